@@ -1,0 +1,16 @@
+"""The words this system and the platform say to each other; pure data and pure rules.
+
+Purpose: wire events, stored records, computed ids and the state machine, as frozen msgspec Structs.
+Contract: imports nothing but the standard library and msgspec, does no I/O and never looks at a clock, so every
+process, test and exported schema says exactly the same thing.
+Pitfalls: importing this package must stay fast (about 0.05 s); it is on the path of `orchestrator --help`.
+
+- `envelope`: how an event travels, and `decode_event`, the door every foreign byte comes through.
+- `events`: the data of each event, published and consumed.
+- `records`: what is stored, one Struct per kind of document.
+- `states`: which status may follow which.
+- `ids`: ids are computed, not drawn: doing a thing twice is doing it once.
+- `analysis`: the four steps of an opportunity analysis.
+- `rejections`: the stable codes of refused input.
+- `schemas`: JSON Schemas and the AsyncAPI document, exported from these same types.
+"""

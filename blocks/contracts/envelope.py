@@ -1,0 +1,189 @@
+"""How an event travels: one documented spelling out, every known spelling in.
+
+Out: version `1.0.0`, `source` a string, tenant in the envelope (the platform's documented envelope).
+In: version `1.0` or `1.0.0`, `source` a string or `{service, instance}`, the tenant in the envelope or in the data, and
+event types of two to four segments. `decode_event` is the only door: past it, everything is a typed Struct.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from blocks.contracts import rejections
+from blocks.contracts.events import CONSUMED, EventData
+from blocks.contracts.rejections import Rejected
+
+MAX_EVENT_BYTES = 256 * 1024
+SERVICE = "workflow-orchestrator"
+PUBLISHED_VERSION = "1.0.0"
+ACCEPTED_VERSIONS = ("1.0", "1.0.0")
+EVENT_TYPE = re.compile(r"[a-z_]+(\.[a-z_]+){1,3}")
+
+D = TypeVar("D", bound=EventData, covariant=True)
+
+
+class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    user_id: str | None = None
+
+
+class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
+    """An event inside this system: what was said (`data`), by whom, for which tenant, under which id."""
+
+    id: str
+    tenant_id: str
+    timestamp: datetime
+    data: D
+    source: str = SERVICE
+    metadata: EventMetadata = EventMetadata()
+
+    @property
+    def type(self) -> str:
+        return self.data.event_type
+
+
+class WireEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The documented envelope, as published. `tenantId` is a UUID, `timestamp` ISO 8601 in UTC."""
+
+    id: str
+    type: str
+    timestamp: datetime
+    tenant_id: str
+    data: Any
+    version: str = PUBLISHED_VERSION
+    source: str = SERVICE
+    metadata: EventMetadata | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Source(msgspec.Struct, frozen=True):
+    service: str = "unknown"
+    instance: str | None = None
+
+
+class _IncomingEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Any spelling of the envelope; the data stays raw until the type says what it must be."""
+
+    id: str
+    type: str
+    data: msgspec.Raw
+    timestamp: datetime | None = None
+    version: str = PUBLISHED_VERSION
+    tenant_id: str | None = None
+    source: str | _Source = "unknown"
+    metadata: EventMetadata | None = None
+    # shard-manager writes these two at the top level
+    correlation_id: str | None = None
+    user_id: str | None = None
+
+
+class _DataTenant(msgspec.Struct, frozen=True, rename="camel"):
+    tenant_id: str | None = None
+
+
+class UnknownEventType(Exception):
+    """A well-formed event of a type nobody here handles: ordinary traffic of the platform, not an error."""
+
+    def __init__(self, event_type: str) -> None:
+        super().__init__(event_type)
+        self.event_type = event_type
+
+
+def encode_event(event: Event[EventData]) -> bytes:
+    """The event in the documented envelope, as JSON."""
+    return _encoder.encode(
+        WireEnvelope(
+            id=event.id,
+            type=event.type,
+            timestamp=event.timestamp,
+            tenant_id=event.tenant_id,
+            data=event.data,
+            source=event.source,
+            metadata=event.metadata if event.metadata != EventMetadata() else msgspec.UNSET,
+        )
+    )
+
+
+def decode_event(
+    body: bytes, *, received_at: datetime, types: Mapping[str, type[EventData]] = CONSUMED
+) -> Event[EventData]:
+    """The typed event in these bytes.
+
+    Raises `Rejected` with the code of what is wrong (size, JSON, schema, version, tenant, in this order), and
+    `UnknownEventType` for a well-formed event of a type not in `types`. `received_at` stands in for a missing timestamp.
+    """
+    if len(body) > MAX_EVENT_BYTES:
+        raise Rejected(rejections.TOO_LARGE, f"{len(body):,} bytes; at most {MAX_EVENT_BYTES:,} are accepted")
+    envelope = _decode(body, _incoming_decoder)
+    if not EVENT_TYPE.fullmatch(envelope.type):
+        raise Rejected(rejections.SCHEMA_INVALID, f"type {envelope.type[:80]!r} is not two to four lowercase segments")
+    data_type = types.get(envelope.type)
+    if data_type is None:
+        raise UnknownEventType(envelope.type)
+    if envelope.version not in ACCEPTED_VERSIONS:
+        accepted = ", ".join(ACCEPTED_VERSIONS)
+        raise Rejected(rejections.UNSUPPORTED_VERSION, f"version {envelope.version!r}; accepted: {accepted}")
+    return Event(
+        id=_event_id(envelope.id),
+        tenant_id=_tenant(envelope),
+        timestamp=_aware(envelope.timestamp or received_at),
+        source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
+        data=_decode(envelope.data, _data_decoder(data_type), at="data"),
+        metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
+    )
+
+
+def canonical_uuid(value: str) -> str | None:
+    """The UUID in lower case with hyphens, or None if it is none: one spelling, one tenant."""
+    try:
+        return str(UUID(value)) if len(value) == 36 else None
+    except ValueError:
+        return None
+
+
+T = TypeVar("T")
+
+
+def _decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str = "") -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise Rejected(rejections.SCHEMA_INVALID, str(error).replace("`$", f"`{at or 'event'}")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejected(rejections.MALFORMED_JSON, str(error) or type(error).__name__) from None
+
+
+def _tenant(envelope: _IncomingEnvelope) -> str:
+    stated = envelope.tenant_id or _decode(envelope.data, _data_tenant_decoder, at="data").tenant_id
+    if not stated:
+        raise Rejected(rejections.UNKNOWN_TENANT, "tenantId is missing, in the envelope and in the data")
+    tenant_id = canonical_uuid(stated)
+    if tenant_id is None:
+        raise Rejected(rejections.UNKNOWN_TENANT, f"tenantId {stated[:80]!r} is not a UUID")
+    return tenant_id
+
+
+def _event_id(stated: str) -> str:
+    if not 1 <= len(stated) <= 200:
+        raise Rejected(rejections.SCHEMA_INVALID, "id must have 1 to 200 characters - at `event.id`")
+    return stated
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_encoder = msgspec.json.Encoder()
+_incoming_decoder = msgspec.json.Decoder(_IncomingEnvelope)
+_data_tenant_decoder = msgspec.json.Decoder(_DataTenant)
+_data_decoders: dict[type[EventData], msgspec.json.Decoder[EventData]] = {}
+
+
+def _data_decoder(data_type: type[EventData]) -> msgspec.json.Decoder[EventData]:
+    if data_type not in _data_decoders:
+        _data_decoders[data_type] = msgspec.json.Decoder(data_type)
+    return _data_decoders[data_type]

@@ -1,0 +1,272 @@
+"""The data of every event this system publishes or consumes; field names are those of the platform's wire.
+
+A class is its event type in PascalCase without the leading `workflow.`. Events of other services keep unknown fields out
+(msgspec ignores them): services may add fields without asking us.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+"""An id of somebody else's: usually a UUID, passed through unchanged whatever it is."""
+
+Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
+"""An id of ours: always a UUID."""
+
+SubjectId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"format": "uuid"})]
+"""An opportunity's id. The platform documents a UUID; one that is none is still passed through unchanged."""
+
+JsonObject = dict[str, Any]
+
+
+class EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of all event data; `event_type` is also the routing key."""
+
+    event_type: ClassVar[str]
+
+
+# --- published -------------------------------------------------------------------------------------------------------
+
+
+class OpportunityAnalysisStarted(EventData, frozen=True, kw_only=True):
+    """An opportunity analysis has begun; its four requests follow."""
+
+    event_type: ClassVar[str] = "workflow.opportunity.analysis.started"
+    workflow_id: Uuid
+    opportunity_id: SubjectId
+    timestamp: datetime
+
+
+class StepRequested(EventData, frozen=True, kw_only=True):
+    """What the four requests have in common: the execution to echo, the opportunity to work on."""
+
+    workflow_id: Uuid
+    opportunity_id: SubjectId
+    step_id: Uuid
+    # The envelope carries the tenant too; the platform's design document also asks for it here.
+    tenant_id: Uuid
+
+
+class RiskAnalysisRequested(StepRequested, frozen=True, kw_only=True):
+    """Asks risk-analytics to evaluate the opportunity's risk."""
+
+    event_type: ClassVar[str] = "workflow.risk.analysis.requested"
+
+
+class RiskScoringRequested(StepRequested, frozen=True, kw_only=True):
+    """Asks risk-analytics for the model's risk score."""
+
+    event_type: ClassVar[str] = "workflow.risk.scoring.requested"
+
+
+class ForecastRequested(StepRequested, frozen=True, kw_only=True):
+    """Asks forecasting for a revenue forecast."""
+
+    event_type: ClassVar[str] = "workflow.forecast.requested"
+
+
+class RecommendationRequested(StepRequested, frozen=True, kw_only=True):
+    """Asks recommendations for what to do next."""
+
+    event_type: ClassVar[str] = "workflow.recommendation.requested"
+
+
+class StepCompleted(EventData, frozen=True, kw_only=True):
+    """One step of an analysis has its result."""
+
+    event_type: ClassVar[str] = "workflow.step.completed"
+    workflow_id: Uuid
+    step_id: Uuid
+    step_type: str
+    result: JsonObject
+
+
+class AnalysisResults(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What the steps found; a step that is not critical and failed is absent. `approval` says who decided, if asked."""
+
+    risk: JsonObject | None = None
+    scoring: JsonObject | None = None
+    forecast: JsonObject | None = None
+    recommendations: JsonObject | None = None
+    approval: JsonObject | None = None
+
+
+class OpportunityAnalysisCompleted(EventData, frozen=True, kw_only=True):
+    """The whole analysis has finished; `missing_steps` names optional steps that gave no result."""
+
+    event_type: ClassVar[str] = "workflow.opportunity.analysis.completed"
+    workflow_id: Uuid
+    opportunity_id: SubjectId
+    results: JsonObject
+    timestamp: datetime
+    missing_steps: list[str] = []
+
+
+class OpportunityAnalysisFailed(EventData, frozen=True, kw_only=True):
+    """The analysis ended without a complete result; `failed_step` names the step that ended it, if one did."""
+
+    event_type: ClassVar[str] = "workflow.opportunity.analysis.failed"
+    workflow_id: Uuid
+    opportunity_id: SubjectId
+    error: str
+    failed_step: str | None = None
+    error_code: str | None = None
+
+
+class HitlApprovalCompleted(EventData, frozen=True, kw_only=True):
+    """A person has decided."""
+
+    event_type: ClassVar[str] = "hitl.approval.completed"
+    tenant_id: Uuid
+    opportunity_id: SubjectId
+    approval_id: Uuid
+    approved: bool
+    decided_by: str
+    decided_at: datetime
+
+
+class JobTrigger(EventData, frozen=True, kw_only=True):
+    """Tells the batch workers to run a job; published under the system tenant."""
+
+    event_type: ClassVar[str] = "workflow.job.trigger"
+    job: str
+    metadata: JsonObject
+    triggered_by: str
+    timestamp: datetime
+
+
+# --- published and consumed ------------------------------------------------------------------------------------------
+
+
+class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
+    """Somebody (risk-analytics, or an analysis of ours) asks a person to approve a risky deal."""
+
+    event_type: ClassVar[str] = "hitl.approval.requested"
+    opportunity_id: Id
+    risk_score: float
+    amount: float
+    requested_at: datetime | None = None
+    tenant_id: str | None = None
+    owner_id: str | None = None
+    approver_id: str | None = None
+    recipient_id: str | None = None
+    correlation_id: str | None = None
+    approval_url: str | None = None
+
+
+# --- consumed --------------------------------------------------------------------------------------------------------
+
+
+class IntegrationOpportunityUpdated(EventData, frozen=True, kw_only=True):
+    """integration-manager saw an opportunity change in the CRM."""
+
+    event_type: ClassVar[str] = "integration.opportunity.updated"
+    opportunity_id: Id
+    shard_id: str | None = None
+    integration_id: str | None = None
+    sync_task_id: str | None = None
+    correlation_id: str | None = None
+    changes: JsonObject | None = None
+    metadata: JsonObject | None = None
+
+
+class ShardUpdated(EventData, frozen=True, kw_only=True):
+    """shard-manager changed a shard; it concerns us when its type is an opportunity."""
+
+    event_type: ClassVar[str] = "shard.updated"
+    shard_id: Id | None = None
+    id: Id | None = None
+    shard_type: str | None = None
+    shard_type_name: str | None = None
+    shard_type_id: str | None = None
+    opportunity_id: Id | None = None
+
+
+class RiskEvaluationCompleted(EventData, frozen=True, kw_only=True):
+    event_type: ClassVar[str] = "risk.evaluation.completed"
+    risk_score: float
+    evaluation_id: str | None = None
+    opportunity_id: str | None = None
+    workflow_id: str | None = None
+    detected_risks: list[Any] = []
+
+
+class RiskScoringCompleted(EventData, frozen=True, kw_only=True):
+    event_type: ClassVar[str] = "risk.scoring.completed"
+    ml_risk_score: float
+    scoring_id: str | None = None
+    opportunity_id: str | None = None
+    workflow_id: str | None = None
+    model_id: str | None = None
+    confidence: float | None = None
+
+
+class ForecastCompleted(EventData, frozen=True, kw_only=True):
+    event_type: ClassVar[str] = "forecast.completed"
+    revenue_forecast: Any = None
+    forecast_id: str | None = None
+    opportunity_id: str | None = None
+    workflow_id: str | None = None
+    confidence: float | None = None
+
+
+class RecommendationGenerationCompleted(EventData, frozen=True, kw_only=True):
+    event_type: ClassVar[str] = "recommendation.generation.completed"
+    recommendation_id: str | None = None
+    opportunity_id: str | None = None
+    workflow_id: str | None = None
+    recommendations: list[Any] = []
+
+
+class StepFailure(EventData, frozen=True, kw_only=True):
+    """What the failure events have in common; they usually come without a `workflowId`."""
+
+    opportunity_id: str | None = None
+    workflow_id: str | None = None
+    error: str | None = None
+
+
+class RiskEvaluationFailed(StepFailure, frozen=True, kw_only=True):
+    event_type: ClassVar[str] = "risk.evaluation.failed"
+    evaluation_id: str | None = None
+
+
+class RecommendationGenerationFailed(StepFailure, frozen=True, kw_only=True):
+    event_type: ClassVar[str] = "recommendation.generation.failed"
+    recommendation_id: str | None = None
+
+
+PUBLISHED: Mapping[str, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        OpportunityAnalysisStarted,
+        RiskAnalysisRequested,
+        RiskScoringRequested,
+        ForecastRequested,
+        RecommendationRequested,
+        StepCompleted,
+        OpportunityAnalysisCompleted,
+        OpportunityAnalysisFailed,
+        HitlApprovalRequested,
+        HitlApprovalCompleted,
+        JobTrigger,
+    )
+}
+
+CONSUMED: Mapping[str, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        IntegrationOpportunityUpdated,
+        ShardUpdated,
+        RiskEvaluationCompleted,
+        RiskScoringCompleted,
+        ForecastCompleted,
+        RecommendationGenerationCompleted,
+        RiskEvaluationFailed,
+        RecommendationGenerationFailed,
+        HitlApprovalRequested,
+    )
+}

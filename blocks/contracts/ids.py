@@ -1,0 +1,66 @@
+"""Computed ids: the same cause always has the same id, so doing a thing twice is doing it once.
+
+Every id is a uuid5 in one namespace. Changing the namespace or a name below gives every running execution a second
+identity: never change them, add new ones.
+"""
+
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6d0f6a0e-5f0b-5c53-9d7b-0f1b6f6f2a51")
+
+SYSTEM_TENANT = "00000000-0000-0000-0000-000000000001"
+"""Tenant of what belongs to the platform itself: job triggers, worker heartbeats, the tenant directory."""
+
+
+def execution_id(tenant_id: str, workflow: str, trigger_event_id: str) -> str:
+    """Id of the execution that this event causes; it is the `workflowId` on the wire."""
+    return _computed("execution", tenant_id, workflow, trigger_event_id)
+
+
+def step_id(execution_id: str, step: str) -> str:
+    """The `stepId` of the wire."""
+    return _computed("step", execution_id, step)
+
+
+def step_record_id(execution_id: str, step: str) -> str:
+    """Key of the one record a step leaves: whoever creates it first decides how the step ended."""
+    return f"{execution_id}:{step}"
+
+
+def started_event_id(execution_id: str) -> str:
+    return _computed("started", execution_id)
+
+
+def step_requested_event_id(execution_id: str, step: str) -> str:
+    return _computed("step-requested", execution_id, step)
+
+
+def step_completed_event_id(execution_id: str, step: str) -> str:
+    return _computed("step-completed", execution_id, step)
+
+
+def terminal_event_id(execution_id: str) -> str:
+    """An execution ends once: completed and failed share this id, so two different endings cannot both be told."""
+    return _computed("terminal", execution_id)
+
+
+def approval_id(execution_id: str, gate: str) -> str:
+    return _computed("approval", execution_id, gate)
+
+
+def approval_event_id(approval_id: str, what: str) -> str:
+    """Id of the event that tells `what` ("requested", "completed") happened to an approval."""
+    return _computed("approval-event", approval_id, what)
+
+
+def job_trigger_event_id(job: str, scheduled_tick: str) -> str:
+    return _computed("job-trigger", job, scheduled_tick)
+
+
+def flow_run_key(execution_ids: list[str], reason: str) -> str:
+    """Prefect's idempotency key of a flow run that carries these executions, in any order."""
+    return _computed("flow-run", reason, *sorted(execution_ids))
+
+
+def _computed(kind: str, *names: str) -> str:
+    return str(uuid5(NAMESPACE, "\x1f".join((kind, *names))))

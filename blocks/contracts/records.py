@@ -1,0 +1,141 @@
+"""What is stored: one frozen Struct per kind of document, camelCase on disk, every one owned by a tenant.
+
+The containers are those the platform documents: `workflow_workflows` (definitions, and what the platform keeps about
+itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`; partition key `/tenantId` in all.
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from blocks.contracts.events import JsonObject
+from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
+
+CONTAINERS = ("workflow_workflows", "workflow_executions", "workflow_steps", "hitl_approvals")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
+    """Base of all records: unique by (`tenant_id`, container, `id`). `kind` on disk tells kinds in one container apart."""
+
+    container: ClassVar[str]
+
+    id: str
+    tenant_id: str
+    created_at: datetime
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An event that caused an execution, or was absorbed by it while it was pending."""
+
+    event_id: str
+    event_type: str
+    received_at: datetime
+    digest: str
+    """SHA-256 of the event's body: tells a redelivery from another event under the same id."""
+
+
+class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
+    """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
+
+    container: ClassVar[str] = "workflow_executions"
+
+    workflow: str
+    subject: str
+    status: ExecutionStatus
+    triggers: list[Trigger]
+    trigger_ids: list[str]
+    input: JsonObject
+    updated_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    announced_at: datetime | None = None
+    """When the broker confirmed the terminal event; None on a terminal record means it is still owed."""
+    attempt: int = 0
+    """How often a worker has taken this execution up; a worker that holds an older attempt cannot write."""
+    flow_run_id: str | None = None
+    results: JsonObject | None = None
+    missing_steps: list[str] = []
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
+    """How one step ended. Created once, never changed: the first writer (an answer, a failure, the deadline) decides."""
+
+    container: ClassVar[str] = "workflow_steps"
+
+    execution_id: str
+    step: str
+    step_id: str
+    status: StepStatus
+    completed_at: datetime
+    result: JsonObject | None = None
+    error: str | None = None
+    error_code: str | None = None
+    event_id: str | None = None
+    """The event that brought the answer; None when the deadline passed."""
+
+
+class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
+    """A decision that a person owes an execution, or an outside caller."""
+
+    container: ClassVar[str] = "hitl_approvals"
+
+    opportunity_id: str
+    risk_score: float
+    amount: float
+    requested_at: datetime
+    status: ApprovalStatus = "pending"
+    execution_id: str | None = None
+    workflow: str | None = None
+    gate: str | None = None
+    owner_id: str | None = None
+    approver_id: str | None = None
+    recipient_id: str | None = None
+    correlation_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decided_through: str | None = None
+    """The channel of the decision: `api`, `cli`, `prefect-ui`."""
+    comment: str | None = None
+
+
+class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A person must approve when the feature is on and both limits are reached (inclusive)."""
+
+    enabled: bool = False
+    min_risk_score: float = 0.8
+    min_amount: float = 1_000_000
+
+
+class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
+    """What a tenant wants of a workflow; `id` is the workflow's name. Absent: the platform's defaults."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    critical_steps: list[str]
+    step_timeout_seconds: float
+    approval: ApprovalRule = ApprovalRule()
+
+
+class TenantRecord(Record, frozen=True, kw_only=True, tag="tenant"):
+    """One line of the tenant directory, kept under the system tenant: whose records a sweep has to visit."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    tenant: str
+
+
+class WorkerRecord(Record, frozen=True, kw_only=True, tag="worker"):
+    """A worker's sign of life, under the system tenant: which flow runs die with it."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    beat_at: datetime
+    flow_run_ids: list[str] = []

@@ -1,0 +1,28 @@
+"""Why an input was refused: one stable code per reason, for the dead-letter header, logs and alerts."""
+
+from typing import Final
+
+
+class Rejected(Exception):
+    """This input can never be accepted as it is. `code` is stable; `reason` is for people."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+MALFORMED_JSON: Final = "malformed-json"
+TOO_LARGE: Final = "too-large"
+SCHEMA_INVALID: Final = "schema-invalid"
+UNSUPPORTED_VERSION: Final = "unsupported-version"
+UNKNOWN_TENANT: Final = "unknown-tenant"
+UNKNOWN_EXECUTION: Final = "unknown-execution"
+POISON: Final = "poison"
+
+STEP_TIMEOUT: Final = "step-timeout"
+STEP_FAILED: Final = "step-failed"
+RUN_FAILED: Final = "run-failed"
+WORKER_LOST: Final = "worker-lost"
+CANCELLED: Final = "cancelled"
+APPROVAL_REJECTED: Final = "approval-rejected"

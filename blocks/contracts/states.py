@@ -1,0 +1,35 @@
+"""Which status may follow which; terminal states never change."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+ExecutionStatus = Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled"]
+StepStatus = Literal["completed", "failed"]
+ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
+
+TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
+    "pending": frozenset({"running", "failed", "cancelled"}),
+    "running": frozenset({"awaiting_approval", "completed", "failed", "cancelled"}),
+    "awaiting_approval": frozenset({"running", "failed", "cancelled"}),
+    "completed": frozenset(),
+    "failed": frozenset(),
+    "cancelled": frozenset(),
+}
+
+TERMINAL: tuple[ExecutionStatus, ...] = tuple(status for status, following in TRANSITIONS.items() if not following)
+OPEN: tuple[ExecutionStatus, ...] = tuple(status for status in TRANSITIONS if status not in TERMINAL)
+
+
+class InvalidTransition(Exception):
+    """The record is in a state that does not lead there; a terminal record leads nowhere."""
+
+    def __init__(self, current: ExecutionStatus, wanted: ExecutionStatus) -> None:
+        super().__init__(f"an execution that is {current} cannot become {wanted}")
+        self.current = current
+        self.wanted = wanted
+
+
+def check_transition(current: ExecutionStatus, wanted: ExecutionStatus) -> None:
+    """Raises `InvalidTransition` unless `wanted` may follow `current`."""
+    if wanted not in TRANSITIONS[current]:
+        raise InvalidTransition(current, wanted)

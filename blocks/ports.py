@@ -1,0 +1,269 @@
+"""The doors to the outside: what each promises, and the errors it raises. Adapters live beside this file.
+
+Purpose: three Protocols (`EventBus`, `RecordStore`, `FlowRuns`) that the rest of the system is written against.
+Contract: one behaviour suite per port in `tests/ports`, run against every adapter, embedded ones included.
+Pitfalls: an adapter translates its SDK's errors into the ones below; no SDK type leaves its adapter.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from blocks.contracts.records import Record
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+class Unavailable(Exception):
+    """The outside system does not answer now. The same call may succeed later; nothing is known to have happened."""
+
+
+class Unroutable(Exception):
+    """The broker has no queue for this message, and the caller required one. Nothing was stored."""
+
+
+class AlreadyExists(Exception):
+    """A record of this id is there already: somebody was first, perhaps ourselves before a crash."""
+
+
+class NotFound(Exception):
+    """The tenant has no such record. Another tenant's record is not found either."""
+
+
+class Stale(Exception):
+    """The record changed since it was read: read it again and decide anew."""
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes on the bus. `id` travels as the broker's message id, so a repeated publish can be told from a new one."""
+
+    id: str
+    routing_key: str
+    body: bytes
+    timestamp: datetime
+    headers: Mapping[str, str] = {}
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message handed to a consumer. `attempt` counts the handler's own failures plus one; a crash adds nothing."""
+
+    message: Message
+    queue: str
+    attempt: int = 1
+    redelivered: bool = False
+
+
+class Accept(msgspec.Struct, frozen=True):
+    """Done with this message for good."""
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """Never acceptable: goes to the dead-letter queue with its original body and these two headers."""
+
+    code: str
+    reason: str
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Not now: comes back after a delay, and to the dead-letter queue as `code` after too many attempts."""
+
+    code: str
+    reason: str
+
+
+Verdict = Accept | Reject | Retry
+
+Handler = Callable[[Delivery], Awaitable[Verdict]]
+"""Judges one delivery. Raising `Unavailable` hands the message back uncounted and pauses; any other exception is a `Retry`."""
+
+SignalHandler = Callable[[bytes], Awaitable[None]]
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable queue with its dead-letter queue. `bindings` are routing-key patterns (`*` one word, `#` any)."""
+
+    name: str
+    bindings: Sequence[str]
+    max_attempts: int = 5
+    retry_delay_seconds: float = 5.0
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.name}.dead-letters"
+
+
+class Consumer(Protocol):
+    """A running consumption of one queue."""
+
+    @property
+    def is_registered(self) -> bool:
+        """True while the broker knows this consumer, so that messages really arrive."""
+        ...
+
+
+class EventBus(Protocol):
+    """Durable, at-least-once, confirmed events on one topic exchange, and transient signals beside them."""
+
+    async def declare(self, *queues: Queue) -> None:
+        """The exchange, these queues, their bindings, retry and dead-letter queues exist. Idempotent."""
+        ...
+
+    async def publish(self, *messages: Message, required: bool = False) -> None:
+        """All messages are durable on the broker. With `required`, raises `Unroutable` if one reached no queue.
+
+        Raises `Unavailable` when not all were confirmed in time: publish the same messages, with the same ids, again.
+        """
+        ...
+
+    def consume(
+        self, queue: Queue, handler: Handler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        """Hands every message of the queue to the handler, at most `concurrency` at once, while the context lasts.
+
+        A message is acknowledged only as its verdict says; leaving the context finishes what is in hand and gives the
+        rest back. The queue must have been declared. Reconnects by itself; `is_registered` tells whether it is live.
+        """
+        ...
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        """Everyone listening to the topic right now probably hears this; nothing is stored, nothing raised."""
+        ...
+
+    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
+        """The handler hears broadcasts of the topic while the context lasts. Signals can be lost: re-read, too."""
+        ...
+
+    async def depth(self, queue: str) -> int:
+        """Messages waiting in this queue, dead-letter queues included. Raises `NotFound` for a queue nobody declared."""
+        ...
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
+        """The oldest messages of a queue, left where they are (they may come out marked as redelivered)."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the broker answers now."""
+        ...
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+R = TypeVar("R", bound=Record)
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+
+
+class Stored(msgspec.Struct, Generic[R_co], frozen=True):
+    """A record as it was read, with the ETag that a replace must show."""
+
+    record: R_co
+    etag: str
+
+
+class Contains(msgspec.Struct, frozen=True):
+    """In a query: the field is a list that contains this value."""
+
+    value: str
+
+
+Where = Mapping[str, Any]
+"""Field name (snake_case) to wanted value: a scalar or None means equal, a tuple means any of, `Contains` looks in a list."""
+
+
+class Page(msgspec.Struct, Generic[R_co], frozen=True):
+    """A slice of an answer, and the opaque `continuation` that asks for the next one (None: this was the last)."""
+
+    items: list[Stored[R_co]]
+    continuation: str | None = None
+
+
+class RecordStore(Protocol):
+    """Documents by tenant. Every method takes the tenant first, and no method can see past it."""
+
+    async def provision(self) -> None:
+        """The database and its containers exist. Idempotent."""
+        ...
+
+    async def create(self, tenant_id: str, record: R) -> Stored[R]:
+        """The record is durable. Raises `AlreadyExists` if the id is taken; nothing is overwritten."""
+        ...
+
+    async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
+        """Raises `NotFound` for an unknown id, another tenant's id, or a record of another kind."""
+        ...
+
+    async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if it is gone."""
+        ...
+
+    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        """The record is gone. Deleting what is not there is no error."""
+        ...
+
+    async def query(
+        self,
+        tenant_id: str,
+        kind: type[R],
+        where: Where | None = None,
+        *,
+        newest_first: bool = True,
+        limit: int = 100,
+        continuation: str | None = None,
+    ) -> Page[R]:
+        """Records of this kind that match, ordered by (`created_at`, `id`). `limit` is at most 1,000 a page.
+
+        Raises `ValueError` for a continuation that is not one of ours for this tenant.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the store answers now."""
+        ...
+
+
+# --- flow runs -------------------------------------------------------------------------------------------------------
+
+
+class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
+    """What Prefect says of a flow run. `state` is Prefect's state type in lower case, `name` its state name."""
+
+    id: str
+    state: str
+    state_name: str
+    state_at: datetime
+    message: str | None
+    tenant_id: str
+    execution_ids: list[str]
+
+
+class FlowRuns(Protocol):
+    """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's deployment."""
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        """A flow run of the deployment is scheduled, once per `key`; returns its id."""
+        ...
+
+    async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
+        """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`."""
+        ...
+
+    async def reschedule(self, flow_run_id: str, reason: str) -> None:
+        """A run whose worker died is marked crashed and scheduled again, under the same id."""
+        ...
+
+    async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
+        """The suspended run goes on with this input. False if Prefect did not accept it (not suspended, wrong input)."""
+        ...
+
+    async def cancel(self, flow_run_id: str) -> None:
+        """Prefect was asked to cancel the run."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless Prefect's API answers now."""
+        ...

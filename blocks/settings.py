@@ -1,0 +1,194 @@
+"""Settings: one YAML file of defaults, a file laid over it, `${NAME:-default}` filled from the environment."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+DEFAULTS = Path(__file__).with_name("config") / "default.yaml"
+
+
+class BadSetting(Exception):
+    """A setting cannot be used; the message names it, what is wrong and the file or variable it came from."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Module(_Section, frozen=True, kw_only=True):
+    name: str
+    version: str
+
+
+class Server(_Section, frozen=True, kw_only=True):
+    host: str
+    port: Port
+
+
+class CosmosDb(_Section, frozen=True, kw_only=True):
+    endpoint: str
+    key: str
+    database_id: str
+    ca_file: str
+
+    def __repr__(self) -> str:
+        return f"CosmosDb(endpoint={self.endpoint!r}, key='***', database_id={self.database_id!r})"
+
+
+class RabbitMQ(_Section, frozen=True, kw_only=True):
+    url: str
+    exchange: str
+    queue: str
+    batch_jobs_queue: str
+    prefetch: AtLeastOne
+
+    def __repr__(self) -> str:
+        return f"RabbitMQ(url={masked_url(self.url)!r}, exchange={self.exchange!r}, queue={self.queue!r})"
+
+
+class Prefect(_Section, frozen=True, kw_only=True):
+    api_url: str
+    ui_port: Port
+    work_pool: str
+
+
+class Analysis(_Section, frozen=True, kw_only=True):
+    step_timeout_seconds: Seconds
+
+
+class Dispatch(_Section, frozen=True, kw_only=True):
+    batch_max: AtLeastOne
+    runs_in_flight_max: AtLeastOne
+    sweep_seconds: Seconds
+
+
+class Mirror(_Section, frozen=True, kw_only=True):
+    interval_seconds: Seconds
+
+
+class Worker(_Section, frozen=True, kw_only=True):
+    heartbeat_seconds: Seconds
+    lost_after_seconds: Seconds
+    drain_seconds: Seconds
+
+
+class FeatureFlags(_Section, frozen=True, kw_only=True):
+    hitl_approvals: bool
+
+
+class Thresholds(_Section, frozen=True, kw_only=True):
+    hitl_risk_min: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    hitl_deal_min: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Simulators(_Section, frozen=True, kw_only=True):
+    min_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    max_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All settings of all processes; each part takes the section it needs."""
+
+    data_dir: str
+    log_level: str
+    module: Module
+    server: Server
+    cosmos_db: CosmosDb
+    rabbitmq: RabbitMQ
+    prefect: Prefect
+    analysis: Analysis
+    dispatch: Dispatch
+    mirror: Mirror
+    worker: Worker
+    feature_flags: FeatureFlags
+    thresholds: Thresholds
+    simulators: Simulators
+
+    def embedded_file(self, url: str) -> Path | None:
+        """The file of a `sqlite:` URL (a relative path lies in `data_dir`), or None for any other URL."""
+        if not url.startswith("sqlite:"):
+            return None
+        return (Path(self.data_dir) / url.removeprefix("sqlite:").removeprefix("//")).absolute()
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process. Raises `BadSetting` with one readable line."""
+    tree = _read(DEFAULTS, environment)
+    override = environment.get("ORCHESTRATOR_CONFIG")
+    if override:
+        tree = _laid_over(tree, _read(Path(override), environment))
+    try:
+        settings = msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSetting(_explain(str(error), tree)) from None
+    _check(settings)
+    return settings
+
+
+def masked_url(url: str) -> str:
+    """The URL without its password, fit for logs."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    import yaml
+
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise BadSetting(f"the configuration file {path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise BadSetting(f"the configuration file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise BadSetting(f"the configuration file {path} must hold a mapping of sections")
+    return {key: _filled(value, environment) for key, value in tree.items()}
+
+
+def _filled(value: Any, environment: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, environment) for key, inner in value.items()}
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: environment.get(m[1]) or m[2] or "", value)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both_sections = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _laid_over(below[key], value) if both_sections else value
+    return merged
+
+
+def _explain(error: str, tree: dict[str, Any]) -> str:
+    """msgspec's `Expected … - at `$.server.port`` as: setting server.port is 'x': expected …"""
+    match = re.search(r"(.*) - at `\$\.?([\w.]*)`", error)
+    if not match:
+        return error
+    value: Any = tree
+    for key in match[2].split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    shown = "***" if match[2].endswith(("key", "url", "secret")) else repr(value)
+    return f"setting {match[2] or '(top level)'} is {shown}: {match[1][0].lower()}{match[1][1:]}"
+
+
+def _check(settings: Settings) -> None:
+    if not settings.rabbitmq.url.startswith(("sqlite:", "amqp://", "amqps://")):
+        raise BadSetting("setting rabbitmq.url (RABBITMQ_URL) must begin with amqp://, amqps:// or sqlite:")
+    if not settings.cosmos_db.endpoint.startswith(("sqlite:", "https://", "http://")):
+        raise BadSetting("setting cosmos_db.endpoint (COSMOS_DB_ENDPOINT) must begin with https:// or sqlite:")
+    if settings.cosmos_db.endpoint.startswith("http") and not settings.cosmos_db.key:
+        raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key")
+    if settings.simulators.min_delay_seconds > settings.simulators.max_delay_seconds:
+        raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
+    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
