@@ -80,7 +80,7 @@ class Retry(msgspec.Struct, frozen=True):
 Verdict = Accept | Reject | Retry
 
 Handler = Callable[[Delivery], Awaitable[Verdict]]
-"""Judges one delivery. Raising `Unavailable` hands the message back uncounted and pauses; any other exception is a `Retry`."""
+"""Judges one delivery. Raising `Unavailable` hands it back uncounted and pauses; any other exception is a `Retry`."""
 
 SignalHandler = Callable[[bytes], Awaitable[None]]
 
@@ -140,7 +140,7 @@ class EventBus(Protocol):
         ...
 
     async def depth(self, queue: str) -> int:
-        """Messages waiting in this queue, dead-letter queues included. Raises `NotFound` for a queue nobody declared."""
+        """Messages waiting in this queue (a dead-letter queue, too). Raises `NotFound` for one nobody declared."""
         ...
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
@@ -172,7 +172,7 @@ class Contains(msgspec.Struct, frozen=True):
 
 
 Where = Mapping[str, Any]
-"""Field name (snake_case) to wanted value: a scalar or None means equal, a tuple means any of, `Contains` looks in a list."""
+"""Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list."""
 
 
 class Page(msgspec.Struct, Generic[R_co], frozen=True):

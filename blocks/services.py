@@ -1,12 +1,13 @@
 """The composition root's helper: opens the adapters that the settings' URLs name."""
 
+from contextlib import AbstractAsyncContextManager
+
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import Settings
-from contextlib import AbstractAsyncContextManager
 
 
 def open_bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:
-    """The bus that `rabbitmq.url` names; `name` is how this process appears on the broker. Lives as long as its context."""
+    """The bus that `rabbitmq.url` names; `name` is how this process appears on the broker."""
     file = settings.embedded_file(settings.rabbitmq.url)
     if file:
         from blocks.sqlite_event_bus import SqliteEventBus

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from blocks.contracts import events
+from blocks.contracts.records import ExecutionRecord
 
 WORKFLOW = "opportunity-analysis"
 
@@ -105,3 +106,23 @@ ANALYSIS_STEPS = (
 STEP_BY_NAME = {step.name: step for step in ANALYSIS_STEPS}
 STEP_OF_ANSWER = {step.answer: step for step in ANALYSIS_STEPS}
 STEP_OF_FAILURE = {step.failure: step for step in ANALYSIS_STEPS if step.failure}
+
+
+def terminal_event(execution: ExecutionRecord) -> events.EventData:
+    """How an analysis tells its end: completed with its results, or failed (a cancelled one has failed, too)."""
+    if execution.status == "completed":
+        assert execution.completed_at is not None
+        return events.OpportunityAnalysisCompleted(
+            workflow_id=execution.id,
+            opportunity_id=execution.subject,
+            results=execution.results or {},
+            timestamp=execution.completed_at,
+            missing_steps=execution.missing_steps,
+        )
+    return events.OpportunityAnalysisFailed(
+        workflow_id=execution.id,
+        opportunity_id=execution.subject,
+        error=execution.error or f"the analysis was {execution.status}",
+        failed_step=execution.failed_step,
+        error_code=execution.error_code,
+    )

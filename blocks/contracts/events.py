@@ -1,7 +1,7 @@
 """The data of every event this system publishes or consumes; field names are those of the platform's wire.
 
-A class is its event type in PascalCase without the leading `workflow.`. Events of other services keep unknown fields out
-(msgspec ignores them): services may add fields without asking us.
+A class is its event type in PascalCase without the leading `workflow.`. Fields that are not named here are ignored on
+input: services may add fields without asking us.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ CONTAINERS = ("workflow_workflows", "workflow_executions", "workflow_steps", "hi
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
-    """Base of all records: unique by (`tenant_id`, container, `id`). `kind` on disk tells kinds in one container apart."""
+    """Base of all records, unique by (`tenant_id`, container, `id`); on disk `kind` tells kinds in one container apart."""
 
     container: ClassVar[str]
 
@@ -66,7 +66,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
 
 class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
-    """How one step ended. Created once, never changed: the first writer (an answer, a failure, the deadline) decides."""
+    """How one step ended. Created once, never changed: the first writer (answer, failure or deadline) decides."""
 
     container: ClassVar[str] = "workflow_steps"
 

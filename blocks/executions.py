@@ -1,0 +1,85 @@
+"""What every process does to an execution: open it, move it, announce its end. Each is safe to do twice."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from blocks.clock import utc_now
+from blocks.contracts import analysis, ids
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, JsonObject
+from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.contracts.states import ExecutionStatus, check_transition
+from blocks.messages import to_message
+from blocks.ports import EventBus, RecordStore, Stale, Stored
+
+TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event}
+"""How each workflow tells its end."""
+
+
+def new_execution(tenant_id: str, workflow: str, subject: str, trigger: Trigger, input: JsonObject) -> ExecutionRecord:
+    """A pending execution caused by this trigger; its id is computed from the trigger's event."""
+    now = utc_now()
+    return ExecutionRecord(
+        id=ids.execution_id(tenant_id, workflow, trigger.event_id),
+        tenant_id=tenant_id,
+        workflow=workflow,
+        subject=subject,
+        status="pending",
+        triggers=[trigger],
+        trigger_ids=[trigger.event_id],
+        input=input,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
+    """The record with these changes, written over exactly what was read. Raises `Stale` if somebody else wrote."""
+    record = msgspec.structs.replace(stored.record, updated_at=utc_now(), **changes)
+    return await store.replace(record.tenant_id, stored.etag, record)
+
+
+async def move(
+    store: RecordStore, stored: Stored[ExecutionRecord], status: ExecutionStatus, **changes: Any
+) -> Stored[ExecutionRecord]:
+    """The one way to a new status. Raises `InvalidTransition` if it may not follow, `Stale` if somebody else wrote."""
+    check_transition(stored.record.status, status)
+    return await change(store, stored, status=status, **changes)
+
+
+async def fail(
+    store: RecordStore, stored: Stored[ExecutionRecord], code: str, error: str, **changes: Any
+) -> Stored[ExecutionRecord]:
+    """The execution has ended without a result; `announce` is still owed."""
+    return await move(store, stored, "failed", error=error, error_code=code, completed_at=utc_now(), **changes)
+
+
+async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:
+    """The terminal events of these executions are confirmed by the broker, and their records say so.
+
+    Raises `Unavailable` when the broker or the store is down: the records still say what is owed, and the event has the
+    same id and body when it is published again.
+    """
+    owed = [stored for stored in ended if stored.record.announced_at is None]
+    await bus.publish(*(to_message(terminal_event(stored.record)) for stored in owed))
+    await asyncio.gather(*(_mark_announced(store, stored) for stored in owed))
+
+
+async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
+    with suppress(Stale):  # somebody else announced the same event, under the same id
+        await change(store, stored, announced_at=utc_now())
+
+
+def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
+    """The one event that tells how this execution ended; computed from the record alone."""
+    assert execution.completed_at is not None, "only an execution that has ended has a terminal event"
+    return Event(
+        id=ids.terminal_event_id(execution.id),
+        tenant_id=execution.tenant_id,
+        timestamp=execution.completed_at,
+        data=TERMINAL_EVENTS[execution.workflow](execution),
+    )

@@ -1,0 +1,13 @@
+"""Transient broadcasts between our own processes: each only makes something happen sooner that a re-read would find."""
+
+STEP_SETTLED = "step-settled"
+"""Listener to workers: a step record now exists. Body: the `StepRecord` as JSON."""
+
+FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
+"""Dispatcher to workers: Prefect has a flow run for you. Empty body."""
+
+FLOW_RUN_STARTED = "flow-run-started"
+"""Worker to dispatchers: a flow run has claimed its executions. Body: the flow run's id."""
+
+EXECUTION_CHANGED = "execution-changed"
+"""Anyone to the API: an execution moved; look at it now. Body: `tenantId/executionId`."""
