@@ -132,10 +132,17 @@ class TenantRecord(Record, frozen=True, kw_only=True, tag="tenant"):
     tenant: str
 
 
-class WorkerRecord(Record, frozen=True, kw_only=True, tag="worker"):
-    """A worker's sign of life, under the system tenant: which flow runs die with it."""
+class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
+    """A process's sign of life, kept under the system tenant: its role, and for a worker the flow runs that die with it."""
 
     container: ClassVar[str] = "workflow_workflows"
 
+    role: str
+    """`worker` or `listener`."""
     beat_at: datetime
+    ready: bool = True
     flow_run_ids: list[str] = []
+
+
+# The name the worker still uses.
+WorkerRecord = ProcessRecord
