@@ -1,0 +1,98 @@
+# Every command of this repository. All of them run from .venv, which `make setup` makes; `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Interpreters that may not write bytecode recompile Prefect on every start: seconds instead of tenths.
+unexport PYTHONDONTWRITEBYTECODE
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- install ---------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(VENV)/.project ## Install everything into .venv (PYTHON=… picks the interpreter)
+	@:
+
+$(BIN)/pip:
+	@python=$$(scripts/find-python) && echo "setup: making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
+
+$(VENV)/.locked: requirements-dev.lock | $(BIN)/pip
+	@echo "setup: installing $$(grep -c '^[a-z].*==' $<) locked packages, about a minute"
+	@$(PIP) install --no-deps --no-compile --require-hashes -r $<
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # some packages ship files that are not valid Python
+	@touch $@
+
+# Without build isolation: what builds the project is in the lock, too.
+$(VENV)/.project: pyproject.toml $(VENV)/.locked
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -qq blocks flows listeners api deployments
+	@touch $@
+	@echo "setup: done"
+
+.PHONY: test-tools
+test-tools: ## Install what the tests need besides Python: RabbitMQ, Node, the Cosmos DB emulator
+	@scripts/test-tools
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+.PHONY: up
+up: setup ## Start the whole stack on this machine (ARGS="--without simulators"); Ctrl-C stops it
+	@$(BIN)/orchestrator up $(ARGS)
+
+.PHONY: demo
+demo: setup ## Publish one opportunity event, watch its analysis and show the record
+	@$(BIN)/orchestrator demo $(ARGS)
+
+# --- verify ----------------------------------------------------------------------------------------------------------
+
+.PHONY: check
+check: setup ## Check format, lint and types
+	@$(BIN)/ruff format --check --quiet . || { echo "check: run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@echo "check: format, lint and types are fine"
+
+.PHONY: test
+test: setup test-tools ## Run the tests, those on real RabbitMQ and the Cosmos DB emulator included (ARGS="-k name")
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: test-unit
+test-unit: setup ## Run only the tests that need nothing but Python
+	@$(BIN)/pytest tests/unit $(ARGS)
+
+.PHONY: test-slow
+test-slow: setup test-tools ## Run the tests that take minutes
+	@$(BIN)/pytest -m slow $(ARGS)
+
+.PHONY: bench
+bench: setup test-tools ## Measure throughput and latency
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# --- maintain --------------------------------------------------------------------------------------------------------
+
+.PHONY: format
+format: setup ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff check --fix --quiet . || true # `make check` shows what is left
+	@$(BIN)/ruff format --quiet .
+
+.PHONY: schemas
+schemas: setup ## Export the JSON Schemas and the AsyncAPI document of all events
+	@$(BIN)/orchestrator schemas $(ARGS)
+
+.PHONY: lock
+lock: setup ## Write the locks anew from pyproject.toml (ARGS=--upgrade takes the newest versions)
+	@scripts/lock $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what setup and tests made; the stack's data in .orchestrator stays
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build tests/support/cosmos_emulator/node_modules
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
