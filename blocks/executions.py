@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from blocks.clock import utc_now
-from blocks.contracts import analysis, ids
+from blocks.contracts import analysis, ids, rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.records import ExecutionRecord, Trigger
@@ -51,11 +51,21 @@ async def move(
     return await change(store, stored, status=status, **changes)
 
 
+async def complete(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
+    """The execution has ended with its results; `announce` is still owed."""
+    return await move(store, stored, "completed", completed_at=utc_now(), **changes)
+
+
 async def fail(
     store: RecordStore, stored: Stored[ExecutionRecord], code: str, error: str, **changes: Any
 ) -> Stored[ExecutionRecord]:
     """The execution has ended without a result; `announce` is still owed."""
     return await move(store, stored, "failed", error=error, error_code=code, completed_at=utc_now(), **changes)
+
+
+async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: str) -> Stored[ExecutionRecord]:
+    """The execution has been called off; `announce` is still owed, and tells it as a failure."""
+    return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
 
 
 async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:

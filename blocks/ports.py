@@ -230,12 +230,13 @@ class RecordStore(Protocol):
 
 
 class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
-    """What Prefect says of a flow run. `state` is Prefect's state type in lower case, `name` its state name."""
+    """What Prefect says of a flow run. `state` is the state type in lower case, `run_count` how often it began."""
 
     id: str
     state: str
     state_name: str
     state_at: datetime
+    run_count: int
     message: str | None
     tenant_id: str
     execution_ids: list[str]
@@ -257,7 +258,7 @@ class FlowRuns(Protocol):
         ...
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
-        """The suspended run goes on with this input. False if Prefect did not accept it (not suspended, wrong input)."""
+        """The suspended run goes on with this input. False if Prefect refused it (not suspended, wrong input)."""
         ...
 
     async def cancel(self, flow_run_id: str) -> None:

@@ -115,7 +115,7 @@ def terminal_event(execution: ExecutionRecord) -> events.EventData:
         return events.OpportunityAnalysisCompleted(
             workflow_id=execution.id,
             opportunity_id=execution.subject,
-            results=execution.results or {},
+            results=msgspec.convert(execution.results or {}, events.AnalysisResults),
             timestamp=execution.completed_at,
             missing_steps=execution.missing_steps,
         )

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from blocks.contracts import rejections
-from blocks.contracts.events import CONSUMED, EventData
+from blocks.contracts.events import CONSUMED, EventData, Moment
 from blocks.contracts.rejections import Rejected
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -52,7 +52,7 @@ class WireEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     id: str
     type: str
-    timestamp: datetime
+    timestamp: Moment
     tenant_id: str
     data: Any
     version: str = PUBLISHED_VERSION
@@ -114,7 +114,7 @@ def decode_event(
     """The typed event in these bytes.
 
     Raises `Rejected` with the code of what is wrong (size, JSON, schema, version, tenant, in this order), and
-    `UnknownEventType` for a well-formed event of a type not in `types`. `received_at` stands in for a missing timestamp.
+    `UnknownEventType` for a well-formed one of a type not in `types`. `received_at` stands in for a missing timestamp.
     """
     if len(body) > MAX_EVENT_BYTES:
         raise Rejected(rejections.TOO_LARGE, f"{len(body):,} bytes; at most {MAX_EVENT_BYTES:,} are accepted")

@@ -19,6 +19,8 @@ Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 SubjectId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"format": "uuid"})]
 """An opportunity's id. The platform documents a UUID; one that is none is still passed through unchanged."""
 
+Moment = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
 JsonObject = dict[str, Any]
 
 
@@ -37,7 +39,7 @@ class OpportunityAnalysisStarted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "workflow.opportunity.analysis.started"
     workflow_id: Uuid
     opportunity_id: SubjectId
-    timestamp: datetime
+    timestamp: Moment
 
 
 class StepRequested(EventData, frozen=True, kw_only=True):
@@ -84,14 +86,14 @@ class StepCompleted(EventData, frozen=True, kw_only=True):
     result: JsonObject
 
 
-class AnalysisResults(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class AnalysisResults(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the steps found; a step that is not critical and failed is absent. `approval` says who decided, if asked."""
 
-    risk: JsonObject | None = None
-    scoring: JsonObject | None = None
-    forecast: JsonObject | None = None
-    recommendations: JsonObject | None = None
-    approval: JsonObject | None = None
+    risk: JsonObject | msgspec.UnsetType = msgspec.UNSET
+    scoring: JsonObject | msgspec.UnsetType = msgspec.UNSET
+    forecast: JsonObject | msgspec.UnsetType = msgspec.UNSET
+    recommendations: JsonObject | msgspec.UnsetType = msgspec.UNSET
+    approval: JsonObject | msgspec.UnsetType = msgspec.UNSET
 
 
 class OpportunityAnalysisCompleted(EventData, frozen=True, kw_only=True):
@@ -100,8 +102,8 @@ class OpportunityAnalysisCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "workflow.opportunity.analysis.completed"
     workflow_id: Uuid
     opportunity_id: SubjectId
-    results: JsonObject
-    timestamp: datetime
+    results: AnalysisResults
+    timestamp: Moment
     missing_steps: list[str] = []
 
 
@@ -125,7 +127,7 @@ class HitlApprovalCompleted(EventData, frozen=True, kw_only=True):
     approval_id: Uuid
     approved: bool
     decided_by: str
-    decided_at: datetime
+    decided_at: Moment
 
 
 class JobTrigger(EventData, frozen=True, kw_only=True):
@@ -135,7 +137,7 @@ class JobTrigger(EventData, frozen=True, kw_only=True):
     job: str
     metadata: JsonObject
     triggered_by: str
-    timestamp: datetime
+    timestamp: Moment
 
 
 # --- published and consumed ------------------------------------------------------------------------------------------
@@ -148,7 +150,7 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
     opportunity_id: Id
     risk_score: float
     amount: float
-    requested_at: datetime | None = None
+    requested_at: Moment | None = None
     tenant_id: str | None = None
     owner_id: str | None = None
     approver_id: str | None = None

@@ -16,7 +16,7 @@ CONTAINERS = ("workflow_workflows", "workflow_executions", "workflow_steps", "hi
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
-    """Base of all records, unique by (`tenant_id`, container, `id`); on disk `kind` tells kinds in one container apart."""
+    """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
 
     container: ClassVar[str]
 
@@ -133,7 +133,7 @@ class TenantRecord(Record, frozen=True, kw_only=True, tag="tenant"):
 
 
 class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
-    """A process's sign of life, kept under the system tenant: its role, and for a worker the flow runs that die with it."""
+    """A process's sign of life, under the system tenant: its role, and the flow runs that die with it."""
 
     container: ClassVar[str] = "workflow_workflows"
 

@@ -1,0 +1,166 @@
+"""The mirror: folds what Prefect knows into the records, and announces what is owed. It repairs, it never decides.
+
+Level-triggered: each look compares what is with what should be, so a lost event, a crash in the middle of a repair or a
+second mirror costs a little work and changes nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from time import monotonic
+
+from blocks import executions, signals
+from blocks.clock import utc_now
+from blocks.contracts import ids, rejections
+from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from blocks.contracts.states import TERMINAL, InvalidTransition
+from blocks.ports import EventBus, FlowRuns, FlowRunView, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.queries import every, tenants
+from blocks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MAX_RUNS = 10
+"""How often a flow run may lose its worker before its executions count as failed."""
+
+_ENDED_LOOKBACK = timedelta(hours=1)
+_ANNOUNCE_GRACE = timedelta(seconds=5)
+"""A run announces its own endings; the mirror steps in when it has not done so for this long."""
+
+_LIVENESS_SECONDS = 1.0
+
+
+async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+    """Looks and repairs until cancelled. A part that is down is logged once and looked at again."""
+    async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs:
+        mirror = Mirror(settings, store, bus, flow_runs)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_for_ever(mirror.reschedule_lost_runs, _LIVENESS_SECONDS))
+            group.create_task(_for_ever(mirror.fold_ended_runs, settings.mirror.interval_seconds))
+            group.create_task(_for_ever(mirror.announce_owed, settings.mirror.interval_seconds))
+
+
+class Mirror:
+    """One method per kind of drift; each returns how many repairs it made."""
+
+    def __init__(self, settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns) -> None:
+        self._lost_after = timedelta(seconds=settings.worker.lost_after_seconds)
+        self._interval_seconds = settings.mirror.interval_seconds
+        self._store = store
+        self._bus = bus
+        self._flow_runs = flow_runs
+        self._blind_until = 0.0
+        self._next_full_look = 0.0
+
+    async def announce_owed(self) -> int:
+        """Executions that ended without their terminal event being confirmed are announced."""
+        owed = 0
+        ended_before = utc_now() - _ANNOUNCE_GRACE
+        for tenant_id in await tenants(self._store):
+            unannounced = {"status": TERMINAL, "announced_at": None}
+            async for stored in every(self._store, tenant_id, ExecutionRecord, unannounced):
+                if stored.record.updated_at <= ended_before:
+                    await executions.announce(self._store, self._bus, [stored])
+                    log.info("announced the end of execution %s, which was owed", stored.record.id)
+                    owed += 1
+        return owed
+
+    async def fold_ended_runs(self) -> int:
+        """Executions whose flow run ended without ending them are ended, or run again if their worker crashed."""
+        since = utc_now() - _ENDED_LOOKBACK
+        repairs = 0
+        for run in await self._flow_runs.list_runs(states=("crashed", "cancelled", "failed"), since=since):
+            left_open = await self._left_open(run)
+            if not left_open:
+                continue
+            if run.state == "crashed" and run.run_count < MAX_RUNS:
+                await self._reschedule(run, run.message or "the worker stopped")
+            else:
+                await asyncio.gather(*(self._end(stored, run) for stored in left_open))
+            repairs += 1
+        return repairs
+
+    async def reschedule_lost_runs(self) -> int:
+        """Flow runs that no living worker holds any more are scheduled again; the dead workers' records go."""
+        try:
+            dead, alive = await self._workers()
+        except Unavailable:
+            # While the store was away no worker could show that it lives: give them time before judging.
+            self._blind_until = monotonic() + self._lost_after.total_seconds()
+            raise
+        if monotonic() < self._blind_until or not (dead or monotonic() >= self._next_full_look):
+            return 0
+        self._next_full_look = monotonic() + self._interval_seconds
+        held = {run_id for worker in alive for run_id in worker.flow_run_ids}
+        lost = [
+            run
+            for run in await self._flow_runs.list_runs(states=("pending", "running"))
+            if run.id not in held and run.state_at < utc_now() - self._lost_after
+        ]
+        for run in lost:
+            await self._reschedule(run, "its worker is gone")
+        for worker in dead:
+            await self._store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
+        return len(lost)
+
+    async def _workers(self) -> tuple[list[ProcessRecord], list[ProcessRecord]]:
+        """The dead and the living, by their last sign of life."""
+        oldest_beat = utc_now() - self._lost_after
+        workers = [
+            stored.record async for stored in every(self._store, ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
+        ]
+        return (
+            [worker for worker in workers if worker.beat_at < oldest_beat],
+            [worker for worker in workers if worker.beat_at >= oldest_beat],
+        )
+
+    async def _left_open(self, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
+        """The executions of this run that are open and that no other run has taken up."""
+        found = []
+        for execution_id in run.execution_ids:
+            try:
+                stored = await self._store.read(run.tenant_id, ExecutionRecord, execution_id)
+            except NotFound:
+                continue
+            if not stored.record.is_terminal and stored.record.flow_run_id in (None, run.id):
+                found.append(stored)
+        return found
+
+    async def _reschedule(self, run: FlowRunView, reason: str) -> None:
+        try:
+            await self._flow_runs.reschedule(run.id, reason)
+        except NotFound:
+            return
+        await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+        log.warning("flow run %s with %d executions runs again: %s", run.id, len(run.execution_ids), reason)
+
+    async def _end(self, stored: Stored[ExecutionRecord], run: FlowRunView) -> None:
+        try:
+            if run.state == "cancelled":
+                ended = await executions.cancel(self._store, stored, run.message or "cancelled in Prefect")
+            else:
+                code = rejections.WORKER_LOST if run.state == "crashed" else rejections.RUN_FAILED
+                error = f"the flow run {run.state_name.lower()}: {run.message or 'no message'}"
+                ended = await executions.fail(self._store, stored, code, error)
+        except (Stale, InvalidTransition):
+            return  # somebody else moved it meanwhile; the next look sees what became of it
+        await executions.announce(self._store, self._bus, [ended])
+        log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
+
+
+async def _for_ever(repair: Callable[[], Awaitable[int]], interval_seconds: float) -> None:
+    """Repairs again and again; a part that does not answer is named once, until it answers again."""
+    silent = False
+    while True:
+        try:
+            await repair()
+            silent = False
+        except Unavailable as error:
+            if not silent:
+                log.warning("the mirror cannot see: %s", error)
+            silent = True
+        except Exception:
+            log.exception("the mirror stumbled in %s", getattr(repair, "__name__", repair))
+        await asyncio.sleep(interval_seconds)

@@ -1,0 +1,33 @@
+"""Queries that walk through all pages."""
+
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from blocks.contracts import ids
+from blocks.contracts.records import Record, TenantRecord
+from blocks.ports import RecordStore, Stored, Where
+
+R = TypeVar("R", bound=Record)
+
+_PAGE = 500
+
+
+async def every(
+    store: RecordStore, tenant_id: str, kind: type[R], where: Where | None = None, *, newest_first: bool = False
+) -> AsyncIterator[Stored[R]]:
+    """Each record that matches, page by page, oldest first unless told otherwise."""
+    continuation: str | None = None
+    while True:
+        page = await store.query(
+            tenant_id, kind, where, newest_first=newest_first, limit=_PAGE, continuation=continuation
+        )
+        for stored in page.items:
+            yield stored
+        continuation = page.continuation
+        if continuation is None:
+            return
+
+
+async def tenants(store: RecordStore) -> list[str]:
+    """Every tenant that ever had work here, from the directory that intake keeps."""
+    return [stored.record.tenant async for stored in every(store, ids.SYSTEM_TENANT, TenantRecord)]

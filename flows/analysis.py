@@ -1,0 +1,126 @@
+"""One opportunity analysis in memory: its record, what its steps have brought so far, and what follows from that."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW, AnalysisStep
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records import ApprovalRule, ExecutionRecord, StepRecord, WorkflowDefinition
+from blocks.ports import NotFound, RecordStore, Stored
+from blocks.settings import Settings
+
+Verdict = Literal["undecided", "completed", "failed"]
+
+
+class AnalysisRules(msgspec.Struct, frozen=True):
+    """What counts for a tenant: its own workflow definition, or the platform's defaults."""
+
+    critical_steps: frozenset[str]
+    step_timeout: timedelta
+    approval: ApprovalRule
+
+
+class Analysis:
+    """One execution of the batch. `stored` is the record as this run last wrote it: its ETag is the right to write."""
+
+    def __init__(self, stored: Stored[ExecutionRecord], rules: AnalysisRules) -> None:
+        self.stored = stored
+        self.rules = rules
+        self.outcomes: dict[str, StepRecord] = {}
+        self.requested: set[str] = set()
+        self.is_over = False
+        """True once this run has nothing more to do for it: ended, waiting for a person, or taken over."""
+
+    @property
+    def id(self) -> str:
+        return self.stored.record.id
+
+    @property
+    def deadline(self) -> datetime:
+        record = self.stored.record
+        return (record.started_at or record.updated_at) + self.rules.step_timeout
+
+    @property
+    def verdict(self) -> Verdict:
+        """Failed as soon as a critical step has failed; completed when every step has ended, whatever it brought."""
+        if self.failed_step:
+            return "failed"
+        return "completed" if len(self.outcomes) == len(ANALYSIS_STEPS) else "undecided"
+
+    @property
+    def failed_step(self) -> StepRecord | None:
+        """The critical step that failed first."""
+        failed = [
+            outcome
+            for outcome in self.outcomes.values()
+            if outcome.status == "failed" and outcome.step in self.rules.critical_steps
+        ]
+        return min(failed, key=lambda outcome: outcome.completed_at, default=None)
+
+    @property
+    def results(self) -> JsonObject:
+        """Result key to result, of the steps that have one."""
+        return {
+            STEP_BY_NAME[name].result_key: outcome.result
+            for name, outcome in self.outcomes.items()
+            if outcome.status == "completed"
+        }
+
+    @property
+    def missing_steps(self) -> list[str]:
+        return [step.name for step in ANALYSIS_STEPS if STEP_BY_NAME[step.name].result_key not in self.results]
+
+    @property
+    def needs_approval(self) -> bool:
+        """The tenant's rule, over the risk that was found and the amount that the event told."""
+        rule = self.rules.approval
+        return rule.enabled and self.risk_score >= rule.min_risk_score and self.amount >= rule.min_amount
+
+    @property
+    def risk_score(self) -> float:
+        return _number(self.results.get("risk", {}).get("riskScore"))
+
+    @property
+    def amount(self) -> float:
+        """The deal's amount as the triggering event tells it, in the platform's unit; 0 when it does not."""
+        told = self.stored.record.input
+        places = (told.get("changes"), told.get("metadata"), told)
+        amounts = [
+            place.get(key) for place in places if isinstance(place, dict) for key in ("Amount", "amount", "value")
+        ]
+        return next((_number(amount) for amount in amounts if isinstance(amount, int | float)), 0.0)
+
+    @property
+    def awaits_approval(self) -> bool:
+        """True while this run holds it at its gate; a batch gives it up to a run of its own."""
+        return self.stored.record.status == "awaiting_approval" and self.stored.record.flow_run_id is not None
+
+    def waits_for(self, step: AnalysisStep) -> bool:
+        return not self.is_over and self.verdict == "undecided" and step.name not in self.outcomes
+
+
+async def rules_of(store: RecordStore, tenant_id: str, settings: Settings) -> AnalysisRules:
+    """The tenant's workflow definition, or the platform's defaults where it has none."""
+    try:
+        definition = (await store.read(tenant_id, WorkflowDefinition, WORKFLOW)).record
+    except NotFound:
+        return AnalysisRules(
+            critical_steps=frozenset(step.name for step in ANALYSIS_STEPS if step.critical),
+            step_timeout=timedelta(seconds=settings.analysis.step_timeout_seconds),
+            approval=ApprovalRule(
+                enabled=settings.feature_flags.hitl_approvals,
+                min_risk_score=settings.thresholds.hitl_risk_min,
+                min_amount=settings.thresholds.hitl_deal_min,
+            ),
+        )
+    return AnalysisRules(
+        critical_steps=frozenset(definition.critical_steps),
+        step_timeout=timedelta(seconds=definition.step_timeout_seconds),
+        approval=definition.approval,
+    )
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,188 @@
+"""The executions that one flow run carries: claimed together, answered and ended each on its own."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+
+from blocks import executions
+from blocks.clock import utc_now
+from blocks.contracts import ids, rejections
+from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepCompleted
+from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.contracts.states import InvalidTransition
+from blocks.messages import to_message
+from blocks.ports import Stale, Stored
+from blocks.steps import record_step, step_records
+from flows.analysis import Analysis
+from flows.approval_gate import continue_alone
+from flows.inbox import Inbox
+from flows.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+REREAD_SECONDS = 5.0
+"""How long a lost signal can hold an answer back."""
+
+
+class AnalysisBatch:
+    """Analyses of one tenant in one flow run. Whatever it does, the run's next attempt may do again."""
+
+    def __init__(self, runtime: Runtime, tenant_id: str, analyses: Sequence[Analysis]) -> None:
+        self._runtime = runtime
+        self._tenant_id = tenant_id
+        self._analyses = {analysis.id: analysis for analysis in analyses}
+        self._answers = {step.name: Inbox[StepRecord]() for step in ANALYSIS_STEPS}
+        self._decided = Inbox[Analysis]()
+
+    @property
+    def execution_ids(self) -> list[str]:
+        return list(self._analyses)
+
+    def receive(self, record: StepRecord) -> None:
+        """Takes in an answer that a listener has recorded."""
+        self._answers[record.step].put(record)
+
+    async def start(self) -> None:
+        """The started events are out, and answers that came before anyone waited for them are in hand."""
+        await self._publish(_started(analysis.stored.record) for analysis in self._analyses.values())
+        await self._reread(self._analyses.values())
+
+    # --- one step, of all executions ---------------------------------------------------------------------------------
+
+    def waiting_for(self, step: AnalysisStep) -> list[Analysis]:
+        """The executions that still need this step's answer."""
+        return [analysis for analysis in self._analyses.values() if analysis.waits_for(step)]
+
+    async def request(self, step: AnalysisStep) -> None:
+        """Every execution that needs it has asked for this step, under one id however often it asks."""
+        unasked = [analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested]
+        await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
+        for analysis in unasked:
+            analysis.requested.add(step.name)
+
+    async def wait_for_answers(self, step: AnalysisStep) -> None:
+        """Answers have come and count from now on, or the deadline has passed and what is missing has failed."""
+        inbox = self._answers[step.name]
+        records = await inbox.take(self._patience(step))
+        if not records:
+            await self._reread(self.waiting_for(step))
+            records = await inbox.take(0) or await self._time_out(step)
+        await self._take(step, records)
+
+    async def take_early_answers(self, step: AnalysisStep) -> None:
+        """Answers that were there before anyone asked count from now on."""
+        await self._take(step, await self._answers[step.name].take(0))
+
+    async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
+        """The answers are announced first and count then, so that no end is told before its steps."""
+        news = {record.id: record for record in records if self._analyses[record.execution_id].waits_for(step)}.values()
+        await self._publish(_step_completed(record) for record in news if record.status == "completed")
+        for record in news:
+            analysis = self._analyses[record.execution_id]
+            analysis.outcomes[step.name] = record
+            if analysis.verdict != "undecided":
+                self._decided.put(analysis)
+
+    def _patience(self, step: AnalysisStep) -> float:
+        """Seconds until the next re-read or the first deadline."""
+        deadlines = [analysis.deadline for analysis in self.waiting_for(step)]
+        left = (min(deadlines) - utc_now()).total_seconds() if deadlines else 0.0
+        return min(REREAD_SECONDS, left)
+
+    async def _reread(self, analyses: Iterable[Analysis]) -> None:
+        """Records that exist are in the inboxes, whatever became of their signals."""
+        execution_ids = [analysis.id for analysis in analyses]
+        for record in await step_records(self._runtime.store, self._tenant_id, execution_ids):
+            self.receive(record)
+
+    async def _time_out(self, step: AnalysisStep) -> list[StepRecord]:
+        """Step records of those whose deadline has passed; an answer that was recorded first wins."""
+        late = [analysis for analysis in self.waiting_for(step) if analysis.deadline <= utc_now()]
+        return await asyncio.gather(*(self._time_out_one(step, analysis) for analysis in late))
+
+    async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord:
+        seconds = analysis.rules.step_timeout.total_seconds()
+        return await record_step(
+            self._runtime.store,
+            analysis.stored.record,
+            step.name,
+            error=f"{step.name} was not answered within {seconds:g} s",
+            error_code=rejections.STEP_TIMEOUT,
+        )
+
+    # --- the end of each execution -----------------------------------------------------------------------------------
+
+    async def conclude(self) -> None:
+        """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
+        while any(not analysis.is_over for analysis in self._analyses.values()):
+            decided = await self._decided.take(REREAD_SECONDS)
+            concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in decided))
+            ended = [stored for stored in concluded if stored and stored.record.is_terminal]
+            await executions.announce(self._runtime.store, self._runtime.bus, ended)
+            for analysis in decided:
+                analysis.is_over = True
+                if analysis.awaits_approval and len(self._analyses) > 1:
+                    await continue_alone(self._runtime, analysis)
+            for inbox in self._answers.values():
+                inbox.put()  # whoever waits for a step of an execution that is over stops waiting
+
+    async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
+        """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
+        findings = {"results": analysis.results, "missing_steps": analysis.missing_steps}
+        store, failed = self._runtime.store, analysis.failed_step
+        try:
+            if failed is not None:
+                code, error = failed.error_code or rejections.STEP_FAILED, failed.error or f"{failed.step} failed"
+                return await executions.fail(store, analysis.stored, code, error, failed_step=failed.step, **findings)
+            if analysis.needs_approval:
+                analysis.stored = await executions.move(store, analysis.stored, "awaiting_approval", **findings)
+                return analysis.stored
+            return await executions.complete(store, analysis.stored, **findings)
+        except (Stale, InvalidTransition):
+            log.warning("execution %s is no longer held by this run: its end is somebody else's to write", analysis.id)
+            return None
+
+    async def _publish(self, events: Iterable[Event[EventData]]) -> None:
+        await self._runtime.bus.publish(*(to_message(event) for event in events))
+
+
+def _started(execution: ExecutionRecord) -> Event[EventData]:
+    started_at = execution.started_at or execution.updated_at
+    return Event(
+        id=ids.started_event_id(execution.id),
+        tenant_id=execution.tenant_id,
+        timestamp=started_at,
+        data=OpportunityAnalysisStarted(
+            workflow_id=execution.id, opportunity_id=execution.subject, timestamp=started_at
+        ),
+    )
+
+
+def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]:
+    return Event(
+        id=ids.step_requested_event_id(execution.id, step.name),
+        tenant_id=execution.tenant_id,
+        timestamp=execution.started_at or execution.updated_at,
+        data=step.request(
+            workflow_id=execution.id,
+            opportunity_id=execution.subject,
+            step_id=ids.step_id(execution.id, step.name),
+            tenant_id=execution.tenant_id,
+        ),
+    )
+
+
+def _step_completed(record: StepRecord) -> Event[EventData]:
+    return Event(
+        id=ids.step_completed_event_id(record.execution_id, record.step),
+        tenant_id=record.tenant_id,
+        timestamp=record.completed_at,
+        data=StepCompleted(
+            workflow_id=record.execution_id,
+            step_id=record.step_id,
+            step_type=record.step,
+            result=record.result or {},
+        ),
+    )

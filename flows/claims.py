@@ -1,0 +1,39 @@
+"""Which flow run an execution belongs to: the record says so, and the ETag makes it one at a time."""
+
+import logging
+
+from blocks import executions
+from blocks.clock import utc_now
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import NotFound, RecordStore, Stale, Stored
+
+log = logging.getLogger(__name__)
+
+_TRIES = 10
+
+
+async def claim(
+    store: RecordStore, tenant_id: str, execution_id: str, flow_run_id: str
+) -> Stored[ExecutionRecord] | None:
+    """The execution, if it is this flow run's to do from now on: pending, given up by another run, or its own already.
+
+    None, with a line in the log, for what has ended, what another run holds and what does not exist. Each claim counts
+    one attempt, so a run that was thought dead and comes back finds its ETag stale.
+    """
+    for _ in range(_TRIES):
+        try:
+            stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+            record = stored.record
+            if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
+                log.info("execution %s is %s in flow run %s: not ours", record.id, record.status, record.flow_run_id)
+                return None
+            ours = {"flow_run_id": flow_run_id, "attempt": record.attempt + 1}
+            if record.status == "pending":
+                return await executions.move(store, stored, "running", started_at=utc_now(), **ours)
+            return await executions.change(store, stored, **ours)
+        except Stale:
+            continue  # an event was absorbed, or another run was faster: look again
+        except NotFound:
+            log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
+            return None
+    raise Stale(f"execution {execution_id} changed {_TRIES} times while it was being claimed")

@@ -1,0 +1,62 @@
+"""The flow `opportunity-analysis`."""
+
+import asyncio
+
+import prefect.runtime.flow_run
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks import signals
+from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
+from flows import runtime
+from flows.analysis import Analysis, rules_of
+from flows.analysis_batch import AnalysisBatch
+from flows.approval_gate import continue_alone, pass_gate
+from flows.claims import claim
+from flows.runtime import Runtime
+
+
+@flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)
+async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None:
+    """Analyse opportunities of one tenant: four steps at once, a person's approval if needed, one event at the end."""
+    world = await runtime.get()
+    analyses = await claim_analyses(world, tenant_id, execution_ids)
+    await analyse(world, tenant_id, [analysis for analysis in analyses if not analysis.awaits_approval])
+    for analysis in analyses:
+        if analysis.awaits_approval:
+            if len(execution_ids) > 1:
+                await continue_alone(world, analysis)
+            else:
+                await pass_gate(world, analysis)
+
+
+async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str]) -> list[Analysis]:
+    """The executions of this list that are this run's to do, with their tenant's rules."""
+    flow_run_id = str(prefect.runtime.flow_run.id)
+    rules = await rules_of(world.store, tenant_id, world.settings)
+    claimed = await asyncio.gather(*(claim(world.store, tenant_id, id, flow_run_id) for id in execution_ids))
+    await world.bus.broadcast(signals.FLOW_RUN_STARTED, flow_run_id.encode())
+    return [Analysis(stored, rules) for stored in claimed if stored]
+
+
+async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> None:
+    """The four steps of all these executions at once; each ends, or comes to its gate, as its own answers allow."""
+    if not analyses:
+        return
+    batch = AnalysisBatch(world, tenant_id, analyses)
+    with world.expecting(batch.execution_ids, batch.receive):
+        await batch.start()
+        async with asyncio.TaskGroup() as group:
+            for step in ANALYSIS_STEPS:
+                group.create_task(run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch))
+            group.create_task(batch.conclude())
+
+
+@task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], cache_policy=NO_CACHE, persist_result=False)
+async def run_step(step_name: str, batch: AnalysisBatch) -> None:
+    """Ask for this step, for every execution of the run that lacks it, and take the answers until none is missing."""
+    step = STEP_BY_NAME[step_name]
+    await batch.take_early_answers(step)
+    await batch.request(step)
+    while batch.waiting_for(step):
+        await batch.wait_for_answers(step)

@@ -1,0 +1,86 @@
+"""What all flow runs of one process share: settings, bus, store, Prefect, and who waits for which step.
+
+Opened by the first run; closed by `close()` when the process ends, never by a run.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import msgspec
+
+from blocks import signals
+from blocks.contracts.records import StepRecord
+from blocks.ports import EventBus, FlowRuns, RecordStore
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, load_settings
+
+Receiver = Callable[[StepRecord], None]
+
+
+class Runtime:
+    """The outside world as flow runs see it, and who among them waits for which execution."""
+
+    def __init__(self, settings: Settings, bus: EventBus, store: RecordStore, flow_runs: FlowRuns) -> None:
+        self.settings = settings
+        self.bus = bus
+        self.store = store
+        self.flow_runs = flow_runs
+        self._receivers: dict[str, Receiver] = {}
+
+    @contextmanager
+    def expecting(self, execution_ids: Iterable[str], receive: Receiver) -> Iterator[None]:
+        """While this lasts, `receive` gets the step records of these executions as listeners announce them."""
+        expected = list(execution_ids)
+        self._receivers |= dict.fromkeys(expected, receive)
+        try:
+            yield
+        finally:
+            for id in expected:
+                if self._receivers.get(id) is receive:
+                    del self._receivers[id]
+
+    async def deliver(self, body: bytes) -> None:
+        """A step record that a listener has just created reaches the run that waits for it, if that is here."""
+        record = _step_decoder.decode(body)
+        receive = self._receivers.get(record.execution_id)
+        if receive is not None:
+            receive(record)
+
+
+async def get() -> Runtime:
+    """The runtime of this process, opened on first use. Raises `Unavailable` when a part of it does not answer."""
+    global _opening, _stack
+    if _opening is None or (_opening.done() and (_opening.cancelled() or _opening.exception())):
+        _stack = AsyncExitStack()
+        _opening = asyncio.create_task(_open(_stack))
+    return await asyncio.shield(_opening)
+
+
+async def close() -> None:
+    """Everything the runs shared is closed; safe to call when nothing was opened."""
+    global _opening, _stack
+    opening, stack = _opening, _stack
+    _opening = _stack = None
+    if opening is not None:
+        await asyncio.wait([opening])
+    if stack is not None:
+        await stack.aclose()
+
+
+_opening: asyncio.Task[Runtime] | None = None
+_stack: AsyncExitStack | None = None
+_step_decoder = msgspec.json.Decoder(StepRecord)
+
+
+async def _open(stack: AsyncExitStack) -> Runtime:
+    settings = load_settings()
+    runtime = Runtime(
+        settings,
+        bus=await stack.enter_async_context(open_bus(settings, "flows")),
+        store=await stack.enter_async_context(open_store(settings)),
+        flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
+    )
+    await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.deliver))
+    return runtime

@@ -1,0 +1,8 @@
+"""RabbitMQ in: intake, answers, dispatch.
+
+Purpose: turns events into records, and pending records into flow runs.
+Contract: a message is acknowledged only once its record is durable; whatever is refused goes to the dead-letter queue
+with a stable code; any number of listeners may compete for the queue.
+Pitfalls: a handler may run twice for one message, at the same time, in two processes: every write is create-once or
+guarded by an ETag. Nothing here waits for Prefect: intake goes on when Prefect is down.
+"""

@@ -1,0 +1,64 @@
+"""Answers of the analysis services become step records, and the run that waits for them is told."""
+
+import msgspec
+
+from blocks import signals
+from blocks.contracts import rejections
+from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE, WORKFLOW
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, StepFailure
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import EventBus, NotFound, RecordStore
+from blocks.steps import record_step
+
+
+class UnknownExecution(Exception):
+    """The answer names an execution that does not exist for its tenant, at least not yet."""
+
+
+async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventData]) -> str:
+    """What became of the answer: `recorded`, `late` after the execution's end, `unmatched` if nobody asked for it.
+
+    The first answer to a step counts; a second one finds the record there. Raises `UnknownExecution`.
+    """
+    execution = await _execution_of(store, event)
+    if execution is None:
+        return "unmatched"
+    if execution.is_terminal:
+        return "late"
+    data = event.data
+    if isinstance(data, StepFailure):
+        step = STEP_OF_FAILURE[type(data)]
+        error = data.error or step.default_error
+        record = await record_step(
+            store, execution, step.name, error=error, error_code=rejections.STEP_FAILED, event_id=event.id
+        )
+    else:
+        step = STEP_OF_ANSWER[type(data)]
+        record = await record_step(store, execution, step.name, result=step.result(data), event_id=event.id)
+    await bus.broadcast(signals.STEP_SETTLED, msgspec.json.encode(record))
+    return "recorded"
+
+
+async def _execution_of(store: RecordStore, event: Event[EventData]) -> ExecutionRecord | None:
+    """By `workflowId`; without one, the oldest running analysis of the opportunity, if there is any.
+
+    The platform's failure events carry no `workflowId`, and services also evaluate opportunities nobody asked about.
+    """
+    workflow_id = getattr(event.data, "workflow_id", None)
+    if workflow_id:
+        try:
+            return (await store.read(event.tenant_id, ExecutionRecord, workflow_id)).record
+        except NotFound:
+            raise UnknownExecution(f"execution {workflow_id} does not exist for tenant {event.tenant_id}") from None
+    opportunity_id = getattr(event.data, "opportunity_id", None)
+    if not opportunity_id:
+        return None
+    running = await store.query(
+        event.tenant_id,
+        ExecutionRecord,
+        {"workflow": WORKFLOW, "subject": opportunity_id, "status": "running"},
+        newest_first=False,
+        limit=1,
+    )
+    return running.items[0].record if running.items else None

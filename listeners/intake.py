@@ -1,0 +1,112 @@
+"""Opportunity events become executions: one per event, or none if a pending execution of the subject absorbs it."""
+
+import asyncio
+import hashlib
+import logging
+from contextlib import suppress
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from blocks import executions
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
+from blocks.contracts.records import ExecutionRecord, TenantRecord, Trigger
+from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
+from listeners.dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
+
+OPPORTUNITY_SHARD_TYPES = frozenset({"opportunity", "c_opportunity", "Opportunity"})
+
+_RECENT = 20
+_TRIES = 10
+
+
+class Intake:
+    """Opens executions and hands them to the dispatcher."""
+
+    def __init__(self, store: RecordStore, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._known_tenants: set[str] = set()
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def start_opportunity_analysis(self, event: Event[EventData], body: bytes) -> str:
+        """What became of the event: `created`, `absorbed`, `duplicate`, or `ignored` if it is about no opportunity."""
+        subject = _opportunity(event.data)
+        if subject is None:
+            return "ignored"
+        await self._enter_in_directory(event.tenant_id)
+        trigger = Trigger(
+            event_id=event.id, event_type=event.type, received_at=utc_now(), digest=hashlib.sha256(body).hexdigest()
+        )
+        execution = executions.new_execution(
+            event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data)
+        )
+        # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
+        async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):
+            outcome = await self._open(execution, trigger)
+        if outcome == "created":
+            self._dispatcher.submit(execution.tenant_id, execution.id)
+        return outcome
+
+    async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
+        for _ in range(_TRIES):
+            recent = await self._executions_of_subject(execution)
+            if any(trigger.event_id in stored.record.trigger_ids for stored in recent):
+                return "duplicate"
+            pending = next((stored for stored in recent if stored.record.status == "pending"), None)
+            try:
+                if pending is None:
+                    await self._store.create(execution.tenant_id, execution)
+                    return "created"
+                await self._absorb(pending, trigger, execution)
+                return "absorbed"
+            except AlreadyExists:
+                return "duplicate"
+            except Stale:
+                continue  # it has just started, or absorbed another event: look again
+        raise Stale(f"the pending execution of {execution.subject} changed {_TRIES} times")
+
+    async def _absorb(self, pending: Stored[ExecutionRecord], trigger: Trigger, newer: ExecutionRecord) -> None:
+        await executions.change(
+            self._store,
+            pending,
+            triggers=[*pending.record.triggers, trigger],
+            trigger_ids=[*pending.record.trigger_ids, trigger.event_id],
+            input={**pending.record.input, **newer.input},
+        )
+
+    async def _executions_of_subject(self, execution: ExecutionRecord) -> list[Stored[ExecutionRecord]]:
+        """The newest executions of the subject, and with them any older one that lists this trigger."""
+        of_subject = {"workflow": execution.workflow, "subject": execution.subject}
+        newest = await self._store.query(execution.tenant_id, ExecutionRecord, of_subject, limit=_RECENT)
+        if newest.continuation is None:
+            return newest.items
+        listing = {**of_subject, "trigger_ids": Contains(execution.trigger_ids[0])}
+        return newest.items + (await self._store.query(execution.tenant_id, ExecutionRecord, listing)).items
+
+    async def _enter_in_directory(self, tenant_id: str) -> None:
+        """The tenant is in the directory, so that every sweep finds its records from now on."""
+        if tenant_id in self._known_tenants:
+            return
+        entry = TenantRecord(
+            id=f"tenant:{tenant_id}", tenant_id=ids.SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id
+        )
+        with suppress(AlreadyExists):
+            await self._store.create(ids.SYSTEM_TENANT, entry)
+        self._known_tenants.add(tenant_id)
+
+
+def _opportunity(data: EventData) -> str | None:
+    """The opportunity that the event is about; an opportunity's own event and its shard's name the same one."""
+    match data:
+        case IntegrationOpportunityUpdated():
+            return data.opportunity_id
+        case ShardUpdated() if {data.shard_type, data.shard_type_name} & OPPORTUNITY_SHARD_TYPES:
+            return data.opportunity_id or data.shard_id or data.id
+    return None

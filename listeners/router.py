@@ -1,0 +1,69 @@
+"""The one door for messages: bytes in, verdict out. Which event goes where is one table."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from blocks.clock import utc_now
+from blocks.contracts import events, rejections
+from blocks.contracts.envelope import Event, UnknownEventType, decode_event
+from blocks.contracts.rejections import Rejected
+from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
+from listeners.answers import UnknownExecution, record_answer
+from listeners.approval_requests import record_approval_request
+from listeners.intake import Intake
+
+log = logging.getLogger(__name__)
+
+EventHandler = Callable[["Router", Event[Any], bytes], Awaitable[str]]
+
+
+class Router:
+    """Judges deliveries of the intake queue."""
+
+    def __init__(self, store: RecordStore, bus: EventBus, intake: Intake) -> None:
+        self.store = store
+        self.bus = bus
+        self.intake = intake
+
+    async def handle(self, delivery: Delivery) -> Verdict:
+        """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""
+        message = delivery.message
+        try:
+            event = decode_event(message.body, received_at=utc_now())
+            outcome = await EVENT_HANDLERS[type(event.data)](self, event, message.body)
+        except UnknownEventType as unknown:
+            log.debug("event %s is of type %s, which nobody here handles", message.id, unknown.event_type)
+            return Accept()
+        except Rejected as rejected:
+            log.warning("event %s (%s) refused: %s", message.id, message.routing_key, rejected)
+            return Reject(rejected.code, rejected.reason)
+        except UnknownExecution as unknown:
+            return Retry(rejections.UNKNOWN_EXECUTION, str(unknown))
+        log.debug("event %s (%s) %s", event.id, event.type, outcome)
+        return Accept()
+
+
+async def _start_opportunity_analysis(router: Router, event: Event[Any], body: bytes) -> str:
+    return await router.intake.start_opportunity_analysis(event, body)
+
+
+async def _record_answer(router: Router, event: Event[Any], body: bytes) -> str:
+    return await record_answer(router.store, router.bus, event)
+
+
+async def _record_approval_request(router: Router, event: Event[Any], body: bytes) -> str:
+    return await record_approval_request(router.store, event)
+
+
+EVENT_HANDLERS: Mapping[type[events.EventData], EventHandler] = {
+    events.IntegrationOpportunityUpdated: _start_opportunity_analysis,
+    events.ShardUpdated: _start_opportunity_analysis,
+    events.RiskEvaluationCompleted: _record_answer,
+    events.RiskScoringCompleted: _record_answer,
+    events.ForecastCompleted: _record_answer,
+    events.RecommendationGenerationCompleted: _record_answer,
+    events.RiskEvaluationFailed: _record_answer,
+    events.RecommendationGenerationFailed: _record_answer,
+    events.HitlApprovalRequested: _record_approval_request,
+}
