@@ -123,6 +123,6 @@ def terminal_event(execution: ExecutionRecord) -> events.EventData:
         workflow_id=execution.id,
         opportunity_id=execution.subject,
         error=execution.error or f"the analysis was {execution.status}",
-        failed_step=execution.failed_step,
-        error_code=execution.error_code,
+        failed_step=execution.failed_step or msgspec.UNSET,
+        error_code=execution.error_code or msgspec.UNSET,
     )

@@ -114,8 +114,8 @@ class OpportunityAnalysisFailed(EventData, frozen=True, kw_only=True):
     workflow_id: Uuid
     opportunity_id: SubjectId
     error: str
-    failed_step: str | None = None
-    error_code: str | None = None
+    failed_step: str | msgspec.UnsetType = msgspec.UNSET
+    error_code: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class HitlApprovalCompleted(EventData, frozen=True, kw_only=True):
