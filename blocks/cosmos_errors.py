@@ -1,0 +1,33 @@
+"""The Azure SDK's errors in the words of the port."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import AzureError
+from azure.cosmos.exceptions import (
+    CosmosAccessConditionFailedError,
+    CosmosHttpResponseError,
+    CosmosResourceExistsError,
+    CosmosResourceNotFoundError,
+)
+
+from blocks.ports import AlreadyExists, NotFound, Stale, Unavailable
+
+
+@contextmanager
+def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None]:
+    """The SDK's errors as those of the port; `missing` is what it means that something is not there."""
+    try:
+        yield
+    except CosmosResourceExistsError as error:
+        raise AlreadyExists(about) from error
+    except CosmosAccessConditionFailedError as error:
+        raise Stale(about) from error
+    except CosmosResourceNotFoundError as error:
+        # A sub-status says more than "no such document": no such container, or a replica that is behind.
+        raise (Unavailable if error.sub_status else missing)(f"{about} is not there") from error
+    except CosmosHttpResponseError as error:
+        refused = error.status_code in (400, 413)
+        raise (ValueError if refused else Unavailable)(f"Cosmos DB answers {error.status_code} for {about}") from error
+    except AzureError as error:
+        raise Unavailable(f"Cosmos DB does not answer for {about}: {type(error).__name__}") from error

@@ -1,0 +1,180 @@
+"""The record store on Azure Cosmos DB: a container per kind of work, partitioned by tenant."""
+
+import logging
+from collections.abc import Awaitable, Mapping
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import msgspec
+from azure.core import MatchConditions
+from azure.cosmos import PartitionKey
+from azure.cosmos.aio import ContainerProxy
+from azure.cosmos.exceptions import CosmosResourceExistsError
+
+from blocks.contracts.records import CONTAINERS, Record
+from blocks.cosmos_client import cosmos_client
+from blocks.cosmos_errors import translated
+from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Unavailable, Where
+from blocks.record_pages import Listing
+from blocks.record_rules import check_record, check_size, conditions, is_storable, name, sort_key, tag
+
+R = TypeVar("R", bound=Record)
+Document = Mapping[str, Any]
+
+
+class CosmosRecordStore:
+    """Records in the containers of one database, durable when awaited.
+
+    A document holds the record and two fields of this file's own: `sortKey`, by which records are listed, and
+    `writeId`, by which a write whose answer was lost knows itself again.
+
+    Lives as long as its `async with`. Opening it and every method raise `Unavailable` when Cosmos DB does not answer,
+    refuses the key, or was not provisioned. Share one store per process: at the usual session consistency only the
+    client that wrote is sure to read what it wrote at once.
+    """
+
+    def __init__(self, endpoint: str, key: str, *, database: str, ca_file: str | None = None) -> None:
+        self._endpoint, self._key, self._ca_file = endpoint, key, ca_file
+        self._database_id = database
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        # The SDK tells every request at INFO.
+        logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+        async with AsyncExitStack() as opening:
+            self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
+            opening.push_async_callback(self._client.close)
+            with translated("the account"):
+                await self._client.__aenter__()
+            self._database = self._client.get_database_client(self._database_id)
+            self._containers = {id: self._database.get_container_client(id) for id in CONTAINERS}
+            self._opened = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._opened.aclose()
+
+    async def provision(self) -> None:
+        with translated("the database"):
+            # Between the SDK's look and its create, another process may create.
+            with suppress(CosmosResourceExistsError):
+                await self._client.create_database_if_not_exists(self._database_id)
+            for id in CONTAINERS:
+                with suppress(CosmosResourceExistsError):
+                    await self._database.create_container_if_not_exists(id, partition_key=PartitionKey("/tenantId"))
+
+    async def create(self, tenant_id: str, record: R) -> Stored[R]:
+        container, document = self._container(record), _document(tenant_id, record)
+        return await self._written(record, document, container.create_item(document), missing=Unavailable)
+
+    async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
+        if not is_storable(id):
+            raise NotFound(name(kind, id))
+        with translated(name(kind, id)):
+            document = await self._container(kind).read_item(id, partition_key=tenant_id)
+        if document.get("tenantId") != tenant_id or document.get("kind") != tag(kind):
+            raise NotFound(name(kind, id))
+        return _stored(kind, document)
+
+    async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        container, document = self._container(record), _document(tenant_id, record)
+        write = container.replace_item(record.id, document, etag=etag, match_condition=MatchConditions.IfNotModified)
+        return await self._written(record, document, write)
+
+    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        with suppress(NotFound):
+            await self.read(tenant_id, kind, id)  # a record of another kind under this id stays
+            with translated(name(kind, id)):
+                await self._container(kind).delete_item(id, partition_key=tenant_id)
+
+    async def query(
+        self,
+        tenant_id: str,
+        kind: type[R],
+        where: Where | None = None,
+        *,
+        newest_first: bool = True,
+        limit: int = 100,
+        continuation: str | None = None,
+    ) -> Page[R]:
+        listing = Listing(tenant_id, kind, newest_first)
+        sql, values = _select(listing, where, listing.after(limit, continuation))
+        parameters = [{"name": f"@p{number}", "value": value} for number, value in enumerate(values)]
+        found: list[Stored[R]] = []
+        with translated(f"{tag(kind)}s", missing=Unavailable):
+            documents = self._container(kind).query_items(
+                sql, parameters=parameters, partition_key=tenant_id, max_item_count=min(limit + 1, 1000)
+            )
+            async for document in documents:
+                if document["tenantId"] == tenant_id:
+                    found.append(_stored(kind, document))
+                if len(found) > limit:
+                    break
+        return listing.page(found, limit)
+
+    async def ping(self) -> None:
+        with translated("the database", missing=Unavailable):
+            await self._database.read()
+
+    def _container(self, kind: Record | type[Record]) -> ContainerProxy:
+        return self._containers[kind.container]
+
+    async def _written(
+        self, record: R, document: Document, write: Awaitable[Document], *, missing: type[Exception] = NotFound
+    ) -> Stored[R]:
+        try:
+            with translated(name(type(record), record.id), missing):
+                return Stored(record, (await write)["_etag"])
+        except (AlreadyExists, Stale, Unavailable):
+            # The answer to a write can be lost, and the transport then sends the write again by itself: what it meets
+            # may be its own work.
+            etag = await self._etag_of_own_write(record, document)
+            if etag is None:
+                raise
+            return Stored(record, etag)
+
+    async def _etag_of_own_write(self, record: Record, document: Document) -> str | None:
+        try:
+            with translated(name(type(record), record.id)):
+                found = await self._container(record).read_item(record.id, partition_key=record.tenant_id)
+        except (NotFound, Unavailable):
+            return None
+        return str(found["_etag"]) if found.get("writeId") == document["writeId"] else None
+
+
+def _document(tenant_id: str, record: Record) -> dict[str, Any]:
+    check_record(tenant_id, record)
+    document = {**msgspec.to_builtins(record), "sortKey": sort_key(record), "writeId": uuid4().hex}
+    check_size(msgspec.json.encode(document))
+    return document
+
+
+def _stored(kind: type[R], document: Document) -> Stored[R]:
+    return Stored(msgspec.convert(document, kind), document["_etag"])
+
+
+def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
+    """A query, and the values of its parameters @p0, @p1, …"""
+    clauses, values = ["c.tenantId = @p0", "c.kind = @p1"], [listing.tenant_id, tag(listing.kind)]
+    for key, wanted in conditions(listing.kind, where).items():
+        clauses.append(_clause(f'c["{key}"]', wanted, values))
+    if after is not None:
+        clauses.append(f"c.sortKey {'<' if listing.newest_first else '>'} @p{len(values)}")
+        values.append(after)
+    order = "DESC" if listing.newest_first else "ASC"
+    return f"SELECT * FROM c WHERE {' AND '.join(clauses)} ORDER BY c.sortKey {order}", values
+
+
+def _clause(field: str, wanted: Contains | list[Any], values: list[Any]) -> str:
+    """The condition in SQL; the values it compares with are appended to `values`."""
+    if isinstance(wanted, Contains):
+        values.append(wanted.value)
+        return f"ARRAY_CONTAINS({field}, @p{len(values) - 1})"
+    first = len(values)
+    values += [one for one in wanted if one is not None]
+    names = ", ".join(f"@p{number}" for number in range(first, len(values)))
+    any_of = [f"{field} IN ({names})"] if names else []
+    missing = [f"NOT IS_DEFINED({field})", f"IS_NULL({field})"] if None in wanted else []
+    return f"({' OR '.join(any_of + missing) or 'false'})"

@@ -1,0 +1,420 @@
+"""What a record store promises, shown on both adapters; what only one of them can show stands at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
+from blocks.cosmos_record_store import CosmosRecordStore
+from blocks.ports import AlreadyExists, Contains, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.sqlite_record_store import SqliteRecordStore
+from tests.support.cosmos import CosmosEmulator, cosmos_emulator  # noqa: F401  # pytest finds the fixture by its name
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_definition,
+    a_process,
+    a_step,
+    a_tenant_record,
+    an_approval,
+    an_execution,
+    new_id,
+    now,
+)
+
+AWKWARD = "Zoë's \"quoted\" 商談 🦀 \\ '; DROP TABLE workflow_executions; -- @0 ? %s {} \n\t"
+
+
+@pytest.fixture(params=["sqlite", "cosmos"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
+    """A store with nothing in it."""
+    if request.param == "sqlite":
+        async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
+            yield sqlite
+    else:
+        async with cosmos_store(request.getfixturevalue("cosmos_emulator"), database=new_id()) as cosmos:
+            await cosmos.provision()
+            yield cosmos
+
+
+def cosmos_store(emulator: CosmosEmulator, database: str = "orchestrator") -> CosmosRecordStore:
+    return CosmosRecordStore(emulator.endpoint, emulator.key, database=database, ca_file=str(emulator.ca_file))
+
+
+# --- one record ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        an_execution(status="completed", results={"risk": {"score": 0.5, "factors": ["a", None, True]}}),
+        a_step(status="failed", error="no answer in time", error_code="TIMEOUT"),
+        an_approval(status="approved", decided_at=now(), comment=AWKWARD),
+        a_definition(),
+        a_tenant_record(),
+        a_process(),
+    ],
+    ids=lambda record: type(record).__name__,
+)
+async def test_a_record_is_read_as_it_was_created(store: RecordStore, record: Record) -> None:
+    created = await store.create(record.tenant_id, record)
+
+    assert await store.read(record.tenant_id, type(record), record.id) == created == Stored(record, created.etag)
+
+
+async def test_any_text_comes_back_unchanged(store: RecordStore) -> None:
+    record = an_execution(subject=AWKWARD, error=AWKWARD, input={AWKWARD: [AWKWARD]})
+    await store.create(A_TENANT, record)
+
+    assert (await store.read(A_TENANT, ExecutionRecord, record.id)).record == record
+
+
+async def test_the_first_create_of_an_id_is_kept(store: RecordStore) -> None:
+    first = an_execution(subject="first")
+    await store.create(A_TENANT, first)
+
+    with pytest.raises(AlreadyExists):
+        await store.create(A_TENANT, replace(first, subject="second"))
+
+    assert (await store.read(A_TENANT, ExecutionRecord, first.id)).record == first
+
+
+async def test_the_very_same_record_is_created_once(store: RecordStore) -> None:
+    record = an_execution()
+
+    outcomes = await asyncio.gather(*(store.create(A_TENANT, record) for _ in range(20)), return_exceptions=True)
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyExists"] * 19 + ["Stored"]
+
+
+async def test_a_replaced_record_is_read_in_its_new_form(store: RecordStore) -> None:
+    created = await store.create(A_TENANT, an_execution())
+    replaced = await store.replace(A_TENANT, created.etag, replace(created.record, status="running", attempt=1))
+
+    assert await store.read(A_TENANT, ExecutionRecord, created.record.id) == replaced
+    assert replaced.etag != created.etag
+
+
+async def test_an_old_etag_replaces_nothing(store: RecordStore) -> None:
+    created = await store.create(A_TENANT, an_execution())
+    replaced = await store.replace(A_TENANT, created.etag, replace(created.record, status="running"))
+
+    with pytest.raises(Stale):
+        await store.replace(A_TENANT, created.etag, replace(created.record, status="cancelled"))
+
+    assert await store.read(A_TENANT, ExecutionRecord, created.record.id) == replaced
+
+
+async def test_of_fifty_replaces_at_once_one_wins(store: RecordStore) -> None:
+    created = await store.create(A_TENANT, an_execution())
+    wanted = replace(created.record, status="running", attempt=1)
+
+    outcomes = await asyncio.gather(
+        *(store.replace(A_TENANT, created.etag, wanted) for _ in range(50)), return_exceptions=True
+    )
+
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Stale"] * 49 + ["Stored"]
+
+
+async def test_what_is_not_there_cannot_be_read_or_replaced(store: RecordStore) -> None:
+    with pytest.raises(NotFound):
+        await store.read(A_TENANT, ExecutionRecord, new_id())
+    with pytest.raises(NotFound):
+        await store.replace(A_TENANT, "an-etag", an_execution())
+
+
+async def test_a_deleted_record_is_gone_and_may_be_deleted_again(store: RecordStore) -> None:
+    record = an_execution()
+    await store.create(A_TENANT, record)
+
+    for _ in range(2):
+        await store.delete(A_TENANT, ExecutionRecord, record.id)
+
+    with pytest.raises(NotFound):
+        await store.read(A_TENANT, ExecutionRecord, record.id)
+
+
+@pytest.mark.parametrize("id", ["", "a/b", "a\\b", "a?b", "a#b", "a ", "a" * 256])
+async def test_an_id_that_cosmos_db_refuses_names_no_record(store: RecordStore, id: str) -> None:
+    with pytest.raises(ValueError, match="cannot be the id"):
+        await store.create(A_TENANT, an_execution(id=id))
+    with pytest.raises(NotFound):
+        await store.read(A_TENANT, ExecutionRecord, id)
+    await store.delete(A_TENANT, ExecutionRecord, id)
+
+
+async def test_a_record_too_large_for_cosmos_db_is_refused(store: RecordStore) -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        await store.create(A_TENANT, an_execution(input={"notes": "x" * 2_000_000}))
+
+
+# --- whose record ----------------------------------------------------------------------------------------------------
+
+
+async def test_another_tenants_record_is_not_found(store: RecordStore) -> None:
+    created = await store.create(A_TENANT, an_execution())
+    id = created.record.id
+
+    with pytest.raises(NotFound):
+        await store.read(ANOTHER_TENANT, ExecutionRecord, id)
+    with pytest.raises(NotFound):
+        await store.replace(ANOTHER_TENANT, created.etag, replace(created.record, tenant_id=ANOTHER_TENANT))
+    await store.delete(ANOTHER_TENANT, ExecutionRecord, id)
+
+    assert (await store.query(ANOTHER_TENANT, ExecutionRecord, {"id": id})).items == []
+    assert await store.read(A_TENANT, ExecutionRecord, id) == created
+
+
+async def test_two_tenants_may_use_one_id(store: RecordStore) -> None:
+    ours, theirs = a_definition(), a_definition(tenant_id=ANOTHER_TENANT, step_timeout_seconds=9.0)
+    await store.create(A_TENANT, ours)
+    await store.create(ANOTHER_TENANT, theirs)
+
+    assert (await store.read(A_TENANT, type(ours), ours.id)).record == ours
+    assert (await store.read(ANOTHER_TENANT, type(ours), ours.id)).record == theirs
+
+
+async def test_a_record_is_written_for_its_own_tenant_only(store: RecordStore) -> None:
+    with pytest.raises(ValueError, match="another tenant"):
+        await store.create(A_TENANT, an_execution(tenant_id=ANOTHER_TENANT))
+    with pytest.raises(ValueError, match="another tenant"):
+        await store.replace(A_TENANT, "an-etag", an_execution(tenant_id=ANOTHER_TENANT))
+
+
+async def test_kinds_in_one_container_are_told_apart(store: RecordStore) -> None:
+    tenant, process = a_tenant_record(), a_process()
+    await store.create(SYSTEM_TENANT, tenant)
+    await store.create(SYSTEM_TENANT, process)
+
+    with pytest.raises(NotFound):
+        await store.read(SYSTEM_TENANT, ProcessRecord, tenant.id)
+    await store.delete(SYSTEM_TENANT, ProcessRecord, tenant.id)
+
+    assert await found(store, SYSTEM_TENANT, TenantRecord) == [tenant.id]
+    assert await found(store, SYSTEM_TENANT, ProcessRecord) == [process.id]
+
+
+# --- queries ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({}, ["a", "b", "c"]),
+        ({"status": "pending"}, ["a"]),
+        ({"status": ("pending", "running")}, ["a", "b"]),
+        ({"status": ()}, []),
+        ({"announced_at": None}, ["a", "b"]),
+        ({"failed_step": ("forecast", None)}, ["a", "b", "c"]),
+        ({"trigger_ids": Contains("event-2")}, ["b", "c"]),
+        ({"attempt": 2}, ["c"]),
+        ({"id": ("a", "c", "nobody")}, ["a", "c"]),
+        ({"subject": AWKWARD}, ["b"]),
+        ({"status": ("running", "completed"), "trigger_ids": Contains("event-2"), "attempt": 0}, ["b"]),
+        ({"subject": "' OR 1=1 --"}, []),
+    ],
+    ids=str,
+)
+async def test_a_query_finds_what_matches_all_its_conditions(
+    store: RecordStore, where: dict[str, Any], expected: list[str]
+) -> None:
+    await store.create(A_TENANT, an_execution(id="a", status="pending"))
+    await store.create(A_TENANT, an_execution(id="b", status="running", subject=AWKWARD, trigger_ids=["event-2"]))
+    await store.create(
+        A_TENANT,
+        an_execution(
+            id="c",
+            status="completed",
+            attempt=2,
+            announced_at=now(),
+            failed_step="forecast",
+            trigger_ids=["event-1", "event-2"],
+        ),
+    )
+
+    assert await found(store, A_TENANT, ExecutionRecord, where, newest_first=False) == expected
+
+
+async def test_a_query_for_a_field_that_is_not_there_is_refused(store: RecordStore) -> None:
+    with pytest.raises(ValueError, match="no field"):
+        await store.query(A_TENANT, ExecutionRecord, {"statsu": "pending"})
+
+
+async def test_a_query_for_a_value_that_is_no_scalar_is_refused(store: RecordStore) -> None:
+    with pytest.raises(ValueError, match="scalars"):
+        await store.query(A_TENANT, ExecutionRecord, {"input": {"amount": 1}})
+
+
+async def test_records_are_listed_by_age_and_then_by_id(store: RecordStore) -> None:
+    # As plain ISO 8601 text, 12:00:00.5Z sorts before 12:00:00Z, and 13:30+02:00 after both.
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    before_noon = datetime(2026, 1, 1, 13, 30, tzinfo=timezone(timedelta(hours=2)))
+    ages = {"d": noon, "c": noon, "e": noon + timedelta(milliseconds=500), "z": before_noon}
+    for id, created_at in ages.items():
+        await store.create(A_TENANT, an_approval(id=id, created_at=created_at))
+
+    assert await found(store, A_TENANT, ApprovalRecord, newest_first=False) == ["z", "c", "d", "e"]
+    assert await found(store, A_TENANT, ApprovalRecord) == ["e", "d", "c", "z"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_pages_follow_one_another_without_gap_or_repeat(store: RecordStore, newest_first: bool) -> None:
+    start = now()
+    records = [an_approval(created_at=start + timedelta(seconds=number // 3)) for number in range(250)]
+    await asyncio.gather(*(store.create(A_TENANT, record) for record in records))
+
+    pages: list[list[ApprovalRecord]] = []
+    continuation = None
+    while continuation is not None or not pages:
+        page = await store.query(
+            A_TENANT, ApprovalRecord, newest_first=newest_first, limit=100, continuation=continuation
+        )
+        pages.append([stored.record for stored in page.items])
+        continuation = page.continuation
+
+    in_order = sorted(records, key=lambda record: (record.created_at, record.id), reverse=newest_first)
+    assert [len(page) for page in pages] == [100, 100, 50]
+    assert [record for page in pages for record in page] == in_order
+
+
+async def test_a_page_that_holds_all_has_no_continuation(store: RecordStore) -> None:
+    for _ in range(3):
+        await store.create(A_TENANT, an_approval())
+
+    assert (await store.query(A_TENANT, ApprovalRecord, limit=3)).continuation is None
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001])
+async def test_a_page_has_one_to_a_thousand_records(store: RecordStore, limit: int) -> None:
+    with pytest.raises(ValueError, match="1 to 1000"):
+        await store.query(A_TENANT, ApprovalRecord, limit=limit)
+
+
+async def test_a_continuation_serves_the_query_it_came_from_only(store: RecordStore) -> None:
+    for tenant_id in (A_TENANT, A_TENANT, ANOTHER_TENANT):
+        await store.create(tenant_id, an_approval(tenant_id=tenant_id))
+    token = (await store.query(A_TENANT, ApprovalRecord, limit=1)).continuation
+    assert token is not None
+
+    with pytest.raises(ValueError, match="continuation"):
+        await store.query(ANOTHER_TENANT, ApprovalRecord, continuation=token)
+    with pytest.raises(ValueError, match="continuation"):
+        await store.query(A_TENANT, ExecutionRecord, continuation=token)
+    with pytest.raises(ValueError, match="continuation"):
+        await store.query(A_TENANT, ApprovalRecord, newest_first=False, continuation=token)
+    for tampered in ("", "nonsense", token[:-4], token[:-8] + "AAAAAAAA", "é"):
+        with pytest.raises(ValueError, match="continuation"):
+            await store.query(A_TENANT, ApprovalRecord, continuation=tampered)
+
+
+# --- the store itself ------------------------------------------------------------------------------------------------
+
+
+async def test_provisioning_again_keeps_what_is_there(store: RecordStore) -> None:
+    record = an_execution()
+    await store.create(A_TENANT, record)
+
+    await asyncio.gather(*(store.provision() for _ in range(3)))
+
+    assert (await store.read(A_TENANT, ExecutionRecord, record.id)).record == record
+
+
+async def test_a_store_that_answers_says_so(store: RecordStore) -> None:
+    await store.ping()
+
+
+# --- one adapter only ------------------------------------------------------------------------------------------------
+
+
+async def test_records_survive_the_closing_of_their_file(tmp_path: Path) -> None:
+    record = an_execution()
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        created = await store.create(A_TENANT, record)
+
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        assert await store.read(A_TENANT, ExecutionRecord, record.id) == created
+
+
+async def test_two_stores_on_one_file_see_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "records.db"
+    async with SqliteRecordStore(file) as one, SqliteRecordStore(file) as other:
+        created = await one.create(A_TENANT, an_execution())
+
+        assert await other.read(A_TENANT, ExecutionRecord, created.record.id) == created
+
+
+async def test_a_closed_file_is_unavailable(tmp_path: Path) -> None:
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        pass
+
+    with pytest.raises(Unavailable):
+        await store.ping()
+
+
+async def test_cosmos_db_may_go_and_come_back() -> None:
+    with CosmosEmulator() as emulator:
+        async with cosmos_store(emulator) as store:
+            await store.provision()
+
+            emulator.kill()
+            for attempt in (
+                store.ping(),
+                store.create(A_TENANT, an_execution()),
+                store.query(A_TENANT, ApprovalRecord),
+            ):
+                with pytest.raises(Unavailable):
+                    await attempt
+
+            emulator.start()
+            await store.provision()
+            await store.create(A_TENANT, an_execution(id="after"))
+            assert await found(store, A_TENANT, ExecutionRecord) == ["after"]
+
+
+async def test_a_cosmos_db_that_is_not_provisioned_is_unavailable(cosmos_emulator: CosmosEmulator) -> None:  # noqa: F811
+    async with cosmos_store(cosmos_emulator, database=new_id()) as store:
+        for attempt in (store.ping(), store.create(A_TENANT, an_execution()), store.query(A_TENANT, ApprovalRecord)):
+            with pytest.raises(Unavailable):
+                await attempt
+
+
+async def test_a_cosmos_db_that_is_not_there_cannot_be_opened() -> None:
+    emulator = CosmosEmulator()  # not started
+    with pytest.raises(Unavailable):
+        async with cosmos_store(emulator):
+            pass
+    emulator.close()
+
+
+async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos_emulator: CosmosEmulator) -> None:  # noqa: F811
+    stranger = CosmosEmulator()
+    with pytest.raises(Unavailable):
+        async with CosmosRecordStore(
+            cosmos_emulator.endpoint, cosmos_emulator.key, database="any", ca_file=str(stranger.ca_file)
+        ):
+            pass
+    stranger.close()
+
+
+async def test_a_write_whose_answer_was_lost_knows_itself_again(cosmos_emulator: CosmosEmulator) -> None:  # noqa: F811
+    async with cosmos_store(cosmos_emulator, database=new_id()) as store:
+        await store.provision()
+
+        # The emulator loses the answer to the first create and the first replace under such an id.
+        created = await store.create(A_TENANT, an_execution(id="answer-lost"))
+        replaced = await store.replace(A_TENANT, created.etag, replace(created.record, status="running"))
+
+        assert await store.read(A_TENANT, ExecutionRecord, "answer-lost") == replaced
+
+
+async def found(
+    store: RecordStore, tenant_id: str, kind: type[Record], where: dict[str, Any] | None = None, **options: Any
+) -> list[str]:
+    page = await store.query(tenant_id, kind, where, **options)
+    return [stored.record.id for stored in page.items]

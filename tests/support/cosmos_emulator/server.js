@@ -1,0 +1,93 @@
+// Serves @vercel/cosmosdb-server over HTTPS and mends what it answers differently from Azure Cosmos DB.
+//
+//     node server.js PORT CERTIFICATE_FILE KEY_FILE
+//
+// Data lives in memory. The process ends when its standard input does, so it never outlives who started it.
+
+"use strict";
+
+const { readFileSync } = require("fs");
+
+const handlers = "@vercel/cosmosdb-server/lib/handler";
+
+// The routes take each handler when they are first loaded: a handler must be mended before the server is required.
+function mend(name, withOriginal) {
+  const module = require(`${handlers}/${name}`);
+  const original = module.default;
+  module.default = async (account, req, res, params) => withOriginal(original, account, req, res, params);
+}
+
+// Azure: 404 with sub-status 1003 when the database or the container is missing. The original: 500.
+function inContainer(answer) {
+  return async (original, account, req, res, params) => {
+    if (account.database(params.dbId).collection(params.collId).read()) {
+      return answer(original, account, req, res, params);
+    }
+    res.setHeader("x-ms-substatus", "1003");
+    return notFound(res, "Owner resource does not exist");
+  };
+}
+
+function notFound(res, message) {
+  res.statusCode = 404;
+  return { code: "NotFound", message };
+}
+
+const partitionKey = req => JSON.parse(req.headers["x-ms-documentdb-partitionkey"])[0];
+
+const unchanged = (original, account, req, res, params) => original(account, req, res, params);
+
+// A failure to order, for tests: the answer to the first create and to the first replace of an item whose id begins
+// with "answer-lost" never arrives, though the write is done.
+const lost = new Set();
+
+async function unlessLost(original, account, req, res, params) {
+  const body = await original(account, req, res, params);
+  const write = `${req.method} ${req.url} ${body.id}`;
+  if (String(body.id).startsWith("answer-lost") && !lost.has(write)) {
+    lost.add(write);
+    req.socket.destroy();
+  }
+  return body;
+}
+
+mend("create-document", inContainer(unlessLost));
+mend("replace-document", inContainer(unlessLost));
+mend("upsert-document", inContainer(unchanged));
+mend("patch-document", inContainer(unchanged));
+mend("delete-document", inContainer(unchanged));
+
+// Azure: 404 for an item that the partition does not hold. The original: 400 or 500.
+mend("read-document", inContainer((original, account, req, res, params) => {
+  const container = account.database(params.dbId).collection(params.collId);
+  const item = container.document(params.docId, partitionKey(req)).read();
+  return item ? original(account, req, res, params) : notFound(res, "Resource Not Found");
+}));
+
+// Azure: a query sees only the partition that its header names. The original: all partitions.
+mend("query-documents", inContainer((original, account, req, res, params) => {
+  if (!req.headers["x-ms-documentdb-partitionkey"]) return original(account, req, res, params);
+  const container = account.database(params.dbId).collection(params.collId);
+  const view = { read: () => container.read(), documents: partitionOf(container.documents, partitionKey(req)) };
+  return original({ database: () => ({ collection: () => view }) }, req, res, params);
+}));
+
+function partitionOf(documents, key) {
+  const mine = [...documents._data].filter(([, item]) => documents._getPartition(item.read()) === key);
+  return Object.create(documents, { _data: { value: new Map(mine) } });
+}
+
+const { createHttpsServer } = require("@vercel/cosmosdb-server");
+
+const [port, certificateFile, keyFile] = process.argv.slice(2);
+const server = createHttpsServer({
+  cert: readFileSync(certificateFile),
+  key: readFileSync(keyFile),
+  minVersion: "TLSv1.2",
+  keepAlive: true,
+  keepAliveTimeout: 60000
+});
+server.listen(Number(port), "127.0.0.1");
+
+process.stdin.resume();
+process.stdin.on("end", () => process.exit(0));

@@ -1,0 +1,116 @@
+"""Records as a test wants them: every field has a plausible value, the ones that matter are named by the test."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from msgspec.structs import replace
+
+from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
+from blocks.contracts.records import (
+    ApprovalRecord,
+    ExecutionRecord,
+    ProcessRecord,
+    StepRecord,
+    TenantRecord,
+    Trigger,
+    WorkflowDefinition,
+)
+
+A_TENANT = "11111111-1111-4111-8111-111111111111"
+ANOTHER_TENANT = "22222222-2222-4222-8222-222222222222"
+
+
+def an_execution(**changes: Any) -> ExecutionRecord:
+    """A pending opportunity analysis, caused by one event."""
+    trigger = Trigger(
+        event_id=new_id(), event_type="integration.opportunity.updated", received_at=now(), digest="0" * 64
+    )
+    execution = ExecutionRecord(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        workflow="opportunity-analysis",
+        subject=new_id(),
+        status="pending",
+        triggers=[trigger],
+        trigger_ids=[trigger.event_id],
+        input={"amount": 1_500_000.0, "stage": "negotiation"},
+        updated_at=now(),
+    )
+    return replace(execution, **changes)
+
+
+def a_step(**changes: Any) -> StepRecord:
+    """A step that was answered; its id follows from `execution_id` and `step` unless named."""
+    execution_id, step = changes.pop("execution_id", new_id()), changes.pop("step", "risk_analysis")
+    record = StepRecord(
+        id=step_record_id(execution_id, step),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        execution_id=execution_id,
+        step=step,
+        step_id=new_id(),
+        status="completed",
+        completed_at=now(),
+        result={"riskScore": 0.42},
+        event_id=new_id(),
+    )
+    return replace(record, **changes)
+
+
+def an_approval(**changes: Any) -> ApprovalRecord:
+    """An approval that nobody has decided."""
+    approval = ApprovalRecord(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        opportunity_id=new_id(),
+        risk_score=0.9,
+        amount=2_000_000.0,
+        requested_at=now(),
+        execution_id=new_id(),
+        workflow="opportunity-analysis",
+        gate="approval",
+    )
+    return replace(approval, **changes)
+
+
+def a_definition(**changes: Any) -> WorkflowDefinition:
+    """What a tenant wants of opportunity analysis."""
+    definition = WorkflowDefinition(
+        id="opportunity-analysis",
+        tenant_id=A_TENANT,
+        created_at=now(),
+        critical_steps=["risk_analysis", "forecast"],
+        step_timeout_seconds=300.0,
+    )
+    return replace(definition, **changes)
+
+
+def a_tenant_record(**changes: Any) -> TenantRecord:
+    """A tenant's line in the directory; belongs to the platform."""
+    tenant = changes.pop("tenant", A_TENANT)
+    record = TenantRecord(id=f"tenant-{tenant}", tenant_id=SYSTEM_TENANT, created_at=now(), tenant=tenant)
+    return replace(record, **changes)
+
+
+def a_process(**changes: Any) -> ProcessRecord:
+    """A worker that is alive and carries one flow run; belongs to the platform."""
+    process = ProcessRecord(
+        id=f"worker-{new_id()}",
+        tenant_id=SYSTEM_TENANT,
+        created_at=now(),
+        role="worker",
+        beat_at=now(),
+        flow_run_ids=[new_id()],
+    )
+    return replace(process, **changes)
+
+
+def new_id() -> str:
+    return str(uuid4())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
