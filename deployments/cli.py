@@ -1,0 +1,76 @@
+"""The command `orchestrator`. Only click is imported before a command runs, so that help comes at once."""
+
+import sys
+
+import click
+
+from deployments.commands.bootstrap import bootstrap
+from deployments.commands.demo import demo
+from deployments.commands.emit import emit
+from deployments.commands.executions import executions
+from deployments.commands.information import schemas, settings, version
+from deployments.commands.processes import api, listener, simulators, worker
+from deployments.commands.up import up
+
+COMMANDS = (up, demo, emit, executions, bootstrap, api, listener, worker, simulators, schemas, settings, version)
+
+
+class InOrder(click.Group):
+    """Lists commands in the order a newcomer needs them, not alphabetically."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
+@click.pass_obj
+def cli(options: dict[str, bool], traceback: bool) -> None:
+    """Multi-tenant workflows on Prefect: events in, recorded executions out.
+
+    Configuration comes from the environment; `orchestrator settings` shows it.
+
+    \b
+    Examples:
+      orchestrator up                      the whole stack on this machine
+      orchestrator demo                    one analysis from event to result
+      orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    options["traceback"] = traceback
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script. Whatever goes wrong is one line on stderr; 1: it failed, 2: bad input, 130: interrupted."""
+    options: dict[str, bool] = {}
+    try:
+        sys.exit(cli.main(prog_name="orchestrator", standalone_mode=False, obj=options))
+    except click.ClickException as error:
+        _fail(_with_usage(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)  # whoever read our output has gone
+    except Exception as error:
+        if options.get("traceback"):
+            raise
+        from deployments.errors import explained
+
+        _fail(*explained(error))
+
+
+def _fail(message: str, exit_code: int) -> None:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(exit_code)
+
+
+def _with_usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{error.format_message()} ({context.command_path} --help)" if context else error.format_message()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""`orchestrator bootstrap`"""
+
+import click
+
+
+@click.command()
+def bootstrap() -> None:
+    """Create what is missing; safe to repeat.
+
+    The store's containers, the bus's exchange and queues, Prefect's work pool, the deployments of prefect.yaml with
+    their schedules, and the blocks that show operators what the flows use. Waits a minute for Prefect to answer.
+
+    \b
+    Examples:
+      orchestrator bootstrap
+      PREFECT_API_URL=http://prefect:4200/api RABBITMQ_URL=amqp://… orchestrator bootstrap
+    """
+    import asyncio
+
+    from blocks.settings import load_settings
+    from deployments.logs import configure_logging
+    from deployments.prefect_server import use_prefect
+
+    settings = use_prefect(load_settings())
+    configure_logging(settings.log_level, "bootstrap")
+    from deployments.bootstrap import run_bootstrap
+
+    for line in asyncio.run(run_bootstrap(settings)):
+        click.echo(line)

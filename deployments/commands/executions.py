@@ -1,0 +1,83 @@
+"""`orchestrator executions list | show`"""
+
+import click
+
+STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled"]
+
+
+def uuid(value: str) -> str:
+    """An option's value as the one spelling of a UUID that records use."""
+    from blocks.contracts.envelope import canonical_uuid
+
+    canonical = canonical_uuid(value)
+    if canonical is None:
+        raise click.BadParameter(f"{value!r} is not a UUID.")
+    return canonical
+
+
+tenant_option = click.option(
+    "--tenant",
+    type=uuid,
+    required=True,
+    envvar="ORCHESTRATOR_TENANT",
+    show_envvar=True,
+    help="Whose executions.",
+)
+
+
+@click.group()
+def executions() -> None:
+    """Read the records of executions.
+
+    \b
+    Examples:
+      orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions show 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+
+
+@executions.command("list")
+@tenant_option
+@click.option("--workflow", help="Only of this workflow, e.g. opportunity-analysis.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only in this status.")
+@click.option("--subject", help="Only about this subject, e.g. an opportunity id.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
+def list_executions(
+    tenant: str, workflow: str | None, status: str | None, subject: str | None, limit: int, as_json: bool
+) -> None:
+    """List a tenant's executions, newest first.
+
+    \b
+    Examples:
+      orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions list --status failed --limit 100
+      orchestrator executions list --json | jq .error
+    """
+    import asyncio
+
+    from deployments.execution_records import print_executions, query_executions
+
+    where = {"workflow": workflow, "status": status, "subject": subject}
+    found = asyncio.run(query_executions(tenant, {name: value for name, value in where.items() if value}, limit))
+    print_executions(found, as_json=as_json)
+
+
+@executions.command("show")
+@click.argument("id")
+@tenant_option
+@click.option("--json", "as_json", is_flag=True, help="The record and its steps as JSON.")
+def show_execution(id: str, tenant: str, as_json: bool) -> None:
+    """Show one execution with its steps and results.
+
+    \b
+    Examples:
+      orchestrator executions show 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions show 4e1c0d7a-… --json
+    """
+    import asyncio
+
+    from deployments.execution_records import print_execution, read_execution
+
+    execution, steps = asyncio.run(read_execution(tenant, id))
+    print_execution(execution, steps, as_json=as_json)

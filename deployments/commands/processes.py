@@ -1,0 +1,116 @@
+"""`orchestrator listener | worker | api | simulators`: one process of the stack alone, in the foreground."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from blocks.settings import Settings
+
+STEPS = click.Choice(["risk_analysis", "risk_scoring", "forecast", "recommendation"])
+
+
+@click.command()
+def listener() -> None:
+    """Run the listener.
+
+    It takes events in, dispatches executions and records answers. Several may run at once; they share the queue.
+
+    \b
+    Examples:
+      orchestrator listener
+      RABBITMQ_URL=amqp://guest:guest@localhost/ orchestrator listener
+    """
+
+    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+        from listeners.service import run_listener
+
+        return run_listener(settings)
+
+    _run("listener", work)
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many flow runs at once (default: no limit).")
+def worker(limit: int | None) -> None:
+    """Run the worker.
+
+    It carries out the flow runs of the work pool, many in this one process. Several may run at once. SIGTERM and
+    Ctrl-C let running flows finish for a while; see `worker.drain_seconds`.
+
+    \b
+    Examples:
+      orchestrator worker
+      orchestrator worker --limit 20
+    """
+
+    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+        from deployments.in_process_worker import run_worker
+
+        return run_worker(settings, pool=settings.prefect.work_pool, limit=limit)
+
+    _run("worker", work)
+
+
+@click.command()
+def api() -> None:
+    """Run the REST API.
+
+    With it runs the mirror, which folds Prefect's view into the records and repairs what drifted.
+
+    \b
+    Examples:
+      orchestrator api
+      HOST=0.0.0.0 PORT=8080 orchestrator api
+    """
+
+    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+        from api.server import run_api
+
+        return run_api(settings)
+
+    _run("api", work)
+
+
+@click.command()
+@click.option("--fail", type=STEPS, multiple=True, help="This step's service answers with a failure.")
+@click.option("--silent", type=STEPS, multiple=True, help="This step's service never answers.")
+@click.option(
+    "--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share of requests that are hit."
+)
+def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> None:
+    """Run the simulated downstream services.
+
+    risk-analytics, forecasting and recommendations answer requests after a random delay (SIMULATOR_MIN_DELAY_SECONDS
+    to SIMULATOR_MAX_DELAY_SECONDS). Scoring has no failure event and forecasting's is not consumed: to fail, they
+    fall silent like the real ones.
+
+    \b
+    Examples:
+      orchestrator simulators
+      orchestrator simulators --fail risk_analysis
+      orchestrator simulators --silent forecast --share 0.1
+    """
+
+    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+        from deployments.simulators import Mishaps, run_simulators
+
+        return run_simulators(settings, Mishaps(fail=frozenset(fail), silent=frozenset(silent), share=share))
+
+    _run("simulators", work)
+
+
+def _run(name: str, work: "Callable[[Settings], Coroutine[None, None, None]]") -> None:
+    """Does the work of this process until it is told to stop."""
+    import asyncio
+
+    from blocks.settings import load_settings
+    from deployments.logs import configure_logging
+    from deployments.prefect_server import use_prefect
+    from deployments.stop_signals import until_stopped
+
+    settings = use_prefect(load_settings())
+    configure_logging(settings.log_level, name)
+    asyncio.run(until_stopped(work(settings)))

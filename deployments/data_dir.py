@@ -1,0 +1,41 @@
+"""The folder where the embedded parts keep their files: one stack at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from blocks.settings import Settings
+
+
+class DataDirTaken(Exception):
+    """Another stack runs on this folder, or it cannot be written; the message says which."""
+
+
+@contextmanager
+def data_dir_of_one_stack(settings: Settings) -> Iterator[Path]:
+    """The data folder exists and is ours while the context lasts. Raises `DataDirTaken`.
+
+    The lock is the kernel's: it is free again however the process ends.
+    """
+    folder = Path(settings.data_dir).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "stack.lock").open("a+")
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise DataDirTaken(f"the data folder {folder} (ORCHESTRATOR_DATA_DIR) cannot be used: {problem}") from None
+    with lock:
+        lock.seek(0)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirTaken(
+                f"a stack already runs on {folder} (process {lock.read().strip()}): "
+                "stop it, or choose another folder with ORCHESTRATOR_DATA_DIR=…"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield folder

@@ -1,0 +1,151 @@
+"""Executions for a person at a terminal: a table of many, a page of one."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
+from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.ports import NotFound
+from blocks.services import open_store
+from blocks.settings import load_settings
+
+COLOURS = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "awaiting_approval": "magenta",
+    "running": "cyan",
+    "pending": "dim",
+}
+
+_STEP_ORDER = [step.name for step in ANALYSIS_STEPS]
+
+
+async def query_executions(tenant_id: str, where: Mapping[str, Any], limit: int) -> list[ExecutionRecord]:
+    async with open_store(load_settings()) as store:
+        page = await store.query(tenant_id, ExecutionRecord, where, limit=limit)
+    return [stored.record for stored in page.items]
+
+
+async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list[StepRecord]]:
+    """The record and its steps, in the workflow's order. Raises `NotFound` with a readable message."""
+    async with open_store(load_settings()) as store:
+        try:
+            execution = (await store.read(tenant_id, ExecutionRecord, id)).record
+        except NotFound:
+            raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
+        page = await store.query(tenant_id, StepRecord, {"execution_id": id}, newest_first=False)
+    steps = [stored.record for stored in page.items]
+    return execution, sorted(steps, key=lambda step: _STEP_ORDER.index(step.step) if step.step in _STEP_ORDER else 99)
+
+
+def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None:
+    if as_json:
+        for execution in found:
+            click.echo(msgspec.json.encode(execution))
+        return
+    if not found:
+        click.echo("no executions")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ID", "WORKFLOW", "SUBJECT", "STATUS", "CREATED", "TOOK", "ERROR"):
+        table.add_column(heading, no_wrap=heading != "ERROR")
+    for execution in found:
+        table.add_row(
+            execution.id,
+            execution.workflow,
+            execution.subject,
+            _coloured(execution.status),
+            _moment(execution.created_at),
+            _took(execution),
+            execution.error or "",
+        )
+    console().print(table)
+
+
+def print_execution(execution: ExecutionRecord, steps: Sequence[StepRecord], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode({"execution": execution, "steps": steps}), indent=2))
+        return
+    out = console()
+    out.print(_facts(execution))
+    out.print()
+    out.print(steps_table(execution, steps))
+
+
+def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> Table:
+    """Every step with how it ended and what it found; those without a record, too."""
+    recorded = {step.step: step for step in steps}
+    names = _STEP_ORDER if execution.workflow == WORKFLOW else list(recorded)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("STEP", "STATUS", "AT", "RESULT"):
+        table.add_column(heading, no_wrap=heading != "RESULT")
+    for name in names:
+        step = recorded.get(name)
+        if step is None:
+            table.add_row(name, _coloured("skipped" if execution.is_terminal else execution.status), "", "")
+        else:
+            found = step.error or _compact(step.result)
+            table.add_row(name, _coloured(step.status), f"{step.completed_at:%H:%M:%S}", found)
+    return table
+
+
+def console() -> Console:
+    """The terminal; into a pipe or file, lines as long as they are."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=250)
+
+
+def _facts(execution: ExecutionRecord) -> Table:
+    table = Table.grid(padding=(0, 2))
+    facts = {
+        "execution": execution.id,
+        "workflow": execution.workflow,
+        "tenant": execution.tenant_id,
+        "subject": execution.subject,
+        "status": _coloured(execution.status),
+        "created": _moment(execution.created_at),
+        "took": _took(execution),
+        "triggers": "\n".join(f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers),
+        "flow run": execution.flow_run_id,
+        "announced": _moment(execution.announced_at) if execution.announced_at else None,
+        "missing": ", ".join(execution.missing_steps),
+        "failed step": execution.failed_step,
+        "error": execution.error and f"{execution.error} ({execution.error_code})",
+    }
+    for name, value in facts.items():
+        if value:
+            table.add_row(f"[dim]{name}[/]", value)
+    return table
+
+
+def _coloured(status: str) -> str:
+    colour = COLOURS.get(status)
+    return f"[{colour}]{status}[/]" if colour else status
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _took(execution: ExecutionRecord) -> str:
+    if execution.completed_at is None:
+        return ""
+    return f"{(execution.completed_at - execution.created_at).total_seconds():.1f} s"
+
+
+def _compact(result: Mapping[str, Any] | None) -> str:
+    """What a result says on one line: lists by their length, ids left out."""
+    if not result:
+        return ""
+    return ", ".join(
+        f"{name} {len(value) if isinstance(value, list) else value}"
+        for name, value in result.items()
+        if not name.endswith("Id") and value is not None
+    )

@@ -1,0 +1,126 @@
+"""`orchestrator up`: the whole system as child processes of one foreground command."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from blocks.settings import Settings
+from deployments import prefect_server
+from deployments.data_dir import data_dir_of_one_stack
+from deployments.ports_in_use import check_ports
+from deployments.provision import provision
+from deployments.readiness import api_url, parts_becoming_ready
+from deployments.stop_signals import until_stopped
+from deployments.supervisor import Service, Supervisor
+from deployments.terminal import say, say_plainly
+
+START_LIMIT_SECONDS = 60.0
+OTHERS_LIMIT_SECONDS = 10.0
+"""For a Prefect server that is not ours: it should be there already."""
+
+EVERYTHING_RUNS = "Everything runs."
+"""Said once, when an event published now becomes a finished execution."""
+
+
+def run_stack(settings: Settings, *, simulators: bool) -> None:
+    """The stack runs until it is told to stop; when this returns or raises, nothing of it is left.
+
+    Raises `DataDirTaken` or `PortInUse` before anything is started, `Unavailable` or `ServiceFailed` when a part cannot
+    be started or kept alive. A second signal while it stops kills the children.
+    """
+    with data_dir_of_one_stack(settings) as folder:
+        check_ports(settings)
+        asyncio.run(_Stack(settings, folder, simulators=simulators).run())
+
+
+class _Stack:
+    def __init__(self, settings: Settings, folder: Path, *, simulators: bool) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._simulators = simulators
+        self._supervisor = Supervisor(folder / "logs")
+        self._environment = prefect_server.client_environment(settings) | {"ORCHESTRATOR_DATA_DIR": str(folder)}
+        self._began = time.monotonic()
+
+    async def run(self) -> None:
+        await until_stopped(self._serve(), told_again=self._supervisor.kill_all)
+
+    async def _serve(self) -> None:
+        say_plainly(f"Workflow orchestrator {self._settings.module.version}, data in {self._settings.data_dir}\n")
+        async with self._supervisor:
+            try:
+                await self._supervisor.carry(self._start())
+            finally:
+                say_plainly("\nStopping. Ctrl-C kills.")
+
+    async def _start(self) -> None:
+        """Everything is started at once; who needs whom waits for it. Stopping is in the reverse order: the worker
+        ends first, while those who answer its running flows are still there."""
+        if prefect_server.is_embedded(self._settings):
+            await self._supervisor.start(self._prefect())
+        await provision(self._settings)
+        if self._simulators:
+            await self._supervisor.start(self._ours("simulators"))
+        await self._supervisor.start(self._ours("api"))
+        await self._supervisor.start(self._ours("listener"))
+        await self._supervisor.start(self._ours("worker", stop_seconds=self._settings.worker.drain_seconds + 12))
+        await self._until_ready()
+        self._supervisor.forgiving = True
+        self._say_where_everything_is()
+
+    async def _until_ready(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._prefect_is_ready())
+            group.create_task(self._bootstrap())  # most of its time goes into imports; then it waits for Prefect
+        details = {
+            "api": api_url(self._settings),
+            "listener": f"queue {self._settings.rabbitmq.queue}",
+            "worker": f"work pool {self._settings.prefect.work_pool}",
+        }
+        async for part in parts_becoming_ready(self._settings, limit_seconds=START_LIMIT_SECONDS):
+            if part in details:
+                self._say_ready(part, details[part])
+        if self._simulators:
+            self._say_ready("simulators", "risk-analytics, forecasting, recommendations")
+
+    async def _prefect_is_ready(self) -> None:
+        embedded = prefect_server.is_embedded(self._settings)
+        limit = START_LIMIT_SECONDS if embedded else OTHERS_LIMIT_SECONDS
+        await prefect_server.wait_until_healthy(self._settings, limit_seconds=limit)
+        self._say_ready("prefect", prefect_server.ui_url(self._settings))
+
+    async def _bootstrap(self) -> None:
+        await self._supervisor.run_to_end(self._ours("bootstrap"))
+        self._say_ready("bootstrap", "work pool, deployments and blocks registered")
+
+    def _prefect(self) -> Service:
+        return Service(
+            name="prefect",
+            command=prefect_server.COMMAND,
+            environment=prefect_server.server_environment(self._settings),
+            stop_seconds=10,
+        )
+
+    def _ours(self, name: str, *, stop_seconds: float = 25) -> Service:
+        return Service(
+            name=name,
+            command=(sys.executable, "-m", "deployments.cli", name),
+            environment=self._environment,
+            stop_seconds=stop_seconds,
+        )
+
+    def _say_ready(self, name: str, detail: str) -> None:
+        say(name, "ready", detail, seconds=time.monotonic() - self._began)
+
+    def _say_where_everything_is(self) -> None:
+        say_plainly(
+            f"""
+  API         {api_url(self._settings)}/api/v1/executions
+  API docs    {api_url(self._settings)}/docs
+  Prefect UI  {prefect_server.ui_url(self._settings)}
+  Logs        {self._folder / "logs"}
+  Try it      make demo (in another terminal)
+
+{EVERYTHING_RUNS} Ctrl-C stops everything."""
+        )

@@ -1,0 +1,32 @@
+"""What a long-running command says to the person in front of it: one aligned line per thing that happened."""
+
+import click
+
+COLOURS = {
+    "ready": "green",
+    "done": "green",
+    "started": "green",
+    "stopped": "bright_black",
+    "stopping": "bright_black",
+    "starting": "bright_black",
+    "restarting": "yellow",
+    "warning": "yellow",
+    "killed": "red",
+    "failed": "red",
+}
+
+
+def say(name: str, state: str, detail: str = "", *, seconds: float | None = None) -> None:
+    """`name  state  detail  (seconds)`, coloured by state on a terminal only."""
+    took = "" if seconds is None else click.style(f"({seconds:.1f} s)", dim=True)
+    columns = f"  {name:<10}  {click.style(f'{state:<10}', fg=COLOURS.get(state))}  {detail}"
+    click.echo(f"{columns}  {took}".rstrip())
+
+
+def say_plainly(text: str = "") -> None:
+    click.echo(text)
+
+
+def say_serious(name: str, line: str) -> None:
+    """A warning or error of a child, prefixed with its name, on stderr."""
+    click.echo(f"  {click.style(f'{name:<10}', fg='yellow')}  {line}", err=True)
