@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from blocks import executions
+from blocks import executions, fault_points
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
@@ -50,6 +50,7 @@ class Intake:
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
         async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):
             outcome = await self._open(execution, trigger)
+        fault_points.reached("after-record")
         if outcome == "created":
             self._dispatcher.submit(execution.tenant_id, execution.id)
         return outcome

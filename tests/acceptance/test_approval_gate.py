@@ -1,0 +1,171 @@
+"""The approval gate, on a real Prefect server: the run is suspended, a person's input resumes it, the record tells."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.ports import Message
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from tests.support.analysis_services import AnalysisServices, opportunity_event, services_on
+from tests.support.factories import A_TENANT
+from tests.support.ledger import REQUESTED, Ledger, ledger_of
+from tests.support.orchestra import Orchestra, orchestra
+from tests.support.prefect_server import PrefectServer
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
+    async with orchestra(tmp_path, prefect_server, HITL_APPROVALS_ENABLED="true") as parts:
+        parts.listener.start()
+        parts.worker.start()
+        yield parts
+
+
+@pytest.fixture
+async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
+    async with ledger_of(parts.bus, parts.name) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
+    async with services_on(parts.bus, parts.name) as services:
+        yield services
+
+
+@pytest.fixture
+async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
+    async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
+        yield flow_runs
+
+
+def a_large_deal() -> Message:
+    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), metadata={"amount": 2_000_000})
+
+
+def decision(*, approved: bool) -> dict[str, Any]:
+    return {"approved": approved, "decided_by": "ann", "comment": "seen"}
+
+
+async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> ExecutionRecord:
+    """The execution, once it awaits a person and its flow run is suspended."""
+
+    async def suspended() -> ExecutionRecord | None:
+        record = await execution_of(parts, event)
+        paused = {run.id for run in await flow_runs.list_runs(states=("paused",))}
+        return record if record.status == "awaiting_approval" and record.flow_run_id in paused else None
+
+    try:
+        return await eventually(suspended, within_seconds=60) or pytest.fail("never gated")
+    except AssertionError:
+        raise AssertionError(parts.logs()) from None
+
+
+async def ended(parts: Orchestra, event: Message) -> ExecutionRecord:
+    async def announced() -> ExecutionRecord | None:
+        record = await execution_of(parts, event)
+        return record if record.announced_at else None
+
+    return await eventually(announced, within_seconds=60) or pytest.fail("never ended")
+
+
+async def execution_of(parts: Orchestra, event: Message) -> ExecutionRecord:
+    id = ids.execution_id(A_TENANT, WORKFLOW, event.id)
+
+    async def there() -> ExecutionRecord | None:
+        found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": id})
+        return found.items[0].record if found.items else None
+
+    return await eventually(there, within_seconds=60) or pytest.fail("never recorded")
+
+
+async def test_an_approved_analysis_completes_and_tells_who_decided(
+    parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+
+    execution = await ended(parts, event)
+    assert execution.status == "completed"
+    assert {"approved": True, "decidedBy": "ann"}.items() <= (execution.results or {})["approval"].items()
+    approval = await parts.store.read(A_TENANT, ApprovalRecord, ids.approval_id(execution.id, "analysis"))
+    assert ("approved", "ann", "prefect-ui") == (
+        approval.record.status,
+        approval.record.decided_by,
+        approval.record.decided_through,
+    )
+    assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
+    assert [1, 1] == [ledger.counts()[f"hitl.approval.{what}"] for what in ("requested", "completed")]
+    assert {} == ledger.second_ids()
+
+
+async def test_a_rejected_analysis_fails_with_that_reason(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=False))
+
+    execution = await ended(parts, event)
+    assert ("failed", "approval-rejected", "rejected by ann") == (
+        execution.status,
+        execution.error_code,
+        execution.error,
+    )
+
+
+async def test_a_wrong_form_is_refused_and_the_run_waits_on(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    assert not await flow_runs.resume(waiting.flow_run_id or "", {"approved": "perhaps"})
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+
+    assert (await ended(parts, event)).status == "completed"
+
+
+async def test_a_worker_that_is_restarted_while_a_person_thinks_changes_nothing(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    parts.worker.kill()
+    parts.worker.start()
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+
+    assert (await ended(parts, event)).status == "completed"
+
+
+async def test_an_execution_that_needs_a_person_leaves_its_batch(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    large = a_large_deal()
+    small = [opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())) for _ in range(5)]
+    parts.worker.kill()  # so that they wait for a worker, and go out together
+    await parts.bus.publish(small[0])
+    await execution_of(parts, small[0])
+    await parts.bus.publish(large, *small[1:])
+    parts.worker.start()
+
+    waiting = await gated(parts, flow_runs, large)
+    assert ["completed"] * 5 == [(await ended(parts, event)).status for event in small]
+
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+    assert (await ended(parts, large)).status == "completed"

@@ -1,0 +1,78 @@
+"""Everything that went over the exchange, written down by somebody who shares no code with the sender."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from blocks.contracts.schemas import event_schemas
+from blocks.ports import Accept, Delivery, EventBus, Queue, Verdict
+
+TERMINAL = ("workflow.opportunity.analysis.completed", "workflow.opportunity.analysis.failed")
+REQUESTED = (
+    "workflow.risk.analysis.requested",
+    "workflow.risk.scoring.requested",
+    "workflow.forecast.requested",
+    "workflow.recommendation.requested",
+)
+
+Envelope = dict[str, Any]
+
+
+class Ledger:
+    """Lists what was seen, in the order it came, redeliveries included."""
+
+    def __init__(self) -> None:
+        self.seen: list[Envelope] = []
+
+    async def write_down(self, delivery: Delivery) -> Verdict:
+        with suppress(ValueError):  # what is no envelope is the dead-letter queue's to keep
+            event = json.loads(delivery.message.body)
+            if "type" in event:
+                self.seen.append(event)
+        return Accept()
+
+    def of(self, *types: str, tenant_id: str | None = None) -> list[Envelope]:
+        """Events of these types, each id once."""
+        found = {event["id"]: event for event in self.seen if event["type"] in types}
+        return [event for event in found.values() if tenant_id in (None, event["tenantId"])]
+
+    def second_ids(self) -> dict[tuple[str, ...], set[str]]:
+        """Things that were told under more than one id: should be empty."""
+        ids: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for event in self.of(*event_schemas()):
+            data = event["data"]
+            what = "the end" if event["type"] in TERMINAL else event["type"]
+            step = data.get("stepId", "") if event["type"] not in REQUESTED else ""
+            ids[(event["tenantId"], data.get("workflowId", event["id"]), what, step)].add(event["id"])
+        return {thing: found for thing, found in ids.items() if len(found) > 1}
+
+    def invalid(self) -> list[str]:
+        """Events of ours that their exported schema does not allow: should be empty."""
+        validators = {
+            event_type: Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+            for event_type, schema in event_schemas().items()
+        }
+        ours = [event for event in self.seen if event["source"] == "workflow-orchestrator"]
+        return [
+            f"{event['type']}: {error.message}"
+            for event in ours
+            for error in validators[event["type"]].iter_errors(event)
+        ]
+
+    def counts(self) -> Counter[str]:
+        """How many different events there were of each type."""
+        return Counter({event_type: len(self.of(event_type)) for event_type in {event["type"] for event in self.seen}})
+
+
+@asynccontextmanager
+async def ledger_of(bus: EventBus, name: str) -> AsyncIterator[Ledger]:
+    """Writes down from now on, while the context lasts."""
+    ledger = Ledger()
+    everything = Queue(name=f"ledger-{name}", bindings=("#",))
+    await bus.declare(everything)
+    async with bus.consume(everything, ledger.write_down, concurrency=100):
+        yield ledger

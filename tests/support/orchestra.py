@@ -1,0 +1,110 @@
+"""The real processes of the system, on whatever bus, store and Prefect server a test names; each can be killed."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from blocks.ports import EventBus, RecordStore
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, load_settings
+from deployments.provision import provision
+from tests.support.ports import free_port
+from tests.support.prefect_server import PrefectServer
+
+
+class Process:
+    """One process of ours, in the foreground of nobody: `kill` is SIGKILL, `stop` SIGTERM."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], log_file: Path) -> None:
+        self.name = name
+        self._environment = environment
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **extra_environment: str) -> None:
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "deployments.cli", self.name],
+                env={**self._environment, **extra_environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> int:
+        """The exit code after SIGTERM; killed after 30 s."""
+        assert self._process, "it was never started"
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=30)
+        self.kill()
+        raise AssertionError(f"{self.name} did not stop within 30 s:\n{self.log}")
+
+    @property
+    def is_dead(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text() if self._log_file.exists() else ""
+
+
+class Orchestra:
+    """The parts of one running system, and doors of the test's own to its bus and store."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], settings: Settings) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.listener, self.worker, self.api = (
+            Process(name, environment, folder / f"{name}.log") for name in ("listener", "worker", "api")
+        )
+        self.bus: EventBus
+        self.store: RecordStore
+
+    @property
+    def name(self) -> str:
+        """Tells this system's queues from those of others on the same broker."""
+        return self.settings.rabbitmq.exchange
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {part.name}\n{part.log[-3000:]}" for part in (self.listener, self.worker, self.api))
+
+
+@asynccontextmanager
+async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
+    """The system, provisioned and deployed, no process running yet; at the end nothing of it is left."""
+    variables = {
+        **prefect.client_environment(),
+        "ORCHESTRATOR_DATA_DIR": str(folder),
+        "PREFECT_WORK_POOL": f"pool-{folder.name}",
+        "PORT": str(free_port()),
+        **environment,
+    }
+    variables.pop("FAULT_POINT", None)
+    settings = load_settings(variables)
+    parts = Orchestra(folder, variables, settings)
+    await provision(settings)
+    _bootstrap(variables)
+    async with AsyncExitStack() as stack:
+        parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
+        parts.store = await stack.enter_async_context(open_store(settings))
+        try:
+            yield parts
+        finally:
+            for part in (parts.worker, parts.listener, parts.api):
+                part.kill()
+
+
+def _bootstrap(variables: Mapping[str, str]) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "deployments.cli", "bootstrap"],
+        env=dict(variables),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )

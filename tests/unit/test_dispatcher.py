@@ -1,0 +1,133 @@
+"""The dispatcher: alone when idle, together when behind, each tenant in turn, and nothing pending is forgotten."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from blocks import signals
+from blocks.contracts import ids
+from blocks.ports import EventBus, RecordStore
+from blocks.settings import Dispatch
+from blocks.sqlite_event_bus import SqliteEventBus
+from blocks.sqlite_record_store import SqliteRecordStore
+from listeners.dispatcher import Dispatcher
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
+from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.waiting import eventually
+
+SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, sweep_seconds=0.1)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        yield store
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
+    async with SqliteEventBus(tmp_path / "bus.db") as bus:
+        yield bus
+
+
+@pytest.fixture
+def flow_runs() -> RememberedFlowRuns:
+    return RememberedFlowRuns()
+
+
+@pytest.fixture
+def dispatcher(store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns) -> Dispatcher:
+    return Dispatcher(SETTINGS, store, bus, flow_runs)
+
+
+@asynccontextmanager
+async def at_work(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def started(flow_runs: RememberedFlowRuns, count: int) -> list[tuple[str, list[str]]]:
+    async def enough() -> bool:
+        return len(flow_runs.started) >= count
+
+    await eventually(enough)
+    return flow_runs.started
+
+
+async def test_a_lone_execution_gets_a_run_of_its_own(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "e-1")
+
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_what_comes_while_a_run_waits_for_a_worker_goes_out_together(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "e-1")
+        await started(flow_runs, 1)
+        for number in range(2, 7):
+            dispatcher.submit(A_TENANT, f"e-{number}")
+
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        await started(flow_runs, 2)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
+
+        batches = [batch for _, batch in await started(flow_runs, 3)]
+        assert [["e-1"], ["e-2", "e-3", "e-4"], ["e-5", "e-6"]] == batches
+
+
+async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+    for number in range(6):
+        dispatcher.submit(A_TENANT, f"a-{number}")
+    dispatcher.submit(ANOTHER_TENANT, "b-0")
+
+    async with at_work(dispatcher):
+        runs = await started(flow_runs, 2)
+
+    assert [A_TENANT, ANOTHER_TENANT] == [tenant_id for tenant_id, _ in runs]
+
+
+async def test_an_execution_submitted_twice_is_dispatched_once(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
+    dispatcher.submit(A_TENANT, "e-1")
+    dispatcher.submit(A_TENANT, "e-1")
+
+    async with at_work(dispatcher):
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_what_was_accepted_before_a_crash_is_found_and_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore
+) -> None:
+    execution = an_execution()
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await store.create(A_TENANT, execution)
+    await store.create(A_TENANT, an_execution(status="running"))
+
+    async with at_work(dispatcher):
+        assert [(A_TENANT, [execution.id])] == await started(flow_runs, 1)
+
+
+async def test_nothing_is_lost_while_prefect_is_down(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+    flow_runs.is_down = True
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "e-1")
+
+        async def was_refused() -> bool:
+            return flow_runs.refused > 0
+
+        await eventually(was_refused)
+        flow_runs.is_down = False
+
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
