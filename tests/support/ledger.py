@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from blocks.contracts.schemas import event_schemas
 from blocks.ports import Accept, Delivery, EventBus, Queue, Verdict
+from tests.support.waiting import eventually
 
 TERMINAL = ("workflow.opportunity.analysis.completed", "workflow.opportunity.analysis.failed")
 REQUESTED = (
@@ -39,6 +40,14 @@ class Ledger:
         """Events of these types, each id once."""
         found = {event["id"]: event for event in self.seen if event["type"] in types}
         return [event for event in found.values() if tenant_id in (None, event["tenantId"])]
+
+    async def told(self, *types: str, count: int = 1) -> list[Envelope]:
+        """Events of these types, as soon as there are so many."""
+
+        async def enough() -> list[Envelope]:
+            return found if len(found := self.of(*types)) >= count else []
+
+        return await eventually(enough)
 
     def second_ids(self) -> dict[tuple[str, ...], set[str]]:
         """Things that were told under more than one id: should be empty."""

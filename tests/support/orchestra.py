@@ -61,8 +61,8 @@ class Orchestra:
     def __init__(self, folder: Path, environment: Mapping[str, str], settings: Settings) -> None:
         self.settings = settings
         self.environment = environment
-        self.listener, self.worker, self.api = (
-            Process(name, environment, folder / f"{name}.log") for name in ("listener", "worker", "api")
+        self.listener, self.worker, self.another_worker, self.api = (
+            Process(name, environment, folder / f"{name}.log") for name in ("listener", "worker", "worker", "api")
         )
         self.bus: EventBus
         self.store: RecordStore
@@ -97,7 +97,7 @@ async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) ->
         try:
             yield parts
         finally:
-            for part in (parts.worker, parts.listener, parts.api):
+            for part in (parts.worker, parts.another_worker, parts.listener, parts.api):
                 part.kill()
 
 

@@ -1,0 +1,171 @@
+"""The mirror, on a real Prefect server: what Prefect ended is ended in the records, what is owed is told."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Crashed, Failed
+
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from blocks.ports import Message
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from tests.support.analysis_services import opportunity_event, services_on
+from tests.support.factories import A_TENANT, a_tenant_record, an_execution
+from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
+from tests.support.orchestra import Orchestra, orchestra
+from tests.support.prefect_server import PrefectServer
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
+    async with orchestra(tmp_path, prefect_server, MIRROR_INTERVAL_SECONDS="1") as parts:
+        parts.api.start()
+        yield parts
+
+
+@pytest.fixture
+async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
+    async with ledger_of(parts.bus, parts.name) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
+    async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
+        yield flow_runs
+
+
+async def read(parts: Orchestra, event: Message) -> ExecutionRecord | None:
+    found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": ids.execution_id(A_TENANT, WORKFLOW, event.id)})
+    return found.items[0].record if found.items else None
+
+
+async def running(parts: Orchestra, event: Message) -> ExecutionRecord:
+    async def is_running() -> ExecutionRecord | None:
+        record = await read(parts, event)
+        return record if record and record.status == "running" else None
+
+    return await eventually(is_running, within_seconds=60) or pytest.fail("never ran")
+
+
+async def ended(parts: Orchestra, event: Message) -> ExecutionRecord:
+    async def is_announced() -> ExecutionRecord | None:
+        record = await read(parts, event)
+        return record if record and record.announced_at else None
+
+    try:
+        return await eventually(is_announced, within_seconds=60) or pytest.fail("never ended")
+    except AssertionError:
+        raise AssertionError(parts.logs()) from None
+
+
+async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -> None:
+    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
+        async with get_client() as client:
+            await client.set_flow_run_state(UUID(flow_run_id), state, force=True)
+
+
+async def test_a_run_cancelled_in_prefect_cancels_its_execution(
+    parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns
+) -> None:
+    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    async with services_on(parts.bus, parts.name, silent=REQUESTED):
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        execution = await running(parts, event)
+
+        await flow_runs.cancel(execution.flow_run_id or "")
+
+        assert ("cancelled", "cancelled") == ((done := await ended(parts, event)).status, done.error_code)
+    [told] = await ledger.told(*TERMINAL)
+    assert ("workflow.opportunity.analysis.failed", "cancelled") == (told["type"], told["data"]["errorCode"])
+
+
+async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
+    parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns, prefect_server: PrefectServer
+) -> None:
+    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    parts.listener.start()
+    await parts.bus.publish(event)
+    execution_id = ids.execution_id(A_TENANT, WORKFLOW, event.id)
+
+    async def dispatched() -> str | None:
+        scheduled = await flow_runs.list_runs(states=("scheduled",))
+        return next((run.id for run in scheduled if run.execution_ids == [execution_id]), None)
+
+    run_id = await eventually(dispatched, within_seconds=30)
+    await force(prefect_server, run_id, Failed(message="no module named flows"))
+
+    execution = await ended(parts, event)
+    assert ("failed", "run-failed") == (execution.status, execution.error_code)
+    assert "no module named flows" in (execution.error or "")
+
+
+async def test_a_crashed_run_is_run_again_and_completes(
+    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
+) -> None:
+    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        execution = await running(parts, event)
+        parts.worker.kill()
+        await force(prefect_server, execution.flow_run_id, Crashed(message="the machine burnt down"))
+
+        parts.worker.start()
+        await services.speak()
+        assert "completed" == (await ended(parts, event)).status
+    assert {} == ledger.second_ids()
+
+
+async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
+    parts: Orchestra, ledger: Ledger
+) -> None:
+    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    async with services_on(parts.bus, parts.name, silent=REQUESTED):
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        await running(parts, event)
+        parts.another_worker.start()
+        await eventually(lambda: is_listed_twice(parts), within_seconds=30)
+
+        parts.worker.kill()
+        killed_at = utc_now()
+
+        async def taken_up() -> bool:
+            record = await read(parts, event)
+            return record is not None and record.attempt == 2
+
+        await eventually(taken_up, within_seconds=20)
+        assert utc_now() - killed_at < timedelta(seconds=10)
+
+
+async def is_listed_twice(parts: Orchestra) -> bool:
+    workers = await parts.store.query(ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
+    return len(workers.items) == 2
+
+
+async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledger) -> None:
+    long_ago = utc_now() - timedelta(minutes=1)
+    owed = an_execution(status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}})
+    await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await parts.store.create(A_TENANT, owed)
+
+    async def told() -> bool:
+        return bool((await parts.store.read(A_TENANT, ExecutionRecord, owed.id)).record.announced_at)
+
+    await eventually(told, within_seconds=30)
+    [event] = await ledger.told(*TERMINAL)
+    assert event["id"] == ids.terminal_event_id(owed.id)
