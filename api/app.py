@@ -1,0 +1,48 @@
+"""The whole API on one screen: its routes, where their arguments come from, what becomes of errors."""
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+
+from api import health
+from api.approvals import read_approval
+from api.errors import answer_error
+from api.executions import list_executions, read_execution
+from api.health import Probes
+from api.metrics import metrics
+from api.openapi import openapi_config
+from api.request_observer import RequestObserver
+from api.tenancy import provide_tenant_id
+from api.workflows import list_workflows, read_workflow
+from blocks.contracts.envelope import MAX_EVENT_BYTES
+from blocks.ports import EventBus, RecordStore
+from blocks.settings import Settings
+
+
+def create_app(settings: Settings, store: RecordStore, bus: EventBus, *, probes: Probes) -> Litestar:
+    """The application over an open store and bus, which must outlive it; `/ready` asks the probes."""
+    tenant_routes = Router(
+        "/api/v1",
+        route_handlers=[list_executions, read_execution, list_workflows, read_workflow, read_approval],
+        dependencies={"tenant_id": Provide(provide_tenant_id)},
+    )
+    app = Litestar(
+        [health.health, health.ready, metrics, tenant_routes],
+        dependencies={
+            "store": _given(store),
+            "bus": _given(bus),
+            "probes": _given(probes),
+            "service": _given(settings.module.name),
+        },
+        exception_handlers={Exception: answer_error},
+        request_max_body_size=MAX_EVENT_BYTES,
+        openapi_config=openapi_config(settings.module),
+        # The process that starts us says where logs go.
+        logging_config=None,
+        debug=False,
+    )
+    app.asgi_handler = RequestObserver(app.asgi_handler)
+    return app
+
+
+def _given(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

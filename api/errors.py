@@ -1,0 +1,145 @@
+"""The one table that says what each error is over HTTP; no other place chooses an error's status, code or message."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
+from api.documents import Document
+from blocks.ports import NotFound, Unavailable
+
+logger = logging.getLogger(__name__)
+
+
+class TenantMissing(Exception):
+    """The request names no tenant."""
+
+
+class TenantMalformed(Exception):
+    """The request names a tenant that is not a UUID."""
+
+
+class ExecutionNotFound(NotFound):
+    """The tenant has no such execution."""
+
+
+class WorkflowNotFound(NotFound):
+    """The tenant has no opportunity analysis of this id."""
+
+
+class ApprovalNotFound(NotFound):
+    """The tenant has no such approval."""
+
+
+class Problem(Document, frozen=True, kw_only=True):
+    """One thing that is wrong with a request, and where."""
+
+    message: str
+    field: str | None = None
+    source: str | None = None
+    """`query`, `header`, `path` or `body`."""
+
+
+class InvalidRequest(Exception):
+    """The request cannot be understood as it is; `problem` says what to change."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class ErrorBody(Document, frozen=True, kw_only=True):
+    """`code` is stable and for programs, `message` is for people."""
+
+    code: str
+    message: str
+    details: list[Problem] | None = None
+
+
+class ErrorEnvelope(Document, frozen=True, kw_only=True):
+    """The body of every response that is not a success."""
+
+    error: ErrorBody
+
+
+class Answer(msgspec.Struct, frozen=True):
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str] = {}
+
+
+ANSWERS: Mapping[type[Exception], Answer] = {
+    InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
+    TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
+    ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
+    WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
+    ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
+    NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
+    MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
+    RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
+    Unavailable: Answer(
+        503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}
+    ),
+    Exception: Answer(500, "INTERNAL_ERROR", "An unexpected error occurred"),
+}
+"""Looked up by the exception's class, then by its bases."""
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
+    """The response to a request that raised; what the caller may not see is in the log, under the request's id."""
+    answer = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    if answer.status >= 500:
+        _log(request, error, answer)
+    return Response(
+        envelope(answer, _problems(error)),
+        status_code=answer.status,
+        headers={**answer.headers, **_own_headers(error)},
+        media_type="application/json",
+    )
+
+
+def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnvelope:
+    return ErrorEnvelope(error=ErrorBody(code=answer.code, message=answer.message, details=problems or None))
+
+
+def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> None:
+    path = request.scope["raw_path"].decode("latin-1")
+    what, request_id = f"{request.method} {path}", request.scope["state"]["request_id"]
+    if answer.status == 503:
+        logger.warning("%s could not be answered: %s (request %s)", what, error, request_id)
+    else:
+        logger.error("%s failed unexpectedly (request %s)", what, request_id, exc_info=error)
+
+
+def _problems(error: Exception) -> list[Problem]:
+    match error:
+        case InvalidRequest():
+            return [error.problem]
+        case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge():
+            return []
+        case ClientException(extra=list(found)):
+            return [_problem(item) for item in found]
+        case ClientException():
+            # Litestar ends some of its sentences with the whole address of the request.
+            return [Problem(message=error.detail.partition(" for path ")[0])]
+        case _:
+            return []
+
+
+def _problem(found: Mapping[str, str]) -> Problem:
+    # Litestar names the argument of the function; on the wire it is in camelCase.
+    field = re.sub(r"_(\w)", lambda match: match[1].upper(), found.get("key", "")) or None
+    return Problem(field=field, message=found["message"].replace("`", ""), source=found.get("source"))
+
+
+def _own_headers(error: Exception) -> Mapping[str, str]:
+    """A refused method must say which ones are allowed; Litestar's exception knows."""
+    return error.headers or {} if isinstance(error, HTTPException) else {}

@@ -1,0 +1,72 @@
+"""One example per document, built from the real types: they cannot show a field that is not there."""
+
+from datetime import UTC, datetime, timedelta
+
+from api.approval_documents import Approval
+from api.execution_documents import ExecutionPage, document_of, summary_of
+from api.workflow_documents import WorkflowList, workflow_of
+from blocks.contracts import analysis, ids
+from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
+
+TENANT = "3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11"
+OPPORTUNITY = "9b6ce3f0-2f65-4d2b-8a9e-5a1f7c0d4e22"
+
+_EVENT = "c4e1a7d2-88b3-4f0e-b6d5-1e9a3c7f5b33"
+_ID = ids.execution_id(TENANT, analysis.WORKFLOW, _EVENT)
+_BEGIN = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
+_RESULTS = {
+    "risk_analysis": {"evaluationId": "ev-1027", "riskScore": 0.42, "detectedRisks": []},
+    "risk_scoring": {"scoringId": "sc-2044", "mlRiskScore": 0.39, "modelId": "risk-model-7", "confidence": 0.91},
+    "forecast": {"forecastId": "fc-3310", "revenueForecast": 480000, "confidence": 0.77},
+    "recommendation": {"recommendationId": "rc-4096", "recommendations": [], "count": 0},
+}
+
+_RECORD = ExecutionRecord(
+    id=_ID,
+    tenant_id=TENANT,
+    workflow=analysis.WORKFLOW,
+    subject=OPPORTUNITY,
+    status="completed",
+    triggers=[Trigger(event_id=_EVENT, event_type="integration.opportunity.updated", received_at=_BEGIN, digest="")],
+    trigger_ids=[_EVENT],
+    input={},
+    created_at=_BEGIN,
+    started_at=_BEGIN + timedelta(seconds=1),
+    completed_at=_BEGIN + timedelta(seconds=4),
+    updated_at=_BEGIN + timedelta(seconds=4),
+    results={step.result_key: _RESULTS[step.name] for step in analysis.ANALYSIS_STEPS},
+)
+
+_STEPS = [
+    StepRecord(
+        id=ids.step_record_id(_ID, step.name),
+        tenant_id=TENANT,
+        execution_id=_ID,
+        step=step.name,
+        step_id=ids.step_id(_ID, step.name),
+        status="completed",
+        created_at=_BEGIN + timedelta(seconds=3),
+        completed_at=_BEGIN + timedelta(seconds=3),
+        result=_RESULTS[step.name],
+    )
+    for step in analysis.ANALYSIS_STEPS
+]
+
+EXECUTION = document_of(_RECORD, _STEPS)
+EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
+WORKFLOW = workflow_of(_RECORD, _STEPS)
+WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
+APPROVAL = Approval(
+    id=ids.approval_id(_ID, "risk"),
+    tenant_id=TENANT,
+    opportunity_id=OPPORTUNITY,
+    risk_score=0.86,
+    amount=1_250_000,
+    requested_at=_BEGIN,
+    status="approved",
+    execution_id=_ID,
+    owner_id="u-311",
+    decided_by="u-208",
+    decided_at=_BEGIN + timedelta(minutes=20),
+    comment="Checked with legal",
+)

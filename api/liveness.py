@@ -1,0 +1,23 @@
+"""Does a process of ours live? The processes leave signs of life as records; this reads them."""
+
+from datetime import timedelta
+
+from blocks.clock import utc_now
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ProcessRecord
+from blocks.ports import RecordStore, Unavailable
+from blocks.queries import every
+
+
+async def expect_process(store: RecordStore, role: str, lost_after_seconds: float) -> None:
+    """Raises `Unavailable` unless a process of this role is ready and gave a sign of life in the last seconds."""
+    known = [stored.record async for stored in every(store, SYSTEM_TENANT, ProcessRecord, {"role": role})]
+    if not known:
+        raise Unavailable(f"no {role} has ever shown a sign of life")
+    earliest = utc_now() - timedelta(seconds=lost_after_seconds)
+    alive = [process for process in known if process.beat_at >= earliest]
+    if not alive:
+        silence = utc_now() - max(process.beat_at for process in known)
+        raise Unavailable(f"the last sign of life of a {role} is {silence.total_seconds():.0f} s old")
+    if not any(process.ready for process in alive):
+        raise Unavailable(f"a {role} is alive, but not ready")

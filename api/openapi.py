@@ -1,0 +1,83 @@
+"""The API's description of itself: `/docs` for people, `/docs/openapi.json` for programs (OpenAPI 3.1)."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Response, Router
+from litestar.exceptions import NotFoundException
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Example
+
+from api.docs_page import DocsPage
+from api.documents import Document
+from api.errors import ANSWERS, ErrorEnvelope, InvalidRequest, Problem, TenantMalformed, TenantMissing, envelope
+from blocks.ports import Unavailable
+from blocks.settings import Module
+
+DESCRIPTION = """\
+What the workflow orchestrator does for a tenant: its executions, their steps and results, and the approvals they wait
+for.
+
+Every route under /api/v1 needs the header X-Tenant-ID and shows that tenant's data only; another tenant's id is
+answered like an unknown one. The header is trusted: put the API behind a gateway that authenticates the caller and sets
+it.
+
+Every error has the body {"error": {"code", "message", "details"?}}; the code is stable, the message is for people.
+Every response carries an x-request-id: the one that was sent, or a new one.
+"""
+
+TENANT_ROUTE_ERRORS = (InvalidRequest, TenantMissing, TenantMalformed, Unavailable)
+_PROBLEM = Problem(field="limit", message="Expected int <= 100", source="query")
+
+
+def openapi_config(module: Module) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title=module.name,
+        version=module.version,
+        description=DESCRIPTION,
+        use_handler_docstrings=True,
+        render_plugins=[DocsPage(path="/"), JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
+        openapi_router=Router("/docs", route_handlers=[], include_in_schema=False, after_request=_refuse_unknown_page),
+    )
+
+
+def documented(example: Document, *errors: type[Exception]) -> dict[int, ResponseSpec]:
+    """The responses of a tenant route: the success, these errors, and those that every tenant route can give."""
+    by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=lambda error: ANSWERS[error].status)
+    failures = groupby(by_status, key=lambda error: ANSWERS[error].status)
+    return {200: success(example)} | {status: _failure(kinds) for status, kinds in failures}
+
+
+def success(example: Document, description: str | None = None) -> ResponseSpec:
+    """A response of the example's type; described, unless told otherwise, by the first line of the type's docstring."""
+    document = type(example)
+    first_line = (document.__doc__ or "").partition("\n")[0]
+    return ResponseSpec(
+        document, generate_examples=False, description=description or first_line, examples=[_shown("Example", example)]
+    )
+
+
+def _failure(kinds: Iterable[type[Exception]]) -> ResponseSpec:
+    answers = [ANSWERS[kind] for kind in kinds]
+    return ResponseSpec(
+        ErrorEnvelope,
+        generate_examples=False,
+        description="; ".join(answer.message for answer in answers),
+        examples=[
+            _shown(answer.code, envelope(answer, [_PROBLEM] if answer.status == 400 else None)) for answer in answers
+        ],
+    )
+
+
+def _shown(summary: str, document: Document) -> Example:
+    return Example(summary=summary, value=msgspec.to_builtins(document))
+
+
+async def _refuse_unknown_page(response: Response[Any]) -> Response[Any]:
+    """Litestar answers an unknown page under the documentation with a page of its own; here it is an error as any."""
+    if response.status_code == NotFoundException.status_code:
+        raise NotFoundException
+    return response

@@ -1,0 +1,26 @@
+"""How the routes reach the records."""
+
+from typing import TypeVar
+
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.records import Record
+from blocks.ports import NotFound, RecordStore
+
+Store = SkipValidation[NamedDependency[RecordStore]]
+"""The record store, as a route's argument; it lives as long as the server."""
+
+R = TypeVar("R", bound=Record)
+
+
+async def find(store: RecordStore, tenant_id: str, kind: type[R], id: str, missing: type[NotFound]) -> R:
+    """The tenant's record. Raises `missing` for an unknown id, another tenant's id, and what is no id at all."""
+    known_id = canonical_uuid(id)
+    if known_id is None:
+        raise missing
+    try:
+        return (await store.read(tenant_id, kind, known_id)).record
+    except NotFound:
+        raise missing from None

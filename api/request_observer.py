@@ -1,0 +1,67 @@
+"""What happens to every request, whatever becomes of it: an id, a count, a duration, one line in the log."""
+
+import logging
+import re
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import HTTP_REQUEST_DURATION, HTTP_REQUESTS
+
+logger = logging.getLogger(__name__)
+
+SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Whoever calls chooses the path and the method; a label value of each would fill the memory.
+UNMATCHED, OTHER = "unmatched", "OTHER"
+
+
+class RequestObserver:
+    """Wraps the whole application: Litestar's own middleware never sees a request that matches no route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            return await self._app(scope, receive, send)
+        request_id = _request_id(scope)
+        scope["state"]["request_id"] = request_id.decode()
+        status, started = 500, perf_counter()
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        finally:
+            _record(scope, status, perf_counter() - started)
+
+
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),  # a tenant's data belongs in no cache on the way
+)
+
+
+def _request_id(scope: Any) -> bytes:
+    """The caller's own id when it is fit for a log, or a new one."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return given if SANE_REQUEST_ID.fullmatch(given) else str(uuid4()).encode()
+
+
+def _record(scope: Any, status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in METHODS else OTHER
+    route = scope.get("path_template", UNMATCHED)
+    HTTP_REQUESTS.labels(method, route, status).inc()
+    HTTP_REQUEST_DURATION.labels(method, route).observe(seconds)
+    path = scope["raw_path"].decode("latin-1")  # still percent-encoded: a line break in it breaks no log
+    request_id = scope["state"]["request_id"]
+    logger.info("%s %s answered %d in %.0f ms (request %s)", method, path, status, seconds * 1000, request_id)

@@ -1,0 +1,144 @@
+"""The API process: opens what the API needs, serves until told to stop, closes it again."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+
+from api.app import create_app
+from api.health import Probes
+from api.liveness import expect_process
+from api.mirror import run_mirror
+from blocks.ports import EventBus, RecordStore
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.services import open_bus, open_store
+from blocks.settings import BadSetting, Server, Settings
+
+logger = logging.getLogger(__name__)
+
+
+class PortInUse(Exception):
+    """Somebody else already listens where the API should; the message says where, and what to do."""
+
+
+async def run_api(settings: Settings) -> None:
+    """Serves the API, with the mirror beside it, until cancelled or told to stop by SIGTERM or SIGINT.
+
+    Requests in hand are finished first. Raises `PortInUse`, `BadSetting` for an address that is not ours, and
+    `Unavailable` when the store or the bus cannot be opened.
+    """
+    with listening_socket(settings.server) as listening:
+        async with (
+            open_store(settings) as store,
+            open_bus(settings, "api") as bus,
+            PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
+            _beside(_mirror_for_ever(settings, store, bus)),
+        ):
+            probes = readiness_probes(settings, store, bus, flow_runs)
+            await _serve(create_app(settings, store, bus, probes=probes), listening)
+
+
+@contextmanager
+def listening_socket(server: Server) -> Iterator[socket.socket]:
+    """A socket bound to the configured address, before anything is opened: a wrong address costs nothing."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    try:
+        listening = socket.create_server((server.host, server.port), family=family)
+    except OSError as error:
+        where = f"{server.host}:{server.port}"
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"the API cannot listen on {where}: the port is in use; stop what uses it, or set PORT to another one"
+            ) from None
+        reason = (error.strerror or str(error)).partition(" (")[0]
+        raise BadSetting(f"settings server.host and server.port: cannot listen on {where}: {reason}") from None
+    with listening:
+        yield listening
+
+
+def readiness_probes(settings: Settings, store: RecordStore, bus: EventBus, flow_runs: PrefectFlowRuns) -> Probes:
+    """The parts without which an event would not become a finished execution."""
+    lost_after = settings.worker.lost_after_seconds
+    return {
+        "database": store.ping,
+        "broker": bus.ping,
+        "prefect": flow_runs.ping,
+        "listener": partial(expect_process, store, "listener", lost_after),
+        "worker": partial(expect_process, store, "worker", lost_after),
+    }
+
+
+async def _serve(app: Litestar, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        app,
+        access_log=False,  # the request observer writes that line
+        log_config=None,
+        log_level="error",  # anyone can make uvicorn warn, by sending nonsense
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=10,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    host, port = listening.getsockname()[:2]
+    logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
+    with _stopped_by_signals(server):
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+            raise
+    logger.info("The API has stopped")
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Does nothing: uvicorn would raise the signal again after the graceful end, and so end the process with it."""
+        yield
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """The first SIGTERM or SIGINT stops the server gracefully, a second SIGINT at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """The work goes on while the context lasts, and is cancelled at its end."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _mirror_for_ever(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+    """A mirror that fails is started again: tenants can still read, and nothing it does is lost by doing it later."""
+    while True:
+        try:
+            await run_mirror(settings, store, bus)
+        except Exception:
+            logger.exception("The mirror failed; it starts again in %g s", settings.mirror.interval_seconds)
+        await asyncio.sleep(settings.mirror.interval_seconds)

@@ -1,0 +1,44 @@
+"""The tenant API over an embedded store of its own, called without a network."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+from litestar import Litestar
+
+from api.app import create_app
+from api.health import Probes
+from blocks.contracts.records import Record
+from blocks.ports import RecordStore
+from blocks.services import open_bus
+from blocks.settings import load_settings
+from blocks.sqlite_record_store import SqliteRecordStore
+from tests.support.factories import A_TENANT
+
+
+class Api(msgspec.Struct, frozen=True):
+    """The application, the store behind it, and a client that speaks for `A_TENANT` unless told otherwise."""
+
+    app: Litestar
+    store: RecordStore
+    client: httpx.AsyncClient
+
+    async def holds(self, *records: Record) -> None:
+        for record in records:
+            await self.store.create(record.tenant_id, record)
+
+    async def get(self, path: str, tenant_id: str = A_TENANT, **parameters: str | int) -> httpx.Response:
+        return await self.client.get(path, params=parameters or None, headers={"X-Tenant-ID": tenant_id})
+
+
+@asynccontextmanager
+async def an_api(directory: Path, probes: Probes | None = None, store: RecordStore | None = None) -> AsyncIterator[Api]:
+    """An API whose files lie in the directory; `store` stands in for the embedded one."""
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory)})
+    async with SqliteRecordStore(directory / "records.db") as embedded, open_bus(settings, "api") as bus:
+        app = create_app(settings, store or embedded, bus, probes=probes or {})
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+            yield Api(app, store or embedded, client)
