@@ -37,7 +37,7 @@ async def run_demo(settings: Settings, tenant_id: str, opportunity_id: str, *, l
     """The opportunity has been analysed and its record shown. Raises `DemoFailed` with the reason if not."""
     async with AsyncExitStack() as stack:
         if await answers(settings):
-            say_plainly(f"Using the stack at {api_url(settings)}\n")
+            say_plainly(f"Using the stack at {api_url(settings)}")
             async for _ in parts_becoming_ready(settings, limit_seconds=READY_LIMIT_SECONDS):
                 pass
         else:

@@ -45,21 +45,22 @@ class _Stack:
 
     async def run(self) -> None:
         await until_stopped(self._serve(), told_again=self._supervisor.kill_all)
+        if self._supervisor.killed:
+            raise KeyboardInterrupt
 
     async def _serve(self) -> None:
         say_plainly(f"Workflow orchestrator {self._settings.module.version}, data in {self._settings.data_dir}\n")
         async with self._supervisor:
-            try:
-                await self._supervisor.carry(self._start())
-            finally:
-                say_plainly("\nStopping. Ctrl-C kills.")
+            await self._supervisor.carry(self._start())
 
     async def _start(self) -> None:
         """Everything is started at once; who needs whom waits for it. Stopping is in the reverse order: the worker
         ends first, while those who answer its running flows are still there."""
+        await provision(self._settings)
         if prefect_server.is_embedded(self._settings):
             await self._supervisor.start(self._prefect())
-        await provision(self._settings)
+        else:
+            await prefect_server.wait_until_healthy(self._settings, limit_seconds=OTHERS_LIMIT_SECONDS)
         if self._simulators:
             await self._supervisor.start(self._ours("simulators"))
         await self._supervisor.start(self._ours("api"))
@@ -85,9 +86,7 @@ class _Stack:
             self._say_ready("simulators", "risk-analytics, forecasting, recommendations")
 
     async def _prefect_is_ready(self) -> None:
-        embedded = prefect_server.is_embedded(self._settings)
-        limit = START_LIMIT_SECONDS if embedded else OTHERS_LIMIT_SECONDS
-        await prefect_server.wait_until_healthy(self._settings, limit_seconds=limit)
+        await prefect_server.wait_until_healthy(self._settings, limit_seconds=START_LIMIT_SECONDS)
         self._say_ready("prefect", prefect_server.ui_url(self._settings))
 
     async def _bootstrap(self) -> None:

@@ -26,7 +26,8 @@ async def until_stopped(work: Coroutine[None, None, None], *, told_again: Callab
 
     loop = asyncio.get_running_loop()
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
+        if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN):  # nohup
+            loop.add_signal_handler(number, stop)
     try:
         await working
     except asyncio.CancelledError:

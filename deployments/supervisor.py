@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from deployments.child_process import ChildProcess
-from deployments.terminal import say, say_serious
+from deployments.terminal import say, say_plainly, say_serious
 
 RESTARTS_MAX = 5
 """So many deaths in a row, each within `STEADY_SECONDS` of a start, and the service is given up."""
@@ -44,6 +44,7 @@ class Supervisor:
     def __init__(self, log_folder: Path) -> None:
         self.forgiving = False
         self.stopping = False
+        self.killed = False
         self._log_folder = log_folder
         self._children: dict[Service, ChildProcess] = {}
         self._watches: list[asyncio.Task[None]] = []
@@ -62,6 +63,8 @@ class Supervisor:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
         self._given_up.cancel()
+        if self._children:
+            say_plainly("\nStopping everything (Ctrl-C again kills) …")
         for service, child in reversed(self._children.items()):
             await _stop(service, child)
 
@@ -91,6 +94,8 @@ class Supervisor:
             await asyncio.gather(working, return_exceptions=True)
 
     def kill_all(self) -> None:
+        """Every child ends now; `killed` says so."""
+        self.killed = True
         for child in self._children.values():
             child.kill()
 
@@ -107,24 +112,27 @@ class Supervisor:
         return child
 
     async def _watch(self, service: Service, child: ChildProcess) -> None:
-        """Restarts the service whenever it dies, until it has died too often."""
+        try:
+            await self._keep_alive(service, child)
+        except Exception as error:
+            if not self._given_up.done():
+                self._given_up.set_exception(error)
+
+    async def _keep_alive(self, service: Service, child: ChildProcess) -> None:
+        """Restarts the service whenever it dies; raises `ServiceFailed` when it has died too often."""
         deaths = 0
         while True:
             born = time.monotonic()
             code = await child.wait()
             deaths = deaths + 1 if time.monotonic() - born < STEADY_SECONDS else 1
             if not self.forgiving or deaths > RESTARTS_MAX:
-                how = "while starting" if not self.forgiving else f"for the {deaths}th time"
-                self._give_up(self._failure(child, f"{service.name} ended with {_described(code)} {how}"))
-                return
+                when = f"{deaths} times in a row" if self.forgiving else "while starting"
+                raise self._failure(child, f"{service.name} ended with {_described(code)} {when}")
             pause = min(2.0 ** (deaths - 1), PAUSE_MAX_SECONDS)
             say(service.name, "restarting", f"in {pause:.0f} s: it ended with {_described(code)}")
             await asyncio.sleep(pause)
             child = await self._launch(service)
-
-    def _give_up(self, failure: ServiceFailed) -> None:
-        if not self._given_up.done():
-            self._given_up.set_exception(failure)
+            say(service.name, "restarted")
 
     def _failure(self, child: ChildProcess, what: str) -> ServiceFailed:
         say(child.name, "failed", "its last lines:")

@@ -4,13 +4,9 @@ import click
 
 COLOURS = {
     "ready": "green",
-    "done": "green",
-    "started": "green",
+    "restarted": "green",
     "stopped": "bright_black",
-    "stopping": "bright_black",
-    "starting": "bright_black",
     "restarting": "yellow",
-    "warning": "yellow",
     "killed": "red",
     "failed": "red",
 }

@@ -1,5 +1,6 @@
 """risk-analytics evaluates an opportunity's risk: `workflow.risk.analysis.requested`."""
 
+import math
 import random
 
 from blocks.clock import utc_now
@@ -24,7 +25,7 @@ def _evaluation_completed(request: StepRequested) -> list[Said]:
     draw, evaluation_id = draw_for(request, "risk"), same_id(request, "evaluation")
     risks = [_risk(draw, name, category) for name, category in draw.sample(RISKS, k=draw.randint(1, 4))]
     risks.sort(key=lambda risk: -risk["contribution"])
-    score = round(min(sum(risk["contribution"] for risk in risks) + draw.uniform(0.05, 0.25), 1.0), 3)
+    score = round(1 - math.prod(1 - risk["contribution"] for risk in risks), 3)  # at least one of them comes true
     drivers = [
         {"feature": risk["riskName"], "contribution": risk["contribution"], "direction": "increases"} for risk in risks
     ]
