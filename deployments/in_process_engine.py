@@ -1,0 +1,120 @@
+"""Prefect's async flow run engine, made fit for many runs in one event loop.
+
+For each run the base engine opens a thread with its own web socket (to hear of suspension) and waits for it on the
+event loop, starts a heartbeat thread, and takes over SIGTERM. In a shared process the worker does these, once for all.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from anyio import CancelScope
+from prefect import flow_engine
+from prefect._flow_run_suspension import FlowRunSuspensionRequest, register_flow_run_suspension_request
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.flows import Flow
+from prefect.states import Crashed, Pending
+
+
+class Stop(Enum):
+    """Why a run is ended from outside its flow; the value is what its state says."""
+
+    CANCELLED = "cancelled"
+    WORKER_STOPPED = "worker stopped"
+    SUPERSEDED = "taken over"
+    """Prefect has moved the run on: whoever moved it owns its state, we only let go of it."""
+
+
+@dataclass
+class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
+    """Carries out one flow run among many in this process; makes no thread and handles no signal."""
+
+    stop: Stop | None = None
+    _task: asyncio.Task[Any] | None = field(default=None, init=False)
+
+    async def carry_out(self) -> State[Any]:
+        """The run has ended in the returned state; the flow's own exceptions are in it.
+
+        Raises `Pause` when the run was suspended, `Abort` when Prefect refused to let it run, `CancelledError` after
+        `end`, and whatever Prefect's client raises when the server does not answer.
+        """
+        async with self.start():
+            while self.is_running():
+                async with self.run_context():
+                    # Declared as if it returned a coroutine of a coroutine.
+                    await self.call_flow_fn()  # type: ignore[unused-coroutine]
+        return self.state
+
+    def end(self, why: Stop) -> None:
+        """The run ends at its next await, in the state that `why` asks for. The first reason counts."""
+        if self.stop:
+            return
+        self.stop = why
+        if self._task:
+            self._task.cancel(why.value)
+
+    def emit_heartbeat(self) -> None:
+        self._emit_flow_run_heartbeat()
+
+    # --- what differs from the base engine ---------------------------------------------------------------------------
+
+    @property
+    def heartbeat_seconds(self) -> int | None:
+        """None keeps the base engine from starting its heartbeat thread."""
+        return None
+
+    @contextmanager
+    def setup_flow_run_suspension_request(self) -> Iterator[FlowRunSuspensionRequest]:
+        """The base method without its observer: the worker marks the request when it sees the run suspended."""
+        assert self.flow_run
+        request = self._get_flow_run_suspension_request()
+        with register_flow_run_suspension_request(self.flow_run.id, request):
+            request.raise_if_requested()
+            yield request
+
+    async def begin_run(self) -> State[Any]:
+        # Only from here on does the base engine turn a cancelled task into a state.
+        self._task = asyncio.current_task()
+        if self.stop:
+            raise asyncio.CancelledError(self.stop.value)
+        state: State[Any] = await super().begin_run()
+        return state
+
+    async def handle_crash(self, exc: BaseException) -> None:
+        match self.stop:
+            case None:
+                await super().handle_crash(exc)
+            case Stop.CANCELLED:
+                await self.handle_cancellation(exc)
+            case Stop.WORKER_STOPPED:
+                with CancelScope(shield=True):
+                    await self.set_state(Crashed(message=Stop.WORKER_STOPPED.value), force=True)
+            case Stop.SUPERSEDED:
+                self.logger.info("Let go of this run: it was %s.", Stop.SUPERSEDED.value)
+
+
+def engine_for(flow: Flow[..., Any], flow_run: FlowRun) -> InProcessFlowRunEngine:
+    """An engine for this run of a deployment. Raises `TypeError` if the parameters do not fit the flow's signature."""
+    # What a poll returns comes without its state, and the engine reads the state before it asks for it.
+    flow_run.state = flow_run.state or Pending()
+    parameters = flow_engine._flow_parameters(flow=flow, flow_run=flow_run, parameters=None)
+    return InProcessFlowRunEngine(flow=flow, flow_run=flow_run, parameters=parameters)
+
+
+@contextmanager
+def signals_left_to_the_worker() -> Iterator[None]:
+    """While this lasts, no flow run of this process takes over SIGTERM.
+
+    Prefect's handler raises `TerminationSignal` in the main thread, that is in whichever run is being executed.
+    """
+    names = vars(flow_engine)
+    original = names["capture_sigterm"]
+    names["capture_sigterm"] = nullcontext
+    try:
+        yield
+    finally:
+        names["capture_sigterm"] = original

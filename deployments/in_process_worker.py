@@ -1,0 +1,271 @@
+"""The Prefect worker type `in-process`: many async flow runs in one warm process, side by side on one event loop.
+
+`prefect worker start --pool NAME --type in-process` finds it through the entry point group `prefect.collections`;
+`python -m deployments.in_process_worker` serves the pool of our own settings.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import AsyncClientContext, SyncClientContext
+from prefect.exceptions import Abort, Pause
+from prefect.settings import (
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+    PREFECT_WORKER_QUERY_SECONDS,
+    get_current_settings,
+    temporary_settings,
+)
+from prefect.states import Cancelled
+from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, load_settings
+from blocks.sign_of_life import SignOfLife
+from blocks.signals import FLOW_RUNS_SCHEDULED
+from deployments.chores import repeat
+from deployments.deployed_flows import DeployedFlows
+from deployments.in_process_engine import InProcessFlowRunEngine, Stop, engine_for, signals_left_to_the_worker
+from deployments.logs import configure_logging
+from deployments.loop_watchdog import LoopWatchdog
+from deployments.run_watch import follow, runs_that_moved
+
+log = logging.getLogger("deployments.in_process_worker")
+
+_POLL_SECONDS = 3.0
+_RECONNECT_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 10.0
+"""How long runs that are cut off may take to report their state, in case Prefect does not answer."""
+
+
+class InProcessResult(BaseWorkerResult):
+    """The run has ended; its state is Prefect's to tell."""
+
+
+class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessResult]):
+    """Claims runs of a work pool and carries them out in this process.
+
+    Per run Prefect sees: pending (the claim), then what the engine says. Everything a run would open for itself (HTTP
+    clients, web sockets, heartbeat threads, signal handlers) exists once, for as long as the worker is set up.
+    """
+
+    type = "in-process"
+    _description = "Runs async flows side by side in the worker's own process. For flows that mostly wait."
+
+    def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._settings = settings or load_settings()
+        self._engines: dict[UUID, InProcessFlowRunEngine] = {}
+        self._deployed_flows = DeployedFlows()
+        self._sign_of_life: SignOfLife
+        self._chores: list[asyncio.Task[None]] = []
+        self._polling = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_stopping = False
+
+    def active_flow_run_ids(self) -> list[UUID]:
+        """The runs this process holds now, those it is just claiming included."""
+        return list(self._engines)
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def setup(self) -> None:
+        """The worker is ready to claim runs, and what its runs share is open."""
+        self._exit_stack.enter_context(signals_left_to_the_worker())
+        # The base class waits for a server that is not up yet; the version check would not.
+        with temporary_settings({PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}):
+            await self._exit_stack.enter_async_context(AsyncClientContext.get_or_create())
+            self._exit_stack.enter_context(SyncClientContext.get_or_create())
+        self._exit_stack.push_async_callback(_close_what_flows_opened)
+        await super().setup()
+        self._exit_stack.enter_context(LoopWatchdog(log))
+        store = await self._exit_stack.enter_async_context(open_store(self._settings))
+        self._sign_of_life = await self._exit_stack.enter_async_context(
+            SignOfLife(
+                store,
+                "worker",
+                every_seconds=self._settings.worker.heartbeat_seconds,
+                flow_run_ids=lambda: map(str, self.active_flow_run_ids()),
+            )
+        )
+        self._start_chores()
+
+    async def teardown(self, *exc_info: Any) -> None:
+        """Active runs had `worker.drain_seconds` to finish; what was left ended Crashed, "worker stopped"."""
+        self._is_stopping = True
+        await self._drain()
+        for chore in self._chores:
+            chore.cancel()
+        await super().teardown(*exc_info)
+
+    async def _drain(self) -> None:
+        if self._engines:
+            seconds = self._settings.worker.drain_seconds
+            log.info("Stopping: %d flow runs have %g s to finish", len(self._engines), seconds)
+            with suppress(asyncio.CancelledError):  # told to stop a second time: do not wait
+                await self._until_idle(seconds)
+        for engine in self._engines.values():
+            engine.end(Stop.WORKER_STOPPED)
+        await self._until_idle(_LAST_WORDS_SECONDS)
+
+    async def _until_idle(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+
+    # --- beside the runs ---------------------------------------------------------------------------------------------
+
+    def _start_chores(self) -> None:
+        every = self._settings.worker.heartbeat_seconds
+        chores = [
+            repeat("Polling on a signal", self._poll_when_woken, 0.0, log),
+            repeat("Listening for signals", self._listen, _RECONNECT_SECONDS, log),
+            repeat("Watching the runs' states", self._watch, every, log),
+        ]
+        if frequency := get_current_settings().flows.heartbeat_frequency:
+            chores.append(repeat("Heartbeats", self._emit_heartbeats, frequency, log))
+        self._chores = [asyncio.create_task(chore) for chore in chores]
+
+    async def _listen(self) -> None:
+        async def wake(_: bytes) -> None:
+            self._wake.set()
+
+        async with open_bus(self._settings, self.name) as bus, bus.listen(FLOW_RUNS_SCHEDULED, wake):
+            await asyncio.get_running_loop().create_future()
+
+    async def _poll_when_woken(self) -> None:
+        """Signals that come during a poll are answered by one poll after it."""
+        await self._wake.wait()
+        self._wake.clear()
+        await self.get_and_submit_flow_runs()
+
+    async def _watch(self) -> None:
+        for flow_run in await runs_that_moved(self.client, self.active_flow_run_ids()):
+            if engine := self._engines.get(flow_run.id):
+                follow(engine, flow_run)
+
+    async def _emit_heartbeats(self) -> None:
+        for engine in self._engines.values():
+            if engine.is_running():
+                engine.emit_heartbeat()
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """One poll at a time, whether a signal or the interval asked for it."""
+        async with self._polling:
+            return [] if self._is_stopping else await super().get_and_submit_flow_runs()
+
+    async def _submit_run(self, flow_run: FlowRun) -> None:
+        """The run has been carried out, or left to others; its slot is free again."""
+        try:
+            if engine := await self._engine_for(flow_run):
+                self._engines[flow_run.id] = engine
+                self._idle.clear()
+                await self._claim_and_carry_out(engine, flow_run)
+        finally:
+            self._forget(flow_run)
+
+    async def _engine_for(self, flow_run: FlowRun) -> InProcessFlowRunEngine | None:
+        try:
+            flow = await self._deployed_flows.flow_of(flow_run, self.client)
+            return engine_for(flow, flow_run)
+        except httpx.HTTPError as error:
+            log.warning("Flow run %r waits for the next poll: %s", flow_run.name, error)
+        except Exception as error:
+            log.error("Flow run %r cannot be run here: %s", flow_run.name, _named(error))
+            await self._propose_failed_state(flow_run, error)
+        return None
+
+    async def _claim_and_carry_out(self, engine: InProcessFlowRunEngine, flow_run: FlowRun) -> None:
+        """Several workers may serve one pool: only the first to propose Pending gets the run."""
+        if self._is_stopping or not await self._propose_pending_state(flow_run):
+            return
+        await self._sign_of_life.announce()
+        try:
+            state = await engine.carry_out()
+            if state.is_cancelling():  # asked to cancel when its flow had nothing left to do
+                await self.client.set_flow_run_state(flow_run.id, Cancelled(), force=True)
+        except Pause:
+            log.info("Flow run %r is suspended", flow_run.name)
+        except Abort as refusal:
+            log.info("Flow run %r was refused by Prefect: %s", flow_run.name, refusal)
+        except asyncio.CancelledError:
+            if engine.stop is None:
+                raise
+            log.info("Flow run %r was ended: %s", flow_run.name, engine.stop.value)
+        except Exception as error:
+            log.error("Flow run %r broke off in the engine: %s", flow_run.name, _named(error))
+            await self._propose_crashed_state(flow_run, f"The engine broke off: {_named(error)}")
+
+    def _forget(self, flow_run: FlowRun) -> None:
+        self._engines.pop(flow_run.id, None)
+        if not self._engines:
+            self._idle.set()
+        if self._limiter and self._limiter.available_tokens == 0:
+            self._wake.set()  # others may be waiting for this slot
+        self._submitting_flow_run_ids.discard(flow_run.id)
+        self._release_limit_slot(flow_run.id)
+
+    # --- what Prefect's base class asks for --------------------------------------------------------------------------
+
+    async def run(
+        self, flow_run: FlowRun, configuration: BaseJobConfiguration, task_status: Any = None
+    ) -> InProcessResult:
+        """The run has been carried out here."""
+        await self._submit_run(flow_run)
+        return InProcessResult(identifier=str(flow_run.id), status_code=0)
+
+    async def _setup_cancellation_observer(self) -> None:
+        """No web socket for cancelling: `_watch` sees it."""
+
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """Nothing to configure per run: all share this process. (Prefect refuses an empty job configuration.)"""
+        return {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {}}}
+
+
+async def run_worker(settings: Settings, *, pool: str, limit: int | None = None) -> None:
+    """Serves the pool until SIGTERM or SIGINT, then drains; a second signal cuts the drain short."""
+    worker = InProcessWorker(work_pool_name=pool, limit=limit, settings=settings)
+    with temporary_settings(set_defaults={PREFECT_WORKER_QUERY_SECONDS: _POLL_SECONDS}):
+        serving = asyncio.create_task(worker.start(printer=log.info))
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
+        with suppress(asyncio.CancelledError):
+            await serving
+
+
+def main() -> None:
+    """The command line of a worker process."""
+    settings = load_settings()
+    parser = argparse.ArgumentParser(prog="python -m deployments.in_process_worker", description=__doc__)
+    parser.add_argument("--pool", default=settings.prefect.work_pool, help="work pool to serve (%(default)s)")
+    parser.add_argument("--limit", type=int, help="most flow runs at once (no limit)")
+    arguments = parser.parse_args()
+    configure_logging(settings.log_level, "worker")
+    asyncio.run(run_worker(settings, pool=arguments.pool, limit=arguments.limit))
+
+
+async def _close_what_flows_opened() -> None:
+    if runtime := sys.modules.get("flows.runtime"):
+        await runtime.close()
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    # Prefect imports this module by its name to find the worker type; it must not get a second copy.
+    sys.modules["deployments.in_process_worker"] = sys.modules["__main__"]
+    main()
