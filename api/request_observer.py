@@ -17,6 +17,8 @@ SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Whoever calls chooses the path and the method; a label value of each would fill the memory.
 UNMATCHED, OTHER = "unmatched", "OTHER"
+# Machines ask these every few seconds; their lines would bury all others.
+POLLED = ("/health", "/ready", "/metrics")
 
 
 class RequestObserver:
@@ -64,4 +66,5 @@ def _record(scope: Any, status: int, seconds: float) -> None:
     HTTP_REQUEST_DURATION.labels(method, route).observe(seconds)
     path = scope["raw_path"].decode("latin-1")  # still percent-encoded: a line break in it breaks no log
     request_id = scope["state"]["request_id"]
-    logger.info("%s %s answered %d in %.0f ms (request %s)", method, path, status, seconds * 1000, request_id)
+    level = logging.DEBUG if route in POLLED else logging.INFO
+    logger.log(level, "%s %s answered %d in %.0f ms (request %s)", method, path, status, seconds * 1000, request_id)
