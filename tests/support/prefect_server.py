@@ -30,9 +30,9 @@ class PrefectServer:
     def start(self) -> None:
         """The server answers. Raises `TimeoutError` with the end of its log if it does not within a minute."""
         log = (self.folder / "server.log").open("ab")
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [sys.executable, "-m", "deployments.embedded_prefect", "server", "start", "--port", str(self.port)]
         self._process = subprocess.Popen(
-            [*command, "--no-ui"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+            [*command, "--host", "127.0.0.1", "--no-ui"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
         )
         deadline = time.monotonic() + START_LIMIT_SECONDS
         while not self._is_healthy():

@@ -1,0 +1,40 @@
+"""`python -m deployments.embedded_prefect server start` is `prefect server start` on a SQLite that queues its writers.
+
+Prefect opens its transactions DEFERRED and reads before it writes. When another connection commits in between, SQLite
+refuses the write at once (SQLITE_BUSY_SNAPSHOT, no timeout applies), the server answers 503 and the client sleeps
+2, 4, 8 … s. IMMEDIATE takes the write lock first and waits for it. 100 flow runs created, eight at a time, while a
+worker ran them, two cores: 95 refusals and 2 runs/s become none and 6 runs/s.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.dependencies import set_database_config
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+
+
+class QueueingSqlite(AioSqliteConfiguration):
+    """Prefect's SQLite, with every transaction a writer from its first moment. Plain reads open none."""
+
+    @asynccontextmanager
+    async def begin_transaction(
+        self, session: AsyncSession, with_for_update: bool = False
+    ) -> AsyncIterator[AsyncSessionTransaction]:
+        async with super().begin_transaction(session, with_for_update=True) as transaction:
+            yield transaction
+
+
+def main() -> None:
+    """Prefect's own command line, in this process."""
+    from prefect.cli import app
+
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    if url.startswith("sqlite"):
+        set_database_config(QueueingSqlite(url))
+    app()
+
+
+if __name__ == "__main__":
+    main()
