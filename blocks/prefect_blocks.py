@@ -9,6 +9,7 @@ for flows of others who want the same connection: `await MessageBroker.load("def
 from typing import Self
 
 from prefect.blocks.core import Block
+from prefect.client.orchestration import PrefectClient
 from pydantic import Field, SecretStr
 
 from blocks.settings import Settings
@@ -50,7 +51,7 @@ class RecordDatabase(Block):
         return cls(endpoint=cosmos.endpoint, key=SecretStr(cosmos.key), database_id=cosmos.database_id)
 
 
-async def save_blocks(settings: Settings) -> None:
+async def save_blocks(settings: Settings, client: PrefectClient) -> None:
     """Both block types are registered, and `default` of each says what the settings say. Idempotent."""
-    await MessageBroker.of(settings).asave(NAME, overwrite=True)
-    await RecordDatabase.of(settings).asave(NAME, overwrite=True)
+    await MessageBroker.of(settings).asave(NAME, overwrite=True, client=client)
+    await RecordDatabase.of(settings).asave(NAME, overwrite=True, client=client)

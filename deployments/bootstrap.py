@@ -1,6 +1,5 @@
 """`orchestrator bootstrap`: everything the system needs outside its own processes exists. Safe to repeat."""
 
-import asyncio
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -26,13 +25,15 @@ DEFAULT_POOL = "workflow-orchestrator"
 async def run_bootstrap(settings: Settings) -> list[str]:
     """Says what exists now, one line each. Raises `Unavailable` if the store, the bus or Prefect does not answer."""
     await provision(settings)
-    await prefect_server.wait_until_healthy(settings, limit_seconds=PREFECT_LIMIT_SECONDS)
     deployments = read_deployments()
+    flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments]
+    await prefect_server.wait_until_healthy(settings, limit_seconds=PREFECT_LIMIT_SECONDS)
     async with get_client() as client:
+        # The pool late: workers wait for it, and until then nobody else writes to Prefect's one SQLite file.
+        await save_blocks(settings, client)
         await _work_pool(client, settings.prefect.work_pool)
-        for deployment in deployments:
-            await _deploy(client, deployment, _pool_of(deployment, settings))
-    await save_blocks(settings)
+        for deployment, flow in zip(deployments, flows, strict=True):
+            await _deploy(client, deployment, flow, _pool_of(deployment, settings))
     return [
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
         f"work pool {settings.prefect.work_pool}",
@@ -50,9 +51,8 @@ async def _work_pool(client: PrefectClient, name: str) -> None:
         await client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 
 
-async def _deploy(client: PrefectClient, deployment: Deployment, pool: str) -> None:
+async def _deploy(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str) -> None:
     """The deployment says what its stanza says; Prefect replaces one of the same flow and name."""
-    flow: Flow[..., Any] = await asyncio.to_thread(load_flow_from_entrypoint, deployment.entrypoint)
     await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),
         name=deployment.name,

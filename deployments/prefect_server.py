@@ -7,12 +7,18 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from blocks.ports import Unavailable
 from blocks.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 COMMAND = (sys.executable, "-m", "prefect", "server", "start")
 
@@ -85,15 +91,27 @@ def use_prefect(settings: Settings) -> Settings:
 
 async def wait_until_healthy(settings: Settings, *, limit_seconds: float) -> None:
     """Prefect's API answers. Raises `Unavailable` if it still does not when the limit has passed."""
+    await _wait_until(settings, "/health", lambda response: response.is_success, limit_seconds)
+
+
+async def wait_for_work_pool(settings: Settings, *, limit_seconds: float) -> None:
+    """Prefect's API answers and has our work pool. Raises `Unavailable` when the limit has passed."""
+    path = f"/work_pools/{settings.prefect.work_pool}"
+    await _wait_until(settings, path, lambda response: response.status_code != HTTPStatus.NOT_FOUND, limit_seconds)
+
+
+async def _wait_until(
+    settings: Settings, path: str, is_enough: "Callable[[httpx.Response], bool]", limit_seconds: float
+) -> None:
     import httpx
 
     url, deadline = api_url(settings), time.monotonic() + limit_seconds
     async with httpx.AsyncClient(timeout=5) as client:
         while True:
             try:
-                response = await client.get(f"{url}/health")
-                problem = f"status {response.status_code}"
-                if response.is_success:
+                response = await client.get(f"{url}{path}")
+                problem = f"status {response.status_code} for {path}"
+                if is_enough(response):
                     return
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 problem = type(error).__name__

@@ -24,10 +24,10 @@ def listener() -> None:
       RABBITMQ_URL=amqp://guest:guest@localhost/ orchestrator listener
     """
 
-    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+    async def work(settings: "Settings") -> None:
         from listeners.service import run_listener
 
-        return run_listener(settings)
+        await run_listener(settings)
 
     _run("listener", work)
 
@@ -46,10 +46,17 @@ def worker(limit: int | None) -> None:
       orchestrator worker --limit 20
     """
 
-    def work(settings: "Settings") -> "Coroutine[None, None, None]":
-        from deployments.in_process_worker import run_worker
+    async def work(settings: "Settings") -> None:
+        from contextlib import suppress
 
-        return run_worker(settings, pool=settings.prefect.work_pool, limit=limit)
+        from blocks.ports import Unavailable
+        from deployments.in_process_worker import run_worker
+        from deployments.prefect_server import wait_for_work_pool
+
+        # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
+        with suppress(Unavailable):  # then the worker itself keeps trying
+            await wait_for_work_pool(settings, limit_seconds=60)
+        await run_worker(settings, pool=settings.prefect.work_pool, limit=limit)
 
     _run("worker", work)
 
@@ -66,10 +73,10 @@ def api() -> None:
       HOST=0.0.0.0 PORT=8080 orchestrator api
     """
 
-    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+    async def work(settings: "Settings") -> None:
         from api.server import run_api
 
-        return run_api(settings)
+        await run_api(settings)
 
     _run("api", work)
 
@@ -94,10 +101,10 @@ def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> 
       orchestrator simulators --silent forecast --share 0.1
     """
 
-    def work(settings: "Settings") -> "Coroutine[None, None, None]":
+    async def work(settings: "Settings") -> None:
         from deployments.simulators import Mishaps, run_simulators
 
-        return run_simulators(settings, Mishaps(fail=frozenset(fail), silent=frozenset(silent), share=share))
+        await run_simulators(settings, Mishaps(fail=frozenset(fail), silent=frozenset(silent), share=share))
 
     _run("simulators", work)
 
