@@ -1,0 +1,167 @@
+"""Consumes one queue of the broker, and goes on doing so whatever happens to the connection or the queue."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from aio_pika import Channel
+from aio_pika import Message as AmqpMessage
+from aio_pika.abc import AbstractIncomingMessage
+
+from blocks.clock import utc_now
+from blocks.consuming import DRAIN_SECONDS, Pause, dead_letter, drain, judge
+from blocks.ports import Accept, Delivery, Handler, NotFound, Queue, Reject, Retry, Unavailable, Unroutable, Verdict
+from blocks.rabbitmq_link import RabbitMQLink, translated, when_lost
+from blocks.rabbitmq_messages import to_amqp, to_delivery, to_later_attempt
+from blocks.rabbitmq_publisher import RabbitMQPublisher
+from blocks.rabbitmq_topology import count, declare_exchange, declare_queue, retry_queue
+
+log = logging.getLogger(__name__)
+
+_COPY_AGAIN_SECONDS = 1.0
+
+
+class RabbitMQConsumer:
+    """Hands deliveries to the handler, each in a task of its own, and acknowledges them as the verdicts say.
+
+    A message leaves the queue only after its verdict is carried out: for `Reject` and `Retry` that is a confirmed copy
+    elsewhere. A handler survives the loss of its channel; its acknowledgement fails and the message comes again.
+    """
+
+    def __init__(
+        self,
+        link: RabbitMQLink,
+        publisher: RabbitMQPublisher,
+        exchange: str,
+        queue: Queue,
+        handler: Handler,
+        *,
+        concurrency: int,
+    ) -> None:
+        self._link = link
+        self._publisher = publisher
+        self._exchange = exchange
+        self._queue = queue
+        self._handler = handler
+        # As many again wait here, so that a handler that ends need not wait for the broker.
+        self._prefetch = 2 * concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        self._pause = Pause()
+        self._at_work: set[asyncio.Task[None]] = set()
+        self._is_registered = False
+        self._is_leaving = False
+        self._wake = asyncio.Event()
+        self._keeping: asyncio.Task[None]
+
+    @property
+    def is_registered(self) -> bool:
+        return self._is_registered
+
+    async def __aenter__(self) -> Self:
+        self._keeping = asyncio.create_task(self._link.keep(self._session, f"consuming {self._queue.name}"))
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._is_leaving = True
+        self._pause.end()
+        self._wake.set()
+        if self._is_registered:
+            await asyncio.wait({self._keeping}, timeout=DRAIN_SECONDS + self._link.timeout_seconds)
+        self._keeping.cancel()
+        await asyncio.gather(self._keeping, return_exceptions=True)
+        await drain(self._at_work)
+
+    async def _session(self, channel: Channel) -> None:
+        """Registered until we leave, which empties our hands, or the broker forgets us, which raises `Unavailable`."""
+        timeout = self._link.timeout_seconds
+        await self._ensure_queue()
+        self._wake = await when_lost(channel)
+        await channel.set_qos(self._prefetch, timeout=timeout)
+        queue = await channel.get_queue(self._queue.name, ensure=False)
+        tag = await queue.consume(partial(self._take, channel), timeout=timeout)
+        log.info("consuming queue %s", self._queue.name)
+        self._is_registered = True
+        try:
+            if not self._is_leaving:
+                await self._wake.wait()
+        finally:
+            self._is_registered = False
+        if not self._is_leaving:
+            raise Unavailable(f"queue {self._queue.name} was deleted or its connection was lost")
+        with suppress(Unavailable), translated("leaving"):
+            await queue.cancel(tag, timeout=timeout)
+        await drain(self._at_work)
+
+    async def _ensure_queue(self) -> None:
+        """Somebody may have deleted the queue. What exists is used as it is."""
+        timeout = self._link.timeout_seconds
+        try:
+            async with self._link.channel() as channel:
+                await count(channel, self._queue.name, timeout)
+        except NotFound:
+            log.error("queue %s is gone: declaring it again", self._queue.name)
+            await self._declare()
+
+    async def _declare(self) -> None:
+        async with self._link.channel() as channel:
+            exchange = await declare_exchange(channel, self._exchange, self._link.timeout_seconds)
+            await declare_queue(channel, exchange, self._queue, self._link.timeout_seconds)
+
+    async def _take(self, channel: Channel, message: AbstractIncomingMessage) -> None:
+        # aiormq cancels its own tasks when the channel dies; a handler must not end in the middle for that.
+        task = asyncio.create_task(self._handle(channel, message))
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+
+    async def _handle(self, channel: Channel, message: AbstractIncomingMessage) -> None:
+        async with self._slots:
+            await self._pause.over()
+            if self._is_leaving or channel.is_closed:
+                return  # the broker has it, or gets it back as the channel closes
+            delivery = to_delivery(message, self._queue.name)
+            verdict = await judge(self._handler, delivery, self._queue)
+            try:
+                await self._carry_out(verdict, delivery, channel)
+                with translated("acknowledging"):
+                    await message.ack()
+            except Unavailable as error:
+                log.warning("message %s will come again: %s", delivery.message.id, error)
+                self._pause.begin()
+                with suppress(Unavailable), translated("giving back"):
+                    await message.nack(requeue=True)
+
+    async def _carry_out(self, verdict: Verdict | None, delivery: Delivery, channel: Channel) -> None:
+        if verdict is None:
+            self._pause.begin()
+        else:
+            self._pause.forget()
+        message = delivery.message
+        match verdict:
+            case Accept():
+                pass
+            case Reject():
+                letter = to_amqp(dead_letter(message, verdict, utc_now()))
+                await self._copy(letter, self._queue.dead_letters, channel)
+            case Retry():
+                delay = self._queue.retry_delay_seconds
+                later = to_later_attempt(message, delivery.attempt + 1, delay_seconds=delay)
+                await self._copy(later, retry_queue(self._queue), channel)
+            case None:
+                # A requeue would count towards the delivery limit, and an outage would make good messages dead letters.
+                await self._copy(to_later_attempt(message, delivery.attempt), self._queue.name, channel)
+
+    async def _copy(self, copy: AmqpMessage, queue: str, channel: Channel) -> None:
+        """The copy is in that queue. Goes on trying for as long as the original is ours."""
+        while not channel.is_closed:
+            try:
+                return await self._publisher.publish_to_queue(queue, copy)
+            except Unroutable:
+                log.error("queue %s is gone: declaring it again", queue)
+                await self._declare()
+            except Unavailable as error:
+                log.warning("message %s cannot go to %s yet: %s", copy.message_id, queue, error)
+                await asyncio.sleep(_COPY_AGAIN_SECONDS)
+        raise Unavailable("its channel was lost")

@@ -1,0 +1,94 @@
+"""The event bus of a real deployment: RabbitMQ, through aio-pika."""
+
+import logging
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from blocks.ports import Consumer, Handler, Message, Queue, SignalHandler
+from blocks.rabbitmq_consumer import RabbitMQConsumer
+from blocks.rabbitmq_link import RabbitMQLink, translated
+from blocks.rabbitmq_messages import to_message
+from blocks.rabbitmq_publisher import RabbitMQPublisher
+from blocks.rabbitmq_signals import RabbitMQSignals
+from blocks.rabbitmq_topology import count, declare_exchange, declare_queue
+
+log = logging.getLogger(__name__)
+
+
+class RabbitMQEventBus:
+    """The `EventBus` on a broker; lives as long as its `async with`, and `name` is how it appears there.
+
+    Entering raises `Unavailable` when the broker did not answer for `connect_seconds`; every call does so when it did
+    not answer for `timeout_seconds`. One connection publishes and one consumes: a broker short of disk or memory stops
+    reading the first, and acknowledgements still get through on the second.
+    """
+
+    def __init__(
+        self, url: str, *, exchange: str, name: str, connect_seconds: float = 30.0, timeout_seconds: float = 10.0
+    ) -> None:
+        def link(purpose: str) -> RabbitMQLink:
+            return RabbitMQLink(
+                url, f"{name} {purpose}", connect_seconds=connect_seconds, timeout_seconds=timeout_seconds
+            )
+
+        self._out = link("publishing")
+        self._in = link("consuming")
+        self._exchange = exchange
+        self._timeout_seconds = timeout_seconds
+        self._publisher = RabbitMQPublisher(self._out, exchange)
+        self._signals = RabbitMQSignals(self._out, self._in, f"{exchange}.signals")
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self._out)
+            await opening.enter_async_context(self._in)
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._open.aclose()
+
+    async def declare(self, *queues: Queue) -> None:
+        async with self._in.channel() as channel:
+            with translated(f"declaring exchange {self._exchange}"):
+                exchange = await declare_exchange(channel, self._exchange, self._timeout_seconds)
+            for queue in queues:
+                with translated(f"declaring queue {queue.name}"):
+                    await declare_queue(channel, exchange, queue, self._timeout_seconds)
+
+    async def publish(self, *messages: Message, required: bool = False) -> None:
+        await self._publisher.publish(messages, required=required)
+
+    def consume(
+        self, queue: Queue, handler: Handler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return RabbitMQConsumer(self._in, self._publisher, self._exchange, queue, handler, concurrency=concurrency)
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        await self._signals.broadcast(topic, body)
+
+    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
+        return self._signals.listen(topic, handler)
+
+    async def depth(self, queue: str) -> int:
+        with translated(f"counting queue {queue}"):
+            async with self._in.channel() as channel:
+                return await count(channel, queue, self._timeout_seconds)
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
+        """The oldest messages. Each look counts as a delivery: look at dead letters, seldom at a working queue."""
+        messages: list[Message] = []
+        with translated(f"looking into queue {queue}"):
+            async with self._in.channel() as channel:
+                await count(channel, queue, self._timeout_seconds)
+                waiting = await channel.get_queue(queue, ensure=False)
+                while len(messages) < limit and (got := await waiting.get(fail=False, timeout=self._timeout_seconds)):
+                    messages.append(to_message(got))
+        return messages
+
+    async def ping(self) -> None:
+        # A connection that the broker has stopped reading opens no channel.
+        async with self._out.channel():
+            pass

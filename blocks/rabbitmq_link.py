@@ -1,0 +1,158 @@
+"""A connection to RabbitMQ that comes back by itself, and channels on it.
+
+aio-pika's robust connection reconnects; its robust channels and queues are not used, because they restore themselves
+out of sight: whoever needs a channel here opens a new one, and knows whether it is live.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+from aio_pika import Channel, RobustConnection
+from aio_pika.connection import make_url
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+
+from blocks.ports import Unavailable
+from blocks.settings import masked_url
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT_SECONDS = 10
+_RECONNECT_SECONDS = 1
+_ATTEMPT_SECONDS = 5.0
+_SESSION_PAUSE_FIRST_SECONDS = 0.25
+_SESSION_PAUSE_MAX_SECONDS = 5.0
+
+Session = Callable[[Channel], Awaitable[None]]
+
+
+class RabbitMQLink:
+    """One connection, named `name` on the broker; lives as long as its `async with`.
+
+    Entering raises `Unavailable` when the broker did not answer for `connect_seconds`. Later losses are healed in the
+    background, a try each second; meanwhile `channel` waits, and raises `Unavailable` after `timeout_seconds`.
+    """
+
+    def __init__(self, url: str, name: str, *, connect_seconds: float, timeout_seconds: float) -> None:
+        self._url = url
+        self._name = name
+        self._connect_seconds = connect_seconds
+        self.timeout_seconds = timeout_seconds
+        self._connection: RobustConnection
+
+    async def __aenter__(self) -> Self:
+        deadline = asyncio.get_running_loop().time() + self._connect_seconds
+        while True:
+            try:
+                self._connection = await self._connect()
+                return self
+            except Unavailable as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                log.info("%s; trying again", error)
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._connection.close()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection.connected.is_set()
+
+    async def open_channel(self, *, confirms: bool = True) -> Channel:
+        """A new channel; with `confirms`, its publishes are confirmed and returned messages raise."""
+        with translated("opening a channel"):
+            async with asyncio.timeout(self.timeout_seconds):
+                await self._connection.ready()
+                channel = Channel(self._connection, publisher_confirms=confirms, on_return_raises=confirms)
+                await channel.initialize()
+                return channel
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[Channel]:
+        """A channel for a while. Closing it gives unacknowledged messages back to their queue."""
+        channel = await self.open_channel()
+        try:
+            yield channel
+        finally:
+            with suppress(Unavailable), translated("closing a channel"):
+                await channel.close()
+
+    async def keep(self, session: Session, purpose: str) -> None:
+        """Runs the session on a channel, and again on a new one whenever it raises `Unavailable`, until it returns."""
+        pause = _SESSION_PAUSE_FIRST_SECONDS
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._connection.ready()
+                with translated(purpose):
+                    async with self.channel() as channel:
+                        return await session(channel)
+            except Unavailable as error:
+                log.warning("%s; trying again", error)
+            except Exception:
+                log.exception("%s failed; trying again", purpose)
+            if asyncio.get_running_loop().time() - began > _SESSION_PAUSE_MAX_SECONDS:
+                pause = _SESSION_PAUSE_FIRST_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _SESSION_PAUSE_MAX_SECONDS)
+
+    async def _connect(self) -> RobustConnection:
+        connection = RobustConnection(
+            make_url(self._url, heartbeat=_HEARTBEAT_SECONDS, reconnect_interval=_RECONNECT_SECONDS, name=self._name)
+        )
+        try:
+            with translated(f"connecting to {masked_url(self._url)}"):
+                async with asyncio.timeout(2 * _ATTEMPT_SECONDS):
+                    await connection.connect(timeout=_ATTEMPT_SECONDS)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
+class SharedChannel:
+    """One channel for many callers: opened when first needed, and again after it was lost."""
+
+    def __init__(self, link: RabbitMQLink, prepare: Session, *, confirms: bool) -> None:
+        self._link = link
+        self._prepare = prepare
+        self._confirms = confirms
+        self._opening = asyncio.Lock()
+        self._channel: Channel | None = None
+
+    async def get(self) -> Channel:
+        """A live channel on which `prepare` has run."""
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                channel = await self._link.open_channel(confirms=self._confirms)
+                await self._prepare(channel)
+                self._channel = channel
+            return self._channel
+
+
+async def when_lost(channel: Channel) -> asyncio.Event:
+    """Set once the broker no longer delivers to this channel: it closed, or the broker cancelled a consumer on it."""
+    lost = asyncio.Event()
+    underlay = await channel.get_underlay_channel()
+    underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
+    channel.close_callbacks.add(lambda *_: lost.set())
+    return lost
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Errors of aio-pika, of the network and of time limits come out as `Unavailable`, with what was being done."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        # aiormq cancels what waits on a dying channel. Only a task that somebody cancels is `cancelling`.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unavailable(f"{doing}: the channel was lost") from error
+    except CONNECTION_EXCEPTIONS as error:
+        raise Unavailable(f"{doing}: {str(error) or type(error).__name__}") from error

@@ -1,0 +1,84 @@
+"""Messages in AMQP's words, and back.
+
+A message that waits for its next attempt carries two headers of ours, its attempt and its routing key (which the
+waiting room replaces); a handler sees neither of them, nor what the broker adds when it moves a message.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from aio_pika import DeliveryMode
+from aio_pika import Message as AmqpMessage
+from aio_pika.abc import AbstractIncomingMessage
+
+from blocks.clock import utc_now
+from blocks.consuming import dead_letter_headers
+from blocks.contracts import rejections
+from blocks.contracts.envelope import SERVICE
+from blocks.ports import Delivery, Message, Reject
+
+_ATTEMPT = "x-attempts"
+_ROUTING_KEY = "x-original-routing-key"
+_REJECTED = "x-reject-code"
+_MADE_BY_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+
+
+def to_amqp(message: Message) -> AmqpMessage:
+    """The message, persistent, under its own id. AMQP's timestamps count whole seconds."""
+    return AmqpMessage(
+        message.body,
+        message_id=message.id,
+        type=message.routing_key,
+        timestamp=message.timestamp,
+        content_type="application/json",
+        app_id=SERVICE,
+        headers=dict(message.headers),
+        delivery_mode=DeliveryMode.PERSISTENT,
+    )
+
+
+def to_later_attempt(message: Message, attempt: int, *, delay_seconds: float | None = None) -> AmqpMessage:
+    """A copy that comes back as this attempt; with a delay, it expires in the waiting room."""
+    copy = to_amqp(message)
+    copy.headers |= {_ATTEMPT: attempt, _ROUTING_KEY: message.routing_key}
+    copy.expiration = delay_seconds
+    return copy
+
+
+def to_delivery(amqp: AbstractIncomingMessage, queue: str) -> Delivery:
+    attempt = amqp.headers.get(_ATTEMPT, 1)
+    return Delivery(
+        message=to_message(amqp),
+        queue=queue,
+        attempt=attempt if isinstance(attempt, int) else 1,
+        redelivered=bool(amqp.redelivered),
+    )
+
+
+def to_message(amqp: AbstractIncomingMessage) -> Message:
+    """The message as its publisher wrote it; on a dead letter, with the headers that say why it is one."""
+    headers: dict[str, Any] = {**_limit_exceeded(amqp), **amqp.headers}
+    routing_key = str(headers.get(_ROUTING_KEY, amqp.routing_key))
+    hidden = {_ATTEMPT} if _REJECTED in headers else {_ATTEMPT, _ROUTING_KEY}
+    return Message(
+        id=amqp.message_id or "",
+        routing_key=routing_key,
+        body=amqp.body,
+        timestamp=amqp.timestamp or utc_now(),
+        headers={
+            name: value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)
+            for name, value in headers.items()
+            if name not in hidden and not name.startswith(_MADE_BY_BROKER)
+        },
+    )
+
+
+def _limit_exceeded(amqp: AbstractIncomingMessage) -> dict[str, str]:
+    """The headers of a dead letter, where the broker wrote it: nobody settled the message within the delivery limit."""
+    deaths = amqp.headers.get("x-death")
+    death: Any = deaths[0] if isinstance(deaths, list) and deaths else {}
+    if death.get("reason") != "delivery_limit":
+        return {}
+    reason = "lost together with its consumer too often"
+    rejected_at = death["time"] if isinstance(death.get("time"), datetime) else utc_now()
+    return dead_letter_headers(str(death["routing-keys"][0]), Reject(rejections.POISON, reason), rejected_at)

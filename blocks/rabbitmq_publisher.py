@@ -1,0 +1,55 @@
+"""Confirmed publishing: a call returns when the broker has every message on its disks."""
+
+import asyncio
+from collections.abc import Sequence
+
+from aio_pika import Channel
+from aio_pika import Message as AmqpMessage
+from aio_pika.exceptions import PublishError
+
+from blocks.ports import Message, Unroutable
+from blocks.rabbitmq_link import RabbitMQLink, SharedChannel, translated
+from blocks.rabbitmq_messages import to_amqp
+from blocks.rabbitmq_topology import declare_exchange
+
+_IN_FLIGHT_MAX = 256
+
+
+class RabbitMQPublisher:
+    """Publishes on one channel of its link, as many messages at a time as are offered, each with a time limit."""
+
+    def __init__(self, link: RabbitMQLink, exchange: str) -> None:
+        self._exchange = exchange
+        self._timeout_seconds = link.timeout_seconds
+        self._channel = SharedChannel(link, self._prepare, confirms=True)
+
+    async def publish(self, messages: Sequence[Message], *, required: bool) -> None:
+        """All are confirmed. Raises the first `Unavailable` or, if `required`, `Unroutable`; others may be there."""
+        for start in range(0, len(messages), _IN_FLIGHT_MAX):
+            batch = messages[start : start + _IN_FLIGHT_MAX]
+            publishing = (self._publish(self._exchange, m.routing_key, to_amqp(m), mandatory=required) for m in batch)
+            for outcome in await asyncio.gather(*publishing, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    async def publish_to_queue(self, queue: str, message: AmqpMessage) -> None:
+        """The message is in this queue. Raises `Unroutable` if there is no such queue."""
+        await self._publish("", queue, message, mandatory=True)
+
+    async def _publish(self, exchange: str, routing_key: str, message: AmqpMessage, *, mandatory: bool) -> None:
+        with translated(f"publishing {message.type}"):
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    channel = await (await self._channel.get()).get_underlay_channel()
+                    await channel.basic_publish(
+                        message.body,
+                        exchange=exchange,
+                        routing_key=routing_key,
+                        properties=message.properties,
+                        mandatory=mandatory,
+                    )
+            except PublishError:
+                raise Unroutable(f"no queue is bound for {routing_key}") from None
+
+    async def _prepare(self, channel: Channel) -> None:
+        await declare_exchange(channel, self._exchange, self._timeout_seconds)

@@ -1,0 +1,77 @@
+"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that dies with it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from aio_pika import Channel, ExchangeType
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+
+from blocks.ports import SignalHandler, Unavailable
+from blocks.rabbitmq_link import RabbitMQLink, SharedChannel, translated, when_lost
+
+log = logging.getLogger(__name__)
+
+# A signal is worth no waiting: whoever misses it finds the same a little later by reading again.
+_BROADCAST_SECONDS = 1.0
+
+
+class RabbitMQSignals:
+    """Broadcasts on one link, without confirms, and listens on another."""
+
+    def __init__(self, out: RabbitMQLink, into: RabbitMQLink, exchange: str) -> None:
+        self._out = out
+        self._in = into
+        self._exchange = exchange
+        self._channel = SharedChannel(out, self._prepare, confirms=False)
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        if not self._out.is_connected:
+            return
+        try:
+            with translated(f"broadcasting {topic}"):
+                async with asyncio.timeout(_BROADCAST_SECONDS):
+                    channel = await (await self._channel.get()).get_underlay_channel()
+                    await channel.basic_publish(body, exchange=self._exchange, routing_key=topic)
+        except Unavailable as error:
+            log.debug("signal %s was lost: %s", topic, error)
+
+    @asynccontextmanager
+    async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
+        """Listening has begun, unless the broker is away; it is resumed after every loss."""
+        heard = asyncio.Event()
+        session = partial(self._listen, topic, handler, heard)
+        keeping = asyncio.create_task(self._in.keep(session, f"listening to {topic}"))
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(heard.wait(), self._in.timeout_seconds)
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _listen(self, topic: str, handler: SignalHandler, heard: asyncio.Event, channel: Channel) -> None:
+        timeout = self._in.timeout_seconds
+        exchange = await self._declare(channel)
+        queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
+        await queue.bind(exchange, topic, timeout=timeout)
+        lost = await when_lost(channel)
+        await queue.consume(partial(_hear, handler, topic), no_ack=True, timeout=timeout)
+        heard.set()
+        await lost.wait()
+        raise Unavailable(f"listening to {topic} was interrupted")
+
+    async def _prepare(self, channel: Channel) -> None:
+        await self._declare(channel)
+
+    async def _declare(self, channel: Channel) -> AbstractExchange:
+        return await channel.declare_exchange(self._exchange, ExchangeType.TOPIC, timeout=self._in.timeout_seconds)
+
+
+async def _hear(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:
+    try:
+        await handler(message.body)
+    except Exception:
+        log.exception("a signal of %s was lost", topic)

@@ -1,0 +1,58 @@
+"""What exists on the broker: one topic exchange, and for each queue its dead letters and its waiting room for retries.
+
+All three are quorum queues: replicated where there are several nodes, on disk everywhere. What the broker itself moves
+between them (expired waits, messages over the delivery limit) it moves at least once.
+"""
+
+from aio_pika import Channel, ExchangeType
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from blocks.consuming import DELIVERY_LIMIT
+from blocks.ports import NotFound, Queue
+
+# Looking at a dead letter counts as a delivery, and RabbitMQ 4 drops what was delivered 20 times unless told otherwise.
+_PRACTICALLY_UNLIMITED = 1_000_000_000
+
+
+def retry_queue(queue: Queue) -> str:
+    """Where a message waits for its next attempt; it expires there and goes back to its queue."""
+    return f"{queue.name}.retry"
+
+
+async def declare_exchange(channel: Channel, name: str, timeout: float) -> AbstractExchange:
+    return await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=timeout)
+
+
+async def declare_queue(channel: Channel, exchange: AbstractExchange, queue: Queue, timeout: float) -> None:
+    """The queue, its dead letters and its waiting room exist; the queue is bound."""
+    await _declare(channel, queue.dead_letters, timeout, {"x-delivery-limit": _PRACTICALLY_UNLIMITED})
+    await _declare(channel, retry_queue(queue), timeout, _moves_to(queue.name))
+    limit = {"x-delivery-limit": DELIVERY_LIMIT, **_moves_to(queue.dead_letters)}
+    await _declare(channel, queue.name, timeout, limit)
+    bound = await channel.get_queue(queue.name, ensure=False)
+    for pattern in queue.bindings:
+        await bound.bind(exchange, pattern, timeout=timeout)
+
+
+async def count(channel: Channel, queue: str, timeout: float) -> int:
+    """Messages waiting in the queue. Raises `NotFound`, and the channel is closed, if there is no such queue."""
+    try:
+        found = await channel.declare_queue(queue, passive=True, timeout=timeout)
+    except ChannelNotFoundEntity:
+        raise NotFound(f"the broker has no queue {queue}") from None
+    return found.declaration_result.message_count or 0
+
+
+async def _declare(channel: Channel, name: str, timeout: float, arguments: dict[str, str | int]) -> None:
+    await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum", **arguments}, timeout=timeout)
+
+
+def _moves_to(queue: str) -> dict[str, str | int]:
+    return {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue,
+        # At least once needs reject-publish, though nothing here has a maximum length.
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }

@@ -1,0 +1,95 @@
+"""The embedded event bus: one SQLite file that several processes of one machine publish to and consume from."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blocks import sqlite_event_tables as tables
+from blocks.ports import Consumer, Handler, Message, Queue, SignalHandler, Unavailable
+from blocks.sqlite_consumer import SqliteConsumer
+from blocks.sqlite_file import SqliteFile
+from blocks.sqlite_watch import SqliteWatch
+
+log = logging.getLogger(__name__)
+
+_AFTER_ERROR_SECONDS = 0.1
+
+
+class SqliteEventBus:
+    """The `EventBus` for one machine and no broker: durable, at-least-once, competing consumers, dead letters.
+
+    Lives as long as its `async with`. A message whose consumer dies comes again after `lease_seconds`.
+    Raises `Unavailable` when the file cannot be opened or stays locked.
+    """
+
+    def __init__(self, file: Path, *, lease_seconds: float = 30.0) -> None:
+        self._file = SqliteFile(file, tables.SCHEMA)
+        self._watch = SqliteWatch(file)
+        self._lease_seconds = lease_seconds
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self._file)
+            await opening.enter_async_context(self._watch)
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._open.aclose()
+
+    async def declare(self, *queues: Queue) -> None:
+        await self._file.run(partial(tables.declare, queues=queues))
+
+    async def publish(self, *messages: Message, required: bool = False) -> None:
+        await self._file.run(partial(tables.publish, messages=messages, required=required))
+        self._watch.look()
+
+    def consume(
+        self, queue: Queue, handler: Handler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return SqliteConsumer(
+            self._file, self._watch, queue, handler, concurrency=concurrency, lease_seconds=self._lease_seconds
+        )
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        try:
+            await self._file.run(partial(tables.broadcast, topic=topic, body=body))
+        except Unavailable as error:
+            log.debug("signal %s was lost: %s", topic, error)
+        self._watch.look()
+
+    @asynccontextmanager
+    async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
+        heard = await self._file.run(tables.last_signal)
+        listening = asyncio.create_task(self._listen(topic, handler, heard))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def depth(self, queue: str) -> int:
+        return await self._file.run(partial(tables.depth, queue=queue))
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
+        return await self._file.run(partial(tables.peek, queue=queue, limit=limit))
+
+    async def ping(self) -> None:
+        await self._file.run(tables.last_signal)
+
+    async def _listen(self, topic: str, handler: SignalHandler, heard: int) -> None:
+        while True:
+            try:
+                for seq, about, body in await self._watch.until(partial(tables.signals_after, seq=heard)):
+                    heard = seq
+                    if about == topic:
+                        await handler(body)
+            except Exception:
+                log.exception("a signal of %s was lost", topic)
+                await asyncio.sleep(_AFTER_ERROR_SECONDS)

@@ -1,0 +1,489 @@
+"""What an event bus promises, shown on both adapters. What only one of them can show has a file of its own."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from msgspec.structs import replace
+
+from blocks.contracts import rejections
+from blocks.ports import (
+    Accept,
+    Delivery,
+    EventBus,
+    Message,
+    NotFound,
+    Queue,
+    Reject,
+    Retry,
+    SignalHandler,
+    Unavailable,
+    Unroutable,
+    Verdict,
+)
+from blocks.rabbitmq_event_bus import RabbitMQEventBus
+from blocks.sqlite_event_bus import SqliteEventBus
+from tests.support.inbox import Inbox
+from tests.support.waiting import eventually
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where buses meet: a file or an exchange, and a way for one more process (or its stand-in) to come there."""
+
+    url: str
+    exchange: str
+    open: Callable[[], AbstractAsyncContextManager[EventBus]]
+
+
+@pytest.fixture(params=["sqlite", "rabbitmq"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    exchange = f"test-{uuid4()}"
+    if request.param == "sqlite":
+        file = tmp_path / "bus.db"
+        return Place(f"sqlite:{file}", exchange, lambda: SqliteEventBus(file, lease_seconds=1.0))
+    url: str = request.getfixturevalue("rabbitmq").url
+    return Place(url, exchange, lambda: RabbitMQEventBus(url, exchange=exchange, name="test"))
+
+
+@pytest.fixture
+async def bus(place: Place) -> AsyncIterator[EventBus]:
+    async with place.open() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def orders(bus: EventBus) -> Queue:
+    """A declared queue for everything about orders, that gives up after three attempts."""
+    queue = a_queue("order.#")
+    await bus.declare(queue)
+    return queue
+
+
+def a_queue(*bindings: str) -> Queue:
+    return Queue(name=f"queue-{uuid4()}", bindings=bindings, max_attempts=3, retry_delay_seconds=0.2)
+
+
+def a_message(routing_key: str = "order.placed", body: bytes = b'{"order": 1}') -> Message:
+    """AMQP counts whole seconds, so this is published on one."""
+    published = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    headers = {"tenantId": "a-tenant"}
+    return Message(id=str(uuid4()), routing_key=routing_key, body=body, timestamp=published, headers=headers)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async def holds() -> bool:
+        return condition()
+
+    await eventually(holds, every_seconds=0.01)
+
+
+async def depth_becomes(bus: EventBus, queue: str, depth: int) -> None:
+    async def is_so() -> bool:
+        return await bus.depth(queue) == depth
+
+    await eventually(is_so)
+
+
+# --- routing ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_queue_receives_what_its_patterns_match(bus: EventBus) -> None:
+    one_word, any_words, exact = a_queue("order.*"), a_queue("order.#"), a_queue("order.placed", "order.item.added")
+    await bus.declare(one_word, any_words, exact)
+
+    await bus.publish(*(a_message(key) for key in ("order", "order.placed", "order.item.added", "bill.sent")))
+
+    await depth_becomes(bus, any_words.name, 3)
+    await depth_becomes(bus, one_word.name, 1)
+    await depth_becomes(bus, exact.name, 2)
+
+
+async def test_two_matching_patterns_of_one_queue_bring_a_message_once(bus: EventBus) -> None:
+    queue = a_queue("order.*", "#")
+    await bus.declare(queue)
+
+    await bus.publish(a_message())
+
+    await depth_becomes(bus, queue.name, 1)
+
+
+async def test_a_message_arrives_as_it_was_published(bus: EventBus, orders: Queue) -> None:
+    message = a_message(body="Zoë 商談 🦀".encode())
+    inbox = Inbox()
+
+    await bus.publish(message)
+
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+    assert [Delivery(message=message, queue=orders.name)] == inbox.deliveries
+
+
+async def test_declaring_twice_changes_nothing(bus: EventBus, orders: Queue) -> None:
+    await bus.publish(a_message())
+
+    await bus.declare(orders)
+
+    await depth_becomes(bus, orders.name, 1)
+
+
+async def test_a_message_without_a_queue_is_dropped(bus: EventBus, orders: Queue) -> None:
+    await bus.publish(a_message("bill.sent"))
+
+    assert await bus.depth(orders.name) == 0
+
+
+async def test_a_required_message_without_a_queue_raises_unroutable(bus: EventBus, orders: Queue) -> None:
+    with pytest.raises(Unroutable, match=r"bill\.sent"):
+        await bus.publish(a_message("bill.sent"), required=True)
+
+
+async def test_a_required_message_with_a_queue_arrives(bus: EventBus, orders: Queue) -> None:
+    await bus.publish(a_message(), required=True)
+
+    await depth_becomes(bus, orders.name, 1)
+
+
+async def test_many_messages_are_published_at_once_and_all_arrive(bus: EventBus, orders: Queue) -> None:
+    messages = [a_message() for _ in range(1_000)]
+    inbox = Inbox()
+
+    await bus.publish(*messages)
+
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1_000)
+    assert {message.id for message in messages} == set(inbox.ids)
+
+
+async def test_messages_are_still_there_after_closing_and_opening_again(place: Place) -> None:
+    queue = a_queue("order.*")
+    async with place.open() as bus:
+        await bus.declare(queue)
+        await bus.publish(a_message())
+
+    async with place.open() as bus_opened_later:
+        await depth_becomes(bus_opened_later, queue.name, 1)
+
+
+# --- consuming -------------------------------------------------------------------------------------------------------
+
+
+async def test_one_consumer_of_one_slot_hears_messages_in_their_order(bus: EventBus, orders: Queue) -> None:
+    messages = [a_message() for _ in range(50)]
+    await bus.publish(*messages)
+    inbox = Inbox()
+
+    async with bus.consume(orders, inbox, concurrency=1):
+        await inbox.holds(50)
+
+    assert [message.id for message in messages] == inbox.ids
+
+
+async def test_competing_consumers_get_each_message_once(place: Place, bus: EventBus, orders: Queue) -> None:
+    messages = [a_message() for _ in range(300)]
+    mine, theirs = Inbox(), Inbox()
+
+    async with place.open() as other_bus, bus.consume(orders, mine), other_bus.consume(orders, theirs):
+        await bus.publish(*messages)
+        await until(lambda: len(mine.ids) + len(theirs.ids) >= 300)
+
+    assert sorted(message.id for message in messages) == sorted(mine.ids + theirs.ids)
+
+
+async def test_no_more_handlers_run_at_once_than_asked_for(bus: EventBus, orders: Queue) -> None:
+    running = most = done = 0
+
+    async def work(_: Delivery) -> Verdict:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        done += 1
+        return Accept()
+
+    await bus.publish(*(a_message() for _ in range(40)))
+    async with bus.consume(orders, work, concurrency=4):
+        await until(lambda: done == 40)
+
+    assert most == 4
+
+
+async def test_a_message_comes_again_when_its_consumers_process_is_killed(
+    place: Place, bus: EventBus, orders: Queue
+) -> None:
+    message = a_message()
+    await bus.publish(message)
+    command = (sys.executable, "-m", "tests.support.stuck_consumer", place.url, place.exchange, orders.name)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout
+    assert await asyncio.wait_for(process.stdout.readline(), timeout=20) == b"taken\n"
+    inbox = Inbox()
+
+    async with bus.consume(orders, inbox):
+        process.kill()
+        await process.wait()
+        await inbox.holds(1)
+
+    assert [Delivery(message=message, queue=orders.name, redelivered=True)] == inbox.deliveries
+
+
+async def test_a_handler_may_take_longer_than_a_lease(place: Place, bus: EventBus, orders: Queue) -> None:
+    """The embedded bus leases a message for one second here; a broker has no such limit below minutes."""
+    handled = 0
+
+    async def work_slowly(_: Delivery) -> Verdict:
+        nonlocal handled
+        handled += 1
+        await asyncio.sleep(2.5)
+        return Accept()
+
+    await bus.publish(a_message())
+    async with place.open() as other, other.consume(orders, work_slowly), bus.consume(orders, work_slowly):
+        await until(lambda: handled > 0)
+
+    assert (handled, await bus.depth(orders.name)) == (1, 0)
+
+
+async def test_leaving_lets_the_handlers_at_work_finish(bus: EventBus, orders: Queue) -> None:
+    begun = asyncio.Event()
+
+    async def work(_: Delivery) -> Verdict:
+        begun.set()
+        await asyncio.sleep(0.3)
+        return Accept()
+
+    await bus.publish(a_message())
+    async with bus.consume(orders, work):
+        await begun.wait()
+
+    assert await bus.depth(orders.name) == 0
+
+
+async def test_leaving_gives_back_what_was_not_begun(bus: EventBus, orders: Queue) -> None:
+    begun = asyncio.Event()
+
+    async def work(_: Delivery) -> Verdict:
+        begun.set()
+        await asyncio.sleep(0.3)
+        return Accept()
+
+    await bus.publish(*(a_message() for _ in range(5)))
+    async with bus.consume(orders, work, concurrency=1):
+        await begun.wait()
+
+    await depth_becomes(bus, orders.name, 4)
+
+
+async def test_a_consumer_is_registered_only_while_its_context_lasts(bus: EventBus, orders: Queue) -> None:
+    async with bus.consume(orders, Inbox()) as consumer:
+        await until(lambda: consumer.is_registered)
+
+    assert not consumer.is_registered
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_accepted_message_is_gone(bus: EventBus, orders: Queue) -> None:
+    inbox = Inbox(Accept())
+
+    await bus.publish(a_message())
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+
+    assert (await bus.depth(orders.name), await bus.depth(orders.dead_letters)) == (0, 0)
+
+
+async def test_a_rejected_message_is_a_dead_letter_that_says_why(bus: EventBus, orders: Queue) -> None:
+    message = a_message(body=b"not even JSON")
+    before = datetime.now(UTC)
+
+    await bus.publish(message)
+    async with bus.consume(orders, Inbox(Reject("malformed-json", "x" * 1_000))):
+        await depth_becomes(bus, orders.dead_letters, 1)
+
+    [letter] = await bus.peek(orders.dead_letters)
+    assert before <= datetime.fromisoformat(letter.headers["x-rejected-at"]) <= datetime.now(UTC)
+    told = {
+        "x-reject-code": "malformed-json",
+        "x-reject-reason": "x" * 500,
+        "x-original-routing-key": "order.placed",
+        "x-rejected-at": letter.headers["x-rejected-at"],
+    }
+    assert letter == replace(message, headers={**message.headers, **told})
+    assert await bus.depth(orders.name) == 0
+
+
+async def test_a_retried_message_comes_again_after_the_delay_unchanged(bus: EventBus, orders: Queue) -> None:
+    message = a_message()
+    inbox = Inbox(Retry("not-yet", "try later"), Accept())
+
+    await bus.publish(message)
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+        first = asyncio.get_running_loop().time()
+        await inbox.holds(2)
+        waited = asyncio.get_running_loop().time() - first
+
+    assert [Delivery(message=message, queue=orders.name, attempt=n) for n in (1, 2)] == inbox.deliveries
+    assert waited >= 0.19
+
+
+async def test_a_message_retried_too_often_is_a_dead_letter_with_the_code_of_the_retry(
+    bus: EventBus, orders: Queue
+) -> None:
+    inbox = Inbox(Retry("not-yet", "try later"))
+
+    await bus.publish(a_message())
+    async with bus.consume(orders, inbox):
+        await depth_becomes(bus, orders.dead_letters, 1)
+
+    assert inbox.attempts == [1, 2, 3]
+    [letter] = await bus.peek(orders.dead_letters)
+    assert (letter.headers["x-reject-code"], letter.headers["x-reject-reason"]) == ("not-yet", "try later")
+    assert letter.headers["x-original-routing-key"] == letter.routing_key == "order.placed"
+
+
+async def test_an_unexpected_exception_is_retried_and_then_poison(bus: EventBus, orders: Queue) -> None:
+    inbox = Inbox(ValueError("boom"))
+
+    await bus.publish(a_message())
+    async with bus.consume(orders, inbox):
+        await depth_becomes(bus, orders.dead_letters, 1)
+
+    assert inbox.attempts == [1, 2, 3]
+    [letter] = await bus.peek(orders.dead_letters)
+    assert (letter.headers["x-reject-code"], letter.headers["x-reject-reason"]) == (
+        rejections.POISON,
+        "ValueError: boom",
+    )
+
+
+async def test_unavailable_hands_the_message_back_uncounted_after_a_pause(bus: EventBus, orders: Queue) -> None:
+    message = a_message()
+    inbox = Inbox(Unavailable("the store is away"), Accept())
+
+    await bus.publish(message)
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+        first = asyncio.get_running_loop().time()
+        await inbox.holds(2)
+        waited = asyncio.get_running_loop().time() - first
+
+    assert inbox.attempts == [1, 1]
+    assert inbox.ids == [message.id, message.id]
+    assert waited >= 0.9
+
+
+async def test_good_messages_pass_while_a_poisonous_one_is_retried(bus: EventBus, orders: Queue) -> None:
+    poison, good = a_message(), [a_message() for _ in range(20)]
+    passed: list[str] = []
+
+    async def choke_on_poison(delivery: Delivery) -> Verdict:
+        if delivery.message.id == poison.id:
+            raise ValueError("boom")
+        passed.append(delivery.message.id)
+        return Accept()
+
+    await bus.publish(poison, *good)
+    async with bus.consume(orders, choke_on_poison, concurrency=1):
+        await until(lambda: len(passed) == 20)
+        assert await bus.depth(orders.dead_letters) == 0
+        await depth_becomes(bus, orders.dead_letters, 1)
+
+
+async def test_dead_letters_can_be_consumed_and_published_again(bus: EventBus, orders: Queue) -> None:
+    message = a_message()
+    await bus.publish(message)
+    async with bus.consume(orders, Inbox(Reject("too-early", "not yet known"))):
+        await depth_becomes(bus, orders.dead_letters, 1)
+
+    async def publish_again(delivery: Delivery) -> Verdict:
+        await bus.publish(delivery.message, required=True)
+        return Accept()
+
+    async with bus.consume(Queue(name=orders.dead_letters, bindings=()), publish_again):
+        await depth_becomes(bus, orders.name, 1)
+
+    [again] = await bus.peek(orders.name)
+    assert (again.id, again.routing_key, again.body) == (message.id, message.routing_key, message.body)
+
+
+# --- signals ---------------------------------------------------------------------------------------------------------
+
+
+async def test_every_listener_of_a_topic_hears_a_broadcast(place: Place, bus: EventBus) -> None:
+    heard: list[tuple[str, bytes]] = []
+
+    def ear(name: str) -> SignalHandler:
+        async def hear(body: bytes) -> None:
+            heard.append((name, body))
+
+        return hear
+
+    async with place.open() as other, bus.listen("news", ear("one")), other.listen("news", ear("two")):
+        await bus.broadcast("gossip", b"ignored")
+        await bus.broadcast("news", b"hello")
+        await until(lambda: len(heard) == 2)
+
+    assert sorted(heard) == [("one", b"hello"), ("two", b"hello")]
+
+
+async def test_a_signal_without_listeners_is_gone(bus: EventBus) -> None:
+    heard: list[bytes] = []
+
+    async def hear(body: bytes) -> None:
+        heard.append(body)
+
+    await bus.broadcast("news", b"before")
+    async with bus.listen("news", hear):
+        await bus.broadcast("news", b"after")
+        await until(lambda: bool(heard))
+
+    assert heard == [b"after"]
+
+
+async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> None:
+    heard: list[bytes] = []
+
+    async def stumble(body: bytes) -> None:
+        heard.append(body)
+        raise ValueError("boom")
+
+    async with bus.listen("news", stumble):
+        await bus.broadcast("news", b"one")
+        await until(lambda: len(heard) == 1)
+        await bus.broadcast("news", b"two")
+        await until(lambda: len(heard) == 2)
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+async def test_looking_at_messages_leaves_them_where_they_are(bus: EventBus, orders: Queue) -> None:
+    messages = [a_message() for _ in range(3)]
+    await bus.publish(*messages)
+    await depth_becomes(bus, orders.name, 3)
+
+    seen = await bus.peek(orders.name, limit=2)
+
+    assert seen == messages[:2]
+    await depth_becomes(bus, orders.name, 3)
+
+
+async def test_a_queue_nobody_declared_is_not_found(bus: EventBus) -> None:
+    with pytest.raises(NotFound, match="no-such-queue"):
+        await bus.depth("no-such-queue")
+    with pytest.raises(NotFound, match="no-such-queue"):
+        await bus.peek("no-such-queue")
+
+
+async def test_a_bus_that_works_answers_a_ping(bus: EventBus) -> None:
+    await bus.ping()

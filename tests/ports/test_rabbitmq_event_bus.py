@@ -1,0 +1,280 @@
+"""What only a broker can show: it stops, dies, runs out of disk, loses queues, and others publish to it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import aio_pika
+import pytest
+
+from blocks.consuming import DELIVERY_LIMIT
+from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
+from blocks.rabbitmq_event_bus import RabbitMQEventBus
+from tests.support.inbox import Inbox
+from tests.support.ports import free_port
+from tests.support.rabbitmq import RabbitMQNode
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def bus(rabbitmq: RabbitMQNode) -> AsyncIterator[RabbitMQEventBus]:
+    async with RabbitMQEventBus(rabbitmq.url, exchange=f"test-{uuid4()}", name="test", timeout_seconds=2.0) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def orders(bus: RabbitMQEventBus) -> Queue:
+    queue = Queue(name=f"queue-{uuid4()}", bindings=("order.*",), retry_delay_seconds=0.2)
+    await bus.declare(queue)
+    return queue
+
+
+def a_message() -> Message:
+    return Message(id=str(uuid4()), routing_key="order.placed", body=b"{}", timestamp=datetime(2026, 1, 2, tzinfo=UTC))
+
+
+async def registration(consumer: Consumer, *, is_there: bool, within_seconds: float = 10.0) -> None:
+    async def is_so() -> bool:
+        return consumer.is_registered == is_there
+
+    await eventually(is_so, within_seconds=within_seconds, every_seconds=0.02)
+
+
+async def published(bus: RabbitMQEventBus, *messages: Message) -> None:
+    """As every publisher does: the same messages again until they are confirmed."""
+
+    async def confirmed() -> bool:
+        try:
+            await bus.publish(*messages, required=True)
+        except Unavailable:
+            return False
+        return True
+
+    await eventually(confirmed, within_seconds=30)
+
+
+# --- the broker goes away --------------------------------------------------------------------------------------------
+
+
+async def test_after_a_restart_of_the_broker_the_consumer_is_registered_again_within_ten_seconds(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    inbox = Inbox()
+    async with bus.consume(orders, inbox) as consumer:
+        await registration(consumer, is_there=True)
+        await asyncio.to_thread(rabbitmq.stop_app)
+        await registration(consumer, is_there=False)
+        await asyncio.to_thread(rabbitmq.start_app)
+        await registration(consumer, is_there=True)
+
+        await published(bus, a_message())
+        await inbox.holds(1)
+
+
+async def test_confirmed_messages_survive_the_brokers_sudden_death(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    messages = [a_message() for _ in range(100)]
+    await bus.publish(*messages)
+
+    await asyncio.to_thread(rabbitmq.settle)
+    await asyncio.to_thread(rabbitmq.kill)
+    await asyncio.to_thread(rabbitmq.start)
+
+    inbox = Inbox()
+    async with bus.consume(orders, inbox):
+        await inbox.holds(100)
+    assert {message.id for message in messages} == set(inbox.ids)
+
+
+async def test_publishing_without_a_broker_raises_unavailable_within_the_time_limit(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    await asyncio.to_thread(rabbitmq.stop_app)
+    try:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await bus.publish(*(a_message() for _ in range(1_000)))
+        with pytest.raises(Unavailable):
+            await bus.ping()
+        await bus.broadcast("news", b"nobody hears this, and nothing is raised")
+        assert time.monotonic() - began < 5
+    finally:
+        await asyncio.to_thread(rabbitmq.start_app)
+    await published(bus, a_message())
+
+
+async def test_a_broker_that_never_answers_is_unavailable_and_its_password_stays_secret() -> None:
+    bus = RabbitMQEventBus(
+        f"amqp://user:s3cret@127.0.0.1:{free_port()}/", exchange="any", name="test", connect_seconds=1.0
+    )
+
+    with pytest.raises(Unavailable, match=r"user:\*\*\*@") as raised:
+        async with bus:
+            pass
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_a_wrong_password_is_unavailable_and_stays_secret(rabbitmq: RabbitMQNode) -> None:
+    url = rabbitmq.url.replace("guest@", "s3cret@")
+
+    with pytest.raises(Unavailable, match="ACCESS_REFUSED") as raised:
+        async with RabbitMQEventBus(url, exchange="any", name="test", connect_seconds=0.0):
+            pass
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_a_handler_finishes_though_its_connection_is_closed_and_the_message_comes_again(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    seen: list[tuple[str, bool]] = []
+
+    async def work(delivery: Delivery) -> Verdict:
+        begun.set()
+        await go_on.wait()
+        seen.append((delivery.message.id, delivery.redelivered))
+        return Accept()
+
+    message = a_message()
+    await bus.publish(message)
+    async with bus.consume(orders, work) as consumer:
+        await begun.wait()
+        await asyncio.to_thread(rabbitmq.ctl, "close_all_connections", "test")
+        await registration(consumer, is_there=False)
+        go_on.set()
+
+        async def came_twice() -> bool:
+            return len(seen) == 2
+
+        await eventually(came_twice)
+    assert [(message.id, False), (message.id, True)] == seen
+
+
+async def test_without_disk_space_publishes_fail_and_acknowledgements_get_through(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    await bus.publish(*(a_message() for _ in range(10)))
+    await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "99999GB")
+    try:
+
+        async def refuses() -> bool:
+            try:
+                await bus.publish(a_message())
+            except Unavailable:
+                return True
+            return False
+
+        await eventually(refuses, within_seconds=20)
+        with pytest.raises(Unavailable):
+            await bus.ping()
+        inbox = Inbox()
+        async with bus.consume(orders, inbox):
+            await inbox.holds(10)
+    finally:
+        await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "50MB")
+
+    later = Inbox()
+    async with bus.consume(orders, later):
+        last = a_message()
+        await published(bus, last)
+
+        async def came() -> bool:
+            return last.id in later.ids
+
+        await eventually(came)
+    assert not set(inbox.ids) & set(later.ids)
+
+
+# --- queues ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_deleted_queue_is_declared_again_and_consumed(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox()
+    async with bus.consume(orders, inbox) as consumer:
+        await registration(consumer, is_there=True)
+        await asyncio.to_thread(rabbitmq.ctl, "delete_queue", orders.name)
+        await eventually(lambda: _logged(caplog, f"queue {orders.name} is gone"))
+        await registration(consumer, is_there=True)
+
+        await bus.publish(a_message(), required=True)
+        await inbox.holds(1)
+
+
+async def _logged(caplog: pytest.LogCaptureFixture, words: str) -> bool:
+    return words in caplog.text
+
+
+async def test_a_retry_does_not_get_lost_when_somebody_deleted_its_waiting_room(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    await asyncio.to_thread(rabbitmq.ctl, "delete_queue", f"{orders.name}.retry")
+    inbox = Inbox(Retry("not-yet", "try later"), Accept())
+
+    await bus.publish(a_message())
+    async with bus.consume(orders, inbox):
+        await inbox.holds(2)
+
+    assert inbox.attempts == [1, 2]
+
+
+async def test_a_queue_that_exists_with_other_settings_is_named(bus: RabbitMQEventBus, rabbitmq: RabbitMQNode) -> None:
+    name = f"queue-{uuid4()}"
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        await channel.declare_queue(name, durable=True)
+
+    with pytest.raises(Unavailable, match=f"{name}.*PRECONDITION_FAILED"):
+        await bus.declare(Queue(name=name, bindings=("order.*",)))
+
+
+async def test_a_message_that_takes_its_consumers_down_is_a_dead_letter_in_the_end(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    await bus.publish(a_message())
+    async with await aio_pika.connect(rabbitmq.url) as connection:
+        for _ in range(DELIVERY_LIMIT + 1):
+            async with connection.channel() as channel:
+                queue = await channel.get_queue(orders.name)
+                await eventually(lambda queue=queue: queue.get(fail=False))  # type: ignore[misc]
+
+    [letter] = await eventually(lambda: bus.peek(orders.dead_letters))
+    assert (letter.routing_key, letter.headers["x-reject-code"]) == ("order.placed", "poison")
+    assert letter.headers["x-original-routing-key"] == "order.placed"
+
+
+# --- other publishers ------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_is_published_with_the_properties_the_platform_knows(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    message = a_message()
+    await bus.publish(message)
+
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        queue = await channel.get_queue(orders.name)
+        amqp = await queue.get()
+    assert amqp is not None
+    assert (amqp.message_id, amqp.type, amqp.app_id) == (message.id, "order.placed", "workflow-orchestrator")
+    assert (amqp.content_type, amqp.delivery_mode) == ("application/json", aio_pika.DeliveryMode.PERSISTENT)
+    assert amqp.timestamp == message.timestamp
+
+
+async def test_a_message_without_any_property_is_delivered(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        bare = aio_pika.Message(b"\xff\x00", headers={"count": 3, "raw": bytearray(b"\xff"), "nested": {"a": [1]}})
+        await channel.default_exchange.publish(bare, orders.name)
+    inbox = Inbox()
+
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+
+    [delivery] = inbox.deliveries
+    assert (delivery.attempt, delivery.message.body) == (1, b"\xff\x00")
+    assert delivery.message.headers == {"count": "3", "raw": "\ufffd", "nested": "{'a': [1]}"}

@@ -1,0 +1,36 @@
+"""A process that takes one message and never finishes it: `python -m tests.support.stuck_consumer URL EXCHANGE QUEUE`.
+
+It prints `taken` when it has the message in hand, and is there to be killed.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from blocks.ports import Accept, Delivery, EventBus, Queue, Verdict
+from blocks.rabbitmq_event_bus import RabbitMQEventBus
+from blocks.sqlite_event_bus import SqliteEventBus
+
+
+async def keep(_: Delivery) -> Verdict:
+    sys.stdout.write("taken\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+    return Accept()
+
+
+async def consume(bus: EventBus, queue: str) -> None:
+    async with bus.consume(Queue(name=queue, bindings=()), keep):
+        await asyncio.Event().wait()
+
+
+async def main(url: str, exchange: str, queue: str) -> None:
+    if url.startswith("sqlite:"):
+        async with SqliteEventBus(Path(url.removeprefix("sqlite:")), lease_seconds=1.0) as embedded:
+            await consume(embedded, queue)
+    async with RabbitMQEventBus(url, exchange=exchange, name="stuck") as bus:
+        await consume(bus, queue)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
