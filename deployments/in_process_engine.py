@@ -57,6 +57,11 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
         if self._task:
             self._task.cancel(why.value)
 
+    def drop(self) -> None:
+        """The run ends at its next await, in whatever state Prefect last heard of."""
+        if self._task:
+            self._task.cancel()
+
     def emit_heartbeat(self) -> None:
         self._emit_flow_run_heartbeat()
 

@@ -11,7 +11,6 @@ import signal
 import sys
 from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 import httpx
 from prefect.client.schemas.objects import FlowRun
@@ -30,19 +29,17 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sign_of_life import SignOfLife
 from blocks.signals import FLOW_RUNS_SCHEDULED
+from deployments.active_runs import ActiveRuns
 from deployments.chores import repeat
 from deployments.deployed_flows import DeployedFlows
-from deployments.in_process_engine import InProcessFlowRunEngine, Stop, engine_for, signals_left_to_the_worker
+from deployments.in_process_engine import InProcessFlowRunEngine, engine_for, signals_left_to_the_worker
 from deployments.logs import configure_logging
 from deployments.loop_watchdog import LoopWatchdog
-from deployments.run_watch import follow, runs_that_moved
 
 log = logging.getLogger("deployments.in_process_worker")
 
 _POLL_SECONDS = 3.0
 _RECONNECT_SECONDS = 5.0
-_LAST_WORDS_SECONDS = 10.0
-"""How long runs that are cut off may take to report their state, in case Prefect does not answer."""
 
 
 class InProcessResult(BaseWorkerResult):
@@ -62,19 +59,13 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settings = settings or load_settings()
-        self._engines: dict[UUID, InProcessFlowRunEngine] = {}
+        self.active_runs = ActiveRuns()
         self._deployed_flows = DeployedFlows()
         self._sign_of_life: SignOfLife
         self._chores: list[asyncio.Task[None]] = []
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._is_stopping = False
-
-    def active_flow_run_ids(self) -> list[UUID]:
-        """The runs this process holds now, those it is just claiming included."""
-        return list(self._engines)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -94,7 +85,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
                 store,
                 "worker",
                 every_seconds=self._settings.worker.heartbeat_seconds,
-                flow_run_ids=lambda: map(str, self.active_flow_run_ids()),
+                flow_run_ids=self.active_runs.ids,
             )
         )
         self._start_chores()
@@ -102,25 +93,13 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     async def teardown(self, *exc_info: Any) -> None:
         """Active runs had `worker.drain_seconds` to finish; what was left ended Crashed, "worker stopped"."""
         self._is_stopping = True
-        await self._drain()
+        if len(self.active_runs):
+            seconds = self._settings.worker.drain_seconds
+            log.info("Stopping: %d flow runs have %g s to finish", len(self.active_runs), seconds)
+            await self.active_runs.drain(seconds)
         for chore in self._chores:
             chore.cancel()
         await super().teardown(*exc_info)
-
-    async def _drain(self) -> None:
-        if self._engines:
-            seconds = self._settings.worker.drain_seconds
-            log.info("Stopping: %d flow runs have %g s to finish", len(self._engines), seconds)
-            with suppress(asyncio.CancelledError):  # told to stop a second time: do not wait
-                await self._until_idle(seconds)
-        for engine in self._engines.values():
-            engine.end(Stop.WORKER_STOPPED)
-        await self._until_idle(_LAST_WORDS_SECONDS)
-
-    async def _until_idle(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._idle.wait()
 
     # --- beside the runs ---------------------------------------------------------------------------------------------
 
@@ -129,10 +108,10 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         chores = [
             repeat("Polling on a signal", self._poll_when_woken, 0.0, log),
             repeat("Listening for signals", self._listen, _RECONNECT_SECONDS, log),
-            repeat("Watching the runs' states", self._watch, every, log),
+            repeat("Watching the runs' states", lambda: self.active_runs.watch(self.client), every, log),
         ]
         if frequency := get_current_settings().flows.heartbeat_frequency:
-            chores.append(repeat("Heartbeats", self._emit_heartbeats, frequency, log))
+            chores.append(repeat("Heartbeats", self.active_runs.emit_heartbeats, frequency, log))
         self._chores = [asyncio.create_task(chore) for chore in chores]
 
     async def _listen(self) -> None:
@@ -148,16 +127,6 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._wake.clear()
         await self.get_and_submit_flow_runs()
 
-    async def _watch(self) -> None:
-        for flow_run in await runs_that_moved(self.client, self.active_flow_run_ids()):
-            if engine := self._engines.get(flow_run.id):
-                follow(engine, flow_run)
-
-    async def _emit_heartbeats(self) -> None:
-        for engine in self._engines.values():
-            if engine.is_running():
-                engine.emit_heartbeat()
-
     # --- runs --------------------------------------------------------------------------------------------------------
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
@@ -169,11 +138,10 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         """The run has been carried out, or left to others; its slot is free again."""
         try:
             if engine := await self._engine_for(flow_run):
-                self._engines[flow_run.id] = engine
-                self._idle.clear()
-                await self._claim_and_carry_out(engine, flow_run)
+                with self.active_runs.holding(flow_run, engine):
+                    await self._claim_and_carry_out(engine, flow_run)
         finally:
-            self._forget(flow_run)
+            self._free_the_slot_of(flow_run)
 
     async def _engine_for(self, flow_run: FlowRun) -> InProcessFlowRunEngine | None:
         try:
@@ -207,10 +175,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             log.error("Flow run %r broke off in the engine: %s", flow_run.name, _named(error))
             await self._propose_crashed_state(flow_run, f"The engine broke off: {_named(error)}")
 
-    def _forget(self, flow_run: FlowRun) -> None:
-        self._engines.pop(flow_run.id, None)
-        if not self._engines:
-            self._idle.set()
+    def _free_the_slot_of(self, flow_run: FlowRun) -> None:
         if self._limiter and self._limiter.available_tokens == 0:
             self._wake.set()  # others may be waiting for this slot
         self._submitting_flow_run_ids.discard(flow_run.id)
