@@ -20,7 +20,7 @@ from blocks.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
-COMMAND = (sys.executable, "-m", "prefect", "server", "start")
+COMMAND = (sys.executable, "-m", "deployments.embedded_prefect", "server", "start")
 
 
 class Tuning(msgspec.Struct, frozen=True):
