@@ -25,6 +25,7 @@ _RECONNECT_SECONDS = 1
 _ATTEMPT_SECONDS = 5.0
 _SESSION_PAUSE_FIRST_SECONDS = 0.25
 _SESSION_PAUSE_MAX_SECONDS = 5.0
+_SESSION_WORKED_SECONDS = 1.0
 
 Session = Callable[[Channel], Awaitable[None]]
 
@@ -95,7 +96,7 @@ class RabbitMQLink:
                 log.warning("%s; trying again", error)
             except Exception:
                 log.exception("%s failed; trying again", purpose)
-            if asyncio.get_running_loop().time() - began > _SESSION_PAUSE_MAX_SECONDS:
+            if asyncio.get_running_loop().time() - began > _SESSION_WORKED_SECONDS:
                 pause = _SESSION_PAUSE_FIRST_SECONDS
             await asyncio.sleep(pause)
             pause = min(2 * pause, _SESSION_PAUSE_MAX_SECONDS)
