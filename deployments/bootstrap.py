@@ -12,9 +12,9 @@ from prefect.utilities.callables import parameter_schema
 from blocks.prefect_blocks import save_blocks
 from blocks.settings import Settings
 from deployments import prefect_server
-from deployments.in_process_worker import InProcessWorker
 from deployments.prefect_yaml import Deployment, Schedule, read_deployments
 from deployments.provision import provision
+from deployments.worker.in_process_worker import InProcessWorker
 
 PREFECT_LIMIT_SECONDS = 60.0
 

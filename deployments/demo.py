@@ -21,9 +21,9 @@ from blocks.settings import Settings
 from deployments import prefect_server
 from deployments.demo_display import progress_display
 from deployments.execution_records import print_execution, read_execution
-from deployments.own_stack import own_stack
-from deployments.readiness import answers, api_url, parts_becoming_ready
-from deployments.terminal import say_plainly
+from deployments.local.own_stack import own_stack
+from deployments.local.readiness import answers, api_url, parts_becoming_ready
+from deployments.local.terminal import say_plainly
 
 READY_LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.1

@@ -142,7 +142,3 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     beat_at: datetime
     ready: bool = True
     flow_run_ids: list[str] = []
-
-
-# The name the worker still uses.
-WorkerRecord = ProcessRecord

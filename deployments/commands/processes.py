@@ -50,8 +50,8 @@ def worker(limit: int | None) -> None:
         from contextlib import suppress
 
         from blocks.ports import Unavailable
-        from deployments.in_process_worker import run_worker
         from deployments.prefect_server import wait_for_work_pool
+        from deployments.worker.in_process_worker import run_worker
 
         # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
         with suppress(Unavailable):  # then the worker itself keeps trying
@@ -114,9 +114,9 @@ def _run(name: str, work: "Callable[[Settings], Coroutine[None, None, None]]") -
     import asyncio
 
     from blocks.settings import load_settings
+    from deployments.local.stop_signals import until_stopped
     from deployments.logs import configure_logging
     from deployments.prefect_server import use_prefect
-    from deployments.stop_signals import until_stopped
 
     settings = use_prefect(load_settings())
     configure_logging(settings.log_level, name)

@@ -25,6 +25,6 @@ def up(without: tuple[str, ...]) -> None:
       RABBITMQ_URL=amqp://guest:guest@localhost/ orchestrator up
     """
     from blocks.settings import load_settings
-    from deployments.stack import run_stack
+    from deployments.local.stack import run_stack
 
     run_stack(load_settings(), simulators="simulators" not in without)

@@ -19,7 +19,7 @@ from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore
 from blocks.services import open_bus, open_store
 from blocks.signals import FLOW_RUNS_SCHEDULED
-from deployments.in_process_worker import InProcessWorker
+from deployments.worker.in_process_worker import InProcessWorker
 from tests.support import sample_flows
 from tests.support.prefect_server import PrefectServer
 from tests.support.stage import Stage, serving, staged, worker_process
@@ -155,7 +155,7 @@ async def test_the_workers_record_lists_its_runs_and_goes_away_with_it(stage: St
 async def test_a_flow_that_blocks_the_loop_is_named_in_the_log(
     stage: Stage, worker: InProcessWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="deployments.in_process_worker"):
+    with caplog.at_level(logging.WARNING, logger="deployments.worker.in_process_worker"):
         run = await stage.start("block_the_loop", seconds=1.6)
         await stage.reached(run, "Completed")
 

@@ -27,8 +27,8 @@ from blocks.ports import (
     Unroutable,
     Verdict,
 )
-from blocks.rabbitmq_event_bus import RabbitMQEventBus
-from blocks.sqlite_event_bus import SqliteEventBus
+from blocks.rabbitmq.event_bus import RabbitMQEventBus
+from blocks.sqlite.event_bus import SqliteEventBus
 from tests.support.inbox import Inbox
 from tests.support.waiting import eventually
 

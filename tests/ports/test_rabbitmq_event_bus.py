@@ -11,7 +11,7 @@ import pytest
 
 from blocks.consuming import DELIVERY_LIMIT
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
-from blocks.rabbitmq_event_bus import RabbitMQEventBus
+from blocks.rabbitmq.event_bus import RabbitMQEventBus
 from tests.support.inbox import Inbox
 from tests.support.ports import free_port
 from tests.support.rabbitmq import RabbitMQNode

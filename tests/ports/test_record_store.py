@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
-from blocks.cosmos_record_store import CosmosRecordStore
+from blocks.cosmos.record_store import CosmosRecordStore
 from blocks.ports import AlreadyExists, Contains, NotFound, RecordStore, Stale, Stored, Unavailable
-from blocks.sqlite_record_store import SqliteRecordStore
+from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.cosmos import CosmosEmulator, cosmos_emulator  # noqa: F401  # pytest finds the fixture by its name
 from tests.support.factories import (
     A_TENANT,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from blocks import sqlite_event_tables as tables
 from blocks.consuming import DELIVERY_LIMIT
 from blocks.ports import Message, Queue, Unavailable
-from blocks.sqlite_event_bus import SqliteEventBus
-from blocks.sqlite_file import SqliteFile
+from blocks.sqlite import event_tables as tables
+from blocks.sqlite.event_bus import SqliteEventBus
+from blocks.sqlite.file import SqliteFile
 from tests.support.inbox import Inbox
 from tests.support.waiting import eventually
 

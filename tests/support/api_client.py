@@ -14,7 +14,7 @@ from blocks.contracts.records import Record
 from blocks.ports import RecordStore
 from blocks.services import open_bus
 from blocks.settings import load_settings
-from blocks.sqlite_record_store import SqliteRecordStore
+from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.factories import A_TENANT
 
 

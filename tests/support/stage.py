@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_API_URL, PREFECT_WORKER_QUERY_SECONDS, temporary_settings
 
 from blocks.settings import Settings, load_settings
-from deployments.in_process_worker import InProcessWorker
+from deployments.worker.in_process_worker import InProcessWorker
 from tests.support import sample_flows
 from tests.support.prefect_server import PrefectServer
 from tests.support.waiting import eventually
@@ -105,7 +105,7 @@ def worker_process(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker in a process of its own, started by us or by Prefect's command line."""
     arguments = {
-        "ours": ["deployments.in_process_worker", "--pool", stage.pool],
+        "ours": ["deployments.worker.in_process_worker", "--pool", stage.pool],
         "prefect's": ["prefect", "worker", "start", "--pool", stage.pool, "--type", "in-process"],
     }
     environment = server.client_environment() | {

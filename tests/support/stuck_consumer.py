@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from blocks.ports import Accept, Delivery, EventBus, Queue, Verdict
-from blocks.rabbitmq_event_bus import RabbitMQEventBus
-from blocks.sqlite_event_bus import SqliteEventBus
+from blocks.rabbitmq.event_bus import RabbitMQEventBus
+from blocks.sqlite.event_bus import SqliteEventBus
 
 
 async def keep(_: Delivery) -> Verdict:

@@ -11,7 +11,7 @@ from api import health
 from api.liveness import expect_process
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore, Unavailable
-from blocks.sqlite_record_store import SqliteRecordStore
+from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.api_client import an_api
 from tests.support.factories import a_process, now
 

@@ -36,9 +36,9 @@ LAYERS = (
 # A library whose every import lies in the modules named.
 HOMES = {
     "litestar": ("api",),
-    "azure": ("blocks.cosmos_*",),
-    "aio_pika": ("blocks.rabbitmq_*",),
-    "sqlite3": ("blocks.sqlite_*",),
+    "azure": ("blocks.cosmos.*",),
+    "aio_pika": ("blocks.rabbitmq.*",),
+    "sqlite3": ("blocks.sqlite.*",),
 }
 
 # Importing these takes longer than a person waits for a help text.

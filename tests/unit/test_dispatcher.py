@@ -11,8 +11,8 @@ from blocks import signals
 from blocks.contracts import ids
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import Dispatch
-from blocks.sqlite_event_bus import SqliteEventBus
-from blocks.sqlite_record_store import SqliteRecordStore
+from blocks.sqlite.event_bus import SqliteEventBus
+from blocks.sqlite.record_store import SqliteRecordStore
 from listeners.dispatcher import Dispatcher
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
 from tests.support.flow_runs import RememberedFlowRuns

@@ -17,8 +17,8 @@ from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, Sh
 from blocks.contracts.records import ExecutionRecord, TenantRecord
 from blocks.ports import RecordStore
 from blocks.settings import load_settings
-from blocks.sqlite_event_bus import SqliteEventBus
-from blocks.sqlite_record_store import SqliteRecordStore
+from blocks.sqlite.event_bus import SqliteEventBus
+from blocks.sqlite.record_store import SqliteRecordStore
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake
 from tests.support.factories import A_TENANT, ANOTHER_TENANT

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from blocks.settings import Settings
-from deployments.child_process import ChildProcess
-from deployments.stack import EVERYTHING_RUNS
-from deployments.supervisor import ServiceFailed
-from deployments.terminal import say_plainly
+from deployments.local.child_process import ChildProcess
+from deployments.local.stack import EVERYTHING_RUNS
+from deployments.local.supervisor import ServiceFailed
+from deployments.local.terminal import say_plainly
 
 STOP_LIMIT_SECONDS = 90.0
 """More than the stack takes to stop all its parts one after the other."""

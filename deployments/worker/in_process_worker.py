@@ -1,7 +1,7 @@
 """The Prefect worker type `in-process`: many async flow runs in one warm process, side by side on one event loop.
 
 `prefect worker start --pool NAME --type in-process` finds it through the entry point group `prefect.collections`;
-`python -m deployments.in_process_worker` serves the pool of our own settings.
+`python -m deployments.worker.in_process_worker` serves the pool of our own settings.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sign_of_life import SignOfLife
 from blocks.signals import FLOW_RUNS_SCHEDULED
-from deployments.active_runs import ActiveRuns
-from deployments.chores import repeat
-from deployments.deployed_flows import DeployedFlows
-from deployments.in_process_engine import InProcessFlowRunEngine, engine_for, signals_left_to_the_worker
 from deployments.logs import configure_logging
-from deployments.loop_watchdog import LoopWatchdog
+from deployments.worker.active_runs import ActiveRuns
+from deployments.worker.chores import repeat
+from deployments.worker.deployed_flows import DeployedFlows
+from deployments.worker.in_process_engine import InProcessFlowRunEngine, engine_for, signals_left_to_the_worker
+from deployments.worker.loop_watchdog import LoopWatchdog
 
-log = logging.getLogger("deployments.in_process_worker")
+log = logging.getLogger("deployments.worker.in_process_worker")
 
 _POLL_SECONDS = 3.0
 _RECONNECT_SECONDS = 5.0
@@ -213,7 +213,7 @@ async def run_worker(settings: Settings, *, pool: str, limit: int | None = None)
 def main() -> None:
     """The command line of a worker process."""
     settings = load_settings()
-    parser = argparse.ArgumentParser(prog="python -m deployments.in_process_worker", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deployments.worker.in_process_worker", description=__doc__)
     parser.add_argument("--pool", default=settings.prefect.work_pool, help="work pool to serve (%(default)s)")
     parser.add_argument("--limit", type=int, help="most flow runs at once (no limit)")
     arguments = parser.parse_args()
@@ -232,5 +232,5 @@ def _named(error: BaseException) -> str:
 
 if __name__ == "__main__":
     # Prefect imports this module by its name to find the worker type; it must not get a second copy.
-    sys.modules["deployments.in_process_worker"] = sys.modules["__main__"]
+    sys.modules["deployments.worker.in_process_worker"] = sys.modules["__main__"]
     main()

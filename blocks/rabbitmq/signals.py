@@ -10,7 +10,7 @@ from aio_pika import Channel, ExchangeType
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from blocks.ports import SignalHandler, Unavailable
-from blocks.rabbitmq_link import RabbitMQLink, SharedChannel, translated, when_lost
+from blocks.rabbitmq.link import RabbitMQLink, SharedChannel, translated, when_lost
 
 log = logging.getLogger(__name__)
 

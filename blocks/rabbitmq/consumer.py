@@ -14,10 +14,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from blocks.clock import utc_now
 from blocks.consuming import DRAIN_SECONDS, Pause, dead_letter, drain, judge
 from blocks.ports import Accept, Delivery, Handler, NotFound, Queue, Reject, Retry, Unavailable, Unroutable, Verdict
-from blocks.rabbitmq_link import RabbitMQLink, translated, when_lost
-from blocks.rabbitmq_messages import to_amqp, to_delivery, to_later_attempt
-from blocks.rabbitmq_publisher import RabbitMQPublisher
-from blocks.rabbitmq_topology import count, declare_exchange, declare_queue, retry_queue
+from blocks.rabbitmq.link import RabbitMQLink, translated, when_lost
+from blocks.rabbitmq.messages import to_amqp, to_delivery, to_later_attempt
+from blocks.rabbitmq.publisher import RabbitMQPublisher
+from blocks.rabbitmq.topology import count, declare_exchange, declare_queue, retry_queue
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowR
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from deployments.in_process_engine import InProcessFlowRunEngine, Stop
+from deployments.worker.in_process_engine import InProcessFlowRunEngine, Stop
 
 _AT_WORK = [StateType.PENDING, StateType.RUNNING]
 

@@ -14,8 +14,8 @@ from azure.cosmos.aio import ContainerProxy
 from azure.cosmos.exceptions import CosmosResourceExistsError
 
 from blocks.contracts.records import CONTAINERS, Record
-from blocks.cosmos_client import cosmos_client
-from blocks.cosmos_errors import translated
+from blocks.cosmos.client import cosmos_client
+from blocks.cosmos.errors import translated
 from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Unavailable, Where
 from blocks.record_pages import Listing
 from blocks.record_rules import check_record, check_size, conditions, is_storable, name, sort_key, tag

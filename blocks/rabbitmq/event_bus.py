@@ -6,12 +6,12 @@ from types import TracebackType
 from typing import Self
 
 from blocks.ports import Consumer, Handler, Message, Queue, SignalHandler
-from blocks.rabbitmq_consumer import RabbitMQConsumer
-from blocks.rabbitmq_link import RabbitMQLink, translated
-from blocks.rabbitmq_messages import to_message
-from blocks.rabbitmq_publisher import RabbitMQPublisher
-from blocks.rabbitmq_signals import RabbitMQSignals
-from blocks.rabbitmq_topology import count, declare_exchange, declare_queue
+from blocks.rabbitmq.consumer import RabbitMQConsumer
+from blocks.rabbitmq.link import RabbitMQLink, translated
+from blocks.rabbitmq.messages import to_message
+from blocks.rabbitmq.publisher import RabbitMQPublisher
+from blocks.rabbitmq.signals import RabbitMQSignals
+from blocks.rabbitmq.topology import count, declare_exchange, declare_queue
 
 log = logging.getLogger(__name__)
 

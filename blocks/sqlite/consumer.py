@@ -9,12 +9,12 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from blocks import sqlite_event_tables as tables
 from blocks.consuming import DELIVERY_LIMIT, Pause, drain, judge
 from blocks.contracts import rejections
 from blocks.ports import Handler, Queue, Reject, Unavailable, Verdict
-from blocks.sqlite_file import SqliteFile
-from blocks.sqlite_watch import SqliteWatch
+from blocks.sqlite import event_tables as tables
+from blocks.sqlite.file import SqliteFile
+from blocks.sqlite.watch import SqliteWatch
 
 log = logging.getLogger(__name__)
 

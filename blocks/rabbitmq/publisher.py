@@ -8,9 +8,9 @@ from aio_pika import Message as AmqpMessage
 from aio_pika.exceptions import PublishError
 
 from blocks.ports import Message, Unroutable
-from blocks.rabbitmq_link import RabbitMQLink, SharedChannel, translated
-from blocks.rabbitmq_messages import to_amqp
-from blocks.rabbitmq_topology import declare_exchange
+from blocks.rabbitmq.link import RabbitMQLink, SharedChannel, translated
+from blocks.rabbitmq.messages import to_amqp
+from blocks.rabbitmq.topology import declare_exchange
 
 _IN_FLIGHT_MAX = 256
 

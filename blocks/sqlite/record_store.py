@@ -12,7 +12,7 @@ from blocks.contracts.records import CONTAINERS, Record
 from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Where
 from blocks.record_pages import Listing
 from blocks.record_rules import check_record, check_size, conditions, name, sort_key, tag
-from blocks.sqlite_file import SqliteFile
+from blocks.sqlite.file import SqliteFile
 
 R = TypeVar("R", bound=Record)
 

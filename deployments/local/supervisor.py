@@ -10,8 +10,8 @@ from typing import Self
 
 import msgspec
 
-from deployments.child_process import ChildProcess
-from deployments.terminal import say, say_plainly, say_serious
+from deployments.local.child_process import ChildProcess
+from deployments.local.terminal import say, say_plainly, say_serious
 
 RESTARTS_MAX = 5
 """So many deaths in a row, each within `STEADY_SECONDS` of a start, and the service is given up."""

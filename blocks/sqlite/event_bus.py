@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blocks import sqlite_event_tables as tables
 from blocks.ports import Consumer, Handler, Message, Queue, SignalHandler, Unavailable
-from blocks.sqlite_consumer import SqliteConsumer
-from blocks.sqlite_file import SqliteFile
-from blocks.sqlite_watch import SqliteWatch
+from blocks.sqlite import event_tables as tables
+from blocks.sqlite.consumer import SqliteConsumer
+from blocks.sqlite.file import SqliteFile
+from blocks.sqlite.watch import SqliteWatch
 
 log = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from blocks.settings import Settings
 from deployments import prefect_server
-from deployments.data_dir import data_dir_of_one_stack
-from deployments.ports_in_use import check_ports
+from deployments.local.data_dir import data_dir_of_one_stack
+from deployments.local.ports_in_use import check_ports
+from deployments.local.readiness import api_url, parts_becoming_ready
+from deployments.local.stop_signals import until_stopped
+from deployments.local.supervisor import Service, Supervisor
+from deployments.local.terminal import say, say_plainly
 from deployments.provision import provision
-from deployments.readiness import api_url, parts_becoming_ready
-from deployments.stop_signals import until_stopped
-from deployments.supervisor import Service, Supervisor
-from deployments.terminal import say, say_plainly
 
 START_LIMIT_SECONDS = 60.0
 OTHERS_LIMIT_SECONDS = 10.0
