@@ -20,7 +20,9 @@ TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event}
 """How each workflow tells its end."""
 
 
-def new_execution(tenant_id: str, workflow: str, subject: str, trigger: Trigger, input: JsonObject) -> ExecutionRecord:
+def new_execution(
+    tenant_id: str, workflow: str, subject: str, trigger: Trigger, input: JsonObject, *, priority: int = 0
+) -> ExecutionRecord:
     """A pending execution caused by this trigger; its id is computed from the trigger's event."""
     now = utc_now()
     return ExecutionRecord(
@@ -32,6 +34,7 @@ def new_execution(tenant_id: str, workflow: str, subject: str, trigger: Trigger,
         triggers=[trigger],
         trigger_ids=[trigger.event_id],
         input=input,
+        priority=priority,
         created_at=now,
         updated_at=now,
     )

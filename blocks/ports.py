@@ -221,6 +221,10 @@ class RecordStore(Protocol):
         """
         ...
 
+    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+        """How many records of this kind match."""
+        ...
+
     async def ping(self) -> None:
         """Raises `Unavailable` unless the store answers now."""
         ...

@@ -9,5 +9,8 @@ FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
 FLOW_RUN_STARTED = "flow-run-started"
 """Worker to dispatchers: a flow run has claimed its executions. Body: the flow run's id."""
 
-EXECUTION_CHANGED = "execution-changed"
-"""Anyone to the API: an execution moved; look at it now. Body: `tenantId/executionId`."""
+EXECUTION_CANCELLED = "execution-cancelled"
+"""Whoever cancels to workers: do not wait for it any longer. Body: the execution's id."""
+
+DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
+"""Operator to dispatchers: read the policy again. Empty body."""

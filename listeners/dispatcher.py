@@ -6,7 +6,7 @@ together. Which run may really do an execution is settled by the run's claim, so
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
@@ -16,14 +16,18 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
+from blocks.dispatch_policy import default_policy, read_policy
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
+from listeners.fair_queue import FairQueue
+from listeners.running_limits import RunningLimits
+from listeners.unstarted_runs import UnstartedRuns
 
 log = logging.getLogger(__name__)
 
-_UNSTARTED_PATIENCE_SECONDS = 5.0
-"""A run whose start nobody told us of counts as started after this long: a lost signal costs only this."""
+_LOOK_SECONDS = 1.0
+"""How often limits and runs whose start nobody told us of are looked at while something waits."""
 
 _REDISPATCH_SECONDS = 60.0
 """A pending execution that was dispatched is dispatched again after this long without having been claimed."""
@@ -37,93 +41,97 @@ class Dispatcher:
         self._store = store
         self._bus = bus
         self._flow_runs = flow_runs
-        self._queues: OrderedDict[str, deque[str]] = OrderedDict()
-        self._queued: set[str] = set()
+        self._queue = FairQueue(default_policy())
+        self._unstarted = UnstartedRuns()
+        self._limits = RunningLimits(store)
         self._dispatched: dict[str, float] = {}
-        self._unstarted: dict[str, tuple[str, float]] = {}
         self._changed = asyncio.Event()
+        self._policy_changed = asyncio.Event()
 
-    def submit(self, tenant_id: str, execution_id: str) -> None:
+    def submit(self, tenant_id: str, execution_id: str, priority: int = 0) -> None:
         """The execution will be dispatched, once."""
-        if execution_id in self._queued:
-            return
-        self._queued.add(execution_id)
-        self._queues.setdefault(tenant_id, deque()).append(execution_id)
+        self._queue.put(tenant_id, execution_id, priority)
         self._changed.set()
 
     async def run(self) -> None:
         """Dispatches what is submitted and what a sweep of the records finds, until cancelled."""
-        async with self._bus.listen(signals.FLOW_RUN_STARTED, self._started), asyncio.TaskGroup() as group:
+        await self._read_policy()
+        async with (
+            self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
+            self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
+            asyncio.TaskGroup() as group,
+        ):
             group.create_task(self._dispatch_for_ever())
             group.create_task(self._sweep_for_ever())
+            group.create_task(self._follow_policy())
 
     # --- dispatch ----------------------------------------------------------------------------------------------------
 
     async def _dispatch_for_ever(self) -> None:
         while True:
-            tenant_id = self._next_tenant()
-            if tenant_id is None:
-                await self._wait_for_change()
-                continue
-            batch = self._take_batch(tenant_id)
             try:
-                await self._dispatch(tenant_id, batch)
+                await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._unstarted)
+                batch = self._queue.take(self._room)
+                if batch is None:
+                    await self._wait_for_change()
+                else:
+                    await self._dispatch(*batch)
             except (Unavailable, NotFound) as error:
-                log.warning("cannot dispatch, %d executions wait: %s", len(self._queued) + len(batch), error)
-                for execution_id in batch:
-                    self.submit(tenant_id, execution_id)
-                await asyncio.sleep(1)
+                log.warning("cannot dispatch, %d executions wait: %s", len(self._queue), error)
+                await asyncio.sleep(_LOOK_SECONDS)
 
-    def _next_tenant(self) -> str | None:
-        """The tenant whose turn it is, of those that have work and no flow run waiting for a worker."""
-        self._forget_unstarted()
-        if len(self._unstarted) >= self._settings.runs_in_flight_max:
-            return None
-        busy = {tenant_id for tenant_id, _ in self._unstarted.values()}
-        return next((tenant_id for tenant_id in self._queues if tenant_id not in busy), None)
-
-    def _take_batch(self, tenant_id: str) -> list[str]:
-        """The tenant's oldest executions; the tenant goes to the end of the line."""
-        waiting = self._queues[tenant_id]
-        batch = [waiting.popleft() for _ in range(min(len(waiting), self._settings.batch_max))]
-        self._queued.difference_update(batch)
-        if waiting:
-            self._queues.move_to_end(tenant_id)
-        else:
-            del self._queues[tenant_id]
-        return batch
+    def _room(self, tenant_id: str) -> int:
+        """How many executions the tenant may get in its next flow run; none while one of its runs is not started."""
+        if tenant_id in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
+            return 0
+        batch_max = self._queue.policy.batch_max or self._settings.batch_max
+        return min(batch_max, self._limits.room(self._queue.policy, tenant_id))
 
     async def _dispatch(self, tenant_id: str, execution_ids: list[str]) -> None:
         # The key is drawn, not computed: a repeated call of the client must not double the run, but the same executions
         # may have to be dispatched anew after a run of theirs was lost.
-        run_id = await self._flow_runs.start(
-            WORKFLOW,
-            tenant_id,
-            execution_ids,
-            key=ids.flow_run_key(execution_ids, f"dispatch-{uuid4()}"),
-            name=_name(execution_ids),
-        )
-        now = monotonic()
-        self._unstarted[run_id] = (tenant_id, now)
-        self._dispatched |= dict.fromkeys(execution_ids, now)
+        key = ids.flow_run_key(execution_ids, f"dispatch-{uuid4()}")
+        try:
+            name = _name(execution_ids)
+            run_id = await self._flow_runs.start(WORKFLOW, tenant_id, execution_ids, key=key, name=name)
+        except (Unavailable, NotFound):
+            for execution_id in execution_ids:
+                self.submit(tenant_id, execution_id)
+            raise
+        self._unstarted.add(run_id, tenant_id, len(execution_ids))
+        self._limits.take(tenant_id, len(execution_ids))
+        self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
     async def _wait_for_change(self) -> None:
-        try:
-            async with asyncio.timeout(_UNSTARTED_PATIENCE_SECONDS / 2):
+        """Returns when something was submitted or started, and now and then while something waits."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS if len(self._queue) else None):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
         self._changed.clear()
 
     async def _started(self, body: bytes) -> None:
-        if self._unstarted.pop(body.decode(), None):
+        if self._unstarted.remove(body.decode()):
             self._changed.set()
 
-    def _forget_unstarted(self) -> None:
-        too_old = monotonic() - _UNSTARTED_PATIENCE_SECONDS
-        for run_id in [id for id, (_, since) in self._unstarted.items() if since < too_old]:
-            del self._unstarted[run_id]
+    # --- policy ------------------------------------------------------------------------------------------------------
+
+    async def _follow_policy(self) -> None:
+        """The queue keeps to the policy in force, at once when told, else by the next sweep."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.sweep_seconds):
+                    await self._policy_changed.wait()
+            self._policy_changed.clear()
+            await self._read_policy()
+
+    async def _read_policy(self) -> None:
+        with suppress(Unavailable):  # what was in force stays in force
+            self._queue.policy = await read_policy(self._store)
+            self._changed.set()
+
+    async def _policy_has_changed(self, _: bytes) -> None:
+        self._policy_changed.set()
 
     # --- sweep -------------------------------------------------------------------------------------------------------
 
@@ -143,8 +151,9 @@ class Dispatcher:
         settled_before = utc_now() - age
         for tenant_id in await tenants(self._store):
             async for stored in every(self._store, tenant_id, ExecutionRecord, {"status": "pending"}):
-                if stored.record.created_at <= settled_before and stored.record.id not in self._dispatched:
-                    self.submit(tenant_id, stored.record.id)
+                record = stored.record
+                if record.created_at <= settled_before and record.id not in self._dispatched:
+                    self.submit(tenant_id, record.id, record.priority)
 
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS

@@ -45,14 +45,14 @@ class Intake:
             event_id=event.id, event_type=event.type, received_at=utc_now(), digest=hashlib.sha256(body).hexdigest()
         )
         execution = executions.new_execution(
-            event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data)
+            event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data), priority=_priority(event.data)
         )
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
         async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):
             outcome = await self._open(execution, trigger)
         fault_points.reached("after-record")
         if outcome == "created":
-            self._dispatcher.submit(execution.tenant_id, execution.id)
+            self._dispatcher.submit(execution.tenant_id, execution.id, execution.priority)
         return outcome
 
     async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
@@ -101,6 +101,12 @@ class Intake:
         with suppress(AlreadyExists):
             await self._store.create(ids.SYSTEM_TENANT, entry)
         self._known_tenants.add(tenant_id)
+
+
+def _priority(data: EventData) -> int:
+    """A whole number from 0 to 9 in the event's `metadata.priority`; 0 when it says nothing of the kind."""
+    said = (getattr(data, "metadata", None) or {}).get("priority")
+    return said if type(said) is int and 0 <= said <= 9 else 0
 
 
 def _opportunity(data: EventData) -> str | None:

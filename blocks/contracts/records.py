@@ -5,7 +5,7 @@ itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`; partition ke
 """
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -51,6 +51,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     completed_at: datetime | None = None
     announced_at: datetime | None = None
     """When the broker confirmed the terminal event; None on a terminal record means it is still owed."""
+    priority: int = 0
+    """Within its tenant, a higher one is dispatched first."""
     attempt: int = 0
     """How often a worker has taken this execution up; a worker that holds an older attempt cannot write."""
     flow_run_id: str | None = None
@@ -122,6 +124,34 @@ class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
     critical_steps: list[str]
     step_timeout_seconds: float
     approval: ApprovalRule = ApprovalRule()
+
+
+class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How much of the system a tenant gets while others want it too."""
+
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+    """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
+    priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
+    """Tenants of a higher priority go first, whatever the weights."""
+    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
+
+
+class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
+    """How dispatchers share the system among tenants; one record under the system tenant, changed while they run."""
+
+    container: ClassVar[str] = "workflow_workflows"
+    ID: ClassVar[str] = "dispatch-policy"
+
+    default: TenantShare = TenantShare()
+    tenants: dict[str, TenantShare] = {}
+    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """At most so many executions of all tenants run at once."""
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    """At most so many executions share a flow run; None: the setting `dispatch.batch_max`."""
+
+    def share_of(self, tenant_id: str) -> TenantShare:
+        return self.tenants.get(tenant_id, self.default)
 
 
 class TenantRecord(Record, frozen=True, kw_only=True, tag="tenant"):

@@ -101,7 +101,7 @@ class CosmosRecordStore:
     ) -> Page[R]:
         listing = Listing(tenant_id, kind, newest_first)
         sql, values = _select(listing, where, listing.after(limit, continuation))
-        parameters = [{"name": f"@p{number}", "value": value} for number, value in enumerate(values)]
+        parameters = _parameters(values)
         found: list[Stored[R]] = []
         with translated(f"{tag(kind)}s", missing=Unavailable):
             documents = self._container(kind).query_items(
@@ -113,6 +113,16 @@ class CosmosRecordStore:
                 if len(found) > limit:
                     break
         return listing.page(found, limit)
+
+    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+        clauses, values = _clauses(tenant_id, kind, where)
+        sql = f"SELECT VALUE COUNT(1) FROM c WHERE {' AND '.join(clauses)}"
+        counted = 0
+        with translated(f"{tag(kind)}s", missing=Unavailable):
+            answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
+            async for answer in answers:  # one per physical partition the service asked
+                counted += int(answer)  # type: ignore[call-overload]  # the SDK says every answer is a document
+        return counted
 
     async def ping(self) -> None:
         with translated("the database", missing=Unavailable):
@@ -157,14 +167,23 @@ def _stored(kind: type[R], document: Document) -> Stored[R]:
 
 def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
     """A query, and the values of its parameters @p0, @p1, …"""
-    clauses, values = ["c.tenantId = @p0", "c.kind = @p1"], [listing.tenant_id, tag(listing.kind)]
-    for key, wanted in conditions(listing.kind, where).items():
-        clauses.append(_clause(f'c["{key}"]', wanted, values))
+    clauses, values = _clauses(listing.tenant_id, listing.kind, where)
     if after is not None:
         clauses.append(f"c.sortKey {'<' if listing.newest_first else '>'} @p{len(values)}")
         values.append(after)
     order = "DESC" if listing.newest_first else "ASC"
     return f"SELECT * FROM c WHERE {' AND '.join(clauses)} ORDER BY c.sortKey {order}", values
+
+
+def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[list[str], list[Any]]:
+    clauses, values = ["c.tenantId = @p0", "c.kind = @p1"], [tenant_id, tag(kind)]
+    for key, wanted in conditions(kind, where).items():
+        clauses.append(_clause(f'c["{key}"]', wanted, values))
+    return clauses, values
+
+
+def _parameters(values: list[Any]) -> list[dict[str, Any]]:
+    return [{"name": f"@p{number}", "value": value} for number, value in enumerate(values)]
 
 
 def _clause(field: str, wanted: Contains | list[Any], values: list[Any]) -> str:

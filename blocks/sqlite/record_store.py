@@ -90,6 +90,11 @@ class SqliteRecordStore:
         rows = await self._file.run(lambda connection: connection.execute(*work).fetchall())
         return listing.page([_stored(kind, row) for row in rows], limit)
 
+    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+        clauses, parameters = _clauses(tenant_id, kind, where)
+        sql = f"SELECT count(*) FROM {kind.container} WHERE {' AND '.join(clauses)}"
+        return await self._file.run(lambda connection: int(connection.execute(sql, parameters).fetchone()[0]))
+
     async def ping(self) -> None:
         await self._file.run(lambda connection: connection.execute("SELECT 1"))
 
@@ -106,17 +111,22 @@ def _stored(kind: type[R], row: tuple[str, str]) -> Stored[R]:
 
 
 def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
-    clauses, parameters = ["tenant_id = ?", "kind = ?"], [listing.tenant_id, tag(listing.kind)]
-    for key, wanted in conditions(listing.kind, where).items():
-        clause, values = _clause(key, wanted)
-        clauses.append(clause)
-        parameters += values
+    clauses, parameters = _clauses(listing.tenant_id, listing.kind, where)
     if after is not None:
         clauses.append("sort_key < ?" if listing.newest_first else "sort_key > ?")
         parameters.append(after)
     order = "DESC" if listing.newest_first else "ASC"
     table = listing.kind.container
     return f"SELECT body, etag FROM {table} WHERE {' AND '.join(clauses)} ORDER BY sort_key {order} LIMIT ?", parameters
+
+
+def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[list[str], list[Any]]:
+    clauses, parameters = ["tenant_id = ?", "kind = ?"], [tenant_id, tag(kind)]
+    for key, wanted in conditions(kind, where).items():
+        clause, values = _clause(key, wanted)
+        clauses.append(clause)
+        parameters += values
+    return clauses, parameters
 
 
 def _clause(key: str, wanted: Contains | list[Any]) -> tuple[str, list[Any]]:

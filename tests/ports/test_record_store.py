@@ -75,6 +75,16 @@ async def test_any_text_comes_back_unchanged(store: RecordStore) -> None:
     assert (await store.read(A_TENANT, ExecutionRecord, record.id)).record == record
 
 
+async def test_records_that_match_are_counted_for_their_tenant_only(store: RecordStore) -> None:
+    for status in ("pending", "running", "running"):
+        await store.create(A_TENANT, an_execution(status=status))
+    await store.create(ANOTHER_TENANT, an_execution(tenant_id=ANOTHER_TENANT, status="running"))
+
+    assert await store.count(A_TENANT, ExecutionRecord) == 3
+    assert await store.count(A_TENANT, ExecutionRecord, {"status": ("running", "failed")}) == 2
+    assert await store.count(A_TENANT, TenantRecord) == 0
+
+
 async def test_the_first_create_of_an_id_is_kept(store: RecordStore) -> None:
     first = an_execution(subject="first")
     await store.create(A_TENANT, first)

@@ -29,5 +29,8 @@ class FailingStore:
     async def query(self, *_: Any, **__: Any) -> Page[Any]:
         raise self._error
 
+    async def count(self, *_: Any) -> int:
+        raise self._error
+
     async def ping(self) -> None:
         raise self._error

@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from blocks import signals
+from blocks import executions, signals
 from blocks.contracts import ids
+from blocks.contracts.records import TenantShare
+from blocks.dispatch_policy import change_policy
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import Dispatch
 from blocks.sqlite.event_bus import SqliteEventBus
@@ -129,5 +132,35 @@ async def test_nothing_is_lost_while_prefect_is_down(dispatcher: Dispatcher, flo
 
         await eventually(was_refused)
         flow_runs.is_down = False
+
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_a_limit_holds_until_an_execution_has_ended(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
+) -> None:
+    await change_policy(store, bus, lambda policy: replace(policy, tenants={A_TENANT: TenantShare(running_max=2)}))
+    running = await store.create(A_TENANT, an_execution(status="running"))
+
+    async with at_work(dispatcher):
+        for number in range(3):
+            dispatcher.submit(A_TENANT, f"e-{number}")
+        dispatcher.submit(ANOTHER_TENANT, "b-0")
+        runs = await started(flow_runs, 2)
+        assert sorted([(A_TENANT, ["e-0"]), (ANOTHER_TENANT, ["b-0"])]) == sorted(runs)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
+
+        await executions.complete(store, running)
+        assert (A_TENANT, ["e-1", "e-2"]) == (await started(flow_runs, 3))[2]
+
+
+async def test_a_changed_policy_is_in_force_at_once(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
+) -> None:
+    await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare(running_max=0)))
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "e-1")
+        await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare()))
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)

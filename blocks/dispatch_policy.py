@@ -1,0 +1,46 @@
+"""The dispatch policy: read by every dispatcher, changed by operators while everything runs."""
+
+from collections.abc import Callable
+
+from blocks import signals
+from blocks.clock import utc_now
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import DispatchPolicy
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stale
+
+_TRIES = 10
+
+
+async def read_policy(store: RecordStore) -> DispatchPolicy:
+    """The policy in force; the defaults if nobody ever set one."""
+    try:
+        return (await store.read(SYSTEM_TENANT, DispatchPolicy, DispatchPolicy.ID)).record
+    except NotFound:
+        return default_policy()
+
+
+def default_policy() -> DispatchPolicy:
+    """Every tenant alike, and no limits."""
+    return DispatchPolicy(id=DispatchPolicy.ID, tenant_id=SYSTEM_TENANT, created_at=utc_now())
+
+
+async def change_policy(
+    store: RecordStore, bus: EventBus, change: Callable[[DispatchPolicy], DispatchPolicy]
+) -> DispatchPolicy:
+    """The policy, changed and in force; `change` is called again if somebody else changed it meanwhile."""
+    for _ in range(_TRIES):
+        try:
+            policy = await _write(store, change)
+        except (AlreadyExists, Stale):
+            continue
+        await bus.broadcast(signals.DISPATCH_POLICY_CHANGED, b"")
+        return policy
+    raise Stale(f"the dispatch policy changed {_TRIES} times while it was being changed")
+
+
+async def _write(store: RecordStore, change: Callable[[DispatchPolicy], DispatchPolicy]) -> DispatchPolicy:
+    try:
+        stored = await store.read(SYSTEM_TENANT, DispatchPolicy, DispatchPolicy.ID)
+    except NotFound:
+        return (await store.create(SYSTEM_TENANT, change(default_policy()))).record
+    return (await store.replace(SYSTEM_TENANT, stored.etag, change(stored.record))).record
