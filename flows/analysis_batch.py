@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from blocks import executions
 from blocks.clock import utc_now
@@ -11,9 +12,10 @@ from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepCompleted
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.contracts.states import InvalidTransition
+from blocks.contracts.states import TERMINAL, InvalidTransition
 from blocks.messages import to_message
-from blocks.ports import Stale, Stored
+from blocks.ports import Stale, Stored, Unavailable
+from blocks.queries import every
 from blocks.steps import record_step, step_records
 from flows.analysis import Analysis
 from flows.approval_gate import continue_alone
@@ -44,6 +46,11 @@ class AnalysisBatch:
         """Takes in an answer that a listener has recorded."""
         self._answers[record.step].put(record)
 
+    def forget(self, execution_id: str) -> None:
+        """Nothing more is done for this execution: somebody else has ended it."""
+        self._let_go([self._analyses[execution_id]])
+        self._decided.put()
+
     async def start(self) -> None:
         """The started events are out, and answers that came before anyone waited for them are in hand."""
         await self._publish(_started(analysis.stored.record) for analysis in self._analyses.values())
@@ -66,14 +73,14 @@ class AnalysisBatch:
         """Answers have come and count from now on, or the deadline has passed and what is missing has failed."""
         inbox = self._answers[step.name]
         records = await inbox.take(self._patience(step))
-        if not records:
+        if records is None:
             await self._reread(self.waiting_for(step))
-            records = await inbox.take(0) or await self._time_out(step)
+            records = inbox.take_now() or await self._time_out(step)
         await self._take(step, records)
 
     async def take_early_answers(self, step: AnalysisStep) -> None:
         """Answers that were there before anyone asked count from now on."""
-        await self._take(step, await self._answers[step.name].take(0))
+        await self._take(step, self._answers[step.name].take_now())
 
     async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
         """The answers are announced first and count then, so that no end is told before its steps."""
@@ -118,31 +125,57 @@ class AnalysisBatch:
         """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
         while any(not analysis.is_over for analysis in self._analyses.values()):
             decided = await self._decided.take(REREAD_SECONDS)
+            if decided is None:
+                await self._forget_what_others_ended()
+                continue
             concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in decided))
             ended = [stored for stored in concluded if stored and stored.record.is_terminal]
             await executions.announce(self._runtime.store, self._runtime.bus, ended)
+            self._let_go(decided)
             for analysis in decided:
-                analysis.is_over = True
                 if analysis.awaits_approval and len(self._analyses) > 1:
                     await continue_alone(self._runtime, analysis)
-            for inbox in self._answers.values():
-                inbox.put()  # whoever waits for a step of an execution that is over stops waiting
+
+    def _let_go(self, analyses: Iterable[Analysis]) -> None:
+        """Whoever waits for one of these stops waiting."""
+        for analysis in analyses:
+            analysis.is_over = True
+        for inbox in self._answers.values():
+            inbox.put()
+
+    async def _forget_what_others_ended(self) -> None:
+        """What the signal of a cancelled execution would have told, had it not been lost."""
+        still_open = tuple(analysis.id for analysis in self._analyses.values() if not analysis.is_over)
+        ended = {"id": still_open, "status": TERMINAL}
+        async for stored in every(self._runtime.store, self._tenant_id, ExecutionRecord, ended):
+            self.forget(stored.record.id)
 
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
         """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
-        findings = {"results": analysis.results, "missing_steps": analysis.missing_steps}
-        store, failed = self._runtime.store, analysis.failed_step
         try:
-            if failed is not None:
-                code, error = failed.error_code or rejections.STEP_FAILED, failed.error or f"{failed.step} failed"
-                return await executions.fail(store, analysis.stored, code, error, failed_step=failed.step, **findings)
-            if analysis.needs_approval:
-                analysis.stored = await executions.move(store, analysis.stored, "awaiting_approval", **findings)
-                return analysis.stored
-            return await executions.complete(store, analysis.stored, **findings)
+            return await self._move(analysis)
         except (Stale, InvalidTransition):
             log.warning("execution %s is no longer held by this run: its end is somebody else's to write", analysis.id)
-            return None
+        except Unavailable:
+            raise  # the store is down for all of them: the run tries again from the top
+        except Exception as error:
+            # What is wrong with one execution must not hold up the others of its batch.
+            log.exception("execution %s cannot be concluded", analysis.id)
+            with suppress(Stale, InvalidTransition):
+                said = f"{type(error).__name__}: {error}"
+                return await executions.fail(self._runtime.store, analysis.stored, rejections.RUN_FAILED, said)
+        return None
+
+    async def _move(self, analysis: Analysis) -> Stored[ExecutionRecord]:
+        findings = {"results": analysis.results, "missing_steps": analysis.missing_steps}
+        store, failed = self._runtime.store, analysis.failed_step
+        if failed is not None:
+            code, error = failed.error_code or rejections.STEP_FAILED, failed.error or f"{failed.step} failed"
+            return await executions.fail(store, analysis.stored, code, error, failed_step=failed.step, **findings)
+        if analysis.needs_approval:
+            analysis.stored = await executions.move(store, analysis.stored, "awaiting_approval", **findings)
+            return analysis.stored
+        return await executions.complete(store, analysis.stored, **findings)
 
     async def _publish(self, events: Iterable[Event[EventData]]) -> None:
         await self._runtime.bus.publish(*(to_message(event) for event in events))

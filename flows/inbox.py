@@ -1,7 +1,6 @@
 """Things on their way to one reader, taken out in bunches: what has come together is handled together."""
 
 import asyncio
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,11 +18,17 @@ class Inbox(Generic[T]):
         self._items += items
         self._stirred.set()
 
-    async def take(self, timeout_seconds: float) -> list[T]:
-        """All that has come, as soon as anything has; empty when stirred without items or nothing comes in time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(timeout_seconds, 0)):
+    async def take(self, timeout_seconds: float) -> list[T] | None:
+        """All that has come, as soon as anything has; empty if stirred without items, None if nothing came in time."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
                 await self._stirred.wait()
+        except TimeoutError:
+            return None
+        return self.take_now()
+
+    def take_now(self) -> list[T]:
+        """All that has come."""
         self._stirred.clear()
         taken, self._items = self._items, []
         return taken

@@ -44,7 +44,7 @@ async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> N
     if not analyses:
         return
     batch = AnalysisBatch(world, tenant_id, analyses)
-    with world.expecting(batch.execution_ids, batch.receive):
+    with world.expecting(batch.execution_ids, batch):
         await batch.start()
         async with asyncio.TaskGroup() as group:
             for step in ANALYSIS_STEPS:

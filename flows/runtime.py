@@ -4,8 +4,9 @@ Opened by the first run; closed by `close()` when the process ends, never by a r
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -16,7 +17,17 @@ from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 
-Receiver = Callable[[StepRecord], None]
+
+class Receiver(Protocol):
+    """A flow run's ear."""
+
+    def receive(self, record: StepRecord) -> None:
+        """A step of one of its executions has ended."""
+        ...
+
+    def forget(self, execution_id: str) -> None:
+        """One of its executions was ended by somebody else."""
+        ...
 
 
 class Runtime:
@@ -30,23 +41,27 @@ class Runtime:
         self._receivers: dict[str, Receiver] = {}
 
     @contextmanager
-    def expecting(self, execution_ids: Iterable[str], receive: Receiver) -> Iterator[None]:
-        """While this lasts, `receive` gets the step records of these executions as listeners announce them."""
+    def expecting(self, execution_ids: Iterable[str], receiver: Receiver) -> Iterator[None]:
+        """While this lasts, the receiver is told what happens to these executions elsewhere."""
         expected = list(execution_ids)
-        self._receivers |= dict.fromkeys(expected, receive)
+        self._receivers |= dict.fromkeys(expected, receiver)
         try:
             yield
         finally:
             for id in expected:
-                if self._receivers.get(id) is receive:
+                if self._receivers.get(id) is receiver:
                     del self._receivers[id]
 
-    async def deliver(self, body: bytes) -> None:
+    async def step_settled(self, body: bytes) -> None:
         """A step record that a listener has just created reaches the run that waits for it, if that is here."""
         record = _step_decoder.decode(body)
-        receive = self._receivers.get(record.execution_id)
-        if receive is not None:
-            receive(record)
+        if receiver := self._receivers.get(record.execution_id):
+            receiver.receive(record)
+
+    async def execution_cancelled(self, body: bytes) -> None:
+        """The run that carries the execution, if it is here, lets it go."""
+        if receiver := self._receivers.get(body.decode()):
+            receiver.forget(body.decode())
 
 
 async def get() -> Runtime:
@@ -82,5 +97,6 @@ async def _open(stack: AsyncExitStack) -> Runtime:
         store=await stack.enter_async_context(open_store(settings)),
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
-    await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.deliver))
+    await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
+    await stack.enter_async_context(runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled))
     return runtime
