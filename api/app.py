@@ -5,8 +5,9 @@ from litestar.di import Provide
 
 from api import health
 from api.approvals import read_approval
+from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
-from api.executions import list_executions, read_execution
+from api.executions import cancel_execution, list_executions, read_execution
 from api.health import Probes
 from api.metrics import metrics
 from api.openapi import openapi_config
@@ -14,15 +15,28 @@ from api.request_observer import RequestObserver
 from api.tenancy import provide_tenant_id
 from api.workflows import list_workflows, read_workflow
 from blocks.contracts.envelope import MAX_EVENT_BYTES
-from blocks.ports import EventBus, RecordStore
+from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.settings import Settings
 
 
-def create_app(settings: Settings, store: RecordStore, bus: EventBus, *, probes: Probes) -> Litestar:
-    """The application over an open store and bus, which must outlive it; `/ready` asks the probes."""
+def create_app(
+    settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns, *, probes: Probes
+) -> Litestar:
+    """The application over an open store, bus and engine, which must outlive it; `/ready` asks the probes."""
     tenant_routes = Router(
         "/api/v1",
-        route_handlers=[list_executions, read_execution, list_workflows, read_workflow, read_approval],
+        route_handlers=[
+            list_executions,
+            read_execution,
+            cancel_execution,
+            list_workflows,
+            read_workflow,
+            read_approval,
+            read_dispatch,
+            change_limits,
+            set_share,
+            reset_share,
+        ],
         dependencies={"tenant_id": Provide(provide_tenant_id)},
     )
     app = Litestar(
@@ -30,6 +44,7 @@ def create_app(settings: Settings, store: RecordStore, bus: EventBus, *, probes:
         dependencies={
             "store": _given(store),
             "bus": _given(bus),
+            "flow_runs": _given(flow_runs),
             "probes": _given(probes),
             "service": _given(settings.module.name),
         },

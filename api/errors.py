@@ -24,8 +24,20 @@ class TenantMalformed(Exception):
     """The request names a tenant that is not a UUID."""
 
 
+class NotForTenants(Exception):
+    """The route is for the platform itself."""
+
+
+class TenantNotFound(NotFound):
+    """The path names a tenant that cannot exist."""
+
+
 class ExecutionNotFound(NotFound):
     """The tenant has no such execution."""
+
+
+class ExecutionEnded(Exception):
+    """The execution has ended; nothing changes it any more."""
 
 
 class WorkflowNotFound(NotFound):
@@ -79,11 +91,14 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
     TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
+    NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
+    TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
+    ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     Unavailable: Answer(
         503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from api.approval_documents import Approval
+from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.workflow_documents import WorkflowList, workflow_of
 from blocks.contracts import analysis, ids
-from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
+from blocks.contracts.records import ExecutionRecord, StepRecord, TenantShare, Trigger
 
 TENANT = "3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11"
 OPPORTUNITY = "9b6ce3f0-2f65-4d2b-8a9e-5a1f7c0d4e22"
@@ -69,4 +70,10 @@ APPROVAL = Approval(
     decided_by="u-208",
     decided_at=_BEGIN + timedelta(minutes=20),
     comment="Checked with legal",
+)
+DISPATCH = Dispatch(
+    default=TenantShare(),
+    tenants={TENANT: TenantShare(weight=3, priority=1, running_max=200)},
+    running_max=2000,
+    batch_max=200,
 )

@@ -7,10 +7,16 @@ from litestar.params import SkipValidation
 
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import Record
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore
 
 Store = SkipValidation[NamedDependency[RecordStore]]
 """The record store, as a route's argument; it lives as long as the server."""
+
+Bus = SkipValidation[NamedDependency[EventBus]]
+"""The event bus, likewise."""
+
+Engine = SkipValidation[NamedDependency[FlowRuns]]
+"""Prefect's flow runs, likewise."""
 
 R = TypeVar("R", bound=Record)
 

@@ -43,7 +43,7 @@ async def run_api(settings: Settings) -> None:
             _beside(_mirror_for_ever(settings, store, bus)),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
-            await _serve(create_app(settings, store, bus, probes=probes), listening)
+            await _serve(create_app(settings, store, bus, flow_runs, probes=probes), listening)
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import DispatchPolicy
+from blocks.contracts.records import DispatchPolicy, TenantShare
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stale
 
 _TRIES = 10
@@ -17,6 +19,14 @@ async def read_policy(store: RecordStore) -> DispatchPolicy:
         return (await store.read(SYSTEM_TENANT, DispatchPolicy, DispatchPolicy.ID)).record
     except NotFound:
         return default_policy()
+
+
+def with_share(policy: DispatchPolicy, tenant: str, share: TenantShare | None) -> DispatchPolicy:
+    """The policy with this share for a tenant, or for `default`; None takes the tenant's own share away."""
+    if tenant == "default":
+        return replace(policy, default=share or TenantShare())
+    others = {other: stated for other, stated in policy.tenants.items() if other != tenant}
+    return replace(policy, tenants=others if share is None else {**others, tenant: share})
 
 
 def default_policy() -> DispatchPolicy:

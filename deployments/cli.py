@@ -6,13 +6,28 @@ import click
 
 from deployments.commands.bootstrap import bootstrap
 from deployments.commands.demo import demo
+from deployments.commands.dispatch import dispatch
 from deployments.commands.emit import emit
 from deployments.commands.executions import executions
 from deployments.commands.information import schemas, settings, version
 from deployments.commands.processes import api, listener, simulators, worker
 from deployments.commands.up import up
 
-COMMANDS = (up, demo, emit, executions, bootstrap, api, listener, worker, simulators, schemas, settings, version)
+COMMANDS = (
+    up,
+    demo,
+    emit,
+    executions,
+    dispatch,
+    bootstrap,
+    api,
+    listener,
+    worker,
+    simulators,
+    schemas,
+    settings,
+    version,
+)
 
 
 class InOrder(click.Group):

@@ -1,8 +1,8 @@
-"""`orchestrator executions list | show`"""
+"""`orchestrator executions list | show | cancel`"""
 
 import click
 
-STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled"]
+STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
 
 
 def uuid(value: str) -> str:
@@ -27,7 +27,7 @@ tenant_option = click.option(
 
 @click.group()
 def executions() -> None:
-    """Read the records of executions.
+    """Read the records of executions, or call one off.
 
     \b
     Examples:
@@ -81,3 +81,23 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
 
     execution, steps = asyncio.run(read_execution(tenant, id))
     print_execution(execution, steps, as_json=as_json)
+
+
+@executions.command("cancel")
+@click.argument("id")
+@tenant_option
+@click.option("--reason", default="cancelled by an operator", show_default=True, help="What its record will say.")
+def cancel_execution(id: str, tenant: str, reason: str) -> None:
+    """Cancel one execution; others in the same flow run go on.
+
+    \b
+    Examples:
+      orchestrator executions cancel 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions cancel 4e1c0d7a-… --reason "the deal is lost"
+    """
+    import asyncio
+
+    from deployments.execution_cancelling import cancel
+
+    execution = asyncio.run(cancel(tenant, id, reason))
+    click.echo(f"{execution.id} is {execution.status}: {execution.error}")

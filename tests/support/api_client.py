@@ -16,6 +16,7 @@ from blocks.services import open_bus
 from blocks.settings import load_settings
 from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.factories import A_TENANT
+from tests.support.flow_runs import RememberedFlowRuns
 
 
 class Api(msgspec.Struct, frozen=True):
@@ -32,13 +33,16 @@ class Api(msgspec.Struct, frozen=True):
     async def get(self, path: str, tenant_id: str = A_TENANT, **parameters: str | int) -> httpx.Response:
         return await self.client.get(path, params=parameters or None, headers={"X-Tenant-ID": tenant_id})
 
+    async def send(self, method: str, path: str, body: object = None, tenant_id: str = A_TENANT) -> httpx.Response:
+        return await self.client.request(method, path, json=body, headers={"X-Tenant-ID": tenant_id})
+
 
 @asynccontextmanager
 async def an_api(directory: Path, probes: Probes | None = None, store: RecordStore | None = None) -> AsyncIterator[Api]:
     """An API whose files lie in the directory; `store` stands in for the embedded one."""
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory)})
     async with SqliteRecordStore(directory / "records.db") as embedded, open_bus(settings, "api") as bus:
-        app = create_app(settings, store or embedded, bus, probes=probes or {})
+        app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {})
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             yield Api(app, store or embedded, client)
