@@ -110,4 +110,5 @@ _UNRECORDED: Mapping[ExecutionStatus, StepStanding] = {
     "completed": "skipped",
     "failed": "skipped",
     "cancelled": "skipped",
+    "unreported": "skipped",
 }

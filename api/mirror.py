@@ -6,13 +6,13 @@ second mirror costs a little work and changes nothing.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
 
-from blocks import executions, signals
+from blocks import batch_jobs, executions, signals
 from blocks.clock import utc_now
-from blocks.contracts import ids, rejections
+from blocks.contracts import ids, jobs, rejections
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.contracts.states import TERMINAL, InvalidTransition
 from blocks.ports import EventBus, FlowRuns, FlowRunView, NotFound, RecordStore, Stale, Stored, Unavailable
@@ -29,6 +29,12 @@ _ENDED_LOOKBACK = timedelta(hours=1)
 _ANNOUNCE_GRACE = timedelta(seconds=5)
 """A run announces its own endings; the mirror steps in when it has not done so for this long."""
 
+_SEND_GRACE = timedelta(seconds=30)
+"""Whoever accepts a trigger by hand sends it at once; the mirror steps in when that has not happened for so long."""
+
+_JOB_LIMIT = timedelta(hours=2)
+"""For a job that is no longer in the table."""
+
 _LIVENESS_SECONDS = 1.0
 
 
@@ -40,6 +46,8 @@ async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> N
             group.create_task(_for_ever(mirror.reschedule_lost_runs, _LIVENESS_SECONDS))
             group.create_task(_for_ever(mirror.fold_ended_runs, settings.mirror.interval_seconds))
             group.create_task(_for_ever(mirror.announce_owed, settings.mirror.interval_seconds))
+            group.create_task(_for_ever(mirror.close_unreported_jobs, settings.mirror.interval_seconds))
+            group.create_task(_for_ever(mirror.send_owed_triggers, settings.mirror.interval_seconds))
 
 
 class Mirror:
@@ -58,7 +66,7 @@ class Mirror:
         """Executions that ended without their terminal event being confirmed are announced."""
         owed = 0
         ended_before = utc_now() - _ANNOUNCE_GRACE
-        for tenant_id in await tenants(self._store):
+        for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
             unannounced = {"status": TERMINAL, "announced_at": None}
             async for stored in every(self._store, tenant_id, ExecutionRecord, unannounced):
                 if stored.record.updated_at <= ended_before:
@@ -73,9 +81,11 @@ class Mirror:
         repairs = 0
         for run in await self._flow_runs.list_runs(states=("crashed", "cancelled", "failed"), since=since):
             left_open = await self._left_open(run)
-            if not left_open:
+            runs_again = run.state == "crashed" and run.run_count < MAX_RUNS
+            # A job's run that crashed before it opened its execution still owes its tick.
+            if not left_open and not (runs_again and run.job):
                 continue
-            if run.state == "crashed" and run.run_count < MAX_RUNS:
+            if runs_again:
                 await self._reschedule(run, run.message or "the worker stopped")
             else:
                 await asyncio.gather(*(self._end(stored, run) for stored in left_open))
@@ -105,6 +115,52 @@ class Mirror:
             await self._store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
         return len(lost)
 
+    async def close_unreported_jobs(self) -> int:
+        """Batch jobs that nobody reported within their limit are `unreported`, and operators are told."""
+        closed = 0
+        async for stored in self._running_jobs():
+            job = jobs.JOB_BY_ID.get(stored.record.subject)
+            limit = job.report_within if job else _JOB_LIMIT
+            sent_at = await batch_jobs.sent_at(self._store, stored.record.id)
+            if sent_at is None or utc_now() < sent_at + limit:
+                continue
+            closed += await self._close_unreported(stored, limit)
+        return closed
+
+    async def _close_unreported(self, stored: Stored[ExecutionRecord], limit: timedelta) -> int:
+        error = f"{stored.record.subject} was triggered, and nobody reported within {limit.total_seconds() / 3600:g} h"
+        try:
+            ended = await executions.move(
+                self._store,
+                stored,
+                "unreported",
+                error=error,
+                error_code=rejections.JOB_UNREPORTED,
+                completed_at=utc_now(),
+            )
+        except (Stale, InvalidTransition):
+            return 0  # the report has just come
+        await executions.announce(self._store, self._bus, [ended])
+        log.warning("execution %s is unreported: %s", stored.record.id, error)
+        return 1
+
+    async def send_owed_triggers(self) -> int:
+        """Triggers asked for by hand that a crash left unsent are sent; flow runs send their own."""
+        sent = 0
+        by_hand = {"workflow": jobs.WORKFLOW, "status": ("pending", "running"), "flow_run_id": None}
+        accepted_before = utc_now() - _SEND_GRACE
+        async for stored in every(self._store, ids.SYSTEM_TENANT, ExecutionRecord, by_hand):
+            if stored.record.updated_at > accepted_before or await batch_jobs.sent_at(self._store, stored.record.id):
+                continue
+            await batch_jobs.send(self._store, self._bus, stored)
+            log.info("sent the trigger of execution %s, which was owed", stored.record.id)
+            sent += 1
+        return sent
+
+    def _running_jobs(self) -> AsyncIterator[Stored[ExecutionRecord]]:
+        running = {"workflow": jobs.WORKFLOW, "status": "running"}
+        return every(self._store, ids.SYSTEM_TENANT, ExecutionRecord, running)
+
     async def _workers(self) -> tuple[list[ProcessRecord], list[ProcessRecord]]:
         """The dead and the living, by their last sign of life."""
         oldest_beat = utc_now() - self._lost_after
@@ -118,6 +174,8 @@ class Mirror:
 
     async def _left_open(self, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
         """The executions of this run that are open and that no other run has taken up."""
+        if run.job:
+            return await self._unsent_jobs(run)
         found = []
         for execution_id in run.execution_ids:
             try:
@@ -127,6 +185,15 @@ class Mirror:
             if not stored.record.is_terminal and stored.record.flow_run_id in (None, run.id):
                 found.append(stored)
         return found
+
+    async def _unsent_jobs(self, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
+        """A job whose trigger is out is open, too, but its end is the batch workers' to tell."""
+        of_run = {"workflow": jobs.WORKFLOW, "flow_run_id": run.id, "status": ("pending", "running")}
+        return [
+            stored
+            async for stored in every(self._store, ids.SYSTEM_TENANT, ExecutionRecord, of_run)
+            if not await batch_jobs.sent_at(self._store, stored.record.id)
+        ]
 
     async def _reschedule(self, run: FlowRunView, reason: str) -> None:
         try:

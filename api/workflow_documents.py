@@ -85,6 +85,7 @@ _STATUS: Mapping[ExecutionStatus, WorkflowStatus] = {
     "completed": "completed",
     "failed": "failed",
     "cancelled": "cancelled",
+    "unreported": "failed",
 }
 
 # The older form has no word for a step that its workflow did not wait for.

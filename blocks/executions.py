@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from blocks.clock import utc_now
-from blocks.contracts import analysis, ids, rejections
+from blocks.contracts import analysis, ids, jobs, rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.records import ExecutionRecord, Trigger
@@ -16,7 +16,7 @@ from blocks.contracts.states import ExecutionStatus, check_transition
 from blocks.messages import to_message
 from blocks.ports import EventBus, RecordStore, Stale, Stored
 
-TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event}
+TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event, jobs.WORKFLOW: jobs.terminal_event}
 """How each workflow tells its end."""
 
 

@@ -244,6 +244,8 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None
     tenant_id: str
     execution_ids: list[str]
+    job: str | None = None
+    """The batch job that the run triggers; its execution names the run, not the other way round."""
 
 
 class FlowRuns(Protocol):

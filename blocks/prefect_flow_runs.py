@@ -134,6 +134,7 @@ def _view(run: FlowRun) -> FlowRunView:
         message=run.state.message,
         tenant_id=str(run.parameters.get("tenant_id", "")),
         execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
+        job=run.parameters.get("job"),
     )
 
 

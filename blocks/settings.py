@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from blocks.contracts.jobs import JOBS, Job
+
 DEFAULTS = Path(__file__).with_name("config") / "default.yaml"
 
 
@@ -81,6 +83,29 @@ class Worker(_Section, frozen=True, kw_only=True):
     drain_seconds: Seconds
 
 
+class BatchJobs(_Section, frozen=True, kw_only=True):
+    enabled: bool
+    timezone: str
+    late_after_seconds: Seconds
+    risk_snapshot_backfill_cron: str
+    outcome_sync_cron: str
+    industry_benchmarks_cron: str
+    risk_clustering_cron: str
+    account_health_cron: str
+    propagation_cron: str
+    model_monitoring_cron: str
+    cais_learning_cron: str
+    cais_learning_enabled: bool
+
+    def cron_of(self, job: Job) -> str:
+        cron: str = getattr(self, job.setting)
+        return cron
+
+    def is_active(self, job: Job) -> bool:
+        """Whether the scheduler triggers this job; by hand, every job can be triggered."""
+        return self.enabled and (job.active or self.cais_learning_enabled)
+
+
 class FeatureFlags(_Section, frozen=True, kw_only=True):
     hitl_approvals: bool
 
@@ -109,6 +134,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     dispatch: Dispatch
     mirror: Mirror
     worker: Worker
+    batch_jobs: BatchJobs
     feature_flags: FeatureFlags
     thresholds: Thresholds
     simulators: Simulators
@@ -192,3 +218,21 @@ def _check(settings: Settings) -> None:
         raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    _check_schedules(settings.batch_jobs)
+
+
+def _check_schedules(batch_jobs: BatchJobs) -> None:
+    from blocks.cron import check_cron, check_timezone
+
+    try:
+        check_timezone(batch_jobs.timezone)
+    except ValueError as error:
+        raise BadSetting(
+            f"setting batch_jobs.timezone (BATCH_JOBS_TIMEZONE) is {batch_jobs.timezone!r}: {error}"
+        ) from None
+    for job in JOBS:
+        cron = batch_jobs.cron_of(job)
+        try:
+            check_cron(cron)
+        except ValueError as error:
+            raise BadSetting(f"setting batch_jobs.{job.setting} ({job.variable}) is {cron!r}: {error}") from None

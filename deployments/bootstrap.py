@@ -12,6 +12,7 @@ from prefect.utilities.callables import parameter_schema
 from blocks.prefect_blocks import save_blocks
 from blocks.settings import Settings
 from deployments import prefect_server
+from deployments.job_schedules import scheduled
 from deployments.prefect_yaml import Deployment, Schedule, read_deployments
 from deployments.provision import provision
 from deployments.worker.in_process_worker import InProcessWorker
@@ -25,7 +26,7 @@ DEFAULT_POOL = "workflow-orchestrator"
 async def run_bootstrap(settings: Settings) -> list[str]:
     """Says what exists now, one line each. Raises `Unavailable` if the store, the bus or Prefect does not answer."""
     await provision(settings)
-    deployments = read_deployments()
+    deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
     flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments]
     await prefect_server.wait_until_healthy(settings, limit_seconds=PREFECT_LIMIT_SECONDS)
     async with get_client() as client:

@@ -19,6 +19,7 @@ COLOURS = {
     "completed": "green",
     "failed": "red",
     "cancelled": "yellow",
+    "unreported": "yellow",
     "awaiting_approval": "magenta",
     "running": "cyan",
     "pending": "dim",

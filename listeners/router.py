@@ -12,6 +12,7 @@ from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry,
 from listeners.answers import UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.intake import Intake
+from listeners.job_reports import record_job_report
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,10 @@ async def _record_approval_request(router: Router, event: Event[Any], body: byte
     return await record_approval_request(router.store, event)
 
 
+async def _record_job_report(router: Router, event: Event[Any], body: bytes) -> str:
+    return await record_job_report(router.store, event)
+
+
 EVENT_HANDLERS: Mapping[type[events.EventData], EventHandler] = {
     events.IntegrationOpportunityUpdated: _start_opportunity_analysis,
     events.ShardUpdated: _start_opportunity_analysis,
@@ -66,4 +71,6 @@ EVENT_HANDLERS: Mapping[type[events.EventData], EventHandler] = {
     events.RiskEvaluationFailed: _record_answer,
     events.RecommendationGenerationFailed: _record_answer,
     events.HitlApprovalRequested: _record_approval_request,
+    events.JobCompleted: _record_job_report,
+    events.JobFailed: _record_job_report,
 }

@@ -11,6 +11,7 @@ Pitfalls: importing this package must stay fast (about 0.05 s); it is on the pat
 - `states`: which status may follow which.
 - `ids`: ids are computed, not drawn: doing a thing twice is doing it once.
 - `analysis`: the four steps of an opportunity analysis.
+- `jobs`: the eight batch jobs, what each trigger may say, and what becomes of a late tick.
 - `rejections`: the stable codes of refused input.
 - `schemas`: JSON Schemas and the AsyncAPI document, exported from these same types.
 """

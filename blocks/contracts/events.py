@@ -140,6 +140,18 @@ class JobTrigger(EventData, frozen=True, kw_only=True):
     timestamp: Moment
 
 
+class JobUnreported(EventData, frozen=True, kw_only=True):
+    """For operators: how a batch job ended is not known, because nobody told in time or its trigger was not sent."""
+
+    event_type: ClassVar[str] = "workflow.job.unreported"
+    job: str
+    execution_id: Uuid
+    triggered_by: str
+    triggered_at: Moment
+    error: str
+    timestamp: Moment
+
+
 # --- published and consumed ------------------------------------------------------------------------------------------
 
 
@@ -241,6 +253,24 @@ class RecommendationGenerationFailed(StepFailure, frozen=True, kw_only=True):
     recommendation_id: str | None = None
 
 
+class JobCompleted(EventData, frozen=True, kw_only=True):
+    """A batch worker has done a job; which of its triggers that answers is not told."""
+
+    event_type: ClassVar[str] = "workflow.job.completed"
+    job: Id
+    status: str | None = None
+    completed_at: Moment | None = None
+
+
+class JobFailed(EventData, frozen=True, kw_only=True):
+    """A batch worker could not do a job; which of its triggers that answers is not told."""
+
+    event_type: ClassVar[str] = "workflow.job.failed"
+    job: Id
+    error: str | None = None
+    failed_at: Moment | None = None
+
+
 PUBLISHED: Mapping[str, type[EventData]] = {
     data.event_type: data
     for data in (
@@ -255,6 +285,7 @@ PUBLISHED: Mapping[str, type[EventData]] = {
         HitlApprovalRequested,
         HitlApprovalCompleted,
         JobTrigger,
+        JobUnreported,
     )
 }
 
@@ -270,5 +301,7 @@ CONSUMED: Mapping[str, type[EventData]] = {
         RiskEvaluationFailed,
         RecommendationGenerationFailed,
         HitlApprovalRequested,
+        JobCompleted,
+        JobFailed,
     )
 }

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from typing import Literal
 
-ExecutionStatus = Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled"]
+ExecutionStatus = Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
+"""`unreported`: the work was asked for, and nobody told in time how it ended."""
+
 StepStatus = Literal["completed", "failed"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 
 TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
     "pending": frozenset({"running", "failed", "cancelled"}),
-    "running": frozenset({"awaiting_approval", "completed", "failed", "cancelled"}),
+    "running": frozenset({"awaiting_approval", "completed", "failed", "cancelled", "unreported"}),
     "awaiting_approval": frozenset({"running", "failed", "cancelled"}),
     "completed": frozenset(),
     "failed": frozenset(),
     "cancelled": frozenset(),
+    "unreported": frozenset(),
 }
 
 TERMINAL: tuple[ExecutionStatus, ...] = tuple(status for status, following in TRANSITIONS.items() if not following)

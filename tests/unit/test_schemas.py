@@ -47,6 +47,14 @@ EXAMPLES: list[events.EventData] = [
         decided_at=NOW,
     ),
     events.JobTrigger(job="outcome-sync", metadata={"schedule": "0 1 * * *"}, triggered_by="scheduler", timestamp=NOW),
+    events.JobUnreported(
+        job="outcome-sync",
+        execution_id=EXECUTION,
+        triggered_by="scheduler",
+        triggered_at=NOW,
+        error="nobody told within 2 h",
+        timestamp=NOW,
+    ),
 ]
 
 

@@ -1,0 +1,323 @@
+"""The batch jobs: when each is triggered, what its trigger may say, and what becomes of a tick that comes late.
+
+Source of ids, crons and metadata: the platform's batch job contract. The work itself is done by the batch workers of
+risk-analytics (adaptive-learning for `cais-learning`), which may tell how it ended, by the job's name alone.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from blocks.contracts import events
+from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.records import ExecutionRecord
+
+WORKFLOW = "batch-job"
+
+TRIGGER_STEP = "trigger"
+"""The step that is recorded when the broker has confirmed the trigger."""
+
+REPORT_STEP = "report"
+"""The step that is recorded when a batch worker has told how the job ended."""
+
+Misfire = Literal["latest", "all", "skip"]
+"""Of ticks that come late: `latest` runs the newest, `all` runs every one, `skip` runs none."""
+
+Overlap = Literal["skip", "queue"]
+"""While an earlier run has not been reported: `skip` drops the tick, `queue` holds its trigger back."""
+
+TriggeredBy = Literal["scheduler", "api", "cli"]
+
+
+class InvalidTrigger(Exception):
+    """This trigger cannot be accepted: `field` is wrong, `accepted` says what it may be."""
+
+    def __init__(self, field: str, problem: str, accepted: str) -> None:
+        super().__init__(f"{field} {problem}; accepted: {accepted}")
+        self.field = field
+        self.problem = problem
+        self.accepted = accepted
+
+
+# --- what a trigger may say ------------------------------------------------------------------------------------------
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One piece of metadata: its name on the wire, what it may be in words, and the value as it is sent.
+
+    `read` raises `ValueError` for a value it does not accept.
+    """
+
+    name: str
+    accepted: str
+    read: Callable[[object], object]
+
+
+def _date(value: object) -> str:
+    # Stricter than `fromisoformat`, which also takes 20260131 and 2026-W05-6.
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise ValueError
+    return date.fromisoformat(value).isoformat()
+
+
+def _tenant(value: object) -> str:
+    tenant_id = canonical_uuid(value) if isinstance(value, str) else None
+    if tenant_id is None:
+        raise ValueError
+    return tenant_id
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > _TEXT_MAX:
+        raise ValueError
+    return value
+
+
+def _days(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _DAYS_MAX:
+        raise ValueError
+    return value
+
+
+def _list_of(read: Callable[[object], object]) -> Callable[[object], object]:
+    def read_list(value: object) -> list[object]:
+        if not isinstance(value, list) or not 1 <= len(value) <= _LIST_MAX:
+            raise ValueError
+        return [read(item) for item in value]
+
+    return read_list
+
+
+_TEXT_MAX, _LIST_MAX, _DAYS_MAX = 200, 1000, 3650
+
+FROM = Field("from", "a date, YYYY-MM-DD", _date)
+TO = Field("to", "a date, YYYY-MM-DD, not before `from`", _date)
+TENANT_IDS = Field("tenantIds", f"a list of 1 to {_LIST_MAX} UUIDs", _list_of(_tenant))
+TENANT_ID = Field("tenantId", "a UUID", _tenant)
+INDUSTRY_IDS = Field("industryIds", f"a list of 1 to {_LIST_MAX} texts of 1 to {_TEXT_MAX} characters", _list_of(_text))
+PERIOD = Field("period", f"a text of 1 to {_TEXT_MAX} characters", _text)
+OUTCOMES_DAYS = Field("outcomesDays", f"a whole number, 1 to {_DAYS_MAX}", _days)
+
+_TENANTS = (TENANT_IDS, TENANT_ID)
+
+
+# --- the jobs --------------------------------------------------------------------------------------------------------
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job. `cron` is its default schedule; times are those of the setting `batch_jobs.timezone`."""
+
+    id: str
+    cron: str
+    description: str
+    fields: tuple[Field, ...] = ()
+    misfire: Misfire
+    max_lateness: timedelta
+    """A tick that begins later than this is not run, whatever the rule."""
+    overlap: Overlap
+    report_within: timedelta = timedelta(hours=2)
+    """From the confirmed trigger; a job that has not been reported by then is `unreported`."""
+    days_per_tick: int = 0
+    """A tick's trigger names so many whole days before its own date: a late tick still covers its own days."""
+    active: bool = True
+
+    @property
+    def setting(self) -> str:
+        """The key of its cron in the section `batch_jobs` of the settings."""
+        return f"{self.id.replace('-', '_')}_cron"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of its cron."""
+        return self.setting.upper()
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def takes_range(self) -> bool:
+        return FROM in self.fields
+
+
+JOBS = (
+    Job(
+        id="risk-snapshot-backfill",
+        cron="0 1 * * 0",
+        description="Copies risk evaluations of whole days from the data lake into risk snapshots; each tick, a week.",
+        fields=(FROM, TO),
+        misfire="all",  # each tick names its own week: leaving one out would leave a hole
+        max_lateness=timedelta(days=28),
+        overlap="queue",
+        report_within=timedelta(hours=4),
+        days_per_tick=7,
+    ),
+    Job(
+        id="outcome-sync",
+        cron="0 1 * * *",
+        description="Tells the outcomes of opportunities that closed in the last 24 hours.",
+        fields=(TENANT_IDS,),
+        misfire="latest",  # the worker looks back 24 hours from when it runs, so two late ticks would do the same
+        max_lateness=timedelta(hours=24),
+        overlap="queue",
+    ),
+    Job(
+        id="industry-benchmarks",
+        cron="0 4 * * *",
+        description="Calculates each tenant's industry benchmarks.",
+        fields=(*_TENANTS, INDUSTRY_IDS, PERIOD),
+        misfire="latest",
+        max_lateness=timedelta(hours=12),
+        overlap="skip",
+    ),
+    Job(
+        id="risk-clustering",
+        cron="0 2 * * *",
+        description="Clusters risks and derives association rules.",
+        fields=_TENANTS,
+        misfire="latest",
+        max_lateness=timedelta(hours=12),
+        overlap="skip",
+    ),
+    Job(
+        id="account-health",
+        cron="0 3 * * *",
+        description="Writes the health of each account.",
+        fields=_TENANTS,
+        misfire="latest",
+        max_lateness=timedelta(hours=12),
+        overlap="skip",
+    ),
+    Job(
+        id="propagation",
+        cron="0 5 * * *",
+        description="Propagates risk between related accounts, over what the jobs of the same night have written.",
+        fields=_TENANTS,
+        misfire="skip",  # by day its inputs change under it; the next night covers what this one missed
+        max_lateness=timedelta(hours=1),
+        overlap="skip",
+    ),
+    Job(
+        id="model-monitoring",
+        cron="0 6 * * 0",
+        description="Checks the models for drift and for loss of accuracy.",
+        fields=_TENANTS,
+        misfire="latest",
+        max_lateness=timedelta(days=3),
+        overlap="skip",
+    ),
+    Job(
+        id="cais-learning",
+        cron="0 7 * * *",
+        description="Learns from recorded outcomes (adaptive-learning). Inactive unless CAIS_LEARNING_ENABLED is true.",
+        fields=(OUTCOMES_DAYS,),
+        misfire="latest",
+        max_lateness=timedelta(hours=12),
+        overlap="skip",
+        active=False,
+    ),
+)
+
+JOB_BY_ID: Mapping[str, Job] = {job.id: job for job in JOBS}
+
+
+def job_named(id: str) -> Job:
+    """Raises `InvalidTrigger` with the jobs there are."""
+    if id not in JOB_BY_ID:
+        raise InvalidTrigger("job", f"is {_shown(id)}", ", ".join(JOB_BY_ID))
+    return JOB_BY_ID[id]
+
+
+def checked_metadata(job: Job, metadata: Mapping[str, object]) -> events.JsonObject:
+    """The metadata in its one spelling. Raises `InvalidTrigger` for the first thing this job does not accept."""
+    fields = {field.name: field for field in job.fields}
+    checked: events.JsonObject = {}
+    for name, value in metadata.items():
+        if name not in fields:
+            raise InvalidTrigger(name[:80], f"is not taken by {job.id}", ", ".join(fields) or "no metadata")
+        try:
+            checked[name] = fields[name].read(value)
+        except ValueError:
+            raise InvalidTrigger(name, f"is {_shown(value)}", fields[name].accepted) from None
+    _check_range(checked)
+    return checked
+
+
+def _check_range(metadata: Mapping[str, object]) -> None:
+    given = [field for field in (FROM, TO) if field.name in metadata]
+    if len(given) == 1:
+        [missing] = {FROM, TO} - set(given)
+        raise InvalidTrigger(missing.name, "is missing", f"{missing.accepted}; `from` and `to` come together")
+    # The one spelling of dates compares as the dates do.
+    if given and str(metadata["to"]) < str(metadata["from"]):
+        raise InvalidTrigger("to", f"is {metadata['to']}, before `from` {metadata['from']}", TO.accepted)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+# --- ticks -----------------------------------------------------------------------------------------------------------
+
+
+def stale_reason(
+    job: Job, *, tick: datetime, begun_at: datetime, late_after: timedelta, newer_tick: datetime | None
+) -> str | None:
+    """Why a tick that began at this moment is not run, or None if it is. `newer_tick`: one that is due, too."""
+    lateness = begun_at - tick
+    late = f"the tick of {tick:%Y-%m-%d %H:%M:%S} UTC came {_words(lateness)} late"
+    if lateness <= late_after:
+        return None
+    if job.misfire == "skip":
+        return f"{late}: {job.id} skips late ticks"
+    if lateness > job.max_lateness:
+        return f"{late}: {job.id} runs at most {_words(job.max_lateness)} late"
+    if job.misfire == "latest" and newer_tick:
+        return f"{late}: {job.id} runs only the latest of late ticks, and {newer_tick:%Y-%m-%d %H:%M:%S} UTC is due"
+    return None
+
+
+def tick_metadata(job: Job, tick_date: date) -> events.JsonObject:
+    """What a tick's trigger asks for; `tick_date` is its date where the schedule lives."""
+    if not job.days_per_tick:
+        return {}
+    first, last = tick_date - timedelta(days=job.days_per_tick), tick_date - timedelta(days=1)
+    return {FROM.name: first.isoformat(), TO.name: last.isoformat()}
+
+
+def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
+    """The range in pieces of so many whole days, both ends included; the last piece may be shorter."""
+    while first <= last:
+        end = min(last, first + timedelta(days=days - 1))
+        yield first, end
+        first = end + timedelta(days=1)
+
+
+def _words(duration: timedelta) -> str:
+    """`3 d`, `2 h 5 min`, `90 s`."""
+    seconds = int(duration.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    days, minutes = seconds // 86400, seconds % 86400 // 60
+    parts = ((days, "d"), (minutes // 60, "h"), (minutes % 60, "min"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def terminal_event(execution: ExecutionRecord) -> events.EventData:
+    """How a job tells operators that its outcome is unknown. One that was reported has told its end itself."""
+    assert execution.completed_at is not None
+    return events.JobUnreported(
+        job=execution.subject,
+        execution_id=execution.id,
+        triggered_by=str(execution.input.get("triggeredBy", "")),
+        triggered_at=execution.started_at or execution.created_at,
+        error=execution.error or f"the job was {execution.status}",
+        timestamp=execution.completed_at,
+    )

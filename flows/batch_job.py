@@ -1,0 +1,140 @@
+"""The flow `batch-job`: one deployment per job, one run per tick of its schedule."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import prefect.runtime.flow_run
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed
+
+from blocks import batch_jobs
+from blocks.batch_jobs import JobRequest
+from blocks.contracts.jobs import (
+    WORKFLOW,
+    InvalidTrigger,
+    Job,
+    checked_metadata,
+    job_named,
+    stale_reason,
+    tick_metadata,
+)
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import RecordStore, Stored
+from flows import runtime
+from flows.tick import Tick, current_tick
+
+BACKOFF_SECONDS = [2.0, 4.0, 8.0, 16.0, 30.0] + [60.0] * 25
+"""Between the tries of one task, about half an hour; the flow's own retries begin that again, for a day."""
+
+TURN_SECONDS = 5.0
+"""How often a trigger that is held back looks whether its turn has come."""
+
+OTHER_RUN_SECONDS = 30.0
+"""How long a run leaves the sending to another run of the same tick, before it sends under the same id itself."""
+
+_RETRYING: dict[str, Any] = {
+    "retries": len(BACKOFF_SECONDS),
+    "retry_delay_seconds": BACKOFF_SECONDS,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+
+
+def _run_name() -> str:
+    parameters, tick = prefect.runtime.flow_run.parameters, prefect.runtime.flow_run.scheduled_start_time
+    return f"{parameters['job']} {tick:%Y-%m-%d %H:%M}"
+
+
+@flow(name=WORKFLOW, flow_run_name=_run_name, retries=48, retry_delay_seconds=60, persist_result=False)
+async def batch_job(job: str, metadata: str = "{}") -> State[None]:
+    """Trigger one job for one tick of its schedule: once, in its turn, and not when the tick is stale.
+
+    `metadata` is a JSON object for runs that a person starts in Prefect, e.g. `{"from": "2026-01-01", "to": …}`.
+    """
+    tick = await current_tick()
+    try:
+        request = request_of(job_named(job), metadata, tick)
+    except InvalidTrigger as problem:
+        return Cancelled(name="Refused", message=str(problem))  # a failure would be tried again, for a day
+    skipped = await reason_to_skip(request, tick)
+    if skipped:
+        return Completed(name="Skipped", message=skipped)
+    accepted = await accept(request)
+    await wait_for_turn(request.job, accepted.record)
+    sent = await send(accepted)
+    return Completed(message=f"workflow.job.trigger {sent.record.trigger_ids[0]} is confirmed")
+
+
+def request_of(job: Job, metadata: str, tick: Tick) -> JobRequest:
+    """What this tick asks for. Raises `InvalidTrigger` for metadata that the job does not take."""
+    given = checked_metadata(job, _json_object(metadata))
+    return JobRequest(
+        job=job,
+        key=tick.at.isoformat(),
+        triggered_by="scheduler" if tick.is_scheduled else "api",
+        metadata=tick_metadata(job, tick.at.astimezone(ZoneInfo(tick.timezone)).date()) | given,
+        schedule=tick.cron,
+        scheduled_for=tick.at,
+        flow_run_id=tick.flow_run_id,
+    )
+
+
+@task(task_run_name="check", **_RETRYING)
+async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
+    """Why this tick triggers nothing, or None. A tick that has been accepted is never skipped any more."""
+    world = await runtime.get()
+    if await batch_jobs.accepted(world.store, request):
+        return None
+    late_after = timedelta(seconds=world.settings.batch_jobs.late_after_seconds)
+    stale = stale_reason(
+        request.job, tick=tick.at, begun_at=tick.begun_at, late_after=late_after, newer_tick=tick.newer
+    )
+    if stale or request.job.overlap == "queue":
+        return stale
+    earlier = await batch_jobs.earlier_run(world.store, request.job)
+    return f"{request.job.id} is still at work: execution {earlier.id} has not been reported" if earlier else None
+
+
+@task(task_run_name="accept", **_RETRYING)
+async def accept(request: JobRequest) -> Stored[ExecutionRecord]:
+    """The tick has its execution."""
+    return await batch_jobs.accept((await runtime.get()).store, request)
+
+
+@task(task_run_name="wait for turn", **_RETRYING)
+async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
+    """No earlier run of a job that queues is at work: each was reported, or has reached its limit."""
+    store = (await runtime.get()).store
+    if job.overlap == "queue":
+        while await batch_jobs.earlier_run(store, job, than=execution):  # noqa: ASYNC110 - it can end in any process
+            await asyncio.sleep(TURN_SECONDS)
+
+
+@task(task_run_name="send", **_RETRYING)
+async def send(accepted: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """The trigger is confirmed by the broker."""
+    world = await runtime.get()
+    if accepted.record.flow_run_id != str(prefect.runtime.flow_run.id):
+        await _leave_to_the_other(world.store, accepted.record)
+    return await batch_jobs.send(world.store, world.bus, accepted)
+
+
+async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) -> None:
+    """Another run of the same tick (of a second scheduler) has sent the trigger, or had its time to."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(OTHER_RUN_SECONDS):
+            while not await batch_jobs.sent_at(store, execution.id):  # noqa: ASYNC110 - a record tells it, no event
+                await asyncio.sleep(1)
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except msgspec.MsgspecError:
+        raise InvalidTrigger("metadata", f"is {text[:80]!r}", "a JSON object") from None
