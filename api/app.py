@@ -9,6 +9,8 @@ from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
 from api.executions import cancel_execution, list_executions, read_execution
 from api.health import Probes
+from api.job_metrics import JobMetrics
+from api.jobs import list_jobs, trigger_job
 from api.metrics import metrics
 from api.openapi import openapi_config
 from api.request_observer import RequestObserver
@@ -32,6 +34,8 @@ def create_app(
             list_workflows,
             read_workflow,
             read_approval,
+            list_jobs,
+            trigger_job,
             read_dispatch,
             change_limits,
             set_share,
@@ -46,6 +50,8 @@ def create_app(
             "bus": _given(bus),
             "flow_runs": _given(flow_runs),
             "probes": _given(probes),
+            "schedules": _given(settings.batch_jobs),
+            "job_metrics": _given(JobMetrics(store)),
             "service": _given(settings.module.name),
         },
         exception_handlers={Exception: answer_error},

@@ -11,6 +11,7 @@ from litestar.exceptions import ClientException, HTTPException, MethodNotAllowed
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.documents import Document
+from blocks.contracts.jobs import InvalidTrigger
 from blocks.ports import NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,10 @@ class TenantNotFound(NotFound):
 
 class ExecutionNotFound(NotFound):
     """The tenant has no such execution."""
+
+
+class IdempotencyKeyReused(Exception):
+    """The key has triggered the job before, with other metadata."""
 
 
 class ExecutionEnded(Exception):
@@ -88,6 +93,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
     TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
@@ -98,6 +104,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
+    IdempotencyKeyReused: Answer(409, "IDEMPOTENCY_KEY_REUSED", "This key was used for another request"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     Unavailable: Answer(
@@ -138,6 +145,8 @@ def _problems(error: Exception) -> list[Problem]:
     match error:
         case InvalidRequest():
             return [error.problem]
+        case InvalidTrigger():
+            return [Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")]
         case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge():
             return []
         case ClientException(extra=list(found)):

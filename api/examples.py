@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from api.approval_documents import Approval
 from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
+from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
 from api.workflow_documents import WorkflowList, workflow_of
-from blocks.contracts import analysis, ids
+from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.records import ExecutionRecord, StepRecord, TenantShare, Trigger
 
 TENANT = "3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11"
@@ -70,6 +71,41 @@ APPROVAL = Approval(
     decided_by="u-208",
     decided_at=_BEGIN + timedelta(minutes=20),
     comment="Checked with legal",
+)
+_JOB_RUN = JobRun(
+    execution_id=ids.execution_id(ids.SYSTEM_TENANT, jobs.WORKFLOW, _EVENT),
+    status="completed",
+    triggered_by="scheduler",
+    triggered_at=_BEGIN,
+    ended_at=_BEGIN + timedelta(minutes=4),
+)
+JOB_LIST = JobList(
+    jobs=[
+        BatchJob(
+            job=job.id,
+            description=job.description,
+            schedule=job.cron,
+            time_zone="UTC",
+            is_active=job.active,
+            accepts={field.name: field.accepted for field in job.fields},
+            misfire=job.misfire,
+            max_lateness_seconds=int(job.max_lateness.total_seconds()),
+            overlap=job.overlap,
+            report_within_seconds=int(job.report_within.total_seconds()),
+            next_run=_BEGIN + timedelta(days=1),
+            last_run=_JOB_RUN,
+        )
+        for job in (jobs.JOB_BY_ID["risk-clustering"],)
+    ]
+)
+JOB_TRIGGERED = JobTriggered(
+    execution_id=_JOB_RUN.execution_id,
+    status="running",
+    triggered_by="api",
+    triggered_at=_BEGIN,
+    job="risk-clustering",
+    event_id=_EVENT,
+    metadata={"tenantIds": [TENANT]},
 )
 DISPATCH = Dispatch(
     default=TenantShare(),

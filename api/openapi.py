@@ -44,11 +44,11 @@ def openapi_config(module: Module) -> OpenAPIConfig:
     )
 
 
-def documented(example: Document, *errors: type[Exception]) -> dict[int, ResponseSpec]:
+def documented(example: Document, *errors: type[Exception], status: int = 200) -> dict[int, ResponseSpec]:
     """The responses of a tenant route: the success, these errors, and those that every tenant route can give."""
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=lambda error: ANSWERS[error].status)
     failures = groupby(by_status, key=lambda error: ANSWERS[error].status)
-    return {200: success(example)} | {status: _failure(kinds) for status, kinds in failures}
+    return {status: success(example)} | {failure: _failure(kinds) for failure, kinds in failures}
 
 
 def success(example: Document, description: str | None = None) -> ResponseSpec:

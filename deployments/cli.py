@@ -10,6 +10,7 @@ from deployments.commands.dispatch import dispatch
 from deployments.commands.emit import emit
 from deployments.commands.executions import executions
 from deployments.commands.information import schemas, settings, version
+from deployments.commands.jobs import jobs
 from deployments.commands.processes import api, listener, simulators, worker
 from deployments.commands.up import up
 
@@ -18,6 +19,7 @@ COMMANDS = (
     demo,
     emit,
     executions,
+    jobs,
     dispatch,
     bootstrap,
     api,

@@ -1,5 +1,7 @@
 """Errors as a person in front of a terminal reads them: one line and an exit code."""
 
+from blocks.batch_jobs import RequestReused
+from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.rejections import Rejected
 from blocks.settings import BadSetting
 
@@ -14,7 +16,7 @@ def explained(error: BaseException) -> tuple[str, int]:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     words = " ".join(str(error).split())
-    if isinstance(error, BadSetting | Rejected):
+    if isinstance(error, BadSetting | InvalidTrigger | Rejected | RequestReused):
         return words, BAD_INPUT
     if words and type(error).__module__.partition(".")[0] in _OURS:
         return words, FAILED

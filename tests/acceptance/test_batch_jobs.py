@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
@@ -55,7 +55,7 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
 async def tick(prefect: PrefectClient, job: str, at: datetime | None = None) -> FlowRun:
     """A run of the job's deployment for this moment, as the scheduler makes them (now, if none is named)."""
     deployment = await prefect.read_deployment_by_name(f"{WORKFLOW}/{job}")
-    state = Scheduled(scheduled_time=at or utc_now())
+    state: State[None] = Scheduled(scheduled_time=at or utc_now())
     return await prefect.create_flow_run_from_deployment(deployment.id, state=state)
 
 

@@ -1,0 +1,84 @@
+"""`/api/v1/jobs`: the scheduled batch jobs, and how to trigger one by hand."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, JSONBody, PathParameter, SkipValidation
+
+from api import examples
+from api.errors import IdempotencyKeyReused, NotForTenants
+from api.job_documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
+from api.openapi import documented
+from api.records import Bus, Store
+from api.tenancy import TenantId
+from blocks import batch_jobs
+from blocks.contracts.events import JsonObject
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.jobs import JOBS, TENANT_ID, TENANT_IDS, InvalidTrigger, Job, checked_metadata, job_named
+from blocks.settings import BatchJobs
+
+Schedules = SkipValidation[NamedDependency[BatchJobs]]
+
+JobPath = Annotated[str, PathParameter(name="job", description="The job's id, e.g. `outcome-sync`")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="Names this request: repeated under the same key, it triggers once",
+        min_length=1,
+        max_length=200,
+        schema_extra={"one_of": None, "type": "string"},
+    ),
+]
+
+
+@get("/jobs", summary="List the batch jobs", tags=["Jobs"], responses=documented(examples.JOB_LIST))
+async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> JobList:
+    """Every job with its schedule, what its trigger takes, and its last run."""
+    last = await batch_jobs.last_runs(store)
+    return JobList(jobs=[job_of(job, schedules, last.get(job.id)) for job in JOBS])
+
+
+@post(
+    "/jobs/{job:str}/trigger",
+    status_code=202,
+    summary="Trigger a batch job",
+    tags=["Jobs"],
+    responses=documented(examples.JOB_TRIGGERED, NotForTenants, IdempotencyKeyReused, status=202),
+)
+async def trigger_job(
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    job: JobPath,
+    data: JSONBody[TriggerBody | None] = None,
+    idempotency_key: IdempotencyKey = None,
+) -> JobTriggered:
+    """The batch workers have been told, once however often this is repeated under one `Idempotency-Key`.
+
+    A tenant triggers a job for itself alone. Jobs that cannot be limited to a tenant, and triggers for others, are for
+    the platform, under the system tenant. An unknown job and metadata that the job does not take are answered with 400.
+    """
+    wanted = job_named(job)
+    metadata = _limited_to(tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {}))
+    request_id = f"{tenant_id} {idempotency_key or uuid4()}"
+    try:
+        request = batch_jobs.by_hand(wanted, "api", request_id, metadata)
+        return triggered_of(await batch_jobs.trigger(store, bus, request))
+    except batch_jobs.RequestReused:
+        raise IdempotencyKeyReused from None
+
+
+def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
+    """The metadata as the caller may have it: for the platform as it is, for a tenant its own part of the job."""
+    if tenant_id == SYSTEM_TENANT:
+        return metadata
+    if TENANT_IDS not in job.fields:
+        raise NotForTenants
+    for field, named in ((TENANT_IDS, metadata.get("tenantIds", [])), (TENANT_ID, [metadata.get("tenantId")])):
+        if any(other not in (None, tenant_id) for other in named):
+            raise InvalidTrigger(field.name, "names another tenant", "your own tenant")
+    return metadata if "tenantId" in metadata else {**metadata, "tenantIds": [tenant_id]}
