@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from blocks.contracts.jobs import JOBS, Job
+from blocks.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 
 DEFAULTS = Path(__file__).with_name("config") / "default.yaml"
 
@@ -106,6 +107,13 @@ class BatchJobs(_Section, frozen=True, kw_only=True):
         return self.enabled and (job.active or self.cais_learning_enabled)
 
 
+class Approvals(_Section, frozen=True, kw_only=True):
+    link_secret: str
+
+    def __repr__(self) -> str:
+        return "Approvals(link_secret='***')"
+
+
 class FeatureFlags(_Section, frozen=True, kw_only=True):
     hitl_approvals: bool
 
@@ -135,6 +143,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     mirror: Mirror
     worker: Worker
     batch_jobs: BatchJobs
+    approvals: Approvals
     feature_flags: FeatureFlags
     thresholds: Thresholds
     simulators: Simulators
@@ -214,6 +223,11 @@ def _check(settings: Settings) -> None:
         raise BadSetting("setting cosmos_db.endpoint (COSMOS_DB_ENDPOINT) must begin with https:// or sqlite:")
     if settings.cosmos_db.endpoint.startswith("http") and not settings.cosmos_db.key:
         raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key")
+    if 0 < len(settings.approvals.link_secret) < LINK_SECRET_LENGTH_MIN:
+        raise BadSetting(
+            "setting approvals.link_secret (APPROVAL_LINK_SECRET) is too short: "
+            f"use {LINK_SECRET_LENGTH_MIN} or more random characters"
+        )
     if settings.simulators.min_delay_seconds > settings.simulators.max_delay_seconds:
         raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):

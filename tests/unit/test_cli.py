@@ -296,11 +296,19 @@ def test_settings_are_printed_with_their_secrets_masked(orchestrator: Cli) -> No
         RABBITMQ_URL="amqp://user:hunter2@broker/",
         COSMOS_DB_ENDPOINT="https://account.example/",
         COSMOS_DB_KEY="hunter2",
+        APPROVAL_LINK_SECRET="hunter2" * 5,
         PREFECT_API_URL="http://user:hunter2@prefect/api",
     )
     assert run.returncode == 0
     assert "hunter2" not in run.stdout
     assert "amqp://user:***@broker/" in run.stdout
+
+
+def test_a_link_secret_that_is_too_short_is_refused_unseen(orchestrator: Cli) -> None:
+    run = orchestrator.run("settings", APPROVAL_LINK_SECRET="hunter2")
+    assert run.returncode == 2
+    assert "hunter2" not in refusal(run)
+    assert "32 or more random characters" in refusal(run)
 
 
 def test_schemas_are_exported_one_file_per_event(orchestrator: Cli, tmp_path: Path) -> None:
