@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 MAX_RUNS = 10
 """How often a flow run may lose its worker before its executions count as failed."""
 
-_ENDED_LOOKBACK = timedelta(hours=1)
+_FIRST_LOOKBACK = timedelta(days=7)
+_LOOKBACK = timedelta(hours=1)
+"""How far before its last look the mirror looks again at runs that ended; the first look covers a long absence."""
+
 _ANNOUNCE_GRACE = timedelta(seconds=5)
 """A run announces its own endings; the mirror steps in when it has not done so for this long."""
 
@@ -59,6 +62,7 @@ class Mirror:
         self._store = store
         self._bus = bus
         self._flow_runs = flow_runs
+        self._ended_runs_seen_until = utc_now() - _FIRST_LOOKBACK
         self._blind_until = 0.0
         self._next_full_look = 0.0
 
@@ -77,7 +81,7 @@ class Mirror:
 
     async def fold_ended_runs(self) -> int:
         """Executions whose flow run ended without ending them are ended, or run again if their worker crashed."""
-        since = utc_now() - _ENDED_LOOKBACK
+        looked_at, since = utc_now(), self._ended_runs_seen_until - _LOOKBACK
         repairs = 0
         for run in await self._flow_runs.list_runs(states=("crashed", "cancelled", "failed"), since=since):
             left_open = await self._left_open(run)
@@ -90,6 +94,7 @@ class Mirror:
             else:
                 await asyncio.gather(*(self._end(stored, run) for stored in left_open))
             repairs += 1
+        self._ended_runs_seen_until = looked_at
         return repairs
 
     async def reschedule_lost_runs(self) -> int:
