@@ -63,7 +63,7 @@ async def accept(store: RecordStore, request: JobRequest) -> Stored[ExecutionRec
     except AlreadyExists:
         stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, wanted.id)
     if stored.record.triggers[0].digest != wanted.triggers[0].digest:
-        raise RequestReused(f"{request.key} has triggered {request.job.id} before, with other metadata")
+        raise RequestReused(f"this request id has triggered {request.job.id} before, with other metadata")
     return stored
 
 

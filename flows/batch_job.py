@@ -13,7 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
-from blocks import batch_jobs
+from blocks import batch_jobs, fault_points
 from blocks.batch_jobs import JobRequest
 from blocks.contracts.jobs import (
     WORKFLOW,
@@ -66,6 +66,7 @@ async def batch_job(job: str, metadata: str = "{}") -> State[None]:
     if skipped:
         return Completed(name="Skipped", message=skipped)
     accepted = await accept(request)
+    fault_points.reached("job-accepted")
     await wait_for_turn(request.job, accepted.record)
     sent = await send(accepted)
     return Completed(message=f"workflow.job.trigger {sent.record.trigger_ids[0]} is confirmed")
