@@ -9,6 +9,7 @@ from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
 from api.executions import cancel_execution, list_executions, read_execution
 from api.health import Probes
+from api.idempotency import idempotent
 from api.job_metrics import JobMetrics
 from api.jobs import list_jobs, trigger_job
 from api.metrics import metrics
@@ -30,7 +31,7 @@ def create_app(
         route_handlers=[
             list_executions,
             read_execution,
-            cancel_execution,
+            idempotent(store, cancel_execution),
             list_workflows,
             read_workflow,
             read_approval,

@@ -53,6 +53,14 @@ class ApprovalNotFound(NotFound):
     """The tenant has no such approval."""
 
 
+class KeyInUse(Exception):
+    """A request under the same Idempotency-Key is being carried out now."""
+
+
+class IdempotencyMismatch(Exception):
+    """The Idempotency-Key was used for another request."""
+
+
 class Problem(Document, frozen=True, kw_only=True):
     """One thing that is wrong with a request, and where."""
 
@@ -106,7 +114,11 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
     IdempotencyKeyReused: Answer(409, "IDEMPOTENCY_KEY_REUSED", "This key was used for another request"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
+    KeyInUse: Answer(
+        409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
+    ),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
+    IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     Unavailable: Answer(
         503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}
     ),

@@ -10,6 +10,7 @@ from api import examples
 from api.documents import Document
 from api.errors import ExecutionEnded, ExecutionNotFound, InvalidRequest, Problem
 from api.execution_documents import Execution, ExecutionPage, document_of, summary_of
+from api.idempotency import KEY_ERRORS
 from api.openapi import documented
 from api.parameters import one_of, text
 from api.records import Bus, Engine, Store, find
@@ -76,7 +77,7 @@ class Cancellation(Document, frozen=True, kw_only=True):
     status_code=200,
     summary="Cancel one execution",
     tags=["Executions"],
-    responses=documented(examples.EXECUTION, ExecutionNotFound, ExecutionEnded),
+    responses=documented(examples.EXECUTION, ExecutionNotFound, ExecutionEnded, *KEY_ERRORS),
 )
 async def cancel_execution(
     store: Store,

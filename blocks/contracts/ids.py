@@ -57,6 +57,11 @@ def job_trigger_event_id(job: str, scheduled_tick: str) -> str:
     return _computed("job-trigger", job, scheduled_tick)
 
 
+def idempotency_id(tenant_id: str, route: str, key: str) -> str:
+    """Id of the record of what a route answered the tenant under an Idempotency-Key."""
+    return _computed("idempotency", tenant_id, route, key)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

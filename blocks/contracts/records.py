@@ -172,3 +172,28 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     beat_at: datetime
     ready: bool = True
     flow_run_ids: list[str] = []
+
+
+class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A response as it was sent: the headers that belong to its content, and the content."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
+    """What became of the request that came under an Idempotency-Key; its `id` says whose, to which route, which key."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    digest: str
+    """SHA-256 of the request: tells its repetition from another request under the same key."""
+    held_until: datetime | None = None
+    """While a process works on it; after that moment, that process is taken for dead."""
+    answer: KeptAnswer | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """True once a request has ended without an answer that counts: the key may be used for any other."""
+        return self.held_until is None and self.answer is None
