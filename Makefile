@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- install ---------------------------------------------------------------------------------------------------------
 
@@ -52,6 +52,21 @@ up: setup ## Start the whole stack on this machine (ARGS="--without simulators")
 demo: setup ## Publish one opportunity event, watch its analysis and show the record
 	@$(BIN)/orchestrator demo $(ARGS)
 
+# --- containers ------------------------------------------------------------------------------------------------------
+
+IMAGE := workflow-orchestrator
+CA_SECRET = --secret id=ca,src=$(PIP_CERT)
+# The plugin where there is one, else the program that came before it.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+.PHONY: image
+image: ## Build the container image (BASE=… picks the image below it, ARGS="--network host" is for docker build)
+	@DOCKER_BUILDKIT=1 docker build --file deployments/Dockerfile --tag $(IMAGE) \
+	    $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(PIP_CERT),$(CA_SECRET)) $(ARGS) .
+
+.PHONY: compose-check
+compose-check: ## Check that compose.yaml is valid and deployments/.env has what it asks for
+	@$(COMPOSE) --file deployments/compose.yaml config --quiet && echo "compose-check: fine"
+
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 .PHONY: check
@@ -74,7 +89,8 @@ test-slow: setup test-tools ## Run the tests that take minutes
 	@$(BIN)/pytest -m slow $(ARGS)
 
 .PHONY: bench
-bench: setup test-tools ## Measure throughput and latency
+bench: setup test-tools ## Measure throughput and latency (ARGS="burst --events 500")
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || scripts/debian-packages postgresql
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 # --- maintain --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A private Prefect server: its own process, free port and SQLite file, tuned like the embedded one."""
+"""A private Prefect server: its own process, free port and database (a SQLite file unless told), tuned like ours."""
 
 import os
 import socket
@@ -21,8 +21,9 @@ START_LIMIT_SECONDS = 60.0
 class PrefectServer:
     """Lives from `start` to `close`; `kill` and `start` again is a crash and a restart on the same data and port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
         self.folder = folder
+        self._database_url = database_url or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
         self.port = _free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,6 +40,11 @@ class PrefectServer:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise TimeoutError((self.folder / "server.log").read_text()[-2000:])
             time.sleep(0.1)
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "it was never started"
+        return self._process.pid
 
     def kill(self) -> None:
         """The server is gone without a chance to finish anything."""
@@ -61,9 +67,8 @@ class PrefectServer:
         return inherited | {"PREFECT_HOME": str(self.folder), "PREFECT_API_URL": self.api_url}
 
     def _environment(self) -> dict[str, str]:
-        database = f"sqlite+aiosqlite:///{self.folder / 'prefect.db'}"
         tuned = {tuning.name: tuning.value for tuning in SERVER_TUNING}
-        return self.client_environment() | tuned | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}
+        return self.client_environment() | tuned | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": self._database_url}
 
     def _is_healthy(self) -> bool:
         try:

@@ -50,6 +50,11 @@ class RabbitMQNode:
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self._port}/"
 
+    @property
+    def pid(self) -> int:
+        assert self._server, "it does not run"
+        return self._server.pid
+
     def start(self) -> None:
         """The broker accepts connections. Raises `RuntimeError` with the end of its log if it does not."""
         if self._port_mapper is None:

@@ -1,0 +1,91 @@
+"""Fairness: how much longer one tenant's lone events take while another tenant has thousands pending."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from tests.benchmarks.options import Options
+from tests.benchmarks.percentiles import percentile
+from tests.benchmarks.report import Figure, Report
+from tests.benchmarks.stage import Database, Stage, System, events
+
+_EVERY_SECONDS = 0.5
+_LIMIT_SECONDS = 600
+_ENOUGH = 20
+"""So many of B's events must fall into A's backlog before their p95 says something."""
+
+
+async def measure(stage: Stage, options: Options) -> Report:
+    """B sends an event every half second: alone, while A's pending executions are worked off, and while A's burst
+    is still being taken in."""
+    count = options.count(5000, 40)
+    enough, alone_count = (1, 3) if options.quick else (_ENOUGH, 40)
+    database: Database = "sqlite" if options.quick else "postgresql"
+    async with stage.system(prefect=database, bus="embedded" if options.quick else "rabbitmq") as system:
+        await system.start_all()
+        sent = [0]
+
+        async def enough_alone() -> bool:
+            sent[0] += 1
+            return sent[0] > alone_count
+
+        alone = await _times_of_b(system, enough_alone)
+        backlog: list[float] = []
+        while len(backlog) < enough:
+            backlog += await _beside_backlog(system, count)
+        burst = await _beside_burst(system, count)
+    figures = [
+        Figure("B alone, p95", percentile(alone, 95), "s"),
+        Figure(f"B while A has {count} pending, p95", percentile(backlog, 95), "s"),
+        Figure("beside A's backlog : alone", percentile(backlog, 95) / percentile(alone, 95), "×", at_most=2),
+        Figure(f"B from the start of A's burst of {count}, p95", percentile(burst, 95), "s"),
+    ]
+    samples = [
+        {"b": name, "events": len(times), "p50": percentile(times, 50), "p95": percentile(times, 95), "max": max(times)}
+        for name, times in (("alone", alone), ("beside A's backlog", backlog), ("beside A's burst", burst))
+    ]
+    parameters = {"a_events": count, "b_every_seconds": _EVERY_SECONDS}
+    return Report("fairness", "tenant B beside tenant A: event → completed", parameters, figures, samples)
+
+
+async def _beside_backlog(system: System, count: int) -> list[float]:
+    """A's events are all taken in while no worker runs; B's begin with the first of A's that ends."""
+    system.stop(system.worker)
+    tenant_a = str(uuid4())
+    await system.bus.publish(*events(tenant_a, count))
+    await system.until_taken_in([tenant_a], count, within_seconds=_LIMIT_SECONDS)
+    system.start(system.worker)
+    await system.until_ended([tenant_a], 1, within_seconds=60)
+    return await _times_of_b(system, _has_ended(system, tenant_a, count))
+
+
+async def _beside_burst(system: System, count: int) -> list[float]:
+    tenant_a = str(uuid4())
+    publishing = asyncio.create_task(system.bus.publish(*events(tenant_a, count)))
+    await system.until_taken_in([tenant_a], 1, within_seconds=60)
+    times = await _times_of_b(system, _has_ended(system, tenant_a, count))
+    await publishing
+    return times
+
+
+def _has_ended(system: System, tenant_id: str, count: int) -> Callable[[], Awaitable[bool]]:
+    async def has_ended() -> bool:
+        return await system.records.ended([tenant_id]) >= count
+
+    return has_ended
+
+
+async def _times_of_b(system: System, is_over: Callable[[], Awaitable[bool]]) -> list[float]:
+    """Seconds from publishing each of B's events to its confirmed end; the records tell, so that nobody listens."""
+    tenant_b, sent_at = str(uuid4()), {}
+    while not await is_over():
+        [event] = events(tenant_b, 1)
+        sent_at[ids.execution_id(tenant_b, WORKFLOW, event.id)] = time.time()
+        await system.bus.publish(event)
+        await asyncio.sleep(_EVERY_SECONDS)
+    await system.until_ended([tenant_b], len(sent_at), within_seconds=_LIMIT_SECONDS)
+    ended = await system.records.all([tenant_b])
+    return [record.announced_at.timestamp() - sent_at[record.id] for record in ended if record.announced_at]
