@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from time import monotonic
 
+from api.approval_sweep import ApprovalSweep
 from blocks import batch_jobs, executions, signals
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs, rejections
@@ -40,15 +41,20 @@ _JOB_LIMIT = timedelta(hours=2)
 
 _LIVENESS_SECONDS = 1.0
 
+_APPROVAL_SECONDS = 3.0
+"""How often time passes for approvals, and how long a lost resume can hold a decided execution back."""
+
 
 async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
     """Looks and repairs until cancelled. A part that is down is logged once and looked at again."""
     async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs:
         mirror = Mirror(settings, store, bus, flow_runs)
+        sweep = ApprovalSweep(store, bus, flow_runs)
         async with asyncio.TaskGroup() as group:
             group.create_task(_for_ever(mirror.reschedule_lost_runs, _LIVENESS_SECONDS))
             group.create_task(_for_ever(mirror.fold_ended_runs, settings.mirror.interval_seconds))
             group.create_task(_for_ever(mirror.announce_owed, settings.mirror.interval_seconds))
+            group.create_task(_for_ever(sweep.tend_approvals, min(_APPROVAL_SECONDS, settings.mirror.interval_seconds)))
             group.create_task(_for_ever(mirror.close_unreported_jobs, settings.mirror.interval_seconds))
             group.create_task(_for_ever(mirror.send_owed_triggers, settings.mirror.interval_seconds))
 

@@ -1,22 +1,37 @@
-"""What every process does to an approval: request it, decide it, announce the decision. Each is safe to do twice."""
+"""What every process does to an approval: ask, decide, tell, follow up. Each is safe to do twice.
+
+The record is the truth: a decision counts once it is written, with the ETag of what it was decided on. What follows
+from it (its event, the suspended run that goes on) is done at once by whoever decided, and repeated by the mirror until
+`settled_at` says that nothing is owed.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from blocks import fault_points, signals
+from blocks.approval_clock import outcome_of_expiry
+from blocks.approval_decisions import AlreadyDecided as AlreadyDecided
+from blocks.approval_decisions import Vote, decided
+from blocks.approval_events import untold
 from blocks.clock import utc_now
-from blocks.contracts import ids
-from blocks.contracts.envelope import Event
-from blocks.contracts.events import EventData, HitlApprovalCompleted, HitlApprovalRequested, JsonObject
-from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.messages import to_message
-from blocks.ports import AlreadyExists, EventBus, RecordStore, Stored
+from blocks.ports import AlreadyExists, EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.queries import every
+
+log = logging.getLogger(__name__)
+
+_TRIES = 100
+
+Change = Callable[[ApprovalRecord], ApprovalRecord]
 
 
-class AlreadyDecided(Exception):
-    """Somebody decided first; `approval` carries the decision that counts."""
-
-    def __init__(self, approval: ApprovalRecord) -> None:
-        super().__init__(f"approval {approval.id} is not pending: it is {approval.status}")
-        self.approval = approval
+# --- ask -------------------------------------------------------------------------------------------------------------
 
 
 async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[ApprovalRecord]:
@@ -27,73 +42,169 @@ async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[
         return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
 
 
-async def announce_request(bus: EventBus, approval: ApprovalRecord) -> None:
-    """The platform has been told, under one id, that a person is asked."""
-    event: Event[EventData] = Event(
-        id=ids.approval_event_id(approval.id, "requested"),
-        tenant_id=approval.tenant_id,
-        timestamp=approval.requested_at,
-        data=HitlApprovalRequested(
-            tenant_id=approval.tenant_id,
-            opportunity_id=approval.opportunity_id,
-            risk_score=approval.risk_score,
-            amount=approval.amount,
-            requested_at=approval.requested_at,
-            owner_id=approval.owner_id,
-            correlation_id=approval.correlation_id,
-        ),
-    )
-    await bus.publish(to_message(event))
+# --- decide ----------------------------------------------------------------------------------------------------------
 
 
 async def decide(
     store: RecordStore,
-    pending: Stored[ApprovalRecord],
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    approval_id: str,
+    vote: Vote,
     *,
-    approved: bool,
-    decided_by: str,
-    comment: str,
-    through: str,
+    version: int | None = None,
+) -> ApprovalRecord:
+    """The vote is on the record, and what follows from it is under way.
+
+    Raises `Refused` if it does not count, `Stale` if the approval is no longer at this `version`, `NotFound`,
+    `Unavailable` if the store did not answer: then the vote may count or not, and can be repeated.
+    """
+    stored = await record_vote(store, tenant_id, approval_id, vote, version=version)
+    fault_points.reached("after-decision")
+    return await follow_up(store, bus, flow_runs, stored)
+
+
+async def record_vote(
+    store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
 ) -> Stored[ApprovalRecord]:
-    """The decision is on the record. Raises `AlreadyDecided` if there is one, `Stale` if one is being written now."""
-    if pending.record.status != "pending":
-        raise AlreadyDecided(pending.record)
-    decided = msgspec.structs.replace(
-        pending.record,
-        status="approved" if approved else "rejected",
-        decided_by=decided_by,
-        decided_at=utc_now(),
-        decided_through=through,
-        comment=comment or None,
+    """The vote is on the record, and nothing else has happened. Raises as `decide` does."""
+    return await change(
+        store, tenant_id, approval_id, lambda approval: decided(approval, vote, utc_now()), version=version
     )
-    return await store.replace(decided.tenant_id, pending.etag, decided)
 
 
-async def announce_decision(bus: EventBus, approval: ApprovalRecord) -> None:
-    """The platform has been told, under one id, what was decided."""
-    assert approval.decided_at is not None, "only a decided approval is announced"
-    event: Event[EventData] = Event(
-        id=ids.approval_event_id(approval.id, "completed"),
-        tenant_id=approval.tenant_id,
-        timestamp=approval.decided_at,
-        data=HitlApprovalCompleted(
-            tenant_id=approval.tenant_id,
-            opportunity_id=approval.opportunity_id,
-            approval_id=approval.id,
-            approved=approval.status == "approved",
-            decided_by=approval.decided_by or "",
-            decided_at=approval.decided_at,
-        ),
+async def change(
+    store: RecordStore, tenant_id: str, approval_id: str, make: Change, *, version: int | None = None
+) -> Stored[ApprovalRecord]:
+    """What `make` makes of the approval is on the record; it is asked again whenever somebody else was faster.
+
+    Raises what `make` raises. Raises `Stale` if the approval is no longer at this `version`; what `make` refuses anyway
+    is refused for its own reason (RFC 9110, 13.2.1: a precondition counts only where the request would have succeeded).
+    """
+    for attempt in range(_TRIES):
+        stored = await store.read(tenant_id, ApprovalRecord, approval_id)
+        new = make(stored.record)
+        if version not in (None, stored.record.version):
+            raise Stale(f"approval {approval_id} is at version {stored.record.version}, not {version}")
+        if new is stored.record:
+            return stored
+        try:
+            return await store.replace(tenant_id, stored.etag, new)
+        except Stale:
+            await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+    raise Unavailable(f"approval {approval_id} changed {_TRIES} times meanwhile")
+
+
+# --- follow up -------------------------------------------------------------------------------------------------------
+
+
+async def follow_up(
+    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, stored: Stored[ApprovalRecord]
+) -> ApprovalRecord:
+    """What follows has been tried: the platform told, the run resumed. What failed is the mirror's to repeat."""
+    try:
+        await announce(store, bus, stored)
+        await resume(store, bus, flow_runs, stored.record)
+    except (Unavailable, NotFound) as error:
+        log.warning("approval %s is %s; what follows comes later: %s", stored.record.id, stored.record.status, error)
+    return stored.record
+
+
+async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> Stored[ApprovalRecord]:
+    """All that has happened to the approval is confirmed by the broker, each under one id, and the record says so."""
+    approval = stored.record
+    if approval.told == len(approval.history):
+        return stored
+    await bus.publish(*(to_message(event) for event in untold(approval)))
+    # Nobody waits for one that hangs on no execution: told, it is done with.
+    is_done = approval.status != "pending" and approval.execution_id is None
+    told = msgspec.structs.replace(
+        approval, told=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
     )
-    await bus.publish(to_message(event))
+    try:
+        return await store.replace(approval.tenant_id, stored.etag, told)
+    except Stale:
+        return stored  # somebody else told it, or something more has happened, which is still to be told
+
+
+async def resume(store: RecordStore, bus: EventBus, flow_runs: FlowRuns, approval: ApprovalRecord) -> bool:
+    """The run that is suspended for this approval goes on, if there is one and it has nothing else to wait for.
+
+    A bare resume: the flow reads the decision from the record. False if Prefect refused: it is not suspended (yet).
+    """
+    execution = await waiting_execution(store, approval)
+    if execution is None or execution.flow_run_id is None or approval.status == "pending":
+        return False
+    if verdict(await approvals_of(store, execution)) is None:
+        return False
+    resumed = await flow_runs.resume(execution.flow_run_id, {})
+    if resumed:
+        await bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+    return resumed
+
+
+def with_bookkeeping(approval: ApprovalRecord, *, waits: int) -> ApprovalRecord:
+    """The same approval for everybody but ourselves: neither its version nor its history changes."""
+    return approval if approval.waits == waits else msgspec.structs.replace(approval, waits=waits)
+
+
+async def settle(store: RecordStore, stored: Stored[ApprovalRecord]) -> None:
+    """Nothing is owed any more. If something has happened meanwhile, that is looked after first."""
+    if stored.record.settled_at is None:
+        settled = msgspec.structs.replace(stored.record, settled_at=utc_now())
+        try:
+            await store.replace(settled.tenant_id, stored.etag, settled)
+        except Stale:
+            log.debug("approval %s changed while it was being settled", settled.id)
+
+
+# --- what an execution waits for -------------------------------------------------------------------------------------
+
+
+async def waiting_execution(store: RecordStore, approval: ApprovalRecord) -> ExecutionRecord | None:
+    """The execution that awaits this approval now."""
+    if approval.execution_id is None:
+        return None
+    try:
+        execution = (await store.read(approval.tenant_id, ExecutionRecord, approval.execution_id)).record
+    except NotFound:
+        return None
+    return execution if execution.status == "awaiting_approval" else None
+
+
+async def approvals_of(store: RecordStore, execution: ExecutionRecord) -> list[Stored[ApprovalRecord]]:
+    """Every approval that hangs on this execution, oldest first."""
+    of_execution = {"execution_id": execution.id}
+    return [stored async for stored in every(store, execution.tenant_id, ApprovalRecord, of_execution)]
+
+
+def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] | None:
+    """The approval that says how it goes on: the first that is not granted, or the last of all; None: not yet."""
+    refused = [stored for stored in asked if stored.record.status != "pending" and not is_granted(stored.record)]
+    if refused:
+        return refused[0]
+    if not asked or any(stored.record.status == "pending" for stored in asked):
+        return None
+    return max(asked, key=lambda stored: stored.record.decided_at or stored.record.created_at)
+
+
+def is_granted(approval: ApprovalRecord) -> bool:
+    """Approved by people, or by a rule that says so when nobody decides."""
+    return approval.status == "approved" or (approval.status == "expired" and approval.on_expiry == "approve")
 
 
 def summary(approval: ApprovalRecord) -> JsonObject:
     """Who decided what and when, as it stands in an execution's results."""
+    outcome = outcome_of_expiry(approval) if approval.status == "expired" else approval.status
     return {
         "approvalId": approval.id,
-        "approved": approval.status == "approved",
+        "approved": is_granted(approval),
+        "status": approval.status,
+        "outcome": outcome,
         "decidedBy": approval.decided_by,
         "decidedAt": approval.decided_at,
+        "decidedThrough": approval.decided_through,
         "comment": approval.comment,
+        "decisions": msgspec.to_builtins(approval.decisions),
     }

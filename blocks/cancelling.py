@@ -2,11 +2,10 @@
 
 import logging
 
-import msgspec
-
-from blocks import executions, signals
+from blocks import approval_changes, approvals, executions, signals
+from blocks.approval_decisions import Refused
 from blocks.clock import utc_now
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import check_transition
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
 
@@ -26,8 +25,9 @@ async def cancel_execution(
     before, cancelled = await _cancel(store, tenant_id, execution_id, reason)
     await executions.announce(store, bus, [cancelled])
     await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
+    if before.status == "awaiting_approval" or before.approval_ids:
+        await withdraw_approvals(store, before, reason)
     if before.status == "awaiting_approval":
-        await _withdraw_approvals(store, before)
         await _end_suspended_run(flow_runs, before)
     return (await store.read(tenant_id, ExecutionRecord, execution_id)).record
 
@@ -46,15 +46,18 @@ async def _cancel(
     raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being cancelled")
 
 
-async def _withdraw_approvals(store: RecordStore, execution: ExecutionRecord) -> None:
+async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:
     """Nobody is asked any more."""
-    asked = await store.query(execution.tenant_id, ApprovalRecord, {"execution_id": execution.id, "status": "pending"})
-    for stored in asked.items:
-        withdrawn = msgspec.structs.replace(stored.record, status="cancelled", decided_at=utc_now())
+    for stored in await approvals.approvals_of(store, execution):
         try:
-            await store.replace(execution.tenant_id, stored.etag, withdrawn)
-        except Stale:
-            log.info("approval %s was decided while its execution was being cancelled", stored.record.id)
+            await approvals.change(
+                store,
+                execution.tenant_id,
+                stored.record.id,
+                lambda one: approval_changes.cancelled(one, "system", reason, utc_now()),
+            )
+        except Refused:
+            log.info("approval %s was decided before its execution ended", stored.record.id)
 
 
 async def _end_suspended_run(flow_runs: FlowRuns, execution: ExecutionRecord) -> None:

@@ -5,9 +5,11 @@ from typing import Literal
 
 import msgspec
 
+from blocks import conditions
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW, AnalysisStep
+from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.events import JsonObject
-from blocks.contracts.records import ApprovalRule, ExecutionRecord, StepRecord, WorkflowDefinition
+from blocks.contracts.records import ExecutionRecord, StepRecord, WorkflowDefinition
 from blocks.ports import NotFound, RecordStore, Stored
 from blocks.settings import Settings
 
@@ -74,13 +76,19 @@ class Analysis:
 
     @property
     def needs_approval(self) -> bool:
-        """The tenant's rule, over the risk that was found and the amount that the event told."""
+        """The tenant's rule, over what was found and what the event told; or somebody else asked for one."""
         rule = self.rules.approval
-        return rule.enabled and self.risk_score >= rule.min_risk_score and self.amount >= rule.min_amount
+        ruled = rule.enabled and conditions.all_hold(rule.every_condition, self.facts)
+        return ruled or bool(self.stored.record.approval_ids)
 
     @property
-    def risk_score(self) -> float:
-        return _number(self.results.get("risk", {}).get("riskScore"))
+    def facts(self) -> JsonObject:
+        """What the conditions of a rule look at."""
+        record = self.stored.record
+        return {
+            "results": self.results,
+            "subject": {**record.input, "id": record.subject, "amount": self.amount},
+        }
 
     @property
     def amount(self) -> float:
@@ -91,6 +99,14 @@ class Analysis:
             place.get(key) for place in places if isinstance(place, dict) for key in ("Amount", "amount", "value")
         ]
         return next((_number(amount) for amount in amounts if isinstance(amount, int | float)), 0.0)
+
+    @property
+    def owner_id(self) -> str | None:
+        """Who owns the opportunity, if the triggering event tells."""
+        told = self.stored.record.input
+        places = (told.get("changes"), told.get("metadata"), told)
+        owners = [place.get(key) for place in places if isinstance(place, dict) for key in ("OwnerId", "ownerId")]
+        return next((owner for owner in owners if isinstance(owner, str) and owner), None)
 
     @property
     def awaits_approval(self) -> bool:

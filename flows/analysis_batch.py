@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from blocks import executions
+from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
@@ -19,6 +20,7 @@ from blocks.queries import every
 from blocks.steps import record_step, step_records
 from flows.analysis import Analysis
 from flows.approval_gate import continue_alone
+from flows.claims import newest
 from flows.inbox import Inbox
 from flows.runtime import Runtime
 
@@ -153,7 +155,7 @@ class AnalysisBatch:
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
         """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
         try:
-            return await self._move(analysis)
+            return await self._move_on_the_newest(analysis)
         except (Stale, InvalidTransition):
             log.warning("execution %s is no longer held by this run: its end is somebody else's to write", analysis.id)
         except Unavailable:
@@ -166,10 +168,20 @@ class AnalysisBatch:
                 return await executions.fail(self._runtime.store, analysis.stored, rejections.RUN_FAILED, said)
         return None
 
+    async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
+        """Moved, whatever was attached to the record meanwhile. Raises `Stale` if this run no longer holds it."""
+        while True:
+            try:
+                return await self._move(analysis)
+            except Stale:
+                analysis.stored = await newest(self._runtime.store, analysis.stored)
+
     async def _move(self, analysis: Analysis) -> Stored[ExecutionRecord]:
         findings = {"results": analysis.results, "missing_steps": analysis.missing_steps}
         store, failed = self._runtime.store, analysis.failed_step
         if failed is not None:
+            if analysis.stored.record.approval_ids:
+                await withdraw_approvals(store, analysis.stored.record, f"{failed.step} failed")
             code, error = failed.error_code or rejections.STEP_FAILED, failed.error or f"{failed.step} failed"
             return await executions.fail(store, analysis.stored, code, error, failed_step=failed.step, **findings)
         if analysis.needs_approval:

@@ -1,50 +1,60 @@
 """The approval gate: the execution waits for a person without holding a process.
 
 The approval record is the truth. Prefect's suspended run is only how the flow waits: when it is resumed, the flow
-starts from the top, finds its execution awaiting approval, and comes straight back here.
+starts from the top, finds its execution awaiting approval, comes straight back here and reads the record. What an
+operator types into Prefect's form is a vote like any other; a bare resume says nothing, and it waits again.
 """
 
+import logging
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
+from prefect.exceptions import Pause
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 
 from blocks import approvals, executions, signals
+from blocks.approval_decisions import Refused, Vote
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.approvals import Escalation, HistoryEntry
 from blocks.contracts.records import ApprovalRecord
-from blocks.ports import Stored
+from blocks.ports import NotFound, Stale, Stored, Unavailable
 from flows.analysis import Analysis
+from flows.claims import newest
 from flows.runtime import Runtime
+
+log = logging.getLogger(__name__)
 
 GATE = "analysis"
 
 
 class ApprovalInput(RunInput):
-    """The form that an operator fills in to resume the run in Prefect's UI."""
+    """The form that an operator may fill in to resume the run in Prefect's UI. Left empty, nothing is decided."""
 
-    approved: bool
-    decided_by: str
+    approved: bool | None = None
+    decided_by: str = ""
     comment: str = ""
+    form: dict[str, Any] | None = None
 
 
 async def pass_gate(world: Runtime, analysis: Analysis) -> None:
     """The execution has ended as the decision says; until there is one, the run is suspended (this raises `Pause`)."""
-    approval = await approvals.open_approval(world.store, _approval_of(analysis))
-    if approval.record.status == "pending":
-        await approvals.announce_request(world.bus, approval.record)
-        said = await asuspend_flow_run(wait_for_input=ApprovalInput, key=approval.record.id, timeout=None)
-        approval = await approvals.decide(
-            world.store,
-            approval,
-            approved=said.approved,
-            decided_by=said.decided_by,
-            comment=said.comment,
-            through="prefect-ui",
-        )
-    await approvals.announce_decision(world.bus, approval.record)
-    await _end(world, analysis, approval)
+    while True:
+        asked = await _asked(world, analysis)
+        verdict = approvals.verdict(asked)
+        if verdict is None:
+            await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
+            continue
+        try:
+            await _end(world, analysis, verdict.record)
+        except Stale:
+            analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
+            continue
+        await approvals.settle(world.store, await approvals.announce(world.store, world.bus, verdict))
+        return
 
 
 async def continue_alone(world: Runtime, analysis: Analysis) -> None:
@@ -61,33 +71,139 @@ async def continue_alone(world: Runtime, analysis: Analysis) -> None:
     await world.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
 
+# --- who is asked ----------------------------------------------------------------------------------------------------
+
+
+async def _asked(world: Runtime, analysis: Analysis) -> list[Stored[ApprovalRecord]]:
+    """What it waits for: what others asked for, else an approval of its own. The platform has been told."""
+    asked = await approvals.approvals_of(world.store, analysis.stored.record)
+    if not asked:
+        asked = [await approvals.open_approval(world.store, _approval_of(analysis))]
+    return [await approvals.announce(world.store, world.bus, stored) for stored in asked]
+
+
 def _approval_of(analysis: Analysis) -> ApprovalRecord:
-    record, now = analysis.stored.record, utc_now()
+    record, rule, now = analysis.stored.record, analysis.rules.approval, utc_now()
     results = record.results or {}
+    risk = results.get("risk", {})
+
+    def after(seconds: float) -> timedelta:
+        return timedelta(seconds=seconds)
+
     return ApprovalRecord(
         id=ids.approval_id(record.id, GATE),
         tenant_id=record.tenant_id,
         created_at=now,
         opportunity_id=record.subject,
-        risk_score=float(results.get("risk", {}).get("riskScore") or 0),
+        subject=record.subject,
+        risk_score=float(risk.get("riskScore") or 0),
         amount=analysis.amount,
         requested_at=now,
+        requested_by=WORKFLOW,
         execution_id=record.id,
         workflow=record.workflow,
         gate=GATE,
-        correlation_id=results.get("risk", {}).get("evaluationId"),
+        owner_id=analysis.owner_id,
+        correlation_id=risk.get("evaluationId"),
+        summary=_summary(analysis, risk),
+        context={key: results[key] for key in ("risk", "forecast", "recommendations") if key in results},
+        form_schema=rule.form_schema,
+        policy=rule.policy,
+        due_at=now + after(rule.due_after_seconds) if rule.due_after_seconds else None,
+        expires_at=now + after(rule.expires_after_seconds) if rule.expires_after_seconds else None,
+        on_expiry=rule.on_expiry,
+        on_reject=rule.on_reject,
+        reminders=sorted(now + after(seconds) for seconds in rule.remind_after_seconds),
+        escalations=[
+            Escalation(at=now + after(one.after_seconds), approvers=one.approvers) for one in rule.escalations
+        ],
+        history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
     )
 
 
-async def _end(world: Runtime, analysis: Analysis, approval: Stored[ApprovalRecord]) -> None:
-    decision = approvals.summary(approval.record)
-    results: dict[str, Any] = {**(analysis.stored.record.results or {}), "approval": decision}
-    if approval.record.status == "approved":
-        running = await executions.move(world.store, analysis.stored, "running", results=results)
-        ended = await executions.complete(world.store, running)
+def _summary(analysis: Analysis, risk: dict[str, Any]) -> str:
+    risks = len(risk.get("detectedRisks") or [])
+    return (
+        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score is {risk.get('riskScore')}, with "
+        f"{risks} detected risks, and its amount is {analysis.amount:,.0f}."
+    )
+
+
+# --- waiting ---------------------------------------------------------------------------------------------------------
+
+
+async def _wait(world: Runtime, asked: Stored[ApprovalRecord]) -> None:
+    """Somebody resumed the run, and if they said something, it was taken as a vote. Until then, raises `Pause`."""
+    said = await _suspended(world, asked.record)
+    if said.approved is not None:
+        await _take(world, asked.record, said)
     else:
-        error = f"rejected by {approval.record.decided_by}"
-        ended = await executions.fail(
-            world.store, analysis.stored, rejections.APPROVAL_REJECTED, error, results=results
-        )
+        log.info("approval %s: the run was resumed without a word; it looks at the record", asked.record.id)
+    # Prefect gives the same answer to the same key for ever: the next wait is another one.
+    await approvals.change(world.store, asked.record.tenant_id, asked.record.id, _waited(asked.record.waits))
+
+
+async def _suspended(world: Runtime, approval: ApprovalRecord) -> ApprovalInput:
+    key = approval.id if approval.waits == 0 else f"{approval.id}-{approval.waits}"
+    try:
+        return await asuspend_flow_run(wait_for_input=ApprovalInput, key=key, timeout=None)
+    except Pause:
+        # Who decided between our reading and this suspension found nothing to resume.
+        with suppress(Unavailable, NotFound):
+            now = await world.store.read(approval.tenant_id, ApprovalRecord, approval.id)
+            await approvals.resume(world.store, world.bus, world.flow_runs, now.record)
+        raise
+
+
+async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -> None:
+    """The operator's answer is on the record, or the log says why it does not count."""
+    vote = Vote(
+        actor=said.decided_by,
+        outcome="approved" if said.approved else "rejected",
+        channel="prefect-ui",
+        reason=said.comment or None,
+        form=said.form,
+    )
+    try:
+        await approvals.record_vote(world.store, approval.tenant_id, approval.id, vote)
+    except Refused as refusal:
+        log.warning("approval %s: the answer given in Prefect does not count: %s", approval.id, refusal)
+
+
+def _waited(times: int) -> approvals.Change:
+    def waited(approval: ApprovalRecord) -> ApprovalRecord:
+        return approvals.with_bookkeeping(approval, waits=max(approval.waits, times + 1))
+
+    return waited
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+async def _end(world: Runtime, analysis: Analysis, approval: ApprovalRecord) -> None:
+    results: dict[str, Any] = {**(analysis.stored.record.results or {}), "approval": approvals.summary(approval)}
+    reason = _reason_to_fail(approval)
+    if reason is None:
+        if analysis.stored.record.status == "awaiting_approval":
+            analysis.stored = await executions.move(world.store, analysis.stored, "running", results=results)
+        ended = await executions.complete(world.store, analysis.stored)
+    else:
+        code, error = reason
+        ended = await executions.fail(world.store, analysis.stored, code, error, results=results)
     await executions.announce(world.store, world.bus, [ended])
+
+
+def _reason_to_fail(approval: ApprovalRecord) -> tuple[str, str] | None:
+    """Code and message; None: it completes."""
+    if approvals.is_granted(approval):
+        return None
+    if approval.status == "cancelled":
+        return rejections.APPROVAL_CANCELLED, f"the approval was cancelled by {approval.decided_by}"
+    expired = approval.status == "expired"
+    if expired and approval.on_expiry != "reject":
+        return rejections.APPROVAL_EXPIRED, "nobody decided in time"
+    if approval.on_reject == "complete":
+        return None
+    return rejections.APPROVAL_REJECTED, "rejected: nobody decided in time" if expired else (
+        f"rejected by {approval.decided_by}"
+    )

@@ -37,3 +37,15 @@ async def claim(
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None
     raise Stale(f"execution {execution_id} changed {_TRIES} times while it was being claimed")
+
+
+async def newest(store: RecordStore, held: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """The execution as it is now, if it is still held under the same claim: somebody else has only added to it.
+
+    Raises `Stale` if it was taken over or has ended.
+    """
+    stored = await store.read(held.record.tenant_id, ExecutionRecord, held.record.id)
+    now, before = stored.record, held.record
+    if now.is_terminal or (now.flow_run_id, now.attempt) != (before.flow_run_id, before.attempt):
+        raise Stale(f"execution {now.id} is {now.status} in flow run {now.flow_run_id}, attempt {now.attempt}")
+    return stored

@@ -1,37 +1,98 @@
-"""Requests for approval from outside become approval records."""
+"""Requests for approval from outside become approval records; an open execution of their opportunity waits for them."""
 
+from msgspec.structs import replace
+
+from blocks import executions
 from blocks.approvals import open_approval
 from blocks.clock import utc_now
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.envelope import SERVICE, Event
 from blocks.contracts.events import HitlApprovalRequested
-from blocks.contracts.records import ApprovalRecord
-from blocks.ports import RecordStore
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.states import OPEN
+from blocks.ports import RecordStore, Stale, Stored
+from blocks.tenant_directory import enter_in_directory
+
+_TRIES = 20
 
 
 async def record_approval_request(store: RecordStore, event: Event[HitlApprovalRequested]) -> str:
-    """What became of the request: `recorded`, or `ignored` if it is our own, coming back to us.
+    """What became of the request: `recorded`, `attached` to an execution, `known` if its own gate asks for the same, or
+    `ignored` if it is our own, coming back to us.
 
-    Requests with one correlation id (risk-analytics sends its evaluation's) are one approval, however often they come.
+    Requests with one correlation id (risk-analytics sends its evaluation's), else of one evaluation of the opportunity,
+    are one approval, however often they come.
     """
     if event.source == SERVICE:
         return "ignored"
+    await enter_in_directory(store, event.tenant_id)
+    execution = await _open_execution(store, event)
+    if execution and await _asks_already(store, execution.record, event.data):
+        return "known"
+    approval = await open_approval(store, _approval_of(event, execution.record if execution else None))
+    if approval.record.execution_id is None or approval.record.status != "pending":
+        return "recorded"
+    return await _attach(store, approval)
+
+
+async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
+    """The oldest of the opportunity's analyses that has not ended, those that are under way first."""
+    of_subject = {"workflow": WORKFLOW, "subject": event.data.opportunity_id, "status": OPEN}
+    found = await store.query(event.tenant_id, ExecutionRecord, of_subject, newest_first=False)
+    return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
+
+
+async def _asks_already(store: RecordStore, execution: ExecutionRecord, data: HitlApprovalRequested) -> bool:
+    """Whether the execution's own gate asks about the same evaluation."""
+    evaluation = data.correlation_id or data.evaluation_id
+    if evaluation is None or execution.status != "awaiting_approval":
+        return False
+    of_execution = {"execution_id": execution.id, "correlation_id": evaluation}
+    found = await store.query(execution.tenant_id, ApprovalRecord, of_execution)
+    return any(stored.record.gate is not None for stored in found.items)
+
+
+def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord | None) -> ApprovalRecord:
     data, now = event.data, utc_now()
-    cause = data.correlation_id or event.id
-    await open_approval(
-        store,
-        ApprovalRecord(
-            id=ids.approval_id(f"{event.tenant_id}/{data.opportunity_id}", cause),
-            tenant_id=event.tenant_id,
-            created_at=now,
-            opportunity_id=data.opportunity_id,
-            risk_score=data.risk_score,
-            amount=data.amount,
-            requested_at=data.requested_at or now,
-            owner_id=data.owner_id,
-            approver_id=data.approver_id,
-            recipient_id=data.recipient_id,
-            correlation_id=data.correlation_id,
-        ),
+    cause = data.correlation_id or data.evaluation_id or event.id
+    return ApprovalRecord(
+        id=ids.approval_id(f"{event.tenant_id}/{data.opportunity_id}", cause),
+        tenant_id=event.tenant_id,
+        created_at=now,
+        opportunity_id=data.opportunity_id,
+        subject=data.opportunity_id,
+        risk_score=data.risk_score,
+        amount=data.amount,
+        requested_at=data.requested_at or now,
+        requested_by=event.source,
+        execution_id=execution.id if execution else None,
+        workflow=execution.workflow if execution else None,
+        owner_id=data.owner_id,
+        approver_id=data.approver_id,
+        recipient_id=data.recipient_id,
+        correlation_id=data.correlation_id,
+        summary=f"**Approve opportunity {data.opportunity_id}?** {event.source} asks: its risk score is "
+        f"{data.risk_score:g}, its amount {data.amount:,.0f}.",
+        history=[HistoryEntry(what="requested", at=data.requested_at or now, actor=event.source)],
+        told=1,  # by who asked
     )
-    return "recorded"
+
+
+async def _attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> str:
+    """Either the execution waits for the approval, or it has ended before it was asked to: the ETag decides which."""
+    record = approval.record
+    for _ in range(_TRIES):
+        execution = await store.read(record.tenant_id, ExecutionRecord, record.execution_id or "")
+        if execution.record.is_terminal:
+            await store.replace(record.tenant_id, approval.etag, replace(record, execution_id=None))
+            return "recorded"
+        if record.id in execution.record.approval_ids:
+            return "attached"
+        try:
+            await executions.change(store, execution, approval_ids=[*execution.record.approval_ids, record.id])
+            return "attached"
+        except Stale:
+            continue  # it has just moved: look again
+    raise Stale(f"execution {record.execution_id} changed {_TRIES} times while an approval was attached to it")

@@ -3,19 +3,18 @@
 import asyncio
 import hashlib
 import logging
-from contextlib import suppress
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from blocks import executions, fault_points
 from blocks.clock import utc_now
-from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
-from blocks.contracts.records import ExecutionRecord, TenantRecord, Trigger
+from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
+from blocks.tenant_directory import enter_in_directory
 from listeners.dispatcher import Dispatcher
 
 log = logging.getLogger(__name__)
@@ -95,11 +94,7 @@ class Intake:
         """The tenant is in the directory, so that every sweep finds its records from now on."""
         if tenant_id in self._known_tenants:
             return
-        entry = TenantRecord(
-            id=f"tenant:{tenant_id}", tenant_id=ids.SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id
-        )
-        with suppress(AlreadyExists):
-            await self._store.create(ids.SYSTEM_TENANT, entry)
+        await enter_in_directory(self._store, tenant_id)
         self._known_tenants.add(tenant_id)
 
 

@@ -130,6 +130,33 @@ class HitlApprovalCompleted(EventData, frozen=True, kw_only=True):
     decided_at: Moment
 
 
+class HitlApprovalReminded(EventData, frozen=True, kw_only=True):
+    """Those who may decide are reminded."""
+
+    event_type: ClassVar[str] = "hitl.approval.reminded"
+    tenant_id: Uuid
+    opportunity_id: SubjectId
+    approval_id: Uuid
+    reminded_at: Moment
+    approvers: list[str] = []
+    approver_roles: list[str] = []
+    due_at: Moment | None = None
+    expires_at: Moment | None = None
+
+
+class HitlApprovalEscalated(EventData, frozen=True, kw_only=True):
+    """More people may decide from now on; those named are all who may."""
+
+    event_type: ClassVar[str] = "hitl.approval.escalated"
+    tenant_id: Uuid
+    opportunity_id: SubjectId
+    approval_id: Uuid
+    escalated_at: Moment
+    approvers: list[str] = []
+    approver_roles: list[str] = []
+    expires_at: Moment | None = None
+
+
 class JobTrigger(EventData, frozen=True, kw_only=True):
     """Tells the batch workers to run a job; published under the system tenant."""
 
@@ -169,6 +196,7 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
     recipient_id: str | None = None
     correlation_id: str | None = None
     approval_url: str | None = None
+    evaluation_id: str | None = None
 
 
 # --- consumed --------------------------------------------------------------------------------------------------------
@@ -283,6 +311,8 @@ PUBLISHED: Mapping[str, type[EventData]] = {
         OpportunityAnalysisCompleted,
         OpportunityAnalysisFailed,
         HitlApprovalRequested,
+        HitlApprovalReminded,
+        HitlApprovalEscalated,
         HitlApprovalCompleted,
         JobTrigger,
         JobUnreported,

@@ -49,7 +49,7 @@ def approval_id(execution_id: str, gate: str) -> str:
 
 
 def approval_event_id(approval_id: str, what: str) -> str:
-    """Id of the event that tells `what` ("requested", "completed") happened to an approval."""
+    """Id of the event that tells `what` ("requested", "completed", "reminded-3") happened to an approval."""
     return _computed("approval-event", approval_id, what)
 
 

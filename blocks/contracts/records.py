@@ -9,6 +9,17 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from blocks.contracts.approvals import (
+    OUTCOMES,
+    ApprovalPolicy,
+    ApprovalRule,
+    Decision,
+    Escalation,
+    HistoryEntry,
+    OnExpiry,
+    OnReject,
+    Outcome,
+)
 from blocks.contracts.events import JsonObject
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
@@ -61,6 +72,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     error: str | None = None
     error_code: str | None = None
     failed_step: str | None = None
+    approval_ids: list[str] = []
+    """Approvals that somebody else asked for while it was open: it waits for them, whatever its own rule says."""
 
     @property
     def is_terminal(self) -> bool:
@@ -104,16 +117,42 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     decided_by: str | None = None
     decided_at: datetime | None = None
     decided_through: str | None = None
-    """The channel of the decision: `api`, `cli`, `prefect-ui`."""
+    """The channel of the decision: `api`, `cli`, `link`, `page`, `prefect-ui`."""
     comment: str | None = None
 
+    subject: str | None = None
+    requested_by: str | None = None
+    summary: str = ""
+    """What is asked, for the person who decides; Markdown."""
+    context: JsonObject = {}
+    """What that person must see: of an analysis `risk`, `forecast` and `recommendations`."""
+    form_schema: JsonObject | None = None
+    """JSON Schema (draft 2020-12) of the form that goes with a decision."""
+    options: tuple[Outcome, ...] = OUTCOMES
+    # Who asked before there was a policy demanded no reason, and its clients send none.
+    policy: ApprovalPolicy = ApprovalPolicy(reason_required="never")
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    on_expiry: OnExpiry = "fail"
+    on_reject: OnReject = "fail"
+    reminders: list[datetime] = []
+    """When to remind; those that were sent are gone from here, and in the history."""
+    escalations: list[Escalation] = []
+    """Those still to come."""
+    decisions: list[Decision] = []
+    history: list[HistoryEntry] = []
+    claimed_by: str | None = None
+    used_links: list[str] = []
+    """Nonces of links through which somebody decided: none is good twice."""
+    version: int = 1
+    """Counts what happened to it; the ETag of the wire. Our own bookkeeping below does not count."""
 
-class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A person must approve when the feature is on and both limits are reached (inclusive)."""
-
-    enabled: bool = False
-    min_risk_score: float = 0.8
-    min_amount: float = 1_000_000
+    told: int = 0
+    """How many entries of the history have been announced."""
+    waits: int = 0
+    """How often its suspended run was resumed without a decision; each wait is a new one for Prefect."""
+    settled_at: datetime | None = None
+    """When all that follows from the decision was done: announced, and the execution gone on. None: look after it."""
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):

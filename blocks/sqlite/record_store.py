@@ -150,6 +150,7 @@ _INDEXED = (
     ("workflow_executions", "status", 100),
     ("workflow_steps", "executionId", 4),
     ("hitl_approvals", "status", 100),
+    ("hitl_approvals", "executionId", 1),
 )
 
 _TABLES = [
@@ -174,6 +175,12 @@ _UNANNOUNCED = f"""
     WHERE {_extract("announcedAt")} IS NULL;
 """
 
+# Approvals that somebody has to look after: those that are pending, and the few whose decision is not followed up.
+_UNSETTLED = f"""
+    CREATE INDEX IF NOT EXISTS hitl_approvals_unsettled ON hitl_approvals (tenant_id, kind, sort_key)
+    WHERE {_extract("settledAt")} IS NULL;
+"""
+
 # SQLite plans with what it was told of the data, and told nothing it answers "any of these ids" by walking all records.
 # So it is told, by rows as ANALYZE writes them: https://sqlite.org/fileformat2.html#stat1tab
 _SHAPES = [
@@ -181,11 +188,12 @@ _SHAPES = [
     *((table, f"{table}_by_age", "1000000 10000 10000 1") for table in CONTAINERS),
     *((table, f"{table}_by_{key}", f"1000000 10000 10000 {sharing} 1") for table, key, sharing in _INDEXED),
     ("workflow_executions", "workflow_executions_unannounced", "10000 100 100 1"),
+    ("hitl_approvals", "hitl_approvals_unsettled", "10000 100 100 1"),
 ]
 
 _SCHEMA = f"""
     BEGIN IMMEDIATE;
-    {"".join((*_TABLES, *_INDEXES, _UNANNOUNCED))}
+    {"".join((*_TABLES, *_INDEXES, _UNANNOUNCED, _UNSETTLED))}
     ANALYZE sqlite_schema;
     DELETE FROM sqlite_stat1;
     INSERT INTO sqlite_stat1 VALUES {", ".join(str(shape) for shape in _SHAPES)};

@@ -38,6 +38,12 @@ EXAMPLES: list[events.EventData] = [
         workflow_id=EXECUTION, opportunity_id=OPPORTUNITY, error="no answer", failed_step="forecast"
     ),
     events.HitlApprovalRequested(opportunity_id=OPPORTUNITY, risk_score=0.9, amount=2e6, requested_at=NOW),
+    events.HitlApprovalReminded(
+        tenant_id=TENANT, opportunity_id=OPPORTUNITY, approval_id=str(uuid4()), reminded_at=NOW, approvers=["ann"]
+    ),
+    events.HitlApprovalEscalated(
+        tenant_id=TENANT, opportunity_id=OPPORTUNITY, approval_id=str(uuid4()), escalated_at=NOW, approver_roles=["vp"]
+    ),
     events.HitlApprovalCompleted(
         tenant_id=TENANT,
         opportunity_id=OPPORTUNITY,

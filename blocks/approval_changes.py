@@ -1,0 +1,70 @@
+"""What else can happen to an approval while it is pending: each a new record from an old one; pure."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from blocks.approval_decisions import InvalidVote, Refused, changed, check_actor, check_open
+from blocks.contracts.approvals import Approvers, HistoryEntry
+from blocks.contracts.records import ApprovalRecord
+
+
+class ClaimedByAnother(Refused):
+    """Somebody else has it in hand; `approval.claimed_by` says who."""
+
+    def __init__(self, approval: ApprovalRecord) -> None:
+        super().__init__(approval, f"approval {approval.id} is claimed by {approval.claimed_by}")
+
+
+def claimed(approval: ApprovalRecord, actor: str, roles: frozenset[str], now: datetime) -> ApprovalRecord:
+    """The others see that this person has it in hand; they may still decide."""
+    check_open(approval, now)
+    check_actor(approval, actor, roles)
+    if approval.claimed_by not in (None, actor):
+        raise ClaimedByAnother(approval)
+    return changed(approval, HistoryEntry(what="claimed", at=now, actor=actor), claimed_by=actor)
+
+
+def released(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
+    """Nobody has it in hand any more."""
+    check_open(approval, now)
+    if approval.claimed_by not in (None, actor):
+        raise ClaimedByAnother(approval)
+    return changed(approval, HistoryEntry(what="released", at=now, actor=actor), claimed_by=None)
+
+
+def delegated(
+    approval: ApprovalRecord, actor: str, roles: frozenset[str], to: str, note: str | None, now: datetime
+) -> ApprovalRecord:
+    """`to` may decide in place of `actor`, who must be an approver."""
+    check_open(approval, now)
+    check_actor(approval, actor, roles)
+    check_actor(replace(approval, policy=replace(approval.policy, approvers=Approvers())), to, frozenset())
+    before = approval.policy.approvers
+    users = [user for user in before.users if user not in (actor, to)] + [to]
+    policy = replace(approval.policy, approvers=replace(before, users=users))
+    entry = HistoryEntry(what="delegated", at=now, actor=actor, note=f"to {to}: {note}" if note else f"to {to}")
+    return changed(approval, entry, policy=policy, claimed_by=None)
+
+
+def reminded(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
+    """Its approvers are reminded."""
+    check_open(approval, now)
+    return changed(approval, HistoryEntry(what="reminded", at=now, actor=actor))
+
+
+def extended(approval: ApprovalRecord, actor: str, expires_at: datetime, now: datetime) -> ApprovalRecord:
+    """It expires later. Raises `InvalidVote` for a moment that is not later than now and than before."""
+    check_open(approval, now)
+    if expires_at <= max(now, approval.expires_at or now):
+        raise InvalidVote(approval, "expiresAt", "must be later than it is now, and in the future")
+    entry = HistoryEntry(what="extended", at=now, actor=actor, note=f"to {expires_at.isoformat()}")
+    return changed(approval, entry, expires_at=expires_at)
+
+
+def cancelled(approval: ApprovalRecord, actor: str, reason: str | None, now: datetime) -> ApprovalRecord:
+    """Nobody is asked any more. An overdue one can still be cancelled until the clock has come round to it."""
+    if approval.status != "pending":
+        check_open(approval, now)
+    entry = HistoryEntry(what="cancelled", at=now, actor=actor, note=reason)
+    return changed(approval, entry, status="cancelled", decided_by=actor, decided_at=now, comment=reason)

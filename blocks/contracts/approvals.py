@@ -1,0 +1,137 @@
+"""What an approval is made of: who may decide, what was decided, what happened to it, and when one is asked for."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from blocks.contracts.events import JsonObject
+
+Outcome = Literal["approved", "rejected"]
+OUTCOMES: tuple[Outcome, ...] = ("approved", "rejected")
+
+OnExpiry = Literal["reject", "approve", "escalate", "fail"]
+"""What comes of it when nobody decides in time; `escalate` asks more people first, and fails after the last."""
+
+OnReject = Literal["fail", "complete"]
+"""How an execution ends when a person says no."""
+
+ReasonRequired = Literal["never", "on-reject", "always"]
+
+What = Literal[
+    "requested",
+    "claimed",
+    "released",
+    "delegated",
+    "reminded",
+    "escalated",
+    "extended",
+    "voted",
+    "decided",
+    "expired",
+    "cancelled",
+]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of what a record contains."""
+
+
+class Approvers(Part, frozen=True, kw_only=True):
+    """Who may decide: these users, and whoever has one of these roles. Nobody named: every user of the tenant."""
+
+    users: list[str] = []
+    roles: list[str] = []
+
+    def include(self, actor: str, roles: frozenset[str]) -> bool:
+        return not (self.users or self.roles) or actor in self.users or not roles.isdisjoint(self.roles)
+
+
+class ApprovalPolicy(Part, frozen=True, kw_only=True):
+    """What makes a decision count."""
+
+    approvers: Approvers = Approvers()
+    quorum: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    """So many different people must approve; the first who rejects decides."""
+    allow_self: bool = False
+    """Whether who asked for it, or owns what it is about, may decide it."""
+    reason_required: ReasonRequired = "on-reject"
+
+
+class Escalation(Part, frozen=True, kw_only=True):
+    """From this moment on, these people may decide, too."""
+
+    at: datetime
+    approvers: Approvers
+
+
+class Decision(Part, frozen=True, kw_only=True):
+    """What one person said."""
+
+    actor: str
+    channel: str
+    """`api`, `cli`, `link`, `page` or `prefect-ui`."""
+    outcome: Outcome
+    at: datetime
+    form: JsonObject | None = None
+    reason: str | None = None
+
+
+class HistoryEntry(Part, frozen=True, kw_only=True):
+    """One thing that happened to an approval; entries are only ever added."""
+
+    what: What
+    at: datetime
+    actor: str | None = None
+    channel: str | None = None
+    outcome: str | None = None
+    note: str | None = None
+
+
+# --- when a person is asked ------------------------------------------------------------------------------------------
+
+Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "exists"]
+
+
+class Condition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. What is missing holds for nothing but `ne`."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    """Dotted, from `results` (what the steps found) or `subject` (the triggering event, with its `id` and `amount`)."""
+    op: Operator
+    value: Any = None
+
+
+class EscalationStep(Part, frozen=True, kw_only=True):
+    """So long after the request, these people are asked, too."""
+
+    after_seconds: Annotated[float, msgspec.Meta(gt=0)]
+    approvers: Approvers
+
+
+class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A person must approve when the rule is enabled and all its conditions hold."""
+
+    enabled: bool = False
+    min_risk_score: float = 0.8
+    min_amount: float = 1_000_000
+    conditions: list[Condition] | None = None
+    """None: the risk score and the amount reach the two limits above (inclusive)."""
+    policy: ApprovalPolicy = ApprovalPolicy()
+    form_schema: JsonObject | None = None
+    due_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    expires_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """None: it waits for ever."""
+    on_expiry: OnExpiry = "fail"
+    on_reject: OnReject = "fail"
+    remind_after_seconds: list[Annotated[float, msgspec.Meta(gt=0)]] = []
+    escalations: list[EscalationStep] = []
+
+    @property
+    def every_condition(self) -> list[Condition]:
+        if self.conditions is not None:
+            return self.conditions
+        return [
+            Condition(path="results.risk.riskScore", op="gte", value=self.min_risk_score),
+            Condition(path="subject.amount", op="gte", value=self.min_amount),
+        ]

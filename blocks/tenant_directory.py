@@ -1,0 +1,15 @@
+"""The directory of tenants: whose records a sweep has to visit."""
+
+from contextlib import suppress
+
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.records import TenantRecord
+from blocks.ports import AlreadyExists, RecordStore
+
+
+async def enter_in_directory(store: RecordStore, tenant_id: str) -> None:
+    """The tenant is in the directory, so that every sweep finds its records from now on."""
+    entry = TenantRecord(id=f"tenant:{tenant_id}", tenant_id=ids.SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id)
+    with suppress(AlreadyExists):
+        await store.create(ids.SYSTEM_TENANT, entry)
