@@ -150,7 +150,8 @@ class Dispatcher:
         self._forget_dispatched()
         settled_before = utc_now() - age
         for tenant_id in await tenants(self._store):
-            async for stored in every(self._store, tenant_id, ExecutionRecord, {"status": "pending"}):
+            pending = {"workflow": WORKFLOW, "status": "pending"}
+            async for stored in every(self._store, tenant_id, ExecutionRecord, pending):
                 record = stored.record
                 if record.created_at <= settled_before and record.id not in self._dispatched:
                     self.submit(tenant_id, record.id, record.priority)
