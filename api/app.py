@@ -36,7 +36,7 @@ def create_app(
             read_workflow,
             read_approval,
             list_jobs,
-            trigger_job,
+            idempotent(store, trigger_job),
             read_dispatch,
             change_limits,
             set_share,

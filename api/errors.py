@@ -37,10 +37,6 @@ class ExecutionNotFound(NotFound):
     """The tenant has no such execution."""
 
 
-class IdempotencyKeyReused(Exception):
-    """The key has triggered the job before, with other metadata."""
-
-
 class ExecutionEnded(Exception):
     """The execution has ended; nothing changes it any more."""
 
@@ -112,7 +108,6 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
-    IdempotencyKeyReused: Answer(409, "IDEMPOTENCY_KEY_REUSED", "This key was used for another request"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}

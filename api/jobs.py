@@ -1,14 +1,15 @@
 """`/api/v1/jobs`: the scheduled batch jobs, and how to trigger one by hand."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
-from litestar import get, post
+from litestar import Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody, PathParameter, SkipValidation
+from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api import examples
-from api.errors import IdempotencyKeyReused, NotForTenants
+from api.errors import IdempotencyMismatch, NotForTenants
+from api.idempotency import HEADER, KEY_ERRORS
 from api.job_documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
 from api.openapi import documented
 from api.records import Bus, Store
@@ -23,17 +24,6 @@ Schedules = SkipValidation[NamedDependency[BatchJobs]]
 
 JobPath = Annotated[str, PathParameter(name="job", description="The job's id, e.g. `outcome-sync`")]
 
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="Names this request: repeated under the same key, it triggers once",
-        min_length=1,
-        max_length=200,
-        schema_extra={"one_of": None, "type": "string"},
-    ),
-]
-
 
 @get("/jobs", summary="List the batch jobs", tags=["Jobs"], responses=documented(examples.JOB_LIST))
 async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> JobList:
@@ -47,29 +37,30 @@ async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> 
     status_code=202,
     summary="Trigger a batch job",
     tags=["Jobs"],
-    responses=documented(examples.JOB_TRIGGERED, NotForTenants, IdempotencyKeyReused, status=202),
+    responses=documented(examples.JOB_TRIGGERED, NotForTenants, *KEY_ERRORS, status=202),
 )
 async def trigger_job(
+    request: Request[Any, Any, Any],
     store: Store,
     bus: Bus,
     tenant_id: TenantId,
     job: JobPath,
     data: JSONBody[TriggerBody | None] = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> JobTriggered:
-    """The batch workers have been told, once however often this is repeated under one `Idempotency-Key`.
+    """The batch workers have been told.
 
     A tenant triggers a job for itself alone. Jobs that cannot be limited to a tenant, and triggers for others, are for
     the platform, under the system tenant. An unknown job and metadata that the job does not take are answered with 400.
     """
     wanted = job_named(job)
     metadata = _limited_to(tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {}))
-    request_id = f"{tenant_id} {idempotency_key or uuid4()}"
+    # Computed from the key, so that a request whose answer was lost with its process is sent under the same id, too.
+    request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
     try:
-        request = batch_jobs.by_hand(wanted, "api", request_id, metadata)
-        return triggered_of(await batch_jobs.trigger(store, bus, request))
+        wish = batch_jobs.by_hand(wanted, "api", request_id, metadata)
+        return triggered_of(await batch_jobs.trigger(store, bus, wish))
     except batch_jobs.RequestReused:
-        raise IdempotencyKeyReused from None
+        raise IdempotencyMismatch from None
 
 
 def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
