@@ -52,6 +52,7 @@ class RabbitMQ(_Section, frozen=True, kw_only=True):
     exchange: str
     queue: str
     batch_jobs_queue: str
+    webhooks_queue: str
     prefetch: AtLeastOne
 
     def __repr__(self) -> str:
@@ -114,6 +115,12 @@ class Approvals(_Section, frozen=True, kw_only=True):
         return "Approvals(link_secret='***')"
 
 
+class Webhooks(_Section, frozen=True, kw_only=True):
+    allowed_hosts: str
+    timeout_seconds: Seconds
+    retry_delay_seconds: Seconds
+
+
 class FeatureFlags(_Section, frozen=True, kw_only=True):
     hitl_approvals: bool
 
@@ -144,6 +151,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     worker: Worker
     batch_jobs: BatchJobs
     approvals: Approvals
+    webhooks: Webhooks
     feature_flags: FeatureFlags
     thresholds: Thresholds
     simulators: Simulators

@@ -4,10 +4,13 @@ from blocks.contracts.events import CONSUMED, JobTrigger
 from blocks.ports import Queue
 from blocks.settings import Settings
 
+WEBHOOK_DUE = "workflow.webhook.due"
+"""From the listener to itself: one subscription is to be told of the event in the body."""
+
 
 def topology(settings: Settings) -> list[Queue]:
     """Every queue that must exist before this system starts."""
-    return [intake_queue(settings), batch_jobs_queue(settings)]
+    return [intake_queue(settings), batch_jobs_queue(settings), webhooks_queue(settings)]
 
 
 def intake_queue(settings: Settings) -> Queue:
@@ -18,3 +21,12 @@ def intake_queue(settings: Settings) -> Queue:
 def batch_jobs_queue(settings: Settings) -> Queue:
     """What the batch workers of risk-analytics read. Declared here, so that no trigger is lost before they start."""
     return Queue(name=settings.rabbitmq.batch_jobs_queue, bindings=(JobTrigger.event_type,))
+
+
+def webhooks_queue(settings: Settings) -> Queue:
+    """What the listener tells webhooks of: the life of approvals."""
+    return Queue(
+        name=settings.rabbitmq.webhooks_queue,
+        bindings=("hitl.approval.*", WEBHOOK_DUE),
+        retry_delay_seconds=settings.webhooks.retry_delay_seconds,
+    )

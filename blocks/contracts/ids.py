@@ -62,6 +62,11 @@ def idempotency_id(tenant_id: str, route: str, key: str) -> str:
     return _computed("idempotency", tenant_id, route, key)
 
 
+def webhook_delivery_id(subscription_id: str, event_id: str) -> str:
+    """Id of the message that has one subscription told of one event."""
+    return _computed("webhook-delivery", subscription_id, event_id)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

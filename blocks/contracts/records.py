@@ -213,6 +213,20 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     flow_run_ids: list[str] = []
 
 
+class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
+    """Where a tenant wants to be told of events of these types; the secret signs what is sent there."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    url: str
+    event_types: list[str]
+    secret: str
+    active: bool = True
+
+    def __repr__(self) -> str:  # a URL may hold a secret, too
+        return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"
+
+
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A response as it was sent: the headers that belong to its content, and the content."""
 

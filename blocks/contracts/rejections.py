@@ -30,3 +30,6 @@ APPROVAL_EXPIRED: Final = "approval-expired"
 APPROVAL_CANCELLED: Final = "approval-cancelled"
 JOB_FAILED: Final = "job-failed"
 JOB_UNREPORTED: Final = "job-unreported"
+
+WEBHOOK_REFUSED: Final = "webhook-refused"
+WEBHOOK_FAILED: Final = "webhook-failed"

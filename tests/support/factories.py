@@ -14,8 +14,10 @@ from blocks.contracts.records import (
     StepRecord,
     TenantRecord,
     Trigger,
+    WebhookSubscription,
     WorkflowDefinition,
 )
+from blocks.webhooks import EVENT_TYPES
 
 A_TENANT = "11111111-1111-4111-8111-111111111111"
 ANOTHER_TENANT = "22222222-2222-4222-8222-222222222222"
@@ -86,6 +88,19 @@ def a_definition(**changes: Any) -> WorkflowDefinition:
         step_timeout_seconds=300.0,
     )
     return replace(definition, **changes)
+
+
+def a_webhook(**changes: Any) -> WebhookSubscription:
+    """A subscription to every event there is."""
+    webhook = WebhookSubscription(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        url="https://hooks.example/approvals",
+        event_types=sorted(EVENT_TYPES),
+        secret="whsec_of-the-test",
+    )
+    return replace(webhook, **changes)
 
 
 def a_tenant_record(**changes: Any) -> TenantRecord:

@@ -105,6 +105,17 @@ async def test_another_execution_under_the_same_key_is_refused(api: Api) -> None
     assert 422 == refused.status_code
 
 
+async def test_another_user_of_the_tenant_does_not_get_the_first_ones_answer(api: Api) -> None:
+    path = await an_open_execution(api)
+    headers = {"X-Tenant-ID": A_TENANT, "Idempotency-Key": "key-1"}
+
+    answers = [
+        await api.client.post(path, json=SOLD, headers={**headers, "X-User-ID": user}) for user in ("ann", "ben", "ann")
+    ]
+
+    assert [200, 422, 200] == [answer.status_code for answer in answers]
+
+
 async def test_tenants_do_not_share_keys(api: Api) -> None:
     await send(api, await an_open_execution(api), SOLD)
     theirs = an_execution(tenant_id=ANOTHER_TENANT)

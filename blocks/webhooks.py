@@ -1,0 +1,122 @@
+"""Webhooks: who wants to be told of which events, and how a telling is signed.
+
+A subscription is a record of its tenant; its secret signs every delivery, so that the receiver can tell ours from
+others'. Deliveries come at least once, in no order; the header `X-Orchestrator-Delivery` is the event's id and tells
+twins apart.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import uuid4
+
+import msgspec
+
+from blocks.clock import utc_now
+from blocks.contracts.envelope import SERVICE, WireEnvelope
+from blocks.contracts.events import PUBLISHED
+from blocks.contracts.records import WebhookSubscription
+from blocks.outgoing_http import HostRules, OutgoingHttp
+from blocks.ports import NotFound, RecordStore, Stale
+from blocks.queries import every
+
+EVENT_PREFIX = "hitl.approval."
+EVENT_TYPES = {name: data for name, data in PUBLISHED.items() if name.startswith(EVENT_PREFIX)}
+"""What can be subscribed to."""
+
+TEST_EVENT = "webhook.test"
+SUBSCRIPTIONS_MAX = 20
+
+SIGNATURE_HEADER = "X-Orchestrator-Signature"
+EVENT_HEADER = "X-Orchestrator-Event"
+DELIVERY_HEADER = "X-Orchestrator-Delivery"
+
+
+class UnknownEventTypes(Exception):
+    """Nobody can subscribe to these."""
+
+    def __init__(self, unknown: Sequence[str]) -> None:
+        super().__init__(f"no such event: {', '.join(unknown)}; there are {', '.join(sorted(EVENT_TYPES))}")
+
+
+class TooManyWebhooks(Exception):
+    """The tenant has as many webhooks as one may have."""
+
+
+async def subscribe(
+    store: RecordStore, tenant_id: str, url: str, event_types: Sequence[str], rules: HostRules
+) -> WebhookSubscription:
+    """The tenant's new subscription, with its secret; no event types stands for all there are.
+
+    Raises `DestinationRefused`, `UnknownEventTypes`, `TooManyWebhooks`.
+    """
+    rules.check(url)
+    unknown = [name for name in event_types if name not in EVENT_TYPES]
+    if unknown:
+        raise UnknownEventTypes(unknown)
+    if await store.count(tenant_id, WebhookSubscription) >= SUBSCRIPTIONS_MAX:
+        raise TooManyWebhooks(f"a tenant has at most {SUBSCRIPTIONS_MAX} webhooks")
+    subscription = WebhookSubscription(
+        id=str(uuid4()),
+        tenant_id=tenant_id,
+        created_at=utc_now(),
+        url=url,
+        event_types=sorted(set(event_types) or EVENT_TYPES),
+        secret=f"whsec_{secrets.token_urlsafe(32)}",
+    )
+    return (await store.create(tenant_id, subscription)).record
+
+
+async def subscriptions(store: RecordStore, tenant_id: str) -> list[WebhookSubscription]:
+    """All of the tenant's, oldest first."""
+    return [stored.record async for stored in every(store, tenant_id, WebhookSubscription)]
+
+
+async def subscription(store: RecordStore, tenant_id: str, id: str) -> WebhookSubscription:
+    """Raises `NotFound`."""
+    try:
+        return (await store.read(tenant_id, WebhookSubscription, id)).record
+    except NotFound:
+        raise NotFound(f"tenant {tenant_id} has no webhook {id}") from None
+
+
+async def unsubscribe(store: RecordStore, tenant_id: str, id: str) -> WebhookSubscription:
+    """The subscription is gone, and what was under way to it goes nowhere. Raises `NotFound`."""
+    removed = await subscription(store, tenant_id, id)
+    await store.delete(tenant_id, WebhookSubscription, id)
+    return removed
+
+
+async def deactivate(store: RecordStore, tenant_id: str, id: str) -> None:
+    """Nothing is sent to the subscription any more; its tenant still sees it."""
+    try:
+        stored = await store.read(tenant_id, WebhookSubscription, id)
+        await store.replace(tenant_id, stored.etag, msgspec.structs.replace(stored.record, active=False))
+    except (NotFound, Stale):
+        pass  # somebody else has seen to it
+
+
+async def deliver(http: OutgoingHttp, to: WebhookSubscription, event_type: str, event_id: str, body: bytes) -> int:
+    """The status the receiver answered with. Raises `DestinationRefused`, `NoAnswer`."""
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": SERVICE,
+        EVENT_HEADER: event_type,
+        DELIVERY_HEADER: event_id,
+        SIGNATURE_HEADER: signature(to.secret, body, utc_now()),
+    }
+    return await http.post(to.url, body, headers)
+
+
+async def deliver_test(http: OutgoingHttp, to: WebhookSubscription) -> int:
+    """The status the receiver answered an event of type `webhook.test` with. Raises as `deliver` does."""
+    event = WireEnvelope(id=str(uuid4()), type=TEST_EVENT, timestamp=utc_now(), tenant_id=to.tenant_id, data={})
+    return await deliver(http, to, TEST_EVENT, event.id, msgspec.json.encode(event))
+
+
+def signature(secret: str, body: bytes, at: datetime) -> str:
+    """`t=SECONDS,v1=HEX`: HMAC-SHA256 of `SECONDS.BODY`, so that a delivery cannot be repeated under another time."""
+    seconds = int(at.timestamp())
+    digest = hmac.digest(secret.encode(), f"{seconds}.".encode() + body, "sha256")
+    return f"t={seconds},v1={digest.hex()}"

@@ -1,0 +1,238 @@
+"""Webhooks are told on both buses: each by itself, again if it fails, and nothing goes where it must not."""
+
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from blocks.contracts import rejections
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, HitlApprovalCompleted, HitlApprovalRequested
+from blocks.contracts.records import WebhookSubscription
+from blocks.messages import to_message
+from blocks.outgoing_http import HostRules, OutgoingHttp
+from blocks.ports import EventBus, Message, RecordStore
+from blocks.services import open_bus
+from blocks.settings import Settings, load_settings
+from blocks.sqlite.record_store import SqliteRecordStore
+from blocks.topology import webhooks_queue
+from listeners.webhooks import Webhooks
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id, now
+from tests.support.waiting import eventually
+from tests.support.webhook_receiver import Answer, Received, a_receiver
+
+GONE_WRONG = Answer(500)
+
+
+class Teller:
+    """A listener's consumer of the webhooks' queue, with the bus and the store behind it."""
+
+    def __init__(self, settings: Settings, bus: EventBus, store: RecordStore) -> None:
+        self.queue = webhooks_queue(settings)
+        self.bus = bus
+        self.store = store
+
+    async def has(self, *subscriptions: WebhookSubscription) -> None:
+        for subscription in subscriptions:
+            await self.store.create(subscription.tenant_id, subscription)
+
+    async def tells(self, *events: Event[EventData]) -> None:
+        await self.bus.publish(*(to_message(event) for event in events), required=True)
+
+    async def dead_letters(self, count: int) -> Sequence[Message]:
+        async def all_there() -> list[Message]:
+            letters = await self.bus.peek(self.queue.dead_letters)
+            return letters if len(letters) >= count else []
+
+        return await eventually(all_there, within_seconds=20)
+
+    async def is_done(self) -> None:
+        """Nothing waits in the queue, now or for its next attempt, that a further event would not have overtaken."""
+
+        async def empty() -> bool:
+            return await self.bus.depth(self.queue.name) == 0
+
+        await eventually(empty, within_seconds=20)
+
+
+@pytest.fixture(params=["sqlite", "rabbitmq"])
+async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Teller]:
+    name = f"webhooks-{uuid4()}"
+    on_rabbitmq = {"RABBITMQ_EXCHANGE": name, "RABBITMQ_WEBHOOKS_QUEUE": name}
+    if request.param == "rabbitmq":
+        on_rabbitmq["RABBITMQ_URL"] = request.getfixturevalue("rabbitmq").url
+    settings = load_settings(
+        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "WEBHOOK_RETRY_DELAY_SECONDS": "0.1", **on_rabbitmq}
+    )
+    async with (
+        open_bus(settings, "test") as bus,
+        SqliteRecordStore(tmp_path / "records.db") as store,
+        OutgoingHttp(HostRules.of("127.0.0.1"), timeout_seconds=0.5) as http,
+    ):
+        teller = Teller(settings, bus, store)
+        await bus.declare(teller.queue)
+        async with bus.consume(teller.queue, Webhooks(store, bus, http).handle):
+            yield teller
+
+
+def a_decision(tenant_id: str = A_TENANT) -> Event[EventData]:
+    data = HitlApprovalCompleted(
+        tenant_id=tenant_id,
+        opportunity_id=new_id(),
+        approval_id=new_id(),
+        approved=True,
+        decided_by="chief@customer.example",
+        decided_at=now(),
+    )
+    return Event(id=new_id(), tenant_id=tenant_id, timestamp=now(), data=data)
+
+
+def a_request() -> Event[EventData]:
+    data = HitlApprovalRequested(opportunity_id=new_id(), risk_score=0.9, amount=2_000_000, requested_at=now())
+    return Event(id=new_id(), tenant_id=A_TENANT, timestamp=now(), data=data)
+
+
+def delivered(received: Sequence[Received]) -> list[str]:
+    return [one.headers["x-orchestrator-delivery"] for one in received]
+
+
+async def test_a_receiver_is_told_of_an_event_in_the_documented_envelope(teller: Teller) -> None:
+    event = a_decision()
+    with a_receiver() as receiver:
+        await teller.has(a_webhook(url=receiver.url))
+        await teller.tells(event)
+        [received] = await receiver.has_received(1)
+
+    body = msgspec.json.decode(received.body)
+    assert (event.id, "hitl.approval.completed", A_TENANT) == (body["id"], body["type"], body["tenantId"])
+    assert ("chief@customer.example", True) == (body["data"]["decidedBy"], body["data"]["approved"])
+    assert "application/json" == received.headers["content-type"]
+    assert (event.id, event.type) == (
+        received.headers["x-orchestrator-delivery"],
+        received.headers["x-orchestrator-event"],
+    )
+
+
+async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(teller: Teller) -> None:
+    with a_receiver() as receiver:
+        await teller.has(a_webhook(url=receiver.url, secret="whsec_mine"))
+        await teller.tells(a_decision())
+        [received] = await receiver.has_received(1)
+
+    seconds = received.headers["x-orchestrator-signature"].partition(",")[0].removeprefix("t=")
+    expected = hmac.new(b"whsec_mine", f"{seconds}.".encode() + received.body, sha256).hexdigest()
+    assert f"t={seconds},v1={expected}" == received.headers["x-orchestrator-signature"]
+    assert abs(now().timestamp() - int(seconds)) < 60
+    assert "whsec_mine" not in str(received)
+
+
+async def test_a_receiver_that_fails_is_told_again_under_the_same_id_and_the_others_are_not(teller: Teller) -> None:
+    event, last = a_decision(), a_decision()
+    with a_receiver() as well, a_receiver(GONE_WRONG, Answer(302, {"Location": "/"}), Answer(404), Answer()) as ill:
+        await teller.has(a_webhook(url=well.url), a_webhook(url=ill.url))
+        await teller.tells(event)
+        assert [event.id] * 4 == delivered(await ill.has_received(4))
+        await teller.tells(last)
+        assert [event.id, last.id] == delivered(await well.has_received(2))
+
+    assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+
+
+async def test_every_attempt_is_signed_anew(teller: Teller) -> None:
+    with a_receiver(GONE_WRONG, Answer()) as receiver:
+        await teller.has(a_webhook(url=receiver.url))
+        await teller.tells(a_decision())
+        first, second = await receiver.has_received(2)
+
+    assert first.body == second.body
+    for attempt in (first, second):
+        assert attempt.headers["x-orchestrator-signature"].startswith("t=")
+
+
+@pytest.mark.parametrize(
+    "answer", [GONE_WRONG, Answer(301, {"Location": "http://127.0.0.1/"}), Answer(after_seconds=0.7)]
+)
+async def test_after_five_attempts_a_delivery_is_a_dead_letter(teller: Teller, answer: Answer) -> None:
+    with a_receiver(answer) as receiver:
+        webhook = a_webhook(url=receiver.url)
+        await teller.has(webhook)
+        await teller.tells(a_decision())
+        [letter] = await teller.dead_letters(1)
+
+    assert 5 == len(receiver.received)
+    assert rejections.WEBHOOK_FAILED == letter.headers["x-reject-code"]
+    assert webhook.id in letter.headers["x-reject-reason"]
+
+
+async def test_an_address_inside_is_refused_at_once_and_is_a_dead_letter(teller: Teller) -> None:
+    with a_receiver() as receiver:
+        inside = a_webhook(url=f"https://localhost:{receiver.port}/services/secret-path")
+        await teller.has(inside, a_webhook(url=receiver.url))
+        await teller.tells(a_decision())
+        [letter] = await teller.dead_letters(1)
+        await receiver.has_received(1)
+
+    assert rejections.WEBHOOK_REFUSED == letter.headers["x-reject-code"]
+    assert 1 == len(receiver.received)
+    assert "secret" not in letter.headers["x-reject-reason"]
+
+
+async def test_a_receiver_hears_of_what_it_asked_for_and_of_its_tenant_only(teller: Teller) -> None:
+    wanted = a_decision()
+    with a_receiver() as receiver:
+        await teller.has(
+            a_webhook(url=receiver.url, event_types=["hitl.approval.completed"]),
+            a_webhook(url=receiver.url, active=False),
+            a_webhook(url=receiver.url, tenant_id=ANOTHER_TENANT, event_types=["hitl.approval.escalated"]),
+        )
+        await teller.tells(a_request(), a_decision(ANOTHER_TENANT), wanted)
+        assert [wanted.id] == delivered(await receiver.has_received(1))
+        await teller.is_done()
+        assert 1 == len(receiver.received)
+
+
+async def test_a_receiver_that_is_gone_for_good_is_told_no_more(teller: Teller) -> None:
+    with a_receiver(Answer(410)) as receiver:
+        webhook = a_webhook(url=receiver.url)
+        await teller.has(webhook)
+        await teller.tells(a_decision())
+
+        async def inactive() -> bool:
+            return not (await teller.store.read(A_TENANT, WebhookSubscription, webhook.id)).record.active
+
+        await eventually(inactive)
+        await teller.tells(a_decision())
+        await teller.is_done()
+
+    assert 1 == len(receiver.received)
+
+
+async def test_a_removed_webhook_is_not_tried_again(teller: Teller) -> None:
+    with a_receiver(GONE_WRONG) as receiver:
+        webhook = a_webhook(url=receiver.url)
+        await teller.has(webhook)
+        await teller.tells(a_decision())
+        await receiver.has_received(1)
+        await teller.store.delete(A_TENANT, WebhookSubscription, webhook.id)
+        await teller.tells(a_decision())
+        await teller.is_done()
+
+    assert len(receiver.received) < 5
+    assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+
+
+async def test_no_secret_and_no_path_is_in_the_log(teller: Teller, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    with a_receiver(GONE_WRONG, Answer()) as receiver:
+        url = receiver.url.replace("hook?team=sales", "services/T0/canary-path")
+        await teller.has(a_webhook(url=url, secret="whsec_canary"))
+        await teller.tells(a_decision())
+        await receiver.has_received(2)
+        await teller.is_done()
+
+    assert "delivered to webhook" in caplog.text
+    assert "canary" not in caplog.text
