@@ -4,7 +4,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 
 from api import health
-from api.approvals import read_approval
+from api.approval_routes import approval_routes
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
 from api.executions import cancel_execution, list_executions, read_execution
@@ -34,7 +34,6 @@ def create_app(
             idempotent(store, cancel_execution),
             list_workflows,
             read_workflow,
-            read_approval,
             list_jobs,
             idempotent(store, trigger_job),
             read_dispatch,
@@ -45,7 +44,7 @@ def create_app(
         dependencies={"tenant_id": Provide(provide_tenant_id)},
     )
     app = Litestar(
-        [health.health, health.ready, metrics, tenant_routes],
+        [health.health, health.ready, metrics, tenant_routes, *approval_routes(store)],
         dependencies={
             "store": _given(store),
             "bus": _given(bus),

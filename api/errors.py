@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ from litestar.exceptions import ClientException, HTTPException, MethodNotAllowed
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.documents import Document
+from blocks import approval_changes, approval_decisions
 from blocks.contracts.jobs import InvalidTrigger
+from blocks.contracts.states import ApprovalStatus
 from blocks.ports import NotFound, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,14 @@ class ApprovalNotFound(NotFound):
     """The tenant has no such approval."""
 
 
+class ActorMissing(Exception):
+    """The request names no user, and this route acts for one."""
+
+
+class ApprovalChanged(Exception):
+    """The approval is no longer what the request insists on."""
+
+
 class KeyInUse(Exception):
     """A request under the same Idempotency-Key is being carried out now."""
 
@@ -74,12 +85,24 @@ class InvalidRequest(Exception):
         self.problem = problem
 
 
+class WinningDecision(Document, frozen=True, kw_only=True):
+    """The decision that counts, of an approval that was decided before."""
+
+    approval_id: str
+    status: ApprovalStatus
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decided_through: str | None = None
+    comment: str | None = None
+
+
 class ErrorBody(Document, frozen=True, kw_only=True):
     """`code` is stable and for programs, `message` is for people."""
 
     code: str
     message: str
     details: list[Problem] | None = None
+    decision: WinningDecision | None = None
 
 
 class ErrorEnvelope(Document, frozen=True, kw_only=True):
@@ -99,9 +122,15 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    approval_decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    ActorMissing: Answer(401, "UNAUTHORIZED", "User ID is required"),
     TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
     TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
     NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
+    approval_decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
+    approval_decisions.SelfApproval: Answer(
+        403, "HITL_SELF_APPROVAL", "Who asked for an approval, or owns what it is about, may not decide it"
+    ),
     TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
@@ -109,9 +138,15 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
+    approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
+    approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
+    approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),
+    approval_decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
+    approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
+    ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     Unavailable: Answer(
@@ -124,15 +159,37 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
     """The response to a request that raised; what the caller may not see is in the log, under the request's id."""
-    answer = next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+    answer = answer_of(error)
     if answer.status >= 500:
         _log(request, error, answer)
     return Response(
-        envelope(answer, _problems(error)),
+        ErrorEnvelope(error=body_of(error)),
         status_code=answer.status,
         headers={**answer.headers, **_own_headers(error)},
         media_type="application/json",
     )
+
+
+def answer_of(error: Exception) -> Answer:
+    return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+
+
+def body_of(error: Exception) -> ErrorBody:
+    """What the caller is told."""
+    answer = answer_of(error)
+    match error:
+        case approval_decisions.AlreadyDecided(approval=approval):
+            winner = WinningDecision(
+                approval_id=approval.id,
+                status=approval.status,
+                decided_by=approval.decided_by,
+                decided_at=approval.decided_at,
+                decided_through=approval.decided_through,
+                comment=approval.comment,
+            )
+            return ErrorBody(code=answer.code, message=str(error), decision=winner)
+        case _:
+            return ErrorBody(code=answer.code, message=answer.message, details=_problems(error) or None)
 
 
 def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnvelope:
@@ -152,6 +209,8 @@ def _problems(error: Exception) -> list[Problem]:
     match error:
         case InvalidRequest():
             return [error.problem]
+        case approval_decisions.InvalidVote():
+            return [Problem(field=error.field, message=error.reason, source="body")]
         case InvalidTrigger():
             return [Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")]
         case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge():

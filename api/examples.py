@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from api.approval_documents import Approval
+from api.approval_documents import ApprovalHistory, ApprovalPage, approval_of
+from api.approval_documents import summary_of as approval_summary_of
+from api.bulk_documents import ManyResults, OneResult
 from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
 from api.workflow_documents import WorkflowList, workflow_of
 from blocks.contracts import analysis, ids, jobs
-from blocks.contracts.records import ExecutionRecord, StepRecord, TenantShare, Trigger
+from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord, StepRecord, TenantShare, Trigger
 
 TENANT = "3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11"
 OPPORTUNITY = "9b6ce3f0-2f65-4d2b-8a9e-5a1f7c0d4e22"
@@ -58,20 +61,54 @@ EXECUTION = document_of(_RECORD, _STEPS)
 EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
-APPROVAL = Approval(
-    id=ids.approval_id(_ID, "risk"),
+_APPROVAL = ApprovalRecord(
+    id=ids.approval_id(_ID, "analysis"),
     tenant_id=TENANT,
+    created_at=_BEGIN,
     opportunity_id=OPPORTUNITY,
+    subject=OPPORTUNITY,
     risk_score=0.86,
     amount=1_250_000,
     requested_at=_BEGIN,
     status="approved",
     execution_id=_ID,
+    workflow=analysis.WORKFLOW,
+    gate="analysis",
     owner_id="u-311",
     decided_by="u-208",
     decided_at=_BEGIN + timedelta(minutes=20),
+    decided_through="api",
     comment="Checked with legal",
+    summary="**Approve this opportunity?** Its risk score is 0.86, its amount 1,250,000.",
+    context={"risk": {"riskScore": 0.86}},
+    policy=ApprovalPolicy(approvers=Approvers(roles=("sales-director",))),
+    expires_at=_BEGIN + timedelta(days=2),
+    decisions=[
+        Decision(
+            actor="u-208",
+            channel="api",
+            outcome="approved",
+            at=_BEGIN + timedelta(minutes=20),
+            reason="Checked with legal",
+        )
+    ],
+    history=[
+        HistoryEntry(what="requested", at=_BEGIN, actor=analysis.WORKFLOW),
+        HistoryEntry(
+            what="decided", at=_BEGIN + timedelta(minutes=20), actor="u-208", channel="api", outcome="approved"
+        ),
+    ],
+    version=2,
 )
+APPROVAL = approval_of(_APPROVAL)
+APPROVAL_PAGE = ApprovalPage(
+    approvals=[approval_summary_of(_APPROVAL)],
+    continuation="eyJhZnRlciI6IDUwfQ",
+    counts={"pending": 0, "approved": 1, "rejected": 0, "expired": 0, "cancelled": 0},
+)
+APPROVAL_HISTORY = ApprovalHistory(approval_id=_APPROVAL.id, history=_APPROVAL.history)
+MANY_RESULTS = ManyResults(results=[OneResult(id=_APPROVAL.id, status=200, approval=APPROVAL)])
+
 _JOB_RUN = JobRun(
     execution_id=ids.execution_id(ids.SYSTEM_TENANT, jobs.WORKFLOW, _EVENT),
     status="completed",

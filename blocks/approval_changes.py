@@ -41,7 +41,7 @@ def delegated(
     check_actor(approval, actor, roles)
     check_actor(replace(approval, policy=replace(approval.policy, approvers=Approvers())), to, frozenset())
     before = approval.policy.approvers
-    users = [user for user in before.users if user not in (actor, to)] + [to]
+    users = (*(user for user in before.users if user not in (actor, to)), to)
     policy = replace(approval.policy, approvers=replace(before, users=users))
     entry = HistoryEntry(what="delegated", at=now, actor=actor, note=f"to {to}: {note}" if note else f"to {to}")
     return changed(approval, entry, policy=policy, claimed_by=None)

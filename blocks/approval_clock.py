@@ -31,8 +31,8 @@ def _escalated(approval: ApprovalRecord, escalation: Escalation, now: datetime) 
     """More people may decide. If everybody might before, everybody still may."""
     before, more = approval.policy.approvers, escalation.approvers
     if before.users or before.roles:
-        users = [*before.users, *(user for user in more.users if user not in before.users)]
-        roles = [*before.roles, *(role for role in more.roles if role not in before.roles)]
+        users = (*before.users, *(user for user in more.users if user not in before.users))
+        roles = (*before.roles, *(role for role in more.roles if role not in before.roles))
         approval = replace(approval, policy=replace(approval.policy, approvers=Approvers(users=users, roles=roles)))
     entry = HistoryEntry(
         what="escalated", at=now, actor=CLOCK, note=", ".join([*more.users, *(f"role {role}" for role in more.roles)])

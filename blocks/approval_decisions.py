@@ -75,6 +75,8 @@ class InvalidVote(Refused):
 
 def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalRecord:
     """The approval with this vote on its record: decided, or pending while the quorum needs more. Raises `Refused`."""
+    if vote.link and vote.link in approval.used_links:
+        raise LinkUsed(approval, "this link has been used")
     check_open(approval, now)
     _check_person(approval, vote)
     _check_content(approval, vote)
@@ -129,8 +131,6 @@ def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) ->
 
 
 def _check_person(approval: ApprovalRecord, vote: Vote) -> None:
-    if vote.link and vote.link in approval.used_links:
-        raise LinkUsed(approval, "this link has been used")
     check_actor(approval, vote.actor, vote.roles)
     if any(decision.actor == vote.actor for decision in approval.decisions) and vote.outcome == "approved":
         raise AlreadyVoted(approval, f"{vote.actor} has approved {approval.id} already")

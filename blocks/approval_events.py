@@ -48,8 +48,8 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
                 opportunity_id=approval.opportunity_id,
                 approval_id=approval.id,
                 reminded_at=entry.at,
-                approvers=approvers.users,
-                approver_roles=approvers.roles,
+                approvers=list(approvers.users),
+                approver_roles=list(approvers.roles),
                 due_at=approval.due_at,
                 expires_at=approval.expires_at,
             )
@@ -59,8 +59,8 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
                 opportunity_id=approval.opportunity_id,
                 approval_id=approval.id,
                 escalated_at=entry.at,
-                approvers=approvers.users,
-                approver_roles=approvers.roles,
+                approvers=list(approvers.users),
+                approver_roles=list(approvers.roles),
                 expires_at=approval.expires_at,
             )
         case "decided" | "expired":

@@ -9,10 +9,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import msgspec
 
-from blocks import fault_points, signals
+from blocks import executions, fault_points, signals
 from blocks.approval_clock import outcome_of_expiry
 from blocks.approval_decisions import AlreadyDecided as AlreadyDecided
 from blocks.approval_decisions import Vote, decided
@@ -40,6 +41,26 @@ async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[
         return await store.create(approval.tenant_id, approval)
     except AlreadyExists:
         return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
+
+
+async def attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> bool:
+    """The execution that the approval names waits for it; False if it had ended: then the approval stands alone.
+
+    Either the execution knows of the approval when it concludes, or it has concluded before: its ETag decides which.
+    """
+    record = approval.record
+    for _ in range(_TRIES):
+        execution = await store.read(record.tenant_id, ExecutionRecord, record.execution_id or "")
+        if execution.record.is_terminal:
+            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+            return False
+        if record.id in execution.record.approval_ids:
+            return True
+        with suppress(Stale):  # it has just moved: look again
+            attached = [*execution.record.approval_ids, record.id]
+            await executions.change(store, execution, approval_ids=attached)
+            return True
+    raise Stale(f"execution {record.execution_id} changed {_TRIES} times while an approval was attached to it")
 
 
 # --- decide ----------------------------------------------------------------------------------------------------------

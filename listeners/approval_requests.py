@@ -1,9 +1,6 @@
 """Requests for approval from outside become approval records; an open execution of their opportunity waits for them."""
 
-from msgspec.structs import replace
-
-from blocks import executions
-from blocks.approvals import open_approval
+from blocks.approvals import attach, open_approval
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
@@ -12,10 +9,8 @@ from blocks.contracts.envelope import SERVICE, Event
 from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
-from blocks.ports import RecordStore, Stale, Stored
+from blocks.ports import RecordStore, Stored
 from blocks.tenant_directory import enter_in_directory
-
-_TRIES = 20
 
 
 async def record_approval_request(store: RecordStore, event: Event[HitlApprovalRequested]) -> str:
@@ -34,7 +29,7 @@ async def record_approval_request(store: RecordStore, event: Event[HitlApprovalR
     approval = await open_approval(store, _approval_of(event, execution.record if execution else None))
     if approval.record.execution_id is None or approval.record.status != "pending":
         return "recorded"
-    return await _attach(store, approval)
+    return "attached" if await attach(store, approval) else "recorded"
 
 
 async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
@@ -78,21 +73,3 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         history=[HistoryEntry(what="requested", at=data.requested_at or now, actor=event.source)],
         told=1,  # by who asked
     )
-
-
-async def _attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> str:
-    """Either the execution waits for the approval, or it has ended before it was asked to: the ETag decides which."""
-    record = approval.record
-    for _ in range(_TRIES):
-        execution = await store.read(record.tenant_id, ExecutionRecord, record.execution_id or "")
-        if execution.record.is_terminal:
-            await store.replace(record.tenant_id, approval.etag, replace(record, execution_id=None))
-            return "recorded"
-        if record.id in execution.record.approval_ids:
-            return "attached"
-        try:
-            await executions.change(store, execution, approval_ids=[*execution.record.approval_ids, record.id])
-            return "attached"
-        except Stale:
-            continue  # it has just moved: look again
-    raise Stale(f"execution {record.execution_id} changed {_TRIES} times while an approval was attached to it")

@@ -40,8 +40,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 class Approvers(Part, frozen=True, kw_only=True):
     """Who may decide: these users, and whoever has one of these roles. Nobody named: every user of the tenant."""
 
-    users: list[str] = []
-    roles: list[str] = []
+    users: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     def include(self, actor: str, roles: frozenset[str]) -> bool:
         return not (self.users or self.roles) or actor in self.users or not roles.isdisjoint(self.roles)
@@ -61,7 +61,7 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
 class Escalation(Part, frozen=True, kw_only=True):
     """From this moment on, these people may decide, too."""
 
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     approvers: Approvers
 
 

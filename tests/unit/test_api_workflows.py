@@ -128,7 +128,7 @@ async def test_an_approval_has_the_documented_fields(api: Api) -> None:
         "ownerId": "u-2",
         "decidedBy": "u-1",
         "comment": "fine",
-    } == {key: value for key, value in found.items() if key not in ("requestedAt", "decidedAt")}
+    }.items() <= found.items()
 
 
 def step_id(execution_id: str) -> str:

@@ -1,0 +1,41 @@
+"""Where approvals are served: under `/api/v1` as the platform's gateway maps it, `/api`, and bare."""
+
+from litestar import Router
+from litestar.di import Provide
+
+from api.actor import provide_actor
+from api.approval_actions import claim, delegate, extend, release, remind, withdraw
+from api.approval_decisions import approve, reject, take_decision, take_decisions
+from api.approvals import create_approval, list_approvals, read_approval, read_history
+from api.idempotency import idempotent
+from api.tenancy import provide_tenant_id
+from blocks.ports import RecordStore
+
+PREFIXES = ("/api/v1", "/api", "/")
+
+READING = (list_approvals, read_approval, read_history)
+CHANGING = (
+    create_approval,
+    approve,
+    reject,
+    take_decision,
+    take_decisions,
+    claim,
+    release,
+    delegate,
+    remind,
+    extend,
+    withdraw,
+)
+
+
+def approval_routes(store: RecordStore) -> list[Router]:
+    """The same routes, once per prefix."""
+    return [
+        Router(
+            prefix,
+            route_handlers=[*READING, idempotent(store, *CHANGING)],
+            dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
+        )
+        for prefix in PREFIXES
+    ]
