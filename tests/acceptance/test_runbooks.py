@@ -1,0 +1,89 @@
+"""Every command in the runbooks is run here, as it is written, against the real processes."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from blocks.contracts import ids
+from tests.support.factories import A_TENANT, an_approval, an_execution
+from tests.support.orchestra import Orchestra, orchestra
+from tests.support.prefect_server import PrefectServer
+from tests.support.rabbitmq import RabbitMQNode
+from tests.support.waiting import eventually
+
+RUNBOOKS = sorted((Path(__file__).parents[2] / "docs" / "runbooks").glob("*.md"))
+COMMANDS = ("orchestrator", "prefect", "rabbitmqctl", "curl", "echo")
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+    name = tmp_path.name
+    environment = {
+        "RABBITMQ_URL": rabbitmq.url,
+        "RABBITMQ_EXCHANGE": f"events-{name}",
+        "RABBITMQ_QUEUE": f"orchestrator-{name}",
+        "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
+    }
+    async with orchestra(tmp_path, prefect_server, **environment) as parts:
+        parts.api.start()
+        yield parts
+
+
+async def test_every_command_of_the_runbooks_works(parts: Orchestra, rabbitmq: RabbitMQNode) -> None:
+    await eventually(lambda: log_says(parts, "The API listens"), within_seconds=60)
+    commands_of_one = {runbook.stem: commands(runbook) for runbook in RUNBOOKS}
+    assert {"backfill-failure", "model-monitoring", "hitl-approval-flow"} == set(commands_of_one)
+    for name, lines in commands_of_one.items():
+        variables = await placeholders(parts, for_tenant=name == "hitl-approval-flow")
+        for line in lines:
+            if line.startswith("rabbitmqctl"):
+                assert "messages" in line
+                await asyncio.to_thread(rabbitmq.ctl, *line.split()[1:])
+                continue
+            done = await asyncio.to_thread(run, line, {**parts.environment, **variables})
+            assert done.returncode == 0, f"{name}: {line}\n{done.stdout}{done.stderr}"
+            assert '"error":{' not in done.stdout, f"{name}: {line}\n{done.stdout}"
+
+
+def commands(runbook: Path) -> list[str]:
+    indented = [line.strip() for line in runbook.read_text().splitlines() if line.startswith("    ")]
+    return [line for line in indented if line.startswith(COMMANDS)]
+
+
+async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
+    """What the runbooks' variables stand for: records that are really there."""
+    tenant = A_TENANT if for_tenant else ids.SYSTEM_TENANT
+    execution = an_execution(tenant_id=tenant, status="awaiting_approval")
+    approval = an_approval(tenant_id=tenant, execution_id=execution.id)
+    await parts.store.create(tenant, execution)
+    await parts.store.create(tenant, approval)
+    return {
+        "SYSTEM": ids.SYSTEM_TENANT,
+        "TENANT": A_TENANT,
+        "EXECUTION": execution.id,
+        "APPROVAL": approval.id,
+        "OPPORTUNITY": execution.subject,
+        "API": f"http://127.0.0.1:{parts.settings.server.port}",
+    }
+
+
+def run(line: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """In bash, with our console scripts before all others."""
+    scripts = Path(sys.executable).parent
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'orchestrator() {{ "{sys.executable}" -m deployments.cli "$@"; }}\n{line}'],
+        env={**os.environ, **environment, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def log_says(parts: Orchestra, text: str) -> bool:
+    return text in parts.api.log
