@@ -16,8 +16,10 @@ from api.metrics import metrics
 from api.openapi import openapi_config
 from api.request_observer import RequestObserver
 from api.tenancy import provide_tenant_id
+from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
 from api.workflows import list_workflows, read_workflow
 from blocks.contracts.envelope import MAX_EVENT_BYTES
+from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.settings import Settings
 
@@ -40,6 +42,10 @@ def create_app(
             change_limits,
             set_share,
             reset_share,
+            list_webhooks,
+            read_webhook,
+            add_webhook,
+            remove_webhook,
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id)},
     )
@@ -49,6 +55,7 @@ def create_app(
             "store": _given(store),
             "bus": _given(bus),
             "flow_runs": _given(flow_runs),
+            "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
             "probes": _given(probes),
             "schedules": _given(settings.batch_jobs),
             "job_metrics": _given(JobMetrics(store)),

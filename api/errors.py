@@ -16,6 +16,7 @@ from blocks import approval_changes, approval_decisions
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.ports import NotFound, Unavailable
+from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,10 @@ class ActorMissing(Exception):
 
 class ApprovalChanged(Exception):
     """The approval is no longer what the request insists on."""
+
+
+class WebhookNotFound(NotFound):
+    """The tenant has no such webhook."""
 
 
 class KeyInUse(Exception):
@@ -135,12 +140,14 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
+    WebhookNotFound: Answer(404, "WEBHOOK_NOT_FOUND", "Webhook not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
     approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
     approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
     approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
+    TooManyWebhooks: Answer(409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),

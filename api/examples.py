@@ -8,10 +8,18 @@ from api.bulk_documents import ManyResults, OneResult
 from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
+from api.webhook_documents import WebhookList, created_of, webhook_of
 from api.workflow_documents import WorkflowList, workflow_of
 from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord, StepRecord, TenantShare, Trigger
+from blocks.contracts.records import (
+    ApprovalRecord,
+    ExecutionRecord,
+    StepRecord,
+    TenantShare,
+    Trigger,
+    WebhookSubscription,
+)
 
 TENANT = "3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11"
 OPPORTUNITY = "9b6ce3f0-2f65-4d2b-8a9e-5a1f7c0d4e22"
@@ -150,3 +158,15 @@ DISPATCH = Dispatch(
     running_max=2000,
     batch_max=200,
 )
+
+_WEBHOOK = WebhookSubscription(
+    id="0c7a8c4e-5d0f-4f43-8a0e-6b1f5d2c9e77",
+    tenant_id=TENANT,
+    created_at=_BEGIN,
+    url="https://hooks.customer.example/approvals",
+    event_types=["hitl.approval.completed", "hitl.approval.requested"],
+    secret="whsec_8fJq2cW0nT5rXyK1vB7mZ3aLdE6sGhU9",
+)
+WEBHOOK = webhook_of(_WEBHOOK)
+CREATED_WEBHOOK = created_of(_WEBHOOK)
+WEBHOOK_LIST = WebhookList(webhooks=[WEBHOOK])

@@ -19,6 +19,7 @@ from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec.structs import replace
 
+from api.actor import USER_HEADER
 from api.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
 from api.tenancy import HEADER as TENANT_HEADER
 from blocks.clock import utc_now
@@ -39,7 +40,6 @@ HOLD = timedelta(seconds=60)
 
 KEPT_FOR = timedelta(hours=24)
 
-_USER_HEADER = "X-User-ID"
 _KEY = re.compile(r"[ -~]{1,200}")
 _KEPT_HEADERS = ("content-type", "etag", "location")
 
@@ -133,7 +133,7 @@ async def forget_old_answers(store: RecordStore) -> int:
 
 async def _wanted(request: Request[Any, Any, Any], tenant_id: str) -> IdempotencyRecord:
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
-    who = request.headers.get(_USER_HEADER, "").encode()  # nobody gets the answer to somebody else's decision
+    who = request.headers.get(USER_HEADER, "").encode()  # nobody gets the answer to somebody else's decision
     said = (who, request.scope["raw_path"], request.scope["query_string"], await request.body())
     return IdempotencyRecord(
         id=ids.idempotency_id(tenant_id, route, key),

@@ -11,6 +11,7 @@ from datetime import timedelta
 from time import monotonic
 
 from api.approval_sweep import ApprovalSweep
+from api.idempotency import forget_old_answers
 from blocks import batch_jobs, executions, signals
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs, rejections
@@ -44,6 +45,8 @@ _LIVENESS_SECONDS = 1.0
 _APPROVAL_SECONDS = 3.0
 """How often time passes for approvals, and how long a lost resume can hold a decided execution back."""
 
+_FORGET_SECONDS = 600.0
+
 
 async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
     """Looks and repairs until cancelled. A part that is down is logged once and looked at again."""
@@ -57,6 +60,7 @@ async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> N
             group.create_task(_for_ever(sweep.tend_approvals, min(_APPROVAL_SECONDS, settings.mirror.interval_seconds)))
             group.create_task(_for_ever(mirror.close_unreported_jobs, settings.mirror.interval_seconds))
             group.create_task(_for_ever(mirror.send_owed_triggers, settings.mirror.interval_seconds))
+            group.create_task(_for_ever(mirror.forget_old_answers, _FORGET_SECONDS))
 
 
 class Mirror:
@@ -167,6 +171,10 @@ class Mirror:
             log.info("sent the trigger of execution %s, which was owed", stored.record.id)
             sent += 1
         return sent
+
+    async def forget_old_answers(self) -> int:
+        """Answers that were kept for requests under an Idempotency-Key are forgotten when they are old."""
+        return await forget_old_answers(self._store)
 
     def _running_jobs(self) -> AsyncIterator[Stored[ExecutionRecord]]:
         running = {"workflow": jobs.WORKFLOW, "status": "running"}

@@ -81,11 +81,9 @@ async def subscription(store: RecordStore, tenant_id: str, id: str) -> WebhookSu
         raise NotFound(f"tenant {tenant_id} has no webhook {id}") from None
 
 
-async def unsubscribe(store: RecordStore, tenant_id: str, id: str) -> WebhookSubscription:
-    """The subscription is gone, and what was under way to it goes nowhere. Raises `NotFound`."""
-    removed = await subscription(store, tenant_id, id)
-    await store.delete(tenant_id, WebhookSubscription, id)
-    return removed
+async def unsubscribe(store: RecordStore, subscription: WebhookSubscription) -> None:
+    """The subscription is gone, and what was under way to it goes nowhere."""
+    await store.delete(subscription.tenant_id, WebhookSubscription, subscription.id)
 
 
 async def deactivate(store: RecordStore, tenant_id: str, id: str) -> None:

@@ -13,6 +13,7 @@ from deployments.commands.information import schemas, settings, version
 from deployments.commands.jobs import jobs
 from deployments.commands.processes import api, listener, simulators, worker
 from deployments.commands.up import up
+from deployments.commands.webhooks import webhooks
 
 COMMANDS = (
     up,
@@ -21,6 +22,7 @@ COMMANDS = (
     executions,
     jobs,
     dispatch,
+    webhooks,
     bootstrap,
     api,
     listener,

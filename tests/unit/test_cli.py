@@ -17,10 +17,13 @@ from click.testing import CliRunner
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.topology import intake_queue
+from blocks.webhooks import EVENT_TYPES
 from deployments.cli import cli
+from deployments.commands import webhooks as webhook_commands
 from deployments.provision import provision
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id
 from tests.support.ports import free_port
+from tests.support.webhook_receiver import Answer, a_receiver
 
 HELP_LIMIT_SECONDS = 0.4
 SLOW_LIBRARIES = ("prefect", "litestar", "azure", "aio_pika", "httpx", "rich", "msgspec")
@@ -285,6 +288,56 @@ async def test_another_tenants_execution_is_not_found(orchestrator: Cli) -> None
     run = orchestrator.run("executions", "show", execution.id, "--tenant", A_TENANT)
     assert run.returncode == 1
     assert f"has no execution {execution.id}" in refusal(run)
+
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+def added(orchestrator: Cli, url: str, **environment: str) -> tuple[str, str]:
+    """A new webhook's id and secret."""
+    run = orchestrator.run("webhooks", "add", url, "--tenant", A_TENANT, **environment)
+    assert run.returncode == 0, run.stderr
+    (_, id), (_, secret) = (line.split() for line in run.stdout.splitlines())
+    return id, secret
+
+
+def test_a_webhook_is_added_listed_without_its_secret_and_removed(orchestrator: Cli) -> None:
+    id, secret = added(orchestrator, "https://hooks.example/approvals")
+
+    for options in ((), ("--json",)):
+        listed = orchestrator.run("webhooks", "list", "--tenant", A_TENANT, *options).stdout
+        assert id in listed
+        assert secret not in listed
+    assert orchestrator.run("webhooks", "remove", id, "--tenant", ANOTHER_TENANT).returncode == 1
+    assert orchestrator.run("webhooks", "remove", id, "--tenant", A_TENANT).returncode == 0
+    assert orchestrator.run("webhooks", "list", "--tenant", A_TENANT).stdout == "no webhooks\n"
+
+
+def test_a_url_that_leads_inside_is_refused(orchestrator: Cli) -> None:
+    run = orchestrator.run("webhooks", "add", "https://10.0.0.1/secret", "--tenant", A_TENANT)
+    assert run.returncode == 2
+    assert "10.0.0.1 is not a public address" in refusal(run)
+    assert "secret" not in run.stderr
+
+
+def test_a_webhook_is_tested_with_a_signed_event(orchestrator: Cli) -> None:
+    with a_receiver(Answer(200), Answer(500)) as receiver:
+        allowed = {"WEBHOOK_ALLOWED_HOSTS": receiver.authority}
+        id, _ = added(orchestrator, receiver.url, **allowed)
+        well, ill, forbidden = (
+            orchestrator.run("webhooks", "test", id, "--tenant", A_TENANT, **environment)
+            for environment in (allowed, allowed, {})
+        )
+
+    assert "the receiver answered 200" in well.stdout
+    assert (1, 1) == (ill.returncode, forbidden.returncode)
+    assert "the receiver answered 500" in refusal(ill)
+    assert "127.0.0.1 is not reached by https" in refusal(forbidden)
+    assert ["webhook.test"] * 2 == [one.headers["x-orchestrator-event"] for one in receiver.received]
+
+
+def test_the_events_that_can_be_chosen_are_those_that_can_be_subscribed_to() -> None:
+    assert set(webhook_commands.EVENT_TYPES) == set(EVENT_TYPES)
 
 
 # --- information -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+"""Webhooks for a person at a terminal."""
+
+from collections.abc import Sequence
+from time import monotonic
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from blocks import webhooks
+from blocks.outgoing_http import HostRules, OutgoingHttp
+from blocks.services import open_store
+from blocks.settings import load_settings
+
+
+async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
+    async with open_store(load_settings()) as store:
+        found = await webhooks.subscriptions(store, tenant_id)
+    if as_json:
+        for webhook in found:
+            shown = msgspec.to_builtins(webhook)
+            del shown["secret"], shown["kind"]
+            click.echo(msgspec.json.encode(shown))
+        return
+    if not found:
+        click.echo("no webhooks")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ID", "ACTIVE", "CREATED", "URL", "EVENTS"):
+        table.add_column(heading, no_wrap=heading not in ("URL", "EVENTS"))
+    for webhook in found:
+        active = "yes" if webhook.active else "no"
+        created = f"{webhook.created_at:%Y-%m-%d %H:%M}"
+        table.add_row(webhook.id, active, created, webhook.url, "\n".join(webhook.event_types))
+    Console().print(table)
+
+
+async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str]) -> tuple[str, str]:
+    """The new webhook's id and secret. Raises `DestinationRefused`, `TooManyWebhooks`."""
+    settings = load_settings()
+    rules = HostRules.of(settings.webhooks.allowed_hosts)
+    async with open_store(settings) as store:
+        await store.provision()
+        added = await webhooks.subscribe(store, tenant_id, url, event_types, rules)
+    return added.id, added.secret
+
+
+async def remove_webhook(tenant_id: str, id: str) -> None:
+    """Raises `NotFound`."""
+    async with open_store(load_settings()) as store:
+        await webhooks.unsubscribe(store, await webhooks.subscription(store, tenant_id, id))
+
+
+async def try_webhook(tenant_id: str, id: str) -> tuple[int, float]:
+    """What the receiver answered, and after how many seconds. Raises `NotFound`, `DestinationRefused`, `NoAnswer`."""
+    settings = load_settings()
+    rules = HostRules.of(settings.webhooks.allowed_hosts)
+    async with (
+        open_store(settings) as store,
+        OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds) as http,
+    ):
+        webhook = await webhooks.subscription(store, tenant_id, id)
+        began = monotonic()
+        return await webhooks.deliver_test(http, webhook), monotonic() - began
