@@ -1,7 +1,7 @@
 """Triggers and reports of batch jobs, on the embedded parts: what is sent, once, and what a report belongs to."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from blocks.contracts.envelope import Event
 from blocks.contracts.events import JobCompleted, JobFailed, JobTrigger
 from blocks.contracts.jobs import JOB_BY_ID, REPORT_STEP, TRIGGER_STEP
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable
 from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
@@ -32,8 +32,6 @@ SETTINGS = load_settings({})
 QUEUE = batch_jobs_queue(SETTINGS)
 SYNC, HEALTH, BACKFILL = (JOB_BY_ID[id] for id in ("outcome-sync", "account-health", "risk-snapshot-backfill"))
 HOUR = timedelta(hours=1)
-
-Age = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
@@ -164,6 +162,66 @@ async def test_what_a_crash_left_unsent_is_sent_by_the_mirror(
     monkeypatch.setattr("api.mirror._SEND_GRACE", timedelta(0))
     assert (1, 0) == (await mirror.send_owed_triggers(), await mirror.send_owed_triggers())
     assert 1 == await bus.depth(QUEUE.name)
+
+
+# --- flow runs that ended without having sent their trigger ----------------------------------------------------------
+
+
+class EndedFlowRun(RememberedFlowRuns):
+    """One flow run of a job that ended, as Prefect tells it; remembers what was scheduled again."""
+
+    def __init__(self, state: str) -> None:
+        super().__init__()
+        self.rescheduled: list[str] = []
+        self._run = FlowRunView(
+            id="run-1",
+            state=state,
+            state_name=state.title(),
+            state_at=utc_now(),
+            run_count=1,
+            message="the disk is full",
+            tenant_id="",
+            execution_ids=[],
+            job=SYNC.id,
+        )
+
+    async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
+        return [self._run] if self._run.state in states else []
+
+    async def reschedule(self, flow_run_id: str, reason: str) -> None:
+        self.rescheduled.append(flow_run_id)
+
+
+async def test_a_run_that_crashed_before_it_opened_its_execution_runs_again(store: RecordStore, bus: EventBus) -> None:
+    flow_runs = EndedFlowRun("crashed")
+
+    await Mirror(SETTINGS, store, bus, flow_runs).fold_ended_runs()
+
+    assert ["run-1"] == flow_runs.rescheduled
+
+
+async def test_a_run_that_failed_for_good_fails_its_execution_and_operators_are_told(
+    store: RecordStore, bus: EventBus
+) -> None:
+    execution = (await batch_jobs.accept(store, a_request(flow_run_id="run-1"))).record
+
+    async with ledger_of(bus, "failed") as ledger:
+        await Mirror(SETTINGS, store, bus, EndedFlowRun("failed")).fold_ended_runs()
+        [told] = await ledger.told("workflow.job.unreported")
+
+    assert ("failed", "run-failed") == ((ended := await read(store, execution.id)).status, ended.error_code)
+    assert "the disk is full" in told["data"]["error"]
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+async def test_a_run_that_failed_after_its_trigger_leaves_the_end_to_the_batch_workers(
+    store: RecordStore, bus: EventBus, state: str
+) -> None:
+    execution = await batch_jobs.trigger(store, bus, a_request(flow_run_id="run-1"))
+
+    await Mirror(SETTINGS, store, bus, EndedFlowRun(state)).fold_ended_runs()
+
+    assert "running" == (await read(store, execution.id)).status
 
 
 # --- overlap ---------------------------------------------------------------------------------------------------------
