@@ -72,6 +72,7 @@ class Analysis(_Section, frozen=True, kw_only=True):
 class Dispatch(_Section, frozen=True, kw_only=True):
     batch_max: AtLeastOne
     runs_in_flight_max: AtLeastOne
+    intake_depth_max: AtLeastOne
     sweep_seconds: Seconds
 
 

@@ -7,7 +7,7 @@ FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
 """Dispatcher to workers: Prefect has a flow run for you. Empty body."""
 
 FLOW_RUN_STARTED = "flow-run-started"
-"""Worker to dispatchers: a flow run has claimed its executions. Body: the flow run's id."""
+"""Worker to dispatchers: a flow run has claimed its executions and its requests are out. Body: the flow run's id."""
 
 EXECUTION_CANCELLED = "execution-cancelled"
 """Whoever cancels to workers: do not wait for it any longer. Body: the execution's id."""

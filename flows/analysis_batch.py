@@ -39,6 +39,9 @@ class AnalysisBatch:
         self._analyses = {analysis.id: analysis for analysis in analyses}
         self._answers = {step.name: Inbox[StepRecord]() for step in ANALYSIS_STEPS}
         self._decided = Inbox[Analysis]()
+        self._unasked = {step.name for step in ANALYSIS_STEPS}
+        self.has_asked = asyncio.Event()
+        """Set once all requests of all executions are out."""
 
     @property
     def execution_ids(self) -> list[str]:
@@ -70,6 +73,9 @@ class AnalysisBatch:
         await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
         for analysis in unasked:
             analysis.requested.add(step.name)
+        self._unasked.discard(step.name)
+        if not self._unasked:
+            self.has_asked.set()
 
     async def wait_for_answers(self, step: AnalysisStep) -> None:
         """Answers have come and count from now on, or the deadline has passed and what is missing has failed."""

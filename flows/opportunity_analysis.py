@@ -35,13 +35,13 @@ async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str
     flow_run_id = str(prefect.runtime.flow_run.id)
     rules = await rules_of(world.store, tenant_id, world.settings)
     claimed = await asyncio.gather(*(claim(world.store, tenant_id, id, flow_run_id) for id in execution_ids))
-    await world.bus.broadcast(signals.FLOW_RUN_STARTED, flow_run_id.encode())
     return [Analysis(stored, rules) for stored in claimed if stored]
 
 
 async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> None:
     """The four steps of all these executions at once; each ends, or comes to its gate, as its own answers allow."""
     if not analyses:
+        await tell_started(world)
         return
     batch = AnalysisBatch(world, tenant_id, analyses)
     with world.expecting(batch.execution_ids, batch):
@@ -50,6 +50,13 @@ async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> N
             for step in ANALYSIS_STEPS:
                 group.create_task(run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch))
             group.create_task(batch.conclude())
+            await batch.has_asked.wait()
+            await tell_started(world)
+
+
+async def tell_started(world: Runtime) -> None:
+    """Dispatchers send this tenant's next executions: this run has taken its own up, and its requests are out."""
+    await world.bus.broadcast(signals.FLOW_RUN_STARTED, str(prefect.runtime.flow_run.id).encode())
 
 
 @task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], cache_policy=NO_CACHE, persist_result=False)

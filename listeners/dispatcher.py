@@ -1,11 +1,14 @@
 """Pending executions become flow runs: alone when the system is idle, together when it is behind, each tenant in turn.
 
 Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions wait and then go out
-together. Which run may really do an execution is settled by the run's claim, so dispatching one twice does no harm.
+together. A tenant that was served a moment ago also waits while answers pile up in the intake queue: more of its work
+would not be done sooner, it would only stand in the way of others' events. Which run may really do an execution is
+settled by the run's claim, so dispatching one twice does no harm.
 """
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -33,10 +36,29 @@ _REDISPATCH_SECONDS = 60.0
 """A pending execution that was dispatched is dispatched again after this long without having been claimed."""
 
 
+_HELD_LOOK_SECONDS = 0.03
+"""How often the depth of the intake queue is looked at while a tenant waits for it to fall."""
+
+_SERVED_SECONDS = 1.0
+"""For so long a tenant counts as just served."""
+
+
+async def _empty() -> int:
+    return 0
+
+
 class Dispatcher:
     """Gives pending executions to Prefect. `submit` never waits; `run` works until it is cancelled."""
 
-    def __init__(self, settings: Dispatch, store: RecordStore, bus: EventBus, flow_runs: FlowRuns) -> None:
+    def __init__(
+        self,
+        settings: Dispatch,
+        store: RecordStore,
+        bus: EventBus,
+        flow_runs: FlowRuns,
+        *,
+        intake_depth: Callable[[], Awaitable[int]] = _empty,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._bus = bus
@@ -44,6 +66,9 @@ class Dispatcher:
         self._queue = FairQueue(default_policy())
         self._unstarted = UnstartedRuns()
         self._limits = RunningLimits(store)
+        self._intake_depth = intake_depth
+        self._is_behind = False
+        self._served: dict[str, float] = {}
         self._dispatched: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._policy_changed = asyncio.Event()
@@ -71,6 +96,7 @@ class Dispatcher:
         while True:
             try:
                 await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._unstarted)
+                await self._see_whether_behind()
                 batch = self._queue.take(self._room)
                 if batch is None:
                     await self._wait_for_change()
@@ -84,8 +110,16 @@ class Dispatcher:
         """How many executions the tenant may get in its next flow run; none while one of its runs is not started."""
         if tenant_id in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
             return 0
+        if self._is_behind and tenant_id in self._served:
+            return 0
         batch_max = self._queue.policy.batch_max or self._settings.batch_max
         return min(batch_max, self._limits.room(self._queue.policy, tenant_id))
+
+    async def _see_whether_behind(self) -> None:
+        just_now = monotonic() - _SERVED_SECONDS
+        self._served = {tenant: at for tenant, at in self._served.items() if at >= just_now}
+        held_back = any(tenant in self._served for tenant in self._queue.tenants())
+        self._is_behind = held_back and await self._intake_depth() > self._settings.intake_depth_max
 
     async def _dispatch(self, tenant_id: str, execution_ids: list[str]) -> None:
         # The key is drawn, not computed: a repeated call of the client must not double the run, but the same executions
@@ -100,13 +134,15 @@ class Dispatcher:
             raise
         self._unstarted.add(run_id, tenant_id, len(execution_ids))
         self._limits.take(tenant_id, len(execution_ids))
+        self._served[tenant_id] = monotonic()
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
     async def _wait_for_change(self) -> None:
         """Returns when something was submitted or started, and now and then while something waits."""
+        look = _HELD_LOOK_SECONDS if self._is_behind else _LOOK_SECONDS
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS if len(self._queue) else None):
+            async with asyncio.timeout(look if len(self._queue) else None):
                 await self._changed.wait()
         self._changed.clear()
 

@@ -21,7 +21,7 @@ from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, a
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import eventually
 
-SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, sweep_seconds=0.1)
+SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, intake_depth_max=10, sweep_seconds=0.1)
 
 
 @pytest.fixture
@@ -164,3 +164,24 @@ async def test_a_changed_policy_is_in_force_at_once(
         await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare()))
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_while_answers_pile_up_only_who_was_not_just_served_goes_on(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    depth = 1000
+
+    async def intake_depth() -> int:
+        return depth
+
+    dispatcher = Dispatcher(SETTINGS, store, bus, flow_runs, intake_depth=intake_depth)
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "a-0")
+        await started(flow_runs, 1)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        dispatcher.submit(A_TENANT, "a-1")
+        dispatcher.submit(ANOTHER_TENANT, "b-0")
+        assert (ANOTHER_TENANT, ["b-0"]) == (await started(flow_runs, 2))[1]
+
+        depth = 0
+        assert (A_TENANT, ["a-1"]) == (await started(flow_runs, 3))[2]
