@@ -44,7 +44,7 @@ def create_app(
             reset_share,
             list_webhooks,
             read_webhook,
-            add_webhook,
+            idempotent(store, add_webhook),
             remove_webhook,
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id)},

@@ -8,6 +8,7 @@ from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api import examples
 from api.errors import InvalidRequest, Problem, WebhookNotFound
+from api.idempotency import KEY_ERRORS
 from api.openapi import documented
 from api.records import Store, find
 from api.tenancy import TenantId
@@ -43,7 +44,7 @@ async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPat
     "/webhooks",
     summary="Add a webhook",
     tags=["Webhooks"],
-    responses=documented(examples.CREATED_WEBHOOK, webhooks.TooManyWebhooks, status=201),
+    responses=documented(examples.CREATED_WEBHOOK, webhooks.TooManyWebhooks, *KEY_ERRORS, status=201),
 )
 async def add_webhook(
     store: Store, host_rules: Rules, tenant_id: TenantId, data: JSONBody[NewWebhook]

@@ -41,6 +41,7 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
                 approver_id=approval.approver_id,
                 recipient_id=approval.recipient_id,
                 correlation_id=approval.correlation_id,
+                approval_id=approval.id,
             )
         case "reminded":
             return f"reminded-{position}", HitlApprovalReminded(

@@ -196,6 +196,8 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
     recipient_id: str | None = None
     correlation_id: str | None = None
     approval_url: str | None = None
+    approval_id: str | None = None
+    """Of a request of ours: where to decide."""
     evaluation_id: str | None = None
 
 

@@ -234,6 +234,9 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     headers: dict[str, str]
     body: str
 
+    def __repr__(self) -> str:  # a body may hold a secret
+        return f"KeptAnswer(status={self.status})"
+
 
 class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
     """What became of the request that came under an Idempotency-Key; its `id` says whose, to which route, which key."""

@@ -1,6 +1,7 @@
 """Webhooks are told on both buses: each by itself, again if it fails, and nothing goes where it must not."""
 
 import hmac
+import os
 from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -16,12 +17,15 @@ from blocks.contracts.records import WebhookSubscription
 from blocks.messages import to_message
 from blocks.outgoing_http import HostRules, OutgoingHttp
 from blocks.ports import EventBus, Message, RecordStore
-from blocks.services import open_bus
+from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sqlite.record_store import SqliteRecordStore
 from blocks.topology import webhooks_queue
+from deployments.provision import provision
 from listeners.webhooks import Webhooks
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id, now
+from tests.support.orchestra import Process
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import Answer, Received, a_receiver
 
@@ -236,3 +240,33 @@ async def test_no_secret_and_no_path_is_in_the_log(teller: Teller, caplog: pytes
 
     assert "delivered to webhook" in caplog.text
     assert "canary" not in caplog.text
+
+
+async def test_a_delivery_survives_the_death_of_its_listener(tmp_path: Path) -> None:
+    event = a_decision()
+    with a_receiver(GONE_WRONG, Answer()) as receiver:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+            "ORCHESTRATOR_DATA_DIR": str(tmp_path),
+            "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",  # it delivers without Prefect, too
+            "WEBHOOK_ALLOWED_HOSTS": receiver.authority,
+            "WEBHOOK_RETRY_DELAY_SECONDS": "2",
+        }
+        settings = load_settings(environment)
+        await provision(settings)
+        async with open_store(settings) as store:
+            await store.create(A_TENANT, a_webhook(url=receiver.url))
+        listener = Process("listener", environment, tmp_path / "listener.log")
+        listener.start()
+        try:
+            async with open_bus(settings, "test") as bus:
+                await bus.publish(to_message(event), required=True)
+            await receiver.has_received(1)
+            listener.kill()
+            listener.start()
+            assert [event.id] * 2 == delivered(await receiver.has_received(2))
+            assert 0 == listener.stop()
+        finally:
+            listener.kill()
+
+    assert [] == [line for line in listener.log.splitlines() if "hook?team=sales" in line or "whsec" in line]

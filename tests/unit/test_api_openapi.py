@@ -58,12 +58,13 @@ async def test_every_tenant_route_documents_the_header_and_the_errors(document: 
             assert ("404" in operation["responses"]) == ("{" in path.replace("{job}", ""))
 
 
-async def test_a_route_that_takes_an_idempotency_key_says_so(document: JsonObject) -> None:
-    operation = document["paths"]["/api/v1/executions/{executionId}/cancel"]["post"]
-
-    [header] = [parameter for parameter in operation["parameters"] if parameter["name"] == "Idempotency-Key"]
-    assert ("header", False, 200) == (header["in"], header["required"], header["schema"]["maxLength"])
-    assert {"409", "422"} <= operation["responses"].keys()
+async def test_every_post_takes_an_idempotency_key(document: JsonObject) -> None:
+    posts = [operation for _, method, operation in operations(document) if method == "post"]
+    assert posts
+    for operation in posts:
+        [header] = [parameter for parameter in operation["parameters"] if parameter["name"] == "Idempotency-Key"]
+        assert ("header", False, 200) == (header["in"], header["required"], header["schema"]["maxLength"])
+        assert {"409", "422"} <= operation["responses"].keys()
 
 
 async def test_every_response_has_an_example_that_its_schema_accepts(document: JsonObject) -> None:

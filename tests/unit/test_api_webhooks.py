@@ -40,6 +40,15 @@ async def test_no_two_secrets_are_alike(api: Api) -> None:
     assert (await add(api))["secret"] != (await add(api))["secret"]
 
 
+async def test_a_request_that_is_repeated_under_its_key_adds_one_webhook(api: Api) -> None:
+    headers = {"X-Tenant-ID": A_TENANT, "Idempotency-Key": "key-1"}
+
+    first, again = [await api.client.post(WEBHOOKS, json={"url": URL}, headers=headers) for _ in range(2)]
+
+    assert (201, first.json()) == (again.status_code, again.json())
+    assert 1 == await api.store.count(A_TENANT, WebhookSubscription)
+
+
 async def test_a_webhook_may_ask_for_some_events_only(api: Api) -> None:
     created = await add(api, eventTypes=["hitl.approval.completed", "hitl.approval.completed"])
 
