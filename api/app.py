@@ -57,6 +57,7 @@ def create_app(
             "flow_runs": _given(flow_runs),
             "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
             "probes": _given(probes),
+            "link_secret": _given(settings.approvals.link_secret),
             "schedules": _given(settings.batch_jobs),
             "job_metrics": _given(JobMetrics(store)),
             "service": _given(settings.module.name),

@@ -6,6 +6,7 @@ from litestar.di import Provide
 from api.actor import provide_actor
 from api.approval_actions import claim, delegate, extend, release, remind, withdraw
 from api.approval_decisions import approve, reject, take_decision, take_decisions
+from api.approval_links import make_link, show_link, use_link
 from api.approvals import create_approval, list_approvals, read_approval, read_history
 from api.idempotency import idempotent
 from api.tenancy import provide_tenant_id
@@ -26,16 +27,25 @@ CHANGING = (
     remind,
     extend,
     withdraw,
+    make_link,
 )
+
+THROUGH_LINKS = (show_link, use_link)
+"""The link names the tenant and the user."""
 
 
 def approval_routes(store: RecordStore) -> list[Router]:
     """The same routes, once per prefix."""
     return [
-        Router(
-            prefix,
-            route_handlers=[*READING, idempotent(store, *CHANGING)],
-            dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
-        )
+        router
         for prefix in PREFIXES
+        for router in (_for_users(prefix, store), Router(prefix, route_handlers=THROUGH_LINKS))
     ]
+
+
+def _for_users(prefix: str, store: RecordStore) -> Router:
+    return Router(
+        prefix,
+        route_handlers=[*READING, idempotent(store, *CHANGING)],
+        dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
+    )

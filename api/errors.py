@@ -12,7 +12,8 @@ from litestar.exceptions import ClientException, HTTPException, MethodNotAllowed
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.documents import Document
-from blocks import approval_changes, approval_decisions
+from api.request_observer import loggable_path
+from blocks import approval_changes, approval_decisions, signed_links
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.ports import NotFound, Unavailable
@@ -63,6 +64,10 @@ class ApprovalChanged(Exception):
 
 class WebhookNotFound(NotFound):
     """The tenant has no such webhook."""
+
+
+class LinkForbids(Exception):
+    """The link does not permit this outcome."""
 
 
 class KeyInUse(Exception):
@@ -136,6 +141,8 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.SelfApproval: Answer(
         403, "HITL_SELF_APPROVAL", "Who asked for an approval, or owns what it is about, may not decide it"
     ),
+    LinkForbids: Answer(403, "HITL_LINK_FORBIDS", "The link does not permit this outcome"),
+    signed_links.LinkForged: Answer(404, "HITL_LINK_INVALID", "This is no link of ours"),
     TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
@@ -152,10 +159,12 @@ ANSWERS: Mapping[type[Exception], Answer] = {
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),
     approval_decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
+    signed_links.LinkExpired: Answer(410, "HITL_LINK_EXPIRED", "The link has expired"),
     approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
+    signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
     Unavailable: Answer(
         503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}
     ),
@@ -204,7 +213,7 @@ def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnve
 
 
 def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> None:
-    path = request.scope["raw_path"].decode("latin-1")
+    path = loggable_path(request.scope)
     what, request_id = f"{request.method} {path}", request.scope["state"]["request_id"]
     if answer.status == 503:
         logger.warning("%s could not be answered: %s (request %s)", what, error, request_id)

@@ -59,12 +59,18 @@ def _request_id(scope: Any) -> bytes:
     return given if SANE_REQUEST_ID.fullmatch(given) else str(uuid4()).encode()
 
 
+def loggable_path(scope: Any) -> str:
+    """The path as it came, still percent-encoded, so that a line break in it breaks no log; a token is not shown."""
+    template: str = scope.get("path_template", "")
+    return template if "{token" in template else str(scope["raw_path"].decode("latin-1"))
+
+
 def _record(scope: Any, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else OTHER
     route = scope.get("path_template", UNMATCHED)
     HTTP_REQUESTS.labels(method, route, status).inc()
     HTTP_REQUEST_DURATION.labels(method, route).observe(seconds)
-    path = scope["raw_path"].decode("latin-1")  # still percent-encoded: a line break in it breaks no log
+    path = loggable_path(scope)
     request_id = scope["state"]["request_id"]
     level = logging.DEBUG if route in POLLED else logging.INFO
     logger.log(level, "%s %s answered %d in %.0f ms (request %s)", method, path, status, seconds * 1000, request_id)

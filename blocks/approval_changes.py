@@ -47,6 +47,13 @@ def delegated(
     return changed(approval, entry, policy=policy, claimed_by=None)
 
 
+def linked(approval: ApprovalRecord, actor: str, recipient: str, now: datetime) -> ApprovalRecord:
+    """A link for the recipient, who must be an approver by name, has been made."""
+    check_open(approval, now)
+    check_actor(approval, recipient, frozenset())
+    return changed(approval, HistoryEntry(what="linked", at=now, actor=actor, note=f"for {recipient}"))
+
+
 def reminded(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
     """Its approvers are reminded."""
     check_open(approval, now)

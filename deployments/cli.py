@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from deployments.commands.approvals import approvals
 from deployments.commands.bootstrap import bootstrap
 from deployments.commands.demo import demo
 from deployments.commands.dispatch import dispatch
@@ -20,6 +21,7 @@ COMMANDS = (
     demo,
     emit,
     executions,
+    approvals,
     jobs,
     dispatch,
     webhooks,

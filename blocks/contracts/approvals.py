@@ -23,6 +23,7 @@ What = Literal[
     "claimed",
     "released",
     "delegated",
+    "linked",
     "reminded",
     "escalated",
     "extended",

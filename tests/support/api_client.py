@@ -38,9 +38,11 @@ class Api(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def an_api(directory: Path, probes: Probes | None = None, store: RecordStore | None = None) -> AsyncIterator[Api]:
+async def an_api(
+    directory: Path, probes: Probes | None = None, store: RecordStore | None = None, **environment: str
+) -> AsyncIterator[Api]:
     """An API whose files lie in the directory; `store` stands in for the embedded one."""
-    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory)})
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory), **environment})
     async with SqliteRecordStore(directory / "records.db") as embedded, open_bus(settings, "api") as bus:
         app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {})
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter

@@ -13,6 +13,7 @@ class RememberedFlowRuns:
         self.started: list[tuple[str, list[str]]] = []
         self.is_down = False
         self.refused = 0
+        self.resumed: list[str] = []
 
     async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
         if self.is_down:
@@ -27,7 +28,8 @@ class RememberedFlowRuns:
     async def reschedule(self, flow_run_id: str, reason: str) -> None: ...
 
     async def resume(self, flow_run_id: str, run_input: object) -> bool:
-        return False
+        self.resumed.append(flow_run_id)
+        return True
 
     async def cancel(self, flow_run_id: str) -> None: ...
 

@@ -1,0 +1,56 @@
+"""Deciding from a terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from blocks.approval_decisions import Vote
+from blocks.contracts.approvals import Outcome
+from blocks.contracts.records import ApprovalRecord
+from blocks.ports import NotFound
+from blocks.services import open_bus, open_store
+from blocks.settings import load_settings
+from deployments.prefect_server import use_prefect
+
+
+async def decide(
+    tenant_id: str,
+    approval_id: str,
+    actor: str,
+    roles: Sequence[str],
+    outcome: str,
+    reason: str | None,
+    form: str | None,
+) -> ApprovalRecord:
+    """The decision is on the record. Raises `Refused`, or `NotFound` with a readable message."""
+    settings = use_prefect(load_settings())
+
+    from blocks import approvals
+    from blocks.prefect_flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
+
+    vote = Vote(
+        actor=actor,
+        roles=frozenset(roles),
+        outcome=msgspec.convert(outcome, Outcome),
+        channel="cli",
+        reason=reason,
+        form=_form(form),
+    )
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
+    ):
+        try:
+            return await approvals.decide(store, bus, flow_runs, tenant_id, approval_id, vote)
+        except NotFound:
+            raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
+
+
+def _form(text: str | None) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any]) if text else None
+    except msgspec.MsgspecError as error:
+        raise click.BadParameter(f"is not a JSON object: {error}", param_hint="--form") from None

@@ -1,0 +1,92 @@
+"""Approvals for a person at a terminal: a table of many, a page of one."""
+
+from collections.abc import Sequence
+
+import click
+import msgspec
+from rich.table import Table
+
+from blocks.contracts.records import ApprovalRecord
+from blocks.ports import NotFound
+from blocks.services import open_store
+from blocks.settings import load_settings
+from deployments.execution_records import console
+
+COLOURS = {"pending": "magenta", "approved": "green", "rejected": "red", "expired": "yellow", "cancelled": "yellow"}
+
+
+async def query_approvals(tenant_id: str, status: str, limit: int) -> list[ApprovalRecord]:
+    where = {} if status == "all" else {"status": status}
+    async with open_store(load_settings()) as store:
+        page = await store.query(tenant_id, ApprovalRecord, where, limit=limit)
+    return [stored.record for stored in page.items]
+
+
+async def read_approval(tenant_id: str, id: str) -> ApprovalRecord:
+    """Raises `NotFound` with a readable message."""
+    async with open_store(load_settings()) as store:
+        try:
+            return (await store.read(tenant_id, ApprovalRecord, id)).record
+        except NotFound:
+            raise NotFound(f"tenant {tenant_id} has no approval {id}") from None
+
+
+def print_approvals(found: Sequence[ApprovalRecord], *, as_json: bool) -> None:
+    if as_json:
+        for approval in found:
+            click.echo(msgspec.json.encode(approval))
+        return
+    if not found:
+        click.echo("no approvals")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ID", "SUBJECT", "STATUS", "RISK", "AMOUNT", "REQUESTED", "EXPIRES", "DECIDED BY"):
+        table.add_column(heading, no_wrap=True)
+    for approval in found:
+        table.add_row(
+            approval.id,
+            approval.subject or approval.opportunity_id,
+            _coloured(approval.status),
+            f"{approval.risk_score:g}",
+            f"{approval.amount:,.0f}",
+            f"{approval.requested_at:%Y-%m-%d %H:%M:%S}Z",
+            f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else "",
+            approval.decided_by or "",
+        )
+    console().print(table)
+
+
+def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(approval), indent=2))
+        return
+    out, facts = console(), Table.grid(padding=(0, 2))
+    approvers = approval.policy.approvers
+    for name, value in {
+        "approval": approval.id,
+        "subject": approval.subject or approval.opportunity_id,
+        "execution": approval.execution_id,
+        "status": _coloured(approval.status),
+        "asks": approval.summary,
+        "approvers": ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody",
+        "quorum": str(approval.policy.quorum),
+        "expires": f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else None,
+        "claimed by": approval.claimed_by,
+    }.items():
+        if value:
+            facts.add_row(f"[dim]{name}[/]", value)
+    out.print(facts)
+    out.print()
+    history = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("AT", "WHAT", "WHO", "CHANNEL", "NOTE"):
+        history.add_column(heading, no_wrap=heading != "NOTE")
+    for entry in approval.history:
+        what = f"{entry.what}: {entry.outcome}" if entry.outcome else entry.what
+        history.add_row(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}Z", what, entry.actor or "", entry.channel or "", entry.note or ""
+        )
+    out.print(history)
+
+
+def _coloured(status: str) -> str:
+    return f"[{COLOURS[status]}]{status}[/]"
