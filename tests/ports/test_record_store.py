@@ -22,6 +22,7 @@ from tests.support.factories import (
     a_process,
     a_step,
     a_tenant_record,
+    a_webhook,
     an_approval,
     an_execution,
     new_id,
@@ -59,6 +60,7 @@ def cosmos_store(emulator: CosmosEmulator, database: str = "orchestrator") -> Co
         a_definition(),
         a_tenant_record(),
         a_process(),
+        a_webhook(),
     ],
     ids=lambda record: type(record).__name__,
 )
