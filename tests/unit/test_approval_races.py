@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -14,8 +15,10 @@ from blocks.approval_clock import wound_on
 from blocks.approval_decisions import AlreadyDecided, Expired, Vote
 from blocks.clock import utc_now
 from blocks.contracts.records import ApprovalRecord
+from blocks.cosmos.record_store import CosmosRecordStore
 from blocks.ports import RecordStore
 from blocks.sqlite.record_store import SqliteRecordStore
+from tests.support.cosmos import CosmosEmulator
 from tests.support.factories import A_TENANT, an_approval
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "40"))
@@ -54,6 +57,16 @@ async def one_round(store: RecordStore) -> None:
 async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_told_which(store: RecordStore) -> None:
     for _ in range(ROUNDS):
         await one_round(store)
+
+
+@pytest.mark.slow
+async def test_on_cosmos_db_too_one_wins(cosmos_emulator: CosmosEmulator) -> None:
+    """A thousand rounds if `RACE_ROUNDS=1000` says so: the emulator needs a while for each."""
+    at = {"database": f"races-{uuid4().hex[:8]}", "ca_file": str(cosmos_emulator.ca_file)}
+    async with CosmosRecordStore(cosmos_emulator.endpoint, cosmos_emulator.key, **at) as store:
+        await store.provision()
+        for _ in range(ROUNDS):
+            await one_round(store)
 
 
 @pytest.mark.slow
