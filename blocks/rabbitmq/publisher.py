@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 from aio_pika import Channel
 from aio_pika import Message as AmqpMessage
@@ -11,6 +12,9 @@ from blocks.ports import Message, Unroutable
 from blocks.rabbitmq.link import RabbitMQLink, SharedChannel, translated
 from blocks.rabbitmq.messages import to_amqp
 from blocks.rabbitmq.topology import declare_exchange
+
+if TYPE_CHECKING:
+    import aiormq
 
 _IN_FLIGHT_MAX = 256
 
@@ -40,13 +44,15 @@ class RabbitMQPublisher:
         with translated(f"publishing {message.type}"):
             try:
                 async with asyncio.timeout(self._timeout_seconds):
-                    channel = await (await self._channel.get()).get_underlay_channel()
+                    channel = cast("aiormq.Channel", await (await self._channel.get()).get_underlay_channel())
                     await channel.basic_publish(
                         message.body,
                         exchange=exchange,
                         routing_key=routing_key,
                         properties=message.properties,
                         mandatory=mandatory,
+                        # The confirm is waited for, not the socket, which would let one message in at a time.
+                        wait=False,
                     )
             except PublishError:
                 raise Unroutable(f"no queue is bound for {routing_key}") from None
