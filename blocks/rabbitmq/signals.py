@@ -1,4 +1,7 @@
-"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that dies with it."""
+"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that dies with it.
+
+One AMQP message carries a MessagePack list of signals of one topic: under load many, else one.
+"""
 
 import asyncio
 import logging
@@ -6,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+import msgspec
 from aio_pika import Channel, ExchangeType
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
@@ -26,17 +30,27 @@ class RabbitMQSignals:
         self._in = into
         self._exchange = exchange
         self._channel = SharedChannel(out, self._prepare, confirms=False)
+        self._pending: dict[str, list[bytes]] = {}
+        self._sending = asyncio.Lock()
 
     async def broadcast(self, topic: str, body: bytes) -> None:
+        """What is broadcast while another broadcast is on its way goes out together, as one message per topic."""
         if not self._out.is_connected:
             return
+        self._pending.setdefault(topic, []).append(body)
+        async with self._sending:
+            if bodies := self._pending.pop(topic, None):
+                await self._send(topic, bodies)
+
+    async def _send(self, topic: str, bodies: list[bytes]) -> None:
         try:
             with translated(f"broadcasting {topic}"):
                 async with asyncio.timeout(_BROADCAST_SECONDS):
                     channel = await (await self._channel.get()).get_underlay_channel()
-                    await channel.basic_publish(body, exchange=self._exchange, routing_key=topic)
+                    packed = msgspec.msgpack.encode(bodies)
+                    await channel.basic_publish(packed, exchange=self._exchange, routing_key=topic)
         except Unavailable as error:
-            log.debug("signal %s was lost: %s", topic, error)
+            log.debug("%d signals %s were lost: %s", len(bodies), topic, error)
 
     @asynccontextmanager
     async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
@@ -72,6 +86,12 @@ class RabbitMQSignals:
 
 async def _hear(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:
     try:
-        await handler(message.body)
-    except Exception:
-        log.exception("a signal of %s was lost", topic)
+        bodies = msgspec.msgpack.decode(message.body, type=list[bytes])
+    except msgspec.DecodeError:
+        log.warning("signals of %s cannot be read: another version's?", topic)
+        return
+    for body in bodies:
+        try:
+            await handler(body)
+        except Exception:
+            log.exception("a signal of %s was lost", topic)
