@@ -1,6 +1,7 @@
 """What both record stores agree on: which records they take, what a condition means, how records are ordered."""
 
 from datetime import UTC
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -55,11 +56,17 @@ def conditions(kind: type[Record], where: Where | None) -> dict[str, Contains | 
 
     Raises `ValueError` for a field that the record does not have, or a value that is no scalar.
     """
-    keys = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
+    keys = _keys(kind)
     unknown = set(where or ()) - set(keys)
     if unknown:
         raise ValueError(f"{tag(kind)} has no field {', '.join(sorted(unknown))}")
     return {keys[field]: _wanted(value) for field, value in (where or {}).items()}
+
+
+@cache
+def _keys(kind: type[Record]) -> dict[str, str]:
+    """Field to JSON key. Resolving a class's annotations takes longer than the query."""
+    return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
 
 
 def _wanted(value: Any) -> Contains | list[Any]:
