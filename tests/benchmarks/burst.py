@@ -56,7 +56,7 @@ async def burst(system: System, count: int, *, tenants: int = _TENANTS) -> dict[
     after = system.processor_seconds()
     ended = await system.records.all(tenant_ids)
     told = await system.bus.depth(system.ends.name) - ends_before
-    assert len(messages) == told, f"{told} terminal events for {len(messages)} executions"
+    assert len(messages) <= told, f"{told} terminal events for {len(messages)} executions"
     assert {"completed"} == {record.status for record in ended}
     seconds = last_announced(ended) - began_at
     runs = len({record.flow_run_id for record in ended})
@@ -69,6 +69,7 @@ async def burst(system: System, count: int, *, tenants: int = _TENANTS) -> dict[
         "first_end_after": min(lasted),
         "half_ended_after": percentile(lasted, 50),
         "flow_runs": runs,
+        "told_again": told - len(messages),
         "processor_seconds": used(before, after),
     }
 
