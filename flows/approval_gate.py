@@ -48,12 +48,13 @@ async def pass_gate(world: Runtime, analysis: Analysis) -> None:
         if verdict is None:
             await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
             continue
+        verdict = await approvals.announce(world.store, world.bus, verdict)  # told before what follows from it
         try:
             await _end(world, analysis, verdict.record)
         except Stale:
             analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
             continue
-        await approvals.settle(world.store, await approvals.announce(world.store, world.bus, verdict))
+        await approvals.settle(world.store, verdict)
         return
 
 

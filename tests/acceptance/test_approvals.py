@@ -1,5 +1,8 @@
 """An analysis that a person must approve, on real processes: whatever is killed meanwhile, the decision counts."""
 
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -207,6 +210,50 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
     assert 200 == answer.status_code
     execution = await ended(parts, event)
     assert ("completed", approval_id) == (execution.status, (execution.results or {})["approval"]["approvalId"])
+
+
+async def test_a_run_that_waited_while_the_flow_was_changed_and_redeployed_honours_the_decision(
+    parts: Orchestra, prefect_server: PrefectServer, ledger: Ledger, services: AnalysisServices, tmp_path: Path
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    await gated(parts, prefect_server, event)
+
+    parts.worker.stop()
+    parts.worker.source = changed_source(tmp_path / "source")
+    redeploy(parts, parts.worker.source)
+    parts.worker.start()
+    assert 200 == (await decide(parts, event)).status_code
+
+    assert "completed" == (await ended(parts, event)).status
+    assert "the source was changed" in parts.worker.log
+    assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
+    assert {} == ledger.second_ids()
+
+
+def redeploy(parts: Orchestra, source: Path) -> None:
+    bootstrap = [sys.executable, "-m", "deployments.cli", "bootstrap"]
+    subprocess.run(bootstrap, env=dict(parts.environment), cwd=source, check=True, capture_output=True)
+
+
+def changed_source(folder: Path) -> Path:
+    """A copy of the project in which the flow and its task are others than before."""
+    here = Path(__file__).parents[2]
+    for package in ("api", "blocks", "deployments", "flows", "listeners"):
+        shutil.copytree(here / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(here / "prefect.yaml", folder)
+    flow = folder / "flows" / "opportunity_analysis.py"
+    changed = (
+        flow.read_text()
+        .replace("    step = STEP_BY_NAME[step_name]\n", "    step, _ = STEP_BY_NAME[step_name], 'changed'\n")
+        .replace(
+            "    world = await runtime.get()\n",
+            "    world = await runtime.get()\n    print('the source was changed')\n",
+        )
+    )
+    assert changed.count("changed") == 2
+    flow.write_text(changed)
+    return folder
 
 
 async def asked(services: AnalysisServices) -> bool:

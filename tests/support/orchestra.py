@@ -22,6 +22,8 @@ class Process:
         self._environment = environment
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
+        self.source: Path | None = None
+        """Where its code lies; None: this checkout."""
 
     def start(self, **extra_environment: str) -> None:
         with self._log_file.open("ab") as log:
@@ -30,6 +32,7 @@ class Process:
                 env={**self._environment, **extra_environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                cwd=self.source,
             )
 
     def kill(self) -> None:
@@ -45,6 +48,11 @@ class Process:
             return self._process.wait(timeout=30)
         self.kill()
         raise AssertionError(f"{self.name} did not stop within 30 s:\n{self.log}")
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "it was never started"
+        return self._process.pid
 
     @property
     def is_dead(self) -> bool:
