@@ -13,6 +13,7 @@ from time import monotonic
 from api.approval_sweep import ApprovalSweep
 from api.idempotency import forget_old_answers
 from blocks import batch_jobs, executions, signals
+from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs, rejections
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
@@ -233,6 +234,8 @@ class Mirror:
         except (Stale, InvalidTransition):
             return  # somebody else moved it meanwhile; the next look sees what became of it
         await executions.announce(self._store, self._bus, [ended])
+        if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
+            await withdraw_approvals(self._store, stored.record, ended.record.error or ended.record.status)
         log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
 
 

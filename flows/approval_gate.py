@@ -16,6 +16,7 @@ from prefect.input import RunInput
 
 from blocks import approvals, executions, signals
 from blocks.approval_decisions import Refused, Vote
+from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
@@ -55,12 +56,18 @@ async def pass_gate(world: Runtime, analysis: Analysis) -> None:
             analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
             continue
         await approvals.settle(world.store, verdict)
+        if len(asked) > 1:
+            await withdraw_approvals(world.store, analysis.stored.record, "another approval has decided")
         return
 
 
 async def continue_alone(world: Runtime, analysis: Analysis) -> None:
     """The execution leaves its batch: a flow run of its own takes it to the gate."""
-    analysis.stored = await executions.change(world.store, analysis.stored, flow_run_id=None)
+    while analysis.stored.record.flow_run_id is not None:
+        try:
+            analysis.stored = await executions.change(world.store, analysis.stored, flow_run_id=None)
+        except Stale:
+            analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
     record = analysis.stored.record
     await world.flow_runs.start(
         WORKFLOW,
