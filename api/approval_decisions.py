@@ -1,5 +1,8 @@
 """Deciding over HTTP: in the older form, in the newer one, and many at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from litestar import Response, post
 from litestar.params import JSONBody
 
@@ -15,7 +18,16 @@ from api.openapi import documented
 from api.records import Bus, Engine, Store
 from api.tenancy import TenantId
 from blocks import approvals
-from blocks.approval_decisions import AlreadyDecided, AlreadyVoted, Expired, NotAnApprover, Refused, SelfApproval, Vote
+from blocks.approval_decisions import (
+    AlreadyDecided,
+    AlreadyVoted,
+    Expired,
+    InvalidVote,
+    NotAnApprover,
+    Refused,
+    SelfApproval,
+    Vote,
+)
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
@@ -54,7 +66,8 @@ async def approve(
 ) -> Response[Approval]:
     """Approved by `decidedBy`, once and on the record; what waits for it goes on."""
     vote = _older(data, "approved", actor)
-    return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, vote, if_match))
+    with _in_the_older_words():
+        return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, vote, if_match))
 
 
 @post(
@@ -76,7 +89,8 @@ async def reject(
 ) -> Response[Approval]:
     """Rejected by `decidedBy`, once and on the record; what waits for it ends as its rule says."""
     vote = _older(data, "rejected", actor)
-    return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, vote, if_match))
+    with _in_the_older_words():
+        return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, vote, if_match))
 
 
 @post(
@@ -152,6 +166,16 @@ async def _one_of_many(
     except (Refused, ApprovalNotFound) as error:
         return OneResult(id=one.id, status=answer_of(error).status, error=body_of(error))
     return OneResult(id=one.id, status=200, approval=approval_of(approval))
+
+
+@contextmanager
+def _in_the_older_words() -> Iterator[None]:
+    """What the newer form calls `reason` is `comment` here."""
+    try:
+        yield
+    except InvalidVote as invalid:
+        field = "comment" if invalid.field == "reason" else invalid.field
+        raise InvalidVote(invalid.approval, field, invalid.reason) from None
 
 
 def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:

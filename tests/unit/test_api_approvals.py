@@ -115,6 +115,8 @@ async def test_a_rejection_gives_its_reason_where_the_policy_asks_for_one(api: A
     refused = await post(api, path, {"outcome": "rejected"}, X_User_ID="ann")
 
     assert "reason" == refused.json()["error"]["details"][0]["field"]
+    older = await post(api, f"{LIST}/{approval.id}/reject", {"decidedBy": "ann"})
+    assert "comment" == older.json()["error"]["details"][0]["field"]
     assert 200 == (await post(api, path, {"outcome": "rejected", "reason": "no"}, X_User_ID="ann")).status_code
 
 
