@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.benchmarks import burst, fairness, intake, latency, memory, scaling
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import FOLDER, Report, figures_table
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.stage import QuickStage, Stage
 
 BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "intake": intake.measure,
@@ -37,7 +37,7 @@ They need RabbitMQ, PostgreSQL and, for intake, the Cosmos DB emulator; `make be
 async def run(names: Sequence[str], options: Options, folder: Path, console: Console) -> list[Report]:
     """The reports, each shown and written as soon as it is there."""
     reports = []
-    with Stage() as stage:
+    async with QuickStage() if options.quick else Stage() as stage:
         for name in names:
             console.print(f"\n{name}: load {os.getloadavg()[0]:.2f}", style="dim")
             report = await BENCHMARKS[name](stage, options)

@@ -2,16 +2,15 @@
 
 import time
 from typing import Any
-from uuid import uuid4
 
 from tests.benchmarks import plain_prefect
 from tests.benchmarks.options import Options
 from tests.benchmarks.percentiles import median, percentile
 from tests.benchmarks.records import last_announced
 from tests.benchmarks.report import Figure, Report
-from tests.benchmarks.stage import Bus, Database, Stage, System, events, used
+from tests.benchmarks.stage import Bus, Database, Stage
+from tests.benchmarks.system import TENANTS, System, events, some_tenants, used
 
-_TENANTS = 4
 _LIMIT_SECONDS = 600
 _PARTS: tuple[tuple[str, Database, Bus], ...] = (
     ("Prefect on PostgreSQL", "postgresql", "rabbitmq"),
@@ -38,14 +37,14 @@ async def measure(stage: Stage, options: Options) -> Report:
             samples.append({"way": "direct calls", "executions": calls, "per_second": calls_per_second})
             runs_per_second = await plain_prefect.process_worker_runs_per_second(server, runs)
             samples.append({"way": "process worker", "executions": runs, "per_second": runs_per_second})
-    parameters = {"events": count, "rounds": rounds, "tenants": _TENANTS, "runs": runs, "calls": calls}
+    parameters = {"events": count, "rounds": rounds, "tenants": TENANTS, "runs": runs, "calls": calls}
     return Report("burst", "executions/s, answers immediate", parameters, _figures(samples, options), samples)
 
 
-async def burst(system: System, count: int, *, tenants: int = _TENANTS) -> dict[str, Any]:
+async def burst(system: System, count: int) -> dict[str, Any]:
     """From the first publish to the last confirmed terminal event."""
-    tenant_ids = [str(uuid4()) for _ in range(tenants)]
-    messages = [event for tenant_id in tenant_ids for event in events(tenant_id, count // tenants)]
+    tenant_ids = some_tenants()
+    messages = events(count, *tenant_ids)
     ends_before = await system.bus.depth(system.ends.name)
     before, began, began_at = system.processor_seconds(), time.monotonic(), time.time()
     await system.bus.publish(*messages)

@@ -7,9 +7,9 @@ from uuid import uuid4
 from tests.benchmarks.options import Options
 from tests.benchmarks.percentiles import median
 from tests.benchmarks.report import Figure, Report
-from tests.benchmarks.stage import Bus, Database, Stage, Store, System, events, used
+from tests.benchmarks.stage import Bus, Database, Stage, Store
+from tests.benchmarks.system import TENANTS, System, events, some_tenants, used
 
-_TENANTS = 4
 _PARTS: tuple[tuple[str, Bus, Store], ...] = (
     ("all embedded", "embedded", "embedded"),
     ("RabbitMQ + embedded store", "rabbitmq", "embedded"),
@@ -30,7 +30,7 @@ async def measure(stage: Stage, options: Options) -> Report:
         Figure(name, _typical(samples, name), "events/s", at_least=500 if "embedded store" in name else None)
         for name, _, _ in parts
     ]
-    parameters = {"events": count, "rounds": rounds, "tenants": _TENANTS, "publisher": "this process, all at once"}
+    parameters = {"events": count, "rounds": rounds, "tenants": TENANTS, "publisher": "this process, all at once"}
     return Report("intake", "events → durable and acknowledged", parameters, figures, samples)
 
 
@@ -39,10 +39,10 @@ async def _take_in(stage: Stage, bus: Bus, store: Store, count: int) -> dict[str
     async with stage.system(prefect=database, bus=bus, store=store) as system:
         system.start(system.listener)
         await system.ready("listener")
-        await system.bus.publish(*events(str(uuid4()), 20))
+        await system.bus.publish(*events(20, str(uuid4())))
         await _until_empty(system, [], 0)
-        tenant_ids = [str(uuid4()) for _ in range(_TENANTS)]
-        messages = [event for tenant_id in tenant_ids for event in events(tenant_id, count // _TENANTS)]
+        tenant_ids = some_tenants()
+        messages = events(count, *tenant_ids)
         before, began = system.processor_seconds(), time.monotonic()
         await system.bus.publish(*messages)
         published = time.monotonic() - began

@@ -14,7 +14,8 @@ from blocks.ports import Accept, Delivery, Message, Queue, Verdict
 from tests.benchmarks.options import Options
 from tests.benchmarks.percentiles import percentile
 from tests.benchmarks.report import Figure, Report
-from tests.benchmarks.stage import Bus, Database, Stage, System, events
+from tests.benchmarks.stage import Bus, Database, Stage
+from tests.benchmarks.system import System, events
 from tests.support.ledger import REQUESTED, TERMINAL
 
 _PARTS: tuple[tuple[str, Database, Bus], ...] = (
@@ -65,7 +66,7 @@ class Stopwatch:
 
     async def time(self, tenant_id: str) -> tuple[float, float]:
         """Seconds from just before the publish to the fourth request, and to the end."""
-        [event] = events(tenant_id, 1)
+        [event] = events(1, tenant_id)
         execution_id = execution_of(event, tenant_id)
         ended = self._ended[execution_id] = asyncio.get_running_loop().create_future()
         began = time.monotonic()

@@ -4,16 +4,15 @@ import asyncio
 import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from blocks.contracts.records import ExecutionRecord
 from tests.benchmarks.options import Options
 from tests.benchmarks.percentiles import percentile
 from tests.benchmarks.processes import memory_bytes
 from tests.benchmarks.report import Figure, Report
-from tests.benchmarks.stage import Database, Stage, System, events
+from tests.benchmarks.stage import Database, Stage
+from tests.benchmarks.system import System, events, some_tenants
 
-_TENANTS = 4
 _LIMIT_SECONDS = 600
 _WATCH_SECONDS = 15.0
 _ENOUGH = 1000
@@ -60,10 +59,10 @@ async def _wait_and_complete(system: System, count: int, watch_seconds: float) -
     system.stop(system.services)
     await asyncio.sleep(2)
     idle = memory_bytes(system.worker.pid)
-    tenant_ids = [str(uuid4()) for _ in range(_TENANTS)]
+    tenant_ids = some_tenants()
     asked_before = await system.bus.depth(system.requests.name)
     began = time.time()
-    await system.bus.publish(*(event for tenant_id in tenant_ids for event in events(tenant_id, count // _TENANTS)))
+    await system.bus.publish(*events(count, *tenant_ids))
 
     async def all_asked() -> bool:
         return await system.bus.depth(system.requests.name) >= asked_before + 4 * count

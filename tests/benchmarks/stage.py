@@ -2,29 +2,18 @@
 
 import asyncio
 import tempfile
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
-from uuid import uuid4
+from typing import Literal, Self, TypeVar
 
-import aiormq
-
-from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import ProcessRecord
-from blocks.ports import Queue
-from tests.benchmarks.processes import Part, machine_seconds, processor_seconds
-from tests.benchmarks.records import Records, records_of
-from tests.support.analysis_services import opportunity_event
+from tests.benchmarks.system import System
 from tests.support.cosmos import CosmosEmulator
-from tests.support.ledger import REQUESTED, TERMINAL
-from tests.support.orchestra import Orchestra, orchestra
+from tests.support.orchestra import orchestra
 from tests.support.postgres import Postgres
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
-from tests.support.waiting import eventually
 
 Database = Literal["postgresql", "sqlite"]
 """What Prefect's server keeps its data in."""
@@ -37,21 +26,21 @@ S = TypeVar("S", RabbitMQNode, CosmosEmulator, Postgres)
 
 
 class Stage:
-    """Servers, each started when first asked for; all are gone with its `with`."""
+    """Servers, each started when first asked for; all are gone with its `async with`."""
 
     def __init__(self) -> None:
-        self._open = ExitStack()
+        self._open = AsyncExitStack()
         self._rabbitmq: RabbitMQNode | None = None
         self._cosmos: CosmosEmulator | None = None
         self._postgres: Postgres | None = None
         self._count = 0
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._root = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         return self
 
-    def __exit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._open.close()
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._open.aclose()
 
     def folder(self, name: str) -> Path:
         self._count += 1
@@ -135,121 +124,31 @@ class Stage:
         return environment
 
 
-class System:
-    """Listener, worker, api and answering services, each a real process; none is left after its `async with`."""
+class QuickStage(Stage):
+    """One Prefect server on SQLite and one embedded system for all benchmarks: says that they run, not how fast."""
 
-    def __init__(
-        self, folder: Path, parts: Orchestra, server: PrefectServer, others: Mapping[str, int], *, observed: bool
-    ) -> None:
-        self.folder = folder
-        self.settings = parts.settings
-        self.bus = parts.bus
-        self.store = parts.store
-        self.server = server
-        self.environment = parts.environment
-        self.lag_file = folder / "lag"
-        self.requests = Queue(name=f"services-{parts.name}", bindings=REQUESTED)
-        self.ends = Queue(name=f"ends-{parts.name}", bindings=TERMINAL)
-        self._others = others
-        worker = ("tests.benchmarks.observed_worker", str(self.lag_file)) if observed else ("deployments.cli", "worker")
-        self.listener = Part("listener", ("deployments.cli", "listener"), parts.environment, folder)
-        self.worker = Part("worker", worker, parts.environment, folder)
-        self.api = Part("api", ("deployments.cli", "api"), parts.environment, folder)
-        self.services = Part("services", ("tests.benchmarks.services", self.requests.name), parts.environment, folder)
-        self._started: list[Part] = []
-        self._open = AsyncExitStack()
-        self.records: Records
+    def __init__(self) -> None:
+        super().__init__()
+        self._server: PrefectServer | None = None
+        self._system: System | None = None
 
-    async def __aenter__(self) -> Self:
-        await self._declare_outside_queues()
-        self.records = await self._open.enter_async_context(records_of(self.settings, self.store))
-        return self
+    @asynccontextmanager
+    async def prefect(self, database: Database) -> AsyncIterator[PrefectServer]:
+        if self._server is None:
+            self._server = await self._open.enter_async_context(super().prefect("sqlite"))
+        yield self._server
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        for part in reversed(self._started):
-            part.stop()
-        await self._open.aclose()
-
-    async def _declare_outside_queues(self) -> None:
-        """What the answering services and the readers of results would have; on RabbitMQ of its cheapest kind."""
-        url = self.settings.rabbitmq.url
-        if self.settings.embedded_file(url):
-            await self.bus.declare(self.requests, self.ends)
-            return
-        async with await aiormq.connect(url) as connection:
-            channel = await connection.channel()
-            for queue in (self.requests, self.ends):
-                await channel.queue_declare(queue.name, durable=True)
-                for event_type in queue.bindings:
-                    await channel.queue_bind(queue.name, self.settings.rabbitmq.exchange, event_type)
-
-    def start(self, *parts: Part) -> None:
-        for part in parts:
-            part.start()
-            self._started.append(part)
-
-    def stop(self, part: Part) -> None:
-        part.stop()
-        self._started.remove(part)
-
-    async def start_all(self) -> None:
-        """All run, and one execution has gone through them."""
-        self.start(self.listener, self.worker, self.api, self.services)
-        await self.ready("listener", "worker")
-        await self.warm_up()
-
-    async def ready(self, *roles: str) -> None:
-        """These processes say so themselves."""
-
-        async def all_say_so() -> bool:
-            page = await self.store.query(SYSTEM_TENANT, ProcessRecord)
-            return set(roles) <= {stored.record.role for stored in page.items if stored.record.ready}
-
-        await self.eventually(all_say_so, within_seconds=60)
-
-    async def warm_up(self, count: int = 1) -> None:
-        """Executions of a tenant that nobody measures have ended: imports are done and connections open."""
-        tenant_id = str(uuid4())
-        await self.bus.publish(*events(tenant_id, count))
-        await self.until_ended([tenant_id], count, within_seconds=60)
-
-    async def until_ended(self, tenant_ids: list[str], count: int, *, within_seconds: float) -> None:
-        """So many executions of these tenants have ended, and their ends are published and confirmed."""
-
-        async def all_ended() -> bool:
-            return await self.records.ended(tenant_ids) >= count
-
-        await self.eventually(all_ended, within_seconds=within_seconds)
-
-    async def until_taken_in(self, tenant_ids: list[str], count: int, *, within_seconds: float) -> None:
-        """So many executions of these tenants have a record."""
-
-        async def all_there() -> bool:
-            return await self.records.opened(tenant_ids) >= count
-
-        await self.eventually(all_there, within_seconds=within_seconds)
-
-    def processor_seconds(self) -> dict[str, float]:
-        """What each part has used so far, the servers, this observer and the rest of the machine included."""
-        pids = {**{part.name: part.pid for part in self._started}, **self._others}
-        seconds = {name: processor_seconds(pid) for name, pid in pids.items()}
-        seconds["observer"] = time.process_time()
-        seconds["not ours"] = machine_seconds() - sum(seconds.values())
-        return seconds
-
-    async def eventually(self, look: Any, *, within_seconds: float) -> None:
-        try:
-            await eventually(look, within_seconds=within_seconds, every_seconds=0.1)
-        except AssertionError as error:
-            logs = "\n".join(f"--- {part.name}\n{part.log[-3000:]}" for part in self._started)
-            raise AssertionError(f"{error}\n{logs}") from None
-
-
-def events(tenant_id: str, count: int) -> list[Any]:
-    """Opportunity events of this tenant, each about an opportunity of its own."""
-    return [opportunity_event(tenant_id, str(uuid4()), id=str(uuid4())) for _ in range(count)]
-
-
-def used(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Processor seconds between two looks, by part."""
-    return {name: after[name] - before.get(name, 0.0) for name in after}
+    @asynccontextmanager
+    async def system(
+        self,
+        *,
+        prefect: Database = "sqlite",
+        bus: Bus = "embedded",
+        store: Store = "embedded",
+        observed: bool = True,
+        **environment: str,
+    ) -> AsyncIterator[System]:
+        if self._system is None:
+            opening = super().system(prefect="sqlite", bus="embedded", store="embedded", observed=True)
+            self._system = await self._open.enter_async_context(opening)
+        yield self._system
