@@ -65,6 +65,7 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
     return {
         "SYSTEM": ids.SYSTEM_TENANT,
         "TENANT": A_TENANT,
+        "USER": "ann",
         "EXECUTION": execution.id,
         "APPROVAL": approval.id,
         "OPPORTUNITY": execution.subject,
