@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from blocks.contracts.jobs import JOBS
 from tests.support.factories import A_TENANT, new_id
 from tests.support.ports import free_port
 
@@ -90,7 +91,8 @@ class Stack:
 
     def close(self) -> None:
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it was just ending by itself
+                os.kill(pid, signal.SIGKILL)
         if self._up:
             self._up.wait()
 
@@ -136,7 +138,17 @@ def deployments(stack: Stack) -> list[dict[str, Any]]:
     answer = httpx.post(f"{stack.prefect_api}/deployments/filter", json={"sort": "NAME_ASC"})
     # What a second registration may change: when it was made, and the version that `prefect deploy` invents.
     changing = {"updated", "version", "last_polled", "status"}
-    return [{key: value for key, value in each.items() if key not in changing} for each in answer.json()]
+    return [
+        {key: value for key, value in each.items() if key not in changing} | {"schedules": schedules(each)}
+        for each in answer.json()
+    ]
+
+
+def schedules(deployment: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Prefect makes a schedule anew at each registration: what counts is what it says."""
+    return [
+        (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"]) for each in deployment["schedules"]
+    ]
 
 
 def test_up_says_where_everything_is_when_everything_is_ready(stack: Stack) -> None:
@@ -199,7 +211,7 @@ def test_bootstrap_again_changes_nothing(stack: Stack) -> None:
     again = stack.run("bootstrap")
     assert again.returncode == 0, again.stderr
     assert before == deployments(stack)
-    assert ["opportunity-analysis"] == [deployment["name"] for deployment in before]
+    assert {"opportunity-analysis", *(job.id for job in JOBS)} == {deployment["name"] for deployment in before}
 
 
 def test_prefect_deploy_registers_the_same_deployments(stack: Stack) -> None:
