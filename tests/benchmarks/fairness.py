@@ -42,12 +42,7 @@ async def measure(stage: Stage, options: Options) -> Report:
     figures = [
         Figure("B alone, p95", percentile(alone, 95), "s"),
         Figure(f"B while A has {count} pending, p95", percentile(backlog, 95), "s"),
-        Figure(
-            "beside A's backlog : alone",
-            percentile(backlog, 95) / percentile(alone, 95),
-            "×",
-            at_most=None if options.quick else 2,
-        ),
+        Figure("beside A's backlog : alone", percentile(backlog, 95) / percentile(alone, 95), "×", at_most=limit),
         Figure(f"B from the start of A's burst of {count}, p95", percentile(burst, 95), "s"),
     ]
     samples = [

@@ -1,7 +1,7 @@
 """What a benchmark found: a table for people, JSON for machines."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class Report(msgspec.Struct):
     def show(self, console: Console) -> None:
         console.print()
         console.print(figures_table(f"{self.name}: {self.question}", self.figures))
-        if self.samples:
-            console.print(samples_table(self.samples))
+        for table in samples_tables(self.samples):
+            console.print(table)
 
 
 def figures_table(title: str, figures: Sequence[Figure]) -> Table:
@@ -77,12 +77,22 @@ def figures_table(title: str, figures: Sequence[Figure]) -> Table:
     return table
 
 
-def samples_table(samples: Sequence[dict[str, Any]]) -> Table:
-    """One row per sample; a nested mapping becomes `key value` pairs in one cell."""
-    columns = list(dict.fromkeys(key for sample in samples for key in sample))
-    table = Table(*columns, title="samples", title_justify="left")
-    for sample in samples:
-        table.add_row(*(_cell(sample.get(column)) for column in columns))
+def samples_tables(samples: Sequence[dict[str, Any]]) -> list[Table]:
+    """One row per sample, numbered; what is nested in a sample gets a table of its own."""
+    nested = list(dict.fromkeys(key for sample in samples for key in sample if isinstance(sample[key], dict)))
+    flat = [{key: value for key, value in sample.items() if key not in nested} for sample in samples]
+    return [
+        _table("samples", dict(enumerate(flat, 1))),
+        *(_table(key, {n: sample[key] for n, sample in enumerate(samples, 1) if key in sample}) for key in nested),
+    ]
+
+
+def _table(title: str, rows: Mapping[int, Mapping[str, Any]]) -> Table:
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    table = Table("", *(column.replace("_", " ") for column in columns), title=title.replace("_", " "))
+    table.title_justify = "left"
+    for number, row in rows.items():
+        table.add_row(str(number), *(_cell(row.get(column)) for column in columns))
     return table
 
 
@@ -91,8 +101,6 @@ def rounded(value: float) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_cell(inner)}" for key, inner in value.items())
     if isinstance(value, float):
         return rounded(value)
     return "" if value is None else str(value)
