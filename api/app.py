@@ -7,7 +7,14 @@ from api import health
 from api.approval_routes import approval_routes
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
-from api.executions import cancel_execution, list_executions, read_execution
+from api.execution_actions import (
+    cancel_execution,
+    rerun_execution,
+    retry_execution,
+    retry_workflow,
+    start_execution,
+)
+from api.executions import list_executions, read_execution
 from api.health import Probes
 from api.idempotency import idempotent
 from api.job_metrics import JobMetrics
@@ -33,9 +40,10 @@ def create_app(
         route_handlers=[
             list_executions,
             read_execution,
-            idempotent(store, cancel_execution),
+            idempotent(store, start_execution, cancel_execution, retry_execution, rerun_execution),
             list_workflows,
             read_workflow,
+            idempotent(store, retry_workflow),
             list_jobs,
             idempotent(store, trigger_job),
             read_dispatch,

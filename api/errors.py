@@ -17,6 +17,8 @@ from blocks import approval_changes, approval_decisions, signed_links
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.ports import NotFound, Unavailable
+from blocks.retrying import NotRetryable
+from blocks.starting import NotRerunnable
 from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,10 @@ class ExecutionEnded(Exception):
 
 class WorkflowNotFound(NotFound):
     """The tenant has no opportunity analysis of this id."""
+
+
+class WorkflowNotRetryable(NotRetryable):
+    """The same as `NotRetryable`, for the older service's clients."""
 
 
 class ApprovalNotFound(NotFound):
@@ -151,6 +157,9 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
+    NotRetryable: Answer(409, "EXECUTION_NOT_RETRYABLE", "The execution cannot be retried"),
+    WorkflowNotRetryable: Answer(409, "WORKFLOW_RETRY_FAILED", "The workflow cannot be retried"),
+    NotRerunnable: Answer(409, "EXECUTION_NOT_RERUNNABLE", "The execution cannot be run anew"),
     approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
     approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
     approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
@@ -204,6 +213,8 @@ def body_of(error: Exception) -> ErrorBody:
                 comment=approval.comment,
             )
             return ErrorBody(code=answer.code, message=str(error), decision=winner)
+        case NotRetryable() | NotRerunnable():
+            return ErrorBody(code=answer.code, message=f"{answer.message}: {error.reason}")
         case _:
             return ErrorBody(code=answer.code, message=answer.message, details=_problems(error) or None)
 

@@ -9,7 +9,7 @@ from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
 from api.webhook_documents import WebhookList, created_of, webhook_of
-from api.workflow_documents import WorkflowList, workflow_of
+from api.workflow_documents import RetryInitiated, WorkflowList, workflow_of
 from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
 from blocks.contracts.records import (
@@ -69,6 +69,7 @@ EXECUTION = document_of(_RECORD, _STEPS)
 EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
+RETRY_INITIATED = RetryInitiated(workflow_id=_ID)
 _APPROVAL = ApprovalRecord(
     id=ids.approval_id(_ID, "analysis"),
     tenant_id=TENANT,

@@ -11,6 +11,7 @@ from blocks.contracts import analysis, ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import ExecutionStatus
+from blocks.steps import by_step
 
 StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
 """Where a step stands; `skipped`: the execution ended before the step did."""
@@ -36,6 +37,17 @@ class ExecutionStep(Document, frozen=True, kw_only=True):
     error_code: str | None = None
 
 
+class ExecutionEnd(Document, frozen=True, kw_only=True):
+    """How the execution had ended before it was retried."""
+
+    status: ExecutionStatus
+    retried_at: datetime
+    completed_at: datetime | None = None
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+
+
 class ExecutionSummary(Document, frozen=True, kw_only=True):
     """One piece of work of a workflow for one subject, without its results."""
 
@@ -53,6 +65,10 @@ class ExecutionSummary(Document, frozen=True, kw_only=True):
     failed_step: str | None = None
     missing_steps: tuple[str, ...] = ()
     """Steps that gave no result and were not needed for one."""
+    retries: int = 0
+    """How often it was retried after it had failed or had been cancelled."""
+    rerun_of: str | None = None
+    """The execution that this one repeats, with the same subject and input."""
 
 
 class Execution(ExecutionSummary, frozen=True, kw_only=True):
@@ -61,6 +77,8 @@ class Execution(ExecutionSummary, frozen=True, kw_only=True):
     triggers: list[ExecutionTrigger]
     steps: list[ExecutionStep]
     results: JsonObject | None = None
+    earlier_ends: tuple[ExecutionEnd, ...] = ()
+    """One for each retry, the oldest first."""
 
 
 class ExecutionPage(Document, frozen=True, kw_only=True):
@@ -80,15 +98,16 @@ def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Ex
         triggers=msgspec.convert(execution.triggers, list[ExecutionTrigger], from_attributes=True),
         steps=steps_of(execution, records),
         results=execution.results,
+        earlier_ends=msgspec.convert(execution.earlier_ends, tuple[ExecutionEnd, ...], from_attributes=True),
     )
 
 
 def steps_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> list[ExecutionStep]:
     """The steps in the workflow's order, those without a record included; of other workflows, those recorded.
 
-    Records of other executions may be among `records`; they are passed over.
+    Records of other executions, and what failed before a retry, may be among `records`; they are passed over.
     """
-    recorded = {record.step: record for record in records if record.execution_id == execution.id}
+    recorded = by_step(execution, records)
     is_analysis = execution.workflow == analysis.WORKFLOW
     in_order = sorted(recorded, key=lambda name: recorded[name].completed_at)
     names = [step.name for step in analysis.ANALYSIS_STEPS] if is_analysis else in_order

@@ -2,23 +2,18 @@
 
 from typing import Annotated, get_args
 
-import msgspec
-from litestar import get, post
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar import get
+from litestar.params import PathParameter, QueryParameter
 
 from api import examples
-from api.documents import Document
-from api.errors import ExecutionEnded, ExecutionNotFound, InvalidRequest, Problem
+from api.errors import ExecutionNotFound, InvalidRequest, Problem
 from api.execution_documents import Execution, ExecutionPage, document_of, summary_of
-from api.idempotency import KEY_ERRORS
 from api.openapi import documented
 from api.parameters import one_of, text
-from api.records import Bus, Engine, Store, find
+from api.records import Store, find
 from api.tenancy import TenantId
-from blocks.cancelling import cancel_execution as cancel
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.states import ExecutionStatus, InvalidTransition
-from blocks.ports import NotFound
+from blocks.contracts.states import ExecutionStatus
 from blocks.steps import step_records
 
 
@@ -63,35 +58,4 @@ async def read_execution(
     A step that has not ended is `pending` or `running` with its execution, and `skipped` once the execution has ended.
     """
     execution = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return document_of(execution, await step_records(store, tenant_id, [execution.id]))
-
-
-class Cancellation(Document, frozen=True, kw_only=True):
-    """Why an execution is called off."""
-
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] = "cancelled by request"
-
-
-@post(
-    "/executions/{executionId:str}/cancel",
-    status_code=200,
-    summary="Cancel one execution",
-    tags=["Executions"],
-    responses=documented(examples.EXECUTION, ExecutionNotFound, ExecutionEnded, *KEY_ERRORS),
-)
-async def cancel_execution(
-    store: Store,
-    bus: Bus,
-    flow_runs: Engine,
-    tenant_id: TenantId,
-    execution_id: Annotated[str, PathParameter(name="executionId")],
-    data: JSONBody[Cancellation],
-) -> Execution:
-    """The execution is cancelled and its end announced; others that share its flow run go on."""
-    try:
-        execution = await cancel(store, bus, flow_runs, tenant_id, execution_id, data.reason)
-    except NotFound:
-        raise ExecutionNotFound(execution_id) from None
-    except InvalidTransition as error:
-        raise ExecutionEnded(f"The execution is {error.current}") from None
     return document_of(execution, await step_records(store, tenant_id, [execution.id]))

@@ -202,7 +202,7 @@ class Mirror:
                 stored = await self._store.read(run.tenant_id, ExecutionRecord, execution_id)
             except NotFound:
                 continue
-            if not stored.record.is_terminal and stored.record.flow_run_id in (None, run.id):
+            if not stored.record.is_terminal and _may_be_of(stored.record, run):
                 found.append(stored)
         return found
 
@@ -237,6 +237,13 @@ class Mirror:
         if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
             await withdraw_approvals(self._store, stored.record, ended.record.error or ended.record.status)
         log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
+
+
+def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
+    """Whether the run holds the execution, or nobody does; a run that held it before its retry has no part in it."""
+    if execution.flow_run_id is None:
+        return run.id not in {end.flow_run_id for end in execution.earlier_ends}
+    return execution.flow_run_id == run.id
 
 
 async def _for_ever(repair: Callable[[], Awaitable[int]], interval_seconds: float) -> None:

@@ -49,6 +49,14 @@ class WorkflowList(Document, frozen=True, kw_only=True):
     total: int
 
 
+class RetryInitiated(Document, frozen=True, kw_only=True, omit_defaults=False):
+    """The analysis is under way again."""
+
+    workflow_id: str
+    status: WorkflowStatus = "running"
+    message: str = "Workflow retry initiated"
+
+
 def workflow_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Workflow:
     return Workflow(
         workflow_id=execution.id,

@@ -195,9 +195,13 @@ async def waiting_execution(store: RecordStore, approval: ApprovalRecord) -> Exe
 
 
 async def approvals_of(store: RecordStore, execution: ExecutionRecord) -> list[Stored[ApprovalRecord]]:
-    """Every approval that hangs on this execution, oldest first."""
+    """Every approval that hangs on this execution now, oldest first; of earlier tries, those that were granted."""
     of_execution = {"execution_id": execution.id}
-    return [stored async for stored in every(store, execution.tenant_id, ApprovalRecord, of_execution)]
+    return [
+        stored
+        async for stored in every(store, execution.tenant_id, ApprovalRecord, of_execution)
+        if stored.record.retry == execution.retries or is_granted(stored.record)
+    ]
 
 
 def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] | None:

@@ -11,13 +11,16 @@ from blocks.clock import utc_now
 from blocks.contracts import analysis, ids, jobs, rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
-from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
 from blocks.contracts.states import ExecutionStatus, check_transition
 from blocks.messages import to_message
 from blocks.ports import EventBus, RecordStore, Stale, Stored
 
 TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event, jobs.WORKFLOW: jobs.terminal_event}
 """How each workflow tells its end."""
+
+_ERROR_KEPT = 500
+"""Characters of an earlier end's error that the record keeps; the failed step's own record has it whole."""
 
 
 def new_execution(
@@ -71,6 +74,38 @@ async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: st
     return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
 
 
+async def reopen(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """The ended execution is pending again, its end kept as an earlier one. Raises `Stale` if somebody else wrote.
+
+    The attempts count on: a worker that still holds an earlier one cannot write.
+    """
+    ended = stored.record
+    end = EarlierEnd(
+        status=ended.status,
+        completed_at=ended.completed_at,
+        retried_at=utc_now(),
+        error=ended.error and ended.error[:_ERROR_KEPT],
+        error_code=ended.error_code,
+        failed_step=ended.failed_step,
+        flow_run_id=ended.flow_run_id,
+    )
+    return await change(
+        store,
+        stored,
+        status="pending",
+        earlier_ends=[*ended.earlier_ends, end],
+        started_at=None,
+        completed_at=None,
+        announced_at=None,
+        flow_run_id=None,
+        results=None,
+        missing_steps=[],
+        error=None,
+        error_code=None,
+        failed_step=None,
+    )
+
+
 async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:
     """The terminal events of these executions are confirmed by the broker, and their records say so.
 
@@ -88,10 +123,10 @@ async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
-    """The one event that tells how this execution ended; computed from the record alone."""
+    """The one event that tells how this try of the execution ended; computed from the record alone."""
     assert execution.completed_at is not None, "only an execution that has ended has a terminal event"
     return Event(
-        id=ids.terminal_event_id(execution.id),
+        id=ids.terminal_event_id(execution.id, execution.retries),
         tenant_id=execution.tenant_id,
         timestamp=execution.completed_at,
         data=TERMINAL_EVENTS[execution.workflow](execution),

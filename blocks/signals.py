@@ -1,5 +1,7 @@
 """Transient broadcasts between our own processes: each only makes something happen sooner that a re-read would find."""
 
+import msgspec
+
 STEP_SETTLED = "step-settled"
 """Listener to workers: a step record now exists. Body: the `StepRecord` as JSON."""
 
@@ -12,5 +14,16 @@ FLOW_RUN_STARTED = "flow-run-started"
 EXECUTION_CANCELLED = "execution-cancelled"
 """Whoever cancels to workers: do not wait for it any longer. Body: the execution's id."""
 
+EXECUTION_OPENED = "execution-opened"
+"""Whoever starts or retries one to dispatchers: it is pending. Body: `Opened` as JSON."""
+
 DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
 """Operator to dispatchers: read the policy again. Empty body."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An execution that waits for a flow run."""
+
+    tenant_id: str
+    execution_id: str
+    priority: int = 0

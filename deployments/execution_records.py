@@ -14,6 +14,7 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.ports import NotFound
 from blocks.services import open_store
 from blocks.settings import load_settings
+from blocks.steps import by_step
 
 COLOURS = {
     "completed": "green",
@@ -82,7 +83,7 @@ def print_execution(execution: ExecutionRecord, steps: Sequence[StepRecord], *, 
 
 def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> Table:
     """Every step with how it ended and what it found; those without a record, too."""
-    recorded = {step.step: step for step in steps}
+    recorded = by_step(execution, steps)
     names = _STEP_ORDER if execution.workflow == WORKFLOW else list(recorded)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("STEP", "STATUS", "AT", "RESULT"):
@@ -115,6 +116,8 @@ def _facts(execution: ExecutionRecord) -> Table:
         "took": _took(execution),
         "triggers": "\n".join(f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers),
         "flow run": execution.flow_run_id,
+        "retries": execution.retries and f"{execution.retries}, last ended {_ended_before(execution)}",
+        "rerun of": execution.rerun_of,
         "announced": _moment(execution.announced_at) if execution.announced_at else None,
         "missing": ", ".join(execution.missing_steps),
         "failed step": execution.failed_step,
@@ -124,6 +127,11 @@ def _facts(execution: ExecutionRecord) -> Table:
         if value:
             table.add_row(f"[dim]{name}[/]", value)
     return table
+
+
+def _ended_before(execution: ExecutionRecord) -> str:
+    end = execution.earlier_ends[-1]
+    return f"{end.status}: {end.error} ({end.error_code})"
 
 
 def _coloured(status: str) -> str:

@@ -17,7 +17,7 @@ from blocks.contracts.states import TERMINAL, InvalidTransition
 from blocks.messages import to_message
 from blocks.ports import Stale, Stored, Unavailable
 from blocks.queries import every
-from blocks.steps import record_step, step_records
+from blocks.steps import counts, record_step, step_records
 from flows.analysis import Analysis
 from flows.approval_gate import continue_alone
 from flows.claims import newest
@@ -48,8 +48,9 @@ class AnalysisBatch:
         return list(self._analyses)
 
     def receive(self, record: StepRecord) -> None:
-        """Takes in an answer that a listener has recorded."""
-        self._answers[record.step].put(record)
+        """Takes in an answer that a listener has recorded; a failure that an earlier try met is none."""
+        if counts(record, self._analyses[record.execution_id].stored.record):
+            self._answers[record.step].put(record)
 
     def forget(self, execution_id: str) -> None:
         """Nothing more is done for this execution: somebody else has ended it."""
@@ -115,9 +116,16 @@ class AnalysisBatch:
     async def _time_out(self, step: AnalysisStep) -> list[StepRecord]:
         """Step records of those whose deadline has passed; an answer that was recorded first wins."""
         late = [analysis for analysis in self.waiting_for(step) if analysis.deadline <= utc_now()]
-        return await asyncio.gather(*(self._time_out_one(step, analysis) for analysis in late))
+        records = await asyncio.gather(*(self._time_out_one(step, analysis) for analysis in late))
+        return [record for record in records if record]
 
-    async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord:
+    async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord | None:
+        """None if another run has taken it over: then this one lets it go."""
+        try:
+            await newest(self._runtime.store, analysis.stored)
+        except Stale:
+            self.forget(analysis.id)
+            return None
         seconds = analysis.rules.step_timeout.total_seconds()
         return await record_step(
             self._runtime.store,
@@ -202,7 +210,7 @@ class AnalysisBatch:
 def _started(execution: ExecutionRecord) -> Event[EventData]:
     started_at = execution.started_at or execution.updated_at
     return Event(
-        id=ids.started_event_id(execution.id),
+        id=ids.started_event_id(execution.id, execution.retries),
         tenant_id=execution.tenant_id,
         timestamp=started_at,
         data=OpportunityAnalysisStarted(
@@ -213,7 +221,7 @@ def _started(execution: ExecutionRecord) -> Event[EventData]:
 
 def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]:
     return Event(
-        id=ids.step_requested_event_id(execution.id, step.name),
+        id=ids.step_requested_event_id(execution.id, step.name, execution.retries),
         tenant_id=execution.tenant_id,
         timestamp=execution.started_at or execution.updated_at,
         data=step.request(
@@ -227,7 +235,7 @@ def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]
 
 def _step_completed(record: StepRecord) -> Event[EventData]:
     return Event(
-        id=ids.step_completed_event_id(record.execution_id, record.step),
+        id=ids.step_completed_event_id(record.execution_id, record.step, record.retry),
         tenant_id=record.tenant_id,
         timestamp=record.completed_at,
         data=StepCompleted(

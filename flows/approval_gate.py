@@ -99,7 +99,7 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
         return timedelta(seconds=seconds)
 
     return ApprovalRecord(
-        id=ids.approval_id(record.id, GATE),
+        id=ids.approval_id(record.id, GATE, record.retries),
         tenant_id=record.tenant_id,
         created_at=now,
         opportunity_id=record.subject,
@@ -109,6 +109,7 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
         requested_at=now,
         requested_by=WORKFLOW,
         execution_id=record.id,
+        retry=record.retries,
         workflow=record.workflow,
         gate=GATE,
         owner_id=analysis.owner_id,

@@ -7,7 +7,7 @@ from blocks.contracts import rejections
 from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE, WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, StepFailure
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.steps import record_step
 
@@ -19,7 +19,8 @@ class UnknownExecution(Exception):
 async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventData]) -> str:
     """What became of the answer: `recorded`, `late` after the execution's end, `unmatched` if nobody asked for it.
 
-    The first answer to a step counts; a second one finds the record there. Raises `UnknownExecution`.
+    The first answer to a step counts; a second one finds the record there. A failure that an earlier try met does not
+    fail a retry when it is delivered again: it is `known`. Raises `UnknownExecution`.
     """
     execution = await _execution_of(store, event)
     if execution is None:
@@ -27,6 +28,8 @@ async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventDat
     if execution.is_terminal:
         return "late"
     data = event.data
+    if execution.retries and await _is_known(store, execution, event):
+        return "known"
     if isinstance(data, StepFailure):
         step = STEP_OF_FAILURE[type(data)]
         error = data.error or step.default_error
@@ -38,6 +41,11 @@ async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventDat
         record = await record_step(store, execution, step.name, result=step.result(data), event_id=event.id)
     await bus.broadcast(signals.STEP_SETTLED, msgspec.json.encode(record))
     return "recorded"
+
+
+async def _is_known(store: RecordStore, execution: ExecutionRecord, event: Event[EventData]) -> bool:
+    brought = {"execution_id": execution.id, "event_id": event.id}
+    return await store.count(execution.tenant_id, StepRecord, brought) > 0
 
 
 async def _execution_of(store: RecordStore, event: Event[EventData]) -> ExecutionRecord | None:

@@ -63,6 +63,7 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         requested_at=data.requested_at or now,
         requested_by=event.source,
         execution_id=execution.id if execution else None,
+        retry=execution.retries if execution else 0,
         workflow=execution.workflow if execution else None,
         owner_id=data.owner_id,
         approver_id=data.approver_id,

@@ -14,6 +14,8 @@ from datetime import timedelta
 from time import monotonic
 from uuid import uuid4
 
+import msgspec
+
 from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -83,6 +85,7 @@ class Dispatcher:
         await self._read_policy()
         async with (
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
+            self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
             asyncio.TaskGroup() as group,
         ):
@@ -150,6 +153,11 @@ class Dispatcher:
         if self._unstarted.remove(body.decode()):
             self._changed.set()
 
+    async def _opened(self, body: bytes) -> None:
+        """Somebody has started or retried an execution elsewhere. Every dispatcher hears it: its claim is one run's."""
+        opened = _opened_decoder.decode(body)
+        self.submit(opened.tenant_id, opened.execution_id, opened.priority)
+
     # --- policy ------------------------------------------------------------------------------------------------------
 
     async def _follow_policy(self) -> None:
@@ -195,6 +203,9 @@ class Dispatcher:
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS
         self._dispatched = {id: since for id, since in self._dispatched.items() if since >= too_old}
+
+
+_opened_decoder = msgspec.json.Decoder(signals.Opened)
 
 
 def _name(execution_ids: list[str]) -> str:

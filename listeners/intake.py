@@ -1,4 +1,7 @@
-"""Opportunity events become executions: one per event, or none if a pending execution of the subject absorbs it."""
+"""Opportunity events become executions: one per event, or none if a pending execution of the subject absorbs it.
+
+One that is pending because it is being retried absorbs nothing: the steps it has done knew nothing of the event.
+"""
 
 import asyncio
 import hashlib
@@ -59,7 +62,7 @@ class Intake:
             recent = await self._executions_of_subject(execution)
             if any(trigger.event_id in stored.record.trigger_ids for stored in recent):
                 return "duplicate"
-            pending = next((stored for stored in recent if stored.record.status == "pending"), None)
+            pending = next((stored for stored in recent if _absorbs(stored.record)), None)
             try:
                 if pending is None:
                     await self._store.create(execution.tenant_id, execution)
@@ -96,6 +99,10 @@ class Intake:
             return
         await enter_in_directory(self._store, tenant_id)
         self._known_tenants.add(tenant_id)
+
+
+def _absorbs(execution: ExecutionRecord) -> bool:
+    return execution.status == "pending" and not execution.retries
 
 
 def _priority(data: EventData) -> int:

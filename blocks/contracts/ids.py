@@ -2,6 +2,9 @@
 
 Every id is a uuid5 in one namespace. Changing the namespace or a name below gives every running execution a second
 identity: never change them, add new ones.
+
+An execution that is retried keeps its id and its steps' ids. What is asked and told anew has the number of the retry in
+its id: every end of an execution is one event, and a worker of an earlier try can only repeat what was said then.
 """
 
 from uuid import UUID, uuid5
@@ -22,30 +25,40 @@ def step_id(execution_id: str, step: str) -> str:
     return _computed("step", execution_id, step)
 
 
-def step_record_id(execution_id: str, step: str) -> str:
-    """Key of the one record a step leaves: whoever creates it first decides how the step ended."""
-    return f"{execution_id}:{step}"
+def step_record_id(execution_id: str, step: str, retry: int = 0) -> str:
+    """Key of the one record a step leaves in a try: whoever creates it first decides how the step ended."""
+    return ":".join((execution_id, step, *_of_retry(retry)))
 
 
-def started_event_id(execution_id: str) -> str:
-    return _computed("started", execution_id)
+def started_event_id(execution_id: str, retry: int = 0) -> str:
+    return _computed("started", execution_id, *_of_retry(retry))
 
 
-def step_requested_event_id(execution_id: str, step: str) -> str:
-    return _computed("step-requested", execution_id, step)
+def step_requested_event_id(execution_id: str, step: str, retry: int = 0) -> str:
+    return _computed("step-requested", execution_id, step, *_of_retry(retry))
 
 
-def step_completed_event_id(execution_id: str, step: str) -> str:
-    return _computed("step-completed", execution_id, step)
+def step_completed_event_id(execution_id: str, step: str, retry: int = 0) -> str:
+    return _computed("step-completed", execution_id, step, *_of_retry(retry))
 
 
-def terminal_event_id(execution_id: str) -> str:
-    """An execution ends once: completed and failed share this id, so two different endings cannot both be told."""
-    return _computed("terminal", execution_id)
+def terminal_event_id(execution_id: str, retry: int = 0) -> str:
+    """A try ends once: completed and failed share this id, so two different endings cannot both be told."""
+    return _computed("terminal", execution_id, *_of_retry(retry))
 
 
-def approval_id(execution_id: str, gate: str) -> str:
-    return _computed("approval", execution_id, gate)
+def start_id(tenant_id: str, workflow: str, key: str) -> str:
+    """Id of the wish that an execution be started; it stands where an event's id stands for what an event causes."""
+    return _computed("start", tenant_id, workflow, key)
+
+
+def rerun_id(execution_id: str, number: int) -> str:
+    """Id of the wish that an execution be run anew; 0: for the first time."""
+    return _computed("rerun", execution_id, str(number))
+
+
+def approval_id(execution_id: str, gate: str, retry: int = 0) -> str:
+    return _computed("approval", execution_id, gate, *_of_retry(retry))
 
 
 def approval_event_id(approval_id: str, what: str) -> str:
@@ -70,6 +83,11 @@ def webhook_delivery_id(subscription_id: str, event_id: str) -> str:
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))
+
+
+def _of_retry(retry: int) -> tuple[str, ...]:
+    """Nothing for the first try: its ids are as they were before there were retries."""
+    return (f"retry-{retry}",) if retry else ()
 
 
 def _computed(kind: str, *names: str) -> str:

@@ -46,6 +46,18 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """SHA-256 of the event's body: tells a redelivery from another event under the same id."""
 
 
+class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How an execution had ended before it was retried."""
+
+    status: ExecutionStatus
+    completed_at: datetime | None
+    retried_at: datetime
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+    flow_run_id: str | None = None
+
+
 class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
 
@@ -74,6 +86,15 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     failed_step: str | None = None
     approval_ids: list[str] = []
     """Approvals that somebody else asked for while it was open: it waits for them, whatever its own rule says."""
+    earlier_ends: list[EarlierEnd] = []
+    """One for each time that it was retried after it had failed or had been cancelled."""
+    rerun_of: str | None = None
+    """The execution that somebody wanted to have run anew."""
+
+    @property
+    def retries(self) -> int:
+        """Which try this is; 0 the first. Ids of what is asked and told derive from it."""
+        return len(self.earlier_ends)
 
     @property
     def is_terminal(self) -> bool:
@@ -95,6 +116,8 @@ class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
     error_code: str | None = None
     event_id: str | None = None
     """The event that brought the answer; None when the deadline passed."""
+    retry: int = 0
+    """In which try of its execution; one that failed counts in that try only."""
 
 
 class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
@@ -108,6 +131,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     requested_at: datetime
     status: ApprovalStatus = "pending"
     execution_id: str | None = None
+    retry: int = 0
+    """In which try of the execution; what was granted counts in later ones, too."""
     workflow: str | None = None
     gate: str | None = None
     owner_id: str | None = None

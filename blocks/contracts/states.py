@@ -1,4 +1,4 @@
-"""Which status may follow which; terminal states never change."""
+"""Which status may follow which. What is terminal moves no more by itself; a retry begins another life."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -20,6 +20,9 @@ TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
 }
 
 TERMINAL: tuple[ExecutionStatus, ...] = tuple(status for status, following in TRANSITIONS.items() if not following)
+RETRYABLE: tuple[ExecutionStatus, ...] = ("failed", "cancelled")
+"""From here, and only when somebody asks for it, an execution may be tried again: it is pending once more."""
+
 OPEN: tuple[ExecutionStatus, ...] = tuple(status for status in TRANSITIONS if status not in TERMINAL)
 
 

@@ -1,4 +1,4 @@
-"""`orchestrator executions list | show | cancel`"""
+"""`orchestrator executions list | show | cancel | retry | rerun`"""
 
 import click
 
@@ -27,7 +27,7 @@ tenant_option = click.option(
 
 @click.group()
 def executions() -> None:
-    """Read the records of executions, or call one off.
+    """Read the records of executions; call one off, try it again, or run it anew.
 
     \b
     Examples:
@@ -97,7 +97,46 @@ def cancel_execution(id: str, tenant: str, reason: str) -> None:
     """
     import asyncio
 
-    from deployments.execution_cancelling import cancel
+    from deployments.execution_actions import cancel
 
     execution = asyncio.run(cancel(tenant, id, reason))
     click.echo(f"{execution.id} is {execution.status}: {execution.error}")
+
+
+@executions.command("retry")
+@click.argument("id")
+@tenant_option
+def retry_execution(id: str, tenant: str) -> None:
+    """Retry an execution that failed or was cancelled, under the same id; steps that succeeded are kept.
+
+    \b
+    Examples:
+      orchestrator executions retry 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions list --status failed --json | jq -r .id | xargs -n 1 orchestrator executions retry
+    """
+    import asyncio
+
+    from deployments.execution_actions import retry
+
+    execution = asyncio.run(retry(tenant, id))
+    click.echo(f"{execution.id} is {execution.status} again: retry {execution.retries}")
+
+
+@executions.command("rerun")
+@click.argument("id")
+@tenant_option
+def rerun_execution(id: str, tenant: str) -> None:
+    """Run an execution that has ended anew, as a new one with the same subject and input.
+
+    While such a new one is open, asking again shows that one.
+
+    \b
+    Examples:
+      orchestrator executions rerun 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    import asyncio
+
+    from deployments.execution_actions import rerun
+
+    execution = asyncio.run(rerun(tenant, id))
+    click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew")

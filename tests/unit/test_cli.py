@@ -21,7 +21,7 @@ from blocks.webhooks import EVENT_TYPES
 from deployments.cli import cli
 from deployments.commands import webhooks as webhook_commands
 from deployments.provision import provision
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id, now
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import Answer, a_receiver
 
@@ -288,6 +288,21 @@ async def test_another_tenants_execution_is_not_found(orchestrator: Cli) -> None
     run = orchestrator.run("executions", "show", execution.id, "--tenant", A_TENANT)
     assert run.returncode == 1
     assert f"has no execution {execution.id}" in refusal(run)
+
+
+async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended(orchestrator: Cli) -> None:
+    failed = an_execution(status="failed", error="no model", completed_at=now(), announced_at=now())
+    async with open_store(orchestrator.settings) as store:
+        await store.create(A_TENANT, failed)
+
+    rerun = orchestrator.run("executions", "rerun", failed.id, "--tenant", A_TENANT)
+    retried = orchestrator.run("executions", "retry", failed.id, "--tenant", A_TENANT)
+    again = orchestrator.run("executions", "retry", failed.id, "--tenant", A_TENANT)
+
+    assert f"is pending: opportunity-analysis of {failed.subject} anew" in rerun.stdout
+    assert f"{failed.id} is pending again: retry 1\n" == retried.stdout
+    assert again.returncode == 1
+    assert f"execution {failed.id} cannot be retried: it is pending" in refusal(again)
 
 
 # --- webhooks --------------------------------------------------------------------------------------------------------

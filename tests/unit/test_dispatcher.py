@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -87,6 +88,18 @@ async def test_what_comes_while_a_run_waits_for_a_worker_goes_out_together(
 
         batches = [batch for _, batch in await started(flow_runs, 3)]
         assert [["e-1"], ["e-2", "e-3", "e-4"], ["e-5", "e-6"]] == batches
+
+
+async def test_what_was_opened_elsewhere_is_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "e-1")
+        await started(flow_runs, 1)
+
+        await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+
+        assert (ANOTHER_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:

@@ -113,6 +113,14 @@ async def test_an_event_after_the_start_is_a_new_execution(intake: Intake, store
     assert await take(intake, opportunity_updated("o-1")) == "created"
 
 
+async def test_a_retried_execution_absorbs_nothing(intake: Intake, store: RecordStore) -> None:
+    await take(intake, opportunity_updated("o-1"))
+    [stored] = (await store.query(A_TENANT, ExecutionRecord)).items
+    await executions.reopen(store, await executions.cancel(store, stored, "called off"))
+
+    assert await take(intake, opportunity_updated("o-1")) == "created"
+
+
 async def test_an_opportunity_and_its_shard_are_one_subject(intake: Intake, store: RecordStore) -> None:
     shard = ShardUpdated(shard_id="s-1", shard_type_name="c_opportunity", opportunity_id="o-1")
     await take(intake, opportunity_updated("o-1"))

@@ -1,0 +1,47 @@
+"""Executions cancelled, retried and run anew from a terminal."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from blocks import retrying, starting
+from blocks.cancelling import cancel_execution
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import EventBus, NotFound, RecordStore
+from blocks.services import open_bus, open_store
+from blocks.settings import load_settings
+from deployments.prefect_server import use_prefect
+
+
+async def cancel(tenant_id: str, execution_id: str, reason: str) -> ExecutionRecord:
+    """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if it has ended."""
+    settings = use_prefect(load_settings())
+
+    from blocks.prefect_flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
+
+    async with (
+        _records_of(tenant_id, execution_id) as (store, bus),
+        PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
+    ):
+        return await cancel_execution(store, bus, flow_runs, tenant_id, execution_id, reason)
+
+
+async def retry(tenant_id: str, execution_id: str) -> ExecutionRecord:
+    """The execution is pending again. Raises `NotFound` with a readable message, `NotRetryable`."""
+    async with _records_of(tenant_id, execution_id) as (store, bus):
+        return await retrying.retry_execution(store, bus, tenant_id, execution_id)
+
+
+async def rerun(tenant_id: str, execution_id: str) -> ExecutionRecord:
+    """The new execution. Raises `NotFound` with a readable message, `NotRerunnable`."""
+    async with _records_of(tenant_id, execution_id) as (store, bus):
+        return await starting.rerun_execution(store, bus, tenant_id, execution_id)
+
+
+@asynccontextmanager
+async def _records_of(tenant_id: str, execution_id: str) -> AsyncIterator[tuple[RecordStore, EventBus]]:
+    settings = load_settings()
+    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+        try:
+            yield store, bus
+        except NotFound:
+            raise NotFound(f"tenant {tenant_id} has no execution {execution_id}") from None

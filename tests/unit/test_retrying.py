@@ -1,0 +1,292 @@
+"""Retries: the same execution, another try; what was said and done in earlier ones stands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from api.mirror import Mirror
+from blocks import approvals, executions, signals
+from blocks.contracts import ids
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import RiskEvaluationFailed
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.states import ExecutionStatus
+from blocks.ports import EventBus, FlowRunView, Message, NotFound, RecordStore, Stale, Stored
+from blocks.retrying import RETRIES_MAX, NotRetryable, retry_execution
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, load_settings
+from blocks.steps import by_step, record_step, step_records
+from flows.claims import claim, newest
+from listeners.answers import record_answer
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, an_execution, new_id, now
+from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[RecordStore]:
+    async with open_store(settings) as store:
+        yield store
+
+
+@pytest.fixture
+async def bus(settings: Settings) -> AsyncIterator[EventBus]:
+    async with open_bus(settings, "test") as bus:
+        yield bus
+
+
+@pytest.fixture
+def told(bus: EventBus, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What was published, in order."""
+    told: list[dict[str, Any]] = []
+    publish = bus.publish
+
+    async def heard(*messages: Message, required: bool = False) -> None:
+        told.extend(msgspec.json.decode(message.body) for message in messages)
+        await publish(*messages, required=required)
+
+    monkeypatch.setattr(bus, "publish", heard)
+    return told
+
+
+def a_failed_one(**changes: Any) -> ExecutionRecord:
+    ended = {
+        "status": "failed",
+        "error": "no model",
+        "error_code": "step-failed",
+        "failed_step": "risk_analysis",
+        "flow_run_id": "run-1",
+        "attempt": 1,
+        "started_at": now(),
+        "completed_at": now(),
+        "announced_at": now(),
+    }
+    return an_execution(**(ended | changes))
+
+
+async def failed(store: RecordStore, **changes: Any) -> Stored[ExecutionRecord]:
+    return await store.create(A_TENANT, a_failed_one(**changes))
+
+
+async def retried(store: RecordStore, bus: EventBus, **changes: Any) -> ExecutionRecord:
+    return await retry_execution(store, bus, A_TENANT, (await failed(store, **changes)).record.id)
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+async def test_what_did_not_succeed_is_pending_again_and_keeps_how_it_ended(
+    store: RecordStore, bus: EventBus, status: ExecutionStatus
+) -> None:
+    record = await retried(store, bus, status=status)
+
+    assert ("pending", 1, None, None, None) == (
+        record.status,
+        record.retries,
+        record.flow_run_id,
+        record.error,
+        record.completed_at,
+    )
+    [end] = record.earlier_ends
+    assert (status, "no model", "risk_analysis", "run-1") == (end.status, end.error, end.failed_step, end.flow_run_id)
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval", "completed"])
+async def test_anything_else_is_not_retried(store: RecordStore, bus: EventBus, status: ExecutionStatus) -> None:
+    stored = await store.create(A_TENANT, an_execution(status=status, announced_at=now()))
+
+    with pytest.raises(NotRetryable, match=f"it is {status}"):
+        await retry_execution(store, bus, A_TENANT, stored.record.id)
+    assert stored == await store.read(A_TENANT, ExecutionRecord, stored.record.id)
+
+
+async def test_another_tenants_execution_is_not_found(store: RecordStore, bus: EventBus) -> None:
+    stored = await failed(store)
+
+    with pytest.raises(NotFound):
+        await retry_execution(store, bus, ANOTHER_TENANT, stored.record.id)
+
+
+async def test_a_batch_job_is_not_retried(store: RecordStore, bus: EventBus) -> None:
+    with pytest.raises(NotRetryable, match="trigger its job again"):
+        await retried(store, bus, workflow="batch-job")
+
+
+async def test_retries_come_to_an_end(store: RecordStore, bus: EventBus) -> None:
+    record = await retried(store, bus)
+
+    with pytest.raises(NotRetryable, match="run it anew"):
+        await retried(store, bus, earlier_ends=record.earlier_ends * RETRIES_MAX)
+
+
+async def test_fifty_at_once_are_one_retry(store: RecordStore, bus: EventBus) -> None:
+    stored = await failed(store)
+
+    outcomes = await asyncio.gather(
+        *(retry_execution(store, bus, A_TENANT, stored.record.id) for _ in range(50)), return_exceptions=True
+    )
+
+    assert 1 == sum(isinstance(outcome, ExecutionRecord) for outcome in outcomes)
+    assert 49 == sum(isinstance(outcome, NotRetryable) for outcome in outcomes)
+    assert 1 == (await store.read(A_TENANT, ExecutionRecord, stored.record.id)).record.retries
+
+
+async def test_an_end_that_is_owed_is_told_before_the_next_try(
+    store: RecordStore, bus: EventBus, told: list[dict[str, Any]]
+) -> None:
+    record = await retried(store, bus, announced_at=None)
+
+    assert [("workflow.opportunity.analysis.failed", ids.terminal_event_id(record.id))] == [
+        (event["type"], event["id"]) for event in told
+    ]
+
+
+async def test_every_try_has_an_end_of_its_own(store: RecordStore, bus: EventBus, told: list[dict[str, Any]]) -> None:
+    record = await retried(store, bus)
+    running = await claim(store, A_TENANT, record.id, "run-2")
+    assert running
+
+    await executions.announce(store, bus, [await executions.complete(store, running, results={"risk": {}})])
+
+    assert [("workflow.opportunity.analysis.completed", ids.terminal_event_id(record.id, 1))] == [
+        (event["type"], event["id"]) for event in told
+    ]
+    assert ids.terminal_event_id(record.id, 1) != ids.terminal_event_id(record.id)
+
+
+async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: EventBus) -> None:
+    pending = await store.create(A_TENANT, an_execution())
+    held = await claim(store, A_TENANT, pending.record.id, "run-1")
+    assert held
+    cancelled = await executions.cancel(store, held, "called off")
+    await retry_execution(store, bus, A_TENANT, cancelled.record.id)
+    await claim(store, A_TENANT, held.record.id, "run-1")  # its very run takes the retry up, in another process
+
+    with pytest.raises(Stale):
+        await executions.complete(store, held)
+    with pytest.raises(Stale):
+        await newest(store, held)
+
+
+async def test_dispatchers_hear_of_it(store: RecordStore, bus: EventBus) -> None:
+    heard: list[bytes] = []
+
+    async def hear(body: bytes) -> None:
+        heard.append(body)
+
+    async with bus.listen(signals.EXECUTION_OPENED, hear):
+        record = await retried(store, bus, priority=3)
+
+        async def is_heard() -> bool:
+            return bool(heard)
+
+        await eventually(is_heard)
+    assert signals.Opened(A_TENANT, record.id, 3) == msgspec.json.decode(heard[0], type=signals.Opened)
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+async def test_steps_that_succeeded_are_kept_and_those_that_failed_are_open_again(
+    store: RecordStore, bus: EventBus
+) -> None:
+    stored = await failed(store)
+    await record_step(store, stored.record, "risk_analysis", error="no model")
+    await record_step(store, stored.record, "forecast", result={"revenueForecast": 5})
+
+    again = await retry_execution(store, bus, A_TENANT, stored.record.id)
+    assert {"forecast"} == by_step(again, await step_records(store, A_TENANT, [again.id])).keys()
+
+    await record_step(store, again, "risk_analysis", result={"riskScore": 0.1})
+    steps = by_step(again, await step_records(store, A_TENANT, [again.id]))
+    assert {"forecast": 0, "risk_analysis": 1} == {name: step.retry for name, step in steps.items()}
+    assert {ids.step_id(again.id, "risk_analysis")} == {steps["risk_analysis"].step_id}
+
+
+async def test_the_failure_that_ended_it_does_not_fail_its_retry_when_it_is_delivered_again(
+    store: RecordStore, bus: EventBus
+) -> None:
+    stored = await store.create(A_TENANT, an_execution(status="running", attempt=1, flow_run_id="run-1"))
+    failure = Event(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        timestamp=now(),
+        data=RiskEvaluationFailed(opportunity_id=stored.record.subject, error="no model"),
+        source="risk-analytics",
+    )
+    assert "recorded" == await record_answer(store, bus, failure)
+    await executions.fail(store, stored, "step-failed", "no model")
+    again = await retry_execution(store, bus, A_TENANT, stored.record.id)
+    await claim(store, A_TENANT, again.id, "run-2")
+
+    assert "known" == await record_answer(store, bus, failure)
+    assert {} == by_step(again, await step_records(store, A_TENANT, [again.id]))
+
+
+# --- approvals -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_retry_asks_again_unless_it_was_granted(store: RecordStore, bus: EventBus) -> None:
+    stored = await failed(store)
+    granted = an_approval(execution_id=stored.record.id, status="approved")
+    for one in (granted, an_approval(execution_id=stored.record.id, status="rejected")):
+        await store.create(A_TENANT, one)
+
+    again = await retry_execution(store, bus, A_TENANT, stored.record.id)
+
+    assert [granted.id] == [one.record.id for one in await approvals.approvals_of(store, again)]
+
+
+async def test_nobody_is_asked_any_more_about_the_try_before(store: RecordStore, bus: EventBus) -> None:
+    stored = await failed(store)
+    left_over = await store.create(A_TENANT, an_approval(execution_id=stored.record.id))
+
+    await retry_execution(store, bus, A_TENANT, stored.record.id)
+
+    assert "cancelled" == (await store.read(A_TENANT, ApprovalRecord, left_over.record.id)).record.status
+
+
+# --- the mirror ------------------------------------------------------------------------------------------------------
+
+
+class EndedRuns(RememberedFlowRuns):
+    """Prefect, where these runs were cancelled."""
+
+    def __init__(self, *runs: FlowRunView) -> None:
+        super().__init__()
+        self.runs = list(runs)
+
+    async def list_runs(self, **_: Any) -> list[FlowRunView]:
+        return self.runs
+
+
+def a_cancelled_run(execution: ExecutionRecord, id: str) -> FlowRunView:
+    return FlowRunView(
+        id=id,
+        state="cancelled",
+        state_name="Cancelled",
+        state_at=now(),
+        run_count=1,
+        message=None,
+        tenant_id=A_TENANT,
+        execution_ids=[execution.id],
+    )
+
+
+@pytest.mark.parametrize(("ended_run", "expected"), [("run-1", "pending"), ("run-2", "cancelled")])
+async def test_only_a_run_of_the_retry_can_end_it(
+    store: RecordStore, bus: EventBus, settings: Settings, ended_run: str, expected: ExecutionStatus
+) -> None:
+    record = await retried(store, bus, flow_run_id="run-1")
+    runs = EndedRuns(a_cancelled_run(record, ended_run))
+
+    await Mirror(settings, store, bus, runs).fold_ended_runs()
+
+    assert expected == (await store.read(A_TENANT, ExecutionRecord, record.id)).record.status
