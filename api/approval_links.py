@@ -74,6 +74,7 @@ async def make_link(
     return Link(
         token=token,
         path=f"/api/v1/hitl/links/{token}",
+        page=f"/api/v1/hitl/links/{token}/page",
         recipient=claims.recipient,
         outcomes=claims.outcomes,
         expires_at=claims.expires_at,
@@ -88,7 +89,7 @@ async def make_link(
 )
 async def show_link(store: Store, link_secret: LinkSecret, token: TokenPath) -> LinkView:
     """The approval, and what the link permits. Looking decides nothing, however often a mail scanner does it."""
-    claims = _read(link_secret, token)
+    claims = opened(link_secret, token)
     approval = await find(store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound)
     return LinkView(
         approval=approval_of(approval),
@@ -117,22 +118,28 @@ async def use_link(
     data: JSONBody[DecisionBody],
 ) -> Response[Approval]:
     """The recipient's decision is on the record, and the link is used up."""
-    claims = _read(link_secret, token)
+    claims = opened(link_secret, token)
+    vote = vote_of(claims, data, channel="link")
+    return shown(await decide(store, bus, flow_runs, claims.tenant_id, claims.approval_id, vote))
+
+
+def opened(link_secret: str, token: str) -> LinkClaims:
+    """What the link permits. Raises `LinksDisabled`, `LinkForged`, `LinkExpired`."""
+    return signed_links.read(signed_links.secret_of(link_secret), token, utc_now())
+
+
+def vote_of(claims: LinkClaims, data: DecisionBody, channel: str) -> Vote:
+    """What the link's recipient says. Raises `LinkForbids`."""
     if data.said not in claims.outcomes:
         raise LinkForbids
-    vote = Vote(
+    return Vote(
         actor=claims.recipient,
         outcome=data.said,
-        channel="link",
+        channel=channel,
         reason=data.reason,
         form=data.form,
         link=claims.nonce,
     )
-    return shown(await decide(store, bus, flow_runs, claims.tenant_id, claims.approval_id, vote))
-
-
-def _read(link_secret: str, token: str) -> LinkClaims:
-    return signed_links.read(signed_links.secret_of(link_secret), token, utc_now())
 
 
 def _end(wanted: datetime | None, approval: ApprovalRecord, now: datetime) -> datetime:

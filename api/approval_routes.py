@@ -7,6 +7,7 @@ from api.actor import provide_actor
 from api.approval_actions import claim, delegate, extend, release, remind, withdraw
 from api.approval_decisions import approve, reject, take_decision, take_decisions
 from api.approval_links import make_link, show_link, use_link
+from api.approval_page import decide_on_page, show_page
 from api.approvals import create_approval, list_approvals, read_approval, read_history
 from api.idempotency import idempotent
 from api.tenancy import provide_tenant_id
@@ -30,7 +31,7 @@ CHANGING = (
     make_link,
 )
 
-THROUGH_LINKS = (show_link, use_link)
+THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
 """The link names the tenant and the user."""
 
 

@@ -20,10 +20,11 @@ class NewLink(Document, frozen=True, kw_only=True):
 
 
 class Link(Document, frozen=True, kw_only=True):
-    """A link, shown once; `path` is to be put behind the address under which people reach the API."""
+    """A link, shown once: `page` for a browser, `path` for programs, to be put behind the API's address."""
 
     token: str
     path: str
+    page: str
     recipient: str
     outcomes: tuple[str, ...]
     expires_at: datetime
@@ -45,6 +46,7 @@ _PERMITS: tuple[str, ...] = ("approved", "rejected")
 LINK = Link(
     token=_TOKEN,
     path=f"/api/v1/hitl/links/{_TOKEN}",
+    page=f"/api/v1/hitl/links/{_TOKEN}/page",
     recipient="u-208",
     outcomes=_PERMITS,
     expires_at=APPROVAL.expires_at or APPROVAL.requested_at,
