@@ -1,5 +1,6 @@
 """`/api/v1/executions`: everything this system does for a tenant, whatever the workflow."""
 
+from datetime import datetime
 from typing import Annotated, get_args
 
 from litestar import get
@@ -9,11 +10,12 @@ from api import examples
 from api.errors import ExecutionNotFound, InvalidRequest, Problem
 from api.execution_documents import Execution, ExecutionPage, document_of, summary_of
 from api.openapi import documented
-from api.parameters import one_of, text
+from api.parameters import in_utc, moment, one_of, text
 from api.records import Store, find
 from api.tenancy import TenantId
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
+from blocks.ports import Between
 from blocks.steps import step_records
 
 
@@ -24,13 +26,23 @@ async def list_executions(
     workflow: Annotated[str | None, text("Only this workflow")] = None,
     status: Annotated[ExecutionStatus | None, one_of(get_args(ExecutionStatus), "Only in this status")] = None,
     subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
+    rerun_of: Annotated[str | None, text("Only those that repeat this execution", name="rerunOf")] = None,
+    created_after: Annotated[datetime | None, moment("createdAfter", "Only those created then or later")] = None,
+    created_before: Annotated[datetime | None, moment("createdBefore", "Only those created before that")] = None,
     limit: Annotated[int, QueryParameter(description="Executions on a page", ge=1, le=100)] = 50,
     continuation: Annotated[
         str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
     ] = None,
 ) -> ExecutionPage:
     """The tenant's executions, newest first, without their results. No `continuation` in the answer: the last page."""
-    filters = {"workflow": workflow, "status": status, "subject": subject}
+    created = Between(since=in_utc(created_after), until=in_utc(created_before))
+    filters = {
+        "workflow": workflow,
+        "status": status,
+        "subject": subject,
+        "rerun_of": rerun_of,
+        "created_at": created,
+    }
     where = {name: value for name, value in filters.items() if value is not None}
     try:
         page = await store.query(tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation)

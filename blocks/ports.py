@@ -171,8 +171,16 @@ class Contains(msgspec.Struct, frozen=True):
     value: str
 
 
+class Between(msgspec.Struct, frozen=True, kw_only=True):
+    """In a query, for `created_at` alone: not before `since`, and before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 Where = Mapping[str, Any]
-"""Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list."""
+"""Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list,
+`Between` limits the age."""
 
 
 class Page(msgspec.Struct, Generic[R_co], frozen=True):

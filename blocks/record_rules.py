@@ -1,13 +1,13 @@
 """What both record stores agree on: which records they take, what a condition means, how records are ordered."""
 
-from datetime import UTC
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import cache
 from typing import Any, cast
 
 import msgspec
 
 from blocks.contracts.records import Record
-from blocks.ports import Contains, Where
+from blocks.ports import Between, Contains, Where
 
 # What Cosmos DB takes; the embedded store keeps to it, so that what works on a laptop works in the cloud.
 ID_LENGTH_MAX = 255
@@ -48,19 +48,35 @@ def name(kind: type[Record], id: str) -> str:
 
 def sort_key(record: Record) -> str:
     """Text that compares as (`created_at`, `id`) does. ISO 8601 alone would not: its fraction may be missing."""
-    return f"{record.created_at.astimezone(UTC).isoformat(timespec='microseconds')} {record.id}"
+    return f"{_comparable(record.created_at)} {record.id}"
 
 
 def conditions(kind: type[Record], where: Where | None) -> dict[str, Contains | list[Any]]:
     """JSON key to what its value must be: one of these JSON values (None: null or missing), or a list that contains.
 
-    Raises `ValueError` for a field that the record does not have, or a value that is no scalar.
+    Raises `ValueError` for a field that the record does not have, or a value that is no scalar. For `Between`: `ages`.
     """
     keys = _keys(kind)
     unknown = set(where or ()) - set(keys)
     if unknown:
         raise ValueError(f"{tag(kind)} has no field {', '.join(sorted(unknown))}")
-    return {keys[field]: _wanted(value) for field, value in (where or {}).items()}
+    return {keys[field]: _wanted(value) for field, value in (where or {}).items() if not isinstance(value, Between)}
+
+
+def ages(where: Where | None) -> list[tuple[str, str]]:
+    """How a record's sort key must compare: `>=` or `<`, and with what. Raises `ValueError` for other fields' ages."""
+    limits = [(field, value) for field, value in (where or {}).items() if isinstance(value, Between)]
+    if any(field != "created_at" for field, _ in limits):
+        raise ValueError("only created_at can be limited by Between")
+    # A bound without an id compares as less than every record of its moment.
+    since = [(">=", _comparable(value.since)) for _, value in limits if value.since]
+    return since + [("<", _comparable(value.until)) for _, value in limits if value.until]
+
+
+def _comparable(moment: datetime) -> str:
+    if moment.year in (MINYEAR, MAXYEAR):  # in another time zone, it may lie outside of what a datetime can hold
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 @cache

@@ -1,7 +1,7 @@
 """Executions for a person at a terminal: a table of many, a page of one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.ports import NotFound
+from blocks.ports import Between, NotFound
 from blocks.services import open_store
 from blocks.settings import load_settings
 from blocks.steps import by_step
@@ -29,9 +29,18 @@ COLOURS = {
 _STEP_ORDER = [step.name for step in ANALYSIS_STEPS]
 
 
-async def query_executions(tenant_id: str, where: Mapping[str, Any], limit: int) -> list[ExecutionRecord]:
+async def query_executions(
+    tenant_id: str,
+    where: Mapping[str, Any],
+    limit: int,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[ExecutionRecord]:
+    """The newest that match; the moments are in UTC."""
+    created = Between(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC))
     async with open_store(load_settings()) as store:
-        page = await store.query(tenant_id, ExecutionRecord, where, limit=limit)
+        page = await store.query(tenant_id, ExecutionRecord, {**where, "created_at": created}, limit=limit)
     return [stored.record for stored in page.items]
 
 

@@ -18,7 +18,7 @@ from blocks.cosmos.client import cosmos_client
 from blocks.cosmos.errors import translated
 from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Unavailable, Where
 from blocks.record_pages import Listing
-from blocks.record_rules import check_record, check_size, conditions, is_storable, name, sort_key, tag
+from blocks.record_rules import ages, check_record, check_size, conditions, is_storable, name, sort_key, tag
 
 R = TypeVar("R", bound=Record)
 Document = Mapping[str, Any]
@@ -179,6 +179,9 @@ def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[l
     clauses, values = ["c.tenantId = @p0", "c.kind = @p1"], [tenant_id, tag(kind)]
     for key, wanted in conditions(kind, where).items():
         clauses.append(_clause(f'c["{key}"]', wanted, values))
+    for comparison, bound in ages(where):
+        clauses.append(f"c.sortKey {comparison} @p{len(values)}")
+        values.append(bound)
     return clauses, values
 
 

@@ -11,7 +11,7 @@ import msgspec
 from blocks.contracts.records import CONTAINERS, Record
 from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Where
 from blocks.record_pages import Listing
-from blocks.record_rules import check_record, check_size, conditions, name, sort_key, tag
+from blocks.record_rules import ages, check_record, check_size, conditions, name, sort_key, tag
 from blocks.sqlite.file import SqliteFile
 
 R = TypeVar("R", bound=Record)
@@ -126,6 +126,9 @@ def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[l
         clause, values = _clause(key, wanted)
         clauses.append(clause)
         parameters += values
+    for comparison, bound in ages(where):
+        clauses.append(f"sort_key {comparison} ?")
+        parameters.append(bound)
     return clauses, parameters
 
 

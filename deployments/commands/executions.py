@@ -1,5 +1,7 @@
 """`orchestrator executions list | show | cancel | retry | rerun`"""
 
+from datetime import datetime
+
 import click
 
 STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
@@ -41,17 +43,26 @@ def executions() -> None:
 @click.option("--workflow", help="Only of this workflow, e.g. opportunity-analysis.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only in this status.")
 @click.option("--subject", help="Only about this subject, e.g. an opportunity id.")
+@click.option("--since", type=click.DateTime(), help="Only those created then or later (UTC).")
+@click.option("--until", type=click.DateTime(), help="Only those created before that (UTC).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
 def list_executions(
-    tenant: str, workflow: str | None, status: str | None, subject: str | None, limit: int, as_json: bool
+    tenant: str,
+    workflow: str | None,
+    status: str | None,
+    subject: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """List a tenant's executions, newest first.
 
     \b
     Examples:
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
-      orchestrator executions list --status failed --limit 100
+      orchestrator executions list --status failed --since 2026-03-02 --limit 100
       orchestrator executions list --json | jq .error
     """
     import asyncio
@@ -59,7 +70,8 @@ def list_executions(
     from deployments.execution_records import print_executions, query_executions
 
     where = {"workflow": workflow, "status": status, "subject": subject}
-    found = asyncio.run(query_executions(tenant, {name: value for name, value in where.items() if value}, limit))
+    wanted = {name: value for name, value in where.items() if value}
+    found = asyncio.run(query_executions(tenant, wanted, limit, since=since, until=until))
     print_executions(found, as_json=as_json)
 
 

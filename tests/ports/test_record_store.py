@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
 from blocks.cosmos.record_store import CosmosRecordStore
-from blocks.ports import AlreadyExists, Contains, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import AlreadyExists, Between, Contains, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.cosmos import CosmosEmulator, cosmos_emulator  # noqa: F401  # pytest finds the fixture by its name
 from tests.support.factories import (
@@ -28,6 +28,8 @@ from tests.support.factories import (
     new_id,
     now,
 )
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 AWKWARD = "Zoë's \"quoted\" 商談 🦀 \\ '; DROP TABLE workflow_executions; -- @0 ? %s {} \n\t"
 
@@ -251,6 +253,33 @@ async def test_a_query_finds_what_matches_all_its_conditions(
     )
 
     assert await found(store, A_TENANT, ExecutionRecord, where, newest_first=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("created_at", "expected"),
+    [
+        (Between(), ["a", "b", "c"]),
+        (Between(since=NOON), ["b", "c"]),
+        (Between(until=NOON), ["a"]),
+        (Between(since=NOON, until=NOON + timedelta(microseconds=1)), ["b"]),
+        (Between(since=NOON.astimezone(timezone(timedelta(hours=5))), until=NOON + timedelta(days=1)), ["b", "c"]),
+        (Between(since=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))), ["a", "b", "c"]),
+        (Between(since=NOON, until=NOON), []),
+    ],
+    ids=str,
+)
+async def test_a_query_can_be_limited_to_an_age(store: RecordStore, created_at: Between, expected: list[str]) -> None:
+    for id, moment in (("c", NOON + timedelta(seconds=0.5)), ("b", NOON), ("a", NOON - timedelta(microseconds=1))):
+        await store.create(A_TENANT, an_execution(id=id, created_at=moment))
+
+    where = {"created_at": created_at, "status": "pending"}
+    assert await found(store, A_TENANT, ExecutionRecord, where, newest_first=False) == expected
+    assert await store.count(A_TENANT, ExecutionRecord, where) == len(expected)
+
+
+async def test_only_the_age_can_be_limited(store: RecordStore) -> None:
+    with pytest.raises(ValueError, match="only created_at"):
+        await store.query(A_TENANT, ExecutionRecord, {"updated_at": Between(since=NOON)})
 
 
 async def test_a_query_for_a_field_that_is_not_there_is_refused(store: RecordStore) -> None:

@@ -1,9 +1,10 @@
 """GET /api/v1/executions and /api/v1/executions/{id}."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from blocks.contracts import ids
@@ -48,14 +49,43 @@ async def test_a_listed_execution_says_what_it_is_about_and_how_it_stands(api: A
     assert not {"results", "input", "triggers", "flowRunId", "attempt"} & listed.keys()
 
 
-@pytest.mark.parametrize("name", ["workflow", "status", "subject"])
+@pytest.mark.parametrize("name", ["workflow", "status", "subject", "rerunOf"])
 async def test_a_filter_leaves_only_what_matches(api: Api, name: str) -> None:
-    wanted = an_execution(workflow="claim-recovery", status="running", subject="claim-17")
+    wanted = an_execution(workflow="claim-recovery", status="running", subject="claim-17", rerun_of=new_id())
     await api.holds(wanted, an_execution())
 
-    response = await api.get("/api/v1/executions", **{name: getattr(wanted, name)})
+    value = msgspec.to_builtins(wanted)[name]
+    response = await api.get("/api/v1/executions", **{name: value})
 
     assert [wanted.id] == [execution["id"] for execution in response.json()["executions"]]
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"createdAfter": "2026-03-02T12:00:00Z"}, ["second", "first"]),
+        ({"createdAfter": "2026-03-02T13:00:00+01:00", "createdBefore": "2026-03-03T00:00:00Z"}, ["first"]),
+        ({"createdBefore": "2026-03-02T12:00:00"}, []),
+    ],
+)
+async def test_executions_are_found_by_when_they_were_created(
+    api: Api, limits: dict[str, str], expected: list[str]
+) -> None:
+    await api.holds(
+        an_execution(subject="first", created_at=datetime(2026, 3, 2, 12, tzinfo=UTC)),
+        an_execution(subject="second", created_at=datetime(2026, 3, 3, tzinfo=UTC)),
+    )
+
+    response = await api.get("/api/v1/executions", **limits)
+
+    assert expected == [execution["subject"] for execution in response.json()["executions"]]
+
+
+@pytest.mark.parametrize("moment", ["yesterday", "2026-13-02T12:00:00Z", ""])
+async def test_what_is_no_moment_is_refused(api: Api, moment: str) -> None:
+    response = await api.get("/api/v1/executions", createdBefore=moment)
+
+    assert (400, "createdBefore") == (response.status_code, response.json()["error"]["details"][0]["field"])
 
 
 async def test_pages_hold_every_execution_once(api: Api) -> None:

@@ -259,11 +259,23 @@ async def test_executions_are_filtered_by_status_and_subject(orchestrator: Cli) 
             await store.create(A_TENANT, an_execution(subject=subject, status=status))
 
     run = orchestrator.run(
-        "executions", "list", "--tenant", A_TENANT.upper(), "--status", "failed", "--subject", "a", "--json"
+        "executions",
+        "list",
+        "--tenant",
+        A_TENANT.upper(),
+        "--status",
+        "failed",
+        "--subject",
+        "a",
+        "--since",
+        "2026-01-01",
+        "--json",
     )
+    before = orchestrator.run("executions", "list", "--tenant", A_TENANT, "--until", "2026-01-01T12:00:00")
 
     (only,) = map(json.loads, run.stdout.splitlines())
     assert ("a", "failed") == (only["subject"], only["status"])
+    assert "no executions\n" == before.stdout
 
 
 async def test_show_prints_the_record_with_its_steps(orchestrator: Cli) -> None:
