@@ -144,9 +144,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
     NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
     approval_decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
-    approval_decisions.SelfApproval: Answer(
-        403, "HITL_SELF_APPROVAL", "Who asked for an approval, or owns what it is about, may not decide it"
-    ),
+    approval_decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
     LinkForbids: Answer(403, "HITL_LINK_FORBIDS", "The link does not permit this outcome"),
     signed_links.LinkForged: Answer(404, "HITL_LINK_INVALID", "This is no link of ours"),
     TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),

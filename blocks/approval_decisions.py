@@ -53,7 +53,7 @@ class NotAnApprover(Refused):
 
 
 class SelfApproval(Refused):
-    """Who asks for it, or owns what it is about, may not decide it."""
+    """Who asks for it may not decide it. Who owns what it is about may: the platform asks the owner first."""
 
 
 class AlreadyVoted(Refused):
@@ -119,8 +119,8 @@ def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> 
         raise InvalidVote(approval, "decidedBy", "must not be empty")
     if not approval.policy.approvers.include(actor, roles):
         raise NotAnApprover(approval, f"{actor} is not an approver of {approval.id}")
-    if not approval.policy.allow_self and actor in (approval.owner_id, approval.requested_by):
-        raise SelfApproval(approval, f"{actor} owns or asked for {approval.id}, and may not decide it")
+    if not approval.policy.allow_self and actor == approval.requested_by:
+        raise SelfApproval(approval, f"{actor} asked for {approval.id}, and may not decide it")
 
 
 def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) -> ApprovalRecord:

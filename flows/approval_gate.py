@@ -21,7 +21,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import Escalation, HistoryEntry
-from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import NotFound, Stale, Stored, Unavailable
 from flows.analysis import Analysis
 from flows.claims import newest
@@ -107,7 +107,7 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
         risk_score=float(risk.get("riskScore") or 0),
         amount=analysis.amount,
         requested_at=now,
-        requested_by=WORKFLOW,
+        requested_by=_requester(record),
         execution_id=record.id,
         retry=record.retries,
         workflow=record.workflow,
@@ -128,6 +128,11 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
         ],
         history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
     )
+
+
+def _requester(record: ExecutionRecord) -> str:
+    """Who caused the analysis, and so may not decide its approval; the workflow itself, if no event names a user."""
+    return next((trigger.actor for trigger in record.triggers if trigger.actor), WORKFLOW)
 
 
 def _summary(analysis: Analysis, risk: dict[str, Any]) -> str:

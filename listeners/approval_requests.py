@@ -61,7 +61,7 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         risk_score=data.risk_score,
         amount=data.amount,
         requested_at=data.requested_at or now,
-        requested_by=event.source,
+        requested_by=event.metadata.user_id or event.source,
         execution_id=execution.id if execution else None,
         retry=execution.retries if execution else 0,
         workflow=execution.workflow if execution else None,

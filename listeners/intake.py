@@ -44,7 +44,11 @@ class Intake:
             return "ignored"
         await self._enter_in_directory(event.tenant_id)
         trigger = Trigger(
-            event_id=event.id, event_type=event.type, received_at=utc_now(), digest=hashlib.sha256(body).hexdigest()
+            event_id=event.id,
+            event_type=event.type,
+            received_at=utc_now(),
+            digest=hashlib.sha256(body).hexdigest(),
+            actor=event.metadata.user_id,
         )
         execution = executions.new_execution(
             event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data), priority=_priority(event.data)

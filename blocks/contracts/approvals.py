@@ -55,7 +55,7 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
     quorum: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
     """So many different people must approve; the first who rejects decides."""
     allow_self: bool = False
-    """Whether who asked for it, or owns what it is about, may decide it."""
+    """Whether who asked for it may decide it."""
     reason_required: ReasonRequired = "on-reject"
 
 

@@ -44,6 +44,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     received_at: datetime
     digest: str
     """SHA-256 of the event's body: tells a redelivery from another event under the same id."""
+    actor: str | None = None
+    """The user in whose name it came, if it says."""
 
 
 class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

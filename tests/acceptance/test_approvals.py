@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 
 from blocks.contracts import ids
@@ -47,6 +48,10 @@ async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
 
 def a_large_deal() -> Message:
     return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), metadata={"amount": 2_000_000})
+
+
+def in_the_name_of(user: str, event: Message) -> Message:
+    return msgspec.structs.replace(event, body=msgspec.json.encode({**msgspec.json.decode(event.body), "userId": user}))
 
 
 def approval_id_of(event: Message) -> str:
@@ -157,7 +162,7 @@ async def test_an_api_killed_between_the_decision_and_the_resume_loses_neither(
 async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_changes_nothing(
     parts: Orchestra, prefect_server: PrefectServer, services: AnalysisServices
 ) -> None:
-    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), metadata={"amount": 2e6, "ownerId": "olga"})
+    event = in_the_name_of("olga", a_large_deal())
     await parts.bus.publish(event)
     waiting = await gated(parts, prefect_server, event)
     run_id = waiting.flow_run_id or ""

@@ -25,6 +25,8 @@ class Api(msgspec.Struct, frozen=True):
     app: Litestar
     store: RecordStore
     client: httpx.AsyncClient
+    folder: str
+    """Where its files lie, for other processes to share."""
 
     async def holds(self, *records: Record) -> None:
         for record in records:
@@ -47,4 +49,4 @@ async def an_api(
         app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {})
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-            yield Api(app, store or embedded, client)
+            yield Api(app, store or embedded, client, str(directory))

@@ -1,26 +1,31 @@
 """Who may not decide may not through any channel: each refusal, through each door that a person can come in by."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from click.testing import CliRunner
 
 from api.errors import answer_of
-from blocks import signed_links
 from blocks.approval_decisions import Refused, Vote
 from blocks.approvals import record_vote
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision
 from blocks.contracts.records import ApprovalRecord
-from flows.approval_gate import ApprovalInput, _take
+from deployments.cli import cli
+from flows import approval_gate
+from flows.approval_gate import ApprovalInput
 from flows.runtime import Runtime
 from tests.support.api_client import Api, an_api
+from tests.support.approval_links import SECRET, a_token
 from tests.support.factories import A_TENANT, an_approval, now
-
-SECRET = "a secret of more than thirty-two characters"
 
 anyone = ApprovalPolicy()
 two = ApprovalPolicy(quorum=2)
@@ -29,7 +34,6 @@ anns_vote = Decision(actor="ann", channel="api", outcome="approved", at=now())
 
 REFUSALS: Mapping[str, tuple[dict[str, Any], str]] = {
     "wrong approver": ({"policy": bobs}, "HITL_NOT_AN_APPROVER"),
-    "owner": ({"policy": anyone, "owner_id": "ann"}, "HITL_SELF_APPROVAL"),
     "requester": ({"policy": anyone, "requested_by": "ann"}, "HITL_SELF_APPROVAL"),
     "second vote of a quorum": ({"policy": two, "decisions": [anns_vote]}, "HITL_ALREADY_VOTED"),
     "decided": ({"status": "approved", "decided_by": "bob"}, "HITL_APPROVAL_NOT_PENDING"),
@@ -59,22 +63,40 @@ async def through_many(api: Api, approval: ApprovalRecord) -> str:
 
 
 async def through_a_link(api: Api, approval: ApprovalRecord) -> str:
-    token = a_link(approval)
+    token = a_token(approval)
     return code_of((await api.client.post(f"/api/v1/hitl/links/{token}", json={"outcome": "approve"})).json())
 
 
+async def through_its_page(api: Api, approval: ApprovalRecord) -> str:
+    form = {"outcome": "approved"}
+    page = await api.client.post(f"/hitl/links/{a_token(approval)}/page", data=form)
+    if page.status_code == 303:
+        return "accepted"
+    named = re.search("HITL_[A-Z_]+", page.text)
+    return named[0] if named else {400: "VALIDATION_ERROR"}[page.status_code]
+
+
 async def through_the_command_line(api: Api, approval: ApprovalRecord) -> str:
-    return await refusal_of(approval, lambda: record_vote(api.store, A_TENANT, approval.id, a_vote("cli")))
+    """The command itself, on the files of the API's own store and bus."""
+    said = ["approvals", "approve", approval.id, "--tenant", A_TENANT, "--as", "ann"]
+    result = await asyncio.to_thread(CliRunner().invoke, cli, said, obj={}, env={"ORCHESTRATOR_DATA_DIR": api.folder})
+    match result.exception:
+        case None:
+            assert result.output.startswith(f"{approval.id} is ")
+            return "accepted"
+        case Refused() as refusal:
+            return answer_of(refusal).code
+        case other:
+            raise other
 
 
 async def through_prefects_form(api: Api, approval: ApprovalRecord) -> str:
     """The flow takes the answer; what it refuses is in its log and not on the record."""
-    before = (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record
     world = cast("Runtime", SimpleNamespace(store=api.store))
-    await _take(world, approval, ApprovalInput(approved=True, decided_by="ann"))
-    if before != (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record:
-        return "accepted"
-    return await refusal_of(approval, lambda: record_vote(api.store, A_TENANT, approval.id, a_vote("prefect-ui")))
+    with heard(approval_gate.log) as lines:
+        await approval_gate._take(world, approval, ApprovalInput(approved=True, decided_by="ann"))
+    refusals = [argument for line in lines for argument in line.args or () if isinstance(argument, Refused)]
+    return answer_of(refusals[0]).code if refusals else "accepted"
 
 
 CHANNELS = (
@@ -82,6 +104,7 @@ CHANNELS = (
     through_decisions,
     through_many,
     through_a_link,
+    through_its_page,
     through_the_command_line,
     through_prefects_form,
 )
@@ -108,6 +131,35 @@ async def test_who_may_decide_may_through_every_channel(api: Api, channel: Chann
     assert ("approved", "ann") == (decided.status, decided.decided_by)
 
 
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
+async def test_the_owner_may_decide_through_every_channel_but_not_what_the_owner_asked_for(
+    api: Api, channel: Channel
+) -> None:
+    await api.holds(
+        theirs := an_approval(policy=anyone, execution_id=None, owner_id="ann", requested_by="bob"),
+        own := an_approval(policy=anyone, execution_id=None, owner_id="ann", requested_by="ann"),
+        allowed := an_approval(policy=ApprovalPolicy(allow_self=True), execution_id=None, requested_by="ann"),
+    )
+
+    said = [await channel(api, approval) for approval in (theirs, own, allowed)]
+
+    assert ["accepted", "HITL_SELF_APPROVAL", "accepted"] == said
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
+async def test_a_quorum_of_two_is_two_people_through_every_channel(api: Api, channel: Channel) -> None:
+    await api.holds(approval := an_approval(policy=two, execution_id=None))
+
+    assert "accepted" == await channel(api, approval)
+    assert ("pending", 1) == await standing_of(api, approval)
+    assert "HITL_ALREADY_VOTED" == await channel(api, approval)
+    assert ("pending", 1) == await standing_of(api, approval)
+
+    await record_vote(api.store, A_TENANT, approval.id, Vote(actor="bob", outcome="approved", channel="api"))
+    assert ("approved", 2) == await standing_of(api, approval)
+    assert "HITL_APPROVAL_NOT_PENDING" == await channel(api, approval)
+
+
 # --- links -----------------------------------------------------------------------------------------------------------
 
 
@@ -128,7 +180,7 @@ async def test_a_link_decides_once_in_the_name_of_its_recipient(api: Api) -> Non
 
 async def test_a_link_that_is_late_forged_or_for_something_else_is_refused(api: Api) -> None:
     await api.holds(approval := an_approval(execution_id=None))
-    late, only_no = a_link(approval, seconds=-1), a_link(approval, outcomes=("rejected",))
+    late, only_no = a_token(approval, seconds=-1), a_token(approval, outcomes=("rejected",))
 
     for token, status, code in (
         (late, 410, "HITL_LINK_EXPIRED"),
@@ -141,7 +193,7 @@ async def test_a_link_that_is_late_forged_or_for_something_else_is_refused(api: 
 
 async def test_two_uses_of_one_link_at_once_are_one(api: Api) -> None:
     await api.holds(approval := an_approval(policy=two, execution_id=None))
-    path = f"/api/v1/hitl/links/{a_link(approval)}"
+    path = f"/api/v1/hitl/links/{a_token(approval)}"
 
     answers = await asyncio.gather(*(api.client.post(path, json={"outcome": "approve"}) for _ in range(10)))
 
@@ -153,32 +205,24 @@ async def test_two_uses_of_one_link_at_once_are_one(api: Api) -> None:
 ANN = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
 
 
-def a_link(approval: ApprovalRecord, *, seconds: float = 60, outcomes: tuple[str, ...] = ("approved",)) -> str:
-    claims = signed_links.LinkClaims(
-        approval_id=approval.id,
-        tenant_id=A_TENANT,
-        recipient="ann",
-        outcomes=outcomes,
-        expires_at=now() + timedelta(seconds=seconds),
-        nonce=signed_links.new_nonce(),
-    )
-    return signed_links.issue(signed_links.secret_of(SECRET), claims)
+async def standing_of(api: Api, approval: ApprovalRecord) -> tuple[str, int]:
+    now = (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record
+    return now.status, len(now.decisions)
 
 
-def a_vote(channel: str) -> Vote:
-    return Vote(actor="ann", outcome="approved", channel=channel)
+@contextmanager
+def heard(log: logging.Logger) -> Iterator[list[logging.LogRecord]]:
+    """What is logged meanwhile."""
+    handler = BufferingHandler(capacity=1000)
+    log.addHandler(handler)
+    try:
+        yield handler.buffer
+    finally:
+        log.removeHandler(handler)
 
 
 async def over_http(api: Api, path: str, body: object) -> str:
     return code_of((await api.client.post(f"/api/v1/hitl/approvals/{path}", json=body, headers=ANN)).json())
-
-
-async def refusal_of(approval: ApprovalRecord, decide: Callable[[], Awaitable[object]]) -> str:
-    try:
-        await decide()
-    except Refused as refusal:
-        return answer_of(refusal).code
-    return "accepted"
 
 
 def code_of(answer: dict[str, Any]) -> str:

@@ -8,11 +8,12 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from blocks import executions
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.envelope import Event
+from blocks.contracts.envelope import Event, EventMetadata
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
 from blocks.contracts.records import ExecutionRecord, TenantRecord
 from blocks.ports import RecordStore
@@ -61,6 +62,13 @@ async def test_an_event_becomes_a_pending_execution_of_its_tenant(intake: Intake
     [execution] = await executions_of(store)
     assert execution.id == ids.execution_id(A_TENANT, "opportunity-analysis", event.id)
     assert ("pending", "o-1", [event.id]) == (execution.status, execution.subject, execution.trigger_ids)
+
+
+async def test_an_execution_knows_in_whose_name_its_event_came(intake: Intake, store: RecordStore) -> None:
+    await take(intake, replace(opportunity_updated("o-1"), metadata=EventMetadata(user_id="olga")))
+
+    [execution] = await executions_of(store)
+    assert ["olga"] == [trigger.actor for trigger in execution.triggers]
 
 
 async def test_an_event_delivered_twice_starts_one_execution(intake: Intake, store: RecordStore) -> None:
