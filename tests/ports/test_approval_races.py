@@ -1,0 +1,121 @@
+"""Many people, one approval: exactly one decision counts, on both stores. `RACE_ROUNDS` says how often to try."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from blocks import approvals
+from blocks.approval_clock import wound_on
+from blocks.approval_decisions import AlreadyDecided, Expired, Vote
+from blocks.clock import utc_now
+from blocks.contracts.records import ApprovalRecord
+from blocks.cosmos.record_store import CosmosRecordStore
+from blocks.ports import RecordStore
+from blocks.sqlite.record_store import SqliteRecordStore
+from tests.support.factories import A_TENANT, an_approval
+
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
+THOUSAND = 1000
+
+
+@pytest.fixture(params=["sqlite", "cosmos"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
+    if request.param == "sqlite":
+        async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
+            yield sqlite
+    else:
+        emulator = request.getfixturevalue("cosmos_emulator")
+        at = {"database": f"races-{uuid4().hex[:8]}", "ca_file": str(emulator.ca_file)}
+        async with CosmosRecordStore(emulator.endpoint, emulator.key, **at) as cosmos:
+            await cosmos.provision()
+            yield cosmos
+
+
+# --- people against each other ---------------------------------------------------------------------------------------
+
+
+async def decide(store: RecordStore, approval: ApprovalRecord, number: int) -> str | ApprovalRecord:
+    """`won`, or the approval as the refusal shows it."""
+    outcome = "approved" if number % 2 else "rejected"
+    vote = Vote(actor=f"user-{number}", outcome=outcome, channel="api")  # type: ignore[arg-type] # a Literal, in fact
+    try:
+        await approvals.record_vote(store, A_TENANT, approval.id, vote)
+    except (AlreadyDecided, Expired) as refusal:
+        return refusal.approval
+    return "won"
+
+
+async def one_round(store: RecordStore) -> None:
+    await store.create(A_TENANT, approval := an_approval())
+
+    said = await asyncio.gather(*(decide(store, approval, number) for number in range(50)))
+
+    final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
+    assert 1 == said.count("won")
+    assert {(final.status, final.decided_by)} == {
+        (loser.status, loser.decided_by) for loser in said if isinstance(loser, ApprovalRecord)
+    }
+    assert 1 == len(final.decisions)
+
+
+async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_told_which(store: RecordStore) -> None:
+    for _ in range(ROUNDS):
+        await one_round(store)
+
+
+@pytest.mark.slow
+async def test_of_fifty_decisions_at_once_one_wins_a_thousand_times(store: RecordStore) -> None:
+    for _ in range(THOUSAND):
+        await one_round(store)
+
+
+# --- people against the clock ----------------------------------------------------------------------------------------
+
+
+async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
+    """How an approval ended that lives so long; somebody decides it at once while the clock looks all the time."""
+    await store.create(A_TENANT, approval := an_approval(expires_at=utc_now() + life))
+
+    async def expire() -> None:
+        while (await store.read(A_TENANT, ApprovalRecord, approval.id)).record.status == "pending":
+            await approvals.change(store, A_TENANT, approval.id, lambda one: wound_on(one, utc_now()))
+
+    said, _ = await asyncio.gather(decide(store, approval, 1), expire())
+    final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
+    assert (said == "won") == (final.status == "approved")
+    assert (said == "won") != (final.status == "expired")
+    assert ["decided" if said == "won" else "expired"] == [entry.what for entry in final.history]
+    return final.status
+
+
+async def races_with_expiry(store: RecordStore, rounds: int) -> Counter[str]:
+    """How they ended. Who lost gets a little more time in the next, so that each race is a close one."""
+    outcomes: Counter[str] = Counter()
+    life = timedelta(milliseconds=10)
+    for _ in range(rounds):
+        outcome = await race_with_expiry(store, life)
+        outcomes[outcome] += 1
+        life *= 1.1 if outcome == "expired" else 0.9
+    return outcomes
+
+
+async def test_a_decision_and_the_expiry_never_both_count(store: RecordStore) -> None:
+    outcomes = await races_with_expiry(store, ROUNDS * 5)
+
+    assert {"approved", "expired"} == outcomes.keys()
+
+
+@pytest.mark.slow
+async def test_a_decision_and_the_expiry_never_both_count_in_a_thousand_races(
+    store: RecordStore, record_property: Callable[[str, object], None]
+) -> None:
+    outcomes = await races_with_expiry(store, THOUSAND)
+
+    record_property("outcomes", dict(outcomes))
+    assert min(outcomes["approved"], outcomes["expired"]) > THOUSAND / 10
