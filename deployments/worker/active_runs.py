@@ -69,6 +69,11 @@ class ActiveRuns:
             if engine.is_running():
                 engine.emit_heartbeat()
 
+    def let_go(self) -> None:
+        """All runs end here, and Prefect is told nothing: whoever takes them up owns their states."""
+        for engine in self._engines.values():
+            engine.end(Stop.SUPERSEDED)
+
     async def drain(self, seconds: float) -> None:
         """All runs have ended: within `seconds`, or as Crashed, "worker stopped". Cancelling this ends the waiting.
 

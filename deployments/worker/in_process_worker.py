@@ -35,6 +35,7 @@ from deployments.worker.chores import repeat
 from deployments.worker.deployed_flows import DeployedFlows
 from deployments.worker.in_process_engine import InProcessFlowRunEngine, engine_for, signals_left_to_the_worker
 from deployments.worker.loop_watchdog import LoopWatchdog
+from deployments.worker.standstill import Standstill
 
 log = logging.getLogger("deployments.worker.in_process_worker")
 
@@ -63,6 +64,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._deployed_flows = DeployedFlows()
         self._sign_of_life: SignOfLife
         self._chores: list[asyncio.Task[None]] = []
+        self._standstill = Standstill(self._settings.worker.lost_after_seconds)
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -105,10 +107,12 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     def _start_chores(self) -> None:
         every = self._settings.worker.heartbeat_seconds
+        self._standstill.look()
         chores = [
             repeat("Polling on a signal", self._poll_when_woken, 0.0, log),
             repeat("Listening for signals", self._listen, _RECONNECT_SECONDS, log),
             repeat("Watching the runs' states", lambda: self.active_runs.watch(self.client), every, log),
+            repeat("Watching the clock", self._let_go_after_a_standstill, every, log),
         ]
         if frequency := get_current_settings().flows.heartbeat_frequency:
             chores.append(repeat("Heartbeats", self.active_runs.emit_heartbeats, frequency, log))
@@ -126,6 +130,14 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         await self._wake.wait()
         self._wake.clear()
         await self.get_and_submit_flow_runs()
+
+    async def _let_go_after_a_standstill(self) -> None:
+        """What this process held while it showed no sign of life is somebody else's: it must not tell Prefect of it."""
+        if seconds := self._standstill.look():
+            log.warning(
+                "This worker stood still for %.0f s: it lets go of %d flow runs", seconds, len(self.active_runs)
+            )
+            self.active_runs.let_go()
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
