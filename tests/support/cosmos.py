@@ -42,7 +42,7 @@ class CosmosEmulator:
         self._process: subprocess.Popen[bytes] | None = None
         folder = Path(self._folder.name)
         self.ca_file = folder / "ca.pem"
-        self._certificate_file, self._key_file, self._log_file = folder / "cert.pem", folder / "key.pem", folder / "log"
+        self.certificate_file, self.key_file, self._log_file = folder / "cert.pem", folder / "key.pem", folder / "log"
         self._issue_certificate()
 
     def __enter__(self) -> Self:
@@ -55,7 +55,7 @@ class CosmosEmulator:
     def start(self, timeout_seconds: float = 30.0) -> None:
         """The emulator answers, with no data. Raises `RuntimeError` with its last words if it does not in time."""
         node = _installed()
-        command: list[str | Path] = [node, HERE / "server.js", str(self.port), self._certificate_file, self._key_file]
+        command: list[str | Path] = [node, HERE / "server.js", str(self.port), self.certificate_file, self.key_file]
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + timeout_seconds
@@ -81,8 +81,8 @@ class CosmosEmulator:
         authority = trustme.CA()
         certificate = authority.issue_cert("localhost", "127.0.0.1")
         authority.cert_pem.write_to_path(self.ca_file)
-        certificate.cert_chain_pems[0].write_to_path(self._certificate_file)
-        certificate.private_key_pem.write_to_path(self._key_file)
+        certificate.cert_chain_pems[0].write_to_path(self.certificate_file)
+        certificate.private_key_pem.write_to_path(self.key_file)
 
 
 def _installed() -> str:
