@@ -3,21 +3,18 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord
-from blocks.ports import Message
+from blocks.contracts.records import ApprovalRecord
 from blocks.prefect_flow_runs import PrefectFlowRuns
-from tests.support.analysis_services import AnalysisServices, opportunity_event, services_on
+from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, recorded
+from tests.support.analysis_services import AnalysisServices
 from tests.support.factories import A_TENANT
-from tests.support.ledger import REQUESTED, Ledger, ledger_of
+from tests.support.ledger import REQUESTED, Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
-from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -28,62 +25,8 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-@pytest.fixture
-async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
-    async with ledger_of(parts.bus, parts.name) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
-    async with services_on(parts.bus, parts.name) as services:
-        yield services
-
-
-@pytest.fixture
-async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
-    async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
-        yield flow_runs
-
-
-def a_large_deal() -> Message:
-    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), metadata={"amount": 2_000_000})
-
-
 def decision(*, approved: bool) -> dict[str, Any]:
     return {"approved": approved, "decided_by": "ann", "comment": "seen"}
-
-
-async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> ExecutionRecord:
-    """The execution, once it awaits a person and its flow run is suspended."""
-
-    async def suspended() -> ExecutionRecord | None:
-        record = await execution_of(parts, event)
-        paused = {run.id for run in await flow_runs.list_runs(states=("paused",))}
-        return record if record.status == "awaiting_approval" and record.flow_run_id in paused else None
-
-    try:
-        return await eventually(suspended, within_seconds=60) or pytest.fail("never gated")
-    except AssertionError:
-        raise AssertionError(parts.logs()) from None
-
-
-async def ended(parts: Orchestra, event: Message) -> ExecutionRecord:
-    async def announced() -> ExecutionRecord | None:
-        record = await execution_of(parts, event)
-        return record if record.announced_at else None
-
-    return await eventually(announced, within_seconds=60) or pytest.fail("never ended")
-
-
-async def execution_of(parts: Orchestra, event: Message) -> ExecutionRecord:
-    id = ids.execution_id(A_TENANT, WORKFLOW, event.id)
-
-    async def there() -> ExecutionRecord | None:
-        found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": id})
-        return found.items[0].record if found.items else None
-
-    return await eventually(there, within_seconds=60) or pytest.fail("never recorded")
 
 
 async def test_an_approved_analysis_completes_and_tells_who_decided(
@@ -158,10 +101,10 @@ async def test_an_execution_that_needs_a_person_leaves_its_batch(
     parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     large = a_large_deal()
-    small = [opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())) for _ in range(5)]
+    small = [an_opportunity() for _ in range(5)]
     parts.worker.kill()  # so that they wait for a worker, and go out together
     await parts.bus.publish(small[0])
-    await execution_of(parts, small[0])
+    await recorded(parts, small[0])
     await parts.bus.publish(large, *small[1:])
     parts.worker.start()
 

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -14,13 +13,13 @@ import msgspec
 import pytest
 
 from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message
 from blocks.prefect_flow_runs import PrefectFlowRuns
-from tests.support.analysis_services import AnalysisServices, foreign_event, opportunity_event, services_on
+from tests.support.analyses import a_large_deal, ended, execution_id_of, find, gated, seen
+from tests.support.analysis_services import AnalysisServices, foreign_event, opportunity_event
 from tests.support.factories import A_TENANT
-from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
+from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.waiting import eventually
@@ -34,65 +33,12 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-@pytest.fixture
-async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
-    async with ledger_of(parts.bus, parts.name) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
-    async with services_on(parts.bus, parts.name) as services:
-        yield services
-
-
-def a_large_deal() -> Message:
-    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), metadata={"amount": 2_000_000})
-
-
 def in_the_name_of(user: str, event: Message) -> Message:
     return msgspec.structs.replace(event, body=msgspec.json.encode({**msgspec.json.decode(event.body), "userId": user}))
 
 
 def approval_id_of(event: Message) -> str:
     return ids.approval_id(execution_id_of(event), "analysis")
-
-
-def execution_id_of(event: Message) -> str:
-    return ids.execution_id(A_TENANT, WORKFLOW, event.id)
-
-
-async def execution_of(parts: Orchestra, event: Message) -> ExecutionRecord | None:
-    found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": execution_id_of(event)})
-    return found.items[0].record if found.items else None
-
-
-async def gated(parts: Orchestra, prefect: PrefectServer, event: Message) -> ExecutionRecord:
-    """The execution, once its flow run is suspended."""
-    async with PrefectFlowRuns(prefect.api_url) as flow_runs:
-
-        async def suspended() -> ExecutionRecord | None:
-            record = await execution_of(parts, event)
-            paused = {run.id for run in await flow_runs.list_runs(states=("paused",))}
-            return record if record and record.flow_run_id in paused else None
-
-        return await seen(parts, suspended)
-
-
-async def ended(parts: Orchestra, event: Message, within_seconds: float = 60) -> ExecutionRecord:
-    async def announced() -> ExecutionRecord | None:
-        record = await execution_of(parts, event)
-        return record if record and record.announced_at else None
-
-    return await seen(parts, announced, within_seconds)
-
-
-async def seen(parts: Orchestra, look: Any, within_seconds: float = 90) -> ExecutionRecord:
-    try:
-        found: ExecutionRecord = await eventually(look, within_seconds=within_seconds)
-    except AssertionError:
-        raise AssertionError(parts.logs()) from None
-    return found
 
 
 async def decide(parts: Orchestra, event: Message, outcome: str = "approved") -> httpx.Response:
@@ -111,11 +57,15 @@ async def decide(parts: Orchestra, event: Message, outcome: str = "approved") ->
 
 
 async def test_everything_is_stopped_and_started_again_and_the_decision_counts(
-    parts: Orchestra, prefect_server: PrefectServer, ledger: Ledger, services: AnalysisServices
+    parts: Orchestra,
+    prefect_server: PrefectServer,
+    flow_runs: PrefectFlowRuns,
+    ledger: Ledger,
+    services: AnalysisServices,
 ) -> None:
     event = a_large_deal()
     await parts.bus.publish(event)
-    await gated(parts, prefect_server, event)
+    await gated(parts, flow_runs, event)
 
     for part in (parts.listener, parts.worker, parts.api):
         part.stop()
@@ -137,11 +87,11 @@ async def test_everything_is_stopped_and_started_again_and_the_decision_counts(
 
 
 async def test_an_api_killed_between_the_decision_and_the_resume_loses_neither(
-    parts: Orchestra, prefect_server: PrefectServer, ledger: Ledger, services: AnalysisServices
+    parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
 ) -> None:
     event = a_large_deal()
     await parts.bus.publish(event)
-    await gated(parts, prefect_server, event)
+    await gated(parts, flow_runs, event)
     parts.api.stop()
     parts.api.start(FAULT_POINT="after-decision")
 
@@ -160,19 +110,18 @@ async def test_an_api_killed_between_the_decision_and_the_resume_loses_neither(
 
 
 async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_changes_nothing(
-    parts: Orchestra, prefect_server: PrefectServer, services: AnalysisServices
+    parts: Orchestra, flow_runs: PrefectFlowRuns, services: AnalysisServices
 ) -> None:
     event = in_the_name_of("olga", a_large_deal())
     await parts.bus.publish(event)
-    waiting = await gated(parts, prefect_server, event)
+    waiting = await gated(parts, flow_runs, event)
     run_id = waiting.flow_run_id or ""
 
-    async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
-        for times, said in enumerate(({}, {"approved": True, "decided_by": "olga"}, {}), start=1):
-            assert await flow_runs.resume(run_id, said)
-            await eventually(lambda times=times: waited(parts, event, times), within_seconds=60)  # type: ignore[misc]
-            await gated(parts, prefect_server, event)
-        assert await flow_runs.resume(run_id, {"approved": True, "decided_by": "ann"})
+    for times, said in enumerate(({}, {"approved": True, "decided_by": "olga"}, {}), start=1):
+        assert await flow_runs.resume(run_id, said)
+        await eventually(lambda times=times: waited(parts, event, times), within_seconds=60)  # type: ignore[misc]
+        await gated(parts, flow_runs, event)
+    assert await flow_runs.resume(run_id, {"approved": True, "decided_by": "ann"})
 
     execution = await ended(parts, event)
     assert ("completed", "ann", "prefect-ui") == (
@@ -187,7 +136,7 @@ async def waited(parts: Orchestra, event: Message, times: int) -> bool:
 
 
 async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
-    parts: Orchestra, prefect_server: PrefectServer, ledger: Ledger, services: AnalysisServices
+    parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
 ) -> None:
     services.silent.add(REQUESTED[0])
     event = opportunity_event(A_TENANT, subject := str(uuid4()), id=str(uuid4()))  # small: no rule of ours asks
@@ -202,12 +151,12 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
     await parts.bus.publish(request, request)
 
     async def attached() -> ExecutionRecord | None:
-        record = await execution_of(parts, event)
+        record = await find(parts, event)
         return record if record and record.approval_ids else None
 
     approval_id = (await seen(parts, attached)).approval_ids[0]
     await services.speak()
-    await gated(parts, prefect_server, event)
+    await gated(parts, flow_runs, event)
     url = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/hitl/approvals/{approval_id}/approve"
     async with httpx.AsyncClient() as client:
         answer = await client.post(url, json={"decidedBy": "ann"}, headers={"X-Tenant-ID": A_TENANT}, timeout=20)
@@ -218,11 +167,11 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
 
 
 async def test_a_run_that_waited_while_the_flow_was_changed_and_redeployed_honours_the_decision(
-    parts: Orchestra, prefect_server: PrefectServer, ledger: Ledger, services: AnalysisServices, tmp_path: Path
+    parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices, tmp_path: Path
 ) -> None:
     event = a_large_deal()
     await parts.bus.publish(event)
-    await gated(parts, prefect_server, event)
+    await gated(parts, flow_runs, event)
 
     parts.worker.stop()
     parts.worker.source = changed_source(tmp_path / "source")

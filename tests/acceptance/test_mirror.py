@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -13,13 +13,12 @@ from prefect.states import Crashed, Failed
 
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
-from blocks.ports import Message
 from blocks.prefect_flow_runs import PrefectFlowRuns
-from tests.support.analysis_services import opportunity_event, services_on
+from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
+from tests.support.analysis_services import services_on
 from tests.support.factories import A_TENANT, a_tenant_record, an_execution
-from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
+from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.waiting import eventually
@@ -32,42 +31,6 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-@pytest.fixture
-async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
-    async with ledger_of(parts.bus, parts.name) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
-    async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
-        yield flow_runs
-
-
-async def read(parts: Orchestra, event: Message) -> ExecutionRecord | None:
-    found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": ids.execution_id(A_TENANT, WORKFLOW, event.id)})
-    return found.items[0].record if found.items else None
-
-
-async def running(parts: Orchestra, event: Message) -> ExecutionRecord:
-    async def is_running() -> ExecutionRecord | None:
-        record = await read(parts, event)
-        return record if record and record.status == "running" else None
-
-    return await eventually(is_running, within_seconds=60) or pytest.fail("never ran")
-
-
-async def ended(parts: Orchestra, event: Message) -> ExecutionRecord:
-    async def is_announced() -> ExecutionRecord | None:
-        record = await read(parts, event)
-        return record if record and record.announced_at else None
-
-    try:
-        return await eventually(is_announced, within_seconds=60) or pytest.fail("never ended")
-    except AssertionError:
-        raise AssertionError(parts.logs()) from None
-
-
 async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -> None:
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
@@ -77,12 +40,12 @@ async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -
 async def test_a_run_cancelled_in_prefect_cancels_its_execution(
     parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns
 ) -> None:
-    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    event = an_opportunity()
     async with services_on(parts.bus, parts.name, silent=REQUESTED):
         parts.listener.start()
         parts.worker.start()
         await parts.bus.publish(event)
-        execution = await running(parts, event)
+        execution = await recorded(parts, event, "running")
 
         await flow_runs.cancel(execution.flow_run_id or "")
 
@@ -94,10 +57,10 @@ async def test_a_run_cancelled_in_prefect_cancels_its_execution(
 async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
     parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns, prefect_server: PrefectServer
 ) -> None:
-    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    event = an_opportunity()
     parts.listener.start()
     await parts.bus.publish(event)
-    execution_id = ids.execution_id(A_TENANT, WORKFLOW, event.id)
+    execution_id = execution_id_of(event)
 
     async def dispatched() -> str | None:
         scheduled = await flow_runs.list_runs(states=("scheduled",))
@@ -114,12 +77,12 @@ async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
 async def test_a_crashed_run_is_run_again_and_completes(
     parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
 ) -> None:
-    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    event = an_opportunity()
     async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
         parts.listener.start()
         parts.worker.start()
         await parts.bus.publish(event)
-        execution = await running(parts, event)
+        execution = await recorded(parts, event, "running")
         parts.worker.kill()
         await force(prefect_server, execution.flow_run_id, Crashed(message="the machine burnt down"))
 
@@ -132,12 +95,12 @@ async def test_a_crashed_run_is_run_again_and_completes(
 async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
     parts: Orchestra, ledger: Ledger
 ) -> None:
-    event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
+    event = an_opportunity()
     async with services_on(parts.bus, parts.name, silent=REQUESTED):
         parts.listener.start()
         parts.worker.start()
         await parts.bus.publish(event)
-        await running(parts, event)
+        await recorded(parts, event, "running")
         parts.another_worker.start()
         await eventually(lambda: is_listed_twice(parts), within_seconds=30)
 
@@ -145,7 +108,7 @@ async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
         killed_at = utc_now()
 
         async def taken_up() -> bool:
-            record = await read(parts, event)
+            record = await find(parts, event)
             return record is not None and record.attempt == 2
 
         await eventually(taken_up, within_seconds=20)

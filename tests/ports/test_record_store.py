@@ -14,7 +14,7 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRec
 from blocks.cosmos.record_store import CosmosRecordStore
 from blocks.ports import AlreadyExists, Between, Contains, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.sqlite.record_store import SqliteRecordStore
-from tests.support.cosmos import CosmosEmulator, cosmos_emulator  # noqa: F401  # pytest finds the fixture by its name
+from tests.support.cosmos import CosmosEmulator
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -418,7 +418,7 @@ async def test_cosmos_db_may_go_and_come_back() -> None:
             assert await found(store, A_TENANT, ExecutionRecord) == ["after"]
 
 
-async def test_a_cosmos_db_that_is_not_provisioned_is_unavailable(cosmos_emulator: CosmosEmulator) -> None:  # noqa: F811
+async def test_a_cosmos_db_that_is_not_provisioned_is_unavailable(cosmos_emulator: CosmosEmulator) -> None:
     async with cosmos_store(cosmos_emulator, database=new_id()) as store:
         for attempt in (store.ping(), store.create(A_TENANT, an_execution()), store.query(A_TENANT, ApprovalRecord)):
             with pytest.raises(Unavailable):
@@ -433,7 +433,7 @@ async def test_a_cosmos_db_that_is_not_there_cannot_be_opened() -> None:
     emulator.close()
 
 
-async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos_emulator: CosmosEmulator) -> None:  # noqa: F811
+async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos_emulator: CosmosEmulator) -> None:
     stranger = CosmosEmulator()
     with pytest.raises(Unavailable):
         async with CosmosRecordStore(
@@ -443,7 +443,7 @@ async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos
     stranger.close()
 
 
-async def test_a_write_whose_answer_was_lost_knows_itself_again(cosmos_emulator: CosmosEmulator) -> None:  # noqa: F811
+async def test_a_write_whose_answer_was_lost_knows_itself_again(cosmos_emulator: CosmosEmulator) -> None:
     async with cosmos_store(cosmos_emulator, database=new_id()) as store:
         await store.provision()
 

@@ -1,0 +1,31 @@
+"""What tests of a running system look at it with. Each test module has its own `parts`: the system as it wants it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from tests.support.analysis_services import AnalysisServices, services_on
+from tests.support.ledger import Ledger, ledger_of
+from tests.support.orchestra import Orchestra
+from tests.support.prefect_server import PrefectServer
+
+
+@pytest.fixture
+async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
+    """Everything that goes over the exchange."""
+    async with ledger_of(parts.bus, parts.name) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
+    """The platform's analysis services, which answer at once until a test says otherwise."""
+    async with services_on(parts.bus, parts.name) as services:
+        yield services
+
+
+@pytest.fixture
+async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
+    async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
+        yield flow_runs

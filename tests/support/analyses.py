@@ -1,0 +1,79 @@
+"""What became of one opportunity event of `A_TENANT`: its execution, as soon as it is where a test wants it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import Message
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from tests.support.analysis_services import opportunity_event
+from tests.support.factories import A_TENANT
+from tests.support.orchestra import Orchestra
+from tests.support.waiting import T, eventually
+
+Found = ExecutionRecord | None
+
+
+def an_opportunity(**data: Any) -> Message:
+    """An event of an opportunity of its own."""
+    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), **data)
+
+
+def a_large_deal() -> Message:
+    """An event whose analysis needs a person, where approvals are on."""
+    return an_opportunity(metadata={"amount": 2_000_000})
+
+
+def execution_id_of(event: Message) -> str:
+    return ids.execution_id(A_TENANT, WORKFLOW, event.id)
+
+
+async def find(parts: Orchestra, event: Message) -> Found:
+    found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": execution_id_of(event)})
+    return found.items[0].record if found.items else None
+
+
+async def recorded(parts: Orchestra, event: Message, *statuses: str) -> ExecutionRecord:
+    """The execution, as soon as there is one, in one of these statuses if any are named."""
+
+    async def is_there() -> Found:
+        record = await find(parts, event)
+        return record if record and (not statuses or record.status in statuses) else None
+
+    return await seen(parts, is_there)
+
+
+async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> ExecutionRecord:
+    """The execution, once it awaits a person and its flow run is suspended."""
+
+    async def is_suspended() -> Found:
+        record = await find(parts, event)
+        if record is None or record.status != "awaiting_approval":
+            return None
+        paused = {run.id for run in await flow_runs.list_runs(states=("paused",))}
+        return record if record.flow_run_id in paused else None
+
+    return await seen(parts, is_suspended)
+
+
+async def ended(parts: Orchestra, event: Message, *, within_seconds: float = 60) -> ExecutionRecord:
+    """The execution, once it has ended and its end has been told."""
+
+    async def is_announced() -> Found:
+        record = await find(parts, event)
+        return record if record and record.announced_at else None
+
+    return await seen(parts, is_announced, within_seconds=within_seconds)
+
+
+async def seen(parts: Orchestra, look: Callable[[], Awaitable[T | None]], *, within_seconds: float = 60) -> T:
+    """What `look` returns as soon as that is true; fails with the ends of the processes' logs."""
+    try:
+        found = await eventually(look, within_seconds=within_seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{parts.logs()}") from None
+    assert found
+    return found
