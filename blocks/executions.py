@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from blocks import fault_points
 from blocks.clock import utc_now
 from blocks.contracts import analysis, ids, jobs, rejections
 from blocks.contracts.envelope import Event
@@ -113,7 +114,11 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
     same id and body when it is published again.
     """
     owed = [stored for stored in ended if stored.record.announced_at is None]
+    if not owed:
+        return
+    fault_points.reached("after-end")
     await bus.publish(*(to_message(terminal_event(stored.record)) for stored in owed))
+    fault_points.reached("after-announcement")
     await asyncio.gather(*(_mark_announced(store, stored) for stored in owed))
 
 

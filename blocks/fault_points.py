@@ -9,6 +9,19 @@ import signal
 
 log = logging.getLogger(__name__)
 
+# Each is one line of the product; a search for its name leads there.
+OF_THE_LISTENER = ("before-record", "after-record", "after-dispatch")
+OF_AN_ANALYSIS = (
+    "after-claim",
+    *(f"after-request-{number}" for number in range(1, 5)),
+    "after-answer",
+    "before-end",
+    "after-end",
+    "after-announcement",
+)
+OF_AN_APPROVAL = ("before-suspend", "after-approval", "after-decision")
+OF_A_JOB = ("job-accepted",)
+
 
 def reached(point: str) -> None:
     """Ends this process at once if `FAULT_POINT` names this point; otherwise does nothing."""

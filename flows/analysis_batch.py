@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from blocks import executions
+from blocks import executions, fault_points
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
@@ -75,6 +75,7 @@ class AnalysisBatch:
         for analysis in unasked:
             analysis.requested.add(step.name)
         self._unasked.discard(step.name)
+        fault_points.reached(f"after-request-{len(ANALYSIS_STEPS) - len(self._unasked)}")
         if not self._unasked:
             self.has_asked.set()
 
@@ -94,7 +95,10 @@ class AnalysisBatch:
     async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
         """The answers are announced first and count then, so that no end is told before its steps."""
         news = {record.id: record for record in records if self._analyses[record.execution_id].waits_for(step)}.values()
+        if not news:
+            return
         await self._publish(_step_completed(record) for record in news if record.status == "completed")
+        fault_points.reached("after-answer")
         for record in news:
             analysis = self._analyses[record.execution_id]
             analysis.outcomes[step.name] = record
@@ -168,6 +172,7 @@ class AnalysisBatch:
 
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
         """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
+        fault_points.reached("before-end")
         try:
             return await self._move_on_the_newest(analysis)
         except (Stale, InvalidTransition):

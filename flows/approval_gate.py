@@ -14,7 +14,7 @@ from prefect.exceptions import Pause
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 
-from blocks import approvals, executions, signals
+from blocks import approvals, executions, fault_points, signals
 from blocks.approval_decisions import Refused, Vote
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
@@ -47,9 +47,11 @@ async def pass_gate(world: Runtime, analysis: Analysis) -> None:
         asked = await _asked(world, analysis)
         verdict = approvals.verdict(asked)
         if verdict is None:
+            fault_points.reached("before-suspend")
             await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
             continue
         verdict = await approvals.announce(world.store, world.bus, verdict)  # told before what follows from it
+        fault_points.reached("after-approval")
         try:
             await _end(world, analysis, verdict.record)
         except Stale:

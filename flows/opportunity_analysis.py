@@ -6,7 +6,7 @@ import prefect.runtime.flow_run
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from blocks import signals
+from blocks import fault_points, signals
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from flows import runtime
 from flows.analysis import Analysis, rules_of
@@ -35,6 +35,7 @@ async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str
     flow_run_id = str(prefect.runtime.flow_run.id)
     rules = await rules_of(world.store, tenant_id, world.settings)
     claimed = await asyncio.gather(*(claim(world.store, tenant_id, id, flow_run_id) for id in execution_ids))
+    fault_points.reached("after-claim")
     return [Analysis(stored, rules) for stored in claimed if stored]
 
 

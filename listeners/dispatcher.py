@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import msgspec
 
-from blocks import signals
+from blocks import fault_points, signals
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
@@ -135,6 +135,7 @@ class Dispatcher:
             for execution_id in execution_ids:
                 self.submit(tenant_id, execution_id)
             raise
+        fault_points.reached("after-dispatch")
         self._unstarted.add(run_id, tenant_id, len(execution_ids))
         self._limits.take(tenant_id, len(execution_ids))
         self._served[tenant_id] = monotonic()

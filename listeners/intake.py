@@ -53,6 +53,7 @@ class Intake:
         execution = executions.new_execution(
             event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data), priority=_priority(event.data)
         )
+        fault_points.reached("before-record")
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
         async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):
             outcome = await self._open(execution, trigger)
