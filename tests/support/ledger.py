@@ -59,18 +59,25 @@ class Ledger:
             ids[(event["tenantId"], data.get("workflowId", event["id"]), what, step)].add(event["id"])
         return {thing: found for thing, found in ids.items() if len(found) > 1}
 
+    def second_wordings(self) -> list[str]:
+        """Ids under which we told two different things: should be empty."""
+        words: dict[str, Envelope] = {}
+        return [event["id"] for event in self._ours() if words.setdefault(event["id"], event) != event]
+
     def invalid(self) -> list[str]:
         """Events of ours that their exported schema does not allow: should be empty."""
         validators = {
             event_type: Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
             for event_type, schema in event_schemas().items()
         }
-        ours = [event for event in self.seen if event["source"] == "workflow-orchestrator"]
         return [
             f"{event['type']}: {error.message}"
-            for event in ours
+            for event in self._ours()
             for error in validators[event["type"]].iter_errors(event)
         ]
+
+    def _ours(self) -> list[Envelope]:
+        return [event for event in self.seen if event["source"] == "workflow-orchestrator"]
 
     def counts(self) -> Counter[str]:
         """How many different events there were of each type."""

@@ -12,6 +12,8 @@ from blocks.settings import Settings, load_settings
 from deployments.provision import provision
 from tests.support.ports import free_port
 from tests.support.prefect_server import PrefectServer
+from tests.support.rabbitmq import RabbitMQNode
+from tests.support.waiting import eventually
 
 
 class Process:
@@ -39,6 +41,14 @@ class Process:
         if self._process:
             self._process.kill()
             self._process.wait()
+
+    async def died(self) -> None:
+        """It has ended by itself; fails after 60 s."""
+
+        async def is_dead() -> bool:
+            return self.is_dead
+
+        await eventually(is_dead, within_seconds=60)
 
     def stop(self) -> int:
         """The exit code after SIGTERM; killed after 30 s."""
@@ -69,11 +79,18 @@ class Orchestra:
     def __init__(self, folder: Path, environment: Mapping[str, str], settings: Settings) -> None:
         self.settings = settings
         self.environment = environment
+        self.processes: list[Process] = []
+        self._folder = folder
         self.listener, self.worker, self.another_worker, self.api = (
-            Process(name, environment, folder / f"{name}.log") for name in ("listener", "worker", "worker", "api")
+            self.one_more(name) for name in ("listener", "worker", "worker", "api")
         )
         self.bus: EventBus
         self.store: RecordStore
+
+    def one_more(self, name: str) -> Process:
+        """Another process of this kind, not started yet; it ends with the rest."""
+        self.processes.append(process := Process(name, self.environment, self._folder / f"{name}.log"))
+        return process
 
     @property
     def name(self) -> str:
@@ -105,8 +122,19 @@ async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) ->
         try:
             yield parts
         finally:
-            for part in (parts.worker, parts.another_worker, parts.listener, parts.api):
-                part.kill()
+            for process in parts.processes:
+                process.kill()
+
+
+def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
+    """Settings of a system with an exchange and queues of its own on this node."""
+    return {
+        "RABBITMQ_URL": node.url,
+        "RABBITMQ_EXCHANGE": f"events-{name}",
+        "RABBITMQ_QUEUE": f"orchestrator-{name}",
+        "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
+        "RABBITMQ_WEBHOOKS_QUEUE": f"webhooks-{name}",
+    }
 
 
 def _bootstrap(variables: Mapping[str, str]) -> None:
