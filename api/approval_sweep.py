@@ -9,7 +9,7 @@ from blocks.approval_clock import wound_on
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord
-from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
+from blocks.ports import EventBus, FlowRuns, NotAbove, NotFound, RecordStore, Stored, Unavailable, Where
 from blocks.queries import every, tenants
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class ApprovalSweep:
         for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
             owed = [
                 stored
-                async for stored in every(self._store, tenant_id, ApprovalRecord, {"settled_at": None})
+                async for stored in every(self._store, tenant_id, ApprovalRecord, _due())
                 if _needs_something(stored.record)
             ]
             tended += len(owed)
@@ -88,7 +88,11 @@ class ApprovalSweep:
             log.warning("flow run %s, suspended beyond resuming, runs again", flow_run_id)
 
 
+def _due() -> Where:
+    """Most approvals only wait: they are not even read."""
+    return {"settled_at": None, "next_at": NotAbove(utc_now().timestamp())}
+
+
 def _needs_something(approval: ApprovalRecord) -> bool:
-    """Most approvals only wait."""
-    waits_quietly = approval.status == "pending" and approval.told == len(approval.history)
-    return not waits_quietly or wound_on(approval, utc_now()) is not approval
+    """Something is owed, or its time has come; or it was written before records said when to look again."""
+    return approval.next_at is None or wound_on(approval, utc_now()) is not approval

@@ -12,6 +12,24 @@ CLOCK = "clock"
 """Who decides what nobody decided in time."""
 
 
+NEVER = 253_402_300_799.0
+"""The last second of the year 9999: nothing that time alone does is ahead."""
+
+
+def with_next_look(approval: ApprovalRecord) -> ApprovalRecord:
+    """The approval saying when somebody must look at it again; the very same if it says so already."""
+    next_at = _next_look(approval)
+    return approval if approval.next_at == next_at else replace(approval, next_at=next_at)
+
+
+def _next_look(approval: ApprovalRecord) -> float | None:
+    if approval.status != "pending" or approval.told < len(approval.history):
+        return None  # something is owed: at every look, until it is settled
+    moments = [*approval.reminders, *(one.at for one in approval.escalations)]
+    moments += [approval.expires_at] if approval.expires_at else []
+    return min((at.timestamp() for at in moments), default=NEVER)
+
+
 def wound_on(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
     """The approval as it must be at this moment; the very same if nothing was due."""
     if approval.status != "pending":

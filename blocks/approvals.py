@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 
 from blocks import executions, fault_points, signals
-from blocks.approval_clock import outcome_of_expiry
+from blocks.approval_clock import outcome_of_expiry, with_next_look
 from blocks.approval_decisions import AlreadyDecided as AlreadyDecided
 from blocks.approval_decisions import Vote, decided
 from blocks.approval_events import untold
@@ -38,7 +38,7 @@ Change = Callable[[ApprovalRecord], ApprovalRecord]
 async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[ApprovalRecord]:
     """The approval as it stands: this one if it is new, else the one of the same id that was there before."""
     try:
-        return await store.create(approval.tenant_id, approval)
+        return await store.create(approval.tenant_id, with_next_look(approval))
     except AlreadyExists:
         return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
 
@@ -105,7 +105,7 @@ async def change(
     """
     for attempt in range(_TRIES):
         stored = await store.read(tenant_id, ApprovalRecord, approval_id)
-        new = make(stored.record)
+        new = with_next_look(make(stored.record))
         if version not in (None, stored.record.version):
             raise Stale(f"approval {approval_id} is at version {stored.record.version}, not {version}")
         if new is stored.record:
@@ -144,7 +144,7 @@ async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRec
         approval, told=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
     )
     try:
-        return await store.replace(approval.tenant_id, stored.etag, told)
+        return await store.replace(approval.tenant_id, stored.etag, with_next_look(told))
     except Stale:
         return stored  # somebody else told it, or something more has happened, which is still to be told
 

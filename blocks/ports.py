@@ -171,6 +171,12 @@ class Contains(msgspec.Struct, frozen=True):
     value: str
 
 
+class NotAbove(msgspec.Struct, frozen=True):
+    """In a query: the field is a number of at most this value, or it has no value."""
+
+    value: float
+
+
 class Between(msgspec.Struct, frozen=True, kw_only=True):
     """In a query, for `created_at` alone: not before `since`, and before `until`."""
 
@@ -180,7 +186,7 @@ class Between(msgspec.Struct, frozen=True, kw_only=True):
 
 Where = Mapping[str, Any]
 """Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list,
-`Between` limits the age."""
+`Between` limits the age, `NotAbove` a number."""
 
 
 class Page(msgspec.Struct, Generic[R_co], frozen=True):

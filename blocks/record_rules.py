@@ -7,12 +7,14 @@ from typing import Any, cast
 import msgspec
 
 from blocks.contracts.records import Record
-from blocks.ports import Between, Contains, Where
+from blocks.ports import Between, Contains, NotAbove, Where
 
 # What Cosmos DB takes; the embedded store keeps to it, so that what works on a laptop works in the cloud.
 ID_LENGTH_MAX = 255
 DOCUMENT_BYTES_MAX = 2_000_000
 _NOT_IN_AN_ID = frozenset("/\\?#")
+
+Wanted = Contains | NotAbove | list[Any]
 
 
 def check_record(tenant_id: str, record: Record) -> None:
@@ -51,8 +53,8 @@ def sort_key(record: Record) -> str:
     return f"{_comparable(record.created_at)} {record.id}"
 
 
-def conditions(kind: type[Record], where: Where | None) -> dict[str, Contains | list[Any]]:
-    """JSON key to what its value must be: one of these JSON values (None: null or missing), or a list that contains.
+def conditions(kind: type[Record], where: Where | None) -> dict[str, Wanted]:
+    """JSON key to what its value must be: one of these JSON values (None: null or missing), a list, or a number.
 
     Raises `ValueError` for a field that the record does not have, or a value that is no scalar. For `Between`: `ages`.
     """
@@ -85,8 +87,8 @@ def _keys(kind: type[Record]) -> dict[str, str]:
     return {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
 
 
-def _wanted(value: Any) -> Contains | list[Any]:
-    if isinstance(value, Contains):
+def _wanted(value: Any) -> Wanted:
+    if isinstance(value, Contains | NotAbove):
         return value
     values = [msgspec.to_builtins(one) for one in (value if isinstance(value, tuple) else (value,))]
     if not all(one is None or isinstance(one, str | int | float) for one in values):

@@ -180,6 +180,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     """How often its suspended run was resumed without a decision; each wait is a new one for Prefect."""
     settled_at: datetime | None = None
     """When all that follows from the decision was done: announced, and the execution gone on. None: look after it."""
+    next_at: float | None = None
+    """Before this moment nothing has to be done to it: seconds since 1970, for stores to compare. None: look at it."""
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):

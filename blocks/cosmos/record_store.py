@@ -16,9 +16,9 @@ from azure.cosmos.exceptions import CosmosResourceExistsError
 from blocks.contracts.records import CONTAINERS, Record
 from blocks.cosmos.client import cosmos_client
 from blocks.cosmos.errors import translated
-from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Unavailable, Where
+from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Unavailable, Where
 from blocks.record_pages import Listing
-from blocks.record_rules import ages, check_record, check_size, conditions, is_storable, name, sort_key, tag
+from blocks.record_rules import Wanted, ages, check_record, check_size, conditions, is_storable, name, sort_key, tag
 
 R = TypeVar("R", bound=Record)
 Document = Mapping[str, Any]
@@ -189,8 +189,11 @@ def _parameters(values: list[Any]) -> list[dict[str, Any]]:
     return [{"name": f"@p{number}", "value": value} for number, value in enumerate(values)]
 
 
-def _clause(field: str, wanted: Contains | list[Any], values: list[Any]) -> str:
+def _clause(field: str, wanted: Wanted, values: list[Any]) -> str:
     """The condition in SQL; the values it compares with are appended to `values`."""
+    if isinstance(wanted, NotAbove):
+        values.append(wanted.value)
+        return f"({field} <= @p{len(values) - 1} OR NOT IS_DEFINED({field}) OR IS_NULL({field}))"
     if isinstance(wanted, Contains):
         values.append(wanted.value)
         return f"ARRAY_CONTAINS({field}, @p{len(values) - 1})"

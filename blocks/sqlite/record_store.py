@@ -9,9 +9,9 @@ from uuid import uuid4
 import msgspec
 
 from blocks.contracts.records import CONTAINERS, Record
-from blocks.ports import AlreadyExists, Contains, NotFound, Page, Stale, Stored, Where
+from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Where
 from blocks.record_pages import Listing
-from blocks.record_rules import ages, check_record, check_size, conditions, name, sort_key, tag
+from blocks.record_rules import Wanted, ages, check_record, check_size, conditions, name, sort_key, tag
 from blocks.sqlite.file import SqliteFile
 
 R = TypeVar("R", bound=Record)
@@ -132,7 +132,9 @@ def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[l
     return clauses, parameters
 
 
-def _clause(key: str, wanted: Contains | list[Any]) -> tuple[str, list[Any]]:
+def _clause(key: str, wanted: Wanted) -> tuple[str, list[Any]]:
+    if isinstance(wanted, NotAbove):
+        return f"{_number(key)} <= ?", [wanted.value]
     if isinstance(wanted, Contains):
         return f"EXISTS (SELECT 1 FROM json_each(body, '$.{key}') WHERE value = ?)", [wanted.value]
     value = "id" if key == "id" else _extract(key)
@@ -145,6 +147,11 @@ def _clause(key: str, wanted: Contains | list[Any]) -> tuple[str, list[Any]]:
 def _extract(key: str) -> str:
     """A JSON field in SQL; an index serves a query only if both spell it the same."""
     return f"json_extract(body, '$.{key}')"
+
+
+def _number(key: str) -> str:
+    """A number in SQL; without a value, it is below all others."""
+    return f"coalesce({_extract(key)}, -9e999)"
 
 
 # Which field of which table has an index, and how many records of a tenant share one value, roughly.
@@ -178,9 +185,10 @@ _UNANNOUNCED = f"""
     WHERE {_extract("announcedAt")} IS NULL;
 """
 
-# Approvals that somebody has to look after: those that are pending, and the few whose decision is not followed up.
+# Approvals that somebody has to look after, by when: the pending, and the few whose decision is not followed up.
 _UNSETTLED = f"""
-    CREATE INDEX IF NOT EXISTS hitl_approvals_unsettled ON hitl_approvals (tenant_id, kind, sort_key)
+    DROP INDEX IF EXISTS hitl_approvals_unsettled;
+    CREATE INDEX IF NOT EXISTS hitl_approvals_due ON hitl_approvals (tenant_id, kind, {_number("nextAt")})
     WHERE {_extract("settledAt")} IS NULL;
 """
 
@@ -191,7 +199,7 @@ _SHAPES = [
     *((table, f"{table}_by_age", "1000000 10000 10000 1") for table in CONTAINERS),
     *((table, f"{table}_by_{key}", f"1000000 10000 10000 {sharing} 1") for table, key, sharing in _INDEXED),
     ("workflow_executions", "workflow_executions_unannounced", "10000 100 100 1"),
-    ("hitl_approvals", "hitl_approvals_unsettled", "10000 100 100 1"),
+    ("hitl_approvals", "hitl_approvals_due", "10000 100 100 1"),
 ]
 
 _SCHEMA = f"""

@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from blocks.approval_clock import with_next_look
 from blocks.clock import utc_now
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -72,7 +73,8 @@ async def test_three_hundred_wait_and_a_third_expires_in_time(
         soon = utc_now() + timedelta(seconds=5)
         page = await parts.store.query(A_TENANT, ApprovalRecord, {"status": "pending"}, limit=WAITING)
         for stored in page.items[: WAITING // 3]:
-            await parts.store.replace(A_TENANT, stored.etag, msgspec.structs.replace(stored.record, expires_at=soon))
+            expiring = with_next_look(msgspec.structs.replace(stored.record, expires_at=soon))
+            await parts.store.replace(A_TENANT, stored.etag, expiring)
 
         async def a_third_expired() -> bool:
             return await parts.store.count(A_TENANT, ApprovalRecord, {"status": "expired"}) == WAITING // 3

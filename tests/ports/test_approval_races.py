@@ -20,7 +20,7 @@ from blocks.ports import RecordStore
 from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.factories import A_TENANT, an_approval
 
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))
 THOUSAND = 1000
 
 

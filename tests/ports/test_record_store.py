@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
 from blocks.cosmos.record_store import CosmosRecordStore
-from blocks.ports import AlreadyExists, Between, Contains, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import AlreadyExists, Between, Contains, NotAbove, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.cosmos import CosmosEmulator
 from tests.support.factories import (
@@ -275,6 +275,21 @@ async def test_a_query_can_be_limited_to_an_age(store: RecordStore, created_at: 
     where = {"created_at": created_at, "status": "pending"}
     assert await found(store, A_TENANT, ExecutionRecord, where, newest_first=False) == expected
     assert await store.count(A_TENANT, ExecutionRecord, where) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(-1.0, ["d"]), (0.0, ["c", "d"]), (99.5, ["b", "c", "d"]), (1e12, ["a", "b", "c", "d"])]
+)
+async def test_a_query_can_be_limited_to_small_numbers_and_what_has_none(
+    store: RecordStore, most: float, expected: list[str]
+) -> None:
+    for id, next_at in (("a", 1e12), ("b", 99.5), ("c", 0.0), ("d", None)):
+        await store.create(A_TENANT, an_approval(id=id, next_at=next_at))
+    await store.create(A_TENANT, an_approval(id="settled", next_at=0.0, settled_at=NOON))
+
+    where = {"next_at": NotAbove(most), "settled_at": None}
+    assert expected == sorted(await found(store, A_TENANT, ApprovalRecord, where))
+    assert len(expected) == await store.count(A_TENANT, ApprovalRecord, where)
 
 
 async def test_only_the_age_can_be_limited(store: RecordStore) -> None:

@@ -1,9 +1,11 @@
 """The mirror's part in approvals, on the real embedded store and bus: time passes, what is owed is done."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 from time import monotonic
 from typing import Any
 
@@ -11,6 +13,9 @@ import msgspec
 import pytest
 
 from api.approval_sweep import ApprovalSweep
+from blocks import approvals
+from blocks.approval_changes import extended
+from blocks.approval_clock import NEVER, with_next_look
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, Escalation, HistoryEntry
@@ -21,7 +26,7 @@ from blocks.settings import load_settings
 from tests.support.factories import A_TENANT, a_tenant_record, an_approval, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
 
-PAST, FUTURE = now() - timedelta(seconds=1), now() + timedelta(days=1)
+PAST, FUTURE, LATER = now() - timedelta(seconds=1), now() + timedelta(days=1), now() + timedelta(days=2)
 
 
 class Scene(msgspec.Struct):
@@ -65,9 +70,42 @@ async def test_an_approval_expires_and_the_platform_is_told_once(scene: Scene) -
 
 
 async def test_one_that_still_has_time_is_left_alone(scene: Scene) -> None:
-    waiting = an_approval(expires_at=FUTURE, reminders=[FUTURE])
+    waiting = with_next_look(an_approval(expires_at=FUTURE, reminders=[FUTURE]))
 
     assert waiting == await scene.after(waiting)
+
+
+@pytest.mark.parametrize(
+    ("changes", "next_at"),
+    [
+        ({}, NEVER),
+        ({"expires_at": FUTURE}, FUTURE.timestamp()),
+        ({"expires_at": LATER, "reminders": [LATER, FUTURE]}, FUTURE.timestamp()),
+        ({"expires_at": LATER, "escalations": [Escalation(at=FUTURE, approvers=Approvers())]}, FUTURE.timestamp()),
+        ({"history": [HistoryEntry(what="requested", at=PAST)]}, None),
+        ({"status": "approved"}, None),
+    ],
+    ids=str,
+)
+def test_an_approval_is_looked_at_when_the_first_thing_falls_due(changes: dict[str, Any], next_at: float) -> None:
+    assert next_at == with_next_look(an_approval(**changes)).next_at
+
+
+async def test_one_written_before_records_said_when_to_look_is_looked_at_once(scene: Scene) -> None:
+    old = an_approval(expires_at=FUTURE)
+    assert old.next_at is None
+
+    assert FUTURE.timestamp() == (await scene.after(old)).next_at
+    assert 0 == await scene.sweep.tend_approvals()
+
+
+async def test_time_that_is_added_moves_the_next_look(scene: Scene) -> None:
+    approval = await scene.after(an_approval(expires_at=FUTURE))
+
+    await approvals.change(scene.store, A_TENANT, approval.id, lambda one: extended(one, "ann", LATER, utc_now()))
+    await scene.sweep.tend_approvals()
+
+    assert LATER.timestamp() == (await scene.store.read(A_TENANT, ApprovalRecord, approval.id)).record.next_at
 
 
 async def test_reminders_that_fell_due_together_are_one(scene: Scene) -> None:
@@ -135,3 +173,24 @@ async def test_of_three_hundred_a_third_expires_in_one_look(scene: Scene) -> Non
     assert {"expired": 100, "pending": 200} == Counter(stored.record.status for stored in page.items)
     assert monotonic() - started < 30
     assert 0 == await scene.sweep.tend_approvals()
+
+
+@pytest.mark.slow
+async def test_a_look_at_twenty_thousand_that_wait_reads_none_of_them(
+    scene: Scene, record_property: Callable[[str, object], None]
+) -> None:
+    for _ in range(20):
+        waiting = (with_next_look(an_approval(expires_at=FUTURE, reminders=[FUTURE])) for _ in range(1000))
+        await asyncio.gather(*(scene.store.create(A_TENANT, one) for one in waiting))
+    for _ in range(3):
+        await scene.store.create(A_TENANT, an_approval(expires_at=PAST, execution_id=None))
+    assert 3 == await scene.sweep.tend_approvals()
+
+    seconds = []
+    for _ in range(10):
+        started = monotonic()
+        assert 0 == await scene.sweep.tend_approvals()
+        seconds.append(monotonic() - started)
+
+    record_property("median look", f"{1000 * median(seconds):.1f} ms")
+    assert median(seconds) < 0.1
