@@ -273,6 +273,10 @@ class FlowRuns(Protocol):
         """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`."""
         ...
 
+    async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
+        """Those of these runs that Prefect knows, in no order."""
+        ...
+
     async def reschedule(self, flow_run_id: str, reason: str) -> None:
         """A run whose worker died is marked crashed and scheduled again, under the same id."""
         ...
@@ -283,6 +287,10 @@ class FlowRuns(Protocol):
 
     async def cancel(self, flow_run_id: str) -> None:
         """Prefect was asked to cancel the run."""
+        ...
+
+    async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
+        """A run that was being cancelled when its worker died is cancelled: nobody else would tell Prefect so."""
         ...
 
     async def ping(self) -> None:

@@ -72,12 +72,13 @@ class Analysis(_Section, frozen=True, kw_only=True):
 class Dispatch(_Section, frozen=True, kw_only=True):
     batch_max: AtLeastOne
     runs_in_flight_max: AtLeastOne
-    late_start_seconds: Seconds
+    intake_depth_max: AtLeastOne
     sweep_seconds: Seconds
 
 
 class Mirror(_Section, frozen=True, kw_only=True):
     interval_seconds: Seconds
+    lease_seconds: Seconds
 
 
 class Worker(_Section, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ async def run_listener(settings: Settings) -> None:
         http = await stack.enter_async_context(OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds))
         await store.provision()
         await bus.declare(queue, due)
-        dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
+        dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs, intake_depth=lambda: bus.depth(queue.name))
         router = Router(store, bus, Intake(store, dispatcher))
         async with (
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch) as consumer,

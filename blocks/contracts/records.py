@@ -99,6 +99,11 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
         return len(self.earlier_ends)
 
     @property
+    def waiting_since(self) -> datetime:
+        """When it was accepted, or retried for the last time."""
+        return self.earlier_ends[-1].retried_at if self.earlier_ends else self.created_at
+
+    @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
@@ -240,6 +245,37 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     beat_at: datetime
     ready: bool = True
     flow_run_ids: list[str] = []
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The mirror's last look for one kind of drift."""
+
+    at: datetime
+    """When it ended."""
+    seconds: float
+    repaired: int = 0
+    """By all leaders since this record exists."""
+    error: str | None = None
+    """Why it could not see, or not repair."""
+
+
+class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
+    """Which of several mirrors leads, and what it did; one record under the system tenant.
+
+    The leader renews it every few seconds. Who sees it unchanged for `lease_seconds` may take it over; the ETag makes
+    that one.
+    """
+
+    container: ClassVar[str] = "workflow_workflows"
+    ID: ClassVar[str] = "mirror"
+
+    leader: str | None
+    """None: the last one stopped in good order."""
+    leads_since: datetime
+    renewed_at: datetime
+    lease_seconds: float
+    looks: dict[str, Look] = {}
+    """By kind of drift."""
 
 
 class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):

@@ -1,5 +1,6 @@
 """The real processes of the system, on whatever bus, store and Prefect server a test names; each can be killed."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -115,7 +116,7 @@ async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) ->
     settings = load_settings(variables)
     parts = Orchestra(folder, variables, settings)
     await provision(settings)
-    _bootstrap(variables)
+    await bootstrap(parts)
     async with AsyncExitStack() as stack:
         parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
         parts.store = await stack.enter_async_context(open_store(settings))
@@ -137,10 +138,7 @@ def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
     }
 
 
-def _bootstrap(variables: Mapping[str, str]) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "deployments.cli", "bootstrap"],
-        env=dict(variables),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+async def bootstrap(parts: Orchestra) -> None:
+    """Prefect has what the system needs of it."""
+    command = [sys.executable, "-m", "deployments.cli", "bootstrap"]
+    await asyncio.to_thread(subprocess.run, command, env=dict(parts.environment), check=True, stdout=subprocess.DEVNULL)

@@ -52,6 +52,11 @@ class PrefectServer:
             self._process.kill()
             self._process.wait()
 
+    def lose_database(self) -> None:
+        """Its SQLite file is gone, as if a disk had been; the next start makes an empty one."""
+        for file in self.folder.glob("prefect.db*"):
+            file.unlink()
+
     def close(self) -> None:
         """The server is gone."""
         if self._process:

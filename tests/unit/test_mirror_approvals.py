@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.approval_sweep import ApprovalSweep
+from api.mirror import Parts
+from api.mirror.approvals import OverdueApprovals, UnfollowedApprovals
 from blocks import approvals
 from blocks.approval_changes import extended
 from blocks.approval_clock import NEVER, with_next_look
@@ -30,17 +31,21 @@ PAST, FUTURE, LATER = now() - timedelta(seconds=1), now() + timedelta(days=1), n
 
 
 class Scene(msgspec.Struct):
-    """A sweep and what it works on; `told` is what it published."""
+    """The mirror's part in approvals and what it works on; `told` is what it published."""
 
     store: RecordStore
     flow_runs: RememberedFlowRuns
-    sweep: ApprovalSweep
+    drifts: tuple[OverdueApprovals, UnfollowedApprovals]
     told: list[dict[str, Any]]
+
+    async def look(self) -> int:
+        """The mirror looks once; returns how many approvals were not as they should be."""
+        return sum([await drift.look() for drift in self.drifts])
 
     async def after(self, approval: ApprovalRecord) -> ApprovalRecord:
         """The approval once the sweep has looked at it."""
         await self.store.create(A_TENANT, approval)
-        await self.sweep.tend_approvals()
+        await self.look()
         return (await self.store.read(A_TENANT, ApprovalRecord, approval.id)).record
 
 
@@ -58,12 +63,13 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
         monkeypatch.setattr(bus, "publish", heard)
         flow_runs = RememberedFlowRuns()
-        yield Scene(store, flow_runs, ApprovalSweep(store, bus, flow_runs), told)
+        parts = Parts.of(settings, store, bus, flow_runs)
+        yield Scene(store, flow_runs, (OverdueApprovals(parts), UnfollowedApprovals(parts)), told)
 
 
 async def test_an_approval_expires_and_the_platform_is_told_once(scene: Scene) -> None:
     approval = await scene.after(an_approval(expires_at=PAST, on_expiry="approve", execution_id=None))
-    await scene.sweep.tend_approvals()
+    await scene.look()
 
     assert ("expired", "clock") == (approval.status, approval.decided_by)
     assert [("hitl.approval.completed", True)] == [(event["type"], event["data"]["approved"]) for event in scene.told]
@@ -96,21 +102,21 @@ async def test_one_written_before_records_said_when_to_look_is_looked_at_once(sc
     assert old.next_at is None
 
     assert FUTURE.timestamp() == (await scene.after(old)).next_at
-    assert 0 == await scene.sweep.tend_approvals()
+    assert 0 == await scene.look()
 
 
 async def test_time_that_is_added_moves_the_next_look(scene: Scene) -> None:
     approval = await scene.after(an_approval(expires_at=FUTURE))
 
     await approvals.change(scene.store, A_TENANT, approval.id, lambda one: extended(one, "ann", LATER, utc_now()))
-    await scene.sweep.tend_approvals()
+    await scene.look()
 
     assert LATER.timestamp() == (await scene.store.read(A_TENANT, ApprovalRecord, approval.id)).record.next_at
 
 
 async def test_reminders_that_fell_due_together_are_one(scene: Scene) -> None:
     approval = await scene.after(an_approval(reminders=[PAST, PAST, FUTURE]))
-    await scene.sweep.tend_approvals()
+    await scene.look()
 
     assert ([FUTURE], "pending") == (approval.reminders, approval.status)
     assert ["hitl.approval.reminded"] == [event["type"] for event in scene.told]
@@ -157,8 +163,8 @@ async def test_a_decision_whose_announcement_and_resume_were_lost_is_followed_up
     assert approval.settled_at is None  # until the execution has gone on
     stored = await scene.store.read(A_TENANT, type(waiting), waiting.id)
     await scene.store.replace(A_TENANT, stored.etag, msgspec.structs.replace(waiting, status="completed"))
-    assert 1 == await scene.sweep.tend_approvals()
-    assert 0 == await scene.sweep.tend_approvals()
+    assert 1 == await scene.look()
+    assert 0 == await scene.look()
 
 
 async def test_of_three_hundred_a_third_expires_in_one_look(scene: Scene) -> None:
@@ -167,12 +173,12 @@ async def test_of_three_hundred_a_third_expires_in_one_look(scene: Scene) -> Non
         await scene.store.create(A_TENANT, an_approval(expires_at=expires_at, execution_id=None))
     started = monotonic()
 
-    await scene.sweep.tend_approvals()
+    await scene.look()
 
     page = await scene.store.query(A_TENANT, ApprovalRecord, limit=1000)
     assert {"expired": 100, "pending": 200} == Counter(stored.record.status for stored in page.items)
     assert monotonic() - started < 30
-    assert 0 == await scene.sweep.tend_approvals()
+    assert 0 == await scene.look()
 
 
 @pytest.mark.slow
@@ -184,12 +190,12 @@ async def test_a_look_at_twenty_thousand_that_wait_reads_none_of_them(
         await asyncio.gather(*(scene.store.create(A_TENANT, one) for one in waiting))
     for _ in range(3):
         await scene.store.create(A_TENANT, an_approval(expires_at=PAST, execution_id=None))
-    assert 3 == await scene.sweep.tend_approvals()
+    assert 3 == await scene.look()
 
     seconds = []
     for _ in range(10):
         started = monotonic()
-        assert 0 == await scene.sweep.tend_approvals()
+        assert 0 == await scene.look()
         seconds.append(monotonic() - started)
 
     record_property("median look", f"{1000 * median(seconds):.1f} ms")
