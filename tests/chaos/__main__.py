@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import time
@@ -39,6 +40,8 @@ def main() -> int:
     command = f"python -m tests.chaos --profile {arguments.profile} {options} --database {arguments.database}"
     command = f"{' '.join(command.split())} --seed {seed}"
     folder: Path = (arguments.out / f"run-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}").absolute()
+    for library in ("aio_pika", "aiormq"):  # they tell of every connection that this run cuts
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 140)
     folder.mkdir(parents=True)
     report = asyncio.run(run(profile, seed, folder, arguments.database, command, console))

@@ -19,15 +19,16 @@ def figures(struck: Sequence[Struck], sent: Mapping[str, float], executions: Seq
     taken_in = _taken_in(executions)
     delays = {id: taken_in[id] - sent[id] for id in sent.keys() & taken_in.keys()}
     healthy = [delay for id, delay in delays.items() if _is_healthy(sent[id], struck)]
-    alone = [one for one in struck if one.executions_moved_seconds is not None and _was_alone(one, struck)]
+    alone = [one for one in struck if _was_alone(one, struck)]
+    others = [one for one in struck if one not in alone]
     measured = (
         ("published → recorded when healthy, p99", healthy, 99, 1.0),
         ("published → recorded, outages included, longest", list(delays.values()), 100, None),
         ("broker back → consuming again, longest", list(_resumptions(struck, taken_in.values())), 100, 10.0),
-        ("listener started → consuming again, longest", _restarts(struck, "listener"), 100, 10.0),
-        ("worker started → ready again, longest", _restarts(struck, "worker"), 100, None),
+        ("listener started → consuming again, longest", _restarts("listener", alone), 100, 10.0),
+        ("the same while other parts were broken, too", _restarts("listener", others), 100, None),
         ("worker killed → its executions went on, longest", _moves(alone), 100, 10.0),
-        ("the same while other parts were broken, too", _moves([one for one in struck if one not in alone]), 100, None),
+        ("the same while other parts were broken, too", _moves(others), 100, None),
     )
     return [
         Figure(f"{name} ({len(values)})", percentile(values, percent), "s", at_most=bound)
@@ -46,8 +47,8 @@ def _is_healthy(moment: float, struck: Sequence[Struck]) -> bool:
 
 
 def _was_alone(fault: Struck, struck: Sequence[Struck]) -> bool:
-    """Nothing else was broken from shortly before it until its executions were in other hands."""
-    over = fault.began + (fault.executions_moved_seconds or 0.0)
+    """Nothing else was broken from shortly before it until its executions were in other hands and it was back."""
+    over = max(fault.recovered, fault.began + (fault.executions_moved_seconds or 0.0))
     others = (one for one in struck if one is not fault)
     return not any(one.began <= over and one.recovered + _AFTER_SECONDS >= fault.began for one in others)
 
@@ -62,7 +63,7 @@ def _resumptions(struck: Sequence[Struck], received: Iterable[float]) -> Iterato
                 yield first - fault.up
 
 
-def _restarts(struck: Sequence[Struck], role: str) -> list[float]:
+def _restarts(role: str, struck: Sequence[Struck]) -> list[float]:
     return [one.recovered - one.up for one in struck if one.kind == "kill" and one.target.startswith(role)]
 
 

@@ -11,7 +11,7 @@ from blocks.ports import Message, Unavailable
 from tests.chaos.plan import Plan, Publish, Wish, WishKind
 from tests.chaos.system import ChaosSystem
 
-_AGAIN_SECONDS = 0.5
+_AGAIN_SECONDS, _ASK_AGAIN_SECONDS = 0.5, 2.0
 _ENDS: Mapping[WishKind, str] = {"cancelled": "cancelled", "approved": "completed", "rejected": "failed"}
 
 
@@ -53,14 +53,14 @@ class Traffic:
     async def _wish(self, client: httpx.AsyncClient, wish: Wish, began: float) -> None:
         """Asked until it is granted, or refused because the execution has ended or the approval was decided.
 
-        One key for all tries: the wish comes true once. A refusal after a try without an answer says that this try, or
-        the execution itself, was faster.
+        One key for all tries: the wish comes true once. A refusal after a try that found neither
+        success nor nothing (no answer, 5xx) says that this try, or the execution itself, was faster.
         """
         await _until(began + wish.at)
         unclear = False
         while (status := await self._ask(client, wish)) not in (200, 409):
-            unclear = unclear or status == 0
-            await asyncio.sleep(_AGAIN_SECONDS)
+            unclear = unclear or status != 404
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
         if status == 200:
             self.wanted[wish.execution_id] = (_ENDS[wish.kind],)
         elif unclear:
