@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 Database = Literal["postgresql", "sqlite"]
 """What Prefect's server keeps its data in."""
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 _SUPERVISE_SECONDS = 1.0
 
 
