@@ -64,6 +64,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Id of each opportunity event to its tenant."""
     toxic: dict[str, str]
     """Id of each message that must be refused to the code for it."""
+    answered_early: set[str]
+    """Executions with a step that is answered before anyone asks for it."""
 
 
 def plan_of(profile: Profile, seed: int) -> Plan:
@@ -75,6 +77,7 @@ def plan_of(profile: Profile, seed: int) -> Plan:
         faults=sorted(_faults(profile, random), key=lambda fault: fault.at),
         events={},
         toxic={},
+        answered_early=set(),
     )
     subjects: dict[str, str] = {}
     toxins = _spread(random, profile.events, _TOXIC, TOXINS)
@@ -132,6 +135,7 @@ def _plan_of_its_own(
         plan.wishes.append(Wish(at=wanted_at, kind=wish, tenant_id=tenant_id, execution_id=execution_id))
     elif random.random() < _EARLY:
         messages.append(early_answer(tenant_id, execution_id, opportunity_id))
+        plan.answered_early.add(execution_id)
     else:
         subjects[tenant_id] = opportunity_id
     plan.publishes.append(Publish(at=at, messages=messages))

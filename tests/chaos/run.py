@@ -6,10 +6,12 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message, Queue, Unavailable
+from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.queries import every
 from blocks.rabbitmq.topology import retry_queue
 from blocks.services import open_bus
@@ -151,11 +153,13 @@ class Run:
 
     async def _report(self, settled_seconds: float, database: str, command: str) -> ChaosReport:
         executions = await self._executions()
+        await self._write_down_flow_runs()
         letters = await _letters(self._system)
         books = Books(
             confirmed={id: tenant for id, tenant in self._plan.events.items() if id in self._traffic.sent},
             toxic={id: code for id, code in self._plan.toxic.items() if id in self._traffic.sent},
             wanted=self._traffic.wanted,
+            answered_early=frozenset(self._plan.answered_early),
             executions=executions,
             wire=self._ledger,
             letters=letters,
@@ -182,6 +186,18 @@ class Run:
             deaths=self._system.deaths,
             failures=self._failures,
         )
+
+    async def _write_down_flow_runs(self) -> None:
+        """For whoever looks into a run that broke a promise: what Prefect thinks is still to be done."""
+        states = ("scheduled", "pending", "running", "paused")
+        try:
+            async with PrefectFlowRuns(self._system.server.api_url) as flow_runs:
+                open_runs = await flow_runs.list_runs(states=states)
+        except Unavailable as error:
+            self._failures.append(f"Prefect's server at the end: {error}")
+        else:
+            lines = [msgspec.json.encode(run) for run in open_runs]
+            (Path(self._system.settings.data_dir) / "open-flow-runs.jsonl").write_bytes(b"\n".join(lines))
 
     async def _left(self) -> dict[str, int]:
         """Of our own queues; the dead letters are counted one by one, and nobody here reads the batch jobs."""

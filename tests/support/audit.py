@@ -21,6 +21,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Id of every message that must be refused, to the code it must be refused with."""
     wanted: Mapping[str, tuple[str, ...]] = {}
     """Executions that somebody called off or decided, to the statuses they may have; all others are `completed`."""
+    answered_early: frozenset[str] = frozenset()
+    """Executions with a step that was answered before it was asked for: that request may be missing."""
     executions: Sequence[ExecutionRecord]
     wire: Ledger
     letters: Sequence[Message] = ()
@@ -91,13 +93,13 @@ def _otherwise(books: Books) -> list[str]:
 
 
 def _requests(books: Books, ids: "_EventIds") -> list[str]:
-    """One that was called off may have asked for less; nobody ever asks for more."""
+    """One that was called off or answered early may have asked for less; nobody ever asks for more."""
     counts = {one.id: len(ids[one.id, REQUESTED]) for one in books.executions}
-    called_off = {one.id for one in books.executions if one.status == "cancelled"}
+    may_be_fewer = {one.id for one in books.executions if one.status == "cancelled"} | books.answered_early
     return [
         f"{id}: {count}"
         for id, count in counts.items()
-        if count > _REQUESTS or (count < _REQUESTS and id not in called_off)
+        if count > _REQUESTS or (count < _REQUESTS and id not in may_be_fewer)
     ]
 
 

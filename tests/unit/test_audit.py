@@ -118,6 +118,13 @@ def test_a_cancelled_execution_may_have_asked_for_less() -> None:
     assert {} == broken(books)
 
 
+def test_an_execution_that_was_answered_early_may_have_asked_for_less() -> None:
+    one = ended()
+    books = books_of(one, answered_early=frozenset({one.id}))
+    del books.wire.seen[0]
+    assert {} == broken(books)
+
+
 @pytest.mark.parametrize("requests", [3, 5])
 def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None:
     books = books_of(one := ended())
