@@ -4,7 +4,9 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 
 from api import health
+from api.actor import provide_actor
 from api.approval_routes import approval_routes
+from api.definitions import read_definition, reset_definition, set_definition
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
 from api.execution_actions import (
@@ -54,8 +56,11 @@ def create_app(
             read_webhook,
             idempotent(store, add_webhook),
             remove_webhook,
+            read_definition,
+            set_definition,
+            reset_definition,
         ],
-        dependencies={"tenant_id": Provide(provide_tenant_id)},
+        dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )
     app = Litestar(
         [health.health, health.ready, metrics, tenant_routes, *approval_routes(store)],
@@ -66,6 +71,7 @@ def create_app(
             "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
             "probes": _given(probes),
             "link_secret": _given(settings.approvals.link_secret),
+            "settings": _given(settings),
             "schedules": _given(settings.batch_jobs),
             "job_metrics": _given(JobMetrics(store)),
             "service": _given(settings.module.name),

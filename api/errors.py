@@ -16,6 +16,7 @@ from api.request_observer import loggable_path
 from blocks import approval_changes, approval_decisions, signed_links
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
+from blocks.definition_rules import InvalidDefinition
 from blocks.ports import NotFound, Unavailable
 from blocks.retrying import NotRetryable
 from blocks.starting import NotRerunnable
@@ -58,6 +59,14 @@ class WorkflowNotRetryable(NotRetryable):
 
 class ApprovalNotFound(NotFound):
     """The tenant has no such approval."""
+
+
+class DefinitionNotFound(NotFound):
+    """There is no such workflow, or none that a tenant can define."""
+
+
+class DefinitionChanged(Exception):
+    """The definition is no longer what the request insists on."""
 
 
 class ActorMissing(Exception):
@@ -137,6 +146,7 @@ class Answer(msgspec.Struct, frozen=True):
 ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     approval_decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ActorMissing: Answer(401, "UNAUTHORIZED", "User ID is required"),
@@ -150,6 +160,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
+    DefinitionNotFound: Answer(404, "DEFINITION_NOT_FOUND", "No such workflow can be defined"),
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
     WebhookNotFound: Answer(404, "WEBHOOK_NOT_FOUND", "Webhook not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
@@ -168,6 +179,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
     signed_links.LinkExpired: Answer(410, "HITL_LINK_EXPIRED", "The link has expired"),
     approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
+    DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
@@ -236,6 +248,8 @@ def _problems(error: Exception) -> list[Problem]:
             return [error.problem]
         case approval_decisions.InvalidVote():
             return [Problem(field=error.field, message=error.reason, source="body")]
+        case InvalidDefinition():
+            return [Problem(field=error.field, message=error.problem, source="body")]
         case InvalidTrigger():
             return [Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")]
         case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge():

@@ -6,6 +6,7 @@ import click
 
 from deployments.commands.approvals import approvals
 from deployments.commands.bootstrap import bootstrap
+from deployments.commands.definitions import definitions
 from deployments.commands.demo import demo
 from deployments.commands.dispatch import dispatch
 from deployments.commands.emit import emit
@@ -22,6 +23,7 @@ COMMANDS = (
     emit,
     executions,
     approvals,
+    definitions,
     jobs,
     dispatch,
     webhooks,

@@ -86,6 +86,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     error: str | None = None
     error_code: str | None = None
     failed_step: str | None = None
+    definition_version: int | None = None
+    """The version of its tenant's workflow definition that it started with, and keeps; 0: there was none."""
     approval_ids: list[str] = []
     """Approvals that somebody else asked for while it was open: it waits for them, whatever its own rule says."""
     earlier_ends: list[EarlierEnd] = []
@@ -190,13 +192,29 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
-    """What a tenant wants of a workflow; `id` is the workflow's name. Absent: the platform's defaults."""
+    """What a tenant wants of a workflow; `id` is the workflow's name. Absent: the platform's defaults.
+
+    A version that is replaced is kept under `earlier_id`, for the executions that have started with it.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
 
     critical_steps: list[str]
     step_timeout_seconds: float
+    """Of every step that `step_timeouts` does not name."""
+    step_timeouts: dict[str, float] = {}
     approval: ApprovalRule = ApprovalRule()
+    enabled: bool = True
+    """Whether events start executions."""
+    version: int = 1
+    is_default: bool = False
+    """The tenant went back to the platform's defaults: they count, whatever the fields above say."""
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+    @staticmethod
+    def earlier_id(workflow: str, version: int) -> str:
+        return f"{workflow}@{version}"
 
 
 class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
