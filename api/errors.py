@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from blocks import approval_changes, approval_decisions, signed_links
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.definition_rules import InvalidDefinition
-from blocks.ports import NotFound, Unavailable
+from blocks.ports import NotFound, Throttled, Unavailable
 from blocks.retrying import NotRetryable
 from blocks.starting import NotRerunnable
 from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
@@ -184,6 +185,9 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
+    Throttled: Answer(
+        429, "THROTTLED", "A part this needs is asked for too much; try again later", {"Retry-After": "1"}
+    ),
     Unavailable: Answer(
         503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}
     ),
@@ -195,7 +199,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
     """The response to a request that raised; what the caller may not see is in the log, under the request's id."""
     answer = answer_of(error)
-    if answer.status >= 500:
+    if answer.status >= 500 or isinstance(error, Unavailable):
         _log(request, error, answer)
     return Response(
         ErrorEnvelope(error=body_of(error)),
@@ -236,7 +240,7 @@ def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnve
 def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> None:
     path = loggable_path(request.scope)
     what, request_id = f"{request.method} {path}", request.scope["state"]["request_id"]
-    if answer.status == 503:
+    if isinstance(error, Unavailable):
         logger.warning("%s could not be answered: %s (request %s)", what, error, request_id)
     else:
         logger.error("%s failed unexpectedly (request %s)", what, request_id, exc_info=error)
@@ -270,5 +274,11 @@ def _problem(found: Mapping[str, str]) -> Problem:
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:
-    """A refused method must say which ones are allowed; Litestar's exception knows."""
-    return error.headers or {} if isinstance(error, HTTPException) else {}
+    """A refused method must say which ones are allowed, and who is throttled when to come back; the error knows."""
+    match error:
+        case HTTPException():
+            return error.headers or {}
+        case Throttled():
+            return {"Retry-After": str(max(1, ceil(error.retry_after_seconds)))}
+        case _:
+            return {}

@@ -14,7 +14,7 @@ from litestar.openapi.spec import Example
 from api.docs_page import DocsPage
 from api.documents import Document
 from api.errors import ANSWERS, ErrorEnvelope, InvalidRequest, Problem, TenantMalformed, TenantMissing, envelope
-from blocks.ports import Unavailable
+from blocks.ports import Throttled, Unavailable
 from blocks.settings import Module
 
 DESCRIPTION = """\
@@ -29,7 +29,7 @@ Every error has the body {"error": {"code", "message", "details"?}}; the code is
 Every response carries an x-request-id: the one that was sent, or a new one.
 """
 
-TENANT_ROUTE_ERRORS = (InvalidRequest, TenantMissing, TenantMalformed, Unavailable)
+TENANT_ROUTE_ERRORS = (InvalidRequest, TenantMissing, TenantMalformed, Throttled, Unavailable)
 _PROBLEM = Problem(field="limit", message="Expected int <= 100", source="query")
 
 

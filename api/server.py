@@ -32,8 +32,8 @@ class PortInUse(Exception):
 async def run_api(settings: Settings) -> None:
     """Serves the API, with the mirror beside it, until cancelled or told to stop by SIGTERM or SIGINT.
 
-    Requests in hand are finished first. Raises `PortInUse`, `BadSetting` for an address that is not ours, and
-    `Unavailable` when the store or the bus cannot be opened.
+    Requests in hand are finished first. No part is waited for: until the store, the broker and Prefect answer, `/ready`
+    says so, and who needs them is answered 503. Raises `PortInUse`, and `BadSetting` for an address that is not ours.
     """
     with listening_socket(settings.server) as listening:
         async with (

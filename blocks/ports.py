@@ -21,6 +21,14 @@ class Unavailable(Exception):
     """The outside system does not answer now. The same call may succeed later; nothing is known to have happened."""
 
 
+class Throttled(Unavailable):
+    """The outside system answers, but takes no more from us now: come back after so many seconds."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unroutable(Exception):
     """The broker has no queue for this message, and the caller required one. Nothing was stored."""
 

@@ -110,6 +110,10 @@ class BatchJobs(_Section, frozen=True, kw_only=True):
         return self.enabled and (job.active or self.cais_learning_enabled)
 
 
+class Startup(_Section, frozen=True, kw_only=True):
+    wait_seconds: Seconds
+
+
 class Approvals(_Section, frozen=True, kw_only=True):
     link_secret: str
 
@@ -151,6 +155,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     dispatch: Dispatch
     mirror: Mirror
     worker: Worker
+    startup: Startup
     batch_jobs: BatchJobs
     approvals: Approvals
     webhooks: Webhooks

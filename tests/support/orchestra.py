@@ -22,7 +22,7 @@ class Process:
 
     def __init__(self, name: str, environment: Mapping[str, str], log_file: Path) -> None:
         self.name = name
-        self._environment = environment
+        self.environment = environment
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
         self.source: Path | None = None
@@ -32,7 +32,7 @@ class Process:
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.cli", self.name],
-                env={**self._environment, **extra_environment},
+                env={**self.environment, **extra_environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.source,
@@ -68,6 +68,10 @@ class Process:
     @property
     def is_dead(self) -> bool:
         return self._process is not None and self._process.poll() is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
 
     @property
     def log(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 from litestar import post
 from litestar.params import JSONBody
 
-from blocks.ports import Unavailable
+from blocks.ports import Throttled, Unavailable
 from tests.support.api_client import Api, an_api
 from tests.support.factories import new_id
 from tests.support.stores import FailingStore
@@ -87,6 +87,20 @@ async def test_without_the_store_the_caller_is_asked_to_come_back(tmp_path: Path
         }
     } == response.json()
     assert "5" == response.headers["retry-after"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(("seconds", "after"), [(0.02, "1"), (2.5, "3")])
+async def test_while_the_store_is_asked_too_much_the_caller_is_told_when_to_come_back(
+    tmp_path: Path, route: str, seconds: float, after: str
+) -> None:
+    async with an_api(tmp_path, store=FailingStore(Throttled("cosmos.internal is busy", seconds))) as api:
+        response = await api.get(route)
+
+    assert (429, after) == (response.status_code, response.headers["retry-after"])
+    assert {
+        "error": {"code": "THROTTLED", "message": "A part this needs is asked for too much; try again later"}
+    } == response.json()
 
 
 @pytest.mark.parametrize("route", ROUTES)
