@@ -30,3 +30,5 @@ class Opened(msgspec.Struct, frozen=True):
     tenant_id: str
     execution_id: str
     priority: int = 0
+    retry: int = 0
+    """In which of its tries; together with its id, a name for this opening that all dispatchers share."""

@@ -1,15 +1,35 @@
-"""Executions cancelled, retried and run anew from a terminal."""
+"""Executions started, cancelled, retried and run anew from a terminal."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
+from msgspec.structs import replace
+
 from blocks import retrying, starting
 from blocks.cancelling import cancel_execution
+from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.prefect_server import use_prefect
+
+
+class BadStart(ValueError):
+    """What was to be started cannot be."""
+
+
+async def start(
+    tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None
+) -> ExecutionRecord:
+    """The execution of this wish. Raises `BadStart` with a readable message, `KeyReused`."""
+    wish = starting.StartRequest(
+        workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority
+    )
+    settings = load_settings()
+    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+        return await starting.start_execution(store, bus, tenant_id, replace(wish, key=key) if key else wish)
 
 
 async def cancel(tenant_id: str, execution_id: str, reason: str) -> ExecutionRecord:
@@ -35,6 +55,19 @@ async def rerun(tenant_id: str, execution_id: str) -> ExecutionRecord:
     """The new execution. Raises `NotFound` with a readable message, `NotRerunnable`."""
     async with _records_of(tenant_id, execution_id) as (store, bus):
         return await starting.rerun_execution(store, bus, tenant_id, execution_id)
+
+
+def _startable(workflow: str) -> str:
+    if workflow not in starting.STARTABLE:
+        raise BadStart(f"there is no workflow {workflow!r} to start; there is: {', '.join(starting.STARTABLE)}")
+    return workflow
+
+
+def _json_object(text: str) -> JsonObject:
+    try:
+        return msgspec.json.decode(text, type=JsonObject)
+    except msgspec.MsgspecError:
+        raise BadStart(f"the input {text[:80]!r} is no JSON object") from None
 
 
 @asynccontextmanager

@@ -72,6 +72,7 @@ class Dispatcher:
         self._is_behind = False
         self._served: dict[str, float] = {}
         self._dispatched: dict[str, float] = {}
+        self._told: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._policy_changed = asyncio.Event()
 
@@ -125,9 +126,7 @@ class Dispatcher:
         self._is_behind = held_back and await self._intake_depth() > self._settings.intake_depth_max
 
     async def _dispatch(self, tenant_id: str, execution_ids: list[str]) -> None:
-        # The key is drawn, not computed: a repeated call of the client must not double the run, but the same executions
-        # may have to be dispatched anew after a run of theirs was lost.
-        key = ids.flow_run_key(execution_ids, f"dispatch-{uuid4()}")
+        key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
         try:
             name = _name(execution_ids)
             run_id = await self._flow_runs.start(WORKFLOW, tenant_id, execution_ids, key=key, name=name)
@@ -142,6 +141,16 @@ class Dispatcher:
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
+    def _reason(self, execution_ids: list[str]) -> str:
+        """Why these get a run, in words that no other run has.
+
+        They are drawn, not computed: a repeated call of the client must not double the run, but the same executions may
+        have to be dispatched anew after a run of theirs was lost. Of what all dispatchers were told, they are computed:
+        Prefect makes one run of it.
+        """
+        told = [self._told.pop(execution_id, None) for execution_id in execution_ids]
+        return told[0] if len(told) == 1 and told[0] else f"dispatch-{uuid4()}"
+
     async def _wait_for_change(self) -> None:
         """Returns when something was submitted or started, and now and then while something waits."""
         look = _HELD_LOOK_SECONDS if self._is_behind else _LOOK_SECONDS
@@ -155,8 +164,9 @@ class Dispatcher:
             self._changed.set()
 
     async def _opened(self, body: bytes) -> None:
-        """Somebody has started or retried an execution elsewhere. Every dispatcher hears it: its claim is one run's."""
+        """Somebody has started or retried an execution elsewhere; every dispatcher hears of it."""
         opened = _opened_decoder.decode(body)
+        self._told[opened.execution_id] = f"opened-{opened.retry}"
         self.submit(opened.tenant_id, opened.execution_id, opened.priority)
 
     # --- policy ------------------------------------------------------------------------------------------------------

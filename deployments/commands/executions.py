@@ -1,4 +1,4 @@
-"""`orchestrator executions list | show | cancel | retry | rerun`"""
+"""`orchestrator executions list | show | start | cancel | retry | rerun`"""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ tenant_option = click.option(
 
 @click.group()
 def executions() -> None:
-    """Read the records of executions; call one off, try it again, or run it anew.
+    """Read the records of executions; start one, call it off, try it again, or run it anew.
 
     \b
     Examples:
@@ -93,6 +93,29 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
 
     execution, steps = asyncio.run(read_execution(tenant, id))
     print_execution(execution, steps, as_json=as_json)
+
+
+@executions.command("start")
+@click.argument("subject")
+@tenant_option
+@click.option("--workflow", default="opportunity-analysis", show_default=True, help="What is to be done.")
+@click.option("--input", "input_json", default="{}", help='JSON object: what an event would tell, e.g. {"amount": 5}.')
+@click.option("--priority", type=click.IntRange(0, 9), default=0, help="Within the tenant, a higher one goes first.")
+@click.option("--key", help="The same key starts the same execution, however often it is used.")
+def start_execution(subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None) -> None:
+    """Start an execution about SUBJECT, e.g. an opportunity id, without an event.
+
+    \b
+    Examples:
+      orchestrator executions start 0061t00000AbCdE --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions start 0061t00000AbCdE --input '{"amount": 1500000}' --key deal-4711
+    """
+    import asyncio
+
+    from deployments.execution_actions import start
+
+    execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key))
+    click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}")
 
 
 @executions.command("cancel")

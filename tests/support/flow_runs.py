@@ -11,6 +11,7 @@ class RememberedFlowRuns:
 
     def __init__(self) -> None:
         self.started: list[tuple[str, list[str]]] = []
+        self.keys: list[str] = []
         self.is_down = False
         self.refused = 0
         self.resumed: list[str] = []
@@ -23,6 +24,7 @@ class RememberedFlowRuns:
             self.refused += 1
             raise Unavailable("Prefect is down")
         self.started.append((tenant_id, list(execution_ids)))
+        self.keys.append(key)
         return f"run-{len(self.started)}"
 
     async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:

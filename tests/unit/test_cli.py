@@ -302,6 +302,16 @@ async def test_another_tenants_execution_is_not_found(orchestrator: Cli) -> None
     assert f"has no execution {execution.id}" in refusal(run)
 
 
+async def test_one_key_starts_one_execution(orchestrator: Cli) -> None:
+    start = ("executions", "start", "o-1", "--tenant", A_TENANT, "--key", "k", "--input")
+    runs = [orchestrator.run(*start, given) for given in ('{"amount": 5}', '{"amount": 5}', '{"amount": 6}', "[5]")]
+
+    assert "is pending: opportunity-analysis of o-1" in runs[0].stdout
+    assert runs[0].stdout == runs[1].stdout
+    assert "with other input" in refusal(runs[2])
+    assert "the input '[5]' is no JSON object" in refusal(runs[3])
+
+
 async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended(orchestrator: Cli) -> None:
     failed = an_execution(status="failed", error="no model", completed_at=now(), announced_at=now())
     async with open_store(orchestrator.settings) as store:

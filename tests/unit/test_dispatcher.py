@@ -102,6 +102,21 @@ async def test_what_was_opened_elsewhere_is_dispatched(
         assert (ANOTHER_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
 
 
+async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    several = [Dispatcher(SETTINGS, store, bus, flow_runs) for _ in range(3)]
+    async with at_work(several[0]), at_work(several[1]), at_work(several[2]):
+        for dispatcher in several:
+            dispatcher.submit(A_TENANT, "e-1")
+        await started(flow_runs, 3)
+
+        await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+        await started(flow_runs, 6)
+
+    assert [3, 1] == [len(set(flow_runs.keys[:3])), len(set(flow_runs.keys[3:]))]
+
+
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
     for number in range(6):
         dispatcher.submit(A_TENANT, f"a-{number}")

@@ -189,7 +189,7 @@ async def test_dispatchers_hear_of_it(store: RecordStore, bus: EventBus) -> None
             return bool(heard)
 
         await eventually(is_heard)
-    assert signals.Opened(A_TENANT, record.id, 3) == msgspec.json.decode(heard[0], type=signals.Opened)
+    assert signals.Opened(A_TENANT, record.id, 3, retry=1) == msgspec.json.decode(heard[0], type=signals.Opened)
 
 
 # --- steps -----------------------------------------------------------------------------------------------------------
