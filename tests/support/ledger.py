@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -23,28 +23,17 @@ REQUESTED = (
 Envelope = dict[str, Any]
 
 
-def whole(event: Envelope) -> Envelope:
-    return event
-
-
-def identity(event: Envelope) -> Envelope:
-    """Only what tells an event from others: a long run's ledger must fit into memory."""
-    data = {name: event["data"][name] for name in ("workflowId", "stepId") if name in event["data"]}
-    return {**{name: event[name] for name in ("id", "type", "tenantId", "source")}, "data": data}
-
-
 class Ledger:
-    """Lists what was seen, in the order it came, redeliveries included; of each event, what `keep` returns."""
+    """Lists what was seen, in the order it came, redeliveries included."""
 
-    def __init__(self, keep: Callable[[Envelope], Envelope] = whole) -> None:
+    def __init__(self) -> None:
         self.seen: list[Envelope] = []
-        self._keep = keep
 
     async def write_down(self, delivery: Delivery) -> Verdict:
-        with suppress(ValueError, KeyError, TypeError):  # what is no envelope is the dead-letter queue's to keep
+        with suppress(ValueError):  # what is no envelope is the dead-letter queue's to keep
             event = json.loads(delivery.message.body)
             if "type" in event:
-                self.seen.append(self._keep(event))
+                self.seen.append(event)
         return Accept()
 
     def of(self, *types: str, tenant_id: str | None = None) -> list[Envelope]:
@@ -96,9 +85,9 @@ class Ledger:
 
 
 @asynccontextmanager
-async def ledger_of(bus: EventBus, name: str, keep: Callable[[Envelope], Envelope] = whole) -> AsyncIterator[Ledger]:
+async def ledger_of(bus: EventBus, name: str) -> AsyncIterator[Ledger]:
     """Writes down from now on, while the context lasts."""
-    ledger = Ledger(keep)
+    ledger = Ledger()
     everything = Queue(name=f"ledger-{name}", bindings=("#",))
     await bus.declare(everything)
     async with bus.consume(everything, ledger.write_down, concurrency=100):
