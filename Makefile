@@ -89,9 +89,20 @@ test-slow: setup test-tools ## Run the tests that take minutes
 	@$(BIN)/pytest -m slow $(ARGS)
 
 .PHONY: bench
-bench: setup test-tools ## Measure throughput and latency (ARGS="burst --events 500")
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || scripts/debian-packages postgresql
+bench: setup test-tools postgres ## Measure throughput and latency (ARGS="burst --events 500")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+.PHONY: chaos
+chaos: setup test-tools postgres ## Break everything at random while 300 events come in, then audit the books (ARGS="--seed 7")
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: soak
+soak: setup test-tools postgres ## The same for 10,000 events and half an hour
+	@$(BIN)/python -m tests.chaos --profile soak $(ARGS)
+
+.PHONY: postgres
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || scripts/debian-packages postgresql
 
 # --- maintain --------------------------------------------------------------------------------------------------------
 

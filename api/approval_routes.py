@@ -9,7 +9,6 @@ from api.approval_decisions import approve, reject, take_decision, take_decision
 from api.approval_links import make_link, show_link, use_link
 from api.approval_page import decide_on_page, show_page
 from api.approvals import create_approval, list_approvals, read_approval, read_history
-from api.authentication import PUBLIC
 from api.idempotency import idempotent
 from api.tenancy import provide_tenant_id
 from blocks.ports import RecordStore
@@ -33,7 +32,7 @@ CHANGING = (
 )
 
 THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
-"""The link is the credential: it names the tenant and the user."""
+"""The link names the tenant and the user."""
 
 
 def approval_routes(store: RecordStore) -> list[Router]:
@@ -41,7 +40,7 @@ def approval_routes(store: RecordStore) -> list[Router]:
     return [
         router
         for prefix in PREFIXES
-        for router in (_for_users(prefix, store), Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC))
+        for router in (_for_users(prefix, store), Router(prefix, route_handlers=THROUGH_LINKS))
     ]
 
 

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -16,39 +17,13 @@ from api.request_observer import loggable_path
 from blocks import approval_changes, approval_decisions, signed_links
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
-from blocks.ports import NotFound, Unavailable
+from blocks.definition_rules import InvalidDefinition
+from blocks.ports import NotFound, Throttled, Unavailable
 from blocks.retrying import NotRetryable
 from blocks.starting import NotRerunnable
 from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
 
 logger = logging.getLogger(__name__)
-
-
-class CredentialMissing(Exception):
-    """The request shows no credential."""
-
-
-class CredentialInvalid(Exception):
-    """The credential is not believed; the message says why, for our log."""
-
-
-class CredentialExpired(CredentialInvalid):
-    """The credential was ours or the platform's, and its time is over."""
-
-
-class TenantMismatch(Exception):
-    """The request names another tenant than its credential."""
-
-
-class RoleMissing(Exception):
-    """The credential lacks the role that the route needs."""
-
-    def __init__(self, needed: str) -> None:
-        super().__init__(f"This needs the role {needed}")
-
-
-class NotThisUser(Exception):
-    """The request names another user than its credential, and is not from a service that may."""
 
 
 class TenantMissing(Exception):
@@ -85,6 +60,14 @@ class WorkflowNotRetryable(NotRetryable):
 
 class ApprovalNotFound(NotFound):
     """The tenant has no such approval."""
+
+
+class DefinitionNotFound(NotFound):
+    """There is no such workflow, or none that a tenant can define."""
+
+
+class DefinitionChanged(Exception):
+    """The definition is no longer what the request insists on."""
 
 
 class ActorMissing(Exception):
@@ -161,22 +144,15 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-_BEARER = {"WWW-Authenticate": "Bearer"}
-
 ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     approval_decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request"),
-    CredentialMissing: Answer(401, "UNAUTHORIZED", "A credential is required: Authorization: Bearer …", _BEARER),
-    CredentialInvalid: Answer(401, "UNAUTHORIZED", "The credential is not valid", _BEARER),
-    CredentialExpired: Answer(401, "UNAUTHORIZED", "The credential has expired", _BEARER),
-    TenantMismatch: Answer(401, "UNAUTHORIZED", "The tenant is not the credential's"),
     ActorMissing: Answer(401, "UNAUTHORIZED", "User ID is required"),
     TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
     TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
-    RoleMissing: Answer(403, "FORBIDDEN", "This needs a role that the credential lacks"),
-    NotThisUser: Answer(403, "FORBIDDEN", "The credential is another user's than the request names"),
     NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
     approval_decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
     approval_decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
@@ -185,6 +161,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
+    DefinitionNotFound: Answer(404, "DEFINITION_NOT_FOUND", "No such workflow can be defined"),
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
     WebhookNotFound: Answer(404, "WEBHOOK_NOT_FOUND", "Webhook not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
@@ -203,10 +180,14 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
     signed_links.LinkExpired: Answer(410, "HITL_LINK_EXPIRED", "The link has expired"),
     approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
+    DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
+    Throttled: Answer(
+        429, "THROTTLED", "A part this needs is asked for too much; try again later", {"Retry-After": "1"}
+    ),
     Unavailable: Answer(
         503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}
     ),
@@ -218,7 +199,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
     """The response to a request that raised; what the caller may not see is in the log, under the request's id."""
     answer = answer_of(error)
-    if answer.status >= 500:
+    if answer.status >= 500 or isinstance(error, Unavailable):
         _log(request, error, answer)
     return Response(
         ErrorEnvelope(error=body_of(error)),
@@ -248,8 +229,6 @@ def body_of(error: Exception) -> ErrorBody:
             return ErrorBody(code=answer.code, message=str(error), decision=winner)
         case NotRetryable() | NotRerunnable():
             return ErrorBody(code=answer.code, message=f"{answer.message}: {error.reason}")
-        case RoleMissing():
-            return ErrorBody(code=answer.code, message=str(error))
         case _:
             return ErrorBody(code=answer.code, message=answer.message, details=_problems(error) or None)
 
@@ -261,7 +240,7 @@ def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnve
 def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> None:
     path = loggable_path(request.scope)
     what, request_id = f"{request.method} {path}", request.scope["state"]["request_id"]
-    if answer.status == 503:
+    if isinstance(error, Unavailable):
         logger.warning("%s could not be answered: %s (request %s)", what, error, request_id)
     else:
         logger.error("%s failed unexpectedly (request %s)", what, request_id, exc_info=error)
@@ -273,6 +252,8 @@ def _problems(error: Exception) -> list[Problem]:
             return [error.problem]
         case approval_decisions.InvalidVote():
             return [Problem(field=error.field, message=error.reason, source="body")]
+        case InvalidDefinition():
+            return [Problem(field=error.field, message=error.problem, source="body")]
         case InvalidTrigger():
             return [Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")]
         case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge():
@@ -293,5 +274,11 @@ def _problem(found: Mapping[str, str]) -> Problem:
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:
-    """A refused method must say which ones are allowed; Litestar's exception knows."""
-    return error.headers or {} if isinstance(error, HTTPException) else {}
+    """A refused method must say which ones are allowed, and who is throttled when to come back; the error knows."""
+    match error:
+        case HTTPException():
+            return error.headers or {}
+        case Throttled():
+            return {"Retry-After": str(max(1, ceil(error.retry_after_seconds)))}
+        case _:
+            return {}

@@ -5,6 +5,7 @@ Both event buses use these rules, so that a verdict means the same on a laptop a
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -20,6 +21,9 @@ DELIVERY_LIMIT = 20
 DRAIN_SECONDS = 10.0
 """How long a consumer that is told to stop waits for the handlers that are at work."""
 
+HANDLER_SECONDS = 60.0
+"""How long a handler may take. The broker's own limit, half an hour, would take the whole channel down with it."""
+
 _REASON_MAX = 500
 _PAUSE_FIRST_SECONDS = 1.0
 _PAUSE_MAX_SECONDS = 10.0
@@ -28,16 +32,19 @@ _PAUSE_MAX_SECONDS = 10.0
 async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict | None:
     """The verdict to carry out; None when the handler lacked something outside and nothing was decided.
 
-    An unexpected exception is a `Retry`, and a `Retry` of the last attempt is a `Reject`.
+    An unexpected exception is a `Retry`, taking too long is one, too, and a `Retry` of the last attempt is a `Reject`.
     """
+    limit = asyncio.timeout(HANDLER_SECONDS)
     try:
-        verdict = await handler(delivery)
+        async with limit:
+            verdict = await handler(delivery)
     except Unavailable as error:
         log.warning("%s gives message %s back: %s", queue.name, delivery.message.id, error)
         return None
     except Exception as error:
         log.exception("%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt)
-        verdict = Retry(rejections.POISON, f"{type(error).__name__}: {error}")
+        why = f"not judged within {HANDLER_SECONDS:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
+        verdict = Retry(rejections.POISON, why)
     if isinstance(verdict, Retry) and delivery.attempt >= queue.max_attempts:
         return Reject(verdict.code, verdict.reason)
     return verdict
@@ -60,23 +67,43 @@ def dead_letter_headers(routing_key: str, verdict: Reject, now: datetime) -> dic
 
 
 class Pause:
-    """Holds a consumer back while what its handler needs is away: for a second, then twice as long, at most ten."""
+    """Holds a consumer back while what its handler needs is away: for a second, then twice as long, at most ten.
 
-    def __init__(self) -> None:
+    After each pause one message is tried; when it comes to a verdict, all is as before. `on_change` is called whenever
+    the consumer should take more or fewer messages than just now.
+    """
+
+    def __init__(self, on_change: Callable[[], object] = lambda: None) -> None:
+        self._on_change = on_change
         self._over = asyncio.Event()
         self._over.set()
+        self._is_well = True
         self._seconds = _PAUSE_FIRST_SECONDS
+
+    @property
+    def is_on(self) -> bool:
+        """Nothing should be taken now."""
+        return not self._over.is_set()
+
+    @property
+    def is_trial(self) -> bool:
+        """One message at a time should be taken: the last thing known is a failure."""
+        return not self._is_well
 
     def begin(self) -> None:
         """Handlers that fail together cause one pause."""
+        self._is_well = False
         if self._over.is_set():
             self._over.clear()
             asyncio.get_running_loop().call_later(self._seconds, self._over.set)
             self._seconds = min(2 * self._seconds, _PAUSE_MAX_SECONDS)
+        self._on_change()
 
     def forget(self) -> None:
-        """A handler came to a verdict: the next pause is a short one."""
+        """A handler came to a verdict: what it needs is there."""
+        self._is_well = True
         self._seconds = _PAUSE_FIRST_SECONDS
+        self._on_change()
 
     def end(self) -> None:
         self._over.set()

@@ -21,6 +21,14 @@ class Unavailable(Exception):
     """The outside system does not answer now. The same call may succeed later; nothing is known to have happened."""
 
 
+class Throttled(Unavailable):
+    """The outside system answers, but takes no more from us now: come back after so many seconds."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unroutable(Exception):
     """The broker has no queue for this message, and the caller required one. Nothing was stored."""
 
@@ -273,6 +281,10 @@ class FlowRuns(Protocol):
         """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`."""
         ...
 
+    async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
+        """Those of these runs that Prefect knows, in no order."""
+        ...
+
     async def reschedule(self, flow_run_id: str, reason: str) -> None:
         """A run whose worker died is marked crashed and scheduled again, under the same id."""
         ...
@@ -283,6 +295,10 @@ class FlowRuns(Protocol):
 
     async def cancel(self, flow_run_id: str) -> None:
         """Prefect was asked to cancel the run."""
+        ...
+
+    async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
+        """A run that was being cancelled when its worker died is cancelled: nobody else would tell Prefect so."""
         ...
 
     async def ping(self) -> None:

@@ -16,6 +16,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterEndTime,
+    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
     FlowRunFilterTags,
@@ -25,7 +26,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelling, Crashed, Scheduled
+from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
 
 from blocks.ports import FlowRunView, NotFound, Unavailable
 
@@ -61,13 +62,18 @@ class PrefectFlowRuns:
 
     async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
         async with _translated():
-            run = await self._client.create_flow_run_from_deployment(
-                await self._deployment(workflow),
-                name=name,
-                parameters={"tenant_id": tenant_id, "execution_ids": list(execution_ids)},
-                idempotency_key=key,
-                tags=[TAG, f"tenant:{tenant_id}"],
-            )
+            try:
+                run = await self._client.create_flow_run_from_deployment(
+                    await self._deployment(workflow),
+                    name=name,
+                    parameters={"tenant_id": tenant_id, "execution_ids": list(execution_ids)},
+                    idempotency_key=key,
+                    tags=[TAG, f"tenant:{tenant_id}"],
+                )
+            except ObjectNotFound:
+                # Deployed anew, on a new database perhaps, it has another id: the next call looks it up.
+                self._deployments.pop(workflow, None)
+                raise
         return str(run.id)
 
     async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
@@ -90,6 +96,17 @@ class PrefectFlowRuns:
                     break
         return found
 
+    async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
+        found: list[FlowRunView] = []
+        async with _translated():
+            for start in range(0, len(flow_run_ids), _PAGE):
+                page = [UUID(id) for id in flow_run_ids[start : start + _PAGE]]
+                wanted = FlowRunFilter(id=FlowRunFilterId(any_=page))
+                # Left out, the client sends null for the order, which the server refuses with 422.
+                runs = await self._client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE)
+                found += [_view(run) for run in runs if run.state]
+        return found
+
     async def reschedule(self, flow_run_id: str, reason: str) -> None:
         # Prefect allows crashed -> scheduled for runs of a deployment; a worker then runs it from the top.
         async with _translated():
@@ -105,6 +122,10 @@ class PrefectFlowRuns:
     async def cancel(self, flow_run_id: str) -> None:
         async with _translated():
             await self._client.set_flow_run_state(UUID(flow_run_id), Cancelling())
+
+    async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
+        async with _translated():
+            await self._client.set_flow_run_state(UUID(flow_run_id), Cancelled(message=reason), force=True)
 
     async def ping(self) -> None:
         error = await self._client.api_healthcheck()

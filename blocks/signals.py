@@ -15,10 +15,13 @@ EXECUTION_CANCELLED = "execution-cancelled"
 """Whoever cancels to workers: do not wait for it any longer. Body: the execution's id."""
 
 EXECUTION_OPENED = "execution-opened"
-"""Whoever starts or retries one to dispatchers: it is pending. Body: `Opened` as JSON."""
+"""Whoever starts or retries one, or finds it lost, to dispatchers: it is pending. Body: `Opened` as JSON."""
 
 DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
 """Operator to dispatchers: read the policy again. Empty body."""
+
+MIRROR_HINT = "mirror-hint"
+"""Whoever leaves something behind to the mirror: look now. Empty body."""
 
 
 class Opened(msgspec.Struct, frozen=True):

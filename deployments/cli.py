@@ -6,13 +6,13 @@ import click
 
 from deployments.commands.approvals import approvals
 from deployments.commands.bootstrap import bootstrap
+from deployments.commands.definitions import definitions
 from deployments.commands.demo import demo
 from deployments.commands.dispatch import dispatch
 from deployments.commands.emit import emit
 from deployments.commands.executions import executions
 from deployments.commands.information import schemas, settings, version
 from deployments.commands.jobs import jobs
-from deployments.commands.keys import keys
 from deployments.commands.processes import api, listener, simulators, worker
 from deployments.commands.up import up
 from deployments.commands.webhooks import webhooks
@@ -23,10 +23,10 @@ COMMANDS = (
     emit,
     executions,
     approvals,
+    definitions,
     jobs,
     dispatch,
     webhooks,
-    keys,
     bootstrap,
     api,
     listener,

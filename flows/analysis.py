@@ -1,17 +1,17 @@
 """One opportunity analysis in memory: its record, what its steps have brought so far, and what follows from that."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 
 from blocks import conditions
-from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW, AnalysisStep
+from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, AnalysisStep
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord, WorkflowDefinition
-from blocks.ports import NotFound, RecordStore, Stored
-from blocks.settings import Settings
+from blocks.ports import Stored
 
 Verdict = Literal["undecided", "completed", "failed"]
 
@@ -21,7 +21,12 @@ class AnalysisRules(msgspec.Struct, frozen=True):
 
     critical_steps: frozenset[str]
     step_timeout: timedelta
+    """Of every step that `step_timeouts` does not name."""
     approval: ApprovalRule
+    step_timeouts: Mapping[str, timedelta] = {}
+
+    def timeout_of(self, step: str) -> timedelta:
+        return self.step_timeouts.get(step, self.step_timeout)
 
 
 class Analysis:
@@ -39,10 +44,9 @@ class Analysis:
     def id(self) -> str:
         return self.stored.record.id
 
-    @property
-    def deadline(self) -> datetime:
+    def deadline_of(self, step: AnalysisStep) -> datetime:
         record = self.stored.record
-        return (record.started_at or record.updated_at) + self.rules.step_timeout
+        return (record.started_at or record.updated_at) + self.rules.timeout_of(step.name)
 
     @property
     def verdict(self) -> Verdict:
@@ -117,24 +121,13 @@ class Analysis:
         return not self.is_over and self.verdict == "undecided" and step.name not in self.outcomes
 
 
-async def rules_of(store: RecordStore, tenant_id: str, settings: Settings) -> AnalysisRules:
-    """The tenant's workflow definition, or the platform's defaults where it has none."""
-    try:
-        definition = (await store.read(tenant_id, WorkflowDefinition, WORKFLOW)).record
-    except NotFound:
-        return AnalysisRules(
-            critical_steps=frozenset(step.name for step in ANALYSIS_STEPS if step.critical),
-            step_timeout=timedelta(seconds=settings.analysis.step_timeout_seconds),
-            approval=ApprovalRule(
-                enabled=settings.feature_flags.hitl_approvals,
-                min_risk_score=settings.thresholds.hitl_risk_min,
-                min_amount=settings.thresholds.hitl_deal_min,
-            ),
-        )
+def rules_in(definition: WorkflowDefinition) -> AnalysisRules:
+    """The rules that a definition states."""
     return AnalysisRules(
         critical_steps=frozenset(definition.critical_steps),
         step_timeout=timedelta(seconds=definition.step_timeout_seconds),
         approval=definition.approval,
+        step_timeouts={name: timedelta(seconds=seconds) for name, seconds in definition.step_timeouts.items()},
     )
 
 

@@ -107,7 +107,7 @@ class AnalysisBatch:
 
     def _patience(self, step: AnalysisStep) -> float:
         """Seconds until the next re-read or the first deadline."""
-        deadlines = [analysis.deadline for analysis in self.waiting_for(step)]
+        deadlines = [analysis.deadline_of(step) for analysis in self.waiting_for(step)]
         left = (min(deadlines) - utc_now()).total_seconds() if deadlines else 0.0
         return min(REREAD_SECONDS, left)
 
@@ -119,7 +119,7 @@ class AnalysisBatch:
 
     async def _time_out(self, step: AnalysisStep) -> list[StepRecord]:
         """Step records of those whose deadline has passed; an answer that was recorded first wins."""
-        late = [analysis for analysis in self.waiting_for(step) if analysis.deadline <= utc_now()]
+        late = [analysis for analysis in self.waiting_for(step) if analysis.deadline_of(step) <= utc_now()]
         records = await asyncio.gather(*(self._time_out_one(step, analysis) for analysis in late))
         return [record for record in records if record]
 
@@ -130,7 +130,7 @@ class AnalysisBatch:
         except Stale:
             self.forget(analysis.id)
             return None
-        seconds = analysis.rules.step_timeout.total_seconds()
+        seconds = analysis.rules.timeout_of(step.name).total_seconds()
         return await record_step(
             self._runtime.store,
             analysis.stored.record,

@@ -1,6 +1,7 @@
 """Which flow run an execution belongs to: the record says so, and the ETag makes it one at a time."""
 
 import logging
+from typing import Any
 
 from blocks import executions
 from blocks.clock import utc_now
@@ -13,12 +14,13 @@ _TRIES = 10
 
 
 async def claim(
-    store: RecordStore, tenant_id: str, execution_id: str, flow_run_id: str
+    store: RecordStore, tenant_id: str, execution_id: str, flow_run_id: str, definition_version: int = 0
 ) -> Stored[ExecutionRecord] | None:
     """The execution, if it is this flow run's to do from now on: pending, given up by another run, or its own already.
 
     None, with a line in the log, for what has ended, what another run holds and what does not exist. Each claim counts
-    one attempt, so a run that was thought dead and comes back finds its ETag stale.
+    one attempt, so a run that was thought dead and comes back finds its ETag stale. The first also says which
+    version of the tenant's definition the execution keeps.
     """
     for _ in range(_TRIES):
         try:
@@ -27,7 +29,9 @@ async def claim(
             if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
                 log.info("execution %s is %s in flow run %s: not ours", record.id, record.status, record.flow_run_id)
                 return None
-            ours = {"flow_run_id": flow_run_id, "attempt": record.attempt + 1}
+            ours: dict[str, Any] = {"flow_run_id": flow_run_id, "attempt": record.attempt + 1}
+            if record.definition_version is None:
+                ours["definition_version"] = definition_version
             if record.status == "pending":
                 return await executions.move(store, stored, "running", started_at=utc_now(), **ours)
             return await executions.change(store, stored, **ours)

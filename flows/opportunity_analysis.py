@@ -8,8 +8,9 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks import fault_points, signals
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
+from blocks.definitions import read_definition
 from flows import runtime
-from flows.analysis import Analysis, rules_of
+from flows.analysis import Analysis, AnalysisRules, rules_in
 from flows.analysis_batch import AnalysisBatch
 from flows.approval_gate import continue_alone, pass_gate
 from flows.claims import claim
@@ -31,12 +32,17 @@ async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None
 
 
 async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str]) -> list[Analysis]:
-    """The executions of this list that are this run's to do, with their tenant's rules."""
+    """The executions of this list that are this run's to do, each with the rules that it started with."""
     flow_run_id = str(prefect.runtime.flow_run.id)
-    rules = await rules_of(world.store, tenant_id, world.settings)
-    claimed = await asyncio.gather(*(claim(world.store, tenant_id, id, flow_run_id) for id in execution_ids))
+    definition = await read_definition(world.store, tenant_id, world.settings)
+    claimed = await asyncio.gather(
+        *(claim(world.store, tenant_id, id, flow_run_id, definition.version) for id in execution_ids)
+    )
     fault_points.reached("after-claim")
-    return [Analysis(stored, rules) for stored in claimed if stored]
+    rules: dict[int | None, AnalysisRules] = {definition.version: rules_in(definition)}
+    for version in {stored.record.definition_version for stored in claimed if stored} - rules.keys():
+        rules[version] = rules_in(await read_definition(world.store, tenant_id, world.settings, version))
+    return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed if stored]
 
 
 async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from blocks import signals
 from blocks.contracts.records import StepRecord
+from blocks.patience import PatientEventBus, PatientRecordStore
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.services import open_bus, open_store
@@ -31,7 +32,10 @@ class Receiver(Protocol):
 
 
 class Runtime:
-    """The outside world as flow runs see it, and who among them waits for which execution."""
+    """The outside world as flow runs see it, and who among them waits for which execution.
+
+    Its bus and store wait for a part that is away: an outage of minutes fails no flow run.
+    """
 
     def __init__(self, settings: Settings, bus: EventBus, store: RecordStore, flow_runs: FlowRuns) -> None:
         self.settings = settings
@@ -93,8 +97,8 @@ async def _open(stack: AsyncExitStack) -> Runtime:
     settings = load_settings()
     runtime = Runtime(
         settings,
-        bus=await stack.enter_async_context(open_bus(settings, "flows")),
-        store=await stack.enter_async_context(open_store(settings)),
+        bus=PatientEventBus(await stack.enter_async_context(open_bus(settings, "flows"))),
+        store=PatientRecordStore(await stack.enter_async_context(open_store(settings))),
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
     await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))

@@ -6,6 +6,7 @@ One that is pending because it is being retried absorbs nothing: the steps it ha
 import asyncio
 import hashlib
 import logging
+from collections import Counter
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -16,6 +17,7 @@ from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
 from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.definitions import EnabledTenants
 from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
 from blocks.tenant_directory import enter_in_directory
 from listeners.dispatcher import Dispatcher
@@ -23,6 +25,9 @@ from listeners.dispatcher import Dispatcher
 log = logging.getLogger(__name__)
 
 OPPORTUNITY_SHARD_TYPES = frozenset({"opportunity", "c_opportunity", "Opportunity"})
+
+passed_over: Counter[str] = Counter()
+"""Events of tenants that have switched the workflow off, per tenant; for the log."""
 
 _RECENT = 20
 _TRIES = 10
@@ -34,14 +39,18 @@ class Intake:
     def __init__(self, store: RecordStore, dispatcher: Dispatcher) -> None:
         self._store = store
         self._dispatcher = dispatcher
+        self._enabled_tenants = EnabledTenants(store)
         self._known_tenants: set[str] = set()
         self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def start_opportunity_analysis(self, event: Event[EventData], body: bytes) -> str:
-        """What became of the event: `created`, `absorbed`, `duplicate`, or `ignored` if it is about no opportunity."""
+        """What became of the event: `created`, `absorbed`, `duplicate`; `ignored` if it is about no opportunity;
+        `disabled` if the tenant wants none now."""
         subject = _opportunity(event.data)
         if subject is None:
             return "ignored"
+        if not await self._enabled_tenants.include(event.tenant_id):
+            return _passed_over(event)
         await self._enter_in_directory(event.tenant_id)
         trigger = Trigger(
             event_id=event.id,
@@ -104,6 +113,18 @@ class Intake:
             return
         await enter_in_directory(self._store, tenant_id)
         self._known_tenants.add(tenant_id)
+
+
+def _passed_over(event: Event[EventData]) -> str:
+    passed_over[event.tenant_id] += 1
+    log.info(
+        "event %s starts nothing: tenant %s has switched %s off; %d passed over since this listener started",
+        event.id,
+        event.tenant_id,
+        WORKFLOW,
+        passed_over[event.tenant_id],
+    )
+    return "disabled"
 
 
 def _absorbs(execution: ExecutionRecord) -> bool:

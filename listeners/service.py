@@ -1,13 +1,18 @@
 """The listener process: a consumer of the intake queue, one of the webhooks' queue, a dispatcher, a sign of life."""
 
+import asyncio
 import logging
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from blocks.outgoing_http import HostRules, OutgoingHttp
+from blocks.ports import Consumer
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings
 from blocks.sign_of_life import SignOfLife
+from blocks.startup import as_soon_as_there
 from blocks.topology import intake_queue, webhooks_queue
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake
@@ -21,7 +26,8 @@ log = logging.getLogger(__name__)
 async def run_listener(settings: Settings) -> None:
     """Takes events in and dispatches executions until cancelled; then finishes what is in hand.
 
-    Raises `Unavailable` if the broker or the store does not answer at the start.
+    At the start it waits for the store and the broker as long as the settings allow, then raises `Unavailable`; Prefect
+    may come at any time.
     """
     queue, due = intake_queue(settings), webhooks_queue(settings)
     rules = HostRules.of(settings.webhooks.allowed_hosts)
@@ -30,15 +36,34 @@ async def run_listener(settings: Settings) -> None:
         bus = await stack.enter_async_context(open_bus(settings, "listener"))
         flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
         http = await stack.enter_async_context(OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds))
-        await store.provision()
-        await bus.declare(queue, due)
+        await as_soon_as_there("the record store", store.provision, limit_seconds=settings.startup.wait_seconds)
+        await as_soon_as_there(
+            "the broker", partial(bus.declare, queue, due), limit_seconds=settings.startup.wait_seconds
+        )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs, intake_depth=lambda: bus.depth(queue.name))
         router = Router(store, bus, Intake(store, dispatcher))
-        async with (
-            bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch) as consumer,
-            bus.consume(due, Webhooks(store, bus, http).handle, concurrency=WEBHOOKS_AT_ONCE),
-        ):
+        webhooks = Webhooks(store, bus, http)
+        async with consuming(
+            bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),
+            bus.consume(due, webhooks.handle, concurrency=WEBHOOKS_AT_ONCE),
+        ) as consumers:
+
+            def is_ready() -> bool:
+                return all(consumer.is_registered for consumer in consumers)
+
             beat = settings.worker.heartbeat_seconds
-            async with SignOfLife(store, "listener", every_seconds=beat, is_ready=lambda: consumer.is_registered):
+            async with SignOfLife(store, "listener", every_seconds=beat, is_ready=is_ready):
                 log.info("listening on queue %s", queue.name)
                 await dispatcher.run()
+
+
+@asynccontextmanager
+async def consuming(*consumptions: AbstractAsyncContextManager[Consumer]) -> AsyncIterator[list[Consumer]]:
+    """All of them go on while this lasts; at its end they stop taking messages, and finish, at the same time."""
+    async with AsyncExitStack() as stack:
+        consumers = [await stack.enter_async_context(consumption) for consumption in consumptions]
+        try:
+            yield consumers
+        finally:
+            stack.pop_all()
+            await asyncio.gather(*(consumption.__aexit__(None, None, None) for consumption in consumptions))

@@ -86,6 +86,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     error: str | None = None
     error_code: str | None = None
     failed_step: str | None = None
+    definition_version: int | None = None
+    """The version of its tenant's workflow definition that it started with, and keeps; 0: there was none."""
     approval_ids: list[str] = []
     """Approvals that somebody else asked for while it was open: it waits for them, whatever its own rule says."""
     earlier_ends: list[EarlierEnd] = []
@@ -97,6 +99,11 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     def retries(self) -> int:
         """Which try this is; 0 the first. Ids of what is asked and told derive from it."""
         return len(self.earlier_ends)
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it was accepted, or retried for the last time."""
+        return self.earlier_ends[-1].retried_at if self.earlier_ends else self.created_at
 
     @property
     def is_terminal(self) -> bool:
@@ -185,13 +192,29 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
-    """What a tenant wants of a workflow; `id` is the workflow's name. Absent: the platform's defaults."""
+    """What a tenant wants of a workflow; `id` is the workflow's name. Absent: the platform's defaults.
+
+    A version that is replaced is kept under `earlier_id`, for the executions that have started with it.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
 
     critical_steps: list[str]
     step_timeout_seconds: float
+    """Of every step that `step_timeouts` does not name."""
+    step_timeouts: dict[str, float] = {}
     approval: ApprovalRule = ApprovalRule()
+    enabled: bool = True
+    """Whether events start executions."""
+    version: int = 1
+    is_default: bool = False
+    """The tenant went back to the platform's defaults: they count, whatever the fields above say."""
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+    @staticmethod
+    def earlier_id(workflow: str, version: int) -> str:
+        return f"{workflow}@{version}"
 
 
 class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -242,6 +265,37 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     flow_run_ids: list[str] = []
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The mirror's last look for one kind of drift."""
+
+    at: datetime
+    """When it ended."""
+    seconds: float
+    repaired: int = 0
+    """By all leaders since this record exists."""
+    error: str | None = None
+    """Why it could not see, or not repair."""
+
+
+class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
+    """Which of several mirrors leads, and what it did; one record under the system tenant.
+
+    The leader renews it every few seconds. Who sees it unchanged for `lease_seconds` may take it over; the ETag makes
+    that one.
+    """
+
+    container: ClassVar[str] = "workflow_workflows"
+    ID: ClassVar[str] = "mirror"
+
+    leader: str | None
+    """None: the last one stopped in good order."""
+    leads_since: datetime
+    renewed_at: datetime
+    lease_seconds: float
+    looks: dict[str, Look] = {}
+    """By kind of drift."""
+
+
 class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
     """Where a tenant wants to be told of events of these types; the secret signs what is sent there."""
 
@@ -282,26 +336,3 @@ class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
     def is_free(self) -> bool:
         """True once a request has ended without an answer that counts: the key may be used for any other."""
         return self.held_until is None and self.answer is None
-
-
-class ApiKeyRecord(Record, frozen=True, kw_only=True, tag="api-key"):
-    """A key to the API, under the system tenant, found by the key's prefix; the key itself is nowhere in it."""
-
-    container: ClassVar[str] = "workflow_workflows"
-
-    tenant: str
-    """Whose data the key opens."""
-    prefix: str
-    name: str
-    roles: list[str]
-    acts_for_users: bool = False
-    """Whether its holder may say in whose name a request is made."""
-    digest: str
-    """SHA-256 of the whole key."""
-    expires_at: datetime
-    revoked_at: datetime | None = None
-    last_used_at: datetime | None = None
-    """To the minute."""
-
-    def is_live(self, now: datetime) -> bool:
-        return self.revoked_at is None and now < self.expires_at

@@ -10,11 +10,17 @@ from azure.cosmos.aio import CosmosClient
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
+_THROTTLED_SECONDS = 10
+"""How long the SDK waits and repeats by itself when the account answers 429; then whoever asked is told."""
 
 
 def cosmos_client(endpoint: str, key: str, ca_file: str | None) -> CosmosClient:
     """A client that is not yet connected; with `ca_file` it trusts that authority and no other."""
-    timeouts: dict[str, Any] = {"connection_timeout": _CONNECT_SECONDS, "read_timeout": _ANSWER_SECONDS}
+    timeouts: dict[str, Any] = {
+        "connection_timeout": _CONNECT_SECONDS,
+        "read_timeout": _ANSWER_SECONDS,
+        "retry_throttle_backoff_max": _THROTTLED_SECONDS,
+    }
     if ca_file is None:
         return CosmosClient(endpoint, key, **timeouts)
     return CosmosClient(endpoint, key, transport=_VerifyingTransport(ca_file), **timeouts)

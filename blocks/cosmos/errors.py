@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 from azure.core.exceptions import AzureError
 from azure.cosmos.exceptions import (
@@ -11,7 +12,10 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from blocks.ports import AlreadyExists, NotFound, Stale, Unavailable
+from blocks.ports import AlreadyExists, NotFound, Stale, Throttled, Unavailable
+
+_RETRY_AFTER_MS = "x-ms-retry-after-ms"
+_RETRY_AFTER_SECONDS = 1.0
 
 
 @contextmanager
@@ -27,7 +31,16 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
         # A sub-status says more than "no such document": no such container, or a replica that is behind.
         raise (Unavailable if error.sub_status else missing)(f"{about} is not there") from error
     except CosmosHttpResponseError as error:
+        if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            raise Throttled(f"Cosmos DB is asked for more than it may do: {about}", _retry_after(error)) from error
         refused = error.status_code in (400, 413)
         raise (ValueError if refused else Unavailable)(f"Cosmos DB answers {error.status_code} for {about}") from error
     except AzureError as error:
         raise Unavailable(f"Cosmos DB does not answer for {about}: {type(error).__name__}") from error
+    except TimeoutError as error:
+        raise Unavailable(f"Cosmos DB does not answer for {about} in time") from error
+
+
+def _retry_after(error: CosmosHttpResponseError) -> float:
+    said = str((error.headers or {}).get(_RETRY_AFTER_MS, ""))
+    return int(said) / 1000 if said.isdigit() else _RETRY_AFTER_SECONDS

@@ -1,8 +1,9 @@
 """The record store on Azure Cosmos DB: a container per kind of work, partitioned by tenant."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -16,12 +17,15 @@ from azure.cosmos.exceptions import CosmosResourceExistsError
 from blocks.contracts.records import CONTAINERS, Record
 from blocks.cosmos.client import cosmos_client
 from blocks.cosmos.errors import translated
-from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Unavailable, Where
+from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Throttled, Unavailable, Where
 from blocks.record_pages import Listing
 from blocks.record_rules import Wanted, ages, check_record, check_size, conditions, is_storable, name, sort_key, tag
 
 R = TypeVar("R", bound=Record)
 Document = Mapping[str, Any]
+
+_CALL_SECONDS = 20.0
+"""The longest that one call takes, the SDK's own repetitions included."""
 
 
 class CosmosRecordStore:
@@ -30,15 +34,17 @@ class CosmosRecordStore:
     A document holds the record and two fields of this file's own: `sortKey`, by which records are listed, and
     `writeId`, by which a write whose answer was lost knows itself again.
 
-    Lives as long as its `async with`. Opening it and every method raise `Unavailable` when Cosmos DB does not answer,
-    refuses the key, or was not provisioned. Share one store per process: at the usual session consistency only the
-    client that wrote is sure to read what it wrote at once.
+    Lives as long as its `async with`. Opening it asks nothing of anybody; every method raises `Unavailable` when Cosmos
+    DB does not answer, refuses the key or was not provisioned, `Throttled` when it was asked too much. Share one store
+    per process: at the usual session consistency only the client that wrote is sure to read what it wrote at once.
     """
 
     def __init__(self, endpoint: str, key: str, *, database: str, ca_file: str | None = None) -> None:
         self._endpoint, self._key, self._ca_file = endpoint, key, ca_file
         self._database_id = database
         self._opened = AsyncExitStack()
+        self._knows_the_account = False
+        self._asking_the_account = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         # The SDK tells every request at INFO.
@@ -46,8 +52,6 @@ class CosmosRecordStore:
         async with AsyncExitStack() as opening:
             self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
             opening.push_async_callback(self._client.close)
-            with translated("the account"):
-                await self._client.__aenter__()
             self._database = self._client.get_database_client(self._database_id)
             self._containers = {id: self._database.get_container_client(id) for id in CONTAINERS}
             self._opened = opening.pop_all()
@@ -57,22 +61,23 @@ class CosmosRecordStore:
         await self._opened.aclose()
 
     async def provision(self) -> None:
-        with translated("the database"):
-            # Between the SDK's look and its create, another process may create.
+        # Between the SDK's look and its create, another process may create.
+        async with self._call("the database"):
             with suppress(CosmosResourceExistsError):
                 await self._client.create_database_if_not_exists(self._database_id)
-            for id in CONTAINERS:
+        for id in CONTAINERS:
+            async with self._call(f"container {id}"):
                 with suppress(CosmosResourceExistsError):
                     await self._database.create_container_if_not_exists(id, partition_key=PartitionKey("/tenantId"))
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
         container, document = self._container(record), _document(tenant_id, record)
-        return await self._written(record, document, container.create_item(document), missing=Unavailable)
+        return await self._written(record, document, lambda: container.create_item(document), missing=Unavailable)
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         if not is_storable(id):
             raise NotFound(name(kind, id))
-        with translated(name(kind, id)):
+        async with self._call(name(kind, id)):
             document = await self._container(kind).read_item(id, partition_key=tenant_id)
         if document.get("tenantId") != tenant_id or document.get("kind") != tag(kind):
             raise NotFound(name(kind, id))
@@ -80,13 +85,18 @@ class CosmosRecordStore:
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         container, document = self._container(record), _document(tenant_id, record)
-        write = container.replace_item(record.id, document, etag=etag, match_condition=MatchConditions.IfNotModified)
-        return await self._written(record, document, write)
+        return await self._written(
+            record,
+            document,
+            lambda: container.replace_item(
+                record.id, document, etag=etag, match_condition=MatchConditions.IfNotModified
+            ),
+        )
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         with suppress(NotFound):
             await self.read(tenant_id, kind, id)  # a record of another kind under this id stays
-            with translated(name(kind, id)):
+            async with self._call(name(kind, id)):
                 await self._container(kind).delete_item(id, partition_key=tenant_id)
 
     async def query(
@@ -103,7 +113,7 @@ class CosmosRecordStore:
         sql, values = _select(listing, where, listing.after(limit, continuation))
         parameters = _parameters(values)
         found: list[Stored[R]] = []
-        with translated(f"{tag(kind)}s", missing=Unavailable):
+        async with self._call(f"{tag(kind)}s", missing=Unavailable):
             documents = self._container(kind).query_items(
                 sql, parameters=parameters, partition_key=tenant_id, max_item_count=min(limit + 1, 1000)
             )
@@ -118,25 +128,48 @@ class CosmosRecordStore:
         clauses, values = _clauses(tenant_id, kind, where)
         sql = f"SELECT VALUE COUNT(1) FROM c WHERE {' AND '.join(clauses)}"
         counted = 0
-        with translated(f"{tag(kind)}s", missing=Unavailable):
+        async with self._call(f"{tag(kind)}s", missing=Unavailable):
             answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
             async for answer in answers:  # one per physical partition the service asked
                 counted += int(answer)  # type: ignore[call-overload]  # the SDK says every answer is a document
         return counted
 
     async def ping(self) -> None:
-        with translated("the database", missing=Unavailable):
+        async with self._call("the database", missing=Unavailable):
             await self._database.read()
+
+    @asynccontextmanager
+    async def _call(self, about: str, missing: type[Exception] = NotFound) -> AsyncIterator[None]:
+        """The account is known, what goes wrong comes out in the words of the port, and nothing waits for ever."""
+        with translated(about, missing):
+            async with asyncio.timeout(_CALL_SECONDS):
+                await self._know_the_account()
+                yield
+
+    async def _know_the_account(self) -> None:
+        """The SDK has asked the account where it is written and read; until that succeeds, each call tries."""
+        if self._knows_the_account:
+            return
+        async with self._asking_the_account:
+            await self._client.__aenter__()
+            self._knows_the_account = True
 
     def _container(self, kind: Record | type[Record]) -> ContainerProxy:
         return self._containers[kind.container]
 
     async def _written(
-        self, record: R, document: Document, write: Awaitable[Document], *, missing: type[Exception] = NotFound
+        self,
+        record: R,
+        document: Document,
+        write: Callable[[], Awaitable[Document]],
+        *,
+        missing: type[Exception] = NotFound,
     ) -> Stored[R]:
         try:
-            with translated(name(type(record), record.id), missing):
-                return Stored(record, (await write)["_etag"])
+            async with self._call(name(type(record), record.id), missing):
+                return Stored(record, (await write())["_etag"])
+        except Throttled:
+            raise  # it was refused before it did anything
         except (AlreadyExists, Stale, Unavailable):
             # The answer to a write can be lost, and the transport then sends the write again by itself: what it meets
             # may be its own work.
@@ -147,7 +180,7 @@ class CosmosRecordStore:
 
     async def _etag_of_own_write(self, record: Record, document: Document) -> str | None:
         try:
-            with translated(name(type(record), record.id)):
+            async with self._call(name(type(record), record.id)):
                 found = await self._container(record).read_item(record.id, partition_key=record.tenant_id)
         except (NotFound, Unavailable):
             return None

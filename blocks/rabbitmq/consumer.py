@@ -29,6 +29,8 @@ class RabbitMQConsumer:
 
     A message leaves the queue only after its verdict is carried out: for `Reject` and `Retry` that is a confirmed copy
     elsewhere. A handler survives the loss of its channel; its acknowledgement fails and the message comes again.
+    While a handler's needs are away, nothing is consumed: what is in hand goes back, and now and then one message is
+    tried.
     """
 
     def __init__(
@@ -49,11 +51,11 @@ class RabbitMQConsumer:
         # As many again wait here, so that a handler that ends need not wait for the broker.
         self._prefetch = 2 * concurrency
         self._slots = asyncio.Semaphore(concurrency)
-        self._pause = Pause()
+        self._wake = asyncio.Event()
+        self._pause = Pause(on_change=self._wake.set)
         self._at_work: set[asyncio.Task[None]] = set()
         self._is_registered = False
         self._is_leaving = False
-        self._wake = asyncio.Event()
         self._keeping: asyncio.Task[None]
 
     @property
@@ -75,25 +77,34 @@ class RabbitMQConsumer:
         await drain(self._at_work)
 
     async def _session(self, channel: Channel) -> None:
-        """Registered until we leave, which empties our hands, or the broker forgets us, which raises `Unavailable`."""
-        timeout = self._link.timeout_seconds
+        """Consumes until we leave, which empties our hands, or the broker forgets us, which raises `Unavailable`."""
         await self._ensure_queue()
-        self._wake = await when_lost(channel)
-        await channel.set_qos(self._prefetch, timeout=timeout)
+        lost = await when_lost(channel)
+        while not self._is_leaving:
+            await self._consume(channel, lost)
+            await self._pause.over()
+        await drain(self._at_work)
+
+    async def _consume(self, channel: Channel, lost: asyncio.Event) -> None:
+        """Registered until we leave, or should take more or fewer messages. Raises `Unavailable` when forgotten."""
+        timeout, on_trial = self._link.timeout_seconds, self._pause.is_trial
+        await channel.set_qos(1 if on_trial else self._prefetch, timeout=timeout)
         queue = await channel.get_queue(self._queue.name, ensure=False)
         tag = await queue.consume(partial(self._take, channel), timeout=timeout)
-        log.info("consuming queue %s", self._queue.name)
+        log.log(logging.DEBUG if on_trial else logging.INFO, "consuming queue %s", self._queue.name)
         self._is_registered = True
         try:
-            if not self._is_leaving:
-                await self._wake.wait()
+            while not (lost.is_set() or self._is_leaving or self._pause.is_on or self._pause.is_trial != on_trial):
+                self._wake.clear()
+                await _first(lost, self._wake)
         finally:
             self._is_registered = False
-        if not self._is_leaving:
+        if self._pause.is_on and not on_trial:
+            log.warning("queue %s is left alone until what its messages need is there", self._queue.name)
+        if lost.is_set() and not self._is_leaving:
             raise Unavailable(f"queue {self._queue.name} was deleted or its connection was lost")
         with suppress(Unavailable), translated("leaving"):
             await queue.cancel(tag, timeout=timeout)
-        await drain(self._at_work)
 
     async def _ensure_queue(self) -> None:
         """Somebody may have deleted the queue. What exists is used as it is."""
@@ -118,20 +129,24 @@ class RabbitMQConsumer:
 
     async def _handle(self, channel: Channel, message: AbstractIncomingMessage) -> None:
         async with self._slots:
-            await self._pause.over()
             if self._is_leaving or channel.is_closed:
                 return  # the broker has it, or gets it back as the channel closes
             delivery = to_delivery(message, self._queue.name)
-            verdict = await judge(self._handler, delivery, self._queue)
+            verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
             try:
                 await self._carry_out(verdict, delivery, channel)
                 with translated("acknowledging"):
                     await message.ack()
             except Unavailable as error:
                 log.warning("message %s will come again: %s", delivery.message.id, error)
-                self._pause.begin()
-                with suppress(Unavailable), translated("giving back"):
-                    await message.nack(requeue=True)
+                await self._give_back(message, channel)
+
+    async def _give_back(self, message: AbstractIncomingMessage, channel: Channel) -> None:
+        """The broker has the message again; when its channel is gone, it has so already."""
+        if not channel.is_closed:
+            self._pause.begin()
+            with suppress(Unavailable), translated("giving back"):
+                await message.nack(requeue=True)
 
     async def _carry_out(self, verdict: Verdict | None, delivery: Delivery, channel: Channel) -> None:
         if verdict is None:
@@ -165,3 +180,13 @@ class RabbitMQConsumer:
                 log.warning("message %s cannot go to %s yet: %s", copy.message_id, queue, error)
                 await asyncio.sleep(_COPY_AGAIN_SECONDS)
         raise Unavailable("its channel was lost")
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """One of them is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

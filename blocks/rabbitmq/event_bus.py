@@ -19,18 +19,14 @@ log = logging.getLogger(__name__)
 class RabbitMQEventBus:
     """The `EventBus` on a broker; lives as long as its `async with`, and `name` is how it appears there.
 
-    Entering raises `Unavailable` when the broker did not answer for `connect_seconds`; every call does so when it did
-    not answer for `timeout_seconds`. One connection publishes and one consumes: a broker short of disk or memory stops
-    reading the first, and acknowledgements still get through on the second.
+    Entering tries to connect and raises nothing: while there is no broker, each second sees another try, and every call
+    raises `Unavailable`, after `timeout_seconds` at the latest. One connection publishes and one consumes: a broker
+    short of disk or memory stops reading the first, and acknowledgements still get through on the second.
     """
 
-    def __init__(
-        self, url: str, *, exchange: str, name: str, connect_seconds: float = 30.0, timeout_seconds: float = 10.0
-    ) -> None:
+    def __init__(self, url: str, *, exchange: str, name: str, timeout_seconds: float = 10.0) -> None:
         def link(purpose: str) -> RabbitMQLink:
-            return RabbitMQLink(
-                url, f"{name} {purpose}", connect_seconds=connect_seconds, timeout_seconds=timeout_seconds
-            )
+            return RabbitMQLink(url, f"{name} {purpose}", timeout_seconds=timeout_seconds)
 
         self._out = link("publishing")
         self._in = link("consuming")
@@ -89,6 +85,4 @@ class RabbitMQEventBus:
         return messages
 
     async def ping(self) -> None:
-        # A connection that the broker has stopped reading opens no channel.
-        async with self._out.channel():
-            pass
+        await self._publisher.ping()

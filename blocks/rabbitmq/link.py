@@ -9,7 +9,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from aio_pika import Channel, RobustConnection
 from aio_pika.connection import make_url
@@ -33,44 +34,69 @@ Session = Callable[[Channel], Awaitable[None]]
 class RabbitMQLink:
     """One connection, named `name` on the broker; lives as long as its `async with`.
 
-    Entering raises `Unavailable` when the broker did not answer for `connect_seconds`. Later losses are healed in the
-    background, a try each second; meanwhile `channel` waits, and raises `Unavailable` after `timeout_seconds`.
+    Entering waits for the first try to connect, and raises nothing. A connection that fails, then or later, is tried
+    again in the background, each second. Meanwhile `channel` raises `Unavailable`: with the reason if there was never a
+    connection, else when none has come back within `timeout_seconds`.
     """
 
-    def __init__(self, url: str, name: str, *, connect_seconds: float, timeout_seconds: float) -> None:
+    def __init__(self, url: str, name: str, *, timeout_seconds: float) -> None:
         self._url = url
         self._name = name
-        self._connect_seconds = connect_seconds
         self.timeout_seconds = timeout_seconds
-        self._connection: RobustConnection
+        self._connection: RobustConnection | None = None
+        self._has_connected = asyncio.Event()
+        self._problem: Unavailable | None = None
+        self._connecting: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
-        deadline = asyncio.get_running_loop().time() + self._connect_seconds
-        while True:
-            try:
-                self._connection = await self._connect()
-                return self
-            except Unavailable as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                log.info("%s; trying again", error)
-                await asyncio.sleep(_RECONNECT_SECONDS)
+        tried = asyncio.Event()
+        self._connecting = asyncio.create_task(self._connect_in_the_end(tried))
+        self._connecting.add_done_callback(lambda _: tried.set())
+        try:
+            await tried.wait()
+            if self._connecting.done():
+                self._connecting.result()  # raises what is not the broker's fault
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        await self._connection.close()
+        self._connecting.cancel()
+        await asyncio.gather(self._connecting, return_exceptions=True)
+        if self._connection:
+            await self._connection.close()
 
     @property
     def is_connected(self) -> bool:
-        return self._connection.connected.is_set()
+        return self._connection is not None and self._connection.connected.is_set()
+
+    async def ready(self) -> RobustConnection:
+        """The connection, as soon as it is there."""
+        await self._has_connected.wait()
+        assert self._connection, "this is what was waited for"
+        await self._connection.ready()
+        return self._connection
 
     async def open_channel(self, *, confirms: bool = True) -> Channel:
         """A new channel; with `confirms`, its publishes are confirmed and returned messages raise."""
+        self._expect_to_have_connected()
         with translated("opening a channel"):
             async with asyncio.timeout(self.timeout_seconds):
-                await self._connection.ready()
-                channel = Channel(self._connection, publisher_confirms=confirms, on_return_raises=confirms)
+                channel = Channel(await self.ready(), publisher_confirms=confirms, on_return_raises=confirms)
                 await channel.initialize()
                 return channel
+
+    async def expect_no_alarm(self, deadline: float) -> None:
+        """Connected, and the broker takes messages. Raises `Unavailable`, saying which is not so, at the deadline."""
+        self._expect_to_have_connected()
+        with translated("publishing"):
+            async with asyncio.timeout_at(deadline):
+                connection = await self.ready()
+        with translated("publishing", Unavailable("the broker takes no messages: it is short of disk or memory")):
+            async with asyncio.timeout_at(deadline):
+                if connection.transport:
+                    await connection.transport.ready()
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[Channel]:
@@ -88,7 +114,7 @@ class RabbitMQLink:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await self._connection.ready()
+                await self.ready()
                 with translated(purpose):
                     async with self.channel() as channel:
                         return await session(channel)
@@ -101,10 +127,34 @@ class RabbitMQLink:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _SESSION_PAUSE_MAX_SECONDS)
 
+    def _expect_to_have_connected(self) -> None:
+        if self._problem:
+            raise Unavailable(str(self._problem))
+
+    async def _connect_in_the_end(self, tried: asyncio.Event) -> None:
+        """Connected; from then on, the connection heals itself."""
+        while self._connection is None:
+            try:
+                self._connection = await self._connect()
+            except Unavailable as error:
+                if str(error) != str(self._problem):
+                    log.info("%s; trying again each second", error)
+                self._problem = error
+                tried.set()
+                await asyncio.sleep(_RECONNECT_SECONDS)
+        if self._problem:
+            log.info("connected to %s", masked_url(self._url))
+        self._problem = None
+        self._has_connected.set()
+
     async def _connect(self) -> RobustConnection:
-        connection = RobustConnection(
-            make_url(self._url, heartbeat=_HEARTBEAT_SECONDS, reconnect_interval=_RECONNECT_SECONDS, name=self._name)
-        )
+        wanted: dict[str, Any] = {
+            "heartbeat": _HEARTBEAT_SECONDS,
+            "reconnect_interval": _RECONNECT_SECONDS,
+            "name": self._name,
+        }
+        said = dict(parse_qsl(urlsplit(self._url).query))  # what the URL says itself wins
+        connection = RobustConnection(make_url(self._url, **(wanted | said)))
         try:
             with translated(f"connecting to {masked_url(self._url)}"):
                 async with asyncio.timeout(2 * _ATTEMPT_SECONDS):
@@ -145,8 +195,11 @@ async def when_lost(channel: Channel) -> asyncio.Event:
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Errors of aio-pika, of the network and of time limits come out as `Unavailable`, with what was being done."""
+def translated(doing: str, timed_out: Unavailable | None = None) -> Iterator[None]:
+    """Errors of aio-pika, of the network and of time limits come out as `Unavailable`, with what was being done.
+
+    A time limit comes out as `timed_out`, where somebody knows better what that means.
+    """
     try:
         yield
     except asyncio.CancelledError as error:
@@ -155,5 +208,7 @@ def translated(doing: str) -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise Unavailable(f"{doing}: the channel was lost") from error
+    except TimeoutError as error:
+        raise timed_out or Unavailable(f"{doing}: no answer in time") from error
     except CONNECTION_EXCEPTIONS as error:
         raise Unavailable(f"{doing}: {str(error) or type(error).__name__}") from error

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
+from uuid import uuid4
 
 from aio_pika import Channel
 from aio_pika import Message as AmqpMessage
@@ -24,6 +25,7 @@ class RabbitMQPublisher:
 
     def __init__(self, link: RabbitMQLink, exchange: str) -> None:
         self._exchange = exchange
+        self._link = link
         self._timeout_seconds = link.timeout_seconds
         self._channel = SharedChannel(link, self._prepare, confirms=True)
 
@@ -40,10 +42,17 @@ class RabbitMQPublisher:
         """The message is in this queue. Raises `Unroutable` if there is no such queue."""
         await self._publish("", queue, message, mandatory=True)
 
+    async def ping(self) -> None:
+        """The broker takes messages and confirms them; this one is for nobody. Only publishing shows an alarm."""
+        await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False)
+
     async def _publish(self, exchange: str, routing_key: str, message: AmqpMessage, *, mandatory: bool) -> None:
-        with translated(f"publishing {message.type}"):
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        # Under an alarm the broker stops reading: what was written to it now would pile up, and come out many times.
+        await self._link.expect_no_alarm(deadline)
+        with translated(f"publishing {message.type or 'a sign of life'}"):
             try:
-                async with asyncio.timeout(self._timeout_seconds):
+                async with asyncio.timeout_at(deadline):
                     channel = cast("aiormq.Channel", await (await self._channel.get()).get_underlay_channel())
                     await channel.basic_publish(
                         message.body,

@@ -82,7 +82,7 @@ class SqliteConsumer:
 
     async def _take(self) -> None:
         """As many deliveries as there are free slots are at work; waits for a slot, then for work."""
-        while len(self._at_work) >= self._concurrency:
+        while len(self._at_work) >= self._slots:
             self._slot_freed.clear()
             await self._slot_freed.wait()
         await self._watch.until(partial(tables.has_due, queue=self._queue.name))
@@ -93,7 +93,7 @@ class SqliteConsumer:
             task.add_done_callback(self._free_slot)
 
     def _claim(self) -> Callable[[sqlite3.Connection], list[tables.Claim]]:
-        free_slots = self._concurrency - len(self._at_work)
+        free_slots = max(self._slots - len(self._at_work), 0)
         return partial(
             tables.claim,
             queue=self._queue.name,
@@ -101,6 +101,10 @@ class SqliteConsumer:
             limit=free_slots,
             lease_seconds=self._lease_seconds,
         )
+
+    @property
+    def _slots(self) -> int:
+        return 1 if self._pause.is_trial else self._concurrency
 
     def _free_slot(self, task: asyncio.Task[None]) -> None:
         del self._at_work[task]

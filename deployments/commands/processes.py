@@ -47,15 +47,15 @@ def worker(limit: int | None) -> None:
     """
 
     async def work(settings: "Settings") -> None:
-        from contextlib import suppress
+        from functools import partial
 
-        from blocks.ports import Unavailable
+        from blocks.startup import as_soon_as_there
         from deployments.prefect_server import wait_for_work_pool
         from deployments.worker.in_process_worker import run_worker
 
         # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
-        with suppress(Unavailable):  # then the worker itself keeps trying
-            await wait_for_work_pool(settings, limit_seconds=60)
+        has_pool = partial(wait_for_work_pool, settings, limit_seconds=0)
+        await as_soon_as_there("Prefect", has_pool, limit_seconds=settings.startup.wait_seconds)
         await run_worker(settings, pool=settings.prefect.work_pool, limit=limit)
 
     _run("worker", work)

@@ -25,10 +25,11 @@ from prefect.settings import (
 from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from blocks.ports import EventBus
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sign_of_life import SignOfLife
-from blocks.signals import FLOW_RUNS_SCHEDULED
+from blocks.signals import FLOW_RUNS_SCHEDULED, MIRROR_HINT
 from deployments.logs import configure_logging
 from deployments.worker.active_runs import ActiveRuns
 from deployments.worker.chores import repeat
@@ -64,6 +65,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._deployed_flows = DeployedFlows()
         self._sign_of_life: SignOfLife
         self._chores: list[asyncio.Task[None]] = []
+        self._bus: EventBus | None = None
         self._standstill = Standstill(self._settings.worker.lost_after_seconds)
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -99,6 +101,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             seconds = self._settings.worker.drain_seconds
             log.info("Stopping: %d flow runs have %g s to finish", len(self.active_runs), seconds)
             await self.active_runs.drain(seconds)
+            if self._bus:  # the mirror has what was left taken up elsewhere, at once
+                await self._bus.broadcast(MIRROR_HINT, b"")
         for chore in self._chores:
             chore.cancel()
         await super().teardown(*exc_info)
@@ -123,7 +127,11 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             self._wake.set()
 
         async with open_bus(self._settings, self.name) as bus, bus.listen(FLOW_RUNS_SCHEDULED, wake):
-            await asyncio.get_running_loop().create_future()
+            self._bus = bus
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._bus = None
 
     async def _poll_when_woken(self) -> None:
         """Signals that come during a poll are answered by one poll after it."""

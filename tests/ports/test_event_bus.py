@@ -382,6 +382,35 @@ async def test_unavailable_hands_the_message_back_uncounted_after_a_pause(bus: E
     assert waited >= 0.9
 
 
+async def test_while_what_its_handlers_need_is_away_a_consumer_holds_nothing_and_tries_one_message_at_a_time(
+    bus: EventBus, orders: Queue
+) -> None:
+    messages = [a_message() for _ in range(40)]
+    is_away, calls, passed = True, 0, Inbox()
+
+    async def work(delivery: Delivery) -> Verdict:
+        nonlocal calls
+        calls += 1
+        if is_away:
+            raise Unavailable("the store is away")
+        return await passed(delivery)
+
+    await bus.publish(*messages)
+    async with bus.consume(orders, work, concurrency=8) as consumer:
+        await until(lambda: calls >= 1)
+        await depth_becomes(bus, orders.name, 40)
+        failed_together = calls
+        await until(lambda: calls == failed_together + 1)
+        await depth_becomes(bus, orders.name, 40)
+        assert calls <= 8 + 1
+        is_away = False
+        await passed.holds(40)
+        await until(lambda: consumer.is_registered)
+    assert sorted(message.id for message in messages) == sorted(passed.ids)
+    assert {1} == set(passed.attempts)
+    assert await bus.depth(orders.dead_letters) == 0
+
+
 async def test_good_messages_pass_while_a_poisonous_one_is_retried(bus: EventBus, orders: Queue) -> None:
     poison, good = a_message(), [a_message() for _ in range(20)]
     passed: list[str] = []

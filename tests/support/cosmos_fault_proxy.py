@@ -20,6 +20,7 @@ import msgspec
 from aiohttp import web
 
 from tests.support.cosmos import CosmosEmulator
+from tests.support.own_loop import OwnLoop
 
 Operation = Literal["create", "replace", "upsert", "delete", "read", "query", "account"]
 WRITES: tuple[Operation, ...] = ("create", "replace", "upsert", "delete")
@@ -80,8 +81,7 @@ class CosmosFaultProxy:
         self._emulator = emulator
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cosmos-fault-proxy", daemon=True)
+        self._loop = OwnLoop("cosmos-fault-proxy")
         self._runner: web.ServerRunner
         self._session: aiohttp.ClientSession
 
@@ -90,15 +90,13 @@ class CosmosFaultProxy:
         return f"https://127.0.0.1:{self.port}/"
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        self._loop.start()
+        self._loop.run(self._open())
         return self
 
     def __exit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._loop.run(self._close())
+        self._loop.stop()
 
     # --- what it does to requests ------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from blocks.contracts.records import (
     WebhookSubscription,
     WorkflowDefinition,
 )
+from blocks.ports import FlowRunView
 from blocks.webhooks import EVENT_TYPES
 
 A_TENANT = "11111111-1111-4111-8111-111111111111"
@@ -121,6 +122,21 @@ def a_process(**changes: Any) -> ProcessRecord:
         flow_run_ids=[new_id()],
     )
     return replace(process, **changes)
+
+
+def a_flow_run(**changes: Any) -> FlowRunView:
+    """What Prefect says of a run of one execution that is at work."""
+    run = FlowRunView(
+        id=new_id(),
+        state="running",
+        state_name="Running",
+        state_at=now(),
+        run_count=1,
+        message=None,
+        tenant_id=A_TENANT,
+        execution_ids=[new_id()],
+    )
+    return replace(run, **changes)
 
 
 def new_id() -> str:

@@ -7,7 +7,7 @@ from blocks.ports import FlowRunView, Unavailable
 
 
 class RememberedFlowRuns:
-    """The part of `FlowRuns` that the dispatcher uses; `is_down` makes it unavailable."""
+    """All of `FlowRuns` on lists: `runs` is what Prefect knows; `is_down` makes starting unavailable."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, list[str]]] = []
@@ -15,6 +15,9 @@ class RememberedFlowRuns:
         self.is_down = False
         self.refused = 0
         self.resumed: list[str] = []
+        self.runs: list[FlowRunView] = []
+        self.rescheduled: list[str] = []
+        self.marked_cancelled: list[str] = []
 
     async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
         if self.is_down:
@@ -25,14 +28,21 @@ class RememberedFlowRuns:
         return f"run-{len(self.started)}"
 
     async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
-        return []
+        return [run for run in self.runs if run.state in states]
 
-    async def reschedule(self, flow_run_id: str, reason: str) -> None: ...
+    async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
+        return [run for run in self.runs if run.id in flow_run_ids]
+
+    async def reschedule(self, flow_run_id: str, reason: str) -> None:
+        self.rescheduled.append(flow_run_id)
 
     async def resume(self, flow_run_id: str, run_input: object) -> bool:
         self.resumed.append(flow_run_id)
         return True
 
     async def cancel(self, flow_run_id: str) -> None: ...
+
+    async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
+        self.marked_cancelled.append(flow_run_id)
 
     async def ping(self) -> None: ...

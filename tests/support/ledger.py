@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -23,17 +23,28 @@ REQUESTED = (
 Envelope = dict[str, Any]
 
 
-class Ledger:
-    """Lists what was seen, in the order it came, redeliveries included."""
+def whole(event: Envelope) -> Envelope:
+    return event
 
-    def __init__(self) -> None:
+
+def identity(event: Envelope) -> Envelope:
+    """Only what tells an event from others: a long run's ledger must fit into memory."""
+    data = {name: event["data"][name] for name in ("workflowId", "stepId") if name in event["data"]}
+    return {**{name: event[name] for name in ("id", "type", "tenantId", "source")}, "data": data}
+
+
+class Ledger:
+    """Lists what was seen, in the order it came, redeliveries included; of each event, what `keep` returns."""
+
+    def __init__(self, keep: Callable[[Envelope], Envelope] = whole) -> None:
         self.seen: list[Envelope] = []
+        self._keep = keep
 
     async def write_down(self, delivery: Delivery) -> Verdict:
-        with suppress(ValueError):  # what is no envelope is the dead-letter queue's to keep
+        with suppress(ValueError, KeyError, TypeError):  # what is no envelope is the dead-letter queue's to keep
             event = json.loads(delivery.message.body)
             if "type" in event:
-                self.seen.append(event)
+                self.seen.append(self._keep(event))
         return Accept()
 
     def of(self, *types: str, tenant_id: str | None = None) -> list[Envelope]:
@@ -85,9 +96,9 @@ class Ledger:
 
 
 @asynccontextmanager
-async def ledger_of(bus: EventBus, name: str) -> AsyncIterator[Ledger]:
+async def ledger_of(bus: EventBus, name: str, keep: Callable[[Envelope], Envelope] = whole) -> AsyncIterator[Ledger]:
     """Writes down from now on, while the context lasts."""
-    ledger = Ledger()
+    ledger = Ledger(keep)
     everything = Queue(name=f"ledger-{name}", bindings=("#",))
     await bus.declare(everything)
     async with bus.consume(everything, ledger.write_down, concurrency=100):

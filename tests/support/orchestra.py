@@ -1,5 +1,6 @@
 """The real processes of the system, on whatever bus, store and Prefect server a test names; each can be killed."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -10,7 +11,6 @@ from blocks.ports import EventBus, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from deployments.provision import provision
-from tests.support import credentials
 from tests.support.ports import free_port
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
@@ -22,7 +22,7 @@ class Process:
 
     def __init__(self, name: str, environment: Mapping[str, str], log_file: Path) -> None:
         self.name = name
-        self._environment = environment
+        self.environment = environment
         self._log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
         self.source: Path | None = None
@@ -32,7 +32,7 @@ class Process:
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.cli", self.name],
-                env={**self._environment, **extra_environment},
+                env={**self.environment, **extra_environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.source,
@@ -68,6 +68,10 @@ class Process:
     @property
     def is_dead(self) -> bool:
         return self._process is not None and self._process.poll() is not None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
 
     @property
     def log(self) -> str:
@@ -110,14 +114,13 @@ async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) ->
         "ORCHESTRATOR_DATA_DIR": str(folder),
         "PREFECT_WORK_POOL": f"pool-{folder.name}",
         "PORT": str(free_port()),
-        **credentials.ENVIRONMENT,
         **environment,
     }
     variables.pop("FAULT_POINT", None)
     settings = load_settings(variables)
     parts = Orchestra(folder, variables, settings)
     await provision(settings)
-    _bootstrap(variables)
+    await bootstrap(parts)
     async with AsyncExitStack() as stack:
         parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
         parts.store = await stack.enter_async_context(open_store(settings))
@@ -139,10 +142,7 @@ def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
     }
 
 
-def _bootstrap(variables: Mapping[str, str]) -> None:
-    subprocess.run(
-        [sys.executable, "-m", "deployments.cli", "bootstrap"],
-        env=dict(variables),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+async def bootstrap(parts: Orchestra) -> None:
+    """Prefect has what the system needs of it."""
+    command = [sys.executable, "-m", "deployments.cli", "bootstrap"]
+    await asyncio.to_thread(subprocess.run, command, env=dict(parts.environment), check=True, stdout=subprocess.DEVNULL)

@@ -5,11 +5,11 @@ be called from anywhere, takes effect at once, and on connections that exist as 
 """
 
 import asyncio
-import threading
-from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 from urllib.parse import urlsplit, urlunsplit
+
+from tests.support.own_loop import OwnLoop
 
 Direction = Literal["to_server", "to_client"]
 BOTH: tuple[Direction, ...] = ("to_server", "to_client")
@@ -26,8 +26,7 @@ class TcpProxy:
 
     def __init__(self, url: str) -> None:
         self._server = urlsplit(url)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy", daemon=True)
+        self._loop = OwnLoop("tcp-proxy")
         self._traffic = {direction: _Traffic() for direction in BOTH}
         self._connections: set[_Connection] = set()
         self._is_cut = False
@@ -51,15 +50,14 @@ class TcpProxy:
         return sum(traffic.sprung for traffic in self._traffic.values())
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        self._loop.start()
+        self._loop.run(self._listen())
         return self
 
     def __exit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._loop.call(self._listening.close)
+        self._loop.call(self._reset_all)
+        self._loop.stop()
 
     # --- what it does to traffic -------------------------------------------------------------------------------------
 
@@ -71,7 +69,7 @@ class TcpProxy:
             for traffic in self._traffic.values():
                 traffic.mend()
 
-        self._do(mend)
+        self._loop.call(mend)
 
     def cut(self) -> None:
         """Every connection is reset, and so is each new one, until `pass_all`."""
@@ -80,11 +78,11 @@ class TcpProxy:
             self._is_cut = True
             self._reset_all()
 
-        self._do(cut)
+        self._loop.call(cut)
 
     def reset(self) -> None:
         """Every connection is reset once; new ones pass."""
-        self._do(self._reset_all)
+        self._loop.call(self._reset_all)
 
     def blackhole(self, *directions: Direction) -> None:
         """Nothing gets through, not even an end: to both sides the link looks open (half-open) until `pass_all`."""
@@ -93,7 +91,7 @@ class TcpProxy:
             for direction in directions or BOTH:
                 self._traffic[direction].open.clear()
 
-        self._do(close)
+        self._loop.call(close)
 
     def delay(self, seconds: float, *directions: Direction) -> None:
         """Each chunk is held up for so long, one after the other: a slow network, or a slow server."""
@@ -102,41 +100,21 @@ class TcpProxy:
             for direction in directions or BOTH:
                 self._traffic[direction].delay_seconds = seconds
 
-        self._do(slow)
+        self._loop.call(slow)
 
     def cut_at(self, pattern: bytes, direction: Direction = "to_client") -> None:
         """The first connection that carries these bytes is reset just before them; from then on all pass again."""
-        self._do(lambda: self._traffic[direction].lay_trap(pattern=pattern))
+        self._loop.call(lambda: self._traffic[direction].lay_trap(pattern=pattern))
 
     def cut_after(self, count: int, direction: Direction = "to_client") -> None:
         """A connection is reset once so many bytes (of all connections) have passed; from then on all pass again."""
-        self._do(lambda: self._traffic[direction].lay_trap(count=count))
-
-    def _do(self, change: Callable[[], object]) -> None:
-        done = threading.Event()
-
-        def carry_out() -> None:
-            try:
-                change()
-            finally:
-                done.set()
-
-        self._loop.call_soon_threadsafe(carry_out)
-        assert done.wait(10), "the proxy's thread hangs"
+        self._loop.call(lambda: self._traffic[direction].lay_trap(count=count))
 
     # --- on the proxy's own thread -----------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         self._listening = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._listening.sockets[0].getsockname()[1]
-
-    async def _close(self) -> None:
-        self._listening.close()
-        self._reset_all()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:

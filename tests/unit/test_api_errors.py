@@ -9,8 +9,7 @@ import pytest
 from litestar import post
 from litestar.params import JSONBody
 
-from api.authentication import PUBLIC
-from blocks.ports import Unavailable
+from blocks.ports import Throttled, Unavailable
 from tests.support.api_client import Api, an_api
 from tests.support.factories import new_id
 from tests.support.stores import FailingStore
@@ -63,7 +62,7 @@ async def test_an_unknown_method_is_told_which_ones_there_are(api: Api) -> None:
     response = await api.client.delete("/api/v1/executions")
 
     assert (405, "METHOD_NOT_ALLOWED") == (response.status_code, response.json()["error"]["code"])
-    assert {"GET", "OPTIONS", "POST"} == set(response.headers["allow"].split(", "))
+    assert {"GET", "OPTIONS"} == set(response.headers["allow"].split(", "))
 
 
 ROUTES = [
@@ -91,6 +90,20 @@ async def test_without_the_store_the_caller_is_asked_to_come_back(tmp_path: Path
 
 
 @pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(("seconds", "after"), [(0.02, "1"), (2.5, "3")])
+async def test_while_the_store_is_asked_too_much_the_caller_is_told_when_to_come_back(
+    tmp_path: Path, route: str, seconds: float, after: str
+) -> None:
+    async with an_api(tmp_path, store=FailingStore(Throttled("cosmos.internal is busy", seconds))) as api:
+        response = await api.get(route)
+
+    assert (429, after) == (response.status_code, response.headers["retry-after"])
+    assert {
+        "error": {"code": "THROTTLED", "message": "A part this needs is asked for too much; try again later"}
+    } == response.json()
+
+
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("bug", [RuntimeError("secret"), KeyError("secret"), ValueError("secret")])
 async def test_an_unexpected_error_is_in_the_log_and_not_in_the_answer(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, route: str, bug: Exception
@@ -104,7 +117,7 @@ async def test_an_unexpected_error_is_in_the_log_and_not_in_the_answer(
     assert f"(request {response.headers['x-request-id']})" in caplog.text
 
 
-@post("/echo", opt=PUBLIC)
+@post("/echo")
 async def echo(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
     return data
 

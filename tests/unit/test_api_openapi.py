@@ -52,7 +52,7 @@ async def test_every_tenant_route_documents_the_header_and_the_errors(document: 
         if path.startswith("/api/v1") and "/links/" not in path:  # a link names its tenant itself
             header = next(parameter for parameter in operation["parameters"] if parameter["name"] == "X-Tenant-ID")
             assert (True, "header", "uuid") == (header["required"], header["in"], header["schema"]["format"])
-            assert {"400", "401", "403", "503"} <= operation["responses"].keys()
+            assert {"400", "401", "403", "429", "503"} <= operation["responses"].keys()
             assert {"200", "201", "202"} & operation["responses"].keys()
             # A job's name is an input like its metadata: an unknown one is a bad request.
             assert ("404" in operation["responses"]) == ("{" in path.replace("{job}", ""))

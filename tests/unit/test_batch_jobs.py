@@ -1,7 +1,7 @@
 """Triggers and reports of batch jobs, on the embedded parts: what is sent, once, and what a report belongs to."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.mirror import Mirror
+from api.mirror import Parts
+from api.mirror.ended_runs import EndedRuns
+from api.mirror.jobs import UnreportedJobs, UnsentTriggers
 from blocks import batch_jobs
 from blocks.batch_jobs import JobRequest, RequestReused
 from blocks.clock import utc_now
@@ -18,13 +20,13 @@ from blocks.contracts.envelope import Event
 from blocks.contracts.events import JobCompleted, JobFailed, JobTrigger
 from blocks.contracts.jobs import JOB_BY_ID, REPORT_STEP, TRIGGER_STEP
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable
+from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
 from blocks.topology import batch_jobs_queue
 from listeners.job_reports import record_job_report
-from tests.support.factories import new_id
+from tests.support.factories import a_flow_run, new_id
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.ledger import ledger_of
 
@@ -48,8 +50,11 @@ async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
 
 
 @pytest.fixture
-def mirror(store: RecordStore, bus: EventBus) -> Mirror:
-    return Mirror(SETTINGS, store, bus, RememberedFlowRuns())
+def parts(store: RecordStore, bus: EventBus) -> Parts:
+    """What the mirror works on; Prefect knows the flow run that sends its own trigger."""
+    prefect = RememberedFlowRuns()
+    prefect.runs = [a_flow_run(id="it sends its own")]
+    return Parts.of(SETTINGS, store, bus, prefect)
 
 
 def a_request(job: Any = SYNC, key: str = "1", **changes: Any) -> JobRequest:
@@ -153,49 +158,33 @@ async def test_without_a_queue_nothing_counts_as_sent(store: RecordStore, tmp_pa
 
 
 async def test_what_a_crash_left_unsent_is_sent_by_the_mirror(
-    store: RecordStore, bus: EventBus, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+    store: RecordStore, bus: EventBus, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await batch_jobs.accept(store, a_request())
     await batch_jobs.accept(store, a_request(key="of a flow run", flow_run_id="it sends its own"))
-    assert 0 == await mirror.send_owed_triggers()
+    assert 0 == await UnsentTriggers(parts).look()
 
-    monkeypatch.setattr("api.mirror._SEND_GRACE", timedelta(0))
-    assert (1, 0) == (await mirror.send_owed_triggers(), await mirror.send_owed_triggers())
+    monkeypatch.setattr("api.mirror.jobs.SEND_GRACE", timedelta(0))
+    assert (1, 0) == (await UnsentTriggers(parts).look(), await UnsentTriggers(parts).look())
     assert 1 == await bus.depth(QUEUE.name)
 
 
 # --- flow runs that ended without having sent their trigger ----------------------------------------------------------
 
 
-class EndedFlowRun(RememberedFlowRuns):
-    """One flow run of a job that ended, as Prefect tells it; remembers what was scheduled again."""
-
-    def __init__(self, state: str) -> None:
-        super().__init__()
-        self.rescheduled: list[str] = []
-        self._run = FlowRunView(
-            id="run-1",
-            state=state,
-            state_name=state.title(),
-            state_at=utc_now(),
-            run_count=1,
-            message="the disk is full",
-            tenant_id="",
-            execution_ids=[],
-            job=SYNC.id,
-        )
-
-    async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
-        return [self._run] if self._run.state in states else []
-
-    async def reschedule(self, flow_run_id: str, reason: str) -> None:
-        self.rescheduled.append(flow_run_id)
+def prefect_with_a_run(state: str) -> RememberedFlowRuns:
+    """Prefect, where the one flow run of a job has ended."""
+    prefect = RememberedFlowRuns()
+    message = "the disk is full"
+    run = a_flow_run(id="run-1", state=state, message=message, tenant_id="", execution_ids=[], job=SYNC.id)
+    prefect.runs = [run]
+    return prefect
 
 
 async def test_a_run_that_crashed_before_it_opened_its_execution_runs_again(store: RecordStore, bus: EventBus) -> None:
-    flow_runs = EndedFlowRun("crashed")
+    flow_runs = prefect_with_a_run("crashed")
 
-    await Mirror(SETTINGS, store, bus, flow_runs).fold_ended_runs()
+    await EndedRuns(Parts.of(SETTINGS, store, bus, flow_runs)).look()
 
     assert ["run-1"] == flow_runs.rescheduled
 
@@ -206,7 +195,7 @@ async def test_a_run_that_failed_for_good_fails_its_execution_and_operators_are_
     execution = (await batch_jobs.accept(store, a_request(flow_run_id="run-1"))).record
 
     async with ledger_of(bus, "failed") as ledger:
-        await Mirror(SETTINGS, store, bus, EndedFlowRun("failed")).fold_ended_runs()
+        await EndedRuns(Parts.of(SETTINGS, store, bus, prefect_with_a_run("failed"))).look()
         [told] = await ledger.told("workflow.job.unreported")
 
     assert ("failed", "run-failed") == ((ended := await read(store, execution.id)).status, ended.error_code)
@@ -219,7 +208,7 @@ async def test_a_run_that_failed_after_its_trigger_leaves_the_end_to_the_batch_w
 ) -> None:
     execution = await batch_jobs.trigger(store, bus, a_request(flow_run_id="run-1"))
 
-    await Mirror(SETTINGS, store, bus, EndedFlowRun(state)).fold_ended_runs()
+    await EndedRuns(Parts.of(SETTINGS, store, bus, prefect_with_a_run(state))).look()
 
     assert "running" == (await read(store, execution.id)).status
 
@@ -312,14 +301,14 @@ async def test_a_report_of_an_unknown_job_is_somebody_elses(store: RecordStore) 
 
 
 async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
-    store: RecordStore, bus: EventBus, mirror: Mirror
+    store: RecordStore, bus: EventBus, parts: Parts
 ) -> None:
     execution = await batch_jobs.trigger(store, bus, a_request())
-    assert 0 == await mirror.close_unreported_jobs()
+    assert 0 == await UnreportedJobs(parts).look()
     await sent_long_ago(store, execution, 2 * HOUR)
 
     async with ledger_of(bus, "unreported") as ledger:
-        assert 1 == await mirror.close_unreported_jobs()
+        assert 1 == await UnreportedJobs(parts).look()
         [told] = await ledger.told("workflow.job.unreported")
 
     assert [] == ledger.invalid()
@@ -329,17 +318,17 @@ async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
     assert record.announced_at
 
 
-async def test_a_report_after_the_limit_changes_nothing(store: RecordStore, bus: EventBus, mirror: Mirror) -> None:
+async def test_a_report_after_the_limit_changes_nothing(store: RecordStore, bus: EventBus, parts: Parts) -> None:
     execution = await batch_jobs.trigger(store, bus, a_request())
     await sent_long_ago(store, execution, 3 * HOUR)
-    await mirror.close_unreported_jobs()
+    await UnreportedJobs(parts).look()
 
     assert "unclaimed" == await record_job_report(store, completed())
     assert "unreported" == (await read(store, execution.id)).status
 
 
-async def test_the_limit_is_the_jobs_own(store: RecordStore, bus: EventBus, mirror: Mirror) -> None:
+async def test_the_limit_is_the_jobs_own(store: RecordStore, bus: EventBus, parts: Parts) -> None:
     execution = await batch_jobs.trigger(store, bus, a_request(BACKFILL))
     await sent_long_ago(store, execution, 3 * HOUR)
 
-    assert 0 == await mirror.close_unreported_jobs()
+    assert 0 == await UnreportedJobs(parts).look()

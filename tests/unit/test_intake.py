@@ -21,8 +21,8 @@ from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
 from listeners.dispatcher import Dispatcher
-from listeners.intake import Intake
-from tests.support.factories import A_TENANT, ANOTHER_TENANT
+from listeners.intake import Intake, passed_over
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_definition
 from tests.support.flow_runs import RememberedFlowRuns
 
 
@@ -166,3 +166,18 @@ async def run_all(store: RecordStore) -> None:
     pending = await store.query(A_TENANT, ExecutionRecord, {"status": "pending"})
     for stored in pending.items:
         await executions.move(store, stored, "running")
+
+
+async def test_events_of_a_tenant_that_wants_none_start_nothing_now_or_later(
+    intake: Intake, store: RecordStore
+) -> None:
+    await store.create(A_TENANT, a_definition(enabled=False))
+    event = opportunity_updated("o-1")
+
+    assert ["disabled", "created"] == [
+        await take(intake, event),
+        await take(intake, opportunity_updated("o-1", tenant_id=ANOTHER_TENANT)),
+    ]
+
+    assert [] == await executions_of(store)
+    assert 1 == passed_over[A_TENANT]

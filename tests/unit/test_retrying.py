@@ -8,21 +8,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.mirror import Mirror
+from api.mirror import Parts
+from api.mirror.ended_runs import EndedRuns
 from blocks import approvals, executions, signals
 from blocks.contracts import ids
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import RiskEvaluationFailed
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
-from blocks.ports import EventBus, FlowRunView, Message, NotFound, RecordStore, Stale, Stored
+from blocks.ports import EventBus, Message, NotFound, RecordStore, Stale, Stored
 from blocks.retrying import RETRIES_MAX, NotRetryable, retry_execution
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.steps import by_step, record_step, step_records
 from flows.claims import claim, newest
 from listeners.answers import record_answer
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, an_execution, new_id, now
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_flow_run, an_approval, an_execution, new_id, now
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import eventually
 
@@ -256,37 +257,14 @@ async def test_nobody_is_asked_any_more_about_the_try_before(store: RecordStore,
 # --- the mirror ------------------------------------------------------------------------------------------------------
 
 
-class EndedRuns(RememberedFlowRuns):
-    """Prefect, where these runs were cancelled."""
-
-    def __init__(self, *runs: FlowRunView) -> None:
-        super().__init__()
-        self.runs = list(runs)
-
-    async def list_runs(self, **_: Any) -> list[FlowRunView]:
-        return self.runs
-
-
-def a_cancelled_run(execution: ExecutionRecord, id: str) -> FlowRunView:
-    return FlowRunView(
-        id=id,
-        state="cancelled",
-        state_name="Cancelled",
-        state_at=now(),
-        run_count=1,
-        message=None,
-        tenant_id=A_TENANT,
-        execution_ids=[execution.id],
-    )
-
-
 @pytest.mark.parametrize(("ended_run", "expected"), [("run-1", "pending"), ("run-2", "cancelled")])
 async def test_only_a_run_of_the_retry_can_end_it(
     store: RecordStore, bus: EventBus, settings: Settings, ended_run: str, expected: ExecutionStatus
 ) -> None:
     record = await retried(store, bus, flow_run_id="run-1")
-    runs = EndedRuns(a_cancelled_run(record, ended_run))
+    prefect = RememberedFlowRuns()
+    prefect.runs = [a_flow_run(id=ended_run, state="cancelled", execution_ids=[record.id])]
 
-    await Mirror(settings, store, bus, runs).fold_ended_runs()
+    await EndedRuns(Parts.of(settings, store, bus, prefect)).look()
 
     assert expected == (await store.read(A_TENANT, ExecutionRecord, record.id)).record.status

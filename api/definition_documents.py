@@ -1,0 +1,71 @@
+"""A workflow definition as a tenant sees it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from api.documents import Document
+from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
+from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.records import TenantShare, WorkflowDefinition
+
+
+class DefinedStep(Document, frozen=True, kw_only=True):
+    """How a step counts."""
+
+    critical: bool
+    timeout_seconds: float
+
+
+class Definition(Document, frozen=True, kw_only=True, omit_defaults=False):
+    """What holds for the executions of a workflow that start now; its `version` is the ETag."""
+
+    workflow: str
+    version: int
+    is_default: bool
+    """Whether the tenant has said nothing, and the platform's defaults hold."""
+    enabled: bool
+    step_timeout_seconds: float
+    steps: Mapping[str, DefinedStep]
+    approval: ApprovalRule
+    share: TenantShare
+    """How much of the system the tenant gets; the platform says that."""
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+
+
+def definition_of(definition: WorkflowDefinition, share: TenantShare) -> Definition:
+    return Definition(
+        workflow=definition.id,
+        version=definition.version,
+        is_default=definition.is_default,
+        enabled=definition.enabled,
+        step_timeout_seconds=definition.step_timeout_seconds,
+        steps={
+            step.name: DefinedStep(
+                critical=step.name in definition.critical_steps,
+                timeout_seconds=definition.step_timeouts.get(step.name, definition.step_timeout_seconds),
+            )
+            for step in ANALYSIS_STEPS
+        },
+        approval=definition.approval,
+        share=share,
+        updated_at=definition.updated_at,
+        updated_by=definition.updated_by,
+    )
+
+
+DEFINITION = definition_of(
+    WorkflowDefinition(
+        id=WORKFLOW,
+        tenant_id="7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10",
+        created_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+        critical_steps=["risk_analysis", "forecast"],
+        step_timeout_seconds=300.0,
+        step_timeouts={"recommendation": 60.0},
+        approval=ApprovalRule(enabled=True, min_risk_score=0.7, expires_after_seconds=172_800.0),
+        version=3,
+        updated_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+        updated_by="u-311",
+    ),
+    TenantShare(weight=3.0),
+)

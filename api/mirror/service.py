@@ -1,0 +1,68 @@
+"""The mirror of one API process: it stands by until it leads, then looks again and again, at once on a hint."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+
+from api.idempotency import forget_old_answers
+from api.mirror.bell import Bell
+from api.mirror.drift import Drift, Parts
+from api.mirror.drifts import drifts
+from api.mirror.journal import Journal
+from api.mirror.leadership import Leadership
+from blocks import signals
+from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GAP_SECONDS = 0.5
+"""Between two looks, however many hints come."""
+
+_FORGET_SECONDS = 600.0
+
+
+async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+    """Leads or stands by until cancelled. A part that is down is logged once and looked at again."""
+    bell, journal = Bell(), Journal()
+    leadership = Leadership(store, journal, bell, lease_seconds=settings.mirror.lease_seconds)
+
+    async def hear(_: bytes) -> None:
+        bell.ring()
+
+    async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs:
+
+        async def work() -> None:
+            await _look_for_ever(Parts.of(settings, store, bus, flow_runs), journal, bell)
+
+        async with bus.listen(signals.MIRROR_HINT, hear):
+            try:
+                await leadership.lead(work)
+            finally:
+                # Another one takes over at once.
+                await bus.broadcast(signals.MIRROR_HINT, b"")
+
+
+async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
+    async with asyncio.TaskGroup() as group:
+        for drift in drifts(parts):
+            group.create_task(_look_again_and_again(drift, journal, bell), name=f"mirror: {drift.kind}")
+        group.create_task(_forget_for_ever(parts.store), name="mirror: old answers")
+
+
+async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) -> None:
+    while True:
+        rung = bell.rung
+        await journal.look(drift)
+        await asyncio.sleep(_GAP_SECONDS)
+        await rung.wait(max(drift.every_seconds - _GAP_SECONDS, 0))
+
+
+async def _forget_for_ever(store: RecordStore) -> None:
+    """Answers that were kept for requests under an Idempotency-Key are forgotten when they are old."""
+    while True:
+        with suppress(Unavailable):
+            await forget_old_answers(store)
+        await asyncio.sleep(_FORGET_SECONDS)

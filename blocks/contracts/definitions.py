@@ -1,0 +1,50 @@
+"""What a tenant may say about how it wants a workflow run.
+
+Here, unlike in records, nothing unknown is passed over: a misspelt rule would ask nobody for approval.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Approvers, EscalationStep, Part
+
+TIMEOUT_SECONDS_MAX = 7 * 24 * 3600.0
+
+Timeout = Annotated[float, msgspec.Meta(gt=0, le=TIMEOUT_SECONDS_MAX)]
+
+
+class WantedStep(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one step counts; what is not said is the platform's."""
+
+    critical: bool | None = None
+    """Whether its failure fails the execution."""
+    timeout_seconds: Timeout | None = None
+
+
+class WantedApprovers(Approvers, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class WantedPolicy(ApprovalPolicy, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    approvers: WantedApprovers = WantedApprovers()
+
+
+class WantedEscalation(EscalationStep, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    approvers: WantedApprovers
+
+
+class WantedRule(ApprovalRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    policy: WantedPolicy = WantedPolicy()
+    escalations: list[WantedEscalation] = msgspec.field(default_factory=list)  # type: ignore[assignment] # only read
+
+
+class WantedDefinition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a tenant wants of a workflow, as a whole; what is not said is the platform's."""
+
+    enabled: bool = True
+    """Whether events start executions; those that come meanwhile start none later."""
+    step_timeout_seconds: Timeout | None = None
+    """How long every step may take that says nothing of its own."""
+    steps: dict[str, WantedStep] = msgspec.field(default_factory=dict)
+    approval: WantedRule | None = None

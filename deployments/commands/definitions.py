@@ -1,0 +1,79 @@
+"""`orchestrator definitions show | set | reset`"""
+
+from typing import BinaryIO
+
+import click
+
+from deployments.commands.executions import tenant_option
+
+version_option = click.option("--if-version", type=click.IntRange(min=0), help="Only if it is at this version.")
+as_option = click.option("--as", "actor", envvar="ORCHESTRATOR_USER", show_envvar=True, help="Who changes it.")
+json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
+
+
+@click.group()
+def definitions() -> None:
+    """Say how a tenant wants its opportunity analyses run: steps, deadlines, approval rule, on or off.
+
+    \b
+    Examples:
+      orchestrator definitions show --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator definitions set rule.yaml --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+
+
+@definitions.command("show")
+@tenant_option
+@json_option
+def show(tenant: str, as_json: bool) -> None:
+    """Show what holds for executions that start now.
+
+    \b
+    Examples:
+      orchestrator definitions show --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    import asyncio
+
+    from deployments.definition_records import print_definition, read
+
+    print_definition(asyncio.run(read(tenant)), as_json=as_json)
+
+
+@definitions.command("set")
+@click.argument("file", type=click.File("rb"))
+@tenant_option
+@as_option
+@version_option
+@json_option
+def set_definition(file: BinaryIO, tenant: str, actor: str | None, if_version: int | None, as_json: bool) -> None:
+    """Set it to what FILE says (YAML or JSON; - reads from stdin); what FILE leaves out is the platform's default.
+
+    \b
+    Examples:
+      orchestrator definitions set rule.yaml --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      echo '{"enabled": false}' | orchestrator definitions set - --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    import asyncio
+
+    from deployments.definition_records import print_definition, write
+
+    print_definition(asyncio.run(write(tenant, file.read(), actor, if_version)), as_json=as_json)
+
+
+@definitions.command("reset")
+@tenant_option
+@as_option
+@version_option
+@json_option
+def reset(tenant: str, actor: str | None, if_version: int | None, as_json: bool) -> None:
+    """Go back to the platform's defaults.
+
+    \b
+    Examples:
+      orchestrator definitions reset --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    import asyncio
+
+    from deployments.definition_records import print_definition, reset
+
+    print_definition(asyncio.run(reset(tenant, actor, if_version)), as_json=as_json)

@@ -1,0 +1,82 @@
+"""Workflow definitions for a person at a terminal: read from files, shown as what holds."""
+
+import click
+import msgspec
+import yaml
+from rich.table import Table
+
+from blocks import definitions
+from blocks.contracts.analysis import ANALYSIS_STEPS
+from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.definitions import WantedDefinition
+from blocks.contracts.records import WorkflowDefinition
+from blocks.services import open_store
+from blocks.settings import load_settings
+from deployments.execution_records import console
+
+
+async def read(tenant_id: str) -> WorkflowDefinition:
+    settings = load_settings()
+    async with open_store(settings) as store:
+        return await definitions.read_definition(store, tenant_id, settings)
+
+
+async def write(tenant_id: str, text: bytes, actor: str | None, version: int | None) -> WorkflowDefinition:
+    """What the text says is in force. Raises `InvalidDefinition` and `Stale`, with readable messages."""
+    wanted, settings = _wanted(text), load_settings()
+    async with open_store(settings) as store:
+        return await definitions.set_definition(store, tenant_id, settings, wanted, by=actor, version=version)
+
+
+async def reset(tenant_id: str, actor: str | None, version: int | None) -> WorkflowDefinition:
+    settings = load_settings()
+    async with open_store(settings) as store:
+        return await definitions.reset_definition(store, tenant_id, settings, by=actor, version=version)
+
+
+def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(definition), indent=2))
+        return
+    out, facts = console(), Table.grid(padding=(0, 2))
+    changed = f"{definition.updated_at:%Y-%m-%d %H:%M:%S}Z" if definition.updated_at else None
+    for name, value in {
+        "workflow": definition.id,
+        "version": f"{definition.version}{' (the platform’s defaults)' if definition.is_default else ''}",
+        "changed": " by ".join(filter(None, (changed, definition.updated_by))),
+        "events": "start executions" if definition.enabled else "[yellow]start nothing[/]",
+        "approval": _rule(definition.approval),
+    }.items():
+        if value:
+            facts.add_row(f"[dim]{name}[/]", value)
+    out.print(facts)
+    out.print()
+    steps = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("STEP", "CRITICAL", "TIMEOUT"):
+        steps.add_column(heading, no_wrap=True)
+    for step in ANALYSIS_STEPS:
+        timeout = definition.step_timeouts.get(step.name, definition.step_timeout_seconds)
+        steps.add_row(step.name, "yes" if step.name in definition.critical_steps else "no", f"{timeout:g} s")
+    out.print(steps)
+
+
+def _rule(rule: ApprovalRule) -> str:
+    if not rule.enabled:
+        return "nobody is asked"
+    conditions = " and ".join(f"{one.path} {one.op} {one.value}" for one in rule.every_condition) or "always"
+    approvers = rule.policy.approvers
+    who = ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody"
+    return f"if {conditions}: {rule.policy.quorum} of {who}"
+
+
+def _wanted(text: bytes) -> WantedDefinition:
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise click.BadParameter(
+            f"is neither YAML nor JSON: {' '.join(str(error).split())}", param_hint="FILE"
+        ) from None
+    try:
+        return msgspec.convert(tree, WantedDefinition)
+    except msgspec.ValidationError as error:
+        raise click.BadParameter(str(error), param_hint="FILE") from None

@@ -1,0 +1,41 @@
+"""How much happens in a run of the chaos driver."""
+
+import msgspec
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """So many events at such a rate, and so many faults spread over that time."""
+
+    events: int
+    per_second: float
+    kills: int
+    """SIGKILLs of listeners, workers and the api."""
+    broker_restarts: int
+    server_restarts: int
+    """Of Prefect's server, by SIGKILL."""
+    freezes: int
+    """A listener or worker is stopped for longer than it takes to be given up, and goes on then."""
+    cuts: int
+    """The broker closes every connection."""
+    listeners: int = 2
+    workers: int = 2
+    tenants: int = 6
+    settle_seconds: float = 180.0
+    """How long it may take, after the last fault, until everything has ended."""
+
+    @property
+    def seconds(self) -> float:
+        return self.events / self.per_second
+
+    @property
+    def faults(self) -> int:
+        return self.kills + self.broker_restarts + self.server_restarts + self.freezes + self.cuts
+
+
+PROFILES = {
+    "smallest": Profile(
+        events=60, per_second=1.5, kills=3, broker_restarts=1, server_restarts=1, freezes=0, cuts=0, tenants=3
+    ),
+    "ci": Profile(events=300, per_second=2.5, kills=8, broker_restarts=2, server_restarts=1, freezes=1, cuts=1),
+    "soak": Profile(events=10_000, per_second=7, kills=64, broker_restarts=14, server_restarts=7, freezes=6, cuts=6),
+}

@@ -1,0 +1,88 @@
+"""What the outside world does during a run: it publishes until the broker confirms, cancels and decides."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import httpx
+
+from blocks.contracts import ids
+from blocks.ports import Message, Unavailable
+from tests.chaos.plan import Plan, Publish, Wish, WishKind
+from tests.chaos.system import ChaosSystem
+
+_AGAIN_SECONDS, _ASK_AGAIN_SECONDS = 0.5, 2.0
+_ENDS: Mapping[WishKind, str] = {"cancelled": "cancelled", "approved": "completed", "rejected": "failed"}
+
+
+class Traffic:
+    """Carries out the publishes and wishes of a plan. Nothing is left to chance here but the system's answers."""
+
+    def __init__(self, system: ChaosSystem, plan: Plan) -> None:
+        self._system = system
+        self._plan = plan
+        self.sent: dict[str, float] = {}
+        """Confirmed message to the moment (seconds since 1970) at which it was first published successfully."""
+        self.wanted: dict[str, tuple[str, ...]] = {}
+        """Executions of which a wish came true, or may have, to the statuses they may end in."""
+
+    async def flow(self, began: float) -> None:
+        """All is published and confirmed, and every wish was answered."""
+        async with httpx.AsyncClient(timeout=20) as client, asyncio.TaskGroup() as group:
+            for wish in self._plan.wishes:
+                group.create_task(self._wish(client, wish, began))
+            for publish in self._plan.publishes:
+                await _until(began + publish.at)
+                group.create_task(self._publish(publish))
+
+    async def _publish(self, publish: Publish) -> None:
+        for message in publish.messages:
+            await self._publish_until_confirmed(message)
+
+    async def _publish_until_confirmed(self, message: Message) -> None:
+        while True:
+            now = time.time()
+            try:
+                await self._system.bus.publish(message, required=True)
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                self.sent.setdefault(message.id, now)
+                return
+
+    async def _wish(self, client: httpx.AsyncClient, wish: Wish, began: float) -> None:
+        """Asked until it is granted, or refused because the execution has ended or the approval was decided.
+
+        One key for all tries: the wish comes true once. A refusal after a try that found neither
+        success nor nothing (no answer, 5xx) says that this try, or the execution itself, was faster.
+        """
+        await _until(began + wish.at)
+        unclear = False
+        while (status := await self._ask(client, wish)) not in (200, 409):
+            unclear = unclear or status != 404
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        if status == 200:
+            self.wanted[wish.execution_id] = (_ENDS[wish.kind],)
+        elif unclear:
+            self.wanted[wish.execution_id] = (_ENDS[wish.kind], "completed")
+
+    async def _ask(self, client: httpx.AsyncClient, wish: Wish) -> int:
+        """The status; 0 if there was no answer, or none of this request's own yet."""
+        path, body = _request(wish)
+        headers = {"X-Tenant-ID": wish.tenant_id, "X-User-ID": "ann", "Idempotency-Key": f"chaos-{wish.execution_id}"}
+        try:
+            response = await client.post(self._system.url(path), json=body, headers=headers)
+        except httpx.HTTPError:
+            return 0
+        return 0 if "IDEMPOTENCY_IN_PROGRESS" in response.text else response.status_code
+
+
+def _request(wish: Wish) -> tuple[str, dict[str, str]]:
+    if wish.kind == "cancelled":
+        return f"/api/v1/executions/{wish.execution_id}/cancel", {"reason": "chaos"}
+    approval_id = ids.approval_id(wish.execution_id, "analysis")
+    return f"/api/v1/hitl/approvals/{approval_id}/decisions", {"outcome": wish.kind, "reason": "chaos"}
+
+
+async def _until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - time.time()))
