@@ -6,6 +6,7 @@ from litestar.di import Provide
 from api.actor import provide_actor
 from api.approval_actions import claim, delegate, extend, release, remind, withdraw
 from api.approval_decisions import approve, reject, take_decision, take_decisions
+from api.approval_desk import provide_approval
 from api.approval_links import make_link, show_link, use_link
 from api.approval_page import decide_on_page, show_page
 from api.approvals import create_approval, list_approvals, read_approval, read_history
@@ -48,5 +49,9 @@ def _for_users(prefix: str, store: RecordStore) -> Router:
     return Router(
         prefix,
         route_handlers=[*READING, idempotent(store, *CHANGING)],
-        dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
+        dependencies={
+            "tenant_id": Provide(provide_tenant_id),
+            "actor": Provide(provide_actor),
+            "approval": Provide(provide_approval),
+        },
     )

@@ -1,0 +1,66 @@
+"""The approval that a path names, in the hands of whoever acts on it."""
+
+import msgspec
+from litestar import Response, post
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from api import examples
+from api.approval_documents import Approval
+from api.approvals import ApprovalPath, shown
+from api.errors import ApprovalChanged, ApprovalNotFound
+from api.etags import IfMatch, wanted_version
+from api.idempotency import KEY_ERRORS
+from api.openapi import documented
+from api.records import Bus, Engine, Store
+from api.tenancy import TenantId
+from blocks import approvals
+from blocks.approvals import Change
+from blocks.contracts.envelope import canonical_uuid
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
+
+
+class ApprovalInHand(msgspec.Struct, frozen=True):
+    """One approval of the tenant, if it is still at the version that the request insists on."""
+
+    store: RecordStore
+    bus: EventBus
+    flow_runs: FlowRuns
+    tenant_id: str
+    id: str
+    version: int | None
+
+    async def change(self, make: Change) -> Response[Approval]:
+        """What `make` makes of it is on the record, or raises; so do `ApprovalNotFound` and `ApprovalChanged`."""
+        try:
+            stored = await approvals.change(self.store, self.tenant_id, self.id, make, version=self.version)
+        except NotFound:
+            raise ApprovalNotFound from None
+        except Stale:
+            raise ApprovalChanged from None
+        return shown(await approvals.follow_up(self.store, self.bus, self.flow_runs, stored))
+
+
+InHand = SkipValidation[NamedDependency[ApprovalInHand]]
+"""The approval that the path names, as a route's argument."""
+
+
+async def provide_approval(
+    store: Store, bus: Bus, flow_runs: Engine, tenant_id: TenantId, approval_id: ApprovalPath, if_match: IfMatch = None
+) -> ApprovalInHand:
+    """Raises `ApprovalNotFound` for what is no id, `InvalidRequest` for what is no ETag."""
+    known_id, version = canonical_uuid(approval_id), wanted_version(if_match)
+    if known_id is None:
+        raise ApprovalNotFound
+    return ApprovalInHand(store, bus, flow_runs, tenant_id, known_id, version)
+
+
+def action(word: str, summary: str, *errors: type[Exception]) -> post:
+    """Declares the route that does this to an approval and answers with it."""
+    return post(
+        f"/hitl/approvals/{{approvalId:str}}/{word}",
+        status_code=200,
+        summary=summary,
+        tags=["Approvals"],
+        responses=documented(examples.APPROVAL, ApprovalNotFound, ApprovalChanged, *errors, *KEY_ERRORS),
+    )
