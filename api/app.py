@@ -6,6 +6,7 @@ from litestar.di import Provide
 from api import health
 from api.actor import provide_actor
 from api.approval_routes import approval_routes
+from api.authentication import authentication
 from api.definitions import read_definition, reset_definition, set_definition
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
@@ -23,6 +24,7 @@ from api.job_metrics import JobMetrics
 from api.jobs import list_jobs, trigger_job
 from api.metrics import metrics
 from api.openapi import openapi_config
+from api.permissions import check_role
 from api.request_observer import RequestObserver
 from api.tenancy import provide_tenant_id
 from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
@@ -70,12 +72,15 @@ def create_app(
             "flow_runs": _given(flow_runs),
             "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
             "probes": _given(probes),
+            "metrics_token": _given(settings.metrics.bearer_token),
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
             "schedules": _given(settings.batch_jobs),
             "job_metrics": _given(JobMetrics(store)),
             "service": _given(settings.module.name),
         },
+        middleware=[authentication(settings.auth, store)],
+        guards=[check_role],
         exception_handlers={Exception: answer_error},
         request_max_body_size=MAX_EVENT_BYTES,
         openapi_config=openapi_config(settings.module),

@@ -7,13 +7,14 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from api import examples
-from api.actor import Actor, Caller
+from api.actor import Caller
 from api.approval_documents import Approval, DecisionBody, ManyDecisions, OneOfMany, Verdict, approval_of
 from api.approvals import ApprovalPath, shown
 from api.bulk_documents import ManyResults, OneResult
-from api.errors import ActorMissing, ApprovalChanged, ApprovalNotFound, answer_of, body_of
+from api.errors import ActorMissing, ApprovalChanged, ApprovalNotFound, NotThisUser, answer_of, body_of
 from api.etags import IfMatch, wanted_version
 from api.idempotency import KEY_ERRORS
+from api.identity import Actor
 from api.openapi import documented
 from api.records import Bus, Engine, Store
 from api.tenancy import TenantId
@@ -44,7 +45,7 @@ DECISION_ERRORS = (
     *KEY_ERRORS,
 )
 
-_DOCUMENTED = documented(examples.APPROVAL, *DECISION_ERRORS)
+_DOCUMENTED = documented(examples.APPROVAL, *DECISION_ERRORS, NotThisUser)
 
 
 @post(
@@ -179,7 +180,9 @@ def _in_the_older_words() -> Iterator[None]:
 
 
 def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
-    return Vote(actor=data.decided_by, roles=actor.roles, outcome=outcome, channel="api", reason=data.comment)
+    return Vote(
+        actor=actor.deciding(data.decided_by), roles=actor.roles, outcome=outcome, channel="api", reason=data.comment
+    )
 
 
 def _vote(data: DecisionBody, actor: Actor) -> Vote:

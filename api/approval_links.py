@@ -1,6 +1,7 @@
 """Links that let one person decide one approval once, without an account here.
 
-Whoever holds a link decides as its recipient, so the token is shown once, to who asked for it, and never logged.
+Whoever holds a link decides as its recipient, so the token is shown once, to who asked for it, and never logged. Who
+asks is the recipient, or a service that acts for users: nobody else may take another's vote in hand.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from api.actor import Caller
 from api.approval_decisions import DECISION_ERRORS, decide
 from api.approval_documents import Approval, DecisionBody, approval_of
 from api.approvals import ApprovalPath, shown
-from api.errors import ApprovalNotFound, InvalidRequest, LinkForbids, Problem
+from api.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotThisUser, Problem
 from api.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
 from api.openapi import documented
 from api.records import Bus, Engine, Store, find
@@ -41,7 +42,7 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
     status_code=201,
     summary="Make a link",
     tags=["Approvals"],
-    responses=documented(LINK, ApprovalNotFound, NotAnApprover, SelfApproval, LinksDisabled, status=201),
+    responses=documented(LINK, ApprovalNotFound, NotAnApprover, SelfApproval, NotThisUser, LinksDisabled, status=201),
 )
 async def make_link(
     store: Store,
@@ -53,6 +54,7 @@ async def make_link(
 ) -> Link:
     """Through the link, its recipient can see the approval, and decide it once until the link expires."""
     secret, who, known_id = signed_links.secret_of(link_secret), actor.named, canonical_uuid(approval_id)
+    actor.check_may_stand_in_for(data.recipient)
     if known_id is None:
         raise ApprovalNotFound
     now = utc_now()

@@ -10,6 +10,7 @@ from api.approval_desk import provide_approval
 from api.approval_links import make_link, show_link, use_link
 from api.approval_page import decide_on_page, show_page
 from api.approvals import create_approval, list_approvals, read_approval, read_history
+from api.authentication import PUBLIC
 from api.idempotency import idempotent
 from api.tenancy import provide_tenant_id
 from blocks.ports import RecordStore
@@ -33,7 +34,7 @@ CHANGING = (
 )
 
 THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
-"""The link names the tenant and the user."""
+"""The link is the credential: it names the tenant and the user."""
 
 
 def approval_routes(store: RecordStore) -> list[Router]:
@@ -41,7 +42,7 @@ def approval_routes(store: RecordStore) -> list[Router]:
     return [
         router
         for prefix in PREFIXES
-        for router in (_for_users(prefix, store), Router(prefix, route_handlers=THROUGH_LINKS))
+        for router in (_for_users(prefix, store), Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC))
     ]
 
 

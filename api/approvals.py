@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from api import examples
-from api.actor import Actor, Caller
+from api.actor import Caller
 from api.approval_documents import (
     Approval,
     ApprovalHistory,
@@ -21,6 +21,7 @@ from api.approval_documents import (
 from api.errors import ApprovalNotFound, ExecutionEnded, InvalidRequest, Problem
 from api.etags import etag_of
 from api.idempotency import KEY_ERRORS
+from api.identity import Actor
 from api.openapi import documented
 from api.parameters import one_of, text
 from api.records import Bus, Store, find

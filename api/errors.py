@@ -26,6 +26,33 @@ from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
 logger = logging.getLogger(__name__)
 
 
+class CredentialMissing(Exception):
+    """The request shows no credential."""
+
+
+class CredentialInvalid(Exception):
+    """The credential is not believed; the message says why, for our log."""
+
+
+class CredentialExpired(CredentialInvalid):
+    """The credential was ours or the platform's, and its time is over."""
+
+
+class TenantMismatch(Exception):
+    """The request names another tenant than its credential."""
+
+
+class RoleMissing(Exception):
+    """The credential lacks the role that the route needs."""
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(f"This needs the role {needed}")
+
+
+class NotThisUser(Exception):
+    """The request names another user than its credential, and is not from a service that may."""
+
+
 class TenantMissing(Exception):
     """The request names no tenant."""
 
@@ -144,15 +171,23 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
+_BEARER = {"WWW-Authenticate": "Bearer"}
+
 ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     approval_decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    CredentialMissing: Answer(401, "UNAUTHORIZED", "A credential is required: Authorization: Bearer …", _BEARER),
+    CredentialInvalid: Answer(401, "UNAUTHORIZED", "The credential is not valid", _BEARER),
+    CredentialExpired: Answer(401, "UNAUTHORIZED", "The credential has expired", _BEARER),
+    TenantMismatch: Answer(401, "UNAUTHORIZED", "The tenant is not the credential's"),
     ActorMissing: Answer(401, "UNAUTHORIZED", "User ID is required"),
     TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
     TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
+    RoleMissing: Answer(403, "FORBIDDEN", "This needs a role that the credential lacks"),
+    NotThisUser: Answer(403, "FORBIDDEN", "The credential is another user's than the request names"),
     NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
     approval_decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
     approval_decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
@@ -229,6 +264,8 @@ def body_of(error: Exception) -> ErrorBody:
             return ErrorBody(code=answer.code, message=str(error), decision=winner)
         case NotRetryable() | NotRerunnable():
             return ErrorBody(code=answer.code, message=f"{answer.message}: {error.reason}")
+        case RoleMissing():
+            return ErrorBody(code=answer.code, message=str(error))
         case _:
             return ErrorBody(code=answer.code, message=answer.message, details=_problems(error) or None)
 

@@ -10,6 +10,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.authentication import PUBLIC
 from api.documents import Document
 from api.openapi import success
 from blocks.clock import utc_now
@@ -61,7 +62,14 @@ _NOT_READY = Readiness(
 )
 
 
-@get("/health", summary="Is this process alive?", tags=["Operation"], responses={200: success(_HEALTH)})
+@get(
+    "/health",
+    summary="Is this process alive?",
+    tags=["Operation"],
+    responses={200: success(_HEALTH)},
+    opt=PUBLIC,
+    security=[],
+)
 async def health(service: ServiceName) -> Health:
     """Answers as long as the process does, whatever its surroundings: restart the process when this stops."""
     return Health(status="healthy", timestamp=utc_now(), service=service)
@@ -72,6 +80,8 @@ async def health(service: ServiceName) -> Health:
     summary="Does every part work?",
     tags=["Operation"],
     responses={200: success(_READY), 503: success(_NOT_READY, "At least one part does not work")},
+    opt=PUBLIC,
+    security=[],
 )
 async def ready(service: ServiceName, probes: ProbesOfApp) -> Response[Readiness]:
     """Asks every part at once, each for at most two seconds: 200 when all of them work, 503 when one does not.

@@ -19,12 +19,10 @@ from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec.structs import replace
 
-from api.actor import USER_HEADER
 from api.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
-from api.tenancy import HEADER as TENANT_HEADER
+from api.identity import USER_HEADER, Identity
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.queries import every, tenants
@@ -74,10 +72,11 @@ class Idempotency(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request: Request[Any, Any, Any] = Request(scope, receive)
-        tenant_id = canonical_uuid(request.headers.get(TENANT_HEADER, ""))
-        if HEADER in request.headers and tenant_id:
-            await self._answer_once(await _wanted(request, tenant_id), scope, receive, send, next_app)
-        else:  # without a tenant, the route answers what is missing
+        if HEADER in request.headers:
+            # Guards come after middleware; who may not make a request may not have its answer either.
+            await scope["route_handler"].authorize_connection(request)
+            await self._answer_once(await _wanted(request), scope, receive, send, next_app)
+        else:
             await next_app(scope, receive, send)
 
     async def _answer_once(
@@ -131,10 +130,12 @@ async def forget_old_answers(store: RecordStore) -> int:
     return forgotten
 
 
-async def _wanted(request: Request[Any, Any, Any], tenant_id: str) -> IdempotencyRecord:
+async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
+    tenant_id = request.user.tenant_id
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
-    who = request.headers.get(USER_HEADER, "").encode()  # nobody gets the answer to somebody else's decision
-    said = (who, request.scope["raw_path"], request.scope["query_string"], await request.body())
+    # Nobody gets the answer to somebody else's decision.
+    who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
+    said = (*who, request.scope["raw_path"], request.scope["query_string"], await request.body())
     return IdempotencyRecord(
         id=ids.idempotency_id(tenant_id, route, key),
         tenant_id=tenant_id,

@@ -1,30 +1,43 @@
-"""`/metrics`: how many requests, how answered, how fast; in the text format of Prometheus.
+"""`/metrics`: what this process counts, in the text format of Prometheus."""
 
-Names, labels and buckets are those that the platform's dashboards already read.
-"""
+import hmac
+from typing import Any
 
-from litestar import get
+from litestar import Request, get
+from litestar.datastructures import Headers
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
-from prometheus_client import Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import generate_latest
 
+from api.authentication import PUBLIC, bearer
+from api.errors import CredentialInvalid
 from api.job_metrics import JobMetrics
-
-# They would double the series, and no dashboard reads them.
-disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no annotation here
-
-HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests answered", ["method", "route", "status"])
-HTTP_REQUEST_DURATION = Histogram(
-    "http_request_duration_seconds",
-    "Seconds from the first byte of a request to the last of its response",
-    ["method", "route"],
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
 
 MetricsOfJobs = SkipValidation[NamedDependency[JobMetrics]]
 
 
-@get("/metrics", summary="Metrics for Prometheus", tags=["Operation"], media_type="text/plain; version=0.0.4")
-async def metrics(job_metrics: MetricsOfJobs) -> str:
-    """Every metric of this process, and of the batch jobs whoever triggered them; one per line."""
+MetricsToken = NamedDependency[str]
+"""The setting `metrics.bearer_token`."""
+
+
+@get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    tags=["Operation"],
+    media_type="text/plain; version=0.0.4",
+    opt=PUBLIC,
+    security=[],
+)
+async def metrics(request: Request[Any, Any, Any], job_metrics: MetricsOfJobs, metrics_token: MetricsToken) -> str:
+    """Every metric of this process, and of the batch jobs whoever triggered them; one per line.
+
+    With `METRICS_BEARER_TOKEN` set, only for who sends it as `Authorization: Bearer …`; otherwise 401.
+    """
+    if metrics_token:
+        _check(request.headers, metrics_token)
     return generate_latest().decode() + await job_metrics.text()
+
+
+def _check(headers: Headers, token: str) -> None:
+    if not hmac.compare_digest(bearer(headers).encode(), token.encode()):
+        raise CredentialInvalid("this is not the token of /metrics")

@@ -9,11 +9,25 @@ from litestar import MediaType, Response, Router
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Components, Example, SecurityScheme
 
+from api.authentication import PUBLIC
 from api.docs_page import DocsPage
 from api.documents import Document
-from api.errors import ANSWERS, ErrorEnvelope, InvalidRequest, Problem, TenantMalformed, TenantMissing, envelope
+from api.errors import (
+    ANSWERS,
+    CredentialExpired,
+    CredentialInvalid,
+    CredentialMissing,
+    ErrorEnvelope,
+    InvalidRequest,
+    Problem,
+    RoleMissing,
+    TenantMalformed,
+    TenantMismatch,
+    TenantMissing,
+    envelope,
+)
 from blocks.ports import Throttled, Unavailable
 from blocks.settings import Module
 
@@ -21,15 +35,26 @@ DESCRIPTION = """\
 What the workflow orchestrator does for a tenant: its executions, their steps and results, and the approvals they wait
 for.
 
-Every route under /api/v1 needs the header X-Tenant-ID and shows that tenant's data only; another tenant's id is
-answered like an unknown one. The header is trusted: put the API behind a gateway that authenticates the caller and sets
-it.
+Every request shows a credential, Authorization: Bearer followed by a token of the platform or an API key, and names the
+credential's tenant in the header X-Tenant-ID. It sees that tenant's data only; another tenant's id is answered like an
+unknown one. Each route needs a role: viewer, operator, approver or admin.
 
 Every error has the body {"error": {"code", "message", "details"?}}; the code is stable, the message is for people.
 Every response carries an x-request-id: the one that was sent, or a new one.
 """
 
-TENANT_ROUTE_ERRORS = (InvalidRequest, TenantMissing, TenantMalformed, Throttled, Unavailable)
+TENANT_ROUTE_ERRORS = (
+    InvalidRequest,
+    CredentialMissing,
+    CredentialInvalid,
+    CredentialExpired,
+    TenantMissing,
+    TenantMismatch,
+    TenantMalformed,
+    RoleMissing,
+    Throttled,
+    Unavailable,
+)
 _PROBLEM = Problem(field="limit", message="Expected int <= 100", source="query")
 
 
@@ -38,10 +63,17 @@ def openapi_config(module: Module) -> OpenAPIConfig:
         title=module.name,
         version=module.version,
         description=DESCRIPTION,
+        components=Components(security_schemes={"bearer": _BEARER}),
+        security=[{"bearer": []}],
         use_handler_docstrings=True,
         render_plugins=[DocsPage(path="/"), JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
-        openapi_router=Router("/docs", route_handlers=[], include_in_schema=False, after_request=_refuse_unknown_page),
+        openapi_router=Router(
+            "/docs", route_handlers=[], include_in_schema=False, after_request=_refuse_unknown_page, opt=PUBLIC
+        ),
     )
+
+
+_BEARER = SecurityScheme(type="http", scheme="bearer", description="A token of the platform (JWT), or an API key")
 
 
 def documented(example: Document, *errors: type[Exception], status: int = 200) -> dict[int, ResponseSpec]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.metrics import HTTP_REQUEST_DURATION, HTTP_REQUESTS
+from api.http_metrics import HTTP_REQUEST_DURATION, HTTP_REQUESTS
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from api.app import create_app
 from api.health import Probes
 from api.liveness import expect_process
 from api.mirror import run_mirror
+from blocks.auth_settings import GATEWAY, announce, modes_of
 from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.services import open_bus, open_store
@@ -36,6 +37,8 @@ async def run_api(settings: Settings) -> None:
     says so, and who needs them is answered 503. Raises `PortInUse`, and `BadSetting` for an address that is not ours.
     """
     with listening_socket(settings.server) as listening:
+        level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
+        logger.log(level, "%s", announce(settings.auth))
         async with (
             open_store(settings) as store,
             open_bus(settings, "api") as bus,

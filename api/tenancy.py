@@ -1,12 +1,12 @@
-"""Whose request is this: every `/api/v1` route is given the tenant by this module alone.
+"""Whose data a request is about: the tenant of its credential, and `X-Tenant-ID` must say the same.
 
-The `X-Tenant-ID` header is trusted: the API does not authenticate yet. A gateway must set it and remove what the client
-sent. Another tenant's id is answered exactly like an unknown one, because no store method sees past its tenant.
+Another tenant's id is answered exactly like an unknown one, because no store method sees past its tenant.
 """
 
 from typing import Annotated, Any
 
 from litestar import Request
+from litestar.datastructures import Headers
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
@@ -19,24 +19,33 @@ TenantId = NamedDependency[str]
 """The tenant of the request: a UUID in lower case."""
 
 TenantHeader = Annotated[
-    # Optional for Litestar, so that its absence is answered here (401) and not as an invalid request (400);
-    # required in the document, which is what callers read.
+    # Optional for Litestar: its absence was answered before (401). Required in the document, which callers read.
     str | None,
     HeaderParameter(
         name=HEADER,
-        description="The tenant, a UUID. Set by the gateway.",
+        description="The tenant, a UUID: the one of the credential.",
         schema_extra={"one_of": None, "type": "string", "format": "uuid"},
     ),
 ]
 
 
 async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: TenantHeader) -> str:
-    """Raises `TenantMissing`, `TenantMalformed`, or `InvalidRequest` when two headers name a tenant each."""
-    if not x_tenant_id:
-        raise TenantMissing
-    if len(request.headers.getall(HEADER)) > 1:
+    """The tenant of the credential; the header was compared with it before any route was reached."""
+    tenant_id: str = request.user.tenant_id
+    return tenant_id
+
+
+def tenant_in(headers: Headers) -> str:
+    """The tenant that the header names.
+
+    Raises `TenantMissing`, `TenantMalformed`, or `InvalidRequest` when two headers name a tenant each.
+    """
+    values = headers.getall(HEADER, [])
+    if len(values) > 1:
         raise InvalidRequest(Problem(field=HEADER, message="must be given once", source="header"))
-    tenant_id = canonical_uuid(x_tenant_id)
+    if not values or not values[0]:
+        raise TenantMissing
+    tenant_id = canonical_uuid(values[0])
     if tenant_id is None:
         raise TenantMalformed
     return tenant_id

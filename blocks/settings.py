@@ -37,6 +37,28 @@ class Server(_Section, frozen=True, kw_only=True):
     port: Port
 
 
+class Auth(_Section, frozen=True, kw_only=True):
+    """How callers of the API show who they are; `blocks.auth_settings` says which values go together."""
+
+    mode: str
+    default_roles: str
+    jwt_secret: str
+    jwt_jwks: str
+    jwt_algorithms: str
+    jwt_issuer: str
+    jwt_audience: str
+
+    def __repr__(self) -> str:
+        return f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={self.jwt_jwks!r})"
+
+
+class Metrics(_Section, frozen=True, kw_only=True):
+    bearer_token: str
+
+    def __repr__(self) -> str:
+        return "Metrics(bearer_token='***')"
+
+
 class CosmosDb(_Section, frozen=True, kw_only=True):
     endpoint: str
     key: str
@@ -148,6 +170,8 @@ class Settings(_Section, frozen=True, kw_only=True):
     log_level: str
     module: Module
     server: Server
+    auth: Auth
+    metrics: Metrics
     cosmos_db: CosmosDb
     rabbitmq: RabbitMQ
     prefect: Prefect
@@ -227,7 +251,7 @@ def _explain(error: str, tree: dict[str, Any]) -> str:
     value: Any = tree
     for key in match[2].split("."):
         value = value.get(key) if isinstance(value, dict) else None
-    shown = "***" if match[2].endswith(("key", "url", "secret")) else repr(value)
+    shown = "***" if match[2].endswith(("key", "url", "secret", "token")) else repr(value)
     return f"setting {match[2] or '(top level)'} is {shown}: {match[1][0].lower()}{match[1][1:]}"
 
 
@@ -247,7 +271,15 @@ def _check(settings: Settings) -> None:
         raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    _check_auth(settings.auth)
     _check_schedules(settings.batch_jobs)
+
+
+def _check_auth(auth: Auth) -> None:
+    from blocks.auth_settings import problem_of
+
+    if problem := problem_of(auth):
+        raise BadSetting(problem)
 
 
 def _check_schedules(batch_jobs: BatchJobs) -> None:

@@ -13,6 +13,7 @@ from deployments.commands.emit import emit
 from deployments.commands.executions import executions
 from deployments.commands.information import schemas, settings, version
 from deployments.commands.jobs import jobs
+from deployments.commands.keys import keys
 from deployments.commands.processes import api, listener, simulators, worker
 from deployments.commands.up import up
 from deployments.commands.webhooks import webhooks
@@ -27,6 +28,7 @@ COMMANDS = (
     jobs,
     dispatch,
     webhooks,
+    keys,
     bootstrap,
     api,
     listener,

@@ -19,6 +19,7 @@ from blocks.ports import Unroutable
 from blocks.services import open_bus
 from blocks.settings import Settings
 from deployments import prefect_server
+from deployments.demo_credential import curl_options, demo_headers
 from deployments.demo_display import progress_display
 from deployments.execution_records import print_execution, read_execution
 from deployments.local.own_stack import own_stack
@@ -68,8 +69,10 @@ async def _watch(settings: Settings, event: Event[EventData], opportunity_id: st
     """The execution, once it has ended, as the API tells it."""
     deadline = time.monotonic() + limit_seconds
     execution: JsonObject | None = None
-    headers = {"X-Tenant-ID": event.tenant_id}
-    async with httpx.AsyncClient(base_url=f"{api_url(settings)}/api/v1", headers=headers, timeout=10) as client:
+    async with (
+        demo_headers(settings, event.tenant_id) as headers,
+        httpx.AsyncClient(base_url=f"{api_url(settings)}/api/v1", headers=headers, timeout=10) as client,
+    ):
         with progress_display(event.timestamp) as display:
             while execution is None or execution["status"] not in TERMINAL:
                 if time.monotonic() > deadline:
@@ -109,7 +112,7 @@ async def _show(settings: Settings, execution: JsonObject, published_at: datetim
         say_plainly(f"\nFrom published to completed: {(completed_at - published_at).total_seconds():.2f} s\n")
     record, steps = await read_execution(execution["tenantId"], execution["id"])
     print_execution(record, steps, as_json=False)
-    say_plainly(f"\nAPI         curl -H 'X-Tenant-ID: {record.tenant_id}' \\")
+    say_plainly(f"\nAPI         curl {curl_options(settings, record.tenant_id)} \\")
     say_plainly(f"                 {api_url(settings)}/api/v1/executions/{record.id}")
     if record.flow_run_id:
         say_plainly(f"Prefect UI  {prefect_server.ui_url(settings)}/runs/flow-run/{record.flow_run_id}")

@@ -336,3 +336,26 @@ class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
     def is_free(self) -> bool:
         """True once a request has ended without an answer that counts: the key may be used for any other."""
         return self.held_until is None and self.answer is None
+
+
+class ApiKeyRecord(Record, frozen=True, kw_only=True, tag="api-key"):
+    """A key to the API, under the system tenant, found by the key's prefix; the key itself is nowhere in it."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    tenant: str
+    """Whose data the key opens."""
+    prefix: str
+    name: str
+    roles: list[str]
+    acts_for_users: bool = False
+    """Whether its holder may say in whose name a request is made."""
+    digest: str
+    """SHA-256 of the whole key."""
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    """To the minute."""
+
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked_at is None and now < self.expires_at

@@ -60,6 +60,8 @@ def settings() -> None:
     tree = msgspec.to_builtins(load_settings())
     tree["rabbitmq"]["url"] = masked_url(tree["rabbitmq"]["url"])
     tree["cosmos_db"]["key"] = "***" if tree["cosmos_db"]["key"] else ""
+    tree["auth"]["jwt_secret"] = "***" if tree["auth"]["jwt_secret"] else ""
+    tree["metrics"]["bearer_token"] = "***" if tree["metrics"]["bearer_token"] else ""
     tree["approvals"]["link_secret"] = "***" if tree["approvals"]["link_secret"] else ""
     tree["prefect"]["api_url"] = masked_url(tree["prefect"]["api_url"])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)

@@ -5,8 +5,10 @@ import sys
 import time
 from pathlib import Path
 
+from blocks.auth_settings import GATEWAY, announce, modes_of
 from blocks.settings import Settings
 from deployments import prefect_server
+from deployments.development_key import DEMO_TENANT, development_key
 from deployments.local.data_dir import data_dir_of_one_stack
 from deployments.local.ports_in_use import check_ports
 from deployments.local.readiness import api_url, parts_becoming_ready
@@ -68,7 +70,8 @@ class _Stack:
         await self._supervisor.start(self._ours("worker", stop_seconds=self._settings.worker.drain_seconds + 12))
         await self._until_ready()
         self._supervisor.forgiving = True
-        self._say_where_everything_is()
+        key = await development_key(self._settings)
+        self._say_where_everything_is(key)
 
     async def _until_ready(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -112,10 +115,10 @@ class _Stack:
     def _say_ready(self, name: str, detail: str) -> None:
         say(name, "ready", detail, seconds=time.monotonic() - self._began)
 
-    def _say_where_everything_is(self) -> None:
+    def _say_where_everything_is(self, key: Path | None) -> None:
         say_plainly(
             f"""
-  API         {api_url(self._settings)}/api/v1/executions
+  API         {api_url(self._settings)}{_how_to_call(self._settings, key)}
   API docs    {api_url(self._settings)}/docs
   Prefect UI  {prefect_server.ui_url(self._settings)}
   Logs        {self._folder / "logs"}
@@ -123,3 +126,13 @@ class _Stack:
 
 {EVERYTHING_RUNS} Ctrl-C stops everything."""
         )
+
+
+def _how_to_call(settings: Settings, key: Path | None) -> str:
+    if GATEWAY in modes_of(settings.auth):
+        return f"\n              WARNING: {announce(settings.auth)}"
+    if key is None:
+        return "\n              callers need a credential: docs/authentication.md"
+    return f"""
+              curl -H "Authorization: Bearer $(cat {key})" \\
+                   -H "X-Tenant-ID: {DEMO_TENANT}" {api_url(settings)}/api/v1/executions"""

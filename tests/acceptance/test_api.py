@@ -16,6 +16,7 @@ from blocks.contracts.records import Record
 from blocks.ports import RecordStore
 from blocks.services import open_store
 from blocks.settings import BadSetting, Settings, load_settings
+from tests.support.credentials import ENVIRONMENT, AnyTenant
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_process, a_step, an_execution
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
@@ -92,7 +93,9 @@ async def running_api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def answering(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client, once the server answers."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{settings.server.port}", timeout=10) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{settings.server.port}", timeout=10, auth=AnyTenant()
+    ) as client:
 
         async def is_healthy() -> bool:
             try:
@@ -113,6 +116,7 @@ def settings_for(directory: Path, *, port: int, host: str = "127.0.0.1") -> Sett
     """Embedded parts in this directory, and a Prefect that is not there: nothing listens on port 9."""
     return load_settings(
         {
+            **ENVIRONMENT,
             "ORCHESTRATOR_DATA_DIR": str(directory),
             "HOST": host,
             "PORT": str(port),

@@ -15,6 +15,7 @@ from blocks.ports import Message
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from tests.support.analyses import a_large_deal, ended, execution_id_of, gated, seen
 from tests.support.analysis_services import AnalysisServices, services_on
+from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
 from tests.support.orchestra import Orchestra, orchestra
@@ -70,7 +71,7 @@ async def test_each_analysis_follows_the_winner_of_fifty_decisions_at_once(
     for event in events:
         await gated(parts, flow_runs, event)
 
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(auth=AnyTenant()) as client:
         answers = await asyncio.gather(*(crowd(client, parts, event) for event in events))
 
     for event, said in zip(events, answers, strict=True):
@@ -122,7 +123,7 @@ async def test_after_everything_was_restarted_a_decision_moves_its_analysis_with
 
         await asyncio.to_thread(everything_again, parts, prefect_server, rabbitmq)
         await ready(parts)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(auth=AnyTenant()) as client:
             seconds = sorted([await seconds_to_the_end(client, parts, event) for event in events])
 
         p95 = quantiles(seconds, n=20)[-1]
@@ -146,7 +147,7 @@ def everything_again(parts: Orchestra, prefect: PrefectServer, rabbitmq: RabbitM
 async def ready(parts: Orchestra) -> None:
     async def answers() -> bool:
         try:
-            async with httpx.AsyncClient() as client:
+            async with httpx.AsyncClient(auth=AnyTenant()) as client:
                 return (await client.get(f"{api_url(parts)}/ready", timeout=5)).is_success
         except httpx.TransportError:
             return False

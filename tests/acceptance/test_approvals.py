@@ -18,6 +18,7 @@ from blocks.ports import Message
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from tests.support.analyses import a_large_deal, ended, execution_id_of, find, gated, seen
 from tests.support.analysis_services import AnalysisServices, foreign_event, opportunity_event
+from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
@@ -45,7 +46,7 @@ async def decide(parts: Orchestra, event: Message, outcome: str = "approved") ->
     """Over REST, as soon as the API answers."""
     url = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/hitl/approvals/{approval_id_of(event)}/decisions"
     headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(auth=AnyTenant()) as client:
 
         async def answered() -> httpx.Response | None:
             try:
@@ -158,7 +159,7 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
     await services.speak()
     await gated(parts, flow_runs, event)
     url = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/hitl/approvals/{approval_id}/approve"
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(auth=AnyTenant()) as client:
         answer = await client.post(url, json={"decidedBy": "ann"}, headers={"X-Tenant-ID": A_TENANT}, timeout=20)
 
     assert 200 == answer.status_code

@@ -14,6 +14,7 @@ from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.ports import Message
 from tests.support.analysis_services import foreign_event, opportunity_event, services_on
+from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, ledger_of
 from tests.support.orchestra import Orchestra, orchestra
@@ -142,5 +143,5 @@ async def workers(parts: Orchestra, count: int) -> bool:
 
 async def cancelled_over_http(parts: Orchestra, execution_id: str) -> httpx.Response:
     url = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/executions/{execution_id}/cancel"
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=10, auth=AnyTenant()) as client:
         return await client.post(url, json={"reason": "sold"}, headers={"X-Tenant-ID": A_TENANT})

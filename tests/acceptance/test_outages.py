@@ -20,6 +20,7 @@ from deployments.local.readiness import api_url
 from tests.support.analysis_services import opportunity_event, services_on
 from tests.support.cosmos import CosmosEmulator
 from tests.support.cosmos_fault_proxy import APPLIED_THEN_DROPPED, WRITES, CosmosFaultProxy, Delay, Drop, throttled
+from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
 from tests.support.orchestra import Orchestra, orchestra
@@ -138,7 +139,7 @@ async def asked(services: Any, count: int) -> bool:
 
 
 async def answers(parts: Orchestra, path: str = "/api/v1/executions") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=api_url(parts.settings), timeout=40) as client:
+    async with httpx.AsyncClient(base_url=api_url(parts.settings), timeout=40, auth=AnyTenant()) as client:
         return await client.get(path, headers={"X-Tenant-ID": A_TENANT})
 
 

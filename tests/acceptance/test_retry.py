@@ -13,6 +13,7 @@ import pytest
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from tests.support.analysis_services import answer_to, foreign_event, services_on
+from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, TERMINAL, ledger_of
 from tests.support.orchestra import Orchestra, orchestra
@@ -61,6 +62,7 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
 
 async def post(parts: Orchestra, path: str, body: object = None) -> httpx.Response:
     async with httpx.AsyncClient(
+        auth=AnyTenant(),
         base_url=f"http://127.0.0.1:{parts.settings.server.port}",
         timeout=30,
         transport=httpx.AsyncHTTPTransport(retries=20),  # until the API has started

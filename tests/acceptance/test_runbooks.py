@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from blocks import api_keys
 from blocks.contracts import ids
-from tests.support.factories import A_TENANT, an_approval, an_execution
+from tests.support.factories import A_TENANT, an_approval, an_execution, new_id
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
@@ -62,7 +64,9 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
     approval = an_approval(tenant_id=tenant, execution_id=execution.id)
     await parts.store.create(tenant, execution)
     await parts.store.create(tenant, approval)
+    key, _ = await api_keys.create_key(parts.store, A_TENANT, new_id(), ["operator"], lives=timedelta(hours=1))
     return {
+        "KEY": key,
         "SYSTEM": ids.SYSTEM_TENANT,
         "TENANT": A_TENANT,
         "USER": "ann",

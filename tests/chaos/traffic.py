@@ -10,6 +10,7 @@ from blocks.contracts import ids
 from blocks.ports import Message, Unavailable
 from tests.chaos.plan import Plan, Publish, Wish, WishKind
 from tests.chaos.system import ChaosSystem
+from tests.support.credentials import AnyTenant
 
 _AGAIN_SECONDS, _ASK_AGAIN_SECONDS = 0.5, 2.0
 _ENDS: Mapping[WishKind, str] = {"cancelled": "cancelled", "approved": "completed", "rejected": "failed"}
@@ -28,7 +29,7 @@ class Traffic:
 
     async def flow(self, began: float) -> None:
         """All is published and confirmed, and every wish was answered."""
-        async with httpx.AsyncClient(timeout=20) as client, asyncio.TaskGroup() as group:
+        async with httpx.AsyncClient(timeout=20, auth=AnyTenant()) as client, asyncio.TaskGroup() as group:
             for wish in self._plan.wishes:
                 group.create_task(self._wish(client, wish, began))
             for publish in self._plan.publishes:

@@ -15,12 +15,16 @@ from blocks.ports import RecordStore
 from blocks.services import open_bus
 from blocks.settings import load_settings
 from blocks.sqlite.record_store import SqliteRecordStore
+from tests.support.credentials import ENVIRONMENT, AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.flow_runs import RememberedFlowRuns
 
 
 class Api(msgspec.Struct, frozen=True):
-    """The application, the store behind it, and a client that speaks for `A_TENANT` unless told otherwise."""
+    """The application, the store behind it, and a client that speaks for `A_TENANT` unless told otherwise.
+
+    The client may do everything; a test that is about what one may do sends a token of its own.
+    """
 
     app: Litestar
     store: RecordStore
@@ -44,9 +48,9 @@ async def an_api(
     directory: Path, probes: Probes | None = None, store: RecordStore | None = None, **environment: str
 ) -> AsyncIterator[Api]:
     """An API whose files lie in the directory; `store` stands in for the embedded one."""
-    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory), **environment})
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory), **ENVIRONMENT, **environment})
     async with SqliteRecordStore(directory / "records.db") as embedded, open_bus(settings, "api") as bus:
         app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {})
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
-        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.test", auth=AnyTenant()) as client:
             yield Api(app, store or embedded, client, str(directory))

@@ -11,6 +11,7 @@ from blocks.ports import EventBus, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from deployments.provision import provision
+from tests.support import credentials
 from tests.support.ports import free_port
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
@@ -114,6 +115,7 @@ async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) ->
         "ORCHESTRATOR_DATA_DIR": str(folder),
         "PREFECT_WORK_POOL": f"pool-{folder.name}",
         "PORT": str(free_port()),
+        **credentials.ENVIRONMENT,
         **environment,
     }
     variables.pop("FAULT_POINT", None)

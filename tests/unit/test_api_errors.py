@@ -9,6 +9,7 @@ import pytest
 from litestar import post
 from litestar.params import JSONBody
 
+from api.authentication import PUBLIC
 from blocks.ports import Throttled, Unavailable
 from tests.support.api_client import Api, an_api
 from tests.support.factories import new_id
@@ -62,7 +63,7 @@ async def test_an_unknown_method_is_told_which_ones_there_are(api: Api) -> None:
     response = await api.client.delete("/api/v1/executions")
 
     assert (405, "METHOD_NOT_ALLOWED") == (response.status_code, response.json()["error"]["code"])
-    assert {"GET", "OPTIONS"} == set(response.headers["allow"].split(", "))
+    assert {"GET", "OPTIONS", "POST"} == set(response.headers["allow"].split(", "))
 
 
 ROUTES = [
@@ -117,7 +118,7 @@ async def test_an_unexpected_error_is_in_the_log_and_not_in_the_answer(
     assert f"(request {response.headers['x-request-id']})" in caplog.text
 
 
-@post("/echo")
+@post("/echo", opt=PUBLIC)
 async def echo(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
     return data
 

@@ -13,6 +13,7 @@ from litestar.params import JSONBody
 from msgspec.structs import replace
 
 from api.idempotency import KEPT_FOR, forget_old_answers, idempotent
+from api.permissions import ROLE_OF
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import IdempotencyRecord
 from blocks.ports import RecordStore, Stored, Unavailable
@@ -238,6 +239,11 @@ class Sample:
             return Response({"runs": self.runs}, headers=headers)
 
         api.app.register(idempotent(store, run))
+
+
+@pytest.fixture(autouse=True)
+def sample_is_for_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.permissions.ROLE_OF", {**ROLE_OF, "POST /sample": "operator"})
 
 
 @pytest.fixture

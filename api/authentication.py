@@ -1,0 +1,109 @@
+"""Every request shows a credential before a route sees it: one middleware for HTTP and WebSocket, no path exempt.
+
+A route that needs none says so itself, with `opt=PUBLIC`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar.datastructures import Headers
+from litestar.enums import ScopeType
+from litestar.exceptions import WebSocketException
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult, DefineMiddleware
+from litestar.types import ASGIApp
+
+from api.errors import CredentialInvalid, CredentialMissing, InvalidRequest, Problem, TenantMismatch, answer_of
+from api.identity import USER_HEADER, Connection, Identity, header, roles_in
+from api.key_holders import KeyHolders
+from api.tenancy import tenant_in
+from api.tokens import Tokens
+from blocks import api_keys
+from blocks.auth_settings import API_KEY, GATEWAY, modes_of, takes_tokens, words
+from blocks.contracts.roles import with_default
+from blocks.ports import RecordStore
+from blocks.settings import Auth
+
+logger = logging.getLogger(__name__)
+
+PUBLIC = {"exclude_from_auth": True}
+"""Option of a route that needs no credential. OPTIONS needs none either: it tells what `/docs` tells."""
+
+Identify = Callable[[Headers], Awaitable[Identity]]
+"""Whose request it is. Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`."""
+
+
+def authentication(auth: Auth, store: RecordStore) -> DefineMiddleware:
+    """The middleware for these settings."""
+    return DefineMiddleware(Authentication, identify=identification(auth, store))
+
+
+class Authentication(AbstractAuthenticationMiddleware):
+    """After it, `connection.user` is the request's `Identity`, and `X-Tenant-ID` agrees with it."""
+
+    def __init__(self, app: ASGIApp, identify: Identify) -> None:
+        super().__init__(app)
+        self._identify = identify
+
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        try:
+            identity = await self._identify(connection.headers)
+            if tenant_in(connection.headers) != identity.tenant_id:
+                raise TenantMismatch
+        except CredentialInvalid as error:
+            # %r: the reason may quote what the caller sent.
+            logger.info("A credential was refused: %r (request %s)", str(error), _request_id(connection))
+            raise refusal(connection, error) from None
+        except Exception as error:
+            raise refusal(connection, error) from None
+        return AuthenticationResult(user=identity, auth=None)
+
+
+def refusal(connection: Connection, error: Exception) -> Exception:
+    """The error as this kind of connection can tell it: a WebSocket is closed with 4000 plus the status of HTTP."""
+    if connection.scope["type"] != ScopeType.WEBSOCKET:
+        return error
+    answer = answer_of(error)
+    return WebSocketException(detail=answer.message, code=4000 + answer.status)
+
+
+def identification(auth: Auth, store: RecordStore) -> Identify:
+    if GATEWAY in modes_of(auth):
+        return _believing(frozenset(words(auth.default_roles)))
+    tokens = Tokens(auth) if takes_tokens(auth) else None
+    holders = KeyHolders(store) if API_KEY in modes_of(auth) else None
+
+    async def identify(headers: Headers) -> Identity:
+        credential = bearer(headers)
+        if credential.startswith(api_keys.MARK):
+            if holders is None:
+                raise CredentialInvalid("API keys are not accepted here")
+            return await holders.identity(credential)
+        if tokens is None:
+            raise CredentialInvalid("tokens are not accepted here")
+        return await tokens.identity(credential)
+
+    return identify
+
+
+def bearer(headers: Headers) -> str:
+    """What follows `Bearer`. Raises `CredentialMissing`, or `InvalidRequest` for two of them."""
+    values = headers.getall("Authorization", [])
+    if len(values) > 1:
+        raise InvalidRequest(Problem(field="Authorization", message="must be given once", source="header"))
+    scheme, _, credential = (values[0] if values else "").partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise CredentialMissing
+    return credential.strip()
+
+
+def _believing(default_roles: frozenset[str]) -> Identify:
+    async def identify(headers: Headers) -> Identity:
+        roles = roles_in(headers)
+        return Identity(tenant_in(headers), header(headers, USER_HEADER) or "", with_default(roles, default_roles))
+
+    return identify
+
+
+def _request_id(connection: Connection) -> Any:
+    return connection.scope["state"].get("request_id", "-")
