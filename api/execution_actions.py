@@ -7,6 +7,7 @@ from litestar import Request, Response, post
 from litestar.params import JSONBody, PathParameter
 
 from api import examples
+from api.actor import Caller
 from api.documents import Document
 from api.errors import (
     ExecutionEnded,
@@ -58,7 +59,12 @@ class Cancellation(Document, frozen=True, kw_only=True):
     responses=documented(examples.EXECUTION, *KEY_ERRORS, status=201),
 )
 async def start_execution(
-    request: Request[Any, Any, Any], store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[NewExecution]
+    request: Request[Any, Any, Any],
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    data: JSONBody[NewExecution],
 ) -> Response[Execution]:
     """The execution is recorded, as an event would have it recorded, and waits for its turn.
 
@@ -67,7 +73,13 @@ async def start_execution(
     """
     if data.workflow not in starting.STARTABLE:
         raise InvalidRequest(_no_such_workflow(data.workflow))
-    wish = starting.StartRequest(workflow=data.workflow, subject=data.subject, input=data.input, priority=data.priority)
+    wish = starting.StartRequest(
+        workflow=data.workflow,
+        subject=data.subject,
+        input=data.input,
+        priority=data.priority,
+        actor=actor.id or None,
+    )
     if key := request.headers.get(HEADER):
         wish = msgspec.structs.replace(wish, key=key)
     try:
@@ -125,14 +137,14 @@ async def retry_execution(store: Store, bus: Bus, tenant_id: TenantId, execution
     responses=documented(examples.EXECUTION, ExecutionNotFound, starting.NotRerunnable, *KEY_ERRORS, status=201),
 )
 async def rerun_execution(
-    store: Store, bus: Bus, tenant_id: TenantId, execution_id: ExecutionPath
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
 ) -> Response[Execution]:
     """A new execution has the subject and input of this one, which has ended; its `rerunOf` names this one.
 
     While such a new one is open, asking again is answered with it.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id))
+    return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.id or None))
 
 
 @post(

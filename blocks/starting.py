@@ -47,6 +47,8 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
     input: JsonObject = {}
     priority: int = 0
     key: str = msgspec.field(default_factory=lambda: str(uuid4()))
+    actor: str | None = None
+    """The user who wishes it, and may not decide its approval."""
 
 
 async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, request: StartRequest) -> ExecutionRecord:
@@ -56,7 +58,7 @@ async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, req
     """
     wish = ids.start_id(tenant_id, request.workflow, request.key)
     said = (request.subject, request.input, request.priority)
-    trigger = _trigger(wish, STARTED_BY_REQUEST, said)
+    trigger = _trigger(wish, STARTED_BY_REQUEST, said, request.actor)
     execution = executions.new_execution(
         tenant_id, request.workflow, request.subject, trigger, request.input, priority=request.priority
     )
@@ -67,7 +69,9 @@ async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, req
     return opened
 
 
-async def rerun_execution(store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str) -> ExecutionRecord:
+async def rerun_execution(
+    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+) -> ExecutionRecord:
     """A new execution with the subject and input of one that has ended, whose `rerun_of` names it.
 
     While a rerun of it is open, asking again is answered with that one: all who ask at once get the same.
@@ -81,7 +85,7 @@ async def rerun_execution(store: RecordStore, bus: EventBus, tenant_id: str, exe
         return newest
     if len(reruns.items) >= RERUNS_MAX:
         raise NotRerunnable(ended.id, f"it has been {RERUNS_MAX} times; start an execution of its own")
-    trigger = _trigger(ids.rerun_id(ended.id, len(reruns.items)), RERUN_BY_REQUEST, ended.id)
+    trigger = _trigger(ids.rerun_id(ended.id, len(reruns.items)), RERUN_BY_REQUEST, ended.id, actor)
     execution = executions.new_execution(
         tenant_id, ended.workflow, ended.subject, trigger, ended.input, priority=ended.priority
     )
@@ -99,9 +103,9 @@ async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -
     return opened
 
 
-def _trigger(wish: str, kind: str, said: object) -> Trigger:
+def _trigger(wish: str, kind: str, said: object, actor: str | None) -> Trigger:
     digest = hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
-    return Trigger(event_id=wish, event_type=kind, received_at=utc_now(), digest=digest)
+    return Trigger(event_id=wish, event_type=kind, received_at=utc_now(), digest=digest, actor=actor)
 
 
 def _check(execution: ExecutionRecord) -> None:

@@ -32,6 +32,7 @@ PROMISED_SECONDS = 5.0
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
     async with orchestra(tmp_path, prefect_server, HITL_APPROVALS_ENABLED="true") as parts:
         start(parts)
+        await ready(parts)
         yield parts
 
 

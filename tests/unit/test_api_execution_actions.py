@@ -230,3 +230,18 @@ async def test_a_wrong_wish_is_refused_and_says_where(api: Api, change: dict[str
     assert field == problem["field"]
     assert said in problem["message"]
     assert [] == await all_records(api)
+
+
+# --- in whose name ---------------------------------------------------------------------------------------------------
+
+
+async def test_an_execution_knows_who_started_it_and_who_ran_it_anew(api: Api) -> None:
+    await api.holds(failed := one_that_failed())
+    named = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
+
+    started = await api.client.post("/api/v1/executions", json=A_START, headers=named)
+    anew = await api.client.post(f"/api/v1/executions/{failed.id}/rerun", headers=named)
+
+    for answer in (started, anew):
+        record = (await api.store.read(A_TENANT, ExecutionRecord, answer.json()["id"])).record
+        assert ["ann"] == [trigger.actor for trigger in record.triggers]
