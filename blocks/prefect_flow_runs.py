@@ -5,7 +5,7 @@ Only scalars of ours go in as parameters: Prefect renders parameters on its serv
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +29,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
 
 from blocks.ports import FlowRunView, NotFound, Unavailable
+from blocks.prefect_clock import going_by_the_server
 
 TAG = "workflow-orchestrator"
 _PAGE = 200
@@ -126,6 +127,10 @@ class PrefectFlowRuns:
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
         async with _translated():
             await self._client.set_flow_run_state(UUID(flow_run_id), Cancelled(message=reason), force=True)
+
+    def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
+        """While this lasts, this process goes by the clock of the server."""
+        return going_by_the_server(self._client)
 
     async def ping(self) -> None:
         error = await self._client.api_healthcheck()

@@ -35,6 +35,7 @@ async def run_listener(settings: Settings) -> None:
         store = await stack.enter_async_context(open_store(settings))
         bus = await stack.enter_async_context(open_bus(settings, "listener"))
         flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
+        await stack.enter_async_context(flow_runs.setting_the_clock())
         http = await stack.enter_async_context(OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds))
         await as_soon_as_there("the record store", store.provision, limit_seconds=settings.startup.wait_seconds)
         await as_soon_as_there(

@@ -32,7 +32,7 @@ async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> N
     async def hear(_: bytes) -> None:
         bell.ring()
 
-    async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs:
+    async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs, flow_runs.setting_the_clock():
 
         async def work() -> None:
             await _look_for_ever(Parts.of(settings, store, bus, flow_runs), journal, bell)

@@ -10,12 +10,14 @@ import logging
 import signal
 import sys
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import httpx
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.context import AsyncClientContext, SyncClientContext
-from prefect.exceptions import Abort, Pause
+from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.settings import (
     PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
     PREFECT_WORKER_QUERY_SECONDS,
@@ -25,7 +27,9 @@ from prefect.settings import (
 from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from blocks.clock import utc_now
 from blocks.ports import EventBus
+from blocks.prefect_clock import going_by_the_server
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sign_of_life import SignOfLife
@@ -82,6 +86,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             self._exit_stack.enter_context(SyncClientContext.get_or_create())
         self._exit_stack.push_async_callback(_close_what_flows_opened)
         await super().setup()
+        await self._exit_stack.enter_async_context(going_by_the_server(self.client))
         self._exit_stack.enter_context(LoopWatchdog(log))
         store = await self._exit_stack.enter_async_context(open_store(self._settings))
         self._sign_of_life = await self._exit_stack.enter_async_context(
@@ -153,6 +158,17 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         """One poll at a time, whether a signal or the interval asked for it."""
         async with self._polling:
             return [] if self._is_stopping else await super().get_and_submit_flow_runs()
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        """What is due by the server's clock; the base class asks by this machine's."""
+        try:
+            return await self.client.get_scheduled_flow_runs_for_work_pool(
+                work_pool_name=self._work_pool_name,
+                work_queue_names=list(self._work_queues),
+                scheduled_before=utc_now() + timedelta(seconds=self._prefetch_seconds),
+            )
+        except ObjectNotFound:
+            return []  # the pool is not there yet
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """The run has been carried out, or left to others; its slot is free again."""
