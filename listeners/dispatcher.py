@@ -8,7 +8,6 @@ settled by the run's claim, so dispatching one twice does no harm.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -26,8 +25,9 @@ from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
 from listeners.fair_queue import FairQueue
+from listeners.pace import Pace
 from listeners.running_limits import RunningLimits
-from listeners.unstarted_runs import UnstartedRuns
+from listeners.unstarted_runs import UnstartedRun, UnstartedRuns
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +38,11 @@ _REDISPATCH_SECONDS = 60.0
 """A pending execution that was dispatched is dispatched again after this long without having been claimed."""
 
 
-_HELD_LOOK_SECONDS = 0.03
-"""How often the depth of the intake queue is looked at while a tenant waits for it to fall."""
+_PACED_LOOK_SECONDS = 0.05
+"""How often the pace is looked at while a backlog waits for it."""
 
-_SERVED_SECONDS = 1.0
-"""For so long a tenant counts as just served."""
-
-
-async def _empty() -> int:
-    return 0
+_FEW = 5
+"""A tenant with more executions waiting than this is behind; with fewer, they are dispatched at once."""
 
 
 class Dispatcher:
@@ -58,8 +54,6 @@ class Dispatcher:
         store: RecordStore,
         bus: EventBus,
         flow_runs: FlowRuns,
-        *,
-        intake_depth: Callable[[], Awaitable[int]] = _empty,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -68,9 +62,8 @@ class Dispatcher:
         self._queue = FairQueue(default_policy())
         self._unstarted = UnstartedRuns()
         self._limits = RunningLimits(store)
-        self._intake_depth = intake_depth
-        self._is_behind = False
-        self._served: dict[str, float] = {}
+        self._pace = Pace(settings.late_start_seconds)
+        self._prompt_runs: set[str] = set()
         self._dispatched: dict[str, float] = {}
         self._told: dict[str, str] = {}
         self._changed = asyncio.Event()
@@ -100,7 +93,6 @@ class Dispatcher:
         while True:
             try:
                 await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._unstarted)
-                await self._see_whether_behind()
                 batch = self._queue.take(self._room)
                 if batch is None:
                     await self._wait_for_change()
@@ -114,18 +106,13 @@ class Dispatcher:
         """How many executions the tenant may get in its next flow run; none while one of its runs is not started."""
         if tenant_id in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
             return 0
-        if self._is_behind and tenant_id in self._served:
-            return 0
-        batch_max = self._queue.policy.batch_max or self._settings.batch_max
-        return min(batch_max, self._limits.room(self._queue.policy, tenant_id))
-
-    async def _see_whether_behind(self) -> None:
-        just_now = monotonic() - _SERVED_SECONDS
-        self._served = {tenant: at for tenant, at in self._served.items() if at >= just_now}
-        held_back = any(tenant in self._served for tenant in self._queue.tenants())
-        self._is_behind = held_back and await self._intake_depth() > self._settings.intake_depth_max
+        most = self._queue.policy.batch_max or self._settings.batch_max
+        if self._queue.waiting(tenant_id) > _FEW:
+            most = self._pace.room(most)
+        return min(most, self._limits.room(self._queue.policy, tenant_id))
 
     async def _dispatch(self, tenant_id: str, execution_ids: list[str]) -> None:
+        was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
         key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
         try:
             name = _name(execution_ids)
@@ -135,9 +122,10 @@ class Dispatcher:
                 self.submit(tenant_id, execution_id)
             raise
         fault_points.reached("after-dispatch")
-        self._unstarted.add(run_id, tenant_id, len(execution_ids))
+        self._unstarted.add(UnstartedRun(id=run_id, tenant_id=tenant_id, executions=len(execution_ids)))
         self._limits.take(tenant_id, len(execution_ids))
-        self._served[tenant_id] = monotonic()
+        if was_behind:
+            self._pace.backlog_dispatched(tenant_id, len(execution_ids))
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
@@ -153,15 +141,19 @@ class Dispatcher:
 
     async def _wait_for_change(self) -> None:
         """Returns when something was submitted or started, and now and then while something waits."""
-        look = _HELD_LOOK_SECONDS if self._is_behind else _LOOK_SECONDS
+        look = _PACED_LOOK_SECONDS if self._pace.yields else _LOOK_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout(look if len(self._queue) else None):
                 await self._changed.wait()
         self._changed.clear()
 
     async def _started(self, body: bytes) -> None:
-        if self._unstarted.remove(body.decode()):
-            self._changed.set()
+        run = self._unstarted.pop(body.decode())
+        if run is None:
+            return
+        if self._queue.waiting(run.tenant_id) <= _FEW:
+            self._pace.started(run.tenant_id, monotonic() - run.since)
+        self._changed.set()
 
     async def _opened(self, body: bytes) -> None:
         """Somebody has started or retried an execution elsewhere; every dispatcher hears of it."""

@@ -51,6 +51,10 @@ class FairQueue:
             self._forget_idle_clocks()
         return tenant_id, taken
 
+    def waiting(self, tenant_id: str) -> int:
+        """How many of this tenant wait."""
+        return len(self._waiting.get(tenant_id, ()))
+
     def tenants(self) -> list[str]:
         """Those that have something waiting."""
         return list(self._waiting)

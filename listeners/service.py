@@ -41,7 +41,7 @@ async def run_listener(settings: Settings) -> None:
         await as_soon_as_there(
             "the broker", partial(bus.declare, queue, due), limit_seconds=settings.startup.wait_seconds
         )
-        dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs, intake_depth=lambda: bus.depth(queue.name))
+        dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
         router = Router(store, bus, Intake(store, dispatcher))
         webhooks = Webhooks(store, bus, http)
         async with consuming(

@@ -2,22 +2,31 @@
 
 from time import monotonic
 
+import msgspec
+
 PATIENCE_SECONDS = 5.0
 """A run whose start nobody told us of counts as started after this long: a lost signal costs only this."""
+
+
+class UnstartedRun(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    tenant_id: str
+    executions: int
+    since: float = msgspec.field(default_factory=monotonic)
 
 
 class UnstartedRuns:
     """At most one per tenant makes the others of the tenant wait; what is too old is forgotten by looking."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, tuple[str, int, float]] = {}
+        self._runs: dict[str, UnstartedRun] = {}
 
-    def add(self, run_id: str, tenant_id: str, executions: int) -> None:
-        self._runs[run_id] = (tenant_id, executions, monotonic())
+    def add(self, run: UnstartedRun) -> None:
+        self._runs[run.id] = run
 
-    def remove(self, run_id: str) -> bool:
-        """True if the run was here."""
-        return self._runs.pop(run_id, None) is not None
+    def pop(self, run_id: str) -> UnstartedRun | None:
+        """The run, which is no longer here; None if it was not."""
+        return self._runs.pop(run_id, None)
 
     def __len__(self) -> int:
         self._forget_old()
@@ -25,14 +34,14 @@ class UnstartedRuns:
 
     def __contains__(self, tenant_id: object) -> bool:
         self._forget_old()
-        return any(tenant == tenant_id for tenant, _, _ in self._runs.values())
+        return any(run.tenant_id == tenant_id for run in self._runs.values())
 
     def executions(self, tenant_id: str) -> int:
         """How many executions of this tenant they carry."""
         self._forget_old()
-        return sum(executions for tenant, executions, _ in self._runs.values() if tenant == tenant_id)
+        return sum(run.executions for run in self._runs.values() if run.tenant_id == tenant_id)
 
     def _forget_old(self) -> None:
         oldest = monotonic() - PATIENCE_SECONDS
-        for run_id in [run_id for run_id, (_, _, since) in self._runs.items() if since < oldest]:
+        for run_id in [run.id for run in self._runs.values() if run.since < oldest]:
             del self._runs[run_id]

@@ -22,7 +22,7 @@ from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, a
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import eventually
 
-SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, intake_depth_max=10, sweep_seconds=0.1)
+SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, late_start_seconds=0.25, sweep_seconds=0.1)
 
 
 @pytest.fixture
@@ -194,22 +194,17 @@ async def test_a_changed_policy_is_in_force_at_once(
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
 
 
-async def test_while_answers_pile_up_only_who_was_not_just_served_goes_on(
+async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
     store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
 ) -> None:
-    depth = 1000
-
-    async def intake_depth() -> int:
-        return depth
-
-    dispatcher = Dispatcher(SETTINGS, store, bus, flow_runs, intake_depth=intake_depth)
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "a-0")
-        await started(flow_runs, 1)
-        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
-        dispatcher.submit(A_TENANT, "a-1")
-        dispatcher.submit(ANOTHER_TENANT, "b-0")
-        assert (ANOTHER_TENANT, ["b-0"]) == (await started(flow_runs, 2))[1]
+        for number in range(1, 4):  # that the third is dispatched shows that the starts of two have been heard
+            dispatcher.submit(ANOTHER_TENANT, f"b-{number}")
+            await started(flow_runs, number)
+            await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())
+        for number in range(100):
+            dispatcher.submit(A_TENANT, f"a-{number}")
 
-        depth = 0
-        assert (A_TENANT, ["a-1"]) == (await started(flow_runs, 3))[2]
+        tenant, first_batch = (await started(flow_runs, 4))[3]
+        assert (A_TENANT, 40) == (tenant, len(first_batch))
