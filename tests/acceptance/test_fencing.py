@@ -4,20 +4,18 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.ports import Message, Stored
-from tests.support.analysis_services import answer_to, opportunity_event, services_on
+from tests.support.analyses import an_opportunity, execution_id_of, seen
+from tests.support.analysis_services import AnalysisServices, answer_to
 from tests.support.factories import A_TENANT
-from tests.support.ledger import REQUESTED, TERMINAL, ledger_of
+from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
-from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -27,42 +25,40 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_nothing_new(parts: Orchestra) -> None:
-    early, late = (opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())) for _ in range(2))
-    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name, silent=REQUESTED) as them:
-        for part in (parts.api, parts.listener, parts.worker):
-            part.start()
-        await parts.bus.publish(early, late)
-        await all_at(parts, (early, late), "running", attempt=1)
-        parts.another_worker.start()
-        await eventually(lambda: is_listed_twice(parts), within_seconds=30)
+async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_nothing_new(
+    parts: Orchestra, ledger: Ledger, services: AnalysisServices
+) -> None:
+    early, late = an_opportunity(), an_opportunity()
+    services.silent |= set(REQUESTED)
+    for part in (parts.api, parts.listener, parts.worker):
+        part.start()
+    await parts.bus.publish(early, late)
+    await all_at(parts, (early, late), "running", attempt=1)
+    parts.another_worker.start()
+    await seen(parts, lambda: is_listed_twice(parts))
 
-        os.kill(parts.worker.pid, signal.SIGSTOP)
-        await all_at(parts, (early, late), "running", attempt=2)
-        of_early = [one for one in them.unanswered if one["data"]["workflowId"] == id_of(early)]
-        await parts.bus.publish(*(answer_to(request) for request in of_early))
-        [ended] = await all_at(parts, (early,), "completed", attempt=2)
+    os.kill(parts.worker.pid, signal.SIGSTOP)
+    await all_at(parts, (early, late), "running", attempt=2)
+    of_early = [one for one in services.unanswered if one["data"]["workflowId"] == execution_id_of(early)]
+    await parts.bus.publish(*(answer_to(request) for request in of_early))
+    [ended] = await all_at(parts, (early,), "completed", attempt=2)
 
-        os.kill(parts.worker.pid, signal.SIGCONT)
-        await eventually(lambda: let_go(parts), within_seconds=20)
-        await them.speak()
-        await all_at(parts, (late,), "completed", attempt=2)
+    os.kill(parts.worker.pid, signal.SIGCONT)
+    await seen(parts, lambda: has_let_go(parts))
+    await services.speak()
+    await all_at(parts, (late,), "completed", attempt=2)
 
-    assert ended == await parts.store.read(A_TENANT, ExecutionRecord, id_of(early))
+    assert ended == await parts.store.read(A_TENANT, ExecutionRecord, ended.record.id)
     assert {} == ledger.second_ids()
     assert 2 == len(ledger.of(*TERMINAL))
-    assert [2, 2, 2, 2] == [len(them.asked[request]) for request in REQUESTED]
-
-
-def id_of(event: Message) -> str:
-    return ids.execution_id(A_TENANT, WORKFLOW, event.id)
+    assert [2, 2, 2, 2] == [len(services.asked[request]) for request in REQUESTED]
 
 
 async def all_at(
     parts: Orchestra, events: Sequence[Message], status: str, *, attempt: int
 ) -> list[Stored[ExecutionRecord]]:
     """The records, once each is there, in this attempt or a later one; what has ended has been announced, too."""
-    wanted = {"id": tuple(id_of(event) for event in events), "status": status}
+    wanted = {"id": tuple(execution_id_of(event) for event in events), "status": status}
 
     async def are_there() -> list[Stored[ExecutionRecord]]:
         found = (await parts.store.query(A_TENANT, ExecutionRecord, wanted)).items
@@ -70,15 +66,12 @@ async def all_at(
         settled = [one for one in there if one.record.announced_at or not one.record.is_terminal]
         return settled if len(settled) == len(events) else []
 
-    try:
-        return await eventually(are_there, within_seconds=60)
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n{parts.logs()}\n{parts.another_worker.log[-3000:]}") from None
+    return await seen(parts, are_there)
 
 
 async def is_listed_twice(parts: Orchestra) -> bool:
     return len((await parts.store.query(ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})).items) == 2
 
 
-async def let_go(parts: Orchestra) -> bool:
+async def has_let_go(parts: Orchestra) -> bool:
     return "stood still" in parts.worker.log

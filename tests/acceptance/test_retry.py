@@ -12,10 +12,11 @@ import pytest
 
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
-from tests.support.analysis_services import answer_to, foreign_event, services_on
+from tests.support.analyses import seen
+from tests.support.analysis_services import AnalysisServices, answer_to, foreign_event
 from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
-from tests.support.ledger import REQUESTED, TERMINAL, ledger_of
+from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.waiting import eventually
@@ -31,27 +32,29 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_completes(parts: Orchestra) -> None:
-    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name, silent=REQUESTED) as them:
-        started = await post(parts, "/api/v1/executions", {"workflow": "opportunity-analysis", "subject": str(uuid4())})
-        id = started.json()["id"]
-        requests = await unanswered(them, 4)
-        await parts.bus.publish(answer_to(requests[FORECAST]))
-        await ledger.told("workflow.step.completed")
-        await parts.bus.publish(failure_of(requests[RISK]))
-        assert "risk_analysis" == (await ended(parts, id, "failed")).failed_step
-        them.unanswered.clear()
+async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_completes(
+    parts: Orchestra, ledger: Ledger, services: AnalysisServices
+) -> None:
+    services.silent |= set(REQUESTED)
+    started = await post(parts, "/api/v1/executions", {"workflow": "opportunity-analysis", "subject": str(uuid4())})
+    id = started.json()["id"]
+    requests = await unanswered(services, 4)
+    await parts.bus.publish(answer_to(requests[FORECAST]))
+    await ledger.told("workflow.step.completed")
+    await parts.bus.publish(failure_of(requests[RISK]))
+    assert "risk_analysis" == (await ended(parts, id, "failed")).failed_step
+    services.unanswered.clear()
 
-        answers = await asyncio.gather(*(post(parts, f"/api/v1/workflows/{id}/retry") for _ in range(50)))
+    answers = await asyncio.gather(*(post(parts, f"/api/v1/workflows/{id}/retry") for _ in range(50)))
 
-        retried = await unanswered(them, 3)
-        await parts.bus.publish(failure_of(requests[RISK]))  # the broker delivers the old failure again
-        await them.speak()
-        completed = await ended(parts, id, "completed")
+    retried = await unanswered(services, 3)
+    await parts.bus.publish(failure_of(requests[RISK]))  # the broker delivers the old failure again
+    await services.speak()
+    completed = await ended(parts, id, "completed")
 
     assert Counter({409: 49, 200: 1}) == Counter(answer.status_code for answer in answers)
     assert FORECAST not in retried, "what succeeded is asked for again"
-    assert [1, 2, 2, 2] == [len(them.asked[name]) for name in (FORECAST, *(n for n in REQUESTED if n != FORECAST))]
+    assert [1, 2, 2, 2] == [len(services.asked[name]) for name in (FORECAST, *(n for n in REQUESTED if n != FORECAST))]
     assert {"risk", "scoring", "forecast", "recommendations"} == (completed.results or {}).keys()
     assert {
         (ids.terminal_event_id(id), "workflow.opportunity.analysis.failed"),
@@ -70,11 +73,11 @@ async def post(parts: Orchestra, path: str, body: object = None) -> httpx.Respon
         return await client.post(path, json=body, headers={"X-Tenant-ID": A_TENANT})
 
 
-async def unanswered(them: Any, count: int) -> dict[str, dict[str, Any]]:
+async def unanswered(services: AnalysisServices, count: int) -> dict[str, dict[str, Any]]:
     """The requests nobody has answered, by type, once there are so many."""
 
     async def enough() -> dict[str, dict[str, Any]]:
-        waiting = {request["type"]: request for request in them.unanswered}
+        waiting = {request["type"]: request for request in services.unanswered}
         return waiting if len(waiting) >= count else {}
 
     return await eventually(enough, within_seconds=60)
@@ -90,7 +93,4 @@ async def ended(parts: Orchestra, id: str, status: str) -> ExecutionRecord:
         record = (await parts.store.read(A_TENANT, ExecutionRecord, id)).record
         return record if record.status == status and record.announced_at else None
 
-    try:
-        return await eventually(is_announced, within_seconds=60) or pytest.fail("never ended")
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n{parts.logs()}") from None
+    return await seen(parts, is_announced)
