@@ -22,6 +22,7 @@ from blocks.ports import Message
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from tests.support.analyses import a_large_deal, an_opportunity, ended, execution_id_of, gated, recorded, seen
 from tests.support.analysis_services import AnalysisServices
+from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
@@ -131,7 +132,7 @@ async def cancelled_over_http(parts: Orchestra, event: Message) -> httpx.Respons
 
     async def answers() -> list[httpx.Response]:
         try:
-            async with httpx.AsyncClient(timeout=30) as client:
+            async with httpx.AsyncClient(auth=AnyTenant(), timeout=30) as client:
                 return [await client.post(url, json={"reason": "sold"}, headers={"X-Tenant-ID": A_TENANT})]
         except httpx.ConnectError:
             return []  # the API is still starting
