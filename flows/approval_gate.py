@@ -42,11 +42,27 @@ class ApprovalInput(RunInput):
 
 
 async def pass_gate(world: Runtime, analysis: Analysis) -> None:
-    """The execution has ended as the decision says; until there is one, the run is suspended (this raises `Pause`)."""
+    """The execution has ended as the decision says; until there is one, the run is suspended (this raises `Pause`).
+
+    If it is no longer this run's, it is left as it is, and nobody is asked about one that has ended.
+    """
+    try:
+        await _pass(world, analysis)
+    except Stale as stale:
+        log.info("this run leaves the gate: %s", stale)
+        now = await world.store.read(analysis.stored.record.tenant_id, ExecutionRecord, analysis.id)
+        if now.record.is_terminal:
+            await withdraw_approvals(world.store, now.record, "the execution has ended")
+
+
+async def _pass(world: Runtime, analysis: Analysis) -> None:
+    """Raises `Stale` if the execution was taken over, or ended by somebody else."""
     while True:
         asked = await _asked(world, analysis)
         verdict = approvals.verdict(asked)
         if verdict is None:
+            # Who cancelled it before its approval was there has withdrawn nothing, and would not end this suspension.
+            analysis.stored = await newest(world.store, analysis.stored)
             fault_points.reached("before-suspend")
             await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
             continue
@@ -64,12 +80,12 @@ async def pass_gate(world: Runtime, analysis: Analysis) -> None:
 
 
 async def continue_alone(world: Runtime, analysis: Analysis) -> None:
-    """The execution leaves its batch: a flow run of its own takes it to the gate."""
-    while analysis.stored.record.flow_run_id is not None:
-        try:
-            analysis.stored = await executions.change(world.store, analysis.stored, flow_run_id=None)
-        except Stale:
-            analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
+    """The execution leaves its batch: a flow run of its own takes it to the gate, unless it is no longer this run's."""
+    try:
+        await _give_up(world, analysis)
+    except Stale as stale:
+        log.info("nothing is left to take to the gate: %s", stale)
+        return
     record = analysis.stored.record
     await world.flow_runs.start(
         WORKFLOW,
@@ -79,6 +95,14 @@ async def continue_alone(world: Runtime, analysis: Analysis) -> None:
         name=f"approval of {record.subject}",
     )
     await world.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+
+
+async def _give_up(world: Runtime, analysis: Analysis) -> None:
+    while analysis.stored.record.flow_run_id is not None:
+        try:
+            analysis.stored = await executions.change(world.store, analysis.stored, flow_run_id=None)
+        except Stale:
+            analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
 
 
 # --- who is asked ----------------------------------------------------------------------------------------------------

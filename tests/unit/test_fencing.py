@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
 from blocks import executions
+from blocks.cancelling import cancel_execution
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME
 from blocks.contracts.approvals import ApprovalRule
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message, RecordStore, Stored
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
@@ -20,6 +22,7 @@ from deployments.worker import standstill
 from deployments.worker.standstill import Standstill
 from flows.analysis import Analysis, AnalysisRules
 from flows.analysis_batch import AnalysisBatch
+from flows.approval_gate import continue_alone, pass_gate
 from flows.claims import claim
 from flows.runtime import Runtime
 from tests.support.factories import A_TENANT, an_execution
@@ -120,6 +123,32 @@ async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Sce
 
     ended = (await scene.now(held.record.id)).record
     assert ("completed", 7) == (ended.status, ended.priority)
+
+
+async def cancelled_at_its_gate(scene: Scene) -> Analysis:
+    """An execution as its run believes it to be: awaiting a person. Somebody has cancelled it since."""
+    pending = await scene.store.create(A_TENANT, an_execution())
+    running = await scene.claimed(pending.record.id)
+    waiting = await executions.move(scene.store, running, "awaiting_approval")
+    await cancel_execution(scene.store, scene.world.bus, scene.world.flow_runs, A_TENANT, running.record.id, "sold")
+    return Analysis(waiting, RULES)
+
+
+async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
+    analysis = await cancelled_at_its_gate(scene)
+
+    await pass_gate(scene.world, analysis)  # and it is not suspended either: that needs a flow run
+
+    [approval] = (await scene.store.query(A_TENANT, ApprovalRecord)).items
+    assert "cancelled" == approval.record.status
+
+
+async def test_one_that_was_cancelled_just_before_does_not_hold_up_its_batch_nor_get_a_run(scene: Scene) -> None:
+    analysis = await cancelled_at_its_gate(scene)
+
+    await continue_alone(scene.world, analysis)
+
+    assert [] == cast("RememberedFlowRuns", scene.world.flow_runs).started
 
 
 def test_a_process_that_stood_still_for_longer_than_allowed_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
