@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import aiormq
 
 _IN_FLIGHT_MAX = 256
+_PING_SECONDS = 1.5
+"""Less than a readiness check waits, so that it can say what is wrong."""
 
 
 class RabbitMQPublisher:
@@ -44,10 +46,19 @@ class RabbitMQPublisher:
 
     async def ping(self) -> None:
         """The broker takes messages and confirms them; this one is for nobody. Only publishing shows an alarm."""
-        await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False)
+        limit = min(_PING_SECONDS, self._timeout_seconds)
+        await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit)
 
-    async def _publish(self, exchange: str, routing_key: str, message: AmqpMessage, *, mandatory: bool) -> None:
-        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+    async def _publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        message: AmqpMessage,
+        *,
+        mandatory: bool,
+        within_seconds: float | None = None,
+    ) -> None:
+        deadline = asyncio.get_running_loop().time() + (within_seconds or self._timeout_seconds)
         # Under an alarm the broker stops reading: what was written to it now would pile up, and come out many times.
         await self._link.expect_no_alarm(deadline)
         with translated(f"publishing {message.type or 'a sign of life'}"):

@@ -14,83 +14,42 @@ import httpx
 import pytest
 
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message
+from blocks.patience import PatientEventBus
+from blocks.ports import Message, Unavailable
 from blocks.topology import intake_queue
 from deployments.local.readiness import api_url
 from tests.support.analysis_services import opportunity_event, services_on
 from tests.support.cosmos import CosmosEmulator
-from tests.support.cosmos_fault_proxy import APPLIED_THEN_DROPPED, WRITES, CosmosFaultProxy, Delay, Drop, throttled
+from tests.support.cosmos_fault_proxy import APPLIED_THEN_DROPPED, WRITES, Delay, Drop, throttled
 from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
-from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
-from tests.support.orchestra import Orchestra, orchestra
+from tests.support.ledger import REQUESTED, TERMINAL, Ledger
+from tests.support.linked import Links, linked_orchestra, links_to
+from tests.support.orchestra import Orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
 
 LONG = pytest.param(60.0, marks=pytest.mark.slow)
 
 
 @pytest.fixture
-def cosmos(cosmos_emulator: CosmosEmulator) -> Iterator[CosmosFaultProxy]:
-    with CosmosFaultProxy(cosmos_emulator) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def broker_link(rabbitmq: RabbitMQNode) -> Iterator[TcpProxy]:
-    with TcpProxy(rabbitmq.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def prefect_link(prefect_server: PrefectServer) -> Iterator[TcpProxy]:
-    with TcpProxy(prefect_server.api_url) as proxy:
-        yield proxy
+def links(rabbitmq: RabbitMQNode, cosmos_emulator: CosmosEmulator, prefect_server: PrefectServer) -> Iterator[Links]:
+    with links_to(rabbitmq, cosmos_emulator, prefect_server) as links:
+        yield links
 
 
 @pytest.fixture
 async def parts(
     tmp_path: Path,
-    prefect_server: PrefectServer,
+    links: Links,
     rabbitmq: RabbitMQNode,
     cosmos_emulator: CosmosEmulator,
-    cosmos: CosmosFaultProxy,
-    broker_link: TcpProxy,
-    prefect_link: TcpProxy,
+    prefect_server: PrefectServer,
 ) -> AsyncIterator[Orchestra]:
-    """Processes that reach every part through a proxy; the test's own doors lead there directly."""
-    name = tmp_path.name
-    async with orchestra(
-        tmp_path,
-        prefect_server,
-        RABBITMQ_URL=rabbitmq.url,
-        RABBITMQ_EXCHANGE=f"events-{name}",
-        RABBITMQ_QUEUE=f"orchestrator-{name}",
-        RABBITMQ_BATCH_JOBS_QUEUE=f"jobs-{name}",
-        RABBITMQ_WEBHOOKS_QUEUE=f"webhooks-{name}",
-        COSMOS_DB_ENDPOINT=cosmos_emulator.endpoint,
-        COSMOS_DB_KEY=cosmos_emulator.key,
-        COSMOS_DB_CA_FILE=str(cosmos_emulator.ca_file),
-        COSMOS_DB_DATABASE_ID=name,
-        MIRROR_INTERVAL_SECONDS="1",
-        DISPATCH_SWEEP_SECONDS="2",
-    ) as parts:
-        links = {
-            "RABBITMQ_URL": f"{broker_link.url}?heartbeat=1",
-            "COSMOS_DB_ENDPOINT": cosmos.endpoint,
-            "PREFECT_API_URL": prefect_link.url,
-        }
-        for process in (parts.listener, parts.worker, parts.another_worker, parts.api):
-            process.environment = {**process.environment, **links}
+    quick = {"MIRROR_INTERVAL_SECONDS": "1", "DISPATCH_SWEEP_SECONDS": "2"}
+    async with linked_orchestra(tmp_path, links, rabbitmq, cosmos_emulator, prefect_server, **quick) as parts:
         yield parts
-
-
-@pytest.fixture
-async def ledger(parts: Orchestra) -> AsyncIterator[Ledger]:
-    async with ledger_of(parts.bus, parts.name) as ledger:
-        yield ledger
 
 
 def events(count: int) -> list[Message]:
@@ -166,7 +125,7 @@ async def is_empty(parts: Orchestra, queue: str) -> bool:
 
 @pytest.mark.parametrize("seconds", [6.0, LONG])
 async def test_while_cosmos_db_is_away_the_listener_stops_consuming_and_the_api_answers_503(
-    parts: Orchestra, cosmos: CosmosFaultProxy, seconds: float
+    parts: Orchestra, links: Links, seconds: float
 ) -> None:
     parts.api.start()
     await listening(parts)
@@ -175,16 +134,16 @@ async def test_while_cosmos_db_is_away_the_listener_stops_consuming_and_the_api_
     await parts.bus.publish(*before)
     await seen(parts, lambda: recorded(parts, before))
 
-    cosmos.inject(Drop())
-    began, asked_before = time.monotonic(), cosmos.requests.total()
+    links.cosmos.inject(Drop())
+    began, asked_before = time.monotonic(), links.cosmos.requests.total()
     await parts.bus.publish(*during)
     response = await answers(parts)
     assert (503, "5") == (response.status_code, response.headers["retry-after"])
     assert response.json()["error"]["code"] == "DEPENDENCY_UNAVAILABLE"
     await seen(parts, lambda: holds(parts, len(during)))
     await lasting(seconds, since=began)
-    asked_per_second = (cosmos.requests.total() - asked_before) / (time.monotonic() - began)
-    cosmos.heal()
+    asked_per_second = (links.cosmos.requests.total() - asked_before) / (time.monotonic() - began)
+    links.cosmos.heal()
     recovery = await seen(parts, lambda: recorded(parts, before + during), within_seconds=30)
 
     print(f"away {seconds:g} s: {asked_per_second:.1f} requests/s, all recorded {recovery:.1f} s after")  # noqa: T201
@@ -200,20 +159,20 @@ async def holds(parts: Orchestra, count: int) -> bool:
 
 @pytest.mark.parametrize("seconds", [6.0, LONG])
 async def test_while_cosmos_db_throttles_the_api_answers_429_and_no_event_is_lost(
-    parts: Orchestra, cosmos: CosmosFaultProxy, seconds: float
+    parts: Orchestra, links: Links, seconds: float
 ) -> None:
     parts.api.start()
     await listening(parts)
     await seen(parts, lambda: status_of(parts, "/health", 200))
 
-    cosmos.inject(throttled(retry_after_ms=300))
+    links.cosmos.inject(throttled(retry_after_ms=300))
     began, sent = time.monotonic(), events(20)
     await parts.bus.publish(*sent)
     response = await answers(parts)
     assert (429, "THROTTLED") == (response.status_code, response.json()["error"]["code"])
     assert int(response.headers["retry-after"]) >= 1
     await lasting(seconds, since=began)
-    cosmos.heal()
+    links.cosmos.heal()
     recovery = await seen(parts, lambda: recorded(parts, sent), within_seconds=40)
 
     print(f"throttled {seconds:g} s: all recorded {recovery:.1f} s after")  # noqa: T201
@@ -222,16 +181,16 @@ async def test_while_cosmos_db_throttles_the_api_answers_429_and_no_event_is_los
 
 
 async def test_writes_that_were_applied_though_their_answers_were_dropped_are_recognised(
-    parts: Orchestra, cosmos: CosmosFaultProxy, ledger: Ledger
+    parts: Orchestra, links: Links, ledger: Ledger
 ) -> None:
     sent = events(10)
     async with services_on(parts.bus, parts.name):
         await listening(parts)
         parts.worker.start()
-        cosmos.inject(APPLIED_THEN_DROPPED, *WRITES, path="/workflow_", times=60)
+        links.cosmos.inject(APPLIED_THEN_DROPPED, *WRITES, path="/workflow_", times=60)
         await parts.bus.publish(*sent)
         await seen(parts, lambda: told(ledger, 10))
-    assert cosmos.faults.total() == 60
+    assert links.cosmos.faults.total() == 60
     assert await recorded(parts, sent)
     page = await parts.store.query(A_TENANT, ExecutionRecord)
     assert {"completed"} == {stored.record.status for stored in page.items}
@@ -240,7 +199,7 @@ async def test_writes_that_were_applied_though_their_answers_were_dropped_are_re
 
 
 async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing(
-    parts: Orchestra, cosmos: CosmosFaultProxy, ledger: Ledger
+    parts: Orchestra, links: Links, ledger: Ledger
 ) -> None:
     async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
         parts.api.start()
@@ -248,7 +207,7 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
         parts.worker.start()
         await parts.bus.publish(*(sent := events(3)))
         await seen(parts, lambda: asked(services, 12))
-        with cosmos.broken(Drop()):
+        with links.cosmos.broken(Drop()):
             await services.speak()
             await lasting(12, since=time.monotonic())
         recovery = await seen(parts, lambda: told(ledger, 3))
@@ -268,23 +227,25 @@ async def test_a_disk_alarm_is_told_by_ready_and_what_could_not_be_published_goe
     parts.api.start()
     await listening(parts)
     parts.worker.start()
-    async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
-        await parts.bus.publish(*events(3))
-        await seen(parts, lambda: asked(services, 12))
+    async with services_on(parts.bus, parts.name):
+        await parts.bus.publish(*events(1))
+        await seen(parts, lambda: told(ledger, 1))
         await seen(parts, lambda: status_of(parts, "/ready", 200))
-        await services.speak()
         await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "99999GB")
         try:
-            await seen(parts, lambda: status_of(parts, "/ready", 503))
 
             async def says_why() -> bool:
                 checks = (await answers(parts, "/ready")).json()["checks"]
                 return "short of disk or memory" in checks["broker"].get("detail", "")
 
             await seen(parts, says_why)
+            publishing = asyncio.create_task(PatientEventBus(parts.bus).publish(*events(3)))
+            with pytest.raises(Unavailable):
+                await parts.bus.publish(*events(1))
         finally:
             await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "50MB")
-        recovery = await seen(parts, lambda: told(ledger, 3))
+        recovery = await seen(parts, lambda: told(ledger, 4))
+        await publishing
         await seen(parts, lambda: status_of(parts, "/ready", 200))
     print(f"after a disk alarm: all told {recovery:.1f} s after")  # noqa: T201
     assert {} == ledger.second_ids()
@@ -293,7 +254,7 @@ async def test_a_disk_alarm_is_told_by_ready_and_what_could_not_be_published_goe
 
 @pytest.mark.parametrize("seconds", [6.0, LONG])
 async def test_a_half_open_link_to_the_broker_loses_and_doubles_nothing(
-    parts: Orchestra, broker_link: TcpProxy, ledger: Ledger, seconds: float
+    parts: Orchestra, links: Links, ledger: Ledger, seconds: float
 ) -> None:
     async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
         parts.api.start()
@@ -301,11 +262,11 @@ async def test_a_half_open_link_to_the_broker_loses_and_doubles_nothing(
         parts.worker.start()
         await parts.bus.publish(*events(3))
         await seen(parts, lambda: asked(services, 12))
-        broker_link.blackhole()
+        links.broker.blackhole()
         await services.speak()
         await parts.bus.publish(*events(3))
         await lasting(seconds, since=time.monotonic())
-        broker_link.pass_all()
+        links.broker.pass_all()
         recovery = await seen(parts, lambda: told(ledger, 6))
     print(f"half-open {seconds:g} s: all told {recovery:.1f} s after")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
@@ -313,9 +274,7 @@ async def test_a_half_open_link_to_the_broker_loses_and_doubles_nothing(
     await untouched(parts)
 
 
-async def test_a_listener_that_stood_still_loses_its_connection_and_no_event(
-    parts: Orchestra, broker_link: TcpProxy
-) -> None:
+async def test_a_listener_that_stood_still_loses_its_connection_and_no_event(parts: Orchestra, links: Links) -> None:
     await listening(parts)
     await parts.bus.publish(*(first := events(20)))
     os.kill(parts.listener.pid, signal.SIGSTOP)
@@ -323,7 +282,7 @@ async def test_a_listener_that_stood_still_loses_its_connection_and_no_event(
 
     async def is_given_up() -> bool:
         """The broker heard nothing for two heartbeats, and has closed the connections."""
-        return broker_link.connections == 0
+        return links.broker.connections == 0
 
     try:
         await seen(parts, is_given_up)
@@ -339,7 +298,7 @@ async def test_a_listener_that_stood_still_loses_its_connection_and_no_event(
 
 @pytest.mark.parametrize("seconds", [6.0, LONG])
 async def test_while_prefects_server_is_away_events_are_taken_in_and_analyses_under_way_are_finished_after(
-    parts: Orchestra, prefect_link: TcpProxy, ledger: Ledger, seconds: float
+    parts: Orchestra, links: Links, ledger: Ledger, seconds: float
 ) -> None:
     async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
         parts.api.start()
@@ -348,14 +307,14 @@ async def test_while_prefects_server_is_away_events_are_taken_in_and_analyses_un
         await parts.bus.publish(*(before := events(3)))
         await seen(parts, lambda: asked(services, 12))
 
-        prefect_link.cut()
+        links.prefect.cut()
         began = time.monotonic()
         await services.speak()
         await parts.bus.publish(*(during := events(3)))
         intake = await seen(parts, lambda: recorded(parts, before + during))
         await lasting(seconds, since=began)
         assert await pending(parts) == 3
-        prefect_link.pass_all()
+        links.prefect.pass_all()
         recovery = await seen(parts, lambda: told(ledger, 6), within_seconds=90)
     print(f"Prefect away {seconds:g} s: recorded in {intake:.1f} s, all told {recovery:.1f} s after")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
@@ -372,20 +331,20 @@ async def pending(parts: Orchestra) -> int:
 
 
 async def test_a_listener_told_to_stop_with_its_hands_full_rejects_nothing_and_leaves_the_rest(
-    parts: Orchestra, cosmos: CosmosFaultProxy
+    parts: Orchestra, links: Links
 ) -> None:
     await listening(parts)
-    cosmos.inject(Delay(seconds=0.5), "create", "query")
+    links.cosmos.inject(Delay(seconds=0.5), "create", "query")
     await parts.bus.publish(*(sent := events(200)))
 
     async def has_its_hands_full() -> bool:
-        return cosmos.faults["create"] >= 32
+        return links.cosmos.faults["create"] >= 32
 
     await seen(parts, has_its_hands_full)
     began = time.monotonic()
     assert await asyncio.to_thread(parts.listener.stop) == 0
     stopped_after = time.monotonic() - began
-    cosmos.heal()
+    links.cosmos.heal()
     done = len(await trigger_ids(parts))
     assert 32 <= done < 200
     print(f"stopped after {stopped_after:.1f} s, {done} of 200 recorded")  # noqa: T201

@@ -16,71 +16,37 @@ from blocks.contracts.records import ProcessRecord
 from deployments.local.readiness import api_url
 from tests.support.analysis_services import opportunity_event, services_on
 from tests.support.cosmos import CosmosEmulator
-from tests.support.cosmos_fault_proxy import CosmosFaultProxy, Drop
+from tests.support.cosmos_fault_proxy import Drop
 from tests.support.factories import A_TENANT
 from tests.support.ledger import TERMINAL, ledger_of
-from tests.support.orchestra import Orchestra, Process, orchestra
+from tests.support.linked import Links, linked_orchestra, links_to
+from tests.support.orchestra import Orchestra, Process
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import eventually
 
 STOP_SECONDS = 15.0
 
 
 @pytest.fixture
-def cosmos(cosmos_emulator: CosmosEmulator) -> Iterator[CosmosFaultProxy]:
-    with CosmosFaultProxy(cosmos_emulator) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def broker_link(rabbitmq: RabbitMQNode) -> Iterator[TcpProxy]:
-    with TcpProxy(rabbitmq.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def prefect_link(prefect_server: PrefectServer) -> Iterator[TcpProxy]:
-    with TcpProxy(prefect_server.api_url) as proxy:
-        yield proxy
+def links(rabbitmq: RabbitMQNode, cosmos_emulator: CosmosEmulator, prefect_server: PrefectServer) -> Iterator[Links]:
+    with links_to(rabbitmq, cosmos_emulator, prefect_server) as links:
+        yield links
 
 
 @pytest.fixture
 async def parts(
     tmp_path: Path,
-    prefect_server: PrefectServer,
+    links: Links,
     rabbitmq: RabbitMQNode,
     cosmos_emulator: CosmosEmulator,
-    cosmos: CosmosFaultProxy,
-    broker_link: TcpProxy,
-    prefect_link: TcpProxy,
+    prefect_server: PrefectServer,
 ) -> AsyncIterator[Orchestra]:
-    """Processes for which store, broker and Prefect are not there yet; the test's own doors lead there directly."""
-    name = tmp_path.name
-    async with orchestra(
-        tmp_path,
-        prefect_server,
-        RABBITMQ_URL=rabbitmq.url,
-        RABBITMQ_EXCHANGE=f"events-{name}",
-        RABBITMQ_QUEUE=f"orchestrator-{name}",
-        RABBITMQ_BATCH_JOBS_QUEUE=f"jobs-{name}",
-        RABBITMQ_WEBHOOKS_QUEUE=f"webhooks-{name}",
-        COSMOS_DB_ENDPOINT=cosmos_emulator.endpoint,
-        COSMOS_DB_KEY=cosmos_emulator.key,
-        COSMOS_DB_CA_FILE=str(cosmos_emulator.ca_file),
-        COSMOS_DB_DATABASE_ID=name,
-    ) as parts:
-        links = {
-            "RABBITMQ_URL": broker_link.url,
-            "COSMOS_DB_ENDPOINT": cosmos.endpoint,
-            "PREFECT_API_URL": prefect_link.url,
-        }
-        for process in ours(parts):
-            process.environment = {**process.environment, **links}
-        broker_link.cut()
-        prefect_link.cut()
-        cosmos.inject(Drop())
+    """Store, broker and Prefect are not there yet."""
+    async with linked_orchestra(tmp_path, links, rabbitmq, cosmos_emulator, prefect_server) as parts:
+        links.broker.cut()
+        links.prefect.cut()
+        links.cosmos.inject(Drop())
         yield parts
 
 
@@ -115,7 +81,7 @@ async def stopped(process: Process) -> float:
 
 
 async def test_processes_that_start_before_everything_they_need_go_on_as_the_parts_come(
-    parts: Orchestra, cosmos: CosmosFaultProxy, broker_link: TcpProxy, prefect_link: TcpProxy
+    parts: Orchestra, links: Links
 ) -> None:
     for process in ours(parts):
         process.start()
@@ -125,11 +91,11 @@ async def test_processes_that_start_before_everything_they_need_go_on_as_the_par
     assert {"error"} == {check["status"] for check in down.values()}
     assert {"database", "broker", "prefect", "listener", "worker"} == down.keys()
 
-    prefect_link.pass_all()
-    cosmos.heal()
+    links.prefect.pass_all()
+    links.cosmos.heal()
     await says(parts.listener, "the record store is there after")
     await says(parts.listener, "waiting for the broker, at most 60 s")
-    broker_link.pass_all()
+    links.broker.pass_all()
     await says(parts.listener, "listening on queue")
 
     async def all_is_well() -> bool:
@@ -176,12 +142,10 @@ async def test_processes_that_still_wait_stop_at_once(parts: Orchestra) -> None:
     assert max(took.values()) < STOP_SECONDS
 
 
-async def test_processes_stop_in_time_though_everything_has_gone_away(
-    parts: Orchestra, cosmos: CosmosFaultProxy, broker_link: TcpProxy, prefect_link: TcpProxy
-) -> None:
-    broker_link.pass_all()
-    prefect_link.pass_all()
-    cosmos.heal()
+async def test_processes_stop_in_time_though_everything_has_gone_away(parts: Orchestra, links: Links) -> None:
+    links.broker.pass_all()
+    links.prefect.pass_all()
+    links.cosmos.heal()
     for process in ours(parts):
         process.start()
 
@@ -190,9 +154,9 @@ async def test_processes_stop_in_time_though_everything_has_gone_away(
         return bool(found) and {"ok"} == {check["status"] for check in found.values()}
 
     await eventually(all_is_well, within_seconds=60)
-    broker_link.blackhole()
-    prefect_link.blackhole()
-    cosmos.inject(Drop())
+    links.broker.blackhole()
+    links.prefect.blackhole()
+    links.cosmos.inject(Drop())
     took = {process.name: await stopped(process) for process in ours(parts)}
     print("stopped after", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))  # noqa: T201
     assert max(took.values()) < 25
