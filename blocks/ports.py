@@ -277,8 +277,13 @@ class FlowRuns(Protocol):
         """A flow run of the deployment is scheduled, once per `key`; returns its id."""
         ...
 
-    async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
-        """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`."""
+    async def list_runs(
+        self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
+    ) -> list[FlowRunView]:
+        """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`.
+
+        With `name`, only those whose state has this name.
+        """
         ...
 
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:

@@ -18,6 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterEndTime,
     FlowRunFilterId,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
@@ -30,6 +31,7 @@ from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
 
 from blocks.ports import FlowRunView, NotFound, Unavailable
 from blocks.prefect_clock import going_by_the_server
+from blocks.prefect_retries import open_to_any_worker
 
 TAG = "workflow-orchestrator"
 _PAGE = 200
@@ -77,10 +79,15 @@ class PrefectFlowRuns:
                 raise
         return str(run.id)
 
-    async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
+    async def list_runs(
+        self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
+    ) -> list[FlowRunView]:
         wanted = FlowRunFilter(
             tags=FlowRunFilterTags(all_=[TAG]),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType(state.upper()) for state in states])),
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType(state.upper()) for state in states]),
+                name=FlowRunFilterStateName(any_=[name]) if name else None,
+            ),
             end_time=FlowRunFilterEndTime(after_=since) if since else None,
         )
         found: list[FlowRunView] = []
@@ -112,6 +119,7 @@ class PrefectFlowRuns:
         # Prefect allows crashed -> scheduled for runs of a deployment; a worker then runs it from the top.
         async with _translated():
             await self._client.set_flow_run_state(UUID(flow_run_id), Crashed(message=reason), force=True)
+            await open_to_any_worker(self._client, UUID(flow_run_id))
             await self._client.set_flow_run_state(UUID(flow_run_id), Scheduled(message=reason), force=True)
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:

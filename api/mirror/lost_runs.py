@@ -10,6 +10,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import FlowRunView, NotFound
+from blocks.prefect_retries import AWAITING_RETRY
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class LostRuns(Drift[FlowRunView]):
             return []
         self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
         at_work = await self._parts.flow_runs.list_runs(states=("pending", "running", "cancelling"))
+        # Between two tries, a run is its worker's alone: no other picks it up.
+        at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         settled_before = utc_now() - workers.lost_after
         return [run for run in at_work if run.id not in roll.held and run.state_at < settled_before]
 

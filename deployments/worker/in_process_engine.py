@@ -6,18 +6,22 @@ event loop, starts a heartbeat thread, and takes over SIGTERM. In a shared proce
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import httpx
 from anyio import CancelScope
 from prefect import flow_engine
 from prefect._flow_run_suspension import FlowRunSuspensionRequest, register_flow_run_suspension_request
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.flows import Flow
 from prefect.states import Crashed, Pending
+
+from blocks.prefect_retries import open_to_any_worker
 
 
 class Stop(Enum):
@@ -87,6 +91,13 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
         if self.stop:
             raise asyncio.CancelledError(self.stop.value)
         state: State[Any] = await super().begin_run()
+        return state
+
+    async def handle_exception(self, exc: Exception, *arguments: Any, **options: Any) -> State[Any]:
+        state: State[Any] = await super().handle_exception(exc, *arguments, **options)
+        if self.is_running() and self.flow_run:  # it is being tried again
+            with suppress(httpx.HTTPError, PrefectHTTPStatusError):  # the mirror does it, too, if the worker dies
+                await open_to_any_worker(self.client, self.flow_run.id)
         return state
 
     async def handle_crash(self, exc: BaseException) -> None:

@@ -111,6 +111,15 @@ async def test_a_suspended_flow_goes_on_with_its_input(stage: Stage, worker: InP
     assert [str(run.id)] * 2 == [id for id, _, _ in sample_flows.bodies]
 
 
+async def test_a_run_that_was_tried_again_goes_on_after_a_suspension(stage: Stage, worker: InProcessWorker) -> None:
+    run = await stage.start("fail_once_and_ask")
+    await stage.reached(run, "Suspended")
+
+    await aresume_flow_run(run.id, run_input={"approved": True})
+
+    await stage.reached(run, "Completed")
+
+
 async def test_a_run_suspended_from_outside_stops_and_starts_again(stage: Stage, worker: InProcessWorker) -> None:
     run = await stage.start("step_by_step")
     await stage.began(run)

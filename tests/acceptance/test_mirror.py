@@ -32,9 +32,13 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
 
 
 async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -> None:
+    await propose(prefect, flow_run_id, state, force=True)
+
+
+async def propose(prefect: PrefectServer, flow_run_id: str | None, state: State, *, force: bool = False) -> None:
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
-            await client.set_flow_run_state(UUID(flow_run_id), state, force=True)
+            await client.set_flow_run_state(UUID(flow_run_id), state, force=force)
 
 
 async def test_a_run_cancelled_in_prefect_cancels_its_execution(
@@ -85,6 +89,25 @@ async def test_a_crashed_run_is_run_again_and_completes(
         execution = await recorded(parts, event, "running")
         parts.worker.kill()
         await force(prefect_server, execution.flow_run_id, Crashed(message="the machine burnt down"))
+
+        parts.worker.start()
+        await services.speak()
+        assert "completed" == (await ended(parts, event)).status
+    assert {} == ledger.second_ids()
+
+
+async def test_a_run_whose_worker_was_killed_between_two_tries_goes_on(
+    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
+) -> None:
+    event = an_opportunity()
+    async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        execution = await recorded(parts, event, "running")
+        parts.worker.kill()
+        # Prefect answers the first failure of a flow that may be tried again with the state AwaitingRetry.
+        await propose(prefect_server, execution.flow_run_id, Failed(message="the broker was away"))
 
         parts.worker.start()
         await services.speak()

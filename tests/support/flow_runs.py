@@ -27,8 +27,10 @@ class RememberedFlowRuns:
         self.keys.append(key)
         return f"run-{len(self.started)}"
 
-    async def list_runs(self, *, states: Sequence[str], since: datetime | None = None) -> list[FlowRunView]:
-        return [run for run in self.runs if run.state in states]
+    async def list_runs(
+        self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
+    ) -> list[FlowRunView]:
+        return [run for run in self.runs if run.state in states and name in (None, run.state_name)]
 
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
         return [run for run in self.runs if run.id in flow_run_ids]

@@ -59,6 +59,16 @@ async def ask_a_person() -> bool:
     return verdict.approved
 
 
+@flow(retries=1)
+async def fail_once_and_ask() -> bool:
+    """Its first try fails, its second one suspends."""
+    _began()
+    if len(bodies) == 1:
+        raise ValueError("this flow breaks once")
+    verdict = await asuspend_flow_run(wait_for_input=Verdict, key="gate")
+    return verdict.approved
+
+
 @flow
 async def step_by_step() -> None:
     """Gives Prefect many occasions to suspend it."""
