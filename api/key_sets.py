@@ -4,9 +4,11 @@ import asyncio
 import logging
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import httpx
 import jwt
+import msgspec
 
 from blocks.ports import Unavailable
 
@@ -53,20 +55,47 @@ class KeySet:
     async def _fetch(self) -> None:
         self._tried_at = monotonic()
         try:
-            found = jwt.PyJWKSet.from_json(await _read(self._source))
-        except (OSError, httpx.HTTPError, ValueError, AttributeError, jwt.PyJWTError) as error:
+            self._keys = usable_keys(await _read(self._source))
+        except (OSError, httpx.HTTPError, ValueError) as error:
             logger.warning("The public keys at %s cannot be had: %s", self._source, error or type(error).__name__)
-            return
-        self._keys = {key.key_id: key for key in found if key.key_id and key.public_key_use != "enc"}
-        self._fetched_at = monotonic()
+        else:
+            self._fetched_at = monotonic()
 
 
-async def _read(source: str) -> str:
+class _JwkSet(msgspec.Struct, frozen=True):
+    keys: list[dict[str, Any]]
+
+
+def usable_keys(key_set: bytes) -> dict[str, jwt.PyJWK]:
+    """The keys by their `kid`; what is no public key to check a signature with is passed over.
+
+    Raises `ValueError` if this is no key set, or none of its keys can be used.
+    """
+    try:
+        stated = msgspec.json.decode(key_set, type=_JwkSet).keys
+    except msgspec.DecodeError as error:
+        raise ValueError(f"this is no JWK set: {error}") from None
+    usable = {key.key_id: key for one in stated if (key := _usable(one)) and key.key_id}
+    if not usable:
+        raise ValueError("no key of the set can be used: a key has a kid, and is public")
+    return usable
+
+
+def _usable(stated: dict[str, Any]) -> jwt.PyJWK | None:
+    if stated.get("kty") == "oct" or stated.get("use") == "enc":
+        return None
+    try:
+        return jwt.PyJWK(stated)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+        return None
+
+
+async def _read(source: str) -> bytes:
     if not source.startswith(("https://", "http://")):
-        return await asyncio.to_thread(Path(source).read_text)
+        return await asyncio.to_thread(Path(source).read_bytes)
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
         answer = await client.get(source)
         answer.raise_for_status()
         if len(answer.content) > BYTES_MAX:
             raise ValueError(f"more than {BYTES_MAX:,} bytes")
-        return answer.text
+        return answer.content

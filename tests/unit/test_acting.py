@@ -1,0 +1,191 @@
+"""In whose name a request is made: the credential says it, and only a service that may names somebody else."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from litestar import WebSocket, websocket
+
+from blocks.contracts.approvals import ApprovalPolicy, Approvers
+from tests.support.api_client import Api, an_api
+from tests.support.credentials import a_service_token, a_token, as_user
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval
+
+APPROVALS = "/api/v1/hitl/approvals"
+VPS = ApprovalPolicy(approvers=Approvers(roles=("vp",)), reason_required="never")
+
+ANN = as_user(a_token("approver", "operator"))
+VP = as_user(a_token("approver", "vp"))
+DESK = as_user(a_service_token("approver", "act-for-users", service="desk"))
+BOT = as_user(a_service_token("approver", service="bot"))
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with an_api(tmp_path, APPROVAL_LINK_SECRET="x" * 32) as api:
+        yield api
+
+
+async def decide(api: Api, headers: dict[str, str], *, decided_by: str | None = None, **policy: Any) -> httpx.Response:
+    await api.holds(approval := an_approval(execution_id=None, **policy))
+    if decided_by is None:
+        path, body = "decisions", {"outcome": "approve"}
+    else:
+        path, body = "approve", {"decidedBy": decided_by}
+    return await api.client.post(f"{APPROVALS}/{approval.id}/{path}", json=body, headers=headers)
+
+
+async def test_a_user_decides_in_the_name_of_the_token(api: Api) -> None:
+    assert "ann" == (await decide(api, ANN)).json()["decidedBy"]
+    assert "ann" == (await decide(api, ANN, decided_by="ann")).json()["decidedBy"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "decided_by"),
+    [
+        (ANN, "bob"),
+        (ANN, "Ann"),
+        ({**ANN, "X-User-ID": "bob"}, None),
+        ({**ANN, "X-User-ID": "bob"}, "bob"),
+        ({**ANN, "X-User-Roles": "vp"}, None),
+        (BOT, "ann"),
+        ({**BOT, "X-User-ID": "ann"}, None),
+        ({**DESK, "X-User-ID": "ann"}, "bob"),
+    ],
+)
+async def test_nobody_decides_in_anothers_name(api: Api, headers: dict[str, str], decided_by: str | None) -> None:
+    refused = await decide(api, headers, decided_by=decided_by)
+
+    assert (403, "FORBIDDEN") == (refused.status_code, refused.json()["error"]["code"])
+
+
+async def test_a_service_that_acts_for_users_says_for_whom(api: Api) -> None:
+    assert "ann" == (await decide(api, DESK, decided_by="ann")).json()["decidedBy"]
+    assert "ann" == (await decide(api, {**DESK, "X-User-ID": "ann"})).json()["decidedBy"]
+    assert "ann" == (await decide(api, {**DESK, "X-User-ID": "ann"}, decided_by="ann")).json()["decidedBy"]
+    nobody = await decide(api, DESK)
+    assert (401, "User ID is required") == (nobody.status_code, nobody.json()["error"]["message"])
+
+
+async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a_service(api: Api) -> None:
+    assert 403 == (await decide(api, ANN, policy=VPS)).status_code
+    assert 200 == (await decide(api, VP, policy=VPS)).status_code
+    assert 403 == (await decide(api, {**DESK, "X-User-ID": "ann"}, policy=VPS)).status_code
+    assert 200 == (await decide(api, {**DESK, "X-User-ID": "ann", "X-User-Roles": "cfo, vp"}, policy=VPS)).status_code
+
+
+async def test_nobody_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> None:
+    await api.holds(approval := an_approval(execution_id=None))
+    path = f"{APPROVALS}/{approval.id}/links"
+
+    statuses = [
+        (await api.client.post(path, json={"recipient": recipient}, headers=headers)).status_code
+        for recipient, headers in (("bob", ANN), ("ann", ANN), ("bob", {**DESK, "X-User-ID": "ann"}))
+    ]
+
+    assert [403, 201, 201] == statuses
+
+
+@pytest.mark.parametrize("name", ["X-User-ID", "X-User-Roles"])
+async def test_a_name_is_given_once_and_can_be_printed(api: Api, name: str) -> None:
+    sent = [(key.encode(), value.encode()) for key, value in (*DESK.items(), (name, "ann"))]
+    twice = await api.client.get(f"{APPROVALS}?mine=true", headers=[*sent, (name.encode(), b"ann")])
+    umlaut = await api.client.get(f"{APPROVALS}?mine=true", headers=[*sent[:-1], (name.encode(), b"\xc3\xa4nn")])
+
+    assert [400, 400] == [twice.status_code, umlaut.status_code]
+
+
+# --- AUTH_MODE=gateway -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def behind_a_gateway(tmp_path: Path) -> AsyncIterator[Api]:
+    async with an_api(tmp_path, AUTH_MODE="gateway", JWT_SECRET="") as api:
+        yield api
+
+
+async def test_behind_a_gateway_the_headers_say_who_it_is(behind_a_gateway: Api) -> None:
+    ann = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann", "X-User-Roles": "approver,vp"}
+
+    assert "ann" == (await decide(behind_a_gateway, ann, policy=VPS)).json()["decidedBy"]
+    assert 403 == (await decide(behind_a_gateway, ann, decided_by="bob")).status_code
+    assert 403 == (await decide(behind_a_gateway, {**ann, "X-User-Roles": "vp"})).status_code
+    assert 401 == (await decide(behind_a_gateway, {**ann, "X-User-ID": ""})).status_code
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([], 401),
+        ([("X-Tenant-ID", "acme")], 403),
+        ([("X-Tenant-ID", A_TENANT), ("X-Tenant-ID", ANOTHER_TENANT)], 400),
+        ([("X-Tenant-ID", A_TENANT), ("X-User-Roles", "admin"), ("X-User-Roles", "viewer")], 400),
+        ([("X-Tenant-ID", A_TENANT)], 200),
+    ],
+)
+async def test_behind_a_gateway_a_tenant_is_named_once(
+    behind_a_gateway: Api, headers: list[tuple[str, str]], status: int
+) -> None:
+    response = await behind_a_gateway.client.get("/api/v1/executions", headers=headers)
+
+    assert status == response.status_code
+
+
+# --- what is public --------------------------------------------------------------------------------------------------
+
+
+async def test_metrics_may_ask_for_a_token_of_their_own(tmp_path: Path) -> None:
+    async with an_api(tmp_path, METRICS_BEARER_TOKEN="scraper") as api:
+        statuses = [
+            (await api.client.get("/metrics", headers={"Authorization": sent})).status_code
+            for sent in ("Bearer scraper", "Bearer Scraper", "Bearer", f"Bearer {a_token('admin')}")
+        ]
+
+    assert [200, 401, 401, 401] == statuses
+
+
+# --- WebSocket -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 4401),
+        ({"X-Tenant-ID": A_TENANT}, 4401),
+        (as_user(a_token("admin"), ANOTHER_TENANT), 4401),
+        (as_user(a_token("admin")), 4403),  # it is in no table
+    ],
+)
+async def test_a_websocket_is_closed_before_it_is_accepted(api: Api, headers: dict[str, str], code: int) -> None:
+    @websocket("/api/v1/live")
+    async def live(socket: WebSocket[Any, Any, Any]) -> None:
+        await socket.accept()
+
+    api.app.register(live)
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "path": "/api/v1/live",
+        "raw_path": b"/api/v1/live",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "subprotocols": [],
+        "scheme": "ws",
+        "server": ("api.test", 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+        "state": {},
+        "extensions": {},
+    }
+    await api.app(scope, receive, send)  # type: ignore[arg-type] # a scope as a server makes it
+
+    assert [("websocket.close", code)] == [(message["type"], message["code"]) for message in sent]
