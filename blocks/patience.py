@@ -19,6 +19,7 @@ from blocks.ports import (
     Message,
     Page,
     Queue,
+    QueueView,
     RecordStore,
     SignalHandler,
     Stored,
@@ -100,6 +101,12 @@ class PatientEventBus:
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
         return await self._patience.call(lambda: self._bus.peek(queue, limit))
+
+    async def inspect(self, queue: Queue) -> QueueView:
+        return await self._patience.call(lambda: self._bus.inspect(queue))
+
+    async def describe(self) -> str:
+        return await self._patience.call(self._bus.describe)
 
     async def ping(self) -> None:
         await self._bus.ping()

@@ -106,6 +106,18 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}.dead-letters"
 
 
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue as the broker shows it; None: this broker does not tell."""
+
+    ready: int
+    """Messages that wait to be delivered."""
+    in_hand: int | None = None
+    """Messages that a consumer holds and has not acknowledged."""
+    consumers: int | None = None
+    mismatch: str | None = None
+    """How it differs from what would be declared."""
+
+
 class Consumer(Protocol):
     """A running consumption of one queue."""
 
@@ -153,6 +165,14 @@ class EventBus(Protocol):
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
         """The oldest messages of a queue, left where they are (they may come out marked as redelivered)."""
+        ...
+
+    async def inspect(self, queue: Queue) -> QueueView:
+        """The queue as it is; nothing is changed. Raises `NotFound` for one nobody declared."""
+        ...
+
+    async def describe(self) -> str:
+        """What the broker is, with its version."""
         ...
 
     async def ping(self) -> None:

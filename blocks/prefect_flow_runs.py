@@ -73,9 +73,10 @@ class PrefectFlowRuns:
                     idempotency_key=key,
                     tags=[TAG, f"tenant:{tenant_id}"],
                 )
-            except ObjectNotFound:
-                # Deployed anew, on a new database perhaps, it has another id: the next call looks it up.
-                self._deployments.pop(workflow, None)
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code == httpx.codes.NOT_FOUND:
+                    # Deployed anew, on a new database perhaps, it has another id: the next call looks it up.
+                    self._deployments.pop(workflow, None)
                 raise
         return str(run.id)
 

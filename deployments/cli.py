@@ -9,6 +9,7 @@ from deployments.commands.bootstrap import bootstrap
 from deployments.commands.definitions import definitions
 from deployments.commands.demo import demo
 from deployments.commands.dispatch import dispatch
+from deployments.commands.doctor import doctor
 from deployments.commands.emit import emit
 from deployments.commands.executions import executions
 from deployments.commands.information import schemas, settings, version
@@ -21,6 +22,7 @@ from deployments.commands.webhooks import webhooks
 COMMANDS = (
     up,
     demo,
+    doctor,
     emit,
     executions,
     approvals,

@@ -15,8 +15,8 @@ from blocks.clock import utc_now
 from blocks.contracts import jobs
 from blocks.contracts.records import ExecutionRecord
 from blocks.dispatch_policy import read_policy
-from blocks.ports import FlowRunView
-from blocks.queries import every, tenants
+from blocks.ports import Between, FlowRunView
+from blocks.queries import tenants
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,9 @@ GRACE = timedelta(seconds=30)
 
 AT_ONCE = 100
 """So many are named in one look; dispatching them takes longer than the time to the next."""
+
+
+OLDEST_OF_A_TENANT = 200
 
 
 class Undispatched(Drift[ExecutionRecord]):
@@ -53,11 +56,17 @@ class Undispatched(Drift[ExecutionRecord]):
         return True
 
     async def _waiting(self) -> list[ExecutionRecord]:
+        """Of each tenant the oldest: behind them, a backlog of thousands waits for nothing but its turn."""
         accepted_before = utc_now() - GRACE
+        pending = {"status": "pending", "created_at": Between(until=accepted_before)}
         return [
             stored.record
             for tenant_id in await tenants(self._parts.store)
-            async for stored in every(self._parts.store, tenant_id, ExecutionRecord, {"status": "pending"})
+            for stored in (
+                await self._parts.store.query(
+                    tenant_id, ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT
+                )
+            ).items
             if stored.record.waiting_since <= accepted_before and stored.record.workflow != jobs.WORKFLOW
         ]
 

@@ -8,9 +8,10 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
+from time import monotonic
 from uuid import uuid4
 
-from api.mirror.drift import Drift
+from api.mirror.drift import Drift, Parts
 from blocks import executions, signals
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 GRACE = timedelta(seconds=15)
 """An execution changes hands in between: a record or a run that is younger is left alone."""
 
+_EVERY_AWAITING_SECONDS = 60.0
+"""There may be tens of thousands that await a person, for weeks; nobody minds a minute."""
+
 Group = list[Stored[ExecutionRecord]]
 """Executions of one tenant and workflow that go on together."""
 
@@ -31,6 +35,10 @@ class VanishedRuns(Drift[Group]):
     """They go on in a new flow run, from their recorded steps, under the same ids; who held them can write no more."""
 
     kind = "vanished_run"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._next_look_at_all = 0.0
 
     async def find(self) -> list[Group]:
         open_ones = await self._under_way()
@@ -68,14 +76,26 @@ class VanishedRuns(Drift[Group]):
         )
         return True
 
+    async def look(self) -> int:
+        """As for every drift. Those that await a person are seen to when a look at them has not failed."""
+        at_all = self._is_time_for_all
+        repaired = await super().look()
+        if at_all:
+            self._next_look_at_all = monotonic() + _EVERY_AWAITING_SECONDS
+        return repaired
+
+    @property
+    def _is_time_for_all(self) -> bool:
+        return monotonic() >= self._next_look_at_all
+
     async def _under_way(self) -> Group:
+        """Those that run, and now and then those that await a person, too."""
         settled_before = utc_now() - GRACE
+        statuses = ("running", "awaiting_approval") if self._is_time_for_all else ("running",)
         return [
             stored
             for tenant_id in await tenants(self._parts.store)
-            async for stored in every(
-                self._parts.store, tenant_id, ExecutionRecord, {"status": ("running", "awaiting_approval")}
-            )
+            async for stored in every(self._parts.store, tenant_id, ExecutionRecord, {"status": statuses})
             if stored.record.updated_at <= settled_before and stored.record.workflow != jobs.WORKFLOW
         ]
 

@@ -5,13 +5,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from blocks.ports import Consumer, Handler, Message, Queue, SignalHandler
+from blocks.ports import Consumer, Handler, Message, Queue, QueueView, SignalHandler
 from blocks.rabbitmq.consumer import RabbitMQConsumer
 from blocks.rabbitmq.link import RabbitMQLink, translated
 from blocks.rabbitmq.messages import to_message
 from blocks.rabbitmq.publisher import RabbitMQPublisher
 from blocks.rabbitmq.signals import RabbitMQSignals
-from blocks.rabbitmq.topology import count, declare_exchange, declare_queue
+from blocks.rabbitmq.topology import count, declare_exchange, declare_queue, view
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,14 @@ class RabbitMQEventBus:
                 while len(messages) < limit and (got := await waiting.get(fail=False, timeout=self._timeout_seconds)):
                     messages.append(to_message(got))
         return messages
+
+    async def inspect(self, queue: Queue) -> QueueView:
+        with translated(f"looking at queue {queue.name}"):
+            async with self._in.channel() as channel:
+                return await view(channel, queue, self._timeout_seconds)
+
+    async def describe(self) -> str:
+        return await self._out.describe()
 
     async def ping(self) -> None:
         await self._publisher.ping()

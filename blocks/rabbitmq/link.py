@@ -78,6 +78,14 @@ class RabbitMQLink:
         await self._connection.ready()
         return self._connection
 
+    async def describe(self) -> str:
+        """The broker's name and version, as it told when it was connected to."""
+        async with self.channel():
+            transport = (await self.ready()).transport
+        told = transport.connection.server_properties if transport else {}
+        name, version = (_text(told.get(key, "?")) for key in ("product", "version"))
+        return f"{name} {version}"
+
     async def open_channel(self, *, confirms: bool = True) -> Channel:
         """A new channel; with `confirms`, its publishes are confirmed and returned messages raise."""
         self._expect_to_have_connected()
@@ -192,6 +200,11 @@ async def when_lost(channel: Channel) -> asyncio.Event:
     underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
     channel.close_callbacks.add(lambda *_: lost.set())
     return lost
+
+
+def _text(told: object) -> str:
+    """aiormq leaves some of the broker's words as bytes."""
+    return told.decode(errors="replace") if isinstance(told, bytes | bytearray) else str(told)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blocks.ports import Consumer, Handler, Message, Queue, SignalHandler, Unavailable
+from blocks.ports import Consumer, Handler, Message, Queue, QueueView, SignalHandler, Unavailable
 from blocks.sqlite import event_tables as tables
 from blocks.sqlite.consumer import SqliteConsumer
 from blocks.sqlite.file import SqliteFile
@@ -79,6 +80,12 @@ class SqliteEventBus:
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
         return await self._file.run(partial(tables.peek, queue=queue, limit=limit))
+
+    async def inspect(self, queue: Queue) -> QueueView:
+        return await self._file.run(partial(tables.view, queue=queue.name))
+
+    async def describe(self) -> str:
+        return f"embedded, SQLite {sqlite3.sqlite_version}"
 
     async def ping(self) -> None:
         await self._file.run(tables.last_signal)

@@ -15,7 +15,7 @@ import msgspec
 
 from blocks.clock import utc_now
 from blocks.consuming import dead_letter
-from blocks.ports import Accept, Delivery, Message, NotFound, Queue, Reject, Retry, Unroutable, Verdict
+from blocks.ports import Accept, Delivery, Message, NotFound, Queue, QueueView, Reject, Retry, Unroutable, Verdict
 from blocks.routing import matches
 
 SCHEMA = """
@@ -139,6 +139,13 @@ def depth(connection: sqlite3.Connection, queue: str) -> int:
         "SELECT count(*) FROM deliveries WHERE queue = ? AND due_at <= ?", (queue, time.time())
     ).fetchone()
     return int(counted[0])
+
+
+def view(connection: sqlite3.Connection, queue: str) -> QueueView:
+    leased = connection.execute(
+        "SELECT count(*) FROM deliveries WHERE queue = ? AND due_at > ? AND owner IS NOT NULL", (queue, time.time())
+    ).fetchone()
+    return QueueView(ready=depth(connection, queue), in_hand=int(leased[0]))
 
 
 def peek(connection: sqlite3.Connection, queue: str, limit: int) -> list[Message]:

@@ -1,5 +1,6 @@
 """The mirror, on a real Prefect server: what Prefect ended is ended in the records, what is owed is told."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -155,3 +156,24 @@ async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledg
     await eventually(told, within_seconds=30)
     [event] = await ledger.told(*TERMINAL)
     assert event["id"] == ids.terminal_event_id(owed.id)
+
+
+async def test_a_worker_that_is_stopped_in_the_middle_of_a_run_gives_the_mirror_a_hint(
+    tmp_path: Path, prefect_server: PrefectServer
+) -> None:
+    patience = {"MIRROR_INTERVAL_SECONDS": "600", "WORKER_DRAIN_SECONDS": "0.1"}
+    async with orchestra(tmp_path, prefect_server, **patience) as parts:
+        parts.api.start()
+        parts.listener.start()
+        parts.worker.start()
+        event = an_opportunity()
+        async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
+            await parts.bus.publish(event)
+            await recorded(parts, event, "running")
+            parts.another_worker.start()
+            await eventually(lambda: is_listed_twice(parts), within_seconds=60)
+
+            await asyncio.to_thread(parts.worker.stop)
+            await services.speak()
+
+            assert (2, "completed") == ((done := await ended(parts, event)).attempt, done.status)

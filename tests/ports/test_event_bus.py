@@ -105,6 +105,18 @@ async def test_a_queue_receives_what_its_patterns_match(bus: EventBus) -> None:
     await depth_becomes(bus, exact.name, 2)
 
 
+async def test_a_queue_can_be_inspected_without_changing_anything(bus: EventBus, orders: Queue) -> None:
+    await bus.publish(a_message())
+    await depth_becomes(bus, orders.name, 1)
+
+    assert [1, 1] == [(await bus.inspect(orders)).ready for _ in range(2)]
+    with pytest.raises(NotFound):
+        await bus.inspect(nowhere := a_queue("order.#"))
+    with pytest.raises(NotFound):
+        await bus.depth(nowhere.name)
+    assert any(digit.isdigit() for digit in await bus.describe())
+
+
 async def test_two_matching_patterns_of_one_queue_bring_a_message_once(bus: EventBus) -> None:
     queue = a_queue("order.*", "#")
     await bus.declare(queue)

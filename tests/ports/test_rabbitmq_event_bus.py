@@ -227,6 +227,20 @@ async def test_a_queue_that_exists_with_other_settings_is_named(bus: RabbitMQEve
         await bus.declare(Queue(name=name, bindings=("order.*",)))
 
 
+async def test_an_inspected_queue_shows_its_consumers_and_how_it_differs(
+    bus: RabbitMQEventBus, rabbitmq: RabbitMQNode, orders: Queue
+) -> None:
+    async with bus.consume(orders, Inbox()) as consumer:
+        await registration(consumer, is_there=True)
+        assert 1 == (await bus.inspect(orders)).consumers
+    classic = Queue(name=f"queue-{uuid4()}", bindings=())
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        await channel.declare_queue(classic.name, durable=True)
+
+    assert None is (await bus.inspect(orders)).mismatch
+    assert "inequivalent arg" in str((await bus.inspect(classic)).mismatch)
+
+
 async def test_a_message_that_takes_its_consumers_down_is_a_dead_letter_in_the_end(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:

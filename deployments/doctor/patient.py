@@ -1,0 +1,86 @@
+"""The system that is examined: doors to those of its parts that answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import msgspec
+from prefect.client.orchestration import PrefectClient, get_client
+
+from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, masked_url
+from deployments.doctor.finding import Finding, failed
+
+DOOR_SECONDS = 5.0
+"""For opening a part."""
+
+
+class Patient(msgspec.Struct):
+    """A part that did not answer is None, and `deaths` says how it was found."""
+
+    settings: Settings
+    store: RecordStore | None = None
+    bus: EventBus | None = None
+    prefect: PrefectClient | None = None
+    flow_runs: PrefectFlowRuns | None = None
+    deaths: list[Finding] = []
+
+    def has(self, part: str) -> bool:
+        return getattr(self, part) is not None
+
+
+@asynccontextmanager
+async def brought_in(settings: Settings) -> AsyncIterator[Patient]:
+    """The doors are open while this lasts; opening them raises nothing, and makes nothing that was not there."""
+    patient = Patient(settings, deaths=[])
+    async with AsyncExitStack() as stack:
+
+        async def store() -> None:
+            _check_is_there(settings, settings.cosmos_db.endpoint)
+            patient.store = await stack.enter_async_context(open_store(settings))
+            await patient.store.ping()
+
+        async def bus() -> None:
+            _check_is_there(settings, settings.rabbitmq.url)
+            patient.bus = await stack.enter_async_context(open_bus(settings, "doctor"))
+            await patient.bus.ping()
+
+        async def prefect() -> None:
+            client = await stack.enter_async_context(get_client())
+            if error := await client.api_healthcheck():
+                raise Unavailable(f"{type(error).__name__}: {error}")
+            patient.flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
+            patient.prefect = client
+
+        store_url, bus_url = settings.cosmos_db.endpoint, masked_url(settings.rabbitmq.url)
+        await _open(patient, "store", store, f"start the database at {store_url} (COSMOS_DB_ENDPOINT)")
+        await _open(patient, "bus", bus, f"start the broker at {bus_url} (RABBITMQ_URL)")
+        address = masked_url(settings.prefect.api_url)
+        await _open(patient, "prefect", prefect, f"start the Prefect server at {address} (PREFECT_API_URL)")
+        yield patient
+
+
+async def _open(patient: Patient, part: str, door: Callable[[], Awaitable[None]], todo: str) -> None:
+    try:
+        async with asyncio.timeout(DOOR_SECONDS):
+            await door()
+            return
+    except TimeoutError:
+        reason = f"no answer in {DOOR_SECONDS:g} s"
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+    setattr(patient, part, None)
+    patient.deaths.append(failed(NAMES[part], reason, todo))
+
+
+NAMES = {"store": "store", "bus": "broker", "prefect": "Prefect server"}
+"""Of the doors, in the report."""
+
+
+def _check_is_there(settings: Settings, url: str) -> None:
+    """Opening an embedded part would make its file."""
+    file = settings.embedded_file(url)
+    if file and not file.exists():
+        raise Unavailable(f"there is no file {file}: nothing was ever started here (ORCHESTRATOR_DATA_DIR)")

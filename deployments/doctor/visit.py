@@ -1,0 +1,37 @@
+"""One visit of the doctor: repair if asked to, examine, report."""
+
+import logging
+from contextlib import suppress
+
+from api.mirror import Parts, drifts
+from blocks.ports import Unavailable
+from blocks.settings import Settings
+from deployments.doctor.checks import examine
+from deployments.doctor.finding import EXIT_CODES, failed, worst
+from deployments.doctor.patient import Patient, brought_in
+from deployments.doctor.report import print_json, print_report
+
+
+async def visit(settings: Settings, *, as_json: bool, fix: bool) -> int:
+    """The report is printed; returns the exit code."""
+    logging.disable()  # what the parts say of their troubles is in the findings
+    async with brought_in(settings) as patient:
+        repairs = await _repair(patient) if fix else None
+        findings = await examine(patient)
+        if fix and repairs is None:
+            findings.append(failed("repairs", "none was done: they need store, broker and Prefect", "mend those first"))
+    (print_json if as_json else print_report)(findings, repairs)
+    return EXIT_CODES[worst(findings)]
+
+
+async def _repair(patient: Patient) -> dict[str, int] | None:
+    """How many of each kind the mirror's repairs found and mended; None if a part is away that they need."""
+    if patient.store is None or patient.bus is None or patient.flow_runs is None:
+        return None
+    parts = Parts.of(patient.settings, patient.store, patient.bus, patient.flow_runs)
+    repairs = {}
+    for drift in drifts(parts):
+        with suppress(Unavailable):  # the examination says which part went away meanwhile
+            await drift.look()
+        repairs[drift.kind] = drift.repairs
+    return repairs
