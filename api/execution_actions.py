@@ -120,14 +120,16 @@ async def cancel_execution(
     tags=["Executions"],
     responses=documented(examples.EXECUTION, ExecutionNotFound, retrying.NotRetryable, *KEY_ERRORS),
 )
-async def retry_execution(store: Store, bus: Bus, tenant_id: TenantId, execution_id: ExecutionPath) -> Execution:
+async def retry_execution(
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
+) -> Execution:
     """The execution, which had failed or was cancelled, is pending again under its id.
 
     Steps that succeeded are kept, the others are asked for again; `earlierEnds` tells how it had ended before. Of
     several requests at the same time one is carried out, the others are answered with 409.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id))
+    return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.id or None))
 
 
 @post(
@@ -155,14 +157,18 @@ async def rerun_execution(
     responses=documented(examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS),
 )
 async def retry_workflow(
-    store: Store, bus: Bus, tenant_id: TenantId, workflow_id: Annotated[str, PathParameter(name="workflowId")]
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow_id: Annotated[str, PathParameter(name="workflowId")],
 ) -> RetryInitiated:
     """The analysis, which had failed or was cancelled, is under way again under its id; what succeeded is kept."""
     known = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
     if known.workflow != analysis.WORKFLOW:
         raise WorkflowNotFound
     try:
-        await retrying.retry_execution(store, bus, tenant_id, known.id)
+        await retrying.retry_execution(store, bus, tenant_id, known.id, actor.id or None)
     except retrying.NotRetryable as error:
         raise WorkflowNotRetryable(known.id, error.reason) from None
     return RetryInitiated(workflow_id=known.id)

@@ -42,6 +42,7 @@ class ExecutionEnd(Document, frozen=True, kw_only=True):
 
     status: ExecutionStatus
     retried_at: datetime
+    retried_by: str | None = None
     completed_at: datetime | None = None
     error: str | None = None
     error_code: str | None = None

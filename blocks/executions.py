@@ -75,7 +75,9 @@ async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: st
     return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
 
 
-async def reopen(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+async def reopen(
+    store: RecordStore, stored: Stored[ExecutionRecord], actor: str | None = None
+) -> Stored[ExecutionRecord]:
     """The ended execution is pending again, its end kept as an earlier one. Raises `Stale` if somebody else wrote.
 
     The attempts count on: a worker that still holds an earlier one cannot write.
@@ -85,6 +87,7 @@ async def reopen(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[
         status=ended.status,
         completed_at=ended.completed_at,
         retried_at=utc_now(),
+        retried_by=actor,
         error=ended.error and ended.error[:_ERROR_KEPT],
         error_code=ended.error_code,
         failed_step=ended.failed_step,

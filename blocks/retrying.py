@@ -30,7 +30,9 @@ class NotRetryable(Exception):
         self.reason = reason
 
 
-async def retry_execution(store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str) -> ExecutionRecord:
+async def retry_execution(
+    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+) -> ExecutionRecord:
     """The execution is pending again, once however many ask for it at the same time, and dispatchers know.
 
     Raises `NotFound`, `NotRetryable` for one that has not failed or that somebody else has just retried, `Unavailable`
@@ -44,15 +46,17 @@ async def retry_execution(store: RecordStore, bus: EventBus, tenant_id: str, exe
         else:
             await withdraw_approvals(store, stored.record, "the execution is tried again")
             try:
-                return await _reopen(store, bus, stored)
+                return await _reopen(store, bus, stored, actor)
             except Stale:
                 pass  # somebody else retries it, or announced its end: look again
         stored = await store.read(tenant_id, ExecutionRecord, execution_id)
     raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being retried")
 
 
-async def _reopen(store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]) -> ExecutionRecord:
-    record = (await executions.reopen(store, stored)).record
+async def _reopen(
+    store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord], actor: str | None
+) -> ExecutionRecord:
+    record = (await executions.reopen(store, stored, actor)).record
     await tell_dispatchers(bus, record)
     return record
 

@@ -54,6 +54,8 @@ class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: ExecutionStatus
     completed_at: datetime | None
     retried_at: datetime
+    retried_by: str | None = None
+    """The user who asked for it, if known."""
     error: str | None = None
     error_code: str | None = None
     failed_step: str | None = None

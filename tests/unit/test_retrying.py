@@ -99,6 +99,23 @@ async def test_what_did_not_succeed_is_pending_again_and_keeps_how_it_ended(
     assert (status, "no model", "risk_analysis", "run-1") == (end.status, end.error, end.failed_step, end.flow_run_id)
 
 
+async def test_a_retry_keeps_the_definition_it_started_with(store: RecordStore, bus: EventBus) -> None:
+    record = await retried(store, bus, definition_version=1)
+
+    taken_up = await claim(store, A_TENANT, record.id, "run-2", definition_version=2)
+
+    assert taken_up
+    assert 1 == taken_up.record.definition_version
+
+
+async def test_the_record_names_who_retried_it(store: RecordStore, bus: EventBus) -> None:
+    stored = await failed(store)
+
+    record = await retry_execution(store, bus, A_TENANT, stored.record.id, "ann")
+
+    assert ["ann"] == [end.retried_by for end in record.earlier_ends]
+
+
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval", "completed"])
 async def test_anything_else_is_not_retried(store: RecordStore, bus: EventBus, status: ExecutionStatus) -> None:
     stored = await store.create(A_TENANT, an_execution(status=status, announced_at=now()))
