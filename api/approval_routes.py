@@ -42,7 +42,10 @@ def approval_routes(store: RecordStore) -> list[Router]:
     return [
         router
         for prefix in PREFIXES
-        for router in (_for_users(prefix, store), Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC))
+        for router in (
+            _for_users(prefix, store),
+            Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC, security=[{}]),
+        )
     ]
 
 
@@ -56,3 +59,7 @@ def _for_users(prefix: str, store: RecordStore) -> Router:
             "approval": Provide(provide_approval),
         },
     )
+
+
+def _through_links(prefix: str) -> Router:
+    return Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC, security=[{}])

@@ -13,6 +13,8 @@ from typing import Any
 from litestar import Request
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
+from api.permissions import role_of
+
 JsonObject = dict[str, Any]
 
 
@@ -56,10 +58,16 @@ def _section(method: str, path: str, operation: JsonObject) -> str:
 <section id="{_anchor(method, path)}">
 <h2>{_title(method, path)}</h2>
 <h3>{escape(operation["summary"])}</h3>
+{_role(method, path)}
 {_paragraphs(operation.get("description", ""))}
 {_parameters(operation.get("parameters", []))}
 {"".join(_response(status, response) for status, response in operation["responses"].items())}
 </section>"""
+
+
+def _role(method: str, path: str) -> str:
+    role = role_of(method, path)
+    return f"<p>Needs the role <b>{role}</b>.</p>" if role else "<p>Needs no credential.</p>"
 
 
 def _parameters(parameters: list[JsonObject]) -> str:

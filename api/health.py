@@ -68,7 +68,7 @@ _NOT_READY = Readiness(
     tags=["Operation"],
     responses={200: success(_HEALTH)},
     opt=PUBLIC,
-    security=[],
+    security=[{}],
 )
 async def health(service: ServiceName) -> Health:
     """Answers as long as the process does, whatever its surroundings: restart the process when this stops."""
@@ -81,7 +81,7 @@ async def health(service: ServiceName) -> Health:
     tags=["Operation"],
     responses={200: success(_READY), 503: success(_NOT_READY, "At least one part does not work")},
     opt=PUBLIC,
-    security=[],
+    security=[{}],
 )
 async def ready(service: ServiceName, probes: ProbesOfApp) -> Response[Readiness]:
     """Asks every part at once, each for at most two seconds: 200 when all of them work, 503 when one does not.

@@ -26,7 +26,7 @@ MetricsToken = NamedDependency[str]
     tags=["Operation"],
     media_type="text/plain; version=0.0.4",
     opt=PUBLIC,
-    security=[],
+    security=[{}],
 )
 async def metrics(request: Request[Any, Any, Any], job_metrics: MetricsOfJobs, metrics_token: MetricsToken) -> str:
     """Every metric of this process, and of the batch jobs whoever triggered them; one per line.

@@ -161,6 +161,15 @@ def test_up_says_where_everything_is_when_everything_is_ready(stack: Stack) -> N
     assert "\x1b[" not in stack.output
 
 
+def test_the_printed_command_reads_the_api_with_the_key_made_for_it(stack: Stack) -> None:
+    printed = re.search(r"curl .*?/api/v1/executions$", stack.output, re.MULTILINE | re.DOTALL)
+    assert printed
+    answer = subprocess.run(["bash", "-c", f"{printed[0]} --silent"], capture_output=True, check=True).stdout
+    assert "executions" in json.loads(answer)
+    assert 0o600 == (stack.folder / "data" / "development-key").stat().st_mode & 0o777
+    assert 401 == httpx.get(f"http://127.0.0.1:{stack.api_port}/api/v1/executions").status_code
+
+
 def test_the_demo_shows_the_four_steps_and_the_finished_record(stack: Stack) -> None:
     opportunity_id = new_id()
     demo = stack.run("demo", "--tenant", A_TENANT, "--opportunity", opportunity_id)

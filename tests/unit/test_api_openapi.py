@@ -58,6 +58,15 @@ async def test_every_tenant_route_documents_the_header_and_the_errors(document: 
             assert ("404" in operation["responses"]) == ("{" in path.replace("{job}", ""))
 
 
+async def test_the_document_says_which_routes_need_a_credential(document: JsonObject) -> None:
+    assert [{"bearer": []}] == document["security"]
+    assert "bearer" == document["components"]["securitySchemes"]["bearer"]["scheme"]
+    public = {path for path, _, operation in operations(document) if operation.get("security") == [{}]}
+    links = {path for path, _, _ in operations(document) if "/hitl/links/" in path}
+    assert links
+    assert {"/health", "/ready", "/metrics"} | links == public
+
+
 async def test_every_post_takes_an_idempotency_key(document: JsonObject) -> None:
     # A link is good once by itself, and no answer that holds one is kept.
     posts = [operation for path, method, operation in operations(document) if method == "post" and "/links" not in path]
