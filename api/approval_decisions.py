@@ -8,17 +8,16 @@ from litestar.params import JSONBody
 
 from api import examples
 from api.actor import Caller
+from api.approval_desk import InHand, action, in_hand
 from api.approval_documents import Approval, DecisionBody, ManyDecisions, OneOfMany, Verdict, approval_of
-from api.approvals import ApprovalPath, shown
+from api.approvals import shown
 from api.bulk_documents import ManyResults, OneResult
 from api.errors import ActorMissing, ApprovalChanged, ApprovalNotFound, NotThisUser, answer_of, body_of
-from api.etags import IfMatch, wanted_version
 from api.idempotency import KEY_ERRORS
 from api.identity import Actor
 from api.openapi import documented
 from api.records import Bus, Engine, Store
 from api.tenancy import TenantId
-from blocks import approvals
 from blocks.approval_decisions import (
     AlreadyDecided,
     AlreadyVoted,
@@ -30,89 +29,30 @@ from blocks.approval_decisions import (
     Vote,
 )
 from blocks.contracts.approvals import Outcome
-from blocks.contracts.envelope import canonical_uuid
-from blocks.contracts.records import ApprovalRecord
-from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
+from blocks.ports import EventBus, FlowRuns, RecordStore
 
-DECISION_ERRORS = (
-    ApprovalNotFound,
-    NotAnApprover,
-    SelfApproval,
-    AlreadyDecided,
-    AlreadyVoted,
-    Expired,
-    ApprovalChanged,
-    *KEY_ERRORS,
-)
-
-_DOCUMENTED = documented(examples.APPROVAL, *DECISION_ERRORS, NotThisUser)
+REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, Expired)
+DECISION_ERRORS = (ApprovalNotFound, ApprovalChanged, *REFUSALS, *KEY_ERRORS)
 
 
-@post(
-    "/hitl/approvals/{approvalId:str}/approve",
-    status_code=200,
-    summary="Approve",
-    tags=["Approvals"],
-    responses=_DOCUMENTED,
-)
-async def approve(
-    store: Store,
-    bus: Bus,
-    flow_runs: Engine,
-    tenant_id: TenantId,
-    actor: Caller,
-    approval_id: ApprovalPath,
-    data: JSONBody[Verdict],
-    if_match: IfMatch = None,
-) -> Response[Approval]:
+@action("approve", "Approve", *REFUSALS, NotThisUser)
+async def approve(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
     """Approved by `decidedBy`, once and on the record; what waits for it goes on."""
-    vote = _older(data, "approved", actor)
     with _in_the_older_words():
-        return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, vote, if_match))
+        return shown(await approval.decide(_older(data, "approved", actor)))
 
 
-@post(
-    "/hitl/approvals/{approvalId:str}/reject",
-    status_code=200,
-    summary="Reject",
-    tags=["Approvals"],
-    responses=_DOCUMENTED,
-)
-async def reject(
-    store: Store,
-    bus: Bus,
-    flow_runs: Engine,
-    tenant_id: TenantId,
-    actor: Caller,
-    approval_id: ApprovalPath,
-    data: JSONBody[Verdict],
-    if_match: IfMatch = None,
-) -> Response[Approval]:
+@action("reject", "Reject", *REFUSALS, NotThisUser)
+async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
     """Rejected by `decidedBy`, once and on the record; what waits for it ends as its rule says."""
-    vote = _older(data, "rejected", actor)
     with _in_the_older_words():
-        return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, vote, if_match))
+        return shown(await approval.decide(_older(data, "rejected", actor)))
 
 
-@post(
-    "/hitl/approvals/{approvalId:str}/decisions",
-    status_code=200,
-    summary="Decide",
-    tags=["Approvals"],
-    responses=_DOCUMENTED,
-)
-async def take_decision(
-    store: Store,
-    bus: Bus,
-    flow_runs: Engine,
-    tenant_id: TenantId,
-    actor: Caller,
-    approval_id: ApprovalPath,
-    data: JSONBody[DecisionBody],
-    if_match: IfMatch = None,
-) -> Response[Approval]:
+@action("decisions", "Decide", *REFUSALS, NotThisUser)
+async def take_decision(approval: InHand, actor: Caller, data: JSONBody[DecisionBody]) -> Response[Approval]:
     """The user's decision is on the record; the approval is decided by it, or `pending` while its quorum needs more."""
-    return shown(await decide(store, bus, flow_runs, tenant_id, approval_id, _vote(data, actor), if_match))
+    return shown(await approval.decide(_vote(data, actor)))
 
 
 @post(
@@ -138,32 +78,11 @@ async def take_decisions(
     )
 
 
-async def decide(
-    store: RecordStore,
-    bus: EventBus,
-    flow_runs: FlowRuns,
-    tenant_id: str,
-    approval_id: str,
-    vote: Vote,
-    if_match: str | None = None,
-) -> ApprovalRecord:
-    """The approval after this vote. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
-    known_id, version = canonical_uuid(approval_id), wanted_version(if_match)
-    if known_id is None:
-        raise ApprovalNotFound
-    try:
-        return await approvals.decide(store, bus, flow_runs, tenant_id, known_id, vote, version=version)
-    except NotFound:
-        raise ApprovalNotFound from None
-    except Stale:
-        raise ApprovalChanged from None
-
-
 async def _one_of_many(
     store: RecordStore, bus: EventBus, flow_runs: FlowRuns, tenant_id: str, actor: Actor, one: OneOfMany
 ) -> OneResult:
     try:
-        approval = await decide(store, bus, flow_runs, tenant_id, one.id, _vote(one, actor))
+        approval = await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(_vote(one, actor))
     except (Refused, ApprovalNotFound) as error:
         return OneResult(id=one.id, status=answer_of(error).status, error=body_of(error))
     return OneResult(id=one.id, status=200, approval=approval_of(approval))

@@ -1,13 +1,15 @@
 """The approval that a path names, in the hands of whoever acts on it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
-from litestar import Response, post
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api import examples
-from api.approval_documents import Approval
-from api.approvals import ApprovalPath, shown
+from api.approvals import ApprovalPath
 from api.errors import ApprovalChanged, ApprovalNotFound
 from api.etags import IfMatch, wanted_version
 from api.idempotency import KEY_ERRORS
@@ -15,8 +17,10 @@ from api.openapi import documented
 from api.records import Bus, Engine, Store
 from api.tenancy import TenantId
 from blocks import approvals
+from blocks.approval_decisions import Vote
 from blocks.approvals import Change
 from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
 
 
@@ -30,15 +34,18 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     id: str
     version: int | None
 
-    async def change(self, make: Change) -> Response[Approval]:
+    async def decide(self, vote: Vote) -> ApprovalRecord:
+        """The vote is on the record. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
+        with _in_words_of_the_api():
+            return await approvals.decide(
+                self.store, self.bus, self.flow_runs, self.tenant_id, self.id, vote, version=self.version
+            )
+
+    async def change(self, make: Change) -> ApprovalRecord:
         """What `make` makes of it is on the record, or raises; so do `ApprovalNotFound` and `ApprovalChanged`."""
-        try:
+        with _in_words_of_the_api():
             stored = await approvals.change(self.store, self.tenant_id, self.id, make, version=self.version)
-        except NotFound:
-            raise ApprovalNotFound from None
-        except Stale:
-            raise ApprovalChanged from None
-        return shown(await approvals.follow_up(self.store, self.bus, self.flow_runs, stored))
+        return await approvals.follow_up(self.store, self.bus, self.flow_runs, stored)
 
 
 InHand = SkipValidation[NamedDependency[ApprovalInHand]]
@@ -49,10 +56,32 @@ async def provide_approval(
     store: Store, bus: Bus, flow_runs: Engine, tenant_id: TenantId, approval_id: ApprovalPath, if_match: IfMatch = None
 ) -> ApprovalInHand:
     """Raises `ApprovalNotFound` for what is no id, `InvalidRequest` for what is no ETag."""
-    known_id, version = canonical_uuid(approval_id), wanted_version(if_match)
+    return in_hand(store, bus, flow_runs, tenant_id, approval_id, wanted_version(if_match))
+
+
+def in_hand(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    approval_id: str,
+    version: int | None = None,
+) -> ApprovalInHand:
+    """Raises `ApprovalNotFound` for what is no id."""
+    known_id = canonical_uuid(approval_id)
     if known_id is None:
         raise ApprovalNotFound
     return ApprovalInHand(store, bus, flow_runs, tenant_id, known_id, version)
+
+
+@contextmanager
+def _in_words_of_the_api() -> Iterator[None]:
+    try:
+        yield
+    except NotFound:
+        raise ApprovalNotFound from None
+    except Stale:
+        raise ApprovalChanged from None
 
 
 def action(word: str, summary: str, *errors: type[Exception]) -> post:

@@ -12,7 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.actor import Caller
-from api.approval_decisions import DECISION_ERRORS, decide
+from api.approval_decisions import DECISION_ERRORS
+from api.approval_desk import in_hand
 from api.approval_documents import Approval, DecisionBody, approval_of
 from api.approvals import ApprovalPath, shown
 from api.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotThisUser, Problem
@@ -122,7 +123,7 @@ async def use_link(
     """The recipient's decision is on the record, and the link is used up."""
     claims = opened(link_secret, token)
     vote = vote_of(claims, data, channel="link")
-    return shown(await decide(store, bus, flow_runs, claims.tenant_id, claims.approval_id, vote))
+    return shown(await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote))
 
 
 def opened(link_secret: str, token: str) -> LinkClaims:

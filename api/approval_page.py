@@ -13,7 +13,7 @@ from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
 from api import form_fields, page_rendering
-from api.approval_decisions import decide
+from api.approval_desk import in_hand
 from api.approval_documents import DecisionBody
 from api.approval_links import LinkSecret, TokenPath, opened, vote_of
 from api.errors import ApprovalNotFound, InvalidRequest, Problem, answer_error, answer_of, body_of
@@ -83,7 +83,7 @@ async def decide_on_page(
     approval = await _approval(store, claims)
     try:
         vote = vote_of(claims, _body(approval, said), channel="page")
-        await decide(store, bus, flow_runs, claims.tenant_id, claims.approval_id, vote)
+        await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote)
     except (InvalidRequest, InvalidVote) as error:
         [problem] = body_of(error).details or []
         return _page(claims, approval, said, problem)

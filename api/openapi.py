@@ -78,9 +78,15 @@ _BEARER = SecurityScheme(type="http", scheme="bearer", description="A token of t
 
 def documented(example: Document, *errors: type[Exception], status: int = 200) -> dict[int, ResponseSpec]:
     """The responses of a tenant route: the success, these errors, and those that every tenant route can give."""
-    by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=lambda error: ANSWERS[error].status)
+    by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
     failures = groupby(by_status, key=lambda error: ANSWERS[error].status)
     return {status: success(example)} | {failure: _failure(kinds) for failure, kinds in failures}
+
+
+def _in_order(error: type[Exception]) -> tuple[int, str, str]:
+    """By status; within one always alike, so that the document of one version is one document."""
+    answer = ANSWERS[error]
+    return answer.status, answer.code, answer.message
 
 
 def success(example: Document, description: str | None = None) -> ResponseSpec:
