@@ -6,9 +6,10 @@ from contextlib import suppress
 from typing import Any
 
 from api.idempotency import forget_old_answers
+from api.mirror import metrics
 from api.mirror.bell import Bell
 from api.mirror.drift import Drift, Parts
-from api.mirror.drifts import drifts
+from api.mirror.drifts import KINDS, drifts
 from api.mirror.journal import Journal
 from api.mirror.leadership import Leadership
 from blocks import signals
@@ -27,6 +28,8 @@ _FORGET_SECONDS = 600.0
 async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
     """Leads or stands by until cancelled. A part that is down is logged once and looked at again."""
     bell, journal = Bell(), Journal()
+    for kind in KINDS:
+        metrics.REPAIRS.labels(kind)  # a count that has begun at 0 can be watched from the start
     leadership = Leadership(store, journal, bell, lease_seconds=settings.mirror.lease_seconds)
 
     async def hear(_: bytes) -> None:

@@ -1,22 +1,17 @@
-"""Clocks of the parts against the one here: deadlines and expiry are judged by them."""
+"""The clocks of the parts: deadlines and expiry are judged by that of Prefect's server."""
 
-import asyncio
 import ssl
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx
 
-from blocks.clock import utc_now
+from blocks.clock import TOLERANCE, correction, utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.queries import every
 from deployments.doctor.finding import Finding, failed, ok, warning
 from deployments.doctor.patient import Patient
-from deployments.prefect_server import api_url
-
-TOLERATED = timedelta(seconds=5)
-"""`Date` headers count in seconds, and an answer takes its time."""
 
 TOO_MUCH = timedelta(minutes=1)
 
@@ -24,40 +19,37 @@ _ANSWER_SECONDS = 3.0
 
 
 async def clocks(patient: Patient) -> list[Finding]:
-    """How far each clock that can be seen is off."""
-    differences = {**await _by_date_headers(patient), **await _by_signs_of_life(patient)}
-    off = {name: by for name, by in differences.items() if abs(by) > TOLERATED}
+    """How far each clock that can be seen is off the one that counts; without Prefect, off the one here."""
+    differences = {**_here(patient), **await _of_the_store(patient), **await _by_signs_of_life(patient)}
+    counts = "Prefect's clock" if patient.has("prefect") else "the clock here"
+    off = {name: by for name, by in differences.items() if abs(by) > TOLERANCE}
     if off:
         found = ", ".join(f"{name} {_by(difference)}" for name, difference in off.items())
         say = failed if any(abs(by) > TOO_MUCH for by in off.values()) else warning
-        return [say("clocks", found, "let all machines follow one time server (NTP), this one, too")]
+        return [say("clocks", f"against {counts}: {found}", "let all machines follow one time server (NTP)")]
     if not differences:
         return [ok("clocks", "nothing to compare with")]
-    return [ok("clocks", f"{', '.join(differences)}: within {TOLERATED.total_seconds():g} s of the clock here")]
+    return [ok("clocks", f"{', '.join(differences)}: within {TOLERANCE.total_seconds():g} s of {counts}")]
 
 
-async def _by_date_headers(patient: Patient) -> dict[str, timedelta]:
-    """Cosmos DB and Prefect tell the time with every answer; embedded parts have this machine's clock."""
+def _here(patient: Patient) -> dict[str, timedelta]:
+    """Opening the door to Prefect has set this process's clock by it."""
+    return {"this machine": -correction()} if patient.has("prefect") else {}
+
+
+async def _of_the_store(patient: Patient) -> dict[str, timedelta]:
+    """Cosmos DB tells the time with every answer, a refusal included; an embedded store has this machine's clock."""
     cosmos = patient.settings.cosmos_db
-    asked = {}
-    if patient.has("prefect"):
-        asked["Prefect"] = _difference(f"{api_url(patient.settings)}/health", None)
-    if patient.has("store") and not patient.settings.embedded_file(cosmos.endpoint):
-        asked["store"] = _difference(cosmos.endpoint, cosmos.ca_file or None)
-    answers = await asyncio.gather(*asked.values())
-    return {name: answer for name, answer in zip(asked, answers, strict=True) if answer is not None}
-
-
-async def _difference(url: str, ca_file: str | None) -> timedelta | None:
-    """The clock there minus the clock here; None if it does not tell. A refusal tells the time, too."""
-    verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+    if patient.store is None or patient.settings.embedded_file(cosmos.endpoint):
+        return {}
+    verify = ssl.create_default_context(cafile=cosmos.ca_file) if cosmos.ca_file else True
     before = utc_now()
     try:
         async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, verify=verify) as client:
-            there = parsedate_to_datetime((await client.get(url)).headers["Date"])
+            there = parsedate_to_datetime((await client.get(cosmos.endpoint)).headers["Date"])
     except (httpx.HTTPError, KeyError, ValueError):
-        return None
-    return there - _between(before, utc_now())
+        return {}
+    return {"the store": there - _between(before, utc_now())}
 
 
 async def _by_signs_of_life(patient: Patient) -> dict[str, timedelta]:
@@ -67,7 +59,7 @@ async def _by_signs_of_life(patient: Patient) -> dict[str, timedelta]:
     now = utc_now()
     found = every(patient.store, SYSTEM_TENANT, ProcessRecord)
     ahead = {f"a {one.role}": one.beat_at - now async for one in (stored.record async for stored in found)}
-    return {name: by for name, by in ahead.items() if by > TOLERATED}
+    return {name: by for name, by in ahead.items() if by > TOLERANCE}
 
 
 def _between(earlier: datetime, later: datetime) -> datetime:

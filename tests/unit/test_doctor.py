@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prefect.client.orchestration import PrefectClient
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Look, MirrorRecord
@@ -185,7 +186,14 @@ async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(patient: 
     assert patient.store
     await patient.store.create(SYSTEM_TENANT, a_process(beat_at=now() + timedelta(seconds=20)))
 
-    assert [("warning", "a worker 20 s ahead")] == not_ok(await clocks.clocks(patient))
+    assert [("warning", "against the clock here: a worker 20 s ahead")] == not_ok(await clocks.clocks(patient))
+
+
+async def test_a_machine_whose_clock_is_behind_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blocks.clock._correction", timedelta(minutes=10))
+    seen = Patient(settings, prefect=PrefectClient("http://127.0.0.1:4200/api"))  # opening it has set the clock
+
+    assert [("failed", "against Prefect's clock: this machine 600 s behind")] == not_ok(await clocks.clocks(seen))
 
 
 # --- the mirror ------------------------------------------------------------------------------------------------------
