@@ -18,6 +18,7 @@ from blocks.ports import Accept, Delivery, EventBus, Message, Queue, Reject, Ver
 from blocks.services import open_bus
 from blocks.settings import Settings
 from blocks.settings import Simulators as Delays
+from blocks.startup import as_soon_as_there
 from deployments.simulated.answer import Said
 from deployments.simulated.forecasting import FORECAST
 from deployments.simulated.recommendations import RECOMMENDATIONS
@@ -54,12 +55,13 @@ class Mishaps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> None:  # noqa: B008 - frozen
-    """Answers the requests on the services' queues until cancelled. Raises `Unavailable` if the bus does not open."""
+    """Answers the requests on the services' queues until cancelled. Waits for the broker as every process does."""
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings, "simulators"))
         simulator = Simulator(bus, settings.simulators, mishaps)
+        limit = settings.startup.wait_seconds
+        await as_soon_as_there("the broker", lambda: bus.declare(*queues()), limit_seconds=limit)
         for queue in queues():
-            await bus.declare(queue)
             await stack.enter_async_context(bus.consume(queue, simulator.handle, concurrency=CONCURRENCY))
             log.info("answering on queue %s", queue.name)
         await asyncio.get_running_loop().create_future()
