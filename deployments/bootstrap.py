@@ -17,8 +17,6 @@ from deployments.prefect_yaml import Deployment, Schedule, read_deployments
 from deployments.provision import provision
 from deployments.worker.in_process_worker import InProcessWorker
 
-PREFECT_LIMIT_SECONDS = 60.0
-
 DEFAULT_POOL = "workflow-orchestrator"
 """The pool's name in prefect.yaml; `prefect.work_pool` of the settings says what it is called here."""
 
@@ -28,7 +26,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     await provision(settings)
     deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
     flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments]
-    await prefect_server.wait_until_healthy(settings, limit_seconds=PREFECT_LIMIT_SECONDS)
+    await prefect_server.wait_until_healthy(settings, limit_seconds=settings.startup.wait_seconds)
     async with get_client() as client:
         # The pool late: workers wait for it, and until then nobody else writes to Prefect's one SQLite file.
         await save_blocks(settings, client)

@@ -17,7 +17,6 @@ from deployments.local.supervisor import Service, Supervisor
 from deployments.local.terminal import say, say_plainly
 from deployments.provision import provision
 
-START_LIMIT_SECONDS = 60.0
 OTHERS_LIMIT_SECONDS = 10.0
 """For a Prefect server that is not ours: it should be there already."""
 
@@ -82,14 +81,14 @@ class _Stack:
             "listener": f"queue {self._settings.rabbitmq.queue}",
             "worker": f"work pool {self._settings.prefect.work_pool}",
         }
-        async for part in parts_becoming_ready(self._settings, limit_seconds=START_LIMIT_SECONDS):
+        async for part in parts_becoming_ready(self._settings, limit_seconds=self._settings.startup.wait_seconds):
             if part in details:
                 self._say_ready(part, details[part])
         if self._simulators:
             self._say_ready("simulators", "risk-analytics, forecasting, recommendations")
 
     async def _prefect_is_ready(self) -> None:
-        await prefect_server.wait_until_healthy(self._settings, limit_seconds=START_LIMIT_SECONDS)
+        await prefect_server.wait_until_healthy(self._settings, limit_seconds=self._settings.startup.wait_seconds)
         self._say_ready("prefect", prefect_server.ui_url(self._settings))
 
     async def _bootstrap(self) -> None:
