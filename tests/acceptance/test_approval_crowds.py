@@ -18,7 +18,7 @@ from tests.support.analysis_services import AnalysisServices, services_on
 from tests.support.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
-from tests.support.orchestra import Orchestra, orchestra
+from tests.support.orchestra import Orchestra, on_rabbitmq, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 
@@ -98,12 +98,8 @@ async def crowd(client: httpx.AsyncClient, parts: Orchestra, event: Message) -> 
 
 @pytest.fixture
 async def real_parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    on_rabbitmq = {
-        "RABBITMQ_URL": rabbitmq.url,
-        "RABBITMQ_EXCHANGE": f"events-{tmp_path.name}",
-        "RABBITMQ_QUEUE": f"orchestrator-{tmp_path.name}",
-    }
-    async with orchestra(tmp_path, prefect_server, HITL_APPROVALS_ENABLED="true", **on_rabbitmq) as parts:
+    settings = {"HITL_APPROVALS_ENABLED": "true", **on_rabbitmq(rabbitmq, tmp_path.name)}
+    async with orchestra(tmp_path, prefect_server, **settings) as parts:
         start(parts)
         yield parts
 

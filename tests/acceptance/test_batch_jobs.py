@@ -21,7 +21,7 @@ from blocks.contracts import ids
 from blocks.contracts.jobs import JOB_BY_ID, JOBS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from tests.support.job_bus import BatchWorker, batch_worker
-from tests.support.orchestra import Orchestra, Process, orchestra
+from tests.support.orchestra import Orchestra, on_rabbitmq, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
@@ -39,10 +39,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitM
 
 def real_parts(rabbitmq: RabbitMQNode, name: str) -> dict[str, str]:
     return {
-        "RABBITMQ_URL": rabbitmq.url,
-        "RABBITMQ_EXCHANGE": f"events-{name}",
-        "RABBITMQ_QUEUE": f"orchestrator-{name}",
-        "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
+        **on_rabbitmq(rabbitmq, name),
         "MIRROR_INTERVAL_SECONDS": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
     }
@@ -164,7 +161,7 @@ async def test_a_worker_killed_in_the_middle_of_a_tick_sends_its_trigger_once(
     parts.api.start()
     parts.worker.start(FAULT_POINT="job-accepted")
     run = await tick(prefect, "outcome-sync")
-    await eventually(lambda: is_dead(parts.worker), within_seconds=40)
+    await parts.worker.died()
 
     parts.worker.start()
 
@@ -370,10 +367,6 @@ async def statuses(parts: Orchestra, job: str, *expected: str) -> None:
 
 async def is_past(moment: datetime) -> bool:
     return utc_now() > moment
-
-
-async def is_dead(process: Process) -> bool:
-    return process.is_dead
 
 
 async def is_retrying(prefect: PrefectClient, run: FlowRun) -> bool:

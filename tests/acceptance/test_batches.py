@@ -11,7 +11,7 @@ import pytest
 
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
 from tests.support.analysis_services import foreign_event, opportunity_event, services_on
 from tests.support.credentials import AnyTenant
@@ -104,7 +104,7 @@ async def test_two_workers_share_a_pool_and_no_execution_is_done_twice(parts: Or
         parts.listener.start()
         parts.worker.start()
         parts.another_worker.start()
-        await eventually(lambda: workers(parts, 2), within_seconds=60)
+        await eventually(lambda: parts.has_workers(2), within_seconds=60)
         for event in events:
             await parts.bus.publish(event)
             await asyncio.sleep(0)
@@ -135,10 +135,6 @@ async def test_a_worker_told_to_stop_leaves_what_it_cannot_finish_to_the_next(
 
 async def asked(unanswered: Sequence[object], count: int) -> bool:
     return len(unanswered) >= count
-
-
-async def workers(parts: Orchestra, count: int) -> bool:
-    return len((await parts.store.query(ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})).items) == count
 
 
 async def cancelled_over_http(parts: Orchestra, execution_id: str) -> httpx.Response:

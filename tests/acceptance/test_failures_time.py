@@ -12,8 +12,7 @@ import msgspec
 import pytest
 
 from blocks.clock import utc_now
-from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
 from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
 from tests.support.analysis_services import AnalysisServices, answer_to
@@ -96,7 +95,7 @@ async def test_the_work_of_a_killed_worker_whose_clock_was_wrong_goes_on_in_time
     await parts.bus.publish(event)
     await recorded(parts, event, "running")
     parts.another_worker.start()
-    await eventually(lambda: is_listed_twice(parts), within_seconds=60)
+    await eventually(lambda: parts.has_workers(2), within_seconds=60)
 
     parts.worker.kill()
     killed = utc_now()
@@ -130,11 +129,6 @@ async def test_what_an_event_says_of_its_time_decides_nothing(
     assert "completed" == (await ended(parts, event)).status
     [execution] = await done_once(parts, ledger, [event])
     assert utc_now() - execution.created_at < timedelta(minutes=2)
-
-
-async def is_listed_twice(parts: Orchestra) -> bool:
-    workers = await parts.store.query(SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
-    return len(workers.items) == 2
 
 
 def status_and_attempt(execution: ExecutionRecord) -> tuple[str, int]:

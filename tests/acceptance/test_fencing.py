@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks.contracts import ids
-from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message, Stored
 from tests.support.analyses import an_opportunity, execution_id_of, seen
 from tests.support.analysis_services import AnalysisServices, answer_to
@@ -35,7 +34,7 @@ async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_n
     await parts.bus.publish(early, late)
     await all_at(parts, (early, late), "running", attempt=1)
     parts.another_worker.start()
-    await seen(parts, lambda: is_listed_twice(parts))
+    await seen(parts, lambda: parts.has_workers(2))
 
     os.kill(parts.worker.pid, signal.SIGSTOP)
     await all_at(parts, (early, late), "running", attempt=2)
@@ -67,10 +66,6 @@ async def all_at(
         return settled if len(settled) == len(events) else []
 
     return await seen(parts, are_there)
-
-
-async def is_listed_twice(parts: Orchestra) -> bool:
-    return len((await parts.store.query(ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})).items) == 2
 
 
 async def has_let_go(parts: Orchestra) -> bool:

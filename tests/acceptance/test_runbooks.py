@@ -13,7 +13,7 @@ import pytest
 from blocks import api_keys
 from blocks.contracts import ids
 from tests.support.factories import A_TENANT, an_approval, an_execution, new_id
-from tests.support.orchestra import Orchestra, orchestra
+from tests.support.orchestra import Orchestra, on_rabbitmq, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
@@ -24,14 +24,7 @@ COMMANDS = ("orchestrator", "prefect", "rabbitmqctl", "curl", "echo")
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    name = tmp_path.name
-    environment = {
-        "RABBITMQ_URL": rabbitmq.url,
-        "RABBITMQ_EXCHANGE": f"events-{name}",
-        "RABBITMQ_QUEUE": f"orchestrator-{name}",
-        "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
-    }
-    async with orchestra(tmp_path, prefect_server, **environment) as parts:
+    async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
         parts.api.start()
         yield parts
 

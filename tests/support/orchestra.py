@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ProcessRecord
 from blocks.ports import EventBus, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
@@ -97,6 +99,10 @@ class Orchestra:
         """Another process of this kind, not started yet; it ends with the rest."""
         self.processes.append(process := Process(name, self.environment, self._folder / f"{name}.log"))
         return process
+
+    async def has_workers(self, count: int) -> bool:
+        """So many workers have shown that they live, and nobody has found one of them dead."""
+        return await self.store.count(SYSTEM_TENANT, ProcessRecord, {"role": "worker"}) == count
 
     @property
     def name(self) -> str:
