@@ -199,7 +199,7 @@ _SHAPES = [
     *((table, f"{table}_by_age", "1000000 10000 10000 1") for table in CONTAINERS),
     *((table, f"{table}_by_{key}", f"1000000 10000 10000 {sharing} 1") for table, key, sharing in _INDEXED),
     ("workflow_executions", "workflow_executions_unannounced", "10000 100 100 1"),
-    ("hitl_approvals", "hitl_approvals_due", "10000 100 100 1"),
+    ("hitl_approvals", "hitl_approvals_due", "1000 10 10 1"),
 ]
 
 _SCHEMA = f"""
