@@ -75,6 +75,7 @@ class RabbitMQ(_Section, frozen=True, kw_only=True):
     queue: str
     batch_jobs_queue: str
     webhooks_queue: str
+    management_url: str
     prefetch: AtLeastOne
 
     def __repr__(self) -> str:
@@ -251,6 +252,8 @@ def _explain(error: str, tree: dict[str, Any]) -> str:
     value: Any = tree
     for key in match[2].split("."):
         value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, dict):  # a whole section, with the secrets in it
+        return f"setting {match[2]}: {match[1][0].lower()}{match[1][1:]}"
     shown = "***" if match[2].endswith(("key", "url", "secret", "token")) else repr(value)
     return f"setting {match[2] or '(top level)'} is {shown}: {match[1][0].lower()}{match[1][1:]}"
 

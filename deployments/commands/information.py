@@ -59,6 +59,7 @@ def settings() -> None:
 
     tree = msgspec.to_builtins(load_settings())
     tree["rabbitmq"]["url"] = masked_url(tree["rabbitmq"]["url"])
+    tree["rabbitmq"]["management_url"] = masked_url(tree["rabbitmq"]["management_url"])
     tree["cosmos_db"]["key"] = "***" if tree["cosmos_db"]["key"] else ""
     tree["auth"]["jwt_secret"] = "***" if tree["auth"]["jwt_secret"] else ""
     tree["metrics"]["bearer_token"] = "***" if tree["metrics"]["bearer_token"] else ""

@@ -1,9 +1,13 @@
 """The queues exist as they were declared, and somebody reads them."""
 
+from collections.abc import Sequence
+
 from blocks.ports import EventBus, NotFound, Queue, QueueView
+from blocks.settings import RabbitMQ
 from blocks.topology import batch_jobs_queue, topology
 from deployments.doctor.finding import Finding, counted, failed, ok, warning
 from deployments.doctor.patient import Patient
+from deployments.doctor.rabbitmq_management import NoAnswer, in_hand
 
 PART = "queues"
 BOOTSTRAP = "run `orchestrator bootstrap`"
@@ -18,7 +22,8 @@ async def broker(patient: Patient) -> list[Finding]:
     version = ok("broker", await patient.bus.describe())
     others = batch_jobs_queue(patient.settings).name
     queues = topology(patient.settings)
-    return [version, *[await _queue(patient.bus, queue, is_ours=queue.name != others) for queue in queues]]
+    found = [await _queue(patient.bus, queue, is_ours=queue.name != others) for queue in queues]
+    return [version, *found, *await _in_hand(patient.settings.rabbitmq, queues)]
 
 
 async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:
@@ -30,6 +35,18 @@ async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:
         todo = f"drain and delete it, then {BOOTSTRAP}"
         return failed(PART, f"{queue.name} exists, but not as declared: {view.mismatch}", todo)
     return _judged(f"{queue.name}: {_in_words(view)}", view, is_ours=is_ours)
+
+
+async def _in_hand(rabbitmq: RabbitMQ, queues: Sequence[Queue]) -> list[Finding]:
+    """RabbitMQ tells it through its management plugin only; nothing is said where that has no address."""
+    if not rabbitmq.management_url:
+        return []
+    try:
+        held = {queue.name: await in_hand(rabbitmq, queue.name) for queue in queues}
+    except NoAnswer as error:
+        todo = "is the plugin rabbitmq_management enabled, may the user see it (tag `management`)?"
+        return [warning("broker", f"management (RABBITMQ_MANAGEMENT_URL): {error}", todo)]
+    return [ok("broker", "in hand: " + ", ".join(f"{count} of {name}" for name, count in held.items()))]
 
 
 def _judged(found: str, view: QueueView, *, is_ours: bool) -> Finding:

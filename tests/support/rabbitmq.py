@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,7 @@ _DEPTH = re.compile(r"\{'?([^',{}]+)'?, *(\d+), *(\d+)\}")
 class RabbitMQNode:
     """A broker that can be killed, stopped and started like a real one. All methods block: it is slow, use threads."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, plugins: Sequence[str] = ()) -> None:
         self._directory = directory
         self._port = _free_port()
         self._log = directory / "console.log"
@@ -54,7 +54,9 @@ class RabbitMQNode:
             "ERL_EPMD_PORT": str(_free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
-        (directory / "enabled_plugins").write_text("[].")
+        (directory / "enabled_plugins").write_text(f"[{','.join(plugins)}].")
+        self.management_port = _free_port()
+        (directory / "rabbitmq.conf").write_text(f"management.tcp.port = {self.management_port}\n" if plugins else "")
 
     @property
     def url(self) -> str:

@@ -147,6 +147,14 @@ def test_a_bad_setting_is_one_line_that_names_it(
     assert named in refusal(run)
 
 
+def test_an_unknown_setting_is_refused_without_the_secrets_of_its_section(orchestrator: Cli, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("rabbitmq: {url: 'amqp://user:s3cret@broker/', colour: red}")
+
+    words = refusal(orchestrator.run("settings", ORCHESTRATOR_CONFIG=str(tmp_path / "own.yaml")))
+
+    assert ("colour" in words, "s3cret" in words) == (True, False)
+
+
 @pytest.mark.parametrize("variable", ["PORT", "PREFECT_SERVER_PORT"])
 def test_up_on_a_port_in_use_names_the_port_and_the_setting(orchestrator: Cli, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
