@@ -63,7 +63,7 @@ async def _reopen(
 
 async def tell_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
     """Dispatchers hear at once that it is pending; the sweep of any of them would find it, too."""
-    opened = signals.Opened(execution.tenant_id, execution.id, execution.priority, execution.retries)
+    opened = signals.Opened(execution.tenant_id, execution.id, execution.priority)
     await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
 
 

@@ -1,5 +1,7 @@
 """Transient broadcasts between our own processes: each only makes something happen sooner that a re-read would find."""
 
+from uuid import uuid4
+
 import msgspec
 
 STEP_SETTLED = "step-settled"
@@ -30,5 +32,5 @@ class Opened(msgspec.Struct, frozen=True):
     tenant_id: str
     execution_id: str
     priority: int = 0
-    retry: int = 0
-    """In which of its tries; together with its id, a name for this opening that all dispatchers share."""
+    telling: str = msgspec.field(default_factory=lambda: str(uuid4()))
+    """Drawn each time it is told: all dispatchers that hear it ask Prefect for one run, and never for an old one."""

@@ -158,7 +158,7 @@ class Dispatcher:
     async def _opened(self, body: bytes) -> None:
         """Somebody has started or retried an execution elsewhere; every dispatcher hears of it."""
         opened = _opened_decoder.decode(body)
-        self._told[opened.execution_id] = f"opened-{opened.retry}"
+        self._told[opened.execution_id] = f"told-{opened.telling}"
         self.submit(opened.tenant_id, opened.execution_id, opened.priority)
 
     # --- policy ------------------------------------------------------------------------------------------------------

@@ -111,10 +111,15 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
             dispatcher.submit(A_TENANT, "e-1")
         await started(flow_runs, 3)
 
-        await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
-        await started(flow_runs, 6)
+        for told in (6, 9):
+            await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+            await started(flow_runs, told)
+            for run in range(told):
+                await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{run + 1}".encode())
 
-    assert [3, 1] == [len(set(flow_runs.keys[:3])), len(set(flow_runs.keys[3:]))]
+    keys = [set(flow_runs.keys[first : first + 3]) for first in (0, 3, 6)]
+    assert [3, 1, 1] == [len(of_all) for of_all in keys]
+    assert not keys[1] & keys[2], "told again, it may need another run"
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
