@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from blocks.contracts import rejections
-from blocks.ports import Delivery, Handler, Message, Queue, Reject, Retry, Unavailable, Verdict
+from blocks.ports import Accept, Collector, Delivery, Handler, Message, Queue, Reject, Retry, Unavailable, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,13 @@ DRAIN_SECONDS = 10.0
 
 HANDLER_SECONDS = 60.0
 """How long a handler may take. The broker's own limit, half an hour, would take the whole channel down with it."""
+
+BEGINNING_BYTES = 16 * 1024
+"""So much of a message that is too large is kept, to show what it was."""
+
+COLLECTED_AT_ONCE = 4
+
+_COLLECT_SECONDS = 30.0
 
 _REASON_MAX = 500
 _PAUSE_FIRST_SECONDS = 1.0
@@ -50,17 +57,40 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
     return verdict
 
 
-def dead_letter(message: Message, verdict: Reject, now: datetime) -> Message:
+def too_large(size: int, max_bytes: int) -> Reject:
+    return Reject(rejections.TOO_LARGE, f"{size:,} bytes; at most {max_bytes:,} are accepted")
+
+
+def as_handler(collector: Collector) -> Handler:
+    """A handler that accepts what was collected and gives back the rest; a letter is never judged a second time."""
+
+    async def collect(delivery: Delivery) -> Verdict:
+        try:
+            async with asyncio.timeout(_COLLECT_SECONDS):
+                await collector(delivery.message)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("dead letter %s of %s cannot be collected", delivery.message.id, delivery.queue)
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
+        return Accept()
+
+    return collect
+
+
+def dead_letter(delivery: Delivery, verdict: Reject, now: datetime) -> Message:
     """The message as it goes to the dead letters: same id, body and headers, and why, from where and when."""
+    message = delivery.message
     log.warning("message %s (%s) is a dead letter: %s", message.id, message.routing_key, verdict.code)
-    why = dead_letter_headers(message.routing_key, verdict, now)
+    why = dead_letter_headers(message.routing_key, verdict, now, delivery.attempt)
     return msgspec.structs.replace(message, headers={**message.headers, **why})
 
 
-def dead_letter_headers(routing_key: str, verdict: Reject, now: datetime) -> dict[str, str]:
+def dead_letter_headers(routing_key: str, verdict: Reject, now: datetime, attempt: int) -> dict[str, str]:
     return {
         "x-reject-code": verdict.code,
         "x-reject-reason": verdict.reason[:_REASON_MAX],
+        "x-reject-attempts": str(attempt),
         "x-original-routing-key": routing_key,
         "x-rejected-at": now.isoformat(),
     }

@@ -48,6 +48,9 @@ class Stale(Exception):
 # --- events ----------------------------------------------------------------------------------------------------------
 
 
+MESSAGE_BYTES_MAX = 256 * 1024
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes on the bus. `id` travels as the broker's message id, so a repeated publish can be told from a new one."""
 
@@ -56,6 +59,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     timestamp: datetime
     headers: Mapping[str, str] = {}
+    cut_from: int | None = None
+    """Of a message too large to be handed over: the bytes it has, while `body` is only their beginning."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +95,9 @@ Verdict = Accept | Reject | Retry
 Handler = Callable[[Delivery], Awaitable[Verdict]]
 """Judges one delivery. Raising `Unavailable` hands it back uncounted and pauses; any other exception is a `Retry`."""
 
+Collector = Callable[[Message], Awaitable[None]]
+"""Takes one dead letter; when it has returned, the letter is its own."""
+
 SignalHandler = Callable[[bytes], Awaitable[None]]
 
 
@@ -100,6 +108,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     bindings: Sequence[str]
     max_attempts: int = 5
     retry_delay_seconds: float = 5.0
+    max_bytes: int = MESSAGE_BYTES_MAX
+    """A larger message is a dead letter (`too-large`) before any handler sees it, and never in memory as a whole."""
 
     @property
     def dead_letters(self) -> str:
@@ -151,6 +161,21 @@ class EventBus(Protocol):
         """
         ...
 
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        """Hands the queue's dead letters to the collector, a few at once, while the context lasts.
+
+        A letter leaves the bus once the collector has returned. If it raises, whatever it raises, the letter stays
+        where it is and comes again after a pause. Of a large letter comes the beginning, see `Message.cut_from`.
+        """
+        ...
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        """The messages are durable in this one queue, under their own routing keys, whatever it is bound to.
+
+        Raises `Unroutable` if there is no such queue, `Unavailable` as `publish` does.
+        """
+        ...
+
     async def broadcast(self, topic: str, body: bytes) -> None:
         """Everyone listening to the topic right now probably hears this; nothing is stored, nothing raised."""
         ...
@@ -164,7 +189,10 @@ class EventBus(Protocol):
         ...
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        """The oldest messages of a queue, left where they are (they may come out marked as redelivered)."""
+        """The oldest messages of a queue, left where they are (they may come out marked as redelivered).
+
+        Of one of more than `MESSAGE_BYTES_MAX`, the beginning.
+        """
         ...
 
     async def inspect(self, queue: Queue) -> QueueView:

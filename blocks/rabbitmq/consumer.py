@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from blocks.clock import utc_now
 from blocks.consuming import DRAIN_SECONDS, Pause, dead_letter, drain, judge
 from blocks.ports import Accept, Delivery, Handler, NotFound, Queue, Reject, Retry, Unavailable, Unroutable, Verdict
+from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated, when_lost
 from blocks.rabbitmq.messages import to_amqp, to_delivery, to_later_attempt
 from blocks.rabbitmq.publisher import RabbitMQPublisher
@@ -42,11 +43,14 @@ class RabbitMQConsumer:
         handler: Handler,
         *,
         concurrency: int,
+        dead_letters: bool = False,
     ) -> None:
         self._link = link
         self._publisher = publisher
         self._exchange = exchange
         self._queue = queue
+        self._name = queue.dead_letters if dead_letters else queue.name
+        self._is_for_dead_letters = dead_letters
         self._handler = handler
         # As many again wait here, so that a handler that ends need not wait for the broker.
         self._prefetch = 2 * concurrency
@@ -63,7 +67,7 @@ class RabbitMQConsumer:
         return self._is_registered
 
     async def __aenter__(self) -> Self:
-        self._keeping = asyncio.create_task(self._link.keep(self._session, f"consuming {self._queue.name}"))
+        self._keeping = asyncio.create_task(self._link.keep(self._session, f"consuming {self._name}"))
         return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -80,6 +84,7 @@ class RabbitMQConsumer:
         """Consumes until we leave, which empties our hands, or the broker forgets us, which raises `Unavailable`."""
         await self._ensure_queue()
         lost = await when_lost(channel)
+        await cut_bodies(channel, self._queue.max_bytes)
         while not self._is_leaving:
             await self._consume(channel, lost)
             await self._pause.over()
@@ -89,9 +94,9 @@ class RabbitMQConsumer:
         """Registered until we leave, or should take more or fewer messages. Raises `Unavailable` when forgotten."""
         timeout, on_trial = self._link.timeout_seconds, self._pause.is_trial
         await channel.set_qos(1 if on_trial else self._prefetch, timeout=timeout)
-        queue = await channel.get_queue(self._queue.name, ensure=False)
+        queue = await channel.get_queue(self._name, ensure=False)
         tag = await queue.consume(partial(self._take, channel), timeout=timeout)
-        log.log(logging.DEBUG if on_trial else logging.INFO, "consuming queue %s", self._queue.name)
+        log.log(logging.DEBUG if on_trial else logging.INFO, "consuming queue %s", self._name)
         self._is_registered = True
         try:
             while not (lost.is_set() or self._is_leaving or self._pause.is_on or self._pause.is_trial != on_trial):
@@ -100,9 +105,9 @@ class RabbitMQConsumer:
         finally:
             self._is_registered = False
         if self._pause.is_on and not on_trial:
-            log.warning("queue %s is left alone until what its messages need is there", self._queue.name)
+            log.warning("queue %s is left alone until what its messages need is there", self._name)
         if lost.is_set() and not self._is_leaving:
-            raise Unavailable(f"queue {self._queue.name} was deleted or its connection was lost")
+            raise Unavailable(f"queue {self._name} was deleted or its connection was lost")
         with suppress(Unavailable), translated("leaving"):
             await queue.cancel(tag, timeout=timeout)
 
@@ -111,9 +116,9 @@ class RabbitMQConsumer:
         timeout = self._link.timeout_seconds
         try:
             async with self._link.channel() as channel:
-                await count(channel, self._queue.name, timeout)
+                await count(channel, self._name, timeout)
         except NotFound:
-            log.error("queue %s is gone: declaring it again", self._queue.name)
+            log.error("queue %s is gone: declaring it again", self._name)
             await self._declare()
 
     async def _declare(self) -> None:
@@ -131,9 +136,12 @@ class RabbitMQConsumer:
         async with self._slots:
             if self._is_leaving or channel.is_closed:
                 return  # the broker has it, or gets it back as the channel closes
-            delivery = to_delivery(message, self._queue.name)
-            verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
+            delivery = to_delivery(message, self._name)
             try:
+                if delivery.message.cut_from is not None and not self._is_for_dead_letters:
+                    await self._refuse(message, delivery)
+                    return
+                verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
                 await self._carry_out(verdict, delivery, channel)
                 with translated("acknowledging"):
                     await message.ack()
@@ -148,6 +156,12 @@ class RabbitMQConsumer:
             with suppress(Unavailable), translated("giving back"):
                 await message.nack(requeue=True)
 
+    async def _refuse(self, message: AbstractIncomingMessage, delivery: Delivery) -> None:
+        """The broker moves the whole message to the dead letters, of which only the beginning has come here."""
+        log.warning("message %s is a dead letter: %s bytes", delivery.message.id, delivery.message.cut_from)
+        with translated("refusing"):
+            await message.reject(requeue=False)
+
     async def _carry_out(self, verdict: Verdict | None, delivery: Delivery, channel: Channel) -> None:
         if verdict is None:
             self._pause.begin()
@@ -158,12 +172,14 @@ class RabbitMQConsumer:
             case Accept():
                 pass
             case Reject():
-                letter = to_amqp(dead_letter(message, verdict, utc_now()))
+                letter = to_amqp(dead_letter(delivery, verdict, utc_now()))
                 await self._copy(letter, self._queue.dead_letters, channel)
             case Retry():
                 delay = self._queue.retry_delay_seconds
                 later = to_later_attempt(message, delivery.attempt + 1, delay_seconds=delay)
                 await self._copy(later, retry_queue(self._queue), channel)
+            case None if self._is_for_dead_letters:
+                raise Unavailable("it could not be collected")  # and keeps its place: nothing counts against it there
             case None:
                 # A requeue would count towards the delivery limit, and an outage would make good messages dead letters.
                 await self._copy(to_later_attempt(message, delivery.attempt), self._queue.name, channel)

@@ -5,10 +5,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from blocks.ports import Consumer, Handler, Message, Queue, QueueView, SignalHandler
+from blocks.consuming import COLLECTED_AT_ONCE, as_handler
+from blocks.ports import MESSAGE_BYTES_MAX, Collector, Consumer, Handler, Message, Queue, QueueView, SignalHandler
 from blocks.rabbitmq.consumer import RabbitMQConsumer
+from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated
-from blocks.rabbitmq.messages import to_message
+from blocks.rabbitmq.messages import to_later_attempt, to_message
 from blocks.rabbitmq.publisher import RabbitMQPublisher
 from blocks.rabbitmq.signals import RabbitMQSignals
 from blocks.rabbitmq.topology import count, declare_exchange, declare_queue, view
@@ -62,6 +64,21 @@ class RabbitMQEventBus:
     ) -> AbstractAsyncContextManager[Consumer]:
         return RabbitMQConsumer(self._in, self._publisher, self._exchange, queue, handler, concurrency=concurrency)
 
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        return RabbitMQConsumer(
+            self._in,
+            self._publisher,
+            self._exchange,
+            queue,
+            as_handler(collector),
+            concurrency=COLLECTED_AT_ONCE,
+            dead_letters=True,
+        )
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        for message in messages:
+            await self._publisher.publish_to_queue(queue, to_later_attempt(message, 1))
+
     async def broadcast(self, topic: str, body: bytes) -> None:
         await self._signals.broadcast(topic, body)
 
@@ -79,6 +96,7 @@ class RabbitMQEventBus:
         with translated(f"looking into queue {queue}"):
             async with self._in.channel() as channel:
                 await count(channel, queue, self._timeout_seconds)
+                await cut_bodies(channel, MESSAGE_BYTES_MAX)
                 waiting = await channel.get_queue(queue, ensure=False)
                 while len(messages) < limit and (got := await waiting.get(fail=False, timeout=self._timeout_seconds)):
                     messages.append(to_message(got))

@@ -12,14 +12,16 @@ from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractIncomingMessage
 
 from blocks.clock import utc_now
-from blocks.consuming import dead_letter_headers
+from blocks.consuming import dead_letter_headers, too_large
 from blocks.contracts import rejections
 from blocks.contracts.envelope import SERVICE
-from blocks.ports import Delivery, Message, Reject
+from blocks.ports import MESSAGE_BYTES_MAX, Delivery, Message, Reject
+from blocks.rabbitmq.large_messages import WHOLE_SIZE
 
 _ATTEMPT = "x-attempts"
 _ROUTING_KEY = "x-original-routing-key"
 _REJECTED = "x-reject-code"
+_MADE_HERE = (_ATTEMPT, WHOLE_SIZE)
 _MADE_BY_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
 
 
@@ -57,9 +59,9 @@ def to_delivery(amqp: AbstractIncomingMessage, queue: str) -> Delivery:
 
 def to_message(amqp: AbstractIncomingMessage) -> Message:
     """The message as its publisher wrote it; on a dead letter, with the headers that say why it is one."""
-    headers: dict[str, Any] = {**_limit_exceeded(amqp), **amqp.headers}
+    headers: dict[str, Any] = {**_moved_by_broker(amqp), **amqp.headers}
     routing_key = str(headers.get(_ROUTING_KEY, amqp.routing_key))
-    hidden = {_ATTEMPT} if _REJECTED in headers else {_ATTEMPT, _ROUTING_KEY}
+    hidden = _MADE_HERE if _REJECTED in headers else (*_MADE_HERE, _ROUTING_KEY)
     return Message(
         id=amqp.message_id or "",
         routing_key=routing_key,
@@ -70,15 +72,34 @@ def to_message(amqp: AbstractIncomingMessage) -> Message:
             for name, value in headers.items()
             if name not in hidden and not name.startswith(_MADE_BY_BROKER)
         },
+        cut_from=_whole_size(amqp),
     )
 
 
-def _limit_exceeded(amqp: AbstractIncomingMessage) -> dict[str, str]:
-    """The headers of a dead letter, where the broker wrote it: nobody settled the message within the delivery limit."""
+def _whole_size(amqp: AbstractIncomingMessage) -> int | None:
+    size = amqp.headers.get(WHOLE_SIZE)
+    return size if isinstance(size, int) else None
+
+
+def _moved_by_broker(amqp: AbstractIncomingMessage) -> dict[str, str]:
+    """The headers of a dead letter that no consumer wrote: nobody settled the message, or it was too large to read."""
     deaths = amqp.headers.get("x-death")
-    death: Any = deaths[0] if isinstance(deaths, list) and deaths else {}
-    if death.get("reason") != "delivery_limit":
+    death: Any = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    verdict = _VERDICTS.get(str(death.get("reason")))
+    # Other systems move messages, too: only what came from the queue whose dead letters these are is one of ours.
+    if verdict is None or amqp.routing_key != f"{death.get('queue')}.dead-letters":
         return {}
-    reason = "lost together with its consumer too often"
-    rejected_at = death["time"] if isinstance(death.get("time"), datetime) else utc_now()
-    return dead_letter_headers(str(death["routing-keys"][0]), Reject(rejections.POISON, reason), rejected_at)
+    routing_keys, time = death.get("routing-keys") or [amqp.routing_key], death.get("time")
+    rejected_at = time if isinstance(time, datetime) else utc_now()
+    return dead_letter_headers(str(routing_keys[0]), verdict(amqp), rejected_at, 1)
+
+
+def _too_large(amqp: AbstractIncomingMessage) -> Reject:
+    return too_large(_whole_size(amqp) or len(amqp.body), MESSAGE_BYTES_MAX)
+
+
+def _lost(_: AbstractIncomingMessage) -> Reject:
+    return Reject(rejections.POISON, "lost together with its consumer too often")
+
+
+_VERDICTS = {"delivery_limit": _lost, "rejected": _too_large}

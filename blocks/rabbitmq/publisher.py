@@ -75,7 +75,8 @@ class RabbitMQPublisher:
                         wait=False,
                     )
             except PublishError:
-                raise Unroutable(f"no queue is bound for {routing_key}") from None
+                what = "no queue is bound for" if exchange else "there is no queue"
+                raise Unroutable(f"{what} {routing_key}") from None
 
     async def _prepare(self, channel: Channel) -> None:
         await declare_exchange(channel, self._exchange, self._timeout_seconds)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from blocks.consuming import DELIVERY_LIMIT, Pause, drain, judge
+from blocks.consuming import DELIVERY_LIMIT, Pause, drain, judge, too_large
 from blocks.contracts import rejections
 from blocks.ports import Handler, Queue, Reject, Unavailable, Verdict
 from blocks.sqlite import event_tables as tables
@@ -34,10 +34,13 @@ class SqliteConsumer:
         *,
         concurrency: int,
         lease_seconds: float,
+        dead_letters: bool = False,
     ) -> None:
         self._file = file
         self._watch = watch
         self._queue = queue
+        self._name = queue.dead_letters if dead_letters else queue.name
+        self._is_for_dead_letters = dead_letters
         self._handler = handler
         self._concurrency = concurrency
         self._lease_seconds = lease_seconds
@@ -66,9 +69,9 @@ class SqliteConsumer:
         renewing.cancel()
         await asyncio.gather(renewing, return_exceptions=True)
         try:
-            await self._file.run(partial(tables.give_back, queue=self._queue.name, owner=self._owner))
+            await self._file.run(partial(tables.give_back, queue=self._name, owner=self._owner))
         except Unavailable as error:
-            log.warning("%s keeps its messages until their leases run out: %s", self._queue.name, error)
+            log.warning("%s keeps its messages until their leases run out: %s", self._name, error)
 
     async def _take_for_ever(self) -> None:
         while True:
@@ -76,7 +79,7 @@ class SqliteConsumer:
                 await self._take()
                 self._is_registered = True
             except Exception:
-                log.exception("queue %s cannot be read", self._queue.name)
+                log.exception("queue %s cannot be read", self._name)
                 self._is_registered = False
                 self._pause.begin()
 
@@ -85,7 +88,7 @@ class SqliteConsumer:
         while len(self._at_work) >= self._slots:
             self._slot_freed.clear()
             await self._slot_freed.wait()
-        await self._watch.until(partial(tables.has_due, queue=self._queue.name))
+        await self._watch.until(partial(tables.has_due, queue=self._name))
         await self._pause.over()
         for claim in await self._file.run(self._claim()):
             task = asyncio.create_task(self._handle(claim))
@@ -96,10 +99,11 @@ class SqliteConsumer:
         free_slots = max(self._slots - len(self._at_work), 0)
         return partial(
             tables.claim,
-            queue=self._queue.name,
+            queue=self._name,
             owner=self._owner,
             limit=free_slots,
             lease_seconds=self._lease_seconds,
+            max_bytes=self._queue.max_bytes,
         )
 
     @property
@@ -123,6 +127,10 @@ class SqliteConsumer:
             log.warning("message %s will come again: %s", claim.delivery.message.id, error)
 
     async def _judge(self, claim: tables.Claim) -> Verdict | None:
+        if self._is_for_dead_letters:
+            return await judge(self._handler, claim.delivery, self._queue)
+        if claim.delivery.message.cut_from is not None:
+            return too_large(claim.delivery.message.cut_from, self._queue.max_bytes)
         if claim.losses >= DELIVERY_LIMIT:
             return Reject(rejections.POISON, f"lost together with its consumer {claim.losses} times")
         return await judge(self._handler, claim.delivery, self._queue)
@@ -135,4 +143,4 @@ class SqliteConsumer:
             try:
                 await self._file.run(renewal)
             except Unavailable as error:
-                log.warning("queue %s cannot renew its leases: %s", self._queue.name, error)
+                log.warning("queue %s cannot renew its leases: %s", self._name, error)

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blocks.ports import Consumer, Handler, Message, Queue, QueueView, SignalHandler, Unavailable
+from blocks.consuming import COLLECTED_AT_ONCE, as_handler
+from blocks.ports import Collector, Consumer, Handler, Message, Queue, QueueView, SignalHandler, Unavailable
 from blocks.sqlite import event_tables as tables
 from blocks.sqlite.consumer import SqliteConsumer
 from blocks.sqlite.file import SqliteFile
@@ -57,6 +58,21 @@ class SqliteEventBus:
         return SqliteConsumer(
             self._file, self._watch, queue, handler, concurrency=concurrency, lease_seconds=self._lease_seconds
         )
+
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        return SqliteConsumer(
+            self._file,
+            self._watch,
+            queue,
+            as_handler(collector),
+            concurrency=COLLECTED_AT_ONCE,
+            lease_seconds=self._lease_seconds,
+            dead_letters=True,
+        )
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        await self._file.run(partial(tables.deliver, queue=queue, messages=messages))
+        self._watch.look()
 
     async def broadcast(self, topic: str, body: bytes) -> None:
         try:

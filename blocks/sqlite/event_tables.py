@@ -14,8 +14,20 @@ from typing import Any
 import msgspec
 
 from blocks.clock import utc_now
-from blocks.consuming import dead_letter
-from blocks.ports import Accept, Delivery, Message, NotFound, Queue, QueueView, Reject, Retry, Unroutable, Verdict
+from blocks.consuming import BEGINNING_BYTES, dead_letter
+from blocks.ports import (
+    MESSAGE_BYTES_MAX,
+    Accept,
+    Delivery,
+    Message,
+    NotFound,
+    Queue,
+    QueueView,
+    Reject,
+    Retry,
+    Unroutable,
+    Verdict,
+)
 from blocks.routing import matches
 
 SCHEMA = """
@@ -40,6 +52,12 @@ CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic
 
 _SIGNALS_KEPT = 10_000
 _MESSAGE = "id, routing_key, body, timestamp, headers"
+
+# SQLite tells the length of a body without reading it, and reads only what the CASE comes to.
+_CUT = """
+    id, routing_key, CASE WHEN length(body) <= ? THEN body END, timestamp, headers,
+    CASE WHEN length(body) > ? THEN length(body) END, seq
+"""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -75,7 +93,24 @@ def has_due(connection: sqlite3.Connection, queue: str) -> bool:
     return bool(found[0][0])
 
 
-def claim(connection: sqlite3.Connection, queue: str, owner: str, limit: int, lease_seconds: float) -> list[Claim]:
+def deliver(connection: sqlite3.Connection, queue: str, messages: Sequence[Message]) -> None:
+    """Every message is in this queue. Raises `Unroutable` if nobody declared it."""
+    try:
+        _check_declared(connection, queue)
+    except NotFound as error:
+        raise Unroutable(str(error)) from None
+    for message in messages:
+        _insert(connection, queue, message)
+
+
+def claim(
+    connection: sqlite3.Connection,
+    queue: str,
+    owner: str,
+    limit: int,
+    lease_seconds: float,
+    max_bytes: int = MESSAGE_BYTES_MAX,
+) -> list[Claim]:
     """The oldest deliveries that are due, leased to `owner`."""
     now = time.time()
     connection.execute(
@@ -84,16 +119,17 @@ def claim(connection: sqlite3.Connection, queue: str, owner: str, limit: int, le
         (queue, now),
     )
     rows = connection.execute(
-        f"SELECT {_MESSAGE}, seq, attempt, losses FROM deliveries WHERE queue = ? AND due_at = 0 ORDER BY seq LIMIT ?",
-        (queue, limit),
+        f"SELECT {_CUT}, attempt, losses FROM deliveries WHERE queue = ? AND due_at = 0 ORDER BY seq LIMIT ?",
+        (max_bytes, max_bytes, queue, limit),
     ).fetchall()
     connection.executemany(
         "UPDATE deliveries SET due_at = ?, owner = ? WHERE seq = ?",
         [(now + lease_seconds, owner, seq) for *_, seq, _, _ in rows],
     )
+    messages = [_cut_message(connection, row) for *row, _, _ in rows]
     return [
-        Claim(seq, Delivery(message=_message(row), queue=queue, attempt=attempt, redelivered=losses > 0), losses)
-        for *row, seq, attempt, losses in rows
+        Claim(seq, Delivery(message=message, queue=queue, attempt=attempt, redelivered=losses > 0), losses)
+        for message, (*_, seq, attempt, losses) in zip(messages, rows, strict=True)
     ]
 
 
@@ -121,9 +157,12 @@ def settle(connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queu
         case Accept():
             connection.execute("DELETE FROM deliveries WHERE seq = ? AND owner = ?", held)
         case Reject():
-            deleted = connection.execute("DELETE FROM deliveries WHERE seq = ? AND owner = ?", held)
-            if deleted.rowcount:
-                _insert(connection, queue.dead_letters, dead_letter(claim.delivery.message, verdict, utc_now()))
+            letter = dead_letter(claim.delivery, verdict, utc_now())
+            connection.execute(
+                "UPDATE deliveries SET queue = ?, headers = ?, due_at = 0, owner = NULL, attempt = 1, losses = 0"
+                " WHERE seq = ? AND owner = ?",
+                (queue.dead_letters, json.dumps(dict(letter.headers)), *held),
+            )
         case Retry():
             connection.execute(
                 "UPDATE deliveries SET due_at = ?, owner = NULL, attempt = attempt + 1 WHERE seq = ? AND owner = ?",
@@ -151,10 +190,10 @@ def view(connection: sqlite3.Connection, queue: str) -> QueueView:
 def peek(connection: sqlite3.Connection, queue: str, limit: int) -> list[Message]:
     _check_declared(connection, queue)
     rows = connection.execute(
-        f"SELECT {_MESSAGE} FROM deliveries WHERE queue = ? AND due_at <= ? ORDER BY seq LIMIT ?",
-        (queue, time.time(), limit),
+        f"SELECT {_CUT} FROM deliveries WHERE queue = ? AND due_at <= ? ORDER BY seq LIMIT ?",
+        (MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, queue, time.time(), limit),
     )
-    return [_message(row) for row in rows]
+    return [_cut_message(connection, row) for row in rows.fetchall()]
 
 
 def broadcast(connection: sqlite3.Connection, topic: str, body: bytes) -> None:
@@ -185,15 +224,21 @@ def _insert(connection: sqlite3.Connection, queue: str, message: Message) -> Non
     )
 
 
-def _message(row: Iterable[Any]) -> Message:
-    id, routing_key, body, timestamp, headers = row
+def _cut_message(connection: sqlite3.Connection, row: Iterable[Any]) -> Message:
+    id, routing_key, body, timestamp, headers, cut_from, seq = row
     return Message(
         id=id,
         routing_key=routing_key,
-        body=body,
+        body=body if cut_from is None else _beginning(connection, seq),
         timestamp=datetime.fromisoformat(timestamp),
         headers=json.loads(headers),
+        cut_from=cut_from,
     )
+
+
+def _beginning(connection: sqlite3.Connection, seq: int) -> bytes:
+    with connection.blobopen("deliveries", "body", seq, readonly=True) as body:
+        return body.read(BEGINNING_BYTES)
 
 
 def _check_declared(connection: sqlite3.Connection, queue: str) -> None:

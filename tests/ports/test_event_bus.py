@@ -12,8 +12,10 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
+from blocks.consuming import BEGINNING_BYTES
 from blocks.contracts import rejections
 from blocks.ports import (
+    MESSAGE_BYTES_MAX,
     Accept,
     Delivery,
     EventBus,
@@ -326,6 +328,7 @@ async def test_a_rejected_message_is_a_dead_letter_that_says_why(bus: EventBus, 
     told = {
         "x-reject-code": "malformed-json",
         "x-reject-reason": "x" * 500,
+        "x-reject-attempts": "1",
         "x-original-routing-key": "order.placed",
         "x-rejected-at": letter.headers["x-rejected-at"],
     }
@@ -455,6 +458,113 @@ async def test_dead_letters_can_be_consumed_and_published_again(bus: EventBus, o
 
     [again] = await bus.peek(orders.name)
     assert (again.id, again.routing_key, again.body) == (message.id, message.routing_key, message.body)
+
+
+# --- large messages --------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_is_too_large_is_a_dead_letter_that_no_handler_saw(bus: EventBus, orders: Queue) -> None:
+    inbox, narrow = Inbox(), replace(orders, max_bytes=100_000)
+    small, large = a_message(), a_message(body=b"x" * 300_000)
+
+    async with bus.consume(narrow, inbox):
+        await bus.publish(large, small)
+        await depth_becomes(bus, orders.dead_letters, 1)
+        await inbox.holds(1)
+
+    assert [small.id] == inbox.ids
+    [letter] = await bus.peek(orders.dead_letters)
+    assert (large.id, "too-large", "order.placed") == (
+        letter.id,
+        letter.headers["x-reject-code"],
+        letter.headers["x-original-routing-key"],
+    )
+    assert "300,000 bytes" in letter.headers["x-reject-reason"]
+    assert letter.headers["tenantId"] == "a-tenant"
+
+
+async def test_of_a_large_message_only_the_beginning_is_handed_over(bus: EventBus, orders: Queue) -> None:
+    large = a_message(body=b"begins" + b"x" * 10_000_000)
+    await bus.publish(large)
+    letters: list[Message] = []
+
+    async def collect(letter: Message) -> None:
+        letters.append(letter)
+
+    async with bus.consume(orders, Inbox()), bus.collect(orders, collect):
+        await until(lambda: bool(letters))
+
+    assert (len(large.body), large.body[:BEGINNING_BYTES]) == (letters[0].cut_from, letters[0].body)
+    await depth_becomes(bus, orders.dead_letters, 0)
+
+
+async def test_a_message_just_as_large_as_allowed_arrives_whole(bus: EventBus, orders: Queue) -> None:
+    message, inbox = a_message(body=b"x" * MESSAGE_BYTES_MAX), Inbox()
+
+    await bus.publish(message)
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+
+    assert message == inbox.deliveries[0].message
+
+
+# --- collecting dead letters -----------------------------------------------------------------------------------------
+
+
+async def test_a_collected_letter_leaves_the_bus(bus: EventBus, orders: Queue) -> None:
+    message = a_message()
+    letters: list[Message] = []
+
+    async def collect(letter: Message) -> None:
+        letters.append(letter)
+
+    await bus.publish(message)
+    async with bus.consume(orders, Inbox(Reject("no-such-order", "gone"))), bus.collect(orders, collect):
+        await until(lambda: bool(letters))
+
+    assert [(message.id, message.body, "no-such-order", "order.placed")] == [
+        (letter.id, letter.body, letter.headers["x-reject-code"], letter.headers["x-original-routing-key"])
+        for letter in letters
+    ]
+    await depth_becomes(bus, orders.dead_letters, 0)
+
+
+@pytest.mark.parametrize("error", [Unavailable("the store is away"), ValueError("boom")], ids=lambda error: str(error))
+async def test_a_letter_that_could_not_be_collected_comes_again(bus: EventBus, orders: Queue, error: Exception) -> None:
+    message = a_message()
+    seen: list[str] = []
+
+    async def stumble_once(letter: Message) -> None:
+        seen.append(letter.id)
+        if len(seen) == 1:
+            raise error
+
+    await bus.publish(message)
+    async with bus.consume(orders, Inbox(Reject("no-such-order", "gone"))), bus.collect(orders, stumble_once):
+        await until(lambda: len(seen) == 2)
+
+    assert [message.id, message.id] == seen
+    await depth_becomes(bus, orders.dead_letters, 0)
+
+
+async def test_a_message_is_delivered_to_one_queue_alone_under_its_own_routing_key(
+    bus: EventBus, orders: Queue
+) -> None:
+    another = a_queue("order.#")
+    await bus.declare(another)
+    message, inbox = a_message(), Inbox()
+
+    await bus.deliver(orders.name, message)
+
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+    assert [Delivery(message=message, queue=orders.name)] == inbox.deliveries
+    assert await bus.depth(another.name) == 0
+
+
+async def test_a_message_for_a_queue_that_nobody_declared_is_unroutable(bus: EventBus) -> None:
+    with pytest.raises(Unroutable, match="no-such-queue"):
+        await bus.deliver("no-such-queue", a_message())
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------
