@@ -7,6 +7,7 @@ from api import health
 from api.actor import provide_actor
 from api.approval_routes import approval_routes
 from api.authentication import authentication
+from api.dead_letters import dead_letter_routes
 from api.definitions import read_definition, reset_definition, set_definition
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
 from api.errors import answer_error
@@ -65,7 +66,7 @@ def create_app(
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )
     app = Litestar(
-        [health.health, health.ready, metrics, tenant_routes, *approval_routes(store)],
+        [health.health, health.ready, metrics, tenant_routes, dead_letter_routes(store), *approval_routes(store)],
         dependencies={
             "store": _given(store),
             "bus": _given(bus),

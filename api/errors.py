@@ -14,7 +14,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.documents import Document
 from api.request_observer import loggable_path
-from blocks import approval_changes, approval_decisions, signed_links
+from blocks import approval_changes, approval_decisions, dead_letters, signed_links
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.definition_rules import InvalidDefinition
@@ -109,6 +109,22 @@ class WebhookNotFound(NotFound):
     """The tenant has no such webhook."""
 
 
+class DeadLetterNotFound(NotFound):
+    """The tenant has no such dead letter."""
+
+
+class DeadLetterChanged(Exception):
+    """The dead letter is no longer what the request insists on, or changed while it was being answered."""
+
+
+class DeadLetterStranded(Exception):
+    """The queue of the dead letter does not exist any more."""
+
+
+class VersionMissing(Exception):
+    """The request must say which version it changes."""
+
+
 class LinkForbids(Exception):
     """The link does not permit this outcome."""
 
@@ -198,6 +214,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
     DefinitionNotFound: Answer(404, "DEFINITION_NOT_FOUND", "No such workflow can be defined"),
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
+    DeadLetterNotFound: Answer(404, "DEAD_LETTER_NOT_FOUND", "Dead letter not found"),
     WebhookNotFound: Answer(404, "WEBHOOK_NOT_FOUND", "Webhook not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
@@ -208,6 +225,13 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
     approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
     approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
+    dead_letters.LetterSettled: Answer(
+        409, "DEAD_LETTER_SETTLED", "The dead letter is being replayed, was replayed or was discarded"
+    ),
+    dead_letters.LetterCut: Answer(
+        409, "DEAD_LETTER_CUT", "Only the beginning of the dead letter was kept: edit it before you replay it"
+    ),
+    DeadLetterStranded: Answer(409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"),
     TooManyWebhooks: Answer(409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
@@ -217,8 +241,10 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
     DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
+    DeadLetterChanged: Answer(412, "PRECONDITION_FAILED", "The dead letter has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
+    VersionMissing: Answer(428, "PRECONDITION_REQUIRED", "If-Match must say which version is changed"),
     signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
     Throttled: Answer(
         429, "THROTTLED", "A part this needs is asked for too much; try again later", {"Retry-After": "1"}

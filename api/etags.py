@@ -1,4 +1,4 @@
-"""ETags of approvals: the version of the record, which our own bookkeeping does not change."""
+"""ETags of approvals and dead letters: the version of the record, which our own bookkeeping does not change."""
 
 import re
 from typing import Annotated
@@ -13,7 +13,7 @@ IfMatch = Annotated[
     str | None,
     HeaderParameter(
         name=HEADER,
-        description='The `ETag` of the approval as it was read, e.g. `"3"`: refused (412) if it has changed since.',
+        description='The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has changed since.',
         max_length=200,
         schema_extra={"one_of": None, "type": "string"},
     ),

@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from api.approval_documents import ApprovalHistory, ApprovalPage, approval_of
 from api.approval_documents import summary_of as approval_summary_of
 from api.bulk_documents import ManyResults, OneResult
+from api.dead_letter_documents import DeadLetterPage, ReplayScheduled
+from api.dead_letter_documents import document_of as dead_letter_of
+from api.dead_letter_documents import summary_of as dead_letter_summary_of
 from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
@@ -12,6 +15,7 @@ from api.webhook_documents import WebhookList, created_of, webhook_of
 from api.workflow_documents import RetryInitiated, WorkflowList, workflow_of
 from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
+from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
 from blocks.contracts.records import (
     ApprovalRecord,
     ExecutionRecord,
@@ -171,3 +175,34 @@ _WEBHOOK = WebhookSubscription(
 WEBHOOK = webhook_of(_WEBHOOK)
 CREATED_WEBHOOK = created_of(_WEBHOOK)
 WEBHOOK_LIST = WebhookList(webhooks=[WEBHOOK])
+
+_REFUSED = b'{"id": "c4e1a7d2", "type": "integration.opportunity.updated", "data": {}}'
+_LETTER = DeadLetterRecord(
+    id="5b0f6a5e-6a0f-5d0b-9f0a-2f5d7c1e8a44",
+    tenant_id=TENANT,
+    created_at=_BEGIN,
+    queue="workflow_orchestrator_service",
+    message_id="c4e1a7d2",
+    routing_key="integration.opportunity.updated",
+    event_type="integration.opportunity.updated",
+    published_at=_BEGIN,
+    headers={},
+    code="schema-invalid",
+    reason="Object missing required field `opportunityId` - at `data`",
+    attempts=1,
+    rejected_at=_BEGIN,
+    size=len(_REFUSED),
+    digest="",
+    history=[LetterEntry(what="refused", at=_BEGIN, note="schema-invalid")],
+)
+_LETTER_BODY = DeadLetterBody(
+    id=_LETTER.body_id,
+    tenant_id=TENANT,
+    created_at=_BEGIN,
+    letter_id=_LETTER.id,
+    encoding="utf-8",
+    content=_REFUSED.decode(),
+)
+DEAD_LETTER = dead_letter_of(_LETTER, _LETTER_BODY)
+DEAD_LETTER_PAGE = DeadLetterPage(dead_letters=[dead_letter_summary_of(_LETTER)], continuation="eyJhZnRlciI6IDUwfQ")
+REPLAY_SCHEDULED = ReplayScheduled(scheduled=200, skipped=3, more=False, last_at=_BEGIN + timedelta(seconds=20))

@@ -21,6 +21,7 @@ OF_AN_ANALYSIS = (
 )
 OF_AN_APPROVAL = ("before-suspend", "after-approval", "after-decision")
 OF_A_JOB = ("job-accepted",)
+OF_A_DEAD_LETTER = ("after-dead-letter", "after-replay")
 
 
 def reached(point: str) -> None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from blocks.contracts.records import Record
 from blocks.ports import (
+    Collector,
     Consumer,
     EventBus,
     Handler,
@@ -89,6 +90,12 @@ class PatientEventBus:
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
         return self._bus.consume(queue, handler, concurrency=concurrency)
+
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        return self._bus.collect(queue, collector)
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        await self._patience.call(lambda: self._bus.deliver(queue, *messages))
 
     async def broadcast(self, topic: str, body: bytes) -> None:
         await self._bus.broadcast(topic, body)

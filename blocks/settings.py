@@ -150,6 +150,10 @@ class Webhooks(_Section, frozen=True, kw_only=True):
     retry_delay_seconds: Seconds
 
 
+class DeadLetters(_Section, frozen=True, kw_only=True):
+    kept_days: Annotated[float, msgspec.Meta(gt=0)]
+
+
 class FeatureFlags(_Section, frozen=True, kw_only=True):
     hitl_approvals: bool
 
@@ -184,6 +188,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     batch_jobs: BatchJobs
     approvals: Approvals
     webhooks: Webhooks
+    dead_letters: DeadLetters
     feature_flags: FeatureFlags
     thresholds: Thresholds
     simulators: Simulators

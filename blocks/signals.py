@@ -19,6 +19,9 @@ EXECUTION_CANCELLED = "execution-cancelled"
 EXECUTION_OPENED = "execution-opened"
 """Whoever starts or retries one, or finds it lost, to dispatchers: it is pending. Body: `Opened` as JSON."""
 
+DEAD_LETTERS_SCHEDULED = "dead-letters-scheduled"
+"""Whoever schedules replays to the mirrors: look at this tenant's letters. Body: the tenant's id."""
+
 DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
 """Operator to dispatchers: read the policy again. Empty body."""
 

@@ -6,6 +6,7 @@ import click
 
 from deployments.commands.approvals import approvals
 from deployments.commands.bootstrap import bootstrap
+from deployments.commands.dead_letters import dead_letters
 from deployments.commands.definitions import definitions
 from deployments.commands.demo import demo
 from deployments.commands.dispatch import dispatch
@@ -31,6 +32,7 @@ COMMANDS = (
     dispatch,
     webhooks,
     keys,
+    dead_letters,
     bootstrap,
     api,
     listener,

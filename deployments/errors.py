@@ -3,11 +3,14 @@
 from blocks.batch_jobs import RequestReused
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.rejections import Rejected
+from blocks.dead_letters import AnothersTenant
 from blocks.definition_rules import InvalidDefinition
 from blocks.settings import BadSetting
 
 BAD_INPUT = 2
 FAILED = 1
+
+_BAD_INPUT = (AnothersTenant, BadSetting, InvalidDefinition, InvalidTrigger, Rejected, RequestReused)
 
 _OURS = ("api", "blocks", "deployments", "flows", "listeners")
 
@@ -17,7 +20,7 @@ def explained(error: BaseException) -> tuple[str, int]:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     words = " ".join(str(error).split())
-    if isinstance(error, BadSetting | InvalidDefinition | InvalidTrigger | Rejected | RequestReused):
+    if isinstance(error, _BAD_INPUT):
         return words, BAD_INPUT
     if words and type(error).__module__.partition(".")[0] in _OURS:
         return words, FAILED

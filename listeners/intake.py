@@ -13,10 +13,12 @@ import msgspec
 
 from blocks import executions, fault_points
 from blocks.clock import utc_now
+from blocks.contracts import rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
 from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.contracts.rejections import Rejected
 from blocks.definitions import EnabledTenants
 from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
 from blocks.tenant_directory import enter_in_directory
@@ -45,7 +47,10 @@ class Intake:
 
     async def start_opportunity_analysis(self, event: Event[EventData], body: bytes) -> str:
         """What became of the event: `created`, `absorbed`, `duplicate`; `ignored` if it is about no opportunity;
-        `disabled` if the tenant wants none now."""
+        `disabled` if the tenant wants none now.
+
+        Raises `Rejected` for an event whose id another event had before: the first one wins.
+        """
         subject = _opportunity(event.data)
         if subject is None:
             return "ignored"
@@ -74,8 +79,8 @@ class Intake:
     async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
         for _ in range(_TRIES):
             recent = await self._executions_of_subject(execution)
-            if any(trigger.event_id in stored.record.trigger_ids for stored in recent):
-                return "duplicate"
+            if known := _known_trigger(recent, trigger.event_id):
+                return _repeated(known, trigger)
             pending = next((stored for stored in recent if _absorbs(stored.record)), None)
             try:
                 if pending is None:
@@ -84,7 +89,8 @@ class Intake:
                 await self._absorb(pending, trigger, execution)
                 return "absorbed"
             except AlreadyExists:
-                return "duplicate"
+                first = await self._store.read(execution.tenant_id, ExecutionRecord, execution.id)
+                return _repeated(first.record.triggers[0], trigger)
             except Stale:
                 continue  # it has just started, or absorbed another event: look again
         raise Stale(f"the pending execution of {execution.subject} changed {_TRIES} times")
@@ -129,6 +135,18 @@ def _passed_over(event: Event[EventData]) -> str:
 
 def _absorbs(execution: ExecutionRecord) -> bool:
     return execution.status == "pending" and not execution.retries
+
+
+def _known_trigger(executions: list[Stored[ExecutionRecord]], event_id: str) -> Trigger | None:
+    triggers = (trigger for stored in executions for trigger in stored.record.triggers)
+    return next((trigger for trigger in triggers if trigger.event_id == event_id), None)
+
+
+def _repeated(known: Trigger, trigger: Trigger) -> str:
+    """The first event of an id is the one that counts. Raises `Rejected` for another one under the same id."""
+    if known.digest == trigger.digest:
+        return "duplicate"
+    raise Rejected(rejections.ID_REUSE, f"another event came under the id {trigger.event_id[:80]!r} before this one")
 
 
 def _priority(data: EventData) -> int:

@@ -13,7 +13,8 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings
 from blocks.sign_of_life import SignOfLife
 from blocks.startup import as_soon_as_there
-from blocks.topology import intake_queue, webhooks_queue
+from blocks.topology import intake_queue, topology, webhooks_queue
+from listeners.dead_letters import collectors
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake
 from listeners.router import Router
@@ -39,7 +40,7 @@ async def run_listener(settings: Settings) -> None:
         http = await stack.enter_async_context(OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds))
         await as_soon_as_there("the record store", store.provision, limit_seconds=settings.startup.wait_seconds)
         await as_soon_as_there(
-            "the broker", partial(bus.declare, queue, due), limit_seconds=settings.startup.wait_seconds
+            "the broker", partial(bus.declare, *topology(settings)), limit_seconds=settings.startup.wait_seconds
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
         router = Router(store, bus, Intake(store, dispatcher))
@@ -47,6 +48,7 @@ async def run_listener(settings: Settings) -> None:
         async with consuming(
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),
             bus.consume(due, webhooks.handle, concurrency=WEBHOOKS_AT_ONCE),
+            *collectors(store, bus, topology(settings)),
         ) as consumers:
 
             def is_ready() -> bool:

@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 from typing import Any
 
+from api.dead_letter_sweep import tend_dead_letters
 from api.idempotency import forget_old_answers
 from api.mirror import metrics
 from api.mirror.bell import Bell
@@ -53,6 +54,7 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         for drift in drifts(parts):
             group.create_task(_look_again_and_again(drift, journal, bell), name=f"mirror: {drift.kind}")
         group.create_task(_forget_for_ever(parts.store), name="mirror: old answers")
+        group.create_task(tend_dead_letters(parts.settings, parts.store, parts.bus), name="mirror: dead letters")
 
 
 async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) -> None:

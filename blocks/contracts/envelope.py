@@ -85,6 +85,16 @@ class _DataTenant(msgspec.Struct, frozen=True, rename="camel"):
     tenant_id: str | None = None
 
 
+class _Glanced(msgspec.Struct, frozen=True, rename="camel"):
+    type: Any = None
+    tenant_id: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _GlancedData(msgspec.Struct, frozen=True, rename="camel"):
+    tenant_id: Any = None
+
+
 class UnknownEventType(Exception):
     """A well-formed event of a type nobody here handles: ordinary traffic of the platform, not an error."""
 
@@ -135,6 +145,24 @@ def decode_event(
         data=_decode(envelope.data, _data_decoder(data_type), at="data"),
         metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
     )
+
+
+class Glance(msgspec.Struct, frozen=True):
+    """What can be told of bytes that are no valid event; None: nothing."""
+
+    tenant_id: str | None = None
+    event_type: str | None = None
+
+
+def glance(body: bytes) -> Glance:
+    """The tenant that `decode_event` would find in these bytes, and the type they state. Raises nothing."""
+    try:
+        seen = msgspec.json.decode(body, type=_Glanced)
+        tenant = seen.tenant_id or msgspec.json.decode(seen.data, type=_GlancedData).tenant_id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Glance()
+    event_type = seen.type if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type) else None
+    return Glance(canonical_uuid(tenant) if isinstance(tenant, str) else None, event_type)
 
 
 def canonical_uuid(value: str) -> str | None:

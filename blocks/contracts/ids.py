@@ -80,6 +80,11 @@ def webhook_delivery_id(subscription_id: str, event_id: str) -> str:
     return _computed("webhook-delivery", subscription_id, event_id)
 
 
+def dead_letter_id(queue: str, message_id: str, digest: str) -> str:
+    """Id of what is kept of a message that this queue's consumer refused; another body is another letter."""
+    return _computed("dead-letter", queue, message_id, digest)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

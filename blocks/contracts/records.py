@@ -1,7 +1,8 @@
 """What is stored: one frozen Struct per kind of document, camelCase on disk, every one owned by a tenant.
 
 The containers are those the platform documents: `workflow_workflows` (definitions, and what the platform keeps about
-itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`; partition key `/tenantId` in all.
+itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`, and `workflow_dead_letters` (see `dead_letters`);
+partition key `/tenantId` in all.
 """
 
 from datetime import datetime
@@ -23,7 +24,13 @@ from blocks.contracts.approvals import (
 from blocks.contracts.events import JsonObject
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
-CONTAINERS = ("workflow_workflows", "workflow_executions", "workflow_steps", "hitl_approvals")
+CONTAINERS = (
+    "workflow_workflows",
+    "workflow_executions",
+    "workflow_steps",
+    "hitl_approvals",
+    "workflow_dead_letters",
+)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):

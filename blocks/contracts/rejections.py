@@ -18,6 +18,7 @@ SCHEMA_INVALID: Final = "schema-invalid"
 UNSUPPORTED_VERSION: Final = "unsupported-version"
 UNKNOWN_TENANT: Final = "unknown-tenant"
 UNKNOWN_EXECUTION: Final = "unknown-execution"
+ID_REUSE: Final = "id-reuse"
 POISON: Final = "poison"
 
 STEP_TIMEOUT: Final = "step-timeout"
@@ -33,3 +34,17 @@ JOB_UNREPORTED: Final = "job-unreported"
 
 WEBHOOK_REFUSED: Final = "webhook-refused"
 WEBHOOK_FAILED: Final = "webhook-failed"
+
+OF_MESSAGES: Final = (
+    MALFORMED_JSON,
+    TOO_LARGE,
+    SCHEMA_INVALID,
+    UNSUPPORTED_VERSION,
+    UNKNOWN_TENANT,
+    UNKNOWN_EXECUTION,
+    ID_REUSE,
+    POISON,
+    WEBHOOK_REFUSED,
+    WEBHOOK_FAILED,
+)
+"""The codes under which a message becomes a dead letter."""

@@ -161,6 +161,8 @@ _INDEXED = (
     ("workflow_steps", "executionId", 4),
     ("hitl_approvals", "status", 100),
     ("hitl_approvals", "executionId", 1),
+    ("workflow_dead_letters", "status", 100),
+    ("workflow_dead_letters", "letterId", 2),
 )
 
 _TABLES = [

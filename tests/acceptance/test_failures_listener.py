@@ -21,6 +21,7 @@ from blocks.ports import Message
 from blocks.topology import intake_queue
 from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
 from tests.support.analysis_services import AnalysisServices, answer_to, services_on
+from tests.support.dead_letters import letters
 from tests.support.factories import A_TENANT
 from tests.support.invariants import done_once
 from tests.support.ledger import REQUESTED, Ledger
@@ -130,8 +131,7 @@ async def test_answers_whose_execution_never_comes_are_dead_letters_within_a_min
     await parts.bus.publish(orphan)
 
     async def dead_letter() -> list[str]:
-        dead = await parts.bus.peek(intake_queue(parts.settings).dead_letters)
-        return [message.headers["x-reject-code"] for message in dead if message.id == orphan.id]
+        return [letter.code for letter in await letters(parts.store, A_TENANT) if letter.message_id == orphan.id]
 
     assert ["unknown-execution"] == await eventually(dead_letter, within_seconds=60)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message, Queue, Unavailable
+from blocks.ports import Queue, Unavailable
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.queries import every
 from blocks.rabbitmq.topology import retry_queue
@@ -27,6 +28,7 @@ from tests.chaos.services import chaotic_services
 from tests.chaos.system import ChaosSystem, Database, chaos_system
 from tests.chaos.traffic import Traffic
 from tests.support.audit import Books, audit
+from tests.support.dead_letters import letters
 from tests.support.ledger import TERMINAL, Ledger, identity, ledger_of
 from tests.support.waiting import eventually
 
@@ -121,7 +123,7 @@ class Run:
         try:
             if await bus.depth(queue) or await bus.depth(f"ledger-{self._system.name}"):
                 return False
-            if await bus.depth(f"{queue}.dead-letters") < len(self._plan.toxic):
+            if len(await self._letters()) < len(self._plan.toxic):
                 return False
         except Unavailable:
             return False
@@ -149,12 +151,16 @@ class Run:
             async for stored in every(self._system.store, tenant_id, ExecutionRecord)
         ]
 
+    async def _letters(self) -> list[DeadLetterRecord]:
+        """What the consumer of the intake queue refused."""
+        found = await letters(self._system.store, *self._plan.tenant_ids)
+        return [letter for letter in found if letter.queue == self._system.settings.rabbitmq.queue]
+
     # --- the end -----------------------------------------------------------------------------------------------------
 
     async def _report(self, settled_seconds: float, database: str, command: str) -> ChaosReport:
         executions = await self._executions()
         await self._write_down_flow_runs()
-        letters = await _letters(self._system)
         books = Books(
             confirmed={id: tenant for id, tenant in self._plan.events.items() if id in self._traffic.sent},
             toxic={id: code for id, code in self._plan.toxic.items() if id in self._traffic.sent},
@@ -162,7 +168,7 @@ class Run:
             answered_early=frozenset(self._plan.answered_early),
             executions=executions,
             wire=self._ledger,
-            letters=letters,
+            letters=await self._letters(),
             left=await self._left(),
         )
         sent = {id: at for id, at in self._traffic.sent.items() if id in self._plan.events}
@@ -223,9 +229,3 @@ class Run:
             "toxic messages": len(books.toxic),
             "dead letters": len(books.letters),
         }
-
-
-async def _letters(system: ChaosSystem) -> list[Message]:
-    """All dead letters of the intake queue."""
-    letters = f"{system.settings.rabbitmq.queue}.dead-letters"
-    return await system.bus.peek(letters, limit=await system.bus.depth(letters) + 100)

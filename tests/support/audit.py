@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message
 from tests.support.ledger import REQUESTED, TERMINAL, Envelope, Ledger
 
 _REQUESTS = len(REQUESTED)
@@ -25,8 +25,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Executions with a step that was answered before it was asked for: that request may be missing."""
     executions: Sequence[ExecutionRecord]
     wire: Ledger
-    letters: Sequence[Message] = ()
-    """What lies in the dead-letter queue."""
+    letters: Sequence[DeadLetterRecord] = ()
+    """Whatever was refused by the consumer of the intake queue."""
     left: Mapping[str, int] = {}
     """Queues to the messages in them, unacknowledged ones included, when all should be done."""
 
@@ -120,15 +120,15 @@ def _mixed_up(books: Books) -> list[str]:
 
 
 def _unrefused(books: Books) -> list[str]:
-    refused = {(letter.id, letter.headers.get("x-reject-code")) for letter in books.letters}
+    refused = {(letter.message_id, letter.code) for letter in books.letters}
     return [f"{id}: {code}" for id, code in books.toxic.items() if (id, code) not in refused]
 
 
 def _refused_without_cause(books: Books) -> list[str]:
     return [
-        f"{letter.routing_key} {letter.id}: {letter.headers.get('x-reject-code')}"
+        f"{letter.routing_key} {letter.message_id}: {letter.code}"
         for letter in books.letters
-        if books.toxic.get(letter.id) != letter.headers.get("x-reject-code")
+        if books.toxic.get(letter.message_id) != letter.code
     ]
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from msgspec.structs import replace
 
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
@@ -17,7 +18,7 @@ from blocks.contracts.records import (
     WebhookSubscription,
     WorkflowDefinition,
 )
-from blocks.ports import FlowRunView
+from blocks.ports import FlowRunView, Message
 from blocks.webhooks import EVENT_TYPES
 
 A_TENANT = "11111111-1111-4111-8111-111111111111"
@@ -102,6 +103,24 @@ def a_webhook(**changes: Any) -> WebhookSubscription:
         secret="whsec_of-the-test",
     )
     return replace(webhook, **changes)
+
+
+def a_dead_letter(
+    *, code: str = "schema-invalid", reason: str = "no good", attempts: int = 1, **changes: Any
+) -> Message:
+    """A refused event of `A_TENANT`, as it comes from the bus."""
+    rejected_at = changes.pop("rejected_at", None) or now()
+    why = {
+        "x-reject-code": code,
+        "x-reject-reason": reason,
+        "x-reject-attempts": str(attempts),
+        "x-original-routing-key": "order.placed",
+        "x-rejected-at": rejected_at.isoformat(),
+    }
+    event = {"id": new_id(), "type": "order.placed", "tenantId": A_TENANT, "data": {}}
+    message = Message(id=str(event["id"]), routing_key="order.placed", body=msgspec.json.encode(event), timestamp=now())
+    headers = {"tenantId": "a-tenant", **changes.pop("headers", {}), **why}
+    return replace(message, **{"headers": headers, **changes})
 
 
 def a_tenant_record(**changes: Any) -> TenantRecord:

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
+from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message
+from blocks.dead_letters import letter_of
 from tests.support.audit import Books, audit
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id, now
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_dead_letter, an_execution, new_id, now
 from tests.support.ledger import REQUESTED, TERMINAL, Envelope, Ledger
 
 
@@ -35,8 +36,8 @@ def books_of(*executions: ExecutionRecord, **changes: Any) -> Books:
     return Books(**{"confirmed": causes, "executions": executions, "wire": wire_of(*executions), **changes})
 
 
-def letter(id: str, code: str) -> Message:
-    return Message(id=id, routing_key="x", body=b"", timestamp=now(), headers={"x-reject-code": code})
+def letter(id: str, code: str) -> DeadLetterRecord:
+    return letter_of("x", a_dead_letter(id=id, code=code, routing_key="x"))
 
 
 def broken(books: Books) -> dict[str, list[str]]:

@@ -1,0 +1,126 @@
+"""What time does to dead letters: due ones are replayed, settled ones forgotten, waiting ones counted."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from time import monotonic
+
+from prometheus_client import Gauge
+
+from blocks import dead_letters, signals
+from blocks.clock import utc_now
+from blocks.contracts import ids, rejections
+from blocks.contracts.dead_letters import DeadLetterRecord
+from blocks.dead_letters import Letter
+from blocks.ports import EventBus, RecordStore, Stale, Unavailable, Unroutable
+from blocks.queries import every, tenants
+from blocks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Of several API processes only the one whose mirror leads counts.
+WAITING = Gauge("dead_letters_waiting", "Dead letters that nobody has replayed or discarded", ["code"])
+
+_OTHER = "other"
+
+_REPLAY_SECONDS = 0.5
+_COUNT_SECONDS = 15.0
+_FORGET_SECONDS = 600.0
+
+
+async def tend_dead_letters(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+    """Sweeps until cancelled; what fails is done at the next sweep."""
+    sweep = DeadLetterSweep(
+        store,
+        bus,
+        kept_for=timedelta(days=settings.dead_letters.kept_days),
+        interval_seconds=settings.mirror.interval_seconds,
+    )
+    try:
+        async with bus.listen(signals.DEAD_LETTERS_SCHEDULED, sweep.hear), asyncio.TaskGroup() as group:
+            group.create_task(_again_and_again(sweep.replay_due, _REPLAY_SECONDS))
+            group.create_task(_again_and_again(sweep.count_waiting, _COUNT_SECONDS))
+            group.create_task(_again_and_again(sweep.forget_settled, _FORGET_SECONDS))
+    finally:
+        WAITING.clear()  # another process counts from now on
+
+
+async def _again_and_again(duty: Callable[[], Awaitable[int]], seconds: float) -> None:
+    while True:
+        try:
+            await duty()
+        except Unavailable as error:
+            log.debug("dead letters are looked after later: %s", error)
+        except Exception:
+            log.exception("dead letters could not be looked after")
+        await asyncio.sleep(seconds)
+
+
+class DeadLetterSweep:
+    """One method per duty; each returns how many letters it dealt with."""
+
+    def __init__(self, store: RecordStore, bus: EventBus, *, kept_for: timedelta, interval_seconds: float) -> None:
+        self._store = store
+        self._bus = bus
+        self._kept_for = kept_for
+        self._interval_seconds = interval_seconds
+        self._look_at: set[str] = set()
+        self._next_full_look = 0.0
+
+    async def hear(self, tenant_id: bytes) -> None:
+        """Letters of this tenant have been scheduled just now."""
+        self._look_at.add(tenant_id.decode())
+
+    async def replay_due(self) -> int:
+        """Letters whose time has come are in their queues again, those of crashed processes among them."""
+        now, replayed = utc_now(), 0
+        for tenant_id in await self._tenants_to_look_at():
+            scheduled = [letter async for letter in every(self._store, tenant_id, DeadLetterRecord, _REPLAYING)]
+            if not scheduled:
+                self._look_at.discard(tenant_id)
+            for letter in sorted(scheduled, key=_time):
+                replayed += await self._replay(letter) if _time(letter) <= now else 0
+        return replayed
+
+    async def _tenants_to_look_at(self) -> set[str]:
+        """Those with scheduled letters; now and then all, because a signal can be lost."""
+        if monotonic() >= self._next_full_look:
+            self._look_at |= {*await tenants(self._store), ids.SYSTEM_TENANT}
+            self._next_full_look = monotonic() + self._interval_seconds
+        return set(self._look_at)
+
+    async def _replay(self, letter: Letter) -> bool:
+        try:
+            await dead_letters.publish(self._store, self._bus, await dead_letters.claim(self._store, letter))
+        except Stale:
+            return False  # another process was first
+        except Unroutable as error:
+            log.warning("dead letter %s waits again: %s", letter.record.id, error)
+            return False
+        log.info("dead letter %s is replayed to %s", letter.record.id, letter.record.queue)
+        return True
+
+    async def forget_settled(self) -> int:
+        """Letters that were settled long ago are gone."""
+        before = utc_now() - self._kept_for
+        everybody = {*await tenants(self._store), ids.SYSTEM_TENANT}
+        return sum([await dead_letters.forget(self._store, tenant_id, before) for tenant_id in everybody])
+
+    async def count_waiting(self) -> int:
+        """The metric tells how many letters wait, by code; codes of others are one."""
+        waiting: Counter[str] = Counter()
+        for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
+            async for stored in every(self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}):
+                waiting[stored.record.code if stored.record.code in rejections.OF_MESSAGES else _OTHER] += 1
+        for code in (*rejections.OF_MESSAGES, _OTHER):
+            WAITING.labels(code).set(waiting[code])
+        return waiting.total()
+
+
+_REPLAYING = {"status": "replaying"}
+
+
+def _time(letter: Letter) -> datetime:
+    return letter.record.replay_at or letter.record.created_at
