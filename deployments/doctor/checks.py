@@ -41,7 +41,7 @@ CHECKS = (
     Check("mirror", ("store",), mirror),
     Check("executions", ("store",), work),
     Check("approvals", ("store",), approvals),
-    Check("dead letters", ("bus",), dead_letters),
+    Check("dead letters", ("store", "bus"), dead_letters),
     Check("clocks", (), clocks),
 )
 

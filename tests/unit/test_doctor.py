@@ -11,6 +11,7 @@ from prefect.client.orchestration import PrefectClient
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Look, MirrorRecord
+from blocks.dead_letters import keep
 from blocks.ports import Delivery, Message, QueueView, Reject, Verdict
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
@@ -23,6 +24,7 @@ from deployments.doctor.patient import Patient
 from deployments.doctor.report import print_json, print_report
 from tests.support.factories import (
     A_TENANT,
+    a_dead_letter,
     a_process,
     a_tenant_record,
     an_approval,
@@ -131,6 +133,14 @@ async def test_dead_letters_are_counted(patient: Patient) -> None:
         await eventually(lambda: depth_of(patient, queue.dead_letters))
 
     assert [("warning", f"1 in {queue.dead_letters}")] == not_ok(await dead_letters.dead_letters(patient))
+
+
+async def test_dead_letters_that_wait_are_counted_by_code(patient: Patient) -> None:
+    assert patient.store
+    for code in ("poison", "poison", "too-large"):
+        await keep(patient.store, "any", a_dead_letter(code=code))
+
+    assert [("warning", "2 poison"), ("warning", "1 too-large")] == not_ok(await dead_letters.dead_letters(patient))
 
 
 async def depth_of(patient: Patient, queue: str) -> int:
@@ -255,7 +265,7 @@ async def test_a_dead_part_is_one_line_that_says_what_cannot_be_seen(settings: S
 
     findings = await examine(dead)
 
-    unseen = "processes, mirror, executions, approvals"
+    unseen = "processes, mirror, executions, approvals, dead letters"
     assert [("failed", f"no answer in 5 s; not looked at without it: {unseen}")] == not_ok(findings)
 
 
