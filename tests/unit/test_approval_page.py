@@ -1,8 +1,10 @@
 """The page behind a link: everything needed to decide, nothing that runs, and one decision at most."""
 
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -135,6 +137,16 @@ async def test_the_page_runs_nothing_and_leaves_its_address_nowhere(api: Api) ->
     )
     assert not re.search(r"<script|<link|<img|src=|url\(|style=|onclick", page.text)
     assert "set-cookie" not in page.headers
+
+
+async def test_the_one_style_that_the_policy_allows_is_the_pages_own(api: Api) -> None:
+    await api.holds(approval := an_approval())
+
+    page = await look(api, approval)
+
+    [style] = re.findall("<style>(.*?)</style>", page.text, flags=re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in page.headers["content-security-policy"].split("; ")
 
 
 @pytest.mark.parametrize(

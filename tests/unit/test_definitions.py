@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
+from prefect.runtime import flow_run
 
 from blocks import definitions
 from blocks.contracts.definitions import WantedDefinition
@@ -15,6 +17,8 @@ from blocks.definitions import EnabledTenants, read_definition, set_definition
 from blocks.settings import load_settings
 from flows.analysis import rules_in
 from flows.claims import claim
+from flows.opportunity_analysis import claim_analyses
+from flows.runtime import Runtime
 from tests.support.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
 
@@ -188,6 +192,20 @@ async def test_who_started_without_a_definition_keeps_the_defaults(api: Api) -> 
 
     assert 0 == version
     assert not (await read_definition(api.store, A_TENANT, SETTINGS, version)).approval.enabled
+
+
+async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: Api) -> None:
+    await put(api, {"stepTimeoutSeconds": 20})
+    await api.holds(early := an_execution(), late := an_execution())
+    await claim(api.store, A_TENANT, early.id, str(flow_run.id), 1)
+    await put(api, {"stepTimeoutSeconds": 40})
+
+    world = cast("Runtime", SimpleNamespace(store=api.store, settings=SETTINGS))
+    analyses = await claim_analyses(world, A_TENANT, [early.id, late.id])
+
+    assert [(early.id, timedelta(seconds=20)), (late.id, timedelta(seconds=40))] == [
+        (analysis.id, analysis.rules.step_timeout) for analysis in analyses
+    ]
 
 
 async def test_whether_a_tenant_is_enabled_is_known_anew_after_a_while(
