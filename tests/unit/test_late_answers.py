@@ -1,4 +1,4 @@
-"""Answers to steps that have been answered, and answers after the end: accepted, without effect."""
+"""Answers that are late, repeated or another tenant's: none has an effect."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL
-from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Stored
+from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Retry, Stored
 from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
@@ -19,7 +19,7 @@ from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake
 from listeners.router import Router
 from tests.support.analysis_services import answer_to, foreign_event
-from tests.support.factories import A_TENANT, an_execution
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.ledger import REQUESTED
 
@@ -84,3 +84,19 @@ async def test_the_first_answer_to_a_step_is_the_one_that_counts(router: Router,
 
     [step] = await steps_of(store, running.record)
     assert ("completed", 0.91) == (step.status, (step.result or {})["riskScore"])
+
+
+async def test_another_tenants_answer_finds_no_execution_and_changes_nothing(
+    router: Router, store: RecordStore
+) -> None:
+    running = await store.create(A_TENANT, an_execution(status="running"))
+    forged = answer(running.record)
+    of_another = forged.body.replace(A_TENANT.encode(), ANOTHER_TENANT.encode())
+
+    verdict = await router.handle(delivered(msgspec.structs.replace(forged, body=of_another)))
+
+    assert isinstance(verdict, Retry)
+    assert "unknown-execution" == verdict.code
+    assert running == await store.read(A_TENANT, ExecutionRecord, running.record.id)
+    assert [] == await steps_of(store, running.record)
+    assert [] == (await store.query(ANOTHER_TENANT, ExecutionRecord)).items
