@@ -211,7 +211,7 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
         approver_id=data.approver_id,
         recipient_id=data.recipient_id,
         correlation_id=data.correlation_id,
-        requested_by=actor.id or None,
+        requested_by=actor.on_record,
         summary=data.summary,
         context=data.context or {},
         form_schema=data.form_schema,
@@ -223,7 +223,7 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
         on_reject=data.on_reject,
         reminders=sorted(data.reminders),
         escalations=sorted(data.escalations, key=lambda one: one.at),
-        history=[HistoryEntry(what="requested", at=now, actor=actor.id or None, channel="api")],
+        history=[HistoryEntry(what="requested", at=now, actor=actor.on_record, channel="api")],
     )
 
 

@@ -89,7 +89,7 @@ async def set_definition(
             tenant_id,
             settings,
             data,
-            by=actor.id or None,
+            by=actor.on_record,
             version=wanted_version(if_match),
             only_first=_only_first(if_none_match),
         )
@@ -117,7 +117,7 @@ async def reset_definition(
     _check(workflow)
     try:
         defaults = await definitions.reset_definition(
-            store, tenant_id, settings, by=actor.id or None, version=wanted_version(if_match)
+            store, tenant_id, settings, by=actor.on_record, version=wanted_version(if_match)
         )
     except Stale:
         raise DefinitionChanged from None

@@ -78,7 +78,7 @@ async def start_execution(
         subject=data.subject,
         input=data.input,
         priority=data.priority,
-        actor=actor.id or None,
+        actor=actor.on_record,
     )
     if key := request.headers.get(HEADER):
         wish = msgspec.structs.replace(wish, key=key)
@@ -129,7 +129,7 @@ async def retry_execution(
     several requests at the same time one is carried out, the others are answered with 409.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.id or None))
+    return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record))
 
 
 @post(
@@ -146,7 +146,7 @@ async def rerun_execution(
     While such a new one is open, asking again is answered with it.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.id or None))
+    return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record))
 
 
 @post(
@@ -168,7 +168,7 @@ async def retry_workflow(
     if known.workflow != analysis.WORKFLOW:
         raise WorkflowNotFound
     try:
-        await retrying.retry_execution(store, bus, tenant_id, known.id, actor.id or None)
+        await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
     except retrying.NotRetryable as error:
         raise WorkflowNotRetryable(known.id, error.reason) from None
     return RetryInitiated(workflow_id=known.id)

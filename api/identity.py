@@ -32,8 +32,13 @@ class Actor(msgspec.Struct, frozen=True):
 
     id: str
     roles: frozenset[str]
-    through_service: bool = False
-    """Of one that acts for users: what it says of users is believed."""
+    service: str = ""
+    """The one that acts for users and makes the request: what it says of users is believed."""
+
+    @property
+    def on_record(self) -> str | None:
+        """Who is written down as having done it."""
+        return self.id or self.service or None
 
     @property
     def named(self) -> str:
@@ -44,7 +49,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     def deciding(self, stated: str) -> str:
         """Who decides, where the body says it, too. Raises `NotThisUser` for anybody else, `ActorMissing`."""
-        if self.through_service and not self.id:
+        if self.service and not self.id:
             return stated
         if stated != self.named:
             raise NotThisUser
@@ -52,7 +57,7 @@ class Actor(msgspec.Struct, frozen=True):
 
     def check_may_stand_in_for(self, user: str) -> None:
         """Raises `NotThisUser` for anybody else, unless a service that acts for users asks."""
-        if not self.through_service and user != self.named:
+        if not self.service and user != self.named:
             raise NotThisUser
 
 
@@ -60,7 +65,7 @@ def acting(identity: Identity, headers: Headers) -> Actor:
     """In whose name it is. Raises `NotThisUser` when a header claims what the credential does not say."""
     user, roles = header(headers, USER_HEADER) or "", roles_in(headers)
     if identity.acts_for_users:
-        return Actor(user, roles, through_service=True)
+        return Actor(user, roles, identity.id)
     if user not in ("", identity.id) or not roles <= identity.roles:
         raise NotThisUser
     return Actor(identity.id, identity.roles)
