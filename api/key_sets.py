@@ -15,7 +15,10 @@ from blocks.ports import Unavailable
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 600.0
-"""A key that was withdrawn is not believed for longer."""
+"""Then we look again: a key that was withdrawn is not believed for longer, as long as the keys can be had."""
+
+BELIEVED_SECONDS = 3600.0
+"""While they cannot be had, the last ones are believed for so long."""
 
 UNKNOWN_SECONDS = 10.0
 """A token that names an unknown key makes us look again, but not more often than this: anybody can send one."""
@@ -36,27 +39,27 @@ class KeySet:
 
     async def key(self, kid: str) -> jwt.PyJWK:
         """Raises `jwt.InvalidKeyError` for an unknown key, `Unavailable` when no keys can be had."""
-        if not self._knows(kid):
+        if not self._knows(kid, FRESH_SECONDS) and not (self._fetching.locked() and self._knows(kid, BELIEVED_SECONDS)):
             async with self._fetching:  # who waited finds what the first one fetched
-                if not self._knows(kid) and monotonic() - self._tried_at >= UNKNOWN_SECONDS:
+                if not self._knows(kid, FRESH_SECONDS) and monotonic() - self._tried_at >= UNKNOWN_SECONDS:
                     await self._fetch()
-        if not self._is_fresh():
+        if self._age() >= BELIEVED_SECONDS:
             raise Unavailable(f"the public keys at {self._source} cannot be had")
         if kid not in self._keys:
             raise jwt.InvalidKeyError("the token names a key that is not in the key set")
         return self._keys[kid]
 
-    def _knows(self, kid: str) -> bool:
-        return kid in self._keys and self._is_fresh()
+    def _knows(self, kid: str, age_max_seconds: float) -> bool:
+        return kid in self._keys and self._age() < age_max_seconds
 
-    def _is_fresh(self) -> bool:
-        return monotonic() - self._fetched_at < FRESH_SECONDS
+    def _age(self) -> float:
+        return monotonic() - self._fetched_at
 
     async def _fetch(self) -> None:
         self._tried_at = monotonic()
         try:
             self._keys = usable_keys(await _read(self._source))
-        except (OSError, httpx.HTTPError, ValueError) as error:
+        except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             logger.warning("The public keys at %s cannot be had: %s", self._source, error or type(error).__name__)
         else:
             self._fetched_at = monotonic()
@@ -75,14 +78,14 @@ def usable_keys(key_set: bytes) -> dict[str, jwt.PyJWK]:
         stated = msgspec.json.decode(key_set, type=_JwkSet).keys
     except msgspec.DecodeError as error:
         raise ValueError(f"this is no JWK set: {error}") from None
-    usable = {key.key_id: key for one in stated if (key := _usable(one)) and key.key_id}
+    usable = {kid: key for one in stated if (key := _usable(one)) and (kid := key.key_id)}
     if not usable:
         raise ValueError("no key of the set can be used: a key has a kid, and is public")
     return usable
 
 
 def _usable(stated: dict[str, Any]) -> jwt.PyJWK | None:
-    if stated.get("kty") == "oct" or stated.get("use") == "enc":
+    if stated.get("kty") == "oct" or stated.get("use") == "enc" or not isinstance(stated.get("kid"), str):
         return None
     try:
         return jwt.PyJWK(stated)

@@ -58,8 +58,8 @@ class Tokens:
             return identity_of(claims, self._default_roles)
         except jwt.ExpiredSignatureError as error:
             raise CredentialExpired(str(error)) from None
-        except (jwt.PyJWTError, msgspec.ValidationError) as error:
-            raise CredentialInvalid(str(error)) from None
+        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
+            raise CredentialInvalid(str(error) or type(error).__name__) from None
 
     async def _key(self, token: str) -> Any:
         if self._key_set is None:

@@ -70,9 +70,10 @@ def _mode_problem(auth: "Auth") -> str | None:
 
 
 def _roles_problem(auth: "Auth") -> str | None:
-    unknown = [role for role in words(auth.default_roles) if role not in ROLES]
+    unknown = [role for role in words(auth.default_roles) if role not in (*ROLES, "none")]
     if unknown:
-        return f"setting auth.default_roles (AUTH_DEFAULT_ROLES) names {', '.join(unknown)}: use {', '.join(ROLES)}"
+        known = ", ".join((*ROLES, "none"))
+        return f"setting auth.default_roles (AUTH_DEFAULT_ROLES) names {', '.join(unknown)}: use {known}"
     return None
 
 

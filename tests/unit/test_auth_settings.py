@@ -27,7 +27,7 @@ def auth(**environment: str) -> Auth:
         ({"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "RS256,HS256"}, "names HS256: with public keys"),
         ({"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "none"}, "names none: with public keys"),
         ({"JWT_SECRET": SECRET, "JWT_ALGORITHMS": "none"}, "names none: with a shared secret"),
-        ({"AUTH_DEFAULT_ROLES": "viewer,boss"}, "names boss: use viewer, operator, approver, admin"),
+        ({"AUTH_DEFAULT_ROLES": "viewer,boss"}, "names boss: use viewer, operator, approver, admin, none"),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name_without_the_secret(

@@ -1,5 +1,6 @@
 """Which tokens are believed, and what they say; each refusal over HTTP, as a caller meets it."""
 
+import asyncio
 import base64
 import hmac
 import json
@@ -33,6 +34,10 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
 
 def token(**claims: Any) -> str:
     return a_token("viewer", **{"aud": "orchestrator", **claims})
+
+
+def encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 async def refusal(api: Api, token: str) -> str:
@@ -75,6 +80,9 @@ async def test_a_token_of_the_platform_is_believed(api: Api) -> None:
         token()[:-4],
         "nonsense",
         "a.b.c",
+        encoded(b"[" * 20_000) + ".e30.AAAA",
+        encoded(b"7") + ".e30.AAAA",
+        encoded(b'{"alg": ["HS256"]}') + ".e30.AAAA",
         "ä.ö.ü",
     ],
 )
@@ -221,6 +229,41 @@ async def test_without_keys_nobody_is_believed_and_everybody_may_come_again(tmp_
     assert (503, "DEPENDENCY_UNAVAILABLE") == (response.status_code, response.json()["error"]["code"])
 
 
+async def test_the_keys_are_fetched_over_http_once_for_many_tokens() -> None:
+    asked = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.readuntil(b"\r\n\r\n")
+        body = a_key_set(one=RSA).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        keys = KeySet(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys")
+        found = await asyncio.gather(*(keys.key("one") for _ in range(20)))
+
+    assert (1, {"one"}) == (asked, {key.key_id for key in found})
+
+
+async def test_while_the_keys_cannot_be_had_the_last_ones_are_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.key_sets.FRESH_SECONDS", 0.0)
+    file = tmp_path / "jwks.json"
+    file.write_text(a_key_set(one=RSA))
+    keys = KeySet(str(file))
+    first = await keys.key("one")
+    file.unlink()
+    monkeypatch.setattr("api.key_sets.UNKNOWN_SECONDS", 0.0)
+
+    assert first is await keys.key("one")
+    monkeypatch.setattr("api.key_sets.BELIEVED_SECONDS", 0.0)
+    with pytest.raises(Unavailable):
+        await keys.key("one")
+
+
 @pytest.mark.parametrize(
     "content", ["", "{}", '{"keys": []}', '{"keys": 7}', "[]", '{"keys": [{"kty": "oct", "kid": "one", "k": "AAAA"}]}']
 )
@@ -274,7 +317,3 @@ def test_a_name_must_be_one() -> None:
     for name in ("", " ann", "a" * 201, "a\tb"):
         with pytest.raises(CredentialInvalid):
             identity_of(Claims(tenant_id=A_TENANT, type="access", sub=name), VIEWER)
-
-
-def encoded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
