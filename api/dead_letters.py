@@ -233,4 +233,4 @@ async def _shown(store: RecordStore, letter: Letter) -> Response[DeadLetter]:
 
 
 def _who(actor: Actor) -> Who:
-    return Who(actor.id or None, "api")
+    return Who(actor.on_record, "api")

@@ -1,7 +1,7 @@
 """Every route of the application, read from the application itself, and a good request for each."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -10,11 +10,13 @@ from litestar.routes import HTTPRoute
 
 from api.app import create_app
 from api.authentication import PUBLIC
+from blocks import dead_letters
+from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, WebhookSubscription
-from blocks.ports import Unavailable
+from blocks.ports import RecordStore, Unavailable
 from blocks.settings import load_settings
 from tests.support.credentials import ENVIRONMENT
-from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution
+from tests.support.factories import A_TENANT, a_dead_letter, a_webhook, an_approval, an_execution, new_id
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.stores import FailingStore
 
@@ -45,6 +47,11 @@ class Route(msgspec.Struct, frozen=True):
         """Of a good request. A route that takes one and is not in the table fails the test that asks."""
         return None if self.method in ("GET", "DELETE") else BODIES[self.name]
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What a good request carries besides its credential."""
+        return HEADERS.get(self.name, {})
+
     def with_id(self, id: str) -> str:
         """The path, about this record, with what else it needs."""
         path = re.sub(r"{(\w+)}", lambda match: id if match[1] in RECORDS else OTHER_NAMES[match[1]], self.path)
@@ -56,6 +63,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "workflowId": ExecutionRecord,
     "approvalId": ApprovalRecord,
     "webhookId": WebhookSubscription,
+    "letterId": DeadLetterRecord,
 }
 """Path parameters that name a record of the tenant."""
 
@@ -63,6 +71,8 @@ OTHER_NAMES = {"job": "propagation", "workflow": "opportunity-analysis", "tenant
 """Path parameters that name something else, each with an example."""
 
 QUERIES = {"GET /workflows": "opportunityId=opportunity-1"}
+
+HEADERS = {"PATCH /dead-letters/{letterId}": {"If-Match": '"1"'}}
 
 BODIES: Mapping[str, Any] = {
     "POST /executions": {"workflow": "opportunity-analysis", "subject": "opportunity-1"},
@@ -74,6 +84,17 @@ BODIES: Mapping[str, Any] = {
     "PUT /definitions/{workflow}": {"enabled": True},
     "PATCH /dispatch": {"runningMax": 50},
     "PUT /dispatch/tenants/{tenantId}": {"weight": 2},
+    "POST /dead-letters/replay": {},
+    "POST /dead-letters/{letterId}/replay": None,
+    "POST /dead-letters/{letterId}/discard": {"reason": "a test"},
+    "PATCH /dead-letters/{letterId}": {
+        "event": {
+            "id": "event-1",
+            "type": "integration.opportunity.updated",
+            "tenantId": A_TENANT,
+            "data": {"opportunityId": "opportunity-1"},
+        }
+    },
     "POST /webhooks": {"url": "https://hooks.customer.example/approvals"},
     "POST /hitl/approvals": {"subject": "a discount"},
     "POST /hitl/approvals/decisions": {
@@ -92,15 +113,21 @@ BODIES: Mapping[str, Any] = {
 }
 
 
-def a_record(kind: type[Record], tenant_id: str) -> Record:
-    """One of this kind, as a tenant has it."""
-    match kind:
-        case _ if kind is ExecutionRecord:
-            return an_execution(tenant_id=tenant_id)
-        case _ if kind is ApprovalRecord:
-            return an_approval(tenant_id=tenant_id, execution_id=None)
-        case _:
-            return a_webhook(tenant_id=tenant_id)
+async def a_record(store: RecordStore, kind: type[Record], tenant_id: str) -> Record:
+    """One of this kind, as a tenant has it, in the store."""
+    if kind is DeadLetterRecord:
+        event = {"id": new_id(), "type": "order.placed", "tenantId": tenant_id, "data": {}}
+        refused = a_dead_letter(id=event["id"], body=msgspec.json.encode(event))
+        return (await dead_letters.keep(store, "a-queue", refused)).record
+    record = FACTORIES[kind](tenant_id)
+    return (await store.create(tenant_id, record)).record
+
+
+FACTORIES: Mapping[type[Record], Callable[[str], Record]] = {
+    ExecutionRecord: lambda tenant_id: an_execution(tenant_id=tenant_id),
+    ApprovalRecord: lambda tenant_id: an_approval(tenant_id=tenant_id, execution_id=None),
+    WebhookSubscription: lambda tenant_id: a_webhook(tenant_id=tenant_id),
+}
 
 
 def routes_of(app: Litestar) -> Iterator[Route]:

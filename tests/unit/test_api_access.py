@@ -37,7 +37,7 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
 async def ask(
     api: Api, route: Route, id: str, role: str = "viewer", tenant_id: str = A_TENANT, **headers: str
 ) -> httpx.Response:
-    sent = {**as_user(a_token(role, tenant_id=tenant_id), tenant_id), **headers}
+    sent = {**as_user(a_token(role, tenant_id=tenant_id), tenant_id), **route.headers, **headers}
     return await api.client.request(route.method, route.with_id(id), json=route.body, headers=sent)
 
 
@@ -156,9 +156,7 @@ async def test_the_header_must_name_the_tenant_of_the_credential(
 
 async def kept(api: Api, route: Route, tenant_id: str) -> Record:
     """A record of the tenant for the route to be about."""
-    record = a_record(route.record or ExecutionRecord, tenant_id)
-    await api.holds(record)
-    return record
+    return await a_record(api.store, route.record or ExecutionRecord, tenant_id)
 
 
 async def read_again(api: Api, record: Record) -> Record:
