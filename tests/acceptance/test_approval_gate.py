@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from blocks.contracts import ids
+from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import ApprovalRecord
+from blocks.definitions import reset_definition, set_definition
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, recorded
 from tests.support.analysis_services import AnalysisServices
@@ -113,3 +115,20 @@ async def test_an_execution_that_needs_a_person_leaves_its_batch(
 
     assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
     assert (await ended(parts, large)).status == "completed"
+
+
+async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_it(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    asks_always = WantedDefinition(approval=WantedRule(enabled=True, conditions=[], on_reject="complete"))
+    await set_definition(parts.store, A_TENANT, parts.settings, asks_always)
+    event = an_opportunity()  # small: the platform's rule asks nobody
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    await reset_definition(parts.store, A_TENANT, parts.settings)
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=False))
+
+    execution = await ended(parts, event)
+    assert ("completed", 1) == (execution.status, execution.definition_version)
+    assert "rejected" == (execution.results or {})["approval"]["status"]
