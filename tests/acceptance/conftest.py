@@ -1,14 +1,17 @@
 """What tests of a running system look at it with. Each test module has its own `parts`: the system as it wants it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from tests.support.analysis_services import AnalysisServices, services_on
+from tests.support.cosmos import CosmosEmulator
 from tests.support.ledger import Ledger, ledger_of
+from tests.support.linked import Links, links_to
 from tests.support.orchestra import Orchestra
 from tests.support.prefect_server import PrefectServer
+from tests.support.rabbitmq import RabbitMQNode
 
 
 @pytest.fixture
@@ -29,3 +32,10 @@ async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
 async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
     async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
         yield flow_runs
+
+
+@pytest.fixture
+def links(rabbitmq: RabbitMQNode, cosmos_emulator: CosmosEmulator, prefect_server: PrefectServer) -> Iterator[Links]:
+    """What a test can break between the processes of a `linked_orchestra` and the parts."""
+    with links_to(rabbitmq, cosmos_emulator, prefect_server) as links:
+        yield links

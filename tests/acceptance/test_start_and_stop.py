@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,13 @@ from tests.support.cosmos import CosmosEmulator
 from tests.support.cosmos_fault_proxy import Drop
 from tests.support.factories import A_TENANT
 from tests.support.ledger import TERMINAL, ledger_of
-from tests.support.linked import Links, linked_orchestra, links_to
+from tests.support.linked import Links, linked_orchestra
 from tests.support.orchestra import Orchestra, Process
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
 STOP_SECONDS = 15.0
-
-
-@pytest.fixture
-def links(rabbitmq: RabbitMQNode, cosmos_emulator: CosmosEmulator, prefect_server: PrefectServer) -> Iterator[Links]:
-    with links_to(rabbitmq, cosmos_emulator, prefect_server) as links:
-        yield links
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from blocks import consuming
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Unavailable, Unroutable, Verdict
 from blocks.rabbitmq.event_bus import RabbitMQEventBus
+from tests.support.foreign_queue import taken_by_somebody_else
 from tests.support.inbox import Inbox
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.tcp_proxy import BASIC_ACK, TcpProxy
@@ -245,18 +246,7 @@ async def test_a_name_taken_by_somebody_elses_queue_makes_the_consumer_unready_u
     inbox = Inbox()
     async with near.consume(orders, inbox) as consumer:
         await registered(consumer)
-        async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
-
-            async def is_taken() -> bool:
-                await channel.queue_delete(orders.name)
-                try:
-                    await channel.declare_queue(orders.name, exclusive=True)
-                except aio_pika.exceptions.ChannelClosed:
-                    await channel.reopen()
-                    return False
-                return True
-
-            await eventually(is_taken)
+        async with taken_by_somebody_else(rabbitmq, orders.name):
             await unregistered(consumer)
 
             async def is_named() -> bool:

@@ -73,6 +73,12 @@ class Process:
         return self._process is not None and self._process.poll() is not None
 
     @property
+    def memory_mb(self) -> float:
+        """What it holds in memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    @property
     def exit_code(self) -> int | None:
         return self._process.poll() if self._process else None
 
