@@ -57,6 +57,7 @@ class ExecutionSummary(Document, frozen=True, kw_only=True):
     workflow: str
     subject: str
     status: ExecutionStatus
+    trace_id: str
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None = None

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from blocks import fault_points
+from blocks import fault_points, tracing
 from blocks.clock import utc_now
-from blocks.contracts import analysis, ids, jobs, rejections
+from blocks.contracts import analysis, ids, jobs, rejections, traces
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
@@ -123,6 +123,7 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
     await bus.publish(*(to_message(terminal_event(stored.record)) for stored in owed))
     fault_points.reached("after-announcement")
     await asyncio.gather(*(_mark_announced(store, stored) for stored in owed))
+    await tracing.tell(store, [stored.record for stored in owed])
 
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
@@ -137,5 +138,6 @@ def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
         id=ids.terminal_event_id(execution.id, execution.retries),
         tenant_id=execution.tenant_id,
         timestamp=execution.completed_at,
+        traceparent=str(traces.of_execution(execution)),
         data=TERMINAL_EVENTS[execution.workflow](execution),
     )

@@ -1,16 +1,20 @@
 """An event as the bus carries it."""
 
+from blocks.contracts import traces
 from blocks.contracts.envelope import Event, encode_event
 from blocks.contracts.events import EventData
 from blocks.ports import Message
 
 
 def to_message(event: Event[EventData]) -> Message:
-    """The documented envelope under the event's own id, routed by its type, its tenant in a header."""
+    """The documented envelope under the event's own id, routed by its type; its tenant and its trace in headers."""
+    headers = {"tenantId": event.tenant_id, "version": "1.0.0"}
+    if event.traceparent:
+        headers[traces.HEADER] = event.traceparent
     return Message(
         id=event.id,
         routing_key=event.type,
         body=encode_event(event),
         timestamp=event.timestamp,
-        headers={"tenantId": event.tenant_id, "version": "1.0.0"},
+        headers=headers,
     )

@@ -154,6 +154,11 @@ class DeadLetters(_Section, frozen=True, kw_only=True):
     kept_days: Annotated[float, msgspec.Meta(gt=0)]
 
 
+class Tracing(_Section, frozen=True, kw_only=True):
+    otlp_endpoint: str
+    """Base URL of an OpenTelemetry collector; empty: nothing is traced."""
+
+
 class FeatureFlags(_Section, frozen=True, kw_only=True):
     hitl_approvals: bool
 
@@ -189,6 +194,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     approvals: Approvals
     webhooks: Webhooks
     dead_letters: DeadLetters
+    tracing: Tracing
     feature_flags: FeatureFlags
     thresholds: Thresholds
     simulators: Simulators

@@ -8,7 +8,7 @@ from contextlib import suppress
 from blocks import executions, fault_points
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
-from blocks.contracts import ids, rejections
+from blocks.contracts import ids, rejections, traces
 from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepCompleted
@@ -97,7 +97,10 @@ class AnalysisBatch:
         news = {record.id: record for record in records if self._analyses[record.execution_id].waits_for(step)}.values()
         if not news:
             return
-        await self._publish(_step_completed(record) for record in news if record.status == "completed")
+        completed = [record for record in news if record.status == "completed"]
+        await self._publish(
+            _step_completed(record, self._analyses[record.execution_id].stored.record) for record in completed
+        )
         fault_points.reached("after-answer")
         for record in news:
             analysis = self._analyses[record.execution_id]
@@ -218,6 +221,7 @@ def _started(execution: ExecutionRecord) -> Event[EventData]:
         id=ids.started_event_id(execution.id, execution.retries),
         tenant_id=execution.tenant_id,
         timestamp=started_at,
+        traceparent=str(traces.of_execution(execution)),
         data=OpportunityAnalysisStarted(
             workflow_id=execution.id, opportunity_id=execution.subject, timestamp=started_at
         ),
@@ -229,6 +233,7 @@ def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]
         id=ids.step_requested_event_id(execution.id, step.name, execution.retries),
         tenant_id=execution.tenant_id,
         timestamp=execution.started_at or execution.updated_at,
+        traceparent=str(traces.of_part(execution, step.name)),
         data=step.request(
             workflow_id=execution.id,
             opportunity_id=execution.subject,
@@ -238,11 +243,12 @@ def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]
     )
 
 
-def _step_completed(record: StepRecord) -> Event[EventData]:
+def _step_completed(record: StepRecord, execution: ExecutionRecord) -> Event[EventData]:
     return Event(
         id=ids.step_completed_event_id(record.execution_id, record.step, record.retry),
         tenant_id=record.tenant_id,
         timestamp=record.completed_at,
+        traceparent=str(traces.of_part(execution, record.step)),
         data=StepCompleted(
             workflow_id=record.execution_id,
             step_id=record.step_id,

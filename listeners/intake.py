@@ -63,6 +63,7 @@ class Intake:
             received_at=utc_now(),
             digest=hashlib.sha256(body).hexdigest(),
             actor=event.metadata.user_id,
+            traceparent=event.traceparent,
         )
         execution = executions.new_execution(
             event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data), priority=_priority(event.data)

@@ -4,8 +4,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from blocks.clock import utc_now
-from blocks.contracts import events, rejections
+from blocks.contracts import events, rejections, traces
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
 from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
@@ -32,6 +34,8 @@ class Router:
         message = delivery.message
         try:
             event = decode_event(message.body, received_at=utc_now())
+            if context := traces.TraceContext.parse(message.headers.get(traces.HEADER)):
+                event = msgspec.structs.replace(event, traceparent=str(context))
             outcome = await EVENT_HANDLERS[type(event.data)](self, event, message.body)
         except UnknownEventType as unknown:
             log.debug("event %s is of type %s, which nobody here handles", message.id, unknown.event_type)

@@ -41,6 +41,8 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     data: D
     source: str = SERVICE
     metadata: EventMetadata = EventMetadata()
+    traceparent: str | None = None
+    """The span that it belongs to, in W3C's words; a header of the message, not a field of the envelope."""
 
     @property
     def type(self) -> str:

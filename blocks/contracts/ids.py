@@ -85,6 +85,16 @@ def dead_letter_id(queue: str, message_id: str, digest: str) -> str:
     return _computed("dead-letter", queue, message_id, digest)
 
 
+def trace_id(execution_id: str) -> str:
+    """The trace of an execution whose event came without one: 32 hexadecimal digits."""
+    return _computed("trace", execution_id).replace("-", "")
+
+
+def span_id(execution_id: str, part: str, retry: int = 0) -> str:
+    """The span of a part of an execution: 16 hexadecimal digits."""
+    return _computed("span", execution_id, part, *_of_retry(retry)).replace("-", "")[16:]
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
+from blocks.contracts import traces
 from blocks.contracts.approvals import (
     OUTCOMES,
     ApprovalPolicy,
@@ -53,6 +54,8 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """SHA-256 of the event's body: tells a redelivery from another event under the same id."""
     actor: str | None = None
     """The user in whose name it came, if it says."""
+    traceparent: str | None = None
+    """The span that it came from, in W3C's words, if it says."""
 
 
 class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -108,6 +111,11 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     def retries(self) -> int:
         """Which try this is; 0 the first. Ids of what is asked and told derive from it."""
         return len(self.earlier_ends)
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that it is part of: the one its event came with, or its own."""
+        return traces.of_execution(self).trace_id
 
     @property
     def waiting_since(self) -> datetime:

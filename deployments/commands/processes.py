@@ -114,10 +114,12 @@ def _run(name: str, work: "Callable[[Settings], Coroutine[None, None, None]]") -
     import asyncio
 
     from blocks.settings import load_settings
+    from blocks.tracing import tracing
     from deployments.local.stop_signals import until_stopped
     from deployments.logs import configure_logging
     from deployments.prefect_server import use_prefect
 
     settings = use_prefect(load_settings())
     configure_logging(settings.log_level, name)
-    asyncio.run(until_stopped(work(settings)))
+    with tracing(settings.tracing, name):
+        asyncio.run(until_stopped(work(settings)))

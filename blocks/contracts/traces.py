@@ -1,0 +1,53 @@
+"""Trace contexts, as W3C writes them in a `traceparent`: https://www.w3.org/TR/trace-context/
+
+They are computed, like all our ids: the execution's trace is the one that its event came with, or one of its own, and
+each span has the same id whoever tells it and however often.
+"""
+
+import re
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from blocks.contracts import ids
+
+if TYPE_CHECKING:
+    from blocks.contracts.records import ExecutionRecord
+
+HEADER = "traceparent"
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class TraceContext(msgspec.Struct, frozen=True):
+    """A span in a trace: 32 and 16 lower-case hexadecimal digits."""
+
+    trace_id: str
+    span_id: str
+
+    @classmethod
+    def parse(cls, traceparent: str | None) -> Self | None:
+        """What the header says; None where there is none, or one that is not W3C's, which must be ignored."""
+        found = _TRACEPARENT.fullmatch(traceparent or "")
+        return cls(*found.groups()) if found else None
+
+    def __str__(self) -> str:
+        """The header's value. Whatever has a trace is sampled: the exporter decides what is kept."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+def cause_of(execution: "ExecutionRecord") -> TraceContext | None:
+    """The span that the execution's first event came from, if the event told one."""
+    return TraceContext.parse(execution.triggers[0].traceparent) if execution.triggers else None
+
+
+def of_execution(execution: "ExecutionRecord") -> TraceContext:
+    """The span of this try of the execution."""
+    return of_part(execution, "execution")
+
+
+def of_part(execution: "ExecutionRecord", part: str) -> TraceContext:
+    """The span of a step, or of another part, in this try of the execution."""
+    cause = cause_of(execution)
+    trace_id = cause.trace_id if cause else ids.trace_id(execution.id)
+    return TraceContext(trace_id, ids.span_id(execution.id, part, execution.retries))
