@@ -17,6 +17,7 @@ from aio_pika.connection import make_url
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from blocks.ports import Unavailable
+from blocks.rabbitmq.odd_properties import tolerate_odd_properties
 from blocks.settings import masked_url
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,7 @@ class RabbitMQLink:
             "name": self._name,
         }
         said = dict(parse_qsl(urlsplit(self._url).query))  # what the URL says itself wins
+        tolerate_odd_properties()
         connection = RobustConnection(make_url(self._url, **(wanted | said)))
         try:
             with translated(f"connecting to {masked_url(self._url)}"):

@@ -1,6 +1,7 @@
 """What only a broker can show: it stops, dies, runs out of disk, loses queues, and others publish to it."""
 
 import asyncio
+import struct
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -8,7 +9,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import aio_pika
+import pamqp.encode
 import pytest
+from msgspec.structs import replace
 
 from blocks.consuming import DELIVERY_LIMIT
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
@@ -308,3 +311,103 @@ async def test_a_message_without_any_property_is_delivered(
     [delivery] = inbox.deliveries
     assert (delivery.attempt, delivery.message.body) == (1, b"\xff\x00")
     assert delivery.message.headers == {"count": "3", "raw": "\ufffd", "nested": "{'a': [1]}"}
+
+
+async def test_a_message_whose_timestamp_cannot_be_read_is_delivered_and_others_after_it(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In microseconds, as some publishers count: the client library cannot read it, and would drop the connection."""
+    odd, good = a_message(), a_message()
+    microseconds = struct.pack(">Q", 1_700_000_000_000_000)
+    with monkeypatch.context() as patched:
+        patched.setitem(pamqp.encode.METHODS, "timestamp", lambda _: microseconds)
+        await bus.publish(odd)
+    await bus.publish(good)
+    inbox = Inbox()
+
+    async with bus.consume(orders, inbox) as consumer:
+        await inbox.holds(2)
+        assert consumer.is_registered
+
+    assert [(odd.id, odd.body), (good.id, good.body)] == [
+        (delivery.message.id, delivery.message.body) for delivery in inbox.deliveries
+    ]
+
+
+async def test_a_message_that_lost_nineteen_consumers_is_handled_as_its_first_attempt(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    await bus.publish(a_message())
+    async with await aio_pika.connect(rabbitmq.url) as connection:
+        for _ in range(DELIVERY_LIMIT - 1):
+            async with connection.channel() as channel:
+                queue = await channel.get_queue(orders.name)
+                await eventually(lambda queue=queue: queue.get(fail=False))  # type: ignore[misc]
+    inbox = Inbox()
+
+    async with bus.consume(orders, inbox):
+        await inbox.holds(1)
+
+    assert ([1], 0) == (inbox.attempts, await bus.depth(orders.dead_letters))
+
+
+@pytest.mark.slow
+async def test_poison_is_a_dead_letter_within_a_minute_and_good_messages_keep_four_fifths_of_their_rate(
+    bus: RabbitMQEventBus,
+) -> None:
+    """At the delay between attempts that the product has; one message in a hundred is poison. The best of three each,
+    taken in turns: a busy machine is not what this is about."""
+    queue = Queue(name=f"queue-{uuid4()}", bindings=("order.*",))
+    await bus.declare(queue)
+    alone, beside_poison = [], []
+    began = time.monotonic()
+    for _ in range(3):
+        alone.append(await _rate(bus, queue, good=2_000, poison=0))
+        beside_poison.append(await _rate(bus, queue, good=2_000, poison=20))
+
+    async with bus.consume(queue, _choke_on_poison):
+        await eventually(lambda: _has_dead_letters(bus, queue, 60), within_seconds=60)
+    settled_seconds = time.monotonic() - began
+
+    print(f"{max(alone):,.0f}/s alone, {max(beside_poison):,.0f}/s beside poison; settled in {settled_seconds:.0f} s")
+    assert max(beside_poison) >= 0.8 * max(alone)
+    assert {("poison", "5")} == {
+        (letter.headers["x-reject-code"], letter.headers["x-reject-attempts"])
+        for letter in await bus.peek(queue.dead_letters)
+    }
+
+
+async def _rate(bus: RabbitMQEventBus, queue: Queue, *, good: int, poison: int) -> float:
+    """Good messages a second, from the first to the last of them, with poison spread evenly among them."""
+    done = asyncio.Event()
+    handled = 0
+
+    async def handle(delivery: Delivery) -> Verdict:
+        nonlocal handled
+        await _choke_on_poison(delivery)
+        handled += 1
+        if handled == good:
+            done.set()
+        return Accept()
+
+    every = good // poison if poison else good + 1
+    messages = [message for number in range(good) for message in _some(number, every)]
+    await bus.publish(*messages)
+    began = time.monotonic()
+    async with bus.consume(queue, handle):
+        await asyncio.wait_for(done.wait(), timeout=60)
+        return good / (time.monotonic() - began)
+
+
+def _some(number: int, every: int) -> list[Message]:
+    return [a_message(), replace(a_message(), body=b"poison")] if number % every == every - 1 else [a_message()]
+
+
+async def _choke_on_poison(delivery: Delivery) -> Verdict:
+    if delivery.message.body == b"poison":
+        raise ValueError("poison")
+    return Accept()
+
+
+async def _has_dead_letters(bus: RabbitMQEventBus, queue: Queue, count: int) -> bool:
+    return await bus.depth(queue.dead_letters) >= count
