@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from blocks import api_keys
+from blocks import api_keys, dead_letters
 from blocks.contracts import ids
-from tests.support.factories import A_TENANT, an_approval, an_execution, new_id
+from tests.support.factories import A_TENANT, a_dead_letter, an_approval, an_execution, new_id
 from tests.support.orchestra import Orchestra, on_rabbitmq, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
@@ -32,7 +32,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitM
 async def test_every_command_of_the_runbooks_works(parts: Orchestra, rabbitmq: RabbitMQNode) -> None:
     await eventually(lambda: log_says(parts, "The API listens"), within_seconds=60)
     commands_of_one = {runbook.stem: commands(runbook) for runbook in RUNBOOKS}
-    assert {"backfill-failure", "model-monitoring", "hitl-approval-flow"} == set(commands_of_one)
+    assert {"backfill-failure", "model-monitoring", "hitl-approval-flow", "dead-letters"} == set(commands_of_one)
     for name, lines in commands_of_one.items():
         variables = await placeholders(parts, for_tenant=name == "hitl-approval-flow")
         for line in lines:
@@ -58,7 +58,9 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
     await parts.store.create(tenant, execution)
     await parts.store.create(tenant, approval)
     key, _ = await api_keys.create_key(parts.store, A_TENANT, new_id(), ["operator"], lives=timedelta(hours=1))
+    letter = await dead_letters.keep(parts.store, parts.settings.rabbitmq.queue, a_dead_letter())
     return {
+        "LETTER": letter.record.id,
         "KEY": key,
         "SYSTEM": ids.SYSTEM_TENANT,
         "TENANT": A_TENANT,

@@ -1,6 +1,7 @@
 """What only a broker can show: it stops, dies, runs out of disk, loses queues, and others publish to it."""
 
 import asyncio
+import logging
 import struct
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +21,8 @@ from tests.support.inbox import Inbox
 from tests.support.ports import free_port
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
+
+log = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -369,8 +372,11 @@ async def test_poison_is_a_dead_letter_within_a_minute_and_good_messages_keep_fo
         await eventually(lambda: _has_dead_letters(bus, queue, 60), within_seconds=60)
     settled_seconds = time.monotonic() - began
 
-    print(f"{max(alone):,.0f}/s alone, {max(beside_poison):,.0f}/s beside poison; settled in {settled_seconds:.0f} s")
-    assert max(beside_poison) >= 0.8 * max(alone)
+    figures = (
+        f"{max(alone):,.0f}/s alone, {max(beside_poison):,.0f}/s beside poison, settled in {settled_seconds:.0f} s"
+    )
+    log.info(figures)
+    assert max(beside_poison) >= 0.8 * max(alone), figures
     assert {("poison", "5")} == {
         (letter.headers["x-reject-code"], letter.headers["x-reject-attempts"])
         for letter in await bus.peek(queue.dead_letters)

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from blocks.contracts.envelope import MAX_EVENT_BYTES, Event, UnknownEventType, decode_event, encode_event
-from blocks.contracts.events import IntegrationOpportunityUpdated, JobTrigger
-from blocks.contracts.rejections import Rejected
+from blocks.contracts.envelope import MAX_EVENT_BYTES, Event, UnknownEventType, decode_event, encode_event, glance
+from blocks.contracts.events import CONSUMED, IntegrationOpportunityUpdated, JobTrigger
+from blocks.contracts.rejections import OF_MESSAGES, Rejected
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TENANT = "0b54c0f5-6f0a-4f4c-9d0e-2a3a30f3e001"
@@ -153,3 +155,42 @@ def test_an_event_goes_out_in_the_documented_envelope() -> None:
         "version": "1.0.0",
         "source": "workflow-orchestrator",
     }
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(["id", "type", "version", "timestamp", "tenantId", "source", "data", "metadata", "userId"])
+ODD_EVENTS = st.dictionaries(FIELDS, JSON | st.sampled_from([TENANT, TENANT.upper(), *CONSUMED]), max_size=9)
+ODD_BODIES = (
+    st.binary(max_size=200)
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | ODD_EVENTS.map(lambda changes: json.dumps({**an_event(), **changes}).encode())
+    | st.tuples(st.just(json.dumps(an_event()).encode()), st.integers(0, 300), st.binary(max_size=3)).map(
+        lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] :]
+    )
+)
+
+
+@given(ODD_BODIES)
+def test_whatever_comes_is_an_event_or_refused_with_a_code(body: bytes) -> None:
+    code = None
+    try:
+        decode_event(body, received_at=NOW)
+    except Rejected as refused:
+        code = refused.code
+    except UnknownEventType:
+        pass
+    assert code in {None, *OF_MESSAGES}
+
+
+@given(ODD_BODIES)
+def test_a_glance_raises_nothing_and_sees_the_tenant_that_the_event_has(body: bytes) -> None:
+    seen = glance(body)
+    try:
+        event = decode_event(body, received_at=NOW)
+    except (Rejected, UnknownEventType):
+        return
+    assert (event.tenant_id, event.type) == (seen.tenant_id, seen.event_type)
