@@ -365,11 +365,11 @@ async def test_poison_is_a_dead_letter_within_a_minute_and_good_messages_keep_fo
     alone, beside_poison = [], []
     began = time.monotonic()
     for _ in range(3):
-        alone.append(await _rate(bus, queue, good=2_000, poison=0))
-        beside_poison.append(await _rate(bus, queue, good=2_000, poison=20))
+        alone.append(await _rate(bus, queue, good=4_000, poison=0))
+        beside_poison.append(await _rate(bus, queue, good=4_000, poison=40))
 
     async with bus.consume(queue, _choke_on_poison):
-        await eventually(lambda: _has_dead_letters(bus, queue, 60), within_seconds=60)
+        await eventually(lambda: _has_dead_letters(bus, queue, 120), within_seconds=60)
     settled_seconds = time.monotonic() - began
 
     figures = (
