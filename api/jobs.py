@@ -27,8 +27,11 @@ JobPath = Annotated[str, PathParameter(name="job", description="The job's id, e.
 
 @get("/jobs", summary="List the batch jobs", tags=["Jobs"], responses=documented(examples.JOB_LIST))
 async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> JobList:
-    """Every job with its schedule, what its trigger takes, and its last run."""
-    last = await batch_jobs.last_runs(store)
+    """Every job with its schedule, what its trigger takes, and its last run.
+
+    A tenant sees runs for all tenants and its own; why a run for all failed is for the platform.
+    """
+    last = await batch_jobs.last_runs(store, tenant_id)
     return JobList(jobs=[job_of(job, schedules, last.get(job.id)) for job in JOBS])
 
 

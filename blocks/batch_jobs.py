@@ -22,6 +22,7 @@ from blocks.queries import every
 from blocks.steps import record_step
 
 _TRIES = 10
+_RUNS_LOOKED_THROUGH = 50
 
 
 class RequestReused(Exception):
@@ -115,15 +116,30 @@ async def earlier_run(store: RecordStore, job: Job, than: ExecutionRecord | None
     return ahead[0] if ahead and await _is_reported(store, job) else None
 
 
-async def last_runs(store: RecordStore) -> dict[str, ExecutionRecord]:
-    """The newest execution of every job that has one, by job id."""
+async def last_runs(store: RecordStore, seen_by: str = ids.SYSTEM_TENANT) -> dict[str, ExecutionRecord]:
+    """The newest execution of every job that has one, by job id.
+
+    A tenant sees those for all tenants and its own, among the newest of each job; the platform sees all.
+    """
     found = {}
     for job in JOBS:
         where = {"workflow": WORKFLOW, "subject": job.id}
-        page = await store.query(ids.SYSTEM_TENANT, ExecutionRecord, where, limit=1)
-        if page.items:
-            found[job.id] = page.items[0].record
+        page = await store.query(
+            ids.SYSTEM_TENANT, ExecutionRecord, where, limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH
+        )
+        visible = (_as_seen_by(seen_by, stored.record) for stored in page.items)
+        if newest := next((run for run in visible if run), None):
+            found[job.id] = newest
     return found
+
+
+def _as_seen_by(tenant_id: str, run: ExecutionRecord) -> ExecutionRecord | None:
+    metadata = run.input["metadata"]
+    named = {*metadata.get("tenantIds", []), *([metadata["tenantId"]] if metadata.get("tenantId") else [])}
+    if tenant_id == ids.SYSTEM_TENANT or named == {tenant_id}:
+        return run
+    # What went wrong with a run for all may be about one of the others.
+    return None if named else msgspec.structs.replace(run, error=None)
 
 
 def _execution(request: JobRequest) -> ExecutionRecord:

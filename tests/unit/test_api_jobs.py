@@ -53,6 +53,20 @@ async def test_every_job_is_listed_with_its_schedule_and_its_last_run(api: Api) 
     assert (False, None, None) == (learning["isActive"], learning.get("nextRun"), learning.get("lastRun"))
 
 
+async def test_a_tenant_sees_its_own_runs_and_those_for_all_and_no_others(api: Api) -> None:
+    async def last_run(tenant_id: str) -> str | None:
+        jobs = {job["job"]: job for job in (await api.get("/api/v1/jobs", tenant_id)).json()["jobs"]}
+        return (jobs["outcome-sync"].get("lastRun") or {}).get("executionId")
+
+    own = (await trigger(api, "outcome-sync")).json()["executionId"]
+    assert (own, None, own) == (await last_run(A_TENANT), await last_run(ANOTHER_TENANT), await last_run(SYSTEM_TENANT))
+
+    for_all = (await trigger(api, "outcome-sync", tenant_id=SYSTEM_TENANT)).json()["executionId"]
+    theirs = (await trigger(api, "outcome-sync", tenant_id=ANOTHER_TENANT)).json()["executionId"]
+
+    assert (for_all, theirs) == (await last_run(A_TENANT), await last_run(ANOTHER_TENANT))
+
+
 async def test_a_tenant_triggers_a_job_for_itself(api: Api, tmp_path: Path) -> None:
     response = await trigger(api, "industry-benchmarks", {"metadata": {"period": "2026-Q1"}})
 

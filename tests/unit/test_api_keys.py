@@ -181,6 +181,20 @@ async def test_a_key_decides_in_its_own_name_unless_it_acts_for_users(api: Api) 
     assert ("bot", "ann") == (own.json()["decidedBy"], for_ann.json()["decidedBy"])
 
 
+async def test_no_key_is_in_the_log_however_it_was_sent(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    key = await made(api)
+    secret = key.split("_", 2)[2]
+
+    await read(api, key)
+    await read(api, key[:-1])
+    await api.client.get(f"{EXECUTIONS}?access_token={key}", headers={"Authorization": f"Basic {key}"})
+    await api.client.get(EXECUTIONS, headers={"Authorization": f"Bearer x{key}", "X-Tenant-ID": A_TENANT})
+
+    assert "answered 401" in caplog.text
+    assert secret not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("api"))
+
+
 async def test_where_keys_are_switched_off_they_open_nothing(tmp_path: Path) -> None:
     async with an_api(tmp_path, AUTH_MODE="jwt") as api:
         assert 401 == (await read(api, await made(api))).status_code
