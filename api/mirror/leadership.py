@@ -101,7 +101,7 @@ class Leadership:
     async def _renew(self) -> None:
         """Raises `Stale` if somebody else has taken it."""
         assert self._held, "only the leader renews"
-        renewed = replace(self._held.record, renewed_at=utc_now(), looks=self._journal.looks)
+        renewed = replace(self._held.record, renewed_at=utc_now(), looks=dict(self._journal.looks))
         try:
             self._held = await self._store.replace(SYSTEM_TENANT, self._held.etag, renewed)
         except Stale:
@@ -114,7 +114,7 @@ class Leadership:
         """The lease is free, if it is still ours and the store answers; else it runs out."""
         if self._held is None or self._held.record.leader != self.name:
             return
-        free = replace(self._held.record, leader=None, renewed_at=utc_now(), looks=self._journal.looks)
+        free = replace(self._held.record, leader=None, renewed_at=utc_now(), looks=dict(self._journal.looks))
         with suppress(Exception):
             async with asyncio.timeout(_RELEASE_SECONDS):
                 await self._store.replace(SYSTEM_TENANT, self._held.etag, free)
@@ -138,5 +138,5 @@ class Leadership:
             leads_since=now,
             renewed_at=now,
             lease_seconds=self._lease_seconds,
-            looks=self._journal.looks,
+            looks=dict(self._journal.looks),
         )

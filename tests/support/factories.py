@@ -11,6 +11,7 @@ from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import (
     ApprovalRecord,
     ExecutionRecord,
+    MirrorRecord,
     ProcessRecord,
     StepRecord,
     TenantRecord,
@@ -141,6 +142,20 @@ def a_process(**changes: Any) -> ProcessRecord:
         flow_run_ids=[new_id()],
     )
     return replace(process, **changes)
+
+
+def a_mirror_record(**changes: Any) -> MirrorRecord:
+    """Somebody leads, and renewed a moment ago."""
+    record = MirrorRecord(
+        id=MirrorRecord.ID,
+        tenant_id=SYSTEM_TENANT,
+        created_at=now(),
+        leader="host:1:abcd",
+        leads_since=now(),
+        renewed_at=now(),
+        lease_seconds=6,
+    )
+    return replace(record, **changes)
 
 
 def a_flow_run(**changes: Any) -> FlowRunView:

@@ -10,7 +10,7 @@ import pytest
 from prefect.client.orchestration import PrefectClient
 
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import ExecutionRecord, Look, MirrorRecord
+from blocks.contracts.records import ExecutionRecord, Look
 from blocks.dead_letters import keep
 from blocks.ports import Delivery, Message, QueueView, Reject, Verdict
 from blocks.services import open_bus, open_store
@@ -25,6 +25,7 @@ from deployments.doctor.report import print_json, print_report
 from tests.support.factories import (
     A_TENANT,
     a_dead_letter,
+    a_mirror_record,
     a_process,
     a_tenant_record,
     an_approval,
@@ -209,24 +210,11 @@ async def test_a_machine_whose_clock_is_behind_is_told_so(settings: Settings, mo
 # --- the mirror ------------------------------------------------------------------------------------------------------
 
 
-def a_mirror_record(**changes: Any) -> MirrorRecord:
-    """One leads, and has just looked."""
-    record = MirrorRecord(
-        id=MirrorRecord.ID,
-        tenant_id=SYSTEM_TENANT,
-        created_at=now(),
-        leader="host:1:abcd",
-        leads_since=now() - 10 * MINUTE,
-        renewed_at=now(),
-        lease_seconds=6,
-        looks={"lost_run": Look(at=now(), seconds=0.1, repaired=3), "unannounced": Look(at=now(), seconds=0.1)},
-    )
-    return msgspec.structs.replace(record, **changes)
-
-
 async def test_the_leader_says_what_it_repaired(patient: Patient) -> None:
     assert patient.store
-    await patient.store.create(SYSTEM_TENANT, a_mirror_record())
+    looks = {"lost_run": Look(at=now(), seconds=0.1, repaired=3), "unannounced": Look(at=now(), seconds=0.1)}
+    leads = a_mirror_record(leads_since=now() - 10 * MINUTE, looks=looks)
+    await patient.store.create(SYSTEM_TENANT, leads)
 
     [finding] = await mirror.mirror(patient)
 

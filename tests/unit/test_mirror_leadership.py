@@ -17,7 +17,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import Look, MirrorRecord
 from blocks.ports import NotFound, RecordStore
 from blocks.sqlite.record_store import SqliteRecordStore
-from tests.support.factories import now
+from tests.support.factories import a_mirror_record, now
 from tests.support.waiting import eventually
 
 LEASE = 0.6
@@ -103,7 +103,7 @@ async def test_one_that_stops_in_good_order_is_followed_at_once(store: RecordSto
 
 
 async def test_a_silent_leader_is_followed_when_its_lease_has_run_out(store: RecordStore) -> None:
-    await store.create(SYSTEM_TENANT, a_mirror_record())
+    await store.create(SYSTEM_TENANT, a_mirror_record(lease_seconds=LEASE))
     follower, began = Mirror(store), monotonic()
     async with started(follower):
         await eventually(follower.is_leading, within_seconds=5)
@@ -112,7 +112,7 @@ async def test_a_silent_leader_is_followed_when_its_lease_has_run_out(store: Rec
 
 async def test_a_leader_with_a_slow_clock_is_not_robbed(store: RecordStore) -> None:
     """It renews, so the record changes; what time it writes does not matter to who is watching."""
-    leader = a_mirror_record()
+    leader = a_mirror_record(lease_seconds=LEASE)
     stored = await store.create(SYSTEM_TENANT, leader)
     follower = Mirror(store)
     async with started(follower):
@@ -142,7 +142,7 @@ async def test_a_leader_that_was_robbed_stops_leading(store: RecordStore) -> Non
 async def rob(store: RecordStore) -> None:
     async def robbed() -> bool:
         stored = await store.read(SYSTEM_TENANT, MirrorRecord, MirrorRecord.ID)
-        await store.replace(SYSTEM_TENANT, stored.etag, a_mirror_record(renewed_at=now()))
+        await store.replace(SYSTEM_TENANT, stored.etag, a_mirror_record(renewed_at=now(), lease_seconds=LEASE))
         return True
 
     await eventually(robbed)
@@ -159,17 +159,3 @@ async def test_counts_go_on_from_those_of_the_leader_before(store: RecordStore) 
         await eventually(follower.is_leading)
         assert LOOK == follower.journal.looks["lost_run"]
     assert (None, {"lost_run": LOOK}) == ((record := await record_of(store)).leader, record.looks)
-
-
-def a_mirror_record(**changes: object) -> MirrorRecord:
-    """Somebody else leads, and renewed a moment ago."""
-    record = MirrorRecord(
-        id=MirrorRecord.ID,
-        tenant_id=SYSTEM_TENANT,
-        created_at=now(),
-        leader="somebody else",
-        leads_since=now(),
-        renewed_at=now(),
-        lease_seconds=LEASE,
-    )
-    return msgspec.structs.replace(record, **changes)
