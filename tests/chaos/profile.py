@@ -37,5 +37,5 @@ PROFILES = {
         events=60, per_second=1.5, kills=3, broker_restarts=1, server_restarts=1, freezes=0, cuts=0, tenants=3
     ),
     "ci": Profile(events=300, per_second=2.5, kills=8, broker_restarts=2, server_restarts=1, freezes=1, cuts=1),
-    "soak": Profile(events=10_000, per_second=7, kills=64, broker_restarts=14, server_restarts=7, freezes=6, cuts=6),
+    "soak": Profile(events=10_000, per_second=6, kills=54, broker_restarts=12, server_restarts=6, freezes=4, cuts=4),
 }

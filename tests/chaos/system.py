@@ -182,6 +182,8 @@ async def chaos_system(folder: Path, profile: Profile, database: Database) -> As
                 RABBITMQ_URL=broker.url,
                 HITL_APPROVALS_ENABLED="true",
                 BATCH_JOBS_ENABLED="false",
+                # Nothing is ever left unanswered here: on a busy machine outages may outlast the usual five minutes.
+                ANALYSIS_STEP_TIMEOUT_SECONDS="3600",
             )
         )
         system = ChaosSystem(parts, broker, server, profile)

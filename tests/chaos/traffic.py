@@ -12,7 +12,8 @@ from tests.chaos.plan import Plan, Publish, Wish, WishKind
 from tests.chaos.system import ChaosSystem
 from tests.support.credentials import AnyTenant
 
-_AGAIN_SECONDS, _ASK_AGAIN_SECONDS = 0.5, 2.0
+_AGAIN_SECONDS = 0.5
+_ASK_AGAIN_SECONDS, _ASK_AGAIN_MAX_SECONDS = 1.0, 16.0
 _ENDS: Mapping[WishKind, str] = {"cancelled": "cancelled", "approved": "completed", "rejected": "failed"}
 
 
@@ -58,10 +59,11 @@ class Traffic:
         success nor nothing (no answer, 5xx) says that this try, or the execution itself, was faster.
         """
         await _until(began + wish.at)
-        unclear = False
+        unclear, pause = False, _ASK_AGAIN_SECONDS
         while (status := await self._ask(client, wish)) not in (200, 409):
             unclear = unclear or status != 404
-            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _ASK_AGAIN_MAX_SECONDS)
         if status == 200:
             self.wanted[wish.execution_id] = (_ENDS[wish.kind],)
         elif unclear:
