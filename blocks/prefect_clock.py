@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
+from time import monotonic
 
 from prefect.client.orchestration import PrefectClient
 
@@ -14,6 +15,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 _FIRST_LOOK_SECONDS = 3.0
+_PROMPT_SECONDS = 1.0
+"""An answer that took longer (a busy server, or we were busy) does not say what time it is now."""
 
 
 @asynccontextmanager
@@ -38,11 +41,14 @@ async def _look_for_ever(client: PrefectClient) -> None:
 
 
 async def _look(client: PrefectClient) -> None:
+    asked = monotonic()
     try:
         answer = await client.hello()
         told = parsedate_to_datetime(answer.headers["Date"])
     except Exception as error:  # down, or behind a proxy that sends no date: the clock stays as it is
         log.debug("the server's clock cannot be read: %s", error)
+        return
+    if monotonic() - asked > _PROMPT_SECONDS:
         return
     apart = told - clock.utc_now()
     clock.go_by(told)
