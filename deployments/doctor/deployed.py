@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateName, FlowRunFilterTags
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+    FlowRunFilterTags,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
 from prefect.client.schemas.objects import WorkerStatus
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
@@ -46,15 +53,19 @@ async def work_pool(patient: Patient) -> list[Finding]:
     ]
     if not online:
         return [failed("work pool", f"no worker polls {name}", "start one: `orchestrator worker`")]
-    return [ok("work pool", f"{name}, with {counted(len(online), 'worker')} online"), *await _late(patient.prefect)]
+    return [
+        ok("work pool", f"{name}, with {counted(len(online), 'worker')} online"),
+        *await _late(patient.prefect, name),
+    ]
 
 
-async def _late(client: PrefectClient) -> list[Finding]:
+async def _late(client: PrefectClient, pool: str) -> list[Finding]:
     late = await client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             tags=FlowRunFilterTags(all_=[TAG]),
             state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Late"])),
         ),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
         sort=FlowRunSort.EXPECTED_START_TIME_ASC,
         limit=200,
     )

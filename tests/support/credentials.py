@@ -46,5 +46,5 @@ class AnyTenant(httpx.Auth):
 
 
 def _signed(claims: dict[str, Any], tenant_id: str, secret: str) -> str:
-    stated = {"iss": "coder", "tenantId": tenant_id, "iat": now(), "exp": now() + timedelta(minutes=15)} | claims
+    stated = {"iss": "coder", "tenantId": tenant_id, "iat": now(), "exp": now() + timedelta(days=1)} | claims
     return jwt.encode({name: value for name, value in stated.items() if value is not None}, secret, algorithm="HS256")

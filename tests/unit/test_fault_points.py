@@ -13,6 +13,7 @@ POINTS = (
     *fault_points.OF_AN_ANALYSIS,
     *fault_points.OF_AN_APPROVAL,
     *fault_points.OF_A_JOB,
+    *fault_points.OF_A_DEAD_LETTER,
 )
 
 
