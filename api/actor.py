@@ -4,32 +4,20 @@ from typing import Annotated, Any
 
 from litestar import Request
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, SkipValidation
+from litestar.params import SkipValidation
 
 from api.identity import ROLES_HEADER, USER_HEADER, Actor, acting
+from api.parameters import header
 
 Caller = SkipValidation[NamedDependency[Actor]]
 """The user who makes the request, as a route's argument."""
 
 UserHeader = Annotated[
     str | None,
-    HeaderParameter(
-        name=USER_HEADER,
-        description="The user in whose name a service acts that may; of a user's own token, the same user.",
-        max_length=200,
-        schema_extra={"one_of": None, "type": "string"},
-    ),
+    header(USER_HEADER, "The user in whose name a service acts that may; of a user's own token, the same user."),
 ]
 
-RolesHeader = Annotated[
-    str | None,
-    HeaderParameter(
-        name=ROLES_HEADER,
-        description="That user's roles, separated by commas.",
-        max_length=4000,
-        schema_extra={"one_of": None, "type": "string"},
-    ),
-]
+RolesHeader = Annotated[str | None, header(ROLES_HEADER, "That user's roles, separated by commas.", max_length=4000)]
 
 
 async def provide_actor(

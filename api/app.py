@@ -27,7 +27,7 @@ from api.metrics import metrics
 from api.openapi import openapi_config
 from api.permissions import check_role
 from api.request_observer import RequestObserver
-from api.request_spans import name_span, tracing_plugins
+from api.request_spans import tracing_plugins
 from api.tenancy import provide_tenant_id
 from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
 from api.workflows import list_workflows, read_workflow
@@ -84,7 +84,6 @@ def create_app(
         middleware=[authentication(settings.auth, store)],
         guards=[check_role],
         plugins=tracing_plugins(),
-        before_request=name_span,
         exception_handlers={Exception: answer_error},
         request_max_body_size=MAX_EVENT_BYTES,
         openapi_config=openapi_config(settings.module),

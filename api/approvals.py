@@ -24,7 +24,7 @@ from api.idempotency import KEY_ERRORS
 from api.identity import Actor
 from api.openapi import documented
 from api.parameters import one_of, text
-from api.records import Bus, Store, find
+from api.records import Bus, Store, find, page_of
 from api.tenancy import TenantId
 from blocks import approvals
 from blocks.approval_decisions import is_overdue
@@ -158,13 +158,7 @@ async def _page(
 ) -> tuple[list[ApprovalRecord], str | None]:
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):
-        try:
-            page = await store.query(tenant_id, ApprovalRecord, where, limit=limit, continuation=continuation)
-        except ValueError:
-            if continuation is None:
-                raise
-            problem = Problem(field="continuation", message="Not a continuation of this list", source="query")
-            raise InvalidRequest(problem) from None
+        page = await page_of(store, tenant_id, ApprovalRecord, where, limit=limit, continuation=continuation)
         found = [stored.record for stored in page.items if wanted(stored.record)]
         continuation = page.continuation
         if found or continuation is None:

@@ -37,7 +37,7 @@ from api.idempotency import KEY_ERRORS, idempotent
 from api.identity import Actor
 from api.openapi import documented
 from api.parameters import in_utc, moment, one_of, text
-from api.records import Bus, Store
+from api.records import Bus, Store, page_of
 from api.tenancy import TenantId, provide_tenant_id
 from blocks import dead_letters
 from blocks.contracts.dead_letters import DeadLetterRecord, LetterStatus, Who
@@ -87,13 +87,7 @@ async def list_dead_letters(
     wanted = LetterFilter(
         code=code, event_type=event_type, queue=queue, status=status, refused_before=in_utc(created_before)
     )
-    try:
-        page = await store.query(tenant_id, DeadLetterRecord, wanted.where(), limit=limit, continuation=continuation)
-    except ValueError:
-        if continuation is None:
-            raise
-        problem = Problem(field="continuation", message="Not a continuation of this list", source="query")
-        raise InvalidRequest(problem) from None
+    page = await page_of(store, tenant_id, DeadLetterRecord, wanted.where(), limit=limit, continuation=continuation)
     return DeadLetterPage(
         dead_letters=[summary_of(stored.record) for stored in page.items], continuation=page.continuation
     )

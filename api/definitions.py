@@ -4,13 +4,14 @@ from typing import Annotated
 
 from litestar import Response, delete, get, put
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter, JSONBody, PathParameter, SkipValidation
+from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.actor import Caller
 from api.definition_documents import DEFINITION, Definition, definition_of
 from api.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, Problem
-from api.etags import etag_of, wanted_version
+from api.etags import IfMatch, etag_of, wanted_version
 from api.openapi import documented
+from api.parameters import header
 from api.records import Store
 from api.tenancy import TenantId
 from blocks import definitions
@@ -24,24 +25,8 @@ WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One o
 
 AllSettings = SkipValidation[NamedDependency[Settings]]
 
-IfMatch = Annotated[
-    str | None,
-    HeaderParameter(
-        name="If-Match",
-        description='The `ETag` of the definition as it was read, e.g. `"3"`: refused (412) if it has changed since.',
-        max_length=200,
-        schema_extra={"one_of": None, "type": "string"},
-    ),
-]
-
 IfNoneMatch = Annotated[
-    str | None,
-    HeaderParameter(
-        name="If-None-Match",
-        description="`*`: refused (412) if the tenant has a definition of its own.",
-        max_length=200,
-        schema_extra={"one_of": None, "type": "string"},
-    ),
+    str | None, header("If-None-Match", "`*`: refused (412) if the tenant has a definition of its own.")
 ]
 
 _TAGS = ["Definitions"]

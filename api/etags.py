@@ -1,22 +1,16 @@
-"""ETags of approvals and dead letters: the version of the record, which our own bookkeeping does not change."""
+"""ETags of approvals, definitions and dead letters: the record's version, which our own bookkeeping leaves alone."""
 
 import re
 from typing import Annotated
 
-from litestar.params import HeaderParameter
-
 from api.errors import InvalidRequest, Problem
+from api.parameters import header
 
 HEADER = "If-Match"
 
 IfMatch = Annotated[
     str | None,
-    HeaderParameter(
-        name=HEADER,
-        description='The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has changed since.',
-        max_length=200,
-        schema_extra={"one_of": None, "type": "string"},
-    ),
+    header(HEADER, 'The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has changed since.'),
 ]
 
 

@@ -7,11 +7,11 @@ from litestar import get
 from litestar.params import PathParameter, QueryParameter
 
 from api import examples
-from api.errors import ExecutionNotFound, InvalidRequest, Problem
+from api.errors import ExecutionNotFound
 from api.execution_documents import Execution, ExecutionPage, document_of, summary_of
 from api.openapi import documented
 from api.parameters import in_utc, moment, one_of, text
-from api.records import Store, find
+from api.records import Store, find, page_of
 from api.tenancy import TenantId
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
@@ -44,13 +44,7 @@ async def list_executions(
         "created_at": created,
     }
     where = {name: value for name, value in filters.items() if value is not None}
-    try:
-        page = await store.query(tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation)
-    except ValueError:
-        if continuation is None:
-            raise
-        problem = Problem(field="continuation", message="Not a continuation of this list", source="query")
-        raise InvalidRequest(problem) from None
+    page = await page_of(store, tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation)
     return ExecutionPage(
         executions=[summary_of(stored.record) for stored in page.items], continuation=page.continuation
     )

@@ -1,9 +1,9 @@
-"""Optional query parameters, described as what a query can hold: Litestar would add `null`, which no query can."""
+"""Optional query parameters and headers, as what these can hold: Litestar would add `null`, which neither can."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from litestar.params import QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 
 
 def text(description: str, *, name: str | None = None, max_length: int = 200) -> QueryParameter:
@@ -12,6 +12,16 @@ def text(description: str, *, name: str | None = None, max_length: int = 200) ->
         name=name,
         description=description,
         min_length=1,
+        max_length=max_length,
+        schema_extra={"one_of": None, "type": "string"},
+    )
+
+
+def header(name: str, description: str, *, max_length: int = 200) -> HeaderParameter:
+    """A text in a header."""
+    return HeaderParameter(
+        name=name,
+        description=description,
         max_length=max_length,
         schema_extra={"one_of": None, "type": "string"},
     )

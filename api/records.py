@@ -5,9 +5,10 @@ from typing import TypeVar
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.errors import InvalidRequest, Problem
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import Record
-from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore
+from blocks.ports import EventBus, FlowRuns, NotFound, Page, RecordStore, Where
 
 Store = SkipValidation[NamedDependency[RecordStore]]
 """The record store, as a route's argument; it lives as long as the server."""
@@ -19,6 +20,19 @@ Engine = SkipValidation[NamedDependency[FlowRuns]]
 """Prefect's flow runs, likewise."""
 
 R = TypeVar("R", bound=Record)
+
+
+async def page_of(
+    store: RecordStore, tenant_id: str, kind: type[R], where: Where, *, limit: int, continuation: str | None
+) -> Page[R]:
+    """A page of the tenant's records, newest first. Raises `InvalidRequest` for a continuation of another list."""
+    try:
+        return await store.query(tenant_id, kind, where, limit=limit, continuation=continuation)
+    except ValueError:
+        if continuation is None:
+            raise
+        problem = Problem(field="continuation", message="Not a continuation of this list", source="query")
+        raise InvalidRequest(problem) from None
 
 
 async def find(store: RecordStore, tenant_id: str, kind: type[R], id: str, missing: type[NotFound]) -> R:

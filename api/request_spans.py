@@ -1,9 +1,10 @@
-"""Requests as spans, below those of their callers, where this process traces."""
+"""Requests as spans, below those of their callers, where this process traces; elsewhere they cost nothing."""
 
 from typing import Any
 
 from litestar import Request
-from litestar.plugins import PluginProtocol
+from litestar.config.app import AppConfig
+from litestar.plugins import InitPlugin, PluginProtocol
 from litestar.types import Scope
 from opentelemetry import trace
 
@@ -14,7 +15,7 @@ _UNSEEN = ["^/health", "^/ready", "^/metrics"]
 
 
 def tracing_plugins() -> list[PluginProtocol]:
-    """Litestar's own plugin, or nothing where nothing is traced: then not even its import costs anything."""
+    """Litestar's own plugin and the one below, or nothing where nothing is traced: not even the import."""
     if (provider := tracing.provider()) is None:
         return []
     from litestar.plugins.opentelemetry import OpenTelemetryConfig, OpenTelemetryPlugin
@@ -25,7 +26,15 @@ def tracing_plugins() -> list[PluginProtocol]:
         exclude_spans=["receive", "send"],
         scope_span_details_extractor=_named_by_method,
     )
-    return [OpenTelemetryPlugin(config)]
+    return [OpenTelemetryPlugin(config), _NamedByRoute()]
+
+
+class _NamedByRoute(InitPlugin):
+    """Litestar's plugin begins a span before a route is found; this one names it once there is one."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.before_request = _name_span
+        return app_config
 
 
 def _named_by_method(scope: Scope) -> tuple[str, dict[str, Any]]:
@@ -33,7 +42,7 @@ def _named_by_method(scope: Scope) -> tuple[str, dict[str, Any]]:
     return str(scope.get("method", "WS")), {}
 
 
-async def name_span(request: Request[Any, Any, Any]) -> None:
+async def _name_span(request: Request[Any, Any, Any]) -> None:
     """The request's span bears the name of its route, which has no ids in it: spans of one route can be compared."""
     route = request.scope["path_template"]
     span = trace.get_current_span()

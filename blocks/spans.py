@@ -3,8 +3,8 @@
 Apart from `blocks.tracing`, so that only processes that trace pay for importing the SDK.
 """
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -33,14 +33,18 @@ class Tracer:
 
     async def tell(self, store: RecordStore, ended: Sequence[ExecutionRecord]) -> None:
         """The traces of these executions are on their way. Raises `Unavailable`."""
-        await asyncio.gather(*(self._tell(store, execution) for execution in ended))
+        for tenant_id in {execution.tenant_id for execution in ended}:
+            await self._tell(store, tenant_id, {one.id: one for one in ended if one.tenant_id == tenant_id})
 
-    async def _tell(self, store: RecordStore, execution: ExecutionRecord) -> None:
-        steps = await step_records(store, execution.tenant_id, [execution.id])
-        of_execution = {"execution_id": execution.id}
-        approvals = [stored.record async for stored in every(store, execution.tenant_id, ApprovalRecord, of_execution)]
-        for span in spans_of(execution, steps, approvals, self._resource):
-            self._processor.on_end(span)
+    async def _tell(self, store: RecordStore, tenant_id: str, ended: Mapping[str, ExecutionRecord]) -> None:
+        steps, approvals = defaultdict[str, list[StepRecord]](list), defaultdict[str, list[ApprovalRecord]](list)
+        for step in await step_records(store, tenant_id, list(ended)):
+            steps[step.execution_id].append(step)
+        async for stored in every(store, tenant_id, ApprovalRecord, {"execution_id": tuple(ended)}):
+            approvals[stored.record.execution_id or ""].append(stored.record)
+        for id, execution in ended.items():
+            for span in spans_of(execution, steps[id], approvals[id], self._resource):
+                self._processor.on_end(span)
 
 
 def spans_of(
