@@ -1,7 +1,7 @@
 """The mirror, on a real Prefect server: what Prefect ended is ended in the records, what is owed is told."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -79,8 +79,21 @@ async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
     assert "no module named flows" in (execution.error or "")
 
 
-async def test_a_crashed_run_is_run_again_and_completes(
-    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
+async def crashed(server: PrefectServer, run_id: str | None) -> None:
+    await force(server, run_id, Crashed(message="the machine burnt down"))
+
+
+async def between_two_tries(server: PrefectServer, run_id: str | None) -> None:
+    """Prefect answers the first failure of a flow that may be tried again with the state AwaitingRetry."""
+    await propose(server, run_id, Failed(message="the broker was away"))
+
+
+@pytest.mark.parametrize("as_prefect_sees_it", [crashed, between_two_tries])
+async def test_a_run_whose_worker_was_killed_goes_on_and_completes(
+    parts: Orchestra,
+    ledger: Ledger,
+    prefect_server: PrefectServer,
+    as_prefect_sees_it: Callable[[PrefectServer, str | None], Awaitable[None]],
 ) -> None:
     event = an_opportunity()
     async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
@@ -89,26 +102,7 @@ async def test_a_crashed_run_is_run_again_and_completes(
         await parts.bus.publish(event)
         execution = await recorded(parts, event, "running")
         parts.worker.kill()
-        await force(prefect_server, execution.flow_run_id, Crashed(message="the machine burnt down"))
-
-        parts.worker.start()
-        await services.speak()
-        assert "completed" == (await ended(parts, event)).status
-    assert {} == ledger.second_ids()
-
-
-async def test_a_run_whose_worker_was_killed_between_two_tries_goes_on(
-    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
-) -> None:
-    event = an_opportunity()
-    async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
-        parts.listener.start()
-        parts.worker.start()
-        await parts.bus.publish(event)
-        execution = await recorded(parts, event, "running")
-        parts.worker.kill()
-        # Prefect answers the first failure of a flow that may be tried again with the state AwaitingRetry.
-        await propose(prefect_server, execution.flow_run_id, Failed(message="the broker was away"))
+        await as_prefect_sees_it(prefect_server, execution.flow_run_id)
 
         parts.worker.start()
         await services.speak()
