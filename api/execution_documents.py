@@ -71,6 +71,8 @@ class ExecutionSummary(Document, frozen=True, kw_only=True):
     """How often it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
     """The execution that this one repeats, with the same subject and input."""
+    definition_version: int | None = None
+    """The version of the tenant's definition that it started with, and keeps; 0: there was none. Not while pending."""
 
 
 class Execution(ExecutionSummary, frozen=True, kw_only=True):

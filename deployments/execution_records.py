@@ -127,6 +127,7 @@ def _facts(execution: ExecutionRecord) -> Table:
         "flow run": execution.flow_run_id,
         "retries": execution.retries and f"{execution.retries}, last ended {_ended_before(execution)}",
         "rerun of": execution.rerun_of,
+        "definition": _definition(execution.definition_version),
         "announced": _moment(execution.announced_at) if execution.announced_at else None,
         "missing": ", ".join(execution.missing_steps),
         "failed step": execution.failed_step,
@@ -136,6 +137,10 @@ def _facts(execution: ExecutionRecord) -> Table:
         if value:
             table.add_row(f"[dim]{name}[/]", value)
     return table
+
+
+def _definition(version: int | None) -> str | None:
+    return "the platform's defaults" if version == 0 else version and f"version {version}"
 
 
 def _ended_before(execution: ExecutionRecord) -> str:

@@ -183,6 +183,21 @@ async def test_an_execution_keeps_the_version_it_started_with(api: Api) -> None:
     ]
 
 
+async def test_an_execution_shows_its_version_while_the_definition_changes(api: Api) -> None:
+    await put(api, {"stepTimeoutSeconds": 20})
+    await api.holds(early := an_execution(), late := an_execution())
+    shown = f"/api/v1/executions/{early.id}"
+    assert "definitionVersion" not in (await api.get(shown)).json()
+    await claim(api.store, A_TENANT, early.id, "run-1", 1)
+
+    await put(api, {"stepTimeoutSeconds": 40})
+    await claim(api.store, A_TENANT, late.id, "run-2", 2)
+
+    assert 1 == (await api.get(shown)).json()["definitionVersion"]
+    listed = (await api.get("/api/v1/executions")).json()["executions"]
+    assert {early.id: 1, late.id: 2} == {one["id"]: one["definitionVersion"] for one in listed}
+
+
 async def test_who_started_without_a_definition_keeps_the_defaults(api: Api) -> None:
     await api.holds(started := an_execution())
     await claim(api.store, A_TENANT, started.id, "run-1", 0)
