@@ -140,7 +140,9 @@ def _facts(execution: ExecutionRecord) -> Table:
 
 
 def _definition(version: int | None) -> str | None:
-    return "the platform's defaults" if version == 0 else version and f"version {version}"
+    if version is None:
+        return None
+    return f"version {version}" if version else "the platform's defaults"
 
 
 def _ended_before(execution: ExecutionRecord) -> str:
