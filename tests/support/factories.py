@@ -24,6 +24,8 @@ from blocks.webhooks import EVENT_TYPES
 
 A_TENANT = "11111111-1111-4111-8111-111111111111"
 ANOTHER_TENANT = "22222222-2222-4222-8222-222222222222"
+AN_ID = "33333333-3333-4333-8333-333333333333"
+"""For parameters of tests: their names must be the same in each process that collects them."""
 
 
 def an_execution(**changes: Any) -> ExecutionRecord:

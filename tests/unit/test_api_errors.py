@@ -12,7 +12,7 @@ from litestar.params import JSONBody
 from api.authentication import PUBLIC
 from blocks.ports import Throttled, Unavailable
 from tests.support.api_client import Api, an_api
-from tests.support.factories import new_id
+from tests.support.factories import AN_ID
 from tests.support.stores import FailingStore
 
 
@@ -68,10 +68,10 @@ async def test_an_unknown_method_is_told_which_ones_there_are(api: Api) -> None:
 
 ROUTES = [
     "/api/v1/executions",
-    f"/api/v1/executions/{new_id()}",
+    f"/api/v1/executions/{AN_ID}",
     "/api/v1/workflows?opportunityId=opportunity-1",
-    f"/api/v1/workflows/{new_id()}",
-    f"/api/v1/hitl/approvals/{new_id()}",
+    f"/api/v1/workflows/{AN_ID}",
+    f"/api/v1/hitl/approvals/{AN_ID}",
 ]
 
 

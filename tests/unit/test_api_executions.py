@@ -11,7 +11,7 @@ from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
 from tests.support.api_client import Api, an_api
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id, now
+from tests.support.factories import A_TENANT, AN_ID, ANOTHER_TENANT, a_step, an_execution, new_id, now
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ async def test_an_id_is_the_same_in_capitals(api: Api) -> None:
     assert execution.id == (await api.get(f"/api/v1/executions/{execution.id.upper()}")).json()["id"]
 
 
-@pytest.mark.parametrize("unknown", [new_id(), "nonsense", "..", "%00", "a" * 300])
+@pytest.mark.parametrize("unknown", [AN_ID, "nonsense", "..", "%00", "a" * 300])
 async def test_an_unknown_execution_is_not_found(api: Api, unknown: str) -> None:
     response = await api.get(f"/api/v1/executions/{unknown}")
 

@@ -8,9 +8,9 @@ import pytest
 
 from blocks.contracts.records import Record
 from tests.support.api_client import Api, an_api
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, an_execution, new_id
+from tests.support.factories import A_TENANT, AN_ID, ANOTHER_TENANT, an_approval, an_execution, new_id
 
-EXECUTION, APPROVAL = an_execution(subject="opportunity-1"), an_approval()
+EXECUTION, APPROVAL = an_execution(id=AN_ID, subject="opportunity-1"), an_approval(id=AN_ID)
 
 READS: list[tuple[str, Record, str]] = [
     ("/api/v1/executions/", EXECUTION, "EXECUTION_NOT_FOUND"),

@@ -91,7 +91,7 @@ async def test_one_that_still_has_time_is_left_alone(scene: Scene) -> None:
         ({"history": [HistoryEntry(what="requested", at=PAST)]}, None),
         ({"status": "approved"}, None),
     ],
-    ids=str,
+    ids=["nothing", "expiry", "reminder", "escalation", "its request, untold", "its outcome, untold"],
 )
 def test_an_approval_is_looked_at_when_the_first_thing_falls_due(changes: dict[str, Any], next_at: float) -> None:
     assert next_at == with_next_look(an_approval(**changes)).next_at
