@@ -19,7 +19,6 @@ from api.execution_actions import (
     start_execution,
 )
 from api.executions import list_executions, read_execution
-from api.health import Probes
 from api.idempotency import idempotent
 from api.job_metrics import JobMetrics
 from api.jobs import list_jobs, trigger_job
@@ -34,6 +33,7 @@ from api.workflows import list_workflows, read_workflow
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
+from blocks.readiness import Probes
 from blocks.settings import Settings
 
 

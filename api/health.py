@@ -1,8 +1,5 @@
 """Is this process alive (`/health`), and can it and what it depends on do their work (`/ready`)?"""
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -14,16 +11,7 @@ from api.authentication import PUBLIC
 from api.documents import Document
 from api.openapi import success
 from blocks.clock import utc_now
-from blocks.ports import Unavailable
-
-logger = logging.getLogger(__name__)
-
-PROBE_SECONDS = 2.0
-
-Probe = Callable[[], Awaitable[None]]
-"""Returns when its part works, raises `Unavailable` when it does not."""
-
-Probes = Mapping[str, Probe]
+from blocks.readiness import Probes, problems
 
 ProbesOfApp = SkipValidation[NamedDependency[Probes]]
 ServiceName = NamedDependency[str]
@@ -88,24 +76,10 @@ async def ready(service: ServiceName, probes: ProbesOfApp) -> Response[Readiness
 
     The service this one replaces always answered 200 and told only in the body that it was not ready.
     """
-    results = await asyncio.gather(*(_check(name, probe) for name, probe in probes.items()))
-    checks = dict(zip(probes, results, strict=True))
-    is_ready = all(check.status == "ok" for check in results)
+    found = await problems(probes)
+    checks = {name: Check(status="error", detail=problem) if problem else _OK for name, problem in found.items()}
+    is_ready = not any(found.values())
     readiness = Readiness(
         status="ready" if is_ready else "not_ready", checks=checks, timestamp=utc_now(), service=service
     )
     return Response(readiness, status_code=200 if is_ready else 503)
-
-
-async def _check(name: str, probe: Probe) -> Check:
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            await probe()
-    except TimeoutError:
-        return Check(status="error", detail=f"no answer in {PROBE_SECONDS:g} s")
-    except Unavailable as error:
-        return Check(status="error", detail=str(error))
-    except Exception:
-        logger.exception("The readiness check of %s failed unexpectedly", name)
-        return Check(status="error", detail="the check itself failed")
-    return Check(status="ok")

@@ -14,12 +14,14 @@ import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
-from api.health import Probes
 from api.liveness import expect_process
 from api.mirror import run_mirror
 from blocks.auth_settings import GATEWAY, announce, modes_of
+from blocks.metrics.process import observed_process
 from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.process_port import SignalFreeServer
+from blocks.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
 
@@ -40,6 +42,7 @@ async def run_api(settings: Settings) -> None:
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
         logger.log(level, "%s", announce(settings.auth))
         async with (
+            observed_process("api", settings.module.version),
             open_store(settings) as store,
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
@@ -91,7 +94,7 @@ async def _serve(app: Litestar, listening: socket.socket) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config)
+    server = SignalFreeServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     host, port = listening.getsockname()[:2]
     logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
@@ -103,13 +106,6 @@ async def _serve(app: Litestar, listening: socket.socket) -> None:
             await serving
             raise
     logger.info("The API has stopped")
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Does nothing: uvicorn would raise the signal again after the graceful end, and so end the process with it."""
-        yield
 
 
 @contextmanager

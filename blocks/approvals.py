@@ -22,6 +22,7 @@ from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.messages import to_message
+from blocks.metrics import work
 from blocks.ports import AlreadyExists, EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.queries import every
 
@@ -111,9 +112,12 @@ async def change(
         if new is stored.record:
             return stored
         try:
-            return await store.replace(tenant_id, stored.etag, new)
+            changed = await store.replace(tenant_id, stored.etag, new)
         except Stale:
             await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+        else:
+            work.approval_changed(stored.record, new)
+            return changed
     raise Unavailable(f"approval {approval_id} changed {_TRIES} times meanwhile")
 
 

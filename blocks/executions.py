@@ -15,6 +15,7 @@ from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
 from blocks.contracts.states import ExecutionStatus, check_transition
 from blocks.messages import to_message
+from blocks.metrics import work
 from blocks.ports import EventBus, RecordStore, Stale, Stored
 
 TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event, jobs.WORKFLOW: jobs.terminal_event}
@@ -55,7 +56,9 @@ async def move(
 ) -> Stored[ExecutionRecord]:
     """The one way to a new status. Raises `InvalidTransition` if it may not follow, `Stale` if somebody else wrote."""
     check_transition(stored.record.status, status)
-    return await change(store, stored, status=status, **changes)
+    moved = await change(store, stored, status=status, **changes)
+    work.moved(stored.record, moved.record)
+    return moved
 
 
 async def complete(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:

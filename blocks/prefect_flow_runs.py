@@ -29,6 +29,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
 
+from blocks.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable
 from blocks.prefect_clock import going_by_the_server
 from blocks.prefect_retries import open_to_any_worker
@@ -78,6 +79,7 @@ class PrefectFlowRuns:
                     # Deployed anew, on a new database perhaps, it has another id: the next call looks it up.
                     self._deployments.pop(workflow, None)
                 raise
+        work.flow_run_started(workflow, len(execution_ids))
         return str(run.id)
 
     async def list_runs(

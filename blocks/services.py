@@ -1,13 +1,29 @@
-"""The composition root's helper: opens the adapters that the settings' URLs name."""
+"""The composition root's helper: opens the adapters that the settings' URLs name, measured."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from blocks.metrics.bus import MeteredEventBus
+from blocks.metrics.store import MeteredRecordStore
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import Settings
 
 
-def open_bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:
+@asynccontextmanager
+async def open_bus(settings: Settings, name: str) -> AsyncIterator[EventBus]:
     """The bus that `rabbitmq.url` names; `name` is how this process appears on the broker."""
+    async with _bus(settings, name) as bus:
+        yield MeteredEventBus(bus)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[RecordStore]:
+    """The store that `cosmos_db.endpoint` names. Lives as long as its context."""
+    async with _store(settings) as store:
+        yield MeteredRecordStore(store)
+
+
+def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:
     file = settings.embedded_file(settings.rabbitmq.url)
     if file:
         from blocks.sqlite.event_bus import SqliteEventBus
@@ -18,8 +34,7 @@ def open_bus(settings: Settings, name: str) -> AbstractAsyncContextManager[Event
     return RabbitMQEventBus(settings.rabbitmq.url, exchange=settings.rabbitmq.exchange, name=name)
 
 
-def open_store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
-    """The store that `cosmos_db.endpoint` names. Lives as long as its context."""
+def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
     file = settings.embedded_file(settings.cosmos_db.endpoint)
     if file:
         from blocks.sqlite.record_store import SqliteRecordStore

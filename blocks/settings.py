@@ -24,6 +24,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -53,10 +54,16 @@ class Auth(_Section, frozen=True, kw_only=True):
 
 
 class Metrics(_Section, frozen=True, kw_only=True):
+    """Who may read them, and where the listener and the worker answer; the API answers on its own port."""
+
     bearer_token: str
+    host: str
+    listener_port: PortOrNone
+    worker_port: PortOrNone
 
     def __repr__(self) -> str:
-        return "Metrics(bearer_token='***')"
+        ports = f"listener_port={self.listener_port}, worker_port={self.worker_port}"
+        return f"Metrics(bearer_token='***', host={self.host!r}, {ports})"
 
 
 class CosmosDb(_Section, frozen=True, kw_only=True):

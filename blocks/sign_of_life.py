@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from time import monotonic
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -11,6 +12,7 @@ from uuid import uuid4
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
+from blocks.metrics.process import SIGN_OF_LIFE_AGE
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale
 
 log = logging.getLogger(__name__)
@@ -42,10 +44,12 @@ class SignOfLife:
         self._writing = asyncio.Lock()
         self._asked = 0
         self._written = 0
+        self._shown_at = monotonic()
         self._beats: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
         self._beats = asyncio.create_task(self._beat_for_ever(), name=f"sign of life of {self.id}")
+        SIGN_OF_LIFE_AGE.labels(self._role).set_function(lambda: monotonic() - self._shown_at)
         return self
 
     async def __aexit__(
@@ -82,7 +86,7 @@ class SignOfLife:
             if self._written < asked:
                 covered = self._asked
                 await self._write()
-                self._written = covered
+                self._written, self._shown_at = covered, monotonic()
 
     async def _write(self) -> None:
         try:

@@ -10,6 +10,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.metrics import work
 from blocks.ports import AlreadyExists, RecordStore
 from blocks.queries import every
 
@@ -42,9 +43,11 @@ async def record_step(
         completed_at=now,
     )
     try:
-        return (await store.create(execution.tenant_id, record)).record
+        await store.create(execution.tenant_id, record)
     except AlreadyExists:
         return (await store.read(execution.tenant_id, StepRecord, record.id)).record
+    work.step_ended(execution, record)
+    return record
 
 
 def counts(record: StepRecord, execution: ExecutionRecord) -> bool:

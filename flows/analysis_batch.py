@@ -15,6 +15,7 @@ from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepC
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL, InvalidTransition
 from blocks.messages import to_message
+from blocks.metrics import work
 from blocks.ports import Stale, Stored, Unavailable
 from blocks.queries import every
 from blocks.steps import counts, record_step, step_records
@@ -74,6 +75,7 @@ class AnalysisBatch:
         await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
         for analysis in unasked:
             analysis.requested.add(step.name)
+        work.STEPS_ASKED.labels(step.name).inc(len(unasked))
         self._unasked.discard(step.name)
         fault_points.reached(f"after-request-{len(ANALYSIS_STEPS) - len(self._unasked)}")
         if not self._unasked:

@@ -24,6 +24,7 @@ from blocks.dispatch_policy import default_policy, read_policy
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
+from listeners import metrics
 from listeners.fair_queue import FairQueue
 from listeners.pace import Pace
 from listeners.running_limits import RunningLimits
@@ -68,6 +69,9 @@ class Dispatcher:
         self._told: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._policy_changed = asyncio.Event()
+        metrics.WAITING.set_function(lambda: len(self._queue))
+        metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
+        metrics.PACE.set_function(lambda: self._pace.rate if self._pace.yields else 0.0)
 
     def submit(self, tenant_id: str, execution_id: str, priority: int = 0) -> None:
         """The execution will be dispatched, once."""
@@ -151,8 +155,10 @@ class Dispatcher:
         run = self._unstarted.pop(body.decode())
         if run is None:
             return
+        seconds = monotonic() - run.since
+        metrics.START_SECONDS.observe(seconds)
         if self._queue.waiting(run.tenant_id) <= _FEW:
-            self._pace.started(run.tenant_id, monotonic() - run.since)
+            self._pace.started(run.tenant_id, seconds)
         self._changed.set()
 
     async def _opened(self, body: bytes) -> None:

@@ -42,6 +42,11 @@ class Pace:
     def yields(self) -> bool:
         return self._clock() < self._yields_until
 
+    @property
+    def rate(self) -> float:
+        """Executions per second for backlogs while they yield."""
+        return self._rate
+
     def room(self, most: int) -> int:
         """How many executions of a backlog may be dispatched now: `most` if nobody is held up by it, else what two
         seconds are worth, and then none until they have passed."""

@@ -11,6 +11,7 @@ from blocks.contracts import events, rejections, traces
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
 from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
+from listeners import metrics
 from listeners.answers import UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.intake import Intake
@@ -38,13 +39,17 @@ class Router:
                 event = msgspec.structs.replace(event, traceparent=str(context))
             outcome = await EVENT_HANDLERS[type(event.data)](self, event, message.body)
         except UnknownEventType as unknown:
+            metrics.event_became(unknown.event_type, "unhandled")
             log.debug("event %s is of type %s, which nobody here handles", message.id, unknown.event_type)
             return Accept()
         except Rejected as rejected:
+            metrics.refused(rejected.code)
             log.warning("event %s (%s) refused: %s", message.id, message.routing_key, rejected)
             return Reject(rejected.code, rejected.reason)
         except UnknownExecution as unknown:
+            metrics.event_became(event.type, rejections.UNKNOWN_EXECUTION)
             return Retry(rejections.UNKNOWN_EXECUTION, str(unknown))
+        metrics.event_became(event.type, outcome)
         log.debug("event %s (%s) %s", event.id, event.type, outcome)
         return Accept()
 

@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 
 from blocks.outgoing_http import HostRules, OutgoingHttp
-from blocks.ports import Consumer
+from blocks.ports import Consumer, Unavailable
 from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.process_port import process_port
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings
 from blocks.sign_of_life import SignOfLife
@@ -33,6 +34,7 @@ async def run_listener(settings: Settings) -> None:
     queue, due = intake_queue(settings), webhooks_queue(settings)
     rules = HostRules.of(settings.webhooks.allowed_hosts)
     async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(process_port(settings, "listener"))
         store = await stack.enter_async_context(open_store(settings))
         bus = await stack.enter_async_context(open_bus(settings, "listener"))
         flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
@@ -54,6 +56,16 @@ async def run_listener(settings: Settings) -> None:
             def is_ready() -> bool:
                 return all(consumer.is_registered for consumer in consumers)
 
+            async def are_registered() -> None:
+                if not is_ready():
+                    raise Unavailable("the broker does not know every consumer of this listener")
+
+            port.probes = {
+                "consumers": are_registered,
+                "database": store.ping,
+                "broker": bus.ping,
+                "prefect": flow_runs.ping,
+            }
             beat = settings.worker.heartbeat_seconds
             async with SignOfLife(store, "listener", every_seconds=beat, is_ready=is_ready):
                 log.info("listening on queue %s", queue.name)

@@ -11,6 +11,7 @@ from api.mirror import metrics
 from api.mirror.bell import Bell
 from api.mirror.drift import Drift, Parts
 from api.mirror.drifts import KINDS, drifts
+from api.mirror.gauges import count_for_ever
 from api.mirror.journal import Journal
 from api.mirror.leadership import Leadership
 from blocks import signals
@@ -53,6 +54,7 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
     async with asyncio.TaskGroup() as group:
         for drift in drifts(parts):
             group.create_task(_look_again_and_again(drift, journal, bell), name=f"mirror: {drift.kind}")
+        group.create_task(count_for_ever(parts.store), name="mirror: what is open")
         group.create_task(_forget_for_ever(parts.store), name="mirror: old answers")
         group.create_task(tend_dead_letters(parts.settings, parts.store, parts.bus), name="mirror: dead letters")
 

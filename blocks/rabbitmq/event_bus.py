@@ -28,7 +28,7 @@ class RabbitMQEventBus:
 
     def __init__(self, url: str, *, exchange: str, name: str, timeout_seconds: float = 10.0) -> None:
         def link(purpose: str) -> RabbitMQLink:
-            return RabbitMQLink(url, f"{name} {purpose}", timeout_seconds=timeout_seconds)
+            return RabbitMQLink(url, name, purpose, timeout_seconds=timeout_seconds)
 
         self._out = link("publishing")
         self._in = link("consuming")

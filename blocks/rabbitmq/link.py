@@ -17,6 +17,7 @@ from aio_pika.connection import make_url
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from blocks.ports import Unavailable
+from blocks.rabbitmq.metrics import OPEN_LINKS
 from blocks.rabbitmq.odd_properties import tolerate_odd_properties
 from blocks.settings import masked_url
 
@@ -33,16 +34,17 @@ Session = Callable[[Channel], Awaitable[None]]
 
 
 class RabbitMQLink:
-    """One connection, named `name` on the broker; lives as long as its `async with`.
+    """One connection, on the broker under its name and purpose; lives as long as its `async with`.
 
     Entering waits for the first try to connect, and raises nothing. A connection that fails, then or later, is tried
     again in the background, each second. Meanwhile `channel` raises `Unavailable`: with the reason if there was never a
     connection, else when none has come back within `timeout_seconds`.
     """
 
-    def __init__(self, url: str, name: str, *, timeout_seconds: float) -> None:
+    def __init__(self, url: str, name: str, purpose: str, *, timeout_seconds: float) -> None:
         self._url = url
-        self._name = name
+        self._name = f"{name} {purpose}"
+        self.purpose = purpose
         self.timeout_seconds = timeout_seconds
         self._connection: RobustConnection | None = None
         self._has_connected = asyncio.Event()
@@ -50,6 +52,7 @@ class RabbitMQLink:
         self._connecting: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
+        OPEN_LINKS.add(self)
         tried = asyncio.Event()
         self._connecting = asyncio.create_task(self._connect_in_the_end(tried))
         self._connecting.add_done_callback(lambda _: tried.set())
@@ -63,6 +66,7 @@ class RabbitMQLink:
         return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        OPEN_LINKS.discard(self)
         self._connecting.cancel()
         await asyncio.gather(self._connecting, return_exceptions=True)
         if self._connection:

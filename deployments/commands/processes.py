@@ -49,14 +49,16 @@ def worker(limit: int | None) -> None:
     async def work(settings: "Settings") -> None:
         from functools import partial
 
+        from blocks.process_port import process_port
         from blocks.startup import as_soon_as_there
         from deployments.prefect_server import wait_for_work_pool
         from deployments.worker.in_process_worker import run_worker
 
-        # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
-        has_pool = partial(wait_for_work_pool, settings, limit_seconds=0)
-        await as_soon_as_there("Prefect", has_pool, limit_seconds=settings.startup.wait_seconds)
-        await run_worker(settings, pool=settings.prefect.work_pool, limit=limit)
+        async with process_port(settings, "worker") as port:
+            # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
+            has_pool = partial(wait_for_work_pool, settings, limit_seconds=0)
+            await as_soon_as_there("Prefect", has_pool, limit_seconds=settings.startup.wait_seconds)
+            await run_worker(settings, pool=settings.prefect.work_pool, limit=limit, port=port)
 
     _run("worker", work)
 

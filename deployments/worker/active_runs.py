@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowR
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
+from blocks.metrics.process import ACTIVE_RUNS
 from deployments.worker.in_process_engine import InProcessFlowRunEngine, Stop
 
 _AT_WORK = [StateType.PENDING, StateType.RUNNING]
@@ -28,6 +29,7 @@ class ActiveRuns:
         self._engines: dict[UUID, InProcessFlowRunEngine] = {}
         self._idle = asyncio.Event()
         self._idle.set()
+        ACTIVE_RUNS.set_function(lambda: len(self._engines))
 
     def __len__(self) -> int:
         return len(self._engines)

@@ -11,6 +11,7 @@ import signal
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -28,8 +29,10 @@ from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from blocks.clock import utc_now
-from blocks.ports import EventBus
+from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.prefect_clock import going_by_the_server
+from blocks.process_port import ProcessPort
+from blocks.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sign_of_life import SignOfLife
@@ -46,6 +49,8 @@ log = logging.getLogger("deployments.worker.in_process_worker")
 
 _POLL_SECONDS = 3.0
 _RECONNECT_SECONDS = 5.0
+_POLLS_WITHIN_SECONDS = 30.0
+"""It asks every three seconds; when Prefect does not answer, the base class backs off."""
 
 
 class InProcessResult(BaseWorkerResult):
@@ -70,6 +75,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._sign_of_life: SignOfLife
         self._chores: list[asyncio.Task[None]] = []
         self._bus: EventBus | None = None
+        self._store: RecordStore | None = None
+        self._polled_at = float("-inf")
         self._standstill = Standstill(self._settings.worker.lost_after_seconds)
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -88,7 +95,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         await super().setup()
         await self._exit_stack.enter_async_context(going_by_the_server(self.client))
         self._exit_stack.enter_context(LoopWatchdog(log))
-        store = await self._exit_stack.enter_async_context(open_store(self._settings))
+        store = self._store = await self._exit_stack.enter_async_context(open_store(self._settings))
         self._sign_of_life = await self._exit_stack.enter_async_context(
             SignOfLife(
                 store,
@@ -111,6 +118,27 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         for chore in self._chores:
             chore.cancel()
         await super().teardown(*exc_info)
+
+    # --- readiness ---------------------------------------------------------------------------------------------------
+
+    def probes(self) -> Probes:
+        """What must be so that this worker takes runs and carries them out."""
+        return {"work pool": self._polls, "broker": self._hears, "database": self._reaches_the_store}
+
+    async def _polls(self) -> None:
+        silent = monotonic() - self._polled_at
+        if self._is_stopping or silent > _POLLS_WITHIN_SECONDS:
+            raise Unavailable("it is stopping" if self._is_stopping else "it does not ask Prefect for work")
+
+    async def _hears(self) -> None:
+        if self._bus is None:
+            raise Unavailable("it is not connected")
+        await self._bus.ping()
+
+    async def _reaches_the_store(self) -> None:
+        if self._store is None:
+            raise Unavailable("it is not open yet")
+        await self._store.ping()
 
     # --- beside the runs ---------------------------------------------------------------------------------------------
 
@@ -157,7 +185,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """One poll at a time, whether a signal or the interval asked for it."""
         async with self._polling:
-            return [] if self._is_stopping else await super().get_and_submit_flow_runs()
+            submitted = [] if self._is_stopping else await super().get_and_submit_flow_runs()
+            self._polled_at = monotonic()
+            return submitted
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
         """What is due by the server's clock; the base class asks by this machine's."""
@@ -235,9 +265,13 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         return {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {}}}
 
 
-async def run_worker(settings: Settings, *, pool: str, limit: int | None = None) -> None:
+async def run_worker(
+    settings: Settings, *, pool: str, limit: int | None = None, port: ProcessPort | None = None
+) -> None:
     """Serves the pool until SIGTERM or SIGINT, then drains; a second signal cuts the drain short."""
     worker = InProcessWorker(work_pool_name=pool, limit=limit, settings=settings)
+    if port:
+        port.probes = worker.probes()
     with temporary_settings(set_defaults={PREFECT_WORKER_QUERY_SECONDS: _POLL_SECONDS}):
         serving = asyncio.create_task(worker.start(printer=log.info))
         for signum in (signal.SIGTERM, signal.SIGINT):

@@ -9,9 +9,9 @@ import msgspec
 from litestar import Litestar
 
 from api.app import create_app
-from api.health import Probes
 from blocks.contracts.records import Record
 from blocks.ports import RecordStore
+from blocks.readiness import Probes
 from blocks.services import open_bus
 from blocks.settings import load_settings
 from blocks.sqlite.record_store import SqliteRecordStore

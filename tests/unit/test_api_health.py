@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api import health
 from api.liveness import expect_process
+from blocks import readiness
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore, Unavailable
 from blocks.sqlite.record_store import SqliteRecordStore
@@ -75,7 +75,7 @@ async def test_the_parts_are_asked_at_the_same_time(tmp_path: Path) -> None:
 
 
 async def test_a_part_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.1)
     async with an_api(tmp_path, probes={"prefect": hangs, "database": works}) as api:
         response = await api.client.get("/ready")
 

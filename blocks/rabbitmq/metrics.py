@@ -1,0 +1,30 @@
+"""Whether this process's connections to RabbitMQ are up, asked when somebody reads the metrics."""
+
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from blocks.rabbitmq.link import RabbitMQLink
+
+OPEN_LINKS: "WeakSet[RabbitMQLink]" = WeakSet()
+"""Those that are meant to be connected."""
+
+
+class _Connections(Collector):
+    def collect(self) -> list[Metric]:
+        up = GaugeMetricFamily(
+            "workflow_orchestrator_bus_connection_up",
+            "1 while every connection of this process for this purpose is up",
+            labels=["purpose"],
+        )
+        links = list(OPEN_LINKS)
+        for purpose in sorted({link.purpose for link in links}):
+            up.add_metric([purpose], all(link.is_connected for link in links if link.purpose == purpose))
+        return [up]
+
+
+REGISTRY.register(_Connections())
