@@ -7,6 +7,7 @@ from api import health
 from api.actor import provide_actor
 from api.approval_routes import approval_routes
 from api.authentication import authentication
+from api.cors import cors_config
 from api.dead_letters import dead_letter_routes
 from api.definitions import read_definition, reset_definition, set_definition
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
@@ -25,6 +26,7 @@ from api.jobs import list_jobs, trigger_job
 from api.metrics import metrics
 from api.openapi import openapi_config
 from api.permissions import check_role
+from api.rate_limit import rate_limit
 from api.request_observer import RequestObserver
 from api.request_spans import tracing_plugins
 from api.tenancy import provide_tenant_id
@@ -34,6 +36,7 @@ from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.readiness import Probes
+from blocks.server_settings import origins_of
 from blocks.settings import Settings
 
 
@@ -81,7 +84,8 @@ def create_app(
             "job_metrics": _given(JobMetrics(store)),
             "service": _given(settings.module.name),
         },
-        middleware=[authentication(settings.auth, store)],
+        middleware=[authentication(settings.auth, store), *rate_limit(settings.server.requests_per_minute)],
+        cors_config=cors_config(origins_of(settings.server)),
         guards=[check_role],
         plugins=tracing_plugins(),
         exception_handlers={Exception: answer_error},

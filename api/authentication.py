@@ -14,6 +14,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.types import ASGIApp
 
 from api.errors import CredentialInvalid, CredentialMissing, InvalidRequest, Problem, TenantMismatch, answer_of
+from api.failures import Failures
 from api.identity import USER_HEADER, Connection, Identity, header, roles_in
 from api.key_holders import KeyHolders
 from api.tenancy import tenant_in
@@ -29,31 +30,38 @@ logger = logging.getLogger(__name__)
 PUBLIC = {"exclude_from_auth": True}
 """Option of a route that needs no credential. OPTIONS needs none either: it tells what `/docs` tells."""
 
-Identify = Callable[[Headers], Awaitable[Identity]]
-"""Whose request it is. Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`."""
+Identify = Callable[[Headers, bool], Awaitable[Identity]]
+"""Whose request it is; when told to be wary, it looks up no API key that was not good before.
+
+Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
+"""
 
 
 def authentication(auth: Auth, store: RecordStore) -> DefineMiddleware:
     """The middleware for these settings."""
-    return DefineMiddleware(Authentication, identify=identification(auth, store))
+    # Litestar makes a middleware for every route; they count together.
+    return DefineMiddleware(
+        Authentication, identify=identification(auth, store), failures=Failures(auth.failures_per_minute)
+    )
 
 
 class Authentication(AbstractAuthenticationMiddleware):
     """After it, `connection.user` is the request's `Identity`, and `X-Tenant-ID` agrees with it."""
 
-    def __init__(self, app: ASGIApp, identify: Identify) -> None:
+    def __init__(self, app: ASGIApp, identify: Identify, failures: Failures) -> None:
         super().__init__(app)
-        self._identify = identify
+        self._identify, self._failures = identify, failures
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        address = connection.client.host if connection.client else ""
         try:
-            identity = await self._identify(connection.headers)
+            identity = await self._identify(connection.headers, self._failures.are_too_many(address))
             if tenant_in(connection.headers) != identity.tenant_id:
                 raise TenantMismatch
         except CredentialInvalid as error:
             # %r: the reason may quote what the caller sent.
             logger.info("A credential was refused: %r (request %s)", str(error), _request_id(connection))
-            raise refusal(connection, error) from None
+            raise refusal(connection, self._failures.counted(address, error)) from None
         except Exception as error:
             raise refusal(connection, error) from None
         return AuthenticationResult(user=identity, auth=None)
@@ -73,12 +81,12 @@ def identification(auth: Auth, store: RecordStore) -> Identify:
     tokens = Tokens(auth) if takes_tokens(auth) else None
     holders = KeyHolders(store) if API_KEY in modes_of(auth) else None
 
-    async def identify(headers: Headers) -> Identity:
+    async def identify(headers: Headers, wary: bool) -> Identity:
         credential = bearer(headers)
         if credential.startswith(api_keys.MARK):
             if holders is None:
                 raise CredentialInvalid("API keys are not accepted here")
-            return await holders.identity(credential)
+            return await holders.identity(credential, wary=wary)
         if tokens is None:
             raise CredentialInvalid("tokens are not accepted here")
         return await tokens.identity(credential)
@@ -98,7 +106,7 @@ def bearer(headers: Headers) -> str:
 
 
 def _believing(default_roles: frozenset[str]) -> Identify:
-    async def identify(headers: Headers) -> Identity:
+    async def identify(headers: Headers, wary: bool) -> Identity:
         roles = roles_in(headers)
         return Identity(tenant_in(headers), header(headers, USER_HEADER) or "", with_default(roles, default_roles))
 

@@ -6,7 +6,9 @@ who reads here. This page needs nothing but itself.
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -137,3 +139,10 @@ details { border-top: 1px solid var(--line); padding: .35rem 0 }
 summary { cursor: pointer }
 pre { background: var(--soft); padding: .75rem; overflow-x: auto; font-size: .85rem }
 """
+
+HEADERS = {
+    # Only this very style; no script, picture, form or frame at all.
+    "Content-Security-Policy": "default-src 'none'; "
+    f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+}

@@ -9,7 +9,13 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import ClientException, HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    TooManyRequestsException,
+)
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.documents import Document
@@ -36,6 +42,14 @@ class CredentialInvalid(Exception):
 
 class CredentialExpired(CredentialInvalid):
     """The credential was ours or the platform's, and its time is over."""
+
+
+class TooManyFailures(Exception):
+    """This address has shown too many credentials that are not valid; how many seconds it has to wait."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"come back in {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class TenantMismatch(Exception):
@@ -246,6 +260,12 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     VersionMissing: Answer(428, "PRECONDITION_REQUIRED", "If-Match must say which version is changed"),
     signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
+    TooManyRequestsException: Answer(
+        429, "RATE_LIMITED", "The tenant has made all requests it has in this minute", {"Retry-After": "60"}
+    ),
+    TooManyFailures: Answer(
+        429, "RATE_LIMITED", "Too many credentials from this address were not valid", {"Retry-After": "60"}
+    ),
     Throttled: Answer(
         429, "THROTTLED", "A part this needs is asked for too much; try again later", {"Retry-After": "1"}
     ),
@@ -319,7 +339,7 @@ def _problems(error: Exception) -> list[Problem]:
             return [Problem(field=error.field, message=error.problem, source="body")]
         case InvalidTrigger():
             return [Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")]
-        case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge():
+        case NotFoundException() | MethodNotAllowedException() | RequestEntityTooLarge() | TooManyRequestsException():
             return []
         case ClientException(extra=list(found)):
             return [_problem(item) for item in found]
@@ -339,8 +359,12 @@ def _problem(found: Mapping[str, str]) -> Problem:
 def _own_headers(error: Exception) -> Mapping[str, str]:
     """A refused method must say which ones are allowed, and who is throttled when to come back; the error knows."""
     match error:
+        case TooManyRequestsException(headers={"RateLimit-Reset": seconds}):
+            return {**(error.headers or {}), "Retry-After": seconds}
         case HTTPException():
             return error.headers or {}
+        case TooManyFailures():
+            return {"Retry-After": str(error.retry_after_seconds)}
         case Throttled():
             return {"Retry-After": str(max(1, ceil(error.retry_after_seconds)))}
         case _:

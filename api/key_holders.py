@@ -36,10 +36,13 @@ class KeyHolders:
         self._store = store
         self._known: dict[bytes, _Known] = {}
 
-    async def identity(self, key: str) -> Identity:
-        """Raises `CredentialInvalid`, `CredentialExpired`."""
+    async def identity(self, key: str, *, wary: bool = False) -> Identity:
+        """Raises `CredentialInvalid`, when wary for every key that this process has not found good before, too.
+
+        Raises `CredentialExpired`.
+        """
         try:
-            record = await self._record(key)
+            record = await self._record(key, wary)
             api_keys.check_live(record, utc_now())
         except api_keys.NoSuchKey as error:
             raise CredentialInvalid(str(error)) from None
@@ -47,11 +50,13 @@ class KeyHolders:
             raise CredentialExpired(str(error)) from None
         return Identity(record.tenant, record.name, frozenset(record.roles), record.acts_for_users)
 
-    async def _record(self, key: str) -> ApiKeyRecord:
+    async def _record(self, key: str, wary: bool) -> ApiKeyRecord:
         digest, now = sha256(key.encode()).digest(), monotonic()
         known = self._known.get(digest)
         if known and now < known.until:
             return known.record
+        if wary and known is None:
+            raise CredentialInvalid("a new key, and too many from this address were not valid: it was not looked up")
         self._known.pop(digest, None)
         stored = await api_keys.find_key(self._store, key)
         await self._note_use(stored)

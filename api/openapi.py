@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Example, SecurityScheme
 
 from api.authentication import PUBLIC
-from api.docs_page import DocsPage
+from api.docs_page import HEADERS, DocsPage
 from api.documents import Document
 from api.errors import (
     ANSWERS,
@@ -68,7 +68,12 @@ def openapi_config(module: Module) -> OpenAPIConfig:
         use_handler_docstrings=True,
         render_plugins=[DocsPage(path="/"), JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
         openapi_router=Router(
-            "/docs", route_handlers=[], include_in_schema=False, after_request=_refuse_unknown_page, opt=PUBLIC
+            "/docs",
+            route_handlers=[],
+            include_in_schema=False,
+            after_request=_refuse_unknown_page,
+            response_headers=HEADERS,
+            opt=PUBLIC,
         ),
     )
 

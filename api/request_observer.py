@@ -38,7 +38,9 @@ class RequestObserver:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS]
+                own = {name for name, _ in message["headers"]}
+                usual = [header for header in _USUAL if header[0] not in own]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS, *usual]
             await send(message)
 
         try:
@@ -50,6 +52,13 @@ class RequestObserver:
 _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),  # a tenant's data belongs in no cache on the way
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+# A page for people says itself what it shows and runs. TLS ends before us, so Strict-Transport-Security is said there.
+_USUAL = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
 )
 
 

@@ -5,7 +5,7 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.process_port import SignalFreeServer
 from blocks.readiness import Probes
+from blocks.server_settings import proxies_of
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
 
@@ -49,7 +50,8 @@ async def run_api(settings: Settings) -> None:
             _beside(_mirror_for_ever(settings, store, bus)),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
-            await _serve(create_app(settings, store, bus, flow_runs, probes=probes), listening)
+            app = create_app(settings, store, bus, flow_runs, probes=probes)
+            await _serve(app, listening, proxies_of(settings.server))
 
 
 @contextmanager
@@ -82,14 +84,15 @@ def readiness_probes(settings: Settings, store: RecordStore, bus: EventBus, flow
     }
 
 
-async def _serve(app: Litestar, listening: socket.socket) -> None:
+async def _serve(app: Litestar, listening: socket.socket, proxies: Sequence[str]) -> None:
     config = uvicorn.Config(
         app,
         access_log=False,  # the request observer writes that line
         log_config=None,
         log_level="error",  # anyone can make uvicorn warn, by sending nonsense
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         ws="none",
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,

@@ -26,6 +26,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+ZeroOrMore = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Module(_Section, frozen=True, kw_only=True):
@@ -36,6 +37,10 @@ class Module(_Section, frozen=True, kw_only=True):
 class Server(_Section, frozen=True, kw_only=True):
     host: str
     port: Port
+    requests_per_minute: ZeroOrMore
+    """Of one tenant, in one process; 0: no limit."""
+    trusted_proxies: str
+    allowed_origins: str
 
 
 class Auth(_Section, frozen=True, kw_only=True):
@@ -43,6 +48,8 @@ class Auth(_Section, frozen=True, kw_only=True):
 
     mode: str
     default_roles: str
+    failures_per_minute: AtLeastOne
+    """Credentials from one address that may be invalid; from then on, new API keys from it are not looked up."""
     jwt_secret: str
     jwt_jwks: str
     jwt_algorithms: str
@@ -292,8 +299,16 @@ def _check(settings: Settings) -> None:
         raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    _check_server(settings.server)
     _check_auth(settings.auth)
     _check_schedules(settings.batch_jobs)
+
+
+def _check_server(server: Server) -> None:
+    from blocks.server_settings import problem_of
+
+    if problem := problem_of(server):
+        raise BadSetting(problem)
 
 
 def _check_auth(auth: Auth) -> None:

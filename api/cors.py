@@ -1,0 +1,34 @@
+"""Which web pages may call the API from a browser: none, unless the operator names their origins."""
+
+from collections.abc import Sequence
+
+from litestar.config.cors import CORSConfig
+
+from api import etags, idempotency, tenancy
+from api.identity import ROLES_HEADER, USER_HEADER
+
+_SENT = ("Authorization", tenancy.HEADER, USER_HEADER, ROLES_HEADER, idempotency.HEADER, etags.HEADER, "If-None-Match")
+_READ = (
+    "Deprecation",
+    "ETag",
+    idempotency.REPLAYED_HEADER,
+    "Link",
+    "RateLimit-Limit",
+    "RateLimit-Policy",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-ID",
+)
+
+
+def cors_config(origins: Sequence[str]) -> CORSConfig | None:
+    """For these origins and no others; without cookies, as a page sends its credential itself."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[*_SENT, "X-Request-ID"],
+        expose_headers=list(_READ),
+    )
