@@ -71,7 +71,8 @@ async def list_approvals(
     counts = await _counts(store, tenant_id, where) if continuation is None else None
     where |= {"status": status} if status else {"status": "pending"} if overdue or mine else {}
     wanted = _wanted(actor if mine else None, utc_now() if overdue else None)
-    found, continuation = await _page(store, tenant_id, where, wanted, limit, continuation)
+    also = {"overdue": overdue, "mine": actor.id if mine else None}
+    found, continuation = await _page(store, tenant_id, where, also, wanted, limit, continuation)
     return ApprovalPage(approvals=[summary_of(one) for one in found], continuation=continuation, counts=counts)
 
 
@@ -152,13 +153,14 @@ async def _page(
     store: RecordStore,
     tenant_id: str,
     where: dict[str, Any],
+    also: dict[str, Any],
     wanted: Callable[[ApprovalRecord], bool],
     limit: int,
     continuation: str | None,
 ) -> tuple[list[ApprovalRecord], str | None]:
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):
-        page = await page_of(store, tenant_id, ApprovalRecord, where, limit=limit, continuation=continuation)
+        page = await page_of(store, tenant_id, ApprovalRecord, where, limit=limit, continuation=continuation, also=also)
         found = [stored.record for stored in page.items if wanted(stored.record)]
         continuation = page.continuation
         if found or continuation is None:

@@ -1,10 +1,12 @@
 """How the routes reach the records."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.cursors import Cursors
 from api.errors import InvalidRequest, Problem
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import Record
@@ -23,16 +25,28 @@ R = TypeVar("R", bound=Record)
 
 
 async def page_of(
-    store: RecordStore, tenant_id: str, kind: type[R], where: Where, *, limit: int, continuation: str | None
+    store: RecordStore,
+    tenant_id: str,
+    kind: type[R],
+    where: Where,
+    *,
+    limit: int,
+    continuation: str | None,
+    also: Mapping[str, Any] = {},
 ) -> Page[R]:
-    """A page of the tenant's records, newest first. Raises `InvalidRequest` for a continuation of another list."""
+    """A page of the tenant's records, newest first; `also` are the caller's conditions that the store does not know.
+
+    Raises `InvalidRequest` for a continuation of another list or of other conditions.
+    """
+    cursors = Cursors(tenant_id, kind, where, also)
     try:
-        return await store.query(tenant_id, kind, where, limit=limit, continuation=continuation)
+        page = await store.query(tenant_id, kind, where, limit=limit, continuation=cursors.place(continuation))
     except ValueError:
         if continuation is None:
             raise
-        problem = Problem(field="continuation", message="Not a continuation of this list", source="query")
-        raise InvalidRequest(problem) from None
+        message = "Not a continuation of this list with these filters"
+        raise InvalidRequest(Problem(field="continuation", message=message, source="query")) from None
+    return Page(page.items, cursors.given(page.continuation))
 
 
 async def find(store: RecordStore, tenant_id: str, kind: type[R], id: str, missing: type[NotFound]) -> R:

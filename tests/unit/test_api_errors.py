@@ -32,7 +32,11 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         ("subject=", {"field": "subject", "message": "Expected str of length >= 1", "source": "query"}),
         (
             "continuation=nonsense",
-            {"field": "continuation", "message": "Not a continuation of this list", "source": "query"},
+            {
+                "field": "continuation",
+                "message": "Not a continuation of this list with these filters",
+                "source": "query",
+            },
         ),
     ],
 )

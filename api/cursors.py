@@ -1,0 +1,47 @@
+"""`continuation`: where a page ended, good for the list and the filters it was given for, and for nothing else.
+
+What the store needs to go on stands behind a digest of the tenant, the list and the filters. The digest is against
+mix-ups and takes no secret, which several API processes would have to share: whoever forges one names a place in a list
+of its own, for the tenant always comes from the credential.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from blocks.contracts.records import Record
+from blocks.ports import Where
+from blocks.record_rules import tag
+
+_DIGEST_LENGTH = 16
+
+
+class Cursors(msgspec.Struct, frozen=True):
+    """The continuations of one list: of one tenant's records of a kind, as these conditions leave them."""
+
+    tenant_id: str
+    kind: type[Record]
+    where: Where
+    also: Mapping[str, Any]
+    """Conditions that are not the store's."""
+
+    def given(self, place: str | None) -> str | None:
+        """The continuation that leads to this place; None: the list ends here."""
+        return place and self._digest(place) + place
+
+    def place(self, continuation: str | None) -> str | None:
+        """Where the page begins; None: at the beginning. Raises `ValueError` for any other's."""
+        if continuation is None:
+            return None
+        place = continuation[_DIGEST_LENGTH:]
+        if continuation != self._digest(place) + place:
+            raise ValueError("this continuation belongs to another list, or to other filters")
+        return place
+
+    def _digest(self, place: str) -> str:
+        bound_to = (self.tenant_id, tag(self.kind), self.where, self.also, place)
+        digest = sha256(msgspec.json.encode(bound_to, order="deterministic")).digest()
+        return urlsafe_b64encode(digest).decode()[:_DIGEST_LENGTH]
