@@ -23,6 +23,7 @@ from api.executions import list_executions, read_execution
 from api.idempotency import idempotent
 from api.job_metrics import JobMetrics
 from api.jobs import list_jobs, trigger_job
+from api.keys import create_key, list_keys, revoke_key
 from api.metrics import metrics
 from api.openapi import openapi_config
 from api.permissions import check_role
@@ -30,6 +31,7 @@ from api.rate_limit import rate_limit
 from api.request_observer import RequestObserver
 from api.request_spans import tracing_plugins
 from api.tenancy import provide_tenant_id
+from api.usage import show_usage
 from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
 from api.workflows import list_workflows, read_workflow
 from blocks.contracts.envelope import MAX_EVENT_BYTES
@@ -66,6 +68,10 @@ def create_app(
             read_definition,
             set_definition,
             reset_definition,
+            show_usage,
+            list_keys,
+            create_key,
+            revoke_key,
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )

@@ -3,8 +3,7 @@
 from typing import Annotated
 
 from litestar import Response, delete, get, put
-from litestar.di import NamedDependency
-from litestar.params import JSONBody, PathParameter, SkipValidation
+from litestar.params import JSONBody, PathParameter
 
 from api.actor import Caller
 from api.definition_documents import DEFINITION, Definition, definition_of
@@ -12,18 +11,15 @@ from api.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, Pr
 from api.etags import IfMatch, etag_of, wanted_version
 from api.openapi import documented
 from api.parameters import header
-from api.records import Store
+from api.records import AllSettings, Store
 from api.tenancy import TenantId
 from blocks import definitions
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.records import WorkflowDefinition
 from blocks.dispatch_policy import read_policy
 from blocks.ports import RecordStore, Stale
-from blocks.settings import Settings
 
 WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One of: {', '.join(definitions.DEFINABLE)}")]
-
-AllSettings = SkipValidation[NamedDependency[Settings]]
 
 IfNoneMatch = Annotated[
     str | None, header("If-None-Match", "`*`: refused (412) if the tenant has a definition of its own.")

@@ -21,6 +21,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from api.documents import Document
 from api.request_observer import loggable_path
 from blocks import approval_changes, approval_decisions, dead_letters, signed_links
+from blocks.api_keys import LIVE_MAX, TooManyKeys
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.definition_rules import InvalidDefinition
@@ -135,6 +136,14 @@ class DeadLetterStranded(Exception):
     """The queue of the dead letter does not exist any more."""
 
 
+class KeyNotFound(NotFound):
+    """The tenant has no such API key."""
+
+
+class KeyExceedsItsMaker(Exception):
+    """The wanted API key may do what whoever asks for it may not."""
+
+
 class VersionMissing(Exception):
     """The request must say which version it changes."""
 
@@ -223,6 +232,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
     LinkForbids: Answer(403, "HITL_LINK_FORBIDS", "The link does not permit this outcome"),
     signed_links.LinkForged: Answer(404, "HITL_LINK_INVALID", "This is no link of ours"),
+    KeyExceedsItsMaker: Answer(403, "FORBIDDEN", "A key may do no more than the credential that makes it"),
     TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
     ExecutionNotFound: Answer(404, "EXECUTION_NOT_FOUND", "Execution not found"),
     WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
@@ -230,6 +240,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
     DeadLetterNotFound: Answer(404, "DEAD_LETTER_NOT_FOUND", "Dead letter not found"),
     WebhookNotFound: Answer(404, "WEBHOOK_NOT_FOUND", "Webhook not found"),
+    KeyNotFound: Answer(404, "KEY_NOT_FOUND", "API key not found"),
     NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
     MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
     ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
@@ -247,6 +258,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ),
     DeadLetterStranded: Answer(409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"),
     TooManyWebhooks: Answer(409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"),
+    TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", f"{LIVE_MAX} keys of this name are live: revoke one first"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from api.approval_documents import ApprovalHistory, ApprovalPage, approval_of
 from api.approval_documents import summary_of as approval_summary_of
 from api.bulk_documents import ManyResults, OneResult
@@ -11,12 +13,16 @@ from api.dead_letter_documents import summary_of as dead_letter_summary_of
 from api.dispatch_documents import Dispatch
 from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
+from api.key_documents import KeyList, key_of
+from api.key_documents import created_of as created_key_of
+from api.usage_documents import AcceptedExecutions, OpenWork, TenantLimits, Usage
 from api.webhook_documents import WebhookList, created_of, webhook_of
 from api.workflow_documents import RetryInitiated, WorkflowList, workflow_of
 from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
 from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
 from blocks.contracts.records import (
+    ApiKeyRecord,
     ApprovalRecord,
     ExecutionRecord,
     StepRecord,
@@ -175,6 +181,32 @@ _WEBHOOK = WebhookSubscription(
 WEBHOOK = webhook_of(_WEBHOOK)
 CREATED_WEBHOOK = created_of(_WEBHOOK)
 WEBHOOK_LIST = WebhookList(webhooks=[WEBHOOK])
+
+_API_KEY = ApiKeyRecord(
+    id="api-key:8c1f0a6b2d4e",
+    tenant_id=ids.SYSTEM_TENANT,
+    created_at=_BEGIN,
+    tenant=TENANT,
+    prefix="8c1f0a6b2d4e",
+    name="billing",
+    roles=["viewer"],
+    digest="",
+    expires_at=_BEGIN + timedelta(days=90),
+    last_used_at=_BEGIN + timedelta(minutes=20),
+)
+KEY_LIST = KeyList(keys=[key_of(_API_KEY)])
+CREATED_KEY = created_key_of(replace(_API_KEY, last_used_at=None), "wfo_8c1f0a6b2d4e_…")
+REVOKED_KEY = key_of(replace(_API_KEY, revoked_at=_BEGIN + timedelta(days=30)))
+
+USAGE = Usage(
+    at=_BEGIN,
+    accepted={
+        analysis.WORKFLOW: AcceptedExecutions(today=214, this_month=4711),
+        jobs.WORKFLOW: AcceptedExecutions(today=0, this_month=3),
+    },
+    now=OpenWork(pending=12, running=40, awaiting_approval=3, pending_approvals=3, dead_letters=0),
+    limits=TenantLimits(requests_per_minute=6000, running_max=200, weight=3, priority=1),
+)
 
 _REFUSED = b'{"id": "c4e1a7d2", "type": "integration.opportunity.updated", "data": {}}'
 _LETTER = DeadLetterRecord(

@@ -11,6 +11,7 @@ from api.errors import InvalidRequest, Problem
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import Record
 from blocks.ports import EventBus, FlowRuns, NotFound, Page, RecordStore, Where
+from blocks.settings import Settings
 
 Store = SkipValidation[NamedDependency[RecordStore]]
 """The record store, as a route's argument; it lives as long as the server."""
@@ -20,6 +21,9 @@ Bus = SkipValidation[NamedDependency[EventBus]]
 
 Engine = SkipValidation[NamedDependency[FlowRuns]]
 """Prefect's flow runs, likewise."""
+
+AllSettings = SkipValidation[NamedDependency[Settings]]
+"""The settings of this process, likewise."""
 
 R = TypeVar("R", bound=Record)
 

@@ -26,6 +26,9 @@ MARK = "wfo_"
 LIVE_MAX = 2
 """Keys of one name that may live at once: the old one and the new one, while their holder changes over."""
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$"  # in Python, $ alone would let a line break pass
+LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX = 90, 730
+
 _KEY = re.compile(r"wfo_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 _TRIES = 10
 

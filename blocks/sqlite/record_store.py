@@ -158,6 +158,7 @@ def _number(key: str) -> str:
 _INDEXED = (
     ("workflow_executions", "subject", 3),
     ("workflow_executions", "status", 100),
+    ("workflow_executions", "workflow", 5000),
     ("workflow_steps", "executionId", 4),
     ("hitl_approvals", "status", 100),
     ("hitl_approvals", "executionId", 1),

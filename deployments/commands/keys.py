@@ -46,9 +46,10 @@ def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool,
     import asyncio
     import re
 
+    from blocks.api_keys import NAME_PATTERN
     from deployments.api_keys import create_key
 
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+    if not re.fullmatch(NAME_PATTERN, name):
         raise click.BadParameter("use 1 to 100 letters, digits, '.', '_' or '-'.", param_hint="--name")
     key, record = asyncio.run(create_key(tenant, name, roles, acts_for_users=acts_for_users, days=days))
     click.echo(f"key      {key}")

@@ -12,11 +12,11 @@ from api.app import create_app
 from api.authentication import PUBLIC
 from blocks import dead_letters
 from blocks.contracts.dead_letters import DeadLetterRecord
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, WebhookSubscription
+from blocks.contracts.records import ApiKeyRecord, ApprovalRecord, ExecutionRecord, Record, WebhookSubscription
 from blocks.ports import RecordStore, Unavailable
 from blocks.settings import load_settings
 from tests.support.credentials import ENVIRONMENT
-from tests.support.factories import A_TENANT, a_dead_letter, a_webhook, an_approval, an_execution, new_id
+from tests.support.factories import A_TENANT, a_dead_letter, a_webhook, an_api_key, an_approval, an_execution, new_id
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.stores import FailingStore
 
@@ -54,7 +54,8 @@ class Route(msgspec.Struct, frozen=True):
 
     def with_id(self, id: str) -> str:
         """The path, about this record, with what else it needs."""
-        path = re.sub(r"{(\w+)}", lambda match: id if match[1] in RECORDS else OTHER_NAMES[match[1]], self.path)
+        name = id.removeprefix("api-key:")
+        path = re.sub(r"{(\w+)}", lambda match: name if match[1] in RECORDS else OTHER_NAMES[match[1]], self.path)
         return f"{path}?{QUERIES[self.name]}" if self.name in QUERIES else path
 
 
@@ -64,6 +65,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "approvalId": ApprovalRecord,
     "webhookId": WebhookSubscription,
     "letterId": DeadLetterRecord,
+    "prefix": ApiKeyRecord,
 }
 """Path parameters that name a record of the tenant."""
 
@@ -95,6 +97,7 @@ BODIES: Mapping[str, Any] = {
             "data": {"opportunityId": "opportunity-1"},
         }
     },
+    "POST /keys": {"name": "billing", "roles": ["viewer"]},
     "POST /webhooks": {"url": "https://hooks.customer.example/approvals"},
     "POST /hitl/approvals": {"subject": "a discount"},
     "POST /hitl/approvals/decisions": {
@@ -120,13 +123,14 @@ async def a_record(store: RecordStore, kind: type[Record], tenant_id: str) -> Re
         refused = a_dead_letter(id=event["id"], body=msgspec.json.encode(event))
         return (await dead_letters.keep(store, "a-queue", refused)).record
     record = FACTORIES[kind](tenant_id)
-    return (await store.create(tenant_id, record)).record
+    return (await store.create(record.tenant_id, record)).record
 
 
 FACTORIES: Mapping[type[Record], Callable[[str], Record]] = {
     ExecutionRecord: lambda tenant_id: an_execution(tenant_id=tenant_id),
     ApprovalRecord: lambda tenant_id: an_approval(tenant_id=tenant_id, execution_id=None),
     WebhookSubscription: lambda tenant_id: a_webhook(tenant_id=tenant_id),
+    ApiKeyRecord: lambda tenant_id: an_api_key(tenant=tenant_id),
 }
 
 

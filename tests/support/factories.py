@@ -1,6 +1,6 @@
 """Records as a test wants them: every field has a plausible value, the ones that matter are named by the test."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import (
+    ApiKeyRecord,
     ApprovalRecord,
     ExecutionRecord,
     MirrorRecord,
@@ -64,6 +65,23 @@ def a_step(**changes: Any) -> StepRecord:
         event_id=new_id(),
     )
     return replace(record, **changes)
+
+
+def an_api_key(**changes: Any) -> ApiKeyRecord:
+    """A live key of `A_TENANT` that nobody holds."""
+    prefix = uuid4().hex[:12]
+    key = ApiKeyRecord(
+        id=f"api-key:{prefix}",
+        tenant_id=SYSTEM_TENANT,
+        created_at=now(),
+        tenant=A_TENANT,
+        prefix=prefix,
+        name=prefix,
+        roles=["viewer"],
+        digest="0" * 64,
+        expires_at=now() + timedelta(days=1),
+    )
+    return replace(key, **changes)
 
 
 def an_approval(**changes: Any) -> ApprovalRecord:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, StepRecord
-from blocks.ports import NotAbove
+from blocks.ports import Between, NotAbove
 from blocks.record_pages import Listing
 from blocks.sqlite.record_store import SqliteRecordStore, _select
-from tests.support.factories import A_TENANT
+from tests.support.factories import A_TENANT, now
 
 DUE = {"settled_at": None, "next_at": NotAbove(1.0)}
 
@@ -23,6 +24,10 @@ DUE = {"settled_at": None, "next_at": NotAbove(1.0)}
         (ApprovalRecord, {"execution_id": "e"}, "hitl_approvals_by_executionId"),
         (ExecutionRecord, {"status": ("completed", "failed"), "announced_at": None}, "workflow_executions_unannounced"),
         (ExecutionRecord, {"workflow": "w", "subject": "o"}, "workflow_executions_by_subject"),
+        (ExecutionRecord, {"workflow": "w", "created_at": Between(since=now())}, "workflow_executions_by_workflow"),
+        (ExecutionRecord, {"status": "running"}, "workflow_executions_by_status"),
+        (ApprovalRecord, {"status": "pending"}, "hitl_approvals_by_status"),
+        (DeadLetterRecord, {"status": "waiting"}, "workflow_dead_letters_by_status"),
         (StepRecord, {"execution_id": ("e", "f")}, "workflow_steps_by_executionId"),
     ],
     ids=str,
