@@ -34,12 +34,20 @@ class LostRuns(Drift[FlowRunView]):
         roll = await workers.call()
         if workers.is_blind or not (roll.dead or monotonic() >= self._next_full_look):
             return []
-        self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
+        self._next_full_look = monotonic() + self._seconds_to_the_next_full_look(after_a_death=bool(roll.dead))
         at_work = await self._parts.flow_runs.list_runs(states=("pending", "running", "cancelling"))
         # Between two tries, a run is its worker's alone: no other picks it up.
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         settled_before = utc_now() - workers.lost_after
-        return [run for run in at_work if run.id not in roll.held and run.state_at < settled_before]
+        orphaned = roll.orphaned
+        return [
+            run for run in at_work if run.id in orphaned or (run.id not in roll.held and run.state_at < settled_before)
+        ]
+
+    def _seconds_to_the_next_full_look(self, *, after_a_death: bool) -> float:
+        """What the dead claimed after their last sign of life shows only when it has been silent for as long."""
+        interval = self._parts.settings.mirror.interval_seconds
+        return min(interval, self._parts.workers.lost_after.total_seconds()) if after_a_death else interval
 
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":

@@ -23,6 +23,11 @@ class Roll(msgspec.Struct, frozen=True):
         """The flow runs that a living worker holds."""
         return frozenset(run_id for worker in self.alive for run_id in worker.flow_run_ids)
 
+    @property
+    def orphaned(self) -> frozenset[str]:
+        """The flow runs that a dead worker held to its end, and no living one holds."""
+        return frozenset(run_id for worker in self.dead for run_id in worker.flow_run_ids) - self.held
+
 
 class Workers:
     """Calls the roll. After a time in which the store was away, nobody is judged until all had time to show up."""

@@ -264,6 +264,16 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
+async def test_what_a_dead_worker_held_runs_again_however_lately_it_began(scene: Scene) -> None:
+    await scene.a_worker("begun-just-now", silent_for=timedelta(minutes=1))
+    scene.prefect_knows(
+        a_flow_run(id="begun-just-now", state="running"), a_flow_run(id="somebody-elses", state="pending")
+    )
+
+    assert 1 == await LostRuns(scene.parts).look()
+    assert ["begun-just-now"] == scene.prefect.rescheduled
+
+
 async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(scene: Scene) -> None:
     execution = await scene.given(status="running", flow_run_id="lost")
     scene.prefect_knows(a_flow_run(id="lost", state="cancelling", state_at=LONG_AGO, execution_ids=[execution.id]))
