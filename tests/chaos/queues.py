@@ -7,7 +7,7 @@ from subprocess import SubprocessError
 
 from tests.chaos.system import ChaosSystem
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 
 
 class Unacknowledged:

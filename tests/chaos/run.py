@@ -209,7 +209,7 @@ class Run:
         """Of our own queues; the dead letters are counted one by one, and nobody here reads the batch jobs."""
         queues = [queue for queue in topology(self._system.settings) if "jobs" not in queue.name]
         names = [name for queue in [*queues, self._requests] for name in (queue.name, retry_queue(queue))]
-        for _ in range(20):  # the broker's own figures are up to five seconds old
+        for _ in range(20):  # the last messages may still be on their way
             left = await left_in(self._system, names)
             if not any(left.values()):
                 break
