@@ -18,8 +18,8 @@ import pytest
 _START_SECONDS = 120.0
 _CTL_SECONDS = 60.0
 
-# Erlang, sent to the broker; names become atoms because the client prints those as they are. A quorum queue's own figures
-# in `rabbit_amqqueue:info` are up to five seconds old, so its state machine is asked.
+# Erlang, sent to the broker; names become atoms because the client prints those as they are. What
+# `rabbit_amqqueue:info` says of a quorum queue is up to five seconds old, so its state machine is asked.
 _DEPTHS = """
 Of = fun(Queue, Count) -> {ok, {_, Number}, _} = ra:local_query(amqqueue:get_pid(Queue), Count), Number end,
 Told = fun(Queue) ->
