@@ -19,7 +19,7 @@ from api.identity import USER_HEADER, Connection, Identity, header, roles_in
 from api.key_holders import KeyHolders
 from api.tenancy import tenant_in
 from api.tokens import Tokens
-from blocks import api_keys
+from blocks import api_keys, log_context
 from blocks.auth_settings import API_KEY, GATEWAY, modes_of, takes_tokens, words
 from blocks.contracts.roles import with_default
 from blocks.ports import RecordStore
@@ -64,6 +64,7 @@ class Authentication(AbstractAuthenticationMiddleware):
             raise refusal(connection, self._failures.counted(address, error)) from None
         except Exception as error:
             raise refusal(connection, error) from None
+        log_context.add(tenant_id=identity.tenant_id)
         return AuthenticationResult(user=identity, auth=None)
 
 

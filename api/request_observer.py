@@ -10,6 +10,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http_metrics import HTTP_REQUEST_DURATION, HTTP_REQUESTS
+from blocks.contracts import traces
+from blocks.log_context import log_context
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +45,11 @@ class RequestObserver:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS, *usual]
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_marked)
-        finally:
-            _record(scope, status, perf_counter() - started)
+        with log_context(request_id=request_id.decode(), trace_id=_trace_id(scope)):
+            try:
+                await self._app(scope, receive, send_marked)
+            finally:
+                _record(scope, status, perf_counter() - started)
 
 
 _ALWAYS = (
@@ -66,6 +69,13 @@ def _request_id(scope: Any) -> bytes:
     """The caller's own id when it is fit for a log, or a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return given if SANE_REQUEST_ID.fullmatch(given) else str(uuid4()).encode()
+
+
+def _trace_id(scope: Any) -> str | None:
+    """The caller's trace, if it names one."""
+    given = next((value for name, value in scope["headers"] if name == traces.HEADER.encode()), b"")
+    context = traces.TraceContext.parse(given.decode("latin-1"))
+    return context.trace_id if context else None
 
 
 def loggable_path(scope: Any) -> str:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -192,6 +192,7 @@ class Settings(_Section, frozen=True, kw_only=True):
 
     data_dir: str
     log_level: str
+    log_format: Literal["text", "json"]
     module: Module
     server: Server
     auth: Auth

@@ -92,7 +92,11 @@ def main() -> None:
 
 
 def _fail(message: str, exit_code: int) -> None:
-    click.echo(f"error: {message}", err=True)
+    from blocks.redaction import redacted
+    from deployments.logs import tell_failure
+
+    if not tell_failure(message):
+        click.echo(f"error: {redacted(message)}", err=True)
     sys.exit(exit_code)
 
 

@@ -1,4 +1,5 @@
-"""`python -m deployments.embedded_prefect server start` is `prefect server start` on a SQLite that queues its writers.
+"""`python -m deployments.embedded_prefect server start` is `prefect server start` that logs as our processes do, on a
+SQLite that queues its writers; on another database, nothing differs.
 
 Prefect opens its transactions DEFERRED and reads before it writes. When another connection commits in between, SQLite
 refuses the write at once (SQLITE_BUSY_SNAPSHOT, no timeout applies), the server answers 503 and the client sleeps
@@ -6,9 +7,13 @@ refuses the write at once (SQLITE_BUSY_SNAPSHOT, no timeout applies), the server
 worker ran them, two cores: 95 refusals and 2 runs/s become none and 6 runs/s.
 """
 
+import logging
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, redirect_stdout
+from io import TextIOBase
 
+import uvicorn.config
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import set_database_config
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
@@ -33,7 +38,24 @@ def main() -> None:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):
         set_database_config(QueueingSqlite(url))
-    app()
+    uvicorn.config.LOGGING_CONFIG.update(formatters={}, handlers={}, loggers={})  # its records go to the root logger
+    with nullcontext() if sys.stdout.isatty() else redirect_stdout(LoggedLines()):
+        app()
+
+
+class LoggedLines(TextIOBase):
+    """Where Prefect's command line prints to: each line is a record in the log."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("prefect.console")
+        self._log.setLevel(logging.INFO)
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._begun = f"{self._begun}{text}".split("\n")
+        for line in filter(str.strip, lines):
+            self._log.info("%s", line.rstrip())
+        return len(text)
 
 
 if __name__ == "__main__":

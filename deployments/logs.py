@@ -1,25 +1,154 @@
-"""Logging of our processes: one line per record on stderr, other people's chatter only from WARNING on."""
+"""Logging of our processes: one line per record on stderr, as text or JSON, and no secret in any of them.
+
+Purpose: one format for our own records, Prefect's, uvicorn's and Litestar's; libraries' chatter only from WARNING on.
+Contract: redaction happens where a record is made, so every handler gets it, Prefect's that sends to its server, too.
+"""
 
 import logging
+import os
 import sys
+import threading
 import time
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal
+
+import msgspec
+
+from blocks import log_context, redaction
+from blocks.redaction import redacted
+from blocks.settings import Settings
+
+LogFormat = Literal["text", "json"]
 
 QUIET = ("aio_pika", "aiormq", "asyncio", "azure", "httpcore", "httpx", "prefect", "uvicorn", "websockets")
 """Libraries that tell what they do at INFO. What a flow logs through Prefect still reaches the Prefect UI."""
 
+log = logging.getLogger(__name__)
 
-def configure_logging(level: str, process_name: str) -> None:
-    """Records of this process go to stderr as: time, level, process, logger, message. Call it before importing Prefect,
-    which leaves a configured root logger alone."""
-    formatter = logging.Formatter(
-        f"%(asctime)s.%(msecs)03dZ %(levelname)-7s {process_name} %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
+
+def configure_logging(
+    level: str, process_name: str, log_format: LogFormat = "text", *, secrets: Iterable[str] = ()
+) -> None:
+    """Records of this process go to stderr, also those of errors that nobody caught; `secrets` are masked in them.
+
+    Call it before importing Prefect, which leaves a configured root logger alone.
+    """
+    mask_secrets(secrets)
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_is_ours_or_serious)
-    handler.setFormatter(formatter)
+    handler.setFormatter(JsonFormatter(process_name) if log_format == "json" else TextFormatter(process_name))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = _tell_uncaught_in_thread
+
+
+def configure_logging_of(settings: Settings, process_name: str) -> None:
+    """The same, as the settings say; their secrets are masked."""
+    secrets = redaction.secrets_of(settings)
+    configure_logging(settings.log_level, process_name, settings.log_format, secrets=secrets)
+
+
+def mask_secrets(secrets: Iterable[str] = ()) -> None:
+    """No record made from now on holds these, the secrets of the environment, or anything that looks like one."""
+    redaction.keep_secret([*secrets, *redaction.secrets_in_environment(os.environ)])
+    logging.setLogRecordFactory(RedactedRecord)
+
+
+class RedactedRecord(logging.LogRecord):
+    """A record without secrets, whoever formats it, and with what was being worked on when it was made."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.context = log_context.current()
+        if self.exc_info and self.exc_info[0]:
+            # A formatter that finds this makes none of its own.
+            self.exc_text = redacted("".join(traceback.format_exception(*self.exc_info)).rstrip())
+        if self.stack_info:
+            self.stack_info = redacted(self.stack_info)
+
+    def getMessage(self) -> str:  # noqa: N802 # the name of the base class
+        return redacted(super().getMessage())
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, process, logger, message; a traceback on the lines below."""
+
+    def __init__(self, process_name: str) -> None:
+        super().__init__(
+            f"%(asctime)s.%(msecs)03dZ %(levelname)-7s {process_name} %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
+        self.converter = time.gmtime
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # the name of the base class
+        record.message = on_one_line(record.message)
+        return super().formatMessage(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object: time, level, process, logger, message, what was worked on, the exception with its traceback."""
+
+    def __init__(self, process_name: str) -> None:
+        super().__init__()
+        self._process_name = process_name
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": _rfc3339(record.created),
+            "level": record.levelname,
+            "process": self._process_name,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "context", {}),
+        }
+        if record.exc_text or record.exc_info:
+            fields["exception"] = record.exc_text or redacted(self.formatException(record.exc_info))  # type: ignore[arg-type]
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        return msgspec.json.encode(fields).decode()
+
+
+def formatter_of_the_environment() -> logging.Formatter:
+    """For Prefect's server, which has no settings of ours; its records hold no secret either."""
+    mask_secrets()
+    return JsonFormatter("prefect") if os.environ.get("LOG_FORMAT") == "json" else TextFormatter("prefect")
+
+
+def on_one_line(message: str) -> str:
+    """The message with its line breaks spelled out: what somebody sends must not pass for a line of ours."""
+    return message.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n") if _BREAKS & {*message} else message
+
+
+_BREAKS = {"\r", "\n"}
+
+
+def tell_failure(message: str) -> bool:
+    """The process ends with this error, told as a record where records are JSON; False: nobody has told it yet."""
+    if not any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+        return False
+    log.critical("%s", message)
+    return True
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING or not record.name.startswith(QUIET)
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    log.critical("this process ends with an error that nobody caught", exc_info=(kind, error, trace))
+
+
+def _tell_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value and told.exc_type is not SystemExit:
+        name = told.thread.name if told.thread else "?"
+        exc_info = (told.exc_type, told.exc_value, told.exc_traceback)
+        log.error("thread %s ended with an error that nobody caught", name, exc_info=exc_info)

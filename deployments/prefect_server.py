@@ -20,6 +20,8 @@ from blocks.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
+LOGGING = Path(__file__).with_name("prefect_logging.yml")
+
 COMMAND = (sys.executable, "-m", "deployments.embedded_prefect", "server", "start")
 
 
@@ -65,6 +67,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_API_URL": api_url(settings),
         "PREFECT_SERVER_API_HOST": "127.0.0.1",  # Prefect's API knows no tenants and no users: never expose it
         "PREFECT_SERVER_API_PORT": str(settings.prefect.ui_port),
+        "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
+        "LOG_FORMAT": settings.log_format,
         "DO_NOT_TRACK": "1",
     }
 
@@ -74,6 +78,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
     return {
         "PREFECT_HOME": os.environ.get("PREFECT_HOME") or _home(settings),
         "PREFECT_API_URL": api_url(settings),
+        "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # a missing server is an error, not a reason to start another
         "DO_NOT_TRACK": "1",
     }

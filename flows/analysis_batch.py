@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from blocks import executions, fault_points
+from blocks import executions, fault_points, log_context
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections, traces
@@ -177,6 +177,8 @@ class AnalysisBatch:
 
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
         """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
+        # Each is concluded in a task of its own, and its log says so.
+        log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
         fault_points.reached("before-end")
         try:
             return await self._move_on_the_newest(analysis)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from blocks import signals
+from blocks import log_context, signals
 from blocks.contracts import rejections
 from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE, WORKFLOW
 from blocks.contracts.envelope import Event
@@ -25,6 +25,7 @@ async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventDat
     execution = await _execution_of(store, event)
     if execution is None:
         return "unmatched"
+    log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
     if execution.is_terminal:
         return "late"
     data = event.data

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from blocks import executions, fault_points
+from blocks import executions, fault_points, log_context
 from blocks.clock import utc_now
 from blocks.contracts import rejections
 from blocks.contracts.analysis import WORKFLOW
@@ -68,6 +68,7 @@ class Intake:
         execution = executions.new_execution(
             event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data), priority=_priority(event.data)
         )
+        log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
         fault_points.reached("before-record")
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
         async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):

@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from blocks import log_context
 from blocks.clock import utc_now
 from blocks.contracts import events, rejections, traces
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
-from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
+from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject, Retry, Verdict
 from listeners import metrics
 from listeners.answers import UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
@@ -32,11 +33,15 @@ class Router:
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""
-        message = delivery.message
+        with log_context.log_context():
+            return await self._judge(delivery.message)
+
+    async def _judge(self, message: Message) -> Verdict:
         try:
             event = decode_event(message.body, received_at=utc_now())
             if context := traces.TraceContext.parse(message.headers.get(traces.HEADER)):
                 event = msgspec.structs.replace(event, traceparent=str(context))
+            log_context.add(tenant_id=event.tenant_id, trace_id=context.trace_id if context else None)
             outcome = await EVENT_HANDLERS[type(event.data)](self, event, message.body)
         except UnknownEventType as unknown:
             metrics.event_became(unknown.event_type, "unhandled")

@@ -14,6 +14,7 @@ from blocks.contracts.envelope import Event, UnknownEventType, decode_event, enc
 from blocks.contracts.events import EventData
 from blocks.contracts.records import WebhookSubscription
 from blocks.contracts.rejections import Rejected
+from blocks.log_context import log_context
 from blocks.outgoing_http import DestinationRefused, NoAnswer, OutgoingHttp
 from blocks.ports import Accept, Delivery, EventBus, Message, NotFound, RecordStore, Reject, Retry, Verdict
 from blocks.topology import WEBHOOK_DUE
@@ -44,10 +45,11 @@ class Webhooks:
             return Accept()  # of the approvals' kind, and nobody can subscribe to it
         except Rejected as rejected:
             return Reject(rejected.code, rejected.reason)
-        if message.routing_key == WEBHOOK_DUE:
-            return await self._tell(event, message.body, message.headers.get(_SUBSCRIPTION, ""))
-        await self._spread(event)
-        return Accept()
+        with log_context(tenant_id=event.tenant_id):
+            if message.routing_key == WEBHOOK_DUE:
+                return await self._tell(event, message.body, message.headers.get(_SUBSCRIPTION, ""))
+            await self._spread(event)
+            return Accept()
 
     async def _spread(self, event: Event[EventData]) -> None:
         """One message per subscription, under ids that are the same when this is done again."""

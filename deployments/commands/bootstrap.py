@@ -18,11 +18,11 @@ def bootstrap() -> None:
     import asyncio
 
     from blocks.settings import load_settings
-    from deployments.logs import configure_logging
+    from deployments.logs import configure_logging_of
     from deployments.prefect_server import use_prefect
 
     settings = use_prefect(load_settings())
-    configure_logging(settings.log_level, "bootstrap")
+    configure_logging_of(settings, "bootstrap")
     from deployments.bootstrap import run_bootstrap
 
     for line in asyncio.run(run_bootstrap(settings)):

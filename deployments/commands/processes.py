@@ -118,10 +118,10 @@ def _run(name: str, work: "Callable[[Settings], Coroutine[None, None, None]]") -
     from blocks.settings import load_settings
     from blocks.tracing import tracing
     from deployments.local.stop_signals import until_stopped
-    from deployments.logs import configure_logging
+    from deployments.logs import configure_logging_of
     from deployments.prefect_server import use_prefect
 
     settings = use_prefect(load_settings())
-    configure_logging(settings.log_level, name)
+    configure_logging_of(settings, name)
     with tracing(settings.tracing, name):
         asyncio.run(until_stopped(work(settings)))

@@ -18,7 +18,7 @@ RESTARTS_MAX = 5
 STEADY_SECONDS = 60.0
 PAUSE_MAX_SECONDS = 15.0
 
-SERIOUS = re.compile(r"^.{0,40}\b(WARNING|ERROR|CRITICAL)\b")
+SERIOUS = re.compile(r"^.{0,50}\b(WARNING|ERROR|CRITICAL)\b")
 """A log line a person should see: our own format, Prefect's and uvicorn's all name the level near the start."""
 
 

@@ -29,6 +29,7 @@ from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from blocks.clock import utc_now
+from blocks.log_context import log_context
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.prefect_clock import going_by_the_server
 from blocks.process_port import ProcessPort
@@ -37,7 +38,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sign_of_life import SignOfLife
 from blocks.signals import FLOW_RUNS_SCHEDULED, MIRROR_HINT
-from deployments.logs import configure_logging
+from deployments.logs import configure_logging_of
 from deployments.worker.active_runs import ActiveRuns
 from deployments.worker.chores import repeat
 from deployments.worker.deployed_flows import DeployedFlows
@@ -204,7 +205,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         """The run has been carried out, or left to others; its slot is free again."""
         try:
             if engine := await self._engine_for(flow_run):
-                with self.active_runs.holding(flow_run, engine):
+                with self.active_runs.holding(flow_run, engine), log_context(**_known_of(flow_run)):
                     await self._claim_and_carry_out(engine, flow_run)
         finally:
             self._free_the_slot_of(flow_run)
@@ -287,8 +288,17 @@ def main() -> None:
     parser.add_argument("--pool", default=settings.prefect.work_pool, help="work pool to serve (%(default)s)")
     parser.add_argument("--limit", type=int, help="most flow runs at once (no limit)")
     arguments = parser.parse_args()
-    configure_logging(settings.log_level, "worker")
+    configure_logging_of(settings, "worker")
     asyncio.run(run_worker(settings, pool=arguments.pool, limit=arguments.limit))
+
+
+def _known_of(flow_run: FlowRun) -> dict[str, str]:
+    """What the log says of everything that the run does; of several executions, each tells its own id."""
+    known = {"flow_run_id": str(flow_run.id), "tenant_id": flow_run.parameters.get("tenant_id")}
+    match flow_run.parameters.get("execution_ids"):
+        case [str(only)]:
+            known["execution_id"] = only
+    return {name: value for name, value in known.items() if isinstance(value, str)}
 
 
 async def _close_what_flows_opened() -> None:

@@ -26,8 +26,8 @@ def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
 def test_prefect_knows_every_server_setting() -> None:
     """A name that Prefect does not know would change nothing, silently."""
     unknown = [name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)]
-    # Prefect reads these two from the environment where it uses them; they are no settings.
-    assert ["PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+    # The first is ours; the others Prefect reads from the environment where it uses them, they are no settings.
+    assert ["LOG_FORMAT", "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
 
 
 def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
