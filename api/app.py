@@ -16,7 +16,6 @@ from api.execution_actions import (
     cancel_execution,
     rerun_execution,
     retry_execution,
-    retry_workflow,
     start_execution,
 )
 from api.executions import list_executions, read_execution
@@ -33,7 +32,7 @@ from api.request_spans import tracing_plugins
 from api.tenancy import provide_tenant_id
 from api.usage import show_usage
 from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
-from api.workflows import list_workflows, read_workflow
+from api.workflow_routes import workflow_routes
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
@@ -52,9 +51,7 @@ def create_app(
             list_executions,
             read_execution,
             idempotent(store, start_execution, cancel_execution, retry_execution, rerun_execution),
-            list_workflows,
-            read_workflow,
-            idempotent(store, retry_workflow),
+            workflow_routes(store),
             list_jobs,
             idempotent(store, trigger_job),
             read_dispatch,

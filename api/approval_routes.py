@@ -1,7 +1,10 @@
-"""Where approvals are served: under `/api/v1` as the platform's gateway maps it, `/api`, and bare."""
+"""Where approvals are served: under `/api/v1` as the platform's gateway maps it; for older clients `/api` and bare."""
+
+from collections.abc import Sequence
 
 from litestar import Router
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 
 from api.actor import provide_actor
 from api.approval_actions import claim, delegate, extend, release, remind, withdraw
@@ -11,11 +14,15 @@ from api.approval_links import make_link, show_link, use_link
 from api.approval_page import decide_on_page, show_page
 from api.approvals import create_approval, list_approvals, read_approval, read_history
 from api.authentication import PUBLIC
+from api.deprecation import Deprecation, deprecated
 from api.idempotency import idempotent
 from api.tenancy import provide_tenant_id
 from blocks.ports import RecordStore
 
+Handlers = Sequence[HTTPRouteHandler]
+
 PREFIXES = ("/api/v1", "/api", "/")
+"""All but the first are deprecated."""
 
 READING = (list_approvals, read_approval, read_history)
 CHANGING = (
@@ -39,27 +46,39 @@ THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
 
 def approval_routes(store: RecordStore) -> list[Router]:
     """The same routes, once per prefix."""
+    main, *older = PREFIXES
     return [
-        router
-        for prefix in PREFIXES
-        for router in (
-            _for_users(prefix, store),
-            Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC, security=[{}]),
-        )
+        _for_users(main, store, READING, CHANGING),
+        _through_links(main, THROUGH_LINKS),
+        *(
+            router
+            for prefix in older
+            for router in (
+                _for_users(prefix, store, deprecated(*READING), deprecated(*CHANGING), _instead_of(prefix)),
+                _through_links(prefix, deprecated(*THROUGH_LINKS), _instead_of(prefix)),
+            )
+        ),
     ]
 
 
-def _for_users(prefix: str, store: RecordStore) -> Router:
+def _instead_of(prefix: str) -> Deprecation:
+    return Deprecation(lambda path: PREFIXES[0] + path.removeprefix(prefix.rstrip("/")))
+
+
+def _for_users(
+    prefix: str, store: RecordStore, reading: Handlers, changing: Handlers, *middleware: Deprecation
+) -> Router:
     return Router(
         prefix,
-        route_handlers=[*READING, idempotent(store, *CHANGING)],
+        route_handlers=[*reading, idempotent(store, *changing)],
         dependencies={
             "tenant_id": Provide(provide_tenant_id),
             "actor": Provide(provide_actor),
             "approval": Provide(provide_approval),
         },
+        middleware=middleware,
     )
 
 
-def _through_links(prefix: str) -> Router:
-    return Router(prefix, route_handlers=THROUGH_LINKS, opt=PUBLIC, security=[{}])
+def _through_links(prefix: str, handlers: Handlers, *middleware: Deprecation) -> Router:
+    return Router(prefix, route_handlers=handlers, opt=PUBLIC, security=[{}], middleware=middleware)

@@ -60,7 +60,7 @@ def _section(method: str, path: str, operation: JsonObject) -> str:
 <section id="{_anchor(method, path)}">
 <h2>{_title(method, path)}</h2>
 <h3>{escape(operation["summary"])}</h3>
-{_role(method, path)}
+{_role(method, path)}{_DEPRECATED if operation.get("deprecated") else ""}
 {_paragraphs(operation.get("description", ""))}
 {_parameters(operation.get("parameters", []))}
 {"".join(_response(status, response) for status, response in operation["responses"].items())}
@@ -124,6 +124,8 @@ def _text(text: str) -> str:
     """Our descriptions use one mark only: backticks around code."""
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
+
+_DEPRECATED = "<p>Deprecated: kept for older clients.</p>"
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881 }

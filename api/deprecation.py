@@ -1,0 +1,56 @@
+"""Routes that are kept for older clients: they say so, in the document and in every answer, and where to go instead.
+
+There is no `Sunset` header (RFC 8594) because no day is set on which they end.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from datetime import UTC, datetime
+from typing import Self
+from urllib.parse import quote
+
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.handlers import HTTPRouteHandler
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+SINCE = datetime(2026, 11, 21, tzinfo=UTC)
+
+Successor = Callable[[str], str]
+"""The path of the route that answers instead, from the path that was asked for."""
+
+
+def deprecated(*route_handlers: HTTPRouteHandler) -> list[HTTPRouteHandler]:
+    """These routes, as the document marks them; a router around them has the middleware that marks their answers."""
+    return [_marked(handler) for handler in route_handlers]
+
+
+class Deprecation(ASGIMiddleware):
+    """Adds `Deprecation` (RFC 9745) and `Link` to what the routes answer, errors included."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, successor: Successor) -> None:
+        self._successor = successor
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self  # Litestar copies the routers that it nests
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        links = f'<{quote(self._successor(scope["path"]))}>; rel="successor-version", </docs>; rel="deprecation"'
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableScopeHeaders.from_message(message)
+                headers["Deprecation"] = f"@{SINCE.timestamp():.0f}"
+                headers["Link"] = links
+            await send(message)
+
+        await next_app(scope, receive, send_marked)
+
+
+def _marked(handler: HTTPRouteHandler) -> HTTPRouteHandler:
+    marked = copy(handler)
+    marked.deprecated = True
+    return marked
