@@ -121,5 +121,5 @@ lock: setup ## Write the locks anew from pyproject.toml (ARGS=--upgrade takes th
 
 .PHONY: clean
 clean: ## Remove what setup and tests made; the stack's data in .orchestrator stays
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build tests/support/cosmos_emulator/node_modules
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis dist build tests/support/cosmos_emulator/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

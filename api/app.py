@@ -25,6 +25,8 @@ from api.jobs import list_jobs, trigger_job
 from api.keys import create_key, list_keys, revoke_key
 from api.metrics import metrics
 from api.openapi import openapi_config
+from api.options import AllowEveryMethod
+from api.parameters import refuse_null
 from api.permissions import check_role
 from api.rate_limit import rate_limit
 from api.request_observer import RequestObserver
@@ -87,9 +89,13 @@ def create_app(
             "job_metrics": _given(JobMetrics(store)),
             "service": _given(settings.module.name),
         },
-        middleware=[authentication(settings.auth, store), *rate_limit(settings.server.requests_per_minute)],
+        middleware=[
+            AllowEveryMethod(),
+            authentication(settings.auth, store),
+            *rate_limit(settings.server.requests_per_minute),
+        ],
         cors_config=cors_config(origins_of(settings.server)),
-        guards=[check_role],
+        guards=[check_role, refuse_null],
         plugins=tracing_plugins(),
         exception_handlers={Exception: answer_error},
         request_max_body_size=MAX_EVENT_BYTES,

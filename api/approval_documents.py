@@ -102,14 +102,17 @@ class NewApproval(Document, frozen=True, kw_only=True):
     recipient_id: Text | None = None
     correlation_id: Text | None = None
     form_schema: JsonObject | None = None
-    options: Annotated[tuple[Outcome, ...], msgspec.Meta(min_length=1)] = OUTCOMES
+    # Lists: of a limited tuple, Litestar's document says that anything may be in it.
+    options: Annotated[list[Outcome], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(OUTCOMES)
+    )
     policy: ApprovalPolicy = ApprovalPolicy()
     due_at: Moment | None = None
     expires_at: Moment | None = None
     on_expiry: OnExpiry = "fail"
     on_reject: OnReject = "fail"
-    reminders: Annotated[tuple[Moment, ...], msgspec.Meta(max_length=50)] = ()
-    escalations: Annotated[tuple[Escalation, ...], msgspec.Meta(max_length=50)] = ()
+    reminders: Annotated[list[Moment], msgspec.Meta(max_length=50)] = msgspec.field(default_factory=list)
+    escalations: Annotated[list[Escalation], msgspec.Meta(max_length=50)] = msgspec.field(default_factory=list)
 
 
 class Verdict(Document, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.actor import Caller
@@ -23,7 +24,7 @@ from api.records import Bus, Engine, Store, find
 from api.tenancy import TenantId
 from blocks import approvals, signed_links
 from blocks.approval_changes import linked
-from blocks.approval_decisions import LinkUsed, NotAnApprover, SelfApproval, Vote
+from blocks.approval_decisions import AlreadyDecided, Expired, LinkUsed, NotAnApprover, SelfApproval, Vote
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
@@ -43,7 +44,18 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
     status_code=201,
     summary="Make a link",
     tags=["Approvals"],
-    responses=documented(LINK, ApprovalNotFound, NotAnApprover, SelfApproval, NotThisUser, LinksDisabled, status=201),
+    responses=documented(
+        LINK,
+        ApprovalNotFound,
+        NotAnApprover,
+        SelfApproval,
+        NotThisUser,
+        AlreadyDecided,
+        Expired,
+        LinksDisabled,
+        RequestEntityTooLarge,
+        status=201,
+    ),
 )
 async def make_link(
     store: Store,

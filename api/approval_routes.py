@@ -25,6 +25,8 @@ PREFIXES = ("/api/v1", "/api", "/")
 """All but the first are deprecated."""
 
 READING = (list_approvals, read_approval, read_history)
+MAKING_LINKS = (make_link,)
+"""Not `idempotent`: no answer that holds a link is kept."""
 CHANGING = (
     create_approval,
     approve,
@@ -37,7 +39,6 @@ CHANGING = (
     remind,
     extend,
     withdraw,
-    make_link,
 )
 
 THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
@@ -48,13 +49,15 @@ def approval_routes(store: RecordStore) -> list[Router]:
     """The same routes, once per prefix."""
     main, *older = PREFIXES
     return [
-        _for_users(main, store, READING, CHANGING),
+        _for_users(main, store, READING + MAKING_LINKS, CHANGING),
         _through_links(main, THROUGH_LINKS),
         *(
             router
             for prefix in older
             for router in (
-                _for_users(prefix, store, deprecated(*READING), deprecated(*CHANGING), _instead_of(prefix)),
+                _for_users(
+                    prefix, store, deprecated(*READING, *MAKING_LINKS), deprecated(*CHANGING), _instead_of(prefix)
+                ),
                 _through_links(prefix, deprecated(*THROUGH_LINKS), _instead_of(prefix)),
             )
         ),
@@ -66,11 +69,11 @@ def _instead_of(prefix: str) -> Deprecation:
 
 
 def _for_users(
-    prefix: str, store: RecordStore, reading: Handlers, changing: Handlers, *middleware: Deprecation
+    prefix: str, store: RecordStore, others: Handlers, changing: Handlers, *middleware: Deprecation
 ) -> Router:
     return Router(
         prefix,
-        route_handlers=[*reading, idempotent(store, *changing)],
+        route_handlers=[*others, idempotent(store, *changing)],
         dependencies={
             "tenant_id": Provide(provide_tenant_id),
             "actor": Provide(provide_actor),

@@ -211,7 +211,7 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
         summary=data.summary,
         context=data.context or {},
         form_schema=data.form_schema,
-        options=data.options,
+        options=tuple(data.options),
         policy=data.policy,
         due_at=data.due_at,
         expires_at=data.expires_at,

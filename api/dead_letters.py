@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.di import Provide
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from api import examples
@@ -108,7 +109,14 @@ async def read_dead_letter(store: Store, tenant_id: TenantId, letter_id: LetterP
     "/dead-letters/{letterId:str}",
     summary="Edit a dead letter",
     tags=["Dead letters"],
-    responses=documented(examples.DEAD_LETTER, DeadLetterNotFound, LetterSettled, DeadLetterChanged, VersionMissing),
+    responses=documented(
+        examples.DEAD_LETTER,
+        DeadLetterNotFound,
+        LetterSettled,
+        DeadLetterChanged,
+        VersionMissing,
+        RequestEntityTooLarge,
+    ),
 )
 async def edit_dead_letter(
     store: Store,

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from litestar import Response, delete, get, put
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 
 from api.actor import Caller
@@ -22,7 +23,8 @@ from blocks.ports import RecordStore, Stale
 WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One of: {', '.join(definitions.DEFINABLE)}")]
 
 IfNoneMatch = Annotated[
-    str | None, header("If-None-Match", "`*`: refused (412) if the tenant has a definition of its own.")
+    str | None,
+    header("If-None-Match", "`*`: refused (412) if the tenant has a definition of its own.", pattern=r"^\*$"),
 ]
 
 _TAGS = ["Definitions"]
@@ -46,7 +48,7 @@ async def read_definition(
     "/definitions/{workflow:str}",
     summary="Set a definition",
     tags=_TAGS,
-    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged),
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge),
 )
 async def set_definition(
     store: Store,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import delete, get, patch, put
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 from msgspec.structs import replace
 
@@ -28,7 +29,12 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
     return dispatch_of(await read_policy(store))
 
 
-@patch("/dispatch", summary="Change limits", tags=["Dispatch"], responses=documented(DISPATCH, NotForTenants))
+@patch(
+    "/dispatch",
+    summary="Change limits",
+    tags=["Dispatch"],
+    responses=documented(DISPATCH, NotForTenants, RequestEntityTooLarge),
+)
 async def change_limits(store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]) -> Dispatch:
     """The limits are in force in every dispatcher, within a second."""
     _platform_only(tenant_id)
@@ -40,7 +46,7 @@ async def change_limits(store: Store, bus: Bus, tenant_id: TenantId, data: JSONB
     "/dispatch/tenants/{tenantId:str}",
     summary="Set a tenant's share",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, TenantNotFound),
+    responses=documented(DISPATCH, NotForTenants, TenantNotFound, RequestEntityTooLarge),
 )
 async def set_share(
     store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, data: JSONBody[TenantShare]

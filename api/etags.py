@@ -8,9 +8,15 @@ from api.parameters import header
 
 HEADER = "If-Match"
 
+_ETAG = re.compile(r'^(\*|(W/)?"[^"]*"|[0-9]{1,9})$')
+
 IfMatch = Annotated[
     str | None,
-    header(HEADER, 'The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has changed since.'),
+    header(
+        HEADER,
+        'The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has changed since.',
+        pattern=_ETAG.pattern,
+    ),
 ]
 
 
@@ -22,9 +28,8 @@ def wanted_version(if_match: str | None) -> int | None:
     """The version that the request insists on; None: it insists on none. Raises `InvalidRequest`."""
     if if_match is None or if_match.strip() == "*":
         return None
-    match = re.fullmatch(r'(?:W/)?"?(\d{1,9})"?', if_match.strip())
-    if match is None:
-        if re.fullmatch(r'(?:W/)?"[^"]*"', if_match.strip()):
-            return -1  # an ETag, but none of ours: it cannot match
+    if not _ETAG.fullmatch(if_match.strip()):
         raise InvalidRequest(Problem(field=HEADER, message="is not an ETag", source="header"))
-    return int(match[1])
+    version = if_match.strip().removeprefix("W/").strip('"')
+    # An ETag, but none of ours, cannot match.
+    return int(version) if re.fullmatch("[0-9]{1,9}", version) else -1

@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import Any, Self
 
 from litestar import Request, Router
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.params import HeaderParameter
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
-KEY_ERRORS = (KeyInUse, IdempotencyMismatch)
+KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge)
 
 HOLD = timedelta(seconds=60)
 """A request that has not been answered for so long was lost with its process: the next one of its key runs."""
@@ -72,7 +73,7 @@ class Idempotency(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request: Request[Any, Any, Any] = Request(scope, receive)
-        if HEADER in request.headers:
+        if HEADER in request.headers and request.method == HttpMethod.POST:
             # Guards come after middleware; who may not make a request may not have its answer either.
             await scope["route_handler"].authorize_connection(request)
             await self._answer_once(await _wanted(request), scope, receive, send, next_app)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from litestar import Request, delete, get, post
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 
 from api import examples
@@ -32,7 +33,9 @@ async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
     "/keys",
     summary="Make an API key",
     tags=_TAGS,
-    responses=documented(examples.CREATED_KEY, KeyExceedsItsMaker, api_keys.TooManyKeys, status=201),
+    responses=documented(
+        examples.CREATED_KEY, KeyExceedsItsMaker, api_keys.TooManyKeys, RequestEntityTooLarge, status=201
+    ),
 )
 async def create_key(
     request: Request[Identity, Any, Any], store: Store, tenant_id: TenantId, data: JSONBody[NewKey]

@@ -15,7 +15,9 @@ class NewLink(Document, frozen=True, kw_only=True):
     """For whom the link is, and what they may say; it expires with the approval, or after seven days."""
 
     recipient: Text
-    outcomes: Annotated[tuple[Outcome, ...], msgspec.Meta(min_length=1)] = OUTCOMES
+    outcomes: Annotated[list[Outcome], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(OUTCOMES)
+    )
     expires_at: Moment | None = None
 
 

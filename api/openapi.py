@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from litestar import MediaType, Response, Router
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import NotFoundException, TooManyRequestsException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Example, SecurityScheme
@@ -26,6 +26,7 @@ from api.errors import (
     TenantMalformed,
     TenantMismatch,
     TenantMissing,
+    TooManyFailures,
     envelope,
 )
 from blocks.ports import Throttled, Unavailable
@@ -52,6 +53,8 @@ TENANT_ROUTE_ERRORS = (
     TenantMismatch,
     TenantMalformed,
     RoleMissing,
+    TooManyRequestsException,
+    TooManyFailures,
     Throttled,
     Unavailable,
 )

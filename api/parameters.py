@@ -2,8 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, QueryParameter
+
+from api.errors import InvalidRequest, Problem
+
+_NOT_TEXT = ("status", "createdAfter", "createdBefore")
 
 
 def text(description: str, *, name: str | None = None, max_length: int = 200) -> QueryParameter:
@@ -17,13 +24,13 @@ def text(description: str, *, name: str | None = None, max_length: int = 200) ->
     )
 
 
-def header(name: str, description: str, *, max_length: int = 200) -> HeaderParameter:
-    """A text in a header."""
+def header(name: str, description: str, *, max_length: int = 200, pattern: str | None = None) -> HeaderParameter:
+    """A text in a header; the pattern is for the document, its message is the caller's."""
     return HeaderParameter(
         name=name,
         description=description,
         max_length=max_length,
-        schema_extra={"one_of": None, "type": "string"},
+        schema_extra={"one_of": None, "type": "string", "pattern": pattern},
     )
 
 
@@ -37,6 +44,18 @@ def moment(name: str, description: str) -> QueryParameter:
 def in_utc(moment: datetime | None) -> datetime | None:
     """The moment; one that came without a time zone is taken for UTC."""
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def refuse_null(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """The guard of every route: `null` is no status and no moment. Litestar would take it for none, and filter nothing.
+
+    Raises `InvalidRequest`.
+    """
+    if b"=null" not in connection.scope["query_string"]:
+        return
+    for name in _NOT_TEXT:
+        if "null" in connection.query_params.getall(name, []):
+            raise InvalidRequest(Problem(field=name, message="null is no value here: leave it out", source="query"))
 
 
 def one_of(values: Sequence[str], description: str) -> QueryParameter:

@@ -146,6 +146,28 @@ async def test_a_body_that_is_not_json_is_refused(api: Api) -> None:
     assert (400, "VALIDATION_ERROR") == (response.status_code, response.json()["error"]["code"])
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/executions", "GET, OPTIONS, POST"),
+        ("/api/v1/dispatch", "GET, OPTIONS, PATCH"),
+        ("/api/v1/hitl/approvals/decisions", "OPTIONS, POST"),
+    ],
+)
+async def test_options_names_every_method_of_the_path(api: Api, path: str, methods: str) -> None:
+    response = await api.client.options(path, headers={"Idempotency-Key": "none is kept"})
+
+    assert (204, methods) == (response.status_code, response.headers["allow"])
+
+
+@pytest.mark.parametrize("parameter", ["status", "createdAfter", "createdBefore"])
+async def test_the_word_null_is_no_filter(api: Api, parameter: str) -> None:
+    response = await api.get(f"/api/v1/executions?{parameter}=null")
+
+    assert (400, parameter) == (response.status_code, response.json()["error"]["details"][0]["field"])
+    assert 200 == (await api.get("/api/v1/executions?subject=null")).status_code
+
+
 async def test_an_error_is_json_whatever_the_caller_accepts(api: Api) -> None:
     response = await api.client.get("/nope", headers={"accept": "text/html"})
 

@@ -81,6 +81,21 @@ async def test_every_post_takes_an_idempotency_key(document: JsonObject) -> None
         assert {"409", "422"} <= operation["responses"].keys()
 
 
+async def test_every_route_that_takes_a_body_says_that_it_may_be_too_large(document: JsonObject) -> None:
+    assert [] == [
+        (path, method)
+        for path, method, operation in operations(document)
+        if method in ("post", "put", "patch") and "413" not in operation["responses"]
+    ]
+
+
+async def test_every_route_of_a_tenant_documents_both_limits_and_the_throttled_database(document: JsonObject) -> None:
+    for path, _, operation in operations(document):
+        if path.startswith("/api/v1"):
+            examples = operation["responses"]["429"]["content"]["application/json"]["examples"].values()
+            assert {"RATE_LIMITED", "THROTTLED"} == {example["value"]["error"]["code"] for example in examples}
+
+
 async def test_every_response_has_an_example_that_its_schema_accepts(document: JsonObject) -> None:
     for path, _, operation in operations(document):
         for status, response in operation["responses"].items():

@@ -351,6 +351,17 @@ async def test_whoever_may_not_decide_is_shown_no_form(api: Api) -> None:
         assert (200, 0, True) == (page.status_code, page.text.count("<form"), why in text_of(page))
 
 
+async def test_no_link_is_kept_for_a_repetition(api: Api) -> None:
+    await api.holds(approval := an_approval(execution_id=None))
+    headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann", "Idempotency-Key": "once"}
+    path = f"/api/v1/hitl/approvals/{approval.id}/links"
+
+    first, second = [await api.client.post(path, json={"recipient": "ann"}, headers=headers) for _ in range(2)]
+
+    assert (201, 201) == (first.status_code, second.status_code)
+    assert first.json()["token"] != second.json()["token"]
+
+
 async def test_a_new_link_says_where_its_page_is(api: Api) -> None:
     await api.holds(approval := an_approval())
     named = {"X-Tenant-ID": A_TENANT, "X-User-ID": "cy"}
