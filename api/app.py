@@ -6,6 +6,8 @@ from litestar.di import Provide
 from api import health
 from api.actor import provide_actor
 from api.approval_routes import approval_routes
+from api.audit import list_audit_entries
+from api.auditing import Auditing
 from api.authentication import authentication
 from api.cors import cors_config
 from api.dead_letters import dead_letter_routes
@@ -47,6 +49,7 @@ def create_app(
     settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns, *, probes: Probes
 ) -> Litestar:
     """The application over an open store, bus and engine, which must outlive it; `/ready` asks the probes."""
+    auditing = Auditing(store, settings.approvals.link_secret)
     tenant_routes = Router(
         "/api/v1",
         route_handlers=[
@@ -71,13 +74,14 @@ def create_app(
             list_keys,
             create_key,
             revoke_key,
+            list_audit_entries,
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )
     app = Litestar(
         [health.health, health.ready, metrics, tenant_routes, dead_letter_routes(store), *approval_routes(store)],
         dependencies={
-            "store": _given(store),
+            "store": Provide(auditing.provide_store),
             "bus": _given(bus),
             "flow_runs": _given(flow_runs),
             "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
@@ -93,6 +97,7 @@ def create_app(
             AllowEveryMethod(),
             authentication(settings.auth, store),
             *rate_limit(settings.server.requests_per_minute),
+            auditing,
         ],
         cors_config=cors_config(origins_of(settings.server)),
         guards=[check_role, refuse_null],

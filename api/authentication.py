@@ -109,7 +109,8 @@ def bearer(headers: Headers) -> str:
 def _believing(default_roles: frozenset[str]) -> Identify:
     async def identify(headers: Headers, wary: bool) -> Identity:
         roles = roles_in(headers)
-        return Identity(tenant_in(headers), header(headers, USER_HEADER) or "", with_default(roles, default_roles))
+        user = header(headers, USER_HEADER) or ""
+        return Identity(tenant_in(headers), user, with_default(roles, default_roles), credential="gateway")
 
     return identify
 

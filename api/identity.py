@@ -7,6 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 
 from api.errors import ActorMissing, InvalidRequest, NotThisUser, Problem
+from blocks.contracts.audit import Credential
 
 USER_HEADER = "X-User-ID"
 ROLES_HEADER = "X-User-Roles"
@@ -25,6 +26,7 @@ class Identity(msgspec.Struct, frozen=True):
     """Ours (`blocks.contracts.roles`) and any others: approvals may be reserved for whoever has those."""
     acts_for_users: bool = False
     """A service that may say in whose name it makes a request."""
+    credential: Credential = "user-token"
 
 
 class Actor(msgspec.Struct, frozen=True):

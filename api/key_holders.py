@@ -48,7 +48,8 @@ class KeyHolders:
             raise CredentialInvalid(str(error)) from None
         except api_keys.KeyExpired as error:
             raise CredentialExpired(str(error)) from None
-        return Identity(record.tenant, record.name, frozenset(record.roles), record.acts_for_users)
+        roles = frozenset(record.roles)
+        return Identity(record.tenant, record.name, roles, record.acts_for_users, credential="api-key")
 
     async def _record(self, key: str, wary: bool) -> ApiKeyRecord:
         digest, now = sha256(key.encode()).digest(), monotonic()

@@ -25,6 +25,7 @@ ROLE_OF: Mapping[str, Role] = {
     "GET /definitions/{workflow}": "viewer",
     "PUT /definitions/{workflow}": "admin",
     "DELETE /definitions/{workflow}": "admin",
+    "GET /audit": "admin",
     "GET /dispatch": "operator",
     "PATCH /dispatch": "operator",
     "PUT /dispatch/tenants/{tenantId}": "operator",
@@ -66,7 +67,12 @@ _PREFIX = re.compile(r"^/api(/v1)?(?=/)")
 
 def role_of(method: str, path_template: str) -> Role | None:
     """The role that this route needs; None: it is not in the table."""
-    return ROLE_OF.get(f"{method} {_PREFIX.sub('', path_template)}")
+    return ROLE_OF.get(f"{method} {without_prefix(path_template)}")
+
+
+def without_prefix(path_template: str) -> str:
+    """The path as tables name it, wherever it is served."""
+    return _PREFIX.sub("", path_template)
 
 
 def check_role(connection: Connection, handler: BaseRouteHandler) -> None:

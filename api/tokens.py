@@ -91,7 +91,9 @@ def identity_of(claims: Claims, default_roles: frozenset[str]) -> Identity:
     granted = with_default(roles, default_roles)
     if claims.service_id is not None:
         _check(claims.type in (None, "access", "service"), f"type is {claims.type!r}")
-        return Identity(tenant_id, _name(claims.service_id), granted, ACT_FOR_USERS in permissions)
+        return Identity(
+            tenant_id, _name(claims.service_id), granted, ACT_FOR_USERS in permissions, credential="service-token"
+        )
     _check(claims.type == "access", f"type is {claims.type!r}, not 'access'")
     return Identity(tenant_id, _name(claims.sub or claims.user_id or claims.id or ""), granted)
 

@@ -268,7 +268,10 @@ class RecordStore(Protocol):
         ...
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
-        """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if it is gone."""
+        """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if it is gone.
+
+        Raises `ValueError` for a kind that is `append_only`, and so does `delete`.
+        """
         ...
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:

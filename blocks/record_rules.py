@@ -27,6 +27,12 @@ def check_record(tenant_id: str, record: Record) -> None:
         )
 
 
+def check_changeable(kind: type[Record]) -> None:
+    """Raises `ValueError` for records that are only ever created."""
+    if kind.append_only:
+        raise ValueError(f"records of kind {tag(kind)} are created, and never changed or deleted")
+
+
 def check_size(body: bytes) -> None:
     """Raises `ValueError` for a record that Cosmos DB would not take."""
     if len(body) > DOCUMENT_BYTES_MAX:

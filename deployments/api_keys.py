@@ -15,27 +15,29 @@ from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.roles import Role
 from blocks.services import open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 
 
 async def create_key(
-    tenant_id: str, name: str, roles: Sequence[str], *, acts_for_users: bool, days: int
+    tenant_id: str, name: str, roles: Sequence[str], *, acts_for_users: bool, days: int, actor: str
 ) -> tuple[str, ApiKeyRecord]:
     """The key, and what is kept of it. Raises `TooManyKeys`."""
     async with open_store(load_settings()) as store:
         await store.provision()
-        return await api_keys.create_key(
-            store,
-            tenant_id,
-            name,
-            cast("Sequence[Role]", roles),
-            lives=timedelta(days=days),
-            acts_for_users=acts_for_users,
-        )
+        async with audited(store, tenant_id, "keys create", actor) as told:
+            return await api_keys.create_key(
+                told,
+                tenant_id,
+                name,
+                cast("Sequence[Role]", roles),
+                lives=timedelta(days=days),
+                acts_for_users=acts_for_users,
+            )
 
 
-async def revoke_key(tenant_id: str, prefix: str) -> None:
+async def revoke_key(tenant_id: str, prefix: str, actor: str) -> None:
     """Raises `NotFound`."""
-    async with open_store(load_settings()) as store:
+    async with open_store(load_settings()) as opened, audited(opened, tenant_id, "keys revoke", actor, prefix) as store:
         await api_keys.revoke_key(store, tenant_id, prefix)
 
 

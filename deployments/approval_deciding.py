@@ -12,6 +12,7 @@ from blocks.contracts.records import ApprovalRecord
 from blocks.ports import NotFound
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 from deployments.prefect_server import use_prefect
 
 
@@ -43,8 +44,10 @@ async def decide(
         open_bus(settings, "cli") as bus,
         PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
     ):
+        command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
         try:
-            return await approvals.decide(store, bus, flow_runs, tenant_id, approval_id, vote)
+            async with audited(store, tenant_id, command, actor, approval_id) as told:
+                return await approvals.decide(told, bus, flow_runs, tenant_id, approval_id, vote)
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
 

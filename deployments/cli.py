@@ -5,6 +5,7 @@ import sys
 import click
 
 from deployments.commands.approvals import approvals
+from deployments.commands.audit import audit
 from deployments.commands.bootstrap import bootstrap
 from deployments.commands.dead_letters import dead_letters
 from deployments.commands.definitions import definitions
@@ -33,6 +34,7 @@ COMMANDS = (
     webhooks,
     keys,
     dead_letters,
+    audit,
     bootstrap,
     api,
     listener,

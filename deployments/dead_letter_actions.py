@@ -1,8 +1,8 @@
 """What an operator does about dead letters: one by one, at a rate, with a line for each."""
 
 import asyncio
-import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from time import monotonic
 
 import click
@@ -15,6 +15,7 @@ from blocks.dead_letters import Letter, LetterCut, LetterSettled
 from blocks.ports import EventBus, NotFound, RecordStore, Stale, Unroutable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 from deployments.dead_letter_records import Wanted, every_letter, find_letter, owners
 from deployments.execution_records import console
 
@@ -27,22 +28,24 @@ class NotConfirmed(Exception):
     """Nobody said yes."""
 
 
-def replaying() -> Act:
-    who = _who()
-
+def replaying(actor: str) -> Act:
     async def act(store: RecordStore, bus: EventBus, letter: Letter) -> Letter:
-        return await dead_letters.replay(store, bus, letter, who)
+        async with _audited(store, letter, "dead-letters replay", actor) as told:
+            return await dead_letters.replay(told, bus, letter, Who(actor, "cli"))
 
     return act
 
 
-def discarding(reason: str) -> Act:
-    who = _who()
-
+def discarding(reason: str, actor: str) -> Act:
     async def act(store: RecordStore, bus: EventBus, letter: Letter) -> Letter:
-        return await dead_letters.discard(store, letter, reason, who)
+        async with _audited(store, letter, "dead-letters discard", actor) as told:
+            return await dead_letters.discard(told, letter, reason, Who(actor, "cli"))
 
     return act
+
+
+def _audited(store: RecordStore, letter: Letter, command: str, actor: str) -> AbstractAsyncContextManager[RecordStore]:
+    return audited(store, letter.record.tenant_id, command, actor, letter.record.id)
 
 
 async def act_on_many(
@@ -124,7 +127,7 @@ class _Pace:
         self._next = max(self._next, monotonic() - self._pause_seconds) + self._pause_seconds
 
 
-async def edit_letter(tenant_id: str | None, id: str, event: bytes | None) -> DeadLetterRecord | None:
+async def edit_letter(tenant_id: str | None, id: str, event: bytes | None, actor: str) -> DeadLetterRecord | None:
     """The letter with this event, or with what its editor left; None if that changed nothing.
 
     Raises `NotFound`, `Rejected`, `AnothersTenant`, `LetterSettled`, `Stale`.
@@ -136,7 +139,8 @@ async def edit_letter(tenant_id: str | None, id: str, event: bytes | None) -> De
         if after is None or after == before:
             return None
         try:
-            return (await dead_letters.edit(store, letter, after, _who())).record
+            async with _audited(store, letter, "dead-letters edit", actor) as told:
+                return (await dead_letters.edit(told, letter, after, Who(actor, "cli"))).record
         except Stale:
             raise Stale(f"dead letter {id} has changed meanwhile: look again") from None
 
@@ -148,10 +152,3 @@ def _edited(before: bytes) -> bytes | None:
         text = before.decode(errors="replace")
     after = click.edit(text, extension=".json")
     return None if after is None or after == text else after.encode()
-
-
-def _who() -> Who:
-    try:
-        return Who(getpass.getuser(), "cli")
-    except (KeyError, OSError):  # a container's user may have no name
-        return Who(None, "cli")

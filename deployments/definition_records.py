@@ -6,12 +6,13 @@ import yaml
 from rich.table import Table
 
 from blocks import definitions
-from blocks.contracts.analysis import ANALYSIS_STEPS
+from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.records import WorkflowDefinition
 from blocks.services import open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 from deployments.execution_records import console
 
 
@@ -21,16 +22,22 @@ async def read(tenant_id: str) -> WorkflowDefinition:
         return await definitions.read_definition(store, tenant_id, settings)
 
 
-async def write(tenant_id: str, text: bytes, actor: str | None, version: int | None) -> WorkflowDefinition:
+async def write(tenant_id: str, text: bytes, actor: str, version: int | None) -> WorkflowDefinition:
     """What the text says is in force. Raises `InvalidDefinition` and `Stale`, with readable messages."""
     wanted, settings = _wanted(text), load_settings()
-    async with open_store(settings) as store:
+    async with (
+        open_store(settings) as opened,
+        audited(opened, tenant_id, "definitions set", actor, WORKFLOW) as store,
+    ):
         return await definitions.set_definition(store, tenant_id, settings, wanted, by=actor, version=version)
 
 
-async def reset(tenant_id: str, actor: str | None, version: int | None) -> WorkflowDefinition:
+async def reset(tenant_id: str, actor: str, version: int | None) -> WorkflowDefinition:
     settings = load_settings()
-    async with open_store(settings) as store:
+    async with (
+        open_store(settings) as opened,
+        audited(opened, tenant_id, "definitions reset", actor, WORKFLOW) as store,
+    ):
         return await definitions.reset_definition(store, tenant_id, settings, by=actor, version=version)
 
 

@@ -8,18 +8,20 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
+from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import DispatchPolicy, ExecutionRecord, TenantShare
 from blocks.dispatch_policy import change_policy, read_policy, with_share
 from blocks.ports import RecordStore
 from blocks.queries import tenants
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 
 OF_ALL = {"total_running_max": "running_max", "batch_max": "batch_max"}
 """Options that are the policy's own, and the fields they set."""
 
 
-async def change(tenant: str | None, given: Mapping[str, Any]) -> None:
+async def change(tenant: str | None, given: Mapping[str, Any], actor: str) -> None:
     """The options that were given are in force, for this tenant or for the default."""
     of_all = {OF_ALL[name]: value for name, value in given.items() if name in OF_ALL}
     of_share = {name: value for name, value in given.items() if name not in OF_ALL}
@@ -32,13 +34,21 @@ async def change(tenant: str | None, given: Mapping[str, Any]) -> None:
         return with_share(policy, tenant or "default", replace(before, **of_share))
 
     settings = load_settings()
-    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+    async with (
+        open_store(settings) as opened,
+        open_bus(settings, "cli") as bus,
+        audited(opened, SYSTEM_TENANT, "dispatch set", actor, tenant) as store,
+    ):
         await change_policy(store, bus, changed)
 
 
-async def reset_share(tenant: str) -> None:
+async def reset_share(tenant: str, actor: str) -> None:
     settings = load_settings()
-    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+    async with (
+        open_store(settings) as opened,
+        open_bus(settings, "cli") as bus,
+        audited(opened, SYSTEM_TENANT, "dispatch reset", actor, tenant) as store,
+    ):
         await change_policy(store, bus, lambda policy: with_share(policy, tenant, None))
 
 

@@ -13,6 +13,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 from deployments.prefect_server import use_prefect
 
 
@@ -21,40 +22,44 @@ class BadStart(ValueError):
 
 
 async def start(
-    tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None
+    tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None, actor: str
 ) -> ExecutionRecord:
     """The execution of this wish. Raises `BadStart` with a readable message, `KeyReused`."""
     wish = starting.StartRequest(
-        workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority
+        workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority, actor=actor
     )
     settings = load_settings()
-    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
-        return await starting.start_execution(store, bus, tenant_id, replace(wish, key=key) if key else wish)
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        audited(store, tenant_id, "executions start", actor) as told,
+    ):
+        return await starting.start_execution(told, bus, tenant_id, replace(wish, key=key) if key else wish)
 
 
-async def cancel(tenant_id: str, execution_id: str, reason: str) -> ExecutionRecord:
+async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> ExecutionRecord:
     """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if it has ended."""
     settings = use_prefect(load_settings())
 
     from blocks.prefect_flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
 
     async with (
-        _records_of(tenant_id, execution_id) as (store, bus),
+        _records_of(tenant_id, execution_id, "executions cancel", actor) as (store, bus),
         PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
     ):
         return await cancel_execution(store, bus, flow_runs, tenant_id, execution_id, reason)
 
 
-async def retry(tenant_id: str, execution_id: str) -> ExecutionRecord:
+async def retry(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecord:
     """The execution is pending again. Raises `NotFound` with a readable message, `NotRetryable`."""
-    async with _records_of(tenant_id, execution_id) as (store, bus):
-        return await retrying.retry_execution(store, bus, tenant_id, execution_id)
+    async with _records_of(tenant_id, execution_id, "executions retry", actor) as (store, bus):
+        return await retrying.retry_execution(store, bus, tenant_id, execution_id, actor)
 
 
-async def rerun(tenant_id: str, execution_id: str) -> ExecutionRecord:
+async def rerun(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecord:
     """The new execution. Raises `NotFound` with a readable message, `NotRerunnable`."""
-    async with _records_of(tenant_id, execution_id) as (store, bus):
-        return await starting.rerun_execution(store, bus, tenant_id, execution_id)
+    async with _records_of(tenant_id, execution_id, "executions rerun", actor) as (store, bus):
+        return await starting.rerun_execution(store, bus, tenant_id, execution_id, actor)
 
 
 def _startable(workflow: str) -> str:
@@ -71,10 +76,13 @@ def _json_object(text: str) -> JsonObject:
 
 
 @asynccontextmanager
-async def _records_of(tenant_id: str, execution_id: str) -> AsyncIterator[tuple[RecordStore, EventBus]]:
+async def _records_of(
+    tenant_id: str, execution_id: str, command: str, actor: str
+) -> AsyncIterator[tuple[RecordStore, EventBus]]:
     settings = load_settings()
     async with open_store(settings) as store, open_bus(settings, "cli") as bus:
         try:
-            yield store, bus
+            async with audited(store, tenant_id, command, actor, execution_id) as told:
+                yield told, bus
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {execution_id}") from None

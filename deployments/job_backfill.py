@@ -11,10 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from blocks import batch_jobs
 from blocks.batch_jobs import JobRequest
+from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import JOBS, InvalidTrigger, Job, checked_metadata, chunks, job_named
 from blocks.ports import Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 from deployments.execution_records import console
 
 RATE_UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -46,7 +48,7 @@ def plan_backfill(job_id: str, *, first: str, last: str, chunk: str, rate: str, 
     return Backfill(job=job, chunks=list(pieces), pause_seconds=_pause(rate), request_id=request_id or str(uuid4()))
 
 
-async def run_backfill(plan: Backfill, *, dry_run: bool) -> None:
+async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
     """Every trigger is confirmed by the broker, or, dry, none is sent. What was sent before is not sent again."""
     count = len(plan.chunks)
     what = f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to {plan.chunks[-1][1]}"
@@ -58,12 +60,12 @@ async def run_backfill(plan: Backfill, *, dry_run: bool) -> None:
     click.echo(f"{what}; {_duration(plan)}")
     click.echo(f"if it stops, repeat it with --request-id {plan.request_id}")
     try:
-        await _send_all(plan)
+        await _send_all(plan, actor)
     except Unavailable as error:
         raise click.ClickException(f"{error}; go on with --request-id {plan.request_id}") from None
 
 
-async def _send_all(plan: Backfill) -> None:
+async def _send_all(plan: Backfill, actor: str) -> None:
     settings, out = load_settings(), console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with open_store(settings) as store, open_bus(settings, "cli") as bus:
@@ -71,7 +73,8 @@ async def _send_all(plan: Backfill) -> None:
             bar = progress.add_task(plan.job.id, total=len(plan.chunks))
             for number, chunk in enumerate(plan.chunks, start=1):
                 is_new = not await batch_jobs.accepted(store, plan.request(chunk))
-                execution = await batch_jobs.trigger(store, bus, plan.request(chunk))
+                async with audited(store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id) as told:
+                    execution = await batch_jobs.trigger(told, bus, plan.request(chunk))
                 said = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
                 progress.console.print(said if is_new else f"{said}  sent before", highlight=False)
                 progress.advance(bar)

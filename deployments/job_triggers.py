@@ -10,14 +10,19 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import checked_metadata, job_named
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 
 
-async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: str | None) -> None:
+async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str) -> None:
     """The trigger is confirmed; says under which ids. Raises `InvalidTrigger`, `RequestReused`, `Unavailable`."""
     job = job_named(job_id)
     request = batch_jobs.by_hand(job, "cli", f"cli {request_id or uuid4()}", checked_metadata(job, metadata))
     settings = load_settings()
-    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
-        execution = await batch_jobs.trigger(store, bus, request)
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as told,
+    ):
+        execution = await batch_jobs.trigger(told, bus, request)
     click.echo(f"triggered {job.id}: event {execution.trigger_ids[0]}")
     click.echo(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")

@@ -12,6 +12,7 @@ from blocks import webhooks
 from blocks.outgoing_http import HostRules, OutgoingHttp
 from blocks.services import open_store
 from blocks.settings import load_settings
+from deployments.acts import audited
 
 
 async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
@@ -36,19 +37,23 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
     Console().print(table)
 
 
-async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str]) -> tuple[str, str]:
+async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str], actor: str) -> tuple[str, str]:
     """The new webhook's id and secret. Raises `DestinationRefused`, `TooManyWebhooks`."""
     settings = load_settings()
     rules = HostRules.of(settings.webhooks.allowed_hosts)
     async with open_store(settings) as store:
         await store.provision()
-        added = await webhooks.subscribe(store, tenant_id, url, event_types, rules)
+        async with audited(store, tenant_id, "webhooks add", actor) as told:
+            added = await webhooks.subscribe(told, tenant_id, url, event_types, rules)
     return added.id, added.secret
 
 
-async def remove_webhook(tenant_id: str, id: str) -> None:
+async def remove_webhook(tenant_id: str, id: str, actor: str) -> None:
     """Raises `NotFound`."""
-    async with open_store(load_settings()) as store:
+    async with (
+        open_store(load_settings()) as opened,
+        audited(opened, tenant_id, "webhooks remove", actor, id) as store,
+    ):
         await webhooks.unsubscribe(store, await webhooks.subscription(store, tenant_id, id))
 
 

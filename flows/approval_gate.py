@@ -16,11 +16,13 @@ from prefect.input import RunInput
 
 from blocks import approvals, executions, fault_points, signals
 from blocks.approval_decisions import Refused, Vote
+from blocks.auditing import audited
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import Escalation, HistoryEntry
+from blocks.contracts.audit import Act
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import NotFound, Stale, Stored, Unavailable
 from flows.analysis import Analysis
@@ -204,8 +206,16 @@ async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -
         reason=said.comment or None,
         form=said.form,
     )
+    act = Act(
+        action="approval.decide",
+        actor=said.decided_by,
+        credential="prefect-ui",
+        channel="prefect-ui",
+        target=approval.id,
+    )
     try:
-        await approvals.record_vote(world.store, approval.tenant_id, approval.id, vote)
+        async with audited(world.store, approval.tenant_id, act) as store:
+            await approvals.record_vote(store, approval.tenant_id, approval.id, vote)
     except Refused as refusal:
         log.warning("approval %s: the answer given in Prefect does not count: %s", approval.id, refusal)
 

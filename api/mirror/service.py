@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from api.mirror.gauges import count_for_ever
 from api.mirror.journal import Journal
 from api.mirror.leadership import Leadership
 from blocks import signals
+from blocks.auditing import finish_lost_acts
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.settings import Settings
@@ -24,7 +26,7 @@ log = logging.getLogger(__name__)
 _GAP_SECONDS = 0.5
 """Between two looks, however many hints come."""
 
-_FORGET_SECONDS = 600.0
+_NOW_AND_THEN_SECONDS = 600.0
 
 
 async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
@@ -55,7 +57,8 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         for drift in drifts(parts):
             group.create_task(_look_again_and_again(drift, journal, bell), name=f"mirror: {drift.kind}")
         group.create_task(count_for_ever(parts.store), name="mirror: what is open")
-        group.create_task(_forget_for_ever(parts.store), name="mirror: old answers")
+        group.create_task(_now_and_then(parts.store, forget_old_answers), name="mirror: old answers")
+        group.create_task(_now_and_then(parts.store, finish_lost_acts), name="mirror: lost acts")
         group.create_task(tend_dead_letters(parts.settings, parts.store, parts.bus), name="mirror: dead letters")
 
 
@@ -67,9 +70,9 @@ async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell)
         await rung.wait(max(drift.every_seconds - _GAP_SECONDS, 0))
 
 
-async def _forget_for_ever(store: RecordStore) -> None:
-    """Answers that were kept for requests under an Idempotency-Key are forgotten when they are old."""
+async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
+    """What has time: answers to repeated requests are forgotten when old, lost acts come on the audit log."""
     while True:
         with suppress(Unavailable):
-            await forget_old_answers(store)
-        await asyncio.sleep(_FORGET_SECONDS)
+            await duty(store)
+        await asyncio.sleep(_NOW_AND_THEN_SECONDS)

@@ -1,8 +1,8 @@
 """What is stored: one frozen Struct per kind of document, camelCase on disk, every one owned by a tenant.
 
 The containers are those the platform documents: `workflow_workflows` (definitions, and what the platform keeps about
-itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`, and `workflow_dead_letters` (see `dead_letters`);
-partition key `/tenantId` in all.
+itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`, `workflow_dead_letters` (see `dead_letters`) and
+`workflow_audit` (see `audit`); partition key `/tenantId` in all.
 """
 
 from datetime import datetime
@@ -31,6 +31,7 @@ CONTAINERS = (
     "workflow_steps",
     "hitl_approvals",
     "workflow_dead_letters",
+    "workflow_audit",
 )
 
 
@@ -38,6 +39,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fiel
     """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
 
     container: ClassVar[str]
+    append_only: ClassVar[bool] = False
+    """True: created once, and no store replaces or deletes it."""
 
     id: str
     tenant_id: str
@@ -232,6 +235,11 @@ class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
     @staticmethod
     def earlier_id(workflow: str, version: int) -> str:
         return f"{workflow}@{version}"
+
+    @staticmethod
+    def is_earlier(id: str) -> bool:
+        """Whether this is the id of a version that was replaced."""
+        return "@" in id
 
 
 class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -19,7 +19,18 @@ from blocks.cosmos.client import cosmos_client
 from blocks.cosmos.errors import translated
 from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Throttled, Unavailable, Where
 from blocks.record_pages import Listing
-from blocks.record_rules import Wanted, ages, check_record, check_size, conditions, is_storable, name, sort_key, tag
+from blocks.record_rules import (
+    Wanted,
+    ages,
+    check_changeable,
+    check_record,
+    check_size,
+    conditions,
+    is_storable,
+    name,
+    sort_key,
+    tag,
+)
 
 R = TypeVar("R", bound=Record)
 Document = Mapping[str, Any]
@@ -84,6 +95,7 @@ class CosmosRecordStore:
         return _stored(kind, document)
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        check_changeable(type(record))
         container, document = self._container(record), _document(tenant_id, record)
         return await self._written(
             record,
@@ -94,6 +106,7 @@ class CosmosRecordStore:
         )
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        check_changeable(kind)
         with suppress(NotFound):
             await self.read(tenant_id, kind, id)  # a record of another kind under this id stays
             async with self._call(name(kind, id)):

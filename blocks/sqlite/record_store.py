@@ -11,7 +11,17 @@ import msgspec
 from blocks.contracts.records import CONTAINERS, Record
 from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Where
 from blocks.record_pages import Listing
-from blocks.record_rules import Wanted, ages, check_record, check_size, conditions, name, sort_key, tag
+from blocks.record_rules import (
+    Wanted,
+    ages,
+    check_changeable,
+    check_record,
+    check_size,
+    conditions,
+    name,
+    sort_key,
+    tag,
+)
 from blocks.sqlite.file import SqliteFile
 
 R = TypeVar("R", bound=Record)
@@ -54,6 +64,7 @@ class SqliteRecordStore:
         return _stored(kind, row)
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        check_changeable(type(record))
         check_record(tenant_id, record)
         key = (tenant_id, record.id, tag(type(record)))
         new_etag, body = uuid4().hex, _body(record)
@@ -71,6 +82,7 @@ class SqliteRecordStore:
         return Stored(record, new_etag)
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        check_changeable(kind)
         delete = f"DELETE FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
         await self._file.run(lambda connection: connection.execute(delete, (tenant_id, id, tag(kind))))
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deployments.commands.actor import as_option
 from deployments.commands.executions import uuid
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def show(id: str, tenant: str | None, body_only: bool, as_json: bool) -> None:
 @click.option(
     "--file", "file", type=click.File("rb"), help="The event as JSON; - is standard input.  [default: $EDITOR]"
 )
-def edit(id: str, tenant: str | None, file: Any) -> None:
+@as_option
+def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
     """Give a dead letter another event; replay it next.
 
     The event must be one that would be accepted, and of the same tenant. An edit of what somebody else has changed
@@ -122,7 +124,7 @@ def edit(id: str, tenant: str | None, file: Any) -> None:
 
     from deployments.dead_letter_actions import edit_letter
 
-    letter = asyncio.run(edit_letter(tenant, id, file.read() if file else None))
+    letter = asyncio.run(edit_letter(tenant, id, file.read() if file else None, actor))
     click.echo(f"{letter.id} is edited" if letter else "nothing was changed")
 
 
@@ -138,8 +140,9 @@ def edit(id: str, tenant: str | None, file: Any) -> None:
     help="At most so many messages a second.",
 )
 @yes_option
+@as_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs.")
-def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, as_json: bool, **given: Any) -> None:
+def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str, as_json: bool, **given: Any) -> None:
     """Put dead letters back into their queues: those named by IDS, or with --all, all that match.
 
     A message that was handled meanwhile does nothing twice. What was stopped can be repeated.
@@ -155,7 +158,8 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, as_json: b
     from deployments.dead_letter_actions import act_on_many, replaying
 
     meant = _meant(ids, every, given)
-    failed = asyncio.run(act_on_many(meant, ids, replaying(), rate=rate, sure=yes or not every, as_json=as_json))
+    act = replaying(actor)
+    failed = asyncio.run(act_on_many(meant, ids, act, rate=rate, sure=yes or not every, as_json=as_json))
     if failed:
         raise click.ClickException(f"{failed} could not be replayed")
 
@@ -166,8 +170,9 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, as_json: b
 @all_option
 @click.option("--reason", required=True, help="Why nothing is done about them; kept with each.")
 @yes_option
+@as_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs.")
-def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, as_json: bool, **given: Any) -> None:
+def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, actor: str, as_json: bool, **given: Any) -> None:
     """Settle dead letters without a replay: those named by IDS, or with --all, all that match.
 
     They are kept for a while, then forgotten; `replay` with their id takes a discard back.
@@ -184,7 +189,7 @@ def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, as_json: 
     if not reason.strip():
         raise click.BadParameter("must say something.", param_hint="--reason")
     meant = _meant(ids, every, given)
-    act = discarding(reason.strip()[:500])
+    act = discarding(reason.strip()[:500], actor)
     failed = asyncio.run(act_on_many(meant, ids, act, rate=None, sure=yes or not every, as_json=as_json))
     if failed:
         raise click.ClickException(f"{failed} could not be discarded")

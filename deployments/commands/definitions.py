@@ -4,10 +4,10 @@ from typing import BinaryIO
 
 import click
 
+from deployments.commands.actor import as_option
 from deployments.commands.executions import tenant_option
 
 version_option = click.option("--if-version", type=click.IntRange(min=0), help="Only if it is at this version.")
-as_option = click.option("--as", "actor", envvar="ORCHESTRATOR_USER", show_envvar=True, help="Who changes it.")
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 
 
@@ -45,7 +45,7 @@ def show(tenant: str, as_json: bool) -> None:
 @as_option
 @version_option
 @json_option
-def set_definition(file: BinaryIO, tenant: str, actor: str | None, if_version: int | None, as_json: bool) -> None:
+def set_definition(file: BinaryIO, tenant: str, actor: str, if_version: int | None, as_json: bool) -> None:
     """Set it to what FILE says (YAML or JSON; - reads from stdin); what FILE leaves out is the platform's default.
 
     \b
@@ -65,7 +65,7 @@ def set_definition(file: BinaryIO, tenant: str, actor: str | None, if_version: i
 @as_option
 @version_option
 @json_option
-def reset(tenant: str, actor: str | None, if_version: int | None, as_json: bool) -> None:
+def reset(tenant: str, actor: str, if_version: int | None, as_json: bool) -> None:
     """Go back to the platform's defaults.
 
     \b

@@ -2,6 +2,7 @@
 
 import click
 
+from deployments.commands.actor import as_option
 from deployments.commands.executions import uuid
 
 tenant_option = click.option("--tenant", type=uuid, help="Whose share; without it, the default for all others.")
@@ -57,8 +58,9 @@ def show() -> None:
 @click.option("--running-max", type=Limit(), help="At most so many executions of the tenant run at once.")
 @click.option("--total-running-max", type=Limit(), help="At most so many executions of all tenants run at once.")
 @click.option("--batch-max", type=Limit(), help="At most so many executions share a flow run (1 to 1000).")
+@as_option
 @click.pass_context
-def set_policy(context: click.Context, /, tenant: str | None, **stated: object) -> None:
+def set_policy(context: click.Context, /, tenant: str | None, actor: str, **stated: object) -> None:
     """Change the policy; what is not named stays as it is. In force within a second.
 
     \b
@@ -80,13 +82,14 @@ def set_policy(context: click.Context, /, tenant: str | None, **stated: object) 
         raise click.UsageError("Nothing to change: name a weight, a priority or a limit.")
     if given.get("batch_max") == 0 or (isinstance(size := given.get("batch_max"), int) and size > 1000):
         raise click.BadParameter("a batch has 1 to 1000 executions.", param_hint="--batch-max")
-    asyncio.run(change(tenant, given))
+    asyncio.run(change(tenant, given, actor))
     asyncio.run(print_policy())
 
 
 @dispatch.command("reset")
 @click.option("--tenant", type=uuid, required=True, help="Whose share.")
-def reset(tenant: str) -> None:
+@as_option
+def reset(tenant: str, actor: str) -> None:
     """Take a tenant's own share away; the default holds for it again.
 
     \b
@@ -97,5 +100,5 @@ def reset(tenant: str) -> None:
 
     from deployments.dispatch_table import print_policy, reset_share
 
-    asyncio.run(reset_share(tenant))
+    asyncio.run(reset_share(tenant, actor))
     asyncio.run(print_policy())

@@ -4,6 +4,8 @@ from datetime import datetime
 
 import click
 
+from deployments.commands.actor import as_option
+
 STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
 
 
@@ -102,7 +104,10 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
 @click.option("--input", "input_json", default="{}", help='JSON object: what an event would tell, e.g. {"amount": 5}.')
 @click.option("--priority", type=click.IntRange(0, 9), default=0, help="Within the tenant, a higher one goes first.")
 @click.option("--key", help="The same key starts the same execution, however often it is used.")
-def start_execution(subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None) -> None:
+@as_option
+def start_execution(
+    subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None, actor: str
+) -> None:
     """Start an execution about SUBJECT, e.g. an opportunity id, without an event.
 
     \b
@@ -114,7 +119,7 @@ def start_execution(subject: str, tenant: str, workflow: str, input_json: str, p
 
     from deployments.execution_actions import start
 
-    execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key))
+    execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor))
     click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}")
 
 
@@ -122,7 +127,8 @@ def start_execution(subject: str, tenant: str, workflow: str, input_json: str, p
 @click.argument("id")
 @tenant_option
 @click.option("--reason", default="cancelled by an operator", show_default=True, help="What its record will say.")
-def cancel_execution(id: str, tenant: str, reason: str) -> None:
+@as_option
+def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
     """Cancel one execution; others in the same flow run go on.
 
     \b
@@ -134,14 +140,15 @@ def cancel_execution(id: str, tenant: str, reason: str) -> None:
 
     from deployments.execution_actions import cancel
 
-    execution = asyncio.run(cancel(tenant, id, reason))
+    execution = asyncio.run(cancel(tenant, id, reason, actor))
     click.echo(f"{execution.id} is {execution.status}: {execution.error}")
 
 
 @executions.command("retry")
 @click.argument("id")
 @tenant_option
-def retry_execution(id: str, tenant: str) -> None:
+@as_option
+def retry_execution(id: str, tenant: str, actor: str) -> None:
     """Retry an execution that failed or was cancelled, under the same id; steps that succeeded are kept.
 
     \b
@@ -153,14 +160,15 @@ def retry_execution(id: str, tenant: str) -> None:
 
     from deployments.execution_actions import retry
 
-    execution = asyncio.run(retry(tenant, id))
+    execution = asyncio.run(retry(tenant, id, actor))
     click.echo(f"{execution.id} is {execution.status} again: retry {execution.retries}")
 
 
 @executions.command("rerun")
 @click.argument("id")
 @tenant_option
-def rerun_execution(id: str, tenant: str) -> None:
+@as_option
+def rerun_execution(id: str, tenant: str, actor: str) -> None:
     """Run an execution that has ended anew, as a new one with the same subject and input.
 
     While such a new one is open, asking again shows that one.
@@ -173,5 +181,5 @@ def rerun_execution(id: str, tenant: str) -> None:
 
     from deployments.execution_actions import rerun
 
-    execution = asyncio.run(rerun(tenant, id))
+    execution = asyncio.run(rerun(tenant, id, actor))
     click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew")

@@ -2,6 +2,8 @@
 
 import click
 
+from deployments.commands.actor import as_option
+
 request_id_option = click.option(
     "--request-id", metavar="ID", help="Names this request: repeated under the same id, it triggers once."
 )
@@ -47,6 +49,7 @@ def list_jobs(as_json: bool) -> None:
 @click.option("--period", metavar="TEXT", help="The period of benchmarks.")
 @click.option("--outcomes-days", type=int, metavar="DAYS", help="How many days of outcomes to learn from.")
 @request_id_option
+@as_option
 def trigger(
     job: str,
     first: str | None,
@@ -56,6 +59,7 @@ def trigger(
     period: str | None,
     outcomes_days: int | None,
     request_id: str | None,
+    actor: str,
 ) -> None:
     """Trigger JOB now, once, whatever its schedule says.
 
@@ -81,7 +85,7 @@ def trigger(
         "outcomesDays": outcomes_days,
     }
     metadata = {name: value for name, value in given.items() if value is not None}
-    asyncio.run(trigger_one(job, metadata, request_id))
+    asyncio.run(trigger_one(job, metadata, request_id, actor))
 
 
 @jobs.command("backfill")
@@ -92,7 +96,10 @@ def trigger(
 @click.option("--rate", default="1/min", show_default=True, metavar="RATE", help="At most so fast: 1/min, 10/h, none.")
 @click.option("--dry-run", is_flag=True, help="Show the triggers and send none.")
 @request_id_option
-def backfill(job: str, first: str, last: str, chunk: str, rate: str, dry_run: bool, request_id: str | None) -> None:
+@as_option
+def backfill(
+    job: str, first: str, last: str, chunk: str, rate: str, dry_run: bool, request_id: str | None, actor: str
+) -> None:
     """Trigger JOB for a range of days, piece by piece.
 
     An interrupted backfill goes on where it stopped when it is repeated with the request id it printed.
@@ -108,4 +115,4 @@ def backfill(job: str, first: str, last: str, chunk: str, rate: str, dry_run: bo
     from deployments.job_backfill import plan_backfill, run_backfill
 
     plan = plan_backfill(job, first=first, last=last, chunk=chunk, rate=rate, request_id=request_id)
-    asyncio.run(run_backfill(plan, dry_run=dry_run))
+    asyncio.run(run_backfill(plan, dry_run=dry_run, actor=actor))

@@ -2,6 +2,7 @@
 
 import click
 
+from deployments.commands.actor import as_option
 from deployments.commands.executions import uuid
 
 ROLES = ["viewer", "operator", "approver", "admin"]
@@ -33,7 +34,8 @@ def keys() -> None:
 @click.option(
     "--days", type=click.IntRange(1, 730), default=90, show_default=True, help="It expires after so many days."
 )
-def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool, days: int) -> None:
+@as_option
+def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool, days: int, actor: str) -> None:
     """Make a key; print it, this once.
 
     To rotate: make a second key of the same name, hand it out, revoke the first. At most two of one name are live.
@@ -51,7 +53,8 @@ def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool,
 
     if not re.fullmatch(NAME_PATTERN, name):
         raise click.BadParameter("use 1 to 100 letters, digits, '.', '_' or '-'.", param_hint="--name")
-    key, record = asyncio.run(create_key(tenant, name, roles, acts_for_users=acts_for_users, days=days))
+    wanted = create_key(tenant, name, roles, acts_for_users=acts_for_users, days=days, actor=actor)
+    key, record = asyncio.run(wanted)
     click.echo(f"key      {key}")
     click.echo(f"prefix   {record.prefix}")
     click.echo(f"expires  {record.expires_at:%Y-%m-%d}")
@@ -79,7 +82,8 @@ def list_keys(tenant: str, as_json: bool) -> None:
 @keys.command("revoke")
 @click.argument("prefix")
 @tenant_option
-def revoke(prefix: str, tenant: str) -> None:
+@as_option
+def revoke(prefix: str, tenant: str, actor: str) -> None:
     """Revoke a key; every API process refuses it within three seconds.
 
     PREFIX is what stands between the underscores of the key, and what `keys list` shows.
@@ -92,5 +96,5 @@ def revoke(prefix: str, tenant: str) -> None:
 
     from deployments.api_keys import revoke_key
 
-    asyncio.run(revoke_key(tenant, prefix))
+    asyncio.run(revoke_key(tenant, prefix, actor))
     click.echo(f"key {prefix} is revoked")

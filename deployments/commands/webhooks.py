@@ -2,6 +2,7 @@
 
 import click
 
+from deployments.commands.actor import as_option
 from deployments.commands.executions import uuid
 
 EVENT_TYPES = [
@@ -55,7 +56,8 @@ def list_webhooks(tenant: str, as_json: bool) -> None:
     multiple=True,
     help="Only these; may be repeated. [default: all]",
 )
-def add(url: str, tenant: str, events: tuple[str, ...]) -> None:
+@as_option
+def add(url: str, tenant: str, events: tuple[str, ...], actor: str) -> None:
     """Add a webhook; print the secret that signs its deliveries, this once.
 
     URL is https and on the public internet, unless its host is in WEBHOOK_ALLOWED_HOSTS here and where the listeners
@@ -72,7 +74,7 @@ def add(url: str, tenant: str, events: tuple[str, ...]) -> None:
     from deployments.webhook_subscriptions import add_webhook
 
     try:
-        id, secret = asyncio.run(add_webhook(tenant, url, events))
+        id, secret = asyncio.run(add_webhook(tenant, url, events, actor))
     except DestinationRefused as refused:
         raise click.BadParameter(f"{refused}.", param_hint="URL") from None
     click.echo(f"webhook {id}")
@@ -82,7 +84,8 @@ def add(url: str, tenant: str, events: tuple[str, ...]) -> None:
 @webhooks.command("remove")
 @click.argument("id")
 @tenant_option
-def remove(id: str, tenant: str) -> None:
+@as_option
+def remove(id: str, tenant: str, actor: str) -> None:
     """Remove a webhook; what is under way to it is dropped.
 
     \b
@@ -93,7 +96,7 @@ def remove(id: str, tenant: str) -> None:
 
     from deployments.webhook_subscriptions import remove_webhook
 
-    asyncio.run(remove_webhook(tenant, id))
+    asyncio.run(remove_webhook(tenant, id, actor))
     click.echo(f"webhook {id} is removed")
 
 

@@ -2,13 +2,15 @@
 
 from time import monotonic
 
+from blocks.contracts.audit import AuditEntry
+from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, DispatchPolicy, ExecutionRecord, StepRecord
 from blocks.ports import Unavailable
 from deployments.doctor.finding import Finding, failed, ok, warning
 from deployments.doctor.patient import Patient
 
-ONE_OF_EACH = (DispatchPolicy, ExecutionRecord, StepRecord, ApprovalRecord)
+ONE_OF_EACH = (DispatchPolicy, ExecutionRecord, StepRecord, ApprovalRecord, DeadLetterRecord, AuditEntry)
 """A kind of record of each container."""
 
 SLOW_SECONDS = 1.0

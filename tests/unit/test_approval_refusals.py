@@ -25,6 +25,7 @@ from flows.approval_gate import ApprovalInput
 from flows.runtime import Runtime
 from tests.support.api_client import Api, an_api
 from tests.support.approval_links import SECRET, a_token
+from tests.support.audit_log import entries
 from tests.support.factories import A_TENANT, an_approval, now
 
 anyone = ApprovalPolicy()
@@ -129,6 +130,8 @@ async def test_who_may_decide_may_through_every_channel(api: Api, channel: Chann
     assert "accepted" == await channel(api, approval)
     decided = (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record
     assert ("approved", "ann") == (decided.status, decided.decided_by)
+    [entry] = await entries(api.store)
+    assert ("approval.decide", "ann", "done") == (entry.action, entry.actor, entry.result)
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)

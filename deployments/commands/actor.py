@@ -1,0 +1,19 @@
+"""The option that says in whose name a command changes something."""
+
+import click
+
+
+def _named(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    from deployments.acts import terminal_user
+
+    return value or terminal_user()
+
+
+as_option = click.option(
+    "--as",
+    "actor",
+    envvar="ORCHESTRATOR_USER",
+    show_envvar=True,
+    callback=_named,
+    help="Who does it, for the record.  [default: cli: and the user of this terminal]",
+)
