@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from blocks.contracts.audit import AuditEntry
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
 from blocks.cosmos.record_store import CosmosRecordStore
@@ -24,6 +25,7 @@ from tests.support.factories import (
     a_tenant_record,
     a_webhook,
     an_approval,
+    an_audit_entry,
     an_execution,
     new_id,
     now,
@@ -141,6 +143,17 @@ async def test_what_is_not_there_cannot_be_read_or_replaced(store: RecordStore) 
         await store.read(A_TENANT, ExecutionRecord, new_id())
     with pytest.raises(NotFound):
         await store.replace(A_TENANT, "an-etag", an_execution())
+
+
+async def test_what_is_append_only_is_neither_replaced_nor_deleted(store: RecordStore) -> None:
+    entry = await store.create(A_TENANT, an_audit_entry())
+
+    with pytest.raises(ValueError, match="never changed or deleted"):
+        await store.replace(A_TENANT, entry.etag, replace(entry.record, actor="nobody"))
+    with pytest.raises(ValueError, match="never changed or deleted"):
+        await store.delete(A_TENANT, AuditEntry, entry.record.id)
+
+    assert entry == await store.read(A_TENANT, AuditEntry, entry.record.id)
 
 
 async def test_a_deleted_record_is_gone_and_may_be_deleted_again(store: RecordStore) -> None:

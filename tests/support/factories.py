@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 from msgspec.structs import replace
 
+from blocks.contracts.audit import AuditEntry
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import (
     ApiKeyRecord,
@@ -99,6 +100,26 @@ def an_approval(**changes: Any) -> ApprovalRecord:
         gate="approval",
     )
     return replace(approval, **changes)
+
+
+def an_audit_entry(**changes: Any) -> AuditEntry:
+    """Somebody has cancelled an execution."""
+    entry = AuditEntry(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        action="execution.cancel",
+        actor="ann",
+        credential="user-token",
+        service=None,
+        roles=["operator"],
+        channel="api",
+        request_id=new_id(),
+        result="done",
+        targets=["execution-1"],
+        changes=[],
+    )
+    return replace(entry, **changes)
 
 
 def a_definition(**changes: Any) -> WorkflowDefinition:

@@ -361,16 +361,3 @@ async def test_a_tenant_reads_its_own_log_only(api: Api) -> None:
     await api.send("POST", "/api/v1/executions", A_START)
 
     assert [] == (await api.get(AUDIT, ANOTHER_TENANT)).json()["entries"]
-
-
-# --- append only -----------------------------------------------------------------------------------------------------
-
-
-async def test_no_entry_is_changed_or_deleted(api: Api) -> None:
-    await api.send("POST", "/api/v1/executions", A_START)
-    [stored] = (await api.store.query(A_TENANT, AuditEntry)).items
-
-    with pytest.raises(ValueError, match="never changed"):
-        await api.store.replace(A_TENANT, stored.etag, msgspec.structs.replace(stored.record, actor="nobody"))
-    with pytest.raises(ValueError, match="never changed"):
-        await api.store.delete(A_TENANT, AuditEntry, stored.record.id)

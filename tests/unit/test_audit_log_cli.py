@@ -2,9 +2,11 @@
 
 import asyncio
 import getpass
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import click
 import msgspec
@@ -67,11 +69,11 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    monkeypatch.setattr(os, "environ", os.environ.copy())  # commands tell Prefect through it where its server is
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     asyncio.run(provision(terminal.settings))
-    return terminal
+    with patch.dict(os.environ):  # commands tell Prefect through it where its server is
+        yield terminal
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
