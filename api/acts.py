@@ -30,6 +30,8 @@ ACTION_OF: Mapping[str, str] = {
     "POST /dead-letters/replay": "dead-letter.replay",
     "POST /dead-letters/{letterId}/replay": "dead-letter.replay",
     "POST /dead-letters/{letterId}/discard": "dead-letter.discard",
+    "POST /keys": "key.create",
+    "DELETE /keys/{prefix}": "key.revoke",
     "POST /webhooks": "webhook.add",
     "DELETE /webhooks/{webhookId}": "webhook.remove",
     "POST /hitl/approvals": "approval.request",

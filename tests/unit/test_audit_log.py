@@ -91,17 +91,18 @@ async def test_who_lacks_the_role_leaves_an_entry_of_the_refusal(of_all_routes: 
 async def asked(api: Api, route: Route, record: Record, role: str | None) -> tuple[httpx.Response, list[AuditEntry]]:
     """The answer to a good request of ann's about this record, and what it left on the log."""
     headers = {**route.headers, "x-request-id": (request_id := new_id())}
+    tenant_id = record.tenant if isinstance(record, ApiKeyRecord) else record.tenant_id
     if route.is_public:
         path = route.path.replace("{token}", approval_links.a_token(record))  # type: ignore[arg-type] # see ARRANGED
         form: dict[str, Any] = {"data" if path.endswith("/page") else "json": {"outcome": "approved"}}
         response = await api.client.post(path, headers=headers, **form)
     else:
-        headers |= as_user(a_token(*([role] if role else []), tenant_id=record.tenant_id), record.tenant_id)
+        headers |= as_user(a_token(*([role] if role else []), tenant_id=tenant_id), tenant_id)
         body = route.body
         if route.name == "POST /hitl/approvals/decisions":
             body = {"decisions": [{"id": record.id, "outcome": "approved"}]}
         response = await api.client.request(route.method, route.with_id(record.id), json=body, headers=headers)
-    left = await entries(api.store, record.tenant_id)
+    left = await entries(api.store, tenant_id)
     return response, [entry for entry in left if entry.request_id == request_id]
 
 
