@@ -69,6 +69,9 @@ RECORDS: Mapping[str, type[Record]] = {
 }
 """Path parameters that name a record of the tenant."""
 
+A_QUEUE = "a-queue"
+"""Whose consumer refused the dead letters."""
+
 OTHER_NAMES = {"job": "propagation", "workflow": "opportunity-analysis", "tenantId": A_TENANT, "token": "no-token"}
 """Path parameters that name something else, each with an example."""
 
@@ -121,7 +124,7 @@ async def a_record(store: RecordStore, kind: type[Record], tenant_id: str) -> Re
     if kind is DeadLetterRecord:
         event = {"id": new_id(), "type": "order.placed", "tenantId": tenant_id, "data": {}}
         refused = a_dead_letter(id=event["id"], body=msgspec.json.encode(event))
-        return (await dead_letters.keep(store, "a-queue", refused)).record
+        return (await dead_letters.keep(store, A_QUEUE, refused)).record
     record = FACTORIES[kind](tenant_id)
     return (await store.create(record.tenant_id, record)).record
 
