@@ -181,7 +181,9 @@ class AnalysisBatch:
         log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
         fault_points.reached("before-end")
         try:
-            return await self._move_on_the_newest(analysis)
+            concluded = await self._move_on_the_newest(analysis)
+            log.debug("execution %s is %s", analysis.id, concluded.record.status)
+            return concluded
         except (Stale, InvalidTransition):
             log.warning("execution %s is no longer held by this run: its end is somebody else's to write", analysis.id)
         except Unavailable:

@@ -32,7 +32,9 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitM
 async def test_every_command_of_the_runbooks_works(parts: Orchestra, rabbitmq: RabbitMQNode) -> None:
     await eventually(lambda: log_says(parts, "The API listens"), within_seconds=60)
     commands_of_one = {runbook.stem: commands(runbook) for runbook in RUNBOOKS}
-    assert {"backfill-failure", "model-monitoring", "hitl-approval-flow", "dead-letters"} == set(commands_of_one)
+    assert {"backfill-failure", "model-monitoring", "hitl-approval-flow", "dead-letters", "work-stands-still"} == set(
+        commands_of_one
+    )
     for name, lines in commands_of_one.items():
         variables = await placeholders(parts, for_tenant=name == "hitl-approval-flow")
         for line in lines:

@@ -44,11 +44,12 @@ def test_every_secret_is_asked_for_in_the_example() -> None:
     assert required == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
 
 
-def test_only_the_api_and_the_operators_page_are_published_both_on_the_loopback_address() -> None:
+def test_only_the_api_and_the_operators_pages_are_published_all_on_the_loopback_address() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert {
         "workflow-orchestrator": ["${API_ADDRESS:-127.0.0.1}:${API_PORT:-3051}:3051"],
         "prefect": ["127.0.0.1:4200:4200"],
+        "grafana": ["127.0.0.1:3000:3000"],
     } == published
 
 
@@ -76,3 +77,8 @@ def test_a_worker_is_given_its_time_to_drain() -> None:
 def test_every_service_has_a_memory_limit_and_bounded_logs() -> None:
     assert set() == {name for name, service in SERVICES.items() if not service.get("mem_limit")}
     assert set() == {name for name, service in SERVICES.items() if "max-size" not in service["logging"]["options"]}
+
+
+def test_every_file_that_a_service_mounts_is_there() -> None:
+    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert [] == [path for path in mounted if path.startswith("./") and not (DEPLOYMENTS / path).exists()]
