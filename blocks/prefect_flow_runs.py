@@ -27,7 +27,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
+from prefect.states import Cancelled, Cancelling, Scheduled
 
 from blocks.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable
@@ -119,9 +119,8 @@ class PrefectFlowRuns:
         return found
 
     async def reschedule(self, flow_run_id: str, reason: str) -> None:
-        # Prefect allows crashed -> scheduled for runs of a deployment; a worker then runs it from the top.
+        # No state between: whoever looks for runs that crashed would reschedule it, too.
         async with _translated():
-            await self._client.set_flow_run_state(UUID(flow_run_id), Crashed(message=reason), force=True)
             await open_to_any_worker(self._client, UUID(flow_run_id))
             await self._client.set_flow_run_state(UUID(flow_run_id), Scheduled(message=reason), force=True)
 

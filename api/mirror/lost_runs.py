@@ -2,10 +2,12 @@
 
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from time import monotonic
 
 from api.mirror.drift import Drift, Parts
 from api.mirror.ended_runs import end, left_open, reschedule
+from api.mirror.workers import Roll
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ProcessRecord
@@ -13,6 +15,8 @@ from blocks.ports import FlowRunView, NotFound
 from blocks.prefect_retries import AWAITING_RETRY
 
 log = logging.getLogger(__name__)
+
+_AT_WORK = ("pending", "running", "cancelling")
 
 
 class LostRuns(Drift[FlowRunView]):
@@ -32,22 +36,31 @@ class LostRuns(Drift[FlowRunView]):
     async def find(self) -> list[FlowRunView]:
         workers = self._parts.workers
         roll = await workers.call()
-        if workers.is_blind or not (roll.dead or monotonic() >= self._next_full_look):
+        if workers.is_blind:
             return []
-        self._next_full_look = monotonic() + self._seconds_to_the_next_full_look(after_a_death=bool(roll.dead))
-        at_work = await self._parts.flow_runs.list_runs(states=("pending", "running", "cancelling"))
-        # Between two tries, a run is its worker's alone: no other picks it up.
-        at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
-        settled_before = utc_now() - workers.lost_after
-        orphaned = roll.orphaned
-        return [
-            run for run in at_work if run.id in orphaned or (run.id not in roll.held and run.state_at < settled_before)
-        ]
+        orphaned = await self._orphaned(roll) if roll.dead else []
+        unheld = await self._unheld(roll) if monotonic() >= self._next_full_look else []
+        return list({run.id: run for run in [*orphaned, *unheld]}.values())
 
-    def _seconds_to_the_next_full_look(self, *, after_a_death: bool) -> float:
-        """What the dead claimed after their last sign of life shows only when it has been silent for as long."""
-        interval = self._parts.settings.mirror.interval_seconds
-        return min(interval, self._parts.workers.lost_after.total_seconds()) if after_a_death else interval
+    async def _orphaned(self, roll: Roll) -> list[FlowRunView]:
+        """What a dead worker held at its last sign of life, and nobody has taken up since.
+
+        What it claimed after that is in no record; it shows when its state has not changed for long enough.
+        """
+        settings, last_sign = self._parts.settings.worker, roll.orphaned
+        self._next_full_look = min(self._next_full_look, monotonic() + settings.lost_after_seconds)
+        runs = await self._parts.flow_runs.read_runs(sorted(last_sign))
+        beat = timedelta(seconds=settings.heartbeat_seconds)
+        return [run for run in runs if _is_at_work(run) and run.state_at < last_sign[run.id] + beat]
+
+    async def _unheld(self, roll: Roll) -> list[FlowRunView]:
+        """What has been at work for a while, and no living worker says that it is its own."""
+        self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
+        at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
+        at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
+        settled_before = utc_now() - self._parts.workers.lost_after
+        held = roll.held
+        return [run for run in at_work if run.id not in held and run.state_at < settled_before]
 
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":
@@ -70,3 +83,8 @@ class LostRuns(Drift[FlowRunView]):
             await self._parts.flow_runs.mark_cancelled(run.id, "its worker is gone")
         log.warning("flow run %s, which was to be cancelled when its worker died, is cancelled", run.id)
         return True
+
+
+def _is_at_work(run: FlowRunView) -> bool:
+    """Between two tries, a run is its worker's alone, too: no other picks it up."""
+    return run.state in _AT_WORK or run.state_name == AWAITING_RETRY

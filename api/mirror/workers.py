@@ -1,6 +1,6 @@
 """Which workers live, and which flow runs they hold; from the signs of life that they leave as records."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import msgspec
@@ -24,9 +24,10 @@ class Roll(msgspec.Struct, frozen=True):
         return frozenset(run_id for worker in self.alive for run_id in worker.flow_run_ids)
 
     @property
-    def orphaned(self) -> frozenset[str]:
-        """The flow runs that a dead worker held to its end, and no living one holds."""
-        return frozenset(run_id for worker in self.dead for run_id in worker.flow_run_ids) - self.held
+    def orphaned(self) -> dict[str, datetime]:
+        """The flow runs that a dead worker held, and no living one holds, to the last sign of life of the dead."""
+        held = self.held
+        return {id: worker.beat_at for worker in self.dead for id in worker.flow_run_ids if id not in held}
 
 
 class Workers:

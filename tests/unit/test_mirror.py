@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from api.mirror import Drift, Parts
 from api.mirror.ended_runs import EndedRuns
@@ -264,14 +265,19 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
-async def test_what_a_dead_worker_held_runs_again_however_lately_it_began(scene: Scene) -> None:
-    await scene.a_worker("begun-just-now", silent_for=timedelta(minutes=1))
+async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_own(scene: Scene) -> None:
+    settings = scene.parts.settings
+    slow_beat = replace(settings, worker=replace(settings.worker, heartbeat_seconds=40.0))
+    dead = await scene.a_worker("in the last beat", "later", silent_for=timedelta(seconds=41))
+    in_the_last_beat, later = dead.beat_at + timedelta(seconds=39), dead.beat_at + timedelta(seconds=40)
     scene.prefect_knows(
-        a_flow_run(id="begun-just-now", state="running"), a_flow_run(id="somebody-elses", state="pending")
+        a_flow_run(id="in the last beat", state="running", state_at=in_the_last_beat),
+        a_flow_run(id="later", state="running", state_at=later),
+        a_flow_run(id="somebody else's", state="running", state_at=in_the_last_beat),
     )
 
-    assert 1 == await LostRuns(scene.parts).look()
-    assert ["begun-just-now"] == scene.prefect.rescheduled
+    assert 1 == await LostRuns(replace(scene.parts, settings=slow_beat)).look()
+    assert ["in the last beat"] == scene.prefect.rescheduled
 
 
 async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(scene: Scene) -> None:
