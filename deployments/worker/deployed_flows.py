@@ -7,7 +7,9 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
+from prefect.filesystems import LocalFileSystem
 from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.settings import get_current_settings
 
 _DEPLOYMENT_IS_FRESH_SECONDS = 30.0
 
@@ -33,7 +35,7 @@ class DeployedFlows:
             flow: Flow[..., Any] = await asyncio.to_thread(load_flow_from_entrypoint, entrypoint, False)
             if not flow.isasync:
                 raise UnfitDeployment(f"{entrypoint} is not an async flow: it would hold up every other run")
-            self._flows[entrypoint] = flow
+            self._flows[entrypoint] = _with_its_storage(flow)
         return self._flows[entrypoint]
 
     async def _entrypoint_of(self, flow_run: FlowRun, client: PrefectClient) -> str:
@@ -48,3 +50,14 @@ class DeployedFlows:
                 raise UnfitDeployment(f"deployment {deployment.name!r} needs an entrypoint like package.module.flow")
             self._entrypoints[flow_run.deployment_id] = (time.monotonic(), entrypoint)
         return entrypoint
+
+
+def _with_its_storage(flow: Flow[..., Any]) -> Flow[..., Any]:
+    """The flow, which says by itself where its results would lie, if it keeps none.
+
+    Else Prefect asks the server where results lie by default, at the start of each run, and in a blocking request: the
+    event loop, and with it every other run, stands still until the server answers.
+    """
+    if flow.persist_result is False and flow.result_storage is None:
+        flow.result_storage = LocalFileSystem(basepath=str(get_current_settings().results.local_storage_path))
+    return flow
