@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,31 @@ def known_of(lines: list[dict[str, Any]], execution_id: str) -> dict[str, Any]:
     of_it = [line for line in lines if line.get("executionId") == execution_id]
     assert of_it, [line["message"] for line in lines]
     return {name: value for line in of_it for name, value in line.items()}
+
+
+async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passwords(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    environment = {
+        "ORCHESTRATOR_DATA_DIR": str(tmp_path),
+        "RABBITMQ_URL": f"amqp://user:pass-of-the-broker@{nowhere}/",
+        "PREFECT_API_URL": f"http://user:pass-of-prefect@{nowhere}/api",
+        "STARTUP_WAIT_SECONDS": "0.1",
+        "LOG_FORMAT": "json",
+    }
+    processes = [
+        Process(name, {**os.environ, **environment}, tmp_path / f"{name}.log") for name in ("listener", "worker")
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        await process.died()
+
+    for process in processes:
+        last = lines_of(process)[-1]
+        assert (1, "CRITICAL") == (process.exit_code, last["level"])
+        assert "did not come within 0.1 s" in last["message"]
+        assert "user:***@" in process.log
+        assert "pass-of" not in process.log
 
 
 class Metrics:
