@@ -9,7 +9,9 @@ from typing import ClassVar, Generic, TypeVar
 import msgspec
 
 from api.mirror.workers import Workers
-from blocks.ports import EventBus, FlowRuns, RecordStore, Unavailable
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.log_context import log_context
+from blocks.ports import EventBus, FlowRuns, FlowRunView, RecordStore, Stored, Unavailable
 from blocks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -73,11 +75,26 @@ class Drift(ABC, Generic[T]):
     async def _act_on_all(self, found: Sequence[T], room: asyncio.Semaphore) -> list[Exception | None]:
         async def act(one: T) -> Exception | None:
             async with room:
-                try:
-                    is_repaired = await self.act(one)  # others act meanwhile: count after it
-                    self.repairs += is_repaired
-                except Exception as failure:
-                    return failure
+                with log_context(**known_of(one)):
+                    try:
+                        is_repaired = await self.act(one)  # others act meanwhile: count after it
+                        self.repairs += is_repaired
+                    except Exception as failure:
+                        return failure
             return None
 
         return await asyncio.gather(*(act(one) for one in found))
+
+
+def known_of(found: object) -> dict[str, str | None]:
+    """What the log says of everything that is done about it."""
+    match found:
+        case (first, *_) | Stored(record=first):
+            return known_of(first)
+        case ExecutionRecord():
+            return {"tenant_id": found.tenant_id, "execution_id": found.id, "trace_id": found.trace_id}
+        case ApprovalRecord():
+            return {"tenant_id": found.tenant_id, "execution_id": found.execution_id}
+        case FlowRunView():
+            return {"tenant_id": found.tenant_id, "flow_run_id": found.id}
+    return {}

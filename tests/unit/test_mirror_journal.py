@@ -10,9 +10,11 @@ from prometheus_client import REGISTRY
 from api.mirror import Drift
 from api.mirror.drifts import DRIFTS, KINDS
 from api.mirror.journal import Journal
+from blocks import log_context
 from blocks.clock import utc_now
 from blocks.contracts.records import Look
-from blocks.ports import Unavailable
+from blocks.ports import Stored, Unavailable
+from tests.support.factories import A_TENANT, a_flow_run, an_approval, an_execution
 
 
 class Trouble(Drift[int]):
@@ -65,6 +67,30 @@ async def test_a_bug_in_one_kind_is_an_error_of_that_kind(caplog: pytest.LogCapt
 
     assert "ValueError: a bug" == journal.looks[Trouble.kind].error
     assert "stumbled" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("found", "known"),
+    [
+        (Stored(an_execution(id="e-1"), "etag"), {"tenantId": A_TENANT, "executionId": "e-1"}),
+        (an_approval(execution_id="e-1"), {"tenantId": A_TENANT, "executionId": "e-1"}),
+        ((a_flow_run(id="f-1"), []), {"tenantId": A_TENANT, "flowRunId": "f-1"}),
+    ],
+)
+async def test_the_log_says_what_is_being_repaired(found: object, known: dict[str, str]) -> None:
+    seen: dict[str, str] = {}
+
+    class Told(Trouble):
+        async def act(self, found: int) -> bool:
+            seen.update(log_context.current())
+            return True
+
+    drift = Told()
+    drift.found = [found]  # type: ignore[assignment] # any kind of find will do
+    await drift.look()
+
+    assert known == {name: seen[name] for name in known}
+    assert {} == log_context.current()
 
 
 def test_every_kind_has_a_name_of_its_own_and_a_line_in_the_documentation(pytestconfig: pytest.Config) -> None:
