@@ -92,6 +92,10 @@ test-slow: setup test-tools ## Run the tests that take minutes
 bench: setup test-tools postgres ## Measure throughput and latency (ARGS="burst --events 500")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup ## Ask the API everything its OpenAPI document invites, and without a database, too (ARGS="--seed 7")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
 .PHONY: chaos
 chaos: setup test-tools postgres ## Break everything at random while 300 events come in, then audit the books (ARGS="--seed 7")
 	@$(BIN)/python -m tests.chaos $(ARGS)

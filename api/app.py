@@ -28,7 +28,7 @@ from api.keys import create_key, list_keys, revoke_key
 from api.metrics import metrics
 from api.openapi import openapi_config
 from api.options import AllowEveryMethod
-from api.parameters import refuse_null
+from api.parameters import refuse_other_types
 from api.permissions import check_role
 from api.rate_limit import rate_limit
 from api.request_observer import RequestObserver
@@ -100,7 +100,7 @@ def create_app(
             auditing,
         ],
         cors_config=cors_config(origins_of(settings.server)),
-        guards=[check_role, refuse_null],
+        guards=[check_role, refuse_other_types],
         plugins=tracing_plugins(),
         exception_handlers={Exception: answer_error},
         request_max_body_size=MAX_EVENT_BYTES,

@@ -1,5 +1,6 @@
 """Optional query parameters and headers, as what these can hold: Litestar would add `null`, which neither can."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -46,16 +47,18 @@ def in_utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def refuse_null(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """The guard of every route: `null` is no status and no moment. Litestar would take it for none, and filter nothing.
+def refuse_other_types(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """The guard of every route: `null` is no status, and a number no moment.
 
-    Raises `InvalidRequest`.
+    Litestar would take the one for none, and filter nothing, the other for seconds since 1970. Raises `InvalidRequest`.
     """
-    if b"=null" not in connection.scope["query_string"]:
+    if not connection.scope["query_string"]:
         return
     for name in _NOT_TEXT:
-        if "null" in connection.query_params.getall(name, []):
-            raise InvalidRequest(Problem(field=name, message="null is no value here: leave it out", source="query"))
+        for value in connection.query_params.getall(name, []):
+            if value == "null" or re.fullmatch(r"[-+\d.eE]+", value):
+                message = f"{value} is no value here: leave it out, or use what the documentation says"
+                raise InvalidRequest(Problem(field=name, message=message, source="query"))
 
 
 def one_of(values: Sequence[str], description: str) -> QueryParameter:

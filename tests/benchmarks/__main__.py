@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import burst, fairness, intake, latency, memory, scaling
+from tests.benchmarks import api, burst, fairness, intake, latency, memory, scaling
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import FOLDER, Report, figures_table
 from tests.benchmarks.stage import QuickStage, Stage
@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "memory": memory.measure,
     "fairness": fairness.measure,
     "scaling": scaling.measure,
+    "api": api.measure,
 }
 
 _EXAMPLES = """

@@ -1,0 +1,74 @@
+"""`python -m tests.fuzz`: Schemathesis against the API, once in good order and once without a database."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from blocks.contracts.roles import ROLES
+from blocks.ports import Throttled, Unavailable
+from tests.support.credentials import a_service_token, as_user
+from tests.support.every_route import RECORDS, a_record
+from tests.support.factories import A_TENANT
+from tests.support.served_api import served_api
+from tests.support.stores import FailingStore
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+STATES = {
+    "healthy": None,
+    "away": FailingStore(Unavailable("the database is away")),
+    "throttled": FailingStore(Throttled("the database is busy", 2.0)),
+}
+ALL_CHECKS = "all"
+DOCUMENTED_ONLY = "status_code_conformance,content_type_conformance,response_schema_conformance"
+"""Without a database, 503 and 429 are right: all that counts is that they are documented and look like it."""
+
+_EXAMPLES = """
+examples:
+  make fuzz                                             every state of the database, ten thousand requests and more
+  python -m tests.fuzz --state away --max-examples 20   one of them, shorter
+  python -m tests.fuzz --seed 7 -- --include-tag Keys   what stands behind -- is for `st run`
+"""
+
+
+async def fuzz(state: str, max_examples: int, seed: int, *options: str) -> int:
+    """0 if nothing was found; Schemathesis prints what was, with a curl for each."""
+    credential = as_user(a_service_token(*ROLES, "act-for-users"))
+    with tempfile.TemporaryDirectory() as folder:
+        async with served_api(Path(folder), STATES[state]) as api:
+            for kind in {*RECORDS.values()}:
+                await a_record(api.store, kind, A_TENANT)
+            process = await asyncio.create_subprocess_exec(
+                Path(sys.executable).with_name("st"),
+                f"--config-file={CONFIG}",
+                "run",
+                f"{api.url}/docs/openapi.json",
+                *(f"--header={name}: {value}" for name, value in credential.items()),
+                f"--checks={ALL_CHECKS if state == 'healthy' else DOCUMENTED_ONLY}",
+                f"--max-examples={max_examples}",
+                f"--seed={seed}",
+                *options,
+            )
+            return await process.wait()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--state", choices=STATES, action="append", help="of the database (default: each)")
+    parser.add_argument("--max-examples", type=int, default=100, help="requests per route and phase (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="another one asks other things (%(default)s)")
+    parser.add_argument("options", nargs="*", help="for `st run`")
+    wanted = parser.parse_args(arguments)
+    states = wanted.state or list(STATES)
+    return max([asyncio.run(fuzz(state, wanted.max_examples, wanted.seed, *wanted.options)) for state in states])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
