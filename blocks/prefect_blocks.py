@@ -1,8 +1,9 @@
-"""Prefect Blocks that show operators, in Prefect's UI, which broker and which database the flows use.
+"""Prefect Blocks that hold how broker, record store and the platform's services are reached.
 
-They mirror the settings: `orchestrator bootstrap` writes them from the settings under the name `default`, each time it
-runs. Processes read the settings, which come from their environment, so an edit in the UI changes nothing here; it is
-for flows of others who want the same connection: `await MessageBroker.load("default")`. What holds a password is a
+`orchestrator bootstrap` registers them and writes what the settings say. A process that is started with
+`ORCHESTRATOR_BLOCKS=default` reads its settings from them (`blocks/block_variables.py`): what is changed in Prefect's
+UI holds from its next start on, and a variable of its environment overrides it. Without that they only show operators
+what is in force, and serve flows of others: `await MessageBroker.load("default")`. What holds a password is a
 `SecretStr`: hidden in the UI, encrypted in Prefect's database.
 """
 
@@ -51,7 +52,35 @@ class RecordDatabase(Block):
         return cls(endpoint=cosmos.endpoint, key=SecretStr(cosmos.key), database_id=cosmos.database_id)
 
 
-async def save_blocks(settings: Settings, client: PrefectClient) -> None:
-    """Both block types are registered, and `default` of each says what the settings say. Idempotent."""
-    await MessageBroker.of(settings).asave(NAME, overwrite=True, client=client)
-    await RecordDatabase.of(settings).asave(NAME, overwrite=True, client=client)
+class PlatformServices(Block):
+    """The services around this system, and the secret that its users' tokens are checked with."""
+
+    _block_type_name = "Platform Services"
+    _block_type_slug = "platform-services"
+    _description = "What the workflow orchestrator must know of the services around it."
+
+    jwt_secret: SecretStr = Field(default=SecretStr(""), description="Signs the platform's tokens; or:")
+    jwt_jwks: str = Field(default="", description="https://… with the platform's public keys")
+    webhook_allowed_hosts: str = Field(default="", description="Hosts inside that webhooks may reach")
+    otlp_endpoint: str = Field(default="", description="OpenTelemetry collector; empty: nothing is traced")
+    broker_management_url: SecretStr = Field(default=SecretStr(""), description="RabbitMQ's management plugin")
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(
+            jwt_secret=SecretStr(settings.auth.jwt_secret),
+            jwt_jwks=settings.auth.jwt_jwks,
+            webhook_allowed_hosts=settings.webhooks.allowed_hosts,
+            otlp_endpoint=settings.tracing.otlp_endpoint,
+            broker_management_url=SecretStr(settings.rabbitmq.management_url),
+        )
+
+
+BLOCKS = (MessageBroker, RecordDatabase, PlatformServices)
+
+
+async def save_blocks(settings: Settings, client: PrefectClient, name: str = NAME) -> list[str]:
+    """The block types are registered, and the block of this name of each says what the settings say. Idempotent."""
+    for block in BLOCKS:
+        await block.of(settings).asave(name, overwrite=True, client=client)
+    return [f"{block._block_type_slug}/{name}" for block in BLOCKS]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from blocks.block_variables import BlockMissing, variables_of_blocks
 from blocks.contracts.jobs import JOBS, Job
 from blocks.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 
@@ -221,8 +222,12 @@ class Settings(_Section, frozen=True, kw_only=True):
         return (Path(self.data_dir) / url.removeprefix("sqlite:").removeprefix("//")).absolute()
 
 
-def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of this process. Raises `BadSetting` with one readable line."""
+def load_settings(environment: Mapping[str, str] = os.environ, *, blocks_may_be_missing: bool = False) -> Settings:
+    """The settings of this process: its variables, then Prefect's blocks if it is to read them, then the defaults.
+
+    Raises `BadSetting` with one readable line, and `Unavailable` when there are blocks to read and Prefect is away.
+    """
+    environment = _with_blocks(environment, blocks_may_be_missing)
     tree = _read(DEFAULTS, environment)
     override = environment.get("ORCHESTRATOR_CONFIG")
     if override:
@@ -238,6 +243,15 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 def masked_url(url: str) -> str:
     """The URL without its password, fit for logs."""
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:
+    try:
+        said = variables_of_blocks(environment, may_be_missing=may_be_missing)
+    except BlockMissing as error:
+        raise BadSetting(str(error)) from None
+    # A variable that is set to nothing is as good as unset, as everywhere.
+    return {**said, **{name: value for name, value in environment.items() if value or name not in said}}
 
 
 def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:

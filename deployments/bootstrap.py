@@ -1,5 +1,6 @@
 """`orchestrator bootstrap`: everything the system needs outside its own processes exists. Safe to repeat."""
 
+import os
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -9,7 +10,8 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
-from blocks.prefect_blocks import save_blocks
+from blocks.block_variables import VARIABLE
+from blocks.prefect_blocks import NAME, save_blocks
 from blocks.settings import Settings
 from deployments import prefect_server
 from deployments.job_schedules import scheduled
@@ -29,7 +31,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     await prefect_server.wait_until_healthy(settings, limit_seconds=settings.startup.wait_seconds)
     async with get_client() as client:
         # The pool late: workers wait for it, and until then nobody else writes to Prefect's one SQLite file.
-        await save_blocks(settings, client)
+        blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
         await _work_pool(client, settings.prefect.work_pool)
         for deployment, flow in zip(deployments, flows, strict=True):
             await _deploy(client, deployment, flow, _pool_of(deployment, settings))
@@ -37,7 +39,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
         f"work pool {settings.prefect.work_pool}",
         *(f"deployment {deployment.name}" for deployment in deployments),
-        "blocks message-broker/default and record-database/default",
+        *(f"block {block}" for block in blocks),
     ]
 
 

@@ -8,7 +8,7 @@ def bootstrap() -> None:
     """Create what is missing; safe to repeat.
 
     The store's containers, the bus's exchange and queues, Prefect's work pool, the deployments of prefect.yaml with
-    their schedules, and the blocks that show operators what the flows use. Waits a minute for Prefect to answer.
+    their schedules, and the blocks for broker, store and services. Waits a minute for Prefect to answer.
 
     \b
     Examples:
@@ -21,7 +21,7 @@ def bootstrap() -> None:
     from deployments.logs import configure_logging_of
     from deployments.prefect_server import use_prefect
 
-    settings = use_prefect(load_settings())
+    settings = use_prefect(load_settings(blocks_may_be_missing=True))
     configure_logging_of(settings, "bootstrap")
     from deployments.bootstrap import run_bootstrap
 
