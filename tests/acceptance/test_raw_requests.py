@@ -1,6 +1,7 @@
 """Requests that no client library would send, byte by byte, to the real server: none of them gets past the headers."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from api.server import run_api
 from blocks.settings import Settings, load_settings
+from tests.benchmarks.http_load import Ask, connection, target
 from tests.support.credentials import ENVIRONMENT, a_token
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.ports import free_port
@@ -62,6 +64,20 @@ async def status(settings: Settings, *lines: str | bytes, path: str = "/api/v1/e
 
 async def test_a_good_request_is_answered(settings: Settings) -> None:
     assert 200 == await status(settings, "Host: api", CREDENTIAL, TENANT)
+
+
+async def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(settings: Settings) -> None:
+    url = f"http://127.0.0.1:{settings.server.port}"
+    async with connection(target(url, "/health", {})) as ask:
+        seconds = [await timed(ask) for _ in range(50)]
+
+    assert min(seconds[1:]) < 0.03  # a delayed acknowledgement takes 0.04
+
+
+async def timed(ask: Ask) -> float:
+    began = time.monotonic()
+    await ask()
+    return time.monotonic() - began
 
 
 @pytest.mark.parametrize(
