@@ -26,6 +26,9 @@ LogFormat = Literal["text", "json"]
 QUIET = ("aio_pika", "aiormq", "asyncio", "azure", "httpcore", "httpx", "prefect", "uvicorn", "websockets")
 """Libraries that tell what they do at INFO. What a flow logs through Prefect still reaches the Prefect UI."""
 
+TOLD_ONCE = ("aio_pika.robust_connection", "aiormq.connection")
+"""While the broker is away they tell so each second, for each connection; `blocks.rabbitmq.link` tells it once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +41,7 @@ def configure_logging(
     """
     mask_secrets(secrets)
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_is_ours_or_serious)
+    handler.addFilter(is_told)
     handler.setFormatter(JsonFormatter(process_name) if log_format == "json" else TextFormatter(process_name))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
@@ -133,8 +136,16 @@ def tell_failure(message: str) -> bool:
     return True
 
 
-def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING or not record.name.startswith(QUIET)
+def is_told(record: logging.LogRecord) -> bool:
+    """Whether the record becomes a line: all of our own do, and what is serious of the libraries'."""
+    if record.name.startswith(QUIET):
+        return record.levelno >= logging.WARNING and not record.name.startswith(TOLD_ONCE) and not _is_no_error(record)
+    return True
+
+
+def _is_no_error(record: logging.LogRecord) -> bool:
+    """Prefect tells every end of a run but Completed as an error, also a suspension and a run that was let go."""
+    return record.msg in ("Finished in state Suspended(type=PAUSED)", "Finished in state Running()")
 
 
 def _rfc3339(seconds: float) -> str:

@@ -49,6 +49,7 @@ class RabbitMQLink:
         self._connection: RobustConnection | None = None
         self._has_connected = asyncio.Event()
         self._problem: Unavailable | None = None
+        self._is_lost = False
         self._connecting: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
@@ -67,6 +68,7 @@ class RabbitMQLink:
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
         OPEN_LINKS.discard(self)
+        self._is_lost = True  # by our own will: nobody is told
         self._connecting.cancel()
         await asyncio.gather(self._connecting, return_exceptions=True)
         if self._connection:
@@ -176,7 +178,18 @@ class RabbitMQLink:
         except BaseException:
             await connection.close()
             raise
+        connection.close_callbacks.add(self._tell_of_the_loss)
+        connection.reconnect_callbacks.add(self._tell_of_the_return)
         return connection
+
+    def _tell_of_the_loss(self, _: object, error: BaseException | None = None) -> None:
+        if not self._is_lost:
+            log.warning("the connection for %s was lost: %s; trying again each second", self.purpose, error)
+        self._is_lost = True
+
+    def _tell_of_the_return(self, _: object) -> None:
+        log.info("connected to %s for %s again", masked_url(self._url), self.purpose)
+        self._is_lost = False
 
 
 class SharedChannel:

@@ -188,6 +188,30 @@ async def test_after_each_of_twenty_lost_connections_it_consumes_again_within_te
     assert await near.depth(orders.name) == 0
 
 
+async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
+    far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told(words: str) -> int:
+        return sum(record.name == "blocks.rabbitmq.link" and words in record.getMessage() for record in caplog.records)
+
+    caplog.set_level("INFO")
+    async with far.consume(orders, Inbox()) as consumer:
+        await registered(consumer)
+        caplog.clear()
+        proxy.cut()
+        await unregistered(consumer)
+        with pytest.raises(Unavailable):  # after two seconds, in which each connection has tried more than once
+            await far.publish(a_message())
+        proxy.pass_all()
+        await registered(consumer)
+
+        async def is_told() -> bool:
+            return 2 == told("connected to")
+
+        await eventually(is_told, within_seconds=10)
+    assert 2 == told("the connection for")
+
+
 # --- the broker ------------------------------------------------------------------------------------------------------
 
 

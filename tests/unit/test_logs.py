@@ -96,6 +96,27 @@ def test_the_stack_shows_serious_lines_of_both_formats(formatter: logging.Format
     assert SERIOUS.match(formatter.format(a_record("something is wrong")))
 
 
+@pytest.mark.parametrize(
+    ("logger", "message"),
+    [
+        ("aio_pika.robust_connection", "Connection attempt failed"),
+        ("aiormq.connection", "error when creating transport"),
+        ("prefect.flow_runs", "Finished in state Suspended(type=PAUSED)"),
+        ("prefect.flow_runs", "Finished in state Running()"),
+    ],
+)
+def test_what_libraries_call_an_error_and_is_none_makes_no_line(logger: str, message: str) -> None:
+    record = logging.LogRecord(logger, logging.ERROR, __file__, 1, message, (), None)
+
+    assert not logs.is_told(record)
+
+
+def test_what_prefect_calls_an_error_and_is_one_makes_a_line() -> None:
+    failed = "Finished in state Failed('Flow run encountered an exception')"
+
+    assert logs.is_told(logging.LogRecord("prefect.flow_runs", logging.ERROR, __file__, 1, failed, (), None))
+
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 
