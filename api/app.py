@@ -8,7 +8,7 @@ from api.actor import provide_actor
 from api.approval_routes import approval_routes
 from api.audit import list_audit_entries
 from api.auditing import Auditing
-from api.authentication import authentication
+from api.authentication import authentication, identification
 from api.cors import cors_config
 from api.dead_letters import dead_letter_routes
 from api.definitions import read_definition, reset_definition, set_definition
@@ -25,6 +25,10 @@ from api.idempotency import idempotent
 from api.job_metrics import JobMetrics
 from api.jobs import list_jobs, trigger_job
 from api.keys import create_key, list_keys, revoke_key
+from api.live.handshake import Handshake
+from api.live.hub import Hub
+from api.live.socket import follow_executions
+from api.live.stream import stream_executions
 from api.metrics import metrics
 from api.openapi import openapi_config
 from api.options import AllowEveryMethod
@@ -46,14 +50,26 @@ from blocks.settings import Settings
 
 
 def create_app(
-    settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns, *, probes: Probes
+    settings: Settings,
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    *,
+    probes: Probes,
+    hub: Hub | None = None,
 ) -> Litestar:
-    """The application over an open store, bus and engine, which must outlive it; `/ready` asks the probes."""
+    """The application over an open store, bus and engine, which must outlive it; `/ready` asks the probes.
+
+    Who follows events is told what the hub hears; without one, nothing is heard.
+    """
+    identify = identification(settings.auth, store)
     auditing = Auditing(store, settings.approvals.link_secret)
     tenant_routes = Router(
         "/api/v1",
         route_handlers=[
             list_executions,
+            stream_executions,
+            follow_executions,
             read_execution,
             idempotent(store, start_execution, cancel_execution, retry_execution, rerun_execution),
             workflow_routes(store),
@@ -86,6 +102,8 @@ def create_app(
             "flow_runs": _given(flow_runs),
             "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
             "probes": _given(probes),
+            "hub": _given(hub or Hub(settings.live)),
+            "identify": _given(identify),
             "metrics_token": _given(settings.metrics.bearer_token),
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
@@ -95,7 +113,7 @@ def create_app(
         },
         middleware=[
             AllowEveryMethod(),
-            authentication(settings.auth, store),
+            authentication(settings.auth, identify),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
         ],
@@ -109,7 +127,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = RequestObserver(app.asgi_handler)
+    app.asgi_handler = RequestObserver(Handshake(app.asgi_handler, settings.server))
     return app
 
 

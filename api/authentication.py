@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 PUBLIC = {"exclude_from_auth": True}
 """Option of a route that needs no credential. OPTIONS needs none either: it tells what `/docs` tells."""
 
+REFUSED = "refused"
+"""In the state of a WebSocket's scope: the error for which it is closed."""
+
 Identify = Callable[[Headers, bool], Awaitable[Identity]]
 """Whose request it is; when told to be wary, it looks up no API key that was not good before.
 
@@ -37,12 +40,10 @@ Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
 """
 
 
-def authentication(auth: Auth, store: RecordStore) -> DefineMiddleware:
-    """The middleware for these settings."""
+def authentication(auth: Auth, identify: Identify) -> DefineMiddleware:
+    """The middleware that asks everybody who they are."""
     # Litestar makes a middleware for every route; they count together.
-    return DefineMiddleware(
-        Authentication, identify=identification(auth, store), failures=Failures(auth.failures_per_minute)
-    )
+    return DefineMiddleware(Authentication, identify=identify, failures=Failures(auth.failures_per_minute))
 
 
 class Authentication(AbstractAuthenticationMiddleware):
@@ -73,10 +74,12 @@ def refusal(connection: Connection, error: Exception) -> Exception:
     if connection.scope["type"] != ScopeType.WEBSOCKET:
         return error
     answer = answer_of(error)
+    connection.scope["state"][REFUSED] = error  # before it is open, it can be told as over HTTP: see `handshake`
     return WebSocketException(detail=answer.message, code=4000 + answer.status)
 
 
 def identification(auth: Auth, store: RecordStore) -> Identify:
+    """How these settings have people identified."""
     if GATEWAY in modes_of(auth):
         return _believing(frozenset(words(auth.default_roles)))
     tokens = Tokens(auth) if takes_tokens(auth) else None

@@ -7,7 +7,16 @@ from litestar.config.cors import CORSConfig
 from api import etags, idempotency, tenancy
 from api.identity import ROLES_HEADER, USER_HEADER
 
-_SENT = ("Authorization", tenancy.HEADER, USER_HEADER, ROLES_HEADER, idempotency.HEADER, etags.HEADER, "If-None-Match")
+_SENT = (
+    "Authorization",
+    tenancy.HEADER,
+    USER_HEADER,
+    ROLES_HEADER,
+    idempotency.HEADER,
+    etags.HEADER,
+    "If-None-Match",
+    "Last-Event-ID",
+)
 _READ = (
     "Deprecation",
     "ETag",

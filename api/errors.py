@@ -152,6 +152,18 @@ class LinkForbids(Exception):
     """The link does not permit this outcome."""
 
 
+class TooManyOfTenant(Throttled):
+    """As many clients follow the tenant's events as may."""
+
+
+class TooManyFollowers(Unavailable):
+    """This process has as many clients that follow events as it takes, or is about to stop."""
+
+
+class OriginRefused(Exception):
+    """A page from elsewhere opened a WebSocket."""
+
+
 class KeyInUse(Exception):
     """A request under the same Idempotency-Key is being carried out now."""
 
@@ -278,6 +290,11 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     TooManyFailures: Answer(
         429, "RATE_LIMITED", "Too many credentials from this address were not valid", {"Retry-After": "60"}
     ),
+    OriginRefused: Answer(403, "FORBIDDEN", "Pages of this origin may not open a WebSocket here"),
+    TooManyOfTenant: Answer(429, "TOO_MANY_STREAMS", "As many clients follow this tenant's events as may"),
+    TooManyFollowers: Answer(
+        503, "NO_STREAM_FREE", "No more clients can follow events here; try again", {"Retry-After": "5"}
+    ),
     Throttled: Answer(
         429, "THROTTLED", "A part this needs is asked for too much; try again later", {"Retry-After": "1"}
     ),
@@ -297,13 +314,18 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     return Response(
         ErrorEnvelope(error=body_of(error)),
         status_code=answer.status,
-        headers={**answer.headers, **_own_headers(error)},
+        headers=headers_of(error),
         media_type="application/json",
     )
 
 
 def answer_of(error: Exception) -> Answer:
     return next(ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS)
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """What the answer carries besides its body."""
+    return {**answer_of(error).headers, **_own_headers(error)}
 
 
 def body_of(error: Exception) -> ErrorBody:

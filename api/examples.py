@@ -15,6 +15,7 @@ from api.execution_documents import ExecutionPage, document_of, summary_of
 from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
 from api.key_documents import KeyList, key_of
 from api.key_documents import created_of as created_key_of
+from api.live.events import LiveEvent
 from api.usage_documents import AcceptedExecutions, OpenWork, TenantLimits, Usage
 from api.webhook_documents import WebhookList, created_of, webhook_of
 from api.workflow_documents import RetryInitiated, WorkflowList, workflow_of
@@ -80,6 +81,21 @@ EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="e
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
 RETRY_INITIATED = RetryInitiated(workflow_id=_ID)
+LIVE_EVENT = LiveEvent(
+    event_id=ids.step_completed_event_id(_ID, "forecast"),
+    type="workflow.step.completed",
+    timestamp=_BEGIN + timedelta(seconds=3),
+    tenant_id=TENANT,
+    execution_id=_ID,
+    workflow=analysis.WORKFLOW,
+    subject=OPPORTUNITY,
+    data={
+        "workflowId": _ID,
+        "stepId": ids.step_id(_ID, "forecast"),
+        "stepType": "forecast",
+        "result": _RESULTS["forecast"],
+    },
+)
 _APPROVAL = ApprovalRecord(
     id=ids.approval_id(_ID, "analysis"),
     tenant_id=TENANT,

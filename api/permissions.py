@@ -12,6 +12,8 @@ from blocks.contracts.roles import Role, allows
 
 ROLE_OF: Mapping[str, Role] = {
     "GET /executions": "viewer",
+    "GET /executions/stream": "viewer",
+    "WEBSOCKET /executions/stream": "viewer",
     "GET /executions/{executionId}": "viewer",
     "POST /executions": "operator",
     "POST /executions/{executionId}/cancel": "operator",

@@ -32,7 +32,7 @@ class RequestObserver:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             return await self._app(scope, receive, send)
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope)
         scope["state"]["request_id"] = request_id.decode()
         status, started = 500, perf_counter()
 
@@ -65,7 +65,7 @@ _USUAL = (
 )
 
 
-def _request_id(scope: Any) -> bytes:
+def request_id_of(scope: Any) -> bytes:
     """The caller's own id when it is fit for a log, or a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return given if SANE_REQUEST_ID.fullmatch(given) else str(uuid4()).encode()

@@ -5,7 +5,7 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -14,6 +14,8 @@ import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
+from api.live.events import LIVE
+from api.live.hub import Hub
 from api.liveness import expect_process
 from api.mirror import run_mirror
 from blocks.auth_settings import GATEWAY, announce, modes_of
@@ -39,7 +41,9 @@ async def run_api(settings: Settings) -> None:
     Requests in hand are finished first. No part is waited for: until the store, the broker and Prefect answer, `/ready`
     says so, and who needs them is answered 503. Raises `PortInUse`, and `BadSetting` for an address that is not ours.
     """
+    hub = Hub(settings.live)
     with listening_socket(settings.server) as listening:
+        cut_off_after(listening, settings.live.frozen_seconds)
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
         logger.log(level, "%s", announce(settings.auth))
         async with (
@@ -48,10 +52,11 @@ async def run_api(settings: Settings) -> None:
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
             _beside(_mirror_for_ever(settings, store, bus)),
+            bus.overhear(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
-            app = create_app(settings, store, bus, flow_runs, probes=probes)
-            await _serve(app, listening, proxies_of(settings.server))
+            app = create_app(settings, store, bus, flow_runs, probes=probes, hub=hub)
+            await _serve(app, listening, settings, hub)
 
 
 @contextmanager
@@ -75,6 +80,15 @@ def listening_socket(server: Server) -> Iterator[socket.socket]:
         yield listening
 
 
+def cut_off_after(listening: socket.socket, seconds: float) -> None:
+    """Who takes none of what was sent for so long loses the connection, where the system can do that.
+
+    Nobody else would notice a client that is frozen: its system goes on acknowledging, and asking to wait.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
 def readiness_probes(settings: Settings, store: RecordStore, bus: EventBus, flow_runs: PrefectFlowRuns) -> Probes:
     """The parts without which an event would not become a finished execution."""
     lost_after = settings.worker.lost_after_seconds
@@ -87,7 +101,8 @@ def readiness_probes(settings: Settings, store: RecordStore, bus: EventBus, flow
     }
 
 
-async def _serve(app: Litestar, listening: socket.socket, proxies: Sequence[str]) -> None:
+async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hub: Hub) -> None:
+    proxies, live = proxies_of(settings.server), settings.live
     config = uvicorn.Config(
         app,
         access_log=False,  # the request observer writes that line
@@ -96,11 +111,15 @@ async def _serve(app: Litestar, listening: socket.socket, proxies: Sequence[str]
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=1024,  # nobody is expected to say anything
+        ws_ping_interval=live.heartbeat_seconds,
+        ws_ping_timeout=live.frozen_seconds,
+        ws_per_message_deflate=False,  # it would cost each client a buffer
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
-    server = SignalFreeServer(config)
+    server = _Server(config, hub)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     host, port = listening.getsockname()[:2]
     logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
@@ -112,6 +131,17 @@ async def _serve(app: Litestar, listening: socket.socket, proxies: Sequence[str]
             await serving
             raise
     logger.info("The API has stopped")
+
+
+class _Server(SignalFreeServer):
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, which waits for answers to end; streams of events end by themselves only now."""
+        self._hub.close()
+        await super().shutdown(sockets)
 
 
 @contextmanager

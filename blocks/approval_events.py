@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from blocks.contracts import ids
+from blocks.contracts.about import About
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import (
@@ -22,7 +23,11 @@ def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
         if said := _said(approval, entry, position):
             what, data = said
             yield Event(
-                id=ids.approval_event_id(approval.id, what), tenant_id=approval.tenant_id, timestamp=entry.at, data=data
+                id=ids.approval_event_id(approval.id, what),
+                tenant_id=approval.tenant_id,
+                timestamp=entry.at,
+                about=About.approval(approval),
+                data=data,
             )
 
 

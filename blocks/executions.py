@@ -10,6 +10,7 @@ import msgspec
 from blocks import fault_points, tracing
 from blocks.clock import utc_now
 from blocks.contracts import analysis, ids, jobs, rejections, traces
+from blocks.contracts.about import About
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
@@ -142,5 +143,6 @@ def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
         tenant_id=execution.tenant_id,
         timestamp=execution.completed_at,
         traceparent=str(traces.of_execution(execution)),
+        about=About.execution(execution),
         data=TERMINAL_EVENTS[execution.workflow](execution),
     )

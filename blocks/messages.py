@@ -7,8 +7,11 @@ from blocks.ports import Message
 
 
 def to_message(event: Event[EventData]) -> Message:
-    """The documented envelope under the event's own id, routed by its type; its tenant and its trace in headers."""
-    headers = {"tenantId": event.tenant_id, "version": "1.0.0"}
+    """The documented envelope under the event's own id, routed by its type.
+
+    Its tenant, its trace and what it is about stand in headers.
+    """
+    headers = {"tenantId": event.tenant_id, "version": "1.0.0", **event.about.headers}
     if event.traceparent:
         headers[traces.HEADER] = event.traceparent
     return Message(

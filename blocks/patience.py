@@ -7,7 +7,7 @@ back). A call whose answer was lost may be carried out twice, as with any caller
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from blocks.ports import (
     Consumer,
     EventBus,
     Handler,
+    Hearer,
     Message,
     Page,
     Queue,
@@ -102,6 +103,9 @@ class PatientEventBus:
 
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._bus.listen(topic, handler)
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        return self._bus.overhear(patterns, hearer)
 
     async def depth(self, queue: str) -> int:
         return await self._patience.call(lambda: self._bus.depth(queue))

@@ -101,6 +101,18 @@ Collector = Callable[[Message], Awaitable[None]]
 SignalHandler = Callable[[bytes], Awaitable[None]]
 
 
+class Hearer(Protocol):
+    """Who overhears events; neither method waits for anything."""
+
+    def heard(self, message: Message) -> None:
+        """An event that was published just now; it may come twice."""
+        ...
+
+    def missed(self) -> None:
+        """From now on events are heard again; of those published before, some may never have been."""
+        ...
+
+
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """A durable queue with its dead-letter queue. `bindings` are routing-key patterns (`*` one word, `#` any)."""
 
@@ -182,6 +194,14 @@ class EventBus(Protocol):
 
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         """The handler hears broadcasts of the topic while the context lasts. Signals can be lost: re-read, too."""
+        ...
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        """The hearer hears every event published from now on whose type matches a pattern, while the context lasts.
+
+        What one publisher publishes comes in its order. Nothing is kept for a hearer, and no publisher ever waits for
+        one: whoever was cut off, even for a moment, or is seconds behind, is told so (`missed`) once it hears again.
+        """
         ...
 
     async def depth(self, queue: str) -> int:

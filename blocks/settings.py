@@ -61,6 +61,17 @@ class Auth(_Section, frozen=True, kw_only=True):
         return f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={self.jwt_jwks!r})"
 
 
+class Live(_Section, frozen=True, kw_only=True):
+    """The stream of events to tenants; docs/live.md."""
+
+    clients_max: AtLeastOne
+    clients_per_tenant: AtLeastOne
+    kept_megabytes: AtLeastOne
+    overlap_seconds: Seconds
+    heartbeat_seconds: Seconds
+    frozen_seconds: Seconds
+
+
 class Metrics(_Section, frozen=True, kw_only=True):
     """Who may read them, and where the listener and the worker answer; the API answers on its own port."""
 
@@ -197,6 +208,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     module: Module
     server: Server
     auth: Auth
+    live: Live
     metrics: Metrics
     cosmos_db: CosmosDb
     rabbitmq: RabbitMQ

@@ -9,6 +9,7 @@ from blocks import executions, fault_points, log_context
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections, traces
+from blocks.contracts.about import About
 from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepCompleted
@@ -228,6 +229,7 @@ def _started(execution: ExecutionRecord) -> Event[EventData]:
         tenant_id=execution.tenant_id,
         timestamp=started_at,
         traceparent=str(traces.of_execution(execution)),
+        about=About.execution(execution),
         data=OpportunityAnalysisStarted(
             workflow_id=execution.id, opportunity_id=execution.subject, timestamp=started_at
         ),
@@ -240,6 +242,7 @@ def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]
         tenant_id=execution.tenant_id,
         timestamp=execution.started_at or execution.updated_at,
         traceparent=str(traces.of_part(execution, step.name)),
+        about=About.execution(execution),
         data=step.request(
             workflow_id=execution.id,
             opportunity_id=execution.subject,
@@ -255,6 +258,7 @@ def _step_completed(record: StepRecord, execution: ExecutionRecord) -> Event[Eve
         tenant_id=record.tenant_id,
         timestamp=record.completed_at,
         traceparent=str(traces.of_part(execution, record.step)),
+        about=About.execution(execution),
         data=StepCompleted(
             workflow_id=record.execution_id,
             step_id=record.step_id,

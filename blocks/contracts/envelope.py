@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from blocks.contracts import rejections
+from blocks.contracts.about import About
 from blocks.contracts.events import CONSUMED, EventData, Moment
 from blocks.contracts.rejections import Rejected
 
@@ -43,6 +44,8 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     metadata: EventMetadata = EventMetadata()
     traceparent: str | None = None
     """The span that it belongs to, in W3C's words; a header of the message, not a field of the envelope."""
+    about: About = About()
+    """Headers of the message, too."""
 
     @property
     def type(self) -> str:

@@ -118,7 +118,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     @property
     def trace_id(self) -> str:
         """The trace that it is part of: the one its event came with, or its own."""
-        return traces.trace_id_of(self)
+        return traces.of_execution(self).trace_id
 
     @property
     def waiting_since(self) -> datetime:

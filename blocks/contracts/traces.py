@@ -48,10 +48,6 @@ def of_execution(execution: "ExecutionRecord") -> TraceContext:
 
 def of_part(execution: "ExecutionRecord", part: str) -> TraceContext:
     """The span of a step, or of another part, in this try of the execution."""
-    return TraceContext(trace_id_of(execution), ids.span_id(execution.id, part, execution.retries))
-
-
-def trace_id_of(execution: "ExecutionRecord") -> str:
-    """The trace that its first event came with, or its own."""
     cause = cause_of(execution)
-    return cause.trace_id if cause else ids.trace_id(execution.id)
+    trace_id = cause.trace_id if cause else ids.trace_id(execution.id)
+    return TraceContext(trace_id, ids.span_id(execution.id, part, execution.retries))

@@ -15,6 +15,7 @@ from blocks.ports import (
     Delivery,
     EventBus,
     Handler,
+    Hearer,
     Message,
     Queue,
     QueueView,
@@ -95,6 +96,9 @@ class MeteredEventBus:
 
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._bus.listen(topic, handler)
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        return self._bus.overhear(patterns, hearer)
 
     async def depth(self, queue: str) -> int:
         return await self._bus.depth(queue)

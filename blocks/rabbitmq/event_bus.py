@@ -1,16 +1,28 @@
 """The event bus of a real deployment: RabbitMQ, through aio-pika."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from blocks.consuming import COLLECTED_AT_ONCE, as_handler
-from blocks.ports import MESSAGE_BYTES_MAX, Collector, Consumer, Handler, Message, Queue, QueueView, SignalHandler
+from blocks.ports import (
+    MESSAGE_BYTES_MAX,
+    Collector,
+    Consumer,
+    Handler,
+    Hearer,
+    Message,
+    Queue,
+    QueueView,
+    SignalHandler,
+)
 from blocks.rabbitmq.consumer import RabbitMQConsumer
 from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated
 from blocks.rabbitmq.messages import to_later_attempt, to_message
+from blocks.rabbitmq.overhearing import RabbitMQOverhearing
 from blocks.rabbitmq.publisher import RabbitMQPublisher
 from blocks.rabbitmq.signals import RabbitMQSignals
 from blocks.rabbitmq.topology import count, declare_exchange, declare_queue, view
@@ -84,6 +96,9 @@ class RabbitMQEventBus:
 
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._signals.listen(topic, handler)
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        return RabbitMQOverhearing(self._in, self._exchange, patterns, hearer).going_on()
 
     async def depth(self, queue: str) -> int:
         with translated(f"counting queue {queue}"):

@@ -142,6 +142,18 @@ class RabbitMQLink:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _SESSION_PAUSE_MAX_SECONDS)
 
+    @asynccontextmanager
+    async def kept(self, session: Session, purpose: str, begun: asyncio.Event) -> AsyncIterator[None]:
+        """The session is kept up while the context lasts; it has `begun` at entry, unless the broker is away."""
+        keeping = asyncio.create_task(self.keep(session, purpose))
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(begun.wait(), self.timeout_seconds)
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
     def _expect_to_have_connected(self) -> None:
         if self._problem:
             raise Unavailable(str(self._problem))

@@ -6,7 +6,7 @@ One AMQP message carries a MessagePack list of signals of one topic: under load 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import msgspec
@@ -57,14 +57,8 @@ class RabbitMQSignals:
         """Listening has begun, unless the broker is away; it is resumed after every loss."""
         heard = asyncio.Event()
         session = partial(self._listen, topic, handler, heard)
-        keeping = asyncio.create_task(self._in.keep(session, f"listening to {topic}"))
-        try:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(heard.wait(), self._in.timeout_seconds)
+        async with self._in.kept(session, f"listening to {topic}", heard):
             yield
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
 
     async def _listen(self, topic: str, handler: SignalHandler, heard: asyncio.Event, channel: Channel) -> None:
         timeout = self._in.timeout_seconds

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Self
 
 from blocks.consuming import COLLECTED_AT_ONCE, as_handler
-from blocks.ports import Collector, Consumer, Handler, Message, Queue, QueueView, SignalHandler, Unavailable
+from blocks.ports import Collector, Consumer, Handler, Hearer, Message, Queue, QueueView, SignalHandler, Unavailable
 from blocks.sqlite import event_tables as tables
 from blocks.sqlite.consumer import SqliteConsumer
 from blocks.sqlite.file import SqliteFile
+from blocks.sqlite.overhearing import SqliteOverhearing
 from blocks.sqlite.watch import SqliteWatch
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,9 @@ class SqliteEventBus:
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        return SqliteOverhearing(self._file, self._watch, patterns, hearer)
 
     async def depth(self, queue: str) -> int:
         return await self._file.run(partial(tables.depth, queue=queue))

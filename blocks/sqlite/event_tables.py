@@ -29,8 +29,10 @@ from blocks.ports import (
     Verdict,
 )
 from blocks.routing import matches
+from blocks.sqlite import overheard_tables
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bindings (queue TEXT, pattern TEXT, PRIMARY KEY (queue, pattern)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -49,6 +51,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_by_queue ON deliveries (queue, due_at, seq);
 CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
+    + overheard_tables.SCHEMA
+)
 
 _SIGNALS_KEPT = 10_000
 _MESSAGE = "id, routing_key, body, timestamp, headers"
@@ -78,12 +82,14 @@ def declare(connection: sqlite3.Connection, queues: Sequence[Queue]) -> None:
 def publish(connection: sqlite3.Connection, messages: Sequence[Message], required: bool) -> None:
     """Every message is in every queue that is bound for it. With `required`, `Unroutable` undoes all of them."""
     bindings = connection.execute("SELECT queue, pattern FROM bindings").fetchall()
+    overheard = overheard_tables.patterns_heard(connection)
     for message in messages:
         bound = {queue for queue, pattern in bindings if matches(pattern, message.routing_key)}
         if required and not bound:
             raise Unroutable(f"no queue is bound for {message.routing_key}")
         for queue in bound:
             _insert(connection, queue, message)
+        overheard_tables.write_down(connection, message, overheard)
 
 
 def has_due(connection: sqlite3.Connection, queue: str) -> bool:

@@ -31,6 +31,7 @@ from blocks.ports import (
 )
 from blocks.rabbitmq.event_bus import RabbitMQEventBus
 from blocks.sqlite.event_bus import SqliteEventBus
+from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
 from tests.support.waiting import eventually
 
@@ -613,6 +614,55 @@ async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> Non
         await until(lambda: len(heard) == 1)
         await bus.broadcast("news", b"two")
         await until(lambda: len(heard) == 2)
+
+
+# --- overhearing -----------------------------------------------------------------------------------------------------
+
+
+async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_its_publisher(
+    place: Place, bus: EventBus
+) -> None:
+    one, another = RememberingHearer(), RememberingHearer()
+    messages = [a_message(body=str(number).encode()) for number in range(100)]
+
+    async with place.open() as other, bus.overhear(["order.*"], one), other.overhear(["order.placed"], another):
+        await bus.publish(*messages)
+        await until(lambda: len(one.ids) == len(another.ids) == 100)
+
+    assert [message.id for message in messages] == one.ids == another.ids
+    assert 0 == one.interruptions == another.interruptions
+
+
+async def test_an_overheard_event_is_as_it_was_published(bus: EventBus) -> None:
+    hearer = RememberingHearer()
+
+    async with bus.overhear(["order.*"], hearer):
+        await bus.publish(message := a_message())
+        await until(lambda: bool(hearer.ids))
+
+    assert [message] == hearer.messages
+
+
+async def test_other_types_and_what_was_published_before_are_not_overheard(bus: EventBus) -> None:
+    hearer = RememberingHearer()
+
+    await bus.publish(a_message())
+    async with bus.overhear(["order.placed", "bill.sent"], hearer):
+        await bus.publish(a_message("order.item.added"), a_message("order.paid"), last := a_message("bill.sent"))
+        await until(lambda: bool(hearer.ids))
+
+    assert [last.id] == hearer.ids
+
+
+async def test_consumers_get_what_is_overheard_all_the_same(bus: EventBus, orders: Queue) -> None:
+    inbox, hearer = Inbox(), RememberingHearer()
+
+    async with bus.consume(orders, inbox), bus.overhear(["order.#"], hearer):
+        await bus.publish(message := a_message())
+        await inbox.holds(1)
+        await until(lambda: bool(hearer.ids))
+
+    assert [message.id] == inbox.ids == hearer.ids
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from blocks.consuming import DELIVERY_LIMIT
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
 from blocks.rabbitmq.event_bus import RabbitMQEventBus
+from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
 from tests.support.ports import free_port
 from tests.support.rabbitmq import RabbitMQNode
@@ -417,3 +418,39 @@ async def _choke_on_poison(delivery: Delivery) -> Verdict:
 
 async def _has_dead_letters(bus: RabbitMQEventBus, queue: Queue, count: int) -> bool:
     return await bus.depth(queue.dead_letters) >= count
+
+
+async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_hears_again(
+    rabbitmq: RabbitMQNode, bus: RabbitMQEventBus
+) -> None:
+    hearer = RememberingHearer()
+    async with bus.overhear(["order.*"], hearer):
+        await published_once(bus, before := a_message())
+        await asyncio.to_thread(rabbitmq.ctl, "close_all_connections", "test")
+        await eventually(hearer.was_interrupted)
+        await published_once(bus, after := a_message())
+        await eventually(hearer.has(after.id))
+
+    assert (1, [before.id, after.id]) == (hearer.interruptions, hearer.ids)
+
+
+async def test_who_overhears_leaves_nothing_on_the_broker(rabbitmq: RabbitMQNode, bus: RabbitMQEventBus) -> None:
+    before = await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")
+
+    async with bus.overhear(["order.*"], RememberingHearer()):
+        pass
+
+    assert before == await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")
+
+
+async def published_once(bus: RabbitMQEventBus, message: Message) -> None:
+    """As `published`, of something that no queue needs to be there for."""
+
+    async def confirmed() -> bool:
+        try:
+            await bus.publish(message)
+        except Unavailable:
+            return False
+        return True
+
+    await eventually(confirmed)

@@ -5,12 +5,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from blocks.consuming import DELIVERY_LIMIT
 from blocks.ports import Message, Queue, Unavailable
 from blocks.sqlite import event_tables as tables
+from blocks.sqlite import overheard_tables
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.file import SqliteFile
+from blocks.sqlite.overhearing import SqliteOverhearing
+from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
 from tests.support.waiting import eventually
 
@@ -66,3 +70,35 @@ async def test_a_closed_bus_is_unavailable(tmp_path: Path) -> None:
 
     with pytest.raises(Unavailable):
         await bus.publish(MESSAGE)
+
+
+async def test_who_overhears_too_slowly_is_told_that_something_was_missed(tmp_path: Path) -> None:
+    hearer = RememberingHearer()
+    async with SqliteEventBus(tmp_path / "bus.db") as bus, bus.overhear(["order.*"], hearer):
+        await bus.publish(*(replace(MESSAGE, id=str(number)) for number in range(overheard_tables.KEPT + 2)))
+        await eventually(hearer.has(str(overheard_tables.KEPT + 1)))
+
+    assert (1, overheard_tables.KEPT) == (hearer.interruptions, len(hearer.ids))
+
+
+async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_was_missed(tmp_path: Path) -> None:
+    hearer = RememberingHearer()
+    async with SqliteEventBus(tmp_path / "bus.db") as bus, SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file:
+        overhearing = SqliteOverhearing(file, bus._watch, ["order.*"], hearer, lease_seconds=0.2)
+        async with overhearing:
+            await file.run(partial(overheard_tables.end, owner=overhearing._owner))
+            await bus.publish(MESSAGE)
+            await eventually(hearer.was_interrupted)
+            await bus.publish(replace(MESSAGE, id="2"))
+            await eventually(hearer.has("2"))
+
+    assert ["2"] == hearer.ids
+
+
+async def test_while_nobody_overhears_nothing_is_written_down_for_it(tmp_path: Path) -> None:
+    async with SqliteEventBus(tmp_path / "bus.db") as bus, SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file:
+        async with bus.overhear(["order.*"], RememberingHearer()):
+            pass
+        await bus.publish(MESSAGE)
+
+        assert [] == await file.run(partial(overheard_tables.after, seq=0))

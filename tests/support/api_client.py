@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar
 
 from api.app import create_app
+from api.live.hub import Hub
 from blocks.contracts.records import Record
 from blocks.ports import RecordStore
 from blocks.readiness import Probes
@@ -29,6 +30,8 @@ class Api(msgspec.Struct, frozen=True):
     app: Litestar
     store: RecordStore
     client: httpx.AsyncClient
+    hub: Hub
+    """What it tells those who follow; nothing reaches it but what a test says."""
     folder: str
     """Where its files lie, for other processes to share."""
 
@@ -50,7 +53,8 @@ async def an_api(
     """An API whose files lie in the directory; `store` stands in for the embedded one."""
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory), **ENVIRONMENT, **environment})
     async with SqliteRecordStore(directory / "records.db") as embedded, open_bus(settings, "api") as bus:
-        app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {})
+        hub = Hub(settings.live)
+        app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {}, hub=hub)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test", auth=AnyTenant()) as client:
-            yield Api(app, store or embedded, client, str(directory))
+            yield Api(app, store or embedded, client, hub, str(directory))

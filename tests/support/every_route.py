@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 from litestar import Litestar
-from litestar.routes import HTTPRoute
+from litestar.routes import HTTPRoute, WebSocketRoute
 
 from api.app import create_app
 from api.authentication import PUBLIC
@@ -75,7 +75,7 @@ A_QUEUE = "a-queue"
 OTHER_NAMES = {"job": "propagation", "workflow": "opportunity-analysis", "tenantId": A_TENANT, "token": "no-token"}
 """Path parameters that name something else, each with an example."""
 
-QUERIES = {"GET /workflows": "opportunityId=opportunity-1"}
+QUERIES = {"GET /workflows": "opportunityId=opportunity-1", "GET /executions/stream": "seconds=0"}
 
 HEADERS = {"PATCH /dead-letters/{letterId}": {"If-Match": '"1"'}}
 
@@ -146,9 +146,23 @@ def routes_of(app: Litestar) -> Iterator[Route]:
                     yield Route(str(method), path, PUBLIC.items() <= handler.opt.items())
 
 
+def websockets_of(app: Litestar) -> Iterator[Route]:
+    for route in app.routes:
+        if isinstance(route, WebSocketRoute):
+            yield Route("WEBSOCKET", route.path, PUBLIC.items() <= route.route_handler.opt.items())
+
+
 def every_route() -> list[Route]:
-    """Of an application that is never called."""
+    """Those over HTTP."""
+    return sorted(routes_of(_an_app()), key=lambda route: (route.path, route.method))
+
+
+def every_websocket() -> list[Route]:
+    return sorted(websockets_of(_an_app()), key=lambda route: route.path)
+
+
+def _an_app() -> Litestar:
+    """One that is never called."""
     settings = load_settings({**ENVIRONMENT, "APPROVAL_LINK_SECRET": "x" * 32})
     nothing = FailingStore(Unavailable("never asked"))
-    app = create_app(settings, nothing, cast("Any", None), RememberedFlowRuns(), probes={})
-    return sorted(routes_of(app), key=lambda route: (route.path, route.method))
+    return create_app(settings, nothing, cast("Any", None), RememberedFlowRuns(), probes={})

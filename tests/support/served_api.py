@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from api.app import create_app
+from api.live.hub import Hub
 from api.server import _serve, listening_socket
 from blocks.ports import Queue, RecordStore
 from blocks.services import open_bus, open_store
@@ -43,9 +44,10 @@ async def served_api(folder: Path, failing: RecordStore | None = None) -> AsyncI
     async with open_store(settings) as store, open_bus(settings, "api") as bus:
         await store.provision()
         await bus.declare(batch_jobs_queue(settings), Queue(name=A_QUEUE, bindings=()))
-        app = create_app(settings, failing or store, bus, RememberedFlowRuns(), probes={})
+        hub = Hub(settings.live)
+        app = create_app(settings, failing or store, bus, RememberedFlowRuns(), probes={}, hub=hub)
         with listening_socket(settings.server) as listening:
-            serving = asyncio.create_task(_serve(app, listening, ()))
+            serving = asyncio.create_task(_serve(app, listening, settings, hub))
             url = f"http://127.0.0.1:{settings.server.port}"
             try:
                 await eventually(lambda: _answers(url), within_seconds=30)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from api.live.handshake import PATHS
 from api.permissions import ROLE_OF, role_of
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
@@ -14,7 +15,7 @@ from blocks.settings import load_settings
 from blocks.topology import batch_jobs_queue
 from tests.support.api_client import Api, an_api
 from tests.support.credentials import a_token, as_user
-from tests.support.every_route import Route, a_record, every_route
+from tests.support.every_route import Route, a_record, every_route, every_websocket
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, new_id
 
 EVERY_ROUTE = every_route()
@@ -53,7 +54,12 @@ def test_these_routes_and_no_others_need_no_credential() -> None:
 
 
 def test_every_other_route_is_in_the_table_of_roles_and_the_table_has_nothing_else() -> None:
-    assert {route.name for route in CLOSED} == set(ROLE_OF)
+    assert {route.name for route in (*CLOSED, *every_websocket())} == set(ROLE_OF)
+
+
+def test_no_websocket_is_public_and_each_has_an_address_that_is_let_in() -> None:
+    assert [] == [route.name for route in every_websocket() if route.is_public]
+    assert list(PATHS) == [route.path for route in every_websocket()]
 
 
 # --- no credential ---------------------------------------------------------------------------------------------------

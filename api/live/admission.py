@@ -1,0 +1,32 @@
+"""Whether a client may go on following: asked now and then, as it was when it came."""
+
+from collections.abc import Awaitable, Callable
+
+from api.authentication import Identify
+from api.errors import CredentialInvalid, RoleMissing, TenantMismatch
+from api.identity import Connection, Identity
+from blocks.contracts.roles import Role, allows
+from blocks.ports import Unavailable
+
+ROLE: Role = "viewer"
+
+StillWelcome = Callable[[], Awaitable[Exception | None]]
+"""Why it may not go on; None: it may, or nobody can tell just now."""
+
+
+def still_welcome(identify: Identify, connection: Connection) -> StillWelcome:
+    """The credential that the connection came with still opens what it opened."""
+    admitted: Identity = connection.user
+
+    async def ask() -> Exception | None:
+        try:
+            identity = await identify(connection.headers, False)
+        except CredentialInvalid as error:
+            return error
+        except Unavailable:
+            return None
+        if identity.tenant_id != admitted.tenant_id:
+            return TenantMismatch()
+        return None if allows(identity.roles, ROLE) else RoleMissing(ROLE)
+
+    return ask

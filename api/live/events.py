@@ -1,0 +1,78 @@
+"""Which events a tenant can follow, and how it sees them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from api.documents import Document
+from blocks.clock import utc_now
+from blocks.contracts import analysis, events
+from blocks.contracts.about import About
+from blocks.contracts.envelope import SERVICE, Event, UnknownEventType, decode_event
+from blocks.contracts.events import EventData, JsonObject
+from blocks.contracts.rejections import Rejected
+from blocks.ports import Message
+
+LIVE: Mapping[str, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        events.OpportunityAnalysisStarted,
+        events.StepCompleted,
+        events.OpportunityAnalysisCompleted,
+        events.OpportunityAnalysisFailed,
+        events.HitlApprovalRequested,
+        events.HitlApprovalReminded,
+        events.HitlApprovalEscalated,
+        events.HitlApprovalCompleted,
+    )
+}
+"""The life of an analysis and of its approvals. What is asked of other services is nobody else's business."""
+
+
+class LiveEvent(Document, frozen=True, kw_only=True):
+    """Something that happened to an execution or an approval, as it was told to the platform."""
+
+    event_id: str
+    type: str
+    timestamp: datetime
+    tenant_id: str
+    execution_id: str | None = None
+    workflow: str | None = None
+    subject: str | None = None
+    data: JsonObject
+    """As docs/events.md says, by type."""
+
+
+def live_event(message: Message) -> LiveEvent | None:
+    """What a tenant sees of this message; None: nothing, it is not of this service or not of these types."""
+    if message.cut_from is not None:
+        return None
+    try:
+        event = decode_event(message.body, received_at=utc_now(), types=LIVE)
+    except (Rejected, UnknownEventType):
+        return None
+    return _shown(event, _about(event, About.parse(message.headers))) if event.source == SERVICE else None
+
+
+def _about(event: Event[EventData], stated: About) -> About:
+    """What the headers say; of an older publisher, what the data say themselves."""
+    execution_id, subject = getattr(event.data, "workflow_id", None), getattr(event.data, "opportunity_id", None)
+    return About(
+        execution_id=stated.execution_id or execution_id,
+        workflow=stated.workflow or (analysis.WORKFLOW if execution_id else None),
+        subject=stated.subject or subject,
+    )
+
+
+def _shown(event: Event[EventData], about: About) -> LiveEvent:
+    return LiveEvent(
+        event_id=event.id,
+        type=event.type,
+        timestamp=event.timestamp,
+        tenant_id=event.tenant_id,
+        execution_id=about.execution_id,
+        workflow=about.workflow,
+        subject=about.subject,
+        data=msgspec.to_builtins(event.data),
+    )

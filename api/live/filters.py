@@ -1,0 +1,35 @@
+"""Which of its tenant's events a follower wants."""
+
+import msgspec
+
+from api.errors import InvalidRequest, Problem
+from api.live.events import LIVE, LiveEvent
+
+VALUES_MAX = 10
+LENGTH_MAX = 200
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """An event passes when every field that is given fits it."""
+
+    workflow: str | None = None
+    subject: str | None = None
+    execution_id: str | None = None
+    types: frozenset[str] = frozenset()
+
+    def passes(self, event: LiveEvent) -> bool:
+        return (
+            self.workflow in (None, event.workflow)
+            and self.subject in (None, event.subject)
+            and self.execution_id in (None, event.execution_id)
+            and (not self.types or event.type in self.types)
+        )
+
+
+def types_in(stated: str | None) -> frozenset[str]:
+    """The event types in a comma-separated list. Raises `InvalidRequest` for one that nobody can follow."""
+    types = frozenset(word.strip() for word in (stated or "").split(",") if word.strip())
+    if unknown := sorted(types - LIVE.keys()):
+        message = f"unknown: {unknown[0][:80]!r}; known: {', '.join(LIVE)}"
+        raise InvalidRequest(Problem(field="types", message=message, source="query"))
+    return types

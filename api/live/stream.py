@@ -1,0 +1,101 @@
+"""`GET /api/v1/executions/stream`: the live view as server-sent events."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.background_tasks import BackgroundTask
+from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
+from litestar.params import QueryParameter, SkipValidation
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from api import examples
+from api.authentication import Identify
+from api.errors import TooManyFollowers, TooManyOfTenant
+from api.live.admission import still_welcome
+from api.live.cursor import cursor_in
+from api.live.filters import Filters, types_in
+from api.live.follower import Follower
+from api.live.hub import Hub
+from api.live.telling import HEARTBEAT, Said, told
+from api.openapi import documented
+from api.parameters import header, text
+from api.tenancy import TenantId
+from blocks.settings import Settings
+
+HubOfApp = SkipValidation[NamedDependency[Hub]]
+IdentifyOfApp = SkipValidation[NamedDependency[Identify]]
+SettingsOfApp = SkipValidation[NamedDependency[Settings]]
+
+SECONDS_MAX = 86_400
+RETRY_MILLISECONDS = 2_000
+
+
+def _documented() -> dict[int, ResponseSpec]:
+    responses = documented(examples.LIVE_EVENT, TooManyOfTenant, TooManyFollowers)
+    return responses | {200: replace(responses[200], media_type="text/event-stream")}
+
+
+@get("/executions/stream", summary="Follow executions", tags=["Executions"], responses=_documented())
+async def stream_executions(
+    request: Request[Any, Any, Any],
+    hub: HubOfApp,
+    identify: IdentifyOfApp,
+    settings: SettingsOfApp,
+    tenant_id: TenantId,
+    workflow: Annotated[str | None, text("Only of this workflow")] = None,
+    subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
+    execution_id: Annotated[str | None, text("Only of this execution", name="executionId")] = None,
+    types: Annotated[str | None, text("Only these event types, separated by commas", max_length=1000)] = None,
+    seconds: Annotated[
+        int | None,
+        QueryParameter(
+            description="End after so many seconds; 0: tell what there is and end",
+            ge=0,
+            le=SECONDS_MAX,
+            schema_extra={"one_of": None, "type": "integer"},
+        ),
+    ] = None,
+    last_event_id: Annotated[
+        str | None, header("Last-Event-ID", "The id of the last message that came: go on behind it")
+    ] = None,
+) -> ServerSentEvent:
+    """The tenant's events as they happen, as server-sent events: docs/live.md tells the messages and how to resume.
+
+    Each event comes at least once, and in order. Where that cannot be, a message `resync` says to read the executions
+    again. The stream ends when the credential does.
+    """
+    filters = Filters(workflow=workflow, subject=subject, execution_id=execution_id, types=types_in(types))
+    after = cursor_in(last_event_id, tenant_id, "header") if last_event_id else None
+    follower = hub.admit(tenant_id, filters, after)
+    said = told(
+        hub,
+        follower,
+        still_welcome(identify, request),
+        every_seconds=settings.live.heartbeat_seconds,
+        for_seconds=seconds,
+    )
+    # The generator may never be begun, or be left in the middle: whatever comes first, the follower is dismissed.
+    return ServerSentEvent(_messages(hub, follower, said), background=BackgroundTask(_dismiss, hub, follower))
+
+
+async def _messages(hub: Hub, follower: Follower, said: AsyncIterator[Said]) -> AsyncIterator[ServerSentEventMessage]:
+    try:
+        yield ServerSentEventMessage(data=None, retry=RETRY_MILLISECONDS)
+        async for message in said:
+            yield _message(message)
+    finally:
+        hub.dismiss(follower)
+
+
+def _message(said: Said) -> ServerSentEventMessage:
+    """A heartbeat is a comment with an id: browsers remember the id and tell nobody."""
+    if said.event == HEARTBEAT:
+        return ServerSentEventMessage(data=None, comment=HEARTBEAT, id=said.id)
+    return ServerSentEventMessage(data=said.data.decode(), event=said.event, id=said.id)
+
+
+async def _dismiss(hub: Hub, follower: Follower) -> None:
+    hub.dismiss(follower)

@@ -1,0 +1,89 @@
+"""What a client that follows is told, from the first word to the last; the same over both transports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import msgspec
+
+from api.documents import Document
+from api.errors import answer_of, body_of
+from api.live import metrics
+from api.live.admission import StillWelcome
+from api.live.follower import Behind, Follower
+from api.live.hub import Hub
+from blocks.clock import utc_now
+
+_NOT_KNOWN = "Something may have happened that is not known here"
+
+
+class Said(msgspec.Struct, frozen=True):
+    """One message. `id` is where the client stands after it; without one, where it stood before."""
+
+    event: str
+    data: bytes = b""
+    id: str | None = None
+
+
+class Resync(Document, frozen=True, kw_only=True):
+    """Events may have been passed over: what the client knows may be out of date until it has read it again."""
+
+    message: str
+    read: str
+    timestamp: datetime
+
+
+class End(Document, frozen=True, kw_only=True):
+    """Why nothing more comes. `code` is that of the answer which a new request would be given."""
+
+    code: str
+    message: str
+    status: int
+
+
+HEARTBEAT, RESYNC, END = "heartbeat", "resync", "end"
+STOPPING = End(code="STOPPING", message="This server stops; connect again", status=503)
+
+
+async def told(
+    hub: Hub, follower: Follower, still_welcome: StillWelcome, *, every_seconds: float, for_seconds: float | None = None
+) -> AsyncIterator[Said]:
+    """Everything the follower is to hear, with a heartbeat at once and then whenever nothing else was said for a while.
+
+    Ends when the credential does, when the server stops, or after `for_seconds`; what is there to tell is told first.
+    """
+    clock = asyncio.get_running_loop().time
+    until = None if for_seconds is None else clock() + for_seconds
+    check_at = clock() + every_seconds
+    beat_at = clock()
+    while not follower.is_ending:
+        try:
+            for heard in follower.read():
+                yield Said(heard.event.type, heard.json, hub.behind(heard).written(follower.tenant_id))
+                beat_at = clock() + every_seconds
+        except Behind:
+            metrics.RESYNCS.inc()
+            resync = Resync(message=_NOT_KNOWN, read="/api/v1/executions", timestamp=utc_now())
+            yield Said(RESYNC, _encoded(resync), hub.now().written(follower.tenant_id))
+        if clock() >= check_at:
+            if error := await still_welcome():
+                yield Said(END, _encoded(_end(error)))
+                return
+            check_at = clock() + every_seconds
+        if follower.is_caught_up:
+            if clock() >= beat_at:
+                yield Said(HEARTBEAT, id=hub.now().written(follower.tenant_id))
+                beat_at = clock() + every_seconds
+            if until is not None and clock() >= until:
+                return
+            await follower.woken(min(check_at, beat_at, until or check_at) - clock())
+    yield Said(END, _encoded(STOPPING))
+
+
+def _end(error: Exception) -> End:
+    body = body_of(error)
+    return End(code=body.code, message=body.message, status=answer_of(error).status)
+
+
+def _encoded(document: Document) -> bytes:
+    return msgspec.json.encode(document)

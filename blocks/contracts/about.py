@@ -1,0 +1,38 @@
+"""Which piece of work an event belongs to, in headers of its message.
+
+The documented data of some events do not say: a completed step names no opportunity, an approval no execution.
+"""
+
+from collections.abc import Mapping
+from typing import Self
+
+import msgspec
+
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The execution, its workflow and its subject; None: there is none, or nobody said."""
+
+    execution_id: str | None = None
+    workflow: str | None = None
+    subject: str | None = None
+
+    @classmethod
+    def execution(cls, execution: ExecutionRecord) -> Self:
+        return cls(execution_id=execution.id, workflow=execution.workflow, subject=execution.subject)
+
+    @classmethod
+    def approval(cls, approval: ApprovalRecord) -> Self:
+        subject = approval.subject or approval.opportunity_id
+        return cls(execution_id=approval.execution_id, workflow=approval.workflow, subject=subject)
+
+    @classmethod
+    def parse(cls, headers: Mapping[str, str]) -> Self:
+        """What these headers say; the others are passed over."""
+        return msgspec.convert(headers, cls)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        stated: dict[str, str] = msgspec.to_builtins(self)
+        return stated

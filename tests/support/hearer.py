@@ -1,0 +1,35 @@
+"""Somebody who overhears events, for tests."""
+
+from collections.abc import Awaitable, Callable
+
+from blocks.ports import Message
+
+
+class RememberingHearer:
+    """Remembers what it heard, and how often it was told that something was missed."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.interruptions = 0
+
+    def heard(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def missed(self) -> None:
+        self.interruptions += 1
+
+    @property
+    def ids(self) -> list[str]:
+        return [message.id for message in self.messages]
+
+    def has(self, id: str) -> Callable[[], Awaitable[bool]]:
+        """For `eventually`: this message was heard."""
+
+        async def heard() -> bool:
+            return id in self.ids
+
+        return heard
+
+    async def was_interrupted(self) -> bool:
+        """For `eventually`."""
+        return self.interruptions > 0
