@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from blocks.ports import Unavailable
+from blocks.redaction import redacted
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ async def _problem(name: str, probe: Probe) -> str | None:
     except TimeoutError:
         return f"no answer in {PROBE_SECONDS:g} s"
     except Unavailable as error:
-        return str(error)
+        return redacted(str(error))  # anybody may ask
     except Exception:
         log.exception("the readiness check of %s failed unexpectedly", name)
         return "the check itself failed"

@@ -71,6 +71,17 @@ async def test_it_is_ready_when_every_part_works_and_says_which_does_not() -> No
     } == not_ready.json()["checks"]
 
 
+async def test_a_password_in_what_is_wrong_is_not_told() -> None:
+    async def is_refused() -> None:
+        raise Unavailable("connecting to amqp://user:hunter2@broker: refused")
+
+    async with a_port() as (port, client):
+        port.probes = {"broker": is_refused}
+        answer = await client.get("/ready")
+
+    assert "connecting to amqp://user:***@broker: refused" == answer.json()["checks"]["broker"]["detail"]
+
+
 async def test_its_metrics_are_those_of_the_process() -> None:
     async with a_port() as (_, client):
         answer = await client.get("/metrics")
