@@ -1,5 +1,6 @@
 """Requests as spans, below those of their callers, where this process traces; elsewhere they cost nothing."""
 
+import re
 from typing import Any
 
 from litestar import Request
@@ -12,6 +13,12 @@ from blocks import tracing
 
 _UNSEEN = ["^/health", "^/ready", "^/metrics"]
 """Probes would outnumber everything else."""
+
+
+_TOKEN = re.compile(r"(/hitl/links/)[^/]+")
+
+_ADDRESSES = ("http.url", "http.target", "url.full", "url.path")
+"""Where the instrumentation puts the path, in the older and in the newer words of OpenTelemetry."""
 
 
 def tracing_plugins() -> list[PluginProtocol]:
@@ -38,8 +45,10 @@ class _NamedByRoute(InitPlugin):
 
 
 def _named_by_method(scope: Scope) -> tuple[str, dict[str, Any]]:
-    """Until a route is found, and where none is."""
-    return str(scope.get("method", "WS")), {}
+    """Until a route is found, and where none is. A link's token is a credential: no span shows it."""
+    path = str(scope["path"])
+    shown = _TOKEN.sub(r"\1{token}", path)
+    return str(scope.get("method", "WS")), {} if shown == path else dict.fromkeys(_ADDRESSES, shown)
 
 
 async def _name_span(request: Request[Any, Any, Any]) -> None:
