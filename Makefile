@@ -76,9 +76,12 @@ check: setup ## Check format, lint and types
 	@$(BIN)/mypy --no-error-summary
 	@echo "check: format, lint and types are fine"
 
+# Tests mostly wait. Two files run side by side, each with servers of its own.
+TEST_PROCESSES := 2
+
 .PHONY: test
 test: setup test-tools ## Run the tests, those on real RabbitMQ and the Cosmos DB emulator included (ARGS="-k name")
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## Run only the tests that need nothing but Python
