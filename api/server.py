@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -120,6 +121,7 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
         timeout_graceful_shutdown=10,
     )
     server = _Server(config, hub)
+    _spare_the_collector()
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     host, port = listening.getsockname()[:2]
     logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
@@ -142,6 +144,15 @@ class _Server(SignalFreeServer):
         """As uvicorn does, which waits for answers to end; streams of events end by themselves only now."""
         self._hub.close()
         await super().shutdown(sockets)
+
+
+def _spare_the_collector() -> None:
+    """What is there now stays, and is looked at no more when memory is searched for garbage.
+
+    Prefect and what it imports are 140,000 objects; a search through all of them stops every request for 0.1 to 0.3 s.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager
