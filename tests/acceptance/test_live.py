@@ -58,11 +58,8 @@ async def following(*works: object) -> AsyncIterator[list["asyncio.Task[object]"
 
 async def opened(*clients: Client) -> None:
     """Each has been told where it stands."""
-
-    async def all_stand() -> bool:
-        return all(client.last_id for client in clients)
-
-    await eventually(all_stand)
+    for client in clients:
+        await eventually(client.stands)
 
 
 @ON_EITHER

@@ -93,6 +93,10 @@ class Client:
         self.told.append(message)
         self.last_id = message.id or self.last_id
 
+    async def stands(self) -> bool:
+        """For `eventually`: it has been told where it stands."""
+        return self.last_id is not None
+
     @property
     def event_ids(self) -> list[str]:
         """Of the events, each once, in the order in which they first came."""
