@@ -35,12 +35,15 @@ class RequestObserver:
         request_id = request_id_of(scope)
         scope["state"]["request_id"] = request_id.decode()
         status, started = 500, perf_counter()
+        answered: float | None = None
 
         async def send_marked(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = {name for name, _ in message["headers"]}
+                own = dict(message["headers"])
+                if own.get(b"content-type", b"").startswith(b"text/event-stream"):
+                    answered = perf_counter()  # how long somebody listens says nothing about us
                 usual = [header for header in _USUAL if header[0] not in own]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS, *usual]
             await send(message)
@@ -49,7 +52,7 @@ class RequestObserver:
             try:
                 await self._app(scope, receive, send_marked)
             finally:
-                _record(scope, status, perf_counter() - started)
+                _record(scope, status, (answered or perf_counter()) - started)
 
 
 _ALWAYS = (

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from api.live.filters import Filters
 from tests.support.api_client import Api, an_api
@@ -121,6 +122,18 @@ async def test_an_id_of_another_tenant_is_none(api: Api) -> None:
 async def test_a_stream_that_has_ended_takes_no_place(api: Api) -> None:
     for _ in range(5):
         assert 200 == (await look(api)).status_code
+
+
+async def test_how_long_somebody_listens_is_not_how_long_we_take(api: Api) -> None:
+    def told_seconds() -> float:
+        labels = {"method": "GET", "route": PATH}
+        return REGISTRY.get_sample_value("http_request_duration_seconds_sum", labels) or 0.0
+
+    before = told_seconds()
+    answer = await api.client.get(PATH, params={"seconds": 1}, headers={"X-Tenant-ID": A_TENANT})
+
+    assert answer.elapsed.total_seconds() >= 1.0
+    assert told_seconds() - before < 1.0
 
 
 async def test_more_clients_than_may_are_refused_and_told_when_to_come_back(api: Api) -> None:
