@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.api_client import Api, an_api
-from tests.support.factories import an_approval, an_execution
+from tests.support.factories import AN_ID, an_approval, an_execution
 
-EXECUTION, APPROVAL = an_execution(subject="opportunity-1"), an_approval(execution_id=None)
+EXECUTION, APPROVAL = an_execution(id=AN_ID, subject="opportunity-1"), an_approval(id=AN_ID, execution_id=None)
 
 
 @pytest.fixture(scope="module")
