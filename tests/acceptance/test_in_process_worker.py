@@ -51,6 +51,20 @@ async def test_a_run_of_a_deployment_completes(stage: Stage, worker: InProcessWo
     assert "Completed" == (await stage.reached(run, "Completed")).name
 
 
+async def test_a_run_that_keeps_no_results_asks_nobody_where_they_lie(
+    stage: Stage, worker: InProcessWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prefect would ask its server in a blocking request, and every other run would stand still meanwhile."""
+
+    def asked() -> None:
+        raise AssertionError("the event loop stands still for this")
+
+    monkeypatch.setattr("prefect.results._read_server_default_result_storage_block_id", asked)
+    run = await stage.start("keep_nothing")
+
+    assert "Completed" == (await stage.reached(run, "Completed", "Crashed", "Failed")).name
+
+
 async def test_ten_runs_at_once_share_the_process(stage: Stage, worker: InProcessWorker) -> None:
     runs = [await stage.start("meet", guests=10) for _ in range(10)]
 

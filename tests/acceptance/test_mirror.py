@@ -42,6 +42,17 @@ async def propose(prefect: PrefectServer, flow_run_id: str | None, state: State,
             await client.set_flow_run_state(UUID(flow_run_id), state, force=force)
 
 
+LOST = ("Scheduled", "its worker is gone")
+
+
+async def states_of(prefect: PrefectServer, flow_run_id: str | None) -> list[tuple[str | None, str | None]]:
+    """Name and message of each state that the run has been in."""
+    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
+        async with get_client() as client:
+            states = await client.read_flow_run_states(UUID(flow_run_id))
+    return [(state.name, state.message) for state in states]
+
+
 async def test_a_run_cancelled_in_prefect_cancels_its_execution(
     parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns
 ) -> None:
@@ -111,7 +122,7 @@ async def test_a_run_whose_worker_was_killed_goes_on_and_completes(
 
 
 async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
-    parts: Orchestra, ledger: Ledger
+    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
 ) -> None:
     event = an_opportunity()
     async with services_on(parts.bus, parts.name, silent=REQUESTED):
@@ -131,6 +142,10 @@ async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
 
         await eventually(taken_up, within_seconds=20)
         assert utc_now() - killed_at < timedelta(seconds=10)
+
+        taken = await find(parts, event)
+        assert taken
+        assert 1 == len([state for state in await states_of(prefect_server, taken.flow_run_id) if state == LOST])
 
 
 async def is_listed_twice(parts: Orchestra) -> bool:

@@ -31,6 +31,12 @@ async def four_steps() -> int:
     return sum(await asyncio.gather(*(noop(number) for number in range(4))))
 
 
+@flow(persist_result=False)
+async def keep_nothing() -> int:
+    _began()
+    return await noop(1)
+
+
 @flow
 async def meet(guests: int) -> None:
     """Ends when so many runs are in it at the same time."""
