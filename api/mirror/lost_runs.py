@@ -55,9 +55,9 @@ class LostRuns(Drift[FlowRunView]):
 
     async def _unheld(self, roll: Roll) -> list[FlowRunView]:
         """What has been at work for a while, and no living worker says that it is its own."""
-        self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
+        self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
         settled_before = utc_now() - self._parts.workers.lost_after
         held = roll.held
         return [run for run in at_work if run.id not in held and run.state_at < settled_before]

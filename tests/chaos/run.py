@@ -115,7 +115,7 @@ class Run:
         try:
             self._struck.append(await strike(self._system, fault, self._plan.tenant_ids))
         except Exception as error:
-            self._failures.append(f"{fault.kind} {fault.target}: {type(error).__name__}: {error}")
+            self._failures.append(f"{fault.kind} {fault.target}: {_told(error)}")
 
     async def _is_settled(self) -> bool:
         """Whether everything has ended, been told and been refused as it should be."""
@@ -229,3 +229,9 @@ class Run:
             "toxic messages": len(books.toxic),
             "dead letters": len(books.letters),
         }
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(_told(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
