@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import WebSocket, websocket
 
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
 from tests.support.api_client import Api, an_api
@@ -144,48 +143,3 @@ async def test_metrics_may_ask_for_a_token_of_their_own(tmp_path: Path) -> None:
         ]
 
     assert [200, 401, 401, 401] == statuses
-
-
-# --- WebSocket -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("headers", "code"),
-    [
-        ({}, 4401),
-        ({"X-Tenant-ID": A_TENANT}, 4401),
-        (as_user(a_token("admin"), ANOTHER_TENANT), 4401),
-        (as_user(a_token("admin")), 4403),  # it is in no table
-    ],
-)
-async def test_a_websocket_is_closed_before_it_is_accepted(api: Api, headers: dict[str, str], code: int) -> None:
-    @websocket("/api/v1/live")
-    async def live(socket: WebSocket[Any, Any, Any]) -> None:
-        await socket.accept()
-
-    api.app.register(live)
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, str]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "websocket",
-        "path": "/api/v1/live",
-        "raw_path": b"/api/v1/live",
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-        "subprotocols": [],
-        "scheme": "ws",
-        "server": ("api.test", 80),
-        "client": ("127.0.0.1", 1),
-        "root_path": "",
-        "state": {},
-        "extensions": {},
-    }
-    await api.app(scope, receive, send)  # type: ignore[arg-type] # a scope as a server makes it
-
-    assert [("websocket.close", code)] == [(message["type"], message["code"]) for message in sent]

@@ -308,7 +308,9 @@ VIEWER = frozenset({"viewer"})
     ],
 )
 def test_who_it_is_and_what_they_may(claims: dict[str, Any], id: str, roles: set[str], acts: bool) -> None:
-    expected = Identity(A_TENANT, id, frozenset(roles), acts)
+    expected = Identity(
+        A_TENANT, id, frozenset(roles), acts, credential="service-token" if "service_id" in claims else "user-token"
+    )
 
     assert expected == identity_of(Claims(tenant_id=A_TENANT.upper(), **claims), VIEWER)
 
