@@ -81,7 +81,12 @@ async def test_every_process_tells_its_part_of_an_analysis(parts: Orchestra, ser
     async with httpx.AsyncClient(auth=AnyTenant()) as client:
         address = f"{address_of(parts, 'api')}/api/v1/executions/{execution_id}"
         await client.get(address, headers={"X-Tenant-ID": A_TENANT, "X-Request-ID": "of-the-test"})
-    assert A_TENANT in {line.get("tenantId") for line in lines_of(parts.api) if line.get("requestId") == "of-the-test"}
+
+    async def the_request_is_told() -> bool:  # its line is written when the answer is out
+        asked = [line for line in lines_of(parts.api) if line.get("requestId") == "of-the-test"]
+        return A_TENANT in {line.get("tenantId") for line in asked}
+
+    await eventually(the_request_is_told, within_seconds=10)
     assert TOKEN not in parts.listener.log + parts.worker.log + parts.api.log
 
 
