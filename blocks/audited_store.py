@@ -6,17 +6,18 @@ from typing import TypeVar
 from blocks.audit_changes import change_of, is_told
 from blocks.contracts.audit import AuditChange
 from blocks.contracts.records import Record
+from blocks.forwarding import ForwardingRecordStore
 from blocks.ports import NotFound, Page, RecordStore, Stored, Throttled, Unavailable, Where
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 
-class AuditedStore:
+class AuditedStore(ForwardingRecordStore):
     """The store of one act. Of a record that is written several times it tells how it was first, and how it is last."""
 
     def __init__(self, store: RecordStore) -> None:
-        self._store = store
+        super().__init__(store)
         self._seen: dict[str, Record] = {}
         self._written: dict[tuple[type[Record], str, str], tuple[Record | None, Record | None]] = {}
         self.is_uncertain = False
@@ -27,25 +28,22 @@ class AuditedStore:
         told = (change_of(kind, id, *sides) for (kind, _, id), sides in self._written.items())
         return [change for change in told if change]
 
-    async def provision(self) -> None:
-        await self._store.provision()
-
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        write = self._store.create(tenant_id, record)
+        write = super().create(tenant_id, record)
         return await self._write(type(record), tenant_id, record.id, None, record, write)
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
-        return self._noted(await self._store.read(tenant_id, kind, id))
+        return self._noted(await super().read(tenant_id, kind, id))
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         kind = type(record)
         before = self._seen.get(etag) or (await self._last(tenant_id, kind, record.id) if is_told(kind) else None)
-        write = self._store.replace(tenant_id, etag, record)
+        write = super().replace(tenant_id, etag, record)
         return self._noted(await self._write(kind, tenant_id, record.id, before, record, write))
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         before = await self._last(tenant_id, kind, id) if is_told(kind) else None
-        await self._write(kind, tenant_id, id, before, None, self._store.delete(tenant_id, kind, id))
+        await self._write(kind, tenant_id, id, before, None, super().delete(tenant_id, kind, id))
 
     async def query(
         self,
@@ -57,18 +55,12 @@ class AuditedStore:
         limit: int = 100,
         continuation: str | None = None,
     ) -> Page[R]:
-        page = await self._store.query(
+        page = await super().query(
             tenant_id, kind, where, newest_first=newest_first, limit=limit, continuation=continuation
         )
         for stored in page.items:
             self._noted(stored)
         return page
-
-    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
-        return await self._store.count(tenant_id, kind, where)
-
-    async def ping(self) -> None:
-        await self._store.ping()
 
     def _noted(self, stored: Stored[R]) -> Stored[R]:
         if is_told(type(stored.record)):
@@ -78,7 +70,7 @@ class AuditedStore:
     async def _last(self, tenant_id: str, kind: type[R], id: str) -> R | None:
         """As it is just before it is written, for whoever has read it elsewhere."""
         try:
-            return (await self._store.read(tenant_id, kind, id)).record
+            return (await super().read(tenant_id, kind, id)).record
         except NotFound:
             return None
 

@@ -7,32 +7,16 @@ back). A call whose answer was lost may be carried out twice, as with any caller
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from blocks.contracts.records import Record
-from blocks.ports import (
-    Collector,
-    Consumer,
-    EventBus,
-    Handler,
-    Hearer,
-    Message,
-    Page,
-    Queue,
-    QueueView,
-    RecordStore,
-    SignalHandler,
-    Stored,
-    Unavailable,
-    Where,
-)
+from blocks.forwarding import ForwardingEventBus, ForwardingRecordStore
+from blocks.ports import EventBus, RecordStore, Unavailable
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Record)
 
 PATIENCE_SECONDS = 300.0
 """How long one call waits before it raises `Unavailable` after all."""
@@ -74,95 +58,23 @@ class Patience:
         self._is_away = is_away
 
 
-class PatientEventBus:
+class PatientEventBus(ForwardingEventBus):
     """An `EventBus` whose publishes wait for the broker, with the same ids however often they are tried."""
 
     def __init__(self, bus: EventBus, limit_seconds: float = PATIENCE_SECONDS) -> None:
-        self._bus = bus
+        super().__init__(bus)
         self._patience = Patience("the broker", limit_seconds)
 
-    async def declare(self, *queues: Queue) -> None:
-        await self._patience.call(lambda: self._bus.declare(*queues))
-
-    async def publish(self, *messages: Message, required: bool = False) -> None:
-        await self._patience.call(lambda: self._bus.publish(*messages, required=required))
-
-    def consume(
-        self, queue: Queue, handler: Handler, *, concurrency: int = 32
-    ) -> AbstractAsyncContextManager[Consumer]:
-        return self._bus.consume(queue, handler, concurrency=concurrency)
-
-    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
-        return self._bus.collect(queue, collector)
-
-    async def deliver(self, queue: str, *messages: Message) -> None:
-        await self._patience.call(lambda: self._bus.deliver(queue, *messages))
-
-    async def broadcast(self, topic: str, body: bytes) -> None:
-        await self._bus.broadcast(topic, body)
-
-    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
-        return self._bus.listen(topic, handler)
-
-    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
-        return self._bus.overhear(patterns, hearer)
-
-    async def depth(self, queue: str) -> int:
-        return await self._patience.call(lambda: self._bus.depth(queue))
-
-    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        return await self._patience.call(lambda: self._bus.peek(queue, limit))
-
-    async def inspect(self, queue: Queue) -> QueueView:
-        return await self._patience.call(lambda: self._bus.inspect(queue))
-
-    async def describe(self) -> str:
-        return await self._patience.call(self._bus.describe)
-
-    async def ping(self) -> None:
-        await self._bus.ping()
+    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        return await self._patience.call(request)
 
 
-class PatientRecordStore:
-    """A `RecordStore` whose calls wait for the store."""
+class PatientRecordStore(ForwardingRecordStore):
+    """A `RecordStore` whose calls wait for the store; only a ping says how it is now."""
 
     def __init__(self, store: RecordStore, limit_seconds: float = PATIENCE_SECONDS) -> None:
-        self._store = store
+        super().__init__(store)
         self._patience = Patience("the record store", limit_seconds)
 
-    async def provision(self) -> None:
-        await self._patience.call(self._store.provision)
-
-    async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        return await self._patience.call(lambda: self._store.create(tenant_id, record))
-
-    async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
-        return await self._patience.call(lambda: self._store.read(tenant_id, kind, id))
-
-    async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
-        return await self._patience.call(lambda: self._store.replace(tenant_id, etag, record))
-
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        await self._patience.call(lambda: self._store.delete(tenant_id, kind, id))
-
-    async def query(
-        self,
-        tenant_id: str,
-        kind: type[R],
-        where: Where | None = None,
-        *,
-        newest_first: bool = True,
-        limit: int = 100,
-        continuation: str | None = None,
-    ) -> Page[R]:
-        return await self._patience.call(
-            lambda: self._store.query(
-                tenant_id, kind, where, newest_first=newest_first, limit=limit, continuation=continuation
-            )
-        )
-
-    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
-        return await self._patience.call(lambda: self._store.count(tenant_id, kind, where))
-
-    async def ping(self) -> None:
-        await self._store.ping()
+    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+        return await (request() if operation == "ping" else self._patience.call(request))

@@ -339,6 +339,8 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     execution_ids: list[str]
     job: str | None = None
     """The batch job that the run triggers; its execution names the run, not the other way round."""
+    kept_from_others: bool = False
+    """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other worker."""
 
 
 class FlowRuns(Protocol):
@@ -361,8 +363,8 @@ class FlowRuns(Protocol):
         """Those of these runs that Prefect knows, in no order."""
         ...
 
-    async def reschedule(self, flow_run_id: str, reason: str) -> None:
-        """A run whose worker died is marked crashed and scheduled again, under the same id."""
+    async def reschedule(self, run: FlowRunView, reason: str) -> None:
+        """A run that nobody carries any more is scheduled again, under the same id, for any worker."""
         ...
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:

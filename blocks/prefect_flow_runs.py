@@ -32,7 +32,7 @@ from prefect.states import Cancelled, Cancelling, Scheduled
 from blocks.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable
 from blocks.prefect_clock import going_by_the_server
-from blocks.prefect_retries import open_to_any_worker
+from blocks.prefect_retries import is_kept_from_others, open_to_any_worker
 
 TAG = "workflow-orchestrator"
 _PAGE = 200
@@ -118,11 +118,12 @@ class PrefectFlowRuns:
                 found += [_view(run) for run in runs if run.state]
         return found
 
-    async def reschedule(self, flow_run_id: str, reason: str) -> None:
+    async def reschedule(self, run: FlowRunView, reason: str) -> None:
         # No state between: whoever looks for runs that crashed would reschedule it, too.
         async with _translated():
-            await open_to_any_worker(self._client, UUID(flow_run_id))
-            await self._client.set_flow_run_state(UUID(flow_run_id), Scheduled(message=reason), force=True)
+            if run.kept_from_others:
+                await open_to_any_worker(self._client, UUID(run.id))
+            await self._client.set_flow_run_state(UUID(run.id), Scheduled(message=reason), force=True)
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
         async with _translated():
@@ -171,6 +172,7 @@ def _view(run: FlowRun) -> FlowRunView:
         tenant_id=str(run.parameters.get("tenant_id", "")),
         execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
         job=run.parameters.get("job"),
+        kept_from_others=is_kept_from_others(run),
     )
 
 

@@ -76,14 +76,12 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
         """
         if execution.flow_run_id is None:
             return False
-        [*known] = await self._parts.flow_runs.read_runs([execution.flow_run_id])
-        if not any(run.state == "paused" for run in known):
-            return False
-        await self._parts.flow_runs.reschedule(
-            execution.flow_run_id, "it could not be resumed after its approval was decided"
-        )
-        log.warning("flow run %s, suspended beyond resuming, runs again", execution.flow_run_id)
-        return True
+        flow_runs = self._parts.flow_runs
+        suspended = [run for run in await flow_runs.read_runs([execution.flow_run_id]) if run.state == "paused"]
+        for run in suspended:
+            await flow_runs.reschedule(run, "it could not be resumed after its approval was decided")
+            log.warning("flow run %s, suspended beyond resuming, runs again", run.id)
+        return bool(suspended)
 
 
 class OverdueApprovals(_Untended):

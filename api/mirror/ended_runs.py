@@ -87,7 +87,7 @@ def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
 async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
     """The run starts again from the top, in whichever worker is first; False if Prefect has lost it meanwhile."""
     try:
-        await parts.flow_runs.reschedule(run.id, reason)
+        await parts.flow_runs.reschedule(run, reason)
     except NotFound:
         return False
     await parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")

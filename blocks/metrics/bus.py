@@ -7,21 +7,18 @@ from time import perf_counter
 from prometheus_client import Counter, Gauge, Histogram
 
 from blocks.contracts.events import CONSUMED, PUBLISHED
+from blocks.forwarding import ForwardingEventBus
 from blocks.metrics import SECONDS_OF_A_CALL, known
 from blocks.ports import (
     Accept,
     Collector,
     Consumer,
     Delivery,
-    EventBus,
     Handler,
-    Hearer,
     Message,
     Queue,
-    QueueView,
     Reject,
     Retry,
-    SignalHandler,
     Unavailable,
     Unroutable,
     Verdict,
@@ -62,58 +59,24 @@ REGISTERED = Gauge(
 _EVENT_TYPES = frozenset({*PUBLISHED, *CONSUMED, WEBHOOK_DUE})
 
 
-class MeteredEventBus:
+class MeteredEventBus(ForwardingEventBus):
     """The same bus, measured. Queues are those of the settings, so they may be labels."""
 
-    def __init__(self, bus: EventBus) -> None:
-        self._bus = bus
-
-    # --- measured ----------------------------------------------------------------------------------------------------
-
     async def publish(self, *messages: Message, required: bool = False) -> None:
-        await _measured(messages, self._bus.publish(*messages, required=required))
+        await _measured(messages, super().publish(*messages, required=required))
 
     async def deliver(self, queue: str, *messages: Message) -> None:
-        await _measured(messages, self._bus.deliver(queue, *messages))
+        await _measured(messages, super().deliver(queue, *messages))
 
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
         measured = _Handling(queue.name, handler)
-        return _watched(queue.name, self._bus.consume(queue, measured, concurrency=concurrency))
+        return _watched(queue.name, super().consume(queue, measured, concurrency=concurrency))
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
         measured = _Collecting(queue.dead_letters, collector)
-        return _watched(queue.dead_letters, self._bus.collect(queue, measured))
-
-    # --- handed on ---------------------------------------------------------------------------------------------------
-
-    async def declare(self, *queues: Queue) -> None:
-        await self._bus.declare(*queues)
-
-    async def broadcast(self, topic: str, body: bytes) -> None:
-        await self._bus.broadcast(topic, body)
-
-    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
-        return self._bus.listen(topic, handler)
-
-    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
-        return self._bus.overhear(patterns, hearer)
-
-    async def depth(self, queue: str) -> int:
-        return await self._bus.depth(queue)
-
-    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        return await self._bus.peek(queue, limit)
-
-    async def inspect(self, queue: Queue) -> QueueView:
-        return await self._bus.inspect(queue)
-
-    async def describe(self) -> str:
-        return await self._bus.describe()
-
-    async def ping(self) -> None:
-        await self._bus.ping()
+        return _watched(queue.dead_letters, super().collect(queue, measured))
 
 
 async def _measured(messages: Sequence[Message], publishing: Awaitable[None]) -> None:

@@ -35,8 +35,8 @@ class RememberedFlowRuns:
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
         return [run for run in self.runs if run.id in flow_run_ids]
 
-    async def reschedule(self, flow_run_id: str, reason: str) -> None:
-        self.rescheduled.append(flow_run_id)
+    async def reschedule(self, run: FlowRunView, reason: str) -> None:
+        self.rescheduled.append(run.id)
 
     async def resume(self, flow_run_id: str, run_input: object) -> bool:
         self.resumed.append(flow_run_id)
