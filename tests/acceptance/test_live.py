@@ -86,7 +86,7 @@ async def test_a_client_is_told_its_tenants_events_in_order_by_any_process_and_n
 @ON_EITHER
 async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses_nothing(system: LiveSystem) -> None:
     dying, living = system.places
-    await eventually(partial(knows_as_much, living, dying))
+    await eventually(partial(knows_as_much, system, living, dying))
     clients = [(Client(), follow) for follow in (*FOLLOW.values(), *FOLLOW.values())]
     published: list[str] = []
 
@@ -120,8 +120,9 @@ async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses
         assert "resync" not in client.names
 
 
-async def knows_as_much(one: Place, another: Place) -> bool:
-    """It has been there for long enough that it can answer who was at the other one until now."""
+async def knows_as_much(system: LiveSystem, one: Place, another: Place) -> bool:
+    """It has been there for long enough, and heard enough, to answer who was at the other one until now."""
+    await system.bus.publish(*steps_told(1))
     here = (await another.told_at_once())[-1].id
     return "resync" not in [message.event for message in await one.told_at_once(here)]
 
