@@ -8,10 +8,10 @@ import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import CosmosClient
 
+from blocks.cosmos import call_time
+
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
-_THROTTLED_SECONDS = 10
-"""How long the SDK waits and repeats by itself when the account answers 429; then whoever asked is told."""
 
 
 def cosmos_client(endpoint: str, key: str, ca_file: str | None) -> CosmosClient:
@@ -19,7 +19,8 @@ def cosmos_client(endpoint: str, key: str, ca_file: str | None) -> CosmosClient:
     timeouts: dict[str, Any] = {
         "connection_timeout": _CONNECT_SECONDS,
         "read_timeout": _ANSWER_SECONDS,
-        "retry_throttle_backoff_max": _THROTTLED_SECONDS,
+        "retry_throttle_backoff_max": call_time.THROTTLED_SECONDS,
+        "raw_response_hook": call_time.look_at,
     }
     if ca_file is None:
         return CosmosClient(endpoint, key, **timeouts)

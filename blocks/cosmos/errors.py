@@ -1,6 +1,6 @@
 """The Azure SDK's errors in the words of the port."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 
@@ -32,7 +32,9 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
         raise (Unavailable if error.sub_status else missing)(f"{about} is not there") from error
     except CosmosHttpResponseError as error:
         if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            raise Throttled(f"Cosmos DB is asked for more than it may do: {about}", _retry_after(error)) from error
+            raise Throttled(
+                f"Cosmos DB is asked for more than it may do: {about}", retry_after_seconds(error.headers)
+            ) from error
         refused = error.status_code in (400, 413)
         raise (ValueError if refused else Unavailable)(f"Cosmos DB answers {error.status_code} for {about}") from error
     except AzureError as error:
@@ -41,6 +43,7 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
         raise Unavailable(f"Cosmos DB does not answer for {about} in time") from error
 
 
-def _retry_after(error: CosmosHttpResponseError) -> float:
-    said = str((error.headers or {}).get(_RETRY_AFTER_MS, ""))
+def retry_after_seconds(headers: Mapping[str, str] | None) -> float:
+    """When to come back, by the headers of an answer."""
+    said = str((headers or {}).get(_RETRY_AFTER_MS, ""))
     return int(said) / 1000 if said.isdigit() else _RETRY_AFTER_SECONDS

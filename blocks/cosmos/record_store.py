@@ -15,6 +15,7 @@ from azure.cosmos.aio import ContainerProxy
 from azure.cosmos.exceptions import CosmosResourceExistsError
 
 from blocks.contracts.records import CONTAINERS, Record
+from blocks.cosmos.call_time import limited
 from blocks.cosmos.client import cosmos_client
 from blocks.cosmos.errors import translated
 from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Throttled, Unavailable, Where
@@ -34,9 +35,6 @@ from blocks.record_rules import (
 
 R = TypeVar("R", bound=Record)
 Document = Mapping[str, Any]
-
-_CALL_SECONDS = 20.0
-"""The longest that one call takes, the SDK's own repetitions included."""
 
 
 class CosmosRecordStore:
@@ -155,7 +153,7 @@ class CosmosRecordStore:
     async def _call(self, about: str, missing: type[Exception] = NotFound) -> AsyncIterator[None]:
         """The account is known, what goes wrong comes out in the words of the port, and nothing waits for ever."""
         with translated(about, missing):
-            async with asyncio.timeout(_CALL_SECONDS):
+            async with limited(about):
                 await self._know_the_account()
                 yield
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from blocks.contracts.records import ExecutionRecord
-from blocks.cosmos import client, record_store
+from blocks.cosmos import call_time
 from blocks.cosmos.record_store import CosmosRecordStore
 from blocks.ports import AlreadyExists, Stale, Throttled, Unavailable
 from tests.support.cosmos import CosmosEmulator
@@ -32,7 +32,7 @@ def cosmos(cosmos_emulator: CosmosEmulator) -> Iterator[CosmosFaultProxy]:
 
 @pytest.fixture
 async def store(cosmos: CosmosFaultProxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CosmosRecordStore]:
-    monkeypatch.setattr(client, "_THROTTLED_SECONDS", 1)
+    monkeypatch.setattr(call_time, "THROTTLED_SECONDS", 1)
     async with CosmosRecordStore(cosmos.endpoint, cosmos.key, database=new_id(), ca_file=str(cosmos.ca_file)) as store:
         await store.provision()
         yield store
@@ -134,7 +134,7 @@ async def test_a_cosmos_db_that_is_away_is_unavailable_soon_and_works_again_at_o
 async def test_a_cosmos_db_that_hangs_is_unavailable_after_the_limit(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_store, "_CALL_SECONDS", 0.3)
+    monkeypatch.setattr(call_time, "CALL_SECONDS", 0.3)
     with cosmos.broken(Delay(seconds=30)):
         began = time.monotonic()
         calls = [store.query(A_TENANT, ExecutionRecord) for _ in range(50)]
