@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from blocks.clock import utc_now
+from blocks.clock import TOLERANCE, utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore, Unavailable
@@ -10,11 +10,14 @@ from blocks.queries import every
 
 
 async def expect_process(store: RecordStore, role: str, lost_after_seconds: float) -> None:
-    """Raises `Unavailable` unless a process of this role is ready and gave a sign of life in the last seconds."""
+    """Raises `Unavailable` unless a process of this role is ready and gave a sign of life in the last seconds.
+
+    Its clock may be behind ours by as much as clocks may differ.
+    """
     known = [stored.record async for stored in every(store, SYSTEM_TENANT, ProcessRecord, {"role": role})]
     if not known:
         raise Unavailable(f"no {role} has ever shown a sign of life")
-    earliest = utc_now() - timedelta(seconds=lost_after_seconds)
+    earliest = utc_now() - timedelta(seconds=lost_after_seconds) - TOLERANCE
     alive = [process for process in known if process.beat_at >= earliest]
     if not alive:
         silence = utc_now() - max(process.beat_at for process in known)

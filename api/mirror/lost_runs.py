@@ -27,15 +27,17 @@ class LostRuns(Drift[FlowRunView]):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._next_full_look = 0.0
+        self._dead: list[ProcessRecord] = []
 
     @property
     def every_seconds(self) -> float:
         """Looking for workers that have just died costs one query; for everything else, it looks as all others do."""
-        return 1.0
+        return 0.5
 
     async def find(self) -> list[FlowRunView]:
         workers = self._parts.workers
         roll = await workers.call()
+        self._dead = [] if workers.is_blind else roll.dead
         if workers.is_blind:
             return []
         orphaned = await self._orphaned(roll) if roll.dead else []
@@ -69,11 +71,9 @@ class LostRuns(Drift[FlowRunView]):
 
     async def look(self) -> int:
         """As for every drift; then the records of dead workers go."""
-        dead = (await self._parts.workers.call()).dead
         repaired = await super().look()
-        if not self._parts.workers.is_blind:
-            for worker in dead:
-                await self._parts.store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
+        for worker in self._dead:
+            await self._parts.store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
         return repaired
 
     async def _cancel(self, run: FlowRunView) -> bool:

@@ -5,7 +5,7 @@ from time import monotonic
 
 import msgspec
 
-from blocks.clock import utc_now
+from blocks.clock import TOLERANCE, utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore, Unavailable
@@ -30,12 +30,25 @@ class Roll(msgspec.Struct, frozen=True):
         return {id: worker.beat_at for worker in self.dead for id in worker.flow_run_ids if id not in held}
 
 
+class _Sighting(msgspec.Struct, frozen=True):
+    """A worker's sign of life, and when this process saw it first, by a clock that nobody sets."""
+
+    beat_at: datetime
+    seen_at: float
+
+
 class Workers:
-    """Calls the roll. After a time in which the store was away, nobody is judged until all had time to show up."""
+    """Calls the roll. Who leaves no new sign of life for as long as that is dead.
+
+    How long is measured here, from call to call: the clocks of two machines may differ. Only when a worker is seen for
+    the first time, the age of its sign counts, less what clocks may differ by. After a time in which the store was
+    away, nobody is judged until all had time to show up.
+    """
 
     def __init__(self, store: RecordStore, lost_after_seconds: float) -> None:
         self._store = store
         self.lost_after = timedelta(seconds=lost_after_seconds)
+        self._sightings: dict[str, _Sighting] = {}
         self._blind_until = 0.0
 
     @property
@@ -45,7 +58,6 @@ class Workers:
 
     async def call(self) -> Roll:
         """Who lives, by the last sign of life. Raises `Unavailable`."""
-        oldest_beat = utc_now() - self.lost_after
         try:
             workers = [
                 stored.record
@@ -54,7 +66,20 @@ class Workers:
         except Unavailable:
             self._blind_until = monotonic() + self.lost_after.total_seconds()
             raise
+        self._sightings = {worker.id: self._sighting(worker) for worker in workers}
+        lost_before = monotonic() - self.lost_after.total_seconds()
+        alive = {id for id, sighting in self._sightings.items() if sighting.seen_at >= lost_before}
         return Roll(
-            dead=[worker for worker in workers if worker.beat_at < oldest_beat],
-            alive=[worker for worker in workers if worker.beat_at >= oldest_beat],
+            dead=[worker for worker in workers if worker.id not in alive],
+            alive=[worker for worker in workers if worker.id in alive],
         )
+
+    def _sighting(self, worker: ProcessRecord) -> _Sighting:
+        match self._sightings.get(worker.id):
+            case _Sighting(beat_at=beat_at) as known if beat_at == worker.beat_at:
+                return known
+            case None:
+                age = utc_now() - worker.beat_at - TOLERANCE
+                return _Sighting(worker.beat_at, monotonic() - max(age.total_seconds(), 0.0))
+            case _:
+                return _Sighting(worker.beat_at, monotonic())

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from blocks.clock import utc_now
+from blocks.clock import TOLERANCE, utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.queries import every
@@ -16,7 +16,7 @@ async def processes(patient: Patient) -> list[Finding]:
     """A line for each role."""
     assert patient.store
     known = [stored.record async for stored in every(patient.store, SYSTEM_TENANT, ProcessRecord)]
-    lost_after = timedelta(seconds=patient.settings.worker.lost_after_seconds)
+    lost_after = timedelta(seconds=patient.settings.worker.lost_after_seconds) + TOLERANCE
     return [_role(role, [one for one in known if one.role == role], lost_after) for role in ROLES]
 
 

@@ -17,6 +17,7 @@ from api.mirror.lost_runs import LostRuns
 from api.mirror.unannounced import GRACE, GRACE_OF_THE_DEAD, Unannounced
 from api.mirror.undispatched import Undispatched
 from api.mirror.vanished_runs import VanishedRuns
+from api.mirror.workers import Workers
 from blocks import signals
 from blocks.contracts import ids
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, TenantShare
@@ -278,6 +279,21 @@ async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_o
 
     assert 1 == await LostRuns(replace(scene.parts, settings=slow_beat)).look()
     assert ["in the last beat"] == scene.prefect.rescheduled
+
+
+async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_signs(scene: Scene) -> None:
+    workers, behind = Workers(scene.parts.store, lost_after_seconds=0.5), timedelta(seconds=5)
+    worker = await scene.a_worker(silent_for=behind)
+    for _ in range(4):
+        await asyncio.sleep(0.2)
+        stored = await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
+        await scene.parts.store.replace(ids.SYSTEM_TENANT, stored.etag, replace(worker, beat_at=now() - behind))
+        assert [] == (await workers.call()).dead
+
+    async def is_dead() -> bool:
+        return [worker.id] == [one.id for one in (await workers.call()).dead]
+
+    await eventually(is_dead)
 
 
 async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(scene: Scene) -> None:
