@@ -4,26 +4,34 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 
 from api import health
-from api.actor import provide_actor
-from api.approval_routes import approval_routes
-from api.audit import list_audit_entries
-from api.auditing import Auditing
-from api.authentication import authentication, identification
+from api.access.actor import provide_actor
+from api.access.authentication import authentication, identification
+from api.access.permissions import check_role
+from api.access.rate_limit import rate_limit
+from api.access.tenancy import provide_tenant_id
+from api.approvals.routes import approval_routes
+from api.audit.middleware import Auditing
+from api.audit.routes import list_audit_entries
 from api.cors import cors_config
-from api.dead_letters import dead_letter_routes
+from api.dead_letters.routes import dead_letter_routes
 from api.definitions import read_definition, reset_definition, set_definition
 from api.dispatch import change_limits, read_dispatch, reset_share, set_share
-from api.errors import answer_error
-from api.execution_actions import (
+from api.executions.actions import (
     cancel_execution,
     rerun_execution,
     retry_execution,
     start_execution,
 )
-from api.executions import list_executions, read_execution
+from api.executions.listing import list_executions, read_execution
+from api.executions.workflow_routes import workflow_routes
+from api.http.errors import answer_error
+from api.http.observer import RequestObserver
+from api.http.options import AllowEveryMethod
+from api.http.parameters import refuse_other_types
+from api.http.spans import tracing_plugins
 from api.idempotency import idempotent
-from api.job_metrics import JobMetrics
-from api.jobs import list_jobs, trigger_job
+from api.jobs.metrics import JobMetrics
+from api.jobs.routes import list_jobs, trigger_job
 from api.keys import create_key, list_keys, revoke_key
 from api.live.handshake import Handshake
 from api.live.hub import Hub
@@ -31,22 +39,14 @@ from api.live.socket import follow_executions
 from api.live.stream import stream_executions
 from api.metrics import metrics
 from api.openapi import openapi_config
-from api.options import AllowEveryMethod
-from api.parameters import refuse_other_types
-from api.permissions import check_role
-from api.rate_limit import rate_limit
-from api.request_observer import RequestObserver
-from api.request_spans import tracing_plugins
-from api.tenancy import provide_tenant_id
 from api.usage import show_usage
 from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
-from api.workflow_routes import workflow_routes
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.readiness import Probes
-from blocks.server_settings import origins_of
 from blocks.settings import Settings
+from blocks.settings.server import origins_of
 
 
 def create_app(

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from litestar.config.cors import CORSConfig
 
-from api import etags, idempotency, tenancy
-from api.identity import ROLES_HEADER, USER_HEADER
+from api import idempotency
+from api.access import tenancy
+from api.access.identity import ROLES_HEADER, USER_HEADER
+from api.http import etags
 
 _SENT = (
     "Authorization",

@@ -6,14 +6,14 @@ from litestar import Response, delete, get, put
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 
-from api.actor import Caller
+from api.access.actor import Caller
+from api.access.tenancy import TenantId
 from api.definition_documents import DEFINITION, Definition, definition_of
-from api.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, Problem
-from api.etags import IfMatch, etag_of, wanted_version
+from api.http.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, Problem
+from api.http.etags import IfMatch, etag_of, wanted_version
+from api.http.parameters import header
+from api.http.records import AllSettings, Store
 from api.openapi import documented
-from api.parameters import header
-from api.records import AllSettings, Store
-from api.tenancy import TenantId
 from blocks import definitions
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.records import WorkflowDefinition

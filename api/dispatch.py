@@ -8,12 +8,12 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 from msgspec.structs import replace
 
+from api.access.tenancy import TenantId
 from api.dispatch_documents import Dispatch, Limits, dispatch_of
-from api.errors import NotForTenants, TenantNotFound
 from api.examples import DISPATCH
+from api.http.errors import NotForTenants, TenantNotFound
+from api.http.records import Bus, Store
 from api.openapi import documented
-from api.records import Bus, Store
-from api.tenancy import TenantId
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import TenantShare

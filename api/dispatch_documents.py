@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from api.documents import Document
+from api.http.documents import Document
 from blocks.contracts.records import DispatchPolicy, TenantShare
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from litestar import Request
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
-from api.permissions import role_of
+from api.access.permissions import role_of
 
 JsonObject = dict[str, Any]
 

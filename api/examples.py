@@ -4,21 +4,21 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from api.approval_documents import ApprovalHistory, ApprovalPage, approval_of
-from api.approval_documents import summary_of as approval_summary_of
-from api.bulk_documents import ManyResults, OneResult
-from api.dead_letter_documents import DeadLetterPage, ReplayScheduled
-from api.dead_letter_documents import document_of as dead_letter_of
-from api.dead_letter_documents import summary_of as dead_letter_summary_of
+from api.approvals.bulk_documents import ManyResults, OneResult
+from api.approvals.documents import ApprovalHistory, ApprovalPage, approval_of
+from api.approvals.documents import summary_of as approval_summary_of
+from api.dead_letters.documents import DeadLetterPage, ReplayScheduled
+from api.dead_letters.documents import document_of as dead_letter_of
+from api.dead_letters.documents import summary_of as dead_letter_summary_of
 from api.dispatch_documents import Dispatch
-from api.execution_documents import ExecutionPage, document_of, summary_of
-from api.job_documents import BatchJob, JobList, JobRun, JobTriggered
+from api.executions.documents import ExecutionPage, document_of, summary_of
+from api.executions.workflow_documents import RetryInitiated, WorkflowList, workflow_of
+from api.jobs.documents import BatchJob, JobList, JobRun, JobTriggered
 from api.key_documents import KeyList, key_of
 from api.key_documents import created_of as created_key_of
 from api.live.events import LiveEvent
 from api.usage_documents import AcceptedExecutions, OpenWork, TenantLimits, Usage
 from api.webhook_documents import WebhookList, created_of, webhook_of
-from api.workflow_documents import RetryInitiated, WorkflowList, workflow_of
 from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
 from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry

@@ -7,8 +7,8 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.authentication import PUBLIC
-from api.documents import Document
+from api.access.authentication import PUBLIC
+from api.http.documents import Document
 from api.openapi import success
 from blocks.clock import utc_now
 from blocks.readiness import Probes, problems

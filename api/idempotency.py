@@ -20,8 +20,8 @@ from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec.structs import replace
 
-from api.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
-from api.identity import USER_HEADER, Identity
+from api.access.identity import USER_HEADER, Identity
+from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer

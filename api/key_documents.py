@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from api.documents import Document
+from api.http.documents import Document
 from blocks.api_keys import LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX, NAME_PATTERN
 from blocks.clock import utc_now
 from blocks.contracts.records import ApiKeyRecord

@@ -8,12 +8,12 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 
 from api import examples
-from api.errors import KeyExceedsItsMaker, KeyNotFound
-from api.identity import Identity
+from api.access.identity import Identity
+from api.access.tenancy import TenantId
+from api.http.errors import KeyExceedsItsMaker, KeyNotFound
+from api.http.records import Store
 from api.key_documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
 from api.openapi import documented
-from api.records import Store
-from api.tenancy import TenantId
 from blocks import api_keys
 from blocks.contracts.roles import allows
 from blocks.ports import NotFound

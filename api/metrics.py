@@ -9,9 +9,9 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from prometheus_client import generate_latest
 
-from api.authentication import PUBLIC, bearer
-from api.errors import CredentialInvalid
-from api.job_metrics import JobMetrics
+from api.access.authentication import PUBLIC, bearer
+from api.http.errors import CredentialInvalid
+from api.jobs.metrics import JobMetrics
 
 MetricsOfJobs = SkipValidation[NamedDependency[JobMetrics]]
 

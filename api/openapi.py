@@ -11,10 +11,10 @@ from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Example, SecurityScheme
 
-from api.authentication import PUBLIC
+from api.access.authentication import PUBLIC
 from api.docs_page import HEADERS, DocsPage
-from api.documents import Document
-from api.errors import (
+from api.http.documents import Document
+from api.http.errors import (
     ANSWERS,
     CredentialExpired,
     CredentialInvalid,

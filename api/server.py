@@ -19,15 +19,15 @@ from api.live.events import LIVE
 from api.live.hub import Hub
 from api.liveness import expect_process
 from api.mirror import run_mirror
-from blocks.auth_settings import GATEWAY, announce, modes_of
 from blocks.metrics.process import observed_process
 from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.process_port import SignalFreeServer
 from blocks.readiness import Probes
-from blocks.server_settings import proxies_of
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
+from blocks.settings.auth import GATEWAY, announce, modes_of
+from blocks.settings.server import proxies_of
 
 logger = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from litestar import get
 
 from api import examples
+from api.access.tenancy import TenantId
+from api.http.records import AllSettings, Store
 from api.openapi import documented
-from api.records import AllSettings, Store
-from api.tenancy import TenantId
 from api.usage_documents import Usage, usage_of
 from blocks.clock import utc_now
 from blocks.dispatch_policy import read_policy

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from api.documents import Document
+from api.http.documents import Document
 from blocks import usage
 from blocks.contracts.records import TenantShare
 

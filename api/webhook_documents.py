@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from api.documents import Document
+from api.http.documents import Document
 from blocks.contracts.records import WebhookSubscription
 from blocks.outgoing_http import URL_LENGTH_MAX
 

@@ -7,11 +7,11 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api import examples
-from api.errors import InvalidRequest, Problem, WebhookNotFound
+from api.access.tenancy import TenantId
+from api.http.errors import InvalidRequest, Problem, WebhookNotFound
+from api.http.records import Store, find
 from api.idempotency import KEY_ERRORS
 from api.openapi import documented
-from api.records import Store, find
-from api.tenancy import TenantId
 from api.webhook_documents import CreatedWebhook, NewWebhook, Webhook, WebhookList, created_of, webhook_of
 from blocks import webhooks
 from blocks.contracts.records import WebhookSubscription

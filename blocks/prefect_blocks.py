@@ -1,10 +1,10 @@
 """Prefect Blocks that hold how broker, record store and the platform's services are reached.
 
 `orchestrator bootstrap` registers them and writes what the settings say. A process that is started with
-`ORCHESTRATOR_BLOCKS=default` reads its settings from them (`blocks/block_variables.py`): what is changed in Prefect's
-UI holds from its next start on, and a variable of its environment overrides it. Without that they only show operators
-what is in force, and serve flows of others: `await MessageBroker.load("default")`. What holds a password is a
-`SecretStr`: hidden in the UI, encrypted in Prefect's database.
+`ORCHESTRATOR_BLOCKS=default` reads its settings from them (`blocks/settings/block_variables.py`): what is changed in
+Prefect's UI holds from its next start on, and a variable of its environment overrides it. Without that they only show
+operators what is in force, and serve flows of others: `await MessageBroker.load("default")`. What holds a password is
+a `SecretStr`: hidden in the UI, encrypted in Prefect's database.
 """
 
 from typing import Self

@@ -10,9 +10,9 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
-from blocks.block_variables import VARIABLE
 from blocks.prefect_blocks import NAME, save_blocks
 from blocks.settings import Settings
+from blocks.settings.block_variables import VARIABLE
 from deployments import prefect_server
 from deployments.job_schedules import scheduled
 from deployments.prefect_yaml import Deployment, Schedule, read_deployments

@@ -8,9 +8,9 @@ from uuid import uuid4
 import click
 
 from blocks import api_keys
-from blocks.auth_settings import API_KEY, GATEWAY, modes_of
 from blocks.services import open_store
 from blocks.settings import Settings
+from blocks.settings.auth import API_KEY, GATEWAY, modes_of
 from deployments.development_key import DEMO_TENANT, key_file
 
 LIFE = timedelta(hours=1)

@@ -4,11 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from blocks import api_keys
-from blocks.auth_settings import API_KEY, modes_of
 from blocks.contracts.roles import ROLES
 from blocks.ports import RecordStore
 from blocks.services import open_store
 from blocks.settings import Settings
+from blocks.settings.auth import API_KEY, modes_of
 
 DEMO_TENANT = "7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10"
 LIFE = timedelta(days=90)

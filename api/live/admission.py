@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-from api.authentication import Identify
-from api.errors import CredentialInvalid, RoleMissing, TenantMismatch
-from api.identity import Connection, Identity
+from api.access.authentication import Identify
+from api.access.identity import Connection, Identity
+from api.http.errors import CredentialInvalid, RoleMissing, TenantMismatch
 from blocks.contracts.roles import Role, allows
 from blocks.ports import Unavailable
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import msgspec
 
-from api.errors import InvalidRequest, Problem
+from api.http.errors import InvalidRequest, Problem
 
 _WRITTEN = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16})-([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{16})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

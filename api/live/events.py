@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from api.documents import Document
+from api.http.documents import Document
 from blocks.clock import utc_now
 from blocks.contracts import analysis, events
 from blocks.contracts.about import About

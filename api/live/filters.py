@@ -2,7 +2,7 @@
 
 import msgspec
 
-from api.errors import InvalidRequest, Problem
+from api.http.errors import InvalidRequest, Problem
 from api.live.events import LIVE, LiveEvent
 
 VALUES_MAX = 10

@@ -17,11 +17,11 @@ from litestar.enums import ScopeType
 from litestar.exceptions import NotFoundException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.authentication import REFUSED
-from api.errors import ErrorEnvelope, OriginRefused, answer_of, body_of, headers_of
-from api.request_observer import loggable_path, request_id_of
-from blocks.server_settings import origins_of
+from api.access.authentication import REFUSED
+from api.http.errors import ErrorEnvelope, OriginRefused, answer_of, body_of, headers_of
+from api.http.observer import loggable_path, request_id_of
 from blocks.settings import Server
+from blocks.settings.server import origins_of
 
 logger = logging.getLogger(__name__)
 

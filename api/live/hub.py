@@ -6,7 +6,7 @@ from secrets import token_hex
 
 import msgspec
 
-from api.errors import TooManyFollowers, TooManyOfTenant
+from api.http.errors import TooManyFollowers, TooManyOfTenant
 from api.live import metrics
 from api.live.cursor import Cursor, mark_of
 from api.live.events import live_event

@@ -7,8 +7,8 @@ import msgspec
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 
-from api.authentication import Identify, refusal
-from api.errors import InvalidRequest, Problem
+from api.access.authentication import Identify, refusal
+from api.http.errors import InvalidRequest, Problem
 from api.live.admission import still_welcome
 from api.live.cursor import cursor_in
 from api.live.filters import LENGTH_MAX, Filters, types_in

@@ -12,8 +12,10 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from api import examples
-from api.authentication import Identify
-from api.errors import TooManyFollowers, TooManyOfTenant
+from api.access.authentication import Identify
+from api.access.tenancy import TenantId
+from api.http.errors import TooManyFollowers, TooManyOfTenant
+from api.http.parameters import header, text
 from api.live.admission import still_welcome
 from api.live.cursor import cursor_in
 from api.live.filters import Filters, types_in
@@ -21,8 +23,6 @@ from api.live.follower import Follower
 from api.live.hub import Hub
 from api.live.telling import HEARTBEAT, Said, told
 from api.openapi import documented
-from api.parameters import header, text
-from api.tenancy import TenantId
 from blocks.settings import Settings
 
 HubOfApp = SkipValidation[NamedDependency[Hub]]

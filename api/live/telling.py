@@ -6,8 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from api.documents import Document
-from api.errors import answer_of, body_of
+from api.http.documents import Document
+from api.http.errors import answer_of, body_of
 from api.live import metrics
 from api.live.admission import StillWelcome
 from api.live.follower import Behind, Follower

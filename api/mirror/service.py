@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-from api.dead_letter_sweep import tend_dead_letters
+from api.dead_letters.sweep import tend_dead_letters
 from api.idempotency import forget_old_answers
 from api.mirror import metrics
 from api.mirror.bell import Bell

@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from blocks.auth_settings import GATEWAY, announce, modes_of
 from blocks.settings import Settings
+from blocks.settings.auth import GATEWAY, announce, modes_of
 from deployments import prefect_server
 from deployments.development_key import DEMO_TENANT, development_key
 from deployments.local.data_dir import data_dir_of_one_stack

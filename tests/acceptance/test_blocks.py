@@ -8,10 +8,10 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
-from blocks.block_variables import VARIABLES
 from blocks.ports import Unavailable
 from blocks.prefect_blocks import BLOCKS, MessageBroker, save_blocks
 from blocks.settings import BadSetting, Settings, load_settings
+from blocks.settings.block_variables import VARIABLES
 from tests.support.factories import new_id
 from tests.support.ports import free_port
 from tests.support.prefect_server import PrefectServer

@@ -8,8 +8,8 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute, WebSocketRoute
 
+from api.access.authentication import PUBLIC
 from api.app import create_app
-from api.authentication import PUBLIC
 from blocks import dead_letters
 from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ApiKeyRecord, ApprovalRecord, ExecutionRecord, Record, WebhookSubscription

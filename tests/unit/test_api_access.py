@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from api.access.permissions import ROLE_OF, role_of
 from api.live.handshake import PATHS
-from api.permissions import ROLE_OF, role_of
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.roles import ROLES, allows

@@ -9,7 +9,7 @@ import pytest
 from litestar import post
 from litestar.params import JSONBody
 
-from api.authentication import PUBLIC
+from api.access.authentication import PUBLIC
 from blocks.ports import Throttled, Unavailable
 from tests.support.api_client import Api, an_api
 from tests.support.factories import AN_ID

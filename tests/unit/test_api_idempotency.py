@@ -12,8 +12,8 @@ from litestar import Response, post
 from litestar.params import JSONBody
 from msgspec.structs import replace
 
+from api.access.permissions import ROLE_OF
 from api.idempotency import KEPT_FOR, forget_old_answers, idempotent
-from api.permissions import ROLE_OF
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import IdempotencyRecord
 from blocks.ports import RecordStore, Stored, Unavailable
@@ -243,7 +243,7 @@ class Sample:
 
 @pytest.fixture(autouse=True)
 def sample_is_for_operators(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.permissions.ROLE_OF", {**ROLE_OF, "POST /sample": "operator"})
+    monkeypatch.setattr("api.access.permissions.ROLE_OF", {**ROLE_OF, "POST /sample": "operator"})
 
 
 @pytest.fixture

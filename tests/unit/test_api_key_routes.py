@@ -10,7 +10,7 @@ import click
 import httpx
 import pytest
 
-from api import key_holders
+from api.access import key_holders
 from blocks.api_keys import LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX
 from deployments.commands.keys import create
 from tests.support.api_client import Api, an_api

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from api import key_holders
-from api.errors import CredentialExpired
+from api.access import key_holders
+from api.http.errors import CredentialExpired
 from blocks import api_keys
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApiKeyRecord

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 
-from api.errors import answer_of
+from api.http.errors import answer_of
 from blocks.approval_decisions import Refused, Vote
 from blocks.approvals import record_vote
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision

@@ -39,7 +39,7 @@ HOMES = {
     "azure": ("blocks.cosmos.*",),
     "aio_pika": ("blocks.rabbitmq.*",),
     "sqlite3": ("blocks.sqlite.*",),
-    "jwt": ("api.tokens", "api.key_sets"),
+    "jwt": ("api.access.tokens", "api.access.key_sets"),
 }
 
 # Importing these takes longer than a person waits for a help text.

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from api.acts import ACTION_OF
-from api.permissions import ROLE_OF, role_of
+from api.access.permissions import ROLE_OF, role_of
+from api.audit.acts import ACTION_OF
 from blocks import audit_changes
 from blocks.auditing import Audit, audited, finish_lost_acts
 from blocks.contracts.audit import Act, AuditEntry

@@ -2,8 +2,8 @@
 
 import pytest
 
-from blocks.auth_settings import algorithms_of, announce
 from blocks.settings import Auth, BadSetting, load_settings
+from blocks.settings.auth import algorithms_of, announce
 
 SECRET = "s" * 32
 

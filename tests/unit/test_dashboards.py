@@ -10,15 +10,15 @@ import yaml
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-import api.dead_letter_sweep
-import api.http_metrics
+import api.dead_letters.sweep
+import api.http.metrics
 import api.mirror.metrics
 import blocks.metrics.bus
 import blocks.metrics.process
 import blocks.metrics.store
 import blocks.metrics.work
 import listeners.metrics
-from api.job_metrics import JobMetrics
+from api.jobs.metrics import JobMetrics
 from blocks.ports import Unavailable
 from blocks.rabbitmq import metrics as rabbitmq_metrics
 from blocks.settings import load_settings
@@ -63,8 +63,8 @@ OF_EVERY_PROCESS = {"up", "process_cpu_seconds_total", "process_resident_memory_
 def of_ours() -> Iterator[MetricWrapperBase]:
     """Every metric that the code makes."""
     modules = (
-        api.dead_letter_sweep,
-        api.http_metrics,
+        api.dead_letters.sweep,
+        api.http.metrics,
         api.mirror.metrics,
         blocks.metrics.bus,
         blocks.metrics.process,

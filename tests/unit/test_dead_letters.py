@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from api.dead_letter_sweep import WAITING, DeadLetterSweep
+from api.dead_letters.sweep import WAITING, DeadLetterSweep
 from blocks import dead_letters
 from blocks.clock import utc_now
 from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, Who

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from api.errors import InvalidRequest, TooManyFollowers, TooManyOfTenant
+from api.http.errors import InvalidRequest, TooManyFollowers, TooManyOfTenant
 from api.live.cursor import Cursor, cursor_in
 from api.live.filters import Filters, types_in
 from api.live.follower import Behind, Follower

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api import windows
-from api.windows import WINDOW_SECONDS, Windows
+from api.http import windows
+from api.http.windows import WINDOW_SECONDS, Windows
 from blocks import api_keys
 from tests.support.api_client import Api, an_api
 from tests.support.credentials import a_token, as_user

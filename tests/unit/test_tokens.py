@@ -14,10 +14,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from api.errors import CredentialInvalid
-from api.identity import Identity
-from api.key_sets import KeySet, usable_keys
-from api.tokens import Claims, identity_of
+from api.access.identity import Identity
+from api.access.key_sets import KeySet, usable_keys
+from api.access.tokens import Claims, identity_of
+from api.http.errors import CredentialInvalid
 from blocks.ports import Unavailable
 from tests.support.api_client import Api, an_api
 from tests.support.credentials import SECRET, a_service_token, a_token, as_user
@@ -210,7 +210,7 @@ async def test_only_the_key_that_a_token_names_is_tried_on_it(with_keys: Api, ba
 async def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.key_sets.UNKNOWN_SECONDS", 0.0)
+    monkeypatch.setattr("api.access.key_sets.UNKNOWN_SECONDS", 0.0)
     file = tmp_path / "jwks.json"
     file.write_text(a_key_set(one=RSA))
     async with an_api(tmp_path, JWT_SECRET="", JWT_JWKS=str(file)) as api:
@@ -250,16 +250,16 @@ async def test_the_keys_are_fetched_over_http_once_for_many_tokens() -> None:
 async def test_while_the_keys_cannot_be_had_the_last_ones_are_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.key_sets.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("api.access.key_sets.FRESH_SECONDS", 0.0)
     file = tmp_path / "jwks.json"
     file.write_text(a_key_set(one=RSA))
     keys = KeySet(str(file))
     first = await keys.key("one")
     file.unlink()
-    monkeypatch.setattr("api.key_sets.UNKNOWN_SECONDS", 0.0)
+    monkeypatch.setattr("api.access.key_sets.UNKNOWN_SECONDS", 0.0)
 
     assert first is await keys.key("one")
-    monkeypatch.setattr("api.key_sets.BELIEVED_SECONDS", 0.0)
+    monkeypatch.setattr("api.access.key_sets.BELIEVED_SECONDS", 0.0)
     with pytest.raises(Unavailable):
         await keys.key("one")
 

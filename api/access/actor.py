@@ -1,0 +1,27 @@
+"""In whose name a request is made, where a route must know."""
+
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from api.access.identity import ROLES_HEADER, USER_HEADER, Actor, acting
+from api.http.parameters import header
+
+Caller = SkipValidation[NamedDependency[Actor]]
+"""The user who makes the request, as a route's argument."""
+
+UserHeader = Annotated[
+    str | None,
+    header(USER_HEADER, "The user in whose name a service acts that may; of a user's own token, the same user."),
+]
+
+RolesHeader = Annotated[str | None, header(ROLES_HEADER, "That user's roles, separated by commas.", max_length=4000)]
+
+
+async def provide_actor(
+    request: Request[Any, Any, Any], x_user_id: UserHeader = None, x_user_roles: RolesHeader = None
+) -> Actor:
+    """Raises `NotThisUser` when a header names another user than the credential, `InvalidRequest` when two do."""
+    return acting(request.user, request.headers)

@@ -1,0 +1,122 @@
+"""Every request shows a credential before a route sees it: one middleware for HTTP and WebSocket, no path exempt.
+
+A route that needs none says so itself, with `opt=PUBLIC`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar.datastructures import Headers
+from litestar.enums import ScopeType
+from litestar.exceptions import WebSocketException
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult, DefineMiddleware
+from litestar.types import ASGIApp
+
+from api.access.failures import Failures
+from api.access.identity import USER_HEADER, Connection, Identity, header, roles_in
+from api.access.key_holders import KeyHolders
+from api.access.tenancy import tenant_in
+from api.access.tokens import Tokens
+from api.http.errors import CredentialInvalid, CredentialMissing, InvalidRequest, Problem, TenantMismatch, answer_of
+from blocks import api_keys, log_context
+from blocks.contracts.roles import with_default
+from blocks.ports import RecordStore
+from blocks.settings import Auth
+from blocks.settings.auth import API_KEY, GATEWAY, modes_of, takes_tokens, words
+
+logger = logging.getLogger(__name__)
+
+PUBLIC = {"exclude_from_auth": True}
+"""Option of a route that needs no credential. OPTIONS needs none either: it tells what `/docs` tells."""
+
+REFUSED = "refused"
+"""In the state of a WebSocket's scope: the error for which it is closed."""
+
+Identify = Callable[[Headers, bool], Awaitable[Identity]]
+"""Whose request it is; when told to be wary, it looks up no API key that was not good before.
+
+Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
+"""
+
+
+def authentication(auth: Auth, identify: Identify) -> DefineMiddleware:
+    """The middleware that asks everybody who they are."""
+    # Litestar makes a middleware for every route; they count together.
+    return DefineMiddleware(Authentication, identify=identify, failures=Failures(auth.failures_per_minute))
+
+
+class Authentication(AbstractAuthenticationMiddleware):
+    """After it, `connection.user` is the request's `Identity`, and `X-Tenant-ID` agrees with it."""
+
+    def __init__(self, app: ASGIApp, identify: Identify, failures: Failures) -> None:
+        super().__init__(app)
+        self._identify, self._failures = identify, failures
+
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        address = connection.client.host if connection.client else ""
+        try:
+            identity = await self._identify(connection.headers, self._failures.are_too_many(address))
+            if tenant_in(connection.headers) != identity.tenant_id:
+                raise TenantMismatch
+        except CredentialInvalid as error:
+            # %r: the reason may quote what the caller sent.
+            logger.info("A credential was refused: %r (request %s)", str(error), _request_id(connection))
+            raise refusal(connection, self._failures.counted(address, error)) from None
+        except Exception as error:
+            raise refusal(connection, error) from None
+        log_context.add(tenant_id=identity.tenant_id)
+        return AuthenticationResult(user=identity, auth=None)
+
+
+def refusal(connection: Connection, error: Exception) -> Exception:
+    """The error as this kind of connection can tell it: a WebSocket is closed with 4000 plus the status of HTTP."""
+    if connection.scope["type"] != ScopeType.WEBSOCKET:
+        return error
+    answer = answer_of(error)
+    connection.scope["state"][REFUSED] = error  # before it is open, it can be told as over HTTP: see `handshake`
+    return WebSocketException(detail=answer.message, code=4000 + answer.status)
+
+
+def identification(auth: Auth, store: RecordStore) -> Identify:
+    """How these settings have people identified."""
+    if GATEWAY in modes_of(auth):
+        return _believing(frozenset(words(auth.default_roles)))
+    tokens = Tokens(auth) if takes_tokens(auth) else None
+    holders = KeyHolders(store) if API_KEY in modes_of(auth) else None
+
+    async def identify(headers: Headers, wary: bool) -> Identity:
+        credential = bearer(headers)
+        if credential.startswith(api_keys.MARK):
+            if holders is None:
+                raise CredentialInvalid("API keys are not accepted here")
+            return await holders.identity(credential, wary=wary)
+        if tokens is None:
+            raise CredentialInvalid("tokens are not accepted here")
+        return await tokens.identity(credential)
+
+    return identify
+
+
+def bearer(headers: Headers) -> str:
+    """What follows `Bearer`. Raises `CredentialMissing`, or `InvalidRequest` for two of them."""
+    values = headers.getall("Authorization", [])
+    if len(values) > 1:
+        raise InvalidRequest(Problem(field="Authorization", message="must be given once", source="header"))
+    scheme, _, credential = (values[0] if values else "").partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise CredentialMissing
+    return credential.strip()
+
+
+def _believing(default_roles: frozenset[str]) -> Identify:
+    async def identify(headers: Headers, wary: bool) -> Identity:
+        roles = roles_in(headers)
+        user = header(headers, USER_HEADER) or ""
+        return Identity(tenant_in(headers), user, with_default(roles, default_roles), credential="gateway")
+
+    return identify
+
+
+def _request_id(connection: Connection) -> Any:
+    return connection.scope["state"].get("request_id", "-")

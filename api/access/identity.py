@@ -1,0 +1,91 @@
+"""Who a request comes from, as its credential proves it, and in whose name it acts."""
+
+from typing import Any
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
+
+from api.http.errors import ActorMissing, InvalidRequest, NotThisUser, Problem
+from blocks.contracts.audit import Credential
+
+USER_HEADER = "X-User-ID"
+ROLES_HEADER = "X-User-Roles"
+NAME_LENGTH_MAX = 200
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A user of a tenant, or a service that works for it."""
+
+    tenant_id: str
+    id: str
+    """The user, or the service; empty if a gateway named none."""
+    roles: frozenset[str]
+    """Ours (`blocks.contracts.roles`) and any others: approvals may be reserved for whoever has those."""
+    acts_for_users: bool = False
+    """A service that may say in whose name it makes a request."""
+    credential: Credential = "user-token"
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """In whose name a request is made; `id` is empty if a service that acts for users named nobody."""
+
+    id: str
+    roles: frozenset[str]
+    service: str = ""
+    """The one that acts for users and makes the request: what it says of users is believed."""
+
+    @property
+    def on_record(self) -> str | None:
+        """Who is written down as having done it."""
+        return self.id or self.service or None
+
+    @property
+    def named(self) -> str:
+        """Raises `ActorMissing`."""
+        if not self.id:
+            raise ActorMissing
+        return self.id
+
+    def deciding(self, stated: str) -> str:
+        """Who decides, where the body says it, too. Raises `NotThisUser` for anybody else, `ActorMissing`."""
+        if self.service and not self.id:
+            return stated
+        if stated != self.named:
+            raise NotThisUser
+        return stated
+
+    def check_may_stand_in_for(self, user: str) -> None:
+        """Raises `NotThisUser` for anybody else, unless a service that acts for users asks."""
+        if not self.service and user != self.named:
+            raise NotThisUser
+
+
+def acting(identity: Identity, headers: Headers) -> Actor:
+    """In whose name it is. Raises `NotThisUser` when a header claims what the credential does not say."""
+    user, roles = header(headers, USER_HEADER) or "", roles_in(headers)
+    if identity.acts_for_users:
+        return Actor(user, roles, identity.id)
+    if user not in ("", identity.id) or not roles <= identity.roles:
+        raise NotThisUser
+    return Actor(identity.id, identity.roles)
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """What the header says, without blanks around it; None without the header, or with nothing in it.
+
+    Raises `InvalidRequest` when it is there twice, or holds what no name holds.
+    """
+    values = headers.getall(name, [])
+    if len(values) > 1:
+        raise InvalidRequest(Problem(field=name, message="must be given once", source="header"))
+    value = values[0].strip() if values else ""
+    if not ((value.isascii() and value.isprintable()) or not value):
+        raise InvalidRequest(Problem(field=name, message="must be printable ASCII", source="header"))
+    return value or None
+
+
+def roles_in(headers: Headers) -> frozenset[str]:
+    return frozenset(role.strip() for role in (header(headers, ROLES_HEADER) or "").split(",") if role.strip())

@@ -1,0 +1,87 @@
+"""Which role a route needs: one table, and the guard that holds it. A route that is not in it is closed."""
+
+import re
+from collections.abc import Mapping
+
+from litestar.handlers import BaseRouteHandler
+
+from api.access.authentication import PUBLIC, refusal
+from api.access.identity import Connection
+from api.http.errors import RoleMissing
+from blocks.contracts.roles import Role, allows
+
+ROLE_OF: Mapping[str, Role] = {
+    "GET /executions": "viewer",
+    "GET /executions/stream": "viewer",
+    "WEBSOCKET /executions/stream": "viewer",
+    "GET /executions/{executionId}": "viewer",
+    "POST /executions": "operator",
+    "POST /executions/{executionId}/cancel": "operator",
+    "POST /executions/{executionId}/retry": "operator",
+    "POST /executions/{executionId}/rerun": "operator",
+    "GET /workflows": "viewer",
+    "GET /workflows/{workflowId}": "viewer",
+    "POST /workflows/{workflowId}/retry": "operator",
+    "GET /jobs": "viewer",
+    "POST /jobs/{job}/trigger": "operator",
+    "GET /definitions/{workflow}": "viewer",
+    "PUT /definitions/{workflow}": "admin",
+    "DELETE /definitions/{workflow}": "admin",
+    "GET /audit": "admin",
+    "GET /dispatch": "operator",
+    "PATCH /dispatch": "operator",
+    "PUT /dispatch/tenants/{tenantId}": "operator",
+    "DELETE /dispatch/tenants/{tenantId}": "operator",
+    "GET /dead-letters": "operator",
+    "GET /dead-letters/{letterId}": "admin",
+    "PATCH /dead-letters/{letterId}": "admin",
+    "POST /dead-letters/replay": "admin",
+    "POST /dead-letters/{letterId}/replay": "admin",
+    "POST /dead-letters/{letterId}/discard": "admin",
+    "GET /webhooks": "admin",
+    "GET /webhooks/{webhookId}": "admin",
+    "POST /webhooks": "admin",
+    "DELETE /webhooks/{webhookId}": "admin",
+    "GET /keys": "admin",
+    "POST /keys": "admin",
+    "DELETE /keys/{prefix}": "admin",
+    "GET /usage": "viewer",
+    "GET /hitl/approvals": "viewer",
+    "GET /hitl/approvals/{approvalId}": "viewer",
+    "GET /hitl/approvals/{approvalId}/history": "viewer",
+    "POST /hitl/approvals": "operator",
+    "POST /hitl/approvals/decisions": "approver",
+    "POST /hitl/approvals/{approvalId}/approve": "approver",
+    "POST /hitl/approvals/{approvalId}/reject": "approver",
+    "POST /hitl/approvals/{approvalId}/decisions": "approver",
+    "POST /hitl/approvals/{approvalId}/claim": "approver",
+    "POST /hitl/approvals/{approvalId}/release": "approver",
+    "POST /hitl/approvals/{approvalId}/delegate": "approver",
+    "POST /hitl/approvals/{approvalId}/remind": "approver",
+    "POST /hitl/approvals/{approvalId}/extend": "approver",
+    "POST /hitl/approvals/{approvalId}/cancel": "operator",
+    "POST /hitl/approvals/{approvalId}/links": "approver",
+}
+"""Method and path, without the prefix under which the route is served."""
+
+_PREFIX = re.compile(r"^/api(/v1)?(?=/)")
+
+
+def role_of(method: str, path_template: str) -> Role | None:
+    """The role that this route needs; None: it is not in the table."""
+    return ROLE_OF.get(f"{method} {without_prefix(path_template)}")
+
+
+def without_prefix(path_template: str) -> str:
+    """The path as tables name it, wherever it is served."""
+    return _PREFIX.sub("", path_template)
+
+
+def check_role(connection: Connection, handler: BaseRouteHandler) -> None:
+    """The guard of every route. Raises `RoleMissing`."""
+    method = connection.scope.get("method", "WEBSOCKET")
+    if PUBLIC.items() <= handler.opt.items() or method == "OPTIONS":
+        return
+    needed = role_of(str(method), connection.scope["path_template"])
+    if needed is None or not allows(connection.user.roles, needed):
+        raise refusal(connection, RoleMissing(needed or "of nobody"))

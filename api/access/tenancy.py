@@ -1,0 +1,51 @@
+"""Whose data a request is about: the tenant of its credential, and `X-Tenant-ID` must say the same.
+
+Another tenant's id is answered exactly like an unknown one, because no store method sees past its tenant.
+"""
+
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.datastructures import Headers
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter
+
+from api.http.errors import InvalidRequest, Problem, TenantMalformed, TenantMissing
+from blocks.contracts.envelope import canonical_uuid
+
+HEADER = "X-Tenant-ID"
+
+TenantId = NamedDependency[str]
+"""The tenant of the request: a UUID in lower case."""
+
+TenantHeader = Annotated[
+    # Optional for Litestar: its absence was answered before (401). Required in the document, which callers read.
+    str | None,
+    HeaderParameter(
+        name=HEADER,
+        description="The tenant, a UUID: the one of the credential.",
+        schema_extra={"one_of": None, "type": "string", "format": "uuid"},
+    ),
+]
+
+
+async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: TenantHeader) -> str:
+    """The tenant of the credential; the header was compared with it before any route was reached."""
+    tenant_id: str = request.user.tenant_id
+    return tenant_id
+
+
+def tenant_in(headers: Headers) -> str:
+    """The tenant that the header names.
+
+    Raises `TenantMissing`, `TenantMalformed`, or `InvalidRequest` when two headers name a tenant each.
+    """
+    values = headers.getall(HEADER, [])
+    if len(values) > 1:
+        raise InvalidRequest(Problem(field=HEADER, message="must be given once", source="header"))
+    if not values or not values[0]:
+        raise TenantMissing
+    tenant_id = canonical_uuid(values[0])
+    if tenant_id is None:
+        raise TenantMalformed
+    return tenant_id

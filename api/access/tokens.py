@@ -1,0 +1,114 @@
+"""Tokens (JWT) as the platform issues them: which are believed, and what they say.
+
+A user's token has `type: access`, a `tenantId`, and the user as `sub`, `userId` or `id`. A service's has `serviceId`
+in place of the user, and may leave out the type. Roles are what `roles` and `permissions` list.
+"""
+
+from typing import Any
+
+import jwt
+import msgspec
+
+from api.access.identity import NAME_LENGTH_MAX, Identity
+from api.access.key_sets import KeySet
+from api.http.errors import CredentialExpired, CredentialInvalid
+from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.roles import with_default
+from blocks.settings import Auth
+from blocks.settings.auth import algorithms_of, words
+
+ACT_FOR_USERS = "act-for-users"
+"""The permission of a service to say in whose name it makes a request."""
+
+OURS = "workflow-orchestrator:"
+"""May stand before a role of ours, where other services have roles of the same name."""
+
+LEEWAY_SECONDS = 10.0
+"""For clocks that do not quite agree."""
+
+Names = list[str] | str
+
+
+class Claims(msgspec.Struct, frozen=True, rename="camel"):
+    """What we read of a token whose signature, issuer and time are right."""
+
+    tenant_id: str
+    type: str | None = None
+    sub: str | None = None
+    user_id: str | None = None
+    id: str | None = None
+    service_id: str | None = None
+    roles: Names = []
+    permissions: Names = []
+
+
+class Tokens:
+    """Checks tokens; lives as long as the application, and keeps the public keys it fetched."""
+
+    def __init__(self, auth: Auth) -> None:
+        self._auth = auth
+        self._algorithms = algorithms_of(auth)
+        self._default_roles = frozenset(words(auth.default_roles))
+        self._key_set = KeySet(auth.jwt_jwks) if auth.jwt_jwks else None
+
+    async def identity(self, token: str) -> Identity:
+        """Raises `CredentialInvalid`, `CredentialExpired`; `Unavailable` if the public keys cannot be had."""
+        try:
+            claims = msgspec.convert(self._decoded(token, await self._key(token)), Claims)
+            return identity_of(claims, self._default_roles)
+        except jwt.ExpiredSignatureError as error:
+            raise CredentialExpired(str(error)) from None
+        except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
+            raise CredentialInvalid(str(error) or type(error).__name__) from None
+
+    async def _key(self, token: str) -> Any:
+        if self._key_set is None:
+            return self._auth.jwt_secret
+        kid = jwt.get_unverified_header(token).get("kid")
+        if not kid:
+            raise CredentialInvalid("the token does not name its key (kid)")
+        return await self._key_set.key(kid)
+
+    def _decoded(self, token: str, key: Any) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=self._algorithms,
+            issuer=self._auth.jwt_issuer,
+            audience=self._auth.jwt_audience or None,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iss"], "verify_aud": bool(self._auth.jwt_audience)},
+        )
+
+
+def identity_of(claims: Claims, default_roles: frozenset[str]) -> Identity:
+    """Whose token it is. Raises `CredentialInvalid`."""
+    tenant_id = canonical_uuid(claims.tenant_id)
+    if tenant_id is None:
+        raise CredentialInvalid("tenantId is not a UUID")
+    permissions = _names(claims.permissions)
+    roles = _names(claims.roles) | permissions
+    granted = with_default(roles, default_roles)
+    if claims.service_id is not None:
+        _check(claims.type in (None, "access", "service"), f"type is {claims.type!r}")
+        return Identity(
+            tenant_id, _name(claims.service_id), granted, ACT_FOR_USERS in permissions, credential="service-token"
+        )
+    _check(claims.type == "access", f"type is {claims.type!r}, not 'access'")
+    return Identity(tenant_id, _name(claims.sub or claims.user_id or claims.id or ""), granted)
+
+
+def _names(stated: Names) -> frozenset[str]:
+    listed = stated if isinstance(stated, list) else stated.replace(",", " ").split()
+    return frozenset(name.removeprefix(OURS) for name in listed)
+
+
+def _name(stated: str) -> str:
+    fits = 0 < len(stated) <= NAME_LENGTH_MAX and stated.isprintable() and stated == stated.strip()
+    _check(fits, "it names no user (sub, userId, id) and no service (serviceId)")
+    return stated
+
+
+def _check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise CredentialInvalid(otherwise)

@@ -1,0 +1,61 @@
+"""What else a person can do with a pending approval: claim it, hand it on, remind, give it time, withdraw it."""
+
+from litestar import Response
+from litestar.params import JSONBody
+
+from api.access.actor import Caller
+from api.approvals.desk import InHand, action
+from api.approvals.documents import Approval, Delegation, Extension, Withdrawal
+from api.approvals.requests import shown
+from blocks import approval_changes
+from blocks.approval_changes import ClaimedByAnother
+from blocks.approval_decisions import AlreadyDecided, Expired, NotAnApprover, SelfApproval
+from blocks.clock import utc_now
+
+_REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, AlreadyDecided, Expired)
+
+
+@action("claim", "Claim", *_REFUSALS)
+async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
+    """The others see who has it in hand; they may still decide."""
+    who = actor.named
+    return shown(await approval.change(lambda one: approval_changes.claimed(one, who, actor.roles, utc_now())))
+
+
+@action("release", "Release", *_REFUSALS)
+async def release(approval: InHand, actor: Caller) -> Response[Approval]:
+    """Nobody has it in hand any more."""
+    who = actor.named
+    return shown(await approval.change(lambda one: approval_changes.released(one, who, utc_now())))
+
+
+@action("delegate", "Delegate", *_REFUSALS)
+async def delegate(approval: InHand, actor: Caller, data: JSONBody[Delegation]) -> Response[Approval]:
+    """`to` may decide in the place of the user."""
+    who = actor.named
+    return shown(
+        await approval.change(
+            lambda one: approval_changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now())
+        )
+    )
+
+
+@action("remind", "Remind", *_REFUSALS)
+async def remind(approval: InHand, actor: Caller) -> Response[Approval]:
+    """`hitl.approval.reminded` is published."""
+    who = actor.named
+    return shown(await approval.change(lambda one: approval_changes.reminded(one, who, utc_now())))
+
+
+@action("extend", "Extend", *_REFUSALS)
+async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> Response[Approval]:
+    """It expires later."""
+    who = actor.named
+    return shown(await approval.change(lambda one: approval_changes.extended(one, who, data.expires_at, utc_now())))
+
+
+@action("cancel", "Withdraw", *_REFUSALS)
+async def withdraw(approval: InHand, actor: Caller, data: JSONBody[Withdrawal]) -> Response[Approval]:
+    """Nobody is asked any more; an execution that waits for it fails with `approval-cancelled`."""
+    who = actor.named
+    return shown(await approval.change(lambda one: approval_changes.cancelled(one, who, data.reason, utc_now())))

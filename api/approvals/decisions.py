@@ -1,0 +1,110 @@
+"""Deciding over HTTP: in the older form, in the newer one, and many at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from litestar import Response, post
+from litestar.params import JSONBody
+
+from api import examples
+from api.access.actor import Caller
+from api.access.identity import Actor
+from api.access.tenancy import TenantId
+from api.approvals.bulk_documents import ManyResults, OneResult
+from api.approvals.desk import InHand, action, in_hand
+from api.approvals.documents import Approval, DecisionBody, ManyDecisions, OneOfMany, Verdict, approval_of
+from api.approvals.requests import shown
+from api.http.errors import ActorMissing, ApprovalChanged, ApprovalNotFound, NotThisUser, answer_of, body_of
+from api.http.records import Bus, Engine, Store
+from api.idempotency import KEY_ERRORS
+from api.openapi import documented
+from blocks.approval_decisions import (
+    AlreadyDecided,
+    AlreadyVoted,
+    Expired,
+    InvalidVote,
+    NotAnApprover,
+    Refused,
+    SelfApproval,
+    Vote,
+)
+from blocks.contracts.approvals import Outcome
+from blocks.ports import EventBus, FlowRuns, RecordStore
+
+REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, Expired)
+DECISION_ERRORS = (ApprovalNotFound, ApprovalChanged, *REFUSALS, *KEY_ERRORS)
+
+
+@action("approve", "Approve", *REFUSALS, NotThisUser)
+async def approve(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
+    """Approved by `decidedBy`, once and on the record; what waits for it goes on."""
+    with _in_the_older_words():
+        return shown(await approval.decide(_older(data, "approved", actor)))
+
+
+@action("reject", "Reject", *REFUSALS, NotThisUser)
+async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
+    """Rejected by `decidedBy`, once and on the record; what waits for it ends as its rule says."""
+    with _in_the_older_words():
+        return shown(await approval.decide(_older(data, "rejected", actor)))
+
+
+@action("decisions", "Decide", *REFUSALS, NotThisUser)
+async def take_decision(approval: InHand, actor: Caller, data: JSONBody[DecisionBody]) -> Response[Approval]:
+    """The user's decision is on the record; the approval is decided by it, or `pending` while its quorum needs more."""
+    return shown(await approval.decide(_vote(data, actor)))
+
+
+@post(
+    "/hitl/approvals/decisions",
+    status_code=200,
+    summary="Decide many",
+    tags=["Approvals"],
+    responses=documented(examples.MANY_RESULTS, *KEY_ERRORS),
+)
+async def take_decisions(
+    store: Store,
+    bus: Bus,
+    flow_runs: Engine,
+    tenant_id: TenantId,
+    actor: Caller,
+    data: JSONBody[ManyDecisions],
+) -> ManyResults:
+    """Each is decided on its own; the answer says, in the same order, with which status and what came of it."""
+    if not actor.id:
+        raise ActorMissing
+    return ManyResults(
+        results=[await _one_of_many(store, bus, flow_runs, tenant_id, actor, one) for one in data.decisions]
+    )
+
+
+async def _one_of_many(
+    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, tenant_id: str, actor: Actor, one: OneOfMany
+) -> OneResult:
+    try:
+        approval = await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(_vote(one, actor))
+    except (Refused, ApprovalNotFound) as error:
+        return OneResult(id=one.id, status=answer_of(error).status, error=body_of(error))
+    return OneResult(id=one.id, status=200, approval=approval_of(approval))
+
+
+@contextmanager
+def _in_the_older_words() -> Iterator[None]:
+    """What the newer form calls `reason` is `comment` here."""
+    try:
+        yield
+    except InvalidVote as invalid:
+        field = "comment" if invalid.field == "reason" else invalid.field
+        raise InvalidVote(invalid.approval, field, invalid.reason) from None
+
+
+def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
+    return Vote(
+        actor=actor.deciding(data.decided_by), roles=actor.roles, outcome=outcome, channel="api", reason=data.comment
+    )
+
+
+def _vote(data: DecisionBody, actor: Actor) -> Vote:
+    return Vote(
+        actor=actor.named, roles=actor.roles, outcome=data.said, channel="api", reason=data.reason, form=data.form
+    )

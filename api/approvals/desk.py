@@ -1,0 +1,95 @@
+"""The approval that a path names, in the hands of whoever acts on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from api import examples
+from api.access.tenancy import TenantId
+from api.approvals.requests import ApprovalPath
+from api.http.errors import ApprovalChanged, ApprovalNotFound
+from api.http.etags import IfMatch, wanted_version
+from api.http.records import Bus, Engine, Store
+from api.idempotency import KEY_ERRORS
+from api.openapi import documented
+from blocks import approvals
+from blocks.approval_decisions import Vote
+from blocks.approvals import Change
+from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.records import ApprovalRecord
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
+
+
+class ApprovalInHand(msgspec.Struct, frozen=True):
+    """One approval of the tenant, if it is still at the version that the request insists on."""
+
+    store: RecordStore
+    bus: EventBus
+    flow_runs: FlowRuns
+    tenant_id: str
+    id: str
+    version: int | None
+
+    async def decide(self, vote: Vote) -> ApprovalRecord:
+        """The vote is on the record. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
+        with _in_words_of_the_api():
+            return await approvals.decide(
+                self.store, self.bus, self.flow_runs, self.tenant_id, self.id, vote, version=self.version
+            )
+
+    async def change(self, make: Change) -> ApprovalRecord:
+        """What `make` makes of it is on the record, or raises; so do `ApprovalNotFound` and `ApprovalChanged`."""
+        with _in_words_of_the_api():
+            stored = await approvals.change(self.store, self.tenant_id, self.id, make, version=self.version)
+        return await approvals.follow_up(self.store, self.bus, self.flow_runs, stored)
+
+
+InHand = SkipValidation[NamedDependency[ApprovalInHand]]
+"""The approval that the path names, as a route's argument."""
+
+
+async def provide_approval(
+    store: Store, bus: Bus, flow_runs: Engine, tenant_id: TenantId, approval_id: ApprovalPath, if_match: IfMatch = None
+) -> ApprovalInHand:
+    """Raises `ApprovalNotFound` for what is no id, `InvalidRequest` for what is no ETag."""
+    return in_hand(store, bus, flow_runs, tenant_id, approval_id, wanted_version(if_match))
+
+
+def in_hand(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    approval_id: str,
+    version: int | None = None,
+) -> ApprovalInHand:
+    """Raises `ApprovalNotFound` for what is no id."""
+    known_id = canonical_uuid(approval_id)
+    if known_id is None:
+        raise ApprovalNotFound
+    return ApprovalInHand(store, bus, flow_runs, tenant_id, known_id, version)
+
+
+@contextmanager
+def _in_words_of_the_api() -> Iterator[None]:
+    try:
+        yield
+    except NotFound:
+        raise ApprovalNotFound from None
+    except Stale:
+        raise ApprovalChanged from None
+
+
+def action(word: str, summary: str, *errors: type[Exception]) -> post:
+    """Declares the route that does this to an approval and answers with it."""
+    return post(
+        f"/hitl/approvals/{{approvalId:str}}/{word}",
+        status_code=200,
+        summary=summary,
+        tags=["Approvals"],
+        responses=documented(examples.APPROVAL, ApprovalNotFound, ApprovalChanged, *errors, *KEY_ERRORS),
+    )

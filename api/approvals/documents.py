@@ -1,0 +1,173 @@
+"""An approval as a tenant sees it, and what a tenant may say about one."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from api.http.documents import Document
+from blocks.contracts.approvals import (
+    OUTCOMES,
+    ApprovalPolicy,
+    Decision,
+    Escalation,
+    HistoryEntry,
+    OnExpiry,
+    OnReject,
+    Outcome,
+)
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.states import ApprovalStatus
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Comment = Annotated[str, msgspec.Meta(max_length=4000)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class ApprovalSummary(Document, frozen=True, kw_only=True):
+    """A decision that a person owes; `executionId` names the execution that waits for it, if one does."""
+
+    id: str
+    tenant_id: str
+    opportunity_id: str
+    risk_score: float
+    amount: float
+    requested_at: datetime
+    status: ApprovalStatus
+    execution_id: str | None = None
+    owner_id: str | None = None
+    approver_id: str | None = None
+    recipient_id: str | None = None
+    correlation_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    comment: str | None = None
+    decided_through: str | None = None
+    workflow: str | None = None
+    gate: str | None = None
+    subject: str | None = None
+    requested_by: str | None = None
+    summary: str | None = None
+    policy: ApprovalPolicy
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    on_expiry: OnExpiry | None = None
+    claimed_by: str | None = None
+    decisions: tuple[Decision, ...] = ()
+    version: int
+
+
+class Approval(ApprovalSummary, frozen=True, kw_only=True):
+    """The approval with all that a person needs to decide it; its `version` is the ETag."""
+
+    context: JsonObject | None = None
+    form_schema: JsonObject | None = None
+    options: tuple[Outcome, ...] | None = None
+    on_reject: OnReject | None = None
+    reminders: tuple[datetime, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+
+
+class ApprovalPage(Document, frozen=True, kw_only=True):
+    """Approvals, newest first; `counts` (on the first page) says how many there are in each status."""
+
+    approvals: list[ApprovalSummary]
+    continuation: str | None = None
+    counts: dict[str, int] | None = None
+
+
+class ApprovalHistory(Document, frozen=True, kw_only=True):
+    """Everything that happened to an approval, oldest first; never changed, only continued."""
+
+    approval_id: Text
+    history: list[HistoryEntry]
+
+
+class NewApproval(Document, frozen=True, kw_only=True):
+    """What somebody asks people to decide; `subject` or `opportunityId` says about what."""
+
+    subject: Text | None = None
+    opportunity_id: Text | None = None
+    execution_id: Text | None = None
+    """An open execution, which then waits for it."""
+    workflow: Text | None = None
+    gate: Text | None = None
+    summary: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+    context: JsonObject | None = None
+    risk_score: float = 0.0
+    amount: float = 0.0
+    owner_id: Text | None = None
+    approver_id: Text | None = None
+    recipient_id: Text | None = None
+    correlation_id: Text | None = None
+    form_schema: JsonObject | None = None
+    # Lists: of a limited tuple, Litestar's document says that anything may be in it.
+    options: Annotated[list[Outcome], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(OUTCOMES)
+    )
+    policy: ApprovalPolicy = ApprovalPolicy()
+    due_at: Moment | None = None
+    expires_at: Moment | None = None
+    on_expiry: OnExpiry = "fail"
+    on_reject: OnReject = "fail"
+    reminders: Annotated[list[Moment], msgspec.Meta(max_length=50)] = msgspec.field(default_factory=list)
+    escalations: Annotated[list[Escalation], msgspec.Meta(max_length=50)] = msgspec.field(default_factory=list)
+
+
+class Verdict(Document, frozen=True, kw_only=True):
+    """The older form of a decision: the path says which, the body says whose."""
+
+    decided_by: Text
+    comment: Comment | None = None
+
+
+class DecisionBody(Document, frozen=True, kw_only=True):
+    """A decision: `approved` or `rejected` (`approve` and `reject` mean the same)."""
+
+    outcome: Annotated[str, msgspec.Meta(pattern="^(approve|reject|approved|rejected)$")]
+    reason: Comment | None = None
+    form: JsonObject | None = None
+
+    @property
+    def said(self) -> Outcome:
+        return "approved" if self.outcome.startswith("approve") else "rejected"
+
+
+class OneOfMany(DecisionBody, frozen=True, kw_only=True):
+    """A decision about the approval of this id."""
+
+    id: Text
+
+
+class ManyDecisions(Document, frozen=True, kw_only=True):
+    """Decisions about several approvals, each taken or refused on its own."""
+
+    decisions: Annotated[list[OneOfMany], msgspec.Meta(min_length=1, max_length=100)]
+
+
+class Delegation(Document, frozen=True, kw_only=True):
+    """Who shall decide instead."""
+
+    to: Text
+    reason: Comment | None = None
+
+
+class Extension(Document, frozen=True, kw_only=True):
+    """When it expires from now on."""
+
+    expires_at: Moment
+
+
+class Withdrawal(Document, frozen=True, kw_only=True):
+    """Why nobody is asked any more."""
+
+    reason: Comment | None = None
+
+
+def approval_of(approval: ApprovalRecord) -> Approval:
+    return msgspec.convert(approval, Approval, from_attributes=True)
+
+
+def summary_of(approval: ApprovalRecord) -> ApprovalSummary:
+    return msgspec.convert(approval, ApprovalSummary, from_attributes=True)

@@ -1,0 +1,56 @@
+"""A link to an approval, and what is seen through it."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from api.approvals.documents import Approval, Moment, Text
+from api.examples import APPROVAL
+from api.http.documents import Document
+from blocks.contracts.approvals import OUTCOMES, Outcome
+
+
+class NewLink(Document, frozen=True, kw_only=True):
+    """For whom the link is, and what they may say; it expires with the approval, or after seven days."""
+
+    recipient: Text
+    outcomes: Annotated[list[Outcome], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list(OUTCOMES)
+    )
+    expires_at: Moment | None = None
+
+
+class Link(Document, frozen=True, kw_only=True):
+    """A link, shown once: `page` for a browser, `path` for programs, to be put behind the API's address."""
+
+    token: str
+    path: str
+    page: str
+    recipient: str
+    outcomes: tuple[str, ...]
+    expires_at: datetime
+
+
+class LinkView(Document, frozen=True, kw_only=True):
+    """What the recipient of a link sees."""
+
+    approval: Approval
+    recipient: str
+    outcomes: tuple[str, ...]
+    expires_at: datetime
+    is_used: bool
+
+
+_TOKEN = "v1.eyJhcHByb3ZhbElkIjoi.c2lnbmF0dXJl"
+_PERMITS: tuple[str, ...] = ("approved", "rejected")
+
+LINK = Link(
+    token=_TOKEN,
+    path=f"/api/v1/hitl/links/{_TOKEN}",
+    page=f"/api/v1/hitl/links/{_TOKEN}/page",
+    recipient="u-208",
+    outcomes=_PERMITS,
+    expires_at=APPROVAL.expires_at or APPROVAL.requested_at,
+)
+LINK_VIEW = LinkView(approval=APPROVAL, recipient="u-208", outcomes=_PERMITS, expires_at=LINK.expires_at, is_used=True)

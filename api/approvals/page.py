@@ -1,0 +1,191 @@
+"""The page behind a link: its recipient reads what is asked in a browser, and decides with one button.
+
+The token in the address is the only credential: there is no cookie, so nothing that another site could borrow. GET
+decides nothing, however often a mail scanner does it; without JavaScript, POST is the form's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.response import Redirect
+
+from api.approvals import form_fields, page_rendering
+from api.approvals.desk import in_hand
+from api.approvals.documents import DecisionBody
+from api.approvals.form_fields import Field
+from api.approvals.links import LinkSecret, TokenPath, opened, vote_of
+from api.http.errors import ApprovalNotFound, InvalidRequest, Problem, answer_error, answer_of, body_of
+from api.http.records import Bus, Engine, Store, find
+from blocks.approval_decisions import Expired, InvalidVote, Refused, check_actor, check_open
+from blocks.approval_standing import standing
+from blocks.clock import utc_now
+from blocks.contracts.approvals import OUTCOMES
+from blocks.contracts.records import ApprovalRecord
+from blocks.signed_links import LinkClaims
+
+_FIELDS_MAX = 500
+
+_REASONS = {
+    "never": "Optional; it stands on the record.",
+    "on-reject": "Needed to reject; it stands on the record.",
+    "always": "Needed; it stands on the record.",
+}
+
+
+def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What the API answers as JSON, for people: what went wrong, how the approval stands, what to do."""
+    answer = answer_of(error)
+    if answer.status >= 500:
+        answer_error(request, error)  # for its log
+    told = body_of(error)
+    return page_rendering.page(
+        "refusal.html",
+        answer.status,
+        message=answer.message,
+        code=answer.code,
+        problems=told.details or (),
+        approval=error.approval if isinstance(error, Refused) else None,
+        standing=standing,
+        advice=_advice(answer.status),
+    )
+
+
+@get(
+    "/hitl/links/{token:str}/page",
+    include_in_schema=False,
+    exception_handlers={Exception: answer_with_page},
+)
+async def show_page(store: Store, link_secret: LinkSecret, token: TokenPath) -> Response[str]:
+    """What is asked, and the form; or how it stands, if there is nothing to decide any more."""
+    claims = opened(link_secret, token)
+    return _page(claims, await _approval(store, claims), {})
+
+
+@post(
+    "/hitl/links/{token:str}/page",
+    include_in_schema=False,
+    exception_handlers={Exception: answer_with_page},
+)
+async def decide_on_page(
+    request: Request[Any, Any, Any],
+    store: Store,
+    bus: Bus,
+    flow_runs: Engine,
+    link_secret: LinkSecret,
+    token: TokenPath,
+) -> Response[Any]:
+    """The recipient's decision is on the record, and the page shows it; or the form again, saying what is wrong."""
+    claims = opened(link_secret, token)
+    said = await _submitted(request)
+    approval = await _approval(store, claims)
+    try:
+        vote = vote_of(claims, _body(approval, said), channel="page")
+        await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote)
+    except (InvalidRequest, InvalidVote) as error:
+        [problem] = body_of(error).details or []
+        return _page(claims, approval, said, problem)
+    return Redirect("page", status_code=303)  # so that loading it anew does not decide anew
+
+
+async def _approval(store: Store, claims: LinkClaims) -> ApprovalRecord:
+    return await find(store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound)
+
+
+# --- what was said ---------------------------------------------------------------------------------------------------
+
+
+async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
+    """Field to text. Litestar's own parser remembers the forms it has seen; these are nobody's business."""
+    body = (await request.body()).decode(errors="replace")
+    try:
+        return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+    except ValueError:
+        raise InvalidRequest(Problem(message=f"A form has at most {_FIELDS_MAX} fields", source="body")) from None
+
+
+def _body(approval: ApprovalRecord, said: Mapping[str, str]) -> DecisionBody:
+    """The decision, as any other channel would bring it; the form goes with an approval only."""
+    outcome = said.get("outcome", "")
+    if outcome not in OUTCOMES:
+        raise InvalidRequest(Problem(field="outcome", message="choose to approve or to reject", source="body"))
+    body: dict[str, object] = {"outcome": outcome, "reason": said.get("reason", "").strip() or None}
+    if outcome == "approved" and approval.form_schema is not None:
+        body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), said)
+    try:
+        return msgspec.convert(body, DecisionBody)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise InvalidRequest(Problem(field=where.rstrip("`") or None, message=what, source="body")) from None
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def _page(
+    claims: LinkClaims, approval: ApprovalRecord, said: Mapping[str, str], problem: Problem | None = None
+) -> Response[str]:
+    fields = form_fields.fields_of(approval.form_schema)
+    if said:
+        fields = form_fields.filled(fields, said, problem)
+    return page_rendering.page(
+        "approval.html",
+        400 if problem else 200,
+        approval=approval,
+        recipient=claims.recipient,
+        link_expires_at=claims.expires_at,
+        outcomes=[outcome for outcome in approval.options if outcome in claims.outcomes],
+        facts=_facts(approval),
+        closed=None if problem else _closed(claims, approval),
+        fields=fields,
+        reason=said.get("reason", ""),
+        reason_hint=_REASONS[approval.policy.reason_required],
+        reason_error=problem.message if problem and problem.field == "reason" else "",
+        problem=_told(problem, fields) if problem else None,
+    )
+
+
+def _told(problem: Problem, fields: Sequence[Field]) -> str:
+    """The problem, with the name that the page gives to its field."""
+    label = next((field.label for field in fields if field.error), problem.field)
+    return f"{label}: {problem.message}" if label else problem.message
+
+
+def _closed(claims: LinkClaims, approval: ApprovalRecord) -> str | None:
+    """Why this person has nothing to decide here; None: they have."""
+    if claims.nonce in approval.used_links and approval.status == "pending":
+        return f"What you said is on the record. {standing(approval)}"
+    try:
+        check_open(approval, utc_now())
+        check_actor(approval, claims.recipient, frozenset())
+    except Expired:
+        return "Its time is over: nobody can decide it any more."
+    except Refused as refusal:
+        return standing(approval) if approval.status != "pending" else f"{answer_of(refusal).message}."
+    return None
+
+
+def _facts(approval: ApprovalRecord) -> dict[str, str]:
+    quorum, yes = approval.policy.quorum, sum(one.outcome == "approved" for one in approval.decisions)
+    facts = {
+        "Amount": page_rendering.scalar(approval.amount) if approval.amount else None,
+        "Risk score": page_rendering.scalar(approval.risk_score) if approval.risk_score else None,
+        "Owner": approval.owner_id,
+        "Asked by": approval.requested_by,
+        "Asked": page_rendering.moment(approval.requested_at),
+        "Wanted by": page_rendering.moment(approval.due_at) if approval.due_at else None,
+        "Expires": page_rendering.moment(approval.expires_at) if approval.expires_at else None,
+        "Approvals": f"{yes} of the {quorum} that are needed" if quorum > 1 else None,
+        "In hand of": approval.claimed_by,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _advice(status: int) -> str:
+    if status >= 500:
+        return "Nothing is lost. Try again in a moment; if it stays so, tell whoever runs this system."
+    if status == 404:
+        return "Copy the whole link from the message that brought it, or ask whoever sent it for another."
+    return "There is nothing more to do here. If that is wrong, ask whoever sent the link."

@@ -1,0 +1,230 @@
+"""`/hitl/approvals`: decisions that people owe - read, list, ask for one."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, get_args
+from uuid import uuid4
+
+from litestar import Response, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from api import examples
+from api.access.actor import Caller
+from api.access.identity import Actor
+from api.access.tenancy import TenantId
+from api.approvals.documents import (
+    Approval,
+    ApprovalHistory,
+    ApprovalPage,
+    NewApproval,
+    approval_of,
+    summary_of,
+)
+from api.http.errors import ApprovalNotFound, ExecutionEnded, InvalidRequest, Problem
+from api.http.etags import etag_of
+from api.http.parameters import one_of, text
+from api.http.records import Bus, Store, find, page_of
+from api.idempotency import KEY_ERRORS
+from api.openapi import documented
+from blocks import approvals
+from blocks.approval_decisions import is_overdue
+from blocks.approval_forms import check_schema
+from blocks.clock import utc_now
+from blocks.contracts.approvals import HistoryEntry
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.states import ApprovalStatus
+from blocks.ports import NotFound, RecordStore, Stored, Unavailable
+from blocks.tenant_directory import enter_in_directory
+
+ApprovalPath = Annotated[str, PathParameter(name="approvalId")]
+
+_LOOKS = 20
+"""So many pages of the store are looked through for one page of a filter that the store cannot answer."""
+
+
+@get(
+    "/hitl/approvals",
+    summary="List approvals",
+    tags=["Approvals"],
+    responses=documented(examples.APPROVAL_PAGE),
+)
+async def list_approvals(
+    store: Store,
+    tenant_id: TenantId,
+    actor: Caller,
+    status: Annotated[ApprovalStatus | None, one_of(get_args(ApprovalStatus), "Only in this status")] = None,
+    workflow: Annotated[str | None, text("Only of this workflow")] = None,
+    subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
+    overdue: Annotated[bool, QueryParameter(description="Only those that are pending past their `dueAt`")] = False,
+    mine: Annotated[bool, QueryParameter(description="Only pending ones that the user may decide")] = False,
+    limit: Annotated[int, QueryParameter(description="Approvals on a page", ge=1, le=100)] = 50,
+    continuation: Annotated[
+        str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
+    ] = None,
+) -> ApprovalPage:
+    """The tenant's approvals, newest first. No `continuation` in the answer: the last page.
+
+    With `overdue` or `mine`, a page may hold fewer than `limit` although there are more.
+    """
+    filters = {"workflow": workflow, "subject": subject}
+    where = {name: value for name, value in filters.items() if value is not None}
+    counts = await _counts(store, tenant_id, where) if continuation is None else None
+    where |= {"status": status} if status else {"status": "pending"} if overdue or mine else {}
+    wanted = _wanted(actor if mine else None, utc_now() if overdue else None)
+    also = {"overdue": overdue, "mine": actor.id if mine else None}
+    found, continuation = await _page(store, tenant_id, where, also, wanted, limit, continuation)
+    return ApprovalPage(approvals=[summary_of(one) for one in found], continuation=continuation, counts=counts)
+
+
+@get(
+    "/hitl/approvals/{approvalId:str}",
+    summary="Read one approval",
+    tags=["Approvals"],
+    responses=documented(examples.APPROVAL, ApprovalNotFound),
+)
+async def read_approval(store: Store, tenant_id: TenantId, approval_id: ApprovalPath) -> Response[Approval]:
+    """The approval: what was asked, of whom, and what was decided. Its ETag changes with whatever happens to it."""
+    return shown(await find(store, tenant_id, ApprovalRecord, approval_id, ApprovalNotFound))
+
+
+@get(
+    "/hitl/approvals/{approvalId:str}/history",
+    summary="Read what happened to an approval",
+    tags=["Approvals"],
+    responses=documented(examples.APPROVAL_HISTORY, ApprovalNotFound),
+)
+async def read_history(store: Store, tenant_id: TenantId, approval_id: ApprovalPath) -> ApprovalHistory:
+    """Everything that happened to it, by whom and when."""
+    approval = await find(store, tenant_id, ApprovalRecord, approval_id, ApprovalNotFound)
+    return ApprovalHistory(approval_id=approval.id, history=approval.history)
+
+
+@post(
+    "/hitl/approvals",
+    status_code=201,
+    summary="Ask for an approval",
+    tags=["Approvals"],
+    responses=documented(examples.APPROVAL, ExecutionEnded, *KEY_ERRORS, status=201),
+)
+async def create_approval(
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    data: JSONBody[NewApproval],
+) -> Response[Approval]:
+    """People are asked, and the platform knows. An execution that is named waits for the decision."""
+    await _check(store, tenant_id, data)
+    await enter_in_directory(store, tenant_id)
+    stored = await approvals.open_approval(store, _new_approval(tenant_id, actor, data))
+    if data.execution_id is not None and not await approvals.attach(store, stored):
+        raise ExecutionEnded
+    await _tell(store, bus, stored)
+    return shown(stored.record, status=201)
+
+
+def shown(approval: ApprovalRecord, status: int = 200) -> Response[Approval]:
+    """The approval, with its ETag."""
+    return Response(approval_of(approval), status_code=status, headers={"ETag": etag_of(approval.version)})
+
+
+# --- list ------------------------------------------------------------------------------------------------------------
+
+
+async def _counts(store: RecordStore, tenant_id: str, where: dict[str, Any]) -> dict[str, int]:
+    return {
+        status: await store.count(tenant_id, ApprovalRecord, {**where, "status": status})
+        for status in get_args(ApprovalStatus)
+    }
+
+
+def _wanted(mine: Actor | None, overdue_at: datetime | None) -> Callable[[ApprovalRecord], bool]:
+    def wanted(approval: ApprovalRecord) -> bool:
+        if mine is not None and not approval.policy.approvers.include(mine.named, mine.roles):
+            return False
+        if overdue_at is None:
+            return True
+        return is_overdue(approval, overdue_at) or (approval.due_at is not None and approval.due_at <= overdue_at)
+
+    return wanted
+
+
+async def _page(
+    store: RecordStore,
+    tenant_id: str,
+    where: dict[str, Any],
+    also: dict[str, Any],
+    wanted: Callable[[ApprovalRecord], bool],
+    limit: int,
+    continuation: str | None,
+) -> tuple[list[ApprovalRecord], str | None]:
+    found: list[ApprovalRecord] = []
+    for _ in range(_LOOKS):
+        page = await page_of(store, tenant_id, ApprovalRecord, where, limit=limit, continuation=continuation, also=also)
+        found = [stored.record for stored in page.items if wanted(stored.record)]
+        continuation = page.continuation
+        if found or continuation is None:
+            break
+    return found, continuation
+
+
+# --- create ----------------------------------------------------------------------------------------------------------
+
+
+async def _check(store: RecordStore, tenant_id: str, data: NewApproval) -> None:
+    if not (data.subject or data.opportunity_id):
+        raise _invalid("subject", "is required, or opportunityId")
+    if data.form_schema is not None and (problem := check_schema(data.form_schema)):
+        raise _invalid("formSchema", problem)
+    if data.expires_at is not None and data.expires_at <= utc_now():
+        raise _invalid("expiresAt", "must be in the future")
+    if data.execution_id is not None:
+        try:
+            await store.read(tenant_id, ExecutionRecord, data.execution_id)
+        except NotFound:
+            raise _invalid("executionId", "No such execution") from None
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(Problem(field=field, message=message, source="body"))
+
+
+def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRecord:
+    now, subject = utc_now(), data.subject or data.opportunity_id or ""
+    return ApprovalRecord(
+        id=str(uuid4()),
+        tenant_id=tenant_id,
+        created_at=now,
+        requested_at=now,
+        opportunity_id=data.opportunity_id or subject,
+        subject=subject,
+        risk_score=data.risk_score,
+        amount=data.amount,
+        execution_id=data.execution_id,
+        workflow=data.workflow,
+        gate=data.gate,
+        owner_id=data.owner_id,
+        approver_id=data.approver_id,
+        recipient_id=data.recipient_id,
+        correlation_id=data.correlation_id,
+        requested_by=actor.on_record,
+        summary=data.summary,
+        context=data.context or {},
+        form_schema=data.form_schema,
+        options=tuple(data.options),
+        policy=data.policy,
+        due_at=data.due_at,
+        expires_at=data.expires_at,
+        on_expiry=data.on_expiry,
+        on_reject=data.on_reject,
+        reminders=sorted(data.reminders),
+        escalations=sorted(data.escalations, key=lambda one: one.at),
+        history=[HistoryEntry(what="requested", at=now, actor=actor.on_record, channel="api")],
+    )
+
+
+async def _tell(store: RecordStore, bus: Bus, stored: Stored[ApprovalRecord]) -> None:
+    try:
+        await approvals.announce(store, bus, stored)
+    except Unavailable:
+        return  # the mirror tells it as soon as the broker is back

@@ -1,0 +1,87 @@
+"""Where approvals are served: under `/api/v1` as the platform's gateway maps it; for older clients `/api` and bare."""
+
+from collections.abc import Sequence
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
+
+from api.access.actor import provide_actor
+from api.access.authentication import PUBLIC
+from api.access.tenancy import provide_tenant_id
+from api.approvals.actions import claim, delegate, extend, release, remind, withdraw
+from api.approvals.decisions import approve, reject, take_decision, take_decisions
+from api.approvals.desk import provide_approval
+from api.approvals.links import make_link, show_link, use_link
+from api.approvals.page import decide_on_page, show_page
+from api.approvals.requests import create_approval, list_approvals, read_approval, read_history
+from api.http.deprecation import Deprecation, deprecated
+from api.idempotency import idempotent
+from blocks.ports import RecordStore
+
+Handlers = Sequence[HTTPRouteHandler]
+
+PREFIXES = ("/api/v1", "/api", "/")
+"""All but the first are deprecated."""
+
+READING = (list_approvals, read_approval, read_history)
+MAKING_LINKS = (make_link,)
+"""Not `idempotent`: no answer that holds a link is kept."""
+CHANGING = (
+    create_approval,
+    approve,
+    reject,
+    take_decision,
+    take_decisions,
+    claim,
+    release,
+    delegate,
+    remind,
+    extend,
+    withdraw,
+)
+
+THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
+"""The link is the credential: it names the tenant and the user."""
+
+
+def approval_routes(store: RecordStore) -> list[Router]:
+    """The same routes, once per prefix."""
+    main, *older = PREFIXES
+    return [
+        _for_users(main, store, READING + MAKING_LINKS, CHANGING),
+        _through_links(main, THROUGH_LINKS),
+        *(
+            router
+            for prefix in older
+            for router in (
+                _for_users(
+                    prefix, store, deprecated(*READING, *MAKING_LINKS), deprecated(*CHANGING), _instead_of(prefix)
+                ),
+                _through_links(prefix, deprecated(*THROUGH_LINKS), _instead_of(prefix)),
+            )
+        ),
+    ]
+
+
+def _instead_of(prefix: str) -> Deprecation:
+    return Deprecation(lambda path: PREFIXES[0] + path.removeprefix(prefix.rstrip("/")))
+
+
+def _for_users(
+    prefix: str, store: RecordStore, others: Handlers, changing: Handlers, *middleware: Deprecation
+) -> Router:
+    return Router(
+        prefix,
+        route_handlers=[*others, idempotent(store, *changing)],
+        dependencies={
+            "tenant_id": Provide(provide_tenant_id),
+            "actor": Provide(provide_actor),
+            "approval": Provide(provide_approval),
+        },
+        middleware=middleware,
+    )
+
+
+def _through_links(prefix: str, handlers: Handlers, *middleware: Deprecation) -> Router:
+    return Router(prefix, route_handlers=handlers, opt=PUBLIC, security=[{}], middleware=middleware)

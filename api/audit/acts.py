@@ -1,0 +1,109 @@
+"""What each route that changes something is called on the audit log, and whose act a request is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request
+
+from api.access.identity import Identity, acting
+from api.access.permissions import without_prefix
+from api.http.errors import NotThisUser
+from blocks import signed_links
+from blocks.clock import utc_now
+from blocks.contracts.audit import Act
+from blocks.contracts.roles import ROLES
+
+ACTION_OF: Mapping[str, str] = {
+    "POST /executions": "execution.start",
+    "POST /executions/{executionId}/cancel": "execution.cancel",
+    "POST /executions/{executionId}/retry": "execution.retry",
+    "POST /executions/{executionId}/rerun": "execution.rerun",
+    "POST /workflows/{workflowId}/retry": "execution.retry",
+    "POST /jobs/{job}/trigger": "job.trigger",
+    "PUT /definitions/{workflow}": "definition.set",
+    "DELETE /definitions/{workflow}": "definition.reset",
+    "PATCH /dispatch": "dispatch.set",
+    "PUT /dispatch/tenants/{tenantId}": "dispatch.set",
+    "DELETE /dispatch/tenants/{tenantId}": "dispatch.reset",
+    "PATCH /dead-letters/{letterId}": "dead-letter.edit",
+    "POST /dead-letters/replay": "dead-letter.replay",
+    "POST /dead-letters/{letterId}/replay": "dead-letter.replay",
+    "POST /dead-letters/{letterId}/discard": "dead-letter.discard",
+    "POST /keys": "key.create",
+    "DELETE /keys/{prefix}": "key.revoke",
+    "POST /webhooks": "webhook.add",
+    "DELETE /webhooks/{webhookId}": "webhook.remove",
+    "POST /hitl/approvals": "approval.request",
+    "POST /hitl/approvals/decisions": "approval.decide",
+    "POST /hitl/approvals/{approvalId}/approve": "approval.decide",
+    "POST /hitl/approvals/{approvalId}/reject": "approval.decide",
+    "POST /hitl/approvals/{approvalId}/decisions": "approval.decide",
+    "POST /hitl/approvals/{approvalId}/claim": "approval.claim",
+    "POST /hitl/approvals/{approvalId}/release": "approval.release",
+    "POST /hitl/approvals/{approvalId}/delegate": "approval.delegate",
+    "POST /hitl/approvals/{approvalId}/remind": "approval.remind",
+    "POST /hitl/approvals/{approvalId}/extend": "approval.extend",
+    "POST /hitl/approvals/{approvalId}/cancel": "approval.cancel",
+    "POST /hitl/approvals/{approvalId}/links": "approval.link",
+    "POST /hitl/links/{token}": "approval.decide",
+    "POST /hitl/links/{token}/page": "approval.decide",
+}
+"""Method and path, without the prefix under which the route is served."""
+
+
+_TARGET_LENGTH_MAX = 200
+
+
+class OneAct(msgspec.Struct, frozen=True):
+    """What a request is about to do, and for which tenant."""
+
+    tenant_id: str
+    act: Act
+
+
+def act_of(request: Request[Any, Any, Any], link_secret: str) -> OneAct | None:
+    """None for a request that changes nothing, or that comes through a link which is not believed."""
+    template = request.scope["path_template"]
+    action = ACTION_OF.get(f"{request.method} {without_prefix(template)}")
+    if action is None:
+        return None
+    if "token" in request.path_params:
+        return _through_link(request, action, link_secret)
+    identity: Identity = request.user
+    try:
+        actor = acting(identity, request.headers)
+        named, service = actor.on_record, actor.service if actor.id else None
+    except NotThisUser:
+        named, service = identity.id, None
+    return OneAct(
+        identity.tenant_id,
+        Act(
+            action=action,
+            actor=named or None,
+            credential=identity.credential,
+            service=service or None,
+            roles=[role for role in ROLES if role in identity.roles],
+            channel="api",
+            request_id=request.scope["state"].get("request_id"),
+            target=str(next(iter(request.path_params.values()), ""))[:_TARGET_LENGTH_MAX] or None,
+        ),
+    )
+
+
+def _through_link(request: Request[Any, Any, Any], action: str, link_secret: str) -> OneAct | None:
+    try:
+        claims = signed_links.read(signed_links.secret_of(link_secret), request.path_params["token"], utc_now())
+    except (signed_links.LinksDisabled, signed_links.LinkForged, signed_links.LinkExpired):
+        return None
+    return OneAct(
+        claims.tenant_id,
+        Act(
+            action=action,
+            actor=claims.recipient,
+            credential="link",
+            channel="page" if request.scope["path_template"].endswith("/page") else "link",
+            request_id=request.scope["state"].get("request_id"),
+            target=claims.approval_id,
+        ),
+    )

@@ -1,0 +1,85 @@
+"""The audit log as a tenant's admin sees it."""
+
+from datetime import UTC, datetime
+
+from api.http.documents import Document
+from blocks.contracts.audit import AuditChange, AuditEntry, Channel, Credential, Result
+
+
+class AuditActor(Document, frozen=True, kw_only=True):
+    """Who did it, and how they showed who they are."""
+
+    id: str | None
+    """The user; or the service, key or link's recipient in their own name."""
+    credential: Credential
+    service: str | None = None
+    """The service or key that acted in the user's name."""
+    roles: tuple[str, ...] = ()
+
+
+class AuditEntryDocument(Document, frozen=True, kw_only=True):
+    """One act, and how what it changed was before and after."""
+
+    id: str
+    tenant_id: str
+    created_at: datetime
+    action: str
+    actor: AuditActor
+    channel: Channel
+    result: Result
+    targets: list[str]
+    changes: list[AuditChange]
+    request_id: str | None = None
+
+
+class AuditPage(Document, frozen=True, kw_only=True):
+    """Newest first; `continuation`, when there is one, asks for the next page."""
+
+    entries: list[AuditEntryDocument]
+    continuation: str | None = None
+
+
+def document_of(entry: AuditEntry) -> AuditEntryDocument:
+    return AuditEntryDocument(
+        id=entry.id,
+        tenant_id=entry.tenant_id,
+        created_at=entry.created_at,
+        action=entry.action,
+        actor=AuditActor(id=entry.actor, credential=entry.credential, service=entry.service, roles=tuple(entry.roles)),
+        channel=entry.channel,
+        result=entry.result,
+        targets=entry.targets,
+        changes=entry.changes,
+        request_id=entry.request_id,
+    )
+
+
+AUDIT_PAGE = AuditPage(
+    entries=[
+        document_of(
+            AuditEntry(
+                id="b41d6a0e-5f0b-4c53-9d7b-0f1b6f6f2a51",
+                tenant_id="3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11",
+                created_at=datetime(2026, 3, 2, 9, 35, tzinfo=UTC),
+                action="execution.cancel",
+                actor="u-208",
+                credential="user-token",
+                service=None,
+                roles=["operator"],
+                channel="api",
+                request_id="d2c1b9a0-77f5-4c0e-8f39-2f4f6d3c9a10",
+                result="done",
+                targets=["17191aec-4dd3-5ce6-9119-904e2d2b9349"],
+                changes=[
+                    AuditChange(
+                        kind="execution",
+                        id="17191aec-4dd3-5ce6-9119-904e2d2b9349",
+                        before={"status": "pending"},
+                        after={"status": "cancelled", "error": "the deal is lost", "errorCode": "cancelled"},
+                    )
+                ],
+            )
+        )
+    ],
+    continuation="eyJhZnRlciI6IDUwfQ",
+)

@@ -1,0 +1,1 @@
+"""Messages of a tenant that were refused, and what becomes of them."""

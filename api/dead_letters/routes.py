@@ -1,0 +1,238 @@
+"""`/api/v1/dead-letters`: messages of the tenant that were refused, and what to do about them.
+
+Those that name no tenant belong to the platform: they are under the system tenant.
+"""
+
+from datetime import datetime
+from typing import Annotated, get_args
+
+import msgspec
+from litestar import Response, Router, get, patch, post
+from litestar.di import Provide
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import JSONBody, PathParameter, QueryParameter
+
+from api import examples
+from api.access.actor import Caller, provide_actor
+from api.access.identity import Actor
+from api.access.tenancy import TenantId, provide_tenant_id
+from api.dead_letters.documents import (
+    DeadLetter,
+    DeadLetterPage,
+    Discard,
+    Edit,
+    ReplayMany,
+    ReplayScheduled,
+    document_of,
+    scheduled_of,
+    summary_of,
+)
+from api.http.errors import (
+    DeadLetterChanged,
+    DeadLetterNotFound,
+    DeadLetterStranded,
+    InvalidRequest,
+    Problem,
+    VersionMissing,
+)
+from api.http.etags import IfMatch, etag_of, wanted_version
+from api.http.parameters import in_utc, moment, one_of, text
+from api.http.records import Bus, Store, page_of
+from api.idempotency import KEY_ERRORS, idempotent
+from api.openapi import documented
+from blocks import dead_letters
+from blocks.contracts.dead_letters import DeadLetterRecord, LetterStatus, Who
+from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.rejections import Rejected
+from blocks.dead_letters import AnothersTenant, Letter, LetterCut, LetterSettled
+from blocks.letter_filters import LetterFilter
+from blocks.letter_replays import schedule_many
+from blocks.ports import NotFound, RecordStore, Stale, Unroutable
+
+LetterPath = Annotated[str, PathParameter(name="letterId")]
+
+
+def dead_letter_routes(store: RecordStore) -> Router:
+    return Router(
+        "/api/v1",
+        route_handlers=[
+            list_dead_letters,
+            read_dead_letter,
+            edit_dead_letter,
+            idempotent(store, replay_dead_letters, replay_dead_letter, discard_dead_letter),
+        ],
+        dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
+    )
+
+
+@get(
+    "/dead-letters",
+    summary="List dead letters",
+    tags=["Dead letters"],
+    responses=documented(examples.DEAD_LETTER_PAGE),
+)
+async def list_dead_letters(
+    store: Store,
+    tenant_id: TenantId,
+    code: Annotated[str | None, text("Only refused for this reason, e.g. `schema-invalid`")] = None,
+    event_type: Annotated[str | None, text("Only events of this type", name="type")] = None,
+    queue: Annotated[str | None, text("Only refused by the consumer of this queue")] = None,
+    status: Annotated[LetterStatus | None, one_of(get_args(LetterStatus), "Only in this status")] = None,
+    created_before: Annotated[datetime | None, moment("createdBefore", "Only those refused first before then")] = None,
+    limit: Annotated[int, QueryParameter(description="Dead letters on a page", ge=1, le=100)] = 50,
+    continuation: Annotated[
+        str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
+    ] = None,
+) -> DeadLetterPage:
+    """The tenant's dead letters, newest first, without their bodies. No `continuation` in the answer: the last page."""
+    wanted = LetterFilter(
+        code=code, event_type=event_type, queue=queue, status=status, refused_before=in_utc(created_before)
+    )
+    page = await page_of(store, tenant_id, DeadLetterRecord, wanted.where(), limit=limit, continuation=continuation)
+    return DeadLetterPage(
+        dead_letters=[summary_of(stored.record) for stored in page.items], continuation=page.continuation
+    )
+
+
+@get(
+    "/dead-letters/{letterId:str}",
+    summary="Read one dead letter",
+    tags=["Dead letters"],
+    responses=documented(examples.DEAD_LETTER, DeadLetterNotFound),
+)
+async def read_dead_letter(store: Store, tenant_id: TenantId, letter_id: LetterPath) -> Response[DeadLetter]:
+    """The letter with its body, why it was refused, and its history. Its ETag changes with whatever happens to it."""
+    return await _shown(store, await _found(store, tenant_id, letter_id))
+
+
+@patch(
+    "/dead-letters/{letterId:str}",
+    summary="Edit a dead letter",
+    tags=["Dead letters"],
+    responses=documented(
+        examples.DEAD_LETTER,
+        DeadLetterNotFound,
+        LetterSettled,
+        DeadLetterChanged,
+        VersionMissing,
+        RequestEntityTooLarge,
+    ),
+)
+async def edit_dead_letter(
+    store: Store,
+    tenant_id: TenantId,
+    actor: Caller,
+    letter_id: LetterPath,
+    data: JSONBody[Edit],
+    if_match: IfMatch = None,
+) -> Response[DeadLetter]:
+    """The letter has this event as its body and still waits: replay it next. `If-Match` is required.
+
+    An event that would be refused at once again is answered with 400 and what is wrong, and so is another tenant's.
+    """
+    if if_match is None:
+        raise VersionMissing
+    letter = await _found(store, tenant_id, letter_id, if_match)
+    try:
+        return await _shown(store, await dead_letters.edit(store, letter, msgspec.json.encode(data.event), _who(actor)))
+    except Stale:
+        raise DeadLetterChanged from None
+    except (Rejected, AnothersTenant) as refused:
+        raise InvalidRequest(Problem(field="event", message=str(refused), source="body")) from None
+
+
+@post(
+    "/dead-letters/{letterId:str}/replay",
+    status_code=200,
+    summary="Replay a dead letter",
+    tags=["Dead letters"],
+    responses=documented(
+        examples.DEAD_LETTER,
+        DeadLetterNotFound,
+        LetterSettled,
+        LetterCut,
+        DeadLetterStranded,
+        DeadLetterChanged,
+        *KEY_ERRORS,
+    ),
+)
+async def replay_dead_letter(
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, letter_id: LetterPath, if_match: IfMatch = None
+) -> Response[DeadLetter]:
+    """The message is in its queue again, under the same message id. Refused again, the letter waits again.
+
+    A discarded letter can be replayed, too. One that was too large must be edited first.
+    """
+    letter = await _found(store, tenant_id, letter_id, if_match)
+    try:
+        return await _shown(store, await dead_letters.replay(store, bus, letter, _who(actor)))
+    except Stale:
+        raise DeadLetterChanged from None
+    except Unroutable:
+        raise DeadLetterStranded from None
+
+
+@post(
+    "/dead-letters/{letterId:str}/discard",
+    status_code=200,
+    summary="Discard a dead letter",
+    tags=["Dead letters"],
+    responses=documented(examples.DEAD_LETTER, DeadLetterNotFound, LetterSettled, DeadLetterChanged, *KEY_ERRORS),
+)
+async def discard_dead_letter(
+    store: Store,
+    tenant_id: TenantId,
+    actor: Caller,
+    letter_id: LetterPath,
+    data: JSONBody[Discard],
+    if_match: IfMatch = None,
+) -> Response[DeadLetter]:
+    """Nothing is done about the letter; it is kept with the reason for a while, then forgotten."""
+    letter = await _found(store, tenant_id, letter_id, if_match)
+    try:
+        return await _shown(store, await dead_letters.discard(store, letter, data.reason, _who(actor)))
+    except Stale:
+        raise DeadLetterChanged from None
+
+
+@post(
+    "/dead-letters/replay",
+    status_code=202,
+    summary="Replay many dead letters",
+    tags=["Dead letters"],
+    responses=documented(examples.REPLAY_SCHEDULED, *KEY_ERRORS, status=202),
+)
+async def replay_dead_letters(
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, data: JSONBody[ReplayMany]
+) -> ReplayScheduled:
+    """The waiting letters that match are replayed one after the other at the rate, the oldest first.
+
+    Each becomes `replaying` now and `replayed` at its time: list them by status to see how far it is.
+    """
+    wanted = LetterFilter(code=data.code, event_type=data.type, queue=data.queue, refused_before=data.created_before)
+    return scheduled_of(
+        await schedule_many(store, bus, tenant_id, wanted, _who(actor), rate=data.rate, limit=data.limit)
+    )
+
+
+async def _found(store: RecordStore, tenant_id: str, id: str, if_match: str | None = None) -> Letter:
+    """Raises `DeadLetterNotFound`, and `DeadLetterChanged` if it is not what the request insists on."""
+    version, known_id = wanted_version(if_match), canonical_uuid(id)
+    if known_id is None:
+        raise DeadLetterNotFound
+    try:
+        letter = await dead_letters.read(store, tenant_id, known_id)
+    except NotFound:
+        raise DeadLetterNotFound from None
+    if version not in (None, letter.record.version):
+        raise DeadLetterChanged
+    return letter
+
+
+async def _shown(store: RecordStore, letter: Letter) -> Response[DeadLetter]:
+    body = await dead_letters.read_body(store, letter.record)
+    return Response(document_of(letter.record, body), headers={"ETag": etag_of(letter.record.version)})
+
+
+def _who(actor: Actor) -> Who:
+    return Who(actor.on_record, "api")

@@ -1,0 +1,190 @@
+"""`/api/v1/executions`: what a tenant can have done: start one, cancel it, retry it, run it anew."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.params import JSONBody, PathParameter
+
+from api import examples
+from api.access.actor import Caller
+from api.access.tenancy import TenantId
+from api.executions.documents import Execution, document_of
+from api.executions.workflow_documents import RetryInitiated
+from api.http.documents import Document
+from api.http.errors import (
+    ExecutionEnded,
+    ExecutionNotFound,
+    IdempotencyMismatch,
+    InvalidRequest,
+    Problem,
+    WorkflowNotFound,
+    WorkflowNotRetryable,
+)
+from api.http.records import Bus, Engine, Store, find
+from api.idempotency import HEADER, KEY_ERRORS
+from api.openapi import documented
+from blocks import cancelling, retrying, starting
+from blocks.contracts import analysis
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import InvalidTransition
+from blocks.ports import RecordStore
+from blocks.steps import step_records
+
+ExecutionPath = Annotated[str, PathParameter(name="executionId")]
+
+
+class NewExecution(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be done, and about what."""
+
+    workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=[analysis.WORKFLOW])]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+    """What it is about: for an analysis, the opportunity's id."""
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What the `data` of an event would tell, e.g. `{"amount": 1500000}`."""
+    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
+    """Within the tenant, a higher one goes first."""
+
+
+class Cancellation(Document, frozen=True, kw_only=True):
+    """Why an execution is called off."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] = "cancelled by request"
+
+
+@post(
+    "/executions",
+    summary="Start an execution",
+    tags=["Executions"],
+    responses=documented(examples.EXECUTION, *KEY_ERRORS, status=201),
+)
+async def start_execution(
+    request: Request[Any, Any, Any],
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    data: JSONBody[NewExecution],
+) -> Response[Execution]:
+    """The execution is recorded, as an event would have it recorded, and waits for its turn.
+
+    There is the workflow `opportunity-analysis`. With an Idempotency-Key its id is computed from tenant, workflow and
+    key: the same wish is never carried out twice, not even after the key has been forgotten.
+    """
+    if data.workflow not in starting.STARTABLE:
+        raise InvalidRequest(_no_such_workflow(data.workflow))
+    wish = starting.StartRequest(
+        workflow=data.workflow,
+        subject=data.subject,
+        input=data.input,
+        priority=data.priority,
+        actor=actor.on_record,
+    )
+    if key := request.headers.get(HEADER):
+        wish = msgspec.structs.replace(wish, key=key)
+    try:
+        execution = await starting.start_execution(store, bus, tenant_id, wish)
+    except starting.KeyReused:
+        raise IdempotencyMismatch from None
+    return await _created(store, execution)
+
+
+@post(
+    "/executions/{executionId:str}/cancel",
+    status_code=200,
+    summary="Cancel one execution",
+    tags=["Executions"],
+    responses=documented(examples.EXECUTION, ExecutionNotFound, ExecutionEnded, *KEY_ERRORS),
+)
+async def cancel_execution(
+    store: Store,
+    bus: Bus,
+    flow_runs: Engine,
+    tenant_id: TenantId,
+    execution_id: ExecutionPath,
+    data: JSONBody[Cancellation],
+) -> Execution:
+    """The execution is cancelled and its end announced; others that share its flow run go on."""
+    known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
+    try:
+        execution = await cancelling.cancel_execution(store, bus, flow_runs, tenant_id, known.id, data.reason)
+    except InvalidTransition as error:
+        raise ExecutionEnded(f"The execution is {error.current}") from None
+    return await _shown(store, execution)
+
+
+@post(
+    "/executions/{executionId:str}/retry",
+    status_code=200,
+    summary="Retry one execution",
+    tags=["Executions"],
+    responses=documented(examples.EXECUTION, ExecutionNotFound, retrying.NotRetryable, *KEY_ERRORS),
+)
+async def retry_execution(
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
+) -> Execution:
+    """The execution, which had failed or was cancelled, is pending again under its id.
+
+    Steps that succeeded are kept, the others are asked for again; `earlierEnds` tells how it had ended before. Of
+    several requests at the same time one is carried out, the others are answered with 409.
+    """
+    known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
+    return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record))
+
+
+@post(
+    "/executions/{executionId:str}/rerun",
+    summary="Run one execution anew",
+    tags=["Executions"],
+    responses=documented(examples.EXECUTION, ExecutionNotFound, starting.NotRerunnable, *KEY_ERRORS, status=201),
+)
+async def rerun_execution(
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
+) -> Response[Execution]:
+    """A new execution has the subject and input of this one, which has ended; its `rerunOf` names this one.
+
+    While such a new one is open, asking again is answered with it.
+    """
+    known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
+    return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record))
+
+
+@post(
+    "/workflows/{workflowId:str}/retry",
+    status_code=200,
+    summary="Retry one analysis",
+    tags=["Workflows"],
+    responses=documented(examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS),
+)
+async def retry_workflow(
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow_id: Annotated[str, PathParameter(name="workflowId")],
+) -> RetryInitiated:
+    """The analysis, which had failed or was cancelled, is under way again under its id; what succeeded is kept."""
+    known = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
+    if known.workflow != analysis.WORKFLOW:
+        raise WorkflowNotFound
+    try:
+        await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
+    except retrying.NotRetryable as error:
+        raise WorkflowNotRetryable(known.id, error.reason) from None
+    return RetryInitiated(workflow_id=known.id)
+
+
+async def _shown(store: RecordStore, execution: ExecutionRecord) -> Execution:
+    return document_of(execution, await step_records(store, execution.tenant_id, [execution.id]))
+
+
+async def _created(store: RecordStore, execution: ExecutionRecord) -> Response[Execution]:
+    return Response(
+        await _shown(store, execution), status_code=201, headers={"Location": f"/api/v1/executions/{execution.id}"}
+    )
+
+
+def _no_such_workflow(named: str) -> Problem:
+    there_is = ", ".join(starting.STARTABLE)
+    said = f"{named[:80]!r} cannot be started here; there is: {there_is}. Jobs: POST /api/v1/jobs/{{job}}/trigger"
+    return Problem(field="workflow", message=said, source="body")

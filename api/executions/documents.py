@@ -1,0 +1,137 @@
+"""An execution as a tenant sees it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from api.http.documents import Document
+from blocks.contracts import analysis, ids
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.contracts.states import ExecutionStatus
+from blocks.steps import by_step
+
+StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
+"""Where a step stands; `skipped`: the execution ended before the step did."""
+
+
+class ExecutionTrigger(Document, frozen=True, kw_only=True):
+    """An event that caused the execution, or was absorbed by it while it was pending."""
+
+    event_id: str
+    event_type: str
+    received_at: datetime
+
+
+class ExecutionStep(Document, frozen=True, kw_only=True):
+    """One part of an execution."""
+
+    step: str
+    step_id: str
+    status: StepStanding
+    completed_at: datetime | None = None
+    result: JsonObject | None = None
+    error: str | None = None
+    error_code: str | None = None
+
+
+class ExecutionEnd(Document, frozen=True, kw_only=True):
+    """How the execution had ended before it was retried."""
+
+    status: ExecutionStatus
+    retried_at: datetime
+    retried_by: str | None = None
+    completed_at: datetime | None = None
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+
+
+class ExecutionSummary(Document, frozen=True, kw_only=True):
+    """One piece of work of a workflow for one subject, without its results."""
+
+    id: str
+    tenant_id: str
+    workflow: str
+    subject: str
+    status: ExecutionStatus
+    trace_id: str
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+    missing_steps: tuple[str, ...] = ()
+    """Steps that gave no result and were not needed for one."""
+    retries: int = 0
+    """How often it was retried after it had failed or had been cancelled."""
+    rerun_of: str | None = None
+    """The execution that this one repeats, with the same subject and input."""
+    definition_version: int | None = None
+    """The version of the tenant's definition that it started with, and keeps; 0: there was none. Not while pending."""
+
+
+class Execution(ExecutionSummary, frozen=True, kw_only=True):
+    """One piece of work of a workflow for one subject, with where each step stands."""
+
+    triggers: list[ExecutionTrigger]
+    steps: list[ExecutionStep]
+    results: JsonObject | None = None
+    earlier_ends: tuple[ExecutionEnd, ...] = ()
+    """One for each retry, the oldest first."""
+
+
+class ExecutionPage(Document, frozen=True, kw_only=True):
+    """Newest first; `continuation`, when there is one, asks for the next page."""
+
+    executions: list[ExecutionSummary]
+    continuation: str | None = None
+
+
+def summary_of(execution: ExecutionRecord) -> ExecutionSummary:
+    return msgspec.convert(execution, ExecutionSummary, from_attributes=True)
+
+
+def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Execution:
+    return Execution(
+        **msgspec.structs.asdict(summary_of(execution)),
+        triggers=msgspec.convert(execution.triggers, list[ExecutionTrigger], from_attributes=True),
+        steps=steps_of(execution, records),
+        results=execution.results,
+        earlier_ends=msgspec.convert(execution.earlier_ends, tuple[ExecutionEnd, ...], from_attributes=True),
+    )
+
+
+def steps_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> list[ExecutionStep]:
+    """The steps in the workflow's order, those without a record included; of other workflows, those recorded.
+
+    Records of other executions, and what failed before a retry, may be among `records`; they are passed over.
+    """
+    recorded = by_step(execution, records)
+    is_analysis = execution.workflow == analysis.WORKFLOW
+    in_order = sorted(recorded, key=lambda name: recorded[name].completed_at)
+    names = [step.name for step in analysis.ANALYSIS_STEPS] if is_analysis else in_order
+    return [_recorded(recorded[name]) if name in recorded else _unrecorded(execution, name) for name in names]
+
+
+def _recorded(record: StepRecord) -> ExecutionStep:
+    return msgspec.convert(record, ExecutionStep, from_attributes=True)
+
+
+def _unrecorded(execution: ExecutionRecord, name: str) -> ExecutionStep:
+    return ExecutionStep(step=name, step_id=ids.step_id(execution.id, name), status=_UNRECORDED[execution.status])
+
+
+_UNRECORDED: Mapping[ExecutionStatus, StepStanding] = {
+    "pending": "pending",
+    "running": "running",
+    "awaiting_approval": "running",
+    "completed": "skipped",
+    "failed": "skipped",
+    "cancelled": "skipped",
+    "unreported": "skipped",
+}

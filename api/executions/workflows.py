@@ -1,0 +1,52 @@
+"""`/api/v1/workflows`: opportunity analyses under the routes that the platform's older clients call."""
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import PathParameter, QueryParameter
+
+from api import examples
+from api.access.tenancy import TenantId
+from api.executions.workflow_documents import Workflow, WorkflowList, workflow_of
+from api.http.errors import WorkflowNotFound
+from api.http.records import Store, find
+from api.openapi import documented
+from blocks.contracts import analysis
+from blocks.contracts.records import ExecutionRecord
+from blocks.steps import step_records
+
+
+@get(
+    "/workflows",
+    summary="List the analyses of an opportunity",
+    tags=["Workflows"],
+    responses=documented(examples.WORKFLOW_LIST),
+)
+async def list_workflows(
+    store: Store,
+    tenant_id: TenantId,
+    opportunity_id: Annotated[str, QueryParameter(name="opportunityId", min_length=1, max_length=200)],
+) -> WorkflowList:
+    """The analyses of the opportunity, newest first, at most 100. For all of them, page through `/executions`."""
+    where = {"workflow": analysis.WORKFLOW, "subject": opportunity_id}
+    page = await store.query(tenant_id, ExecutionRecord, where, limit=100)
+    executions = [stored.record for stored in page.items]
+    steps = await step_records(store, tenant_id, [execution.id for execution in executions])
+    workflows = [workflow_of(execution, steps) for execution in executions]
+    return WorkflowList(workflows=workflows, total=len(workflows))
+
+
+@get(
+    "/workflows/{workflowId:str}",
+    summary="Read one analysis",
+    tags=["Workflows"],
+    responses=documented(examples.WORKFLOW, WorkflowNotFound),
+)
+async def read_workflow(
+    store: Store, tenant_id: TenantId, workflow_id: Annotated[str, PathParameter(name="workflowId")]
+) -> Workflow:
+    """The analysis with its four steps; its id is that of the execution."""
+    execution = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
+    if execution.workflow != analysis.WORKFLOW:
+        raise WorkflowNotFound
+    return workflow_of(execution, await step_records(store, tenant_id, [execution.id]))

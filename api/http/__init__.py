@@ -1,0 +1,1 @@
+"""What every route shares: documents, errors, paging, and what is seen of each request."""

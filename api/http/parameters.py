@@ -1,0 +1,66 @@
+"""Optional query parameters and headers, as what these can hold: Litestar would add `null`, which neither can."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.params import HeaderParameter, QueryParameter
+
+from api.http.errors import InvalidRequest, Problem
+
+_NOT_TEXT = ("status", "createdAfter", "createdBefore")
+
+
+def text(description: str, *, name: str | None = None, max_length: int = 200) -> QueryParameter:
+    """A text that is not empty."""
+    return QueryParameter(
+        name=name,
+        description=description,
+        min_length=1,
+        max_length=max_length,
+        schema_extra={"one_of": None, "type": "string"},
+    )
+
+
+def header(name: str, description: str, *, max_length: int = 200, pattern: str | None = None) -> HeaderParameter:
+    """A text in a header; the pattern is for the document, its message is the caller's."""
+    return HeaderParameter(
+        name=name,
+        description=description,
+        max_length=max_length,
+        schema_extra={"one_of": None, "type": "string", "pattern": pattern},
+    )
+
+
+def moment(name: str, description: str) -> QueryParameter:
+    """A date and time; see `in_utc`."""
+    return QueryParameter(
+        name=name, description=description, schema_extra={"one_of": None, "type": "string", "format": "date-time"}
+    )
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """The moment; one that came without a time zone is taken for UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def refuse_other_types(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """The guard of every route: `null` is no status, and a number no moment.
+
+    Litestar would take the one for none, and filter nothing, the other for seconds since 1970. Raises `InvalidRequest`.
+    """
+    if not connection.scope["query_string"]:
+        return
+    for name in _NOT_TEXT:
+        for value in connection.query_params.getall(name, []):
+            if value == "null" or re.fullmatch(r"[-+\d.eE]+", value):
+                message = f"{value} is no value here: leave it out, or use what the documentation says"
+                raise InvalidRequest(Problem(field=name, message=message, source="query"))
+
+
+def one_of(values: Sequence[str], description: str) -> QueryParameter:
+    """One of these words."""
+    return QueryParameter(description=description, schema_extra={"type": "string", "enum": list(values)})

@@ -1,0 +1,78 @@
+"""`/api/v1/jobs`: the scheduled batch jobs, and how to trigger one by hand."""
+
+from typing import Annotated, Any
+from uuid import uuid4
+
+from litestar import Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter, SkipValidation
+
+from api import examples
+from api.access.tenancy import TenantId
+from api.http.errors import IdempotencyMismatch, NotForTenants
+from api.http.records import Bus, Store
+from api.idempotency import HEADER, KEY_ERRORS
+from api.jobs.documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
+from api.openapi import documented
+from blocks import batch_jobs
+from blocks.contracts.events import JsonObject
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.jobs import JOBS, TENANT_ID, TENANT_IDS, InvalidTrigger, Job, checked_metadata, job_named
+from blocks.settings import BatchJobs
+
+Schedules = SkipValidation[NamedDependency[BatchJobs]]
+
+JobPath = Annotated[str, PathParameter(name="job", description="The job's id, e.g. `outcome-sync`")]
+
+
+@get("/jobs", summary="List the batch jobs", tags=["Jobs"], responses=documented(examples.JOB_LIST))
+async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> JobList:
+    """Every job with its schedule, what its trigger takes, and its last run.
+
+    A tenant sees runs for all tenants and its own; why a run for all failed is for the platform.
+    """
+    last = await batch_jobs.last_runs(store, tenant_id)
+    return JobList(jobs=[job_of(job, schedules, last.get(job.id)) for job in JOBS])
+
+
+@post(
+    "/jobs/{job:str}/trigger",
+    status_code=202,
+    summary="Trigger a batch job",
+    tags=["Jobs"],
+    responses=documented(examples.JOB_TRIGGERED, NotForTenants, *KEY_ERRORS, status=202),
+)
+async def trigger_job(
+    request: Request[Any, Any, Any],
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    job: JobPath,
+    data: JSONBody[TriggerBody | None] = None,
+) -> JobTriggered:
+    """The batch workers have been told.
+
+    A tenant triggers a job for itself alone. Jobs that cannot be limited to a tenant, and triggers for others, are for
+    the platform, under the system tenant. An unknown job and metadata that the job does not take are answered with 400.
+    """
+    wanted = job_named(job)
+    metadata = _limited_to(tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {}))
+    # Computed from the key, so that a request whose answer was lost with its process is sent under the same id, too.
+    request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
+    try:
+        wish = batch_jobs.by_hand(wanted, "api", request_id, metadata)
+        return triggered_of(await batch_jobs.trigger(store, bus, wish))
+    except batch_jobs.RequestReused:
+        raise IdempotencyMismatch from None
+
+
+def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
+    """The metadata as the caller may have it: for the platform as it is, for a tenant its own part of the job."""
+    if tenant_id == SYSTEM_TENANT:
+        return metadata
+    if TENANT_IDS not in job.fields:
+        raise NotForTenants
+    for field, named in ((TENANT_IDS, metadata.get("tenantIds", [])), (TENANT_ID, [metadata.get("tenantId")])):
+        if any(other not in (None, tenant_id) for other in named):
+            raise InvalidTrigger(field.name, "names another tenant", "your own tenant")
+    return metadata if "tenantId" in metadata else {**metadata, "tenantIds": [tenant_id]}

@@ -1,0 +1,23 @@
+"""What an operator can set, from defaults, a file, Prefect's blocks and the environment.
+
+Purpose: `load_settings` makes the frozen `Settings` of a process (`sections`); each part of the system takes its own
+section as an argument and reads no environment.
+Contract: what cannot be used raises `BadSetting` with one line that names the setting, its variable and what to do.
+Secrets never show in a section's `repr`.
+Pitfalls: a new variable goes into `config/default.yaml` and `deployments/compose.yaml`.
+"""
+
+from blocks.settings.loading import DEFAULTS as DEFAULTS
+from blocks.settings.loading import load_settings as load_settings
+from blocks.settings.sections import Auth as Auth
+from blocks.settings.sections import BadSetting as BadSetting
+from blocks.settings.sections import BatchJobs as BatchJobs
+from blocks.settings.sections import Dispatch as Dispatch
+from blocks.settings.sections import Live as Live
+from blocks.settings.sections import Module as Module
+from blocks.settings.sections import RabbitMQ as RabbitMQ
+from blocks.settings.sections import Server as Server
+from blocks.settings.sections import Settings as Settings
+from blocks.settings.sections import Simulators as Simulators
+from blocks.settings.sections import Tracing as Tracing
+from blocks.settings.sections import masked_url as masked_url

@@ -1,0 +1,45 @@
+"""What settings must be beyond their types, and which of them go together."""
+
+from blocks.contracts.jobs import JOBS
+from blocks.cron import check_cron, check_timezone
+from blocks.settings import auth, server
+from blocks.settings.sections import BadSetting, BatchJobs, Settings
+from blocks.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
+
+
+def check(settings: Settings) -> None:
+    """Raises `BadSetting` for the first that cannot be used."""
+    if not settings.rabbitmq.url.startswith(("sqlite:", "amqp://", "amqps://")):
+        raise BadSetting("setting rabbitmq.url (RABBITMQ_URL) must begin with amqp://, amqps:// or sqlite:")
+    if not settings.cosmos_db.endpoint.startswith(("sqlite:", "https://", "http://")):
+        raise BadSetting("setting cosmos_db.endpoint (COSMOS_DB_ENDPOINT) must begin with https:// or sqlite:")
+    if settings.cosmos_db.endpoint.startswith("http") and not settings.cosmos_db.key:
+        raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key")
+    if 0 < len(settings.approvals.link_secret) < LINK_SECRET_LENGTH_MIN:
+        raise BadSetting(
+            "setting approvals.link_secret (APPROVAL_LINK_SECRET) is too short: "
+            f"use {LINK_SECRET_LENGTH_MIN} or more random characters"
+        )
+    if settings.simulators.min_delay_seconds > settings.simulators.max_delay_seconds:
+        raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
+    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    for problem in (server.problem_of(settings.server), auth.problem_of(settings.auth)):
+        if problem:
+            raise BadSetting(problem)
+    _check_schedules(settings.batch_jobs)
+
+
+def _check_schedules(batch_jobs: BatchJobs) -> None:
+    try:
+        check_timezone(batch_jobs.timezone)
+    except ValueError as error:
+        raise BadSetting(
+            f"setting batch_jobs.timezone (BATCH_JOBS_TIMEZONE) is {batch_jobs.timezone!r}: {error}"
+        ) from None
+    for job in JOBS:
+        cron = batch_jobs.cron_of(job)
+        try:
+            check_cron(cron)
+        except ValueError as error:
+            raise BadSetting(f"setting batch_jobs.{job.setting} ({job.variable}) is {cron!r}: {error}") from None

@@ -1,0 +1,233 @@
+"""What can be set, section by section. docs/deploy.md says what each is for, `config/default.yaml` its default."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from blocks.contracts.jobs import Job
+
+
+class BadSetting(Exception):
+    """A setting cannot be used; the message names it, what is wrong and the file or variable it came from."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+ZeroOrMore = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Module(_Section, frozen=True, kw_only=True):
+    name: str
+    version: str
+
+
+class Server(_Section, frozen=True, kw_only=True):
+    host: str
+    port: Port
+    requests_per_minute: ZeroOrMore
+    """Of one tenant, in one process; 0: no limit."""
+    trusted_proxies: str
+    allowed_origins: str
+
+
+class Auth(_Section, frozen=True, kw_only=True):
+    """How callers of the API show who they are; `blocks.settings.auth` says which values go together."""
+
+    mode: str
+    default_roles: str
+    failures_per_minute: AtLeastOne
+    """Credentials from one address that may be invalid; from then on, new API keys from it are not looked up."""
+    jwt_secret: str
+    jwt_jwks: str
+    jwt_algorithms: str
+    jwt_issuer: str
+    jwt_audience: str
+
+    def __repr__(self) -> str:
+        return f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={self.jwt_jwks!r})"
+
+
+class Live(_Section, frozen=True, kw_only=True):
+    """The stream of events to tenants; docs/live.md."""
+
+    clients_max: AtLeastOne
+    clients_per_tenant: AtLeastOne
+    kept_megabytes: AtLeastOne
+    overlap_seconds: Seconds
+    heartbeat_seconds: Seconds
+    frozen_seconds: Seconds
+
+
+class Metrics(_Section, frozen=True, kw_only=True):
+    """Who may read them, and where the listener and the worker answer; the API answers on its own port."""
+
+    bearer_token: str
+    host: str
+    listener_port: PortOrNone
+    worker_port: PortOrNone
+
+    def __repr__(self) -> str:
+        ports = f"listener_port={self.listener_port}, worker_port={self.worker_port}"
+        return f"Metrics(bearer_token='***', host={self.host!r}, {ports})"
+
+
+class CosmosDb(_Section, frozen=True, kw_only=True):
+    endpoint: str
+    key: str
+    database_id: str
+    ca_file: str
+
+    def __repr__(self) -> str:
+        return f"CosmosDb(endpoint={self.endpoint!r}, key='***', database_id={self.database_id!r})"
+
+
+class RabbitMQ(_Section, frozen=True, kw_only=True):
+    url: str
+    exchange: str
+    queue: str
+    batch_jobs_queue: str
+    webhooks_queue: str
+    management_url: str
+    prefetch: AtLeastOne
+
+    def __repr__(self) -> str:
+        return f"RabbitMQ(url={masked_url(self.url)!r}, exchange={self.exchange!r}, queue={self.queue!r})"
+
+
+class Prefect(_Section, frozen=True, kw_only=True):
+    api_url: str
+    ui_port: Port
+    work_pool: str
+
+
+class Analysis(_Section, frozen=True, kw_only=True):
+    step_timeout_seconds: Seconds
+
+
+class Dispatch(_Section, frozen=True, kw_only=True):
+    batch_max: AtLeastOne
+    runs_in_flight_max: AtLeastOne
+    late_start_seconds: Seconds
+    sweep_seconds: Seconds
+
+
+class Mirror(_Section, frozen=True, kw_only=True):
+    interval_seconds: Seconds
+    lease_seconds: Seconds
+
+
+class Worker(_Section, frozen=True, kw_only=True):
+    heartbeat_seconds: Seconds
+    lost_after_seconds: Seconds
+    drain_seconds: Seconds
+
+
+class BatchJobs(_Section, frozen=True, kw_only=True):
+    enabled: bool
+    timezone: str
+    late_after_seconds: Seconds
+    risk_snapshot_backfill_cron: str
+    outcome_sync_cron: str
+    industry_benchmarks_cron: str
+    risk_clustering_cron: str
+    account_health_cron: str
+    propagation_cron: str
+    model_monitoring_cron: str
+    cais_learning_cron: str
+    cais_learning_enabled: bool
+
+    def cron_of(self, job: Job) -> str:
+        cron: str = getattr(self, job.setting)
+        return cron
+
+    def is_active(self, job: Job) -> bool:
+        """Whether the scheduler triggers this job; by hand, every job can be triggered."""
+        return self.enabled and (job.active or self.cais_learning_enabled)
+
+
+class Startup(_Section, frozen=True, kw_only=True):
+    wait_seconds: Seconds
+
+
+class Approvals(_Section, frozen=True, kw_only=True):
+    link_secret: str
+
+    def __repr__(self) -> str:
+        return "Approvals(link_secret='***')"
+
+
+class Webhooks(_Section, frozen=True, kw_only=True):
+    allowed_hosts: str
+    timeout_seconds: Seconds
+    retry_delay_seconds: Seconds
+
+
+class DeadLetters(_Section, frozen=True, kw_only=True):
+    kept_days: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Tracing(_Section, frozen=True, kw_only=True):
+    otlp_endpoint: str
+    """Base URL of an OpenTelemetry collector; empty: nothing is traced."""
+
+
+class FeatureFlags(_Section, frozen=True, kw_only=True):
+    hitl_approvals: bool
+
+
+class Thresholds(_Section, frozen=True, kw_only=True):
+    hitl_risk_min: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    hitl_deal_min: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Simulators(_Section, frozen=True, kw_only=True):
+    min_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    max_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All settings of all processes; each part takes the section it needs."""
+
+    data_dir: str
+    log_level: str
+    log_format: Literal["text", "json"]
+    module: Module
+    server: Server
+    auth: Auth
+    live: Live
+    metrics: Metrics
+    cosmos_db: CosmosDb
+    rabbitmq: RabbitMQ
+    prefect: Prefect
+    analysis: Analysis
+    dispatch: Dispatch
+    mirror: Mirror
+    worker: Worker
+    startup: Startup
+    batch_jobs: BatchJobs
+    approvals: Approvals
+    webhooks: Webhooks
+    dead_letters: DeadLetters
+    tracing: Tracing
+    feature_flags: FeatureFlags
+    thresholds: Thresholds
+    simulators: Simulators
+
+    def embedded_file(self, url: str) -> Path | None:
+        """The file of a `sqlite:` URL (a relative path lies in `data_dir`), or None for any other URL."""
+        if not url.startswith("sqlite:"):
+            return None
+        return (Path(self.data_dir) / url.removeprefix("sqlite:").removeprefix("//")).absolute()
+
+
+def masked_url(url: str) -> str:
+    """The URL without its password, fit for logs."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
