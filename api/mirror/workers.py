@@ -1,5 +1,6 @@
 """Which workers live, and which flow runs they hold; from the signs of life that they leave as records."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -45,8 +46,9 @@ class Workers:
     away, nobody is judged until all had time to show up.
     """
 
-    def __init__(self, store: RecordStore, lost_after_seconds: float) -> None:
+    def __init__(self, store: RecordStore, lost_after_seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._store = store
+        self._clock = clock
         self.lost_after = timedelta(seconds=lost_after_seconds)
         self._sightings: dict[str, _Sighting] = {}
         self._blind_until = 0.0
@@ -54,7 +56,7 @@ class Workers:
     @property
     def is_blind(self) -> bool:
         """While the store was away no worker could show that it lives."""
-        return monotonic() < self._blind_until
+        return self._clock() < self._blind_until
 
     async def call(self) -> Roll:
         """Who lives, by the last sign of life. Raises `Unavailable`."""
@@ -64,10 +66,10 @@ class Workers:
                 async for stored in every(self._store, ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
             ]
         except Unavailable:
-            self._blind_until = monotonic() + self.lost_after.total_seconds()
+            self._blind_until = self._clock() + self.lost_after.total_seconds()
             raise
         self._sightings = {worker.id: self._sighting(worker) for worker in workers}
-        lost_before = monotonic() - self.lost_after.total_seconds()
+        lost_before = self._clock() - self.lost_after.total_seconds()
         alive = {id for id, sighting in self._sightings.items() if sighting.seen_at >= lost_before}
         return Roll(
             dead=[worker for worker in workers if worker.id not in alive],
@@ -80,6 +82,6 @@ class Workers:
                 return known
             case None:
                 age = utc_now() - worker.beat_at - TOLERANCE
-                return _Sighting(worker.beat_at, monotonic() - max(age.total_seconds(), 0.0))
+                return _Sighting(worker.beat_at, self._clock() - max(age.total_seconds(), 0.0))
             case _:
-                return _Sighting(worker.beat_at, monotonic())
+                return _Sighting(worker.beat_at, self._clock())

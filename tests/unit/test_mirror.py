@@ -282,18 +282,18 @@ async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_o
 
 
 async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_signs(scene: Scene) -> None:
-    workers, behind = Workers(scene.parts.store, lost_after_seconds=0.5), timedelta(seconds=5)
-    worker = await scene.a_worker(silent_for=behind)
+    seconds = [0.0]
+    workers = Workers(scene.parts.store, lost_after_seconds=4, clock=lambda: seconds[-1])
+    behind = await scene.a_worker(silent_for=timedelta(seconds=5))
     for _ in range(4):
-        await asyncio.sleep(0.2)
-        stored = await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
-        await scene.parts.store.replace(ids.SYSTEM_TENANT, stored.etag, replace(worker, beat_at=now() - behind))
+        stored = await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, behind.id)
+        later = replace(stored.record, beat_at=stored.record.beat_at + SECOND)
+        await scene.parts.store.replace(ids.SYSTEM_TENANT, stored.etag, later)
+        seconds.append(seconds[-1] + 3)
         assert [] == (await workers.call()).dead
 
-    async def is_dead() -> bool:
-        return [worker.id] == [one.id for one in (await workers.call()).dead]
-
-    await eventually(is_dead)
+    seconds.append(seconds[-1] + 5)
+    assert [behind.id] == [worker.id for worker in (await workers.call()).dead]
 
 
 async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(scene: Scene) -> None:
