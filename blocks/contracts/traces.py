@@ -5,14 +5,12 @@ each span has the same id whoever tells it and however often.
 """
 
 import re
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from typing import Protocol, Self
 
 import msgspec
 
 from blocks.contracts import ids
-
-if TYPE_CHECKING:
-    from blocks.contracts.records import ExecutionRecord
 
 HEADER = "traceparent"
 
@@ -36,17 +34,37 @@ class TraceContext(msgspec.Struct, frozen=True):
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
-def cause_of(execution: "ExecutionRecord") -> TraceContext | None:
+class Caused(Protocol):
+    """An event that an execution came from."""
+
+    @property
+    def traceparent(self) -> str | None: ...
+
+
+class Traced(Protocol):
+    """An execution's record, as far as its trace depends on it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def triggers(self) -> Sequence[Caused]: ...
+
+    @property
+    def retries(self) -> int: ...
+
+
+def cause_of(execution: Traced) -> TraceContext | None:
     """The span that the execution's first event came from, if the event told one."""
     return TraceContext.parse(execution.triggers[0].traceparent) if execution.triggers else None
 
 
-def of_execution(execution: "ExecutionRecord") -> TraceContext:
+def of_execution(execution: Traced) -> TraceContext:
     """The span of this try of the execution."""
     return of_part(execution, "execution")
 
 
-def of_part(execution: "ExecutionRecord", part: str) -> TraceContext:
+def of_part(execution: Traced, part: str) -> TraceContext:
     """The span of a step, or of another part, in this try of the execution."""
     cause = cause_of(execution)
     trace_id = cause.trace_id if cause else ids.trace_id(execution.id)

@@ -1,16 +1,24 @@
 """Whether this process's connections to RabbitMQ are up, asked when somebody reads the metrics."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 from weakref import WeakSet
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from blocks.rabbitmq.link import RabbitMQLink
 
-OPEN_LINKS: "WeakSet[RabbitMQLink]" = WeakSet()
+class Link(Protocol):
+    """What a connection tells of itself."""
+
+    @property
+    def purpose(self) -> str: ...
+
+    @property
+    def is_connected(self) -> bool: ...
+
+
+OPEN_LINKS: WeakSet[Link] = WeakSet()
 """Those that are meant to be connected."""
 
 
