@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from prefect.flow_runs import aresume_flow_run, asuspend_flow_run
@@ -78,6 +79,24 @@ async def test_a_broadcast_starts_a_run_before_the_next_poll(stage: Stage) -> No
         for _ in range(2):  # the first may be found by the poll a worker starts with
             run = await stage.start("four_steps")
             await stage.reached(run, "Completed", meanwhile=lambda: bus.broadcast(FLOW_RUNS_SCHEDULED, b""))
+
+
+async def test_broadcasts_in_quick_succession_share_polls(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    polled_at: list[float] = []
+
+    async def poll() -> None:
+        polled_at.append(monotonic())
+
+    async def polled_four_times() -> bool:
+        await bus.broadcast(FLOW_RUNS_SCHEDULED, b"")
+        return len(polled_at) >= 4
+
+    async with open_bus(stage.settings, "test") as bus, serving(stage, query_seconds=600) as worker:
+        monkeypatch.setattr(worker, "get_and_submit_flow_runs", poll)
+        await eventually(polled_four_times, every_seconds=0.01)
+
+    on_signals = polled_at[1:]  # the first may be the poll that a worker starts with
+    assert all(0.29 < later - earlier for earlier, later in pairwise(on_signals))
 
 
 async def test_an_exception_in_one_run_leaves_the_others(stage: Stage, worker: InProcessWorker) -> None:
