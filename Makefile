@@ -77,11 +77,15 @@ check: setup ## Check format, lint and types
 	@echo "check: format, lint and types are fine"
 
 # Tests mostly wait. Two files run side by side, each with servers of its own; those that take longest begin first.
-TEST_PROCESSES := 2
+SIDE_BY_SIDE = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
 test: setup test-tools ## Run the tests, those on real RabbitMQ and the Cosmos DB emulator included (ARGS="-k name")
-	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(SIDE_BY_SIDE) $(ARGS)
+
+.PHONY: test-long
+test-long: setup test-tools ## Run the tests that start, break and stop whole systems
+	@$(SIDE_BY_SIDE) -m "long and not slow" $(ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## Run only the tests that need nothing but Python

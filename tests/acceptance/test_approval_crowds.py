@@ -22,6 +22,8 @@ from tests.support.orchestra import Orchestra, on_rabbitmq, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 
+pytestmark = pytest.mark.long
+
 PEOPLE = 50
 WAITING = 3
 RESTARTED = 24

@@ -25,6 +25,8 @@ from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:

@@ -26,6 +26,8 @@ from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SEVEN = [job.id for job in JOBS if job.active]
 

@@ -28,6 +28,8 @@ from tests.support.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:

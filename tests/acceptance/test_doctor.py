@@ -21,6 +21,8 @@ from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:

@@ -16,6 +16,8 @@ from tests.support.ledger import Ledger
 from tests.support.orchestra import Orchestra, orchestra
 from tests.support.prefect_server import PrefectServer
 
+pytestmark = pytest.mark.long
+
 TELLING = ("after-request-2", "before-end", "after-end")
 """The rest leave nothing behind that these do not; they run with `make test-slow`."""
 

@@ -19,6 +19,8 @@ from tests.support.orchestra import Orchestra, Process, orchestra
 from tests.support.ports import free_port
 from tests.support.prefect_server import PrefectServer
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:

@@ -31,6 +31,8 @@ from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 LONG = pytest.param(60.0, marks=pytest.mark.slow)
 
 

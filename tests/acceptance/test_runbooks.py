@@ -18,6 +18,8 @@ from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 RUNBOOKS = sorted((Path(__file__).parents[2] / "docs" / "runbooks").glob("*.md"))
 COMMANDS = ("orchestrator", "prefect", "rabbitmqctl", "curl", "echo")
 

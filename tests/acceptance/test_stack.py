@@ -20,7 +20,10 @@ from blocks.contracts.jobs import JOBS
 from tests.support.factories import A_TENANT, new_id
 from tests.support.ports import free_port
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc"),
+]
 
 START_LIMIT_SECONDS = 150.0
 STOP_LIMIT_SECONDS = 40.0

@@ -25,6 +25,8 @@ from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 STOP_SECONDS = 15.0
 
 
