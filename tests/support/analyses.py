@@ -6,9 +6,10 @@ from uuid import uuid4
 
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.ports import Message
 from blocks.prefect_flow_runs import PrefectFlowRuns
+from blocks.queries import every
 from tests.support.analysis_services import opportunity_event
 from tests.support.factories import A_TENANT
 from tests.support.orchestra import Orchestra
@@ -57,6 +58,16 @@ async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) ->
         return record if record.flow_run_id in paused else None
 
     return await seen(parts, is_suspended)
+
+
+async def let_go(parts: Orchestra, execution: ExecutionRecord) -> None:
+    """No worker holds its flow run any more: what Prefect stores just after a suspension, the form, is there, too."""
+
+    async def is_let_go() -> bool:
+        processes = [stored.record async for stored in every(parts.store, ids.SYSTEM_TENANT, ProcessRecord)]
+        return all(execution.flow_run_id not in process.flow_run_ids for process in processes)
+
+    await seen(parts, is_let_go)
 
 
 async def ended(parts: Orchestra, event: Message, *, within_seconds: float = 60) -> ExecutionRecord:
