@@ -11,7 +11,7 @@ from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import ApprovalRecord
 from blocks.definitions import reset_definition, set_definition
 from blocks.prefect_flow_runs import PrefectFlowRuns
-from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, let_go, recorded
+from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, recorded
 from tests.support.analysis_services import AnalysisServices
 from tests.support.factories import A_TENANT
 from tests.support.ledger import REQUESTED, Ledger
@@ -91,7 +91,6 @@ async def test_a_worker_that_is_restarted_while_a_person_thinks_changes_nothing(
     event = a_large_deal()
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
-    await let_go(parts, waiting)
 
     parts.worker.kill()
     parts.worker.start()

@@ -48,7 +48,7 @@ async def recorded(parts: Orchestra, event: Message, *statuses: str) -> Executio
 
 
 async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> ExecutionRecord:
-    """The execution, once it awaits a person and its flow run is suspended."""
+    """The execution, once it awaits a person and its flow run is suspended and can be resumed."""
 
     async def is_suspended() -> Found:
         record = await find(parts, event)
@@ -57,10 +57,12 @@ async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) ->
         paused = {run.id for run in await flow_runs.list_runs(states=("paused",))}
         return record if record.flow_run_id in paused else None
 
-    return await seen(parts, is_suspended)
+    execution = await seen(parts, is_suspended)
+    await _let_go(parts, execution)
+    return execution
 
 
-async def let_go(parts: Orchestra, execution: ExecutionRecord) -> None:
+async def _let_go(parts: Orchestra, execution: ExecutionRecord) -> None:
     """No worker holds its flow run any more: what Prefect stores just after a suspension, the form, is there, too."""
 
     async def is_let_go() -> bool:
