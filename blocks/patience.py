@@ -77,4 +77,7 @@ class PatientRecordStore(ForwardingRecordStore):
         self._patience = Patience("the record store", limit_seconds)
 
     async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
-        return await (request() if operation == "ping" else self._patience.call(request))
+        return await self._patience.call(request)
+
+    async def ping(self) -> None:
+        await self._store.ping()
