@@ -67,7 +67,9 @@ class Analysis:
 
     @property
     def results(self) -> JsonObject:
-        """Result key to result, of the steps that have one."""
+        """Result key to result, of the steps that have one; at the gate, as they stand on the record."""
+        if not self.outcomes:
+            return self.stored.record.results or {}
         return {
             STEP_BY_NAME[name].result_key: outcome.result
             for name, outcome in self.outcomes.items()
@@ -80,10 +82,14 @@ class Analysis:
 
     @property
     def needs_approval(self) -> bool:
-        """The tenant's rule, over what was found and what the event told; or somebody else asked for one."""
+        """The tenant's rule demands one, or somebody else asked for one."""
+        return self.rule_asks or bool(self.stored.record.approval_ids)
+
+    @property
+    def rule_asks(self) -> bool:
+        """The tenant's rule, over what was found and what the event told."""
         rule = self.rules.approval
-        ruled = rule.enabled and conditions.all_hold(rule.every_condition, self.facts)
-        return ruled or bool(self.stored.record.approval_ids)
+        return rule.enabled and conditions.all_hold(rule.every_condition, self.facts)
 
     @property
     def facts(self) -> JsonObject:
