@@ -48,7 +48,7 @@ def main() -> None:
     """Prefect's own command line, in this process."""
     from prefect.cli import app
 
-    prefect.server.api.server.CORSMiddleware = GuardedCors  # type: ignore[assignment,misc]
+    setattr(prefect.server.api.server, "CORSMiddleware", GuardedCors)  # noqa: B010 - a name that it does not export
 
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):
