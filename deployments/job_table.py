@@ -28,12 +28,13 @@ async def print_jobs(*, as_json: bool) -> None:
         table.add_column(heading, no_wrap=heading != "LAST RESULT")
     for job in JOBS:
         last = last_runs.get(job.id)
-        next_run = next_time(schedules.cron_of(job), schedules.timezone, now) if schedules.is_active(job) else None
+        cron = schedules.cron_of(job)
+        next_run = await next_time(cron, schedules.timezone, now) if schedules.is_active(job) else None
         if as_json:
-            click.echo(msgspec.json.encode(_as_json(job.id, schedules.cron_of(job), next_run, last)))
+            click.echo(msgspec.json.encode(_as_json(job.id, cron, next_run, last)))
         table.add_row(
             job.id,
-            schedules.cron_of(job),
+            cron,
             _moment(next_run) if next_run else "[dim]inactive[/]",
             _moment(last.started_at or last.created_at) if last else "[dim]never[/]",
             str(last.input["triggeredBy"]) if last else "",

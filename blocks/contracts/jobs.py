@@ -120,8 +120,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap
     report_within: timedelta = timedelta(hours=2)
     """From the confirmed trigger; a job that has not been reported by then is `unreported`."""
-    days_per_tick: int = 0
-    """A tick's trigger names so many whole days before its own date: a late tick still covers its own days."""
+    names_days: bool = False
+    """A tick's trigger names the whole days from the tick before to its own: a late tick still covers its own days."""
     active: bool = True
 
     @property
@@ -153,7 +153,7 @@ JOBS = (
         max_lateness=timedelta(days=28),
         overlap="queue",
         report_within=timedelta(hours=4),
-        days_per_tick=7,
+        names_days=True,
     ),
     Job(
         id="outcome-sync",
@@ -281,11 +281,8 @@ def stale_reason(
     return None
 
 
-def tick_metadata(job: Job, tick_date: date) -> events.JsonObject:
-    """What a tick's trigger asks for; `tick_date` is its date where the schedule lives."""
-    if not job.days_per_tick:
-        return {}
-    first, last = tick_date - timedelta(days=job.days_per_tick), tick_date - timedelta(days=1)
+def range_of_days(first: date, last: date) -> events.JsonObject:
+    """The days as a trigger names them, both included."""
     return {FROM.name: first.isoformat(), TO.name: last.isoformat()}
 
 
