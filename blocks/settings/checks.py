@@ -39,6 +39,8 @@ def _check_schedules(batch_jobs: BatchJobs) -> None:
         ) from None
     for job in JOBS:
         cron = batch_jobs.cron_of(job)
+        if cron == job.cron:
+            continue  # a test has checked it; the check imports Prefect, for which a command would wait
         try:
             check_cron(cron)
         except ValueError as error:
