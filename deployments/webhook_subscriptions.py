@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from time import monotonic
 
-import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from blocks import webhooks
 from blocks.outgoing_http import HostRules, OutgoingHttp
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
+from deployments.printing import console, say_json, say_line, table_of, text_of_lines
 
 
 async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
@@ -22,19 +20,17 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
         for webhook in found:
             shown = msgspec.to_builtins(webhook)
             del shown["secret"], shown["kind"]
-            click.echo(msgspec.json.encode(shown))
+            say_json(shown)
         return
     if not found:
-        click.echo("no webhooks")
+        say_line("no webhooks")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "ACTIVE", "CREATED", "URL", "EVENTS"):
-        table.add_column(heading, no_wrap=heading not in ("URL", "EVENTS"))
+    table = table_of("ID", "ACTIVE", "CREATED", "URL", "EVENTS", wraps=("URL", "EVENTS"))
     for webhook in found:
         active = "yes" if webhook.active else "no"
         created = f"{webhook.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(webhook.id, active, created, webhook.url, "\n".join(webhook.event_types))
-    Console().print(table)
+        table.add_row(webhook.id, active, created, webhook.url, text_of_lines(webhook.event_types))
+    console().print(table)
 
 
 async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str], actor: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import click
 
+from blocks.plain_text import plain
 from deployments.commands.executions import tenant_option
 
 STATUSES = ["pending", "approved", "rejected", "expired", "cancelled"]
@@ -104,4 +105,5 @@ def _decide(
     from deployments.approval_deciding import decide
 
     approval = asyncio.run(decide(tenant, id, actor, roles, outcome, reason, form))
-    click.echo(f"{approval.id} is {approval.status} ({len(approval.decisions)} of {approval.policy.quorum} needed)")
+    needed = f"{len(approval.decisions)} of {approval.policy.quorum} needed"
+    click.echo(plain(f"{approval.id} is {approval.status} ({needed})"))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from blocks.plain_text import plain
 from deployments.commands.actor import as_option
 from deployments.commands.executions import uuid
 
@@ -125,7 +126,7 @@ def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
     from deployments.dead_letter_actions import edit_letter
 
     letter = asyncio.run(edit_letter(tenant, id, file.read() if file else None, actor))
-    click.echo(f"{letter.id} is edited" if letter else "nothing was changed")
+    click.echo(plain(f"{letter.id} is edited" if letter else "nothing was changed"))
 
 
 @dead_letters.command("replay")

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import click
 
+from blocks.plain_text import plain
 from deployments.commands.actor import as_option
 
 STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
@@ -120,7 +121,7 @@ def start_execution(
     from deployments.execution_actions import start
 
     execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor))
-    click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}")
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}"))
 
 
 @executions.command("cancel")
@@ -141,7 +142,7 @@ def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
     from deployments.execution_actions import cancel
 
     execution = asyncio.run(cancel(tenant, id, reason, actor))
-    click.echo(f"{execution.id} is {execution.status}: {execution.error}")
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.error}"))
 
 
 @executions.command("retry")
@@ -161,7 +162,7 @@ def retry_execution(id: str, tenant: str, actor: str) -> None:
     from deployments.execution_actions import retry
 
     execution = asyncio.run(retry(tenant, id, actor))
-    click.echo(f"{execution.id} is {execution.status} again: retry {execution.retries}")
+    click.echo(plain(f"{execution.id} is {execution.status} again: retry {execution.retries}"))
 
 
 @executions.command("rerun")
@@ -182,4 +183,4 @@ def rerun_execution(id: str, tenant: str, actor: str) -> None:
     from deployments.execution_actions import rerun
 
     execution = asyncio.run(rerun(tenant, id, actor))
-    click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew")
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew"))
