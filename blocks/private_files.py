@@ -23,7 +23,8 @@ def private_file(path: Path) -> None:
     """The file exists and nobody else can read it. Raises `OSError`."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
-    _tighten(path, FILE_MODE)
+    if path.is_file():
+        _tighten(path, FILE_MODE)
 
 
 def tighten(paths: Iterable[Path]) -> None:

@@ -1,6 +1,7 @@
 """The command `orchestrator`. Only click is imported before a command runs, so that help comes at once."""
 
 import io
+import logging
 import os
 import sys
 from typing import NoReturn
@@ -71,6 +72,8 @@ def cli(context: click.Context, traceback: bool) -> None:
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
     context.obj["traceback"] = traceback
+    # Until a process configures its logging, libraries have no stream: an error is one line, and it is ours.
+    logging.getLogger().addHandler(logging.NullHandler())
     if context.invoked_subcommand != "schemas":  # whose files are for others; all else we write is for its owner alone
         os.umask(0o077)
 
