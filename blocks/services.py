@@ -1,5 +1,6 @@
 """The composition root's helper: opens the adapters that the settings' URLs name, measured."""
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from blocks.metrics.bus import MeteredEventBus
 from blocks.metrics.store import MeteredRecordStore
 from blocks.ports import EventBus, RecordStore
 from blocks.private_files import private_folder
-from blocks.settings import Settings
+from blocks.settings import BadSetting, Settings
 
 
 @asynccontextmanager
@@ -45,7 +46,16 @@ def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
     from blocks.cosmos.record_store import CosmosRecordStore
 
     cosmos = settings.cosmos_db
+    if not _is_base64(cosmos.key):
+        raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is no account key: those are base64")
     return CosmosRecordStore(cosmos.endpoint, cosmos.key, database=cosmos.database_id, ca_file=cosmos.ca_file or None)
+
+
+def _is_base64(key: str) -> bool:
+    try:
+        return bool(base64.b64decode(key))  # as the SDK reads it, which raises on first use
+    except ValueError:
+        return False
 
 
 def _private(settings: Settings, url: str) -> Path | None:

@@ -88,7 +88,8 @@ def main() -> None:
     _show_every_character()
     try:
         exit_code = cli.main(prog_name="orchestrator", standalone_mode=False, obj=options)
-        sys.stdout.flush()
+        if sys.stdout:  # None when it was closed before we began
+            sys.stdout.flush()
         sys.exit(exit_code)
     except click.ClickException as error:
         _fail(_with_usage(error), error.exit_code)

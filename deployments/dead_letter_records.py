@@ -62,7 +62,10 @@ def refused_before(older_than: str | None) -> datetime | None:
     match = re.fullmatch(r"(\d{1,6})([smhd])", older_than.strip(), re.ASCII)
     if match is None:
         raise BadAge(f"{older_than!r} is not a time like 90s, 15m, 2h or 3d.")
-    return utc_now() - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    try:
+        return utc_now() - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise BadAge(f"{older_than!r} is longer ago than there are dates.") from None
 
 
 async def owners(store: RecordStore, tenant_id: str | None) -> list[str]:

@@ -19,6 +19,9 @@ from blocks.settings import load_settings
 from deployments.acts import audited
 from deployments.printing import console, say_line
 
+TRIGGERS_MAX = 10_000
+"""In one backfill; more than twenty-seven years by the day."""
+
 RATE_UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
 
@@ -44,7 +47,10 @@ def plan_backfill(job_id: str, *, first: str, last: str, chunk: str, rate: str, 
         able = ", ".join(job.id for job in JOBS if job.takes_range)
         raise InvalidTrigger("job", f"{job.id} takes no range of days", able)
     days = checked_metadata(job, {"from": first, "to": last})
-    pieces = chunks(date.fromisoformat(days["from"]), date.fromisoformat(days["to"]), _days(chunk))
+    range_, size = (date.fromisoformat(days["from"]), date.fromisoformat(days["to"])), _days(chunk)
+    if (range_[1] - range_[0]).days // size >= TRIGGERS_MAX:
+        raise InvalidTrigger("chunk", f"is {chunk!r}", f"what makes at most {TRIGGERS_MAX} triggers of this range")
+    pieces = chunks(*range_, size)
     return Backfill(job=job, chunks=list(pieces), pause_seconds=_pause(rate), request_id=request_id or str(uuid4()))
 
 

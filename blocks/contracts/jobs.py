@@ -288,10 +288,9 @@ def range_of_days(first: date, last: date) -> events.JsonObject:
 
 def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
     """The range in pieces of so many whole days, both ends included; the last piece may be shorter."""
-    while first <= last:
-        end = min(last, first + timedelta(days=days - 1))
-        yield first, end
-        first = end + timedelta(days=1)
+    count = (last - first).days + 1
+    for start in range(0, count, days):
+        yield first + timedelta(days=start), first + timedelta(days=min(start + days, count) - 1)
 
 
 def _words(duration: timedelta) -> str:

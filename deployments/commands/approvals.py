@@ -3,12 +3,19 @@
 import click
 
 from blocks.plain_text import plain
+from deployments.commands.arguments import Limited
 from deployments.commands.executions import tenant_option
 
 STATUSES = ["pending", "approved", "rejected", "expired", "cancelled"]
 
 as_option = click.option(
-    "--as", "actor", required=True, envvar="ORCHESTRATOR_USER", show_envvar=True, help="Who decides."
+    "--as",
+    "actor",
+    type=Limited("Actor"),
+    required=True,
+    envvar="ORCHESTRATOR_USER",
+    show_envvar=True,
+    help="Who decides.",
 )
 role_option = click.option("--role", "roles", multiple=True, help="A role of theirs; can be repeated.")
 
@@ -67,7 +74,7 @@ def show_approval(id: str, tenant: str, as_json: bool) -> None:
 @tenant_option
 @as_option
 @role_option
-@click.option("--reason", help="What its record will say.")
+@click.option("--reason", type=Limited("Comment"), help="What its record will say.")
 @click.option("--form", help="The form that goes with it, as JSON.")
 def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None) -> None:
     """Approve, once and on the record.
@@ -85,7 +92,7 @@ def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: st
 @tenant_option
 @as_option
 @role_option
-@click.option("--reason", help="What its record will say; most approvals need one.")
+@click.option("--reason", type=Limited("Comment"), help="What its record will say; most approvals need one.")
 @click.option("--form", help="The form that goes with it, as JSON.")
 def reject(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None) -> None:
     """Reject, once and on the record.

@@ -7,6 +7,7 @@ import click
 
 from blocks.plain_text import plain
 from deployments.commands.actor import as_option
+from deployments.commands.arguments import Finite, Limited
 from deployments.commands.executions import uuid
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
 @all_option
 @click.option(
     "--rate",
-    type=click.FloatRange(0, 10_000, min_open=True),
+    type=Finite(0, 10_000, min_open=True),
     default=10.0,
     show_default=True,
     help="At most so many messages a second.",
@@ -169,7 +170,9 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str
 @click.argument("ids", nargs=-1)
 @filters
 @all_option
-@click.option("--reason", required=True, help="Why nothing is done about them; kept with each.")
+@click.option(
+    "--reason", type=Limited("DiscardReason"), required=True, help="Why nothing is done about them; kept with each."
+)
 @yes_option
 @as_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs.")
@@ -187,10 +190,8 @@ def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, actor: st
 
     from deployments.dead_letter_actions import act_on_many, discarding
 
-    if not reason.strip():
-        raise click.BadParameter("must say something.", param_hint="--reason")
     meant = _meant(ids, every, given)
-    act = discarding(reason.strip()[:500], actor)
+    act = discarding(reason.strip(), actor)
     failed = asyncio.run(act_on_many(meant, ids, act, rate=None, sure=yes or not every, as_json=as_json))
     if failed:
         raise click.ClickException(f"{failed} could not be discarded")

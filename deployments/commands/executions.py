@@ -6,6 +6,7 @@ import click
 
 from blocks.plain_text import plain
 from deployments.commands.actor import as_option
+from deployments.commands.arguments import Limited
 
 STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
 
@@ -99,12 +100,20 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
 
 
 @executions.command("start")
-@click.argument("subject")
+@click.argument("subject", type=Limited("Subject"))
 @tenant_option
-@click.option("--workflow", default="opportunity-analysis", show_default=True, help="What is to be done.")
+@click.option(
+    "--workflow",
+    type=Limited("Workflow"),
+    default="opportunity-analysis",
+    show_default=True,
+    help="What is to be done.",
+)
 @click.option("--input", "input_json", default="{}", help='JSON object: what an event would tell, e.g. {"amount": 5}.')
 @click.option("--priority", type=click.IntRange(0, 9), default=0, help="Within the tenant, a higher one goes first.")
-@click.option("--key", help="The same key starts the same execution, however often it is used.")
+@click.option(
+    "--key", type=Limited("RequestKey"), help="The same key starts the same execution, however often it is used."
+)
 @as_option
 def start_execution(
     subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None, actor: str
@@ -127,7 +136,13 @@ def start_execution(
 @executions.command("cancel")
 @click.argument("id")
 @tenant_option
-@click.option("--reason", default="cancelled by an operator", show_default=True, help="What its record will say.")
+@click.option(
+    "--reason",
+    type=Limited("CancelReason"),
+    default="cancelled by an operator",
+    show_default=True,
+    help="What its record will say.",
+)
 @as_option
 def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
     """Cancel one execution; others in the same flow run go on.

@@ -3,9 +3,13 @@
 import click
 
 from deployments.commands.actor import as_option
+from deployments.commands.arguments import Limited
 
 request_id_option = click.option(
-    "--request-id", metavar="ID", help="Names this request: repeated under the same id, it triggers once."
+    "--request-id",
+    type=Limited("RequestKey"),
+    metavar="ID",
+    help="Names this request: repeated under the same id, it triggers once.",
 )
 
 

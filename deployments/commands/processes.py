@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deployments.commands.arguments import Finite
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -86,9 +88,7 @@ def api() -> None:
 @click.command()
 @click.option("--fail", type=STEPS, multiple=True, help="This step's service answers with a failure.")
 @click.option("--silent", type=STEPS, multiple=True, help="This step's service never answers.")
-@click.option(
-    "--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share of requests that are hit."
-)
+@click.option("--share", type=Finite(0, 1), default=1.0, show_default=True, help="Share of requests that are hit.")
 def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> None:
     """Run the simulated downstream services.
 
