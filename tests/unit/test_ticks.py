@@ -1,6 +1,7 @@
 """The days that ticks name: each day once, in every zone, over every change of the clocks, at the times of Prefect."""
 
 import asyncio
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -10,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prefect.server.schemas.schedules import CronSchedule
 
+from blocks.contracts.jobs import JOB_BY_ID
 from blocks.ticks import Days, Schedule, days_of_last_tick, days_of_tick, over_at
+from flows.batch_job import request_of
+from flows.tick import Tick
 
 DAY = timedelta(days=1)
 FIRST, LAST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
@@ -170,3 +174,34 @@ def test_ticks_name_each_day_of_ten_years_once_in_every_zone(cron: str) -> None:
                 assert without_gap_or_overlap(days), f"{cron} in {name} around {changed:%Y-%m-%d}: {days}"
 
     asyncio.run(check())
+
+
+# --- the trigger -----------------------------------------------------------------------------------------------------
+
+
+A_DAY = {"from": "2026-01-01", "to": "2026-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("job", "metadata", "expected"),
+    [
+        ("risk-snapshot-backfill", "{}", {"from": "2026-08-30", "to": "2026-09-05"}),
+        ("risk-snapshot-backfill", json.dumps(A_DAY), A_DAY),
+        ("outcome-sync", "{}", {}),
+    ],
+)  # fmt: skip
+async def test_a_trigger_names_the_days_of_its_tick_unless_a_person_names_others(
+    job: str, metadata: str, expected: dict[str, str]
+) -> None:
+    at = datetime(2026, 9, 6, 3, tzinfo=UTC)
+    tick = Tick(
+        flow_run_id="a-run",
+        at=at,
+        begun_at=at + DAY,
+        newer=None,
+        is_scheduled=True,
+        schedule=SANTIAGO,
+        days=await days_of_tick(SANTIAGO, at),
+    )
+    request = request_of(JOB_BY_ID[job], metadata, tick)
+    assert (expected, "0 0 * * 0", at) == (request.metadata, request.schedule, request.scheduled_for)
