@@ -21,6 +21,7 @@ from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.dispatch_policy import default_policy, read_policy
+from blocks.ending import ended
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
@@ -98,11 +99,17 @@ class Dispatcher:
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
             self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
-            asyncio.TaskGroup() as group,
         ):
-            group.create_task(self._dispatch_for_ever())
-            group.create_task(self._sweep_for_ever())
-            group.create_task(self._follow_policy())
+            # Not a TaskGroup, which waits without a limit for a task that does not heed its cancellation.
+            working = [
+                asyncio.create_task(self._dispatch_for_ever(), name="dispatching"),
+                asyncio.create_task(self._sweep_for_ever(), name="sweeping"),
+                asyncio.create_task(self._follow_policy(), name="following the policy"),
+            ]
+            try:
+                await asyncio.gather(*working)
+            finally:
+                await ended(*working)
 
     # --- dispatch ----------------------------------------------------------------------------------------------------
 
