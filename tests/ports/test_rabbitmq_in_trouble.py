@@ -11,7 +11,7 @@ from uuid import uuid4
 import aio_pika
 import aiormq
 import pytest
-from aio_pika.connection import UnderlayConnection
+from aio_pika.abc import UnderlayConnection
 
 from blocks import consuming
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Unavailable, Unroutable, Verdict
