@@ -64,7 +64,8 @@ class SignOfLife:
     async def announce(self) -> None:
         """The record says what is true at this moment, unless the store is slower than one beat or down."""
         with suppress(Exception):  # the next beat fails likewise, and logs it
-            await asyncio.wait_for(self._refresh(), self._every_seconds)
+            async with asyncio.timeout(self._every_seconds):
+                await self._refresh()
 
     async def _beat_for_ever(self) -> None:
         failing = False

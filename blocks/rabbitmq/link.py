@@ -148,7 +148,8 @@ class RabbitMQLink:
         keeping = asyncio.create_task(self.keep(session, purpose), name=purpose)
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(begun.wait(), self.timeout_seconds)
+                async with asyncio.timeout(self.timeout_seconds):  # wait_for may drop a cancellation
+                    await begun.wait()
             yield
         finally:
             await ended(keeping)
