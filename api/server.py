@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from api.live.events import LIVE
 from api.live.hub import Hub
 from api.liveness import expect_process
 from api.mirror import run_mirror
+from blocks.ending import ended
 from blocks.metrics.process import observed_process
 from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
@@ -175,9 +176,7 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await ended(task)
 
 
 async def _mirror_for_ever(settings: Settings, store: RecordStore, bus: EventBus) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from blocks.contracts import rejections
+from blocks.ending import ended
 from blocks.ports import Accept, Collector, Delivery, Handler, Message, Queue, Reject, Retry, Unavailable, Verdict
 
 log = logging.getLogger(__name__)
@@ -142,11 +143,11 @@ class Pause:
         await self._over.wait()
 
 
-async def drain(tasks: set[asyncio.Task[None]]) -> None:
-    """Every task has ended: by itself within `DRAIN_SECONDS`, or cancelled."""
+async def drain(tasks: set[asyncio.Task[None]], *, within_seconds: float = DRAIN_SECONDS) -> None:
+    """Every task has ended: by itself within this time, or cancelled, which the log says."""
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    _, late = await asyncio.wait(tasks, timeout=within_seconds)
+    if late:
+        log.warning("%d handlers did not finish in time: cancelling them, their messages come again", len(late))
+    await ended(*late)

@@ -19,6 +19,8 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 import msgspec
 
+from blocks.ending import closing
+
 URL_LENGTH_MAX = 2000
 
 _URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII without blanks and the backslash, which browsers read as a slash
@@ -98,7 +100,8 @@ class OutgoingHttp:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._pool.__aexit__(kind, error, trace)
+        async with closing("the connections to webhooks"):
+            await self._pool.__aexit__(kind, error, trace)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer, whatever it is. Raises `DestinationRefused`, `NoAnswer`."""

@@ -15,6 +15,7 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from blocks.clock import utc_now
+from blocks.ending import CLOSE_SECONDS, ended
 from blocks.metrics.process import observed_process
 from blocks.ports import Unavailable
 from blocks.readiness import Probes, problems
@@ -149,7 +150,8 @@ async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[
         yield
     finally:
         server.should_exit = True
-        await serving
+        await asyncio.wait({serving}, timeout=CLOSE_SECONDS)
+        await ended(serving)
 
 
 async def _starting() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from prometheus_client import Gauge, Histogram
+
+from blocks.ending import ended
 
 INFORMATION = Gauge(
     "workflow_orchestrator_process_info",
@@ -34,9 +36,7 @@ async def observed_process(role: str, version: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        await ended(looking)
 
 
 async def _look_at_the_loop() -> None:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from blocks.settings import Settings
 
+LISTENER_STOP_SECONDS = 27.0
+"""Less than the thirty seconds after which Kubernetes kills; each wait of a listener's end has a limit far below."""
+
 STEPS = click.Choice(["risk_analysis", "risk_scoring", "forecast", "recommendation"])
 
 
@@ -31,7 +34,7 @@ def listener() -> None:
 
         await run_listener(settings)
 
-    _run("listener", work)
+    _run("listener", work, stop_seconds=LISTENER_STOP_SECONDS)
 
 
 @click.command()
@@ -111,17 +114,25 @@ def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> 
     _run("simulators", work)
 
 
-def _run(name: str, work: "Callable[[Settings], Coroutine[None, None, None]]") -> None:
-    """Does the work of this process until it is told to stop."""
+def _run(
+    name: str, work: "Callable[[Settings], Coroutine[None, None, None]]", *, stop_seconds: float | None = None
+) -> None:
+    """Does the work of this process until it is told to stop, and has to end within this time then."""
     import asyncio
 
     from blocks.settings import load_settings
     from blocks.tracing import tracing
+    from deployments.local.stack_dump import dump_on_signal
     from deployments.local.stop_signals import until_stopped
     from deployments.logs import configure_logging_of
     from deployments.prefect_server import use_prefect
 
     settings = use_prefect(load_settings())
     configure_logging_of(settings, name)
+
+    async def observable(settings: "Settings") -> None:
+        dump_on_signal()
+        await work(settings)
+
     with tracing(settings.tracing, name):
-        asyncio.run(until_stopped(work(settings)))
+        asyncio.run(until_stopped(observable(settings), limit_seconds=stop_seconds))
