@@ -6,6 +6,7 @@ address. Once a request is in, no clock runs: answers that stream, and WebSocket
 """
 
 import asyncio
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -48,6 +49,8 @@ TOO_MANY = Refusal(503, "TOO_MANY_CONNECTIONS", "There are too many connections;
 
 _PHRASES = {400: b"Bad Request", 408: b"Request Timeout", 503: b"Service Unavailable"}
 _PHRASES[431] = b"Request Header Fields Too Large"
+
+_WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 Body = Callable[[Refusal], bytes]
 
@@ -119,10 +122,16 @@ class _BoundedHttp(H11Protocol):
         self._watch()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """From here on it is another protocol's connection, and counted with the followers."""
-        self._expect(None)
-        self._leave()
-        super().handle_websocket_upgrade(event)
+        """From here on it is another protocol's connection, and counted with the followers.
+
+        That protocol waits for ever for the rest of an opening that has a body, and fails at bytes that are no text.
+        """
+        if _opens_websocket(event.method, self.headers):
+            self._expect(None)
+            self._leave()
+            super().handle_websocket_upgrade(event)
+        else:
+            self._refuse(INVALID)
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls this while it handles what h11 has found wrong, which hints at a better status."""
@@ -163,6 +172,9 @@ class _BoundedHttp(H11Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Answers in the application's stead, unless an answer has begun, and closes."""
         self._expect(None)
+        if self.cycle is not None:  # whatever the application answers comes too late
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         content = self.body(refusal)
         headers: list[tuple[bytes, bytes]] = [
             (b"content-type", b"application/json"),
@@ -185,3 +197,17 @@ class _BoundedHttp(H11Protocol):
         if self._address is not None:
             self.counted.leave(self._address)
             self._address = None
+
+
+def _opens_websocket(method: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether it is an opening as RFC 6455 (4.1) has it, one of each header and nothing behind them."""
+    names = [name for name, _ in headers]
+    stated = dict(headers)
+    return (
+        method == b"GET"
+        and all(value.isascii() for _, value in headers)
+        and not {b"content-length", b"transfer-encoding"} & stated.keys()
+        and all(names.count(name) == 1 for name in (b"host", b"sec-websocket-key", b"sec-websocket-version"))
+        and _WEBSOCKET_KEY.fullmatch(stated[b"sec-websocket-key"]) is not None
+        and stated[b"sec-websocket-version"] == b"13"
+    )

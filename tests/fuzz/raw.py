@@ -446,7 +446,8 @@ async def fuzz_bytes(url: str, credential: dict[str, str], seed: int, count: int
                 found = f"neither answered nor closed within {SECONDS} s"
             except h11.RemoteProtocolError as error:
                 found = f"not HTTP: {error}"
-            found = found or (f"logged {tracebacks.found[0]}" if tracebacks.found else None)
+            if tracebacks.found:
+                found = f"{found or ''} logged {tracebacks.found[0]}"
             tracebacks.found.clear()
             if found:
                 faults.append(f"{found}\n  {one.bytes()[:1500]!r}")
