@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.support.api_client import Api, an_api
-from tests.support.every_route import RECORDS, Route, a_record, every_route
+from tests.support.every_route import a_record, every_route
 from tests.support.factories import A_TENANT, new_id
 
 CHANGING = [route for route in every_route() if route.method in ("POST", "PUT", "PATCH") and "/page" not in route.path]
@@ -30,7 +30,7 @@ async def post(api: Api, content: bytes, **headers: str) -> httpx.Response:
     "content",
     [
         b"[" * 1_000 + b"]" * 1_000,
-        b'{"a":' * 100_00 + b"1" + b"}" * 10_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
         b'{"data":' + b"[" * 150 + b"]" * 150 + b"}",
         b'{"subject":"\xff"}',
         b'{"subject":"\\ud800"}',
@@ -74,28 +74,29 @@ async def test_a_body_of_json_is_read_and_one_without_a_type_is_taken_for_it(api
     assert answer.status_code in (201, 202)
 
 
-@pytest.mark.parametrize("route", CHANGING, ids=lambda route: route.name)
-async def test_no_route_fails_at_a_body_nested_without_end(api: Api, route: Route) -> None:
-    headers = {"X-Tenant-ID": A_TENANT, **route.headers}
-    answer = await api.client.request(route.method, route.with_id(new_id()), content=b'{"a":' * 5_000, headers=headers)
+async def test_no_route_fails_at_a_body_nested_without_end(api: Api) -> None:
+    for route in CHANGING:
+        headers = {"X-Tenant-ID": A_TENANT, **route.headers}
+        path = route.with_id(new_id())
+        answer = await api.client.request(route.method, path, content=b'{"a":' * 5_000, headers=headers)
 
-    assert answer.status_code < 500 or answer.status_code == 501
+        assert answer.status_code < 500 or answer.status_code == 501, route.name
 
 
-@pytest.mark.parametrize("route", READING, ids=lambda route: route.name)
-async def test_head_answers_as_get_does_without_a_body(api: Api, route: Route) -> None:
-    record = await a_record(api.store, route.record, A_TENANT) if route.record in RECORDS.values() else None
-    path = route.with_id(record.id if record else new_id())
-    headers = {"X-Tenant-ID": A_TENANT, "X-Request-ID": "one"}
+async def test_head_answers_as_get_does_without_a_body_on_every_route(api: Api) -> None:
+    for route in READING:
+        record = await a_record(api.store, route.record, A_TENANT) if route.record else None
+        path = route.with_id(record.id if record else new_id())
+        headers = {"X-Tenant-ID": A_TENANT, "X-Request-ID": "one"}
 
-    expected = await api.client.get(path, headers=headers)
-    answer = await api.client.head(path, headers=headers)
+        expected = await api.client.get(path, headers=headers)
+        answer = await api.client.head(path, headers=headers)
 
-    assert (expected.status_code, b"") == (answer.status_code, answer.content)
-    assert _stable(expected) == _stable(answer)
+        assert (expected.status_code, b"") == (answer.status_code, answer.content), route.name
+        assert _stable(expected) == _stable(answer), route.name
 
 
 def _stable(answer: httpx.Response) -> dict[str, str]:
     """Headers but those that count down, and the length of what changes from one moment to the next."""
-    changing = ("ratelimit", "content-length" if "content-length" in answer.headers else "-")
+    changing = ("ratelimit", "content-length")
     return {name: value for name, value in answer.headers.items() if not name.startswith(changing)}
