@@ -45,7 +45,7 @@ async def is_served(api: ServedApi) -> bool:
 
 
 async def test_half_a_request_is_closed_in_time_whichever_half_it_is(tmp_path: Path) -> None:
-    async with served_api(tmp_path, **SOON) as api:
+    async with served_api(tmp_path, None, **SOON) as api:
         answers = await asyncio.gather(*(until_closed(api, sent) for sent, _ in HALVES.values()))
 
     for name, answer in zip(HALVES, answers, strict=True):
@@ -53,7 +53,7 @@ async def test_half_a_request_is_closed_in_time_whichever_half_it_is(tmp_path: P
 
 
 async def test_a_request_that_drips_is_closed_however_often_a_byte_comes(tmp_path: Path) -> None:
-    async with served_api(tmp_path, **SOON) as api:
+    async with served_api(tmp_path, None, **SOON) as api:
         reader, writer = await connect(api)
         writer.write(b"GET /health HTTP/1.1\r\nX-A: ")
         reading = asyncio.create_task(reader.read())
@@ -72,7 +72,7 @@ async def test_an_answer_that_streams_is_not_cut(tmp_path: Path) -> None:
     headers = "".join(f"{name}: {value}\r\n" for name, value in as_user(a_service_token("viewer")).items())
     request = f"GET /api/v1/executions/stream?seconds=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"
 
-    async with served_api(tmp_path, **SOON, LIVE_HEARTBEAT_SECONDS="0.2") as api:
+    async with served_api(tmp_path, None, **SOON, LIVE_HEARTBEAT_SECONDS="0.2") as api:
         answer = await until_closed(api, request.encode())
 
     assert answer.startswith(b"HTTP/1.1 200 ")
@@ -82,7 +82,7 @@ async def test_an_answer_that_streams_is_not_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", ["CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS"])
 async def test_a_connection_too_many_is_told_so_and_its_place_is_free_again(tmp_path: Path, limit: str) -> None:
-    async with served_api(tmp_path, **{limit: "3"}) as api:
+    async with served_api(tmp_path, None, **{limit: "3"}) as api:
         held = [await connect(api) for _ in range(3)]
         refused = await until_closed(api, b"")
         for _, writer in held:
