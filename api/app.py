@@ -24,7 +24,9 @@ from api.executions.actions import (
 )
 from api.executions.listing import list_executions, read_execution
 from api.executions.workflow_routes import workflow_routes
+from api.http.bodies import CheckedRequest
 from api.http.errors import answer_error
+from api.http.head import HeadAsGet
 from api.http.observer import RequestObserver
 from api.http.options import AllowEveryMethod
 from api.http.parameters import refuse_other_types
@@ -121,13 +123,14 @@ def create_app(
         guards=[check_role, refuse_other_types],
         plugins=tracing_plugins(),
         exception_handlers={Exception: answer_error},
+        request_class=CheckedRequest,
         request_max_body_size=MAX_EVENT_BYTES,
         openapi_config=openapi_config(settings.module),
         # The process that starts us says where logs go.
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = RequestObserver(Handshake(app.asgi_handler, settings.server))
+    app.asgi_handler = RequestObserver(HeadAsGet(Handshake(app.asgi_handler, settings.server)))
     return app
 
 

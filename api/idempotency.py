@@ -21,7 +21,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec.structs import replace
 
 from api.access.identity import USER_HEADER, Identity
-from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
+from api.http.bodies import CheckedRequest
+from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, NotJson, Problem
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
-KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge)
+KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge, NotJson)
 
 HOLD = timedelta(seconds=60)
 """A request that has not been answered for so long was lost with its process: the next one of its key runs."""
@@ -72,7 +73,7 @@ class Idempotency(ASGIMiddleware):
         return self  # Litestar copies the routers that it nests; there is one store
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        request: Request[Any, Any, Any] = Request(scope, receive)
+        request = CheckedRequest(scope, receive)
         if HEADER in request.headers and request.method == HttpMethod.POST:
             # Guards come after middleware; who may not make a request may not have its answer either.
             await scope["route_handler"].authorize_connection(request)

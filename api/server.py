@@ -11,14 +11,17 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
+from api.http.errors import ErrorBody, ErrorEnvelope
 from api.live.events import LIVE
 from api.live.hub import Hub
 from api.liveness import expect_process
 from api.mirror import run_mirror
+from blocks.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
 from blocks.ending import ended
 from blocks.metrics.process import observed_process
 from blocks.ports import EventBus, RecordStore
@@ -107,6 +110,8 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
     proxies, live = proxies_of(settings.server), settings.live
     config = uvicorn.Config(
         app,
+        http=bounded_http(_limits(settings.server), _refused),
+        h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,  # the request observer writes that line
         log_config=None,
         log_level="error",  # anyone can make uvicorn warn, by sending nonsense
@@ -134,6 +139,20 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
             await serving
             raise
     logger.info("The API has stopped")
+
+
+def _limits(server: Server) -> Limits:
+    return Limits(
+        connections_max=server.connections_max,
+        connections_per_address=server.connections_per_address,
+        head_seconds=server.head_seconds,
+        body_seconds=server.body_seconds,
+        trusted=proxies_of(server),
+    )
+
+
+def _refused(refusal: Refusal) -> bytes:
+    return msgspec.json.encode(ErrorEnvelope(error=ErrorBody(code=refusal.code, message=refusal.message)))
 
 
 class _Server(SignalFreeServer):

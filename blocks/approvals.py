@@ -8,8 +8,9 @@ from it (its event, the suspended run that goes on) is done at once by whoever d
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from inspect import isawaitable
 
 import msgspec
 
@@ -18,6 +19,7 @@ from blocks.approval_clock import outcome_of_expiry, with_next_look
 from blocks.approval_decisions import AlreadyDecided as AlreadyDecided
 from blocks.approval_decisions import Vote, decided
 from blocks.approval_events import untold
+from blocks.approval_forms import off_loop
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 
 _TRIES = 100
 
-Change = Callable[[ApprovalRecord], ApprovalRecord]
+Change = Callable[[ApprovalRecord], ApprovalRecord | Awaitable[ApprovalRecord]]
 
 
 # --- ask -------------------------------------------------------------------------------------------------------------
@@ -91,9 +93,13 @@ async def record_vote(
     store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
 ) -> Stored[ApprovalRecord]:
     """The vote is on the record, and nothing else has happened. Raises as `decide` does."""
-    return await change(
-        store, tenant_id, approval_id, lambda approval: decided(approval, vote, utc_now()), version=version
-    )
+
+    def make(approval: ApprovalRecord) -> ApprovalRecord | Awaitable[ApprovalRecord]:
+        if approval.form_schema is None:
+            return decided(approval, vote, utc_now())
+        return off_loop(decided, approval, vote, utc_now())
+
+    return await change(store, tenant_id, approval_id, make, version=version)
 
 
 async def change(
@@ -106,7 +112,8 @@ async def change(
     """
     for attempt in range(_TRIES):
         stored = await store.read(tenant_id, ApprovalRecord, approval_id)
-        new = with_next_look(make(stored.record))
+        made = make(stored.record)
+        new = with_next_look(await made if isawaitable(made) else made)
         if version not in (None, stored.record.version):
             raise Stale(f"approval {approval_id} is at version {stored.record.version}, not {version}")
         if new is stored.record:

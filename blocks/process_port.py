@@ -14,6 +14,7 @@ import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from blocks.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
 from blocks.clock import utc_now
 from blocks.ending import CLOSE_SECONDS, ended
 from blocks.metrics.process import observed_process
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 PORTS_TRIED = 10
 """So many processes of a kind find a port each on one machine."""
+
+LIMITS = Limits(connections_max=40, connections_per_address=20, head_seconds=5, body_seconds=5)
+"""Monitoring asks with a few connections; nothing else should."""
 
 _JSON = "application/json"
 
@@ -134,6 +138,8 @@ class SignalFreeServer(uvicorn.Server):
 async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
         port,
+        http=bounded_http(LIMITS, _refused),
+        h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,
         log_config=None,
         log_level="error",  # anyone can make uvicorn warn, by sending nonsense
@@ -141,7 +147,6 @@ async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        limit_concurrency=20,
         timeout_graceful_shutdown=1,
     )
     server = SignalFreeServer(config)
@@ -152,6 +157,10 @@ async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[
         server.should_exit = True
         await asyncio.wait({serving}, timeout=CLOSE_SECONDS)
         await ended(serving)
+
+
+def _refused(refusal: Refusal) -> bytes:
+    return _problem(refusal.status, refusal.message).body
 
 
 async def _starting() -> None:

@@ -19,7 +19,7 @@ from api.approvals.desk import in_hand
 from api.approvals.documents import Approval, DecisionBody, approval_of
 from api.approvals.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
 from api.approvals.requests import ApprovalPath, shown
-from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotThisUser, Problem
+from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotJson, NotThisUser, Problem
 from api.http.records import Bus, Engine, Store, find
 from api.openapi import documented
 from blocks import approvals, signed_links
@@ -54,6 +54,7 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
         Expired,
         LinksDisabled,
         RequestEntityTooLarge,
+        NotJson,
         status=201,
     ),
 )

@@ -28,7 +28,7 @@ from api.idempotency import KEY_ERRORS
 from api.openapi import documented
 from blocks import approvals
 from blocks.approval_decisions import is_overdue
-from blocks.approval_forms import check_schema
+from blocks.approval_forms import check_schema, off_loop
 from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -174,7 +174,7 @@ async def _page(
 async def _check(store: RecordStore, tenant_id: str, data: NewApproval) -> None:
     if not (data.subject or data.opportunity_id):
         raise _invalid("subject", "is required, or opportunityId")
-    if data.form_schema is not None and (problem := check_schema(data.form_schema)):
+    if data.form_schema is not None and (problem := await off_loop(check_schema, data.form_schema)):
         raise _invalid("formSchema", problem)
     if data.expires_at is not None and data.expires_at <= utc_now():
         raise _invalid("expiresAt", "must be in the future")

@@ -189,6 +189,14 @@ class InvalidRequest(Exception):
         self.problem = problem
 
 
+class NotJson(Exception):
+    """The body is in another format, encoding or character set than JSON in UTF-8."""
+
+
+class RequestCutOff(Exception):
+    """The client left before its request was complete; it will hardly read the answer."""
+
+
 class WinningDecision(Document, frozen=True, kw_only=True):
     """The decision that counts, of an approval that was decided before."""
 
@@ -226,6 +234,7 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 
 ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    RequestCutOff: Answer(400, "VALIDATION_ERROR", "The request was cut off"),
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
@@ -281,6 +290,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
     DeadLetterChanged: Answer(412, "PRECONDITION_FAILED", "The dead letter has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
+    NotJson: Answer(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON in UTF-8, not compressed"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     VersionMissing: Answer(428, "PRECONDITION_REQUIRED", "If-Match must say which version is changed"),
     signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),

@@ -36,6 +36,10 @@ class Server(_Section, frozen=True, kw_only=True):
     """Of one tenant, in one process; 0: no limit."""
     trusted_proxies: str
     allowed_origins: str
+    connections_max: AtLeastOne
+    connections_per_address: AtLeastOne
+    head_seconds: Seconds
+    body_seconds: Seconds
 
 
 class Auth(_Section, frozen=True, kw_only=True):

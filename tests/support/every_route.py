@@ -72,7 +72,13 @@ RECORDS: Mapping[str, type[Record]] = {
 A_QUEUE = "a-queue"
 """Whose consumer refused the dead letters."""
 
-OTHER_NAMES = {"job": "propagation", "workflow": "opportunity-analysis", "tenantId": A_TENANT, "token": "no-token"}
+OTHER_NAMES = {
+    "job": "propagation",
+    "workflow": "opportunity-analysis",
+    "tenantId": A_TENANT,
+    "token": "no-token",
+    "path": "x",
+}
 """Path parameters that name something else, each with an example."""
 
 QUERIES = {"GET /workflows": "opportunityId=opportunity-1", "GET /executions/stream": "seconds=0"}
