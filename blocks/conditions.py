@@ -33,9 +33,7 @@ class _Incomparable(Exception):
     """The two values have no common kind in which they could be compared."""
 
 
-def judge_all(
-    conditions: Iterable[Condition], facts: Mapping[str, Any], on_unknown: OnUnknown = "ask"
-) -> Judgement:
+def judge_all(conditions: Iterable[Condition], facts: Mapping[str, Any], on_unknown: OnUnknown = "ask") -> Judgement:
     """False if one definitely does not hold, else None if one cannot be judged; no conditions always hold."""
     judgements = [judge(condition, facts, on_unknown) for condition in conditions]
     if any(one.holds is False for one in judgements):

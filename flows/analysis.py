@@ -99,7 +99,7 @@ class Analysis:
         record = self.stored.record
         nested = record.input.get("data")
         return {
-            "results": {**self.results, **(record.results or {})},
+            "results": self.results or record.results or {},
             "subject": {
                 **record.input,
                 "id": record.subject,
@@ -137,4 +137,3 @@ def rules_in(definition: WorkflowDefinition) -> AnalysisRules:
         approval=definition.approval,
         step_timeouts={name: timedelta(seconds=seconds) for name, seconds in definition.step_timeouts.items()},
     )
-

@@ -217,7 +217,7 @@ class OpportunityEvent(EventData, frozen=True, kw_only=True):
         """All that it carries: what an execution keeps of it."""
         named = msgspec.to_builtins(self)
         named.pop("$received", None)
-        return {**self.received, **named}
+        return {**named, **self.received}
 
 
 class IntegrationOpportunityUpdated(OpportunityEvent, frozen=True, kw_only=True):
