@@ -59,8 +59,8 @@ def rule_problems(rule: ApprovalRule) -> Iterator[Problem]:
         if problem := condition_problem(condition):
             yield f"conditions.{number}.{problem[0]}", problem[1]
             return
-    if problem := _contradiction(rule.conditions or []):
-        yield "conditions", problem
+    if contradiction := _contradiction(rule.conditions or []):
+        yield "conditions", contradiction
 
 
 def condition_problem(condition: Condition) -> Problem | None:

@@ -181,7 +181,7 @@ def _summary(analysis: Analysis, risk: dict[str, Any]) -> str:
 def _context(analysis: Analysis) -> dict[str, Any]:
     """What the person must see, with the reasons why the rule could not be judged."""
     results = analysis.stored.record.results or {}
-    context = {key: results[key] for key in ("risk", "forecast", "recommendations") if key in results}
+    context: dict[str, Any] = {key: results[key] for key in ("risk", "forecast", "recommendations") if key in results}
     reasons = analysis.judgement.reasons
     return {**context, "reasons": list(reasons)} if reasons else context
 

@@ -195,11 +195,14 @@ def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:
     data = _decode(raw, _data_decoder(data_type), at="data")
     if not isinstance(data, OpportunityEvent):
         return data
-    received = _decode(raw, _object_decoder, at="data")
     try:
-        return msgspec.structs.replace(data, received=_storable(received))
+        carried = _storable(_decode(raw, _object_decoder, at="data"))
     except RecursionError:
         raise Rejected(rejections.MALFORMED_JSON, "nested too deep - at `data`") from None
+    named = {field.encode_name for field in msgspec.structs.fields(data_type)}
+    more = {key: value for key, value in carried.items() if key not in named}
+    known = {key: value for key, value in carried.items() if key in named and key != "$received"}
+    return msgspec.structs.replace(msgspec.convert(known, data_type), received=more)
 
 
 def _storable(value: Any) -> Any:

@@ -210,7 +210,7 @@ class OpportunityEvent(EventData, frozen=True, kw_only=True):
     """Base of the events that cause an analysis: what they carry beside the fields named here counts, too."""
 
     received: JsonObject = msgspec.field(default_factory=dict, name="$received")
-    """The whole `data` as it came; set where an event is decoded."""
+    """What `data` carries beside the named fields; set where an event is decoded."""
 
     @property
     def as_input(self) -> JsonObject:
