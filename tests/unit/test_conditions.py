@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.clock import utc_now
-from blocks.condition_rules import condition_problem
+from blocks.condition_rules import condition_problem, rule_problems
 from blocks.conditions import judge, judge_all
 from blocks.contracts.approvals import ApprovalRule, Condition
 from blocks.contracts.envelope import decode_event
@@ -139,3 +139,13 @@ def test_a_condition_that_cannot_be_meant_is_refused(path: str, op: Any, value: 
 @pytest.mark.parametrize("path", ["subject.changes.Region__c", "subject.data.region", "subject.amount"])
 def test_a_field_of_the_tenants_own_is_accepted(path: str) -> None:
     assert condition_problem(Condition(path=path, op="gte", value="2000000")) is None
+
+
+def test_limits_that_contradict_each_other_are_refused() -> None:
+    between = [
+        Condition(path="subject.amount", op="gte", value=5),
+        Condition(path="subject.amount", op="lt", value=5),
+    ]
+
+    assert ["conditions"] == [field for field, _ in rule_problems(ApprovalRule(conditions=between))]
+    assert ["minRiskScore"] == [field for field, _ in rule_problems(ApprovalRule(min_risk_score=80))]
