@@ -16,6 +16,9 @@ OnExpiry = Literal["reject", "approve", "escalate", "fail"]
 OnReject = Literal["fail", "complete"]
 """How an execution ends when a person says no."""
 
+OnUnknown = Literal["ask", "skip"]
+"""What follows from a condition that cannot be judged: a person is asked, or it does not hold."""
+
 ReasonRequired = Literal["never", "on-reject", "always"]
 
 What = Literal[
@@ -95,12 +98,14 @@ Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "exists"]
 
 
 class Condition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. What is missing holds for nothing but `ne`."""
+    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. It may turn out that it cannot be judged."""
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     """Dotted, from `results` (what the steps found) or `subject` (the triggering event, with its `id` and `amount`)."""
     op: Operator
     value: Any = None
+    on_unknown: OnUnknown | None = None
+    """If it cannot be judged; None: as the rule has it."""
 
 
 class EscalationStep(Part, frozen=True, kw_only=True):
@@ -111,13 +116,15 @@ class EscalationStep(Part, frozen=True, kw_only=True):
 
 
 class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A person must approve when the rule is enabled and all its conditions hold."""
+    """A person must approve when the rule is enabled and all its conditions hold, or may hold."""
 
     enabled: bool = False
     min_risk_score: float = 0.8
     min_amount: float = 1_000_000
     conditions: list[Condition] | None = None
     """None: the risk score and the amount reach the two limits above (inclusive)."""
+    on_unknown: OnUnknown = "ask"
+    """If a condition cannot be judged: an amount that no event states, a value of another type."""
     policy: ApprovalPolicy = ApprovalPolicy()
     form_schema: JsonObject | None = None
     due_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None

@@ -15,7 +15,7 @@ import msgspec
 
 from blocks.contracts import rejections
 from blocks.contracts.about import About
-from blocks.contracts.events import CONSUMED, EventData, Moment
+from blocks.contracts.events import CONSUMED, EventData, Moment, OpportunityEvent
 from blocks.contracts.rejections import Rejected
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -147,7 +147,7 @@ def decode_event(
         tenant_id=_tenant(envelope),
         timestamp=_aware(envelope.timestamp or received_at),
         source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
-        data=_decode(envelope.data, _data_decoder(data_type), at="data"),
+        data=_typed(envelope.data, data_type),
         metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
     )
 
@@ -190,6 +190,33 @@ def _decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str
         raise Rejected(rejections.MALFORMED_JSON, str(error) or type(error).__name__) from None
 
 
+def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:
+    """The data; of an opportunity event with all that it carries, as a rule may look at any of it."""
+    data = _decode(raw, _data_decoder(data_type), at="data")
+    if not isinstance(data, OpportunityEvent):
+        return data
+    try:
+        carried = _storable(_decode(raw, _object_decoder, at="data"))
+    except RecursionError:
+        raise Rejected(rejections.MALFORMED_JSON, "nested too deep - at `data`") from None
+    named = {field.encode_name for field in msgspec.structs.fields(data_type)}
+    more = {key: value for key, value in carried.items() if key not in named}
+    known = {key: value for key, value in carried.items() if key in named and key != "$received"}
+    return msgspec.structs.replace(msgspec.convert(known, data_type), received=more)
+
+
+def _storable(value: Any) -> Any:
+    """Integers beyond 64 bits are kept as text: JSON encoders refuse them."""
+    match value:
+        case dict():
+            return {key: _storable(one) for key, one in value.items()}
+        case list():
+            return [_storable(one) for one in value]
+        case int() if value.bit_length() > 63:
+            return str(value) if value.bit_length() <= 4096 else "a number of more than 1,000 digits"
+    return value
+
+
 def _tenant(envelope: _IncomingEnvelope) -> str:
     stated = envelope.tenant_id or _decode(envelope.data, _data_tenant_decoder, at="data").tenant_id
     if not stated:
@@ -212,6 +239,7 @@ def _aware(moment: datetime) -> datetime:
 
 _encoder = msgspec.json.Encoder()
 _incoming_decoder = msgspec.json.Decoder(_IncomingEnvelope)
+_object_decoder = msgspec.json.Decoder(dict[str, Any])
 _data_tenant_decoder = msgspec.json.Decoder(_DataTenant)
 _data_decoders: dict[type[EventData], msgspec.json.Decoder[EventData]] = {}
 

@@ -189,6 +189,8 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
     opportunity_id: Id
     risk_score: float
     amount: float
+    """Always a number, as consumers expect; 0 where `amount_known` is false."""
+    amount_known: bool = True
     requested_at: Moment | None = None
     tenant_id: str | None = None
     owner_id: str | None = None
@@ -204,7 +206,21 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
 # --- consumed --------------------------------------------------------------------------------------------------------
 
 
-class IntegrationOpportunityUpdated(EventData, frozen=True, kw_only=True):
+class OpportunityEvent(EventData, frozen=True, kw_only=True):
+    """Base of the events that cause an analysis: what they carry beside the fields named here counts, too."""
+
+    received: JsonObject = msgspec.field(default_factory=dict, name="$received")
+    """What `data` carries beside the named fields; set where an event is decoded."""
+
+    @property
+    def as_input(self) -> JsonObject:
+        """All that it carries: what an execution keeps of it."""
+        named = msgspec.to_builtins(self)
+        named.pop("$received", None)
+        return {**named, **self.received}
+
+
+class IntegrationOpportunityUpdated(OpportunityEvent, frozen=True, kw_only=True):
     """integration-manager saw an opportunity change in the CRM."""
 
     event_type: ClassVar[str] = "integration.opportunity.updated"
@@ -213,11 +229,12 @@ class IntegrationOpportunityUpdated(EventData, frozen=True, kw_only=True):
     integration_id: str | None = None
     sync_task_id: str | None = None
     correlation_id: str | None = None
-    changes: JsonObject | None = None
+    changes: JsonObject | list[Any] | None = None
+    """Field to value, field to `{old, new}`, or a list of `{field, old, new}`."""
     metadata: JsonObject | None = None
 
 
-class ShardUpdated(EventData, frozen=True, kw_only=True):
+class ShardUpdated(OpportunityEvent, frozen=True, kw_only=True):
     """shard-manager changed a shard; it concerns us when its type is an opportunity."""
 
     event_type: ClassVar[str] = "shard.updated"

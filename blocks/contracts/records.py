@@ -157,7 +157,9 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     opportunity_id: str
     risk_score: float
     amount: float
+    """0 where it is not known."""
     requested_at: datetime
+    amount_known: bool = True
     status: ApprovalStatus = "pending"
     execution_id: str | None = None
     retry: int = 0
