@@ -17,12 +17,12 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.moments import Moment
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Comment = Annotated[str, msgspec.Meta(max_length=4000)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ApprovalSummary(Document, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from blocks.contracts.events import JsonObject
+from blocks.contracts.normalised import Normalised
 
 Outcome = Literal["approved", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("approved", "rejected")
@@ -34,7 +35,7 @@ What = Literal[
 ]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Part(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Base of what a record contains."""
 
 
@@ -62,7 +63,7 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
 class Escalation(Part, frozen=True, kw_only=True):
     """From this moment on, these people may decide, too."""
 
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    at: datetime
     approvers: Approvers
 
 

@@ -23,6 +23,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.normalised import Normalised
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
 CONTAINERS = (
@@ -35,7 +36,7 @@ CONTAINERS = (
 )
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
+class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
     """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
 
     container: ClassVar[str]
@@ -47,7 +48,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fiel
     created_at: datetime
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
     """An event that caused an execution, or was absorbed by it while it was pending."""
 
     event_id: str
@@ -61,7 +62,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The span that it came from, in W3C's words, if it says."""
 
 
-class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
     """How an execution had ended before it was retried."""
 
     status: ExecutionStatus
@@ -290,7 +291,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     flow_run_ids: list[str] = []
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
     """The mirror's last look for one kind of drift."""
 
     at: datetime
