@@ -76,6 +76,17 @@ class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
     flow_run_id: str | None = None
 
 
+class RefusedAnswer(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """An answer to one of its steps that could not be accepted, and lies among the dead letters."""
+
+    step: str
+    code: str
+    reason: str
+    event_id: str
+    dead_letter_id: str
+    at: datetime
+
+
 class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
 
@@ -83,6 +94,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     workflow: str
     subject: str
+    """A UUID in lower case, whatever the case it came in, so that all that is about it matches."""
     status: ExecutionStatus
     triggers: list[Trigger]
     trigger_ids: list[str]
@@ -110,6 +122,15 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One for each time that it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
     """The execution that somebody wanted to have run anew."""
+    refused_answers: list[RefusedAnswer] = []
+    """Of the present try; the newest, oldest first."""
+    subject_as_sent: str | None = None
+    """Its subject as the event spelled it, if that is not how `subject` does."""
+
+    @property
+    def subject_on_wire(self) -> str:
+        """As services know it: an id of theirs goes back to them as it came."""
+        return self.subject_as_sent or self.subject
 
     @property
     def retries(self) -> int:

@@ -19,6 +19,11 @@ def matching_id(value: str) -> str:
     return canonical_uuid(value) or value
 
 
+def spellings(value: str) -> tuple[str, ...]:
+    """How an id of another system may be spelled in records that keep it as it came."""
+    return tuple({value, value.lower(), value.upper()}) if canonical_uuid(value) else (value,)
+
+
 def required_uuid(value: str) -> str:
     """The UUID in lower case; an empty text stays one. Raises `ValueError` for anything else."""
     canonical = canonical_uuid(value)
