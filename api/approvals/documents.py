@@ -18,6 +18,7 @@ from blocks.contracts.approvals import (
 )
 from blocks.contracts.events import JsonObject
 from blocks.contracts.moments import Moment
+from blocks.contracts.normalised import OUR_ID
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 
@@ -89,7 +90,7 @@ class NewApproval(Document, frozen=True, kw_only=True):
 
     subject: Text | None = None
     opportunity_id: Text | None = None
-    execution_id: Text | None = None
+    execution_id: Annotated[Text, OUR_ID] | None = None
     """An open execution, which then waits for it."""
     workflow: Text | None = None
     gate: Text | None = None

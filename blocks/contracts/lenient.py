@@ -7,8 +7,8 @@
 | a number | its text, in JSON's own grammar (not `NaN`, `0,4`, blanks or an empty text) |
 | a moment | ISO 8601 in other spellings: no seconds, `+0000`, no hyphens |
 
-Nothing else: `"true"` is no boolean, one thing is no list, a number no moment. The strict decoder goes first, so what is
-spelled as documented costs nothing more.
+Nothing else: `"true"` is no boolean, one thing is no list, a number no moment. The strict decoder goes first, so
+what is spelled as documented costs nothing more.
 """
 
 import re

@@ -28,22 +28,23 @@ class Normalised(msgspec.Struct, frozen=True):
     """
 
     def __post_init__(self) -> None:
-        for name, read in _readings(type(self)):
+        for name, on_wire, read in _readings(type(self)):
             value = getattr(self, name)
             if value is None or value is msgspec.UNSET:
                 continue
             try:
                 normal = read(value)
             except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+                raise ValueError(f"{on_wire}: {error}") from None
             if normal is not value:
                 msgspec.structs.force_setattr(self, name, normal)
 
 
 @cache
-def _readings(kind: type[Normalised]) -> tuple[tuple[str, Read], ...]:
-    fields = ((field.name, reading(field.type)) for field in msgspec.structs.fields(kind))
-    return tuple((name, read) for name, read in fields if read)
+def _readings(kind: type[Normalised]) -> tuple[tuple[str, str, Read], ...]:
+    """Of the fields that are normalised: their names, here and on the wire, and how."""
+    fields = ((field.name, field.encode_name, reading(field.type)) for field in msgspec.structs.fields(kind))
+    return tuple((name, on_wire, read) for name, on_wire, read in fields if read)
 
 
 def reading(kind: Any) -> Read | None:

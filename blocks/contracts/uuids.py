@@ -8,6 +8,8 @@ import re
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
+_UUID_IN_BYTES = re.compile(rb"(?<=/)" + _UUID.pattern.encode() + rb"(?=/|$)")
+
 
 def canonical_uuid(value: str) -> str | None:
     """The UUID in lower case with hyphens, or None if it is none: one spelling, one tenant."""
@@ -21,7 +23,12 @@ def matching_id(value: str) -> str:
 
 def spellings(value: str) -> tuple[str, ...]:
     """How an id of another system may be spelled in records that keep it as it came."""
-    return tuple({value, value.lower(), value.upper()}) if canonical_uuid(value) else (value,)
+    return tuple(sorted({value, value.lower(), value.upper()})) if canonical_uuid(value) else (value,)
+
+
+def in_lower_case(path: bytes) -> bytes:
+    """The path with every UUID in it in lower case, and all else as it is."""
+    return _UUID_IN_BYTES.sub(lambda found: found[0].lower(), path)
 
 
 def required_uuid(value: str) -> str:

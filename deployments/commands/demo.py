@@ -2,7 +2,7 @@
 
 import click
 
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import uuid
 
 
 @click.command()

@@ -3,7 +3,7 @@
 import click
 
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import uuid
 
 ROLES = ["viewer", "operator", "approver", "admin"]
 
