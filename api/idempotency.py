@@ -26,6 +26,7 @@ from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, NotJs
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
+from blocks.contracts.uuids import in_lower_case
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.queries import every, tenants
 
@@ -137,7 +138,7 @@ async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
     # Nobody gets the answer to somebody else's decision.
     who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
-    said = (*who, request.scope["raw_path"], request.scope["query_string"], await request.body())
+    said = (*who, in_lower_case(request.scope["raw_path"]), request.scope["query_string"], await request.body())
     return IdempotencyRecord(
         id=ids.idempotency_id(tenant_id, route, key),
         tenant_id=tenant_id,

@@ -1,7 +1,7 @@
 """The audit log for a person at a terminal."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
@@ -21,7 +21,7 @@ async def query_entries(
     where = {
         **named,
         **({"targets": Contains(target)} if target else {}),
-        "created_at": Between(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC)),
+        "created_at": Between(since=since, until=until),
     }
     async with open_store(load_settings()) as store:
         page = await store.query(tenant_id, AuditEntry, where, limit=limit)

@@ -1,13 +1,13 @@
 """Executions for a person at a terminal: a table of many, a page of one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
 
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
-from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
 from blocks.ports import Between, NotFound
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -46,7 +46,7 @@ async def query_executions(
     until: datetime | None = None,
 ) -> list[ExecutionRecord]:
     """The newest that match; the moments are in UTC."""
-    created = Between(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC))
+    created = Between(since=since, until=until)
     async with open_store(load_settings()) as store:
         page = await store.query(tenant_id, ExecutionRecord, {**where, "created_at": created}, limit=limit)
     return [stored.record for stored in page.items]
@@ -129,8 +129,13 @@ def _facts(execution: ExecutionRecord) -> PlainTable:
         "missing": ", ".join(execution.missing_steps),
         "failed step": execution.failed_step,
         "error": execution.error and f"{execution.error} ({execution.error_code})",
+        "refused answers": text_of_lines(map(_refused, execution.refused_answers)),
     }
     return facts_of(facts)
+
+
+def _refused(answer: RefusedAnswer) -> str:
+    return f"{answer.step} {answer.code}: {answer.reason} (dead letter {answer.dead_letter_id})"
 
 
 def _definition(version: int | None) -> str | None:

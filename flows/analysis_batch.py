@@ -132,7 +132,7 @@ class AnalysisBatch:
     async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord | None:
         """None if another run has taken it over: then this one lets it go."""
         try:
-            await newest(self._runtime.store, analysis.stored)
+            analysis.stored = await newest(self._runtime.store, analysis.stored)
         except Stale:
             self.forget(analysis.id)
             return None
@@ -141,7 +141,7 @@ class AnalysisBatch:
             self._runtime.store,
             analysis.stored.record,
             step.name,
-            error=f"{step.name} was not answered within {seconds:g} s",
+            error=f"{step.name} was not answered within {seconds:g} s{_refused(step, analysis.stored.record)}",
             error_code=rejections.STEP_TIMEOUT,
         )
 
@@ -194,7 +194,8 @@ class AnalysisBatch:
             log.exception("execution %s cannot be concluded", analysis.id)
             with suppress(Stale, InvalidTransition):
                 said = f"{type(error).__name__}: {error}"
-                return await executions.fail(self._runtime.store, analysis.stored, rejections.RUN_FAILED, said)
+                stored = await newest(self._runtime.store, analysis.stored)
+                return await executions.fail(self._runtime.store, stored, rejections.RUN_FAILED, said)
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
@@ -222,6 +223,15 @@ class AnalysisBatch:
         await self._runtime.bus.publish(*(to_message(event) for event in events))
 
 
+def _refused(step: AnalysisStep, execution: ExecutionRecord) -> str:
+    """What is known of answers that came and did not count."""
+    refused = [answer for answer in execution.refused_answers if answer.step == step.name]
+    if not refused:
+        return ""
+    answers = "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
+    return f"; {answers}: {refused[-1].code}: {refused[-1].reason}"
+
+
 def _started(execution: ExecutionRecord) -> Event[EventData]:
     started_at = execution.started_at or execution.updated_at
     return Event(
@@ -231,7 +241,7 @@ def _started(execution: ExecutionRecord) -> Event[EventData]:
         traceparent=str(traces.of_execution(execution)),
         about=About.execution(execution),
         data=OpportunityAnalysisStarted(
-            workflow_id=execution.id, opportunity_id=execution.subject, timestamp=started_at
+            workflow_id=execution.id, opportunity_id=execution.subject_on_wire, timestamp=started_at
         ),
     )
 
@@ -245,7 +255,7 @@ def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]
         about=About.execution(execution),
         data=step.request(
             workflow_id=execution.id,
-            opportunity_id=execution.subject,
+            opportunity_id=execution.subject_on_wire,
             step_id=ids.step_id(execution.id, step.name),
             tenant_id=execution.tenant_id,
         ),

@@ -131,7 +131,7 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
         id=ids.approval_id(record.id, GATE, record.retries),
         tenant_id=record.tenant_id,
         created_at=now,
-        opportunity_id=record.subject,
+        opportunity_id=record.subject_on_wire,
         subject=record.subject,
         risk_score=float(risk.get("riskScore") or 0),
         amount=0.0 if isinstance(analysis.amount, Unknown) else float(analysis.amount),

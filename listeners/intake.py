@@ -78,7 +78,7 @@ class Intake:
         log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
         fault_points.reached("before-record")
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
-        async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):
+        async with self._locks.setdefault((event.tenant_id, execution.subject), asyncio.Lock()):
             outcome = await self._open(execution, trigger)
         fault_points.reached("after-record")
         if outcome == "created":

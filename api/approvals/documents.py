@@ -17,12 +17,13 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.moments import Moment
+from blocks.contracts.normalised import OUR_ID
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Comment = Annotated[str, msgspec.Meta(max_length=4000)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ApprovalSummary(Document, frozen=True, kw_only=True):
@@ -89,7 +90,7 @@ class NewApproval(Document, frozen=True, kw_only=True):
 
     subject: Text | None = None
     opportunity_id: Text | None = None
-    execution_id: Text | None = None
+    execution_id: Annotated[Text, OUR_ID] | None = None
     """An open execution, which then waits for it."""
     workflow: Text | None = None
     gate: Text | None = None

@@ -33,6 +33,7 @@ from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import ApprovalStatus
+from blocks.contracts.uuids import spellings
 from blocks.ports import NotFound, RecordStore, Stored, Unavailable
 from blocks.tenant_directory import enter_in_directory
 
@@ -66,7 +67,7 @@ async def list_approvals(
 
     With `overdue` or `mine`, a page may hold fewer than `limit` although there are more.
     """
-    filters = {"workflow": workflow, "subject": subject}
+    filters = {"workflow": workflow, "subject": subject and spellings(subject)}
     where = {name: value for name, value in filters.items() if value is not None}
     counts = await _counts(store, tenant_id, where) if continuation is None else None
     where |= {"status": status} if status else {"status": "pending"} if overdue or mine else {}

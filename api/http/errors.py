@@ -397,7 +397,10 @@ def _problems(error: Exception) -> list[Problem]:
 def _problem(found: Mapping[str, str]) -> Problem:
     # Litestar names the argument of the function; on the wire it is in camelCase.
     field = re.sub(r"_(\w)", lambda match: match[1].upper(), found.get("key", "")) or None
-    return Problem(field=field, message=found["message"].replace("`", ""), source=found.get("source"))
+    message = found["message"].replace("`", "")
+    if normalised := re.fullmatch(r"(\w+): (.+)", message, re.DOTALL):  # a Struct names the field of its own
+        field, message = normalised[1], normalised[2]
+    return Problem(field=field, message=message, source=found.get("source"))
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from blocks.contracts.events import JsonObject
+from blocks.contracts.normalised import Normalised
 
 Outcome = Literal["approved", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("approved", "rejected")
@@ -37,7 +38,7 @@ What = Literal[
 ]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Part(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Base of what a record contains."""
 
 
@@ -65,7 +66,7 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
 class Escalation(Part, frozen=True, kw_only=True):
     """From this moment on, these people may decide, too."""
 
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    at: datetime
     approvers: Approvers
 
 

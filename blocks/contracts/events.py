@@ -5,26 +5,32 @@ input: services may add fields without asking us.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from blocks.contracts.moments import Moment
+from blocks.contracts.normalised import OUR_ID, Normalised
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-"""An id of somebody else's: usually a UUID, passed through unchanged whatever it is."""
+"""An id of somebody else's: usually a UUID, passed through unchanged whatever it is (compare by `matching_id`)."""
 
 Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 """An id of ours: always a UUID."""
 
+OurId = Annotated[str, OUR_ID]
+"""An id of ours that comes back to us: a UUID in any case, in lower case from here on."""
+
+RiskScore = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""From 0 to 1, as the platform documents; rules compare with it, so 85 is refused and not taken for 0.85."""
+
 SubjectId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"format": "uuid"})]
 """An opportunity's id. The platform documents a UUID; one that is none is still passed through unchanged."""
-
-Moment = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 JsonObject = dict[str, Any]
 
 
-class EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class EventData(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Base of all event data; `event_type` is also the routing key."""
 
     event_type: ClassVar[str]
@@ -192,13 +198,13 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
     """Always a number, as consumers expect; 0 where `amount_known` is false."""
     amount_known: bool = True
     requested_at: Moment | None = None
-    tenant_id: str | None = None
+    tenant_id: OurId | None = None
     owner_id: str | None = None
     approver_id: str | None = None
     recipient_id: str | None = None
     correlation_id: str | None = None
     approval_url: str | None = None
-    approval_id: str | None = None
+    approval_id: OurId | None = None
     """Of a request of ours: where to decide."""
     evaluation_id: str | None = None
 
@@ -248,19 +254,19 @@ class ShardUpdated(OpportunityEvent, frozen=True, kw_only=True):
 
 class RiskEvaluationCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "risk.evaluation.completed"
-    risk_score: float
+    risk_score: RiskScore
     evaluation_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     detected_risks: list[Any] = []
 
 
 class RiskScoringCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "risk.scoring.completed"
-    ml_risk_score: float
+    ml_risk_score: RiskScore
     scoring_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     model_id: str | None = None
     confidence: float | None = None
 
@@ -270,7 +276,7 @@ class ForecastCompleted(EventData, frozen=True, kw_only=True):
     revenue_forecast: Any = None
     forecast_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     confidence: float | None = None
 
 
@@ -278,7 +284,7 @@ class RecommendationGenerationCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "recommendation.generation.completed"
     recommendation_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     recommendations: list[Any] = []
 
 
@@ -286,7 +292,7 @@ class StepFailure(EventData, frozen=True, kw_only=True):
     """What the failure events have in common; they usually come without a `workflowId`."""
 
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     error: str | None = None
 
 

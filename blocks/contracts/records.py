@@ -23,6 +23,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.normalised import Normalised
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
 CONTAINERS = (
@@ -35,7 +36,7 @@ CONTAINERS = (
 )
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
+class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
     """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
 
     container: ClassVar[str]
@@ -47,7 +48,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fiel
     created_at: datetime
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
     """An event that caused an execution, or was absorbed by it while it was pending."""
 
     event_id: str
@@ -61,7 +62,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The span that it came from, in W3C's words, if it says."""
 
 
-class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
     """How an execution had ended before it was retried."""
 
     status: ExecutionStatus
@@ -75,6 +76,17 @@ class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     flow_run_id: str | None = None
 
 
+class RefusedAnswer(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """An answer to one of its steps that could not be accepted, and lies among the dead letters."""
+
+    step: str
+    code: str
+    reason: str
+    event_id: str
+    dead_letter_id: str
+    at: datetime
+
+
 class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
 
@@ -82,6 +94,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     workflow: str
     subject: str
+    """A UUID in lower case, whatever the case it came in, so that all that is about it matches."""
     status: ExecutionStatus
     triggers: list[Trigger]
     trigger_ids: list[str]
@@ -109,6 +122,15 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One for each time that it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
     """The execution that somebody wanted to have run anew."""
+    refused_answers: list[RefusedAnswer] = []
+    """Of the present try; the newest, oldest first."""
+    subject_as_sent: str | None = None
+    """Its subject as the event spelled it, if that is not how `subject` does."""
+
+    @property
+    def subject_on_wire(self) -> str:
+        """As services know it: an id of theirs goes back to them as it came."""
+        return self.subject_as_sent or self.subject
 
     @property
     def retries(self) -> int:
@@ -292,7 +314,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     flow_run_ids: list[str] = []
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
     """The mirror's last look for one kind of drift."""
 
     at: datetime

@@ -5,6 +5,7 @@ import click
 from blocks.plain_text import plain
 from deployments.commands.arguments import Limited
 from deployments.commands.executions import tenant_option
+from deployments.commands.parameters import any_id
 
 STATUSES = ["pending", "approved", "rejected", "expired", "cancelled"]
 
@@ -52,7 +53,7 @@ def list_approvals(tenant: str, status: str, limit: int, as_json: bool) -> None:
 
 
 @approvals.command("show")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="The record as JSON.")
 def show_approval(id: str, tenant: str, as_json: bool) -> None:
@@ -70,7 +71,7 @@ def show_approval(id: str, tenant: str, as_json: bool) -> None:
 
 
 @approvals.command("approve")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 @role_option
@@ -88,7 +89,7 @@ def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: st
 
 
 @approvals.command("reject")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 @role_option

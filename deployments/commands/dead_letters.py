@@ -8,7 +8,7 @@ import click
 from blocks.plain_text import plain
 from deployments.commands.actor import as_option
 from deployments.commands.arguments import Finite, Limited
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import any_id, uuid
 
 if TYPE_CHECKING:
     from deployments.dead_letter_records import Wanted
@@ -84,7 +84,7 @@ def list_letters(status: str, limit: int, as_json: bool, **given: Any) -> None:
 
 
 @dead_letters.command("show")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option("--body", "body_only", is_flag=True, help="Nothing but the body, byte by byte.")
 @click.option("--json", "as_json", is_flag=True, help="The letter and its body as JSON.")
@@ -105,7 +105,7 @@ def show(id: str, tenant: str | None, body_only: bool, as_json: bool) -> None:
 
 
 @dead_letters.command("edit")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option(
     "--file", "file", type=click.File("rb"), help="The event as JSON; - is standard input.  [default: $EDITOR]"
@@ -131,7 +131,7 @@ def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
 
 
 @dead_letters.command("replay")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, type=any_id)
 @filters
 @all_option
 @click.option(
@@ -167,7 +167,7 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str
 
 
 @dead_letters.command("discard")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, type=any_id)
 @filters
 @all_option
 @click.option(

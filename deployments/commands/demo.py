@@ -3,7 +3,7 @@
 import click
 
 from deployments.commands.arguments import Finite
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import uuid
 
 
 @click.command()

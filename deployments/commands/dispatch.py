@@ -4,7 +4,7 @@ import click
 
 from deployments.commands.actor import as_option
 from deployments.commands.arguments import Finite
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import uuid
 
 tenant_option = click.option("--tenant", type=uuid, help="Whose share; without it, the default for all others.")
 

@@ -7,18 +7,10 @@ import click
 from blocks.plain_text import plain
 from deployments.commands.actor import as_option
 from deployments.commands.arguments import Limited
+from deployments.commands.parameters import any_id, moment
+from deployments.commands.parameters import uuid as uuid
 
 STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
-
-
-def uuid(value: str) -> str:
-    """An option's value as the one spelling of a UUID that records use."""
-    from blocks.contracts.envelope import canonical_uuid
-
-    canonical = canonical_uuid(value)
-    if canonical is None:
-        raise click.BadParameter(f"{value!r} is not a UUID.")
-    return canonical
 
 
 tenant_option = click.option(
@@ -46,9 +38,9 @@ def executions() -> None:
 @tenant_option
 @click.option("--workflow", help="Only of this workflow, e.g. opportunity-analysis.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only in this status.")
-@click.option("--subject", help="Only about this subject, e.g. an opportunity id.")
-@click.option("--since", type=click.DateTime(), help="Only those created then or later (UTC).")
-@click.option("--until", type=click.DateTime(), help="Only those created before that (UTC).")
+@click.option("--subject", type=any_id, help="Only about this subject, e.g. an opportunity id.")
+@click.option("--since", type=moment, help="Only those created then or later (UTC).")
+@click.option("--until", type=moment, help="Only those created before that (UTC).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
 def list_executions(
@@ -71,16 +63,17 @@ def list_executions(
     """
     import asyncio
 
+    from blocks.contracts.uuids import spellings
     from deployments.execution_records import print_executions, query_executions
 
-    where = {"workflow": workflow, "status": status, "subject": subject}
+    where = {"workflow": workflow, "status": status, "subject": subject and spellings(subject)}
     wanted = {name: value for name, value in where.items() if value}
     found = asyncio.run(query_executions(tenant, wanted, limit, since=since, until=until))
     print_executions(found, as_json=as_json)
 
 
 @executions.command("show")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="The record and its steps as JSON.")
 def show_execution(id: str, tenant: str, as_json: bool) -> None:
@@ -134,7 +127,7 @@ def start_execution(
 
 
 @executions.command("cancel")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option(
     "--reason",
@@ -161,7 +154,7 @@ def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
 
 
 @executions.command("retry")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 def retry_execution(id: str, tenant: str, actor: str) -> None:
@@ -181,7 +174,7 @@ def retry_execution(id: str, tenant: str, actor: str) -> None:
 
 
 @executions.command("rerun")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 def rerun_execution(id: str, tenant: str, actor: str) -> None:

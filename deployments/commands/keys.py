@@ -4,7 +4,7 @@ import click
 
 from blocks.plain_text import plain
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import uuid
 
 ROLES = ["viewer", "operator", "approver", "admin"]
 

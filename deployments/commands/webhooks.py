@@ -3,7 +3,7 @@
 import click
 
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import any_id, uuid
 
 EVENT_TYPES = [
     "hitl.approval.requested",
@@ -82,7 +82,7 @@ def add(url: str, tenant: str, events: tuple[str, ...], actor: str) -> None:
 
 
 @webhooks.command("remove")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 def remove(id: str, tenant: str, actor: str) -> None:
@@ -101,7 +101,7 @@ def remove(id: str, tenant: str, actor: str) -> None:
 
 
 @webhooks.command("test")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 def test(id: str, tenant: str) -> None:
     """Send one signed event of type `webhook.test`, and tell what the receiver answered.

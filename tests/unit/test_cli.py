@@ -195,7 +195,7 @@ def test_the_traceback_is_shown_when_asked_for(orchestrator: Cli) -> None:
         ("[]", "an array"),
         (json.dumps({"tenantId": A_TENANT, "data": {}}), "`type`"),
         (json.dumps(an_event(data={})), "`opportunityId`"),
-        (json.dumps(an_event(data={"opportunityId": 7})), "opportunityId"),
+        (json.dumps(an_event(data={"opportunityId": 7.5})), "opportunityId"),
         (json.dumps(an_event(tenantId=None)), "tenantId"),
         (json.dumps(an_event(tenantId="acme")), "tenantId"),
         (json.dumps(an_event(version="9")), "version"),
