@@ -17,14 +17,10 @@ class StepWait:
     """
 
     def __init__(self, step: AnalysisStep, analyses: Iterable[Analysis]) -> None:
-        self._lacking = {
-            analysis.id: analysis for analysis in analyses if analysis.waits_for(step)
-        }
+        self._lacking = {analysis.id: analysis for analysis in analyses if analysis.waits_for(step)}
         self._inbox = Inbox[StepRecord]()
         self._in_hand: dict[str, StepRecord] = {}
-        self._deadlines = [
-            (analysis.deadline_of(step), analysis.id) for analysis in self._lacking.values()
-        ]
+        self._deadlines = [(analysis.deadline_of(step), analysis.id) for analysis in self._lacking.values()]
         heapq.heapify(self._deadlines)
 
     def __bool__(self) -> bool:
