@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from time import monotonic
 
 from blocks import executions, fault_points, log_context
@@ -47,6 +48,7 @@ class AnalysisBatch:
         self._undecided = {analysis.id for analysis in analyses if analysis.verdict == "undecided"}
         self._decided = Inbox[Analysis]()
         self._unasked = {step.name for step in ANALYSIS_STEPS}
+        self._taken_up = utc_now()
         self.has_asked = asyncio.Event()
         """Set once all requests of all executions are out."""
 
@@ -73,6 +75,15 @@ class AnalysisBatch:
         """Nothing more is done for this execution: it has ended, or another run has it."""
         self._let_go([self._analyses[execution_id]])
         self._decided.put()
+
+    def overdue(self, margin: timedelta) -> list[str]:
+        """Ids of executions that have not ended so long after the deadline of their slowest step."""
+        return [
+            analysis.id
+            for analysis in self._open.values()
+            if max(analysis.deadline_of(step) for step in ANALYSIS_STEPS) + margin < utc_now()
+            and self._taken_up + margin < utc_now()
+        ]
 
     async def start(self) -> None:
         """The started events are out, and answers that came before anyone waited for them are in hand."""
