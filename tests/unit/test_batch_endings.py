@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from blocks.clock import utc_now
@@ -56,6 +56,11 @@ LACKING_ONE_EACH = [
 fates = st.fixed_dictionaries(
     {name: st.sampled_from(["answered", "failed", "missing", "early", "without a signal", "twice"]) for name in STEPS}
 )
+PATIENT: dict[str, Any] = {
+    "suppress_health_check": [HealthCheck.too_slow],
+    # Each try runs a batch to its end: to look for a smaller example would take minutes.
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
+}
 batches = st.lists(fates, min_size=1, max_size=12)
 
 
@@ -184,7 +189,7 @@ async def three_are_missing(batch: AnalysisBatch) -> bool:
 
 @example([*LACKING_ONE_EACH, ANSWERED])
 @given(batches)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True, **PATIENT)
 def test_whatever_is_missing_every_execution_of_a_run_ends_as_its_own_answers_say(
     fates: list[Fates],
 ) -> None:
@@ -193,7 +198,7 @@ def test_whatever_is_missing_every_execution_of_a_run_ends_as_its_own_answers_sa
 
 @pytest.mark.slow
 @given(st.lists(fates, min_size=1, max_size=60))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, **PATIENT)
 def test_so_it_is_in_many_larger_runs(fates: list[Fates]) -> None:
     asyncio.run(every_execution_ends(fates))
 
@@ -201,7 +206,7 @@ def test_so_it_is_in_many_larger_runs(fates: list[Fates]) -> None:
 async def every_execution_ends(fates: Sequence[Fates]) -> None:
     async with a_scene() as scene, ledger_of(scene.world.bus, "endings") as ledger:
         # The deadlines differ, as those of executions under several definitions do.
-        batch, executions = await a_batch(scene, len(fates), lambda number: timedelta(seconds=0.2 + 0.1 * (number % 3)))
+        batch, executions = await a_batch(scene, len(fates), lambda number: (1 + number % 3) * TIMEOUT)
         known = [
             await settle(scene, executions[number], name, fate)
             for number, steps in enumerate(fates)

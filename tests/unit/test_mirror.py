@@ -21,7 +21,7 @@ from api.mirror.vanished_runs import VanishedRuns
 from api.mirror.workers import Workers
 from blocks import executions, signals
 from blocks.contracts import ids
-from blocks.contracts.definitions import WantedDefinition
+from blocks.contracts.definitions import WantedDefinition, WantedStep
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, TenantShare
 from blocks.definitions import set_definition
 from blocks.dispatch_policy import change_policy, with_share
@@ -397,9 +397,10 @@ async def test_one_that_has_its_time_yet_is_not_overdue(scene: Scene, changes: d
 
 
 async def test_the_longest_step_of_the_definition_that_it_keeps_makes_the_deadline(scene: Scene) -> None:
-    wanted = WantedDefinition(critical_steps=["forecast"], step_timeout_seconds=60, step_timeouts={"forecast": 3000})
+    slow_forecast = WantedStep(timeout_seconds=3000)
+    wanted = WantedDefinition(step_timeout_seconds=60, steps={"forecast": slow_forecast})
     kept = await set_definition(scene.parts.store, A_TENANT, scene.parts.settings, wanted)
-    quick = WantedDefinition(critical_steps=["forecast"], step_timeout_seconds=60)
+    quick = WantedDefinition(step_timeout_seconds=60)
     await set_definition(scene.parts.store, A_TENANT, scene.parts.settings, quick)
     slow = await scene.given(**overdue_since(310) | {"definition_version": kept.version})
     fast = await scene.given(**overdue_since(310) | {"definition_version": kept.version + 1})
