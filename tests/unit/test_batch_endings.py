@@ -135,7 +135,8 @@ async def settle(scene: Scene, execution: ExecutionRecord, step: str, fate: Fate
 
 
 async def now(scene: Scene, execution: ExecutionRecord) -> ExecutionRecord:
-    return (await scene.store.read(A_TENANT, ExecutionRecord, execution.id)).record
+    stored: Stored[ExecutionRecord] = await scene.store.read(A_TENANT, ExecutionRecord, execution.id)
+    return stored.record
 
 
 def judge(ended: ExecutionRecord, fates: Fates) -> None:
