@@ -114,6 +114,10 @@ class Prefect(_Section, frozen=True, kw_only=True):
 
 class Analysis(_Section, frozen=True, kw_only=True):
     step_timeout_seconds: Seconds
+    overdue_after_seconds: Seconds
+    """Past its deadline: an execution that still runs then is reported."""
+    end_overdue_after_seconds: Seconds
+    """Past its deadline: the mirror ends it then."""
 
 
 class Dispatch(_Section, frozen=True, kw_only=True):
@@ -132,6 +136,8 @@ class Worker(_Section, frozen=True, kw_only=True):
     heartbeat_seconds: Seconds
     lost_after_seconds: Seconds
     drain_seconds: Seconds
+    memory_max_megabytes: ZeroOrMore
+    """Resident memory from which on the worker drains and ends, to be restarted; 0: no limit."""
 
 
 class BatchJobs(_Section, frozen=True, kw_only=True):
