@@ -5,7 +5,7 @@ that a receiver with any of them accepts, and nothing is lost while it takes up 
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -66,6 +66,12 @@ async def change(
     raise Unavailable(f"webhook {id} changed {_TRIES} times while it was being changed")
 
 
+def earlier_secrets_valid_until(record: WebhookSubscription) -> datetime | None:
+    """Until when a secret that was rotated is still valid; None: none is."""
+    now = utc_now()
+    return max((one.valid_until for one in record.earlier_secrets if now < one.valid_until), default=None)
+
+
 async def _read(store: RecordStore, tenant_id: str, id: str) -> Stored[WebhookSubscription]:
     try:
         return await store.read(tenant_id, WebhookSubscription, id)
@@ -91,6 +97,4 @@ def _rotated(record: WebhookSubscription) -> WebhookSubscription:
     if len(earlier) >= EARLIER_SECRETS_MAX:
         raise TooManySecrets(f"{len(earlier)} earlier secrets of webhook {record.id} are still valid")
     replaced = EarlierSecret(secret=record.secret, valid_until=now + SECRET_OVERLAP)
-    return msgspec.structs.replace(
-        record, secret=webhooks.new_secret(), earlier_secrets=[*earlier, replaced]
-    )
+    return msgspec.structs.replace(record, secret=webhooks.new_secret(), earlier_secrets=[*earlier, replaced])

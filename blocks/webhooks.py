@@ -109,9 +109,7 @@ def _inactive(subscription: WebhookSubscription) -> WebhookSubscription:
     return msgspec.structs.replace(subscription, active=False, version=subscription.version + 1)
 
 
-async def deliver(
-    http: OutgoingHttp, to: WebhookSubscription, event_type: str, event_id: str, body: bytes
-) -> Answered:
+async def deliver(http: OutgoingHttp, to: WebhookSubscription, event_type: str, event_id: str, body: bytes) -> Answered:
     """What the receiver answered. Raises `DestinationRefused`, `NoAnswer`."""
     headers = {
         "Content-Type": "application/json",
@@ -132,14 +130,15 @@ async def deliver_test(http: OutgoingHttp, to: WebhookSubscription) -> int:
 def signature_of(to: WebhookSubscription, body: bytes, at: datetime) -> str:
     """The signature under every secret that is valid at that moment: the newest first, the oldest last."""
     earlier = [one.secret for one in to.earlier_secrets if at < one.valid_until]
-    return signature(to.secret, *reversed(earlier), body=body, at=at)
+    return signature(to.secret, body, at, earlier=earlier[::-1])
 
 
-def signature(*secrets: str, body: bytes, at: datetime) -> str:
-    """`t=SECONDS,v1=HEX`, and one more `v1=HEX` per further secret.
+def signature(secret: str, body: bytes, at: datetime, *, earlier: Sequence[str] = ()) -> str:
+    """`t=SECONDS,v1=HEX`, and one more `v1=HEX` per earlier secret.
 
     HEX is the HMAC-SHA256 of `SECONDS.BODY`, so that a delivery cannot be repeated under another time.
     """
     seconds = int(at.timestamp())
     signed = f"{seconds}.".encode() + body
-    return ",".join([f"t={seconds}", *(f"v1={hmac.digest(one.encode(), signed, 'sha256').hex()}" for one in secrets)])
+    digests = [hmac.digest(one.encode(), signed, "sha256").hex() for one in (secret, *earlier)]
+    return ",".join([f"t={seconds}", *(f"v1={digest}" for digest in digests)])

@@ -17,7 +17,19 @@ from aio_pika.abc import AbstractIncomingMessage
 from blocks.clock import utc_now
 from blocks.consuming import DRAIN_SECONDS, Pause, dead_letter, drain, judge
 from blocks.ending import CLOSE_SECONDS, ended
-from blocks.ports import Accept, Delivery, Handler, Message, NotFound, Queue, Reject, Retry, Unavailable, Unroutable, Verdict
+from blocks.ports import (
+    Accept,
+    Delivery,
+    Handler,
+    Message,
+    NotFound,
+    Queue,
+    Reject,
+    Retry,
+    Unavailable,
+    Unroutable,
+    Verdict,
+)
 from blocks.rabbitmq.delays import remaining_seconds, retry_queue, room_for
 from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated, when_lost

@@ -21,6 +21,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sqlite.record_store import SqliteRecordStore
 from blocks.topology import webhooks_queue
+from blocks.webhook_retries import delays_of
 from deployments.provision import provision
 from listeners.webhooks import Webhooks
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id, now
@@ -70,7 +71,7 @@ async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "rabbitmq":
         on_rabbitmq["RABBITMQ_URL"] = request.getfixturevalue("rabbitmq").url
     settings = load_settings(
-        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "WEBHOOK_RETRY_DELAY_SECONDS": "0.1", **on_rabbitmq}
+        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "WEBHOOK_RETRY_DELAYS_SECONDS": "0.1,0.1,0.1,0.1", **on_rabbitmq}
     )
     async with (
         open_bus(settings, "test") as bus,
@@ -79,7 +80,8 @@ async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     ):
         teller = Teller(settings, bus, store)
         await bus.declare(teller.queue)
-        async with bus.consume(teller.queue, Webhooks(store, bus, http).handle):
+        delays = delays_of(settings.webhooks.retry_delays_seconds)
+        async with bus.consume(teller.queue, Webhooks(store, bus, http, delays).handle):
             yield teller
 
 
@@ -254,7 +256,7 @@ async def test_a_delivery_survives_the_death_of_its_listener(tmp_path: Path) -> 
             "ORCHESTRATOR_DATA_DIR": str(tmp_path),
             "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",  # it delivers without Prefect, too
             "WEBHOOK_ALLOWED_HOSTS": receiver.authority,
-            "WEBHOOK_RETRY_DELAY_SECONDS": "2",
+            "WEBHOOK_RETRY_DELAYS_SECONDS": "2",
         }
         settings = load_settings(environment)
         await provision(settings)
