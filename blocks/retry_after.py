@@ -11,7 +11,7 @@ _SECONDS = re.compile(r"[0-9]+")
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """How long the receiver asks to be left alone, 0 to `RETRY_AFTER_MAX_SECONDS`; None: it asks for nothing readable."""
+    """How long the receiver asks to be left alone, at most `RETRY_AFTER_MAX_SECONDS`; None: nothing readable."""
     text = (header or "").strip()
     wanted = _seconds(text) if _SECONDS.fullmatch(text) else _until(text, now)
     return None if wanted is None else min(max(wanted, 0.0), RETRY_AFTER_MAX_SECONDS)

@@ -1,4 +1,4 @@
-"""When a delivery that failed is tried again: after delays that grow over hours, drawn at random around the schedule."""
+"""When a delivery that failed is tried again: after delays that grow over hours, at random around the schedule."""
 
 import random
 from collections.abc import Sequence

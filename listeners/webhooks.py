@@ -41,7 +41,7 @@ class Webhooks:
         self._bus = bus
         self._http = http
         self._delays = retry_delays_seconds
-        self._receivers = Receivers()
+        self.receivers = Receivers()
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Accepted once its messages are on the bus, or its receiver has answered with a status of success."""
@@ -70,9 +70,9 @@ class Webhooks:
 
     async def _tell(self, event: Event[EventData], delivery: Delivery) -> Verdict:
         id = delivery.message.headers.get(_SUBSCRIPTION, "")
-        if wait := self._receivers.seconds_to_wait(id):
+        if wait := self.receivers.seconds_to_wait(id):
             return Retry(rejections.WEBHOOK_FAILED, f"webhook {id} is busy", later(wait), counts=False)
-        with self._receivers.sending(id):
+        with self.receivers.sending(id):
             try:
                 to = await webhooks.subscription(self._store, event.tenant_id, id)
             except NotFound:
@@ -85,9 +85,9 @@ class Webhooks:
         except DestinationRefused as refused:
             return Reject(rejections.WEBHOOK_REFUSED, f"webhook {to.id}: {refused}")
         except NoAnswer as failure:
-            self._receivers.was_silent(to.id)
+            self.receivers.was_silent(to.id)
             return self._later(delivery, to, str(failure))
-        self._receivers.answered(to.id)
+        self.receivers.answered(to.id)
         return await self._judge(answer, event, delivery, to)
 
     async def _judge(
@@ -101,7 +101,7 @@ class Webhooks:
             log.warning("webhook %s is inactive from now on: its receiver answered 410 Gone", to.id)
             return Accept()
         if answer.retry_after_seconds:
-            self._receivers.leave_alone(to.id, answer.retry_after_seconds)
+            self.receivers.leave_alone(to.id, answer.retry_after_seconds)
         return self._later(delivery, to, f"the receiver answered {answer.status}", answer.retry_after_seconds)
 
     def _later(

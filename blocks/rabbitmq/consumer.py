@@ -30,7 +30,7 @@ from blocks.ports import (
     Unroutable,
     Verdict,
 )
-from blocks.rabbitmq.delays import remaining_seconds, retry_queue, room_for
+from blocks.rabbitmq.delays import DELAY_MAX, remaining_seconds, retry_queue, room_for
 from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated, when_lost
 from blocks.rabbitmq.messages import due_at, to_amqp, to_delivery, to_later_attempt
@@ -198,18 +198,22 @@ class RabbitMQConsumer:
             case Reject():
                 letter = to_amqp(dead_letter(delivery, verdict, utc_now()))
                 await self._copy(letter, self._queue.dead_letters, channel)
-            case Retry(delay_seconds=None):
-                delay = self._queue.retry_delay_seconds
-                later = to_later_attempt(message, delivery.attempt + verdict.counts, delay_seconds=delay)
-                await self._copy(later, retry_queue(self._queue), channel)
-            case Retry(delay_seconds=float(seconds) | int(seconds)):
-                due = utc_now() + timedelta(seconds=seconds)
-                await self._wait(message, delivery.attempt + verdict.counts, due, channel)
+            case Retry():
+                await self._retry(verdict, delivery, channel)
             case None if self._is_for_dead_letters:
                 raise Unavailable("it could not be collected")  # and keeps its place: nothing counts against it there
             case None:
                 # A requeue would count towards the delivery limit, and an outage would make good messages dead letters.
                 await self._copy(to_later_attempt(message, delivery.attempt), self._queue.name, channel)
+
+    async def _retry(self, verdict: Retry, delivery: Delivery, channel: Channel) -> None:
+        message, attempt, seconds = delivery.message, delivery.attempt + verdict.counts, verdict.delay_seconds
+        if seconds is None:
+            delay = self._queue.retry_delay_seconds
+            later = to_later_attempt(message, attempt, delay_seconds=delay)
+            return await self._copy(later, retry_queue(self._queue), channel)
+        due = utc_now() + min(timedelta(seconds=seconds), DELAY_MAX)
+        await self._wait(message, attempt, due, channel)
 
     async def _wait(self, message: Message, attempt: int, due: datetime, channel: Channel) -> None:
         """A copy is in a waiting room, and comes back when `due`, or before that for the next room."""

@@ -1,8 +1,9 @@
 """Delays of hours on the broker, each message its own, none unacknowledged and none behind a longer one.
 
-RabbitMQ expires messages at the head of a queue only: in one waiting room, a message of five seconds would wait behind
-one of eight hours (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats). So there is a room per duration, in which
-all messages wait equally long, and a message passes through several until its moment, which it carries in a header.
+RabbitMQ expires messages at the head of a queue only: in one waiting room, a message of five seconds would
+wait behind one of eight hours (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats). So there is a room
+per duration, in which all messages wait equally long, and a message passes through several until its moment,
+which it carries in a header.
 """
 
 from datetime import datetime, timedelta
