@@ -211,9 +211,10 @@ class RabbitMQConsumer:
         if seconds is None:
             delay = self._queue.retry_delay_seconds
             later = to_later_attempt(message, attempt, delay_seconds=delay)
-            return await self._copy(later, retry_queue(self._queue), channel)
-        due = utc_now() + min(timedelta(seconds=seconds), DELAY_MAX)
-        await self._wait(message, attempt, due, channel)
+            await self._copy(later, retry_queue(self._queue), channel)
+        else:
+            due = utc_now() + min(timedelta(seconds=seconds), DELAY_MAX)
+            await self._wait(message, attempt, due, channel)
 
     async def _wait(self, message: Message, attempt: int, due: datetime, channel: Channel) -> None:
         """A copy is in a waiting room, and comes back when `due`, or before that for the next room."""
