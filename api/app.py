@@ -42,7 +42,7 @@ from api.live.stream import stream_executions
 from api.metrics import metrics
 from api.openapi import openapi_config
 from api.usage import show_usage
-from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
+from api.webhooks import add_webhook, change_webhook, list_webhooks, read_webhook, remove_webhook
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
@@ -84,6 +84,7 @@ def create_app(
             list_webhooks,
             read_webhook,
             idempotent(store, add_webhook),
+            change_webhook,
             remove_webhook,
             read_definition,
             set_definition,

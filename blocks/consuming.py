@@ -53,7 +53,7 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
         log.exception("%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt)
         why = f"not judged within {HANDLER_SECONDS:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
         verdict = Retry(rejections.POISON, why)
-    if isinstance(verdict, Retry) and delivery.attempt >= queue.max_attempts:
+    if isinstance(verdict, Retry) and verdict.counts and delivery.attempt >= queue.max_attempts:
         return Reject(verdict.code, verdict.reason)
     return verdict
 

@@ -1,6 +1,7 @@
 """Webhooks for a person at a terminal."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from time import monotonic
 
 import msgspec
@@ -9,6 +10,7 @@ from blocks import webhooks
 from blocks.outgoing_http import HostRules, OutgoingHttp
 from blocks.services import open_store
 from blocks.settings import load_settings
+from blocks.webhook_changes import WebhookChange, change
 from deployments.acts import audited
 from deployments.printing import console, say_json, say_line, table_of, text_of_lines
 
@@ -19,7 +21,8 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
     if as_json:
         for webhook in found:
             shown = msgspec.to_builtins(webhook)
-            del shown["secret"], shown["kind"]
+            for name in ("secret", "earlierSecrets", "kind"):
+                shown.pop(name, None)
             say_json(shown)
         return
     if not found:
@@ -42,6 +45,18 @@ async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str], acto
         async with audited(store, tenant_id, "webhooks add", actor) as told:
             added = await webhooks.subscribe(told, tenant_id, url, event_types, rules)
     return added.id, added.secret
+
+
+async def rotate_secret(tenant_id: str, id: str, actor: str) -> tuple[str, datetime]:
+    """The webhook's new secret, and until when the earlier one stays valid. Raises `NotFound`, `TooManySecrets`."""
+    settings = load_settings()
+    async with (
+        open_store(settings) as opened,
+        audited(opened, tenant_id, "webhooks rotate", actor, id) as store,
+    ):
+        wanted = WebhookChange(rotate_secret=True)
+        rotated = await change(store, tenant_id, id, wanted, HostRules.of(settings.webhooks.allowed_hosts))
+    return rotated.secret, rotated.earlier_secrets[-1].valid_until
 
 
 async def remove_webhook(tenant_id: str, id: str, actor: str) -> None:

@@ -28,6 +28,7 @@ from blocks.definition_rules import InvalidDefinition
 from blocks.ports import NotFound, Throttled, Unavailable
 from blocks.retrying import NotRetryable
 from blocks.starting import NotRerunnable
+from blocks.webhook_changes import EARLIER_SECRETS_MAX, TooManySecrets
 from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
 
 logger = logging.getLogger(__name__)
@@ -122,6 +123,10 @@ class ApprovalChanged(Exception):
 
 class WebhookNotFound(NotFound):
     """The tenant has no such webhook."""
+
+
+class WebhookChanged(Exception):
+    """The webhook is no longer what the request insists on."""
 
 
 class DeadLetterNotFound(NotFound):
@@ -279,6 +284,9 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ),
     DeadLetterStranded: Answer(409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"),
     TooManyWebhooks: Answer(409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"),
+    TooManySecrets: Answer(
+        409, "WEBHOOK_SECRET_LIMIT_REACHED", f"{EARLIER_SECRETS_MAX} earlier secrets of the webhook are still valid"
+    ),
     TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", f"{LIVE_MAX} keys of this name are live: revoke one first"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
@@ -288,6 +296,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
     DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
+    WebhookChanged: Answer(412, "PRECONDITION_FAILED", "The webhook has changed since it was read"),
     DeadLetterChanged: Answer(412, "PRECONDITION_FAILED", "The dead letter has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
     NotJson: Answer(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON in UTF-8, not compressed"),

@@ -345,6 +345,16 @@ class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
     """By kind of drift."""
 
 
+class EarlierSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A secret that was replaced; deliveries are signed with it, too, until its time is over."""
+
+    secret: str
+    valid_until: datetime
+
+    def __repr__(self) -> str:
+        return f"EarlierSecret(valid_until={self.valid_until!r})"
+
+
 class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
     """Where a tenant wants to be told of events of these types; the secret signs what is sent there."""
 
@@ -353,7 +363,9 @@ class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
     url: str
     event_types: list[str]
     secret: str
+    earlier_secrets: list[EarlierSecret] = []
     active: bool = True
+    version: int = 1
 
     def __repr__(self) -> str:  # a URL may hold a secret, too
         return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"

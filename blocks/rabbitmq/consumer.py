@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from types import TracebackType
@@ -16,12 +17,25 @@ from aio_pika.abc import AbstractIncomingMessage
 from blocks.clock import utc_now
 from blocks.consuming import DRAIN_SECONDS, Pause, dead_letter, drain, judge
 from blocks.ending import CLOSE_SECONDS, ended
-from blocks.ports import Accept, Delivery, Handler, NotFound, Queue, Reject, Retry, Unavailable, Unroutable, Verdict
+from blocks.ports import (
+    Accept,
+    Delivery,
+    Handler,
+    Message,
+    NotFound,
+    Queue,
+    Reject,
+    Retry,
+    Unavailable,
+    Unroutable,
+    Verdict,
+)
+from blocks.rabbitmq.delays import DELAY_MAX, remaining_seconds, retry_queue, room_for
 from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated, when_lost
-from blocks.rabbitmq.messages import to_amqp, to_delivery, to_later_attempt
+from blocks.rabbitmq.messages import due_at, to_amqp, to_delivery, to_later_attempt
 from blocks.rabbitmq.publisher import RabbitMQPublisher
-from blocks.rabbitmq.topology import count, declare_exchange, declare_queue, retry_queue
+from blocks.rabbitmq.topology import count, declare_exchange, declare_queue
 
 log = logging.getLogger(__name__)
 
@@ -149,8 +163,12 @@ class RabbitMQConsumer:
                 if delivery.message.cut_from is not None and not self._is_for_dead_letters:
                     await self._refuse(message, delivery)
                     return
-                verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
-                await self._carry_out(verdict, delivery, channel)
+                early = due_at(message)
+                if early is not None and remaining_seconds(early, utc_now()) is not None:
+                    await self._wait(delivery.message, delivery.attempt, early, channel)
+                else:
+                    verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
+                    await self._carry_out(verdict, delivery, channel)
                 await _answered("acknowledging", message.ack())
             except Unavailable as error:
                 log.warning("message %s will come again: %s", delivery.message.id, error)
@@ -181,14 +199,28 @@ class RabbitMQConsumer:
                 letter = to_amqp(dead_letter(delivery, verdict, utc_now()))
                 await self._copy(letter, self._queue.dead_letters, channel)
             case Retry():
-                delay = self._queue.retry_delay_seconds
-                later = to_later_attempt(message, delivery.attempt + 1, delay_seconds=delay)
-                await self._copy(later, retry_queue(self._queue), channel)
+                await self._retry(verdict, delivery, channel)
             case None if self._is_for_dead_letters:
                 raise Unavailable("it could not be collected")  # and keeps its place: nothing counts against it there
             case None:
                 # A requeue would count towards the delivery limit, and an outage would make good messages dead letters.
                 await self._copy(to_later_attempt(message, delivery.attempt), self._queue.name, channel)
+
+    async def _retry(self, verdict: Retry, delivery: Delivery, channel: Channel) -> None:
+        message, attempt, seconds = delivery.message, delivery.attempt + verdict.counts, verdict.delay_seconds
+        if seconds is None:
+            delay = self._queue.retry_delay_seconds
+            later = to_later_attempt(message, attempt, delay_seconds=delay)
+            await self._copy(later, retry_queue(self._queue), channel)
+        else:
+            due = utc_now() + min(timedelta(seconds=seconds), DELAY_MAX)
+            await self._wait(message, attempt, due, channel)
+
+    async def _wait(self, message: Message, attempt: int, due: datetime, channel: Channel) -> None:
+        """A copy is in a waiting room, and comes back when `due`, or before that for the next room."""
+        room, seconds = room_for(self._queue, remaining_seconds(due, utc_now()) or 0.0)
+        later = to_later_attempt(message, attempt, delay_seconds=seconds, due=due)
+        await self._copy(later, room, channel)
 
     async def _copy(self, copy: AmqpMessage, queue: str, channel: Channel) -> None:
         """The copy is in that queue. Goes on trying for as long as the original is ours."""

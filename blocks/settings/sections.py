@@ -18,6 +18,8 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+_DELAYS = r"^[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){0,19}$"
+"""Up to twenty numbers of seconds, each less than 28 hours, separated by commas."""
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
@@ -177,7 +179,8 @@ class Approvals(_Section, frozen=True, kw_only=True):
 class Webhooks(_Section, frozen=True, kw_only=True):
     allowed_hosts: str
     timeout_seconds: Seconds
-    retry_delay_seconds: Seconds
+    retry_delays_seconds: Annotated[str, msgspec.Meta(pattern=_DELAYS)]
+    """Between the attempts of a delivery, one after the other; one attempt more than there are delays."""
 
 
 class DeadLetters(_Section, frozen=True, kw_only=True):

@@ -108,6 +108,7 @@ BODIES: Mapping[str, Any] = {
     },
     "POST /keys": {"name": "billing", "roles": ["viewer"]},
     "POST /webhooks": {"url": "https://hooks.customer.example/approvals"},
+    "PATCH /webhooks/{webhookId}": {"active": False},
     "POST /hitl/approvals": {"subject": "a discount"},
     "POST /hitl/approvals/decisions": {
         "decisions": [{"id": "11111111-1111-4111-8111-111111111112", "outcome": "approve"}]

@@ -358,6 +358,20 @@ def test_a_webhook_is_added_listed_without_its_secret_and_removed(orchestrator: 
     assert orchestrator.run("webhooks", "list", "--tenant", A_TENANT).stdout == "no webhooks\n"
 
 
+def test_a_webhooks_secret_is_rotated_and_shown_this_once(orchestrator: Cli) -> None:
+    id, secret = added(orchestrator, "https://hooks.example/approvals")
+
+    rotated = orchestrator.run("webhooks", "rotate", id, "--tenant", A_TENANT)
+    listed = orchestrator.run("webhooks", "list", "--tenant", A_TENANT, "--json").stdout
+
+    new, valid = rotated.stdout.splitlines()
+    assert new.startswith("secret  whsec_")
+    assert secret not in rotated.stdout
+    assert valid.startswith("the earlier secret is valid until ")
+    assert "whsec_" not in listed
+    assert orchestrator.run("webhooks", "rotate", id, "--tenant", ANOTHER_TENANT).returncode == 1
+
+
 def test_a_url_that_leads_inside_is_refused(orchestrator: Cli) -> None:
     run = orchestrator.run("webhooks", "add", "https://10.0.0.1/secret", "--tenant", A_TENANT)
     assert run.returncode == 2
