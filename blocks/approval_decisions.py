@@ -3,6 +3,7 @@
 Refusals are exceptions, named for what happened; each edge translates them once.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from blocks.approval_forms import check_form
 from blocks.contracts.approvals import Decision, HistoryEntry, Outcome, What
 from blocks.contracts.events import JsonObject
+from blocks.contracts.identities import CLAIMED, is_claim, spelled
 from blocks.contracts.records import ApprovalRecord
 
 
@@ -78,6 +80,7 @@ def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalReco
     if vote.link and vote.link in approval.used_links:
         raise LinkUsed(approval, "this link has been used")
     check_open(approval, now)
+    vote = msgspec.structs.replace(vote, actor=spelled(vote.actor))
     _check_person(approval, vote)
     _check_content(approval, vote)
     decision = Decision(
@@ -117,10 +120,23 @@ def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> 
     """Raises `NotAnApprover` or `SelfApproval` unless this person may decide it."""
     if not actor.strip():
         raise InvalidVote(approval, "decidedBy", "must not be empty")
+    if is_claim(actor):
+        _check_claim(approval, actor)
     if not approval.policy.approvers.include(actor, roles):
         raise NotAnApprover(approval, f"{actor} is not an approver of {approval.id}")
-    if not approval.policy.allow_self and actor == approval.requested_by:
+    if is_same(actor, approval.handed_on):
+        raise NotAnApprover(approval, f"{actor} let somebody else decide {approval.id}")
+    if not approval.policy.allow_self and is_same(actor.removeprefix(CLAIMED), [approval.requested_by or ""]):
         raise SelfApproval(approval, f"{actor} asked for {approval.id}, and may not decide it")
+
+
+def has_voted(approval: ApprovalRecord, actor: str) -> bool:
+    return is_same(actor, [decision.actor for decision in approval.decisions])
+
+
+def is_same(actor: str, others: Iterable[str]) -> bool:
+    """Whether this person is one of those, however their ids were spelled when they were written down."""
+    return spelled(actor) in {spelled(other) for other in others}
 
 
 def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) -> ApprovalRecord:
@@ -132,8 +148,19 @@ def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) ->
 
 def _check_person(approval: ApprovalRecord, vote: Vote) -> None:
     check_actor(approval, vote.actor, vote.roles)
-    if any(decision.actor == vote.actor for decision in approval.decisions) and vote.outcome == "approved":
+    if has_voted(approval, vote.actor) and vote.outcome == "approved":
         raise AlreadyVoted(approval, f"{vote.actor} has approved {approval.id} already")
+
+
+def _check_claim(approval: ApprovalRecord, actor: str) -> None:
+    """A name that nothing proves is good for what any one user may decide: it is nobody in particular.
+
+    With a quorum, one operator could type many names.
+    """
+    if not actor.removeprefix(CLAIMED):
+        raise InvalidVote(approval, "decidedBy", "must not be empty")
+    if not approval.policy.approvers.is_everybody or approval.policy.quorum > 1 or approval.handed_on:
+        raise NotAnApprover(approval, f"{actor} is not proven, and {approval.id} asks for people by name or number")
 
 
 def _check_content(approval: ApprovalRecord, vote: Vote) -> None:
@@ -153,7 +180,7 @@ def _counts(approval: ApprovalRecord, decisions: list[Decision]) -> bool:
     """The first rejection decides; else as many different people as the quorum says."""
     if decisions[-1].outcome == "rejected":
         return True
-    return len({decision.actor for decision in decisions}) >= approval.policy.quorum
+    return len({spelled(decision.actor) for decision in decisions}) >= approval.policy.quorum
 
 
 def _entry(what: What, decision: Decision) -> HistoryEntry:

@@ -216,18 +216,30 @@ async def approvals_of(store: RecordStore, execution: ExecutionRecord) -> list[S
 
 
 def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] | None:
-    """The approval that says how it goes on: the first that is not granted, or the last of all; None: not yet."""
+    """The approval that says how it goes on; None: not yet.
+
+    The first that makes it fail, as soon as there is one. To complete, all must be decided: then the first that was
+    refused and lets it complete all the same, else the last.
+    """
     refused = [stored for stored in asked if stored.record.status != "pending" and not is_granted(stored.record)]
-    if refused:
-        return refused[0]
+    if failing := [stored for stored in refused if not lets_complete(stored.record)]:
+        return failing[0]
     if not asked or any(stored.record.status == "pending" for stored in asked):
         return None
-    return max(asked, key=lambda stored: stored.record.decided_at or stored.record.created_at)
+    return (
+        refused[0] if refused else max(asked, key=lambda stored: stored.record.decided_at or stored.record.created_at)
+    )
 
 
 def is_granted(approval: ApprovalRecord) -> bool:
     """Approved by people, or by a rule that says so when nobody decides."""
     return approval.status == "approved" or (approval.status == "expired" and approval.on_expiry == "approve")
+
+
+def lets_complete(approval: ApprovalRecord) -> bool:
+    """Whether an execution may complete after it: granted, or rejected where a rejection is no failure."""
+    is_rejected = approval.status == "rejected" or (approval.status == "expired" and approval.on_expiry == "reject")
+    return is_granted(approval) or (is_rejected and approval.on_reject == "complete")
 
 
 def summary(approval: ApprovalRecord) -> JsonObject:

@@ -8,6 +8,7 @@ import msgspec
 
 from blocks.approval_decisions import Vote
 from blocks.contracts.approvals import Outcome
+from blocks.contracts.identities import NoIdentity, user_id
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import NotFound
 from blocks.services import open_bus, open_store
@@ -31,6 +32,7 @@ async def decide(
     from blocks import approvals
     from blocks.prefect_flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
 
+    actor = _user(actor)
     vote = Vote(
         actor=actor,
         roles=frozenset(roles),
@@ -50,6 +52,13 @@ async def decide(
                 return await approvals.decide(told, bus, flow_runs, tenant_id, approval_id, vote)
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
+
+
+def _user(stated: str) -> str:
+    try:
+        return user_id(stated)
+    except NoIdentity as error:
+        raise click.BadParameter(str(error), param_hint="--as") from None
 
 
 def _form(text: str | None) -> dict[str, Any] | None:

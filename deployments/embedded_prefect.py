@@ -12,12 +12,18 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, redirect_stdout
 from io import TextIOBase
+from typing import Any
 
+import prefect.server.api.server
 import uvicorn.config
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import set_database_config
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from deployments.loopback_only import LoopbackOnly
 
 
 class QueueingSqlite(AioSqliteConfiguration):
@@ -31,9 +37,18 @@ class QueueingSqlite(AioSqliteConfiguration):
             yield transaction
 
 
+class GuardedCors(LoopbackOnly):
+    """Prefect's CORS, and before it the guard: Prefect has no setting that adds a middleware."""
+
+    def __init__(self, app: ASGIApp, **settings: Any) -> None:
+        super().__init__(CORSMiddleware(app, **settings))
+
+
 def main() -> None:
     """Prefect's own command line, in this process."""
     from prefect.cli import app
+
+    prefect.server.api.server.CORSMiddleware = GuardedCors  # type: ignore[assignment,misc]
 
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):

@@ -69,7 +69,9 @@ class Analysis:
 
     @property
     def results(self) -> JsonObject:
-        """Result key to result, of the steps that have one."""
+        """Result key to result, of the steps that have one; at the gate, as they stand on the record."""
+        if not self.outcomes:
+            return self.stored.record.results or {}
         return {
             STEP_BY_NAME[name].result_key: outcome.result
             for name, outcome in self.outcomes.items()
@@ -82,8 +84,13 @@ class Analysis:
 
     @property
     def needs_approval(self) -> bool:
-        """The tenant's rule holds, or cannot be judged; or an approval was requested from outside."""
-        return self.judgement.holds is not False or bool(self.stored.record.approval_ids)
+        """The tenant's rule asks, or an approval was requested from outside."""
+        return self.rule_asks or bool(self.stored.record.approval_ids)
+
+    @property
+    def rule_asks(self) -> bool:
+        """The tenant's rule holds, or cannot be judged."""
+        return self.judgement.holds is not False
 
     @property
     def judgement(self) -> Judgement:

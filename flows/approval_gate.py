@@ -19,7 +19,7 @@ from blocks.approval_decisions import Refused, Vote
 from blocks.auditing import audited
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
-from blocks.contracts import ids, rejections
+from blocks.contracts import identities, ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import Escalation, HistoryEntry
 from blocks.contracts.audit import Act
@@ -112,11 +112,23 @@ async def _give_up(world: Runtime, analysis: Analysis) -> None:
 
 
 async def _asked(world: Runtime, analysis: Analysis) -> list[Stored[ApprovalRecord]]:
-    """What it waits for: what others asked for, else an approval of its own. The platform has been told."""
+    """What it waits for: an approval of its own if the tenant's rule demands one, and whatever others asked for.
+
+    The platform has been told.
+    """
     asked = await approvals.approvals_of(world.store, analysis.stored.record)
-    if not asked:
-        asked = [await approvals.open_approval(world.store, _approval_of(analysis))]
+    if not asked or (analysis.rule_asks and not _own_in(asked, analysis.stored.record)):
+        asked = [*asked, await approvals.open_approval(world.store, _approval_of(analysis))]
     return [await approvals.announce(world.store, world.bus, stored) for stored in asked]
+
+
+def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> bool:
+    """Whether the gate's own is among them, of this try or granted in an earlier one.
+
+    Its id alone is a proof: anybody may write the gate's name and correlation id into an approval of theirs.
+    """
+    own = {ids.approval_id(execution.id, GATE, retry) for retry in range(execution.retries + 1)}
+    return any(stored.record.id in own for stored in asked)
 
 
 def _approval_of(analysis: Analysis) -> ApprovalRecord:
@@ -214,8 +226,13 @@ async def _suspended(world: Runtime, approval: ApprovalRecord) -> ApprovalInput:
 
 async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -> None:
     """The operator's answer is on the record, or the log says why it does not count."""
+    try:
+        actor = _decider(said.decided_by, is_trusted=world.settings.approvals.trust_prefect_ui)
+    except identities.NoIdentity as problem:
+        log.warning("approval %s: the answer given in Prefect does not count: decided_by %s", approval.id, problem)
+        return
     vote = Vote(
-        actor=said.decided_by,
+        actor=actor,
         outcome="approved" if said.approved else "rejected",
         channel="prefect-ui",
         reason=said.comment or None,
@@ -223,7 +240,7 @@ async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -
     )
     act = Act(
         action="approval.decide",
-        actor=said.decided_by,
+        actor=actor,
         credential="prefect-ui",
         channel="prefect-ui",
         target=approval.id,
@@ -233,6 +250,12 @@ async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -
             await approvals.record_vote(store, approval.tenant_id, approval.id, vote)
     except Refused as refusal:
         log.warning("approval %s: the answer given in Prefect does not count: %s", approval.id, refusal)
+
+
+def _decider(stated: str, *, is_trusted: bool) -> str:
+    """Who decides. Prefect knows no users: unless its UI is trusted, the name is a claim. Raises `NoIdentity`."""
+    user = identities.user_id(stated)
+    return user if is_trusted else identities.claimed(user)
 
 
 def _waited(times: int) -> approvals.Change:

@@ -14,7 +14,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.types import ASGIApp
 
 from api.access.failures import Failures
-from api.access.identity import USER_HEADER, Connection, Identity, header, roles_in
+from api.access.identity import Connection, Identity, roles_in, user_in
 from api.access.key_holders import KeyHolders
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens
@@ -112,8 +112,7 @@ def bearer(headers: Headers) -> str:
 def _believing(default_roles: frozenset[str]) -> Identify:
     async def identify(headers: Headers, wary: bool) -> Identity:
         roles = roles_in(headers)
-        user = header(headers, USER_HEADER) or ""
-        return Identity(tenant_in(headers), user, with_default(roles, default_roles), credential="gateway")
+        return Identity(tenant_in(headers), user_in(headers), with_default(roles, default_roles), credential="gateway")
 
     return identify
 

@@ -8,6 +8,7 @@ from litestar.datastructures import Headers
 
 from api.http.errors import ActorMissing, InvalidRequest, NotThisUser, Problem
 from blocks.contracts.audit import Credential
+from blocks.contracts.identities import NoIdentity, spelled, user_id
 
 USER_HEADER = "X-User-ID"
 ROLES_HEADER = "X-User-Roles"
@@ -52,25 +53,40 @@ class Actor(msgspec.Struct, frozen=True):
     def deciding(self, stated: str) -> str:
         """Who decides, where the body says it, too. Raises `NotThisUser` for anybody else, `ActorMissing`."""
         if self.service and not self.id:
-            return stated
-        if stated != self.named:
+            return stated_user("decidedBy", stated)
+        if spelled(stated) != self.named:
             raise NotThisUser
-        return stated
+        return self.named
 
     def check_may_stand_in_for(self, user: str) -> None:
         """Raises `NotThisUser` for anybody else, unless a service that acts for users asks."""
-        if not self.service and user != self.named:
+        if not self.service and spelled(user) != self.named:
             raise NotThisUser
 
 
 def acting(identity: Identity, headers: Headers) -> Actor:
     """In whose name it is. Raises `NotThisUser` when a header claims what the credential does not say."""
-    user, roles = header(headers, USER_HEADER) or "", roles_in(headers)
+    roles = roles_in(headers)
     if identity.acts_for_users:
-        return Actor(user, roles, identity.id)
+        return Actor(user_in(headers), roles, identity.id)
+    user = spelled(header(headers, USER_HEADER) or "")
     if user not in ("", identity.id) or not roles <= identity.roles:
         raise NotThisUser
     return Actor(identity.id, identity.roles)
+
+
+def user_in(headers: Headers) -> str:
+    """The user that the header names, in the one spelling; empty if it names none. Raises `InvalidRequest`."""
+    stated = header(headers, USER_HEADER)
+    return stated_user(USER_HEADER, stated, source="header") if stated else ""
+
+
+def stated_user(field: str, stated: str, source: str = "body") -> str:
+    """The user's id in its one spelling. Raises `InvalidRequest` for what is no user's."""
+    try:
+        return user_id(stated)
+    except NoIdentity as error:
+        raise InvalidRequest(Problem(field=field, message=str(error), source=source)) from None
 
 
 def header(headers: Headers, name: str) -> str | None:

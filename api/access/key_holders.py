@@ -12,6 +12,7 @@ from api.access.identity import Identity
 from api.http.errors import CredentialExpired, CredentialInvalid
 from blocks import api_keys
 from blocks.clock import utc_now
+from blocks.contracts.identities import KEY
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApiKeyRecord
 from blocks.ports import NotFound, RecordStore, Stale, Stored, Unavailable
@@ -49,7 +50,7 @@ class KeyHolders:
         except api_keys.KeyExpired as error:
             raise CredentialExpired(str(error)) from None
         roles = frozenset(record.roles)
-        return Identity(record.tenant, record.name, roles, record.acts_for_users, credential="api-key")
+        return Identity(record.tenant, KEY + record.name, roles, record.acts_for_users, credential="api-key")
 
     async def _record(self, key: str, wary: bool) -> ApiKeyRecord:
         digest, now = sha256(key.encode()).digest(), monotonic()

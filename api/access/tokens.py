@@ -13,6 +13,7 @@ from api.access.identity import NAME_LENGTH_MAX, Identity
 from api.access.key_sets import KeySet
 from api.http.errors import CredentialExpired, CredentialInvalid
 from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.identities import SERVICE, NoIdentity, user_id
 from blocks.contracts.roles import with_default
 from blocks.settings import Auth
 from blocks.settings.auth import algorithms_of, words
@@ -92,7 +93,11 @@ def identity_of(claims: Claims, default_roles: frozenset[str]) -> Identity:
     if claims.service_id is not None:
         _check(claims.type in (None, "access", "service"), f"type is {claims.type!r}")
         return Identity(
-            tenant_id, _name(claims.service_id), granted, ACT_FOR_USERS in permissions, credential="service-token"
+            tenant_id,
+            SERVICE + _name(claims.service_id),
+            granted,
+            ACT_FOR_USERS in permissions,
+            credential="service-token",
         )
     _check(claims.type == "access", f"type is {claims.type!r}, not 'access'")
     return Identity(tenant_id, _name(claims.sub or claims.user_id or claims.id or ""), granted)
@@ -106,7 +111,10 @@ def _names(stated: Names) -> frozenset[str]:
 def _name(stated: str) -> str:
     fits = 0 < len(stated) <= NAME_LENGTH_MAX and stated.isprintable() and stated == stated.strip()
     _check(fits, "it names no user (sub, userId, id) and no service (serviceId)")
-    return stated
+    try:
+        return user_id(stated)
+    except NoIdentity as error:
+        raise CredentialInvalid(f"whom it names {error}") from None
 
 
 def _check(holds: bool, otherwise: str) -> None:

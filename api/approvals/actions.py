@@ -9,7 +9,7 @@ from api.approvals.documents import Approval, Delegation, Extension, Withdrawal
 from api.approvals.requests import shown
 from blocks import approval_changes
 from blocks.approval_changes import ClaimedByAnother
-from blocks.approval_decisions import AlreadyDecided, Expired, NotAnApprover, SelfApproval
+from blocks.approval_decisions import AlreadyDecided, AlreadyVoted, Expired, NotAnApprover, SelfApproval
 from blocks.clock import utc_now
 
 _REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, AlreadyDecided, Expired)
@@ -29,7 +29,7 @@ async def release(approval: InHand, actor: Caller) -> Response[Approval]:
     return shown(await approval.change(lambda one: approval_changes.released(one, who, utc_now())))
 
 
-@action("delegate", "Delegate", *_REFUSALS)
+@action("delegate", "Delegate", *_REFUSALS, AlreadyVoted)
 async def delegate(approval: InHand, actor: Caller, data: JSONBody[Delegation]) -> Response[Approval]:
     """`to` may decide in the place of the user."""
     who = actor.named
@@ -51,7 +51,9 @@ async def remind(approval: InHand, actor: Caller) -> Response[Approval]:
 async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> Response[Approval]:
     """It expires later."""
     who = actor.named
-    return shown(await approval.change(lambda one: approval_changes.extended(one, who, data.expires_at, utc_now())))
+    return shown(
+        await approval.change(lambda one: approval_changes.extended(one, who, actor.roles, data.expires_at, utc_now()))
+    )
 
 
 @action("cancel", "Withdraw", *_REFUSALS)

@@ -13,6 +13,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.access.actor import Caller
+from api.access.identity import stated_user
 from api.access.tenancy import TenantId
 from api.approvals.decisions import DECISION_ERRORS
 from api.approvals.desk import in_hand
@@ -67,21 +68,22 @@ async def make_link(
     data: JSONBody[NewLink],
 ) -> Link:
     """Through the link, its recipient can see the approval, and decide it once until the link expires."""
+    recipient = stated_user("recipient", data.recipient)
     secret, who, known_id = signed_links.secret_of(link_secret), actor.named, canonical_uuid(approval_id)
-    actor.check_may_stand_in_for(data.recipient)
+    actor.check_may_stand_in_for(recipient)
     if known_id is None:
         raise ApprovalNotFound
     now = utc_now()
     try:
         stored = await approvals.change(
-            store, tenant_id, known_id, lambda approval: linked(approval, who, data.recipient, now)
+            store, tenant_id, known_id, lambda approval: linked(approval, who, recipient, now)
         )
     except NotFound:
         raise ApprovalNotFound from None
     claims = LinkClaims(
         approval_id=known_id,
         tenant_id=tenant_id,
-        recipient=data.recipient,
+        recipient=recipient,
         outcomes=tuple(data.outcomes),
         expires_at=_end(data.expires_at, stored.record, now),
         nonce=signed_links.new_nonce(),

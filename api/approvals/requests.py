@@ -20,6 +20,7 @@ from api.approvals.documents import (
     approval_of,
     summary_of,
 )
+from api.approvals.own_terms import check_terms
 from api.http.errors import ApprovalNotFound, ExecutionEnded, InvalidRequest, Problem
 from api.http.etags import etag_of
 from api.http.parameters import one_of, text
@@ -114,7 +115,12 @@ async def create_approval(
     actor: Caller,
     data: JSONBody[NewApproval],
 ) -> Response[Approval]:
-    """People are asked, and the platform knows. An execution that is named waits for the decision."""
+    """People are asked, and the platform knows. An execution that is named waits for the decision.
+
+    A policy, `onReject`, `options`, `escalations` or `gate` of one's own on an execution need the role `admin`, and so
+    does `onExpiry: approve` anywhere; what the tenant's rule demands is asked in addition.
+    """
+    check_terms(actor, data)
     await _check(store, tenant_id, data)
     await enter_in_directory(store, tenant_id)
     stored = await approvals.open_approval(store, _new_approval(tenant_id, actor, data))

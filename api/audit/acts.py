@@ -8,7 +8,7 @@ from litestar import Request
 
 from api.access.identity import Identity, acting
 from api.access.permissions import without_prefix
-from api.http.errors import NotThisUser
+from api.http.errors import InvalidRequest, NotThisUser
 from blocks import signed_links
 from blocks.clock import utc_now
 from blocks.contracts.audit import Act
@@ -75,7 +75,7 @@ def act_of(request: Request[Any, Any, Any], link_secret: str) -> OneAct | None:
     try:
         actor = acting(identity, request.headers)
         named, service = actor.on_record, actor.service if actor.id else None
-    except NotThisUser:
+    except (NotThisUser, InvalidRequest):
         named, service = identity.id, None
     return OneAct(
         identity.tenant_id,

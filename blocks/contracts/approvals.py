@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from blocks.contracts.events import JsonObject
+from blocks.contracts.identities import spelled
 from blocks.contracts.normalised import Normalised
 
 Outcome = Literal["approved", "rejected"]
@@ -49,7 +50,14 @@ class Approvers(Part, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
 
     def include(self, actor: str, roles: frozenset[str]) -> bool:
-        return not (self.users or self.roles) or actor in self.users or not roles.isdisjoint(self.roles)
+        return self.is_everybody or self.names(actor) or not roles.isdisjoint(self.roles)
+
+    def names(self, actor: str) -> bool:
+        return spelled(actor) in {spelled(user) for user in self.users}
+
+    @property
+    def is_everybody(self) -> bool:
+        return not (self.users or self.roles)
 
 
 class ApprovalPolicy(Part, frozen=True, kw_only=True):

@@ -220,6 +220,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     decisions: list[Decision] = []
     history: list[HistoryEntry] = []
     claimed_by: str | None = None
+    handed_on: list[str] = []
+    """Who let another decide in their place, and so has no vote here any more."""
     used_links: list[str] = []
     """Nonces of links through which somebody decided: none is good twice."""
     version: int = 1

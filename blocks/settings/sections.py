@@ -171,9 +171,11 @@ class Startup(_Section, frozen=True, kw_only=True):
 
 class Approvals(_Section, frozen=True, kw_only=True):
     link_secret: str
+    trust_prefect_ui: bool
+    """Whether a name that was typed into Prefect's form is that user's word: its UI asks nobody who they are."""
 
     def __repr__(self) -> str:
-        return "Approvals(link_secret='***')"
+        return f"Approvals(link_secret='***', trust_prefect_ui={self.trust_prefect_ui})"
 
 
 class Webhooks(_Section, frozen=True, kw_only=True):

@@ -1,0 +1,46 @@
+"""What keeps web pages out of a server that listens on this machine alone and asks nobody who they are.
+
+CORS only hides answers from a foreign page: a simple request (a bare POST, a body without a content type) is carried
+out all the same, and a name that resolves to 127.0.0.1 (DNS rebinding) makes any page one of our own.
+"""
+
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class LoopbackOnly:
+    """Refuses, with 403, what was sent to another name than this machine's, or by a page of another origin."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or is_of_this_machine(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose(code=1008)(scope, receive, send)
+        else:
+            refusal = PlainTextResponse("only for this machine, and for its own pages", HTTPStatus.FORBIDDEN)
+            await refusal(scope, receive, send)
+
+
+def is_of_this_machine(headers: Headers) -> bool:
+    """Whether it was sent to this machine's own name, by no page or by one of the very same origin."""
+    hosts, origins = headers.getlist("host"), headers.getlist("origin")
+    if len(hosts) != 1 or _name(f"//{hosts[0]}") not in LOOPBACK:
+        return False
+    return not origins or origins == [f"http://{hosts[0]}"]
+
+
+def _name(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
