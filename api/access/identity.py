@@ -12,6 +12,8 @@ from blocks.contracts.audit import Credential
 USER_HEADER = "X-User-ID"
 ROLES_HEADER = "X-User-Roles"
 NAME_LENGTH_MAX = 200
+KEY_PREFIX = "key:"
+"""How names of API keys begin: a key shows itself, and no body speaks for one."""
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -36,6 +38,8 @@ class Actor(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     service: str = ""
     """The one that acts for users and makes the request: what it says of users is believed."""
+    is_unnamed: bool = False
+    """A gateway let the request in and named no user: who decides, the body says, as the platform's clients do."""
 
     @property
     def on_record(self) -> str | None:
@@ -49,18 +53,40 @@ class Actor(msgspec.Struct, frozen=True):
             raise ActorMissing
         return self.id
 
-    def deciding(self, stated: str) -> str:
-        """Who decides, where the body says it, too. Raises `NotThisUser` for anybody else, `ActorMissing`."""
-        if self.service and not self.id:
-            return stated
-        if stated != self.named:
-            raise NotThisUser
-        return stated
+    def deciding(self, stated: str | None) -> str:
+        """Who decides, where the body may say it, too.
+
+        Raises `NotThisUser` for anybody but the user that is known, and for a key's name; `InvalidRequest` if only the
+        body could say it and does not; `ActorMissing`.
+        """
+        if self.id or not (self.service or self.is_unnamed):
+            if stated not in (None, self.named):
+                raise NotThisUser
+            return self.named
+        if stated is None:
+            raise _decider_missing() if self.is_unnamed else ActorMissing
+        return _claimed(stated)
 
     def check_may_stand_in_for(self, user: str) -> None:
         """Raises `NotThisUser` for anybody else, unless a service that acts for users asks."""
         if not self.service and user != self.named:
             raise NotThisUser
+
+
+def _decider_missing() -> InvalidRequest:
+    return InvalidRequest(Problem(field="decidedBy", message="is required: nothing else names a user", source="body"))
+
+
+def _claimed(name: str) -> str:
+    """The user whom the body names. Raises `InvalidRequest` for what is no name, `NotThisUser` for a key's."""
+    if not name.strip():
+        raise _decider_missing()
+    if name != name.strip() or not name.isprintable():
+        message = "must be printable, without blanks around it: one person has one name"
+        raise InvalidRequest(Problem(field="decidedBy", message=message, source="body"))
+    if name.casefold().startswith(KEY_PREFIX):
+        raise NotThisUser
+    return name
 
 
 def acting(identity: Identity, headers: Headers) -> Actor:
@@ -70,7 +96,8 @@ def acting(identity: Identity, headers: Headers) -> Actor:
         return Actor(user, roles, identity.id)
     if user not in ("", identity.id) or not roles <= identity.roles:
         raise NotThisUser
-    return Actor(identity.id, identity.roles)
+    is_unnamed = identity.credential == "gateway" and not identity.id
+    return Actor(identity.id, identity.roles, is_unnamed=is_unnamed)
 
 
 def header(headers: Headers, name: str) -> str | None:
