@@ -119,7 +119,10 @@ def reminded(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRec
 def extended(
     approval: ApprovalRecord, actor: str, roles: frozenset[str], expires_at: datetime, now: datetime
 ) -> ApprovalRecord:
-    """It expires later, if an approver gives it more time. Raises `InvalidVote` for a moment that is not later than now and than before."""
+    """It expires later, if an approver gives it more time.
+
+    Raises `InvalidVote` for a moment that is not later than now and than before, and as `check_actor` does.
+    """
     check_open(approval, now)
     check_actor(approval, actor, roles)
     if expires_at <= max(now, approval.expires_at or now):

@@ -27,17 +27,12 @@ def deadline_of(execution: ExecutionRecord, definition: WorkflowDefinition) -> d
     A worker that takes an execution over, a retry and a decision each write the record: `updated_at` is the chance that
     whoever holds it now has had.
     """
-    of_steps = [
-        definition.step_timeouts.get(step.name, definition.step_timeout_seconds)
-        for step in ANALYSIS_STEPS
-    ]
+    of_steps = [definition.step_timeouts.get(step.name, definition.step_timeout_seconds) for step in ANALYSIS_STEPS]
     started = execution.started_at or execution.updated_at
     return max(started + timedelta(seconds=max(of_steps)), execution.updated_at)
 
 
-async def overdue(
-    store: RecordStore, settings: Settings, tenant_ids: Sequence[str]
-) -> list[Overdue]:
+async def overdue(store: RecordStore, settings: Settings, tenant_ids: Sequence[str]) -> list[Overdue]:
     """Every analysis of these tenants that runs past its deadline and `analysis.overdue_after_seconds`.
 
     One that is pending has no deadline yet; one that awaits a person has its approval's own; batch jobs have theirs.

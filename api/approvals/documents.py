@@ -120,6 +120,7 @@ class Verdict(Document, frozen=True, kw_only=True):
     """The older form of a decision: the path says which, the body says whose."""
 
     decided_by: Text
+    """Who decides: where the credential says it, the same user."""
     comment: Comment | None = None
 
 
@@ -135,7 +136,14 @@ class DecisionBody(Document, frozen=True, kw_only=True):
         return "approved" if self.outcome.startswith("approve") else "rejected"
 
 
-class OneOfMany(DecisionBody, frozen=True, kw_only=True):
+class NamedDecision(DecisionBody, frozen=True, kw_only=True):
+    """A decision, and whose it is."""
+
+    decided_by: Text | None = None
+    """Who decides, if the credential does not say it; where it does, the same user."""
+
+
+class OneOfMany(NamedDecision, frozen=True, kw_only=True):
     """A decision about the approval of this id."""
 
     id: Text

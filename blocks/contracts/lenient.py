@@ -13,6 +13,7 @@ what is spelled as documented costs nothing more.
 
 import re
 from datetime import datetime
+from math import isfinite
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -72,8 +73,9 @@ def _repaired_struct(values: dict[str, Any], struct: Any) -> dict[str, Any]:
 
 
 def _from_text(text: str, kinds: set[Any]) -> Any:
-    if float in kinds and _NUMBER.fullmatch(text):
-        return float(text)
+    # Text beyond what a float holds would be infinite, which JSON writes as null.
+    if float in kinds and _NUMBER.fullmatch(text) and isfinite(number := float(text)):
+        return number
     if datetime in kinds and _MOMENT.fullmatch(text):
         try:
             return datetime.fromisoformat(text)
