@@ -337,6 +337,26 @@ class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
         return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One place on a roster, and since when it is taken."""
+
+    group: str
+    since: datetime
+
+
+class RosterRecord(Record, frozen=True, kw_only=True, tag="roster"):
+    """Who takes the places of something of which a tenant has a limited number; see `blocks.rosters`."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    places: dict[str, Place] = {}
+    """By the id of the record that takes it."""
+
+    @staticmethod
+    def id_of(what: str, tenant_id: str) -> str:
+        return f"roster:{what}:{tenant_id}"
+
+
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A response as it was sent: the headers that belong to its content, and the content."""
 
