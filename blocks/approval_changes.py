@@ -8,7 +8,6 @@ from blocks.approval_decisions import InvalidVote, Refused, changed, check_actor
 from blocks.contracts.approvals import Approvers, HistoryEntry
 from blocks.contracts.records import ApprovalRecord
 
-
 LINKS_MAX = 100
 """Of one approval. Counted on its record, so the ETag of whoever adds one holds the limit."""
 
