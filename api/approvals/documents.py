@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from api.http.documents import Document
+from api.http.documents import Document, Timed
 from blocks.contracts.approvals import (
     OUTCOMES,
     ApprovalPolicy,
@@ -17,6 +17,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.limits import Amount, Score
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 
@@ -84,7 +85,7 @@ class ApprovalHistory(Document, frozen=True, kw_only=True):
     history: list[HistoryEntry]
 
 
-class NewApproval(Document, frozen=True, kw_only=True):
+class NewApproval(Timed, frozen=True, kw_only=True):
     """What somebody asks people to decide; `subject` or `opportunityId` says about what."""
 
     subject: Text | None = None
@@ -95,8 +96,8 @@ class NewApproval(Document, frozen=True, kw_only=True):
     gate: Text | None = None
     summary: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
     context: JsonObject | None = None
-    risk_score: float = 0.0
-    amount: float = 0.0
+    risk_score: Score = 0.0
+    amount: Amount = 0.0
     owner_id: Text | None = None
     approver_id: Text | None = None
     recipient_id: Text | None = None
@@ -153,7 +154,7 @@ class Delegation(Document, frozen=True, kw_only=True):
     reason: Comment | None = None
 
 
-class Extension(Document, frozen=True, kw_only=True):
+class Extension(Timed, frozen=True, kw_only=True):
     """When it expires from now on."""
 
     expires_at: Moment

@@ -7,11 +7,11 @@ import msgspec
 
 from api.approvals.documents import Approval, Moment, Text
 from api.examples import APPROVAL
-from api.http.documents import Document
+from api.http.documents import Document, Timed
 from blocks.contracts.approvals import OUTCOMES, Outcome
 
 
-class NewLink(Document, frozen=True, kw_only=True):
+class NewLink(Timed, frozen=True, kw_only=True):
     """For whom the link is, and what they may say; it expires with the approval, or after seven days."""
 
     recipient: Text

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from api.http.documents import Document
+from api.http.documents import Document, Timed
 from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, Encoding, LetterEntry, LetterStatus
 from blocks.letter_replays import Scheduled
 
@@ -70,7 +70,7 @@ class Discard(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
-class ReplayMany(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReplayMany(Timed, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which waiting letters, how fast; none of the filters: all that wait."""
 
     code: str | None = None

@@ -16,6 +16,7 @@ import msgspec
 from blocks.contracts import rejections
 from blocks.contracts.about import About
 from blocks.contracts.events import CONSUMED, EventData, Moment, OpportunityEvent
+from blocks.contracts.moments import check_moments, is_within
 from blocks.contracts.rejections import Rejected
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -145,7 +146,7 @@ def decode_event(
     return Event(
         id=_event_id(envelope.id),
         tenant_id=_tenant(envelope),
-        timestamp=_aware(envelope.timestamp or received_at),
+        timestamp=_aware(_possible(envelope.timestamp) or received_at),
         source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
         data=_typed(envelope.data, data_type),
         metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
@@ -193,6 +194,10 @@ def _decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str
 def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:
     """The data; of an opportunity event with all that it carries, as a rule may look at any of it."""
     data = _decode(raw, _data_decoder(data_type), at="data")
+    try:
+        check_moments(data)
+    except ValueError as error:
+        raise Rejected(rejections.SCHEMA_INVALID, f"{error} - at `data`") from None
     if not isinstance(data, OpportunityEvent):
         return data
     try:
@@ -231,6 +236,11 @@ def _event_id(stated: str) -> str:
     if not 1 <= len(stated) <= 200:
         raise Rejected(rejections.SCHEMA_INVALID, "id must have 1 to 200 characters - at `event.id`")
     return stated
+
+
+def _possible(moment: datetime | None) -> datetime | None:
+    """None for one that stands for none, as 0001-01-01 does where a program has no other word for it."""
+    return moment if moment and is_within(moment) else None
 
 
 def _aware(moment: datetime) -> datetime:

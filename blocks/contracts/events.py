@@ -10,6 +10,8 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from blocks.contracts.limits import Amount, Score
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 """An id of somebody else's: usually a UUID, passed through unchanged whatever it is."""
 
@@ -187,8 +189,8 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
 
     event_type: ClassVar[str] = "hitl.approval.requested"
     opportunity_id: Id
-    risk_score: float
-    amount: float
+    risk_score: Score
+    amount: Amount
     """Always a number, as consumers expect; 0 where `amount_known` is false."""
     amount_known: bool = True
     requested_at: Moment | None = None
@@ -248,7 +250,7 @@ class ShardUpdated(OpportunityEvent, frozen=True, kw_only=True):
 
 class RiskEvaluationCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "risk.evaluation.completed"
-    risk_score: float
+    risk_score: Score
     evaluation_id: str | None = None
     opportunity_id: str | None = None
     workflow_id: str | None = None
@@ -257,12 +259,12 @@ class RiskEvaluationCompleted(EventData, frozen=True, kw_only=True):
 
 class RiskScoringCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "risk.scoring.completed"
-    ml_risk_score: float
+    ml_risk_score: Score
     scoring_id: str | None = None
     opportunity_id: str | None = None
     workflow_id: str | None = None
     model_id: str | None = None
-    confidence: float | None = None
+    confidence: Score | None = None
 
 
 class ForecastCompleted(EventData, frozen=True, kw_only=True):
@@ -271,7 +273,7 @@ class ForecastCompleted(EventData, frozen=True, kw_only=True):
     forecast_id: str | None = None
     opportunity_id: str | None = None
     workflow_id: str | None = None
-    confidence: float | None = None
+    confidence: Score | None = None
 
 
 class RecommendationGenerationCompleted(EventData, frozen=True, kw_only=True):

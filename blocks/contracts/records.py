@@ -23,6 +23,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.limits import Count
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
 CONTAINERS = (
@@ -251,7 +252,7 @@ class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
     """Tenants of a higher priority go first, whatever the weights."""
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    running_max: Count | None = None
     """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
 
 
@@ -263,7 +264,7 @@ class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
 
     default: TenantShare = TenantShare()
     tenants: dict[str, TenantShare] = {}
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    running_max: Count | None = None
     """At most so many executions of all tenants run at once."""
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     """At most so many executions share a flow run; None: the setting `dispatch.batch_max`."""

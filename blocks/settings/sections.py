@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from blocks.contracts.jobs import Job
+from blocks.contracts.limits import AMOUNT_MAX, AtLeastOne, Count, Days, Seconds, SecondsOrZero
 
 
 class BadSetting(Exception):
@@ -17,11 +18,8 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-ZeroOrMore = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Module(_Section, frozen=True, kw_only=True):
@@ -32,7 +30,7 @@ class Module(_Section, frozen=True, kw_only=True):
 class Server(_Section, frozen=True, kw_only=True):
     host: str
     port: Port
-    requests_per_minute: ZeroOrMore
+    requests_per_minute: Count
     """Of one tenant, in one process; 0: no limit."""
     trusted_proxies: str
     allowed_origins: str
@@ -175,7 +173,7 @@ class Webhooks(_Section, frozen=True, kw_only=True):
 
 
 class DeadLetters(_Section, frozen=True, kw_only=True):
-    kept_days: Annotated[float, msgspec.Meta(gt=0)]
+    kept_days: Days
 
 
 class Tracing(_Section, frozen=True, kw_only=True):
@@ -189,12 +187,12 @@ class FeatureFlags(_Section, frozen=True, kw_only=True):
 
 class Thresholds(_Section, frozen=True, kw_only=True):
     hitl_risk_min: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    hitl_deal_min: Annotated[float, msgspec.Meta(ge=0)]
+    hitl_deal_min: Annotated[float, msgspec.Meta(ge=0, le=AMOUNT_MAX)]
 
 
 class Simulators(_Section, frozen=True, kw_only=True):
-    min_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
-    max_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    min_delay_seconds: SecondsOrZero
+    max_delay_seconds: SecondsOrZero
 
 
 class Settings(_Section, frozen=True, kw_only=True):
