@@ -1,4 +1,4 @@
-"""What a person or a program may write into a field, whichever door it comes through: API, event, setting, command line.
+"""What a person or a program may write into a field, whichever door: API, event, setting, command line.
 
 Every number has both ends here, so that no arithmetic behind a door meets one that it cannot hold; a test takes the
 types from the application and refuses a number without.

@@ -69,15 +69,19 @@ class Live(_Section, frozen=True, kw_only=True):
 
 
 class Metrics(_Section, frozen=True, kw_only=True):
-    """Who may read them, and where the listener and the worker answer; the API answers on its own port."""
+    """Who may read them, and where each process answers; the tenants' port answers them only if told to."""
 
     bearer_token: str
     host: str
+    path: str
+    """On the tenants' port."""
+    on_api_port: bool
+    api_port: PortOrNone
     listener_port: PortOrNone
     worker_port: PortOrNone
 
     def __repr__(self) -> str:
-        ports = f"listener_port={self.listener_port}, worker_port={self.worker_port}"
+        ports = f"api_port={self.api_port}, listener_port={self.listener_port}, worker_port={self.worker_port}"
         return f"Metrics(bearer_token='***', host={self.host!r}, {ports})"
 
 

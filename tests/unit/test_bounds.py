@@ -18,7 +18,7 @@ from api.http.documents import Timed
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.envelope import decode_event
 from blocks.contracts.events import CONSUMED
-from blocks.contracts.jobs import FROM
+from blocks.contracts.jobs import JOB_BY_ID, InvalidTrigger, checked_metadata
 from blocks.contracts.limits import SPAN_SECONDS_MAX
 from blocks.contracts.rejections import Rejected
 from blocks.settings import Settings
@@ -95,7 +95,8 @@ def test_any_number_of_seconds_is_refused_or_can_be_added_to_any_moment(seconds:
         rule = msgspec.convert({"approval": document}, WantedDefinition).approval
     except msgspec.ValidationError:
         return
-    assert rule and rule.expires_after_seconds
+    assert rule
+    assert rule.expires_after_seconds
     assert datetime(2199, 12, 31, tzinfo=UTC).timestamp() + rule.expires_after_seconds < datetime.max.timestamp()
 
 
@@ -131,8 +132,8 @@ def test_an_event_whose_timestamp_stands_for_none_counts_from_when_it_came() -> 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
 def test_a_job_is_not_triggered_for_days_beyond_all_arithmetic(day: str) -> None:
-    with pytest.raises(ValueError):
-        FROM.read(day)
+    with pytest.raises(InvalidTrigger, match="from"):
+        checked_metadata(JOB_BY_ID["risk-snapshot-backfill"], {"from": day, "to": day})
 
 
 # --- what is looked at -----------------------------------------------------------------------------------------------
