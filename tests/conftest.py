@@ -1,3 +1,9 @@
 """One RabbitMQ node, one Cosmos DB emulator and one Prefect server serve the whole test session, if a test asks."""
 
 pytest_plugins = ("tests.support.rabbitmq", "tests.support.cosmos", "tests.support.prefect_server")
+
+
+@pytest.fixture(autouse=True)
+def _audit_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No refusal of another test is counted against this one: the count is the process's."""
+    monkeypatch.setattr(audit_room, "_ROOM", audit_room.Room())
