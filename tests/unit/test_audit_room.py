@@ -27,7 +27,7 @@ class Clock:
 
 
 def an_act(actor: str) -> Act:
-    return Act(action="webhook.add", actor=actor, credential="token", channel="api")
+    return Act(action="webhook.add", actor=actor, credential="user-token", channel="api")
 
 
 async def entries(api: Api, tenant_id: str = A_TENANT) -> list[AuditEntry]:

@@ -184,8 +184,8 @@ def _unbounded_in(info: Any, struct: str, field: str, seen: set[type]) -> Unboun
             for one in info.fields:
                 yield from _unbounded_in(one.type, cls.__name__, one.name, seen)
         case inspect.UnionType(types=types):
-            for one in types:
-                yield from _unbounded_in(one, struct, field, seen)
+            for member in types:
+                yield from _unbounded_in(member, struct, field, seen)
         case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item) | inspect.SetType(item_type=item):
             yield from _unbounded_in(item, struct, field, seen)
         case inspect.DictType(value_type=value):
