@@ -41,6 +41,9 @@ HOLD = timedelta(seconds=60)
 
 KEPT_FOR = timedelta(hours=24)
 
+FREE_KEPT_FOR = timedelta(minutes=10)
+"""A key without an answer (its request was refused, or its process died) is worth no more than its absence."""
+
 _KEY = re.compile(r"[ -~]{1,200}")
 _KEPT_HEADERS = ("content-type", "etag", "location")
 
@@ -122,12 +125,14 @@ class Idempotency(ASGIMiddleware):
 
 
 async def forget_old_answers(store: RecordStore) -> int:
-    """Keys older than `KEPT_FOR` are free again; returns how many there were."""
-    forgotten = 0
+    """Keys older than `KEPT_FOR` are free again, and nothing is kept of free ones; returns how many there were."""
+    forgotten, now = 0, utc_now()
     for tenant_id in {*await tenants(store), ids.SYSTEM_TENANT}:
         async for stored in every(store, tenant_id, IdempotencyRecord):
-            if stored.record.created_at > utc_now() - KEPT_FOR:
+            if stored.record.created_at > now - FREE_KEPT_FOR:
                 break
+            if stored.record.created_at > now - KEPT_FOR and stored.record.answer:
+                continue
             await store.delete(tenant_id, IdempotencyRecord, stored.record.id)
             forgotten += 1
     return forgotten

@@ -17,16 +17,17 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.http.errors import ErrorBody, ErrorEnvelope
+from api.jobs.metrics import JobMetrics
 from api.live.events import LIVE
 from api.live.hub import Hub
 from api.liveness import expect_process
 from api.mirror import run_mirror
 from blocks.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
 from blocks.ending import ended
-from blocks.metrics.process import observed_process
+from blocks.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
-from blocks.process_port import SignalFreeServer
+from blocks.process_port import SignalFreeServer, process_port
 from blocks.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
@@ -52,7 +53,7 @@ async def run_api(settings: Settings) -> None:
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
         logger.log(level, "%s", announce(settings.auth))
         async with (
-            observed_process("api", settings.module.version),
+            process_port(settings, "api") as port,
             open_store(settings) as store,
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
@@ -60,7 +61,9 @@ async def run_api(settings: Settings) -> None:
             bus.overhear(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
-            app = create_app(settings, store, bus, flow_runs, probes=probes, hub=hub)
+            exposition = Exposition(JobMetrics(store).text)
+            port.probes, port.exposition = probes, exposition
+            app = create_app(settings, store, bus, flow_runs, probes=probes, hub=hub, exposition=exposition)
             await _serve(app, listening, settings, hub)
 
 

@@ -35,6 +35,14 @@ _TRIES = 100
 Change = Callable[[ApprovalRecord], ApprovalRecord | Awaitable[ApprovalRecord]]
 
 
+ASKED_MAX = 50
+"""Approvals that requests may add to one execution."""
+
+
+class TooManyAsked(Exception):
+    """The execution waits for as many approvals as may be added to it."""
+
+
 # --- ask -------------------------------------------------------------------------------------------------------------
 
 
@@ -46,10 +54,11 @@ async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[
         return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
 
 
-async def attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> bool:
+async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: int | None = None) -> bool:
     """The execution that the approval names waits for it; False if it had ended: then the approval stands alone.
 
     Either the execution knows of the approval when it concludes, or it has concluded before: its ETag decides which.
+    Raises `TooManyAsked`, and the approval stands alone, if the execution waits for `at_most` already.
     """
     record = approval.record
     for _ in range(_TRIES):
@@ -59,6 +68,9 @@ async def attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> bool:
             return False
         if record.id in execution.record.approval_ids:
             return True
+        if at_most is not None and len(execution.record.approval_ids) >= at_most:
+            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+            raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
         with suppress(Stale):  # it has just moved: look again
             attached = [*execution.record.approval_ids, record.id]
             await executions.change(store, execution, approval_ids=attached)

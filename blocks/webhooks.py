@@ -7,7 +7,7 @@ twins apart.
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from blocks.contracts.records import WebhookSubscription
 from blocks.outgoing_http import Answered, HostRules, OutgoingHttp
 from blocks.ports import NotFound, RecordStore, Stale
 from blocks.queries import every
+from blocks.rosters import Roster
 
 EVENT_PREFIX = "hitl.approval."
 EVENT_TYPES = {name: data for name, data in PUBLISHED.items() if name.startswith(EVENT_PREFIX)}
@@ -53,8 +54,6 @@ async def subscribe(
     """
     rules.check(url)
     wanted = wanted_event_types(event_types)
-    if await store.count(tenant_id, WebhookSubscription) >= SUBSCRIPTIONS_MAX:
-        raise TooManyWebhooks(f"a tenant has at most {SUBSCRIPTIONS_MAX} webhooks")
     subscription = WebhookSubscription(
         id=str(uuid4()),
         tenant_id=tenant_id,
@@ -63,6 +62,7 @@ async def subscribe(
         event_types=wanted,
         secret=new_secret(),
     )
+    await _roster(store, tenant_id).take(subscription.id, _check_room)
     return (await store.create(tenant_id, subscription)).record
 
 
@@ -94,6 +94,19 @@ async def subscription(store: RecordStore, tenant_id: str, id: str) -> WebhookSu
 async def unsubscribe(store: RecordStore, subscription: WebhookSubscription) -> None:
     """The subscription is gone, and what was under way to it goes nowhere."""
     await store.delete(subscription.tenant_id, WebhookSubscription, subscription.id)
+    await _roster(store, subscription.tenant_id).leave(subscription.id)
+
+
+def _roster(store: RecordStore, tenant_id: str) -> Roster:
+    async def living() -> dict[str, str]:
+        return {one.id: "" for one in await subscriptions(store, tenant_id)}
+
+    return Roster(store, tenant_id, tenant_id, "webhooks", living)
+
+
+def _check_room(others: Mapping[str, str]) -> None:
+    if len(others) >= SUBSCRIPTIONS_MAX:
+        raise TooManyWebhooks(f"a tenant has at most {SUBSCRIPTIONS_MAX} webhooks")
 
 
 async def deactivate(store: RecordStore, tenant_id: str, id: str) -> None:

@@ -23,6 +23,7 @@ from blocks.contracts import identities, ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import Escalation, HistoryEntry
 from blocks.contracts.audit import Act
+from blocks.contracts.limits import SPAN_SECONDS_MAX
 from blocks.contracts.opportunity_facts import Unknown
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import NotFound, Stale, Stored, Unavailable
@@ -137,7 +138,7 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
     risk = results.get("risk", {})
 
     def after(seconds: float) -> timedelta:
-        return timedelta(seconds=seconds)
+        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))  # a definition may be older than the bound
 
     return ApprovalRecord(
         id=ids.approval_id(record.id, GATE, record.retries),

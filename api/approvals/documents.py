@@ -17,6 +17,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.limits import Amount, Score
 from blocks.contracts.moments import Moment
 from blocks.contracts.normalised import OUR_ID
 from blocks.contracts.records import ApprovalRecord
@@ -96,8 +97,8 @@ class NewApproval(Document, frozen=True, kw_only=True):
     gate: Text | None = None
     summary: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
     context: JsonObject | None = None
-    risk_score: float = 0.0
-    amount: float = 0.0
+    risk_score: Score = 0.0
+    amount: Amount = 0.0
     owner_id: Text | None = None
     approver_id: Text | None = None
     recipient_id: Text | None = None

@@ -24,7 +24,7 @@ from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotJs
 from api.http.records import Bus, Engine, Store, find
 from api.openapi import documented
 from blocks import approvals, signed_links
-from blocks.approval_changes import linked
+from blocks.approval_changes import ApprovalFull, linked
 from blocks.approval_decisions import AlreadyDecided, Expired, LinkUsed, NotAnApprover, SelfApproval, Vote
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
@@ -53,6 +53,7 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
         NotThisUser,
         AlreadyDecided,
         Expired,
+        ApprovalFull,
         LinksDisabled,
         RequestEntityTooLarge,
         NotJson,

@@ -106,7 +106,7 @@ async def read_history(store: Store, tenant_id: TenantId, approval_id: ApprovalP
     status_code=201,
     summary="Ask for an approval",
     tags=["Approvals"],
-    responses=documented(examples.APPROVAL, ExecutionEnded, *KEY_ERRORS, status=201),
+    responses=documented(examples.APPROVAL, ExecutionEnded, approvals.TooManyAsked, *KEY_ERRORS, status=201),
 )
 async def create_approval(
     store: Store,
@@ -124,7 +124,7 @@ async def create_approval(
     await _check(store, tenant_id, data)
     await enter_in_directory(store, tenant_id)
     stored = await approvals.open_approval(store, _new_approval(tenant_id, actor, data))
-    if data.execution_id is not None and not await approvals.attach(store, stored):
+    if data.execution_id is not None and not await approvals.attach(store, stored, at_most=approvals.ASKED_MAX):
         raise ExecutionEnded
     await _tell(store, bus, stored)
     return shown(stored.record, status=201)

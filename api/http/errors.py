@@ -20,8 +20,8 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.http.documents import Document
 from api.http.observer import loggable_path
-from blocks import approval_changes, approval_decisions, dead_letters, signed_links
-from blocks.api_keys import LIVE_MAX, TooManyKeys
+from blocks import approval_changes, approval_decisions, approvals, dead_letters, signed_links
+from blocks.api_keys import TooManyKeys
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.definition_rules import InvalidDefinition
@@ -276,6 +276,10 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
     approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
     approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
+    approval_changes.ApprovalFull: Answer(
+        409, "HITL_APPROVAL_FULL", "The approval has as many links or entries as it may; decide or cancel it"
+    ),
+    approvals.TooManyAsked: Answer(409, "EXECUTION_APPROVALS_FULL", "The execution waits for as many approvals as may"),
     dead_letters.LetterSettled: Answer(
         409, "DEAD_LETTER_SETTLED", "The dead letter is being replayed, was replayed or was discarded"
     ),
@@ -287,7 +291,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     TooManySecrets: Answer(
         409, "WEBHOOK_SECRET_LIMIT_REACHED", f"{EARLIER_SECRETS_MAX} earlier secrets of the webhook are still valid"
     ),
-    TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", f"{LIVE_MAX} keys of this name are live: revoke one first"),
+    TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", "As many keys are live as may: revoke one first"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),

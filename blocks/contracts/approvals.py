@@ -117,10 +117,14 @@ class Condition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """If it cannot be judged; None: as the rule has it."""
 
 
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+"""What may be written now is bounded in `definitions`; what was written before there was a bound can still be read."""
+
+
 class EscalationStep(Part, frozen=True, kw_only=True):
     """So long after the request, these people are asked, too."""
 
-    after_seconds: Annotated[float, msgspec.Meta(gt=0)]
+    after_seconds: _Positive
     approvers: Approvers
 
 
@@ -136,12 +140,12 @@ class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """If a condition cannot be judged: an amount that no event states, a value of another type."""
     policy: ApprovalPolicy = ApprovalPolicy()
     form_schema: JsonObject | None = None
-    due_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    expires_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    due_after_seconds: _Positive | None = None
+    expires_after_seconds: _Positive | None = None
     """None: it waits for ever."""
     on_expiry: OnExpiry = "fail"
     on_reject: OnReject = "fail"
-    remind_after_seconds: list[Annotated[float, msgspec.Meta(gt=0)]] = []
+    remind_after_seconds: list[_Positive] = []
     escalations: list[EscalationStep] = []
 
     @property

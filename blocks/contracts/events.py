@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from blocks.contracts.limits import Amount, Score
 from blocks.contracts.moments import Moment
 from blocks.contracts.normalised import OUR_ID, Normalised
 
@@ -193,8 +194,8 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
 
     event_type: ClassVar[str] = "hitl.approval.requested"
     opportunity_id: Id
-    risk_score: float
-    amount: float
+    risk_score: Score
+    amount: Amount
     """Always a number, as consumers expect; 0 where `amount_known` is false."""
     amount_known: bool = True
     requested_at: Moment | None = None
@@ -268,7 +269,7 @@ class RiskScoringCompleted(EventData, frozen=True, kw_only=True):
     opportunity_id: str | None = None
     workflow_id: OurId | None = None
     model_id: str | None = None
-    confidence: float | None = None
+    confidence: Score | None = None
 
 
 class ForecastCompleted(EventData, frozen=True, kw_only=True):
@@ -277,7 +278,7 @@ class ForecastCompleted(EventData, frozen=True, kw_only=True):
     forecast_id: str | None = None
     opportunity_id: str | None = None
     workflow_id: OurId | None = None
-    confidence: float | None = None
+    confidence: Score | None = None
 
 
 class RecommendationGenerationCompleted(EventData, frozen=True, kw_only=True):

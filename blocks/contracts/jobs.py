@@ -13,6 +13,7 @@ import msgspec
 
 from blocks.contracts import events
 from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.moments import YEAR_MAX, YEAR_MIN
 from blocks.contracts.records import ExecutionRecord
 
 WORKFLOW = "batch-job"
@@ -60,7 +61,10 @@ def _date(value: object) -> str:
     # Stricter than `fromisoformat`, which also takes 20260131 and 2026-W05-6.
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
         raise ValueError
-    return date.fromisoformat(value).isoformat()
+    day = date.fromisoformat(value)
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        raise ValueError
+    return day.isoformat()
 
 
 def _tenant(value: object) -> str:

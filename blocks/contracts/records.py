@@ -23,6 +23,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.limits import Count
 from blocks.contracts.normalised import Normalised
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
@@ -275,7 +276,7 @@ class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
     """Tenants of a higher priority go first, whatever the weights."""
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    running_max: Count | None = None
     """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
 
 
@@ -287,7 +288,7 @@ class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
 
     default: TenantShare = TenantShare()
     tenants: dict[str, TenantShare] = {}
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    running_max: Count | None = None
     """At most so many executions of all tenants run at once."""
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     """At most so many executions share a flow run; None: the setting `dispatch.batch_max`."""
@@ -371,6 +372,26 @@ class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
 
     def __repr__(self) -> str:  # a URL may hold a secret, too
         return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One place on a roster, and since when it is taken."""
+
+    group: str
+    since: datetime
+
+
+class RosterRecord(Record, frozen=True, kw_only=True, tag="roster"):
+    """Who takes the places of something of which a tenant has a limited number; see `blocks.rosters`."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    places: dict[str, Place] = {}
+    """By the id of the record that takes it."""
+
+    @staticmethod
+    def id_of(what: str, tenant_id: str) -> str:
+        return f"roster:{what}:{tenant_id}"
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

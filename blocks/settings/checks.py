@@ -1,10 +1,14 @@
 """What settings must be beyond their types, and which of them go together."""
 
+import re
+
 from blocks.contracts.jobs import JOBS
 from blocks.cron import check_cron, check_timezone
 from blocks.settings import auth, server, urls
 from blocks.settings.sections import BadSetting, BatchJobs, Settings
 from blocks.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
+
+_TAKEN = ("/health", "/ready", "/docs")
 
 
 def check(settings: Settings) -> None:
@@ -20,6 +24,10 @@ def check(settings: Settings) -> None:
         raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    if not re.fullmatch(r"/[A-Za-z0-9._/-]{1,100}", settings.metrics.path) or settings.metrics.path in _TAKEN:
+        raise BadSetting(
+            f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of its own, as /metrics"
+        )
     problems = (urls.problem_of(settings), server.problem_of(settings.server), auth.problem_of(settings.auth))
     for problem in problems:
         if problem:

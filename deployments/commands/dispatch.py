@@ -21,8 +21,8 @@ class Limit(click.ParamType[int | None]):
             number = int(str(value))
         except ValueError:
             self.fail(f"{value!r} is neither a number nor `none`.", param, ctx)
-        if not 0 <= number < 2**63:
-            self.fail(f"{number} is not from 0 to {2**63 - 1}.", param, ctx)
+        if not 0 <= number < 2**53:  # as blocks.contracts.limits has it, which would have to be imported
+            self.fail(f"{number} is not from 0 to {2**53 - 1}.", param, ctx)
         return number
 
 

@@ -38,7 +38,7 @@ def listener() -> None:
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many flow runs at once (default: no limit).")
+@click.option("--limit", type=click.IntRange(1, 100_000), help="At most so many flow runs at once (default: no limit).")
 def worker(limit: int | None) -> None:
     """Run the worker.
 
