@@ -44,7 +44,7 @@ def print_approvals(found: Sequence[ApprovalRecord], *, as_json: bool) -> None:
             approval.subject or approval.opportunity_id,
             _coloured(approval.status),
             f"{approval.risk_score:g}",
-            f"{approval.amount:,.0f}",
+            _amount(approval),
             f"{approval.requested_at:%Y-%m-%d %H:%M:%S}Z",
             f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else "",
             approval.decided_by or "",
@@ -62,6 +62,7 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
         "subject": approval.subject or approval.opportunity_id,
         "execution": approval.execution_id,
         "status": _coloured(approval.status),
+        "amount": _amount(approval),
         "asks": approval.summary,
         "approvers": ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody",
         "quorum": str(approval.policy.quorum),
@@ -77,6 +78,10 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
             f"{entry.at:%Y-%m-%d %H:%M:%S}Z", what, entry.actor or "", entry.channel or "", entry.note or ""
         )
     out.print(history)
+
+
+def _amount(approval: ApprovalRecord) -> str:
+    return f"{approval.amount:,.0f}" if approval.amount_known else "unknown"
 
 
 def _coloured(status: str) -> Text:

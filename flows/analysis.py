@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from blocks import conditions
+from blocks.condition_rules import rule_problems
 from blocks.conditions import Judgement
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, AnalysisStep
 from blocks.contracts.approvals import ApprovalRule
@@ -98,6 +99,9 @@ class Analysis:
         rule = self.rules.approval
         if not rule.enabled:
             return Judgement(False)
+        # Stored before rules were checked: one that would be refused today cannot be relied on.
+        if problem := next(rule_problems(rule), None):
+            return Judgement(None, (f"the rule's {problem[0]} {problem[1]}",))
         return conditions.judge_all(rule.every_condition, self.facts, rule.on_unknown)
 
     @property

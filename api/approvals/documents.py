@@ -35,6 +35,8 @@ class ApprovalSummary(Document, frozen=True, kw_only=True):
     opportunity_id: str
     risk_score: float
     amount: float
+    amount_known: bool = True
+    """False: no event states it, or not without doubt; `amount` is 0 then."""
     requested_at: datetime
     status: ApprovalStatus
     execution_id: str | None = None

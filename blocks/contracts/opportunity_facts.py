@@ -6,6 +6,7 @@ or as a change from one to another. Places that disagree state nothing that can 
 
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 
@@ -137,7 +138,8 @@ def _is_silent(value: Any) -> bool:
 
 
 def _plain(key: Any) -> str:
-    return str(key).lower().replace("_", "")
+    """The name whatever its case, width and separators: `Owner_Id`, `owner-id` and `OwnerId` are one."""
+    return "".join(one for one in normalize("NFKC", str(key)).casefold() if one.isalnum())
 
 
 # --- merge -----------------------------------------------------------------------------------------------------------

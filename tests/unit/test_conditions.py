@@ -1,5 +1,6 @@
 """Conditions are true, false, or cannot be judged; what a condition cannot mean is refused when it is written."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -8,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks.approval_events import untold
 from blocks.clock import utc_now
 from blocks.condition_rules import condition_problem, rule_problems
 from blocks.conditions import judge, judge_all
 from blocks.contracts.approvals import ApprovalRule, Condition
 from blocks.contracts.envelope import decode_event
-from blocks.contracts.numbers import is_number
+from blocks.contracts.events import HitlApprovalRequested
+from blocks.contracts.numbers import Unreadable, is_number, read_number
 from blocks.contracts.opportunity_facts import Unknown, amount_of, merged
 from blocks.ports import Stored
 from flows.analysis import Analysis, AnalysisRules
+from flows.approval_gate import _approval_of
 from listeners.intake import _input
 from tests.support.factories import A_TENANT, an_execution
 
@@ -55,6 +59,11 @@ def analysis_of(stated: dict[str, Any], rule: ApprovalRule = RULE) -> Analysis:
         {"amount": "1e400"},
         {"amount": "NaN"},
         {"amount": "1,234"},
+        {"amount": "1,000,000.50.7"},
+        {"amount": "1.000.000,50,7"},
+        {"amount": "0,500,000"},
+        {"amount": 5, "Amount ": 2_000_000},
+        {"amount": 5, "ＡＭＯＵＮＴ": 2_000_000},
         {"amount": None},
         {},
     ],
@@ -149,3 +158,46 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
 
     assert ["conditions"] == [field for field, _ in rule_problems(ApprovalRule(conditions=between))]
     assert ["minRiskScore"] == [field for field, _ in rule_problems(ApprovalRule(min_risk_score=80))]
+
+
+NUMBER_TEXTS = st.one_of(
+    st.text(), st.text("0123456789.,+-eE "), st.from_regex(r"[1-9](,[0-9]{3}){1,3}(\.[0-9]+){0,3}")
+)
+
+
+@given(NUMBER_TEXTS)
+def test_every_text_is_a_finite_number_or_is_unreadable(text: str) -> None:
+    with suppress(Unreadable):
+        assert abs(read_number(text)) < float("inf")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ApprovalRule(enabled=True, min_risk_score=80),
+        ApprovalRule(enabled=True, min_amount=float("nan")),
+        ApprovalRule(enabled=True, conditions=[Condition(path="subject.amuont", op="exists", value=True)]),
+        ApprovalRule(
+            enabled=True, on_unknown="skip", conditions=[Condition(path="subject.amount", op="gt", value="x")]
+        ),
+    ],
+)
+def test_a_stored_rule_that_would_be_refused_today_asks(rule: ApprovalRule) -> None:
+    analysis = analysis_of({"amount": 5}, rule)
+
+    assert analysis.needs_approval
+    assert "the rule's" in analysis.judgement.reasons[0]
+
+
+@pytest.mark.parametrize("stated", [{}, {"amount": "1,234"}, {"amount": 10**400}])
+def test_a_person_and_consumers_see_that_the_amount_is_not_known(stated: dict[str, Any]) -> None:
+    analysis = analysis_of(stated)
+
+    approval = _approval_of(analysis)
+    (event,) = untold(approval)
+
+    assert (False, 0.0) == (approval.amount_known, approval.amount)
+    assert isinstance(event.data, HitlApprovalRequested)
+    assert event.data.amount_known is False
+    assert "its amount is unknown (" in approval.summary
+    assert list(analysis.judgement.reasons) == approval.context["reasons"]

@@ -185,3 +185,15 @@ def is_safe(echo: ast.Call) -> bool:
     if isinstance(argument, ast.Call):
         return ast.unparse(argument.func) in ("plain", "plain_lines")
     return isinstance(argument, ast.Constant)
+
+
+def test_an_approval_of_an_unknown_amount_shows_that_it_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    approval = an_approval(amount=0.0, amount_known=False)
+
+    print_approvals([approval], as_json=False)
+    listed = capsys.readouterr().out
+    print_approval(approval, as_json=False)
+    shown = capsys.readouterr().out
+
+    assert "unknown" in listed
+    assert "unknown" in shown
