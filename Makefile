@@ -91,6 +91,10 @@ test-long: setup test-tools ## Run the tests that start, break and stop whole sy
 test-unit: setup ## Run only the tests that need nothing but Python
 	@$(BIN)/pytest tests/unit $(ARGS)
 
+.PHONY: test-repeat
+test-repeat: ## Run the tests ten times in a fresh clone beside a busy process (N=10 BUSY=1 TARGET=test)
+	@BUSY=$(or $(BUSY),1) TARGET=$(or $(TARGET),test) ARGS="$(ARGS)" scripts/repeat-tests $(or $(N),10)
+
 .PHONY: test-slow
 test-slow: setup test-tools ## Run the tests that take minutes
 	@$(BIN)/pytest -m slow $(ARGS)

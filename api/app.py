@@ -24,7 +24,9 @@ from api.executions.actions import (
 )
 from api.executions.listing import list_executions, read_execution
 from api.executions.workflow_routes import workflow_routes
+from api.http.bodies import CheckedRequest
 from api.http.errors import answer_error
+from api.http.head import HeadAsGet
 from api.http.observer import RequestObserver
 from api.http.options import AllowEveryMethod
 from api.http.parameters import refuse_other_types
@@ -37,11 +39,12 @@ from api.live.handshake import Handshake
 from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
-from api.metrics import metrics
+from api.metrics import metrics_routes
 from api.openapi import openapi_config
 from api.usage import show_usage
-from api.webhooks import add_webhook, list_webhooks, read_webhook, remove_webhook
+from api.webhooks import add_webhook, change_webhook, list_webhooks, read_webhook, remove_webhook
 from blocks.contracts.envelope import MAX_EVENT_BYTES
+from blocks.metrics.exposition import Exposition
 from blocks.outgoing_http import HostRules
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.readiness import Probes
@@ -57,6 +60,7 @@ def create_app(
     *,
     probes: Probes,
     hub: Hub | None = None,
+    exposition: Exposition | None = None,
 ) -> Litestar:
     """The application over an open store, bus and engine, which must outlive it; `/ready` asks the probes.
 
@@ -82,6 +86,7 @@ def create_app(
             list_webhooks,
             read_webhook,
             idempotent(store, add_webhook),
+            change_webhook,
             remove_webhook,
             read_definition,
             set_definition,
@@ -95,7 +100,14 @@ def create_app(
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )
     app = Litestar(
-        [health.health, health.ready, metrics, tenant_routes, dead_letter_routes(store), *approval_routes(store)],
+        [
+            health.health,
+            health.ready,
+            *metrics_routes(settings.metrics),
+            tenant_routes,
+            dead_letter_routes(store),
+            *approval_routes(store),
+        ],
         dependencies={
             "store": Provide(auditing.provide_store),
             "bus": _given(bus),
@@ -108,7 +120,7 @@ def create_app(
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
             "schedules": _given(settings.batch_jobs),
-            "job_metrics": _given(JobMetrics(store)),
+            "exposition": _given(exposition or Exposition(JobMetrics(store).text)),
             "service": _given(settings.module.name),
         },
         middleware=[
@@ -121,13 +133,14 @@ def create_app(
         guards=[check_role, refuse_other_types],
         plugins=tracing_plugins(),
         exception_handlers={Exception: answer_error},
+        request_class=CheckedRequest,
         request_max_body_size=MAX_EVENT_BYTES,
         openapi_config=openapi_config(settings.module),
         # The process that starts us says where logs go.
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = RequestObserver(Handshake(app.asgi_handler, settings.server))
+    app.asgi_handler = RequestObserver(HeadAsGet(Handshake(app.asgi_handler, settings.server)))
     return app
 
 

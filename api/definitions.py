@@ -9,7 +9,7 @@ from litestar.params import JSONBody, PathParameter
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.definition_documents import DEFINITION, Definition, definition_of
-from api.http.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, Problem
+from api.http.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, NotJson, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import header
 from api.http.records import AllSettings, Store
@@ -48,7 +48,7 @@ async def read_definition(
     "/definitions/{workflow:str}",
     summary="Set a definition",
     tags=_TAGS,
-    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge),
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge, NotJson),
 )
 async def set_definition(
     store: Store,

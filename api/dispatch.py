@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from api.access.tenancy import TenantId
 from api.dispatch_documents import Dispatch, Limits, dispatch_of
 from api.examples import DISPATCH
-from api.http.errors import NotForTenants, TenantNotFound
+from api.http.errors import NotForTenants, NotJson, TenantNotFound
 from api.http.records import Bus, Store
 from api.openapi import documented
 from blocks.contracts.envelope import canonical_uuid
@@ -33,7 +33,7 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
     "/dispatch",
     summary="Change limits",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, RequestEntityTooLarge),
+    responses=documented(DISPATCH, NotForTenants, RequestEntityTooLarge, NotJson),
 )
 async def change_limits(store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]) -> Dispatch:
     """The limits are in force in every dispatcher, within a second."""
@@ -46,7 +46,7 @@ async def change_limits(store: Store, bus: Bus, tenant_id: TenantId, data: JSONB
     "/dispatch/tenants/{tenantId:str}",
     summary="Set a tenant's share",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, TenantNotFound, RequestEntityTooLarge),
+    responses=documented(DISPATCH, NotForTenants, TenantNotFound, RequestEntityTooLarge, NotJson),
 )
 async def set_share(
     store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, data: JSONBody[TenantShare]

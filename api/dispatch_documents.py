@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from api.http.documents import Document
+from blocks.contracts.limits import Count
 from blocks.contracts.records import DispatchPolicy, TenantShare
 
 
@@ -20,7 +21,7 @@ class Dispatch(Document, frozen=True, kw_only=True):
 class Limits(Document, frozen=True, kw_only=True):
     """What holds for all tenants together; null takes a limit away, what is absent stays."""
 
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType | None = msgspec.UNSET
+    running_max: Count | msgspec.UnsetType | None = msgspec.UNSET
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | msgspec.UnsetType | None = msgspec.UNSET
 
 

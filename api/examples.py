@@ -18,7 +18,7 @@ from api.key_documents import KeyList, key_of
 from api.key_documents import created_of as created_key_of
 from api.live.events import LiveEvent
 from api.usage_documents import AcceptedExecutions, OpenWork, TenantLimits, Usage
-from api.webhook_documents import WebhookList, created_of, webhook_of
+from api.webhook_documents import WebhookList, changed_of, created_of, webhook_of
 from blocks.contracts import analysis, ids, jobs
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
 from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
@@ -196,6 +196,7 @@ _WEBHOOK = WebhookSubscription(
 )
 WEBHOOK = webhook_of(_WEBHOOK)
 CREATED_WEBHOOK = created_of(_WEBHOOK)
+CHANGED_WEBHOOK = changed_of(_WEBHOOK, with_secret=True)
 WEBHOOK_LIST = WebhookList(webhooks=[WEBHOOK])
 
 _API_KEY = ApiKeyRecord(

@@ -21,10 +21,12 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec.structs import replace
 
 from api.access.identity import USER_HEADER, Identity
-from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
+from api.http.bodies import CheckedRequest
+from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, NotJson, Problem
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
+from blocks.contracts.uuids import in_lower_case
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.queries import every, tenants
 
@@ -32,12 +34,15 @@ logger = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
-KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge)
+KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge, NotJson)
 
 HOLD = timedelta(seconds=60)
 """A request that has not been answered for so long was lost with its process: the next one of its key runs."""
 
 KEPT_FOR = timedelta(hours=24)
+
+FREE_KEPT_FOR = timedelta(minutes=10)
+"""A key without an answer (its request was refused, or its process died) is worth no more than its absence."""
 
 _KEY = re.compile(r"[ -~]{1,200}")
 _KEPT_HEADERS = ("content-type", "etag", "location")
@@ -72,7 +77,7 @@ class Idempotency(ASGIMiddleware):
         return self  # Litestar copies the routers that it nests; there is one store
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        request: Request[Any, Any, Any] = Request(scope, receive)
+        request = CheckedRequest(scope, receive)
         if HEADER in request.headers and request.method == HttpMethod.POST:
             # Guards come after middleware; who may not make a request may not have its answer either.
             await scope["route_handler"].authorize_connection(request)
@@ -120,12 +125,14 @@ class Idempotency(ASGIMiddleware):
 
 
 async def forget_old_answers(store: RecordStore) -> int:
-    """Keys older than `KEPT_FOR` are free again; returns how many there were."""
-    forgotten = 0
+    """Keys older than `KEPT_FOR` are free again, and nothing is kept of free ones; returns how many there were."""
+    forgotten, now = 0, utc_now()
     for tenant_id in {*await tenants(store), ids.SYSTEM_TENANT}:
         async for stored in every(store, tenant_id, IdempotencyRecord):
-            if stored.record.created_at > utc_now() - KEPT_FOR:
+            if stored.record.created_at > now - FREE_KEPT_FOR:
                 break
+            if stored.record.created_at > now - KEPT_FOR and stored.record.answer:
+                continue
             await store.delete(tenant_id, IdempotencyRecord, stored.record.id)
             forgotten += 1
     return forgotten
@@ -136,7 +143,7 @@ async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
     # Nobody gets the answer to somebody else's decision.
     who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
-    said = (*who, request.scope["raw_path"], request.scope["query_string"], await request.body())
+    said = (*who, in_lower_case(request.scope["raw_path"]), request.scope["query_string"], await request.body())
     return IdempotencyRecord(
         id=ids.idempotency_id(tenant_id, route, key),
         tenant_id=tenant_id,

@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter
 from api import examples
 from api.access.identity import Identity
 from api.access.tenancy import TenantId
-from api.http.errors import KeyExceedsItsMaker, KeyNotFound
+from api.http.errors import KeyExceedsItsMaker, KeyNotFound, NotJson
 from api.http.records import Store
 from api.key_documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
 from api.openapi import documented
@@ -34,7 +34,7 @@ async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
     summary="Make an API key",
     tags=_TAGS,
     responses=documented(
-        examples.CREATED_KEY, KeyExceedsItsMaker, api_keys.TooManyKeys, RequestEntityTooLarge, status=201
+        examples.CREATED_KEY, KeyExceedsItsMaker, api_keys.TooManyKeys, RequestEntityTooLarge, NotJson, status=201
     ),
 )
 async def create_key(

@@ -1,4 +1,7 @@
-"""`/metrics`: what this process counts, in the text format of Prometheus."""
+"""`/metrics` on the tenants' port: only where a setting opens it; the process's own port always answers it.
+
+The service that this one replaces answers it there, at a path of the operator's choice.
+"""
 
 import hmac
 from typing import Any
@@ -6,36 +9,43 @@ from typing import Any
 from litestar import Request, get
 from litestar.datastructures import Headers
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
-from prometheus_client import generate_latest
 
 from api.access.authentication import PUBLIC, bearer
 from api.http.errors import CredentialInvalid
-from api.jobs.metrics import JobMetrics
+from blocks.metrics.exposition import Exposition
+from blocks.settings.sections import Metrics
 
-MetricsOfJobs = SkipValidation[NamedDependency[JobMetrics]]
-
+ExpositionOfApp = SkipValidation[NamedDependency[Exposition]]
 
 MetricsToken = NamedDependency[str]
 """The setting `metrics.bearer_token`."""
 
 
-@get(
-    "/metrics",
-    summary="Metrics for Prometheus",
-    tags=["Operation"],
-    media_type="text/plain; version=0.0.4",
-    opt=PUBLIC,
-    security=[{}],
-)
-async def metrics(request: Request[Any, Any, Any], job_metrics: MetricsOfJobs, metrics_token: MetricsToken) -> str:
-    """Every metric of this process, and of the batch jobs whoever triggered them; one per line.
+def metrics_routes(settings: Metrics) -> list[HTTPRouteHandler]:
+    """The route at `metrics.path`, if `metrics.on_api_port` opens it; else none."""
+    if not settings.on_api_port:
+        return []
+    route = get(
+        settings.path,
+        summary="Metrics for Prometheus",
+        tags=["Operation"],
+        media_type="text/plain; version=0.0.4",
+        opt=PUBLIC,
+        security=[{}],
+    )
+    return [route(metrics)]
+
+
+async def metrics(request: Request[Any, Any, Any], exposition: ExpositionOfApp, metrics_token: MetricsToken) -> str:
+    """Every metric of this process, and of the batch jobs whoever triggered them; at most a second old.
 
     With `METRICS_BEARER_TOKEN` set, only for who sends it as `Authorization: Bearer …`; otherwise 401.
     """
     if metrics_token:
         _check(request.headers, metrics_token)
-    return generate_latest().decode() + await job_metrics.text()
+    return (await exposition.text()).decode()
 
 
 def _check(headers: Headers, token: str) -> None:

@@ -7,22 +7,27 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
 import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
+from api.http.errors import ErrorBody, ErrorEnvelope
+from api.jobs.metrics import JobMetrics
 from api.live.events import LIVE
 from api.live.hub import Hub
 from api.liveness import expect_process
 from api.mirror import run_mirror
-from blocks.metrics.process import observed_process
+from blocks.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
+from blocks.ending import ended
+from blocks.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
 from blocks.prefect_flow_runs import PrefectFlowRuns
-from blocks.process_port import SignalFreeServer
+from blocks.process_port import SignalFreeServer, process_port
 from blocks.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
@@ -48,7 +53,7 @@ async def run_api(settings: Settings) -> None:
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
         logger.log(level, "%s", announce(settings.auth))
         async with (
-            observed_process("api", settings.module.version),
+            process_port(settings, "api") as port,
             open_store(settings) as store,
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
@@ -56,7 +61,9 @@ async def run_api(settings: Settings) -> None:
             bus.overhear(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
-            app = create_app(settings, store, bus, flow_runs, probes=probes, hub=hub)
+            exposition = Exposition(JobMetrics(store).text)
+            port.probes, port.exposition = probes, exposition
+            app = create_app(settings, store, bus, flow_runs, probes=probes, hub=hub, exposition=exposition)
             await _serve(app, listening, settings, hub)
 
 
@@ -106,6 +113,8 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
     proxies, live = proxies_of(settings.server), settings.live
     config = uvicorn.Config(
         app,
+        http=bounded_http(_limits(settings.server), _refused),
+        h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,  # the request observer writes that line
         log_config=None,
         log_level="error",  # anyone can make uvicorn warn, by sending nonsense
@@ -133,6 +142,20 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
             await serving
             raise
     logger.info("The API has stopped")
+
+
+def _limits(server: Server) -> Limits:
+    return Limits(
+        connections_max=server.connections_max,
+        connections_per_address=server.connections_per_address,
+        head_seconds=server.head_seconds,
+        body_seconds=server.body_seconds,
+        trusted=proxies_of(server),
+    )
+
+
+def _refused(refusal: Refusal) -> bytes:
+    return msgspec.json.encode(ErrorEnvelope(error=ErrorBody(code=refusal.code, message=refusal.message)))
 
 
 class _Server(SignalFreeServer):
@@ -175,9 +198,7 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await ended(task)
 
 
 async def _mirror_for_ever(settings: Settings, store: RecordStore, bus: EventBus) -> None:

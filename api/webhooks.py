@@ -1,21 +1,37 @@
 """`/api/v1/webhooks`: where a tenant wants to be told of events."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
-from litestar import delete, get, post
+from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api import examples
 from api.access.tenancy import TenantId
-from api.http.errors import InvalidRequest, Problem, WebhookNotFound
+from api.http.errors import InvalidRequest, NotJson, Problem, WebhookChanged, WebhookNotFound
+from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.records import Store, find
 from api.idempotency import KEY_ERRORS
 from api.openapi import documented
-from api.webhook_documents import CreatedWebhook, NewWebhook, Webhook, WebhookList, created_of, webhook_of
+from api.webhook_documents import (
+    ChangedWebhook,
+    CreatedWebhook,
+    NewWebhook,
+    Webhook,
+    WebhookList,
+    WebhookPatch,
+    changed_of,
+    created_of,
+    webhook_of,
+)
 from blocks import webhooks
 from blocks.contracts.records import WebhookSubscription
 from blocks.outgoing_http import DestinationRefused, HostRules
+from blocks.ports import NotFound, Stale
+from blocks.webhook_changes import TooManySecrets, change
 
 Rules = SkipValidation[NamedDependency[HostRules]]
 """Where webhooks may lead, as a route's argument."""
@@ -35,9 +51,10 @@ async def list_webhooks(store: Store, tenant_id: TenantId) -> WebhookList:
     tags=["Webhooks"],
     responses=documented(examples.WEBHOOK, WebhookNotFound),
 )
-async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Webhook:
+async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Response[Webhook]:
     """The webhook, without its secret."""
-    return webhook_of(await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound))
+    found = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
+    return Response(webhook_of(found), headers=_etag(found))
 
 
 @post(
@@ -48,19 +65,49 @@ async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPat
 )
 async def add_webhook(
     store: Store, host_rules: Rules, tenant_id: TenantId, data: JSONBody[NewWebhook]
-) -> CreatedWebhook:
+) -> Response[CreatedWebhook]:
     """The receiver is told of every event of these types from now on, by a POST signed with the secret.
 
     The URL is https and on the public internet, unless the operator has allowed its host. There are the event types
     `hitl.approval.requested`, `hitl.approval.reminded`, `hitl.approval.escalated` and `hitl.approval.completed`. No
     other answer shows the secret.
     """
+    with _refusals():
+        added = await webhooks.subscribe(store, tenant_id, data.url, data.event_types, host_rules)
+    return Response(created_of(added), headers=_etag(added))
+
+
+@patch(
+    "/webhooks/{webhookId:str}",
+    summary="Change a webhook, or rotate its secret",
+    tags=["Webhooks"],
+    responses=documented(
+        examples.CHANGED_WEBHOOK, WebhookNotFound, WebhookChanged, TooManySecrets, RequestEntityTooLarge, NotJson
+    ),
+)
+async def change_webhook(
+    store: Store,
+    host_rules: Rules,
+    tenant_id: TenantId,
+    webhook_id: WebhookPath,
+    data: JSONBody[WebhookPatch],
+    if_match: IfMatch = None,
+) -> Response[ChangedWebhook]:
+    """What is left out stays as it is; the next delivery, also of what waits for its next attempt, follows the change.
+
+    With `rotateSecret: true`, the answer shows a new secret, this once. For 24 hours, deliveries are signed with the
+    new secret and with the earlier one: a receiver that has either accepts.
+    """
+    version = wanted_version(if_match)
+    known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
     try:
-        return created_of(await webhooks.subscribe(store, tenant_id, data.url, data.event_types, host_rules))
-    except DestinationRefused as refused:
-        raise InvalidRequest(Problem(field="url", message=str(refused), source="body")) from None
-    except webhooks.UnknownEventTypes as unknown:
-        raise InvalidRequest(Problem(field="eventTypes", message=str(unknown), source="body")) from None
+        with _refusals():
+            changed = await change(store, tenant_id, known.id, data.change(), host_rules, version=version)
+    except Stale:
+        raise WebhookChanged from None
+    except NotFound:
+        raise WebhookNotFound from None
+    return Response(changed_of(changed, with_secret=data.rotate_secret), headers=_etag(changed))
 
 
 @delete(
@@ -75,3 +122,18 @@ async def remove_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookP
     known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
     await webhooks.unsubscribe(store, known)
     return webhook_of(known)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What cannot be a webhook is a refused field of the body."""
+    try:
+        yield
+    except DestinationRefused as refused:
+        raise InvalidRequest(Problem(field="url", message=str(refused), source="body")) from None
+    except webhooks.UnknownEventTypes as unknown:
+        raise InvalidRequest(Problem(field="eventTypes", message=str(unknown), source="body")) from None
+
+
+def _etag(subscription: WebhookSubscription) -> dict[str, str]:
+    return {"ETag": etag_of(subscription.version)}

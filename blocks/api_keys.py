@@ -9,8 +9,9 @@ key sees it once.
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 from msgspec.structs import replace
@@ -21,10 +22,14 @@ from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.roles import Role
 from blocks.ports import NotFound, RecordStore, Stale, Stored
 from blocks.queries import every
+from blocks.rosters import Roster
 
 MARK = "wfo_"
 LIVE_MAX = 2
 """Keys of one name that may live at once: the old one and the new one, while their holder changes over."""
+
+TENANT_MAX = 100
+"""Keys of one tenant that may live at once, whatever their names."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$"  # in Python, $ alone would let a line break pass
 LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX = 90, 730
@@ -42,10 +47,14 @@ class KeyExpired(Exception):
 
 
 class TooManyKeys(Exception):
-    """As many keys of this name live as may."""
+    """As many keys live as may: of this name, or (None) of the tenant."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{LIVE_MAX} keys named {name} are live: revoke one, or name another")
+    def __init__(self, name: str | None) -> None:
+        super().__init__(
+            f"{LIVE_MAX} keys named {name} are live: revoke one, or name another"
+            if name is not None
+            else f"{TENANT_MAX} keys of the tenant are live: revoke one"
+        )
 
 
 async def create_key(
@@ -59,10 +68,8 @@ async def create_key(
 ) -> tuple[str, ApiKeyRecord]:
     """A new key, and what is kept of it. Raises `TooManyKeys`."""
     now = utc_now()
-    others = [one for one in await keys_of(store, tenant_id) if one.name == name and one.is_live(now)]
-    if len(others) >= LIVE_MAX:
-        raise TooManyKeys(name)
     prefix = secrets.token_hex(6)
+    await _roster(store, tenant_id).take(_id(prefix), partial(_check_room, name), group=name)
     key = f"{MARK}{prefix}_{secrets.token_urlsafe(32)}"
     record = ApiKeyRecord(
         id=_id(prefix),
@@ -115,15 +122,33 @@ async def revoke_key(store: RecordStore, tenant_id: str, prefix: str) -> ApiKeyR
             return stored.record
         try:
             revoked = replace(stored.record, revoked_at=utc_now())
-            return (await store.replace(SYSTEM_TENANT, stored.etag, revoked)).record
+            await store.replace(SYSTEM_TENANT, stored.etag, revoked)
         except Stale:
             continue  # it was just used
+        await _roster(store, tenant_id).leave(revoked.id)
+        return revoked
     raise Stale(f"key {prefix} changed {_TRIES} times while it was being revoked")
 
 
 async def forget_key(store: RecordStore, record: ApiKeyRecord) -> None:
     """The key opens nothing any more, and nothing is kept of it."""
     await store.delete(SYSTEM_TENANT, ApiKeyRecord, record.id)
+    await _roster(store, record.tenant).leave(record.id)
+
+
+def _roster(store: RecordStore, tenant_id: str) -> Roster:
+    async def living() -> dict[str, str]:
+        now = utc_now()
+        return {one.id: one.name for one in await keys_of(store, tenant_id) if one.is_live(now)}
+
+    return Roster(store, SYSTEM_TENANT, tenant_id, "keys", living)
+
+
+def _check_room(name: str, others: Mapping[str, str]) -> None:
+    if sum(one == name for one in others.values()) >= LIVE_MAX:
+        raise TooManyKeys(name)
+    if len(others) >= TENANT_MAX:
+        raise TooManyKeys(None)
 
 
 async def _known(store: RecordStore, tenant_id: str, prefix: str) -> Stored[ApiKeyRecord]:

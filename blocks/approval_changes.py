@@ -18,6 +18,16 @@ from blocks.contracts.approvals import Approvers, HistoryEntry
 from blocks.contracts.identities import NoIdentity, spelled, user_id
 from blocks.contracts.records import ApprovalRecord
 
+LINKS_MAX = 100
+"""Of one approval. Counted on its record, so the ETag of whoever adds one holds the limit."""
+
+ENTRIES_MAX = 500
+"""In its history, of what people do to it besides deciding; what ends an approval always has room."""
+
+
+class ApprovalFull(Refused):
+    """As much has happened to it as may; it can still be decided and cancelled."""
+
 
 class ClaimedByAnother(Refused):
     """Somebody else has it in hand; `approval.claimed_by` says who."""
@@ -29,6 +39,7 @@ class ClaimedByAnother(Refused):
 def claimed(approval: ApprovalRecord, actor: str, roles: frozenset[str], now: datetime) -> ApprovalRecord:
     """The others see that this person has it in hand; they may still decide."""
     check_open(approval, now)
+    _check_room(approval)
     check_actor(approval, actor, roles)
     if approval.claimed_by not in (None, actor):
         raise ClaimedByAnother(approval)
@@ -38,6 +49,7 @@ def claimed(approval: ApprovalRecord, actor: str, roles: frozenset[str], now: da
 def released(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
     """Nobody has it in hand any more."""
     check_open(approval, now)
+    _check_room(approval)
     if approval.claimed_by not in (None, actor):
         raise ClaimedByAnother(approval)
     return changed(approval, HistoryEntry(what="released", at=now, actor=actor), claimed_by=None)
@@ -51,6 +63,7 @@ def delegated(
     Raises `AlreadyVoted`; `InvalidVote` for an heir who has no vote to win, or would leave too few for the quorum.
     """
     check_open(approval, now)
+    _check_room(approval)
     check_actor(approval, actor, roles)
     to = _heir(approval, actor, to)
     before = approval.policy.approvers
@@ -100,6 +113,9 @@ def linked(approval: ApprovalRecord, actor: str, recipient: str, now: datetime) 
     check_open(approval, now)
     _check_user(approval, "recipient", recipient)
     check_actor(approval, recipient, frozenset())
+    _check_room(approval)
+    if sum(entry.what == "linked" for entry in approval.history) >= LINKS_MAX:
+        raise ApprovalFull(approval, f"approval {approval.id} has {LINKS_MAX} links, and may have no more")
     return changed(approval, HistoryEntry(what="linked", at=now, actor=actor, note=f"for {recipient}"))
 
 
@@ -113,6 +129,7 @@ def _check_user(approval: ApprovalRecord, field: str, stated: str) -> None:
 def reminded(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
     """Its approvers are reminded."""
     check_open(approval, now)
+    _check_room(approval)
     return changed(approval, HistoryEntry(what="reminded", at=now, actor=actor))
 
 
@@ -121,10 +138,11 @@ def extended(
 ) -> ApprovalRecord:
     """It expires later, if an approver gives it more time.
 
-    Raises `InvalidVote` for a moment that is not later than now and than before.
+    Raises `InvalidVote` for a moment that is not later than now and than before, and as `check_actor` does.
     """
     check_open(approval, now)
     check_actor(approval, actor, roles)
+    _check_room(approval)
     if expires_at <= max(now, approval.expires_at or now):
         raise InvalidVote(approval, "expiresAt", "must be later than it is now, and in the future")
     entry = HistoryEntry(what="extended", at=now, actor=actor, note=f"to {expires_at.isoformat()}")
@@ -137,3 +155,8 @@ def cancelled(approval: ApprovalRecord, actor: str, reason: str | None, now: dat
         check_open(approval, now)
     entry = HistoryEntry(what="cancelled", at=now, actor=actor, note=reason)
     return changed(approval, entry, status="cancelled", decided_by=actor, decided_at=now, comment=reason)
+
+
+def _check_room(approval: ApprovalRecord) -> None:
+    if len(approval.history) >= ENTRIES_MAX:
+        raise ApprovalFull(approval, f"approval {approval.id} has a history of {ENTRIES_MAX} entries: decide or cancel")

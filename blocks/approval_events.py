@@ -41,6 +41,7 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
                 opportunity_id=approval.opportunity_id,
                 risk_score=approval.risk_score,
                 amount=approval.amount,
+                amount_known=approval.amount_known,
                 requested_at=approval.requested_at,
                 owner_id=approval.owner_id,
                 approver_id=approval.approver_id,

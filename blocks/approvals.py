@@ -8,8 +8,9 @@ from it (its event, the suspended run that goes on) is done at once by whoever d
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from inspect import isawaitable
 
 import msgspec
 
@@ -18,6 +19,7 @@ from blocks.approval_clock import outcome_of_expiry, with_next_look
 from blocks.approval_decisions import AlreadyDecided as AlreadyDecided
 from blocks.approval_decisions import Vote, decided
 from blocks.approval_events import untold
+from blocks.approval_forms import off_loop
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -30,7 +32,15 @@ log = logging.getLogger(__name__)
 
 _TRIES = 100
 
-Change = Callable[[ApprovalRecord], ApprovalRecord]
+Change = Callable[[ApprovalRecord], ApprovalRecord | Awaitable[ApprovalRecord]]
+
+
+ASKED_MAX = 50
+"""Approvals that requests may add to one execution."""
+
+
+class TooManyAsked(Exception):
+    """The execution waits for as many approvals as may be added to it."""
 
 
 # --- ask -------------------------------------------------------------------------------------------------------------
@@ -44,10 +54,11 @@ async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[
         return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
 
 
-async def attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> bool:
+async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: int | None = None) -> bool:
     """The execution that the approval names waits for it; False if it had ended: then the approval stands alone.
 
     Either the execution knows of the approval when it concludes, or it has concluded before: its ETag decides which.
+    Raises `TooManyAsked`, and the approval stands alone, if the execution waits for `at_most` already.
     """
     record = approval.record
     for _ in range(_TRIES):
@@ -57,6 +68,9 @@ async def attach(store: RecordStore, approval: Stored[ApprovalRecord]) -> bool:
             return False
         if record.id in execution.record.approval_ids:
             return True
+        if at_most is not None and len(execution.record.approval_ids) >= at_most:
+            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+            raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
         with suppress(Stale):  # it has just moved: look again
             attached = [*execution.record.approval_ids, record.id]
             await executions.change(store, execution, approval_ids=attached)
@@ -91,9 +105,13 @@ async def record_vote(
     store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
 ) -> Stored[ApprovalRecord]:
     """The vote is on the record, and nothing else has happened. Raises as `decide` does."""
-    return await change(
-        store, tenant_id, approval_id, lambda approval: decided(approval, vote, utc_now()), version=version
-    )
+
+    def make(approval: ApprovalRecord) -> ApprovalRecord | Awaitable[ApprovalRecord]:
+        if approval.form_schema is None:
+            return decided(approval, vote, utc_now())
+        return off_loop(decided, approval, vote, utc_now())
+
+    return await change(store, tenant_id, approval_id, make, version=version)
 
 
 async def change(
@@ -106,7 +124,8 @@ async def change(
     """
     for attempt in range(_TRIES):
         stored = await store.read(tenant_id, ApprovalRecord, approval_id)
-        new = with_next_look(make(stored.record))
+        made = make(stored.record)
+        new = with_next_look(await made if isawaitable(made) else made)
         if version not in (None, stored.record.version):
             raise Stale(f"approval {approval_id} is at version {stored.record.version}, not {version}")
         if new is stored.record:

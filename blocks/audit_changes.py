@@ -34,7 +34,7 @@ LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     ApprovalRecord: ("history", "usedLinks", "told", "waits", "settledAt", "nextAt"),
     WorkflowDefinition: (),
     DispatchPolicy: (),
-    WebhookSubscription: ("secret",),
+    WebhookSubscription: ("secret", "earlierSecrets"),
     ApiKeyRecord: ("digest", "lastUsedAt"),
     DeadLetterRecord: ("history",),
 }

@@ -14,6 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from blocks.audit_changes import fitting
+from blocks.audit_room import room_for_refusal
 from blocks.audited_store import AuditedStore
 from blocks.clock import utc_now
 from blocks.contracts.audit import Act, AuditChange, AuditEntry, AuditIntent, Result
@@ -62,13 +63,16 @@ class Audit:
         return cls(store, await store.create(SYSTEM_TENANT, intent))
 
     async def end(self, result: Result) -> None:
-        """The entry is durable, if anything was changed or refused, and the intent gone; or the mirror sees to that."""
+        """The entry is durable, if anything was changed or refused, and the intent gone; or the mirror sees to that.
+
+        A refusal that changed nothing leaves an entry only while its tenant has room for one this minute.
+        """
         changes, patient = self.store.changes(), PatientRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
         intent = self._intent.record
         if self.store.is_uncertain:
             result = "unknown"
         try:
-            if changes or result in ("unknown", "refused"):
+            if changes or result == "unknown" or (result == "refused" and room_for_refusal(intent.tenant, intent.act)):
                 await _write(patient, _entry_of(intent, result, changes))
             await patient.delete(SYSTEM_TENANT, AuditIntent, intent.id)
         except Unavailable as error:
@@ -76,7 +80,9 @@ class Audit:
 
 
 async def refuse(store: RecordStore, tenant_id: str, act: Act) -> None:
-    """That somebody tried what their role does not permit is on the log, unless the store is away."""
+    """That somebody tried what their role does not permit is on the log, if there is room and the store is there."""
+    if not room_for_refusal(tenant_id, act):
+        return
     with suppress(Unavailable):
         intent = AuditIntent(id=str(uuid4()), tenant_id=SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id, act=act)
         await _write(store, _entry_of(intent, "refused", []))

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from blocks.contracts import rejections
+from blocks.ending import ended
 from blocks.ports import Accept, Collector, Delivery, Handler, Message, Queue, Reject, Retry, Unavailable, Verdict
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
         log.exception("%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt)
         why = f"not judged within {HANDLER_SECONDS:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
         verdict = Retry(rejections.POISON, why)
-    if isinstance(verdict, Retry) and delivery.attempt >= queue.max_attempts:
+    if isinstance(verdict, Retry) and verdict.counts and delivery.attempt >= queue.max_attempts:
         return Reject(verdict.code, verdict.reason)
     return verdict
 
@@ -142,11 +143,11 @@ class Pause:
         await self._over.wait()
 
 
-async def drain(tasks: set[asyncio.Task[None]]) -> None:
-    """Every task has ended: by itself within `DRAIN_SECONDS`, or cancelled."""
+async def drain(tasks: set[asyncio.Task[None]], *, within_seconds: float = DRAIN_SECONDS) -> None:
+    """Every task has ended: by itself within this time, or cancelled, which the log says."""
     if not tasks:
         return
-    _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
-    for task in late:
-        task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    _, late = await asyncio.wait(tasks, timeout=within_seconds)
+    if late:
+        log.warning("%d handlers did not finish in time: cancelling them, their messages come again", len(late))
+    await ended(*late)

@@ -1,21 +1,36 @@
-"""Cron lines of the settings: are they any, and when is the next time?
+"""Cron lines of the settings: what they may be, and when Prefect fires them next.
 
-Prefect fires the schedules; this agrees with it except in the hour that a change to summer time leaves out, where it
-names the first moment after the gap and Prefect one before it.
+Prefect fires the schedules, so every time comes from its own library. A line that Prefect and the cron daemon of Debian
+(which `cronsim` follows) read differently is refused: whoever wrote it may have meant either.
 """
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 from cronsim import CronSim, CronSimError
 
-# What Prefect, node-cron and cronsim all read alike; L, W, # and ? mean something to one and nothing to the others.
+# L, W, # and ? mean something to one reader and nothing to others.
 _FIELD = re.compile(r"[\d*/,-]+|([a-zA-Z]{3}([,-][a-zA-Z]{3})*)")
+
+_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+
+_ALL = (range(60), range(24), range(1, 32), range(1, 13), range(7))
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """The minutes, hours and months at which a line fires, and the days as pairs of day of month and day of week."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    months: frozenset[int]
+    days: frozenset[tuple[int, int]]
 
 
 def check_cron(line: str) -> None:
-    """Raises `ValueError`, saying why, unless the line has five fields and can ever fire."""
+    """Raises `ValueError`, saying why and what to write, unless the line can fire and is read in one way only."""
     fields = line.split()
     if len(fields) != 5:
         raise ValueError("a cron line has five fields: minute, hour, day of month, month, day of week")
@@ -23,21 +38,95 @@ def check_cron(line: str) -> None:
     if odd:
         raise ValueError(f"{odd!r} is not a cron field")
     try:
+        by_debian = _read_by_debian(line)
         next(CronSim(line, datetime(2026, 1, 1, tzinfo=UTC)))
     except CronSimError as error:
         raise ValueError(str(error).lower()) from None
     except StopIteration:
         raise ValueError("it never fires") from None
+    _check_agreement(fields, by_debian, _read_by_prefect(line))
 
 
 def check_timezone(name: str) -> None:
-    """Raises `ValueError` unless this is a name of the IANA database."""
+    """Raises `ValueError` unless this is a name of the IANA database that Prefect's scheduler knows, too."""
+    import pytz  # type: ignore[import-untyped] # Prefect's scheduler takes its time zones from here
+
     try:
         ZoneInfo(name)
+        known = pytz.timezone(name).zone == name
     except (KeyError, ValueError, OSError):
-        raise ValueError("it is not an IANA time zone such as UTC or Europe/Berlin") from None
+        known = False
+    if not known:
+        raise ValueError("it is not an IANA time zone such as UTC or Europe/Berlin")
 
 
-def next_time(line: str, timezone: str, after: datetime) -> datetime:
-    """The first time after this moment at which the line fires, in UTC."""
-    return next(CronSim(line, after.astimezone(ZoneInfo(timezone)))).astimezone(UTC)
+async def next_time(line: str, timezone: str, after: datetime) -> datetime:
+    """The first time after this moment at which Prefect fires the line, in UTC."""
+    from prefect.server.schemas.schedules import CronSchedule
+
+    # Validation lists the whole IANA database, 40 ms a time; the settings have been checked.
+    schedule = CronSchedule.model_construct(cron=line, timezone=timezone, day_or=True)
+    # Where clocks leave out an hour, the first times may lie before the start: that of 00:30 fires at 23:30.
+    count = 1
+    while True:
+        count *= 4
+        fired = await schedule.get_dates(count, after + timedelta(microseconds=1))
+        later = [moment for moment in fired if moment > after]
+        if later:
+            return datetime.fromtimestamp(later[0].timestamp(), UTC)  # Prefect's are of a class of their own
+
+
+def _read_by_debian(line: str) -> _Reading:
+    read = CronSim(line, datetime(2026, 1, 1))
+    weekdays = {int(day) % 7 for day in read.weekdays if isinstance(day, int)}
+    return _reading(read.minutes, read.hours, read.days, read.months, weekdays, both_days=read.day_and)
+
+
+def _read_by_prefect(line: str) -> _Reading:
+    from prefect._vendor.croniter.croniter import croniter
+
+    try:
+        fields = croniter(line).expanded  # type: ignore[no-untyped-call]
+    except (ValueError, KeyError) as error:  # the errors of croniter are ValueErrors
+        raise ValueError(f"Prefect does not read it: {error}") from None
+    values = [set(all_) if "*" in field else set(field) for field, all_ in zip(fields, _ALL, strict=True)]
+    both_days = fields[2][0] == "*" or fields[4][0] == "*"
+    return _reading(*values, both_days=both_days)
+
+
+def _reading(
+    minutes: Collection[int],
+    hours: Collection[int],
+    days: Collection[int],
+    months: Collection[int],
+    weekdays: Collection[int],
+    *,
+    both_days: bool,
+) -> _Reading:
+    """`both_days`: a date must match day of month and day of week; else either is enough."""
+    fires = (
+        (day, weekday)
+        for day in _ALL[2]
+        for weekday in _ALL[4]
+        if ((day in days and weekday in weekdays) if both_days else (day in days or weekday in weekdays))
+    )
+    return _Reading(frozenset(minutes), frozenset(hours), frozenset(months), frozenset(fires))
+
+
+def _check_agreement(fields: list[str], ours: _Reading, prefects: _Reading) -> None:
+    for index, name in ((0, "minutes"), (1, "hours"), (3, "months")):
+        values: frozenset[int] = getattr(ours, name)
+        if values != getattr(prefects, name):
+            written = ",".join(map(str, sorted(values)))
+            raise ValueError(f"{fields[index]!r} as {_FIELDS[index]} is read in two ways: write {written}")
+    if ours.days != prefects.days:
+        raise ValueError(
+            f"day of month {fields[2]!r} with day of week {fields[4]!r} is read in two ways, as both or as either: "
+            f"write {_either(fields)!r} for either, or leave one of the two *"
+        )
+
+
+def _either(fields: list[str]) -> str:
+    """The same line with the steps over all days written as ranges, which every reader takes for either."""
+    minute, hour, day, month, weekday = fields
+    return " ".join([minute, hour, day.replace("*", "1-31"), month, weekday.replace("*", "0-6")])

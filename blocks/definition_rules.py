@@ -1,10 +1,10 @@
 """What a tenant cannot mean when it says how it wants a workflow run; pure."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from blocks.approval_forms import check_schema
-from blocks.contracts.approvals import ApprovalRule, Condition
+from blocks.condition_rules import rule_problems
+from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition
 
 _LIST_MAX = 50
@@ -30,9 +30,7 @@ def check_definition(wanted: WantedDefinition, steps: Sequence[str]) -> None:
 
 
 def _problems(rule: ApprovalRule) -> Iterator[tuple[str, str]]:
-    for number, condition in enumerate(rule.conditions or []):
-        if problem := _condition_problem(condition):
-            yield f"conditions.{number}.{problem[0]}", problem[1]
+    yield from rule_problems(rule)
     named = rule.policy.approvers
     if named.users and not named.roles and len(set(named.users)) < rule.policy.quorum:
         yield "policy.quorum", f"is {rule.policy.quorum}, and only {len(set(named.users))} people may approve"
@@ -49,21 +47,3 @@ def _problems(rule: ApprovalRule) -> Iterator[tuple[str, str]]:
     ):
         if len(times) > _LIST_MAX:
             yield field, f"has {len(times)} entries; at most {_LIST_MAX} are accepted"
-
-
-def _condition_problem(condition: Condition) -> tuple[str, str] | None:
-    root, _, rest = condition.path.partition(".")
-    if root not in ("results", "subject") or not rest:
-        return "path", "begins with `results.` or `subject.`"
-    match condition.op:
-        case "in" if not isinstance(condition.value, list):
-            return "value", "is a list where `op` is `in`"
-        case "exists" if not isinstance(condition.value, bool | None):
-            return "value", "is true or false where `op` is `exists`"
-        case "lt" | "lte" | "gt" | "gte" if not _has_order(condition.value):
-            return "value", f"is a number or a text where `op` is `{condition.op}`"
-    return None
-
-
-def _has_order(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from time import monotonic
 
 import msgspec
 
+from blocks.approval_forms import off_loop
 from blocks.clock import utc_now
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
@@ -79,7 +80,7 @@ async def set_definition(
     Raises `InvalidDefinition`; `Stale` if the definition is no longer at this `version` or, with `only_first`, if the
     tenant has one.
     """
-    check_definition(wanted, _STEPS)
+    await off_loop(check_definition, wanted, _STEPS)
     new = _definition_of(wanted, platform_definition(tenant_id, settings), by)
     return await _replace(store, new, version, only_first)
 

@@ -15,6 +15,7 @@ from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
 from blocks.contracts.states import ExecutionStatus, check_transition
+from blocks.contracts.uuids import matching_id
 from blocks.messages import to_message
 from blocks.metrics import work
 from blocks.ports import EventBus, RecordStore, Stale, Stored
@@ -35,7 +36,8 @@ def new_execution(
         id=ids.execution_id(tenant_id, workflow, trigger.event_id),
         tenant_id=tenant_id,
         workflow=workflow,
-        subject=subject,
+        subject=matching_id(subject),
+        subject_as_sent=subject if subject != matching_id(subject) else None,
         status="pending",
         triggers=[trigger],
         trigger_ids=[trigger.event_id],
@@ -111,6 +113,7 @@ async def reopen(
         error=None,
         error_code=None,
         failed_step=None,
+        refused_answers=[],
     )
 
 

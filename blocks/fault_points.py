@@ -22,10 +22,17 @@ OF_AN_ANALYSIS = (
 OF_AN_APPROVAL = ("before-suspend", "after-approval", "after-decision")
 OF_A_JOB = ("job-accepted",)
 OF_A_DEAD_LETTER = ("after-dead-letter", "after-replay")
+OF_A_CLOCK = ("stopped-clock",)
+"""Here nothing is killed: while one is set, no step of a run of this process runs out of time."""
+
+
+def is_set(point: str) -> bool:
+    """Whether `FAULT_POINT` names this point."""
+    return os.environ.get("FAULT_POINT") == point
 
 
 def reached(point: str) -> None:
     """Ends this process at once if `FAULT_POINT` names this point; otherwise does nothing."""
-    if os.environ.get("FAULT_POINT") == point:
+    if is_set(point):
         log.error("fault point %s reached: this process kills itself", point)
         os.kill(os.getpid(), signal.SIGKILL)

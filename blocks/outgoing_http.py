@@ -2,8 +2,8 @@
 
 A destination is https on the public internet, or a host that the operator has allowed. What a name resolves to is
 checked as the connection is made, and connected to by the addresses that were checked, so a name that changes its mind
-in between gains nothing. No redirect is followed, no proxy of the environment is used, and an answer is its status: its
-body is not read.
+in between gains nothing. No redirect is followed, no proxy of the environment is used, and an answer is its status and
+what it asks of the next try: its body is not read.
 """
 
 import asyncio
@@ -19,10 +19,15 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore
 import msgspec
 
+from blocks.clock import utc_now
+from blocks.ending import closing
+from blocks.retry_after import retry_after_seconds
+
 URL_LENGTH_MAX = 2000
 
 _URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII without blanks and the backslash, which browsers read as a slash
 _PORTS = {"https": 443, "http": 80}
+_ASK_TO_WAIT = (429, 503)
 
 # Neither public nor, for Python 3.11, anything else: 6to4 relays, IETF protocol assignments, and the one public address
 # at which a cloud (Azure) answers its own machines.
@@ -41,6 +46,14 @@ class DestinationRefused(Exception):
 
 class NoAnswer(Exception):
     """The destination could not be reached, or did not answer in time."""
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What the destination answered, and how long it asks to be left alone."""
+
+    status: int
+    retry_after_seconds: float | None = None
+    """Of a 429 or 503 only, at most a day."""
 
 
 class HostRules(msgspec.Struct, frozen=True):
@@ -98,10 +111,11 @@ class OutgoingHttp:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._pool.__aexit__(kind, error, trace)
+        async with closing("the connections to webhooks"):
+            await self._pool.__aexit__(kind, error, trace)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
-        """The status of the answer, whatever it is. Raises `DestinationRefused`, `NoAnswer`."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answered:
+        """The answer, whatever it is. Raises `DestinationRefused`, `NoAnswer`."""
         parts = self._rules.check(url)
         sent = {"Host": parts.netloc, "Content-Length": str(len(body)), **headers}
         try:
@@ -109,11 +123,18 @@ class OutgoingHttp:
                 asyncio.timeout(self._timeout_seconds),
                 self._pool.stream("POST", url, headers=list(sent.items()), content=body) as response,
             ):
-                return response.status
+                return _answered(response)
         except TimeoutError:
             raise NoAnswer(f"{parts.hostname} did not answer within {self._timeout_seconds:g} s") from None
         except (OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise NoAnswer(f"{parts.hostname} cannot be reached: {error or type(error).__name__}") from None
+
+
+def _answered(response: httpcore.Response) -> Answered:
+    if response.status not in _ASK_TO_WAIT:
+        return Answered(response.status)
+    asked = next((value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after"), None)
+    return Answered(response.status, retry_after_seconds(asked, utc_now()))
 
 
 class _CheckedConnections(httpcore.AsyncNetworkBackend):

@@ -88,6 +88,10 @@ class Retry(msgspec.Struct, frozen=True):
 
     code: str
     reason: str
+    delay_seconds: float | None = None
+    """None: the queue's own. Hours need a queue that `has_long_delays`."""
+    counts: bool = True
+    """False: this was no attempt, and the message comes back as the same one."""
 
 
 Verdict = Accept | Reject | Retry
@@ -122,6 +126,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     retry_delay_seconds: float = 5.0
     max_bytes: int = MESSAGE_BYTES_MAX
     """A larger message is a dead letter (`too-large`) before any handler sees it, and never in memory as a whole."""
+    has_long_delays: bool = False
+    """Its handler's retries name delays of their own, each another, up to hours; none waits behind a longer one."""
 
     @property
     def dead_letters(self) -> str:

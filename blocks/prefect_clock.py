@@ -10,6 +10,7 @@ from time import monotonic
 from prefect.client.orchestration import PrefectClient
 
 from blocks import clock
+from blocks.ending import ended
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,7 @@ async def going_by_the_server(client: PrefectClient) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        await ended(looking)
 
 
 async def _look_for_ever(client: PrefectClient) -> None:

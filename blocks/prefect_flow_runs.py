@@ -29,6 +29,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Cancelling, Scheduled
 
+from blocks.ending import closing
 from blocks.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable
 from blocks.prefect_clock import going_by_the_server
@@ -62,7 +63,8 @@ class PrefectFlowRuns:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        async with closing("Prefect's client"):
+            await self._client.__aexit__(kind, error, trace)
 
     async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
         async with _translated():

@@ -1,4 +1,4 @@
-"""`/metrics`, `/health` and `/ready` of a process that serves nothing else, on a port of its own."""
+"""`/metrics`, `/health` and `/ready` of a process, on a port of its own that no tenant reaches."""
 
 import asyncio
 import errno
@@ -12,9 +12,12 @@ from typing import Any, Literal
 
 import msgspec
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from blocks.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
 from blocks.clock import utc_now
+from blocks.ending import CLOSE_SECONDS, ended
+from blocks.metrics.exposition import Exposition
 from blocks.metrics.process import observed_process
 from blocks.ports import Unavailable
 from blocks.readiness import Probes, problems
@@ -24,6 +27,9 @@ log = logging.getLogger(__name__)
 
 PORTS_TRIED = 10
 """So many processes of a kind find a port each on one machine."""
+
+LIMITS = Limits(connections_max=40, connections_per_address=20, head_seconds=5, body_seconds=5)
+"""Monitoring asks with a few connections; nothing else should."""
 
 _JSON = "application/json"
 
@@ -46,6 +52,7 @@ class ProcessPort:
 
     def __init__(self, service: str, role: str, bearer_token: str) -> None:
         self.probes: Probes = {"start": _starting}
+        self.exposition = Exposition()
         self._who = {"service": service, "role": role}
         self._authorization = f"Bearer {bearer_token}".encode() if bearer_token else b""
 
@@ -70,7 +77,7 @@ class ProcessPort:
             case "/ready":
                 return await self._readiness()
             case "/metrics":
-                return self._metrics(dict(scope["headers"]).get(b"authorization", b""))
+                return await self._metrics(dict(scope["headers"]).get(b"authorization", b""))
         return _problem(404, "There are /metrics, /health and /ready here")
 
     async def _readiness(self) -> Answer:
@@ -80,21 +87,22 @@ class ProcessPort:
         status = "ready" if is_ready else "not_ready"
         return _document(200 if is_ready else 503, status=status, checks=checks, timestamp=utc_now(), **self._who)
 
-    def _metrics(self, authorization: bytes) -> Answer:
+    async def _metrics(self, authorization: bytes) -> Answer:
         if self._authorization and not hmac.compare_digest(authorization, self._authorization):
             return _problem(401, "This is not the token of /metrics")
-        return Answer(200, generate_latest(), CONTENT_TYPE_LATEST)
+        return Answer(200, await self.exposition.text(), CONTENT_TYPE_LATEST)
 
 
 @asynccontextmanager
-async def process_port(settings: Settings, role: Literal["listener", "worker"]) -> AsyncIterator[ProcessPort]:
+async def process_port(settings: Settings, role: Literal["api", "listener", "worker"]) -> AsyncIterator[ProcessPort]:
     """While this lasts, the process answers at the port of its role, or the next free one, and its log says which.
 
     It answers on the process's own event loop: one that stands still is not healthy. No free port is a warning, not a
     reason to do no work. Raises `BadSetting` for an address that is not ours.
     """
     port = ProcessPort(settings.module.name, role, settings.metrics.bearer_token)
-    first = settings.metrics.listener_port if role == "listener" else settings.metrics.worker_port
+    metrics = settings.metrics
+    first = {"api": metrics.api_port, "listener": metrics.listener_port, "worker": metrics.worker_port}[role]
     listening = _listening_socket(settings.metrics.host, first) if first else None
     async with observed_process(role, settings.module.version):
         if listening is None:
@@ -133,6 +141,8 @@ class SignalFreeServer(uvicorn.Server):
 async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[None]:
     config = uvicorn.Config(
         port,
+        http=bounded_http(LIMITS, _refused),
+        h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,
         log_config=None,
         log_level="error",  # anyone can make uvicorn warn, by sending nonsense
@@ -140,7 +150,6 @@ async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        limit_concurrency=20,
         timeout_graceful_shutdown=1,
     )
     server = SignalFreeServer(config)
@@ -149,7 +158,12 @@ async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[
         yield
     finally:
         server.should_exit = True
-        await serving
+        await asyncio.wait({serving}, timeout=CLOSE_SECONDS)
+        await ended(serving)
+
+
+def _refused(refusal: Refusal) -> bytes:
+    return _problem(refusal.status, refusal.message).body
 
 
 async def _starting() -> None:

@@ -1,12 +1,15 @@
 """The composition root's helper: opens the adapters that the settings' URLs name, measured."""
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 from blocks.metrics.bus import MeteredEventBus
 from blocks.metrics.store import MeteredRecordStore
 from blocks.ports import EventBus, RecordStore
-from blocks.settings import Settings
+from blocks.private_files import private_folder
+from blocks.settings import BadSetting, Settings
 
 
 @asynccontextmanager
@@ -24,7 +27,7 @@ async def open_store(settings: Settings) -> AsyncIterator[RecordStore]:
 
 
 def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:
-    file = settings.embedded_file(settings.rabbitmq.url)
+    file = _private(settings, settings.rabbitmq.url)
     if file:
         from blocks.sqlite.event_bus import SqliteEventBus
 
@@ -35,7 +38,7 @@ def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]
 
 
 def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
-    file = settings.embedded_file(settings.cosmos_db.endpoint)
+    file = _private(settings, settings.cosmos_db.endpoint)
     if file:
         from blocks.sqlite.record_store import SqliteRecordStore
 
@@ -43,4 +46,21 @@ def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
     from blocks.cosmos.record_store import CosmosRecordStore
 
     cosmos = settings.cosmos_db
+    if not _is_base64(cosmos.key):
+        raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is no account key: those are base64")
     return CosmosRecordStore(cosmos.endpoint, cosmos.key, database=cosmos.database_id, ca_file=cosmos.ca_file or None)
+
+
+def _is_base64(key: str) -> bool:
+    try:
+        return bool(base64.b64decode(key))  # as the SDK reads it, which raises on first use
+    except ValueError:
+        return False
+
+
+def _private(settings: Settings, url: str) -> Path | None:
+    """The embedded file of this URL, in a data folder that is for its owner alone."""
+    file, folder = settings.embedded_file(url), Path(settings.data_dir).absolute()
+    if file and file.parent == folder and folder.exists():
+        private_folder(folder)
+    return file

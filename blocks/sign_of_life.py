@@ -12,6 +12,7 @@ from uuid import uuid4
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
+from blocks.ending import closing, ended
 from blocks.metrics.process import SIGN_OF_LIFE_AGE
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale
 
@@ -55,16 +56,16 @@ class SignOfLife:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._beats.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._beats
+        await ended(self._beats)
         with suppress(Exception):  # the record goes stale, which says the same a little later
-            await self._store.delete(SYSTEM_TENANT, ProcessRecord, self.id)
+            async with closing(f"the record {self.id}"):
+                await self._store.delete(SYSTEM_TENANT, ProcessRecord, self.id)
 
     async def announce(self) -> None:
         """The record says what is true at this moment, unless the store is slower than one beat or down."""
         with suppress(Exception):  # the next beat fails likewise, and logs it
-            await asyncio.wait_for(self._refresh(), self._every_seconds)
+            async with asyncio.timeout(self._every_seconds):
+                await self._refresh()
 
     async def _beat_for_ever(self) -> None:
         failing = False

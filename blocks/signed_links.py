@@ -13,6 +13,8 @@ from datetime import datetime
 
 import msgspec
 
+from blocks.contracts.normalised import Normalised
+
 SECRET_LENGTH_MIN = 32
 
 _VERSION = "v1"
@@ -32,7 +34,7 @@ class LinkExpired(Exception):
     """The token was ours, and its time is over."""
 
 
-class LinkClaims(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class LinkClaims(Normalised, frozen=True, kw_only=True, rename="camel"):
     """What a link permits: its recipient, one of these outcomes of this approval, once, before `expires_at`."""
 
     approval_id: str

@@ -13,6 +13,7 @@ from blocks.clock import utc_now
 from blocks.contracts import analysis, ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.contracts.uuids import matching_id
 from blocks.ports import AlreadyExists, EventBus, RecordStore
 from blocks.retrying import tell_dispatchers
 from blocks.tenant_directory import enter_in_directory
@@ -57,7 +58,7 @@ async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, req
     It is an execution of its own: unlike an event it is not absorbed by one of its subject that is still pending.
     """
     wish = ids.start_id(tenant_id, request.workflow, request.key)
-    said = (request.subject, request.input, request.priority)
+    said = (matching_id(request.subject), request.input, request.priority)
     trigger = _trigger(wish, STARTED_BY_REQUEST, said, request.actor)
     execution = executions.new_execution(
         tenant_id, request.workflow, request.subject, trigger, request.input, priority=request.priority
@@ -87,7 +88,7 @@ async def rerun_execution(
         raise NotRerunnable(ended.id, f"it has been {RERUNS_MAX} times; start an execution of its own")
     trigger = _trigger(ids.rerun_id(ended.id, len(reruns.items)), RERUN_BY_REQUEST, ended.id, actor)
     execution = executions.new_execution(
-        tenant_id, ended.workflow, ended.subject, trigger, ended.input, priority=ended.priority
+        tenant_id, ended.workflow, ended.subject_on_wire, trigger, ended.input, priority=ended.priority
     )
     return await _open(store, bus, msgspec.structs.replace(execution, rerun_of=ended.id))
 

@@ -3,6 +3,7 @@
 from blocks.contracts.events import CONSUMED, JobTrigger
 from blocks.ports import Queue
 from blocks.settings import Settings
+from blocks.webhook_retries import delays_of
 
 WEBHOOK_DUE = "workflow.webhook.due"
 """From the listener to itself: one subscription is to be told of the event in the body."""
@@ -28,5 +29,6 @@ def webhooks_queue(settings: Settings) -> Queue:
     return Queue(
         name=settings.rabbitmq.webhooks_queue,
         bindings=("hitl.approval.*", WEBHOOK_DUE),
-        retry_delay_seconds=settings.webhooks.retry_delay_seconds,
+        max_attempts=len(delays_of(settings.webhooks.retry_delays_seconds)) + 1,
+        has_long_delays=True,
     )

@@ -25,6 +25,7 @@ ACTION_OF: Mapping[str, str] = {
     "dispatch set": "dispatch.set",
     "dispatch reset": "dispatch.reset",
     "webhooks add": "webhook.add",
+    "webhooks rotate": "webhook.change",
     "webhooks remove": "webhook.remove",
     "keys create": "key.create",
     "keys revoke": "key.revoke",

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from blocks import api_keys
 from blocks.clock import utc_now
@@ -16,6 +13,7 @@ from blocks.contracts.roles import Role
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
+from deployments.printing import PlainTable, console, say_json, say_line, table_of
 
 
 async def create_key(
@@ -49,17 +47,15 @@ async def print_keys(tenant_id: str, *, as_json: bool) -> None:
             shown = msgspec.to_builtins(key)
             for hidden in ("kind", "id", "tenantId", "digest"):
                 del shown[hidden]
-            click.echo(msgspec.json.encode(shown))
+            say_json(shown)
     elif not found:
-        click.echo("no keys")
+        say_line("no keys")
     else:
-        Console().print(_table(found))
+        console().print(_table(found))
 
 
-def _table(keys: Sequence[ApiKeyRecord]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("PREFIX", "NAME", "STATE", "ROLES", "EXPIRES", "LAST USED"):
-        table.add_column(heading, no_wrap=heading != "ROLES")
+def _table(keys: Sequence[ApiKeyRecord]) -> PlainTable:
+    table = table_of("PREFIX", "NAME", "STATE", "ROLES", "EXPIRES", "LAST USED", wraps=("ROLES",))
     for key in keys:
         roles = ", ".join([*key.roles, *(["acts for users"] if key.acts_for_users else [])])
         table.add_row(key.prefix, key.name, _state(key), roles, f"{key.expires_at:%Y-%m-%d}", _moment(key.last_used_at))

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-import click
-import msgspec
-from rich.table import Table
+from rich.text import Text
 
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import NotFound
 from blocks.services import open_store
 from blocks.settings import load_settings
-from deployments.execution_records import console
+from deployments.printing import console, facts_of, say_json, say_line, styled, table_of
 
 COLOURS = {"pending": "magenta", "approved": "green", "rejected": "red", "expired": "yellow", "cancelled": "yellow"}
 
@@ -34,21 +32,19 @@ async def read_approval(tenant_id: str, id: str) -> ApprovalRecord:
 def print_approvals(found: Sequence[ApprovalRecord], *, as_json: bool) -> None:
     if as_json:
         for approval in found:
-            click.echo(msgspec.json.encode(approval))
+            say_json(approval)
         return
     if not found:
-        click.echo("no approvals")
+        say_line("no approvals")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "SUBJECT", "STATUS", "RISK", "AMOUNT", "REQUESTED", "EXPIRES", "DECIDED BY"):
-        table.add_column(heading, no_wrap=True)
+    table = table_of("ID", "SUBJECT", "STATUS", "RISK", "AMOUNT", "REQUESTED", "EXPIRES", "DECIDED BY")
     for approval in found:
         table.add_row(
             approval.id,
             approval.subject or approval.opportunity_id,
             _coloured(approval.status),
             f"{approval.risk_score:g}",
-            f"{approval.amount:,.0f}",
+            _amount(approval),
             f"{approval.requested_at:%Y-%m-%d %H:%M:%S}Z",
             f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else "",
             approval.decided_by or "",
@@ -58,28 +54,24 @@ def print_approvals(found: Sequence[ApprovalRecord], *, as_json: bool) -> None:
 
 def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(approval), indent=2))
+        say_json(approval, indent=2)
         return
-    out, facts = console(), Table.grid(padding=(0, 2))
-    approvers = approval.policy.approvers
-    for name, value in {
+    out, approvers = console(), approval.policy.approvers
+    facts = {
         "approval": approval.id,
         "subject": approval.subject or approval.opportunity_id,
         "execution": approval.execution_id,
         "status": _coloured(approval.status),
+        "amount": _amount(approval),
         "asks": approval.summary,
         "approvers": ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody",
         "quorum": str(approval.policy.quorum),
         "expires": f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else None,
         "claimed by": approval.claimed_by,
-    }.items():
-        if value:
-            facts.add_row(f"[dim]{name}[/]", value)
-    out.print(facts)
+    }
+    out.print(facts_of(facts))
     out.print()
-    history = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("AT", "WHAT", "WHO", "CHANNEL", "NOTE"):
-        history.add_column(heading, no_wrap=heading != "NOTE")
+    history = table_of("AT", "WHAT", "WHO", "CHANNEL", "NOTE", wraps=("NOTE",))
     for entry in approval.history:
         what = f"{entry.what}: {entry.outcome}" if entry.outcome else entry.what
         history.add_row(
@@ -88,5 +80,9 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
     out.print(history)
 
 
-def _coloured(status: str) -> str:
-    return f"[{COLOURS[status]}]{status}[/]"
+def _amount(approval: ApprovalRecord) -> str:
+    return f"{approval.amount:,.0f}" if approval.amount_known else "unknown"
+
+
+def _coloured(status: str) -> Text:
+    return styled(status, COLOURS[status])

@@ -1,18 +1,15 @@
 """The audit log for a person at a terminal."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-import click
 import msgspec
-from rich.markup import escape
-from rich.table import Table
 
 from blocks.contracts.audit import AuditChange, AuditEntry
 from blocks.ports import Between, Contains
 from blocks.services import open_store
 from blocks.settings import load_settings
-from deployments.execution_records import console
+from deployments.printing import console, say_json, say_line, table_of, text_of_lines
 
 
 async def query_entries(
@@ -24,7 +21,7 @@ async def query_entries(
     where = {
         **named,
         **({"targets": Contains(target)} if target else {}),
-        "created_at": Between(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC)),
+        "created_at": Between(since=since, until=until),
     }
     async with open_store(load_settings()) as store:
         page = await store.query(tenant_id, AuditEntry, where, limit=limit)
@@ -34,19 +31,17 @@ async def query_entries(
 def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
     if as_json:
         for entry in found:
-            click.echo(msgspec.json.encode(entry))
+            say_json(entry)
         return
     if not found:
-        click.echo("no entries")
+        say_line("no entries")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("AT", "WHO", "THROUGH", "ACTION", "RESULT", "WHAT"):
-        table.add_column(heading, no_wrap=heading != "WHAT")
+    table = table_of("AT", "WHO", "THROUGH", "ACTION", "RESULT", "WHAT", wraps=("WHAT",))
     for entry in found:
-        who = escape(entry.actor or "nobody named") + (f" by {escape(entry.service)}" if entry.service else "")
-        what = "\n".join(map(_told, entry.changes)) or ", ".join(entry.targets)
+        who = (entry.actor or "nobody named") + (f" by {entry.service}" if entry.service else "")
+        what = text_of_lines(map(_told, entry.changes) if entry.changes else [", ".join(entry.targets)])
         at = f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z"
-        table.add_row(at, who, entry.channel, entry.action, entry.result, escape(what))
+        table.add_row(at, who, entry.channel, entry.action, entry.result, what)
     console().print(table)
 
 

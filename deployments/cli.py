@@ -1,6 +1,10 @@
 """The command `orchestrator`. Only click is imported before a command runs, so that help comes at once."""
 
+import io
+import logging
+import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -55,8 +59,8 @@ class InOrder(click.Group):
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
-@click.pass_obj
-def cli(options: dict[str, bool], traceback: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, traceback: bool) -> None:
     """Multi-tenant workflows on Prefect: events in, recorded executions out.
 
     Configuration comes from the environment; `orchestrator settings` shows it.
@@ -67,7 +71,11 @@ def cli(options: dict[str, bool], traceback: bool) -> None:
       orchestrator demo                    one analysis from event to result
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    options["traceback"] = traceback
+    context.obj["traceback"] = traceback
+    # Until a process configures its logging, libraries have no stream: an error is one line, and it is ours.
+    logging.getLogger().addHandler(logging.NullHandler())
+    if context.invoked_subcommand != "schemas":  # whose files are for others; all else we write is for its owner alone
+        os.umask(0o077)
 
 
 for command in COMMANDS:
@@ -77,14 +85,18 @@ for command in COMMANDS:
 def main() -> None:
     """The console script. Whatever goes wrong is one line on stderr; 1: it failed, 2: bad input, 130: interrupted."""
     options: dict[str, bool] = {}
+    _show_every_character()
     try:
-        sys.exit(cli.main(prog_name="orchestrator", standalone_mode=False, obj=options))
+        exit_code = cli.main(prog_name="orchestrator", standalone_mode=False, obj=options)
+        if sys.stdout:  # None when it was closed before we began
+            sys.stdout.flush()
+        sys.exit(exit_code)
     except click.ClickException as error:
         _fail(_with_usage(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
-        sys.exit(1)  # whoever read our output has gone
+        _leave_the_pipe()
     except Exception as error:
         if options.get("traceback"):
             raise
@@ -93,12 +105,26 @@ def main() -> None:
         _fail(*explained(error))
 
 
+def _show_every_character() -> None:
+    """A terminal that cannot show a character gets its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _leave_the_pipe() -> NoReturn:
+    """Whoever read our output has gone: end without a word, also from the interpreter, which flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
 def _fail(message: str, exit_code: int) -> None:
+    from blocks.plain_text import plain_lines
     from blocks.redaction import redacted
     from deployments.logs import tell_failure
 
     if not tell_failure(message):
-        click.echo(f"error: {redacted(message)}", err=True)
+        click.echo(plain_lines(f"error: {redacted(message)}"), err=True)
     sys.exit(exit_code)
 
 

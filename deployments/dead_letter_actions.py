@@ -12,12 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from blocks import dead_letters
 from blocks.contracts.dead_letters import DeadLetterRecord, Who
 from blocks.dead_letters import Letter, LetterCut, LetterSettled
+from blocks.plain_text import plain
 from blocks.ports import EventBus, NotFound, RecordStore, Stale, Unroutable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
 from deployments.dead_letter_records import Wanted, every_letter, find_letter, owners
-from deployments.execution_records import console
+from deployments.printing import console, say_json, say_line
 
 Act = Callable[[RecordStore, EventBus, Letter], Awaitable[Letter]]
 
@@ -71,7 +72,7 @@ async def act_on_many(
                 _tell(progress, id, said, as_json=as_json)
                 progress.advance(bar)
     if not total and not as_json:
-        click.echo("no dead letters")
+        say_line("no dead letters")
     return failed
 
 
@@ -109,10 +110,10 @@ async def _acted(store: RecordStore, bus: EventBus, act: Act, id: str, letter: L
 def _tell(progress: Progress, id: str, said: DeadLetterRecord | str, *, as_json: bool) -> None:
     if as_json:
         told = {"id": id, "error": said} if isinstance(said, str) else {"id": id, "status": said.status}
-        click.echo(msgspec.json.encode(told))
+        say_json(told)
     else:
         what = said if isinstance(said, str) else said.status
-        progress.console.print(f"{id}  {what}", highlight=False, markup=False)
+        progress.console.print(plain(f"{id}  {what}"), highlight=False, markup=False, emoji=False)
 
 
 class _Pace:

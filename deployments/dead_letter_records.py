@@ -2,14 +2,14 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 import click
 import msgspec
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from blocks import dead_letters
 from blocks.clock import utc_now
@@ -21,7 +21,18 @@ from blocks.ports import NotFound, RecordStore
 from blocks.queries import every, tenants
 from blocks.services import open_store
 from blocks.settings import load_settings
-from deployments.execution_records import console
+from deployments.printing import (
+    Cell,
+    PlainTable,
+    console,
+    facts_of,
+    say_json,
+    say_line,
+    say_lines,
+    styled,
+    table_of,
+    text_of_lines,
+)
 
 COLOURS = {"waiting": "magenta", "replaying": "cyan", "replayed": "green", "discarded": "dim"}
 
@@ -51,7 +62,10 @@ def refused_before(older_than: str | None) -> datetime | None:
     match = re.fullmatch(r"(\d{1,6})([smhd])", older_than.strip(), re.ASCII)
     if match is None:
         raise BadAge(f"{older_than!r} is not a time like 90s, 15m, 2h or 3d.")
-    return utc_now() - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    try:
+        return utc_now() - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise BadAge(f"{older_than!r} is longer ago than there are dates.") from None
 
 
 async def owners(store: RecordStore, tenant_id: str | None) -> list[str]:
@@ -101,23 +115,21 @@ async def find_letter(store: RecordStore, tenant_id: str | None, id: str) -> Let
 def print_letters(found: Sequence[DeadLetterRecord], *, as_json: bool) -> None:
     if as_json:
         for letter in found:
-            click.echo(msgspec.json.encode(letter))
+            say_json(letter)
         return
     if not found:
-        click.echo("no dead letters")
+        say_line("no dead letters")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "REFUSED", "TIMES", "CODE", "TYPE", "STATUS", "REASON"):
-        table.add_column(heading, no_wrap=heading not in ("TYPE", "REASON"))
+    table = table_of("ID", "REFUSED", "TIMES", "CODE", "TYPE", "STATUS", "REASON", wraps=("TYPE", "REASON"))
     for letter in found:
         table.add_row(
             letter.id,
             _moment(letter.rejected_at),
             str(letter.times),
-            escape(letter.code),
-            escape(letter.event_type),
+            letter.code,
+            letter.event_type,
             _coloured(letter.status),
-            escape(letter.reason),
+            letter.reason,
         )
     console().print(table)
 
@@ -125,45 +137,49 @@ def print_letters(found: Sequence[DeadLetterRecord], *, as_json: bool) -> None:
 def print_letter(letter: DeadLetterRecord, body: DeadLetterBody, *, body_only: bool, as_json: bool) -> None:
     content = dead_letters.content_of(body)
     if body_only:
-        click.echo(content, nl=False)
+        _print_bytes(content)
         return
     if as_json:
         shown = {"letter": letter, "body": body.content, "bodyEncoding": body.encoding}
-        click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2))
+        say_json(shown, indent=2)
         return
     out = console()
     out.print(_facts(letter))
     out.print()
     for entry in letter.history:
-        out.print(_told(entry), markup=False)
+        say_line(_told(entry))
     out.print()
-    out.print(content.decode(errors="replace"), markup=False, soft_wrap=True)
+    say_lines(content.decode(errors="replace"))
 
 
-def _facts(letter: DeadLetterRecord) -> Table:
-    table = Table.grid(padding=(0, 2))
+def _print_bytes(content: bytes) -> None:
+    """Byte by byte into a file or pipe; a terminal would obey what is in them."""
+    if sys.stdout.isatty():
+        say_lines(content.decode(errors="replace"))
+    else:
+        click.echo(content, nl=False)
+
+
+def _facts(letter: DeadLetterRecord) -> PlainTable:
     size = f"{letter.size:,} bytes" + ("" if letter.is_whole else "; only the beginning was kept")
-    headers = "\n".join(f"{name}: {value}" for name, value in sorted(letter.headers.items()))
-    facts = {
+    headers = text_of_lines(f"{name}: {value}" for name, value in sorted(letter.headers.items()))
+    facts: dict[str, Cell] = {
         "dead letter": letter.id,
         "tenant": "none: the platform's" if letter.tenant_id == ids.SYSTEM_TENANT else letter.tenant_id,
         "status": _coloured(letter.status),
-        "code": escape(letter.code),
-        "reason": escape(letter.reason),
+        "code": letter.code,
+        "reason": letter.reason,
         "refused": f"{letter.times} times, last {_moment(letter.rejected_at)}, after {letter.attempts} attempts",
         "queue": letter.queue,
-        "type": escape(letter.event_type),
-        "routing key": escape(letter.routing_key),
-        "message": escape(letter.message_id),
+        "type": letter.event_type,
+        "routing key": letter.routing_key,
+        "message": letter.message_id,
         "published": _moment(letter.published_at),
-        "headers": escape(headers),
+        "headers": headers,
         "size": size,
         "replay": _moment(letter.replay_at) if letter.replay_at else None,
     }
-    for name, value in facts.items():
-        if value:
-            table.add_row(f"[dim]{name}[/]", value)
-    return table
+    return facts_of(facts)
 
 
 def _told(entry: LetterEntry) -> str:
@@ -171,8 +187,8 @@ def _told(entry: LetterEntry) -> str:
     return f"{_moment(entry.at)}  {entry.what}{by}{f': {entry.note}' if entry.note else ''}"
 
 
-def _coloured(status: str) -> str:
-    return f"[{COLOURS[status]}]{status}[/]"
+def _coloured(status: str) -> Text:
+    return styled(status, COLOURS[status])
 
 
 def _moment(moment: datetime) -> str:

@@ -3,7 +3,6 @@
 import click
 import msgspec
 import yaml
-from rich.table import Table
 
 from blocks import definitions
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
@@ -13,7 +12,7 @@ from blocks.contracts.records import WorkflowDefinition
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
-from deployments.execution_records import console
+from deployments.printing import console, facts_of, say_json, styled, table_of
 
 
 async def read(tenant_id: str) -> WorkflowDefinition:
@@ -43,24 +42,20 @@ async def reset(tenant_id: str, actor: str, version: int | None) -> WorkflowDefi
 
 def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(definition), indent=2))
+        say_json(definition, indent=2)
         return
-    out, facts = console(), Table.grid(padding=(0, 2))
+    out = console()
     changed = f"{definition.updated_at:%Y-%m-%d %H:%M:%S}Z" if definition.updated_at else None
-    for name, value in {
+    facts = {
         "workflow": definition.id,
         "version": f"{definition.version}{' (the platform’s defaults)' if definition.is_default else ''}",
         "changed": " by ".join(filter(None, (changed, definition.updated_by))),
-        "events": "start executions" if definition.enabled else "[yellow]start nothing[/]",
+        "events": "start executions" if definition.enabled else styled("start nothing", "yellow"),
         "approval": _rule(definition.approval),
-    }.items():
-        if value:
-            facts.add_row(f"[dim]{name}[/]", value)
-    out.print(facts)
+    }
+    out.print(facts_of(facts))
     out.print()
-    steps = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("STEP", "CRITICAL", "TIMEOUT"):
-        steps.add_column(heading, no_wrap=True)
+    steps = table_of("STEP", "CRITICAL", "TIMEOUT")
     for step in ANALYSIS_STEPS:
         timeout = definition.step_timeouts.get(step.name, definition.step_timeout_seconds)
         steps.add_row(step.name, "yes" if step.name in definition.critical_steps else "no", f"{timeout:g} s")

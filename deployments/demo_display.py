@@ -5,16 +5,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
-import click
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from blocks.clock import utc_now
 from blocks.contracts.analysis import ANALYSIS_STEPS
 from blocks.contracts.events import JsonObject
+from deployments.printing import PlainTable, say_line
 
 MARKS = {
     "completed": Text("✓", style="green"),
@@ -49,7 +48,7 @@ class _LiveDisplay:
         self.show(None)
 
     def show(self, execution: JsonObject | None) -> None:
-        table = Table.grid(padding=(0, 2))
+        table = PlainTable(padding=(0, 2), pad_edge=False, box=None, show_header=False)
         for name, status, ended_at in _standings(execution):
             mark = MARKS.get(status, self._spinner)
             table.add_row("", mark, name, status, _elapsed(self._published_at, ended_at), style=_style(status))
@@ -65,7 +64,7 @@ class _PlainDisplay:
         for name, status, ended_at in _standings(execution):
             if self._said.get(name) != status:
                 self._said[name] = status
-                click.echo(f"  {_elapsed(self._published_at, ended_at):>7}  {name:<16}{status}")
+                say_line(f"  {_elapsed(self._published_at, ended_at):>7}  {name:<16}{status}")
 
 
 def _standings(execution: JsonObject | None) -> Iterator[tuple[str, str, str | None]]:

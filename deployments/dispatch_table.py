@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import click
 from msgspec.structs import replace
-from rich.console import Console
-from rich.table import Table
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import DispatchPolicy, ExecutionRecord, TenantShare
@@ -16,6 +13,7 @@ from blocks.queries import tenants
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
+from deployments.printing import PlainTable, console, say_lines
 
 OF_ALL = {"total_running_max": "running_max", "batch_max": "batch_max"}
 """Options that are the policy's own, and the fields they set."""
@@ -57,16 +55,16 @@ async def print_policy() -> None:
         policy = await read_policy(store)
         known = sorted({*policy.tenants, *await tenants(store)})
         counts = {tenant: await _counts(store, tenant) for tenant in known}
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = PlainTable(box=None, pad_edge=False, header_style="bold")
     for heading in ("TENANT", "WEIGHT", "PRIORITY", "RUNNING MAX", "PENDING", "RUNNING"):
         table.add_column(heading, justify="left" if heading == "TENANT" else "right", no_wrap=heading == "TENANT")
     table.add_row("default", *_cells(policy.default), "", "")
     for tenant in known:
         own = policy.tenants.get(tenant)
         table.add_row(tenant, *(_cells(own) if own else ("·", "·", "·")), *map(str, counts[tenant]))
-    Console().print(table)
-    click.echo(f"\nof all tenants: running at most {_limit(policy.running_max)}")
-    click.echo(f"in one flow run: at most {policy.batch_max or load_settings().dispatch.batch_max} executions")
+    console().print(table)
+    say_lines(f"\nof all tenants: running at most {_limit(policy.running_max)}")
+    say_lines(f"in one flow run: at most {policy.batch_max or load_settings().dispatch.batch_max} executions")
 
 
 async def _counts(store: RecordStore, tenant: str) -> tuple[int, int]:

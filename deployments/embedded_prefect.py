@@ -48,7 +48,8 @@ def main() -> None:
     """Prefect's own command line, in this process."""
     from prefect.cli import app
 
-    setattr(prefect.server.api.server, "CORSMiddleware", GuardedCors)  # noqa: B010 - a name that it does not export
+    # Prefect makes its application with the class that its module imported.
+    vars(prefect.server.api.server)["CORSMiddleware"] = GuardedCors
 
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):

@@ -1,20 +1,28 @@
 """Executions for a person at a terminal: a table of many, a page of one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import click
-import msgspec
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
-from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
 from blocks.ports import Between, NotFound
 from blocks.services import open_store
 from blocks.settings import load_settings
 from blocks.steps import by_step
+from deployments.printing import (
+    Cell,
+    PlainTable,
+    console,
+    facts_of,
+    say_json,
+    say_line,
+    styled,
+    table_of,
+    text_of_lines,
+)
 
 COLOURS = {
     "completed": "green",
@@ -38,7 +46,7 @@ async def query_executions(
     until: datetime | None = None,
 ) -> list[ExecutionRecord]:
     """The newest that match; the moments are in UTC."""
-    created = Between(since=since and since.replace(tzinfo=UTC), until=until and until.replace(tzinfo=UTC))
+    created = Between(since=since, until=until)
     async with open_store(load_settings()) as store:
         page = await store.query(tenant_id, ExecutionRecord, {**where, "created_at": created}, limit=limit)
     return [stored.record for stored in page.items]
@@ -59,14 +67,12 @@ async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list
 def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None:
     if as_json:
         for execution in found:
-            click.echo(msgspec.json.encode(execution))
+            say_json(execution)
         return
     if not found:
-        click.echo("no executions")
+        say_line("no executions")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "WORKFLOW", "SUBJECT", "STATUS", "CREATED", "TOOK", "ERROR"):
-        table.add_column(heading, no_wrap=heading != "ERROR")
+    table = table_of("ID", "WORKFLOW", "SUBJECT", "STATUS", "CREATED", "TOOK", "ERROR", wraps=("ERROR",))
     for execution in found:
         table.add_row(
             execution.id,
@@ -82,7 +88,7 @@ def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None
 
 def print_execution(execution: ExecutionRecord, steps: Sequence[StepRecord], *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode({"execution": execution, "steps": steps}), indent=2))
+        say_json({"execution": execution, "steps": steps}, indent=2)
         return
     out = console()
     out.print(_facts(execution))
@@ -90,13 +96,11 @@ def print_execution(execution: ExecutionRecord, steps: Sequence[StepRecord], *, 
     out.print(steps_table(execution, steps))
 
 
-def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> Table:
+def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> PlainTable:
     """Every step with how it ended and what it found; those without a record, too."""
     recorded = by_step(execution, steps)
     names = _STEP_ORDER if execution.workflow == WORKFLOW else list(recorded)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("STEP", "STATUS", "AT", "RESULT"):
-        table.add_column(heading, no_wrap=heading != "RESULT")
+    table = table_of("STEP", "STATUS", "AT", "RESULT", wraps=("RESULT",))
     for name in names:
         step = recorded.get(name)
         if step is None:
@@ -107,15 +111,8 @@ def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> Tabl
     return table
 
 
-def console() -> Console:
-    """The terminal; into a pipe or file, lines as long as they are."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=250)
-
-
-def _facts(execution: ExecutionRecord) -> Table:
-    table = Table.grid(padding=(0, 2))
-    facts = {
+def _facts(execution: ExecutionRecord) -> PlainTable:
+    facts: dict[str, Cell] = {
         "execution": execution.id,
         "workflow": execution.workflow,
         "tenant": execution.tenant_id,
@@ -123,20 +120,22 @@ def _facts(execution: ExecutionRecord) -> Table:
         "status": _coloured(execution.status),
         "created": _moment(execution.created_at),
         "took": _took(execution),
-        "triggers": "\n".join(f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers),
+        "triggers": text_of_lines(f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers),
         "flow run": execution.flow_run_id,
-        "retries": execution.retries and f"{execution.retries}, last ended {_ended_before(execution)}",
+        "retries": f"{execution.retries}, last ended {_ended_before(execution)}" if execution.retries else None,
         "rerun of": execution.rerun_of,
         "definition": _definition(execution.definition_version),
         "announced": _moment(execution.announced_at) if execution.announced_at else None,
         "missing": ", ".join(execution.missing_steps),
         "failed step": execution.failed_step,
         "error": execution.error and f"{execution.error} ({execution.error_code})",
+        "refused answers": text_of_lines(map(_refused, execution.refused_answers)),
     }
-    for name, value in facts.items():
-        if value:
-            table.add_row(f"[dim]{name}[/]", value)
-    return table
+    return facts_of(facts)
+
+
+def _refused(answer: RefusedAnswer) -> str:
+    return f"{answer.step} {answer.code}: {answer.reason} (dead letter {answer.dead_letter_id})"
 
 
 def _definition(version: int | None) -> str | None:
@@ -150,9 +149,8 @@ def _ended_before(execution: ExecutionRecord) -> str:
     return f"{end.status}: {end.error} ({end.error_code})"
 
 
-def _coloured(status: str) -> str:
-    colour = COLOURS.get(status)
-    return f"[{colour}]{status}[/]" if colour else status
+def _coloured(status: str) -> Text:
+    return styled(status, COLOURS.get(status))
 
 
 def _moment(moment: datetime) -> str:

@@ -17,7 +17,10 @@ from blocks.ports import Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
-from deployments.execution_records import console
+from deployments.printing import console, say_line
+
+TRIGGERS_MAX = 10_000
+"""In one backfill; more than twenty-seven years by the day."""
 
 RATE_UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
@@ -44,7 +47,10 @@ def plan_backfill(job_id: str, *, first: str, last: str, chunk: str, rate: str, 
         able = ", ".join(job.id for job in JOBS if job.takes_range)
         raise InvalidTrigger("job", f"{job.id} takes no range of days", able)
     days = checked_metadata(job, {"from": first, "to": last})
-    pieces = chunks(date.fromisoformat(days["from"]), date.fromisoformat(days["to"]), _days(chunk))
+    range_, size = (date.fromisoformat(days["from"]), date.fromisoformat(days["to"])), _days(chunk)
+    if (range_[1] - range_[0]).days // size >= TRIGGERS_MAX:
+        raise InvalidTrigger("chunk", f"is {chunk!r}", f"what makes at most {TRIGGERS_MAX} triggers of this range")
+    pieces = chunks(*range_, size)
     return Backfill(job=job, chunks=list(pieces), pause_seconds=_pause(rate), request_id=request_id or str(uuid4()))
 
 
@@ -54,11 +60,11 @@ async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
     what = f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to {plan.chunks[-1][1]}"
     if dry_run:
         for number, (first, last) in enumerate(plan.chunks, start=1):
-            click.echo(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
-        click.echo(f"{what}; {_duration(plan)}; nothing was sent")
+            say_line(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
+        say_line(f"{what}; {_duration(plan)}; nothing was sent")
         return
-    click.echo(f"{what}; {_duration(plan)}")
-    click.echo(f"if it stops, repeat it with --request-id {plan.request_id}")
+    say_line(f"{what}; {_duration(plan)}")
+    say_line(f"if it stops, repeat it with --request-id {plan.request_id}")
     try:
         await _send_all(plan, actor)
     except Unavailable as error:

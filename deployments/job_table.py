@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-import click
-import msgspec
-from rich.table import Table
+from rich.text import Text
 
 from blocks import batch_jobs
 from blocks.clock import utc_now
@@ -14,7 +12,8 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.cron import next_time
 from blocks.services import open_store
 from blocks.settings import load_settings
-from deployments.execution_records import COLOURS, console
+from deployments.execution_records import COLOURS
+from deployments.printing import console, say_json, styled, table_of
 
 
 async def print_jobs(*, as_json: bool) -> None:
@@ -23,19 +22,19 @@ async def print_jobs(*, as_json: bool) -> None:
     async with open_store(settings) as store:
         last_runs = await batch_jobs.last_runs(store)
     now = utc_now()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("JOB", f"SCHEDULE ({schedules.timezone})", "NEXT RUN", "LAST RUN", "BY", "LAST RESULT"):
-        table.add_column(heading, no_wrap=heading != "LAST RESULT")
+    schedule = f"SCHEDULE ({schedules.timezone})"
+    table = table_of("JOB", schedule, "NEXT RUN", "LAST RUN", "BY", "LAST RESULT", wraps=("LAST RESULT",))
     for job in JOBS:
         last = last_runs.get(job.id)
-        next_run = next_time(schedules.cron_of(job), schedules.timezone, now) if schedules.is_active(job) else None
+        cron = schedules.cron_of(job)
+        next_run = await next_time(cron, schedules.timezone, now) if schedules.is_active(job) else None
         if as_json:
-            click.echo(msgspec.json.encode(_as_json(job.id, schedules.cron_of(job), next_run, last)))
+            say_json(_as_json(job.id, cron, next_run, last))
         table.add_row(
             job.id,
-            schedules.cron_of(job),
-            _moment(next_run) if next_run else "[dim]inactive[/]",
-            _moment(last.started_at or last.created_at) if last else "[dim]never[/]",
+            cron,
+            _moment(next_run) if next_run else styled("inactive", "dim"),
+            _moment(last.started_at or last.created_at) if last else styled("never", "dim"),
             str(last.input["triggeredBy"]) if last else "",
             _result(last) if last else "",
         )
@@ -47,11 +46,12 @@ def _as_json(job: str, cron: str, next_run: datetime | None, last: ExecutionReco
     return {"job": job, "schedule": cron, "nextRun": next_run, "lastRun": last}
 
 
-def _result(execution: ExecutionRecord) -> str:
-    colour = COLOURS[execution.status]
+def _result(execution: ExecutionRecord) -> Text:
     words = {"running": "triggered, not reported yet", "pending": "not triggered yet"}
-    said = f"[{colour}]{words.get(execution.status, execution.status)}[/]"
-    return f"{said}: {execution.error}" if execution.error and execution.status != "unreported" else said
+    said = styled(words.get(execution.status, execution.status), COLOURS[execution.status])
+    if execution.error and execution.status != "unreported":
+        return Text.assemble(said, styled(f": {execution.error}", None))
+    return said
 
 
 def _moment(moment: datetime) -> str:

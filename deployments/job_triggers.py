@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from uuid import uuid4
 
-import click
-
 from blocks import batch_jobs
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import checked_metadata, job_named
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
+from deployments.printing import say_line
 
 
 async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str) -> None:
@@ -24,5 +23,5 @@ async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: s
         audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as told,
     ):
         execution = await batch_jobs.trigger(told, bus, request)
-    click.echo(f"triggered {job.id}: event {execution.trigger_ids[0]}")
-    click.echo(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")
+    say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
+    say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")

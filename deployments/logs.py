@@ -18,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from blocks import log_context, redaction
+from blocks.plain_text import plain, plain_json
 from blocks.redaction import redacted
 from blocks.settings import Settings
 
@@ -87,8 +88,22 @@ class TextFormatter(logging.Formatter):
         self.converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # the name of the base class
-        record.message = on_one_line(record.message)
+        record.message = plain(record.message)  # what an event holds must not pass for a line of ours
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 # the name of the base class
+        return _below(super().formatException(ei))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines below the first are indented: none of them begins like a record."""
+        kept, record.exc_text = record.exc_text, record.exc_text and _below(record.exc_text)
+        try:
+            return super().format(record)
+        finally:
+            record.exc_text = kept
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 # the name of the base class
+        return _below(stack_info)
 
 
 class JsonFormatter(logging.Formatter):
@@ -111,7 +126,7 @@ class JsonFormatter(logging.Formatter):
             fields["exception"] = record.exc_text or redacted(self.formatException(record.exc_info))  # type: ignore[arg-type]
         if record.stack_info:
             fields["stack"] = record.stack_info
-        return msgspec.json.encode(fields).decode()
+        return plain_json(msgspec.json.encode({name: _encodable(value) for name, value in fields.items()}).decode())
 
 
 def formatter_of_the_environment() -> logging.Formatter:
@@ -120,12 +135,13 @@ def formatter_of_the_environment() -> logging.Formatter:
     return JsonFormatter("prefect") if os.environ.get("LOG_FORMAT") == "json" else TextFormatter("prefect")
 
 
-def on_one_line(message: str) -> str:
-    """The message with its line breaks spelled out: what somebody sends must not pass for a line of ours."""
-    return message.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n") if _BREAKS & {*message} else message
+def _encodable(value: Any) -> Any:
+    """Half a surrogate pair, of a file name or of JSON, has no UTF-8."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-_BREAKS = {"\r", "\n"}
+def _below(lines: str) -> str:
+    return "\n".join(f"  {plain(line)}" for line in lines.split("\n"))
 
 
 def tell_failure(message: str) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from blocks.cron import check_cron, check_timezone
 from blocks.settings import BadSetting
 
 PREFECT_YAML = Path(__file__).parents[1] / "prefect.yaml"
@@ -47,6 +48,22 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_deployments(path: Path = PREFECT_YAML) -> list[Deployment]:
     """Every deployment of the file, in its order. Raises `BadSetting` with one readable line."""
+    deployments = _decoded(path)
+    for deployment in deployments:
+        for schedule in deployment.schedules:
+            _check(schedule, f"the deployments file {path}: schedule {schedule.slug!r} of {deployment.name!r}")
+    return deployments
+
+
+def _check(schedule: Schedule, where: str) -> None:
+    for value, check in ((schedule.cron, check_cron), (schedule.timezone, check_timezone)):
+        try:
+            check(value)
+        except ValueError as error:
+            raise BadSetting(f"{where} is {value!r}: {error}") from None
+
+
+def _decoded(path: Path) -> list[Deployment]:
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=_File).deployments
     except OSError as error:

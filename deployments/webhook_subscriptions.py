@@ -1,18 +1,18 @@
 """Webhooks for a person at a terminal."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from time import monotonic
 
-import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
 
 from blocks import webhooks
 from blocks.outgoing_http import HostRules, OutgoingHttp
 from blocks.services import open_store
 from blocks.settings import load_settings
+from blocks.webhook_changes import WebhookChange, change
 from deployments.acts import audited
+from deployments.printing import console, say_json, say_line, table_of, text_of_lines
 
 
 async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
@@ -21,20 +21,19 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
     if as_json:
         for webhook in found:
             shown = msgspec.to_builtins(webhook)
-            del shown["secret"], shown["kind"]
-            click.echo(msgspec.json.encode(shown))
+            for name in ("secret", "earlierSecrets", "kind"):
+                shown.pop(name, None)
+            say_json(shown)
         return
     if not found:
-        click.echo("no webhooks")
+        say_line("no webhooks")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("ID", "ACTIVE", "CREATED", "URL", "EVENTS"):
-        table.add_column(heading, no_wrap=heading not in ("URL", "EVENTS"))
+    table = table_of("ID", "ACTIVE", "CREATED", "URL", "EVENTS", wraps=("URL", "EVENTS"))
     for webhook in found:
         active = "yes" if webhook.active else "no"
         created = f"{webhook.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(webhook.id, active, created, webhook.url, "\n".join(webhook.event_types))
-    Console().print(table)
+        table.add_row(webhook.id, active, created, webhook.url, text_of_lines(webhook.event_types))
+    console().print(table)
 
 
 async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str], actor: str) -> tuple[str, str]:
@@ -46,6 +45,18 @@ async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str], acto
         async with audited(store, tenant_id, "webhooks add", actor) as told:
             added = await webhooks.subscribe(told, tenant_id, url, event_types, rules)
     return added.id, added.secret
+
+
+async def rotate_secret(tenant_id: str, id: str, actor: str) -> tuple[str, datetime]:
+    """The webhook's new secret, and until when the earlier one stays valid. Raises `NotFound`, `TooManySecrets`."""
+    settings = load_settings()
+    async with (
+        open_store(settings) as opened,
+        audited(opened, tenant_id, "webhooks rotate", actor, id) as store,
+    ):
+        wanted = WebhookChange(rotate_secret=True)
+        rotated = await change(store, tenant_id, id, wanted, HostRules.of(settings.webhooks.allowed_hosts))
+    return rotated.secret, rotated.earlier_secrets[-1].valid_until
 
 
 async def remove_webhook(tenant_id: str, id: str, actor: str) -> None:

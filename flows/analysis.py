@@ -7,9 +7,12 @@ from typing import Literal
 import msgspec
 
 from blocks import conditions
+from blocks.condition_rules import rule_problems
+from blocks.conditions import Judgement
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, AnalysisStep
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.events import JsonObject
+from blocks.contracts.opportunity_facts import Amount, Unknown, amount_of, owner_of
 from blocks.contracts.records import ExecutionRecord, StepRecord, WorkflowDefinition
 from blocks.ports import Stored
 
@@ -82,41 +85,51 @@ class Analysis:
 
     @property
     def needs_approval(self) -> bool:
-        """The tenant's rule demands one, or somebody else asked for one."""
+        """The tenant's rule asks, or an approval was requested from outside."""
         return self.rule_asks or bool(self.stored.record.approval_ids)
 
     @property
     def rule_asks(self) -> bool:
-        """The tenant's rule, over what was found and what the event told."""
+        """The tenant's rule holds, or cannot be judged."""
+        return self.judgement.holds is not False
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the tenant's rule comes to, over what was found and what the input states."""
         rule = self.rules.approval
-        return rule.enabled and conditions.all_hold(rule.every_condition, self.facts)
+        if not rule.enabled:
+            return Judgement(False)
+        # Stored before rules were checked: one that would be refused today cannot be relied on.
+        if problem := next(rule_problems(rule), None):
+            return Judgement(None, (f"the rule's {problem[0]} {problem[1]}",))
+        return conditions.judge_all(rule.every_condition, self.facts, rule.on_unknown)
 
     @property
     def facts(self) -> JsonObject:
         """What the conditions of a rule look at."""
         record = self.stored.record
+        nested = record.input.get("data")
         return {
-            "results": self.results,
-            "subject": {**record.input, "id": record.subject, "amount": self.amount},
+            "results": self.results or record.results or {},
+            "subject": {
+                **record.input,
+                "id": record.subject,
+                "amount": self.amount,
+                "ownerId": owner_of(record.input),
+                "data": {**(nested if isinstance(nested, dict) else {}), **record.input},
+            },
         }
 
     @property
-    def amount(self) -> float:
-        """The deal's amount as the triggering event tells it, in the platform's unit; 0 when it does not."""
-        told = self.stored.record.input
-        places = (told.get("changes"), told.get("metadata"), told)
-        amounts = [
-            place.get(key) for place in places if isinstance(place, dict) for key in ("Amount", "amount", "value")
-        ]
-        return next((_number(amount) for amount in amounts if isinstance(amount, int | float)), 0.0)
+    def amount(self) -> Amount:
+        """The deal's amount as the input states it, in the platform's unit."""
+        return amount_of(self.stored.record.input)
 
     @property
     def owner_id(self) -> str | None:
-        """Who owns the opportunity, if the triggering event tells."""
-        told = self.stored.record.input
-        places = (told.get("changes"), told.get("metadata"), told)
-        owners = [place.get(key) for place in places if isinstance(place, dict) for key in ("OwnerId", "ownerId")]
-        return next((owner for owner in owners if isinstance(owner, str) and owner), None)
+        """Who owns the opportunity, if the input states it."""
+        owner = owner_of(self.stored.record.input)
+        return None if isinstance(owner, Unknown) else owner
 
     @property
     def awaits_approval(self) -> bool:
@@ -135,7 +148,3 @@ def rules_in(definition: WorkflowDefinition) -> AnalysisRules:
         approval=definition.approval,
         step_timeouts={name: timedelta(seconds=seconds) for name, seconds in definition.step_timeouts.items()},
     )
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
 
 from blocks import executions, fault_points, log_context
 from blocks.cancelling import withdraw_approvals
@@ -17,7 +19,7 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL, InvalidTransition
 from blocks.messages import to_message
 from blocks.metrics import work
-from blocks.ports import Stale, Stored, Unavailable
+from blocks.ports import NotFound, Stale, Stored, Unavailable
 from blocks.queries import every
 from blocks.steps import counts, record_step, step_records
 from flows.analysis import Analysis
@@ -25,11 +27,12 @@ from flows.approval_gate import continue_alone
 from flows.claims import newest
 from flows.inbox import Inbox
 from flows.runtime import Runtime
+from flows.step_wait import StepWait
 
 log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 5.0
-"""How long a lost signal can hold an answer back."""
+"""How long a lost signal can hold an answer back, or an end that was written elsewhere."""
 
 
 class AnalysisBatch:
@@ -39,9 +42,13 @@ class AnalysisBatch:
         self._runtime = runtime
         self._tenant_id = tenant_id
         self._analyses = {analysis.id: analysis for analysis in analyses}
-        self._answers = {step.name: Inbox[StepRecord]() for step in ANALYSIS_STEPS}
+        self._waits = {step.name: StepWait(step, analyses) for step in ANALYSIS_STEPS}
+        self._next_reread = {step.name: monotonic() + REREAD_SECONDS for step in ANALYSIS_STEPS}
+        self._open = {analysis.id: analysis for analysis in analyses if not analysis.is_over}
+        self._undecided = {analysis.id for analysis in analyses if analysis.verdict == "undecided"}
         self._decided = Inbox[Analysis]()
         self._unasked = {step.name for step in ANALYSIS_STEPS}
+        self._taken_up = utc_now()
         self.has_asked = asyncio.Event()
         """Set once all requests of all executions are out."""
 
@@ -49,26 +56,50 @@ class AnalysisBatch:
     def execution_ids(self) -> list[str]:
         return list(self._analyses)
 
+    @property
+    def open_analyses(self) -> list[Analysis]:
+        """The executions that this run has yet to bring to an end."""
+        return list(self._open.values())
+
+    @property
+    def answers_in_hand(self) -> int:
+        """Answers that have come and do not count yet; bounded by what is missing."""
+        return sum(wait.answers_in_hand for wait in self._waits.values())
+
     def receive(self, record: StepRecord) -> None:
-        """Takes in an answer that a listener has recorded; a failure that an earlier try met is none."""
+        """Takes in an answer that a listener has recorded; what an earlier try met, or is known, changes nothing."""
         if counts(record, self._analyses[record.execution_id].stored.record):
-            self._answers[record.step].put(record)
+            self._waits[record.step].offer(record)
 
     def forget(self, execution_id: str) -> None:
-        """Nothing more is done for this execution: somebody else has ended it."""
+        """Nothing more is done for this execution: it has ended, or another run has it."""
         self._let_go([self._analyses[execution_id]])
         self._decided.put()
+
+    def overdue(self, margin: timedelta) -> list[str]:
+        """Ids of executions that have not ended so long after the deadline of their slowest step."""
+        return [
+            analysis.id
+            for analysis in self._open.values()
+            if max(analysis.deadline_of(step) for step in ANALYSIS_STEPS) + margin < utc_now()
+            and self._taken_up + margin < utc_now()
+        ]
 
     async def start(self) -> None:
         """The started events are out, and answers that came before anyone waited for them are in hand."""
         await self._publish(_started(analysis.stored.record) for analysis in self._analyses.values())
-        await self._reread(self._analyses.values())
+        for record in await step_records(self._runtime.store, self._tenant_id, self.execution_ids):
+            self.receive(record)
 
     # --- one step, of all executions ---------------------------------------------------------------------------------
 
+    def is_waiting_for(self, step: AnalysisStep) -> bool:
+        """Whether any execution still needs this step's answer."""
+        return bool(self._waits[step.name])
+
     def waiting_for(self, step: AnalysisStep) -> list[Analysis]:
         """The executions that still need this step's answer."""
-        return [analysis for analysis in self._analyses.values() if analysis.waits_for(step)]
+        return self._waits[step.name].lacking
 
     async def request(self, step: AnalysisStep) -> None:
         """Every execution that needs it has asked for this step, under one id however often it asks."""
@@ -83,21 +114,23 @@ class AnalysisBatch:
             self.has_asked.set()
 
     async def wait_for_answers(self, step: AnalysisStep) -> None:
-        """Answers have come and count from now on, or the deadline has passed and what is missing has failed."""
-        inbox = self._answers[step.name]
-        records = await inbox.take(self._patience(step))
-        if records is None:
-            await self._reread(self.waiting_for(step))
-            records = inbox.take_now() or await self._time_out(step)
-        await self._take(step, records)
+        """What has come counts, and whoever is past its deadline has its answer or has failed, whatever else came."""
+        wait = self._waits[step.name]
+        await self._take(step, await wait.take(self._patience(step)))
+        if self._late(step) or monotonic() >= self._next_reread[step.name]:
+            await self._reread(step)
+            await self._take(step, wait.take_now())
+        if late := self._late(step):
+            await self._take(step, await self._time_out(step, late))
 
     async def take_early_answers(self, step: AnalysisStep) -> None:
         """Answers that were there before anyone asked count from now on."""
-        await self._take(step, self._answers[step.name].take_now())
+        await self._take(step, self._waits[step.name].take_now())
 
     async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
         """The answers are announced first and count then, so that no end is told before its steps."""
-        news = {record.id: record for record in records if self._analyses[record.execution_id].waits_for(step)}.values()
+        wait = self._waits[step.name]
+        news = [record for record in records if wait.lacks(record.execution_id)]
         if not news:
             return
         completed = [record for record in news if record.status == "completed"]
@@ -106,34 +139,51 @@ class AnalysisBatch:
         )
         fault_points.reached("after-answer")
         for record in news:
-            analysis = self._analyses[record.execution_id]
-            analysis.outcomes[step.name] = record
-            if analysis.verdict != "undecided":
-                self._decided.put(analysis)
+            self._count(step, record)
+
+    def _count(self, step: AnalysisStep, record: StepRecord) -> None:
+        """The outcome is known; the one that decides an execution makes every other step stop waiting for it."""
+        analysis = self._analyses[record.execution_id]
+        analysis.outcomes[step.name] = record
+        self._waits[step.name].settle(analysis.id)
+        if analysis.verdict != "undecided" and analysis.id in self._undecided:
+            self._undecided.discard(analysis.id)
+            for wait in self._waits.values():
+                wait.settle(analysis.id)
+            self._decided.put(analysis)
 
     def _patience(self, step: AnalysisStep) -> float:
         """Seconds until the next re-read or the first deadline."""
-        deadlines = [analysis.deadline_of(step) for analysis in self.waiting_for(step)]
-        left = (min(deadlines) - utc_now()).total_seconds() if deadlines else 0.0
-        return min(REREAD_SECONDS, left)
+        left = self._next_reread[step.name] - monotonic()
+        deadline = None if fault_points.is_set("stopped-clock") else self._waits[step.name].next_deadline()
+        if deadline is not None:
+            left = min(left, (deadline - utc_now()).total_seconds())
+        return max(left, 0.0)
 
-    async def _reread(self, analyses: Iterable[Analysis]) -> None:
-        """Records that exist are in the inboxes, whatever became of their signals."""
-        execution_ids = [analysis.id for analysis in analyses]
-        for record in await step_records(self._runtime.store, self._tenant_id, execution_ids):
-            self.receive(record)
+    async def _reread(self, step: AnalysisStep) -> None:
+        """Answers that exist and are missing here are in hand, whatever became of their signals."""
+        self._next_reread[step.name] = monotonic() + REREAD_SECONDS
+        missing = tuple(analysis.id for analysis in self.waiting_for(step))
+        if not missing:
+            return
+        of_step = {"execution_id": missing, "step": step.name}
+        async for stored in every(self._runtime.store, self._tenant_id, StepRecord, of_step):
+            self.receive(stored.record)
 
-    async def _time_out(self, step: AnalysisStep) -> list[StepRecord]:
-        """Step records of those whose deadline has passed; an answer that was recorded first wins."""
-        late = [analysis for analysis in self.waiting_for(step) if analysis.deadline_of(step) <= utc_now()]
+    def _late(self, step: AnalysisStep) -> list[Analysis]:
+        """Those past their deadline that still lack this step's answer."""
+        return [] if fault_points.is_set("stopped-clock") else self._waits[step.name].late(utc_now())
+
+    async def _time_out(self, step: AnalysisStep, late: Iterable[Analysis]) -> list[StepRecord]:
+        """The step records of these; an answer that was recorded first wins."""
         records = await asyncio.gather(*(self._time_out_one(step, analysis) for analysis in late))
         return [record for record in records if record]
 
     async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord | None:
         """None if another run has taken it over: then this one lets it go."""
         try:
-            await newest(self._runtime.store, analysis.stored)
-        except Stale:
+            analysis.stored = await newest(self._runtime.store, analysis.stored)
+        except (Stale, NotFound):
             self.forget(analysis.id)
             return None
         seconds = analysis.rules.timeout_of(step.name).total_seconds()
@@ -141,7 +191,7 @@ class AnalysisBatch:
             self._runtime.store,
             analysis.stored.record,
             step.name,
-            error=f"{step.name} was not answered within {seconds:g} s",
+            error=f"{step.name} was not answered within {seconds:g} s{_refused(step, analysis.stored.record)}",
             error_code=rejections.STEP_TIMEOUT,
         )
 
@@ -149,30 +199,37 @@ class AnalysisBatch:
 
     async def conclude(self) -> None:
         """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
-        while any(not analysis.is_over for analysis in self._analyses.values()):
-            decided = await self._decided.take(REREAD_SECONDS)
-            if decided is None:
+        next_look = monotonic() + REREAD_SECONDS
+        while self._open:
+            decided = await self._decided.take(max(next_look - monotonic(), 0.0))
+            if decided:
+                await self._conclude_all(decided)
+            if monotonic() >= next_look:
                 await self._forget_what_others_ended()
-                continue
-            concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in decided))
-            ended = [stored for stored in concluded if stored and stored.record.is_terminal]
-            await executions.announce(self._runtime.store, self._runtime.bus, ended)
-            self._let_go(decided)
-            for analysis in decided:
-                if analysis.awaits_approval and len(self._analyses) > 1:
-                    await continue_alone(self._runtime, analysis)
+                next_look = monotonic() + REREAD_SECONDS
+
+    async def _conclude_all(self, decided: Sequence[Analysis]) -> None:
+        concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in decided))
+        ended = [stored for stored in concluded if stored and stored.record.is_terminal]
+        await executions.announce(self._runtime.store, self._runtime.bus, ended)
+        self._let_go(decided)
+        for analysis in decided:
+            if analysis.awaits_approval and len(self._analyses) > 1:
+                await continue_alone(self._runtime, analysis)
 
     def _let_go(self, analyses: Iterable[Analysis]) -> None:
         """Whoever waits for one of these stops waiting."""
         for analysis in analyses:
             analysis.is_over = True
-        for inbox in self._answers.values():
-            inbox.put()
+            self._open.pop(analysis.id, None)
+            for wait in self._waits.values():
+                wait.settle(analysis.id)
 
     async def _forget_what_others_ended(self) -> None:
         """What the signal of a cancelled execution would have told, had it not been lost."""
-        still_open = tuple(analysis.id for analysis in self._analyses.values() if not analysis.is_over)
-        ended = {"id": still_open, "status": TERMINAL}
+        if not self._open:
+            return
+        ended = {"id": tuple(self._open), "status": TERMINAL}
         async for stored in every(self._runtime.store, self._tenant_id, ExecutionRecord, ended):
             self.forget(stored.record.id)
 
@@ -194,7 +251,8 @@ class AnalysisBatch:
             log.exception("execution %s cannot be concluded", analysis.id)
             with suppress(Stale, InvalidTransition):
                 said = f"{type(error).__name__}: {error}"
-                return await executions.fail(self._runtime.store, analysis.stored, rejections.RUN_FAILED, said)
+                stored = await newest(self._runtime.store, analysis.stored)
+                return await executions.fail(self._runtime.store, stored, rejections.RUN_FAILED, said)
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
@@ -222,6 +280,15 @@ class AnalysisBatch:
         await self._runtime.bus.publish(*(to_message(event) for event in events))
 
 
+def _refused(step: AnalysisStep, execution: ExecutionRecord) -> str:
+    """What is known of answers that came and did not count."""
+    refused = [answer for answer in execution.refused_answers if answer.step == step.name]
+    if not refused:
+        return ""
+    answers = "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
+    return f"; {answers}: {refused[-1].code}: {refused[-1].reason}"
+
+
 def _started(execution: ExecutionRecord) -> Event[EventData]:
     started_at = execution.started_at or execution.updated_at
     return Event(
@@ -231,7 +298,7 @@ def _started(execution: ExecutionRecord) -> Event[EventData]:
         traceparent=str(traces.of_execution(execution)),
         about=About.execution(execution),
         data=OpportunityAnalysisStarted(
-            workflow_id=execution.id, opportunity_id=execution.subject, timestamp=started_at
+            workflow_id=execution.id, opportunity_id=execution.subject_on_wire, timestamp=started_at
         ),
     )
 
@@ -245,7 +312,7 @@ def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]
         about=About.execution(execution),
         data=step.request(
             workflow_id=execution.id,
-            opportunity_id=execution.subject,
+            opportunity_id=execution.subject_on_wire,
             step_id=ids.step_id(execution.id, step.name),
             tenant_id=execution.tenant_id,
         ),

@@ -23,6 +23,8 @@ from blocks.contracts import identities, ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import Escalation, HistoryEntry
 from blocks.contracts.audit import Act
+from blocks.contracts.limits import SPAN_SECONDS_MAX
+from blocks.contracts.opportunity_facts import Unknown
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import NotFound, Stale, Stored, Unavailable
 from flows.analysis import Analysis
@@ -136,16 +138,17 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
     risk = results.get("risk", {})
 
     def after(seconds: float) -> timedelta:
-        return timedelta(seconds=seconds)
+        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))  # a definition may be older than the bound
 
     return ApprovalRecord(
         id=ids.approval_id(record.id, GATE, record.retries),
         tenant_id=record.tenant_id,
         created_at=now,
-        opportunity_id=record.subject,
+        opportunity_id=record.subject_on_wire,
         subject=record.subject,
         risk_score=float(risk.get("riskScore") or 0),
-        amount=analysis.amount,
+        amount=0.0 if isinstance(analysis.amount, Unknown) else float(analysis.amount),
+        amount_known=not isinstance(analysis.amount, Unknown),
         requested_at=now,
         requested_by=_requester(record),
         execution_id=record.id,
@@ -155,7 +158,7 @@ def _approval_of(analysis: Analysis) -> ApprovalRecord:
         owner_id=analysis.owner_id,
         correlation_id=risk.get("evaluationId"),
         summary=_summary(analysis, risk),
-        context={key: results[key] for key in ("risk", "forecast", "recommendations") if key in results},
+        context=_context(analysis),
         form_schema=rule.form_schema,
         policy=rule.policy,
         due_at=now + after(rule.due_after_seconds) if rule.due_after_seconds else None,
@@ -177,10 +180,23 @@ def _requester(record: ExecutionRecord) -> str:
 
 def _summary(analysis: Analysis, risk: dict[str, Any]) -> str:
     risks = len(risk.get("detectedRisks") or [])
-    return (
-        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score is {risk.get('riskScore')}, with "
-        f"{risks} detected risks, and its amount is {analysis.amount:,.0f}."
+    score = risk.get("riskScore", "unknown")
+    amount = analysis.amount
+    states = f"unknown ({amount.reason})" if isinstance(amount, Unknown) else f"{amount:,.0f}"
+    asked = (
+        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score is {score}, with "
+        f"{risks} detected risks, and its amount is {states}."
     )
+    reasons = analysis.judgement.reasons
+    return f"{asked} The rule cannot be judged: {'; '.join(reasons)}." if reasons else asked
+
+
+def _context(analysis: Analysis) -> dict[str, Any]:
+    """What the person must see, with the reasons why the rule could not be judged."""
+    results = analysis.stored.record.results or {}
+    context: dict[str, Any] = {key: results[key] for key in ("risk", "forecast", "recommendations") if key in results}
+    reasons = analysis.judgement.reasons
+    return {**context, "reasons": list(reasons)} if reasons else context
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------

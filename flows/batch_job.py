@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import prefect.runtime.flow_run
@@ -15,17 +14,20 @@ from prefect.states import Cancelled, Completed
 
 from blocks import batch_jobs, fault_points
 from blocks.batch_jobs import JobRequest
+from blocks.clock import utc_now
+from blocks.contracts.events import JsonObject
 from blocks.contracts.jobs import (
     WORKFLOW,
     InvalidTrigger,
     Job,
     checked_metadata,
     job_named,
+    range_of_days,
     stale_reason,
-    tick_metadata,
 )
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import RecordStore, Stored
+from blocks.ticks import over_at
 from flows import runtime
 from flows.tick import Tick, current_tick
 
@@ -67,6 +69,7 @@ async def batch_job(job: str, metadata: str = "{}") -> State[None]:
         return Completed(name="Skipped", message=skipped)
     accepted = await accept(request)
     fault_points.reached("job-accepted")
+    await wait_for_end_of_days(request.job, tick)
     await wait_for_turn(request.job, accepted.record)
     sent = await send(accepted)
     return Completed(message=f"workflow.job.trigger {sent.record.trigger_ids[0]} is confirmed")
@@ -79,11 +82,15 @@ def request_of(job: Job, metadata: str, tick: Tick) -> JobRequest:
         job=job,
         key=tick.at.isoformat(),
         triggered_by="scheduler" if tick.is_scheduled else "api",
-        metadata=tick_metadata(job, tick.at.astimezone(ZoneInfo(tick.timezone)).date()) | given,
-        schedule=tick.cron,
+        metadata=_days_of(job, tick) | given,
+        schedule=tick.schedule.cron if tick.schedule else None,
         scheduled_for=tick.at,
         flow_run_id=tick.flow_run_id,
     )
+
+
+def _days_of(job: Job, tick: Tick) -> JsonObject:
+    return range_of_days(tick.days.first, tick.days.last) if job.names_days and tick.days else {}
 
 
 @task(task_run_name="check", **_RETRYING)
@@ -92,6 +99,8 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
     world = await runtime.get()
     if await batch_jobs.accepted(world.store, request):
         return None
+    if request.job.names_days and tick.is_scheduled and tick.schedule and not request.metadata:
+        return f"{request.job.id} names whole days, and none has begun since the tick before"
     late_after = timedelta(seconds=world.settings.batch_jobs.late_after_seconds)
     stale = stale_reason(
         request.job, tick=tick.at, begun_at=tick.begun_at, late_after=late_after, newer_tick=tick.newer
@@ -106,6 +115,14 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
 async def accept(request: JobRequest) -> Stored[ExecutionRecord]:
     """The tick has its execution."""
     return await batch_jobs.accept((await runtime.get()).store, request)
+
+
+@task(task_run_name="wait for the end of the days", **_RETRYING)
+async def wait_for_end_of_days(job: Job, tick: Tick) -> None:
+    """The days that the tick names are over. It comes too early where clocks leave out the hour after midnight."""
+    if job.names_days and tick.days and tick.schedule:
+        remaining = over_at(tick.days.last, tick.schedule.timezone) - utc_now()
+        await asyncio.sleep(max(0.0, remaining.total_seconds()))
 
 
 @task(task_run_name="wait for turn", **_RETRYING)

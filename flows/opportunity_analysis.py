@@ -72,5 +72,5 @@ async def run_step(step_name: str, batch: AnalysisBatch) -> None:
     step = STEP_BY_NAME[step_name]
     await batch.take_early_answers(step)
     await batch.request(step)
-    while batch.waiting_for(step):
+    while batch.is_waiting_for(step):
         await batch.wait_for_answers(step)

@@ -6,6 +6,7 @@ Opened by the first run; closed by `close()` when the process ends, never by a r
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from typing import Protocol
 
 import msgspec
@@ -20,7 +21,11 @@ from blocks.settings import Settings, load_settings
 
 
 class Receiver(Protocol):
-    """A flow run's ear."""
+    """A flow run that has executions in hand."""
+
+    def overdue(self, margin: timedelta) -> list[str]:
+        """Ids of its executions that have not ended so long after their last deadline."""
+        ...
 
     def receive(self, record: StepRecord) -> None:
         """A step of one of its executions has ended."""
@@ -56,6 +61,11 @@ class Runtime:
                 if self._receivers.get(id) is receiver:
                     del self._receivers[id]
 
+    def overdue(self) -> list[str]:
+        """Executions that this process holds and has not ended, past deadline and margin."""
+        margin = timedelta(seconds=self.settings.analysis.overdue_after_seconds)
+        return [id for receiver in set(self._receivers.values()) for id in receiver.overdue(margin)]
+
     async def step_settled(self, body: bytes) -> None:
         """A step record that a listener has just created reaches the run that waits for it, if that is here."""
         record = _step_decoder.decode(body)
@@ -75,6 +85,13 @@ async def get() -> Runtime:
         _stack = AsyncExitStack()
         _opening = asyncio.create_task(_open(_stack))
     return await asyncio.shield(_opening)
+
+
+def overdue() -> list[str]:
+    """Executions of this process past deadline and margin; none while nothing is open."""
+    if _opening is None or not _opening.done() or _opening.cancelled() or _opening.exception():
+        return []
+    return _opening.result().overdue()
 
 
 async def close() -> None:

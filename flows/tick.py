@@ -18,6 +18,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 
+from blocks.ticks import Days, Schedule, days_of_last_tick, days_of_tick
+
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """When the run was to begin, when it first began, and by which schedule. A run that a person started has none."""
@@ -28,8 +30,9 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     newer: datetime | None
     """The newest tick of the same schedule that was due as well when this one began."""
     is_scheduled: bool
-    cron: str | None
-    timezone: str
+    schedule: Schedule | None
+    days: Days | None
+    """The days that the tick stands for; None: no schedule, or no day has begun since the tick before."""
 
 
 async def current_tick() -> Tick:
@@ -40,23 +43,38 @@ async def current_tick() -> Tick:
         at = (run.expected_start_time or run.created or datetime.now(UTC)).astimezone(UTC)
         begun_at = (run.start_time or datetime.now(UTC)).astimezone(UTC)
         schedule = await _schedule(client, run)
+        newer = await _newer(client, run, at, begun_at)
         return Tick(
             flow_run_id=str(run.id),
             at=at,
             begun_at=begun_at,
-            newer=await _newer(client, run, at, begun_at),
+            newer=newer,
             is_scheduled=run.auto_scheduled,
-            cron=schedule.cron if schedule else None,
-            timezone=(schedule and schedule.timezone) or "UTC",
+            schedule=schedule,
+            days=await _days(schedule, at, is_scheduled=run.auto_scheduled),
         )
 
 
-async def _schedule(client: PrefectClient, run: FlowRun) -> CronSchedule | None:
-    """The deployment's cron as it stands in Prefect, where operators may have changed it."""
+async def _schedule(client: PrefectClient, run: FlowRun) -> Schedule | None:
+    """The cron of the run, or the deployment's first, as it stands in Prefect, where operators may have changed it."""
     if run.deployment_id is None:
         return None
-    schedules = await client.read_deployment_schedules(run.deployment_id)
-    return next((found.schedule for found in schedules if isinstance(found.schedule, CronSchedule)), None)
+    made_by = run.created_by and run.created_by.id
+    crons = [
+        (found.id == made_by, found.schedule)
+        for found in await client.read_deployment_schedules(run.deployment_id)
+        if isinstance(found.schedule, CronSchedule)
+    ]
+    if not crons:
+        return None
+    _, cron = max(crons, key=lambda found: found[0])
+    return Schedule(cron.cron, cron.timezone or "UTC", cron.day_or)
+
+
+async def _days(schedule: Schedule | None, at: datetime, *, is_scheduled: bool) -> Days | None:
+    if schedule is None:
+        return None
+    return await (days_of_tick if is_scheduled else days_of_last_tick)(schedule, at)
 
 
 async def _newer(client: PrefectClient, run: FlowRun, at: datetime, until: datetime) -> datetime | None:

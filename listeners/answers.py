@@ -8,6 +8,7 @@ from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE, WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, StepFailure
 from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.contracts.uuids import matching_id
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.steps import record_step
 
@@ -66,7 +67,7 @@ async def _execution_of(store: RecordStore, event: Event[EventData]) -> Executio
     running = await store.query(
         event.tenant_id,
         ExecutionRecord,
-        {"workflow": WORKFLOW, "subject": opportunity_id, "status": "running"},
+        {"workflow": WORKFLOW, "subject": matching_id(opportunity_id), "status": "running"},
         newest_first=False,
         limit=1,
     )

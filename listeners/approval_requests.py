@@ -9,6 +9,7 @@ from blocks.contracts.envelope import SERVICE, Event
 from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
+from blocks.contracts.uuids import matching_id, spellings
 from blocks.ports import RecordStore, Stored
 from blocks.tenant_directory import enter_in_directory
 
@@ -34,7 +35,7 @@ async def record_approval_request(store: RecordStore, event: Event[HitlApprovalR
 
 async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
     """The oldest of the opportunity's analyses that has not ended, those that are under way first."""
-    of_subject = {"workflow": WORKFLOW, "subject": event.data.opportunity_id, "status": OPEN}
+    of_subject = {"workflow": WORKFLOW, "subject": matching_id(event.data.opportunity_id), "status": OPEN}
     found = await store.query(event.tenant_id, ExecutionRecord, of_subject, newest_first=False)
     return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
 
@@ -44,7 +45,7 @@ async def _asks_already(store: RecordStore, execution: ExecutionRecord, data: Hi
     evaluation = data.correlation_id or data.evaluation_id
     if evaluation is None or execution.status != "awaiting_approval":
         return False
-    of_execution = {"execution_id": execution.id, "correlation_id": evaluation}
+    of_execution = {"execution_id": execution.id, "correlation_id": spellings(evaluation)}
     found = await store.query(execution.tenant_id, ApprovalRecord, of_execution)
     return any(stored.record.gate is not None for stored in found.items)
 
@@ -53,7 +54,7 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
     data, now = event.data, utc_now()
     cause = data.correlation_id or data.evaluation_id or event.id
     return ApprovalRecord(
-        id=ids.approval_id(f"{event.tenant_id}/{data.opportunity_id}", cause),
+        id=ids.approval_id(f"{event.tenant_id}/{matching_id(data.opportunity_id)}", matching_id(cause)),
         tenant_id=event.tenant_id,
         created_at=now,
         opportunity_id=data.opportunity_id,

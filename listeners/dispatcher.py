@@ -21,6 +21,7 @@ from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.dispatch_policy import default_policy, read_policy
+from blocks.ending import ended
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
@@ -39,11 +40,23 @@ _REDISPATCH_SECONDS = 60.0
 """A pending execution that was dispatched is dispatched again after this long without having been claimed."""
 
 
+_SAME_RUN_TRIES = 10
+"""How often one flow run is asked for before its executions go back into the queue, to become another."""
+
 _PACED_LOOK_SECONDS = 0.05
 """How often the pace is looked at while a backlog waits for it."""
 
 _FEW = 5
 """A tenant with more executions waiting than this is behind; with fewer, they are dispatched at once."""
+
+
+class _Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one flow run will carry. Under its key Prefect makes one run, however often it is asked."""
+
+    tenant_id: str
+    execution_ids: list[str]
+    key: str
+    tries: int = 1
 
 
 class Dispatcher:
@@ -66,10 +79,11 @@ class Dispatcher:
         self._pace = Pace(settings.late_start_seconds)
         self._prompt_runs: set[str] = set()
         self._dispatched: dict[str, float] = {}
+        self._unanswered: _Batch | None = None
         self._told: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._policy_changed = asyncio.Event()
-        metrics.WAITING.set_function(lambda: len(self._queue))
+        metrics.WAITING.set_function(self._waiting)
         metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
         metrics.PACE.set_function(lambda: self._pace.rate if self._pace.yields else 0.0)
 
@@ -85,11 +99,17 @@ class Dispatcher:
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
             self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
-            asyncio.TaskGroup() as group,
         ):
-            group.create_task(self._dispatch_for_ever())
-            group.create_task(self._sweep_for_ever())
-            group.create_task(self._follow_policy())
+            # Not a TaskGroup, which waits without a limit for a task that does not heed its cancellation.
+            working = [
+                asyncio.create_task(self._dispatch_for_ever(), name="dispatching"),
+                asyncio.create_task(self._sweep_for_ever(), name="sweeping"),
+                asyncio.create_task(self._follow_policy(), name="following the policy"),
+            ]
+            try:
+                await asyncio.gather(*working)
+            finally:
+                await ended(*working)
 
     # --- dispatch ----------------------------------------------------------------------------------------------------
 
@@ -97,14 +117,25 @@ class Dispatcher:
         while True:
             try:
                 await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._unstarted)
-                batch = self._queue.take(self._room)
+                batch = self._unanswered or self._next_batch()
                 if batch is None:
                     await self._wait_for_change()
                 else:
-                    await self._dispatch(*batch)
+                    await self._dispatch(batch)
             except (Unavailable, NotFound) as error:
-                log.warning("cannot dispatch, %d executions wait: %s", len(self._queue), error)
+                log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    def _next_batch(self) -> _Batch | None:
+        taken = self._queue.take(self._room)
+        if taken is None:
+            return None
+        tenant_id, execution_ids = taken
+        key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
+        return _Batch(tenant_id=tenant_id, execution_ids=execution_ids, key=key)
+
+    def _waiting(self) -> int:
+        return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
 
     def _room(self, tenant_id: str) -> int:
         """How many executions the tenant may get in its next flow run; none while one of its runs is not started."""
@@ -115,29 +146,40 @@ class Dispatcher:
             most = self._pace.room(most)
         return min(most, self._limits.room(self._queue.policy, tenant_id))
 
-    async def _dispatch(self, tenant_id: str, execution_ids: list[str]) -> None:
+    async def _dispatch(self, batch: _Batch) -> None:
+        tenant_id, execution_ids = batch.tenant_id, batch.execution_ids
         was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
-        key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
+        # Before the call: a sweep that comes while Prefect takes its time must not find them once more.
+        self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         try:
-            name = _name(execution_ids)
-            run_id = await self._flow_runs.start(WORKFLOW, tenant_id, execution_ids, key=key, name=name)
+            run_id = await self._flow_runs.start(
+                WORKFLOW, tenant_id, execution_ids, key=batch.key, name=_name(execution_ids)
+            )
         except (Unavailable, NotFound):
-            for execution_id in execution_ids:
-                self.submit(tenant_id, execution_id)
+            self._keep(batch)
             raise
+        self._unanswered = None
         fault_points.reached("after-dispatch")
         self._unstarted.add(UnstartedRun(id=run_id, tenant_id=tenant_id, executions=len(execution_ids)))
         self._limits.take(tenant_id, len(execution_ids))
         if was_behind:
             self._pace.backlog_dispatched(tenant_id, len(execution_ids))
-        self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+
+    def _keep(self, batch: _Batch) -> None:
+        """The same run is asked for again: Prefect may have made it, and only its answer was lost."""
+        if batch.tries < _SAME_RUN_TRIES:
+            self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
+            return
+        self._unanswered = None
+        for execution_id in batch.execution_ids:
+            self.submit(batch.tenant_id, execution_id)
 
     def _reason(self, execution_ids: list[str]) -> str:
         """Why these get a run, in words that no other run has.
 
-        They are drawn, not computed: a repeated call of the client must not double the run, but the same executions may
-        have to be dispatched anew after a run of theirs was lost. Of what all dispatchers were told, they are computed:
+        They are drawn, not computed: a repeated call must not double the run, but the same executions may have to be
+        dispatched again after a run of theirs was lost. Of what all dispatchers were told, they are computed:
         Prefect makes one run of it.
         """
         told = [self._told.pop(execution_id, None) for execution_id in execution_ids]

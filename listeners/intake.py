@@ -16,7 +16,14 @@ from blocks.clock import utc_now
 from blocks.contracts import rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.envelope import Event
-from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
+from blocks.contracts.events import (
+    EventData,
+    IntegrationOpportunityUpdated,
+    JsonObject,
+    OpportunityEvent,
+    ShardUpdated,
+)
+from blocks.contracts.opportunity_facts import merged
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.contracts.rejections import Rejected
 from blocks.definitions import EnabledTenants
@@ -66,12 +73,12 @@ class Intake:
             traceparent=event.traceparent,
         )
         execution = executions.new_execution(
-            event.tenant_id, WORKFLOW, subject, trigger, msgspec.to_builtins(event.data), priority=_priority(event.data)
+            event.tenant_id, WORKFLOW, subject, trigger, _input(event.data), priority=_priority(event.data)
         )
         log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
         fault_points.reached("before-record")
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
-        async with self._locks.setdefault((event.tenant_id, subject), asyncio.Lock()):
+        async with self._locks.setdefault((event.tenant_id, execution.subject), asyncio.Lock()):
             outcome = await self._open(execution, trigger)
         fault_points.reached("after-record")
         if outcome == "created":
@@ -103,7 +110,7 @@ class Intake:
             pending,
             triggers=[*pending.record.triggers, trigger],
             trigger_ids=[*pending.record.trigger_ids, trigger.event_id],
-            input={**pending.record.input, **newer.input},
+            input=merged(pending.record.input, newer.input),
         )
 
     async def _executions_of_subject(self, execution: ExecutionRecord) -> list[Stored[ExecutionRecord]]:
@@ -149,6 +156,10 @@ def _repeated(known: Trigger, trigger: Trigger) -> str:
     if known.digest == trigger.digest:
         return "duplicate"
     raise Rejected(rejections.ID_REUSE, f"another event came under the id {trigger.event_id[:80]!r} before this one")
+
+
+def _input(data: EventData) -> JsonObject:
+    return data.as_input if isinstance(data, OpportunityEvent) else msgspec.to_builtins(data)
 
 
 def _priority(data: EventData) -> int:

@@ -11,12 +11,13 @@ from blocks.clock import utc_now
 from blocks.contracts import events, rejections, traces
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
-from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject, Retry, Verdict
+from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
 from listeners import metrics
 from listeners.answers import UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.intake import Intake
 from listeners.job_reports import record_job_report
+from listeners.refused_answers import note_refusal
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,10 @@ class Router:
     async def handle(self, delivery: Delivery) -> Verdict:
         """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""
         with log_context.log_context():
-            return await self._judge(delivery.message)
+            return await self._judge(delivery)
 
-    async def _judge(self, message: Message) -> Verdict:
+    async def _judge(self, delivery: Delivery) -> Verdict:
+        message = delivery.message
         try:
             event = decode_event(message.body, received_at=utc_now())
             if context := traces.TraceContext.parse(message.headers.get(traces.HEADER)):
@@ -50,6 +52,7 @@ class Router:
         except Rejected as rejected:
             metrics.refused(rejected.code)
             log.warning("event %s (%s) refused: %s", message.id, message.routing_key, rejected)
+            await note_refusal(self.store, delivery, rejected)
             return Reject(rejected.code, rejected.reason)
         except UnknownExecution as unknown:
             metrics.event_became(event.type, rejections.UNKNOWN_EXECUTION)

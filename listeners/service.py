@@ -15,6 +15,7 @@ from blocks.settings import Settings
 from blocks.sign_of_life import SignOfLife
 from blocks.startup import as_soon_as_there
 from blocks.topology import intake_queue, topology, webhooks_queue
+from blocks.webhook_retries import delays_of
 from listeners.dead_letters import collectors
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake
@@ -46,7 +47,7 @@ async def run_listener(settings: Settings) -> None:
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
         router = Router(store, bus, Intake(store, dispatcher))
-        webhooks = Webhooks(store, bus, http)
+        webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
         async with consuming(
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),
             bus.consume(due, webhooks.handle, concurrency=WEBHOOKS_AT_ONCE),

@@ -37,6 +37,8 @@ class Actor(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     service: str = ""
     """The one that acts for users and makes the request: what it says of users is believed."""
+    is_unnamed: bool = False
+    """A gateway let the request in and named no user: who decides, the body says, as the platform's clients do."""
 
     @property
     def on_record(self) -> str | None:
@@ -50,18 +52,28 @@ class Actor(msgspec.Struct, frozen=True):
             raise ActorMissing
         return self.id
 
-    def deciding(self, stated: str) -> str:
-        """Who decides, where the body says it, too. Raises `NotThisUser` for anybody else, `ActorMissing`."""
-        if self.service and not self.id:
-            return stated_user("decidedBy", stated)
-        if spelled(stated) != self.named:
-            raise NotThisUser
-        return self.named
+    def deciding(self, stated: str | None) -> str:
+        """Who decides, where the body may name it, too.
+
+        Raises `NotThisUser` for anybody but the user that is known; `InvalidRequest` if only the body could name the
+        user and does not, or names what is no user's id; `ActorMissing`.
+        """
+        if self.id or not (self.service or self.is_unnamed):
+            if stated is not None and spelled(stated) != self.named:
+                raise NotThisUser
+            return self.named
+        if stated is None:
+            raise _decider_missing() if self.is_unnamed else ActorMissing
+        return stated_user("decidedBy", stated)
 
     def check_may_stand_in_for(self, user: str) -> None:
         """Raises `NotThisUser` for anybody else, unless a service that acts for users asks."""
         if not self.service and spelled(user) != self.named:
             raise NotThisUser
+
+
+def _decider_missing() -> InvalidRequest:
+    return InvalidRequest(Problem(field="decidedBy", message="is required: nothing else names a user", source="body"))
 
 
 def acting(identity: Identity, headers: Headers) -> Actor:
@@ -72,7 +84,8 @@ def acting(identity: Identity, headers: Headers) -> Actor:
     user = spelled(header(headers, USER_HEADER) or "")
     if user not in ("", identity.id) or not roles <= identity.roles:
         raise NotThisUser
-    return Actor(identity.id, identity.roles)
+    is_unnamed = identity.credential == "gateway" and not identity.id
+    return Actor(identity.id, identity.roles, is_unnamed=is_unnamed)
 
 
 def user_in(headers: Headers) -> str:

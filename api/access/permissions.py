@@ -41,6 +41,7 @@ ROLE_OF: Mapping[str, Role] = {
     "GET /webhooks": "admin",
     "GET /webhooks/{webhookId}": "admin",
     "POST /webhooks": "admin",
+    "PATCH /webhooks/{webhookId}": "admin",
     "DELETE /webhooks/{webhookId}": "admin",
     "GET /keys": "admin",
     "POST /keys": "admin",

@@ -8,11 +8,11 @@ from api.approvals.desk import InHand, action
 from api.approvals.documents import Approval, Delegation, Extension, Withdrawal
 from api.approvals.requests import shown
 from blocks import approval_changes
-from blocks.approval_changes import ClaimedByAnother
+from blocks.approval_changes import ApprovalFull, ClaimedByAnother
 from blocks.approval_decisions import AlreadyDecided, AlreadyVoted, Expired, NotAnApprover, SelfApproval
 from blocks.clock import utc_now
 
-_REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, AlreadyDecided, Expired)
+_REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, AlreadyDecided, Expired)
 
 
 @action("claim", "Claim", *_REFUSALS)

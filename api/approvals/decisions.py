@@ -12,9 +12,9 @@ from api.access.identity import Actor
 from api.access.tenancy import TenantId
 from api.approvals.bulk_documents import ManyResults, OneResult
 from api.approvals.desk import InHand, action, in_hand
-from api.approvals.documents import Approval, DecisionBody, ManyDecisions, OneOfMany, Verdict, approval_of
+from api.approvals.documents import Approval, ManyDecisions, NamedDecision, OneOfMany, Verdict, approval_of
 from api.approvals.requests import shown
-from api.http.errors import ActorMissing, ApprovalChanged, ApprovalNotFound, NotThisUser, answer_of, body_of
+from api.http.errors import ApprovalChanged, ApprovalNotFound, NotThisUser, answer_of, body_of
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
 from api.openapi import documented
@@ -50,7 +50,7 @@ async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Re
 
 
 @action("decisions", "Decide", *REFUSALS, NotThisUser)
-async def take_decision(approval: InHand, actor: Caller, data: JSONBody[DecisionBody]) -> Response[Approval]:
+async def take_decision(approval: InHand, actor: Caller, data: JSONBody[NamedDecision]) -> Response[Approval]:
     """The user's decision is on the record; the approval is decided by it, or `pending` while its quorum needs more."""
     return shown(await approval.decide(_vote(data, actor)))
 
@@ -60,7 +60,7 @@ async def take_decision(approval: InHand, actor: Caller, data: JSONBody[Decision
     status_code=200,
     summary="Decide many",
     tags=["Approvals"],
-    responses=documented(examples.MANY_RESULTS, *KEY_ERRORS),
+    responses=documented(examples.MANY_RESULTS, NotThisUser, *KEY_ERRORS),
 )
 async def take_decisions(
     store: Store,
@@ -71,8 +71,8 @@ async def take_decisions(
     data: JSONBody[ManyDecisions],
 ) -> ManyResults:
     """Each is decided on its own; the answer says, in the same order, with which status and what came of it."""
-    if not actor.id:
-        raise ActorMissing
+    for one in data.decisions:
+        actor.deciding(one.decided_by)  # before any is taken: one that is in a wrong name refuses them all
     return ManyResults(
         results=[await _one_of_many(store, bus, flow_runs, tenant_id, actor, one) for one in data.decisions]
     )
@@ -104,7 +104,12 @@ def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
     )
 
 
-def _vote(data: DecisionBody, actor: Actor) -> Vote:
+def _vote(data: NamedDecision, actor: Actor) -> Vote:
     return Vote(
-        actor=actor.named, roles=actor.roles, outcome=data.said, channel="api", reason=data.reason, form=data.form
+        actor=actor.deciding(data.decided_by),
+        roles=actor.roles,
+        outcome=data.said,
+        channel="api",
+        reason=data.reason,
+        form=data.form,
     )

@@ -17,12 +17,14 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.limits import Amount, Score
+from blocks.contracts.moments import Moment
+from blocks.contracts.normalised import OUR_ID
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Comment = Annotated[str, msgspec.Meta(max_length=4000)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ApprovalSummary(Document, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class ApprovalSummary(Document, frozen=True, kw_only=True):
     opportunity_id: str
     risk_score: float
     amount: float
+    amount_known: bool = True
+    """False: no event states it, or not without doubt; `amount` is 0 then."""
     requested_at: datetime
     status: ApprovalStatus
     execution_id: str | None = None
@@ -89,14 +93,14 @@ class NewApproval(Document, frozen=True, kw_only=True):
 
     subject: Text | None = None
     opportunity_id: Text | None = None
-    execution_id: Text | None = None
+    execution_id: Annotated[Text, OUR_ID] | None = None
     """An open execution, which then waits for it."""
     workflow: Text | None = None
     gate: Text | None = None
     summary: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
     context: JsonObject | None = None
-    risk_score: float = 0.0
-    amount: float = 0.0
+    risk_score: Score = 0.0
+    amount: Amount = 0.0
     owner_id: Text | None = None
     approver_id: Text | None = None
     recipient_id: Text | None = None
@@ -119,6 +123,7 @@ class Verdict(Document, frozen=True, kw_only=True):
     """The older form of a decision: the path says which, the body says whose."""
 
     decided_by: Text
+    """Who decides: where the credential says it, the same user."""
     comment: Comment | None = None
 
 
@@ -134,7 +139,14 @@ class DecisionBody(Document, frozen=True, kw_only=True):
         return "approved" if self.outcome.startswith("approve") else "rejected"
 
 
-class OneOfMany(DecisionBody, frozen=True, kw_only=True):
+class NamedDecision(DecisionBody, frozen=True, kw_only=True):
+    """A decision, and whose it is."""
+
+    decided_by: Text | None = None
+    """Who decides, if the credential does not say it; where it does, the same user."""
+
+
+class OneOfMany(NamedDecision, frozen=True, kw_only=True):
     """A decision about the approval of this id."""
 
     id: Text

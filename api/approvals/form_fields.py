@@ -11,6 +11,7 @@ import msgspec
 
 from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.events import JsonObject
+from blocks.form_schemas import DEPTH_MAX, depth_within
 
 PREFIX = "form"
 """In front of every field's name, as in the errors: `form.limit`; alone, the whole form as JSON."""
@@ -52,6 +53,8 @@ def fields_of(schema: JsonObject | None) -> list[Field]:
     """What to fill in so that the form can fit the schema; none where no form is asked for."""
     if schema is None:
         return []
+    if not _is_plain(schema):
+        return [Field(name=PREFIX, label="Form", kind="json", hint="As JSON.")]
     required, properties = schema.get("required", []), schema.get("properties", {})
     if not (properties or required):
         return [Field(name=PREFIX, label=_text(schema, "title") or "Form", kind="json", hint=_hint(schema, "json"))]
@@ -86,10 +89,21 @@ def form_of(fields: Sequence[Field], said: Mapping[str, str]) -> JsonObject:
 # --- from the schema -------------------------------------------------------------------------------------------------
 
 
+def _is_plain(schema: JsonObject) -> bool:
+    """Whether it can be shown as fields: older records may hold schemas that would be refused today."""
+    required, properties = schema.get("required", []), schema.get("properties", {})
+    return (
+        depth_within(schema, DEPTH_MAX)
+        and isinstance(properties, dict)
+        and isinstance(required, list)
+        and all(isinstance(name, str) for name in required)
+    )
+
+
 def _field(name: str, schema: object, *, required: bool) -> Field:
     rules = schema if isinstance(schema, dict) else {}
     kind = _kind(rules)
-    limits = {html: f"{rules[word]}" for word, html in _LIMITS.get(rules.get("type", ""), {}).items() if word in rules}
+    limits = {html: f"{rules[word]}" for word, html in _LIMITS.get(_text(rules, "type"), {}).items() if word in rules}
     if kind == "number":
         limits["step"] = "1" if rules["type"] == "integer" else "any"
     return Field(
@@ -100,7 +114,7 @@ def _field(name: str, schema: object, *, required: bool) -> Field:
         # An unticked box says no, which is an answer.
         required=required and kind != "checkbox",
         hint=_hint(rules, kind),
-        choices=[Choice(_json(one), one if isinstance(one, str) else _json(one)) for one in rules.get("enum", ())],
+        choices=[Choice(_json(one), one if isinstance(one, str) else _json(one)) for one in _enum(rules)],
         limits=limits,
         value=_shown(rules["default"], kind) if "default" in rules else "",
     )
@@ -117,9 +131,14 @@ def _kind(rules: JsonObject) -> str:
         case {"type": "string", "maxLength": int(most)} if most > _LONG:
             return "textarea"
         case {"type": "string"}:
-            return _STRING_KINDS.get(rules.get("format"), "text")
+            return _STRING_KINDS.get(_text(rules, "format") or None, "text")
         case _:
             return "json"
+
+
+def _enum(rules: JsonObject) -> Sequence[Any]:
+    values = rules.get("enum")
+    return values if isinstance(values, list) else ()
 
 
 def _hint(rules: JsonObject, kind: str) -> str:

@@ -20,11 +20,11 @@ from api.approvals.desk import in_hand
 from api.approvals.documents import Approval, DecisionBody, approval_of
 from api.approvals.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
 from api.approvals.requests import ApprovalPath, shown
-from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotThisUser, Problem
+from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotJson, NotThisUser, Problem
 from api.http.records import Bus, Engine, Store, find
 from api.openapi import documented
 from blocks import approvals, signed_links
-from blocks.approval_changes import linked
+from blocks.approval_changes import ApprovalFull, linked
 from blocks.approval_decisions import AlreadyDecided, Expired, LinkUsed, NotAnApprover, SelfApproval, Vote
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
@@ -53,8 +53,10 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
         NotThisUser,
         AlreadyDecided,
         Expired,
+        ApprovalFull,
         LinksDisabled,
         RequestEntityTooLarge,
+        NotJson,
         status=201,
     ),
 )

@@ -170,7 +170,7 @@ def _closed(claims: LinkClaims, approval: ApprovalRecord) -> str | None:
 def _facts(approval: ApprovalRecord) -> dict[str, str]:
     quorum, yes = approval.policy.quorum, sum(one.outcome == "approved" for one in approval.decisions)
     facts = {
-        "Amount": page_rendering.scalar(approval.amount) if approval.amount else None,
+        "Amount": _amount(approval),
         "Risk score": page_rendering.scalar(approval.risk_score) if approval.risk_score else None,
         "Owner": approval.owner_id,
         "Asked by": approval.requested_by,
@@ -181,6 +181,12 @@ def _facts(approval: ApprovalRecord) -> dict[str, str]:
         "In hand of": approval.claimed_by,
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _amount(approval: ApprovalRecord) -> str | None:
+    if not approval.amount_known:
+        return "unknown"
+    return page_rendering.scalar(approval.amount) if approval.amount else None
 
 
 def _advice(status: int) -> str:

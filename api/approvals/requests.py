@@ -29,11 +29,12 @@ from api.idempotency import KEY_ERRORS
 from api.openapi import documented
 from blocks import approvals
 from blocks.approval_decisions import is_overdue
-from blocks.approval_forms import check_schema
+from blocks.approval_forms import check_schema, off_loop
 from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import ApprovalStatus
+from blocks.contracts.uuids import spellings
 from blocks.ports import NotFound, RecordStore, Stored, Unavailable
 from blocks.tenant_directory import enter_in_directory
 
@@ -67,7 +68,7 @@ async def list_approvals(
 
     With `overdue` or `mine`, a page may hold fewer than `limit` although there are more.
     """
-    filters = {"workflow": workflow, "subject": subject}
+    filters = {"workflow": workflow, "subject": subject and spellings(subject)}
     where = {name: value for name, value in filters.items() if value is not None}
     counts = await _counts(store, tenant_id, where) if continuation is None else None
     where |= {"status": status} if status else {"status": "pending"} if overdue or mine else {}
@@ -105,7 +106,7 @@ async def read_history(store: Store, tenant_id: TenantId, approval_id: ApprovalP
     status_code=201,
     summary="Ask for an approval",
     tags=["Approvals"],
-    responses=documented(examples.APPROVAL, ExecutionEnded, *KEY_ERRORS, status=201),
+    responses=documented(examples.APPROVAL, ExecutionEnded, approvals.TooManyAsked, *KEY_ERRORS, status=201),
 )
 async def create_approval(
     store: Store,
@@ -123,7 +124,7 @@ async def create_approval(
     await _check(store, tenant_id, data)
     await enter_in_directory(store, tenant_id)
     stored = await approvals.open_approval(store, _new_approval(tenant_id, actor, data))
-    if data.execution_id is not None and not await approvals.attach(store, stored):
+    if data.execution_id is not None and not await approvals.attach(store, stored, at_most=approvals.ASKED_MAX):
         raise ExecutionEnded
     await _tell(store, bus, stored)
     return shown(stored.record, status=201)
@@ -180,7 +181,7 @@ async def _page(
 async def _check(store: RecordStore, tenant_id: str, data: NewApproval) -> None:
     if not (data.subject or data.opportunity_id):
         raise _invalid("subject", "is required, or opportunityId")
-    if data.form_schema is not None and (problem := check_schema(data.form_schema)):
+    if data.form_schema is not None and (problem := await off_loop(check_schema, data.form_schema)):
         raise _invalid("formSchema", problem)
     if data.expires_at is not None and data.expires_at <= utc_now():
         raise _invalid("expiresAt", "must be in the future")

@@ -33,6 +33,7 @@ ACTION_OF: Mapping[str, str] = {
     "POST /keys": "key.create",
     "DELETE /keys/{prefix}": "key.revoke",
     "POST /webhooks": "webhook.add",
+    "PATCH /webhooks/{webhookId}": "webhook.change",
     "DELETE /webhooks/{webhookId}": "webhook.remove",
     "POST /hitl/approvals": "approval.request",
     "POST /hitl/approvals/decisions": "approval.decide",

@@ -12,6 +12,7 @@ from api.http.parameters import in_utc, moment, text
 from api.http.records import Store, page_of
 from api.openapi import documented
 from blocks.contracts.audit import AuditEntry
+from blocks.contracts.uuids import matching_id
 from blocks.ports import Between, Contains
 
 
@@ -38,7 +39,7 @@ async def list_audit_entries(
     filters: dict[str, Any] = {
         "action": action,
         "actor": by,
-        "targets": Contains(target) if target else None,
+        "targets": Contains(matching_id(target)) if target else None,
         "created_at": Between(since=in_utc(created_after), until=in_utc(created_before)),
     }
     where = {name: value for name, value in filters.items() if value is not None}

@@ -76,7 +76,7 @@ class ReplayMany(Document, frozen=True, kw_only=True, forbid_unknown_fields=True
     code: str | None = None
     type: str | None = None
     queue: str | None = None
-    created_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    created_before: datetime | None = None
     rate: Annotated[float, msgspec.Meta(gt=0, le=RATE_MAX)] = 10.0
     """Messages a second."""
     limit: Annotated[int, msgspec.Meta(ge=1, le=REPLAY_MAX)] = REPLAY_MAX

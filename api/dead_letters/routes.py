@@ -32,6 +32,7 @@ from api.http.errors import (
     DeadLetterNotFound,
     DeadLetterStranded,
     InvalidRequest,
+    NotJson,
     Problem,
     VersionMissing,
 )
@@ -116,6 +117,7 @@ async def read_dead_letter(store: Store, tenant_id: TenantId, letter_id: LetterP
         DeadLetterChanged,
         VersionMissing,
         RequestEntityTooLarge,
+        NotJson,
     ),
 )
 async def edit_dead_letter(

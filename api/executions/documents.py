@@ -49,6 +49,17 @@ class ExecutionEnd(Document, frozen=True, kw_only=True):
     failed_step: str | None = None
 
 
+class ExecutionRefusedAnswer(Document, frozen=True, kw_only=True):
+    """An answer to one of its steps that was refused; the dead letter has it whole, and can be corrected there."""
+
+    step: str
+    code: str
+    reason: str
+    event_id: str
+    dead_letter_id: str
+    at: datetime
+
+
 class ExecutionSummary(Document, frozen=True, kw_only=True):
     """One piece of work of a workflow for one subject, without its results."""
 
@@ -83,6 +94,8 @@ class Execution(ExecutionSummary, frozen=True, kw_only=True):
     results: JsonObject | None = None
     earlier_ends: tuple[ExecutionEnd, ...] = ()
     """One for each retry, the oldest first."""
+    refused_answers: tuple[ExecutionRefusedAnswer, ...] = ()
+    """Of the present try; the newest twenty, the oldest first."""
 
 
 class ExecutionPage(Document, frozen=True, kw_only=True):
@@ -103,6 +116,9 @@ def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Ex
         steps=steps_of(execution, records),
         results=execution.results,
         earlier_ends=msgspec.convert(execution.earlier_ends, tuple[ExecutionEnd, ...], from_attributes=True),
+        refused_answers=msgspec.convert(
+            execution.refused_answers, tuple[ExecutionRefusedAnswer, ...], from_attributes=True
+        ),
     )
 
 

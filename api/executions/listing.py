@@ -15,6 +15,7 @@ from api.http.records import Store, find, page_of
 from api.openapi import documented
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
+from blocks.contracts.uuids import matching_id, spellings
 from blocks.ports import Between
 from blocks.steps import step_records
 
@@ -39,8 +40,8 @@ async def list_executions(
     filters = {
         "workflow": workflow,
         "status": status,
-        "subject": subject,
-        "rerun_of": rerun_of,
+        "subject": subject and spellings(subject),
+        "rerun_of": rerun_of and matching_id(rerun_of),
         "created_at": created,
     }
     where = {name: value for name, value in filters.items() if value is not None}

@@ -61,7 +61,7 @@ def workflow_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Wo
     return Workflow(
         workflow_id=execution.id,
         tenant_id=execution.tenant_id,
-        opportunity_id=execution.subject,
+        opportunity_id=execution.subject_on_wire,
         status=_STATUS[execution.status],
         steps=[_step(execution, step) for step in steps_of(execution, records)],
         results=execution.results,

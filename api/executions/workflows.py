@@ -13,6 +13,7 @@ from api.http.records import Store, find
 from api.openapi import documented
 from blocks.contracts import analysis
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.uuids import spellings
 from blocks.steps import step_records
 
 
@@ -28,7 +29,7 @@ async def list_workflows(
     opportunity_id: Annotated[str, QueryParameter(name="opportunityId", min_length=1, max_length=200)],
 ) -> WorkflowList:
     """The analyses of the opportunity, newest first, at most 100. For all of them, page through `/executions`."""
-    where = {"workflow": analysis.WORKFLOW, "subject": opportunity_id}
+    where = {"workflow": analysis.WORKFLOW, "subject": spellings(opportunity_id)}
     page = await store.query(tenant_id, ExecutionRecord, where, limit=100)
     executions = [stored.record for stored in page.items]
     steps = await step_records(store, tenant_id, [execution.id for execution in executions])

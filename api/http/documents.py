@@ -1,7 +1,7 @@
-"""What every response body has in common."""
+"""What every body has in common, of requests and of responses."""
 
-import msgspec
+from blocks.contracts.normalised import Normalised
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of all response bodies: an allow-list of fields, camelCase, left out where there is nothing to say."""
+class Document(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of all bodies: an allow-list of fields, camelCase, left out where there is nothing to say; times in UTC."""

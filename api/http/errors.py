@@ -20,14 +20,15 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.http.documents import Document
 from api.http.observer import loggable_path
-from blocks import approval_changes, approval_decisions, dead_letters, signed_links
-from blocks.api_keys import LIVE_MAX, TooManyKeys
+from blocks import approval_changes, approval_decisions, approvals, dead_letters, signed_links
+from blocks.api_keys import TooManyKeys
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
 from blocks.definition_rules import InvalidDefinition
 from blocks.ports import NotFound, Throttled, Unavailable
 from blocks.retrying import NotRetryable
 from blocks.starting import NotRerunnable
+from blocks.webhook_changes import EARLIER_SECRETS_MAX, TooManySecrets
 from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,10 @@ class WebhookNotFound(NotFound):
     """The tenant has no such webhook."""
 
 
+class WebhookChanged(Exception):
+    """The webhook is no longer what the request insists on."""
+
+
 class DeadLetterNotFound(NotFound):
     """The tenant has no such dead letter."""
 
@@ -189,6 +194,14 @@ class InvalidRequest(Exception):
         self.problem = problem
 
 
+class NotJson(Exception):
+    """The body is in another format, encoding or character set than JSON in UTF-8."""
+
+
+class RequestCutOff(Exception):
+    """The client left before its request was complete; it will hardly read the answer."""
+
+
 class WinningDecision(Document, frozen=True, kw_only=True):
     """The decision that counts, of an approval that was decided before."""
 
@@ -226,6 +239,7 @@ _BEARER = {"WWW-Authenticate": "Bearer"}
 
 ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    RequestCutOff: Answer(400, "VALIDATION_ERROR", "The request was cut off"),
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
@@ -262,6 +276,10 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
     approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
     approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
+    approval_changes.ApprovalFull: Answer(
+        409, "HITL_APPROVAL_FULL", "The approval has as many links or entries as it may; decide or cancel it"
+    ),
+    approvals.TooManyAsked: Answer(409, "EXECUTION_APPROVALS_FULL", "The execution waits for as many approvals as may"),
     dead_letters.LetterSettled: Answer(
         409, "DEAD_LETTER_SETTLED", "The dead letter is being replayed, was replayed or was discarded"
     ),
@@ -270,7 +288,10 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     ),
     DeadLetterStranded: Answer(409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"),
     TooManyWebhooks: Answer(409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"),
-    TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", f"{LIVE_MAX} keys of this name are live: revoke one first"),
+    TooManySecrets: Answer(
+        409, "WEBHOOK_SECRET_LIMIT_REACHED", f"{EARLIER_SECRETS_MAX} earlier secrets of the webhook are still valid"
+    ),
+    TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", "As many keys are live as may: revoke one first"),
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),
@@ -279,8 +300,10 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
     DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
+    WebhookChanged: Answer(412, "PRECONDITION_FAILED", "The webhook has changed since it was read"),
     DeadLetterChanged: Answer(412, "PRECONDITION_FAILED", "The dead letter has changed since it was read"),
     RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
+    NotJson: Answer(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON in UTF-8, not compressed"),
     IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
     VersionMissing: Answer(428, "PRECONDITION_REQUIRED", "If-Match must say which version is changed"),
     signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
@@ -387,7 +410,10 @@ def _problems(error: Exception) -> list[Problem]:
 def _problem(found: Mapping[str, str]) -> Problem:
     # Litestar names the argument of the function; on the wire it is in camelCase.
     field = re.sub(r"_(\w)", lambda match: match[1].upper(), found.get("key", "")) or None
-    return Problem(field=field, message=found["message"].replace("`", ""), source=found.get("source"))
+    message = found["message"].replace("`", "")
+    if normalised := re.fullmatch(r"(\w+): (.+)", message, re.DOTALL):  # a Struct names the field of its own
+        field, message = normalised[1], normalised[2]
+    return Problem(field=field, message=message, source=found.get("source"))
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""ETags of approvals, definitions and dead letters: the record's version, which our own bookkeeping leaves alone."""
+"""ETags of approvals, definitions, webhooks, dead letters: the record's version, which our bookkeeping leaves alone."""
 
 import re
 from typing import Annotated

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -10,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, QueryParameter
 
 from api.http.errors import InvalidRequest, Problem
+from blocks.contracts.moments import in_utc_within_limits
 
 _NOT_TEXT = ("status", "createdAfter", "createdBefore")
 
@@ -43,8 +44,8 @@ def moment(name: str, description: str) -> QueryParameter:
 
 
 def in_utc(moment: datetime | None) -> datetime | None:
-    """The moment; one that came without a time zone is taken for UTC."""
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+    """The moment in UTC; one that came without a time zone is in UTC."""
+    return moment and in_utc_within_limits(moment)
 
 
 def refuse_other_types(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

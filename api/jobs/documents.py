@@ -65,7 +65,7 @@ class JobTriggered(JobRun, frozen=True, kw_only=True):
     metadata: JsonObject
 
 
-def job_of(job: Job, settings: BatchJobs, last: ExecutionRecord | None) -> BatchJob:
+async def job_of(job: Job, settings: BatchJobs, last: ExecutionRecord | None) -> BatchJob:
     cron, is_active = settings.cron_of(job), settings.is_active(job)
     return BatchJob(
         job=job.id,
@@ -78,7 +78,7 @@ def job_of(job: Job, settings: BatchJobs, last: ExecutionRecord | None) -> Batch
         max_lateness_seconds=int(job.max_lateness.total_seconds()),
         overlap=job.overlap,
         report_within_seconds=int(job.report_within.total_seconds()),
-        next_run=next_time(cron, settings.timezone, utc_now()) if is_active else None,
+        next_run=await next_time(cron, settings.timezone, utc_now()) if is_active else None,
         last_run=JobRun(**_run(last)) if last else None,
     )
 

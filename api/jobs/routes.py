@@ -32,7 +32,7 @@ async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> 
     A tenant sees runs for all tenants and its own; why a run for all failed is for the platform.
     """
     last = await batch_jobs.last_runs(store, tenant_id)
-    return JobList(jobs=[job_of(job, schedules, last.get(job.id)) for job in JOBS])
+    return JobList(jobs=[await job_of(job, schedules, last.get(job.id)) for job in JOBS])
 
 
 @post(

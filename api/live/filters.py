@@ -4,6 +4,7 @@ import msgspec
 
 from api.http.errors import InvalidRequest, Problem
 from api.live.events import LIVE, LiveEvent
+from blocks.contracts.uuids import matching_id
 
 VALUES_MAX = 10
 LENGTH_MAX = 200
@@ -20,10 +21,14 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     def passes(self, event: LiveEvent) -> bool:
         return (
             self.workflow in (None, event.workflow)
-            and self.subject in (None, event.subject)
-            and self.execution_id in (None, event.execution_id)
+            and _same(self.subject, event.subject)
+            and _same(self.execution_id, event.execution_id)
             and (not self.types or event.type in self.types)
         )
+
+
+def _same(wanted: str | None, id: str | None) -> bool:
+    return wanted is None or (id is not None and matching_id(wanted) == matching_id(id))
 
 
 def types_in(stated: str | None) -> frozenset[str]:

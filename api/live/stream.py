@@ -55,7 +55,7 @@ async def stream_executions(
             description="End after so many seconds; 0: tell what there is and end",
             ge=0,
             le=SECONDS_MAX,
-            schema_extra={"one_of": None, "type": "integer"},
+            schema_extra={"one_of": None, "type": "integer", "minimum": 0},
         ),
     ] = None,
     last_event_id: Annotated[

@@ -7,6 +7,7 @@ from api.mirror.drift import Drift, Parts
 from api.mirror.ended_runs import EndedRuns
 from api.mirror.jobs import UnreportedJobs, UnsentTriggers
 from api.mirror.lost_runs import LostRuns
+from api.mirror.overdue import OverdueExecutions
 from api.mirror.unannounced import Unannounced
 from api.mirror.undispatched import Undispatched
 from api.mirror.vanished_runs import VanishedRuns
@@ -16,6 +17,7 @@ DRIFTS: tuple[type[Drift[Any]], ...] = (
     LostRuns,  # in a flow run that no living worker holds
     EndedRuns,  # open, and Prefect says its run has ended
     VanishedRuns,  # open, and Prefect does not know its run
+    OverdueExecutions,  # running, long after its deadline
     Unannounced,  # ended, and nobody was told
     OverdueApprovals,  # nobody decided in time
     UnfollowedApprovals,  # decided, and still suspended

@@ -28,6 +28,7 @@ async def count_for_ever(store: RecordStore) -> None:
             await asyncio.sleep(_COUNT_SECONDS)
     finally:
         work.OPEN.clear()
+        work.OVERDUE.set(0)
         work.PENDING.clear()
 
 

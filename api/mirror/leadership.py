@@ -22,6 +22,7 @@ from api.mirror.journal import Journal
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import MirrorRecord
+from blocks.ending import ended
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,7 @@ class Leadership:
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await ended(*tasks)
                 await self._release()
             for task in done:
                 task.result()

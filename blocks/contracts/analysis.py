@@ -114,14 +114,14 @@ def terminal_event(execution: ExecutionRecord) -> events.EventData:
         assert execution.completed_at is not None
         return events.OpportunityAnalysisCompleted(
             workflow_id=execution.id,
-            opportunity_id=execution.subject,
+            opportunity_id=execution.subject_on_wire,
             results=msgspec.convert(execution.results or {}, events.AnalysisResults),
             timestamp=execution.completed_at,
             missing_steps=execution.missing_steps,
         )
     return events.OpportunityAnalysisFailed(
         workflow_id=execution.id,
-        opportunity_id=execution.subject,
+        opportunity_id=execution.subject_on_wire,
         error=execution.error or f"the analysis was {execution.status}",
         failed_step=execution.failed_step or msgspec.UNSET,
         error_code=execution.error_code or msgspec.UNSET,

@@ -7,6 +7,7 @@ import msgspec
 
 from blocks.contracts.events import JsonObject
 from blocks.contracts.identities import spelled
+from blocks.contracts.normalised import Normalised
 
 Outcome = Literal["approved", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("approved", "rejected")
@@ -16,6 +17,9 @@ OnExpiry = Literal["reject", "approve", "escalate", "fail"]
 
 OnReject = Literal["fail", "complete"]
 """How an execution ends when a person says no."""
+
+OnUnknown = Literal["ask", "skip"]
+"""What follows from a condition that cannot be judged: a person is asked, or it does not hold."""
 
 ReasonRequired = Literal["never", "on-reject", "always"]
 
@@ -35,7 +39,7 @@ What = Literal[
 ]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Part(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Base of what a record contains."""
 
 
@@ -70,7 +74,7 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
 class Escalation(Part, frozen=True, kw_only=True):
     """From this moment on, these people may decide, too."""
 
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    at: datetime
     approvers: Approvers
 
 
@@ -103,37 +107,45 @@ Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "exists"]
 
 
 class Condition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. What is missing holds for nothing but `ne`."""
+    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. It may turn out that it cannot be judged."""
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     """Dotted, from `results` (what the steps found) or `subject` (the triggering event, with its `id` and `amount`)."""
     op: Operator
     value: Any = None
+    on_unknown: OnUnknown | None = None
+    """If it cannot be judged; None: as the rule has it."""
+
+
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+"""What may be written now is bounded in `definitions`; what was written before there was a bound can still be read."""
 
 
 class EscalationStep(Part, frozen=True, kw_only=True):
     """So long after the request, these people are asked, too."""
 
-    after_seconds: Annotated[float, msgspec.Meta(gt=0)]
+    after_seconds: _Positive
     approvers: Approvers
 
 
 class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A person must approve when the rule is enabled and all its conditions hold."""
+    """A person must approve when the rule is enabled and all its conditions hold, or may hold."""
 
     enabled: bool = False
     min_risk_score: float = 0.8
     min_amount: float = 1_000_000
     conditions: list[Condition] | None = None
     """None: the risk score and the amount reach the two limits above (inclusive)."""
+    on_unknown: OnUnknown = "ask"
+    """If a condition cannot be judged: an amount that no event states, a value of another type."""
     policy: ApprovalPolicy = ApprovalPolicy()
     form_schema: JsonObject | None = None
-    due_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    expires_after_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    due_after_seconds: _Positive | None = None
+    expires_after_seconds: _Positive | None = None
     """None: it waits for ever."""
     on_expiry: OnExpiry = "fail"
     on_reject: OnReject = "fail"
-    remind_after_seconds: list[Annotated[float, msgspec.Meta(gt=0)]] = []
+    remind_after_seconds: list[_Positive] = []
     escalations: list[EscalationStep] = []
 
     @property

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from blocks.contracts.normalised import Normalised
 from blocks.contracts.records import Record
 
 LetterStatus = Literal["waiting", "replaying", "replayed", "discarded"]
@@ -22,7 +23,7 @@ class Who(msgspec.Struct, frozen=True):
     channel: str
 
 
-class LetterEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class LetterEntry(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One thing that happened to a letter; entries are only ever added."""
 
     what: Literal["refused", "edited", "replaying", "replayed", "discarded", "stranded"]

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Approvers, EscalationStep, Part
+from blocks.contracts.limits import Amount, Score, Seconds
 
 TIMEOUT_SECONDS_MAX = 7 * 24 * 3600.0
 
@@ -31,10 +32,16 @@ class WantedPolicy(ApprovalPolicy, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class WantedEscalation(EscalationStep, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    after_seconds: Seconds
     approvers: WantedApprovers
 
 
 class WantedRule(ApprovalRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    min_risk_score: Score = 0.8
+    min_amount: Amount = 1_000_000
+    due_after_seconds: Seconds | None = None
+    expires_after_seconds: Seconds | None = None
+    remind_after_seconds: list[Seconds] = msgspec.field(default_factory=list)
     policy: WantedPolicy = WantedPolicy()
     escalations: list[WantedEscalation] = msgspec.field(default_factory=list)  # type: ignore[assignment] # only read
 

@@ -1,24 +1,30 @@
 """How an event travels: one documented spelling out, every known spelling in.
 
 Out: version `1.0.0`, `source` a string, tenant in the envelope (the platform's documented envelope).
-In: version `1.0` or `1.0.0`, `source` a string or `{service, instance}`, the tenant in the envelope or in the data, and
-event types of two to four segments. `decode_event` is the only door: past it, everything is a typed Struct.
+In: version `1.0` or `1.0.0`, `source` a string or `{service, instance}`, the tenant in the envelope or in the data,
+event types of two to four segments, ids in any case, moments with any offset or none, and what `lenient` reads besides.
+`decode_event` is the only door: past it, everything is a typed Struct, in one spelling and in UTC.
 """
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 import msgspec
 
-from blocks.contracts import rejections
+from blocks.contracts import lenient, rejections
 from blocks.contracts.about import About
-from blocks.contracts.events import CONSUMED, EventData, Moment
+from blocks.contracts.carriable import uncarriable
+from blocks.contracts.events import CONSUMED, EventData, OpportunityEvent
+from blocks.contracts.moments import Moment, in_utc
+from blocks.contracts.normalised import Normalised
 from blocks.contracts.rejections import Rejected
+from blocks.contracts.uuids import canonical_uuid as canonical_uuid
+from blocks.contracts.uuids import matching_id
 
 MAX_EVENT_BYTES = 256 * 1024
+ID_LENGTH_MAX = 200
 SERVICE = "workflow-orchestrator"
 PUBLISHED_VERSION = "1.0.0"
 ACCEPTED_VERSIONS = ("1.0", "1.0.0")
@@ -70,7 +76,7 @@ class _Source(msgspec.Struct, frozen=True):
     instance: str | None = None
 
 
-class _IncomingEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class _IncomingEnvelope(Normalised, frozen=True, kw_only=True, rename="camel"):
     """Any spelling of the envelope; the data stays raw until the type says what it must be."""
 
     id: str
@@ -91,6 +97,7 @@ class _DataTenant(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Glanced(msgspec.Struct, frozen=True, rename="camel"):
+    id: Any = None
     type: Any = None
     tenant_id: Any = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
@@ -98,6 +105,8 @@ class _Glanced(msgspec.Struct, frozen=True, rename="camel"):
 
 class _GlancedData(msgspec.Struct, frozen=True, rename="camel"):
     tenant_id: Any = None
+    workflow_id: Any = None
+    opportunity_id: Any = None
 
 
 class UnknownEventType(Exception):
@@ -145,37 +154,50 @@ def decode_event(
     return Event(
         id=_event_id(envelope.id),
         tenant_id=_tenant(envelope),
-        timestamp=_aware(envelope.timestamp or received_at),
+        timestamp=envelope.timestamp or in_utc(received_at),
         source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
-        data=_decode(envelope.data, _data_decoder(data_type), at="data"),
+        data=_typed(envelope.data, data_type),
         metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
     )
 
 
-class Glance(msgspec.Struct, frozen=True):
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
     """What can be told of bytes that are no valid event; None: nothing."""
 
     tenant_id: str | None = None
     event_type: str | None = None
+    event_id: str | None = None
+    workflow_id: str | None = None
+    opportunity_id: str | None = None
 
 
 def glance(body: bytes) -> Glance:
-    """The tenant that `decode_event` would find in these bytes, and the type they state. Raises nothing."""
+    """The tenant that `decode_event` would find in these bytes, and the type and ids they state. Raises nothing."""
     try:
         seen = msgspec.json.decode(body, type=_Glanced)
-        tenant = seen.tenant_id or msgspec.json.decode(seen.data, type=_GlancedData).tenant_id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Glance()
-    event_type = seen.type if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type) else None
-    return Glance(canonical_uuid(tenant) if isinstance(tenant, str) else None, event_type)
-
-
-def canonical_uuid(value: str) -> str | None:
-    """The UUID in lower case with hyphens, or None if it is none: one spelling, one tenant."""
     try:
-        return str(UUID(value)) if len(value) == 36 else None
-    except ValueError:
-        return None
+        data = msgspec.json.decode(seen.data, type=_GlancedData)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        data = _GlancedData()
+    tenant = seen.tenant_id or data.tenant_id
+    return Glance(
+        tenant_id=_seen_uuid(tenant),
+        event_type=seen.type if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type) else None,
+        event_id=_seen_id(seen.id),
+        workflow_id=_seen_uuid(data.workflow_id),
+        opportunity_id=_seen_id(data.opportunity_id),
+    )
+
+
+def _seen_uuid(value: object) -> str | None:
+    return canonical_uuid(value) if isinstance(value, str) else None
+
+
+def _seen_id(value: object) -> str | None:
+    text = str(value) if type(value) is int else value
+    return matching_id(text) if isinstance(text, str) and 1 <= len(text) <= ID_LENGTH_MAX else None
 
 
 T = TypeVar("T")
@@ -183,11 +205,42 @@ T = TypeVar("T")
 
 def _decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str = "") -> T:
     try:
-        return decoder.decode(body)
+        return lenient.decode(body, decoder)
     except msgspec.ValidationError as error:
         raise Rejected(rejections.SCHEMA_INVALID, str(error).replace("`$", f"`{at or 'event'}")) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(rejections.MALFORMED_JSON, str(error) or type(error).__name__) from None
+
+
+def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:
+    """The data; of an opportunity event with all that it carries, as a rule may look at any of it."""
+    data = _decode(raw, _data_decoder(data_type), at="data")
+    if not isinstance(data, OpportunityEvent):
+        return _carriable(data)
+    try:
+        carried = _storable(_decode(raw, _object_decoder, at="data"))
+        objects = {
+            name: _storable(value)
+            for name in data.__struct_fields__
+            if isinstance(value := getattr(data, name), dict | list)
+        }
+    except RecursionError:
+        raise Rejected(rejections.MALFORMED_JSON, "nested too deep - at `data`") from None
+    named = {field.encode_name for field in msgspec.structs.fields(data_type)}
+    more = {key: value for key, value in carried.items() if key not in named}
+    return _carriable(msgspec.structs.replace(data, **objects | {"received": more}))
+
+
+def _storable(value: Any) -> Any:
+    """Integers beyond 64 bits are kept as text: JSON encoders refuse them."""
+    match value:
+        case dict():
+            return {key: _storable(one) for key, one in value.items()}
+        case list():
+            return [_storable(one) for one in value]
+        case int() if value.bit_length() > 63:
+            return str(value) if value.bit_length() <= 4096 else "a number of more than 1,000 digits"
+    return value
 
 
 def _tenant(envelope: _IncomingEnvelope) -> str:
@@ -201,17 +254,20 @@ def _tenant(envelope: _IncomingEnvelope) -> str:
 
 
 def _event_id(stated: str) -> str:
-    if not 1 <= len(stated) <= 200:
+    if not 1 <= len(stated) <= ID_LENGTH_MAX:
         raise Rejected(rejections.SCHEMA_INVALID, "id must have 1 to 200 characters - at `event.id`")
-    return stated
+    return matching_id(stated)
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _carriable(data: EventData) -> EventData:
+    if (why := uncarriable(data)) is not None:
+        raise Rejected(rejections.SCHEMA_INVALID, f"{why} - at `data`")
+    return data
 
 
 _encoder = msgspec.json.Encoder()
 _incoming_decoder = msgspec.json.Decoder(_IncomingEnvelope)
+_object_decoder = msgspec.json.Decoder(dict[str, Any])
 _data_tenant_decoder = msgspec.json.Decoder(_DataTenant)
 _data_decoders: dict[type[EventData], msgspec.json.Decoder[EventData]] = {}
 

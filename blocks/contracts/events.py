@@ -5,26 +5,33 @@ input: services may add fields without asking us.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 
+from blocks.contracts.limits import Amount, Score
+from blocks.contracts.moments import Moment
+from blocks.contracts.normalised import OUR_ID, Normalised
+
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-"""An id of somebody else's: usually a UUID, passed through unchanged whatever it is."""
+"""An id of somebody else's: usually a UUID, passed through unchanged whatever it is (compare by `matching_id`)."""
 
 Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 """An id of ours: always a UUID."""
 
+OurId = Annotated[str, OUR_ID]
+"""An id of ours that comes back to us: a UUID in any case, in lower case from here on."""
+
+RiskScore = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""From 0 to 1, as the platform documents; rules compare with it, so 85 is refused and not taken for 0.85."""
+
 SubjectId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"format": "uuid"})]
 """An opportunity's id. The platform documents a UUID; one that is none is still passed through unchanged."""
-
-Moment = Annotated[datetime, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 JsonObject = dict[str, Any]
 
 
-class EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class EventData(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Base of all event data; `event_type` is also the routing key."""
 
     event_type: ClassVar[str]
@@ -187,16 +194,18 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
 
     event_type: ClassVar[str] = "hitl.approval.requested"
     opportunity_id: Id
-    risk_score: float
-    amount: float
+    risk_score: Score
+    amount: Amount
+    """Always a number, as consumers expect; 0 where `amount_known` is false."""
+    amount_known: bool = True
     requested_at: Moment | None = None
-    tenant_id: str | None = None
+    tenant_id: OurId | None = None
     owner_id: str | None = None
     approver_id: str | None = None
     recipient_id: str | None = None
     correlation_id: str | None = None
     approval_url: str | None = None
-    approval_id: str | None = None
+    approval_id: OurId | None = None
     """Of a request of ours: where to decide."""
     evaluation_id: str | None = None
 
@@ -204,7 +213,21 @@ class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
 # --- consumed --------------------------------------------------------------------------------------------------------
 
 
-class IntegrationOpportunityUpdated(EventData, frozen=True, kw_only=True):
+class OpportunityEvent(EventData, frozen=True, kw_only=True):
+    """Base of the events that cause an analysis: what they carry beside the fields named here counts, too."""
+
+    received: JsonObject = msgspec.field(default_factory=dict, name="$received")
+    """What `data` carries beside the named fields; set where an event is decoded."""
+
+    @property
+    def as_input(self) -> JsonObject:
+        """All that it carries: what an execution keeps of it."""
+        named = msgspec.to_builtins(self)
+        named.pop("$received", None)
+        return {**named, **self.received}
+
+
+class IntegrationOpportunityUpdated(OpportunityEvent, frozen=True, kw_only=True):
     """integration-manager saw an opportunity change in the CRM."""
 
     event_type: ClassVar[str] = "integration.opportunity.updated"
@@ -213,11 +236,12 @@ class IntegrationOpportunityUpdated(EventData, frozen=True, kw_only=True):
     integration_id: str | None = None
     sync_task_id: str | None = None
     correlation_id: str | None = None
-    changes: JsonObject | None = None
+    changes: JsonObject | list[Any] | None = None
+    """Field to value, field to `{old, new}`, or a list of `{field, old, new}`."""
     metadata: JsonObject | None = None
 
 
-class ShardUpdated(EventData, frozen=True, kw_only=True):
+class ShardUpdated(OpportunityEvent, frozen=True, kw_only=True):
     """shard-manager changed a shard; it concerns us when its type is an opportunity."""
 
     event_type: ClassVar[str] = "shard.updated"
@@ -231,21 +255,21 @@ class ShardUpdated(EventData, frozen=True, kw_only=True):
 
 class RiskEvaluationCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "risk.evaluation.completed"
-    risk_score: float
+    risk_score: RiskScore
     evaluation_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     detected_risks: list[Any] = []
 
 
 class RiskScoringCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "risk.scoring.completed"
-    ml_risk_score: float
+    ml_risk_score: RiskScore
     scoring_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     model_id: str | None = None
-    confidence: float | None = None
+    confidence: Score | None = None
 
 
 class ForecastCompleted(EventData, frozen=True, kw_only=True):
@@ -253,15 +277,15 @@ class ForecastCompleted(EventData, frozen=True, kw_only=True):
     revenue_forecast: Any = None
     forecast_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
-    confidence: float | None = None
+    workflow_id: OurId | None = None
+    confidence: Score | None = None
 
 
 class RecommendationGenerationCompleted(EventData, frozen=True, kw_only=True):
     event_type: ClassVar[str] = "recommendation.generation.completed"
     recommendation_id: str | None = None
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     recommendations: list[Any] = []
 
 
@@ -269,7 +293,7 @@ class StepFailure(EventData, frozen=True, kw_only=True):
     """What the failure events have in common; they usually come without a `workflowId`."""
 
     opportunity_id: str | None = None
-    workflow_id: str | None = None
+    workflow_id: OurId | None = None
     error: str | None = None
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from blocks.contracts import events
 from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.moments import YEAR_MAX, YEAR_MIN
 from blocks.contracts.records import ExecutionRecord
 
 WORKFLOW = "batch-job"
@@ -60,7 +61,10 @@ def _date(value: object) -> str:
     # Stricter than `fromisoformat`, which also takes 20260131 and 2026-W05-6.
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
         raise ValueError
-    return date.fromisoformat(value).isoformat()
+    day = date.fromisoformat(value)
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        raise ValueError
+    return day.isoformat()
 
 
 def _tenant(value: object) -> str:
@@ -120,8 +124,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     overlap: Overlap
     report_within: timedelta = timedelta(hours=2)
     """From the confirmed trigger; a job that has not been reported by then is `unreported`."""
-    days_per_tick: int = 0
-    """A tick's trigger names so many whole days before its own date: a late tick still covers its own days."""
+    names_days: bool = False
+    """A tick's trigger names the whole days from the tick before to its own: a late tick still covers its own days."""
     active: bool = True
 
     @property
@@ -153,7 +157,7 @@ JOBS = (
         max_lateness=timedelta(days=28),
         overlap="queue",
         report_within=timedelta(hours=4),
-        days_per_tick=7,
+        names_days=True,
     ),
     Job(
         id="outcome-sync",
@@ -281,20 +285,16 @@ def stale_reason(
     return None
 
 
-def tick_metadata(job: Job, tick_date: date) -> events.JsonObject:
-    """What a tick's trigger asks for; `tick_date` is its date where the schedule lives."""
-    if not job.days_per_tick:
-        return {}
-    first, last = tick_date - timedelta(days=job.days_per_tick), tick_date - timedelta(days=1)
+def range_of_days(first: date, last: date) -> events.JsonObject:
+    """The days as a trigger names them, both included."""
     return {FROM.name: first.isoformat(), TO.name: last.isoformat()}
 
 
 def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
     """The range in pieces of so many whole days, both ends included; the last piece may be shorter."""
-    while first <= last:
-        end = min(last, first + timedelta(days=days - 1))
-        yield first, end
-        first = end + timedelta(days=1)
+    count = (last - first).days + 1
+    for start in range(0, count, days):
+        yield first + timedelta(days=start), first + timedelta(days=min(start + days, count) - 1)
 
 
 def _words(duration: timedelta) -> str:

@@ -23,6 +23,8 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
+from blocks.contracts.limits import Count
+from blocks.contracts.normalised import Normalised
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
 
 CONTAINERS = (
@@ -35,7 +37,7 @@ CONTAINERS = (
 )
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
+class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
     """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
 
     container: ClassVar[str]
@@ -47,7 +49,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fiel
     created_at: datetime
 
 
-class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
     """An event that caused an execution, or was absorbed by it while it was pending."""
 
     event_id: str
@@ -61,7 +63,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The span that it came from, in W3C's words, if it says."""
 
 
-class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
     """How an execution had ended before it was retried."""
 
     status: ExecutionStatus
@@ -75,6 +77,17 @@ class EarlierEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     flow_run_id: str | None = None
 
 
+class RefusedAnswer(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """An answer to one of its steps that could not be accepted, and lies among the dead letters."""
+
+    step: str
+    code: str
+    reason: str
+    event_id: str
+    dead_letter_id: str
+    at: datetime
+
+
 class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
 
@@ -82,6 +95,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     workflow: str
     subject: str
+    """A UUID in lower case, whatever the case it came in, so that all that is about it matches."""
     status: ExecutionStatus
     triggers: list[Trigger]
     trigger_ids: list[str]
@@ -109,6 +123,15 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """One for each time that it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
     """The execution that somebody wanted to have run anew."""
+    refused_answers: list[RefusedAnswer] = []
+    """Of the present try; the newest, oldest first."""
+    subject_as_sent: str | None = None
+    """Its subject as the event spelled it, if that is not how `subject` does."""
+
+    @property
+    def subject_on_wire(self) -> str:
+        """As services know it: an id of theirs goes back to them as it came."""
+        return self.subject_as_sent or self.subject
 
     @property
     def retries(self) -> int:
@@ -157,7 +180,9 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     opportunity_id: str
     risk_score: float
     amount: float
+    """0 where it is not known."""
     requested_at: datetime
+    amount_known: bool = True
     status: ApprovalStatus = "pending"
     execution_id: str | None = None
     retry: int = 0
@@ -251,7 +276,7 @@ class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
     """Tenants of a higher priority go first, whatever the weights."""
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    running_max: Count | None = None
     """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
 
 
@@ -263,7 +288,7 @@ class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
 
     default: TenantShare = TenantShare()
     tenants: dict[str, TenantShare] = {}
-    running_max: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    running_max: Count | None = None
     """At most so many executions of all tenants run at once."""
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
     """At most so many executions share a flow run; None: the setting `dispatch.batch_max`."""
@@ -292,7 +317,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     flow_run_ids: list[str] = []
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
     """The mirror's last look for one kind of drift."""
 
     at: datetime
@@ -323,6 +348,16 @@ class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
     """By kind of drift."""
 
 
+class EarlierSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A secret that was replaced; deliveries are signed with it, too, until its time is over."""
+
+    secret: str
+    valid_until: datetime
+
+    def __repr__(self) -> str:
+        return f"EarlierSecret(valid_until={self.valid_until!r})"
+
+
 class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
     """Where a tenant wants to be told of events of these types; the secret signs what is sent there."""
 
@@ -331,10 +366,32 @@ class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
     url: str
     event_types: list[str]
     secret: str
+    earlier_secrets: list[EarlierSecret] = []
     active: bool = True
+    version: int = 1
 
     def __repr__(self) -> str:  # a URL may hold a secret, too
         return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One place on a roster, and since when it is taken."""
+
+    group: str
+    since: datetime
+
+
+class RosterRecord(Record, frozen=True, kw_only=True, tag="roster"):
+    """Who takes the places of something of which a tenant has a limited number; see `blocks.rosters`."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    places: dict[str, Place] = {}
+    """By the id of the record that takes it."""
+
+    @staticmethod
+    def id_of(what: str, tenant_id: str) -> str:
+        return f"roster:{what}:{tenant_id}"
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

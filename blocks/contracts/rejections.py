@@ -23,6 +23,7 @@ POISON: Final = "poison"
 
 STEP_TIMEOUT: Final = "step-timeout"
 STEP_FAILED: Final = "step-failed"
+DEADLINE_PASSED: Final = "deadline-passed"
 RUN_FAILED: Final = "run-failed"
 WORKER_LOST: Final = "worker-lost"
 CANCELLED: Final = "cancelled"

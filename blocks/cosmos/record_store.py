@@ -18,6 +18,7 @@ from blocks.contracts.records import CONTAINERS, Record
 from blocks.cosmos.call_time import limited
 from blocks.cosmos.client import cosmos_client
 from blocks.cosmos.errors import translated
+from blocks.ending import closing
 from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Throttled, Unavailable, Where
 from blocks.record_pages import Listing
 from blocks.record_rules import (
@@ -67,7 +68,8 @@ class CosmosRecordStore:
         return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        await self._opened.aclose()
+        async with closing("the record store"):
+            await self._opened.aclose()
 
     async def provision(self) -> None:
         # Between the SDK's look and its create, another process may create.

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
+
+from blocks.ending import ended
 
 INFORMATION = Gauge(
     "workflow_orchestrator_process_info",
@@ -22,6 +24,10 @@ SIGN_OF_LIFE_AGE = Gauge(
     ["role"],
 )
 ACTIVE_RUNS = Gauge("workflow_orchestrator_worker_flow_runs_active", "Flow runs that this worker carries out now")
+MEMORY_DRAINS = Counter(
+    "workflow_orchestrator_worker_memory_drains_total",
+    "Drains of this worker because it held more memory than its limit",
+)
 
 _LOOK_SECONDS = 1.0
 
@@ -34,9 +40,7 @@ async def observed_process(role: str, version: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        await ended(looking)
 
 
 async def _look_at_the_loop() -> None:

@@ -36,6 +36,10 @@ OPEN = Gauge(
     "Executions that have not ended, of all tenants; told by the API whose mirror leads",
     ["status"],
 )
+OVERDUE = Gauge(
+    "workflow_orchestrator_executions_overdue",
+    "Executions that run past their deadline and its margin, of all tenants; set by the API whose mirror leads",
+)
 
 RUNS_STARTED = Counter(
     "workflow_orchestrator_flow_runs_started_total", "Flow runs that this process had Prefect make", ["workflow"]
@@ -84,6 +88,7 @@ _CODES = frozenset(
     {
         rejections.STEP_TIMEOUT,
         rejections.STEP_FAILED,
+        rejections.DEADLINE_PASSED,
         rejections.RUN_FAILED,
         rejections.WORKER_LOST,
         rejections.CANCELLED,

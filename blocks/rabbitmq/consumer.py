@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -13,15 +16,30 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from blocks.clock import utc_now
 from blocks.consuming import DRAIN_SECONDS, Pause, dead_letter, drain, judge
-from blocks.ports import Accept, Delivery, Handler, NotFound, Queue, Reject, Retry, Unavailable, Unroutable, Verdict
+from blocks.ending import CLOSE_SECONDS, ended
+from blocks.ports import (
+    Accept,
+    Delivery,
+    Handler,
+    Message,
+    NotFound,
+    Queue,
+    Reject,
+    Retry,
+    Unavailable,
+    Unroutable,
+    Verdict,
+)
+from blocks.rabbitmq.delays import DELAY_MAX, remaining_seconds, retry_queue, room_for
 from blocks.rabbitmq.large_messages import cut_bodies
 from blocks.rabbitmq.link import RabbitMQLink, translated, when_lost
-from blocks.rabbitmq.messages import to_amqp, to_delivery, to_later_attempt
+from blocks.rabbitmq.messages import due_at, to_amqp, to_delivery, to_later_attempt
 from blocks.rabbitmq.publisher import RabbitMQPublisher
-from blocks.rabbitmq.topology import count, declare_exchange, declare_queue, retry_queue
+from blocks.rabbitmq.topology import count, declare_exchange, declare_queue
 
 log = logging.getLogger(__name__)
 
+_ANSWER_SECONDS = 3.0
 _COPY_AGAIN_SECONDS = 1.0
 
 
@@ -67,18 +85,22 @@ class RabbitMQConsumer:
         return self._is_registered
 
     async def __aenter__(self) -> Self:
-        self._keeping = asyncio.create_task(self._link.keep(self._session, f"consuming {self._name}"))
+        purpose = f"consuming {self._name}"
+        self._keeping = asyncio.create_task(self._link.keep(self._session, purpose), name=purpose)
         return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Whatever the broker does, left within `DRAIN_SECONDS` and the few seconds in which `ended` gives up."""
         self._is_leaving = True
+        deadline = monotonic() + DRAIN_SECONDS
         self._pause.end()
         self._wake.set()
         if self._is_registered:
-            await asyncio.wait({self._keeping}, timeout=DRAIN_SECONDS + self._link.timeout_seconds)
-        self._keeping.cancel()
-        await asyncio.gather(self._keeping, return_exceptions=True)
-        await drain(self._at_work)
+            _, late = await asyncio.wait({self._keeping}, timeout=DRAIN_SECONDS)
+            if late:
+                log.warning("queue %s is left in the middle of what is in hand", self._name)
+        await ended(self._keeping)
+        await drain(self._at_work, within_seconds=max(deadline - monotonic(), 0.0))
 
     async def _session(self, channel: Channel) -> None:
         """Consumes until we leave, which empties our hands, or the broker forgets us, which raises `Unavailable`."""
@@ -109,7 +131,7 @@ class RabbitMQConsumer:
         if lost.is_set() and not self._is_leaving:
             raise Unavailable(f"queue {self._name} was deleted or its connection was lost")
         with suppress(Unavailable), translated("leaving"):
-            await queue.cancel(tag, timeout=timeout)
+            await queue.cancel(tag, timeout=min(timeout, CLOSE_SECONDS))
 
     async def _ensure_queue(self) -> None:
         """Somebody may have deleted the queue. What exists is used as it is."""
@@ -141,10 +163,13 @@ class RabbitMQConsumer:
                 if delivery.message.cut_from is not None and not self._is_for_dead_letters:
                     await self._refuse(message, delivery)
                     return
-                verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
-                await self._carry_out(verdict, delivery, channel)
-                with translated("acknowledging"):
-                    await message.ack()
+                early = due_at(message)
+                if early is not None and remaining_seconds(early, utc_now()) is not None:
+                    await self._wait(delivery.message, delivery.attempt, early, channel)
+                else:
+                    verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
+                    await self._carry_out(verdict, delivery, channel)
+                await _answered("acknowledging", message.ack())
             except Unavailable as error:
                 log.warning("message %s will come again: %s", delivery.message.id, error)
                 await self._give_back(message, channel)
@@ -153,14 +178,13 @@ class RabbitMQConsumer:
         """The broker has the message again; when its channel is gone, it has so already."""
         if not channel.is_closed:
             self._pause.begin()
-            with suppress(Unavailable), translated("giving back"):
-                await message.nack(requeue=True)
+            with suppress(Unavailable):
+                await _answered("giving back", message.nack(requeue=True))
 
     async def _refuse(self, message: AbstractIncomingMessage, delivery: Delivery) -> None:
         """The broker moves the whole message to the dead letters, of which only the beginning has come here."""
         log.warning("message %s is a dead letter: %s bytes", delivery.message.id, delivery.message.cut_from)
-        with translated("refusing"):
-            await message.reject(requeue=False)
+        await _answered("refusing", message.reject(requeue=False))
 
     async def _carry_out(self, verdict: Verdict | None, delivery: Delivery, channel: Channel) -> None:
         if verdict is None:
@@ -175,14 +199,28 @@ class RabbitMQConsumer:
                 letter = to_amqp(dead_letter(delivery, verdict, utc_now()))
                 await self._copy(letter, self._queue.dead_letters, channel)
             case Retry():
-                delay = self._queue.retry_delay_seconds
-                later = to_later_attempt(message, delivery.attempt + 1, delay_seconds=delay)
-                await self._copy(later, retry_queue(self._queue), channel)
+                await self._retry(verdict, delivery, channel)
             case None if self._is_for_dead_letters:
                 raise Unavailable("it could not be collected")  # and keeps its place: nothing counts against it there
             case None:
                 # A requeue would count towards the delivery limit, and an outage would make good messages dead letters.
                 await self._copy(to_later_attempt(message, delivery.attempt), self._queue.name, channel)
+
+    async def _retry(self, verdict: Retry, delivery: Delivery, channel: Channel) -> None:
+        message, attempt, seconds = delivery.message, delivery.attempt + verdict.counts, verdict.delay_seconds
+        if seconds is None:
+            delay = self._queue.retry_delay_seconds
+            later = to_later_attempt(message, attempt, delay_seconds=delay)
+            await self._copy(later, retry_queue(self._queue), channel)
+        else:
+            due = utc_now() + min(timedelta(seconds=seconds), DELAY_MAX)
+            await self._wait(message, attempt, due, channel)
+
+    async def _wait(self, message: Message, attempt: int, due: datetime, channel: Channel) -> None:
+        """A copy is in a waiting room, and comes back when `due`, or before that for the next room."""
+        room, seconds = room_for(self._queue, remaining_seconds(due, utc_now()) or 0.0)
+        later = to_later_attempt(message, attempt, delay_seconds=seconds, due=due)
+        await self._copy(later, room, channel)
 
     async def _copy(self, copy: AmqpMessage, queue: str, channel: Channel) -> None:
         """The copy is in that queue. Goes on trying for as long as the original is ours."""
@@ -196,6 +234,17 @@ class RabbitMQConsumer:
                 log.warning("message %s cannot go to %s yet: %s", copy.message_id, queue, error)
                 await asyncio.sleep(_COPY_AGAIN_SECONDS)
         raise Unavailable("its channel was lost")
+
+
+async def _answered(doing: str, answer: Awaitable[None]) -> None:
+    """The broker will get this answer. Raises `Unavailable` if it has not gone out in time.
+
+    A connection that is being lost takes no more frames, and aiormq lets those who have one wait for ever
+    (aiormq 7.1, `Channel.basic_ack` on a full `write_queue`): each would keep a slot of its consumer.
+    """
+    with translated(doing):
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await answer
 
 
 async def _first(*events: asyncio.Event) -> None:

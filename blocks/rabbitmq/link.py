@@ -16,6 +16,7 @@ from aio_pika import Channel, RobustConnection
 from aio_pika.connection import make_url
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
+from blocks.ending import closed, ended
 from blocks.ports import Unavailable
 from blocks.rabbitmq.metrics import OPEN_LINKS
 from blocks.rabbitmq.odd_properties import tolerate_odd_properties
@@ -69,10 +70,9 @@ class RabbitMQLink:
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
         OPEN_LINKS.discard(self)
         self._is_lost = True  # by our own will: nobody is told
-        self._connecting.cancel()
-        await asyncio.gather(self._connecting, return_exceptions=True)
+        await ended(self._connecting)
         if self._connection:
-            await self._connection.close()
+            await closed(f"the connection for {self.purpose}", self._connection.close())
 
     @property
     def is_connected(self) -> bool:
@@ -121,7 +121,7 @@ class RabbitMQLink:
             yield channel
         finally:
             with suppress(Unavailable), translated("closing a channel"):
-                await channel.close()
+                await closed("a channel", channel.close())
 
     async def keep(self, session: Session, purpose: str) -> None:
         """Runs the session on a channel, and again on a new one whenever it raises `Unavailable`, until it returns."""
@@ -145,14 +145,14 @@ class RabbitMQLink:
     @asynccontextmanager
     async def kept(self, session: Session, purpose: str, begun: asyncio.Event) -> AsyncIterator[None]:
         """The session is kept up while the context lasts; it has `begun` at entry, unless the broker is away."""
-        keeping = asyncio.create_task(self.keep(session, purpose))
+        keeping = asyncio.create_task(self.keep(session, purpose), name=purpose)
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(begun.wait(), self.timeout_seconds)
+                async with asyncio.timeout(self.timeout_seconds):  # wait_for may drop a cancellation
+                    await begun.wait()
             yield
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await ended(keeping)
 
     def _expect_to_have_connected(self) -> None:
         if self._problem:
@@ -188,7 +188,7 @@ class RabbitMQLink:
                 async with asyncio.timeout(2 * _ATTEMPT_SECONDS):
                     await connection.connect(timeout=_ATTEMPT_SECONDS)
         except BaseException:
-            await connection.close()
+            await closed("a connection that was not made", connection.close())
             raise
         connection.close_callbacks.add(self._tell_of_the_loss)
         connection.reconnect_callbacks.add(self._tell_of_the_return)
@@ -231,6 +231,17 @@ async def when_lost(channel: Channel) -> asyncio.Event:
     underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
     channel.close_callbacks.add(lambda *_: lost.set())
     return lost
+
+
+async def until(lost: asyncio.Event) -> None:
+    """The channel is lost. Raises a cancellation that has come before and was dropped on the way here.
+
+    Python 3.11 drops one that comes together with the broker's answer to the call before this wait.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+    await lost.wait()
 
 
 def _text(told: object) -> str:

@@ -1,10 +1,11 @@
 """Messages in AMQP's words, and back.
 
-A message that waits for its next attempt carries two headers of ours, its attempt and its routing key (which the
-waiting room replaces); a handler sees neither of them, nor what the broker adds when it moves a message.
+A message that waits for its next attempt carries headers of ours: its attempt, its routing key (which the waiting room
+replaces) and, after a long delay, its moment; a handler sees none of them, nor what the broker adds when it moves a
+message.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aio_pika import DeliveryMode
@@ -21,7 +22,8 @@ from blocks.rabbitmq.large_messages import WHOLE_SIZE
 _ATTEMPT = "x-attempts"
 _ROUTING_KEY = "x-original-routing-key"
 _REJECTED = "x-reject-code"
-_MADE_HERE = (_ATTEMPT, WHOLE_SIZE)
+_DUE_MS = "x-due-at-ms"
+_MADE_HERE = (_ATTEMPT, WHOLE_SIZE, _DUE_MS)
 _MADE_BY_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
 
 
@@ -39,12 +41,30 @@ def to_amqp(message: Message) -> AmqpMessage:
     )
 
 
-def to_later_attempt(message: Message, attempt: int, *, delay_seconds: float | None = None) -> AmqpMessage:
-    """A copy that comes back as this attempt; with a delay, it expires in the waiting room."""
+def to_later_attempt(
+    message: Message, attempt: int, *, delay_seconds: float | None = None, due: datetime | None = None
+) -> AmqpMessage:
+    """A copy that comes back as this attempt; with a delay, it expires in the waiting room.
+
+    With `due`, it waits again if it comes back before that moment.
+    """
     copy = to_amqp(message)
     copy.headers |= {_ATTEMPT: attempt, _ROUTING_KEY: message.routing_key}
+    if due is not None:
+        copy.headers |= {_DUE_MS: int(due.timestamp() * 1000)}
     copy.expiration = delay_seconds
     return copy
+
+
+def due_at(amqp: AbstractIncomingMessage) -> datetime | None:
+    """The moment until which the message waits, if it names one that is a time."""
+    milliseconds = amqp.headers.get(_DUE_MS)
+    if not isinstance(milliseconds, int):
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def to_delivery(amqp: AbstractIncomingMessage, queue: str) -> Delivery:

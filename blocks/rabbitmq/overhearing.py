@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from blocks.ports import MESSAGE_BYTES_MAX, Hearer, Unavailable
 from blocks.rabbitmq.large_messages import cut_bodies
-from blocks.rabbitmq.link import RabbitMQLink, when_lost
+from blocks.rabbitmq.link import RabbitMQLink, until, when_lost
 from blocks.rabbitmq.messages import to_message
 from blocks.rabbitmq.topology import declare_exchange
 
@@ -49,7 +49,7 @@ class RabbitMQOverhearing:
             self._hearer.missed()
         await queue.consume(self._take, no_ack=True, timeout=timeout)
         self._begun.set()
-        await lost.wait()
+        await until(lost)
         raise Unavailable("overhearing events was interrupted")
 
     async def _take(self, message: AbstractIncomingMessage) -> None:

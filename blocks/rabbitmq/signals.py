@@ -14,7 +14,7 @@ from aio_pika import Channel, ExchangeType
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from blocks.ports import SignalHandler, Unavailable
-from blocks.rabbitmq.link import RabbitMQLink, SharedChannel, translated, when_lost
+from blocks.rabbitmq.link import RabbitMQLink, SharedChannel, translated, until, when_lost
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class RabbitMQSignals:
         lost = await when_lost(channel)
         await queue.consume(partial(_hear, handler, topic), no_ack=True, timeout=timeout)
         heard.set()
-        await lost.wait()
+        await until(lost)
         raise Unavailable(f"listening to {topic} was interrupted")
 
     async def _prepare(self, channel: Channel) -> None:

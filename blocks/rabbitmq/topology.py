@@ -1,6 +1,6 @@
-"""What exists on the broker: one topic exchange, and for each queue its dead letters and its waiting room for retries.
+"""What exists on the broker: one topic exchange, and for each queue its dead letters and its waiting rooms for retries.
 
-All three are quorum queues: replicated where there are several nodes, on disk everywhere. What the broker itself moves
+All are quorum queues: replicated where there are several nodes, on disk everywhere. What the broker itself moves
 between them (expired waits, messages over the delivery limit) it moves at least once.
 """
 
@@ -11,14 +11,10 @@ from pamqp.commands import Queue as AmqpQueue
 
 from blocks.consuming import DELIVERY_LIMIT
 from blocks.ports import NotFound, Queue, QueueView
+from blocks.rabbitmq.delays import waiting_rooms
 
 # Looking at a dead letter counts as a delivery, and RabbitMQ 4 drops what was delivered 20 times unless told otherwise.
 _PRACTICALLY_UNLIMITED = 1_000_000_000
-
-
-def retry_queue(queue: Queue) -> str:
-    """Where a message waits for its next attempt; it expires there and goes back to its queue."""
-    return f"{queue.name}.retry"
 
 
 async def declare_exchange(channel: Channel, name: str, timeout: float) -> AbstractExchange:
@@ -26,9 +22,10 @@ async def declare_exchange(channel: Channel, name: str, timeout: float) -> Abstr
 
 
 async def declare_queue(channel: Channel, exchange: AbstractExchange, queue: Queue, timeout: float) -> None:
-    """The queue, its dead letters and its waiting room exist; the queue is bound."""
+    """The queue, its dead letters and its waiting rooms exist; the queue is bound."""
     await _declare(channel, queue.dead_letters, timeout, {"x-delivery-limit": _PRACTICALLY_UNLIMITED})
-    await _declare(channel, retry_queue(queue), timeout, _moves_to(queue.name))
+    for room in waiting_rooms(queue):
+        await _declare(channel, room, timeout, _moves_to(queue.name))
     await _declare(channel, queue.name, timeout, _limits(queue))
     bound = await channel.get_queue(queue.name, ensure=False)
     for pattern in queue.bindings:

@@ -1,18 +1,18 @@
 """What settings must be beyond their types, and which of them go together."""
 
+import re
+
 from blocks.contracts.jobs import JOBS
 from blocks.cron import check_cron, check_timezone
-from blocks.settings import auth, server
+from blocks.settings import auth, server, urls
 from blocks.settings.sections import BadSetting, BatchJobs, Settings
 from blocks.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
+
+_TAKEN = ("/health", "/ready", "/docs")
 
 
 def check(settings: Settings) -> None:
     """Raises `BadSetting` for the first that cannot be used."""
-    if not settings.rabbitmq.url.startswith(("sqlite:", "amqp://", "amqps://")):
-        raise BadSetting("setting rabbitmq.url (RABBITMQ_URL) must begin with amqp://, amqps:// or sqlite:")
-    if not settings.cosmos_db.endpoint.startswith(("sqlite:", "https://", "http://")):
-        raise BadSetting("setting cosmos_db.endpoint (COSMOS_DB_ENDPOINT) must begin with https:// or sqlite:")
     if settings.cosmos_db.endpoint.startswith("http") and not settings.cosmos_db.key:
         raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key")
     if 0 < len(settings.approvals.link_secret) < LINK_SECRET_LENGTH_MIN:
@@ -24,7 +24,12 @@ def check(settings: Settings) -> None:
         raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
     if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
-    for problem in (server.problem_of(settings.server), auth.problem_of(settings.auth)):
+    if not re.fullmatch(r"/[A-Za-z0-9._/-]{1,100}", settings.metrics.path) or settings.metrics.path in _TAKEN:
+        raise BadSetting(
+            f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of its own, as /metrics"
+        )
+    problems = (urls.problem_of(settings), server.problem_of(settings.server), auth.problem_of(settings.auth))
+    for problem in problems:
         if problem:
             raise BadSetting(problem)
     _check_schedules(settings.batch_jobs)
@@ -39,6 +44,8 @@ def _check_schedules(batch_jobs: BatchJobs) -> None:
         ) from None
     for job in JOBS:
         cron = batch_jobs.cron_of(job)
+        if cron == job.cron:
+            continue  # a test has checked it; the check imports Prefect, for which a command would wait
         try:
             check_cron(cron)
         except ValueError as error:

@@ -49,6 +49,8 @@ def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text())
     except OSError as error:
         raise BadSetting(f"the configuration file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadSetting(f"the configuration file {path} is not UTF-8 text") from None
     except yaml.YAMLError as error:
         raise BadSetting(f"the configuration file {path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):

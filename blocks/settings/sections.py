@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from blocks.contracts.jobs import Job
+from blocks.contracts.limits import AMOUNT_MAX, AtLeastOne, Count, Days, Seconds, SecondsOrZero
 
 
 class BadSetting(Exception):
@@ -17,11 +18,11 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+_DELAYS = r"^[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){0,19}$"
+"""Up to twenty numbers of seconds, each less than 28 hours, separated by commas."""
+
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-ZeroOrMore = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Module(_Section, frozen=True, kw_only=True):
@@ -32,10 +33,14 @@ class Module(_Section, frozen=True, kw_only=True):
 class Server(_Section, frozen=True, kw_only=True):
     host: str
     port: Port
-    requests_per_minute: ZeroOrMore
+    requests_per_minute: Count
     """Of one tenant, in one process; 0: no limit."""
     trusted_proxies: str
     allowed_origins: str
+    connections_max: AtLeastOne
+    connections_per_address: AtLeastOne
+    head_seconds: Seconds
+    body_seconds: Seconds
 
 
 class Auth(_Section, frozen=True, kw_only=True):
@@ -67,15 +72,19 @@ class Live(_Section, frozen=True, kw_only=True):
 
 
 class Metrics(_Section, frozen=True, kw_only=True):
-    """Who may read them, and where the listener and the worker answer; the API answers on its own port."""
+    """Who may read them, and where each process answers; the tenants' port answers them only if told to."""
 
     bearer_token: str
     host: str
+    path: str
+    """On the tenants' port."""
+    on_api_port: bool
+    api_port: PortOrNone
     listener_port: PortOrNone
     worker_port: PortOrNone
 
     def __repr__(self) -> str:
-        ports = f"listener_port={self.listener_port}, worker_port={self.worker_port}"
+        ports = f"api_port={self.api_port}, listener_port={self.listener_port}, worker_port={self.worker_port}"
         return f"Metrics(bearer_token='***', host={self.host!r}, {ports})"
 
 
@@ -110,6 +119,10 @@ class Prefect(_Section, frozen=True, kw_only=True):
 
 class Analysis(_Section, frozen=True, kw_only=True):
     step_timeout_seconds: Seconds
+    overdue_after_seconds: Seconds
+    """Past its deadline: an execution that still runs then is reported."""
+    end_overdue_after_seconds: Seconds
+    """Past its deadline: the mirror ends it then."""
 
 
 class Dispatch(_Section, frozen=True, kw_only=True):
@@ -128,6 +141,8 @@ class Worker(_Section, frozen=True, kw_only=True):
     heartbeat_seconds: Seconds
     lost_after_seconds: Seconds
     drain_seconds: Seconds
+    memory_max_megabytes: Count
+    """Resident memory from which on the worker drains and ends, to be restarted; 0: no limit."""
 
 
 class BatchJobs(_Section, frozen=True, kw_only=True):
@@ -169,11 +184,12 @@ class Approvals(_Section, frozen=True, kw_only=True):
 class Webhooks(_Section, frozen=True, kw_only=True):
     allowed_hosts: str
     timeout_seconds: Seconds
-    retry_delay_seconds: Seconds
+    retry_delays_seconds: Annotated[str, msgspec.Meta(pattern=_DELAYS)]
+    """Between the attempts of a delivery, one after the other; one attempt more than there are delays."""
 
 
 class DeadLetters(_Section, frozen=True, kw_only=True):
-    kept_days: Annotated[float, msgspec.Meta(gt=0)]
+    kept_days: Days
 
 
 class Tracing(_Section, frozen=True, kw_only=True):
@@ -187,12 +203,12 @@ class FeatureFlags(_Section, frozen=True, kw_only=True):
 
 class Thresholds(_Section, frozen=True, kw_only=True):
     hitl_risk_min: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    hitl_deal_min: Annotated[float, msgspec.Meta(ge=0)]
+    hitl_deal_min: Annotated[float, msgspec.Meta(ge=0, le=AMOUNT_MAX)]
 
 
 class Simulators(_Section, frozen=True, kw_only=True):
-    min_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
-    max_delay_seconds: Annotated[float, msgspec.Meta(ge=0)]
+    min_delay_seconds: SecondsOrZero
+    max_delay_seconds: SecondsOrZero
 
 
 class Settings(_Section, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from blocks.consuming import DELIVERY_LIMIT, Pause, drain, judge, too_large
 from blocks.contracts import rejections
+from blocks.ending import ended
 from blocks.ports import Handler, Queue, Reject, Unavailable, Verdict
 from blocks.sqlite import event_tables as tables
 from blocks.sqlite.file import SqliteFile
@@ -63,11 +64,9 @@ class SqliteConsumer:
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
         taking, renewing = self._loops
         self._is_registered = False
-        taking.cancel()
-        await asyncio.gather(taking, return_exceptions=True)
+        await ended(taking)
         await drain(set(self._at_work))
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+        await ended(renewing)
         try:
             await self._file.run(partial(tables.give_back, queue=self._name, owner=self._owner))
         except Unavailable as error:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from blocks.consuming import COLLECTED_AT_ONCE, as_handler
+from blocks.ending import ended
 from blocks.ports import Collector, Consumer, Handler, Hearer, Message, Queue, QueueView, SignalHandler, Unavailable
 from blocks.sqlite import event_tables as tables
 from blocks.sqlite.consumer import SqliteConsumer
@@ -89,8 +90,7 @@ class SqliteEventBus:
         try:
             yield
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await ended(listening)
 
     def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
         return SqliteOverhearing(self._file, self._watch, patterns, hearer)

@@ -169,10 +169,11 @@ def settle(connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queu
                 " WHERE seq = ? AND owner = ?",
                 (queue.dead_letters, json.dumps(dict(letter.headers)), *held),
             )
-        case Retry():
+        case Retry(delay_seconds=delay, counts=counts):
+            due_at = time.time() + (queue.retry_delay_seconds if delay is None else delay)
             connection.execute(
-                "UPDATE deliveries SET due_at = ?, owner = NULL, attempt = attempt + 1 WHERE seq = ? AND owner = ?",
-                (time.time() + queue.retry_delay_seconds, *held),
+                "UPDATE deliveries SET due_at = ?, owner = NULL, attempt = attempt + ? WHERE seq = ? AND owner = ?",
+                (due_at, int(counts), *held),
             )
         case None:
             connection.execute("UPDATE deliveries SET due_at = 0, owner = NULL WHERE seq = ? AND owner = ?", held)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from blocks.ports import Unavailable
+from blocks.private_files import private_file, private_folder, tighten
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -40,10 +41,20 @@ class SqliteFile:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._make()
+        except OSError as error:
+            raise Unavailable(f"{self._path} cannot be opened: {error.strerror}") from None
         self._thread.start()
         await self._opened
         return self
+
+    def _make(self) -> None:
+        """SQLite gives its log and its index the permissions of the file itself."""
+        if not self._path.parent.exists():
+            private_folder(self._path.parent)
+        private_file(self._path)
+        tighten(self._path.with_name(self._path.name + end) for end in ("-wal", "-shm"))
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._waiting.put(None)

@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from uuid import uuid4
 
+from blocks.ending import ended
 from blocks.ports import Hearer, Unavailable
 from blocks.routing import matches
 from blocks.sqlite import overheard_tables as tables
@@ -47,9 +48,7 @@ class SqliteOverhearing:
         self._loops = [asyncio.create_task(self._hear_for_ever()), asyncio.create_task(self._renew_for_ever())]
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await ended(*self._loops)
         try:
             await self._file.run(partial(tables.end, owner=self._owner))
         except Unavailable as error:

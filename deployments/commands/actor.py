@@ -2,6 +2,8 @@
 
 import click
 
+from deployments.commands.arguments import Limited
+
 
 def _named(_: click.Context, __: click.Parameter, value: str | None) -> str:
     from deployments.acts import terminal_user
@@ -12,6 +14,7 @@ def _named(_: click.Context, __: click.Parameter, value: str | None) -> str:
 as_option = click.option(
     "--as",
     "actor",
+    type=Limited("Actor"),
     envvar="ORCHESTRATOR_USER",
     show_envvar=True,
     callback=_named,

@@ -2,12 +2,21 @@
 
 import click
 
+from blocks.plain_text import plain
+from deployments.commands.arguments import Limited
 from deployments.commands.executions import tenant_option
+from deployments.commands.parameters import any_id
 
 STATUSES = ["pending", "approved", "rejected", "expired", "cancelled"]
 
 as_option = click.option(
-    "--as", "actor", required=True, envvar="ORCHESTRATOR_USER", show_envvar=True, help="Who decides."
+    "--as",
+    "actor",
+    type=Limited("Actor"),
+    required=True,
+    envvar="ORCHESTRATOR_USER",
+    show_envvar=True,
+    help="Who decides.",
 )
 role_option = click.option("--role", "roles", multiple=True, help="A role of theirs; can be repeated.")
 
@@ -44,7 +53,7 @@ def list_approvals(tenant: str, status: str, limit: int, as_json: bool) -> None:
 
 
 @approvals.command("show")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="The record as JSON.")
 def show_approval(id: str, tenant: str, as_json: bool) -> None:
@@ -62,11 +71,11 @@ def show_approval(id: str, tenant: str, as_json: bool) -> None:
 
 
 @approvals.command("approve")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 @role_option
-@click.option("--reason", help="What its record will say.")
+@click.option("--reason", type=Limited("Comment"), help="What its record will say.")
 @click.option("--form", help="The form that goes with it, as JSON.")
 def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None) -> None:
     """Approve, once and on the record.
@@ -80,11 +89,11 @@ def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: st
 
 
 @approvals.command("reject")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 @role_option
-@click.option("--reason", help="What its record will say; most approvals need one.")
+@click.option("--reason", type=Limited("Comment"), help="What its record will say; most approvals need one.")
 @click.option("--form", help="The form that goes with it, as JSON.")
 def reject(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None) -> None:
     """Reject, once and on the record.
@@ -104,4 +113,5 @@ def _decide(
     from deployments.approval_deciding import decide
 
     approval = asyncio.run(decide(tenant, id, actor, roles, outcome, reason, form))
-    click.echo(f"{approval.id} is {approval.status} ({len(approval.decisions)} of {approval.policy.quorum} needed)")
+    needed = f"{len(approval.decisions)} of {approval.policy.quorum} needed"
+    click.echo(plain(f"{approval.id} is {approval.status} ({needed})"))

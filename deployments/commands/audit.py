@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from deployments.commands.executions import tenant_option
+from deployments.commands.parameters import any_id, moment
 
 
 @click.group()
@@ -21,9 +22,9 @@ def audit() -> None:
 @tenant_option
 @click.option("--action", help="Only this action, e.g. execution.cancel.")
 @click.option("--actor", help="Only what was done in this name, e.g. ann or cli:root.")
-@click.option("--target", help="Only what named or changed this id.")
-@click.option("--since", type=click.DateTime(), help="Only what began then or later (UTC).")
-@click.option("--until", type=click.DateTime(), help="Only what began before that (UTC).")
+@click.option("--target", type=any_id, help="Only what named or changed this id.")
+@click.option("--since", type=moment, help="Only what began then or later (UTC).")
+@click.option("--until", type=moment, help="Only what began before that (UTC).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record per line, with before and after.")
 def list_entries(

@@ -2,6 +2,8 @@
 
 import click
 
+from blocks.plain_text import plain
+
 
 @click.command()
 def bootstrap() -> None:
@@ -26,4 +28,4 @@ def bootstrap() -> None:
     from deployments.bootstrap import run_bootstrap
 
     for line in asyncio.run(run_bootstrap(settings)):
-        click.echo(line)
+        click.echo(plain(line))

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from blocks.plain_text import plain
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.arguments import Finite, Limited
+from deployments.commands.parameters import any_id, uuid
 
 if TYPE_CHECKING:
     from deployments.dead_letter_records import Wanted
@@ -82,7 +84,7 @@ def list_letters(status: str, limit: int, as_json: bool, **given: Any) -> None:
 
 
 @dead_letters.command("show")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option("--body", "body_only", is_flag=True, help="Nothing but the body, byte by byte.")
 @click.option("--json", "as_json", is_flag=True, help="The letter and its body as JSON.")
@@ -103,7 +105,7 @@ def show(id: str, tenant: str | None, body_only: bool, as_json: bool) -> None:
 
 
 @dead_letters.command("edit")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option(
     "--file", "file", type=click.File("rb"), help="The event as JSON; - is standard input.  [default: $EDITOR]"
@@ -125,16 +127,16 @@ def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
     from deployments.dead_letter_actions import edit_letter
 
     letter = asyncio.run(edit_letter(tenant, id, file.read() if file else None, actor))
-    click.echo(f"{letter.id} is edited" if letter else "nothing was changed")
+    click.echo(plain(f"{letter.id} is edited" if letter else "nothing was changed"))
 
 
 @dead_letters.command("replay")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, type=any_id)
 @filters
 @all_option
 @click.option(
     "--rate",
-    type=click.FloatRange(0, 10_000, min_open=True),
+    type=Finite(0, 10_000, min_open=True),
     default=10.0,
     show_default=True,
     help="At most so many messages a second.",
@@ -165,10 +167,12 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str
 
 
 @dead_letters.command("discard")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, type=any_id)
 @filters
 @all_option
-@click.option("--reason", required=True, help="Why nothing is done about them; kept with each.")
+@click.option(
+    "--reason", type=Limited("DiscardReason"), required=True, help="Why nothing is done about them; kept with each."
+)
 @yes_option
 @as_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs.")
@@ -186,10 +190,8 @@ def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, actor: st
 
     from deployments.dead_letter_actions import act_on_many, discarding
 
-    if not reason.strip():
-        raise click.BadParameter("must say something.", param_hint="--reason")
     meant = _meant(ids, every, given)
-    act = discarding(reason.strip()[:500], actor)
+    act = discarding(reason.strip(), actor)
     failed = asyncio.run(act_on_many(meant, ids, act, rate=None, sure=yes or not every, as_json=as_json))
     if failed:
         raise click.ClickException(f"{failed} could not be discarded")

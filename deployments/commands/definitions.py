@@ -7,7 +7,7 @@ import click
 from deployments.commands.actor import as_option
 from deployments.commands.executions import tenant_option
 
-version_option = click.option("--if-version", type=click.IntRange(min=0), help="Only if it is at this version.")
+version_option = click.option("--if-version", type=click.IntRange(0, 2**53 - 1), help="Only if it is at this version.")
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 
 

@@ -2,7 +2,8 @@
 
 import click
 
-from deployments.commands.executions import uuid
+from deployments.commands.arguments import Finite
+from deployments.commands.parameters import uuid
 
 
 @click.command()
@@ -10,9 +11,7 @@ from deployments.commands.executions import uuid
     "--tenant", type=uuid, default="7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10", show_default=True, help="For whom."
 )
 @click.option("--opportunity", type=uuid, help="Which opportunity; a new one if not given.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds to wait for the end."
-)
+@click.option("--timeout", type=Finite(1, 86_400), default=60.0, show_default=True, help="Seconds to wait for the end.")
 def demo(tenant: str, opportunity: str | None, timeout: float) -> None:
     """Watch the analysis of one demo opportunity.
 

@@ -3,7 +3,8 @@
 import click
 
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.arguments import Finite
+from deployments.commands.parameters import uuid
 
 tenant_option = click.option("--tenant", type=uuid, help="Whose share; without it, the default for all others.")
 
@@ -20,8 +21,8 @@ class Limit(click.ParamType[int | None]):
             number = int(str(value))
         except ValueError:
             self.fail(f"{value!r} is neither a number nor `none`.", param, ctx)
-        if number < 0:
-            self.fail(f"{number} is negative.", param, ctx)
+        if not 0 <= number < 2**53:  # as blocks.contracts.limits has it, which would have to be imported
+            self.fail(f"{number} is not from 0 to {2**53 - 1}.", param, ctx)
         return number
 
 
@@ -53,7 +54,7 @@ def show() -> None:
 
 @dispatch.command("set")
 @tenant_option
-@click.option("--weight", type=click.FloatRange(0, 1000, min_open=True), help="Share in relation to others.")
+@click.option("--weight", type=Finite(0, 1000, min_open=True), help="Share in relation to others.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Higher ones go first, whatever the weights.")
 @click.option("--running-max", type=Limit(), help="At most so many executions of the tenant run at once.")
 @click.option("--total-running-max", type=Limit(), help="At most so many executions of all tenants run at once.")

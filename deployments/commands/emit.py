@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from blocks.plain_text import plain
+
 if TYPE_CHECKING:
     from blocks.ports import Message
     from blocks.settings import Settings
@@ -31,7 +33,7 @@ def emit(file: BinaryIO) -> None:
 
     message = read_event(file.read(), name=file.name)
     asyncio.run(_publish(load_settings(), message))
-    click.echo(message.id)
+    click.echo(plain(message.id))
 
 
 async def _publish(settings: "Settings", message: "Message") -> None:

@@ -4,19 +4,13 @@ from datetime import datetime
 
 import click
 
+from blocks.plain_text import plain
 from deployments.commands.actor import as_option
+from deployments.commands.arguments import Limited
+from deployments.commands.parameters import any_id, moment
+from deployments.commands.parameters import uuid as uuid
 
 STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
-
-
-def uuid(value: str) -> str:
-    """An option's value as the one spelling of a UUID that records use."""
-    from blocks.contracts.envelope import canonical_uuid
-
-    canonical = canonical_uuid(value)
-    if canonical is None:
-        raise click.BadParameter(f"{value!r} is not a UUID.")
-    return canonical
 
 
 tenant_option = click.option(
@@ -44,9 +38,9 @@ def executions() -> None:
 @tenant_option
 @click.option("--workflow", help="Only of this workflow, e.g. opportunity-analysis.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only in this status.")
-@click.option("--subject", help="Only about this subject, e.g. an opportunity id.")
-@click.option("--since", type=click.DateTime(), help="Only those created then or later (UTC).")
-@click.option("--until", type=click.DateTime(), help="Only those created before that (UTC).")
+@click.option("--subject", type=any_id, help="Only about this subject, e.g. an opportunity id.")
+@click.option("--since", type=moment, help="Only those created then or later (UTC).")
+@click.option("--until", type=moment, help="Only those created before that (UTC).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
 def list_executions(
@@ -69,16 +63,17 @@ def list_executions(
     """
     import asyncio
 
+    from blocks.contracts.uuids import spellings
     from deployments.execution_records import print_executions, query_executions
 
-    where = {"workflow": workflow, "status": status, "subject": subject}
+    where = {"workflow": workflow, "status": status, "subject": subject and spellings(subject)}
     wanted = {name: value for name, value in where.items() if value}
     found = asyncio.run(query_executions(tenant, wanted, limit, since=since, until=until))
     print_executions(found, as_json=as_json)
 
 
 @executions.command("show")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @click.option("--json", "as_json", is_flag=True, help="The record and its steps as JSON.")
 def show_execution(id: str, tenant: str, as_json: bool) -> None:
@@ -98,12 +93,20 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
 
 
 @executions.command("start")
-@click.argument("subject")
+@click.argument("subject", type=Limited("Subject"))
 @tenant_option
-@click.option("--workflow", default="opportunity-analysis", show_default=True, help="What is to be done.")
+@click.option(
+    "--workflow",
+    type=Limited("Workflow"),
+    default="opportunity-analysis",
+    show_default=True,
+    help="What is to be done.",
+)
 @click.option("--input", "input_json", default="{}", help='JSON object: what an event would tell, e.g. {"amount": 5}.')
 @click.option("--priority", type=click.IntRange(0, 9), default=0, help="Within the tenant, a higher one goes first.")
-@click.option("--key", help="The same key starts the same execution, however often it is used.")
+@click.option(
+    "--key", type=Limited("RequestKey"), help="The same key starts the same execution, however often it is used."
+)
 @as_option
 def start_execution(
     subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None, actor: str
@@ -120,13 +123,19 @@ def start_execution(
     from deployments.execution_actions import start
 
     execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor))
-    click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}")
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}"))
 
 
 @executions.command("cancel")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
-@click.option("--reason", default="cancelled by an operator", show_default=True, help="What its record will say.")
+@click.option(
+    "--reason",
+    type=Limited("CancelReason"),
+    default="cancelled by an operator",
+    show_default=True,
+    help="What its record will say.",
+)
 @as_option
 def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
     """Cancel one execution; others in the same flow run go on.
@@ -141,11 +150,11 @@ def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
     from deployments.execution_actions import cancel
 
     execution = asyncio.run(cancel(tenant, id, reason, actor))
-    click.echo(f"{execution.id} is {execution.status}: {execution.error}")
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.error}"))
 
 
 @executions.command("retry")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 def retry_execution(id: str, tenant: str, actor: str) -> None:
@@ -161,11 +170,11 @@ def retry_execution(id: str, tenant: str, actor: str) -> None:
     from deployments.execution_actions import retry
 
     execution = asyncio.run(retry(tenant, id, actor))
-    click.echo(f"{execution.id} is {execution.status} again: retry {execution.retries}")
+    click.echo(plain(f"{execution.id} is {execution.status} again: retry {execution.retries}"))
 
 
 @executions.command("rerun")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 def rerun_execution(id: str, tenant: str, actor: str) -> None:
@@ -182,4 +191,4 @@ def rerun_execution(id: str, tenant: str, actor: str) -> None:
     from deployments.execution_actions import rerun
 
     execution = asyncio.run(rerun(tenant, id, actor))
-    click.echo(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew")
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew"))

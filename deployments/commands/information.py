@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from blocks.plain_text import plain
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,15 +81,15 @@ def version() -> None:
     import platform
     from importlib.metadata import version as installed
 
-    click.echo(f"workflow-orchestrator {installed('workflow-orchestrator')}")
-    click.echo(f"prefect {installed('prefect')}, python {platform.python_version()}")
+    click.echo(plain(f"workflow-orchestrator {installed('workflow-orchestrator')}"))
+    click.echo(plain(f"prefect {installed('prefect')}, python {platform.python_version()}"))
 
 
 def _write(folder: "Path", files: dict[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_text(_pretty(content) + "\n")
-    click.echo(f"{len(files)} files in {folder}")
+    click.echo(plain(f"{len(files)} files in {folder}"))
 
 
 def _pretty(content: object) -> str:

@@ -3,9 +3,13 @@
 import click
 
 from deployments.commands.actor import as_option
+from deployments.commands.arguments import Limited
 
 request_id_option = click.option(
-    "--request-id", metavar="ID", help="Names this request: repeated under the same id, it triggers once."
+    "--request-id",
+    type=Limited("RequestKey"),
+    metavar="ID",
+    help="Names this request: repeated under the same id, it triggers once.",
 )
 
 
@@ -47,7 +51,9 @@ def list_jobs(as_json: bool) -> None:
 @click.option("--tenant", "tenants", multiple=True, metavar="UUID", help="Only for this tenant; may be repeated.")
 @click.option("--industry", "industries", multiple=True, metavar="ID", help="Only this industry; may be repeated.")
 @click.option("--period", metavar="TEXT", help="The period of benchmarks.")
-@click.option("--outcomes-days", type=int, metavar="DAYS", help="How many days of outcomes to learn from.")
+@click.option(
+    "--outcomes-days", type=click.IntRange(1, 3650), metavar="DAYS", help="How many days of outcomes to learn from."
+)
 @request_id_option
 @as_option
 def trigger(

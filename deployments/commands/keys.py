@@ -2,8 +2,9 @@
 
 import click
 
+from blocks.plain_text import plain
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import uuid
 
 ROLES = ["viewer", "operator", "approver", "admin"]
 
@@ -55,9 +56,9 @@ def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool,
         raise click.BadParameter("use 1 to 100 letters, digits, '.', '_' or '-'.", param_hint="--name")
     wanted = create_key(tenant, name, roles, acts_for_users=acts_for_users, days=days, actor=actor)
     key, record = asyncio.run(wanted)
-    click.echo(f"key      {key}")
-    click.echo(f"prefix   {record.prefix}")
-    click.echo(f"expires  {record.expires_at:%Y-%m-%d}")
+    click.echo(plain(f"key      {key}"))
+    click.echo(plain(f"prefix   {record.prefix}"))
+    click.echo(plain(f"expires  {record.expires_at:%Y-%m-%d}"))
     click.echo("\nIt is not shown again. Send it as  Authorization: Bearer KEY", err=True)
 
 
@@ -97,4 +98,4 @@ def revoke(prefix: str, tenant: str, actor: str) -> None:
     from deployments.api_keys import revoke_key
 
     asyncio.run(revoke_key(tenant, prefix, actor))
-    click.echo(f"key {prefix} is revoked")
+    click.echo(plain(f"key {prefix} is revoked"))

@@ -4,10 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from deployments.commands.arguments import Finite
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from blocks.settings import Settings
+
+LISTENER_STOP_SECONDS = 27.0
+"""Less than the thirty seconds after which Kubernetes kills; each wait of a listener's end has a limit far below."""
 
 STEPS = click.Choice(["risk_analysis", "risk_scoring", "forecast", "recommendation"])
 
@@ -29,11 +34,11 @@ def listener() -> None:
 
         await run_listener(settings)
 
-    _run("listener", work)
+    _run("listener", work, stop_seconds=LISTENER_STOP_SECONDS)
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many flow runs at once (default: no limit).")
+@click.option("--limit", type=click.IntRange(1, 100_000), help="At most so many flow runs at once (default: no limit).")
 def worker(limit: int | None) -> None:
     """Run the worker.
 
@@ -86,9 +91,7 @@ def api() -> None:
 @click.command()
 @click.option("--fail", type=STEPS, multiple=True, help="This step's service answers with a failure.")
 @click.option("--silent", type=STEPS, multiple=True, help="This step's service never answers.")
-@click.option(
-    "--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Share of requests that are hit."
-)
+@click.option("--share", type=Finite(0, 1), default=1.0, show_default=True, help="Share of requests that are hit.")
 def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> None:
     """Run the simulated downstream services.
 
@@ -111,17 +114,25 @@ def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> 
     _run("simulators", work)
 
 
-def _run(name: str, work: "Callable[[Settings], Coroutine[None, None, None]]") -> None:
-    """Does the work of this process until it is told to stop."""
+def _run(
+    name: str, work: "Callable[[Settings], Coroutine[None, None, None]]", *, stop_seconds: float | None = None
+) -> None:
+    """Does the work of this process until it is told to stop, and has to end within this time then."""
     import asyncio
 
     from blocks.settings import load_settings
     from blocks.tracing import tracing
+    from deployments.local.stack_dump import dump_on_signal
     from deployments.local.stop_signals import until_stopped
     from deployments.logs import configure_logging_of
     from deployments.prefect_server import use_prefect
 
     settings = use_prefect(load_settings())
     configure_logging_of(settings, name)
+
+    async def observable(settings: "Settings") -> None:
+        dump_on_signal()
+        await work(settings)
+
     with tracing(settings.tracing, name):
-        asyncio.run(until_stopped(work(settings)))
+        asyncio.run(until_stopped(observable(settings), limit_seconds=stop_seconds))

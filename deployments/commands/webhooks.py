@@ -1,9 +1,9 @@
-"""`orchestrator webhooks list | add | remove | test`"""
+"""`orchestrator webhooks list | add | rotate | remove | test`"""
 
 import click
 
 from deployments.commands.actor import as_option
-from deployments.commands.executions import uuid
+from deployments.commands.parameters import any_id, uuid
 
 EVENT_TYPES = [
     "hitl.approval.requested",
@@ -81,8 +81,35 @@ def add(url: str, tenant: str, events: tuple[str, ...], actor: str) -> None:
     click.echo(f"secret  {secret}")
 
 
-@webhooks.command("remove")
+@webhooks.command("rotate")
 @click.argument("id")
+@tenant_option
+@as_option
+def rotate(id: str, tenant: str, actor: str) -> None:
+    """Give a webhook a new secret; print it, this once.
+
+    For 24 hours, deliveries are signed with the new secret and with the earlier one, so that the receiver can take up
+    the new one at its leisure.
+
+    \b
+    Examples:
+      orchestrator webhooks rotate 0c7a8c4e-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    import asyncio
+
+    from blocks.webhook_changes import TooManySecrets
+    from deployments.webhook_subscriptions import rotate_secret
+
+    try:
+        secret, valid_until = asyncio.run(rotate_secret(tenant, id, actor))
+    except TooManySecrets as refused:
+        raise click.ClickException(f"{refused}: try again when one of them has expired") from None
+    click.echo(f"secret  {secret}")
+    click.echo(f"the earlier secret is valid until {valid_until:%Y-%m-%d %H:%M} UTC")
+
+
+@webhooks.command("remove")
+@click.argument("id", type=any_id)
 @tenant_option
 @as_option
 def remove(id: str, tenant: str, actor: str) -> None:
@@ -101,7 +128,7 @@ def remove(id: str, tenant: str, actor: str) -> None:
 
 
 @webhooks.command("test")
-@click.argument("id")
+@click.argument("id", type=any_id)
 @tenant_option
 def test(id: str, tenant: str) -> None:
     """Send one signed event of type `webhook.test`, and tell what the receiver answered.

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import click
-import msgspec
-from rich.console import Console
-from rich.table import Table
 
+from blocks.plain_text import plain_lines
 from deployments.doctor.finding import EXIT_CODES, Finding, State, worst
+from deployments.printing import PlainTable, console, say_json, styled
 
 _COLOURS: Mapping[State, str] = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 _WIDTH_OF_A_FILE = 160
@@ -23,12 +22,9 @@ def print_report(findings: Sequence[Finding], repairs: Mapping[str, int] | None)
     """What was repaired, the table and a verdict."""
     if repairs is not None:
         done = ", ".join(f"{count} {kind}" for kind, count in repairs.items() if count)
-        click.echo(f"Repaired: {done or 'nothing, there was nothing to repair'}\n")
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_FILE
-    console.print(_table(findings))
-    click.echo(f"\n{_VERDICTS[worst(findings)]}")
+        click.echo(plain_lines(f"Repaired: {done or 'nothing, there was nothing to repair'}\n"))
+    console(_WIDTH_OF_A_FILE).print(_table(findings))
+    click.echo(plain_lines(f"\n{_VERDICTS[worst(findings)]}"))
 
 
 def print_json(findings: Sequence[Finding], repairs: Mapping[str, int] | None) -> None:
@@ -36,23 +32,17 @@ def print_json(findings: Sequence[Finding], repairs: Mapping[str, int] | None) -
     report: dict[str, object] = {"state": worst(findings), "findings": findings}
     if repairs is not None:
         report["repairs"] = repairs
-    click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+    say_json(report, indent=2)
 
 
-def _table(findings: Sequence[Finding]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+def _table(findings: Sequence[Finding]) -> PlainTable:
+    table = PlainTable(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("PART", no_wrap=True)
     table.add_column("STATE", no_wrap=True)
     table.add_column("FOUND", overflow="fold")
     if any(finding.todo for finding in findings):
         table.add_column("WHAT TO DO", overflow="fold")
     for finding in sorted(findings, key=lambda finding: -EXIT_CODES[finding.state]):
-        state = f"[{_COLOURS[finding.state]}]{finding.state}[/]"
-        cells = (_plain(finding.part), state, _plain(finding.found), _plain(finding.todo))
+        cells = (finding.part, styled(finding.state, _COLOURS[finding.state]), finding.found, finding.todo)
         table.add_row(*cells[: len(table.columns)])
     return table
-
-
-def _plain(text: str) -> str:
-    """Square brackets are rich's markup."""
-    return text.replace("[", r"\[")

@@ -9,8 +9,10 @@ import msgspec
 from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import TERMINAL
+from blocks.deadlines import overdue
 from blocks.ports import RecordStore
 from blocks.queries import tenants
+from blocks.settings import Settings
 from deployments.doctor.finding import Finding, failed, in_words, ok, warning
 from deployments.doctor.patient import Patient
 
@@ -69,7 +71,27 @@ async def work(patient: Patient) -> list[Finding]:
     store = patient.store
     step_timeout = timedelta(seconds=patient.settings.analysis.step_timeout_seconds)
     owners = await tenants(store)
-    return await asyncio.gather(*(_kind(store, owners, kind) for kind in kinds(step_timeout)))
+    kinds_found = await asyncio.gather(*(_kind(store, owners, kind) for kind in kinds(step_timeout)))
+    return [*kinds_found, await _past_their_deadline(patient.settings, store, owners)]
+
+
+async def _past_their_deadline(settings: Settings, store: RecordStore, owners: Sequence[str]) -> Finding:
+    """What runs although the longest of its own steps is out of time."""
+    late = await overdue(store, settings, owners)
+    if not late:
+        return ok(PART, "past their deadline: none")
+    oldest = max(late, key=lambda one: one.late)
+    record = oldest.stored.record
+    found = (
+        f"past their deadline: {len(late)}, the oldest for {in_words(oldest.late)} "
+        f"(execution {record.id} of tenant {record.tenant_id})"
+    )
+    after = in_words(timedelta(seconds=settings.analysis.end_overdue_after_seconds))
+    todo = (
+        f"restart the worker that holds it (its /ready says so); a mirror ends it {after} past its deadline, "
+        "or `orchestrator doctor --fix` does then"
+    )
+    return failed(PART, found, todo)
 
 
 async def _kind(store: RecordStore, owners: Sequence[str], kind: Kind) -> Finding:

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from blocks.private_files import private_folder, tighten
 from blocks.settings import Settings
+
+_OURS = ("*.db", "*.db-wal", "*.db-shm", "stack.lock", "development-key", "logs", "prefect")
+"""What the stack keeps there. The folder may hold other things, which stay as they are."""
 
 
 class DataDirTaken(Exception):
@@ -21,7 +25,8 @@ def data_dir_of_one_stack(settings: Settings) -> Iterator[Path]:
     """
     folder = Path(settings.data_dir).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
+        tighten(path for pattern in _OURS for path in folder.glob(pattern))
         lock = (folder / "stack.lock").open("a+")
     except OSError as error:
         problem = error.strerror or str(error)

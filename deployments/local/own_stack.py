@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from blocks.plain_text import plain
+from blocks.private_files import private_folder
 from blocks.settings import Settings
 from deployments.local.child_process import ChildProcess
 from deployments.local.stack import EVERYTHING_RUNS
@@ -20,12 +22,12 @@ STOP_LIMIT_SECONDS = 90.0
 async def own_stack(settings: Settings) -> AsyncIterator[None]:
     """`orchestrator up` runs and is ready while the context lasts. Raises `ServiceFailed` if it does not start."""
     log_file = Path(settings.data_dir) / "logs" / "stack.log"
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(log_file.parent)
     runs = asyncio.Event()
 
     def show(line: str) -> None:
         if not runs.is_set() and "  ready  " in line:
-            say_plainly(line)
+            say_plainly(plain(line))
         if line.startswith(EVERYTHING_RUNS):
             runs.set()
 

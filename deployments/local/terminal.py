@@ -2,6 +2,8 @@
 
 import click
 
+from blocks.plain_text import plain
+
 COLOURS = {
     "ready": "green",
     "restarted": "green",
@@ -15,7 +17,7 @@ COLOURS = {
 def say(name: str, state: str, detail: str = "", *, seconds: float | None = None) -> None:
     """`name  state  detail  (seconds)`, coloured by state on a terminal only."""
     took = "" if seconds is None else click.style(f"({seconds:.1f} s)", dim=True)
-    columns = f"  {name:<10}  {click.style(f'{state:<10}', fg=COLOURS.get(state))}  {detail}"
+    columns = f"  {name:<10}  {click.style(f'{state:<10}', fg=COLOURS.get(state))}  {plain(detail)}"
     click.echo(f"{columns}  {took}".rstrip())
 
 
@@ -25,4 +27,4 @@ def say_plainly(text: str = "") -> None:
 
 def say_serious(name: str, line: str) -> None:
     """A warning or error of a child, prefixed with its name, on stderr."""
-    click.echo(f"  {click.style(f'{name:<10}', fg='yellow')}  {line}", err=True)
+    click.echo(f"  {click.style(f'{name:<10}', fg='yellow')}  {plain(line)}", err=True)

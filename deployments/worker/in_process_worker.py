@@ -30,6 +30,8 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from blocks.clock import utc_now
 from blocks.log_context import log_context
+from blocks.memory import memory_megabytes
+from blocks.metrics.process import MEMORY_DRAINS
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.prefect_clock import going_by_the_server
 from blocks.process_port import ProcessPort
@@ -51,6 +53,9 @@ log = logging.getLogger("deployments.worker.in_process_worker")
 _POLL_SECONDS = 3.0
 _POLL_GAP_SECONDS = 0.3
 """Between two polls on signals: each costs Prefect's server as much as moving a run on by one state."""
+
+OUTGROWN_EXIT_CODE = 75
+"""EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, start it again."""
 
 _RECONNECT_SECONDS = 5.0
 _POLLS_WITHIN_SECONDS = 30.0
@@ -85,6 +90,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self.has_outgrown = asyncio.Event()
+        """Set once it holds more memory than it may."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -127,7 +134,12 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     def probes(self) -> Probes:
         """What must be so that this worker takes runs and carries them out."""
-        return {"work pool": self._polls, "broker": self._hears, "database": self._reaches_the_store}
+        return {
+            "work pool": self._polls,
+            "broker": self._hears,
+            "database": self._reaches_the_store,
+            "executions": self._ends_in_time,
+        }
 
     async def _polls(self) -> None:
         silent = monotonic() - self._polled_at
@@ -144,6 +156,12 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             raise Unavailable("it is not open yet")
         await self._store.ping()
 
+    async def _ends_in_time(self) -> None:
+        """What this process holds has ended by its deadline and margin."""
+        flows = sys.modules.get("flows.runtime")
+        if flows and (late := flows.overdue()):
+            raise Unavailable(f"{len(late)} past their deadline, among them {late[0]}")
+
     # --- beside the runs ---------------------------------------------------------------------------------------------
 
     def _start_chores(self) -> None:
@@ -154,6 +172,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             repeat("Listening for signals", self._listen, _RECONNECT_SECONDS, log),
             repeat("Watching the runs' states", lambda: self.active_runs.watch(self.client), every, log),
             repeat("Watching the clock", self._let_go_after_a_standstill, every, log),
+            repeat("Watching memory", self._watch_memory, every, log),
         ]
         if frequency := get_current_settings().flows.heartbeat_frequency:
             chores.append(repeat("Heartbeats", self.active_runs.emit_heartbeats, frequency, log))
@@ -183,6 +202,21 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
                 "This worker stood still for %.0f s: it lets go of %d flow runs", seconds, len(self.active_runs)
             )
             self.active_runs.let_go()
+
+    async def _watch_memory(self) -> None:
+        """Past its limit, this worker takes no more runs; `run_worker` has it drain and end."""
+        limit = self._settings.worker.memory_max_megabytes
+        if not limit or self.has_outgrown.is_set() or (megabytes := memory_megabytes()) <= limit:
+            return
+        log.error(
+            "This worker holds %.0f MB of memory, and %d are its limit (WORKER_MEMORY_MAX_MEGABYTES): "
+            "it takes no more runs, drains and ends to be restarted",
+            megabytes,
+            limit,
+        )
+        MEMORY_DRAINS.inc()
+        self._is_stopping = True
+        self.has_outgrown.set()
 
     # --- runs --------------------------------------------------------------------------------------------------------
 
@@ -272,7 +306,10 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 async def run_worker(
     settings: Settings, *, pool: str, limit: int | None = None, port: ProcessPort | None = None
 ) -> None:
-    """Serves the pool until SIGTERM or SIGINT, then drains; a second signal cuts the drain short."""
+    """Serves the pool until SIGTERM or SIGINT, then drains; a second signal cuts the drain short.
+
+    Raises `SystemExit` with `OUTGROWN_EXIT_CODE` after a drain because of its memory: its supervisor restarts it.
+    """
     worker = InProcessWorker(work_pool_name=pool, limit=limit, settings=settings)
     if port:
         port.probes = worker.probes()
@@ -280,8 +317,19 @@ async def run_worker(
         serving = asyncio.create_task(worker.start(printer=log.info))
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
-        with suppress(asyncio.CancelledError):
-            await serving
+        watching = asyncio.create_task(_cancel_when(worker.has_outgrown, serving))
+        try:
+            with suppress(asyncio.CancelledError):
+                await serving
+        finally:
+            watching.cancel()
+    if worker.has_outgrown.is_set():
+        sys.exit(OUTGROWN_EXIT_CODE)
+
+
+async def _cancel_when(set: asyncio.Event, serving: asyncio.Task[None]) -> None:
+    await set.wait()
+    serving.cancel()
 
 
 def main() -> None:

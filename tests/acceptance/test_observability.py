@@ -32,6 +32,7 @@ PREFIX = "workflow_orchestrator_"
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
     tells = {
+        "API_METRICS_PORT": str(free_port()),
         "LISTENER_METRICS_PORT": str(free_port()),
         "WORKER_METRICS_PORT": str(free_port()),
         "METRICS_BEARER_TOKEN": TOKEN,
@@ -166,7 +167,7 @@ def address_of(parts: Orchestra, name: str) -> str:
     ports = {
         "listener": settings.metrics.listener_port,
         "worker": settings.metrics.worker_port,
-        "api": settings.server.port,
+        "api": settings.metrics.api_port,
     }
     return f"http://127.0.0.1:{ports[name]}"
 

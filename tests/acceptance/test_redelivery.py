@@ -38,6 +38,10 @@ async def test_an_event_that_comes_again_after_the_end_has_no_effect_even_when_p
     flow_runs: PrefectFlowRuns,
     prefect_server: PrefectServer,
 ) -> None:
+    """One event is one flow run, also where the listener's first sweep meets the event in the middle of its dispatch.
+
+    The event is published while the listener starts, so both happen here, and more often on a busy machine.
+    """
     event, later = an_opportunity(), an_opportunity()
     await parts.bus.publish(event)
     run_id = (await ended(parts, event)).flow_run_id

@@ -3,6 +3,8 @@
 import hmac
 import os
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from email.utils import format_datetime
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -21,7 +23,10 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.sqlite.record_store import SqliteRecordStore
 from blocks.topology import webhooks_queue
+from blocks.webhook_changes import WebhookChange, change
+from blocks.webhook_retries import delays_of
 from deployments.provision import provision
+from listeners.webhook_receivers import AT_ONCE, Receivers
 from listeners.webhooks import Webhooks
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id, now
 from tests.support.orchestra import Process
@@ -39,6 +44,7 @@ class Teller:
         self.queue = webhooks_queue(settings)
         self.bus = bus
         self.store = store
+        self.receivers = Receivers()
 
     async def has(self, *subscriptions: WebhookSubscription) -> None:
         for subscription in subscriptions:
@@ -53,6 +59,14 @@ class Teller:
             return letters if len(letters) >= count else []
 
         return await eventually(all_there, within_seconds=20)
+
+    async def webhooks_leave_alone(self, webhook_id: str) -> None:
+        """The listener has taken up that the receiver asked for time."""
+
+        async def is_left_alone() -> bool:
+            return self.receivers.seconds_to_wait(webhook_id) > 0
+
+        await eventually(is_left_alone, within_seconds=20, every_seconds=0.01)
 
     async def is_done(self) -> None:
         """Nothing waits in the queue, now or for its next attempt, that a further event would not have overtaken."""
@@ -70,7 +84,7 @@ async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "rabbitmq":
         on_rabbitmq["RABBITMQ_URL"] = request.getfixturevalue("rabbitmq").url
     settings = load_settings(
-        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "WEBHOOK_RETRY_DELAY_SECONDS": "0.1", **on_rabbitmq}
+        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "WEBHOOK_RETRY_DELAYS_SECONDS": "0.1,0.1,0.1,0.1", **on_rabbitmq}
     )
     async with (
         open_bus(settings, "test") as bus,
@@ -79,7 +93,9 @@ async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     ):
         teller = Teller(settings, bus, store)
         await bus.declare(teller.queue)
-        async with bus.consume(teller.queue, Webhooks(store, bus, http).handle):
+        webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
+        teller.receivers = webhooks.receivers
+        async with bus.consume(teller.queue, webhooks.handle):
             yield teller
 
 
@@ -144,6 +160,58 @@ async def test_a_receiver_that_fails_is_told_again_under_the_same_id_and_the_oth
         assert [event.id, last.id] == delivered(await well.has_received(2))
 
     assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+
+
+@pytest.mark.parametrize(("status", "as_date"), [(429, False), (503, True)])
+async def test_a_receiver_that_asks_for_time_is_sent_nothing_before_it_is_over(
+    teller: Teller, status: int, as_date: bool
+) -> None:
+    first, second = a_decision(), a_decision()
+    until = now().replace(microsecond=0) + timedelta(seconds=2)
+    asks = Answer(status, {"Retry-After": format_datetime(until, usegmt=True) if as_date else "1"})
+    with a_receiver(asks, Answer()) as receiver:
+        webhook = a_webhook(url=receiver.url)
+        await teller.has(webhook)
+        await teller.tells(first)
+        [asked] = await receiver.has_received(1)
+        await teller.webhooks_leave_alone(webhook.id)
+        await teller.tells(second)
+        received = await receiver.has_received(3)
+
+    over = until if as_date else asked.at + timedelta(seconds=1)
+    assert [] == [one.at for one in received[1:] if one.at < over - timedelta(milliseconds=50)]
+    assert {first.id, second.id} == set(delivered(received[1:]))
+    assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other(teller: Teller) -> None:
+    with a_receiver(Answer(after_seconds=2)) as hanging, a_receiver() as well:
+        await teller.has(a_webhook(url=hanging.url), a_webhook(url=well.url, tenant_id=ANOTHER_TENANT))
+        await teller.tells(*(a_decision() for _ in range(100)))
+        await hanging.has_received(AT_ONCE)
+        await teller.tells(a_decision(ANOTHER_TENANT))
+        await well.has_received(1)
+        assert len(hanging.received) < 100  # it would have been sent all of them first
+
+
+async def test_while_a_secret_is_rotated_deliveries_carry_the_signatures_of_both(teller: Teller) -> None:
+    with a_receiver() as receiver:
+        webhook = a_webhook(url=receiver.url)
+        await teller.has(webhook)
+        rotated = await change(
+            *(teller.store, A_TENANT, webhook.id, WebhookChange(rotate_secret=True)), HostRules.of(receiver.authority)
+        )
+        await teller.tells(a_decision())
+        [received] = await receiver.has_received(1)
+
+    signed = received.headers["x-orchestrator-signature"]
+    seconds = signed.partition(",")[0].removeprefix("t=")
+    both = [
+        hmac.new(secret.encode(), f"{seconds}.".encode() + received.body, sha256).hexdigest()
+        for secret in (rotated.secret, webhook.secret)
+    ]
+    assert rotated.secret != webhook.secret
+    assert f"t={seconds},v1={both[0]},v1={both[1]}" == signed
 
 
 async def test_every_attempt_is_signed_anew(teller: Teller) -> None:
@@ -231,14 +299,18 @@ async def test_a_removed_webhook_is_not_tried_again(teller: Teller) -> None:
 
 async def test_no_secret_and_no_path_is_in_the_log(teller: Teller, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
+
+    async def has_logged_the_delivery() -> bool:
+        return "delivered to webhook" in caplog.text
+
     with a_receiver(GONE_WRONG, Answer()) as receiver:
         url = receiver.url.replace("hook?team=sales", "services/T0/canary-path")
         await teller.has(a_webhook(url=url, secret="whsec_canary"))
         await teller.tells(a_decision())
         await receiver.has_received(2)
-        await teller.is_done()
+        # The receiver has the request before the teller has the answer.
+        await eventually(has_logged_the_delivery, within_seconds=60)
 
-    assert "delivered to webhook" in caplog.text
     assert "canary" not in caplog.text
 
 
@@ -250,7 +322,7 @@ async def test_a_delivery_survives_the_death_of_its_listener(tmp_path: Path) -> 
             "ORCHESTRATOR_DATA_DIR": str(tmp_path),
             "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",  # it delivers without Prefect, too
             "WEBHOOK_ALLOWED_HOSTS": receiver.authority,
-            "WEBHOOK_RETRY_DELAY_SECONDS": "2",
+            "WEBHOOK_RETRY_DELAYS_SECONDS": "2",
         }
         settings = load_settings(environment)
         await provision(settings)

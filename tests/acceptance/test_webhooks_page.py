@@ -14,6 +14,7 @@ import pytest
 
 from blocks.outgoing_http import HostRules, NoAnswer, OutgoingHttp
 from blocks.settings import load_settings
+from blocks.webhook_changes import SECRET_OVERLAP
 from blocks.webhooks import EVENT_TYPES, SUBSCRIPTIONS_MAX, deliver, signature
 from tests.support.factories import a_webhook, now
 from tests.support.ports import free_port
@@ -42,6 +43,16 @@ def is_ours() -> Callable[..., bool]:
 
 def test_a_delivery_of_ours_passes(is_ours: Callable[..., bool]) -> None:
     assert is_ours(SECRET, signature(SECRET, BODY, now()), BODY)
+
+
+@pytest.mark.parametrize("secret", ["whsec_new", SECRET, "whsec_oldest"])
+def test_while_a_secret_is_being_rotated_a_receiver_with_any_of_them_accepts(
+    is_ours: Callable[..., bool], secret: str
+) -> None:
+    header = signature("whsec_new", BODY, now(), earlier=[SECRET, "whsec_oldest"])
+
+    assert is_ours(secret, header, BODY)
+    assert not is_ours("whsec_of-another", header, BODY)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +98,7 @@ async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(relay: 
         async def send(secret: str) -> int | None:
             try:
                 webhook = a_webhook(url=f"http://{authority}/", secret=secret)
-                return await deliver(http, webhook, "hitl.approval.requested", "event-1", BODY)
+                return (await deliver(http, webhook, "hitl.approval.requested", "event-1", BODY)).status
             except NoAnswer:
                 return None
 
@@ -103,6 +114,7 @@ async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(relay: 
 def test_the_page_names_every_event_and_the_figures_in_force() -> None:
     assert [] == [name for name in EVENT_TYPES if f"| `{name}` |" not in PAGE]
     settings = load_settings({}).webhooks
-    assert f"`WEBHOOK_RETRY_DELAY_SECONDS` ({settings.retry_delay_seconds:g})" in PAGE
+    assert f"`WEBHOOK_RETRY_DELAYS_SECONDS`, `{settings.retry_delays_seconds}`" in PAGE
+    assert f"valid for {SECRET_OVERLAP.total_seconds() / 3600:g} hours" in PAGE
     assert f"at most {SUBSCRIPTIONS_MAX}" in PAGE
     assert 10 == settings.timeout_seconds

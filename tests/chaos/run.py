@@ -14,7 +14,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Queue, Unavailable
 from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.queries import every
-from blocks.rabbitmq.topology import retry_queue
+from blocks.rabbitmq.delays import waiting_rooms
 from blocks.services import open_bus
 from blocks.topology import topology
 from tests.benchmarks.report import Figure
@@ -208,7 +208,7 @@ class Run:
     async def _left(self) -> dict[str, int]:
         """Of our own queues; the dead letters are counted one by one, and nobody here reads the batch jobs."""
         queues = [queue for queue in topology(self._system.settings) if "jobs" not in queue.name]
-        names = [name for queue in [*queues, self._requests] for name in (queue.name, retry_queue(queue))]
+        names = [name for queue in [*queues, self._requests] for name in (queue.name, *waiting_rooms(queue))]
         for _ in range(20):  # the last messages may still be on their way
             left = await left_in(self._system, names)
             if not any(left.values()):

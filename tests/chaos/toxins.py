@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -41,7 +42,7 @@ def _of_another_version(tenant_id: str, name: str) -> Message:
 
 
 def _answer_to_nobody(tenant_id: str, name: str) -> Message:
-    data = {"riskScore": 0.5, "workflowId": f"no execution of {name}", "opportunityId": "x"}
+    data = {"riskScore": 0.5, "workflowId": str(uuid5(NAMESPACE_URL, name)), "opportunityId": "x"}
     return foreign_event(tenant_id, "risk.evaluation.completed", data, id=name)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from blocks.contracts.roles import ROLES
 from blocks.ports import Throttled, Unavailable
+from tests.fuzz.raw import fuzz_bytes
 from tests.support.credentials import a_service_token, as_user
 from tests.support.every_route import RECORDS, a_record
 from tests.support.factories import A_TENANT
@@ -31,6 +32,15 @@ examples:
   python -m tests.fuzz --state away --max-examples 20   one of them, shorter
   python -m tests.fuzz --seed 7 -- --include-tag Keys   what stands behind -- is for `st run`
 """
+
+
+async def fuzz_raw(seed: int, count: int) -> int:
+    """The same for bytes that no document invites."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with served_api(Path(folder), REQUEST_HEAD_SECONDS="2", REQUEST_BODY_SECONDS="2") as api:
+            faults = await fuzz_bytes(api.url, as_user(a_service_token(*ROLES, "act-for-users")), seed, count)
+    sys.stdout.write("\n".join([*faults, f"{count} raw requests, {len(faults)} faults", ""]))
+    return 1 if faults else 0
 
 
 async def fuzz(state: str, max_examples: int, seed: int, *options: str) -> int:
@@ -63,11 +73,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--state", choices=STATES, action="append", help="of the database (default: each)")
     parser.add_argument("--max-examples", type=int, default=100, help="requests per route and phase (%(default)s)")
+    parser.add_argument("--raw", type=int, default=5_000, help="requests of raw bytes, without --state (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="another one asks other things (%(default)s)")
     parser.add_argument("options", nargs="*", help="for `st run`")
     wanted = parser.parse_args(arguments)
     states = wanted.state or list(STATES)
-    return max([asyncio.run(fuzz(state, wanted.max_examples, wanted.seed, *wanted.options)) for state in states])
+    raw = 0 if wanted.state else asyncio.run(fuzz_raw(wanted.seed, wanted.raw))
+    return max(
+        [raw, *(asyncio.run(fuzz(state, wanted.max_examples, wanted.seed, *wanted.options)) for state in states)]
+    )
 
 
 if __name__ == "__main__":

@@ -352,6 +352,44 @@ async def test_a_retried_message_comes_again_after_the_delay_unchanged(bus: Even
     assert waited >= 0.19
 
 
+async def test_a_retry_that_names_its_delay_comes_after_it_and_not_behind_a_longer_one(bus: EventBus) -> None:
+    queue = Queue(name=f"queue-{uuid4()}", bindings=["order.#"], has_long_delays=True)
+    await bus.declare(queue)
+    hours, seconds, came = a_message(), a_message(), []
+
+    async def judge(delivery: Delivery) -> Verdict:
+        came.append((delivery.message.id, delivery.attempt, asyncio.get_running_loop().time()))
+        if delivery.attempt == 2:
+            return Accept()
+        return Retry("not-yet", "later", 2 * 3600.0 if delivery.message.id == hours.id else 1.3)
+
+    async with bus.consume(queue, judge):
+        await bus.publish(hours)
+        await until(lambda: len(came) == 1)
+        await bus.publish(seconds)
+        await until(lambda: len(came) == 3)
+
+    _, (_, first, asked_at), (id, second, came_at) = came
+    assert (seconds.id, 1, 2) == (id, first, second)
+    assert came_at - asked_at >= 1.25
+    assert 0 == await bus.depth(queue.name)
+    assert 0 == await bus.depth(queue.dead_letters)
+
+
+async def test_a_retry_that_does_not_count_comes_back_as_the_same_attempt_as_often_as_it_takes(
+    bus: EventBus, orders: Queue
+) -> None:
+    message = a_message()
+    inbox = Inbox(*[Retry("not-yet", "busy", 0.05, counts=False)] * 5, Accept())
+
+    await bus.publish(message)
+    async with bus.consume(orders, inbox):
+        await inbox.holds(6)
+
+    assert [Delivery(message=message, queue=orders.name)] * 6 == inbox.deliveries
+    assert 0 == await bus.depth(orders.dead_letters)
+
+
 async def test_a_message_retried_too_often_is_a_dead_letter_with_the_code_of_the_retry(
     bus: EventBus, orders: Queue
 ) -> None:

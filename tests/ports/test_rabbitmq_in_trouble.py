@@ -3,16 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import cast
 from uuid import uuid4
 
 import aio_pika
+import aiormq
 import pytest
+from aio_pika.abc import UnderlayConnection
 
 from blocks import consuming
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Unavailable, Unroutable, Verdict
 from blocks.rabbitmq.event_bus import RabbitMQEventBus
+from blocks.rabbitmq.link import until
 from tests.support.foreign_queue import taken_by_somebody_else
 from tests.support.inbox import Inbox
 from tests.support.rabbitmq import RabbitMQNode
@@ -131,6 +135,81 @@ async def test_over_a_half_open_link_a_consumer_is_not_registered_and_consumes_a
         proxy.pass_all()
         await inbox.holds(1)
     assert {message.id} == set(inbox.ids)
+
+
+async def test_a_consumer_whose_connection_takes_no_more_acknowledgements_keeps_all_its_slots(
+    proxy: TcpProxy, near: RabbitMQEventBus, far: RabbitMQEventBus, orders: Queue
+) -> None:
+    """A lost connection first stops writing; only later is its channel closed. Acknowledgements in between wait."""
+    in_hand, may_end = 0, asyncio.Event()
+
+    async def handler(_: Delivery) -> Verdict:
+        nonlocal in_hand
+        in_hand += 1
+        await may_end.wait()
+        in_hand -= 1
+        return Accept()
+
+    async def hands_are_full() -> bool:
+        return in_hand == 32
+
+    async with far.consume(orders, handler, concurrency=32) as consumer:
+        await registered(consumer)
+        await published_many(near, 32)
+        await eventually(hands_are_full)
+        proxy.blackhole()
+        transport = (await far._in.ready()).transport
+        assert isinstance(transport, UnderlayConnection)
+        cast(aiormq.Connection, transport.connection)._writer_task.cancel()
+        may_end.set()
+        await unregistered(consumer)
+        may_end.clear()
+        proxy.pass_all()
+
+        await eventually(hands_are_full, within_seconds=30)
+        may_end.set()
+
+        async def is_empty() -> bool:
+            return await near.depth(orders.name) == 0
+
+        await eventually(is_empty)
+
+
+async def published_many(bus: RabbitMQEventBus, count: int) -> None:
+    await bus.publish(*(a_message() for _ in range(count)), required=True)
+
+
+async def test_who_stops_listening_while_the_broker_still_answers_the_beginning_has_stopped_at_once(
+    far: RabbitMQEventBus,
+) -> None:
+    async def ignore(_: bytes) -> None: ...
+
+    async def listen() -> None:
+        async with far.listen("topic", ignore):
+            await asyncio.sleep(3600)
+
+    for number in range(25):
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(0.001 * number)
+        listening.cancel()
+        done, _ = await asyncio.wait({listening}, timeout=3)
+        assert done, f"still listening though it should stop after {number} ms"
+
+
+async def test_the_wait_for_a_lost_channel_does_not_begin_in_a_task_whose_cancellation_was_dropped() -> None:
+    async def session() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        await until(asyncio.Event())
+
+    task = asyncio.create_task(session())
+    await asyncio.sleep(0)
+    task.cancel()
+
+    done, _ = await asyncio.wait({task}, timeout=5)
+
+    assert done
+    assert task.cancelled()
 
 
 async def test_a_slow_broker_slows_everything_down_and_breaks_nothing(

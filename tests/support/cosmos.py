@@ -52,7 +52,7 @@ class CosmosEmulator:
     def __exit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.close()
 
-    def start(self, timeout_seconds: float = 30.0) -> None:
+    def start(self, timeout_seconds: float = 120.0) -> None:
         """The emulator answers, with no data. Raises `RuntimeError` with its last words if it does not in time."""
         node = _installed()
         command: list[str | Path] = [node, HERE / "server.js", str(self.port), self.certificate_file, self.key_file]

@@ -12,8 +12,8 @@ from blocks.contracts.roles import ROLES
 from tests.support.factories import A_TENANT, now
 
 SECRET = "only tests share this secret of more than thirty-two bytes"
-ENVIRONMENT = {"JWT_SECRET": SECRET}
-"""What an API needs to believe these tokens."""
+ENVIRONMENT = {"JWT_SECRET": SECRET, "METRICS_ON_API_PORT": "true"}
+"""What an API needs to believe these tokens, and to show its metrics where a test asks for everything else."""
 
 
 def a_token(*roles: str, tenant_id: str = A_TENANT, user: str = "ann", secret: str = SECRET, **claims: Any) -> str:

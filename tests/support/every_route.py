@@ -72,7 +72,13 @@ RECORDS: Mapping[str, type[Record]] = {
 A_QUEUE = "a-queue"
 """Whose consumer refused the dead letters."""
 
-OTHER_NAMES = {"job": "propagation", "workflow": "opportunity-analysis", "tenantId": A_TENANT, "token": "no-token"}
+OTHER_NAMES = {
+    "job": "propagation",
+    "workflow": "opportunity-analysis",
+    "tenantId": A_TENANT,
+    "token": "no-token",
+    "path": "x",
+}
 """Path parameters that name something else, each with an example."""
 
 QUERIES = {"GET /workflows": "opportunityId=opportunity-1", "GET /executions/stream": "seconds=0"}
@@ -102,6 +108,7 @@ BODIES: Mapping[str, Any] = {
     },
     "POST /keys": {"name": "billing", "roles": ["viewer"]},
     "POST /webhooks": {"url": "https://hooks.customer.example/approvals"},
+    "PATCH /webhooks/{webhookId}": {"active": False},
     "POST /hitl/approvals": {"subject": "a discount"},
     "POST /hitl/approvals/decisions": {
         "decisions": [{"id": "11111111-1111-4111-8111-111111111112", "outcome": "approve"}]

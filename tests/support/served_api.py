@@ -28,7 +28,7 @@ class ServedApi(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def served_api(folder: Path, failing: RecordStore | None = None) -> AsyncIterator[ServedApi]:
+async def served_api(folder: Path, failing: RecordStore | None = None, **environment: str) -> AsyncIterator[ServedApi]:
     """It takes the tests' tokens and any number of requests; `failing` stands in for its store."""
     settings = load_settings(
         {
@@ -39,6 +39,7 @@ async def served_api(folder: Path, failing: RecordStore | None = None) -> AsyncI
             "REQUESTS_PER_MINUTE": "0",
             "AUTH_FAILURES_PER_MINUTE": "1000000",
             "WEBHOOK_ALLOWED_HOSTS": "hooks.customer.example",
+            **environment,
         }
     )
     async with open_store(settings) as store, open_bus(settings, "api") as bus:

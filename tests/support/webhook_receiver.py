@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
@@ -17,6 +18,7 @@ class Received(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    at: datetime
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ class Receiver:
     def take(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers["content-length"] or 0))
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.received.append(Received(request.path, headers, body))
+        self.received.append(Received(request.path, headers, body, datetime.now(UTC)))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         time.sleep(answer.after_seconds)
         request.send_response(answer.status)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
+from blocks.contracts.records import ApprovalRecord
 from tests.support.api_client import Api, an_api
 from tests.support.credentials import a_service_token, a_token, as_user
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval
@@ -111,7 +112,62 @@ async def test_behind_a_gateway_the_headers_say_who_it_is(behind_a_gateway: Api)
     assert "ann" == (await decide(behind_a_gateway, ann, policy=VPS)).json()["decidedBy"]
     assert 403 == (await decide(behind_a_gateway, ann, decided_by="bob")).status_code
     assert 403 == (await decide(behind_a_gateway, {**ann, "X-User-Roles": "vp"})).status_code
-    assert 401 == (await decide(behind_a_gateway, {**ann, "X-User-ID": ""})).status_code
+    assert 400 == (await decide(behind_a_gateway, {**ann, "X-User-ID": ""})).status_code
+
+
+GATE = {"X-Tenant-ID": A_TENANT, "X-User-Roles": "approver"}
+ROUTES = ("approve", "reject", "decisions", "bulk")
+
+
+async def take(api: Api, route: str, headers: dict[str, str], decided_by: object) -> tuple[int, str | None]:
+    """The status of the decision, and who is on record as the one who decided."""
+    await api.holds(approval := an_approval(execution_id=None))
+    named = {} if decided_by is None else {"decidedBy": decided_by}
+    path, body = {
+        "approve": (f"{approval.id}/approve", named),
+        "reject": (f"{approval.id}/reject", named),
+        "decisions": (f"{approval.id}/decisions", {"outcome": "approve", **named}),
+        "bulk": ("decisions", {"decisions": [{"id": approval.id.upper(), "outcome": "approve", **named}]}),
+    }[route]
+    response = await api.client.post(f"{APPROVALS}/{path}", json=body, headers=headers)
+    stored = await api.store.read(A_TENANT, ApprovalRecord, approval.id)
+    return response.status_code, stored.record.decided_by
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize(
+    ("user", "decided_by", "status", "decider"),
+    [
+        ("", "ann", 200, "ann"),
+        ("", None, 400, None),
+        ("", "", 400, None),
+        ("", "  ", 400, None),
+        ("", " ann", 400, None),
+        ("", "an\u200bn", 400, None),
+        ("", "key:desk", 403, None),
+        ("", "KEY:desk", 403, None),
+        ("", 7, 400, None),
+        ("ann", "ann", 200, "ann"),
+        ("ann", "bob", 403, None),
+        ("ann", "key:desk", 403, None),
+    ],
+)
+async def test_behind_a_gateway_that_names_no_user_the_body_says_who_decides(
+    behind_a_gateway: Api, route: str, user: str, decided_by: object, status: int, decider: str | None
+) -> None:
+    taken = await take(behind_a_gateway, route, {**GATE, "X-User-ID": user}, decided_by)
+
+    assert (status, decider) == taken
+
+
+@pytest.mark.parametrize("route", ["decisions", "bulk"])
+async def test_a_user_whom_the_gateway_names_need_not_be_named_twice(behind_a_gateway: Api, route: str) -> None:
+    assert (200, "ann") == await take(behind_a_gateway, route, {**GATE, "X-User-ID": "ann"}, None)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_no_service_decides_in_the_name_of_a_key(api: Api, route: str) -> None:
+    assert (403, None) == await take(api, route, DESK, "key:desk")
 
 
 @pytest.mark.parametrize(

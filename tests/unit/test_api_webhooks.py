@@ -1,15 +1,19 @@
 """/api/v1/webhooks: each tenant manages its own, and sees a secret once."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from blocks.contracts.records import WebhookSubscription
-from blocks.webhooks import EVENT_TYPES, SUBSCRIPTIONS_MAX
+from blocks.contracts.records import EarlierSecret, WebhookSubscription
+from blocks.webhook_changes import EARLIER_SECRETS_MAX
+from blocks.webhooks import EVENT_TYPES, SUBSCRIPTIONS_MAX, signature, signature_of
 from tests.support.api_client import Api, an_api
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id, now
 
 WEBHOOKS = "/api/v1/webhooks"
 URL = "https://hooks.customer.example/approvals"
@@ -103,6 +107,116 @@ async def test_what_cannot_be_a_webhook_is_refused_by_its_field(api: Api, body: 
     assert (400, "VALIDATION_ERROR") == (refused.status_code, refused.json()["error"]["code"])
     assert field in str(refused.json()["error"]["details"])
     assert 0 == await api.store.count(A_TENANT, WebhookSubscription)
+
+
+async def change(api: Api, id: str, body: object, **headers: str) -> httpx.Response:
+    headers = {"X-Tenant-ID": A_TENANT, **headers}
+    return await api.client.patch(f"{WEBHOOKS}/{id}", json=body, headers=headers)
+
+
+async def test_a_change_changes_what_it_names_and_nothing_else(api: Api) -> None:
+    created = await add(api)
+    elsewhere, one_type = "https://elsewhere.example/hook", ["hitl.approval.completed"]
+    expected = {name: value for name, value in created.items() if name != "secret"}
+
+    for body in ({}, {"url": elsewhere}, {"eventTypes": one_type}, {"active": False}, {"active": True}):
+        changed = await change(api, created["id"], body)
+        expected |= body
+        assert (200, expected) == (changed.status_code, changed.json())
+        assert expected == (await api.get(f"{WEBHOOKS}/{created['id']}")).json()
+
+
+async def test_a_rotated_secret_is_shown_once_and_the_earlier_one_stays_valid_for_a_day(api: Api) -> None:
+    created = await add(api)
+
+    rotated = (await change(api, created["id"], {"rotateSecret": True})).json()
+
+    assert rotated["secret"].startswith("whsec_")
+    assert rotated["secret"] != created["secret"]
+    left = datetime.fromisoformat(rotated["earlierSecretsValidUntil"]) - now()
+    assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
+    stored = (await api.store.read(A_TENANT, WebhookSubscription, created["id"])).record
+    assert (rotated["secret"], [created["secret"]]) == (stored.secret, [one.secret for one in stored.earlier_secrets])
+    for answer in (await api.get(WEBHOOKS), await change(api, created["id"], {"active": True})):
+        assert "whsec_" not in answer.text
+    assert "whsec_" not in f"{stored} {stored!r} {stored.earlier_secrets!r}"
+
+
+async def test_an_earlier_secret_signs_until_its_time_is_over(api: Api) -> None:
+    over, valid = now() - timedelta(seconds=1), now() + timedelta(hours=1)
+    secrets = [EarlierSecret(secret="whsec_1", valid_until=over), EarlierSecret(secret="whsec_2", valid_until=valid)]
+    webhook = a_webhook(secret="whsec_3", earlier_secrets=secrets)
+    await api.holds(webhook)
+
+    assert signature("whsec_3", b"{}", now(), earlier=["whsec_2"]) == signature_of(webhook, b"{}", now())
+    await change(api, webhook.id, {"rotateSecret": True})
+
+    stored = (await api.store.read(A_TENANT, WebhookSubscription, webhook.id)).record
+    assert ["whsec_2", "whsec_3"] == [one.secret for one in stored.earlier_secrets]
+
+
+async def test_secrets_that_rotate_at_once_each_stay_valid_and_no_more_than_so_many_are(api: Api) -> None:
+    created = await add(api)
+
+    answers = await asyncio.gather(*(change(api, created["id"], {"rotateSecret": True}) for _ in range(6)))
+
+    refused = [one for one in answers if one.status_code != 200]
+    assert [(409, "WEBHOOK_SECRET_LIMIT_REACHED")] * (6 - EARLIER_SECRETS_MAX) == [
+        (one.status_code, one.json()["error"]["code"]) for one in refused
+    ]
+    shown = {one.json()["secret"] for one in answers if one.status_code == 200} | {created["secret"]}
+    stored = (await api.store.read(A_TENANT, WebhookSubscription, created["id"])).record
+    assert shown == {stored.secret, *(one.secret for one in stored.earlier_secrets)}
+
+
+async def test_a_change_insists_on_the_version_it_names(api: Api) -> None:
+    created = await api.send("POST", WEBHOOKS, {"url": URL})
+    id, etag = created.json()["id"], created.headers["ETag"]
+    assert etag == (await api.get(f"{WEBHOOKS}/{id}")).headers["ETag"]
+
+    changed = await change(api, id, {"active": False}, **{"If-Match": etag})
+    stale = await change(api, id, {"active": True}, **{"If-Match": etag})
+    malformed = await change(api, id, {"active": True}, **{"If-Match": "?"})
+
+    assert (200, '"2"') == (changed.status_code, changed.headers["ETag"])
+    assert (412, "PRECONDITION_FAILED") == (stale.status_code, stale.json()["error"]["code"])
+    assert 400 == malformed.status_code
+    assert (await api.get(f"{WEBHOOKS}/{id}")).json()["active"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"url": None}, "url"),
+        ({"url": "https://169.254.169.254/latest"}, "url"),
+        ({"eventTypes": ["workflow.step.completed"]}, "eventTypes"),
+        ({"active": "no"}, "active"),
+        ({"rotateSecret": "please"}, "rotateSecret"),
+        ({"secret": "mine"}, "secret"),
+        ({"url": "https://10.0.0.1/", "rotateSecret": True}, "url"),
+    ],
+)
+async def test_a_change_to_what_cannot_be_a_webhook_is_refused_and_changes_nothing(
+    api: Api, body: object, field: str
+) -> None:
+    created = await add(api)
+    before = await api.store.read(A_TENANT, WebhookSubscription, created["id"])
+
+    refused = await change(api, created["id"], body)
+
+    assert (400, "VALIDATION_ERROR") == (refused.status_code, refused.json()["error"]["code"])
+    assert field in str(refused.json()["error"]["details"])
+    assert before == await api.store.read(A_TENANT, WebhookSubscription, created["id"])
+
+
+async def test_another_tenants_webhook_cannot_be_changed(api: Api) -> None:
+    theirs = a_webhook(tenant_id=ANOTHER_TENANT)
+    await api.holds(theirs)
+
+    for id in (theirs.id, new_id(), "no-id"):
+        missing = await change(api, id, {"active": False})
+        assert (404, "WEBHOOK_NOT_FOUND") == (missing.status_code, missing.json()["error"]["code"])
+    assert theirs == (await api.store.read(ANOTHER_TENANT, WebhookSubscription, theirs.id)).record
 
 
 async def test_a_tenant_has_so_many_webhooks_and_no_more(api: Api) -> None:

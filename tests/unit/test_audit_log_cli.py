@@ -145,6 +145,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     "dispatch set": lambda terminal: ["--tenant", A_TENANT, "--weight", "3"],
     "dispatch reset": with_a_share,
     "webhooks add": lambda terminal: ["https://hooks.customer.example/approvals"],
+    "webhooks rotate": lambda terminal: [terminal.holds(a_webhook()).id],
     "webhooks remove": lambda terminal: [terminal.holds(a_webhook()).id],
     "keys create": lambda terminal: ["--name", "billing", "--role", "viewer"],
     "keys revoke": lambda terminal: [a_key(terminal)],

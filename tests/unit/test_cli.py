@@ -195,7 +195,7 @@ def test_the_traceback_is_shown_when_asked_for(orchestrator: Cli) -> None:
         ("[]", "an array"),
         (json.dumps({"tenantId": A_TENANT, "data": {}}), "`type`"),
         (json.dumps(an_event(data={})), "`opportunityId`"),
-        (json.dumps(an_event(data={"opportunityId": 7})), "opportunityId"),
+        (json.dumps(an_event(data={"opportunityId": 7.5})), "opportunityId"),
         (json.dumps(an_event(tenantId=None)), "tenantId"),
         (json.dumps(an_event(tenantId="acme")), "tenantId"),
         (json.dumps(an_event(version="9")), "version"),
@@ -356,6 +356,20 @@ def test_a_webhook_is_added_listed_without_its_secret_and_removed(orchestrator: 
     assert orchestrator.run("webhooks", "remove", id, "--tenant", ANOTHER_TENANT).returncode == 1
     assert orchestrator.run("webhooks", "remove", id, "--tenant", A_TENANT).returncode == 0
     assert orchestrator.run("webhooks", "list", "--tenant", A_TENANT).stdout == "no webhooks\n"
+
+
+def test_a_webhooks_secret_is_rotated_and_shown_this_once(orchestrator: Cli) -> None:
+    id, secret = added(orchestrator, "https://hooks.example/approvals")
+
+    rotated = orchestrator.run("webhooks", "rotate", id, "--tenant", A_TENANT)
+    listed = orchestrator.run("webhooks", "list", "--tenant", A_TENANT, "--json").stdout
+
+    new, valid = rotated.stdout.splitlines()
+    assert new.startswith("secret  whsec_")
+    assert secret not in rotated.stdout
+    assert valid.startswith("the earlier secret is valid until ")
+    assert "whsec_" not in listed
+    assert orchestrator.run("webhooks", "rotate", id, "--tenant", ANOTHER_TENANT).returncode == 1
 
 
 def test_a_url_that_leads_inside_is_refused(orchestrator: Cli) -> None:

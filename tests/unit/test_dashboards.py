@@ -161,7 +161,7 @@ def test_prometheus_asks_at_the_ports_where_the_processes_answer() -> None:
     scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
 
     assert {
-        "workflow-orchestrator": settings.server.port,
+        "workflow-orchestrator": settings.metrics.api_port,
         "listener": settings.metrics.listener_port,
         "worker": settings.metrics.worker_port,
     } == {found["names"][0]: found["port"] for job in scraped for found in job["dns_sd_configs"]}

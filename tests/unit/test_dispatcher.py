@@ -1,7 +1,7 @@
-"""The dispatcher: alone when idle, together when behind, each tenant in turn, and nothing pending is forgotten."""
+"""The dispatcher: alone when idle, together when behind, each tenant in turn, nothing pending forgotten or doubled."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -11,16 +11,17 @@ from msgspec.structs import replace
 
 from blocks import executions, signals
 from blocks.contracts import ids
-from blocks.contracts.records import TenantShare
+from blocks.contracts.records import ExecutionRecord, Record, TenantShare
 from blocks.dispatch_policy import change_policy
-from blocks.ports import EventBus, RecordStore
+from blocks.forwarding import ForwardingRecordStore
+from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.settings import Dispatch
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
 from listeners.dispatcher import Dispatcher
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
-from tests.support.waiting import eventually
+from tests.support.waiting import T, eventually
 
 SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, late_start_seconds=0.25, sweep_seconds=0.1)
 
@@ -56,6 +57,45 @@ async def at_work(dispatcher: Dispatcher) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+class SlowFlowRuns(RememberedFlowRuns):
+    """Prefect takes its time to answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        self.is_asked.set()
+        await self.may_answer.wait()
+        return await super().start(workflow, tenant_id, execution_ids, key=key, name=name)
+
+
+class AnswersAreLost(RememberedFlowRuns):
+    """The first runs are made, and the caller does not learn of it."""
+
+    def __init__(self, lost: int) -> None:
+        super().__init__()
+        self._lost = lost
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        run_id = await super().start(workflow, tenant_id, execution_ids, key=key, name=name)
+        if len(self.started) <= self._lost:
+            raise Unavailable("Prefect does not answer: ReadTimeout")
+        return run_id
+
+
+class CountedQueries(ForwardingRecordStore):
+    """Counts how often executions were looked for."""
+
+    def __init__(self, store: RecordStore) -> None:
+        super().__init__(store)
+        self.of_executions = 0
+
+    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+        self.of_executions += operation == "query" and kind is ExecutionRecord
+        return await super()._ask(operation, kind, request)
 
 
 async def started(flow_runs: RememberedFlowRuns, count: int) -> list[tuple[str, list[str]]]:
@@ -167,6 +207,46 @@ async def test_nothing_is_lost_while_prefect_is_down(dispatcher: Dispatcher, flo
         flow_runs.is_down = False
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_what_is_being_dispatched_is_not_dispatched_again_by_a_sweep_that_finds_it_pending(
+    store: RecordStore, bus: EventBus
+) -> None:
+    slow, execution = SlowFlowRuns(), an_execution()
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await store.create(A_TENANT, execution)
+    dispatcher, swept = Dispatcher(SETTINGS, counting := CountedQueries(store), bus, slow), 0
+
+    async def has_swept_twice_more() -> bool:
+        return counting.of_executions >= swept + 2
+
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, execution.id)
+        await asyncio.wait_for(slow.is_asked.wait(), 10)
+        swept = counting.of_executions
+        await eventually(has_swept_twice_more)
+        slow.may_answer.set()
+        await started(slow, 1)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        swept = counting.of_executions
+        await eventually(has_swept_twice_more)
+
+    assert [(A_TENANT, [execution.id])] == slow.started
+
+
+async def test_a_run_whose_answer_was_lost_is_asked_for_again_under_the_same_key(
+    store: RecordStore, bus: EventBus
+) -> None:
+    deaf = AnswersAreLost(2)
+    dispatcher = Dispatcher(SETTINGS, store, bus, deaf)
+    async with at_work(dispatcher):
+        dispatcher.submit(A_TENANT, "e-1")
+        await started(deaf, 1)
+        dispatcher.submit(A_TENANT, "e-2")
+        await started(deaf, 3)
+
+    assert [(A_TENANT, ["e-1"])] * 3 == deaf.started[:3]
+    assert 1 == len(set(deaf.keys[:3]))
 
 
 async def test_a_limit_holds_until_an_execution_has_ended(

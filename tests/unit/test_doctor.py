@@ -98,6 +98,19 @@ async def test_what_lies_too_long_is_named(
     assert execution.id in found
 
 
+async def test_an_execution_past_its_deadline_is_named_with_what_to_do(patient: Patient) -> None:
+    began = now() - timedelta(seconds=patient.settings.analysis.step_timeout_seconds + 70)
+    execution = await given(patient, status="running", started_at=began, updated_at=began)
+    await given(patient, status="awaiting_approval", started_at=began, updated_at=began)
+
+    [overdue] = [finding for finding in await work.work(patient) if "their deadline" in finding.found]
+
+    assert "failed" == overdue.state
+    assert overdue.found.startswith("past their deadline: 1, the oldest for 70 s")
+    assert execution.id in overdue.found
+    assert "/ready" in overdue.todo
+
+
 async def test_an_approval_past_its_time_is_named(patient: Patient) -> None:
     assert patient.store
     await patient.store.create(A_TENANT, an_approval(expires_at=now() + MINUTE))

@@ -107,7 +107,7 @@ def test_what_is_no_event_is_refused(body: bytes, code: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "named"),
     [
-        ({"id": 5}, "schema-invalid", "id"),
+        ({"id": 5.5}, "schema-invalid", "id"),
         ({"id": ""}, "schema-invalid", "id"),
         ({"type": "opportunity"}, "schema-invalid", "type"),
         ({"type": "a.b.c.d.e"}, "schema-invalid", "type"),
@@ -116,7 +116,7 @@ def test_what_is_no_event_is_refused(body: bytes, code: str) -> None:
         ({"tenantId": "acme"}, "unknown-tenant", "acme"),
         ({"data": []}, "schema-invalid", "`object`"),
         ({"data": {}}, "schema-invalid", "opportunityId"),
-        ({"data": {"opportunityId": 7}}, "schema-invalid", "data.opportunityId"),
+        ({"data": {"opportunityId": 7.5}}, "schema-invalid", "data.opportunityId"),
         ({"data": {"opportunityId": ""}}, "schema-invalid", "data.opportunityId"),
     ],
 )

@@ -14,6 +14,7 @@ POINTS = (
     *fault_points.OF_AN_APPROVAL,
     *fault_points.OF_A_JOB,
     *fault_points.OF_A_DEAD_LETTER,
+    *fault_points.OF_A_CLOCK,
 )
 
 
@@ -22,7 +23,7 @@ def test_the_list_holds_exactly_the_points_that_are_in_the_product() -> None:
     named = {
         re.sub(r"\{.*\}", "*", name)
         for source in sources
-        for name in re.findall(r'fault_points\.reached\(f?"([^"]+)"', source.read_text())
+        for name in re.findall(r'fault_points\.(?:reached|is_set)\(f?"([^"]+)"', source.read_text())
     }
 
     assert {re.sub(r"\d", "*", point) for point in POINTS} == named

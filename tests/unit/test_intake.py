@@ -1,6 +1,7 @@
 """Intake: one execution per event, and pending executions absorb what comes for their subject."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ from msgspec.structs import replace
 from blocks import executions
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.envelope import Event, EventMetadata
+from blocks.contracts.approvals import ApprovalRule, Condition
+from blocks.contracts.envelope import Event, EventMetadata, decode_event
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
 from blocks.contracts.records import ExecutionRecord, TenantRecord
-from blocks.ports import RecordStore
+from blocks.ports import RecordStore, Stored
 from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
+from flows.analysis import Analysis, rules_in
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake, passed_over
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_definition
@@ -181,3 +184,23 @@ async def test_events_of_a_tenant_that_wants_none_start_nothing_now_or_later(
 
     assert [] == await executions_of(store)
     assert 1 == passed_over[A_TENANT]
+
+
+@pytest.mark.parametrize(
+    ("stated", "asks"),
+    [({"Amount": "2000000"}, True), ({}, True), ({"amount": 10**30}, True), ({"amount": "5"}, False)],
+)
+async def test_what_an_event_states_of_money_reaches_the_gate_through_the_store(
+    intake: Intake, store: RecordStore, stated: dict[str, Any], asks: bool
+) -> None:
+    data = {"opportunityId": "o-1", **stated}
+    body = json.dumps(
+        {"id": "e-1", "type": IntegrationOpportunityUpdated.event_type, "tenantId": A_TENANT, "data": data}
+    ).encode()
+    rule = ApprovalRule(enabled=True, conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)])
+
+    await intake.start_opportunity_analysis(decode_event(body, received_at=utc_now()), body)
+
+    (record,) = await executions_of(store)
+    analysis = Analysis(Stored(record, "etag"), rules_in(a_definition(approval=rule)))
+    assert asks == analysis.needs_approval

@@ -1,6 +1,7 @@
 """The table of batch jobs: what a trigger may say, what becomes of a late tick, and that every file says the same."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,12 @@ from blocks.contracts.jobs import (
     checked_metadata,
     chunks,
     job_named,
+    range_of_days,
     stale_reason,
-    tick_metadata,
 )
-from blocks.cron import check_cron, next_time
 from blocks.settings import BadSetting, load_settings
 from deployments.job_schedules import scheduled
-from deployments.prefect_yaml import read_deployments
+from deployments.prefect_yaml import PREFECT_YAML, read_deployments
 from tests.support.factories import A_TENANT
 
 TICK = datetime(2026, 3, 1, 1, tzinfo=UTC)
@@ -118,9 +118,10 @@ def test_the_reason_names_tick_lateness_and_rule() -> None:
     assert expected == reason
 
 
-def test_a_tick_of_the_backfill_names_the_week_before_it_however_late_it_runs() -> None:
-    assert {"from": "2026-02-22", "to": "2026-02-28"} == tick_metadata(BACKFILL, date(2026, 3, 1))
-    assert {} == tick_metadata(JOB_BY_ID["outcome-sync"], date(2026, 3, 1))
+def test_the_backfill_alone_names_days_as_its_fields_do() -> None:
+    assert [BACKFILL] == [job for job in JOBS if job.names_days]
+    days = range_of_days(date(2026, 2, 22), date(2026, 2, 28))
+    assert {"from": "2026-02-22", "to": "2026-02-28"} == days == checked_metadata(BACKFILL, days)
 
 
 # --- ranges ----------------------------------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ def test_nothing_is_scheduled_when_batch_jobs_are_off() -> None:
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.id)
 @pytest.mark.parametrize(
-    "cron", ["0 25 * * *", "* * * *", "0 0 1 * * *", "0 0 31 2 *", "@daily", "0 0 L * *", "x", "_"]
+    "cron", ["0 25 * * *", "* * * *", "0 0 1 * * *", "0 0 31 2 *", "@daily", "0 0 L * *", "0 0 */2 * 1", "x", "_"]
 )
 def test_a_bad_cron_is_refused_with_its_names_and_value(job: Any, cron: str) -> None:
     with pytest.raises(BadSetting) as refusal:
@@ -202,17 +203,15 @@ def test_a_bad_time_zone_is_refused_with_its_names_and_value(name: str) -> None:
     assert repr(name) in str(refusal.value)
 
 
-@pytest.mark.parametrize("cron", ["0 1 * * 0", "0 1 * * 7", "*/15 8-18 * * mon-fri", "0 0 1,15 jan,jul *", "5 4 1 * 1"])
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
-async def test_next_times_are_those_that_prefect_fires_at(cron: str, zone: str) -> None:
-    from prefect.server.schemas.schedules import CronSchedule
+@pytest.mark.parametrize(
+    ("cron", "zone", "problem"), [("0 0 */2 * 1", "UTC", "two ways"), ("0 0 * * 1", "Mars", "IANA")]
+)
+def test_a_schedule_in_prefect_yaml_is_checked_as_those_of_the_settings(
+    cron: str, zone: str, problem: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "prefect.yaml"
+    written = PREFECT_YAML.read_text().replace('cron: "0 4 * * *", timezone: UTC', f'cron: "{cron}", timezone: {zone}')
+    file.write_text(written)
 
-    check_cron(cron)
-    start = datetime(2026, 3, 3, 0, 30, tzinfo=UTC)
-    fired = [moment.astimezone(UTC) for moment in await CronSchedule(cron=cron, timezone=zone).get_dates(50, start)]
-
-    expected, moment = [], start
-    for _ in fired:
-        moment = next_time(cron, zone, moment)
-        expected.append(moment)
-    assert expected == fired
+    with pytest.raises(BadSetting, match=f"schedule 'industry-benchmarks' of 'industry-benchmarks' is .*{problem}"):
+        read_deployments(file)

@@ -14,15 +14,19 @@ from msgspec.structs import replace
 from api.mirror import Drift, Parts
 from api.mirror.ended_runs import EndedRuns
 from api.mirror.lost_runs import LostRuns
+from api.mirror.overdue import OverdueExecutions
 from api.mirror.unannounced import GRACE, GRACE_OF_THE_DEAD, Unannounced
 from api.mirror.undispatched import Undispatched
 from api.mirror.vanished_runs import VanishedRuns
 from api.mirror.workers import Workers
-from blocks import signals
+from blocks import executions, signals
 from blocks.contracts import ids
+from blocks.contracts.definitions import WantedDefinition, WantedStep
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, TenantShare
+from blocks.definitions import set_definition
 from blocks.dispatch_policy import change_policy, with_share
-from blocks.ports import FlowRunView, NotFound, Unavailable
+from blocks.metrics import work
+from blocks.ports import FlowRunView, NotFound, Stale, Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from tests.support.factories import A_TENANT, a_flow_run, a_process, a_tenant_record, an_execution, now
@@ -334,3 +338,73 @@ async def test_two_mirrors_at_once_end_an_execution_once(scene: Scene) -> None:
         told = await ledger.told("workflow.opportunity.analysis.failed")
 
     assert (1, 1) == (sum(repaired), len({event["id"] for event in told}))
+
+
+# --- running, long after its deadline --------------------------------------------------------------------------------
+
+
+def overdue_since(seconds: float, *, timeout_seconds: float = 300) -> dict[str, Any]:
+    """A running execution that should have ended so long ago."""
+    began = now() - timedelta(seconds=seconds + timeout_seconds)
+    return {"status": "running", "started_at": began, "updated_at": began, "definition_version": 0}
+
+
+async def test_one_that_runs_past_its_deadline_is_ended_and_announced_once(scene: Scene) -> None:
+    late = await scene.given(**overdue_since(310))
+    held = await scene.parts.store.read(A_TENANT, ExecutionRecord, late.id)
+    drift = OverdueExecutions(scene.parts)
+
+    async with ledger_of(scene.parts.bus, "overdue") as ledger:
+        assert (1, 0) == (await drift.look(), await drift.look())
+        [announced] = await ledger.told("workflow.opportunity.analysis.failed")
+
+    ended = await scene.now(late)
+    assert ("failed", "deadline-passed") == (ended.status, ended.error_code)
+    assert ids.terminal_event_id(late.id) == announced["id"]
+    with pytest.raises(Stale):  # a worker that wakes up later writes nothing
+        await executions.complete(scene.parts.store, held)
+
+
+async def test_one_that_is_overdue_shows_before_it_is_ended(scene: Scene) -> None:
+    late = await scene.given(**overdue_since(100))
+
+    assert 0 == await OverdueExecutions(scene.parts).look()
+
+    assert 1 == work.OVERDUE._value.get()
+    assert "running" == (await scene.now(late)).status
+
+
+LONG_OVERDUE = overdue_since(7200)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "pending", "started_at": None},
+        {"status": "awaiting_approval"},
+        {"status": "awaiting_approval", "flow_run_id": None},
+        {"updated_at": now()},  # another worker has just taken it up
+        {"started_at": now(), "updated_at": now()},  # it was retried
+        {"workflow": "batch-job"},
+        {"status": "completed", "completed_at": LONG_AGO},
+    ],
+)
+async def test_one_that_has_its_time_yet_is_not_overdue(scene: Scene, changes: dict[str, Any]) -> None:
+    await scene.given(**{**LONG_OVERDUE, **changes})
+
+    assert 0 == await OverdueExecutions(scene.parts).look()
+    assert 0 == work.OVERDUE._value.get()
+
+
+async def test_the_longest_step_of_the_definition_that_it_keeps_makes_the_deadline(scene: Scene) -> None:
+    slow_forecast = WantedStep(timeout_seconds=3000)
+    wanted = WantedDefinition(step_timeout_seconds=60, steps={"forecast": slow_forecast})
+    kept = await set_definition(scene.parts.store, A_TENANT, scene.parts.settings, wanted)
+    quick = WantedDefinition(step_timeout_seconds=60)
+    await set_definition(scene.parts.store, A_TENANT, scene.parts.settings, quick)
+    slow = await scene.given(**overdue_since(310) | {"definition_version": kept.version})
+    fast = await scene.given(**overdue_since(310) | {"definition_version": kept.version + 1})
+
+    assert 1 == await OverdueExecutions(scene.parts).look()
+
+    assert ["running", "failed"] == [(await scene.now(one)).status for one in (slow, fast)]

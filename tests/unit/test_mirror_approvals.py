@@ -108,7 +108,9 @@ async def test_one_written_before_records_said_when_to_look_is_looked_at_once(sc
 async def test_time_that_is_added_moves_the_next_look(scene: Scene) -> None:
     approval = await scene.after(an_approval(expires_at=FUTURE))
 
-    await approvals.change(scene.store, A_TENANT, approval.id, lambda one: extended(one, "ann", LATER, utc_now()))
+    await approvals.change(
+        scene.store, A_TENANT, approval.id, lambda one: extended(one, "ann", frozenset(), LATER, utc_now())
+    )
     await scene.look()
 
     assert LATER.timestamp() == (await scene.store.read(A_TENANT, ApprovalRecord, approval.id)).record.next_at

@@ -1,14 +1,18 @@
 """The port of a listener or a worker: it says how the process is, and nothing to who may not know."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+import blocks.metrics.exposition
 import blocks.process_port
+from blocks.metrics.exposition import Exposition
 from blocks.ports import Unavailable
 from blocks.process_port import ProcessPort, process_port
 from blocks.settings import BadSetting, Settings, load_settings
@@ -46,6 +50,31 @@ async def test_it_is_healthy_as_long_as_it_answers() -> None:
     assert ("healthy", "workflow-orchestrator", "listener") == tuple(
         answer.json()[key] for key in ("status", "service", "role")
     )
+
+
+async def test_the_api_has_such_a_port_too() -> None:
+    number = free_port()
+    async with (
+        process_port(load_settings({"API_METRICS_PORT": str(number)}), "api"),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{number}") as client,
+    ):
+        assert 200 == (await client.get("/metrics")).status_code
+
+
+async def test_a_hundred_who_ask_at_once_cost_one_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[bytes] = []
+
+    def render() -> bytes:
+        rendered.append(generate_latest())
+        return rendered[-1]
+
+    monkeypatch.setattr(blocks.metrics.exposition, "generate_latest", render)
+    monkeypatch.setattr(blocks.metrics.exposition, "KEPT_SECONDS", 60.0)
+    exposition = Exposition()
+
+    answers = await asyncio.gather(*(exposition.text() for _ in range(100)))
+
+    assert ([answers[0]], {answers[0]}) == (rendered, set(answers))
 
 
 async def test_it_is_not_ready_before_it_has_said_what_that_means() -> None:

@@ -1,0 +1,66 @@
+"""The door of every body: JSON in UTF-8, whole, not nested without end; whatever else comes is named for what it is.
+
+Litestar decodes what a route takes through its request; this is ours. What it lets through, every route can read, keep
+and write again.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import InternalServerException
+
+from api.http.errors import InvalidRequest, NotJson, Problem, RequestCutOff
+from blocks.form_schemas import depth_within
+
+DEPTH_MAX = 100
+"""msgspec and the interpreter's stack take about 1,000; nothing that is meant for us needs a tenth of it."""
+
+_JSON = re.compile(r"application/([a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
+
+
+class CheckedRequest(Request[Any, Any, Any]):
+    """A request whose body is read in full, or refused with a documented answer."""
+
+    async def body(self) -> bytes:
+        """Raises `RequestCutOff` when the client leaves in the middle, `RequestEntityTooLarge`."""
+        try:
+            return await super().body()
+        except InternalServerException:
+            raise RequestCutOff from None  # Litestar's word for a client that has gone, or is read twice
+
+    async def json(self) -> Any:
+        """What the body stands for. Raises `NotJson` for another format and `InvalidRequest` for JSON that is none."""
+        self._check_format()
+        body = await self.body()
+        try:
+            decoded = await super().json()
+        except RecursionError:
+            raise _nested() from None
+        except (UnicodeDecodeError, OverflowError):
+            raise _invalid("must be JSON in UTF-8") from None
+        except msgspec.ValidationError as error:
+            raise _invalid(str(error)) from None
+        # Counting brackets is cheap; only who has so many is measured.
+        if body.count(b"[") + body.count(b"{") > DEPTH_MAX and not depth_within(decoded, DEPTH_MAX):
+            raise _nested()
+        return decoded
+
+    def _check_format(self) -> None:
+        """A body without a type is taken for JSON, as RFC 9110 (8.3) allows."""
+        stated, options = self.content_type
+        if stated and not _JSON.fullmatch(stated):
+            raise NotJson
+        if options.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            raise NotJson
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise NotJson
+
+
+def _nested() -> InvalidRequest:
+    return _invalid(f"must not be nested more than {DEPTH_MAX} deep")
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(Problem(message=message, source="body"))

@@ -1,0 +1,50 @@
+"""What a person or a program may write into a field, whichever door: API, event, setting, command line.
+
+Every number has both ends here, so that no arithmetic behind a door meets one that it cannot hold; a test takes the
+types from the application and refuses a number without.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+Subject = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+"""What an execution is about."""
+
+Workflow = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+CancelReason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+DiscardReason = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+
+Comment = Annotated[str, msgspec.Meta(max_length=4000)]
+"""What somebody who decides an approval gives as the reason."""
+
+Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+
+RequestKey = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[ -~]+$")]
+"""What makes two requests the same one, e.g. `Idempotency-Key`."""
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+SPAN_SECONDS_MAX = 315_360_000.0
+"""Ten years: added to any moment that a door lets in, it is still one."""
+
+COUNT_MAX = 2**53 - 1
+"""The largest whole number that every JSON reader reads exactly."""
+
+AMOUNT_MAX = 1e15
+SCORE_MAX = 1e6
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=SPAN_SECONDS_MAX)]
+SecondsOrZero = Annotated[float, msgspec.Meta(ge=0, le=SPAN_SECONDS_MAX)]
+Days = Annotated[float, msgspec.Meta(gt=0, le=SPAN_SECONDS_MAX / 86_400)]
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
+
+Amount = Annotated[float, msgspec.Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+"""Of money. A refund or a lost deal is negative."""
+
+Score = Annotated[float, msgspec.Meta(ge=-SCORE_MAX, le=SCORE_MAX)]
+"""A risk score or a confidence; documented as 0 to 1, and read as it comes."""

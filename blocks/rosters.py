@@ -1,0 +1,89 @@
+"""How many of something a tenant may have, held under concurrency: one function counts and takes a place.
+
+Counting records and then creating one is two steps: requests at the same time all count before any of them creates. So
+a place is taken first, on one record per tenant and kind, whose ETag lets one process at a time take one; the record
+that was limited is created after that, under the id for which the place was taken.
+
+Crash-safe: a place whose record does not exist after `GRACE` is free again, and records that stand on no roster (they
+are older than it) count too.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from weakref import WeakValueDictionary
+
+from msgspec.structs import replace
+
+from blocks.clock import utc_now
+from blocks.contracts.records import Place, RosterRecord
+from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
+
+GRACE = timedelta(minutes=5)
+"""So long a place is kept for a record that is still to be created; no store takes nearly as long."""
+
+_TRIES = 200
+
+Living = Callable[[], Awaitable[Mapping[str, str]]]
+"""Id to group of the records that count now."""
+
+Check = Callable[[Mapping[str, str]], None]
+"""Raises if there is no place beside these: id to group."""
+
+_turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+"""Within a process they queue up: a hundred that compete by ETag alone would read a hundred times each."""
+
+
+class Roster:
+    """The places of one kind of thing of one tenant; `living` asks the store for the records that take one."""
+
+    def __init__(self, store: RecordStore, owner: str, tenant_id: str, what: str, living: Living) -> None:
+        self._store, self._owner, self._living = store, owner, living
+        self._tenant_id, self._id = tenant_id, RosterRecord.id_of(what, tenant_id)
+
+    async def take(self, id: str, check: Check, group: str = "") -> None:
+        """The record of this id may be created. Raises what `check` raises, and `Unavailable`."""
+        turn = _turns.setdefault((self._owner, self._id), asyncio.Lock())
+        async with turn:
+            for attempt in range(_TRIES):
+                # The roster first: who has left it since is no longer among the living either.
+                stored = await self._read()
+                kept = await self._kept(stored.record, check)
+                with suppress(Stale, NotFound):
+                    places = {**kept, id: Place(group=group, since=utc_now())}
+                    await self._store.replace(self._owner, stored.etag, replace(stored.record, places=places))
+                    return
+                await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+        raise Unavailable(f"{self._id} changed {_TRIES} times meanwhile")
+
+    async def leave(self, id: str) -> None:
+        """The place is free at once; if the store does not answer now, after `GRACE`."""
+        with suppress(NotFound, Unavailable):
+            for attempt in range(_TRIES):
+                stored = await self._store.read(self._owner, RosterRecord, self._id)
+                if id not in stored.record.places:
+                    return
+                places = {member: place for member, place in stored.record.places.items() if member != id}
+                with suppress(Stale):
+                    await self._store.replace(self._owner, stored.etag, replace(stored.record, places=places))
+                    return
+                await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+
+    async def _read(self) -> Stored[RosterRecord]:
+        try:
+            return await self._store.read(self._owner, RosterRecord, self._id)
+        except NotFound:
+            pass
+        with suppress(AlreadyExists):
+            return await self._store.create(
+                self._owner, RosterRecord(id=self._id, tenant_id=self._owner, created_at=utc_now())
+            )
+        return await self._store.read(self._owner, RosterRecord, self._id)
+
+    async def _kept(self, roster: RosterRecord, check: Check) -> dict[str, Place]:
+        living, now = await self._living(), utc_now()
+        kept = {id: one for id, one in roster.places.items() if id in living or now < one.since + GRACE}
+        check({**living, **{id: one.group for id, one in kept.items()}})
+        return kept

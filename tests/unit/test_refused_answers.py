@@ -1,0 +1,239 @@
+"""A refused answer leaves a note on the execution that waits for it, and disturbs nothing."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks import executions
+from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME
+from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.dead_letters import DeadLetterRecord
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import TERMINAL
+from blocks.dead_letters import keep
+from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject, Verdict
+from blocks.settings import load_settings
+from blocks.sqlite.event_bus import SqliteEventBus
+from blocks.sqlite.record_store import SqliteRecordStore
+from blocks.steps import record_step, step_records
+from flows.analysis import Analysis, AnalysisRules
+from flows.analysis_batch import AnalysisBatch
+from flows.claims import claim
+from flows.runtime import Runtime
+from listeners.dispatcher import Dispatcher
+from listeners.intake import Intake
+from listeners.refused_answers import KEPT
+from listeners.router import Router
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id, now
+from tests.support.flow_runs import RememberedFlowRuns
+
+QUEUE = "workflow_orchestrator_service"
+RULES = AnalysisRules(frozenset({"risk_analysis"}), timedelta(0), ApprovalRule(enabled=False))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        yield store
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
+    async with SqliteEventBus(tmp_path / "bus.db") as bus:
+        yield bus
+
+
+@pytest.fixture
+def router(store: RecordStore, bus: EventBus) -> Router:
+    return Router(store, bus, Intake(store, Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns())))
+
+
+def message(event_type: str, data: dict[str, Any], *, tenant_id: str = A_TENANT, **changes: Any) -> Message:
+    id = new_id()
+    event = {"id": id, "type": event_type, "tenantId": tenant_id, "data": data, **changes}
+    return Message(id=id, routing_key=event_type, body=json.dumps(event).encode(), timestamp=now())
+
+
+def a_bad_answer(execution: ExecutionRecord, **changes: Any) -> Message:
+    return message("risk.evaluation.completed", {"workflowId": execution.id, "riskScore": "high"}, **changes)
+
+
+async def judged(router: Router, message: Message) -> Verdict:
+    return await router.handle(Delivery(message=message, queue=QUEUE))
+
+
+async def an_open_one(store: RecordStore, **changes: Any) -> ExecutionRecord:
+    return (await store.create(A_TENANT, an_execution(**{"status": "running", **changes}))).record
+
+
+async def as_it_is(store: RecordStore, execution: ExecutionRecord) -> ExecutionRecord:
+    return (await store.read(A_TENANT, ExecutionRecord, execution.id)).record
+
+
+async def test_an_answer_with_its_workflow_id_in_upper_case_completes_the_step(
+    router: Router, store: RecordStore
+) -> None:
+    execution = await an_open_one(store)
+    answer = message("risk.evaluation.completed", {"workflowId": execution.id.upper(), "riskScore": "0.4"})
+
+    assert Accept() == await judged(router, answer)
+
+    [step] = await step_records(store, A_TENANT, [execution.id])
+    assert ("risk_analysis", "completed", execution.id) == (step.step, step.status, step.execution_id)
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+async def test_an_opportunity_is_the_same_in_any_case(router: Router, store: RecordStore, spell: Any) -> None:
+    execution = await an_open_one(store)
+    failure = message("risk.evaluation.failed", {"opportunityId": spell(execution.subject), "error": "no model"})
+
+    assert Accept() == await judged(router, failure)
+
+    [step] = await step_records(store, A_TENANT, [execution.id])
+    assert "failed" == step.status
+
+
+async def test_an_opportunity_goes_back_to_services_as_it_came(router: Router, store: RecordStore) -> None:
+    id = new_id()
+    for spelled in (id.title(), id, id.upper()):
+        assert Accept() == await judged(router, message("integration.opportunity.updated", {"opportunityId": spelled}))
+
+    [stored] = (await store.query(A_TENANT, ExecutionRecord)).items  # the later two were absorbed by the first
+    assert (id, id.title(), 3) == (stored.record.subject, stored.record.subject_on_wire, len(stored.record.triggers))
+
+
+@pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval"])
+async def test_a_refused_answer_appears_on_its_execution_with_its_dead_letter(
+    router: Router, store: RecordStore, status: str
+) -> None:
+    execution = await an_open_one(store, status=status)
+    refused = a_bad_answer(execution)
+
+    verdict = await judged(router, refused)
+
+    assert isinstance(verdict, Reject)
+    [note] = (await as_it_is(store, execution)).refused_answers
+    assert ("risk_analysis", verdict.code, verdict.reason, refused.id) == (
+        *(note.step, note.code, note.reason, note.event_id),
+    )
+    await keep(store, QUEUE, refused)
+    assert (await store.read(A_TENANT, DeadLetterRecord, note.dead_letter_id)).record.message_id == refused.id
+
+
+@pytest.mark.parametrize(
+    ("event_type", "bad", "step"),
+    [
+        ("risk.evaluation.completed", {"riskScore": 85}, "risk_analysis"),
+        ("risk.evaluation.failed", {"error": ["no"]}, "risk_analysis"),
+        ("risk.scoring.completed", {}, "risk_scoring"),
+        ("forecast.completed", {"confidence": "high"}, "forecast"),
+        ("recommendation.generation.completed", {"recommendations": "none"}, "recommendation"),
+        ("recommendation.generation.failed", {"error": {}}, "recommendation"),
+    ],
+)
+async def test_it_is_matched_by_its_opportunity_where_it_names_no_workflow(
+    router: Router, store: RecordStore, event_type: str, bad: dict[str, Any], step: str
+) -> None:
+    execution = await an_open_one(store)
+
+    await judged(router, message(event_type, {"opportunityId": execution.subject.upper(), **bad}))
+
+    assert [step] == [note.step for note in (await as_it_is(store, execution)).refused_answers]
+
+
+async def test_the_same_answer_is_noted_once_and_only_the_newest_are_kept(router: Router, store: RecordStore) -> None:
+    execution = await an_open_one(store)
+    answers = [a_bad_answer(execution) for _ in range(KEPT + 3)]
+    for answer in answers:
+        await judged(router, answer)
+        await judged(router, answer)
+
+    noted = (await as_it_is(store, execution)).refused_answers
+    assert [answer.id for answer in answers[-KEPT:]] == [note.event_id for note in noted]
+
+
+async def test_answers_refused_at_the_same_time_are_all_noted(router: Router, store: RecordStore) -> None:
+    execution = await an_open_one(store)
+
+    await asyncio.gather(*(judged(router, a_bad_answer(execution)) for _ in range(5)))
+
+    assert 5 == len((await as_it_is(store, execution)).refused_answers)
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+async def test_an_execution_that_has_ended_stays_as_it_is(router: Router, store: RecordStore, status: str) -> None:
+    execution = await an_open_one(store, status=status, completed_at=now())
+
+    assert isinstance(await judged(router, a_bad_answer(execution)), Reject)
+
+    assert execution == await as_it_is(store, execution)
+
+
+async def test_another_tenant_leaves_no_note(router: Router, store: RecordStore) -> None:
+    execution = await an_open_one(store)
+
+    await judged(router, a_bad_answer(execution, tenant_id=ANOTHER_TENANT))
+
+    assert execution == await as_it_is(store, execution)
+
+
+# --- the flow --------------------------------------------------------------------------------------------------------
+
+
+async def a_batch(store: RecordStore, bus: EventBus, tmp_path: Path) -> tuple[AnalysisBatch, ExecutionRecord]:
+    pending = await store.create(A_TENANT, an_execution())
+    held = await claim(store, A_TENANT, pending.record.id, "run-1")
+    assert held
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
+    runtime = Runtime(settings, bus, store, RememberedFlowRuns())
+    return AnalysisBatch(runtime, A_TENANT, [Analysis(held, RULES)]), held.record
+
+
+async def test_the_error_of_a_time_out_says_what_was_refused(
+    router: Router, store: RecordStore, bus: EventBus, tmp_path: Path
+) -> None:
+    batch, execution = await a_batch(store, bus, tmp_path)
+    verdict = await judged(router, a_bad_answer(execution))
+    assert isinstance(verdict, Reject)
+
+    await batch.wait_for_answers(STEP_BY_NAME["risk_analysis"])
+
+    [step] = await step_records(store, A_TENANT, [execution.id])
+    said = f"risk_analysis was not answered within 0 s; 1 answer was refused: schema-invalid: {verdict.reason}"
+    assert said == step.error
+
+
+@pytest.mark.parametrize("failing", [True, False])
+async def test_a_note_does_not_keep_a_run_from_ending_its_execution(
+    router: Router, store: RecordStore, bus: EventBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    async def unheard(*messages: Message, required: bool = False) -> None: ...
+
+    monkeypatch.setattr(bus, "publish", unheard)
+    batch, execution = await a_batch(store, bus, tmp_path)
+    for step in ANALYSIS_STEPS:
+        await judged(router, a_bad_answer(execution))
+        failed = {"error": "no"} if failing and step.critical else {"result": {"riskScore": 0.2}}
+        batch.receive(await record_step(store, execution, step.name, **failed))
+        await batch.take_early_answers(step)
+    await judged(router, a_bad_answer(execution))
+
+    await asyncio.wait_for(batch.conclude(), timeout=10)
+
+    ended = await as_it_is(store, execution)
+    assert ("failed" if failing else "completed", 5) == (ended.status, len(ended.refused_answers))
+
+
+async def test_a_retry_begins_without_the_notes_of_the_try_before(router: Router, store: RecordStore) -> None:
+    execution = await an_open_one(store)
+    await judged(router, a_bad_answer(execution))
+    failed = await executions.fail(
+        store, await store.read(A_TENANT, ExecutionRecord, execution.id), "step-timeout", "no answer"
+    )
+
+    assert [] == (await executions.reopen(store, failed)).record.refused_answers
