@@ -62,7 +62,7 @@ async def pass_gate(world: Runtime, analysis: Analysis) -> None:
 async def _pass(world: Runtime, analysis: Analysis) -> None:
     """Raises `Stale` if the execution was taken over, or ended by somebody else."""
     while True:
-        asked = await _asked(world, analysis)
+        asked = await asked_at_gate(world, analysis)
         verdict = approvals.verdict(asked)
         if verdict is None:
             # Who cancelled it before its approval was there has withdrawn nothing, and would not end this suspension.
@@ -112,7 +112,7 @@ async def _give_up(world: Runtime, analysis: Analysis) -> None:
 # --- who is asked ----------------------------------------------------------------------------------------------------
 
 
-async def _asked(world: Runtime, analysis: Analysis) -> list[Stored[ApprovalRecord]]:
+async def asked_at_gate(world: Runtime, analysis: Analysis) -> list[Stored[ApprovalRecord]]:
     """What it waits for: an approval of its own if the tenant's rule demands one, and whatever others asked for.
 
     The platform has been told.

@@ -42,9 +42,9 @@ async def test_an_approved_analysis_completes_and_tells_who_decided(
 
     execution = await ended(parts, event)
     assert execution.status == "completed"
-    assert {"approved": True, "decidedBy": "ann"}.items() <= (execution.results or {})["approval"].items()
+    assert {"approved": True, "decidedBy": "claimed:ann"}.items() <= (execution.results or {})["approval"].items()
     approval = await parts.store.read(A_TENANT, ApprovalRecord, ids.approval_id(execution.id, "analysis"))
-    assert ("approved", "ann", "prefect-ui") == (
+    assert ("approved", "claimed:ann", "prefect-ui") == (
         approval.record.status,
         approval.record.decided_by,
         approval.record.decided_through,
@@ -65,7 +65,7 @@ async def test_a_rejected_analysis_fails_with_that_reason(
     assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=False))
 
     execution = await ended(parts, event)
-    assert ("failed", "approval-rejected", "rejected by ann") == (
+    assert ("failed", "approval-rejected", "rejected by claimed:ann") == (
         execution.status,
         execution.error_code,
         execution.error,

@@ -127,7 +127,7 @@ async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_chang
     assert await flow_runs.resume(run_id, {"approved": True, "decided_by": "ann"})
 
     execution = await ended(parts, event)
-    assert ("completed", "ann", "prefect-ui") == (
+    assert ("completed", "claimed:ann", "prefect-ui") == (
         execution.status,
         (execution.results or {})["approval"]["decidedBy"],
         (execution.results or {})["approval"]["decidedThrough"],

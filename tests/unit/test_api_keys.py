@@ -174,11 +174,11 @@ async def test_a_key_decides_in_its_own_name_unless_it_acts_for_users(api: Api) 
     path = "/api/v1/hitl/approvals/{}/approve"
 
     refused = await api.client.post(path.format(approval.id), json={"decidedBy": "ann"}, headers=bot)
-    own = await api.client.post(path.format(approval.id), json={"decidedBy": "bot"}, headers=bot)
+    own = await api.client.post(path.format(approval.id), json={"decidedBy": "key:bot"}, headers=bot)
     for_ann = await api.client.post(path.format(another.id), json={"decidedBy": "ann"}, headers=desk)
 
     assert (403, "The credential is another user's than the request names") == refusal(refused)
-    assert ("bot", "ann") == (own.json()["decidedBy"], for_ann.json()["decidedBy"])
+    assert ("key:bot", "ann") == (own.json()["decidedBy"], for_ann.json()["decidedBy"])
 
 
 async def test_no_key_is_in_the_log_however_it_was_sent(api: Api, caplog: pytest.LogCaptureFixture) -> None:

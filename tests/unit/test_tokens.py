@@ -297,14 +297,14 @@ VIEWER = frozenset({"viewer"})
         ({"sub": "ann", "type": "access", "roles": "operator, vp"}, "ann", {"operator", "vp"}, False),
         ({"sub": "ann", "type": "access", "permissions": ["workflow-orchestrator:admin"]}, "ann", {"admin"}, False),
         ({"sub": "ann", "type": "access", "permissions": ["act-for-users"]}, "ann", {"viewer", "act-for-users"}, False),
-        ({"service_id": "bot", "permissions": ["operator"]}, "bot", {"operator"}, False),
+        ({"service_id": "bot", "permissions": ["operator"]}, "service:bot", {"operator"}, False),
         (
             {"service_id": "bot", "permissions": ["approver", "act-for-users"]},
-            "bot",
+            "service:bot",
             {"approver", "act-for-users"},
             True,
         ),
-        ({"service_id": "bot", "roles": ["act-for-users"]}, "bot", {"viewer", "act-for-users"}, False),
+        ({"service_id": "bot", "roles": ["act-for-users"]}, "service:bot", {"viewer", "act-for-users"}, False),
     ],
 )
 def test_who_it_is_and_what_they_may(claims: dict[str, Any], id: str, roles: set[str], acts: bool) -> None:

@@ -1,0 +1,45 @@
+"""A server of this machine alone answers no page of another origin and no other name."""
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+
+from deployments.embedded_prefect import GuardedCors
+from deployments.loopback_only import LoopbackOnly
+
+OURS = "127.0.0.1:4200"
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        (OURS, None, 200),
+        (OURS, f"http://{OURS}", 200),
+        ("localhost:4200", "http://localhost:4200", 200),
+        ("[::1]:4200", None, 200),
+        (OURS, "http://evil.example", 403),
+        (OURS, "http://127.0.0.1:8000", 403),
+        (OURS, f"https://{OURS}", 403),
+        (OURS, "null", 403),
+        (OURS, "", 403),
+        ("evil.example:4200", None, 403),
+        ("127.0.0.1.evil.example", None, 403),
+        ("evil.example", "http://evil.example", 403),
+        ("[", None, 403),
+        ("", None, 403),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+async def test_who_is_answered(method: str, host: str, origin: str | None, status: int) -> None:
+    guarded = LoopbackOnly(PlainTextResponse("answered"))
+    headers = {"Host": host} | ({"Origin": origin} if origin is not None else {})
+    transport = httpx.ASGITransport(guarded)
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{OURS}") as client:
+        answer = await client.request(method, "/api/flow_runs/1/resume", headers=headers)
+
+    assert status == answer.status_code
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_prefects_cors_is_what_is_guarded() -> None:
+    assert issubclass(GuardedCors, LoopbackOnly)
