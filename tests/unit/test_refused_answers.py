@@ -219,7 +219,7 @@ async def test_a_note_does_not_keep_a_run_from_ending_its_execution(
     for step in ANALYSIS_STEPS:
         await judged(router, a_bad_answer(execution))
         failed = {"error": "no"} if failing and step.critical else {"result": {"riskScore": 0.2}}
-        batch.receive(await record_step(store, execution, step.name, **failed))  # type: ignore[arg-type]
+        batch.receive(await record_step(store, execution, step.name, **failed))
         await batch.take_early_answers(step)
     await judged(router, a_bad_answer(execution))
 
