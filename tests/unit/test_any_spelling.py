@@ -79,7 +79,7 @@ async def test_a_body_names_it_in_any_case_and_its_moments_may_lack_a_zone(api: 
         "reminders": [later.replace(tzinfo=None).isoformat()],
     }
 
-    made = await api.client.post("/api/v1/hitl/approvals", json=body)
+    made = await api.send("POST", "/api/v1/hitl/approvals", body)
 
     assert 201 == made.status_code, made.text
     kept = (await api.store.read(A_TENANT, ApprovalRecord, made.json()["id"])).record
@@ -95,7 +95,7 @@ async def test_a_body_names_it_in_any_case_and_its_moments_may_lack_a_zone(api: 
     ],
 )
 async def test_what_cannot_be_is_refused_and_its_field_named(api: Api, field: str, odd: str) -> None:
-    refused = await api.client.post("/api/v1/hitl/approvals", json={"subject": "s", field: odd})
+    refused = await api.send("POST", "/api/v1/hitl/approvals", {"subject": "s", field: odd})
 
     assert (400, field) == (refused.status_code, refused.json()["error"]["details"][0]["field"])
 
@@ -154,8 +154,8 @@ def test_what_is_no_moment_is_refused_at_the_command_line(odd: str) -> None:
 
 
 async def test_an_opportunity_in_another_case_starts_the_same_by_request(api: Api) -> None:
-    id, headers = new_id(), {"Idempotency-Key": "deal-1"}
+    id = new_id()
     body = {"workflow": "opportunity-analysis", "subject": id.upper()}
-    started = await api.client.post("/api/v1/executions", json=body, headers=headers)
+    started = await api.send("POST", "/api/v1/executions", body)
 
     assert (201, id) == (started.status_code, started.json()["subject"])
