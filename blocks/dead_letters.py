@@ -22,6 +22,7 @@ from blocks.contracts import ids, rejections
 from blocks.contracts.dead_letters import SETTLED, DeadLetterBody, DeadLetterRecord, LetterEntry, LetterStatus, Who
 from blocks.contracts.envelope import Event, Glance, UnknownEventType, decode_event, glance
 from blocks.contracts.events import CONSUMED, PUBLISHED, EventData
+from blocks.contracts.moments import in_utc_within_limits
 from blocks.contracts.rejections import Rejected
 from blocks.ports import AlreadyExists, EventBus, Message, NotFound, RecordStore, Stale, Stored, Unroutable
 from blocks.queries import every
@@ -100,7 +101,7 @@ def letter_of(queue: str, message: Message) -> DeadLetterRecord:
         message_id=message.id,
         routing_key=message.routing_key,
         event_type=seen.event_type or message.routing_key,
-        published_at=message.timestamp,
+        published_at=in_utc_within_limits(message.timestamp),
         headers={name: value for name, value in message.headers.items() if name not in _WHY},
         code=why.get("x-reject-code", "unknown"),
         reason=why.get("x-reject-reason", "put among the dead letters by somebody else"),
@@ -117,8 +118,8 @@ def _rejected_at(message: Message) -> datetime:
     """What tells one refusal from the next, so it must not be drawn anew when the letter is collected again."""
     with suppress(ValueError, KeyError):
         moment = datetime.fromisoformat(message.headers["x-rejected-at"])
-        return moment if moment.tzinfo else message.timestamp
-    return message.timestamp
+        return in_utc_within_limits(moment if moment.tzinfo else message.timestamp)
+    return in_utc_within_limits(message.timestamp)
 
 
 def _digest(body: bytes, cut_from: int | None) -> str:

@@ -1,6 +1,6 @@
 """Moments as they come in: with any offset or none, and always aware and in UTC from there on."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -27,4 +27,4 @@ def in_utc_within_limits(moment: datetime) -> datetime:
     """Likewise, for a bound of a search: what lies outside is moved to the limit, and finds the same."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
+    return min(max(moment, EARLIEST), LATEST - timedelta.resolution).astimezone(UTC)

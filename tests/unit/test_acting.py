@@ -160,6 +160,13 @@ async def test_behind_a_gateway_that_names_no_user_the_body_says_who_decides(
     assert (status, decider) == taken
 
 
+@pytest.mark.parametrize("route", ROUTES)
+async def test_a_client_that_shows_its_tenant_alone_decides_as_its_body_says(tmp_path: Path, route: str) -> None:
+    async with an_api(tmp_path, AUTH_MODE="gateway", JWT_SECRET="", AUTH_DEFAULT_ROLES="viewer,approver") as api:
+        assert (200, "ann") == await take(api, route, {"X-Tenant-ID": A_TENANT.upper()}, "ann")
+        assert (400, None) == await take(api, route, {"X-Tenant-ID": A_TENANT}, None)
+
+
 @pytest.mark.parametrize("route", ["decisions", "bulk"])
 async def test_a_user_whom_the_gateway_names_need_not_be_named_twice(behind_a_gateway: Api, route: str) -> None:
     assert (200, "ann") == await take(behind_a_gateway, route, {**GATE, "X-User-ID": "ann"}, None)

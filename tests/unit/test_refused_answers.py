@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from blocks import executions
+from blocks.contracts import jobs
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.dead_letters import DeadLetterRecord
+from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import TERMINAL
 from blocks.dead_letters import keep
@@ -180,6 +182,19 @@ async def test_another_tenant_leaves_no_note(router: Router, store: RecordStore)
     await judged(router, a_bad_answer(execution, tenant_id=ANOTHER_TENANT))
 
     assert execution == await as_it_is(store, execution)
+
+
+@pytest.mark.parametrize(("event_type", "name"), [("completed", "completedAt"), ("failed", "failedAt")])
+async def test_a_job_report_whose_moment_has_no_zone_ends_its_run(
+    router: Router, store: RecordStore, event_type: str, name: str
+) -> None:
+    run = an_execution(tenant_id=SYSTEM_TENANT, workflow=jobs.WORKFLOW, subject="outcome-sync", status="running")
+    await store.create(SYSTEM_TENANT, run)
+    data = {"job": "outcome-sync", name: (now() + timedelta(minutes=1)).replace(tzinfo=None).isoformat()}
+
+    assert Accept() == await judged(router, message(f"workflow.job.{event_type}", data, tenant_id=SYSTEM_TENANT))
+
+    assert event_type == (await store.read(SYSTEM_TENANT, ExecutionRecord, run.id)).record.status
 
 
 # --- the flow --------------------------------------------------------------------------------------------------------
