@@ -103,7 +103,7 @@ async def test_an_execution_that_needs_a_person_leaves_its_batch(
     parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     large = a_large_deal()
-    small = [an_opportunity() for _ in range(5)]
+    small = [an_opportunity(metadata={"amount": 1_000}) for _ in range(5)]
     parts.worker.kill()  # so that they wait for a worker, and go out together
     await parts.bus.publish(small[0])
     await recorded(parts, small[0])

@@ -93,7 +93,12 @@ async def through_the_command_line(api: Api, approval: ApprovalRecord) -> str:
 
 async def through_prefects_form(api: Api, approval: ApprovalRecord) -> str:
     """The flow takes the answer; what it refuses is in its log and not on the record."""
-    world = cast("Runtime", SimpleNamespace(store=api.store))
+    return await in_prefects_form(api, approval, is_trusted=True)
+
+
+async def in_prefects_form(api: Api, approval: ApprovalRecord, *, is_trusted: bool) -> str:
+    settings = SimpleNamespace(approvals=SimpleNamespace(trust_prefect_ui=is_trusted))
+    world = cast("Runtime", SimpleNamespace(store=api.store, settings=settings))
     with heard(approval_gate.log) as lines:
         await approval_gate._take(world, approval, ApprovalInput(approved=True, decided_by="ann"))
     refusals = [argument for line in lines for argument in line.args or () if isinstance(argument, Refused)]
@@ -230,3 +235,26 @@ async def over_http(api: Api, path: str, body: object) -> str:
 
 def code_of(answer: dict[str, Any]) -> str:
     return str(answer.get("error", {}).get("code", "accepted"))
+
+
+@pytest.mark.parametrize("policy", [two, ApprovalPolicy(approvers=Approvers(users=("ann",)))])
+async def test_a_name_typed_into_prefects_form_counts_for_people_only_where_its_ui_is_trusted(
+    api: Api, policy: ApprovalPolicy
+) -> None:
+    await api.holds(approval := an_approval(policy=policy, execution_id=None))
+
+    assert "HITL_NOT_AN_APPROVER" == await in_prefects_form(api, approval, is_trusted=False)
+    assert "accepted" == await in_prefects_form(api, approval, is_trusted=True)
+    assert ["ann"] == [one.actor for one in (await stored(api, approval)).decisions]
+
+
+async def test_a_name_typed_into_prefects_form_is_recorded_as_a_claim(api: Api) -> None:
+    await api.holds(approval := an_approval(policy=anyone, execution_id=None))
+
+    assert "accepted" == await in_prefects_form(api, approval, is_trusted=False)
+    assert ("approved", "claimed:ann") == ((now_is := await stored(api, approval)).status, now_is.decided_by)
+    assert "claimed:ann" in [entry.actor for entry in await entries(api.store)]
+
+
+async def stored(api: Api, approval: ApprovalRecord) -> ApprovalRecord:
+    return (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record

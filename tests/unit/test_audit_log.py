@@ -310,7 +310,7 @@ async def test_an_entry_names_the_user_and_the_service_that_acted_for_them(api: 
     await api.client.post("/api/v1/executions", json=A_START, headers=headers)
 
     [entry] = await entries(api.store)
-    assert ("ann", "service-token", "chat-bot", ["operator"]) == (
+    assert ("ann", "service-token", "service:chat-bot", ["operator"]) == (
         entry.actor,
         entry.credential,
         entry.service,

@@ -11,16 +11,17 @@ import pytest
 from blocks import approvals
 from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Approvers
-from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.records import ApprovalRecord, EarlierEnd
 from blocks.ports import Stored
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from flows.analysis import Analysis, AnalysisRules
 from flows.approval_gate import GATE, asked_at_gate
 from flows.runtime import Runtime
-from tests.support.factories import A_TENANT, an_approval, an_execution
+from tests.support.factories import A_TENANT, an_approval, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
 
+ENDED = EarlierEnd(status="failed", completed_at=now(), retried_at=now())
 TWO_PEOPLE = ApprovalPolicy(approvers=Approvers(users=("ann", "bob")), quorum=2)
 ASKS_ALWAYS = ApprovalRule(enabled=True, conditions=[], policy=TWO_PEOPLE)
 ASKS_NEVER = ApprovalRule(enabled=False)
@@ -49,7 +50,9 @@ async def world(tmp_path: Path) -> AsyncIterator[Runtime]:
 async def at_gate(
     world: Runtime, rule: ApprovalRule, *asked: ApprovalRecord, retries: int = 0
 ) -> tuple[Analysis, list[Stored[ApprovalRecord]]]:
-    execution = an_execution(status="awaiting_approval", retries=retries, approval_ids=[one.id for one in asked])
+    execution = an_execution(
+        status="awaiting_approval", earlier_ends=[ENDED] * retries, approval_ids=[one.id for one in asked]
+    )
     stored = await world.store.create(A_TENANT, execution)
     for one in asked:
         attached = {"execution_id": execution.id, "gate": GATE, "correlation_id": "the gate's"}
@@ -62,7 +65,7 @@ def _facts(one: ApprovalRecord) -> dict[str, Any]:
     return {name: getattr(one, name) for name in ("id", "status", "on_expiry", "on_reject", "retry")}
 
 
-@pytest.mark.parametrize(("end", "retries"), product(ENDS, [0, 1]))
+@pytest.mark.parametrize(("end", "retries"), list(product(ENDS, [0, 1])))
 async def test_the_rules_own_is_asked_whatever_others_asked_for(
     world: Runtime, end: dict[str, Any], retries: int
 ) -> None:
@@ -76,7 +79,7 @@ async def test_the_rules_own_is_asked_whatever_others_asked_for(
 
 
 async def test_the_rules_own_that_was_granted_in_an_earlier_try_is_not_asked_again(world: Runtime) -> None:
-    execution = await world.store.create(A_TENANT, an_execution(status="awaiting_approval", retries=1))
+    execution = await world.store.create(A_TENANT, an_execution(status="awaiting_approval", earlier_ends=[ENDED]))
     own = an_approval(
         id=ids.approval_id(execution.record.id, GATE, 0), execution_id=execution.record.id, status="approved"
     )
