@@ -6,7 +6,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import uvicorn
 from litestar import Litestar
+from litestar.routes import WebSocketRoute
 
 from api.app import create_app
 from api.http.errors import ErrorBody, ErrorEnvelope
@@ -113,7 +114,7 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
     proxies, live = proxies_of(settings.server), settings.live
     config = uvicorn.Config(
         app,
-        http=bounded_http(_limits(settings.server), _refused),
+        http=bounded_http(_limits(settings.server), _refused, _websockets_of(app)),
         h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,  # the request observer writes that line
         log_config=None,
@@ -152,6 +153,11 @@ def _limits(server: Server) -> Limits:
         body_seconds=server.body_seconds,
         trusted=proxies_of(server),
     )
+
+
+def _websockets_of(app: Litestar) -> Callable[[str], bool]:
+    paths = {route.path for route in app.routes if isinstance(route, WebSocketRoute)}
+    return paths.__contains__
 
 
 def _refused(refusal: Refusal) -> bytes:

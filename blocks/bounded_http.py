@@ -16,6 +16,8 @@ from typing import Any
 import h11
 import msgspec
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 HEADERS_BYTES_MAX = 32_768
 """Of the first line and all headers together; more is answered 431."""
@@ -53,12 +55,26 @@ _PHRASES[431] = b"Request Header Fields Too Large"
 _WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
 Body = Callable[[Refusal], bytes]
+HasWebSocket = Callable[[str], bool]
+"""Whether the application has a WebSocket at this path."""
 
 
-def bounded_http(limits: Limits, body: Body) -> type[H11Protocol]:
-    """The protocol class for a `uvicorn.Config`; `body` writes the JSON of a refusal as the application would."""
-    counted = _Connections(limits)
-    return type("BoundedHttp", (_BoundedHttp,), {"limits": limits, "counted": counted, "body": staticmethod(body)})
+def no_websocket(path: str) -> bool:
+    return False
+
+
+def bounded_http(limits: Limits, body: Body, has_websocket: HasWebSocket = no_websocket) -> type[H11Protocol]:
+    """The protocol class for a `uvicorn.Config`.
+
+    `body` writes the JSON of a refusal as the application would.
+    """
+    known = {
+        "limits": limits,
+        "counted": _Connections(limits),
+        "body": staticmethod(body),
+        "has_websocket": staticmethod(has_websocket),
+    }
+    return type("BoundedHttp", (_BoundedHttp,), known)
 
 
 class _Connections:
@@ -93,6 +109,7 @@ class _BoundedHttp(H11Protocol):
     limits: Limits
     counted: _Connections
     body: Body
+    has_websocket: HasWebSocket
 
     _address: str | None = None
     _timer: asyncio.TimerHandle | None = None
@@ -121,12 +138,19 @@ class _BoundedHttp(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def _should_upgrade_to_ws(self) -> bool:
+        """At every other path the header is ignored, as RFC 9110 (7.8) allows.
+
+        Litestar would hand a WebSocket to the handler of an HTTP route, which answers nothing.
+        """
+        return super()._should_upgrade_to_ws() and self.has_websocket(self.scope["path"])
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """From here on it is another protocol's connection, and counted with the followers.
 
         That protocol waits for ever for the rest of an opening that has a body, and fails at bytes that are no text.
         """
-        if _opens_websocket(event.method, self.headers):
+        if _opens_websocket(event, self.headers):
             self._expect(None)
             self._leave()
             super().handle_websocket_upgrade(event)
@@ -199,15 +223,27 @@ class _BoundedHttp(H11Protocol):
             self._address = None
 
 
-def _opens_websocket(method: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+def _opens_websocket(event: h11.Request, headers: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether it is an opening as RFC 6455 (4.1) has it, one of each header and nothing behind them."""
     names = [name for name, _ in headers]
     stated = dict(headers)
     return (
-        method == b"GET"
+        event.method == b"GET"
         and all(value.isascii() for _, value in headers)
         and not {b"content-length", b"transfer-encoding"} & stated.keys()
         and all(names.count(name) == 1 for name in (b"host", b"sec-websocket-key", b"sec-websocket-version"))
         and _WEBSOCKET_KEY.fullmatch(stated[b"sec-websocket-key"]) is not None
         and stated[b"sec-websocket-version"] == b"13"
+        and _is_accepted(event.target, headers)
+    )
+
+
+def _is_accepted(target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the protocol behind takes it; what it refuses, it answers with a text of its own."""
+    lines = [b"GET %s HTTP/1.1" % target, *(b"%s: %s" % header for header in headers)]
+    protocol = ServerProtocol()
+    protocol.receive_data(b"\r\n".join(lines) + b"\r\n\r\n")
+    return any(
+        isinstance(opening, Request) and protocol.accept(opening).status_code == 101
+        for opening in protocol.events_received()
     )

@@ -60,7 +60,8 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         opportunity_id=data.opportunity_id,
         subject=data.opportunity_id,
         risk_score=data.risk_score,
-        amount=data.amount,
+        amount=data.amount if data.amount_known else 0.0,
+        amount_known=data.amount_known,
         requested_at=data.requested_at or now,
         requested_by=event.metadata.user_id or event.source,
         execution_id=execution.id if execution else None,
@@ -71,7 +72,11 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         recipient_id=data.recipient_id,
         correlation_id=data.correlation_id,
         summary=f"**Approve opportunity {data.opportunity_id}?** {event.source} asks: its risk score is "
-        f"{data.risk_score:g}, its amount {data.amount:,.0f}.",
+        f"{data.risk_score:g}, its amount {_shown_amount(data)}.",
         history=[HistoryEntry(what="requested", at=data.requested_at or now, actor=event.source)],
         told=1,  # by who asked
     )
+
+
+def _shown_amount(data: HitlApprovalRequested) -> str:
+    return f"{data.amount:,.0f}" if data.amount_known else "unknown"

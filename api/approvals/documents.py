@@ -100,7 +100,8 @@ class NewApproval(Document, frozen=True, kw_only=True):
     summary: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
     context: JsonObject | None = None
     risk_score: Score = 0.0
-    amount: Amount = 0.0
+    amount: Amount | None = None
+    """None: it is not known."""
     owner_id: Text | None = None
     approver_id: Text | None = None
     recipient_id: Text | None = None

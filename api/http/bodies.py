@@ -12,6 +12,7 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.http.errors import InvalidRequest, NotJson, Problem, RequestCutOff
+from blocks.contracts.repeated_keys import RepeatedKey, refuse_repeated_keys
 from blocks.form_schemas import depth_within
 
 DEPTH_MAX = 100
@@ -45,6 +46,10 @@ class CheckedRequest(Request[Any, Any, Any]):
         # Counting brackets is cheap; only who has so many is measured.
         if body.count(b"[") + body.count(b"{") > DEPTH_MAX and not depth_within(decoded, DEPTH_MAX):
             raise _nested()
+        try:
+            refuse_repeated_keys(body or b"null")
+        except RepeatedKey as repeated:
+            raise _invalid(f"must hold each key once: {repeated}") from None
         return decoded
 
     def _check_format(self) -> None:

@@ -20,6 +20,7 @@ from blocks.contracts.events import CONSUMED, EventData, OpportunityEvent
 from blocks.contracts.moments import Moment, in_utc
 from blocks.contracts.normalised import Normalised
 from blocks.contracts.rejections import Rejected
+from blocks.contracts.repeated_keys import RepeatedKey, refuse_repeated_keys
 from blocks.contracts.uuids import canonical_uuid as canonical_uuid
 from blocks.contracts.uuids import matching_id
 
@@ -143,6 +144,7 @@ def decode_event(
     if len(body) > MAX_EVENT_BYTES:
         raise Rejected(rejections.TOO_LARGE, f"{len(body):,} bytes; at most {MAX_EVENT_BYTES:,} are accepted")
     envelope = _decode(body, _incoming_decoder)
+    _refuse_repeated(body)
     if not EVENT_TYPE.fullmatch(envelope.type):
         raise Rejected(rejections.SCHEMA_INVALID, f"type {envelope.type[:80]!r} is not two to four lowercase segments")
     data_type = types.get(envelope.type)
@@ -210,6 +212,14 @@ def _decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str
         raise Rejected(rejections.SCHEMA_INVALID, str(error).replace("`$", f"`{at or 'event'}")) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(rejections.MALFORMED_JSON, str(error) or type(error).__name__) from None
+
+
+def _refuse_repeated(body: bytes) -> None:
+    """Before anything in it is relied on, the type included."""
+    try:
+        refuse_repeated_keys(body)
+    except (RepeatedKey, ValueError, RecursionError) as error:
+        raise Rejected(rejections.MALFORMED_JSON, str(error)) from None
 
 
 def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:

@@ -22,6 +22,8 @@ _AFTER = ("new", "to", "newvalue", "after", "current")
 _BEFORE = ("old", "from", "oldvalue", "before", "previous")
 _FIELD_NAMES = ("field", "fieldname", "name", "property")
 _DEPTH_MAX = 5
+_TOO_DEEP = ["nested too deep"]
+"""Stands for what is stated below `_DEPTH_MAX`: neither a number nor an id, so never relied on."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -39,6 +41,8 @@ def amount_of(stated: JsonObject) -> Amount:
     """The deal's amount in the platform's unit, if every place that states one states the same."""
     amounts: list[int | float] = []
     for value in _stated(stated, _AMOUNT):
+        if value == _TOO_DEEP:
+            return Unknown("not certain: the event states it too deep", is_stated=True)
         try:
             amounts.append(read_number(value))
         except Unreadable as unreadable:
@@ -60,6 +64,8 @@ def owner_of(stated: JsonObject) -> Owner:
     owners = list(_stated(stated, _OWNER))
     if not owners:
         return Unknown("unknown: no event states it")
+    if _TOO_DEEP in owners:
+        return Unknown("not certain: the event states it too deep", is_stated=True)
     ids = {str(owner) if type(owner) is int else owner for owner in owners if isinstance(owner, str | int)}
     if len(ids) > 1 or len(ids) != len({shown(owner).strip('"') for owner in owners}):
         return Unknown("not certain: the event states different owners", is_stated=True)
@@ -93,8 +99,12 @@ def merged(older: JsonObject, newer: JsonObject) -> JsonObject:
 
 def _stated(place: Any, names: frozenset[str], depth: int = 0) -> Iterator[Any]:
     """Every value that stands under one of these names; null and empty text state nothing."""
-    if depth > _DEPTH_MAX:
-        return
+    for value, found_at in _found(place, names, depth):
+        yield value if found_at <= _DEPTH_MAX else _TOO_DEEP
+
+
+def _found(place: Any, names: frozenset[str], depth: int) -> Iterator[tuple[Any, int]]:
+    """Each value, and how deep it stands."""
     if isinstance(place, list):
         yield from _listed(place, names, depth)
     if not isinstance(place, dict):
@@ -102,12 +112,12 @@ def _stated(place: Any, names: frozenset[str], depth: int = 0) -> Iterator[Any]:
     for key, value in place.items():
         name = _plain(key)
         if name in names:
-            yield from _after_change(value)
+            yield from ((end, depth) for end in _after_change(value))
         elif name in _CONTAINERS or (depth and name in _AFTER and isinstance(value, dict)):
-            yield from _stated(value, names, depth + 1)
+            yield from _found(value, names, depth + 1)
 
 
-def _listed(changes: list[Any], names: frozenset[str], depth: int) -> Iterator[Any]:
+def _listed(changes: list[Any], names: frozenset[str], depth: int) -> Iterator[tuple[Any, int]]:
     """Of changes as a list: `[{"field": "Amount", "new": 5}]`."""
     for change in changes:
         if not isinstance(change, dict):
@@ -115,10 +125,10 @@ def _listed(changes: list[Any], names: frozenset[str], depth: int) -> Iterator[A
         plain = {_plain(key): value for key, value in change.items()}
         named = next((plain[key] for key in _FIELD_NAMES if isinstance(plain.get(key), str)), None)
         if named is None:
-            yield from _stated(change, names, depth + 1)
+            yield from _found(change, names, depth + 1)
         elif _plain(named) in names:
             ends = [plain[key] for key in (*_AFTER, "value") if key in plain]
-            yield from (end for end in ends if end not in (None, ""))
+            yield from ((end, depth) for end in ends if end not in (None, ""))
 
 
 def _after_change(value: Any) -> Iterator[Any]:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from blocks.approval_events import untold
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
+from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from tests.support.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, an_execution, new_id, now
@@ -258,3 +261,21 @@ async def test_the_list_is_filtered_counted_and_paged(api: Api) -> None:
     assert {"pending": 2, "approved": 1, "rejected": 0, "expired": 0, "cancelled": 0} == first["counts"]
     rest = (await api.get(LIST, limit=2, continuation=first["continuation"])).json()
     assert (["late"], False) == ([one["subject"] for one in rest["approvals"]], "continuation" in rest)
+
+
+@pytest.mark.parametrize("prefix", ["/api/v1", "/api", ""])
+@pytest.mark.parametrize(
+    ("stated", "amount", "known"),
+    [({}, 0, False), ({"amount": None}, 0, False), ({"amount": 0}, 0, True), ({"amount": 7.5}, 7.5, True)],
+)
+async def test_an_amount_that_is_not_stated_is_not_known(
+    api: Api, prefix: str, stated: dict[str, Any], amount: float, known: bool
+) -> None:
+    response = await post(api, f"{prefix}/hitl/approvals", {"subject": "quote-1", **stated})
+
+    assert 201 == response.status_code
+    assert (amount, known) == (response.json()["amount"], response.json().get("amountKnown", True))
+    record = (await api.store.read(A_TENANT, ApprovalRecord, response.json()["id"])).record
+    (said,) = untold(msgspec.structs.replace(record, told=0))
+    assert isinstance(said.data, HitlApprovalRequested)
+    assert (amount, known) == (said.data.amount, said.data.amount_known)

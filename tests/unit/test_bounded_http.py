@@ -98,3 +98,58 @@ async def test_headers_that_are_too_large_are_431(tmp_path: Path) -> None:
         answer = await until_closed(api, b"GET /health HTTP/1.1\r\nX-A: " + b"a" * 70_000)
 
     assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+OPENING = {
+    "Host": "a",
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def opening(path: str, **changed: str) -> bytes:
+    stated = {**OPENING, **{name.replace("_", "-"): value for name, value in changed.items()}}
+    credential = as_user(a_service_token("viewer", "admin"))
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**stated, **credential}.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+async def answer_to(api: ServedApi, sent: bytes) -> tuple[int, bytes]:
+    """The status, and what of the body comes first."""
+    reader, writer = await connect(api)
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(15):
+            head = await reader.readuntil(b"\r\n\r\n")
+            return int(head.split()[1]), b"" if b" 101 " in head else await reader.read(1000)
+    finally:
+        writer.close()
+
+
+async def test_an_opening_at_a_path_without_a_websocket_is_served_as_a_plain_request(tmp_path: Path) -> None:
+    paths = {"/health": 200, "/api/v1/keys": 200, "/api/v1/nothing": 404, "/%ff": 404, "//health": 200}
+    odd = {"Sec_WebSocket_Protocol": ",,"}
+
+    async with served_api(tmp_path) as api:
+        for path, status in paths.items():
+            for changed in ({}, odd, {"Sec_WebSocket_Key": "short"}):
+                answered, body = await answer_to(api, opening(path, **changed))
+                assert (path, status) == (path, answered)
+                assert ("error" in msgspec.json.decode(body)) is (status >= 400)
+
+
+async def test_an_opening_that_the_protocol_behind_refuses_is_answered_with_our_error(tmp_path: Path) -> None:
+    odd = (
+        {"Sec_WebSocket_Protocol": ",,"},
+        {"Connection": "upgrade, ;"},
+        {"X_Long": "x" * 9_000},
+        {f"X_{number}": "a" for number in range(200)},
+    )
+
+    async with served_api(tmp_path) as api:
+        for changed in odd:
+            status, body = await answer_to(api, opening("/api/v1/executions/stream", **changed))
+            assert (400, "VALIDATION_ERROR") == (status, msgspec.json.decode(body)["error"]["code"])
+        assert (101, b"") == await answer_to(api, opening("/api/v1/executions/stream"))

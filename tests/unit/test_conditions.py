@@ -17,7 +17,7 @@ from blocks.contracts.approvals import ApprovalRule, Condition
 from blocks.contracts.envelope import decode_event
 from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.numbers import Unreadable, is_number, read_number
-from blocks.contracts.opportunity_facts import Unknown, amount_of, merged
+from blocks.contracts.opportunity_facts import Unknown, amount_of, merged, owner_of
 from blocks.ports import Stored
 from flows.analysis import Analysis, AnalysisRules
 from flows.approval_gate import _approval_of
@@ -36,6 +36,13 @@ def decoded_input(event_type: str, **data: Any) -> dict[str, Any]:
 def analysis_of(stated: dict[str, Any], rule: ApprovalRule = RULE) -> Analysis:
     rules = AnalysisRules(critical_steps=frozenset(), step_timeout=timedelta(seconds=9), approval=rule)
     return Analysis(Stored(an_execution(input=stated), "etag"), rules)
+
+
+def nested(levels: int, innermost: dict[str, Any]) -> dict[str, Any]:
+    place = innermost
+    for _ in range(levels):
+        place = {"data": place}
+    return place
 
 
 @pytest.mark.parametrize("event_type", ["integration.opportunity.updated", "shard.updated"])
@@ -64,6 +71,9 @@ def analysis_of(stated: dict[str, Any], rule: ApprovalRule = RULE) -> Analysis:
         {"amount": "0,500,000"},
         {"amount": 5, "Amount ": 2_000_000},
         {"amount": 5, "ＡＭＯＵＮＴ": 2_000_000},
+        {"amount": 5, "metadata": nested(6, {"amount": 2_000_000})},
+        {"amount": 5, "metadata": nested(40, {"changes": [{"field": "Amount", "new": 2_000_000}]})},
+        {"amount": 5, "metadata": nested(90, {"amount": 2_000_000})},
         {"amount": None},
         {},
     ],
@@ -77,7 +87,16 @@ def test_an_amount_that_is_large_or_not_certain_asks(event_type: str, carried: d
     assert analysis_of(stated, skips).needs_approval is not isinstance(amount_of(stated), Unknown)
 
 
-@pytest.mark.parametrize("carried", [{"amount": 5}, {"Amount": "999,999.99"}, {"changes": {"Amount": {"new": 0}}}])
+@pytest.mark.parametrize(
+    "carried",
+    [
+        {"amount": 5},
+        {"Amount": "999,999.99"},
+        {"changes": {"Amount": {"new": 0}}},
+        {"amount": 5, "metadata": nested(40, {"stage": "won", "Amount__c": 2_000_000})},
+        {"amount": 5, "Amount__c": 2_000_000, "dealAmount": 2_000_000},
+    ],
+)
 def test_a_small_amount_asks_nobody(carried: dict[str, Any]) -> None:
     assert not analysis_of(
         decoded_input("integration.opportunity.updated", opportunityId="o", **carried)
@@ -90,6 +109,16 @@ def test_the_newest_known_amount_counts_and_silence_erases_none() -> None:
     assert 7 == amount_of(merged(first, {"changes": {"Amount": 7}}))
     assert 5 == amount_of(merged(first, {"changes": {"stage": "y"}, "metadata": None}))
     assert 5 == amount_of(merged(first, {"note": "n" * 300_000}))
+
+
+def test_what_stands_too_deep_is_not_certain_also_beside_what_an_absorbed_event_brings() -> None:
+    deep = {"metadata": nested(6, {"amount": 2_000_000, "ownerId": "u-2"})}
+    both = merged({"amount": 5, "ownerId": "u-1"}, deep)
+
+    assert isinstance(amount_of(both), Unknown)
+    assert isinstance(owner_of(both), Unknown)
+    assert isinstance(amount_of(merged(deep, {"note": "n" * 300_000})), Unknown)
+    assert isinstance(owner_of(merged(deep, {"note": "n" * 300_000})), Unknown)
 
 
 @pytest.mark.parametrize("op", ["eq", "ne", "lt", "lte", "gt", "gte", "in"])

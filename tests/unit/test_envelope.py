@@ -97,6 +97,8 @@ def test_fields_nobody_knows_are_ignored() -> None:
         (b"[]", "schema-invalid"),
         (b"null", "schema-invalid"),
         (b"{}", "schema-invalid"),
+        (b'{"id":"1","id":"2","type":"foreign.thing","data":{}}', "malformed-json"),
+        (b'{"id":"1","type":"foreign.thing","data":{"a":1,"a":1}}', "malformed-json"),
         (b" " * (MAX_EVENT_BYTES + 1), "too-large"),
     ],
 )

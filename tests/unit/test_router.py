@@ -9,7 +9,7 @@ import pytest
 
 from blocks.contracts import ids
 from blocks.contracts.events import CONSUMED
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Accept, Delivery, Message, RecordStore, Reject, Retry, Verdict
 from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
@@ -84,3 +84,25 @@ async def test_an_answer_for_another_tenants_execution_changes_nothing(router: R
     )
     assert before == await store.read(A_TENANT, ExecutionRecord, execution_id)
     assert [] == (await store.query(ANOTHER_TENANT, ExecutionRecord)).items
+
+
+@pytest.mark.parametrize(
+    ("stated", "amount", "known"),
+    [
+        ({"amount": 0, "amountKnown": False}, 0, False),
+        ({"amount": 5, "amountKnown": False}, 0, False),
+        ({"amount": 5, "amountKnown": True}, 5, True),
+        ({"amount": 5}, 5, True),
+    ],
+)
+async def test_a_request_for_approval_keeps_whether_its_amount_is_known(
+    router: Router, store: RecordStore, stated: dict[str, Any], amount: float, known: bool
+) -> None:
+    data = {"opportunityId": "o-1", "riskScore": 0.9, **stated}
+    event = {"id": "e-1", "type": "hitl.approval.requested", "tenantId": A_TENANT, "data": data}
+
+    assert isinstance(await judged(router, event), Accept)
+
+    (found,) = (await store.query(A_TENANT, ApprovalRecord, {})).items
+    assert (amount, known) == (found.record.amount, found.record.amount_known)
+    assert f"its amount {5 if known else 'unknown'}." in found.record.summary
