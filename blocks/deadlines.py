@@ -24,12 +24,12 @@ class Overdue(msgspec.Struct, frozen=True):
 def deadline_of(execution: ExecutionRecord, definition: WorkflowDefinition) -> datetime:
     """When its slowest step is out of time. Who takes it up later is given the margin from then on.
 
-    A worker that takes an execution over, a retry and a decision each write the record: `updated_at` is the chance that
-    whoever holds it now has had.
+    `held_since` is the chance that the run which holds it now has had. Writes that only note something on the record
+    do not postpone the deadline.
     """
     of_steps = [definition.step_timeouts.get(step.name, definition.step_timeout_seconds) for step in ANALYSIS_STEPS]
     started = execution.started_at or execution.updated_at
-    return max(started + timedelta(seconds=max(of_steps)), execution.updated_at)
+    return max(started + timedelta(seconds=max(of_steps)), execution.held_since or started)
 
 
 async def overdue(store: RecordStore, settings: Settings, tenant_ids: Sequence[str]) -> list[Overdue]:

@@ -105,6 +105,7 @@ async def reopen(
         status="pending",
         earlier_ends=[*ended.earlier_ends, end],
         started_at=None,
+        held_since=None,
         completed_at=None,
         announced_at=None,
         flow_run_id=None,

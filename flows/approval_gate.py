@@ -274,7 +274,9 @@ async def _end(world: Runtime, analysis: Analysis, approval: ApprovalRecord) -> 
     reason = _reason_to_fail(approval)
     if reason is None:
         if analysis.stored.record.status == "awaiting_approval":
-            analysis.stored = await executions.move(world.store, analysis.stored, "running", results=results)
+            analysis.stored = await executions.move(
+                world.store, analysis.stored, "running", results=results, held_since=utc_now()
+            )
         ended = await executions.complete(world.store, analysis.stored)
     else:
         code, error = reason

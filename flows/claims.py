@@ -29,11 +29,16 @@ async def claim(
             if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
                 log.info("execution %s is %s in flow run %s: not ours", record.id, record.status, record.flow_run_id)
                 return None
-            ours: dict[str, Any] = {"flow_run_id": flow_run_id, "attempt": record.attempt + 1}
+            taken_at = utc_now()
+            ours: dict[str, Any] = {
+                "flow_run_id": flow_run_id,
+                "attempt": record.attempt + 1,
+                "held_since": taken_at,
+            }
             if record.definition_version is None:
                 ours["definition_version"] = definition_version
             if record.status == "pending":
-                return await executions.move(store, stored, "running", started_at=utc_now(), **ours)
+                return await executions.move(store, stored, "running", started_at=taken_at, **ours)
             return await executions.change(store, stored, **ours)
         except Stale:
             continue  # an event was absorbed, or another run was faster: look again

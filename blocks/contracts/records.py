@@ -102,6 +102,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     input: JsonObject
     updated_at: datetime
     started_at: datetime | None = None
+    held_since: datetime | None = None
+    """When a run last took it up; unlike `updated_at`, nothing that is only noted on it moves this."""
     completed_at: datetime | None = None
     announced_at: datetime | None = None
     """When the broker confirmed the terminal event; None on a terminal record means it is still owed."""

@@ -16,7 +16,7 @@ from blocks.contracts.roles import ROLES
 from tests.support.credentials import a_service_token
 from tests.support.documented import Command, curl_commands
 from tests.support.every_route import a_record
-from tests.support.factories import an_approval, an_execution, new_id, now
+from tests.support.factories import a_webhook, an_approval, an_execution, new_id, now
 from tests.support.served_api import ServedApi, served_api
 
 TENANT = "7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10"
@@ -29,6 +29,7 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
     r"/executions/\S+/cancel": lambda: an_execution(tenant_id=TENANT),
     r"/(executions|workflows)/\S+/retry": lambda: an_execution(tenant_id=TENANT, status="failed", completed_at=now()),
     r"/executions": lambda: an_execution(tenant_id=TENANT, status="completed"),
+    r"/webhooks/\S+": lambda: a_webhook(tenant_id=TENANT),
     r"/approvals/\S+": lambda: an_approval(tenant_id=TENANT, execution_id=None),
 }
 """What a path is about, by the first pattern that fits."""
@@ -37,7 +38,7 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
 PRELUDE = """
 set -euo pipefail
 API=$URL TENANT="X-Tenant-ID: $TENANT_ID" AUTH="Authorization: Bearer $TOKEN" KEY=$SYSTEM_TOKEN
-SYSTEM="X-Tenant-ID: $SYSTEM_ID" ID=$RECORD APPROVAL=$RECORD
+SYSTEM="X-Tenant-ID: $SYSTEM_ID" ID=$RECORD APPROVAL=$RECORD WEBHOOK=$RECORD
 curl() { command curl -sS -w '%{stderr}status %{http_code}\\n' "$@"; }
 """
 
@@ -80,7 +81,9 @@ async def keep(api: ServedApi, record: Record) -> str:
 def filled_in(text: str, record: str, api: ServedApi) -> str:
     """The command with what a page leaves to the reader."""
     event = msgspec.json.encode({**AN_EVENT, "tenantId": TENANT}).decode()
-    text = text.replace('{"event": {…}}', f'{{"event": {event}}}').replace("http://127.0.0.1:3051", api.url)
+    text = text.replace('{"event": {…}}', f'{{"event": {event}}}')
+    # The metrics have a port of their own, which the tests' API leaves out.
+    text = text.replace("http://127.0.0.1:3051", api.url).replace("http://127.0.0.1:3080", api.url)
     return re.sub(r"(/executions/)[0-9a-f-]{36}", rf"\g<1>{record}", text)
 
 

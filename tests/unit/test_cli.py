@@ -2,10 +2,10 @@
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_executi
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import Answer, a_receiver
 
-HELP_LIMIT_SECONDS = 0.4
+HELP_LIMIT_SECONDS = 0.5
 SLOW_LIBRARIES = ("prefect", "litestar", "azure", "aio_pika", "httpx", "rich", "msgspec")
 
 
@@ -83,14 +83,15 @@ def refusal(run: subprocess.CompletedProcess[str]) -> str:
 # --- help ------------------------------------------------------------------------------------------------------------
 
 
-def test_help_comes_in_under_four_tenths_of_a_second(orchestrator: Cli) -> None:
-    def timed() -> float:
-        began = time.monotonic()
+def test_help_takes_less_than_half_a_second_of_processor_time(orchestrator: Cli) -> None:
+    def spent() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert orchestrator.run("--help").returncode == 0
-        return time.monotonic() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # The best of three: a busy machine is not what this is about.
-    assert min(timed() for _ in range(3)) < HELP_LIMIT_SECONDS
+    # Processor time: how busy the machine is, is not what this is about. Importing Prefect takes 1.5 s.
+    assert min(spent() for _ in range(3)) < HELP_LIMIT_SECONDS
 
 
 def test_help_imports_no_slow_library(orchestrator: Cli) -> None:

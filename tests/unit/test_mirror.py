@@ -22,7 +22,7 @@ from api.mirror.workers import Workers
 from blocks import executions, signals
 from blocks.contracts import ids
 from blocks.contracts.definitions import WantedDefinition, WantedStep
-from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, TenantShare
+from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, RefusedAnswer, TenantShare
 from blocks.definitions import set_definition
 from blocks.dispatch_policy import change_policy, with_share
 from blocks.metrics import work
@@ -374,6 +374,19 @@ async def test_one_that_is_overdue_shows_before_it_is_ended(scene: Scene) -> Non
     assert "running" == (await scene.now(late)).status
 
 
+async def test_what_is_only_noted_on_an_execution_does_not_postpone_its_deadline(scene: Scene) -> None:
+    late = await scene.given(**overdue_since(310))
+    stored = await scene.parts.store.read(A_TENANT, ExecutionRecord, late.id)
+    refused = RefusedAnswer(
+        step="forecast", code="schema-invalid", reason="no", event_id="e", dead_letter_id="d", at=now()
+    )
+    noted = await executions.change(scene.parts.store, stored, refused_answers=[refused])
+    attached = await executions.change(scene.parts.store, noted, approval_ids=["an-approval"])
+    assert attached.record.updated_at > late.updated_at
+
+    assert 1 == await OverdueExecutions(scene.parts).look()
+
+
 LONG_OVERDUE = overdue_since(7200)
 
 
@@ -383,8 +396,9 @@ LONG_OVERDUE = overdue_since(7200)
         {"status": "pending", "started_at": None},
         {"status": "awaiting_approval"},
         {"status": "awaiting_approval", "flow_run_id": None},
-        {"updated_at": now()},  # another worker has just taken it up
-        {"started_at": now(), "updated_at": now()},  # it was retried
+        # Tests may run long after they were collected: these moments lie ahead.
+        {"held_since": now() + timedelta(hours=1)},  # another worker has just claimed it
+        {"started_at": now() + timedelta(hours=1)},  # it was retried
         {"workflow": "batch-job"},
         {"status": "completed", "completed_at": LONG_AGO},
     ],
