@@ -29,6 +29,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         "ANALYSIS_OVERDUE_AFTER_SECONDS": "2",
         "ANALYSIS_END_OVERDUE_AFTER_SECONDS": "30",
         "WORKER_METRICS_PORT": str(free_port()),
+        "API_METRICS_PORT": str(free_port()),
     }
     async with orchestra(tmp_path, prefect_server, **quick) as parts:
         parts.listener.start()
@@ -97,7 +98,7 @@ async def doctor_finds(parts: Orchestra, text: str) -> bool:
 
 
 async def metric_of_the_api(parts: Orchestra, line: str) -> bool:
-    url = f"http://127.0.0.1:{parts.settings.server.port}/metrics"
+    url = f"http://127.0.0.1:{parts.settings.metrics.api_port}/metrics"
     token = {"Authorization": f"Bearer {parts.settings.metrics.bearer_token}"}
     try:
         async with httpx.AsyncClient(timeout=5) as client:
