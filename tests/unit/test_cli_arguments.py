@@ -118,10 +118,10 @@ def test_what_the_api_would_refuse_is_refused_in_one_line(
 
 
 def test_a_backfill_to_the_last_day_there_is_ends_there(orchestrator: Cli) -> None:
-    days = ("--from", "9999-12-01", "--to", "9999-12-31", "--chunk", "99999d")
+    days = ("--from", "2199-12-01", "--to", "2199-12-31", "--chunk", "99999d")
     run = orchestrator.run("jobs", "backfill", "risk-snapshot-backfill", *days, "--dry-run")
     assert (run.returncode, run.stderr) == (0, "")
-    assert "1 trigger of risk-snapshot-backfill, 9999-12-01 to 9999-12-31" in run.stdout
+    assert "1 trigger of risk-snapshot-backfill, 2199-12-01 to 2199-12-31" in run.stdout
 
 
 # --- what cannot be reached, read or shown ---------------------------------------------------------------------------
