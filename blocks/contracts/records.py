@@ -350,7 +350,7 @@ class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
     """By kind of drift."""
 
 
-class EarlierSecret(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class EarlierSecret(Normalised, frozen=True, kw_only=True, rename="camel"):
     """A secret that was replaced; deliveries are signed with it, too, until its time is over."""
 
     secret: str
@@ -376,7 +376,7 @@ class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
         return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Place(Normalised, frozen=True, kw_only=True, rename="camel"):
     """One place on a roster, and since when it is taken."""
 
     group: str

@@ -133,11 +133,12 @@ async def test_what_it_guesses_from_then_on_is_not_even_looked_up(
             looked_up.append(id)
             return await read(tenant_id, kind, id)
 
+        key = await a_key(api)
         monkeypatch.setattr(api.store, "read", noted)
         await shows(api, A_GUESS)
         looked_up.clear()
 
-        assert 429 == (await shows(api, await a_key(api))).status_code
+        assert 429 == (await shows(api, key)).status_code
     assert [] == looked_up
 
 
