@@ -84,6 +84,13 @@ def openapi_config(module: Module) -> OpenAPIConfig:
 _BEARER = SecurityScheme(type="http", scheme="bearer", description="A token of the platform (JWT), or an API key")
 
 
+class SharedResponse(ResponseSpec):
+    """Never changed, so never copied: Litestar copies deeply what belongs to a handler, for each router it is put in."""
+
+    def __deepcopy__(self, memo: object) -> "SharedResponse":
+        return self
+
+
 def documented(example: Document, *errors: type[Exception], status: int = 200) -> dict[int, ResponseSpec]:
     """The responses of a tenant route: the success, these errors, and those that every tenant route can give."""
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
@@ -101,14 +108,14 @@ def success(example: Document, description: str | None = None) -> ResponseSpec:
     """A response of the example's type; described, unless told otherwise, by the first line of the type's docstring."""
     document = type(example)
     first_line = (document.__doc__ or "").partition("\n")[0]
-    return ResponseSpec(
+    return SharedResponse(
         document, generate_examples=False, description=description or first_line, examples=[_shown("Example", example)]
     )
 
 
 def _failure(kinds: Iterable[type[Exception]]) -> ResponseSpec:
     answers = [ANSWERS[kind] for kind in kinds]
-    return ResponseSpec(
+    return SharedResponse(
         ErrorEnvelope,
         generate_examples=False,
         description="; ".join(answer.message for answer in answers),

@@ -1,5 +1,7 @@
 """One RabbitMQ node, one Cosmos DB emulator and one Prefect server serve the whole test session, if a test asks."""
 
+import gc
+
 import pytest
 
 from blocks import audit_room
@@ -11,3 +13,10 @@ pytest_plugins = ("tests.support.rabbitmq", "tests.support.cosmos", "tests.suppo
 def _audit_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """No refusal of another test is counted against this one: the count is the process's."""
     monkeypatch.setattr(audit_room, "_ROOM", audit_room.Room())
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: the collector need not walk it again and again while tests build applications."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

@@ -14,6 +14,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from deployments.provision import provision
 from tests.support import credentials
+from tests.support.forking import Forked, can_be_forked, fork
 from tests.support.ports import free_port
 from tests.support.prefect_server import PrefectServer
 from tests.support.rabbitmq import RabbitMQNode
@@ -27,15 +28,19 @@ class Process:
         self.name = name
         self.environment = environment
         self._log_file = log_file
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self.source: Path | None = None
         """Where its code lies; None: this checkout."""
 
     def start(self, **extra_environment: str) -> None:
+        environment = {**self.environment, **extra_environment}
+        if self.source is None and can_be_forked(environment):
+            self._process = fork([self.name], environment, self._log_file)
+            return
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "deployments.cli", self.name],
-                env={**self.environment, **extra_environment},
+                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.source,
@@ -158,5 +163,6 @@ def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
 
 async def bootstrap(parts: Orchestra) -> None:
     """Prefect has what the system needs of it."""
-    command = [sys.executable, "-m", "deployments.cli", "bootstrap"]
-    await asyncio.to_thread(subprocess.run, command, env=dict(parts.environment), check=True, stdout=subprocess.DEVNULL)
+    log = Path(parts.environment["ORCHESTRATOR_DATA_DIR"]) / "bootstrap.log"
+    code = await asyncio.to_thread(lambda: fork(["bootstrap"], parts.environment, log).wait())
+    assert code == 0, log.read_text()
