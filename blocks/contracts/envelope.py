@@ -108,6 +108,7 @@ class _GlancedData(msgspec.Struct, frozen=True, rename="camel"):
     tenant_id: Any = None
     workflow_id: Any = None
     opportunity_id: Any = None
+    job: Any = None
 
 
 class UnknownEventType(Exception):
@@ -171,6 +172,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     workflow_id: str | None = None
     opportunity_id: str | None = None
+    job: str | None = None
 
 
 def glance(body: bytes) -> Glance:
@@ -190,6 +192,7 @@ def glance(body: bytes) -> Glance:
         event_id=_seen_id(seen.id),
         workflow_id=_seen_uuid(data.workflow_id),
         opportunity_id=_seen_id(data.opportunity_id),
+        job=_seen_id(data.job),
     )
 
 
