@@ -10,6 +10,7 @@ from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.envelope import Glance, glance
 from blocks.contracts.events import JobCompleted, JobFailed
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer
+from blocks.contracts.uuids import spellings
 from blocks.ports import Message, NotFound, RecordStore, Stale, Stored
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ async def _meant(store: RecordStore, tenant_id: str, seen: Glance) -> Stored[Exe
 async def _of_subject(
     store: RecordStore, tenant_id: str, workflow: str, subject: str
 ) -> Stored[ExecutionRecord] | None:
-    where = {"workflow": workflow, "subject": subject}
+    where = {"workflow": workflow, "subject": spellings(subject)}
     running = {**where, "status": "running"}
     found = await store.query(tenant_id, ExecutionRecord, running, newest_first=False, limit=1)
     if not found.items:
