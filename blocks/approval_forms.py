@@ -69,7 +69,8 @@ async def off_loop(check: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
     """What the check returns or raises; other tasks go on meanwhile. Raises `Unavailable` if its turn never comes."""
     work = asyncio.get_running_loop().run_in_executor(_CHECKS, partial(check, *args, **kwargs))
     try:
-        return await asyncio.wait_for(work, WAIT_SECONDS)
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await work
     except TimeoutError:
         raise Unavailable("too many forms are being checked") from None
 

@@ -81,11 +81,6 @@ async def keep(store: RecordStore, queue: str, message: Message) -> Letter:
         return await _refused_again(store, await read(store, letter.tenant_id, letter.id), letter)
 
 
-def letter_id(queue: str, message: Message) -> str:
-    """Under which the message is kept once it is refused; one that came back from a replay keeps its letter."""
-    return message.headers.get(LETTER_ID) or ids.dead_letter_id(queue, message.id, _digest(message.body, None))
-
-
 def letter_of(queue: str, message: Message) -> DeadLetterRecord:
     """The letter as it is first kept; whose it is, its body says."""
     # What follows the beginning of a large body could say something else.

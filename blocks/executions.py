@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -25,6 +24,8 @@ TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event, jobs.WORKFLOW: jo
 
 _ERROR_KEPT = 500
 """Characters of an earlier end's error that the record keeps; the failed step's own record has it whole."""
+
+_TRIES = 10
 
 
 def new_execution(
@@ -81,6 +82,15 @@ async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: st
     return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
 
 
+def refusals(execution: ExecutionRecord, step: str | None = None) -> str:
+    """For the end of an error: which answers (to this step) came and were refused; empty if none did."""
+    refused = [answer for answer in execution.refused_answers if step in (None, answer.step)]
+    if not refused:
+        return ""
+    answers = "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
+    return f"; {answers}: {refused[-1].code}: {refused[-1].reason}"
+
+
 async def reopen(
     store: RecordStore, stored: Stored[ExecutionRecord], actor: str | None = None
 ) -> Stored[ExecutionRecord]:
@@ -135,8 +145,16 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
 
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
-    with suppress(Stale):  # somebody else announced the same event, under the same id
-        await change(store, stored, announced_at=utc_now())
+    """Whatever is noted on the record meanwhile, so that the event does not go out a second time."""
+    for _ in range(_TRIES):
+        try:
+            await change(store, stored, announced_at=utc_now())
+            return
+        except Stale:
+            now = await store.read(stored.record.tenant_id, ExecutionRecord, stored.record.id)
+        if now.record.announced_at is not None or now.record.retries != stored.record.retries:
+            return  # another process announced the same event, under the same id
+        stored = now
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:

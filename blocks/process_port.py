@@ -31,6 +31,8 @@ PORTS_TRIED = 10
 LIMITS = Limits(connections_max=40, connections_per_address=20, head_seconds=5, body_seconds=5)
 """Monitoring asks with a few connections; nothing else should."""
 
+Role = Literal["api", "listener", "worker"]
+
 _JSON = "application/json"
 
 
@@ -94,16 +96,14 @@ class ProcessPort:
 
 
 @asynccontextmanager
-async def process_port(settings: Settings, role: Literal["api", "listener", "worker"]) -> AsyncIterator[ProcessPort]:
+async def process_port(settings: Settings, role: Role) -> AsyncIterator[ProcessPort]:
     """While this lasts, the process answers at the port of its role, or the next free one, and its log says which.
 
     It answers on the process's own event loop: one that stands still is not healthy. No free port is a warning, not a
     reason to do no work. Raises `BadSetting` for an address that is not ours.
     """
     port = ProcessPort(settings.module.name, role, settings.metrics.bearer_token)
-    metrics = settings.metrics
-    first = {"api": metrics.api_port, "listener": metrics.listener_port, "worker": metrics.worker_port}[role]
-    listening = _listening_socket(settings.metrics.host, first) if first else None
+    listening = _listening_socket(settings, role)
     async with observed_process(role, settings.module.version):
         if listening is None:
             yield port
@@ -114,7 +114,22 @@ async def process_port(settings: Settings, role: Literal["api", "listener", "wor
                 yield port
 
 
-def _listening_socket(host: str, first: int) -> socket.socket | None:
+def free_port(settings: Settings, role: Role) -> int | None:
+    """The port that a process of this role would now take; None if it would have none. Raises `BadSetting`."""
+    listening = _listening_socket(settings, role)
+    if listening is None:
+        return None
+    with listening:
+        return int(listening.getsockname()[1])
+
+
+def _listening_socket(settings: Settings, role: Role) -> socket.socket | None:
+    metrics = settings.metrics
+    first = {"api": metrics.api_port, "listener": metrics.listener_port, "worker": metrics.worker_port}[role]
+    return _first_free(metrics.host, first) if first else None
+
+
+def _first_free(host: str, first: int) -> socket.socket | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(first + PORTS_TRIED - 1, 65535)
     for port in range(first, last + 1):

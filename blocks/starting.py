@@ -13,7 +13,7 @@ from blocks.clock import utc_now
 from blocks.contracts import analysis, ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, Trigger
-from blocks.contracts.uuids import matching_id
+from blocks.contracts.uuids import matching_id, spellings
 from blocks.ports import AlreadyExists, EventBus, RecordStore
 from blocks.retrying import tell_dispatchers
 from blocks.tenant_directory import enter_in_directory
@@ -80,7 +80,9 @@ async def rerun_execution(
     """
     ended = (await store.read(tenant_id, ExecutionRecord, execution_id)).record
     _check(ended)
-    reruns = await store.query(tenant_id, ExecutionRecord, {"rerun_of": ended.id, "subject": ended.subject})
+    reruns = await store.query(
+        tenant_id, ExecutionRecord, {"rerun_of": ended.id, "subject": spellings(ended.subject_on_wire)}
+    )
     newest = reruns.items[0].record if reruns.items else None
     if newest and not newest.is_terminal:
         return newest

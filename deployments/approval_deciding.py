@@ -10,6 +10,7 @@ from blocks.approval_decisions import Vote
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.identities import NoIdentity, user_id
 from blocks.contracts.records import ApprovalRecord
+from blocks.json_text import read_json_object
 from blocks.ports import NotFound
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
@@ -63,6 +64,6 @@ def _user(stated: str) -> str:
 
 def _form(text: str | None) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(text, type=dict[str, Any]) if text else None
-    except msgspec.MsgspecError as error:
+        return read_json_object(text) if text else None
+    except ValueError as error:
         raise click.BadParameter(f"is not a JSON object: {error}", param_hint="--form") from None

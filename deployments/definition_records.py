@@ -1,5 +1,7 @@
 """Workflow definitions for a person at a terminal: read from files, shown as what holds."""
 
+from typing import Any
+
 import click
 import msgspec
 import yaml
@@ -8,7 +10,9 @@ from blocks import definitions
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition
+from blocks.contracts.numbers import shown
 from blocks.contracts.records import WorkflowDefinition
+from blocks.contracts.repeated_keys import RepeatedKey
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
@@ -71,9 +75,27 @@ def _rule(rule: ApprovalRule) -> str:
     return f"if {conditions}: {rule.policy.quorum} of {who}"
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+class _OnceKeyed(yaml.SafeLoader):
+    """Refuses what the API refuses in JSON: a key that stands twice in one mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != _MERGE]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                raise RepeatedKey(f"the key {shown(key)} stands twice in one object")
+        return super().construct_mapping(node, deep)
+
+
 def _wanted(text: bytes) -> WantedDefinition:
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, _OnceKeyed)
+    except RepeatedKey as repeated:
+        raise click.BadParameter(f"must hold each key once: {repeated}", param_hint="FILE") from None
+    except RecursionError:
+        raise click.BadParameter("is nested too deep", param_hint="FILE") from None
     except yaml.YAMLError as error:
         raise click.BadParameter(
             f"is neither YAML nor JSON: {' '.join(str(error).split())}", param_hint="FILE"

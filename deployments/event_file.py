@@ -9,6 +9,7 @@ from blocks.clock import utc_now
 from blocks.contracts.envelope import PUBLISHED_VERSION, Event, UnknownEventType, decode_event
 from blocks.contracts.events import CONSUMED, PUBLISHED, EventData
 from blocks.contracts.rejections import MALFORMED_JSON, SCHEMA_INVALID, Rejected
+from blocks.json_text import read_json
 from blocks.ports import Message
 
 KNOWN = {**PUBLISHED, **CONSUMED}
@@ -35,8 +36,8 @@ def read_event(body: bytes, *, name: str) -> Message:
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        value = read_json(body)
+    except ValueError as error:
         raise Rejected(MALFORMED_JSON, str(error)) from None
     if not isinstance(value, dict):
         raise Rejected(SCHEMA_INVALID, f"an event is a JSON object, this is {_json_name(value)}")

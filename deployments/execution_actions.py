@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
 from msgspec.structs import replace
 
 from blocks import retrying, starting
 from blocks.cancelling import cancel_execution
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord
+from blocks.json_text import read_json_object
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
@@ -70,9 +70,9 @@ def _startable(workflow: str) -> str:
 
 def _json_object(text: str) -> JsonObject:
     try:
-        return msgspec.json.decode(text, type=JsonObject)
-    except msgspec.MsgspecError:
-        raise BadStart(f"the input {text[:80]!r} is no JSON object") from None
+        return read_json_object(text)
+    except ValueError as error:
+        raise BadStart(f"the input {text[:80]!r} is no JSON object: {error}") from None
 
 
 @asynccontextmanager

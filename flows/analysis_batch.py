@@ -187,11 +187,12 @@ class AnalysisBatch:
             self.forget(analysis.id)
             return None
         seconds = analysis.rules.timeout_of(step.name).total_seconds()
+        refusals = executions.refusals(analysis.stored.record, step.name)
         return await record_step(
             self._runtime.store,
             analysis.stored.record,
             step.name,
-            error=f"{step.name} was not answered within {seconds:g} s{_refused(step, analysis.stored.record)}",
+            error=f"{step.name} was not answered within {seconds:g} s{refusals}",
             error_code=rejections.STEP_TIMEOUT,
         )
 
@@ -278,15 +279,6 @@ class AnalysisBatch:
 
     async def _publish(self, events: Iterable[Event[EventData]]) -> None:
         await self._runtime.bus.publish(*(to_message(event) for event in events))
-
-
-def _refused(step: AnalysisStep, execution: ExecutionRecord) -> str:
-    """What is known of answers that came and did not count."""
-    refused = [answer for answer in execution.refused_answers if answer.step == step.name]
-    if not refused:
-        return ""
-    answers = "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
-    return f"; {answers}: {refused[-1].code}: {refused[-1].reason}"
 
 
 def _started(execution: ExecutionRecord) -> Event[EventData]:

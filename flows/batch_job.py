@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 import prefect.runtime.flow_run
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
@@ -26,6 +25,7 @@ from blocks.contracts.jobs import (
     stale_reason,
 )
 from blocks.contracts.records import ExecutionRecord
+from blocks.json_text import read_json_object
 from blocks.ports import RecordStore, Stored
 from blocks.ticks import over_at
 from flows import runtime
@@ -153,6 +153,6 @@ async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) ->
 
 def _json_object(text: str) -> dict[str, object]:
     try:
-        return msgspec.json.decode(text, type=dict[str, object])
-    except msgspec.MsgspecError:
-        raise InvalidTrigger("metadata", f"is {text[:80]!r}", "a JSON object") from None
+        return read_json_object(text)
+    except ValueError as error:
+        raise InvalidTrigger("metadata", f"is {text[:80]!r} ({error})", "a JSON object") from None

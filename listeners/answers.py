@@ -8,7 +8,7 @@ from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE, WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, StepFailure
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.contracts.uuids import matching_id
+from blocks.contracts.uuids import spellings
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.steps import record_step
 
@@ -46,7 +46,7 @@ async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventDat
 
 
 async def _is_known(store: RecordStore, execution: ExecutionRecord, event: Event[EventData]) -> bool:
-    brought = {"execution_id": execution.id, "event_id": event.id}
+    brought = {"execution_id": execution.id, "event_id": spellings(event.id)}
     return await store.count(execution.tenant_id, StepRecord, brought) > 0
 
 
@@ -67,7 +67,7 @@ async def _execution_of(store: RecordStore, event: Event[EventData]) -> Executio
     running = await store.query(
         event.tenant_id,
         ExecutionRecord,
-        {"workflow": WORKFLOW, "subject": matching_id(opportunity_id), "status": "running"},
+        {"workflow": WORKFLOW, "subject": spellings(opportunity_id), "status": "running"},
         newest_first=False,
         limit=1,
     )

@@ -35,7 +35,7 @@ async def record_approval_request(store: RecordStore, event: Event[HitlApprovalR
 
 async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
     """The oldest of the opportunity's analyses that has not ended, those that are under way first."""
-    of_subject = {"workflow": WORKFLOW, "subject": matching_id(event.data.opportunity_id), "status": OPEN}
+    of_subject = {"workflow": WORKFLOW, "subject": spellings(event.data.opportunity_id), "status": OPEN}
     found = await store.query(event.tenant_id, ExecutionRecord, of_subject, newest_first=False)
     return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
 

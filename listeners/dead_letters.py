@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
 from blocks import dead_letters, fault_points
-from blocks.ports import Consumer, EventBus, Message, Queue, RecordStore
+from blocks.ports import Consumer, EventBus, Message, Queue, RecordStore, Unavailable
+from listeners.refused_answers import note_refusal
 
 log = logging.getLogger(__name__)
 
@@ -14,16 +15,25 @@ def collectors(
     store: RecordStore, bus: EventBus, queues: Iterable[Queue]
 ) -> list[AbstractAsyncContextManager[Consumer]]:
     """One per queue: while it is entered, the queue's dead letters are collected; a store that is away loses none."""
-    return [bus.collect(queue, _Keeper(store, queue).keep) for queue in queues]
+    return [bus.collect(queue, Keeper(store, queue).keep) for queue in queues]
 
 
-class _Keeper:
+class Keeper:
+    """Whatever refused a message, and for whatever reason, its dead letter passes here."""
+
     def __init__(self, store: RecordStore, queue: Queue) -> None:
         self._store = store
         self._queue = queue
 
     async def keep(self, message: Message) -> None:
+        """The dead letter is a record, and an answer is noted on its execution. Raises `Unavailable`."""
         stored = await dead_letters.keep(self._store, self._queue.name, message)
         letter = stored.record
         fault_points.reached("after-dead-letter")
         log.info("message %s (%s) is dead letter %s: %s", message.id, message.routing_key, letter.id, letter.code)
+        try:
+            await note_refusal(self._store, letter, message)
+        except Unavailable:
+            raise
+        except Exception:  # an execution that cannot be read must not hold up the dead letters behind it
+            log.exception("dead letter %s could not be noted on its execution", letter.id)

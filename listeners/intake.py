@@ -26,6 +26,7 @@ from blocks.contracts.events import (
 from blocks.contracts.opportunity_facts import merged
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.contracts.rejections import Rejected
+from blocks.contracts.uuids import spellings
 from blocks.definitions import EnabledTenants
 from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
 from blocks.tenant_directory import enter_in_directory
@@ -115,7 +116,7 @@ class Intake:
 
     async def _executions_of_subject(self, execution: ExecutionRecord) -> list[Stored[ExecutionRecord]]:
         """The newest executions of the subject, and with them any older one that lists this trigger."""
-        of_subject = {"workflow": execution.workflow, "subject": execution.subject}
+        of_subject = {"workflow": execution.workflow, "subject": spellings(execution.subject_on_wire)}
         newest = await self._store.query(execution.tenant_id, ExecutionRecord, of_subject, limit=_RECENT)
         if newest.continuation is None:
             return newest.items

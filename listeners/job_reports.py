@@ -15,6 +15,7 @@ from blocks.contracts.events import JobCompleted, JobFailed
 from blocks.contracts.jobs import JOB_BY_ID, REPORT_STEP, WORKFLOW
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import InvalidTransition
+from blocks.contracts.uuids import spellings
 from blocks.ports import RecordStore, Stale, Stored
 from blocks.queries import every
 from blocks.steps import record_step
@@ -51,7 +52,7 @@ async def record_job_report(store: RecordStore, report: Report) -> str:
 
 async def _reported_before(store: RecordStore, report: Report) -> Stored[ExecutionRecord] | None:
     """The execution that this very report was recorded on, perhaps by a process that died before it ended it."""
-    where = {"event_id": report.id, "step": REPORT_STEP}
+    where = {"event_id": spellings(report.id), "step": REPORT_STEP}
     page = await store.query(ids.SYSTEM_TENANT, StepRecord, where, limit=1)
     if not page.items:
         return None

@@ -17,7 +17,6 @@ from listeners.answers import UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.intake import Intake
 from listeners.job_reports import record_job_report
-from listeners.refused_answers import note_refusal
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,6 @@ class Router:
         except Rejected as rejected:
             metrics.refused(rejected.code)
             log.warning("event %s (%s) refused: %s", message.id, message.routing_key, rejected)
-            await note_refusal(self.store, delivery, rejected)
             return Reject(rejected.code, rejected.reason)
         except UnknownExecution as unknown:
             metrics.event_became(event.type, rejections.UNKNOWN_EXECUTION)

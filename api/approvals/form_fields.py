@@ -12,6 +12,7 @@ import msgspec
 from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.events import JsonObject
 from blocks.form_schemas import DEPTH_MAX, depth_within
+from blocks.json_text import read_json
 
 PREFIX = "form"
 """In front of every field's name, as in the errors: `form.limit`; alone, the whole form as JSON."""
@@ -174,10 +175,10 @@ def _value(field: Field, text: str) -> Any:
     if not (field.is_number or field.kind in ("select", "json")):
         return text
     try:
-        value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
+        value = read_json(text)
+    except ValueError as error:
         if field.kind == "json":
-            raise _invalid(field.name, 'is not JSON: text stands in "quotes"') from None
+            raise _invalid(field.name, f'is not JSON: {error}; text stands in "quotes"') from None
         return text  # the schema says what is wrong with it
     return text if field.is_number and not isinstance(value, int | float) else value
 

@@ -50,7 +50,8 @@ async def told(
 ) -> AsyncIterator[Said]:
     """Everything the follower is to hear, with a heartbeat at once and then whenever nothing else was said for a while.
 
-    Ends when the credential does, when the server stops, or after `for_seconds`; what is there to tell is told first.
+    Ends when the credential does, when the server stops, or after `for_seconds`, however much there still is:
+    the client goes on from the id of the last message. 0: after what is there already.
     """
     clock = asyncio.get_running_loop().time
     until = None if for_seconds is None else clock() + for_seconds
@@ -61,6 +62,8 @@ async def told(
             for heard in follower.read():
                 yield Said(heard.event.type, heard.json, hub.behind(heard).written(follower.tenant_id))
                 beat_at = clock() + every_seconds
+                if for_seconds and until is not None and clock() >= until:
+                    return
         except Behind:
             metrics.RESYNCS.inc()
             resync = Resync(message=_NOT_KNOWN, read="/api/v1/executions", timestamp=utc_now())
@@ -70,6 +73,8 @@ async def told(
                 yield Said(END, _encoded(_end(error)))
                 return
             check_at = clock() + every_seconds
+        if for_seconds and until is not None and clock() >= until:
+            return
         if follower.is_caught_up:
             if clock() >= beat_at:
                 yield Said(HEARTBEAT, id=hub.now().written(follower.tenant_id))

@@ -68,6 +68,7 @@ class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         hours = _limit(stored.record).total_seconds() / 3600
         error = f"{stored.record.subject} was triggered, and nobody reported within {hours:g} h"
+        error += executions.refusals(stored.record)
         try:
             ended = await executions.move(
                 self._parts.store,

@@ -30,7 +30,8 @@ class OverdueExecutions(Drift[Stored[ExecutionRecord]]):
 
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         store, bus = self._parts.store, self._parts.bus
-        error = "its deadline passed, and its flow run did not end it"
+        why = "its deadline passed, and its flow run did not end it"
+        error = why + executions.refusals(stored.record)
         try:
             ended = await executions.fail(store, stored, rejections.DEADLINE_PASSED, error)
         except (Stale, InvalidTransition):
@@ -38,6 +39,6 @@ class OverdueExecutions(Drift[Stored[ExecutionRecord]]):
         await executions.announce(store, bus, [ended])
         await bus.broadcast(signals.EXECUTION_CANCELLED, stored.record.id.encode())
         if stored.record.approval_ids:
-            await withdraw_approvals(store, stored.record, error)
+            await withdraw_approvals(store, stored.record, why)
         log.warning("execution %s is failed: %s", stored.record.id, error)
         return True

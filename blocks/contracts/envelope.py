@@ -108,6 +108,7 @@ class _GlancedData(msgspec.Struct, frozen=True, rename="camel"):
     tenant_id: Any = None
     workflow_id: Any = None
     opportunity_id: Any = None
+    job: Any = None
 
 
 class UnknownEventType(Exception):
@@ -171,6 +172,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None = None
     workflow_id: str | None = None
     opportunity_id: str | None = None
+    job: str | None = None
 
 
 def glance(body: bytes) -> Glance:
@@ -187,9 +189,10 @@ def glance(body: bytes) -> Glance:
     return Glance(
         tenant_id=_seen_uuid(tenant),
         event_type=seen.type if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type) else None,
-        event_id=_seen_id(seen.id),
+        event_id=matching_id(id) if (id := _seen_id(seen.id)) else None,
         workflow_id=_seen_uuid(data.workflow_id),
         opportunity_id=_seen_id(data.opportunity_id),
+        job=_seen_id(data.job),
     )
 
 
@@ -199,7 +202,7 @@ def _seen_uuid(value: object) -> str | None:
 
 def _seen_id(value: object) -> str | None:
     text = str(value) if type(value) is int else value
-    return matching_id(text) if isinstance(text, str) and 1 <= len(text) <= ID_LENGTH_MAX else None
+    return text if isinstance(text, str) and 1 <= len(text) <= ID_LENGTH_MAX else None
 
 
 T = TypeVar("T")

@@ -13,16 +13,22 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import msgspec
 
 from blocks.contracts.moments import in_utc
-from blocks.contracts.uuids import required_uuid
+from blocks.contracts.uuids import matching_id, required_uuid
 
 OUR_ID = msgspec.Meta(extra_json_schema={"format": "uuid"}, extra={"normalise": "uuid"})
 """Marks a text as an id of ours: `Annotated[str, OUR_ID]`."""
+
+MATCHING_ID = msgspec.Meta(extra={"normalise": "matching id"})
+
+MatchingId = Annotated[str, MATCHING_ID]
+"""An id of another system, in the spelling by which it is compared."""
 
 Read = Callable[[Any], Any]
 
 
 class Normalised(msgspec.Struct, frozen=True):
-    """Every moment in it is aware and in UTC, every text marked `OUR_ID` a UUID in lower case, or empty.
+    """Every moment in it is aware and in UTC, every text marked `OUR_ID` a UUID in lower case, or empty,
+    and a UUID marked `MATCHING_ID` is in lower case, too.
 
     What cannot be is a `ValueError`, which msgspec's decoders turn into a `ValidationError` with its path.
     """
@@ -53,7 +59,8 @@ def reading(kind: Any) -> Read | None:
     if kind is datetime:
         return in_utc
     if origin is Annotated:
-        return required_uuid if OUR_ID in args[1:] else reading(args[0])
+        marks = (read for mark, read in ((OUR_ID, required_uuid), (MATCHING_ID, matching_id)) if mark in args[1:])
+        return next(marks, None) or reading(args[0])
     if origin in (Union, UnionType):
         return next((read for read in map(reading, args) if read), None)
     if origin in (list, tuple) and (read := reading(args[0])):

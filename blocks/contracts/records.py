@@ -24,8 +24,9 @@ from blocks.contracts.approvals import (
 )
 from blocks.contracts.events import JsonObject
 from blocks.contracts.limits import Count
-from blocks.contracts.normalised import Normalised
+from blocks.contracts.normalised import MatchingId, Normalised
 from blocks.contracts.states import TERMINAL, ApprovalStatus, ExecutionStatus, StepStatus
+from blocks.contracts.uuids import matching_id
 
 CONTAINERS = (
     "workflow_workflows",
@@ -52,7 +53,7 @@ class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="k
 class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
     """An event that caused an execution, or was absorbed by it while it was pending."""
 
-    event_id: str
+    event_id: MatchingId
     event_type: str
     received_at: datetime
     digest: str
@@ -98,7 +99,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """A UUID in lower case, whatever the case it came in, so that all that is about it matches."""
     status: ExecutionStatus
     triggers: list[Trigger]
-    trigger_ids: list[str]
+    trigger_ids: list[MatchingId]
     input: JsonObject
     updated_at: datetime
     started_at: datetime | None = None
@@ -129,6 +130,14 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """Of the present try; the newest, oldest first."""
     subject_as_sent: str | None = None
     """Its subject as the event spelled it, if that is not how `subject` does."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Records of earlier versions keep the spelling of the event.
+        if (subject := matching_id(self.subject)) != self.subject:
+            as_sent = self.subject_as_sent or self.subject
+            msgspec.structs.force_setattr(self, "subject_as_sent", as_sent)
+            msgspec.structs.force_setattr(self, "subject", subject)
 
     @property
     def subject_on_wire(self) -> str:

@@ -61,14 +61,16 @@ class ChildProcess:
         code = await self._process.wait()
         # A grandchild may hold the pipe open: its output is not worth waiting for.
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._reading), timeout=1)
+            async with asyncio.timeout(1):
+                await asyncio.shield(self._reading)
         return code
 
     async def stop(self, grace_seconds: float) -> bool:
         """The process has ended: by itself after SIGTERM (True), or killed when the grace was over (False)."""
         self._signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self._process.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 def api_url(settings: Settings) -> str:
     """Where a client on this machine reaches the API."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)
-    return f"http://[{host}]:{settings.server.port}" if ":" in host else f"http://{host}:{settings.server.port}"
+    return url_of(settings.server.host, settings.server.port)
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a client on this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def answers(settings: Settings) -> bool:

@@ -10,6 +10,7 @@ from blocks.settings.auth import GATEWAY, announce, modes_of
 from deployments import prefect_server
 from deployments.development_key import DEMO_TENANT, development_key
 from deployments.local.data_dir import data_dir_of_one_stack
+from deployments.local.metrics_ports import metrics_ports
 from deployments.local.ports_in_use import check_ports
 from deployments.local.readiness import api_url, parts_becoming_ready
 from deployments.local.stop_signals import until_stopped
@@ -41,7 +42,9 @@ class _Stack:
         self._folder = folder
         self._simulators = simulators
         self._supervisor = Supervisor(folder / "logs")
-        self._environment = prefect_server.client_environment(settings) | {"ORCHESTRATOR_DATA_DIR": str(folder)}
+        self._metrics = metrics_ports(settings)
+        of_ours = {"ORCHESTRATOR_DATA_DIR": str(folder), **self._metrics.environment()}
+        self._environment = prefect_server.client_environment(settings) | of_ours
         self._began = time.monotonic()
 
     async def run(self) -> None:
@@ -119,7 +122,7 @@ class _Stack:
             f"""
   API         {api_url(self._settings)}{_how_to_call(self._settings, key)}
   API docs    {api_url(self._settings)}/docs
-  Prefect UI  {prefect_server.ui_url(self._settings)}
+  Prefect UI  {prefect_server.ui_url(self._settings)}{self._metrics.lines()}
   Logs        {self._folder / "logs"}
   Try it      make demo (in another terminal)
 

@@ -165,6 +165,14 @@ def test_up_says_where_everything_is_when_everything_is_ready(stack: Stack) -> N
     assert "\x1b[" not in stack.output
 
 
+@pytest.mark.parametrize("role", ["api", "listener", "worker"])
+def test_up_says_where_the_metrics_of_each_process_are(stack: Stack, role: str) -> None:
+    printed = re.search(rf"(http://127\.0\.0\.1:\d+)/metrics \({role}\)$", stack.output, re.MULTILINE)
+    assert printed, stack.output
+    assert role == httpx.get(f"{printed[1]}/health").json()["role"]
+    assert "process_resident_memory_bytes" in httpx.get(f"{printed[1]}/metrics").text
+
+
 def test_the_printed_command_reads_the_api_with_the_key_made_for_it(stack: Stack) -> None:
     printed = re.search(r"curl .*?/api/v1/executions$", stack.output, re.MULTILINE | re.DOTALL)
     assert printed

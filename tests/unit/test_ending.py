@@ -8,7 +8,8 @@ from time import monotonic
 
 import pytest
 
-from blocks import ending
+from blocks import approval_forms, ending
+from blocks.approval_forms import off_loop
 
 FOR_EVER = 3600.0
 
@@ -150,3 +151,13 @@ def test_a_process_that_is_sent_sigusr1_says_what_it_waits_for_and_goes_on() -> 
     assert "(most recent call first)" in said, "the threads' stacks, too"
     process.kill()
     process.communicate()
+
+
+async def test_a_cancellation_that_comes_together_with_the_answer_of_a_check_counts() -> None:
+    checking = asyncio.create_task(off_loop(int))
+    await asyncio.sleep(0)
+    approval_forms._CHECKS.submit(int).result()  # one thread: by now the answer of the first is on its way
+    asyncio.get_running_loop().call_soon(checking.cancel)
+
+    with pytest.raises(asyncio.CancelledError):
+        await checking

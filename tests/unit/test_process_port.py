@@ -16,6 +16,7 @@ from blocks.metrics.exposition import Exposition
 from blocks.ports import Unavailable
 from blocks.process_port import ProcessPort, process_port
 from blocks.settings import BadSetting, Settings, load_settings
+from deployments.local.metrics_ports import metrics_ports
 from tests.support.ports import free_port
 
 
@@ -166,3 +167,22 @@ async def test_an_address_of_another_machine_is_a_bad_setting() -> None:
     with pytest.raises(BadSetting, match="METRICS_HOST"):
         async with process_port(settings_with(free_port(), METRICS_HOST="192.0.2.1"), "listener"):
             pass
+
+
+def test_a_stack_names_the_ports_that_its_processes_will_take() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        ports = metrics_ports(
+            load_settings({"API_METRICS_PORT": str(number), "LISTENER_METRICS_PORT": "0", "METRICS_HOST": "127.0.0.1"})
+        )
+
+    assert {"api", "worker"} == set(ports.ports)
+    assert number < ports.ports["api"] < number + 10
+    assert {"API_METRICS_PORT", "WORKER_METRICS_PORT"} == set(ports.environment())
+    assert f"\n  Metrics     http://127.0.0.1:{ports.ports['api']}/metrics (api)\n" in ports.lines()
+
+
+def test_a_stack_without_metrics_names_none() -> None:
+    names = ("API_METRICS_PORT", "LISTENER_METRICS_PORT", "WORKER_METRICS_PORT")
+
+    assert "" == metrics_ports(load_settings(dict.fromkeys(names, "0"))).lines()

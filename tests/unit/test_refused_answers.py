@@ -1,4 +1,4 @@
-"""A refused answer leaves a note on the execution that waits for it, and disturbs nothing."""
+"""An answer that becomes a dead letter leaves a note on the execution it was meant for, and disturbs nothing."""
 
 import asyncio
 import json
@@ -8,33 +8,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from blocks import executions
-from blocks.contracts import jobs
+from blocks.consuming import dead_letter, judge
+from blocks.contracts import jobs, rejections
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.states import TERMINAL
-from blocks.dead_letters import keep
+from blocks.contracts.states import OPEN, TERMINAL
+from blocks.dead_letters import LETTER_ID, letter_of
 from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject, Verdict
 from blocks.settings import load_settings
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
 from blocks.steps import record_step, step_records
+from blocks.topology import intake_queue
 from flows.analysis import Analysis, AnalysisRules
 from flows.analysis_batch import AnalysisBatch
 from flows.claims import claim
 from flows.runtime import Runtime
+from listeners import answers
+from listeners.dead_letters import Keeper
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake
-from listeners.refused_answers import KEPT
+from listeners.refused_answers import KEPT, note_refusal
 from listeners.router import Router
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id, now
+from tests.support.factories import A_TENANT, AN_ID, ANOTHER_TENANT, an_execution, new_id, now
 from tests.support.flow_runs import RememberedFlowRuns
 
-QUEUE = "workflow_orchestrator_service"
+INTAKE = intake_queue(load_settings({}))
 RULES = AnalysisRules(frozenset({"risk_analysis"}), timedelta(0), ApprovalRule(enabled=False))
 
 
@@ -66,7 +71,13 @@ def a_bad_answer(execution: ExecutionRecord, **changes: Any) -> Message:
 
 
 async def judged(router: Router, message: Message) -> Verdict:
-    return await router.handle(Delivery(message=message, queue=QUEUE))
+    """The verdict on its last delivery; what is rejected is collected from the dead letters."""
+    delivery = Delivery(message=message, queue=INTAKE.name, attempt=INTAKE.max_attempts)
+    verdict = await judge(router.handle, delivery, INTAKE)
+    assert verdict is not None
+    if isinstance(verdict, Reject):
+        await Keeper(router.store, INTAKE).keep(dead_letter(delivery, verdict, now()))
+    return verdict
 
 
 async def an_open_one(store: RecordStore, **changes: Any) -> ExecutionRecord:
@@ -123,7 +134,6 @@ async def test_a_refused_answer_appears_on_its_execution_with_its_dead_letter(
     assert ("risk_analysis", verdict.code, verdict.reason, refused.id) == (
         *(note.step, note.code, note.reason, note.event_id),
     )
-    await keep(store, QUEUE, refused)
     assert (await store.read(A_TENANT, DeadLetterRecord, note.dead_letter_id)).record.message_id == refused.id
 
 
@@ -168,12 +178,177 @@ async def test_answers_refused_at_the_same_time_are_all_noted(router: Router, st
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-async def test_an_execution_that_has_ended_stays_as_it_is(router: Router, store: RecordStore, status: str) -> None:
+async def test_an_execution_that_has_ended_gets_the_note_and_stays_as_it_is_otherwise(
+    router: Router, store: RecordStore, status: str
+) -> None:
     execution = await an_open_one(store, status=status, completed_at=now())
 
     assert isinstance(await judged(router, a_bad_answer(execution)), Reject)
 
-    assert execution == await as_it_is(store, execution)
+    noted = await as_it_is(store, execution)
+    assert (1, execution) == (len(noted.refused_answers), replace(noted, refused_answers=[]))
+
+
+def a_bad_shape(execution: ExecutionRecord) -> Message:
+    return a_bad_answer(execution)
+
+
+def an_answer_to_an_unknown_execution(execution: ExecutionRecord) -> Message:
+    return message("forecast.completed", {"workflowId": new_id(), "opportunityId": execution.subject.upper()})
+
+
+def an_answer_of_another_version(execution: ExecutionRecord) -> Message:
+    return message("forecast.completed", {"opportunityId": execution.subject}, version="7")
+
+
+def an_answer_whose_type_is_misspelt(execution: ExecutionRecord) -> Message:
+    sent = message("forecast.completed", {"workflowId": execution.id}, type="Forecast.Completed")
+    return replace(sent, routing_key="forecast.completed")
+
+
+def an_answer_that_breaks_its_handler(execution: ExecutionRecord) -> Message:
+    return message("forecast.completed", {"workflowId": execution.id, "forecastId": BREAKS})
+
+
+BREAKS = "breaks"
+REFUSALS = {
+    a_bad_shape: rejections.SCHEMA_INVALID,
+    an_answer_to_an_unknown_execution: rejections.UNKNOWN_EXECUTION,
+    an_answer_of_another_version: rejections.UNSUPPORTED_VERSION,
+    an_answer_whose_type_is_misspelt: rejections.SCHEMA_INVALID,
+    an_answer_that_breaks_its_handler: rejections.POISON,
+}
+
+
+@pytest.fixture
+def a_handler_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recording one answer fails, as a defect of ours would."""
+
+    async def record_or_break(*args: Any, result: Any = None, **kwargs: Any) -> Any:
+        if result and result.get("forecastId") == BREAKS:
+            raise TypeError("can't compare")
+        return await record_step(*args, result=result, **kwargs)
+
+    monkeypatch.setattr(answers, "record_step", record_or_break)
+
+
+@pytest.mark.parametrize("refused", REFUSALS, ids=lambda refused: refused.__name__)
+async def test_whatever_makes_an_answer_a_dead_letter_is_noted_on_its_execution_open_or_ended(
+    router: Router, store: RecordStore, a_handler_that_breaks: None, refused: Any
+) -> None:
+    statuses = OPEN if refused is an_answer_that_breaks_its_handler else (*OPEN, *TERMINAL)  # late is no failure
+    for status in statuses:
+        execution = await an_open_one(store, status=status)
+        bystander = await an_open_one(store, status=status)
+        sent = refused(execution)
+
+        verdict = await judged(router, sent)
+
+        assert Reject(REFUSALS[refused], getattr(verdict, "reason", "")) == verdict
+        [note] = (await as_it_is(store, execution)).refused_answers
+        letter = (await store.read(A_TENANT, DeadLetterRecord, note.dead_letter_id)).record
+        assert (letter.code, letter.reason, letter.rejected_at) == (note.code, note.reason, note.at)
+        assert (sent.id, sent.id) == (letter.message_id, note.event_id)
+        assert bystander == await as_it_is(store, bystander)
+
+
+async def test_an_answer_that_failed_while_its_execution_ended_is_noted_on_it(
+    router: Router, store: RecordStore, a_handler_that_breaks: None
+) -> None:
+    execution = await an_open_one(store)
+    sent = an_answer_that_breaks_its_handler(execution)
+    delivery = Delivery(message=sent, queue=INTAKE.name, attempt=INTAKE.max_attempts)
+    verdict = await judge(router.handle, delivery, INTAKE)
+    assert isinstance(verdict, Reject)
+    await executions.fail(store, await store.read(A_TENANT, ExecutionRecord, execution.id), "step-timeout", "late")
+
+    await Keeper(store, INTAKE).keep(dead_letter(delivery, verdict, now()))
+
+    ended = await as_it_is(store, execution)
+    assert [("forecast", rejections.POISON)] == [(note.step, note.code) for note in ended.refused_answers]
+    assert "failed" == ended.status
+
+
+async def test_of_several_executions_of_an_opportunity_the_running_one_has_the_note_and_else_the_newest(
+    router: Router, store: RecordStore
+) -> None:
+    ended, running, newer = [
+        await an_open_one(store, subject=AN_ID, status=status, created_at=now() + timedelta(seconds=number))
+        for number, status in enumerate(("failed", "running", "completed"))
+    ]
+    bad = {"opportunityId": AN_ID, "error": ["no"]}
+
+    await judged(router, message("risk.evaluation.failed", bad))
+    await executions.complete(store, await store.read(A_TENANT, ExecutionRecord, running.id))
+    await judged(router, message("risk.evaluation.failed", bad))
+
+    noted = [len((await as_it_is(store, one)).refused_answers) for one in (ended, running, newer)]
+    assert [0, 1, 1] == noted
+
+
+async def test_a_letter_that_is_refused_again_after_a_replay_has_one_note_the_newest(
+    router: Router, store: RecordStore
+) -> None:
+    execution = await an_open_one(store)
+    sent = message("forecast.completed", {"opportunityId": execution.subject, "workflowId": new_id()})
+    first = await judged(router, sent)
+    [note] = (await as_it_is(store, execution)).refused_answers
+    again = replace(sent, headers={LETTER_ID: note.dead_letter_id})
+    delivery = Delivery(message=again, queue=INTAKE.name)
+
+    await Keeper(store, INTAKE).keep(dead_letter(delivery, Reject(rejections.POISON, "worse"), now()))
+
+    assert isinstance(first, Reject)
+    assert first.code == note.code
+    [newest] = (await as_it_is(store, execution)).refused_answers
+    assert (note.dead_letter_id, "worse") == (newest.dead_letter_id, newest.reason)
+
+
+async def test_a_refused_report_is_noted_on_the_run_of_its_job_and_told_when_its_time_is_over(
+    router: Router, store: RecordStore
+) -> None:
+    run = an_execution(tenant_id=SYSTEM_TENANT, workflow=jobs.WORKFLOW, subject="outcome-sync", status="running")
+    await store.create(SYSTEM_TENANT, run)
+    report = message("workflow.job.completed", {"job": "outcome-sync", "status": {}}, tenant_id=SYSTEM_TENANT)
+
+    assert isinstance(await judged(router, report), Reject)
+
+    noted = (await store.read(SYSTEM_TENANT, ExecutionRecord, run.id)).record
+    [note] = noted.refused_answers
+    assert (jobs.REPORT_STEP, rejections.SCHEMA_INVALID) == (note.step, note.code)
+    assert executions.refusals(noted).startswith("; 1 answer was refused: schema-invalid: ")
+
+
+async def test_an_execution_that_cannot_be_read_holds_up_no_dead_letter(
+    router: Router, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await an_open_one(store)
+
+    async def unreadable(*args: Any) -> Any:
+        raise ValueError("no such status")
+
+    monkeypatch.setattr("listeners.dead_letters.note_refusal", unreadable)
+    assert isinstance(await judged(router, a_bad_answer(execution)), Reject)
+
+    assert 1 == await store.count(A_TENANT, DeadLetterRecord, {})
+
+
+async def test_a_note_between_the_end_and_its_mark_does_not_tell_the_end_twice(
+    store: RecordStore, bus: EventBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await an_open_one(store)
+    ended = await executions.fail(store, await store.read(A_TENANT, ExecutionRecord, execution.id), "no", "no")
+    letter = letter_of(INTAKE.name, a_bad_answer(execution))
+
+    async def publish(*messages: Message, required: bool = False) -> None:
+        await note_refusal(store, letter, a_bad_answer(execution))
+
+    monkeypatch.setattr(bus, "publish", publish)
+    await executions.announce(store, bus, [ended])
+
+    told = await as_it_is(store, execution)
+    assert told.announced_at is not None
+    assert 1 == len(told.refused_answers)
 
 
 async def test_another_tenant_leaves_no_note(router: Router, store: RecordStore) -> None:

@@ -1,18 +1,25 @@
 """A key that stands twice in one object: refused at the door of events and at that of bodies."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.clock import utc_now
 from blocks.contracts.envelope import decode_event
+from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.rejections import MALFORMED_JSON, Rejected
 from blocks.contracts.repeated_keys import RepeatedKey, refuse_repeated_keys
+from blocks.json_text import read_json, read_json_object
+from deployments.approval_deciding import _form as approval_form
+from deployments.event_file import read_event
+from deployments.execution_actions import _json_object as execution_input
+from flows.batch_job import _json_object as job_metadata
 from tests.support.api_client import Api, an_api
 from tests.support.factories import A_TENANT
 
@@ -100,6 +107,39 @@ async def started(api: Api, fields: str) -> Any:
     return await api.client.post("/api/v1/executions", content=body.encode(), headers=headers)
 
 
+def refused_by(read: Callable[[str], object], text: str) -> str:
+    with pytest.raises((ValueError, click.BadParameter, Rejected, InvalidTrigger)) as refused:
+        read(text)
+    return str(refused.value)
+
+
+TYPED: Mapping[str, Callable[[str], object]] = {
+    "executions start --input": execution_input,
+    "approvals approve --form": approval_form,
+    "emit FILE": lambda text: read_event(text.encode(), name="FILE"),
+    "a job's metadata in Prefect": job_metadata,
+}
+
+
+@pytest.mark.parametrize("read", TYPED.values(), ids=TYPED)
+@pytest.mark.parametrize("fields", REPEATED)
+def test_a_repeated_key_is_refused_wherever_a_person_gives_json(read: Callable[[str], object], fields: str) -> None:
+    assert "stands twice in one object" in refused_by(read, f"{{{fields}}}")
+
+
+@pytest.mark.parametrize("fields", ONCE)
+def test_what_a_person_writes_once_is_read(fields: str) -> None:
+    assert json.loads(f"{{{fields}}}") == read_json_object(f"{{{fields}}}")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, "[" * 101 + "]" * 101, "", "{", "nul", "{}{}", '{"a":1' + "0" * 5000 + "}"]
+)
+def test_json_that_is_none_or_too_deep_is_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r".{10}"):
+        read_json(text)
+
+
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -113,5 +153,6 @@ def test_whatever_is_written_once_passes_and_the_same_key_again_does_not(before:
     again = once[:-1] + "," + json.dumps(key, ensure_ascii=False) + ":0}"
 
     refuse_repeated_keys(once.encode())
+    read_json(once)
     with pytest.raises(RepeatedKey):
         refuse_repeated_keys(f"[{again}]".encode("utf-8", "surrogatepass"))
