@@ -1,6 +1,7 @@
 """deployments/compose.yaml against what the rest of the project says: read as data, no Docker needed."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,22 @@ def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides
     for_tests = {"COSMOS_DB_CA_FILE", "SIMULATOR_MIN_DELAY_SECONDS", "SIMULATOR_MAX_DELAY_SECONDS"}
     ours = set(re.findall(r"\$\{(\w+)", DEFAULTS.read_text())) - decided - for_tests
     assert [] == sorted(ours - set(COMPOSE["x-settings"])), "add these to x-settings of deployments/compose.yaml"
+
+
+def test_no_key_stands_twice() -> None:
+    """Docker refuses such a file; the library that reads it here would take the last."""
+    document = yaml.compose((DEPLOYMENTS / "compose.yaml").read_text())
+
+    assert [] == list(repeated_keys(document))
+
+
+def repeated_keys(node: yaml.Node) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        yield from (key for key in keys if keys.count(key) > 1)
+    for inner in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in inner if isinstance(inner, tuple) else (inner,):
+            yield from repeated_keys(part)
 
 
 def test_every_secret_is_asked_for_in_the_example() -> None:
