@@ -1,7 +1,9 @@
 """What keeps web pages out of a server that listens on this machine alone and asks nobody who they are.
 
 CORS only hides answers from a foreign page: a simple request (a bare POST, a body without a content type) is carried
-out all the same, and a name that resolves to 127.0.0.1 (DNS rebinding) makes any page one of our own.
+out all the same, and a name that resolves to 127.0.0.1 (DNS rebinding) makes any page one of our own. A GET for a
+frame, a script or an image names no origin, but browsers write where it comes from into `Sec-Fetch-Site`:
+https://www.w3.org/TR/fetch-metadata/
 """
 
 from http import HTTPStatus
@@ -36,7 +38,13 @@ def is_of_this_machine(headers: Headers) -> bool:
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if len(hosts) != 1 or _name(f"//{hosts[0]}") not in LOOPBACK:
         return False
-    return not origins or origins == [f"http://{hosts[0]}"]
+    return (not origins or origins == [f"http://{hosts[0]}"]) and _is_no_part_of_a_foreign_page(headers)
+
+
+def _is_no_part_of_a_foreign_page(headers: Headers) -> bool:
+    """A link may lead here from anywhere; a foreign page may neither frame this server's pages nor load from it."""
+    site, destination = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-dest")
+    return site in ("same-origin", "none") or destination == "document"
 
 
 def _name(address: str) -> str | None:

@@ -43,6 +43,7 @@ def test_no_key_stands_twice() -> None:
     """Docker refuses such a file; the library that reads it here would take the last."""
     document = yaml.compose((DEPLOYMENTS / "compose.yaml").read_text())
 
+    assert document
     assert [] == list(repeated_keys(document))
 
 

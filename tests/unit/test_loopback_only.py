@@ -41,5 +41,28 @@ async def test_who_is_answered(method: str, host: str, origin: str | None, statu
     assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("site", "destination", "status"),
+    [
+        ("same-origin", "empty", 200),
+        ("none", "document", 200),
+        ("cross-site", "document", 200),
+        ("same-site", "document", 200),
+        ("cross-site", "iframe", 403),
+        ("same-site", "iframe", 403),
+        ("cross-site", "script", 403),
+        ("same-site", "image", 403),
+        ("cross-site", "empty", 403),
+        ("cross-site", None, 403),
+        ("anything", "object", 403),
+    ],
+)
+async def test_a_foreign_page_may_lead_here_and_embed_nothing(site: str, destination: str | None, status: int) -> None:
+    headers = {"Sec-Fetch-Site": site} | ({"Sec-Fetch-Dest": destination} if destination else {})
+    transport = httpx.ASGITransport(LoopbackOnly(PlainTextResponse("answered")))
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{OURS}") as client:
+        assert status == (await client.get("/", headers=headers)).status_code
+
+
 def test_prefects_cors_is_what_is_guarded() -> None:
     assert issubclass(GuardedCors, LoopbackOnly)
