@@ -6,6 +6,7 @@ frame, a script or an image names no origin, but browsers write where it comes f
 https://www.w3.org/TR/fetch-metadata/
 """
 
+from collections.abc import Collection
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -18,19 +19,26 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class LoopbackOnly:
-    """Refuses, with 403, what was sent to another name than this machine's, or by a page of another origin."""
+    """Refuses, with 403, what was sent to another name than this machine's, or by a page of another origin.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Programs may use the `hosts`, too: the names by which a private network knows this server.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
         self._app = app
+        self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or is_of_this_machine(Headers(scope=scope)):
+        if scope["type"] == "lifespan" or self._may_come_in(Headers(scope=scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(code=1008)(scope, receive, send)
         else:
             refusal = PlainTextResponse("only for this machine, and for its own pages", HTTPStatus.FORBIDDEN)
             await refusal(scope, receive, send)
+
+    def _may_come_in(self, headers: Headers) -> bool:
+        return is_of_this_machine(headers) or is_of_a_program(headers, self._hosts)
 
 
 def is_of_this_machine(headers: Headers) -> bool:
@@ -39,6 +47,17 @@ def is_of_this_machine(headers: Headers) -> bool:
     if len(hosts) != 1 or _name(f"//{hosts[0]}") not in LOOPBACK:
         return False
     return (not origins or origins == [f"http://{hosts[0]}"]) and _is_no_part_of_a_foreign_page(headers)
+
+
+def is_of_a_program(headers: Headers, hosts: Collection[str]) -> bool:
+    """Whether it was sent to one of these names, and by no page at all."""
+    stated = headers.getlist("host")
+    return (
+        len(stated) == 1
+        and _name(f"//{stated[0]}") in hosts
+        and "origin" not in headers
+        and "sec-fetch-site" not in headers
+    )
 
 
 def _is_no_part_of_a_foreign_page(headers: Headers) -> bool:

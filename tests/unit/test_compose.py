@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import prefect.settings
 import yaml
 
 from blocks.settings import DEFAULTS
+from deployments.embedded_prefect import HOSTS
 from deployments.prefect_server import SERVER_TUNING
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
-COMPOSE = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+COMPOSE_TEXT = (DEPLOYMENTS / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROCESSES = ("workflow-orchestrator", "listener", "worker")
 
@@ -27,8 +30,15 @@ def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
 def test_prefect_knows_every_server_setting() -> None:
     """A name that Prefect does not know would change nothing, silently."""
     unknown = [name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)]
-    # The first is ours; the others Prefect reads from the environment where it uses them, they are no settings.
-    assert ["LOG_FORMAT", "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+    # The first two are ours; the others Prefect reads from the environment where it uses them, they are no settings.
+    assert ["LOG_FORMAT", HOSTS, "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+
+
+def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it() -> None:
+    called = {urlsplit(COMPOSE["x-settings"]["PREFECT_API_URL"]).hostname}
+    called |= {urlsplit(url).hostname for url in re.findall(r"PREFECT_API_URL: (http\S+)", COMPOSE_TEXT)}
+
+    assert called == {SERVICES["prefect"]["environment"][HOSTS]} == {"prefect"}
 
 
 def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
