@@ -84,7 +84,7 @@ test: setup test-tools ## Run the tests, those on real RabbitMQ and the Cosmos D
 	@$(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: test-long
-test-long: setup test-tools ## Run the tests that start, break and stop whole systems
+test-long: setup test-tools browser ## Run the tests that start, break and stop whole systems
 	@$(SIDE_BY_SIDE) -m "long and not slow" $(ARGS)
 
 .PHONY: test-unit
@@ -118,6 +118,10 @@ soak: setup test-tools postgres ## The same for 10,000 events and half an hour
 .PHONY: postgres
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || scripts/debian-packages postgresql
+
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || scripts/debian-packages chromium
 
 # --- maintain --------------------------------------------------------------------------------------------------------
 

@@ -3,31 +3,48 @@
 `orchestrator bootstrap` registers them and writes what the settings say. A process that is started with
 `ORCHESTRATOR_BLOCKS=default` reads its settings from them (`blocks/settings/block_variables.py`): what is changed in
 Prefect's UI holds from its next start on, and a variable of its environment overrides it. Without that they only show
-operators what is in force, and serve flows of others: `await MessageBroker.load("default")`. What holds a password is
-a `SecretStr`: hidden in the UI, encrypted in Prefect's database.
+operators what is in force, and serve flows of others: `await MessageBroker.load("default")`.
+
+What may hold a credential is a `SecretStr`, hidden in the UI and encrypted in Prefect's database, and that is every
+URL: Prefect's UI stores what is typed into a field without asking us. All other text is a `ClearText`.
 """
 
-from typing import Self
+from typing import Annotated, Self
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
 from blocks.settings import Settings
+from blocks.settings.urls import clear_text_problem
 
 NAME = "default"
+
+
+def _without_credentials(text: str) -> str:
+    if problem := clear_text_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+ClearText = Annotated[str, AfterValidator(_without_credentials)]
+"""A name or names, which Prefect shows to whoever reads the block."""
+
+# A refusal must not repeat what was refused.
+_UNSEEN = ConfigDict(hide_input_in_errors=True)
 
 
 class MessageBroker(Block):
     """The broker that carries this system's events."""
 
+    model_config = _UNSEEN
     _block_type_name = "Message Broker"
     _block_type_slug = "message-broker"
     _description = "The broker of the workflow orchestrator: RabbitMQ, or one SQLite file on a laptop."
 
     url: SecretStr = Field(description="amqp://, amqps:// or sqlite:; holds the password")
-    exchange: str = Field(description="Topic exchange of all events")
-    queue: str = Field(description="Queue the listener reads")
+    exchange: ClearText = Field(description="Topic exchange of all events")
+    queue: ClearText = Field(description="Queue the listener reads")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -38,40 +55,44 @@ class MessageBroker(Block):
 class RecordDatabase(Block):
     """The database that holds this system's records."""
 
+    model_config = _UNSEEN
     _block_type_name = "Record Database"
     _block_type_slug = "record-database"
     _description = "The record store of the workflow orchestrator: Cosmos DB, or one SQLite file on a laptop."
 
-    endpoint: str = Field(description="https:// or sqlite:")
+    endpoint: SecretStr = Field(description="https:// or sqlite:")
     key: SecretStr = Field(description="Account key; empty for SQLite")
-    database_id: str = Field(description="Cosmos DB database")
+    database_id: ClearText = Field(description="Cosmos DB database")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         cosmos = settings.cosmos_db
-        return cls(endpoint=cosmos.endpoint, key=SecretStr(cosmos.key), database_id=cosmos.database_id)
+        return cls(endpoint=SecretStr(cosmos.endpoint), key=SecretStr(cosmos.key), database_id=cosmos.database_id)
 
 
 class PlatformServices(Block):
     """The services around this system, and the secret that its users' tokens are checked with."""
 
+    model_config = _UNSEEN
     _block_type_name = "Platform Services"
     _block_type_slug = "platform-services"
     _description = "What the workflow orchestrator must know of the services around it."
 
     jwt_secret: SecretStr = Field(default=SecretStr(""), description="Signs the platform's tokens; or:")
-    jwt_jwks: str = Field(default="", description="https://… with the platform's public keys")
-    webhook_allowed_hosts: str = Field(default="", description="Hosts inside that webhooks may reach")
-    otlp_endpoint: str = Field(default="", description="OpenTelemetry collector; empty: nothing is traced")
+    jwt_jwks: SecretStr = Field(default=SecretStr(""), description="https://… with the platform's public keys")
+    webhook_allowed_hosts: ClearText = Field(default="", description="Hosts inside that webhooks may reach")
+    otlp_endpoint: SecretStr = Field(
+        default=SecretStr(""), description="OpenTelemetry collector; empty: nothing is traced"
+    )
     broker_management_url: SecretStr = Field(default=SecretStr(""), description="RabbitMQ's management plugin")
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         return cls(
             jwt_secret=SecretStr(settings.auth.jwt_secret),
-            jwt_jwks=settings.auth.jwt_jwks,
+            jwt_jwks=SecretStr(settings.auth.jwt_jwks),
             webhook_allowed_hosts=settings.webhooks.allowed_hosts,
-            otlp_endpoint=settings.tracing.otlp_endpoint,
+            otlp_endpoint=SecretStr(settings.tracing.otlp_endpoint),
             broker_management_url=SecretStr(settings.rabbitmq.management_url),
         )
 

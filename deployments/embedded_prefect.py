@@ -8,6 +8,7 @@ worker ran them, two cores: 95 refusals and 2 runs/s become none and 6 runs/s.
 """
 
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, redirect_stdout
@@ -23,7 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from blocks.settings.auth import words
 from deployments.loopback_only import LoopbackOnly
+
+HOSTS = "ORCHESTRATOR_PREFECT_HOSTS"
+"""Names, separated by commas, by which programs on a private network reach this server; none: this machine's own."""
 
 
 class QueueingSqlite(AioSqliteConfiguration):
@@ -41,7 +46,7 @@ class GuardedCors(LoopbackOnly):
     """Prefect's CORS, and before it the guard: Prefect has no setting that adds a middleware."""
 
     def __init__(self, app: ASGIApp, **settings: Any) -> None:
-        super().__init__(CORSMiddleware(app, **settings))
+        super().__init__(CORSMiddleware(app, **settings), words(os.environ.get(HOSTS, "")))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from blocks.ports import Unavailable
-from blocks.settings import Settings
+from blocks.settings import Settings, masked_url
 
 if TYPE_CHECKING:
     import httpx
@@ -122,7 +122,7 @@ async def _wait_until(
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 problem = type(error).__name__
             if time.monotonic() >= deadline:
-                raise Unavailable(f"Prefect does not answer at {url} (PREFECT_API_URL): {problem}")
+                raise Unavailable(f"Prefect does not answer at {masked_url(url)} (PREFECT_API_URL): {problem}")
             await asyncio.sleep(0.1)
 
 

@@ -11,6 +11,7 @@ import jwt
 import msgspec
 
 from blocks.ports import Unavailable
+from blocks.settings.sections import without_query
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class KeySet:
 
     def __init__(self, source: str) -> None:
         self._source = source
+        self._shown = without_query(source)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
@@ -44,7 +46,7 @@ class KeySet:
                 if not self._knows(kid, FRESH_SECONDS) and monotonic() - self._tried_at >= UNKNOWN_SECONDS:
                     await self._fetch()
         if self._age() >= BELIEVED_SECONDS:
-            raise Unavailable(f"the public keys at {self._source} cannot be had")
+            raise Unavailable(f"the public keys at {self._shown} cannot be had")
         if kid not in self._keys:
             raise jwt.InvalidKeyError("the token names a key that is not in the key set")
         return self._keys[kid]
@@ -60,7 +62,7 @@ class KeySet:
         try:
             self._keys = usable_keys(await _read(self._source))
         except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            logger.warning("The public keys at %s cannot be had: %s", self._source, error or type(error).__name__)
+            logger.warning("The public keys at %s cannot be had: %s", self._shown, error or type(error).__name__)
         else:
             self._fetched_at = monotonic()
 
@@ -98,7 +100,8 @@ async def _read(source: str) -> bytes:
         return await asyncio.to_thread(Path(source).read_bytes)
     async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
         answer = await client.get(source)
-        answer.raise_for_status()
+        if not answer.is_success:
+            raise ValueError(f"status {answer.status_code}")  # httpx would show the query
         if len(answer.content) > BYTES_MAX:
             raise ValueError(f"more than {BYTES_MAX:,} bytes")
         return answer.content

@@ -57,7 +57,7 @@ class Auth(_Section, frozen=True, kw_only=True):
     jwt_audience: str
 
     def __repr__(self) -> str:
-        return f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={self.jwt_jwks!r})"
+        return f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={without_query(self.jwt_jwks)!r})"
 
 
 class Live(_Section, frozen=True, kw_only=True):
@@ -249,3 +249,8 @@ class Settings(_Section, frozen=True, kw_only=True):
 def masked_url(url: str) -> str:
     """The URL without its password, fit for logs."""
     return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+
+
+def without_query(url: str) -> str:
+    """The address alone, fit for logs: a query may hold a token."""
+    return url.partition("?")[0]

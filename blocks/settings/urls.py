@@ -1,4 +1,8 @@
-"""URLs of the settings: what is wrong with one, in words that show no part of it, for it may hold a password."""
+"""URLs of the settings: what is wrong with one, in words that show no part of it, for it may hold a password.
+
+Only URLs that are masked wherever they are shown may hold one: the broker's and its management's, and Prefect's. Logs,
+`doctor` and Prefect's blocks show the others, and names, as they are: with a credential in them, they are refused.
+"""
 
 import re
 from urllib.parse import SplitResult, urlsplit
@@ -25,6 +29,53 @@ def problem_of(settings: Settings) -> str | None:
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
             return f"setting {name} {problem}"
+    return _problem_of_what_is_shown(settings)
+
+
+def _problem_of_what_is_shown(settings: Settings) -> str | None:
+    cosmos, rabbitmq = settings.cosmos_db, settings.rabbitmq
+    problems = {
+        "cosmos_db.endpoint (COSMOS_DB_ENDPOINT)": shown_url_problem(
+            cosmos.endpoint, "the account's key goes into COSMOS_DB_KEY"
+        ),
+        "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)": shown_url_problem(
+            settings.tracing.otlp_endpoint, "a collector's credentials go into OTEL_EXPORTER_OTLP_HEADERS"
+        ),
+        "auth.jwt_jwks (JWT_JWKS)": key_set_problem(settings.auth.jwt_jwks),
+        "cosmos_db.database_id (COSMOS_DB_DATABASE_ID)": clear_text_problem(cosmos.database_id),
+        "rabbitmq.exchange (RABBITMQ_EXCHANGE)": clear_text_problem(rabbitmq.exchange),
+        "rabbitmq.queue (RABBITMQ_QUEUE)": clear_text_problem(rabbitmq.queue),
+        "webhooks.allowed_hosts (WEBHOOK_ALLOWED_HOSTS)": clear_text_problem(settings.webhooks.allowed_hosts),
+    }
+    return next((f"setting {name} {problem}" for name, problem in problems.items() if problem), None)
+
+
+def clear_text_problem(text: str) -> str | None:
+    """What is wrong with names that are shown in clear, as the end of a sentence that begins with their name."""
+    if "://" in text or re.search("[@=?]", text):
+        return "holds ://, @, = or ?, as a URL with credentials would, and is shown in clear: write the name alone"
+    return None
+
+
+def shown_url_problem(url: str, instead: str) -> str | None:
+    """The same for a URL that is shown in clear and has neither user nor query; `instead` names the right place."""
+    if url.startswith("sqlite:"):
+        return None
+    if "@" in url:
+        return f"holds a user or a password, and is shown in clear: {instead}"
+    return f"has a query (?), and is shown in clear: {instead}" if "?" in url else None
+
+
+def key_set_problem(source: str) -> str | None:
+    """The same for the address or the file of a set of public keys. Some providers demand a query: it stays, unseen."""
+    if source.lstrip().startswith(("{", "[", "data:")):
+        return "is a key set itself, and is shown in clear: write the address or the file that holds it"
+    if not re.match("[A-Za-z][A-Za-z0-9+.-]*://", source):
+        return None
+    if problem := url_problem(source, ("https", "http")):
+        return problem
+    if "@" in source:
+        return "holds a user or a password, and is shown in clear: public keys are served without one"
     return None
 
 

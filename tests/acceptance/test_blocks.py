@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from blocks.ports import Unavailable
-from blocks.prefect_blocks import BLOCKS, MessageBroker, save_blocks
+from blocks.prefect_blocks import BLOCKS, MessageBroker, PlatformServices, RecordDatabase, save_blocks
 from blocks.settings import BadSetting, Settings, load_settings
 from blocks.settings.block_variables import VARIABLES
 from tests.support.factories import new_id
@@ -23,6 +24,8 @@ SET = {
     "JWT_SECRET": "a secret of more than thirty-two bytes",
     "WEBHOOK_ALLOWED_HOSTS": "mail.internal",
 }
+
+AnyBlock = MessageBroker | RecordDatabase | PlatformServices
 
 
 @pytest.fixture
@@ -44,6 +47,49 @@ def test_every_field_of_every_block_stands_for_a_variable() -> None:
     assert {block._block_type_slug: set(block.model_fields) for block in BLOCKS} == {
         slug: set(variables) for slug, variables in VARIABLES.items()
     }
+
+
+SECRET = "hunter2-and-more"
+CREDENTIALS = (
+    f"https://user:{SECRET}@host.example/",
+    f"https://host.example/?sig={SECRET}",
+    f"amqp://{SECRET}@broker/",
+    f"AccountEndpoint=https://host.example;AccountKey={SECRET}",
+    f'{{"keys": [{{"kty": "oct", "k": "{SECRET}", "url": "https://x"}}]}}',
+)
+
+
+def a_block(block: type[AnyBlock], **changes: str) -> AnyBlock:
+    written = block.of(load_settings(SET)).model_dump()
+    return block(**written | changes)
+
+
+def refusal(block: type[AnyBlock], field: str, typed: str) -> str | None:
+    try:
+        a_block(block, **{field: typed})
+    except ValidationError as refused:
+        return str(refused)
+    return None
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+async def test_no_field_of_any_block_shows_a_credential(
+    prefect_server: PrefectServer, name: str, block: type[AnyBlock]
+) -> None:
+    refusals = {(field, typed): refusal(block, field, typed) for field in block.model_fields for typed in CREDENTIALS}
+    taken = {field: typed for (field, typed), refused in refusals.items() if refused is None}
+    holding = a_block(block, **taken)
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        await holding.asave(name)
+    url = f"{prefect_server.api_url}/block_types/slug/{block._block_type_slug}/block_documents/name/{name}"
+    async with httpx.AsyncClient() as client:
+        shown, with_secrets = await client.get(url), await client.get(f"{url}?include_secrets=true")
+
+    assert [] == [refused for refused in refusals.values() if refused and "is shown in clear" not in refused]
+    assert [] == [refused for refused in refusals.values() if refused and SECRET in refused]
+    assert set(block.model_fields) == set(shown.json()["data"])
+    assert SECRET not in shown.text + repr(holding)
+    assert taken == {field: with_secrets.json()["data"][field] for field in taken}
 
 
 async def test_a_process_reads_what_bootstrap_wrote(prefect_server: PrefectServer, name: str) -> None:

@@ -21,8 +21,9 @@ START_LIMIT_SECONDS = 300.0
 class PrefectServer:
     """Lives from `start` to `close`; `kill` and `start` again is a crash and a restart on the same data and port."""
 
-    def __init__(self, folder: Path, database_url: str | None = None) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None, *, with_ui: bool = False) -> None:
         self.folder = folder
+        self._with_ui = with_ui
         self._database_url = database_url or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
         self.port = _free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
@@ -33,7 +34,10 @@ class PrefectServer:
         log = (self.folder / "server.log").open("ab")
         command = [sys.executable, "-m", "deployments.embedded_prefect", "server", "start", "--port", str(self.port)]
         self._process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--no-ui"], env=self._environment(), stdout=log, stderr=subprocess.STDOUT
+            [*command, "--host", "127.0.0.1", "--ui" if self._with_ui else "--no-ui"],
+            env=self._environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + START_LIMIT_SECONDS
         while not self._is_healthy():
@@ -73,7 +77,11 @@ class PrefectServer:
 
     def _environment(self) -> dict[str, str]:
         tuned = {tuning.name: tuning.value for tuning in SERVER_TUNING}
-        return self.client_environment() | tuned | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": self._database_url}
+        ours = {
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": self.api_url.removesuffix("/api"),
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self._database_url,
+        }
+        return self.client_environment() | tuned | ours
 
     def _is_healthy(self) -> bool:
         try:

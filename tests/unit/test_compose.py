@@ -1,17 +1,21 @@
 """deployments/compose.yaml against what the rest of the project says: read as data, no Docker needed."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import prefect.settings
 import yaml
 
 from blocks.settings import DEFAULTS
+from deployments.embedded_prefect import HOSTS
 from deployments.prefect_server import SERVER_TUNING
 
 DEPLOYMENTS = Path(__file__).parents[2] / "deployments"
-COMPOSE = yaml.safe_load((DEPLOYMENTS / "compose.yaml").read_text())
+COMPOSE_TEXT = (DEPLOYMENTS / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROCESSES = ("workflow-orchestrator", "listener", "worker")
 
@@ -26,8 +30,15 @@ def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
 def test_prefect_knows_every_server_setting() -> None:
     """A name that Prefect does not know would change nothing, silently."""
     unknown = [name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)]
-    # The first is ours; the others Prefect reads from the environment where it uses them, they are no settings.
-    assert ["LOG_FORMAT", "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+    # The first two are ours; the others Prefect reads from the environment where it uses them, they are no settings.
+    assert ["LOG_FORMAT", HOSTS, "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+
+
+def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it() -> None:
+    called = {urlsplit(COMPOSE["x-settings"]["PREFECT_API_URL"]).hostname}
+    called |= {urlsplit(url).hostname for url in re.findall(r"PREFECT_API_URL: (http\S+)", COMPOSE_TEXT)}
+
+    assert called == {SERVICES["prefect"]["environment"][HOSTS]} == {"prefect"}
 
 
 def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
@@ -36,6 +47,23 @@ def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides
     for_tests = {"COSMOS_DB_CA_FILE", "SIMULATOR_MIN_DELAY_SECONDS", "SIMULATOR_MAX_DELAY_SECONDS"}
     ours = set(re.findall(r"\$\{(\w+)", DEFAULTS.read_text())) - decided - for_tests
     assert [] == sorted(ours - set(COMPOSE["x-settings"])), "add these to x-settings of deployments/compose.yaml"
+
+
+def test_no_key_stands_twice() -> None:
+    """Docker refuses such a file; the library that reads it here would take the last."""
+    document = yaml.compose((DEPLOYMENTS / "compose.yaml").read_text())
+
+    assert document
+    assert [] == list(repeated_keys(document))
+
+
+def repeated_keys(node: yaml.Node) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        yield from (key for key in keys if keys.count(key) > 1)
+    for inner in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in inner if isinstance(inner, tuple) else (inner,):
+            yield from repeated_keys(part)
 
 
 def test_every_secret_is_asked_for_in_the_example() -> None:

@@ -35,7 +35,7 @@ PAGE = (ROOT / "docs" / "observability.md").read_text()
 EXPRESSIONS = {
     **{alert["alert"]: alert["expr"] for alert in ALERTS},
     **{
-        f"{panel['title']} {target['refId']}": target["expr"]
+        f"{panel['id']} {panel['title']} {target['refId']}": target["expr"]
         for panel in DASHBOARD["panels"]
         for target in panel.get("targets", [])
     },
@@ -110,6 +110,33 @@ def test_every_metric_and_label_of_an_expression_exists(name: str) -> None:
     assert set() == labels_in(expression) - known
     assert set() == identifiers_in(expression) - set(metrics) - known - FUNCTIONS - OF_EVERY_PROCESS
     assert all(expression.count(one) == expression.count(other) for one, other in ("()", "{}", "[]"))
+
+
+OF_PANELS = " ".join(target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", []))
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
+def test_what_an_alert_is_about_can_be_seen_on_the_dashboard(alert: dict[str, str]) -> None:
+    assert [] == [metric for metric in OURS.findall(alert["expr"]) if metric not in OF_PANELS]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "workflow_orchestrator_executions_overdue",
+        "workflow_orchestrator_worker_memory_drains_total",
+        'process_resident_memory_bytes{job="workflow-orchestrator-worker"}',
+    ],
+)
+def test_overdue_executions_and_the_memory_of_workers_have_panels(metric: str) -> None:
+    assert metric in OF_PANELS
+
+
+def test_every_job_of_an_expression_is_one_that_prometheus_scrapes() -> None:
+    scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+    named = {job for expression in EXPRESSIONS.values() for job in re.findall(r'job="([^"]+)"', expression)}
+
+    assert set() == named - {one["job_name"] for one in scraped}
 
 
 def labels_in(expression: str) -> set[str]:

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from deployments.embedded_prefect import GuardedCors
+from deployments.embedded_prefect import HOSTS, GuardedCors
 from deployments.loopback_only import LoopbackOnly
 
 OURS = "127.0.0.1:4200"
@@ -39,6 +39,51 @@ async def test_who_is_answered(method: str, host: str, origin: str | None, statu
 
     assert status == answer.status_code
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("site", "destination", "status"),
+    [
+        ("same-origin", "empty", 200),
+        ("none", "document", 200),
+        ("cross-site", "document", 200),
+        ("same-site", "document", 200),
+        ("cross-site", "iframe", 403),
+        ("same-site", "iframe", 403),
+        ("cross-site", "script", 403),
+        ("same-site", "image", 403),
+        ("cross-site", "empty", 403),
+        ("cross-site", None, 403),
+        ("anything", "object", 403),
+    ],
+)
+async def test_a_foreign_page_may_lead_here_and_embed_nothing(site: str, destination: str | None, status: int) -> None:
+    headers = {"Sec-Fetch-Site": site} | ({"Sec-Fetch-Dest": destination} if destination else {})
+    transport = httpx.ASGITransport(LoopbackOnly(PlainTextResponse("answered")))
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{OURS}") as client:
+        assert status == (await client.get("/", headers=headers)).status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "headers", "status"),
+    [
+        ("prefect:4200", {}, 200),
+        ("127.0.0.1:4200", {}, 200),
+        ("prefect.evil.example:4200", {}, 403),
+        ("other:4200", {}, 403),
+        ("prefect:4200", {"Origin": "http://prefect:4200"}, 403),
+        ("prefect:4200", {"Origin": "http://evil.example"}, 403),
+        ("prefect:4200", {"Sec-Fetch-Site": "same-origin"}, 403),
+        ("prefect:4200", {"Sec-Fetch-Site": "none", "Sec-Fetch-Dest": "document"}, 403),
+    ],
+)
+async def test_a_private_networks_name_for_it_is_for_programs(
+    monkeypatch: pytest.MonkeyPatch, host: str, headers: dict[str, str], status: int
+) -> None:
+    monkeypatch.setenv(HOSTS, "prefect")
+    guarded = GuardedCors(PlainTextResponse("answered"), allow_origins=[f"http://{OURS}"])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url=f"http://{OURS}") as client:
+        assert status == (await client.get("/api/health", headers={"Host": host} | headers)).status_code
 
 
 def test_prefects_cors_is_what_is_guarded() -> None:

@@ -282,6 +282,26 @@ def test_a_key_that_cannot_be_used_spoils_no_other() -> None:
     assert {"one"} == usable_keys(json.dumps({"keys": [*broken, *keys]}).encode()).keys()
 
 
+@pytest.mark.parametrize("status", [None, 404, 302, 500])
+async def test_the_query_of_an_address_is_shown_to_nobody(caplog: pytest.LogCaptureFixture, status: int | None) -> None:
+    """An address may hold a token there, and errors of HTTP clients show addresses."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if status is not None:
+            writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        keys = KeySet(f"http://127.0.0.1:{port}/keys?code=hunter2")
+        with pytest.raises(Unavailable, match="the public keys at") as missing:
+            await keys.key("one")
+
+    assert f"The public keys at http://127.0.0.1:{port}/keys cannot be had" in caplog.text
+    assert "hunter2" not in f"{missing.value}{[one.getMessage() for one in caplog.records if one.name != 'httpx']}"
+
+
 # --- what a token says -----------------------------------------------------------------------------------------------
 
 VIEWER = frozenset({"viewer"})

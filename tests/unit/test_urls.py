@@ -83,6 +83,54 @@ def test_any_other_url_that_cannot_work_is_refused_unseen(variable: str, value: 
     assert "s3" not in str(refusal.value)
 
 
+INSTEAD = {
+    "COSMOS_DB_ENDPOINT": "COSMOS_DB_KEY",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "OTEL_EXPORTER_OTLP_HEADERS",
+    "JWT_JWKS": "public keys are served without",
+}
+
+
+@pytest.mark.parametrize("variable", INSTEAD)
+@pytest.mark.parametrize("user", ["user:hunter2", "hunter2", ":hunter2", "user:hunter%402"])
+def test_a_url_that_is_shown_in_clear_holds_no_password(variable: str, user: str) -> None:
+    with pytest.raises(BadSetting) as refusal:
+        load_settings({"COSMOS_DB_KEY": "c2VjcmV0", variable: f"https://{user}@host.example/path"})
+
+    assert variable in str(refusal.value)
+    assert INSTEAD[variable] in str(refusal.value)
+    assert "hunter" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("variable", ["COSMOS_DB_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+def test_a_url_that_is_shown_in_clear_holds_no_token(variable: str) -> None:
+    with pytest.raises(BadSetting, match=rf"{variable}\) has a query .*{INSTEAD[variable]}"):
+        load_settings({"COSMOS_DB_KEY": "c2VjcmV0", variable: "https://host.example/path?sig=hunter2"})
+
+
+@pytest.mark.parametrize(
+    "variable", ["RABBITMQ_EXCHANGE", "RABBITMQ_QUEUE", "COSMOS_DB_DATABASE_ID", "WEBHOOK_ALLOWED_HOSTS"]
+)
+@pytest.mark.parametrize("value", ["amqp://user:hunter2@broker/", "user:hunter2@host", "name;AccountKey=hunter2"])
+def test_a_name_that_is_shown_in_clear_is_no_place_for_a_credential(variable: str, value: str) -> None:
+    with pytest.raises(BadSetting, match=rf"{variable}\) .*write the name alone") as refusal:
+        load_settings({variable: value})
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("source", ['{"keys": [{"kty": "oct", "k": "hunter2"}]}', "data:,hunter2", "HTTPS://hunter2/"])
+def test_a_key_set_is_named_and_not_written(source: str) -> None:
+    with pytest.raises(BadSetting, match="JWT_JWKS") as refusal:
+        load_settings({"JWT_JWKS": source})
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_the_query_of_a_key_set_stays_and_is_shown_nowhere() -> None:
+    auth = load_settings({"JWT_JWKS": "https://login.example/keys?p=hunter2"}).auth
+
+    assert auth.jwt_jwks.endswith("?p=hunter2")
+    assert "hunter2" not in repr(auth)
+
+
 @given(st.text(max_size=20))
 def test_a_password_that_is_encoded_is_accepted_and_read_as_it_was_written(password: str) -> None:
     url = f"amqp://user:{quote(password, safe='')}@broker/"
