@@ -85,7 +85,7 @@ _BEARER = SecurityScheme(type="http", scheme="bearer", description="A token of t
 
 
 class SharedResponse(ResponseSpec):
-    """Never changed, so never copied: Litestar copies deeply what belongs to a handler, for each router it is put in."""
+    """Never changed, so never copied: Litestar copies what belongs to a handler, for each router it is put in."""
 
     def __deepcopy__(self, memo: object) -> "SharedResponse":
         return self

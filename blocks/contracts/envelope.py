@@ -185,11 +185,11 @@ def glance(body: bytes) -> Glance:
         data = msgspec.json.decode(seen.data, type=_GlancedData)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         data = _GlancedData()
-    tenant = seen.tenant_id or data.tenant_id
+    tenant, event_id = seen.tenant_id or data.tenant_id, _seen_id(seen.id)
     return Glance(
         tenant_id=_seen_uuid(tenant),
         event_type=seen.type if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type) else None,
-        event_id=matching_id(id) if (id := _seen_id(seen.id)) else None,
+        event_id=event_id and matching_id(event_id),
         workflow_id=_seen_uuid(data.workflow_id),
         opportunity_id=_seen_id(data.opportunity_id),
         job=_seen_id(data.job),

@@ -115,6 +115,7 @@ async def test_two_workers_share_a_pool_and_no_execution_is_done_twice(parts: Or
     assert {} == ledger.second_ids()
 
 
+@pytest.mark.long
 async def test_a_worker_told_to_stop_leaves_what_it_cannot_finish_to_the_next(
     parts: Orchestra, prefect_server: PrefectServer
 ) -> None:

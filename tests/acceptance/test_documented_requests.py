@@ -54,6 +54,7 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedA
 
 
 @pytest.mark.parametrize("command", curl_commands(), ids=lambda command: command.name)
+@pytest.mark.long
 async def test_a_documented_request_is_answered_as_its_page_says(
     api: ServedApi, command: Command, tmp_path: Path
 ) -> None:

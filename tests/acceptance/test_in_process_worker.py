@@ -207,6 +207,7 @@ async def test_a_flow_that_blocks_the_loop_is_named_in_the_log(
 
 
 @pytest.mark.parametrize("kind", ["ours", "prefect's"])
+@pytest.mark.long
 async def test_sigterm_lets_active_runs_finish(stage: Stage, prefect_server: PrefectServer, kind: str) -> None:
     with worker_process(stage, prefect_server, kind, drain_seconds=20) as process:
         run = await stage.start("wait_long", seconds=2.0)

@@ -261,6 +261,7 @@ async def test_a_client_that_talks_is_closed(system: LiveSystem) -> None:
 
 
 @ON_RABBITMQ
+@pytest.mark.long
 async def test_while_the_broker_is_away_streams_stay_up_and_are_told_to_read_again(
     system: LiveSystem, request: pytest.FixtureRequest
 ) -> None:

@@ -100,6 +100,7 @@ async def between_two_tries(server: PrefectServer, run_id: str | None) -> None:
 
 
 @pytest.mark.parametrize("as_prefect_sees_it", [crashed, between_two_tries])
+@pytest.mark.long
 async def test_a_run_whose_worker_was_killed_goes_on_and_completes(
     parts: Orchestra,
     ledger: Ledger,
@@ -121,6 +122,7 @@ async def test_a_run_whose_worker_was_killed_goes_on_and_completes(
     assert {} == ledger.second_ids()
 
 
+@pytest.mark.long
 async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
     parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
 ) -> None:
@@ -167,6 +169,7 @@ async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledg
     assert event["id"] == ids.terminal_event_id(owed.id)
 
 
+@pytest.mark.long
 async def test_a_worker_that_is_stopped_in_the_middle_of_a_run_gives_the_mirror_a_hint(
     tmp_path: Path, prefect_server: PrefectServer
 ) -> None:

@@ -91,6 +91,7 @@ async def test_every_process_tells_its_part_of_an_analysis(parts: Orchestra, ser
     assert TOKEN not in parts.listener.log + parts.worker.log + parts.api.log
 
 
+@pytest.mark.long
 async def test_a_listener_whose_broker_is_away_is_healthy_and_not_ready(
     parts: Orchestra, rabbitmq: RabbitMQNode
 ) -> None:

@@ -77,6 +77,7 @@ async def test_an_opportunity_event_becomes_one_recorded_announced_analysis(part
     assert {} == ledger.second_ids()
 
 
+@pytest.mark.long
 async def test_killed_and_restarted_processes_complete_the_execution_once(parts: Orchestra) -> None:
     event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
     async with (
@@ -104,6 +105,7 @@ async def test_killed_and_restarted_processes_complete_the_execution_once(parts:
     assert await parts.bus.depth(intake_queue(parts.settings).name) == 0
 
 
+@pytest.mark.long
 async def test_a_hundred_events_leave_every_execution_right_and_nothing_under_a_second_id(parts: Orchestra) -> None:
     """100 events for 20 opportunities of 4 tenants, each published twice; answers early, doubled, out of order."""
     events = [

@@ -32,6 +32,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
+@pytest.mark.long
 async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_completes(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices
 ) -> None:

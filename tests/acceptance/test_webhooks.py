@@ -314,6 +314,7 @@ async def test_no_secret_and_no_path_is_in_the_log(teller: Teller, caplog: pytes
     assert "canary" not in caplog.text
 
 
+@pytest.mark.long
 async def test_a_delivery_survives_the_death_of_its_listener(tmp_path: Path) -> None:
     event = a_decision()
     with a_receiver(GONE_WRONG, Answer()) as receiver:

@@ -119,6 +119,7 @@ async def test_an_etag_that_is_stale_is_told(cosmos: CosmosFaultProxy, store: Co
 
 
 @pytest.mark.parametrize("fault", [Drop(), UNAVAILABLE], ids=["drops", "503"])
+@pytest.mark.long
 async def test_a_cosmos_db_that_is_away_is_unavailable_soon_and_works_again_at_once(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore, fault: Drop
 ) -> None:

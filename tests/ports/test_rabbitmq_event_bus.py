@@ -66,6 +66,7 @@ async def published(bus: RabbitMQEventBus, *messages: Message) -> None:
 # --- the broker goes away --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 async def test_after_a_restart_of_the_broker_the_consumer_is_registered_again_within_ten_seconds(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
@@ -81,6 +82,7 @@ async def test_after_a_restart_of_the_broker_the_consumer_is_registered_again_wi
         await inbox.holds(1)
 
 
+@pytest.mark.long
 async def test_confirmed_messages_survive_the_brokers_sudden_death(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
@@ -116,6 +118,7 @@ async def test_confirmed_messages_survive_the_brokers_sudden_death(
     assert len(inbox.ids) == len(set(inbox.ids))
 
 
+@pytest.mark.long
 async def test_publishing_without_a_broker_raises_unavailable_within_the_time_limit(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
@@ -176,6 +179,7 @@ async def test_a_handler_finishes_though_its_connection_is_closed_and_the_messag
     assert [(message.id, False), (message.id, True)] == seen
 
 
+@pytest.mark.long
 async def test_without_disk_space_publishes_fail_and_acknowledgements_get_through(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
@@ -214,6 +218,7 @@ async def test_without_disk_space_publishes_fail_and_acknowledgements_get_throug
 # --- queues ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 async def test_a_deleted_queue_is_declared_again_and_consumed(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -434,6 +439,7 @@ async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_
     assert (1, [before.id, after.id]) == (hearer.interruptions, hearer.ids)
 
 
+@pytest.mark.long
 async def test_who_overhears_leaves_nothing_on_the_broker(rabbitmq: RabbitMQNode, bus: RabbitMQEventBus) -> None:
     before = await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")
 

@@ -245,6 +245,7 @@ async def test_a_slow_broker_slows_everything_down_and_breaks_nothing(
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.long
 async def test_after_each_of_twenty_lost_connections_it_consumes_again_within_ten_seconds(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, times: int
 ) -> None:
@@ -303,6 +304,7 @@ async def disk_alarm(rabbitmq: RabbitMQNode) -> AsyncIterator[None]:
         await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "50MB")
 
 
+@pytest.mark.long
 async def test_under_a_disk_alarm_nothing_piles_up_and_what_was_refused_is_published_once(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, orders: Queue
 ) -> None:
@@ -364,6 +366,7 @@ async def test_a_name_taken_by_somebody_elses_queue_makes_the_consumer_unready_u
     assert [message.id] == inbox.ids
 
 
+@pytest.mark.long
 async def test_a_handler_stuck_beyond_the_brokers_own_limit_holds_up_nobody_else(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, orders: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

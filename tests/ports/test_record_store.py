@@ -426,6 +426,7 @@ async def test_a_closed_file_is_unavailable(tmp_path: Path) -> None:
         await store.ping()
 
 
+@pytest.mark.long
 async def test_cosmos_db_may_go_and_come_back() -> None:
     with CosmosEmulator() as emulator:
         async with cosmos_store(emulator) as store:
