@@ -22,9 +22,9 @@ DESK = as_user(a_service_token("approver", "act-for-users", service="desk"))
 BOT = as_user(a_service_token("approver", service="bot"))
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, APPROVAL_LINK_SECRET="x" * 32) as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api"), APPROVAL_LINK_SECRET="x" * 32) as api:
         yield api
 
 
@@ -100,9 +100,9 @@ async def test_a_name_is_given_once_and_can_be_printed(api: Api, name: str) -> N
 # --- AUTH_MODE=gateway -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def behind_a_gateway(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, AUTH_MODE="gateway", JWT_SECRET="") as api:
+@pytest.fixture(scope="module")
+async def behind_a_gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api"), AUTH_MODE="gateway", JWT_SECRET="") as api:
         yield api
 
 

@@ -1,7 +1,6 @@
 """/api/v1/dispatch and cancelling: what changes the course of things."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,9 @@ from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, an_ex
 SHARE = {"weight": 3.0, "priority": 1, "runningMax": 10}
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api")) as api:
         yield api
 
 

@@ -1,7 +1,6 @@
 """Every route under /api/v1 shows one tenant's data, and that of no other."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -21,9 +20,9 @@ LISTS = ["/api/v1/executions", "/api/v1/workflows?opportunityId=opportunity-1"]
 ROUTES = [*LISTS, *(route + record.id for route, record, _ in READS)]
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api")) as api:
         await api.holds(EXECUTION, APPROVAL)
         yield api
 

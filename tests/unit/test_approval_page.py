@@ -7,7 +7,6 @@ from datetime import timedelta
 from hashlib import sha256
 from html import unescape
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,9 +33,9 @@ A_FORM = {
 }
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, APPROVAL_LINK_SECRET=SECRET) as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api"), APPROVAL_LINK_SECRET=SECRET) as api:
         yield api
 
 

@@ -13,9 +13,9 @@ APP, OTHER = "https://app.customer.example", "https://elsewhere.example"
 EXECUTIONS = "/api/v1/executions"
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, ALLOWED_ORIGINS=f"{APP}, http://127.0.0.1:5173") as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api"), ALLOWED_ORIGINS=f"{APP}, http://127.0.0.1:5173") as api:
         yield api
 
 

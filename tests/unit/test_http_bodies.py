@@ -1,7 +1,6 @@
 """Bodies, and HEAD: what every route does alike."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,9 +14,9 @@ READING = [route for route in every_route() if route.method == "GET"]
 PATH = "/api/v1/executions"
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, APPROVAL_LINK_SECRET="x" * 32) as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api"), APPROVAL_LINK_SECRET="x" * 32) as api:
         yield api
 
 

@@ -16,9 +16,11 @@ TENANT = ("X-Tenant-ID", A_TENANT)
 OURS = "workflow-orchestrator.v1"
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, ALLOWED_ORIGINS="https://app.customer.example", LIVE_CLIENTS_PER_TENANT="2") as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(
+        tmp_path_factory.mktemp("api"), ALLOWED_ORIGINS="https://app.customer.example", LIVE_CLIENTS_PER_TENANT="2"
+    ) as api:
         yield api
 
 

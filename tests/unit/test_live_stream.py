@@ -1,7 +1,6 @@
 """`GET /api/v1/executions/stream`, one look at a time (`seconds=0`); how it goes on is shown on a real server."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,9 +16,9 @@ from tests.support.sse import Sent, messages_in
 PATH = "/api/v1/executions/stream"
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path, LIVE_CLIENTS_PER_TENANT="2", LIVE_CLIENTS_MAX="3") as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api"), LIVE_CLIENTS_PER_TENANT="2", LIVE_CLIENTS_MAX="3") as api:
         yield api
 
 

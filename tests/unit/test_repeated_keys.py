@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -45,9 +44,9 @@ ONCE = (
 )
 
 
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
+@pytest.fixture(scope="module")
+async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    async with an_api(tmp_path_factory.mktemp("api")) as api:
         yield api
 
 
