@@ -117,6 +117,20 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         )
         self._start_chores()
 
+    async def start(self, *args: Any, **kwargs: Any) -> None:
+        """Serves until it is cancelled, or until it has outgrown its memory: then it drains, and this returns."""
+        serving = asyncio.current_task()
+        assert serving
+        watching = asyncio.create_task(_cancel_when(self.has_outgrown, serving))
+        try:
+            await super().start(*args, **kwargs)
+        except asyncio.CancelledError:
+            if not self.has_outgrown.is_set():
+                raise
+            serving.uncancel()
+        finally:
+            watching.cancel()
+
     async def teardown(self, *exc_info: Any) -> None:
         """Active runs had `worker.drain_seconds` to finish; what was left ended Crashed, "worker stopped"."""
         self._is_stopping = True
@@ -204,7 +218,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             self.active_runs.let_go()
 
     async def _watch_memory(self) -> None:
-        """Past its limit, this worker takes no more runs; `run_worker` has it drain and end."""
+        """Past its limit, this worker takes no more runs, drains and ends; see `start`."""
         limit = self._settings.worker.memory_max_megabytes
         if not limit or self.has_outgrown.is_set() or (megabytes := memory_megabytes()) <= limit:
             return
@@ -317,12 +331,8 @@ async def run_worker(
         serving = asyncio.create_task(worker.start(printer=log.info))
         for signum in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
-        watching = asyncio.create_task(_cancel_when(worker.has_outgrown, serving))
-        try:
-            with suppress(asyncio.CancelledError):
-                await serving
-        finally:
-            watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
     if worker.has_outgrown.is_set():
         sys.exit(OUTGROWN_EXIT_CODE)
 

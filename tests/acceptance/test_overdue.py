@@ -1,5 +1,7 @@
 """A run whose clock stands still shows everywhere, and the mirror ends what it holds; a worker too large restarts."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -80,6 +82,28 @@ async def test_a_worker_that_holds_too_much_memory_drains_says_why_and_another_g
     assert 1 == parts.worker.log.count("MB of memory")
     assert "Traceback" not in parts.worker.log
     assert "completed" == execution.status
+
+
+async def test_a_worker_of_prefects_own_command_ends_too_when_it_holds_too_much_memory(parts: Orchestra) -> None:
+    command = [str(Path(sys.executable).with_name("prefect")), "worker", "start", "--type", "in-process"]
+    worker = await asyncio.create_subprocess_exec(
+        *command,
+        "--pool",
+        parts.settings.prefect.work_pool,
+        env={**parts.environment, "WORKER_MEMORY_MAX_MEGABYTES": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(60):
+            printed, _ = await worker.communicate()
+    finally:
+        if worker.returncode is None:
+            worker.kill()
+
+    assert b"MB of memory" in printed
+    assert b"Traceback" not in printed
+    assert 0 == worker.returncode
 
 
 async def says(parts: Orchestra, path: str, status: int, text: str) -> bool:
