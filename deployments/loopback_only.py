@@ -10,8 +10,8 @@ from collections.abc import Collection
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.datastructures import URL, Headers
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -30,7 +30,7 @@ class LoopbackOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or self._may_come_in(Headers(scope=scope)):
-            await self._app(scope, receive, send)
+            await (_with_the_address_of_its_api(scope) or self._app)(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(code=1008)(scope, receive, send)
         else:
@@ -58,6 +58,15 @@ def is_of_a_program(headers: Headers, hosts: Collection[str]) -> bool:
         and "origin" not in headers
         and "sec-fetch-site" not in headers
     )
+
+
+def _with_the_address_of_its_api(scope: Scope) -> RedirectResponse | None:
+    """A person who opens a page at `localhost` is led to 127.0.0.1: there the page finds its API at its own origin."""
+    headers = Headers(scope=scope)
+    name = _name(f"//{headers.get('host', '')}") if scope["type"] == "http" else None
+    if name != "localhost" or headers.get("sec-fetch-dest") != "document" or scope["method"] != "GET":
+        return None
+    return RedirectResponse(str(URL(scope=scope).replace(hostname="127.0.0.1")), HTTPStatus.TEMPORARY_REDIRECT)
 
 
 def _is_no_part_of_a_foreign_page(headers: Headers) -> bool:

@@ -88,3 +88,25 @@ async def test_a_private_networks_name_for_it_is_for_programs(
 
 def test_prefects_cors_is_what_is_guarded() -> None:
     assert issubclass(GuardedCors, LoopbackOnly)
+
+
+@pytest.mark.parametrize(
+    ("host", "destination", "location"),
+    [
+        ("localhost:4200", "document", "http://127.0.0.1:4200/runs?page=2"),
+        ("localhost", "document", "http://127.0.0.1/runs?page=2"),
+        ("localhost:4200", "empty", None),
+        ("localhost:4200", None, None),
+        (OURS, "document", None),
+    ],
+)
+async def test_a_page_opened_at_localhost_is_opened_where_its_api_is(
+    host: str, destination: str | None, location: str | None
+) -> None:
+    guarded = LoopbackOnly(PlainTextResponse("answered"))
+    headers = {"Host": host} | ({"Sec-Fetch-Dest": destination, "Sec-Fetch-Site": "none"} if destination else {})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url=f"http://{OURS}") as client:
+        answer = await client.get("/runs?page=2", headers=headers)
+
+    assert location == answer.headers.get("location")
+    assert (307 if location else 200) == answer.status_code
