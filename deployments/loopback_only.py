@@ -62,9 +62,10 @@ def is_of_a_program(headers: Headers, hosts: Collection[str]) -> bool:
 
 def _with_the_address_of_its_api(scope: Scope) -> RedirectResponse | None:
     """A person who opens a page at `localhost` is led to 127.0.0.1: there the page finds its API at its own origin."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
     headers = Headers(scope=scope)
-    name = _name(f"//{headers.get('host', '')}") if scope["type"] == "http" else None
-    if name != "localhost" or headers.get("sec-fetch-dest") != "document" or scope["method"] != "GET":
+    if _name(f"//{headers.get('host', '')}") != "localhost" or headers.get("sec-fetch-dest") != "document":
         return None
     return RedirectResponse(str(URL(scope=scope).replace(hostname="127.0.0.1")), HTTPStatus.TEMPORARY_REDIRECT)
 

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from deployments.embedded_prefect import HOSTS, GuardedCors
 from deployments.loopback_only import LoopbackOnly
@@ -110,3 +111,20 @@ async def test_a_page_opened_at_localhost_is_opened_where_its_api_is(
 
     assert location == answer.headers.get("location")
     assert (307 if location else 200) == answer.status_code
+
+
+async def test_a_server_starts_and_stops_behind_it() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+
+    async def receive() -> Message:
+        return {"type": "lifespan.startup"}
+
+    async def send(_: Message) -> None:
+        pass
+
+    await LoopbackOnly(app)({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+
+    assert ["lifespan"] == seen
