@@ -8,7 +8,7 @@ import msgspec
 
 from blocks import fault_points, tracing
 from blocks.clock import utc_now
-from blocks.contracts import analysis, ids, jobs, rejections, traces
+from blocks.contracts import ids, rejections, traces, workflows
 from blocks.contracts.about import About
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
@@ -18,9 +18,6 @@ from blocks.contracts.uuids import matching_id
 from blocks.messages import to_message
 from blocks.metrics import work
 from blocks.ports import EventBus, RecordStore, Stale, Stored
-
-TERMINAL_EVENTS = {analysis.WORKFLOW: analysis.terminal_event, jobs.WORKFLOW: jobs.terminal_event}
-"""How each workflow tells its end."""
 
 _ERROR_KEPT = 500
 """Characters of an earlier end's error that the record keeps; the failed step's own record has it whole."""
@@ -166,5 +163,5 @@ def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
         timestamp=execution.completed_at,
         traceparent=str(traces.of_execution(execution)),
         about=About.execution(execution),
-        data=TERMINAL_EVENTS[execution.workflow](execution),
+        data=workflows.workflow_named(execution.workflow).terminal_event(execution),
     )

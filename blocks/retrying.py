@@ -11,7 +11,7 @@ import msgspec
 
 from blocks import executions, signals
 from blocks.cancelling import withdraw_approvals
-from blocks.contracts import analysis
+from blocks.contracts import workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import RETRYABLE
 from blocks.ports import EventBus, RecordStore, Stale, Stored, Unavailable
@@ -63,13 +63,14 @@ async def _reopen(
 
 async def tell_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
     """Dispatchers hear at once that it is pending; the sweep of any of them would find it, too."""
-    opened = signals.Opened(execution.tenant_id, execution.id, execution.priority)
+    opened = signals.Opened(execution.tenant_id, execution.id, execution.priority, execution.workflow)
     await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
 
 
 def _check(now: ExecutionRecord, seen: ExecutionRecord) -> None:
-    if now.workflow != analysis.WORKFLOW:
-        raise NotRetryable(now.id, f"it is a {now.workflow}; trigger its job again")
+    workflow = workflows.workflow_named(now.workflow)
+    if not workflow.retryable:
+        raise NotRetryable(now.id, f"it is a {workflow.name}; {workflow.instead}")
     if now.retries != seen.retries:
         raise NotRetryable(now.id, "somebody else has just retried it")
     if now.status not in RETRYABLE:

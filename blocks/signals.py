@@ -35,5 +35,7 @@ class Opened(msgspec.Struct, frozen=True):
     tenant_id: str
     execution_id: str
     priority: int = 0
+    workflow: str = "opportunity-analysis"
+    """The default is what processes of an earlier version mean, which name none."""
     telling: str = msgspec.field(default_factory=lambda: str(uuid4()))
     """Drawn each time it is told: all dispatchers that hear it ask Prefect for one run, and never for an old one."""

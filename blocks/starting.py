@@ -10,15 +10,13 @@ import msgspec
 
 from blocks import executions
 from blocks.clock import utc_now
-from blocks.contracts import analysis, ids
+from blocks.contracts import ids, workflows
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.contracts.uuids import matching_id, spellings
 from blocks.ports import AlreadyExists, EventBus, RecordStore
 from blocks.retrying import tell_dispatchers
 from blocks.tenant_directory import enter_in_directory
-
-STARTABLE = (analysis.WORKFLOW,)
 
 STARTED_BY_REQUEST = "workflow.start.requested"
 RERUN_BY_REQUEST = "workflow.rerun.requested"
@@ -112,7 +110,8 @@ def _trigger(wish: str, kind: str, said: object, actor: str | None) -> Trigger:
 
 
 def _check(execution: ExecutionRecord) -> None:
-    if execution.workflow not in STARTABLE:
-        raise NotRerunnable(execution.id, f"it is a {execution.workflow}; trigger its job again")
+    workflow = workflows.workflow_named(execution.workflow)
+    if not workflow.startable:
+        raise NotRerunnable(execution.id, f"it is a {workflow.name}; {workflow.instead}")
     if not execution.is_terminal:
         raise NotRerunnable(execution.id, f"it is {execution.status}, and only what has ended can be")

@@ -1,17 +1,15 @@
 """What a tenant uses of the system, in numbers that an index answers: no record is read for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from blocks.contracts import analysis, jobs
 from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.workflows import WORKFLOWS
 from blocks.ports import Between, RecordStore
-
-WORKFLOWS: Sequence[str] = (analysis.WORKFLOW, jobs.WORKFLOW)
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from blocks import retrying, starting
 from blocks.cancelling import cancel_execution
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.workflows import startable
 from blocks.json_text import read_json_object
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.services import open_bus, open_store
@@ -63,8 +64,8 @@ async def rerun(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecor
 
 
 def _startable(workflow: str) -> str:
-    if workflow not in starting.STARTABLE:
-        raise BadStart(f"there is no workflow {workflow!r} to start; there is: {', '.join(starting.STARTABLE)}")
+    if workflow not in startable():
+        raise BadStart(f"there is no workflow {workflow!r} to start; there is: {', '.join(startable())}")
     return workflow
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.text import Text
 
-from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
+from blocks.contracts.workflows import WORKFLOWS, known_steps
 from blocks.ports import Between, NotFound
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -34,8 +34,6 @@ COLOURS = {
     "pending": "dim",
 }
 
-_STEP_ORDER = [step.name for step in ANALYSIS_STEPS]
-
 
 async def query_executions(
     tenant_id: str,
@@ -60,8 +58,10 @@ async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
         page = await store.query(tenant_id, StepRecord, {"execution_id": id}, newest_first=False)
+    workflow = WORKFLOWS.get(execution.workflow)
+    places = {name: place for place, name in enumerate(workflow.steps if workflow else ())}
     steps = [stored.record for stored in page.items]
-    return execution, sorted(steps, key=lambda step: _STEP_ORDER.index(step.step) if step.step in _STEP_ORDER else 99)
+    return execution, sorted(steps, key=lambda step: places.get(step.step, len(places)))
 
 
 def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None:
@@ -99,7 +99,7 @@ def print_execution(execution: ExecutionRecord, steps: Sequence[StepRecord], *, 
 def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> PlainTable:
     """Every step with how it ended and what it found; those without a record, too."""
     recorded = by_step(execution, steps)
-    names = _STEP_ORDER if execution.workflow == WORKFLOW else list(recorded)
+    names = known_steps(execution.workflow) or tuple(recorded)
     table = table_of("STEP", "STATUS", "AT", "RESULT", wraps=("RESULT",))
     for name in names:
         step = recorded.get(name)

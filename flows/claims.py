@@ -14,11 +14,18 @@ _TRIES = 10
 
 
 async def claim(
-    store: RecordStore, tenant_id: str, execution_id: str, flow_run_id: str, definition_version: int = 0
+    store: RecordStore,
+    tenant_id: str,
+    execution_id: str,
+    flow_run_id: str,
+    definition_version: int = 0,
+    *,
+    workflow: str,
 ) -> Stored[ExecutionRecord] | None:
     """The execution, if it is this flow run's to do from now on: pending, given up by another run, or its own already.
 
-    None, with a line in the log, for what has ended, what another run holds and what does not exist. Each claim counts
+    None, with a line in the log, for what has ended, what another run holds, what is of another workflow and what does
+    not exist. Each claim counts
     one attempt, so a run that was thought dead and comes back finds its ETag stale. The first also says which
     version of the tenant's definition the execution keeps.
     """
@@ -26,6 +33,9 @@ async def claim(
         try:
             stored = await store.read(tenant_id, ExecutionRecord, execution_id)
             record = stored.record
+            if record.workflow != workflow:
+                log.warning("execution %s is of %s, not of %s: not ours", record.id, record.workflow, workflow)
+                return None
             if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
                 log.info("execution %s is %s in flow run %s: not ours", record.id, record.status, record.flow_run_id)
                 return None

@@ -36,7 +36,7 @@ async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str
     flow_run_id = str(prefect.runtime.flow_run.id)
     definition = await read_definition(world.store, tenant_id, world.settings)
     claimed = await asyncio.gather(
-        *(claim(world.store, tenant_id, id, flow_run_id, definition.version) for id in execution_ids)
+        *(claim(world.store, tenant_id, id, flow_run_id, definition.version, workflow=WORKFLOW) for id in execution_ids)
     )
     fault_points.reached("after-claim")
     rules: dict[int | None, AnalysisRules] = {definition.version: rules_in(definition)}

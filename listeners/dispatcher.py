@@ -17,8 +17,7 @@ import msgspec
 
 from blocks import fault_points, signals
 from blocks.clock import utc_now
-from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.dispatch_policy import default_policy, read_policy
 from blocks.ending import ended
@@ -26,7 +25,7 @@ from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
 from listeners import metrics
-from listeners.fair_queue import FairQueue
+from listeners.fair_queue import FairQueue, Lane
 from listeners.pace import Pace
 from listeners.running_limits import RunningLimits
 from listeners.unstarted_runs import UnstartedRun, UnstartedRuns
@@ -53,7 +52,7 @@ _FEW = 5
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What one flow run will carry. Under its key Prefect makes one run, however often it is asked."""
 
-    tenant_id: str
+    lane: Lane
     execution_ids: list[str]
     key: str
     tries: int = 1
@@ -77,7 +76,6 @@ class Dispatcher:
         self._unstarted = UnstartedRuns()
         self._limits = RunningLimits(store)
         self._pace = Pace(settings.late_start_seconds)
-        self._prompt_runs: set[str] = set()
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
         self._told: dict[str, str] = {}
@@ -87,9 +85,9 @@ class Dispatcher:
         metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
         metrics.PACE.set_function(lambda: self._pace.rate if self._pace.yields else 0.0)
 
-    def submit(self, tenant_id: str, execution_id: str, priority: int = 0) -> None:
+    def submit(self, lane: Lane, execution_id: str, priority: int = 0) -> None:
         """The execution will be dispatched, once."""
-        self._queue.put(tenant_id, execution_id, priority)
+        self._queue.put(lane, execution_id, priority)
         self._changed.set()
 
     async def run(self) -> None:
@@ -130,37 +128,39 @@ class Dispatcher:
         taken = self._queue.take(self._room)
         if taken is None:
             return None
-        tenant_id, execution_ids = taken
+        lane, execution_ids = taken
         key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
-        return _Batch(tenant_id=tenant_id, execution_ids=execution_ids, key=key)
+        return _Batch(lane=lane, execution_ids=execution_ids, key=key)
 
     def _waiting(self) -> int:
         return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
 
-    def _room(self, tenant_id: str) -> int:
-        """How many executions the tenant may get in its next flow run; none while one of its runs is not started."""
-        if tenant_id in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
+    def _room(self, lane: Lane) -> int:
+        """How many executions the lane may get in its next flow run; none while one of its runs is not started."""
+        if lane in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
             return 0
         most = self._queue.policy.batch_max or self._settings.batch_max
-        if self._queue.waiting(tenant_id) > _FEW:
+        if not workflows.workflow_named(lane.workflow).batched:
+            most = 1
+        if self._queue.waiting(lane.tenant_id) > _FEW:
             most = self._pace.room(most)
-        return min(most, self._limits.room(self._queue.policy, tenant_id))
+        return min(most, self._limits.room(self._queue.policy, lane.tenant_id))
 
     async def _dispatch(self, batch: _Batch) -> None:
-        tenant_id, execution_ids = batch.tenant_id, batch.execution_ids
+        (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
         was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
         # Before the call: a sweep that comes while Prefect takes its time must not find them once more.
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         try:
             run_id = await self._flow_runs.start(
-                WORKFLOW, tenant_id, execution_ids, key=batch.key, name=_name(execution_ids)
+                workflow, tenant_id, execution_ids, key=batch.key, name=_name(execution_ids)
             )
         except (Unavailable, NotFound):
             self._keep(batch)
             raise
         self._unanswered = None
         fault_points.reached("after-dispatch")
-        self._unstarted.add(UnstartedRun(id=run_id, tenant_id=tenant_id, executions=len(execution_ids)))
+        self._unstarted.add(UnstartedRun(id=run_id, lane=batch.lane, executions=len(execution_ids)))
         self._limits.take(tenant_id, len(execution_ids))
         if was_behind:
             self._pace.backlog_dispatched(tenant_id, len(execution_ids))
@@ -173,7 +173,7 @@ class Dispatcher:
             return
         self._unanswered = None
         for execution_id in batch.execution_ids:
-            self.submit(batch.tenant_id, execution_id)
+            self.submit(batch.lane, execution_id)
 
     def _reason(self, execution_ids: list[str]) -> str:
         """Why these get a run, in words that no other run has.
@@ -199,15 +199,16 @@ class Dispatcher:
             return
         seconds = monotonic() - run.since
         metrics.START_SECONDS.observe(seconds)
-        if self._queue.waiting(run.tenant_id) <= _FEW:
-            self._pace.started(run.tenant_id, seconds)
+        if self._queue.waiting(run.lane.tenant_id) <= _FEW:
+            self._pace.started(run.lane.tenant_id, seconds)
         self._changed.set()
 
     async def _opened(self, body: bytes) -> None:
         """Somebody has started or retried an execution elsewhere; every dispatcher hears of it."""
         opened = _opened_decoder.decode(body)
-        self._told[opened.execution_id] = f"told-{opened.telling}"
-        self.submit(opened.tenant_id, opened.execution_id, opened.priority)
+        if workflows.is_dispatched(opened.workflow):
+            self._told[opened.execution_id] = f"told-{opened.telling}"
+            self.submit(Lane(opened.tenant_id, opened.workflow), opened.execution_id, opened.priority)
 
     # --- policy ------------------------------------------------------------------------------------------------------
 
@@ -245,11 +246,11 @@ class Dispatcher:
         self._forget_dispatched()
         settled_before = utc_now() - age
         for tenant_id in await tenants(self._store):
-            pending = {"workflow": WORKFLOW, "status": "pending"}
+            pending = {"workflow": workflows.dispatched(), "status": "pending"}
             async for stored in every(self._store, tenant_id, ExecutionRecord, pending):
                 record = stored.record
                 if record.created_at <= settled_before and record.id not in self._dispatched:
-                    self.submit(tenant_id, record.id, record.priority)
+                    self.submit(Lane(tenant_id, record.workflow), record.id, record.priority)
 
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS
@@ -260,4 +261,4 @@ _opened_decoder = msgspec.json.Decoder(signals.Opened)
 
 
 def _name(execution_ids: list[str]) -> str:
-    return execution_ids[0] if len(execution_ids) == 1 else f"{len(execution_ids)} analyses from {execution_ids[0]}"
+    return execution_ids[0] if len(execution_ids) == 1 else f"{len(execution_ids)} executions from {execution_ids[0]}"

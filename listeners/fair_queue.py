@@ -8,16 +8,24 @@ https://en.wikipedia.org/wiki/Fair_queuing
 import heapq
 from collections.abc import Callable
 from itertools import count
+from typing import NamedTuple
 
 from blocks.contracts.records import DispatchPolicy
 
 
+class Lane(NamedTuple):
+    """What may share a flow run: executions of one workflow of one tenant."""
+
+    tenant_id: str
+    workflow: str
+
+
 class FairQueue:
-    """Execution ids by tenant. Within a tenant: higher priority first, then first come, first served."""
+    """Execution ids by lane. Within a tenant: higher priority first, then first come, first served."""
 
     def __init__(self, policy: DispatchPolicy) -> None:
         self.policy = policy
-        self._waiting: dict[str, list[tuple[int, int, str]]] = {}
+        self._waiting: dict[Lane, list[tuple[int, int, str]]] = {}
         self._queued: set[str] = set()
         self._clocks: dict[str, float] = {}
         self._present = 0.0
@@ -26,44 +34,46 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._queued)
 
-    def put(self, tenant_id: str, execution_id: str, priority: int = 0) -> None:
+    def put(self, lane: Lane, execution_id: str, priority: int = 0) -> None:
         """The execution waits for its turn; one that waits already keeps its place."""
         if execution_id in self._queued:
             return
         self._queued.add(execution_id)
-        if tenant_id not in self._waiting:
-            self._waiting[tenant_id] = []
-            self._clocks[tenant_id] = max(self._clocks.get(tenant_id, 0.0), self._present)
-        heapq.heappush(self._waiting[tenant_id], (-priority, next(self._order), execution_id))
+        if not self.waiting(lane.tenant_id):
+            self._clocks[lane.tenant_id] = max(self._clocks.get(lane.tenant_id, 0.0), self._present)
+        heapq.heappush(self._waiting.setdefault(lane, []), (-priority, next(self._order), execution_id))
 
-    def take(self, room: Callable[[str], int]) -> tuple[str, list[str]] | None:
-        """The next tenant for which there is `room` (how many executions it may get now), and what it gets."""
-        tenant_id = min((tenant for tenant in self._waiting if room(tenant) > 0), key=self._turn, default=None)
-        if tenant_id is None:
+    def take(self, room: Callable[[Lane], int]) -> tuple[Lane, list[str]] | None:
+        """The next lane for which there is `room` (how many executions it may get now), and what it gets."""
+        lane = min((lane for lane in self._waiting if room(lane) > 0), key=self._turn, default=None)
+        if lane is None:
             return None
-        waiting = self._waiting[tenant_id]
-        taken = [heapq.heappop(waiting)[2] for _ in range(min(len(waiting), room(tenant_id)))]
+        waiting = self._waiting[lane]
+        taken = [heapq.heappop(waiting)[2] for _ in range(min(len(waiting), room(lane)))]
         self._queued.difference_update(taken)
-        self._present = self._clocks[tenant_id]
-        self._clocks[tenant_id] += len(taken) / self.policy.share_of(tenant_id).weight
+        self._present = self._clocks[lane.tenant_id]
+        self._clocks[lane.tenant_id] += len(taken) / self.policy.share_of(lane.tenant_id).weight
         if not waiting:
-            del self._waiting[tenant_id]
+            del self._waiting[lane]
             self._forget_idle_clocks()
-        return tenant_id, taken
+        return lane, taken
 
     def waiting(self, tenant_id: str) -> int:
         """How many of this tenant wait."""
-        return len(self._waiting.get(tenant_id, ()))
+        return sum(len(waiting) for lane, waiting in self._waiting.items() if lane.tenant_id == tenant_id)
 
     def tenants(self) -> list[str]:
         """Those that have something waiting."""
-        return list(self._waiting)
+        return list(dict.fromkeys(lane.tenant_id for lane in self._waiting))
 
-    def _turn(self, tenant_id: str) -> tuple[int, float]:
-        return -self.policy.share_of(tenant_id).priority, self._clocks[tenant_id]
+    def _turn(self, lane: Lane) -> tuple[int, float, tuple[int, int, str]]:
+        """By the tenant's turn; of one tenant's lanes, that of the execution which comes first."""
+        priority = self.policy.share_of(lane.tenant_id).priority
+        return -priority, self._clocks[lane.tenant_id], self._waiting[lane][0]
 
     def _forget_idle_clocks(self) -> None:
         """A clock that is behind the present says nothing about an idle tenant that starting anew does not."""
+        waiting = set(self.tenants())
         self._clocks = {
-            tenant: clock for tenant, clock in self._clocks.items() if tenant in self._waiting or clock > self._present
+            tenant: clock for tenant, clock in self._clocks.items() if tenant in waiting or clock > self._present
         }

@@ -31,6 +31,7 @@ from blocks.definitions import EnabledTenants
 from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
 from blocks.tenant_directory import enter_in_directory
 from listeners.dispatcher import Dispatcher
+from listeners.fair_queue import Lane
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,8 @@ class Intake:
             outcome = await self._open(execution, trigger)
         fault_points.reached("after-record")
         if outcome == "created":
-            self._dispatcher.submit(execution.tenant_id, execution.id, execution.priority)
+            lane = Lane(execution.tenant_id, execution.workflow)
+            self._dispatcher.submit(lane, execution.id, execution.priority)
         return outcome
 
     async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:

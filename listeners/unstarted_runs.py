@@ -4,19 +4,21 @@ from time import monotonic
 
 import msgspec
 
+from listeners.fair_queue import Lane
+
 PATIENCE_SECONDS = 5.0
 """A run whose start nobody told us of counts as started after this long: a lost signal costs only this."""
 
 
 class UnstartedRun(msgspec.Struct, frozen=True, kw_only=True):
     id: str
-    tenant_id: str
+    lane: Lane
     executions: int
     since: float = msgspec.field(default_factory=monotonic)
 
 
 class UnstartedRuns:
-    """At most one per tenant makes the others of the tenant wait; what is too old is forgotten by looking."""
+    """At most one per lane makes the others of the lane wait; what is too old is forgotten by looking."""
 
     def __init__(self) -> None:
         self._runs: dict[str, UnstartedRun] = {}
@@ -32,14 +34,14 @@ class UnstartedRuns:
         self._forget_old()
         return len(self._runs)
 
-    def __contains__(self, tenant_id: object) -> bool:
+    def __contains__(self, lane: object) -> bool:
         self._forget_old()
-        return any(run.tenant_id == tenant_id for run in self._runs.values())
+        return any(run.lane == lane for run in self._runs.values())
 
     def executions(self, tenant_id: str) -> int:
         """How many executions of this tenant they carry."""
         self._forget_old()
-        return sum(run.executions for run in self._runs.values() if run.tenant_id == tenant_id)
+        return sum(run.executions for run in self._runs.values() if run.lane.tenant_id == tenant_id)
 
     def _forget_old(self) -> None:
         oldest = monotonic() - PATIENCE_SECONDS

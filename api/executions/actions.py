@@ -28,6 +28,7 @@ from blocks import cancelling, retrying, starting
 from blocks.contracts import analysis
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import InvalidTransition
+from blocks.contracts.workflows import startable
 from blocks.ports import RecordStore
 from blocks.steps import step_records
 
@@ -71,7 +72,7 @@ async def start_execution(
     There is the workflow `opportunity-analysis`. With an Idempotency-Key its id is computed from tenant, workflow and
     key: the same wish is never carried out twice, not even after the key has been forgotten.
     """
-    if data.workflow not in starting.STARTABLE:
+    if data.workflow not in startable():
         raise InvalidRequest(_no_such_workflow(data.workflow))
     wish = starting.StartRequest(
         workflow=data.workflow,
@@ -185,6 +186,6 @@ async def _created(store: RecordStore, execution: ExecutionRecord) -> Response[E
 
 
 def _no_such_workflow(named: str) -> Problem:
-    there_is = ", ".join(starting.STARTABLE)
+    there_is = ", ".join(startable())
     said = f"{named[:80]!r} cannot be started here; there is: {there_is}. Jobs: POST /api/v1/jobs/{{job}}/trigger"
     return Problem(field="workflow", message=said, source="body")

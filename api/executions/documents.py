@@ -7,10 +7,11 @@ from typing import Literal
 import msgspec
 
 from api.http.documents import Document
-from blocks.contracts import analysis, ids
+from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import ExecutionStatus
+from blocks.contracts.workflows import known_steps
 from blocks.steps import by_step
 
 StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
@@ -123,14 +124,13 @@ def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Ex
 
 
 def steps_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> list[ExecutionStep]:
-    """The steps in the workflow's order, those without a record included; of other workflows, those recorded.
+    """The steps in the workflow's order, those without a record included unless the workflow's steps only appear.
 
     Records of other executions, and what failed before a retry, may be among `records`; they are passed over.
     """
     recorded = by_step(execution, records)
-    is_analysis = execution.workflow == analysis.WORKFLOW
     in_order = sorted(recorded, key=lambda name: recorded[name].completed_at)
-    names = [step.name for step in analysis.ANALYSIS_STEPS] if is_analysis else in_order
+    names = known_steps(execution.workflow) or in_order
     return [_recorded(recorded[name]) if name in recorded else _unrecorded(execution, name) for name in names]
 
 

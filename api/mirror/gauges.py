@@ -5,9 +5,9 @@ import logging
 from collections import Counter
 
 from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
+from blocks.contracts.workflows import WORKFLOWS
 from blocks.metrics import OTHER, work
 from blocks.ports import RecordStore, Unavailable
 from blocks.queries import tenants
@@ -39,10 +39,12 @@ async def count_what_is_open(store: RecordStore) -> None:
         for status in OPEN:
             executions[status] += await store.count(tenant_id, ExecutionRecord, {"status": status})
         waiting = {"status": "pending"}
-        ours = await store.count(tenant_id, ApprovalRecord, {**waiting, "workflow": WORKFLOW})
-        approvals[WORKFLOW] += ours
-        approvals[OTHER] += await store.count(tenant_id, ApprovalRecord, waiting) - ours
+        approvals[OTHER] += await store.count(tenant_id, ApprovalRecord, waiting)
+        for workflow in WORKFLOWS:
+            ours = await store.count(tenant_id, ApprovalRecord, {**waiting, "workflow": workflow})
+            approvals[workflow] += ours
+            approvals[OTHER] -= ours
     for status in OPEN:
         work.OPEN.labels(status).set(executions[status])
-    for workflow in (WORKFLOW, OTHER):
+    for workflow in (*WORKFLOWS, OTHER):
         work.PENDING.labels(workflow).set(approvals[workflow])

@@ -12,7 +12,7 @@ import msgspec
 from api.mirror.drift import Drift, Parts
 from blocks import signals
 from blocks.clock import utc_now
-from blocks.contracts import jobs
+from blocks.contracts import workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.dispatch_policy import read_policy
 from blocks.ports import Between, FlowRunView
@@ -47,7 +47,7 @@ class Undispatched(Drift[ExecutionRecord]):
         return waiting[:AT_ONCE]
 
     async def act(self, record: ExecutionRecord) -> bool:
-        opened = signals.Opened(record.tenant_id, record.id, record.priority)
+        opened = signals.Opened(record.tenant_id, record.id, record.priority, record.workflow)
         await self._parts.bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
         if record.id in self._told:
             return False  # no dispatcher has heard of it yet: said again, counted once
@@ -67,7 +67,7 @@ class Undispatched(Drift[ExecutionRecord]):
                     tenant_id, ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT
                 )
             ).items
-            if stored.record.waiting_since <= accepted_before and stored.record.workflow != jobs.WORKFLOW
+            if stored.record.waiting_since <= accepted_before and workflows.is_dispatched(stored.record.workflow)
         ]
 
     async def _without_a_run(self, waiting: list[ExecutionRecord], runs: list[FlowRunView]) -> list[ExecutionRecord]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 from api.mirror.drift import Drift, Parts
 from blocks import executions, signals
 from blocks.clock import utc_now
-from blocks.contracts import ids, jobs
+from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import FlowRunView, Stale, Stored
 from blocks.queries import every, tenants
@@ -96,7 +96,7 @@ class VanishedRuns(Drift[Group]):
             stored
             for tenant_id in await tenants(self._parts.store)
             async for stored in every(self._parts.store, tenant_id, ExecutionRecord, {"status": statuses})
-            if stored.record.updated_at <= settled_before and stored.record.workflow != jobs.WORKFLOW
+            if stored.record.updated_at <= settled_before and workflows.is_dispatched(stored.record.workflow)
         ]
 
     async def _started(self) -> frozenset[str]:

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from blocks.contracts import analysis, jobs, rejections
+from blocks.contracts import rejections
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, StepRecord
+from blocks.contracts.workflows import WORKFLOWS, all_steps
 from blocks.metrics import SECONDS_OF_PEOPLE, SECONDS_OF_WORK, known
 
 OPENED = Counter("workflow_orchestrator_executions_opened_total", "Executions that were accepted", ["workflow"])
@@ -82,8 +83,6 @@ PENDING = Gauge(
     ["workflow"],
 )
 
-_WORKFLOWS = (analysis.WORKFLOW, jobs.WORKFLOW)
-_STEPS = frozenset({*analysis.STEP_BY_NAME, jobs.TRIGGER_STEP, jobs.REPORT_STEP})
 _CODES = frozenset(
     {
         rejections.STEP_TIMEOUT,
@@ -106,14 +105,14 @@ def created(record: Record) -> None:
     """This record is new."""
     match record:
         case ExecutionRecord(workflow=workflow):
-            OPENED.labels(known(workflow, _WORKFLOWS)).inc()
+            OPENED.labels(known(workflow, WORKFLOWS)).inc()
         case ApprovalRecord(workflow=workflow):
-            REQUESTED.labels(known(workflow, _WORKFLOWS)).inc()
+            REQUESTED.labels(known(workflow, WORKFLOWS)).inc()
 
 
 def moved(before: ExecutionRecord, after: ExecutionRecord) -> None:
     """An execution has a new status."""
-    workflow = known(after.workflow, _WORKFLOWS)
+    workflow = known(after.workflow, WORKFLOWS)
     if before.status == "pending" and after.started_at:
         WAIT.labels(workflow).observe(_seconds(after.waiting_since, after.started_at))
     if after.is_terminal:
@@ -125,13 +124,13 @@ def moved(before: ExecutionRecord, after: ExecutionRecord) -> None:
 
 def flow_run_started(workflow: str, executions: int) -> None:
     """Prefect has a flow run that carries so many executions."""
-    RUNS_STARTED.labels(known(workflow, _WORKFLOWS)).inc()
-    RUN_SIZE.labels(known(workflow, _WORKFLOWS)).observe(executions)
+    RUNS_STARTED.labels(known(workflow, WORKFLOWS)).inc()
+    RUN_SIZE.labels(known(workflow, WORKFLOWS)).observe(executions)
 
 
 def step_ended(execution: ExecutionRecord, step: StepRecord) -> None:
     """A step of this execution has ended."""
-    workflow, name = known(execution.workflow, _WORKFLOWS), known(step.step, _STEPS)
+    workflow, name = known(execution.workflow, WORKFLOWS), known(step.step, all_steps())
     outcome = "completed" if step.status == "completed" else known(step.error_code, _CODES)
     STEPS_ENDED.labels(workflow, name, outcome).inc()
     began = execution.started_at or execution.waiting_since

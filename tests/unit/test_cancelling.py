@@ -12,6 +12,7 @@ import pytest
 from blocks import executions
 from blocks.cancelling import cancel_execution
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import TERMINAL, ExecutionStatus, InvalidTransition
 from blocks.ports import Message, RecordStore, Stale, Stored
@@ -77,7 +78,7 @@ async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_t
     head_starts = Random(46)
     for _ in range(RACES):
         execution = (await scene.store.create(A_TENANT, an_execution())).record
-        held = await claim(scene.store, A_TENANT, execution.id, "run-1")
+        held = await claim(scene.store, A_TENANT, execution.id, "run-1", workflow=WORKFLOW)
         assert held
         # Cancelling reads before it writes: without a head start it never wins.
         racers = (complete(scene, held, after=head_starts.uniform(0, 0.003)), scene.cancel(execution.id))

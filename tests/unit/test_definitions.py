@@ -11,6 +11,7 @@ import pytest
 from prefect.runtime import flow_run
 
 from blocks import definitions
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.records import ExecutionRecord
 from blocks.definitions import EnabledTenants, read_definition, set_definition
@@ -168,10 +169,10 @@ async def test_only_what_can_be_defined_has_a_definition(api: Api) -> None:
 async def test_an_execution_keeps_the_version_it_started_with(api: Api) -> None:
     await put(api, {"steps": {"forecast": {"critical": False, "timeoutSeconds": 20}}})
     await api.holds(started := an_execution())
-    claimed = await claim(api.store, A_TENANT, started.id, "run-1", 1)
+    claimed = await claim(api.store, A_TENANT, started.id, "run-1", 1, workflow=WORKFLOW)
     await put(api, {"approval": A_RULE})
 
-    again = await claim(api.store, A_TENANT, started.id, "run-1", 2)
+    again = await claim(api.store, A_TENANT, started.id, "run-1", 2, workflow=WORKFLOW)
 
     assert claimed
     assert again
@@ -188,10 +189,10 @@ async def test_an_execution_shows_its_version_while_the_definition_changes(api: 
     await api.holds(early := an_execution(), late := an_execution())
     shown = f"/api/v1/executions/{early.id}"
     assert "definitionVersion" not in (await api.get(shown)).json()
-    await claim(api.store, A_TENANT, early.id, "run-1", 1)
+    await claim(api.store, A_TENANT, early.id, "run-1", 1, workflow=WORKFLOW)
 
     await put(api, {"stepTimeoutSeconds": 40})
-    await claim(api.store, A_TENANT, late.id, "run-2", 2)
+    await claim(api.store, A_TENANT, late.id, "run-2", 2, workflow=WORKFLOW)
 
     assert 1 == (await api.get(shown)).json()["definitionVersion"]
     listed = (await api.get("/api/v1/executions")).json()["executions"]
@@ -200,7 +201,7 @@ async def test_an_execution_shows_its_version_while_the_definition_changes(api: 
 
 async def test_who_started_without_a_definition_keeps_the_defaults(api: Api) -> None:
     await api.holds(started := an_execution())
-    await claim(api.store, A_TENANT, started.id, "run-1", 0)
+    await claim(api.store, A_TENANT, started.id, "run-1", 0, workflow=WORKFLOW)
     await put(api, {"approval": A_RULE})
 
     version = (await api.store.read(A_TENANT, ExecutionRecord, started.id)).record.definition_version
@@ -212,7 +213,7 @@ async def test_who_started_without_a_definition_keeps_the_defaults(api: Api) -> 
 async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: Api) -> None:
     await put(api, {"stepTimeoutSeconds": 20})
     await api.holds(early := an_execution(), late := an_execution())
-    await claim(api.store, A_TENANT, early.id, str(flow_run.id), 1)
+    await claim(api.store, A_TENANT, early.id, str(flow_run.id), 1, workflow=WORKFLOW)
     await put(api, {"stepTimeoutSeconds": 40})
 
     world = cast("Runtime", SimpleNamespace(store=api.store, settings=SETTINGS))

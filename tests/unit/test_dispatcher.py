@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from blocks import executions, signals
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, Record, TenantShare
 from blocks.dispatch_policy import change_policy
 from blocks.forwarding import ForwardingRecordStore
@@ -19,6 +20,7 @@ from blocks.settings import Dispatch
 from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
 from listeners.dispatcher import Dispatcher
+from listeners.fair_queue import Lane
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import T, eventually
@@ -108,7 +110,7 @@ async def started(flow_runs: RememberedFlowRuns, count: int) -> list[tuple[str, 
 
 async def test_a_lone_execution_gets_a_run_of_its_own(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "e-1")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
 
@@ -117,10 +119,10 @@ async def test_what_comes_while_a_run_waits_for_a_worker_goes_out_together(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
 ) -> None:
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "e-1")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(flow_runs, 1)
         for number in range(2, 7):
-            dispatcher.submit(A_TENANT, f"e-{number}")
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
 
         await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
         await started(flow_runs, 2)
@@ -134,7 +136,7 @@ async def test_what_was_opened_elsewhere_is_dispatched(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
 ) -> None:
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "e-1")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(flow_runs, 1)
 
         await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
@@ -148,7 +150,7 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
     several = [Dispatcher(SETTINGS, store, bus, flow_runs) for _ in range(3)]
     async with at_work(several[0]), at_work(several[1]), at_work(several[2]):
         for dispatcher in several:
-            dispatcher.submit(A_TENANT, "e-1")
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(flow_runs, 3)
 
         for told in (6, 9):
@@ -164,8 +166,8 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
     for number in range(6):
-        dispatcher.submit(A_TENANT, f"a-{number}")
-    dispatcher.submit(ANOTHER_TENANT, "b-0")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"a-{number}")
+    dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-0")
 
     async with at_work(dispatcher):
         runs = await started(flow_runs, 2)
@@ -176,8 +178,8 @@ async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedF
 async def test_an_execution_submitted_twice_is_dispatched_once(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
 ) -> None:
-    dispatcher.submit(A_TENANT, "e-1")
-    dispatcher.submit(A_TENANT, "e-1")
+    dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+    dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
 
     async with at_work(dispatcher):
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
@@ -198,7 +200,7 @@ async def test_what_was_accepted_before_a_crash_is_found_and_dispatched(
 async def test_nothing_is_lost_while_prefect_is_down(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
     flow_runs.is_down = True
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "e-1")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
 
         async def was_refused() -> bool:
             return flow_runs.refused > 0
@@ -221,7 +223,7 @@ async def test_what_is_being_dispatched_is_not_dispatched_again_by_a_sweep_that_
         return counting.of_executions >= swept + 2
 
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, execution.id)
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), execution.id)
         await asyncio.wait_for(slow.is_asked.wait(), 10)
         swept = counting.of_executions
         await eventually(has_swept_twice_more)
@@ -240,9 +242,9 @@ async def test_a_run_whose_answer_was_lost_is_asked_for_again_under_the_same_key
     deaf = AnswersAreLost(2)
     dispatcher = Dispatcher(SETTINGS, store, bus, deaf)
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "e-1")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(deaf, 1)
-        dispatcher.submit(A_TENANT, "e-2")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-2")
         await started(deaf, 3)
 
     assert [(A_TENANT, ["e-1"])] * 3 == deaf.started[:3]
@@ -257,8 +259,8 @@ async def test_a_limit_holds_until_an_execution_has_ended(
 
     async with at_work(dispatcher):
         for number in range(3):
-            dispatcher.submit(A_TENANT, f"e-{number}")
-        dispatcher.submit(ANOTHER_TENANT, "b-0")
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-0")
         runs = await started(flow_runs, 2)
         assert sorted([(A_TENANT, ["e-0"]), (ANOTHER_TENANT, ["b-0"])]) == sorted(runs)
         await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
@@ -273,7 +275,7 @@ async def test_a_changed_policy_is_in_force_at_once(
 ) -> None:
     await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare(running_max=0)))
     async with at_work(dispatcher):
-        dispatcher.submit(A_TENANT, "e-1")
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare()))
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
@@ -285,11 +287,11 @@ async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
     dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
     async with at_work(dispatcher):
         for number in range(1, 4):  # that the third is dispatched shows that the starts of two have been heard
-            dispatcher.submit(ANOTHER_TENANT, f"b-{number}")
+            dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
             await started(flow_runs, number)
             await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())
         for number in range(100):
-            dispatcher.submit(A_TENANT, f"a-{number}")
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"a-{number}")
 
         tenant, first_batch = (await started(flow_runs, 4))[3]
         assert (A_TENANT, 40) == (tenant, len(first_batch))

@@ -11,7 +11,7 @@ import pytest
 
 from blocks import executions
 from blocks.cancelling import cancel_execution
-from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME
+from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message, RecordStore, Stored
@@ -39,7 +39,7 @@ class Scene(msgspec.Struct):
     told: list[str]
 
     async def claimed(self, execution_id: str) -> Stored[ExecutionRecord]:
-        stored = await claim(self.store, A_TENANT, execution_id, "run-1")
+        stored = await claim(self.store, A_TENANT, execution_id, "run-1", workflow=WORKFLOW)
         assert stored
         return stored
 

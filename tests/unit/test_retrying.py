@@ -12,6 +12,7 @@ from api.mirror import Parts
 from api.mirror.ended_runs import EndedRuns
 from blocks import approvals, executions, signals
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import RiskEvaluationFailed
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -102,7 +103,7 @@ async def test_what_did_not_succeed_is_pending_again_and_keeps_how_it_ended(
 async def test_a_retry_keeps_the_definition_it_started_with(store: RecordStore, bus: EventBus) -> None:
     record = await retried(store, bus, definition_version=1)
 
-    taken_up = await claim(store, A_TENANT, record.id, "run-2", definition_version=2)
+    taken_up = await claim(store, A_TENANT, record.id, "run-2", definition_version=2, workflow=WORKFLOW)
 
     assert taken_up
     assert 1 == taken_up.record.definition_version
@@ -168,7 +169,7 @@ async def test_an_end_that_is_owed_is_told_before_the_next_try(
 
 async def test_every_try_has_an_end_of_its_own(store: RecordStore, bus: EventBus, told: list[dict[str, Any]]) -> None:
     record = await retried(store, bus)
-    running = await claim(store, A_TENANT, record.id, "run-2")
+    running = await claim(store, A_TENANT, record.id, "run-2", workflow=WORKFLOW)
     assert running
 
     await executions.announce(store, bus, [await executions.complete(store, running, results={"risk": {}})])
@@ -181,11 +182,13 @@ async def test_every_try_has_an_end_of_its_own(store: RecordStore, bus: EventBus
 
 async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: EventBus) -> None:
     pending = await store.create(A_TENANT, an_execution())
-    held = await claim(store, A_TENANT, pending.record.id, "run-1")
+    held = await claim(store, A_TENANT, pending.record.id, "run-1", workflow=WORKFLOW)
     assert held
     cancelled = await executions.cancel(store, held, "called off")
     await retry_execution(store, bus, A_TENANT, cancelled.record.id)
-    await claim(store, A_TENANT, held.record.id, "run-1")  # its very run takes the retry up, in another process
+    await claim(
+        store, A_TENANT, held.record.id, "run-1", workflow=WORKFLOW
+    )  # its very run takes the retry up, in another process
 
     with pytest.raises(Stale):
         await executions.complete(store, held)
@@ -243,7 +246,7 @@ async def test_the_failure_that_ended_it_does_not_fail_its_retry_when_it_is_deli
     assert "recorded" == await record_answer(store, bus, failure)
     await executions.fail(store, stored, "step-failed", "no model")
     again = await retry_execution(store, bus, A_TENANT, stored.record.id)
-    await claim(store, A_TENANT, again.id, "run-2")
+    await claim(store, A_TENANT, again.id, "run-2", workflow=WORKFLOW)
 
     assert "known" == await record_answer(store, bus, failure)
     assert {} == by_step(again, await step_records(store, A_TENANT, [again.id]))

@@ -1,0 +1,122 @@
+"""The registry: every workflow there is, one entry each, and what may be done with its executions.
+
+Whatever has to know "which workflow?" asks here: dispatch, claims, announcements, retries, definitions, usage, the
+labels of metrics, the API's lists, the reconciler, doctor and the command line. An entry is data. It runs nothing: a
+workflow is a plain Prefect flow, and docs/add-a-workflow.md shows the way from an entry to a running one.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from blocks.contracts import analysis, events, jobs
+from blocks.contracts.records import ExecutionRecord
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    """A named kind of work; its flow has the same name."""
+
+    name: str
+    title: str
+    """For people, e.g. in lists: "Opportunity analysis"."""
+    subject: str
+    """What the subject of an execution identifies, e.g. "opportunity"."""
+    steps: tuple[str, ...]
+    """In their order. An execution shows each of them from its start, unless `steps_appear`."""
+    steps_appear: bool = False
+    """Whether an execution shows only the steps that have been recorded."""
+    terminal_events: tuple[type[events.EventData], ...]
+    """What `terminal_event` may make."""
+    terminal_event: Callable[[ExecutionRecord], events.EventData]
+    """The event that announces the end of an execution, computed from its record alone."""
+    dispatched: bool
+    """Whether listeners give pending executions to Prefect; otherwise schedules make the flow runs."""
+    batched: bool = False
+    """Whether several executions of one tenant may share a flow run."""
+    startable: bool = False
+    """Whether a request may start an execution, and run one again that has ended."""
+    retryable: bool = False
+    """Whether an execution that failed or was cancelled may go on under its id."""
+    cancellable: bool = True
+    definable: bool = False
+    """Whether a tenant may define its deadlines, critical steps and approval rule."""
+    instead: str = ""
+    """What to do where it can be neither started nor retried, for error messages."""
+
+
+WORKFLOWS: dict[str, Workflow] = {
+    workflow.name: workflow
+    for workflow in (
+        Workflow(
+            name=analysis.WORKFLOW,
+            title="Opportunity analysis",
+            subject="opportunity",
+            steps=tuple(step.name for step in analysis.ANALYSIS_STEPS),
+            terminal_events=(events.OpportunityAnalysisCompleted, events.OpportunityAnalysisFailed),
+            terminal_event=analysis.terminal_event,
+            dispatched=True,
+            batched=True,
+            startable=True,
+            retryable=True,
+            definable=True,
+        ),
+        Workflow(
+            name=jobs.WORKFLOW,
+            title="Batch job",
+            subject="job",
+            steps=(jobs.TRIGGER_STEP, jobs.REPORT_STEP),
+            steps_appear=True,
+            terminal_events=(events.JobUnreported,),
+            terminal_event=jobs.terminal_event,
+            dispatched=False,
+            instead="trigger its job again",
+        ),
+    )
+}
+
+
+class UnknownWorkflow(LookupError):
+    """No workflow has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no workflow {name[:80]!r}; there is: {', '.join(WORKFLOWS)}")
+
+
+def workflow_named(name: str) -> Workflow:
+    """Raises `UnknownWorkflow`."""
+    try:
+        return WORKFLOWS[name]
+    except KeyError:
+        raise UnknownWorkflow(name) from None
+
+
+def names(workflows: Iterable[Workflow]) -> tuple[str, ...]:
+    return tuple(workflow.name for workflow in workflows)
+
+
+def dispatched() -> tuple[str, ...]:
+    """Names of the workflows whose pending executions wait for a dispatcher."""
+    return names(workflow for workflow in WORKFLOWS.values() if workflow.dispatched)
+
+
+def startable() -> tuple[str, ...]:
+    return names(workflow for workflow in WORKFLOWS.values() if workflow.startable)
+
+
+def definable() -> tuple[str, ...]:
+    return names(workflow for workflow in WORKFLOWS.values() if workflow.definable)
+
+
+def is_dispatched(name: str) -> bool:
+    """False for a workflow that this version does not know: another version's dispatchers take care of it."""
+    return name in WORKFLOWS and WORKFLOWS[name].dispatched
+
+
+def known_steps(name: str) -> tuple[str, ...]:
+    """The steps that every execution of this workflow shows from its start; none of one that is not known here."""
+    workflow = WORKFLOWS.get(name)
+    return workflow.steps if workflow and not workflow.steps_appear else ()
+
+
+def all_steps() -> frozenset[str]:
+    return frozenset(step for workflow in WORKFLOWS.values() for step in workflow.steps)
