@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from blocks.clock import utc_now
 from blocks.contracts import rejections
-from blocks.contracts.analysis import ANALYSIS_STEPS
+from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.ports import Page, Stored
@@ -112,7 +112,7 @@ async def a_batch(
     analyses = []
     for number in range(size):
         stored = await scene.store.create(A_TENANT, an_execution())
-        claimed = await claim(scene.store, A_TENANT, stored.record.id, "run-1")
+        claimed = await claim(scene.store, A_TENANT, stored.record.id, "run-1", workflow=WORKFLOW)
         assert claimed
         rules = AnalysisRules(CRITICAL, timeout_of(number), ApprovalRule(enabled=False))
         analyses.append(Analysis(claimed, rules))

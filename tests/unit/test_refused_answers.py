@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from blocks import executions
 from blocks.consuming import dead_letter, judge
 from blocks.contracts import jobs, rejections
-from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME
+from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.ids import SYSTEM_TENANT
@@ -377,7 +377,7 @@ async def test_a_job_report_whose_moment_has_no_zone_ends_its_run(
 
 async def a_batch(store: RecordStore, bus: EventBus, tmp_path: Path) -> tuple[AnalysisBatch, ExecutionRecord]:
     pending = await store.create(A_TENANT, an_execution())
-    held = await claim(store, A_TENANT, pending.record.id, "run-1")
+    held = await claim(store, A_TENANT, pending.record.id, "run-1", workflow=WORKFLOW)
     assert held
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
     runtime = Runtime(settings, bus, store, RememberedFlowRuns())
