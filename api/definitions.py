@@ -17,10 +17,11 @@ from api.openapi import documented
 from blocks import definitions
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.records import WorkflowDefinition
+from blocks.contracts.workflows import definable
 from blocks.dispatch_policy import read_policy
 from blocks.ports import RecordStore, Stale
 
-WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One of: {', '.join(definitions.DEFINABLE)}")]
+WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One of: {', '.join(definable())}")]
 
 IfNoneMatch = Annotated[
     str | None,
@@ -108,7 +109,7 @@ async def reset_definition(
 
 
 def _check(workflow: str) -> None:
-    if workflow not in definitions.DEFINABLE:
+    if workflow not in definable():
         raise DefinitionNotFound
 
 

@@ -15,11 +15,10 @@ from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import WorkflowDefinition
+from blocks.contracts.workflows import workflow_named
 from blocks.definition_rules import check_definition
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.settings import Settings
-
-DEFINABLE = (WORKFLOW,)
 
 CACHED_SECONDS = 5.0
 """How long a listener may act on what it knew of a tenant."""
@@ -102,18 +101,20 @@ class EnabledTenants:
     def __init__(self, store: RecordStore, cached_seconds: float = CACHED_SECONDS) -> None:
         self._store = store
         self._cached_seconds = cached_seconds
-        self._known: dict[str, tuple[bool, float]] = {}
+        self._known: dict[tuple[str, str], tuple[bool, float]] = {}
 
-    async def include(self, tenant_id: str) -> bool:
-        enabled, until = self._known.get(tenant_id, (True, 0.0))
+    async def include(self, tenant_id: str, workflow: str) -> bool:
+        if not workflow_named(workflow).definable:
+            return True
+        enabled, until = self._known.get((tenant_id, workflow), (True, 0.0))
         if monotonic() >= until:
-            enabled = await self._look_up(tenant_id)
-            self._known[tenant_id] = (enabled, monotonic() + self._cached_seconds)
+            enabled = await self._look_up(tenant_id, workflow)
+            self._known[tenant_id, workflow] = (enabled, monotonic() + self._cached_seconds)
         return enabled
 
-    async def _look_up(self, tenant_id: str) -> bool:
+    async def _look_up(self, tenant_id: str, workflow: str) -> bool:
         try:
-            found = (await self._store.read(tenant_id, WorkflowDefinition, WORKFLOW)).record
+            found = (await self._store.read(tenant_id, WorkflowDefinition, workflow)).record
         except NotFound:
             return True
         return found.enabled or found.is_default

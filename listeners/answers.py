@@ -9,20 +9,22 @@ from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, StepFailure
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.uuids import spellings
-from blocks.ports import EventBus, NotFound, RecordStore
+from blocks.ports import NotFound, RecordStore
 from blocks.steps import record_step
+from listeners.context import Context
 
 
 class UnknownExecution(Exception):
     """The answer names an execution that does not exist for its tenant, at least not yet."""
 
 
-async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventData]) -> str:
+async def record_answer(context: Context, event: Event[EventData]) -> str:
     """What became of the answer: `recorded`, `late` after the execution's end, `unmatched` if nobody asked for it.
 
     The first answer to a step counts; a second one finds the record there. A failure that an earlier try met does not
     fail a retry when it is delivered again: it is `known`. Raises `UnknownExecution`.
     """
+    store = context.store
     execution = await _execution_of(store, event)
     if execution is None:
         return "unmatched"
@@ -41,7 +43,7 @@ async def record_answer(store: RecordStore, bus: EventBus, event: Event[EventDat
     else:
         step = STEP_OF_ANSWER[type(data)]
         record = await record_step(store, execution, step.name, result=step.result(data), event_id=event.id)
-    await bus.broadcast(signals.STEP_SETTLED, msgspec.json.encode(record))
+    await context.bus.broadcast(signals.STEP_SETTLED, msgspec.json.encode(record))
     return "recorded"
 
 

@@ -12,9 +12,10 @@ from blocks.contracts.states import OPEN
 from blocks.contracts.uuids import matching_id, spellings
 from blocks.ports import RecordStore, Stored
 from blocks.tenant_directory import enter_in_directory
+from listeners.context import Context
 
 
-async def record_approval_request(store: RecordStore, event: Event[HitlApprovalRequested]) -> str:
+async def record_approval_request(context: Context, event: Event[HitlApprovalRequested]) -> str:
     """What became of the request: `recorded`, `attached` to an execution, `known` if its own gate asks for the same, or
     `ignored` if it is our own, coming back to us.
 
@@ -23,6 +24,7 @@ async def record_approval_request(store: RecordStore, event: Event[HitlApprovalR
     """
     if event.source == SERVICE:
         return "ignored"
+    store = context.store
     await enter_in_directory(store, event.tenant_id)
     execution = await _open_execution(store, event)
     if execution and await _asks_already(store, execution.record, event.data):

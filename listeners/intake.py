@@ -1,28 +1,18 @@
-"""Opportunity events become executions: one per event, or none if a pending execution of the subject absorbs it.
+"""Triggering events become executions: one per event, or none if a pending execution of the subject absorbs it.
 
 One that is pending because it is being retried absorbs nothing: the steps it has done knew nothing of the event.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections import Counter
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from blocks import executions, fault_points, log_context
 from blocks.clock import utc_now
 from blocks.contracts import rejections
-from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.envelope import Event
-from blocks.contracts.events import (
-    EventData,
-    IntegrationOpportunityUpdated,
-    JsonObject,
-    OpportunityEvent,
-    ShardUpdated,
-)
+from blocks.contracts.events import EventData
 from blocks.contracts.opportunity_facts import merged
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.contracts.rejections import Rejected
@@ -32,10 +22,9 @@ from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
 from blocks.tenant_directory import enter_in_directory
 from listeners.dispatcher import Dispatcher
 from listeners.fair_queue import Lane
+from listeners.triggers import TriggerRule, priority_of
 
 log = logging.getLogger(__name__)
-
-OPPORTUNITY_SHARD_TYPES = frozenset({"opportunity", "c_opportunity", "Opportunity"})
 
 passed_over: Counter[str] = Counter()
 """Events of tenants that have switched the workflow off, per tenant; for the log."""
@@ -52,35 +41,35 @@ class Intake:
         self._dispatcher = dispatcher
         self._enabled_tenants = EnabledTenants(store)
         self._known_tenants: set[str] = set()
-        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def start_opportunity_analysis(self, event: Event[EventData], body: bytes) -> str:
-        """What became of the event: `created`, `absorbed`, `duplicate`; `ignored` if it is about no opportunity;
-        `disabled` if the tenant wants none now.
+    async def open(self, rule: TriggerRule, event: Event[EventData]) -> str:
+        """What became of the event: `created`, `absorbed`, `duplicate`; `ignored` if it has no subject for the
+        workflow; `disabled` if the tenant wants none now.
 
         Raises `Rejected` for an event whose id another event had before: the first one wins.
         """
-        subject = _opportunity(event.data)
+        subject = rule.subject(event.data)
         if subject is None:
             return "ignored"
-        if not await self._enabled_tenants.include(event.tenant_id):
-            return _passed_over(event)
+        if not await self._enabled_tenants.include(event.tenant_id, rule.workflow):
+            return _passed_over(event, rule.workflow)
         await self._enter_in_directory(event.tenant_id)
         trigger = Trigger(
             event_id=event.id,
             event_type=event.type,
             received_at=utc_now(),
-            digest=hashlib.sha256(body).hexdigest(),
+            digest=event.digest,
             actor=event.metadata.user_id,
             traceparent=event.traceparent,
         )
         execution = executions.new_execution(
-            event.tenant_id, WORKFLOW, subject, trigger, _input(event.data), priority=_priority(event.data)
+            event.tenant_id, rule.workflow, subject, trigger, rule.input(event.data), priority=priority_of(event.data)
         )
         log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
         fault_points.reached("before-record")
         # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
-        async with self._locks.setdefault((event.tenant_id, execution.subject), asyncio.Lock()):
+        async with self._locks.setdefault((event.tenant_id, rule.workflow, execution.subject), asyncio.Lock()):
             outcome = await self._open(execution, trigger)
         fault_points.reached("after-record")
         if outcome == "created":
@@ -133,13 +122,13 @@ class Intake:
         self._known_tenants.add(tenant_id)
 
 
-def _passed_over(event: Event[EventData]) -> str:
+def _passed_over(event: Event[EventData], workflow: str) -> str:
     passed_over[event.tenant_id] += 1
     log.info(
         "event %s starts nothing: tenant %s has switched %s off; %d passed over since this listener started",
         event.id,
         event.tenant_id,
-        WORKFLOW,
+        workflow,
         passed_over[event.tenant_id],
     )
     return "disabled"
@@ -159,23 +148,3 @@ def _repeated(known: Trigger, trigger: Trigger) -> str:
     if known.digest == trigger.digest:
         return "duplicate"
     raise Rejected(rejections.ID_REUSE, f"another event came under the id {trigger.event_id[:80]!r} before this one")
-
-
-def _input(data: EventData) -> JsonObject:
-    return data.as_input if isinstance(data, OpportunityEvent) else msgspec.to_builtins(data)
-
-
-def _priority(data: EventData) -> int:
-    """A whole number from 0 to 9 in the event's `metadata.priority`; 0 when it says nothing of the kind."""
-    said = (getattr(data, "metadata", None) or {}).get("priority")
-    return said if type(said) is int and 0 <= said <= 9 else 0
-
-
-def _opportunity(data: EventData) -> str | None:
-    """The opportunity that the event is about; an opportunity's own event and its shard's name the same one."""
-    match data:
-        case IntegrationOpportunityUpdated():
-            return data.opportunity_id
-        case ShardUpdated() if {data.shard_type, data.shard_type_name} & OPPORTUNITY_SHARD_TYPES:
-            return data.opportunity_id or data.shard_id or data.id
-    return None

@@ -19,6 +19,7 @@ from blocks.contracts.uuids import spellings
 from blocks.ports import RecordStore, Stale, Stored
 from blocks.queries import every
 from blocks.steps import record_step
+from listeners.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +34,14 @@ unclaimed: Counter[str] = Counter()
 Report = Event[JobCompleted] | Event[JobFailed]
 
 
-async def record_job_report(store: RecordStore, report: Report) -> str:
+async def record_job_report(context: Context, report: Report) -> str:
     """What became of the report: `recorded`, `unknown` for a job of somebody else's, `unclaimed` if no run waits.
 
     A report that comes again is recorded once, whatever runs have begun meanwhile.
     """
     if report.data.job not in JOB_BY_ID:
         return "unknown"
+    store = context.store
     execution = await _reported_before(store, report) or await _claim(store, report)
     if execution is None:
         unclaimed[report.data.job] += 1

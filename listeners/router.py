@@ -9,27 +9,29 @@ import msgspec
 from blocks import log_context
 from blocks.clock import utc_now
 from blocks.contracts import events, rejections, traces
+from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
 from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
 from listeners import metrics
 from listeners.answers import UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
+from listeners.context import Context
 from listeners.intake import Intake
 from listeners.job_reports import record_job_report
+from listeners.triggers import TRIGGERS
 
 log = logging.getLogger(__name__)
 
-EventHandler = Callable[["Router", Event[Any], bytes], Awaitable[str]]
+EventHandler = Callable[[Context, Event[Any]], Awaitable[str]]
+"""Returns what became of the event, in one word, for metrics and the log."""
 
 
 class Router:
     """Judges deliveries of the intake queue."""
 
     def __init__(self, store: RecordStore, bus: EventBus, intake: Intake) -> None:
-        self.store = store
-        self.bus = bus
-        self.intake = intake
+        self._context = Context(store, bus, intake)
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""
@@ -43,7 +45,7 @@ class Router:
             if context := traces.TraceContext.parse(message.headers.get(traces.HEADER)):
                 event = msgspec.structs.replace(event, traceparent=str(context))
             log_context.add(tenant_id=event.tenant_id, trace_id=context.trace_id if context else None)
-            outcome = await EVENT_HANDLERS[type(event.data)](self, event, message.body)
+            outcome = await EVENT_HANDLERS[type(event.data)](self._context, event)
         except UnknownEventType as unknown:
             metrics.event_became(unknown.event_type, "unhandled")
             log.debug("event %s is of type %s, which nobody here handles", message.id, unknown.event_type)
@@ -60,32 +62,15 @@ class Router:
         return Accept()
 
 
-async def _start_opportunity_analysis(router: Router, event: Event[Any], body: bytes) -> str:
-    return await router.intake.start_opportunity_analysis(event, body)
-
-
-async def _record_answer(router: Router, event: Event[Any], body: bytes) -> str:
-    return await record_answer(router.store, router.bus, event)
-
-
-async def _record_approval_request(router: Router, event: Event[Any], body: bytes) -> str:
-    return await record_approval_request(router.store, event)
-
-
-async def _record_job_report(router: Router, event: Event[Any], body: bytes) -> str:
-    return await record_job_report(router.store, event)
+async def open_execution(context: Context, event: Event[Any]) -> str:
+    """What became of an event that triggers a workflow; see `Intake.open`."""
+    return await context.intake.open(TRIGGERS[type(event.data)], event)
 
 
 EVENT_HANDLERS: Mapping[type[events.EventData], EventHandler] = {
-    events.IntegrationOpportunityUpdated: _start_opportunity_analysis,
-    events.ShardUpdated: _start_opportunity_analysis,
-    events.RiskEvaluationCompleted: _record_answer,
-    events.RiskScoringCompleted: _record_answer,
-    events.ForecastCompleted: _record_answer,
-    events.RecommendationGenerationCompleted: _record_answer,
-    events.RiskEvaluationFailed: _record_answer,
-    events.RecommendationGenerationFailed: _record_answer,
-    events.HitlApprovalRequested: _record_approval_request,
-    events.JobCompleted: _record_job_report,
-    events.JobFailed: _record_job_report,
+    **dict.fromkeys(TRIGGERS, open_execution),
+    **dict.fromkeys((*STEP_OF_ANSWER, *STEP_OF_FAILURE), record_answer),
+    events.HitlApprovalRequested: record_approval_request,
+    events.JobCompleted: record_job_report,
+    events.JobFailed: record_job_report,
 }

@@ -6,6 +6,7 @@ event types of two to four segments, ids in any case, moments with any offset or
 `decode_event` is the only door: past it, everything is a typed Struct, in one spelling and in UTC.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -53,6 +54,8 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     """The span that it belongs to, in W3C's words; a header of the message, not a field of the envelope."""
     about: About = About()
     """Headers of the message, too."""
+    digest: str = ""
+    """SHA-256 of the body it was read from, in hexadecimal: tells a repetition from another event under its id."""
 
     @property
     def type(self) -> str:
@@ -161,6 +164,7 @@ def decode_event(
         source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
         data=_typed(envelope.data, data_type),
         metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
+        digest=hashlib.sha256(body).hexdigest(),
     )
 
 

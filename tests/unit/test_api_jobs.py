@@ -18,6 +18,7 @@ from blocks.settings import load_settings
 from blocks.topology import batch_jobs_queue
 from listeners.job_reports import record_job_report
 from tests.support.api_client import Api, an_api
+from tests.support.event_context import context_of
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, new_id
 
 
@@ -137,7 +138,8 @@ async def test_the_metrics_count_triggers_and_time_reports(api: Api) -> None:
     await trigger(api, "propagation")
     data = JobCompleted(job="propagation", completed_at=utc_now())
     await record_job_report(
-        api.store, Event(id=new_id(), tenant_id=SYSTEM_TENANT, timestamp=utc_now(), data=data, source="risk-analytics")
+        context_of(api.store),
+        Event(id=new_id(), tenant_id=SYSTEM_TENANT, timestamp=utc_now(), data=data, source="risk-analytics"),
     )
 
     for _ in range(2):  # asking changes nothing

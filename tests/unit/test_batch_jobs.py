@@ -26,6 +26,7 @@ from blocks.sqlite.event_bus import SqliteEventBus
 from blocks.sqlite.record_store import SqliteRecordStore
 from blocks.topology import batch_jobs_queue
 from listeners.job_reports import record_job_report
+from tests.support.event_context import context_of
 from tests.support.factories import a_flow_run, new_id
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.ledger import ledger_of
@@ -224,18 +225,18 @@ async def test_a_job_that_is_never_reported_is_in_nobodys_way(store: RecordStore
 
 async def test_a_run_of_a_job_that_reports_is_in_the_way_until_it_has(store: RecordStore, bus: EventBus) -> None:
     await batch_jobs.trigger(store, bus, a_request(key="1"))
-    await record_job_report(store, completed())
+    await record_job_report(context_of(store), completed())
     second = await batch_jobs.trigger(store, bus, a_request(key="2"))
 
     assert second.id == getattr(await batch_jobs.earlier_run(store, SYNC), "id", None)
     assert None is await batch_jobs.earlier_run(store, HEALTH)
-    await record_job_report(store, completed())
+    await record_job_report(context_of(store), completed())
     assert None is await batch_jobs.earlier_run(store, SYNC)
 
 
 async def test_of_those_that_wait_the_older_goes_first(store: RecordStore, bus: EventBus) -> None:
     await batch_jobs.trigger(store, bus, a_request(key="1"))
-    await record_job_report(store, completed())
+    await record_job_report(context_of(store), completed())
     older, newer = [(await batch_jobs.accept(store, a_request(key=key))).record for key in "23"]
 
     assert None is await batch_jobs.earlier_run(store, SYNC, than=older)
@@ -249,7 +250,7 @@ async def test_a_report_ends_the_oldest_open_run(store: RecordStore, bus: EventB
     first = await batch_jobs.trigger(store, bus, a_request(key="1"))
     second = await batch_jobs.trigger(store, bus, a_request(key="2"))
 
-    assert "recorded" == await record_job_report(store, completed())
+    assert "recorded" == await record_job_report(context_of(store), completed())
 
     assert ("completed", "running") == ((await read(store, first.id)).status, (await read(store, second.id)).status)
     assert "completed" == (await step(store, first, REPORT_STEP)).status
@@ -258,7 +259,7 @@ async def test_a_report_ends_the_oldest_open_run(store: RecordStore, bus: EventB
 async def test_a_failure_is_recorded_with_its_error(store: RecordStore, bus: EventBus) -> None:
     execution = await batch_jobs.trigger(store, bus, a_request())
 
-    await record_job_report(store, failed("services.ml_service.url required"))
+    await record_job_report(context_of(store), failed("services.ml_service.url required"))
 
     record = await read(store, execution.id)
     assert ("failed", "job-failed", "services.ml_service.url required") == (
@@ -271,10 +272,10 @@ async def test_a_failure_is_recorded_with_its_error(store: RecordStore, bus: Eve
 async def test_a_report_that_comes_twice_ends_one_run(store: RecordStore, bus: EventBus) -> None:
     report = completed()
     await batch_jobs.trigger(store, bus, a_request(key="1"))
-    await record_job_report(store, report)
+    await record_job_report(context_of(store), report)
     second = await batch_jobs.trigger(store, bus, a_request(key="2"))
 
-    assert "recorded" == await record_job_report(store, report)
+    assert "recorded" == await record_job_report(context_of(store), report)
     assert "running" == (await read(store, second.id)).status
 
 
@@ -285,19 +286,19 @@ async def test_a_report_whose_listener_died_half_way_is_finished(store: RecordSt
     execution = await batch_jobs.trigger(store, bus, a_request())
     await record_step(store, execution, REPORT_STEP, result={}, event_id=report.id)
 
-    await record_job_report(store, report)
+    await record_job_report(context_of(store), report)
     assert "completed" == (await read(store, execution.id)).status
 
 
 async def test_a_report_older_than_the_trigger_belongs_to_no_run(store: RecordStore, bus: EventBus) -> None:
     execution = await batch_jobs.trigger(store, bus, a_request())
 
-    assert "unclaimed" == await record_job_report(store, completed(at=utc_now() - HOUR))
+    assert "unclaimed" == await record_job_report(context_of(store), completed(at=utc_now() - HOUR))
     assert "running" == (await read(store, execution.id)).status
 
 
 async def test_a_report_of_an_unknown_job_is_somebody_elses(store: RecordStore) -> None:
-    assert "unknown" == await record_job_report(store, completed(job="nightly-cleaning"))
+    assert "unknown" == await record_job_report(context_of(store), completed(job="nightly-cleaning"))
 
 
 async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
@@ -323,7 +324,7 @@ async def test_a_report_after_the_limit_changes_nothing(store: RecordStore, bus:
     await sent_long_ago(store, execution, 3 * HOUR)
     await UnreportedJobs(parts).look()
 
-    assert "unclaimed" == await record_job_report(store, completed())
+    assert "unclaimed" == await record_job_report(context_of(store), completed())
     assert "unreported" == (await read(store, execution.id)).status
 
 

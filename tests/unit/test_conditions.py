@@ -21,7 +21,7 @@ from blocks.contracts.opportunity_facts import Unknown, amount_of, merged, owner
 from blocks.ports import Stored
 from flows.analysis import Analysis, AnalysisRules
 from flows.approval_gate import _approval_of
-from listeners.intake import _input
+from listeners.triggers import TRIGGERS
 from tests.support.factories import A_TENANT, an_execution
 
 PATH = "subject.data.x"
@@ -30,7 +30,8 @@ RULE = ApprovalRule(enabled=True, conditions=[Condition(path="subject.amount", o
 
 def decoded_input(event_type: str, **data: Any) -> dict[str, Any]:
     body = {"id": "e-1", "type": event_type, "tenantId": A_TENANT, "data": data}
-    return _input(decode_event(msgspec.json.encode(body), received_at=utc_now()).data)
+    decoded = decode_event(msgspec.json.encode(body), received_at=utc_now()).data
+    return TRIGGERS[type(decoded)].input(decoded)
 
 
 def analysis_of(stated: dict[str, Any], rule: ApprovalRule = RULE) -> Analysis:

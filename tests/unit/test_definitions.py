@@ -230,11 +230,11 @@ async def test_whether_a_tenant_is_enabled_is_known_anew_after_a_while(
     now = 100.0
     monkeypatch.setattr(definitions, "monotonic", lambda: now)
     tenants = EnabledTenants(api.store)
-    assert await tenants.include(A_TENANT)
+    assert await tenants.include(A_TENANT, WORKFLOW)
 
     await set_definition(api.store, A_TENANT, SETTINGS, WantedDefinition(enabled=False))
 
-    assert await tenants.include(A_TENANT)
+    assert await tenants.include(A_TENANT, WORKFLOW)
     now += definitions.CACHED_SECONDS
-    assert not await tenants.include(A_TENANT)
-    assert await tenants.include(ANOTHER_TENANT)
+    assert not await tenants.include(A_TENANT, WORKFLOW)
+    assert await tenants.include(ANOTHER_TENANT, WORKFLOW)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,6 +26,7 @@ from blocks.sqlite.record_store import SqliteRecordStore
 from flows.analysis import Analysis, rules_in
 from listeners.dispatcher import Dispatcher
 from listeners.intake import Intake, passed_over
+from listeners.triggers import TRIGGERS
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_definition
 from tests.support.flow_runs import RememberedFlowRuns
 
@@ -50,7 +52,8 @@ def opportunity_updated(opportunity_id: str, **changes: Any) -> Event[EventData]
 
 
 async def take(intake: Intake, event: Event[EventData]) -> str:
-    return await intake.start_opportunity_analysis(event, msgspec.json.encode(event.data))
+    digest = event.digest or sha256(msgspec.json.encode(event.data)).hexdigest()
+    return await intake.open(TRIGGERS[type(event.data)], replace(event, digest=digest))
 
 
 async def executions_of(store: RecordStore, tenant_id: str = A_TENANT) -> list[ExecutionRecord]:
@@ -199,7 +202,7 @@ async def test_what_an_event_states_of_money_reaches_the_gate_through_the_store(
     ).encode()
     rule = ApprovalRule(enabled=True, conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)])
 
-    await intake.start_opportunity_analysis(decode_event(body, received_at=utc_now()), body)
+    await take(intake, decode_event(body, received_at=utc_now()))
 
     (record,) = await executions_of(store)
     analysis = Analysis(Stored(record, "etag"), rules_in(a_definition(approval=rule)))

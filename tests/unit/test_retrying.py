@@ -24,6 +24,7 @@ from blocks.settings import Settings, load_settings
 from blocks.steps import by_step, record_step, step_records
 from flows.claims import claim, newest
 from listeners.answers import record_answer
+from tests.support.event_context import context_of
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_flow_run, an_approval, an_execution, new_id, now
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import eventually
@@ -243,12 +244,12 @@ async def test_the_failure_that_ended_it_does_not_fail_its_retry_when_it_is_deli
         data=RiskEvaluationFailed(opportunity_id=stored.record.subject, error="no model"),
         source="risk-analytics",
     )
-    assert "recorded" == await record_answer(store, bus, failure)
+    assert "recorded" == await record_answer(context_of(store, bus), failure)
     await executions.fail(store, stored, "step-failed", "no model")
     again = await retry_execution(store, bus, A_TENANT, stored.record.id)
     await claim(store, A_TENANT, again.id, "run-2", workflow=WORKFLOW)
 
-    assert "known" == await record_answer(store, bus, failure)
+    assert "known" == await record_answer(context_of(store, bus), failure)
     assert {} == by_step(again, await step_records(store, A_TENANT, [again.id]))
 
 

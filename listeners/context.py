@@ -1,0 +1,18 @@
+"""What the handlers of events work with."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from blocks.ports import EventBus, RecordStore
+
+if TYPE_CHECKING:
+    from listeners.intake import Intake
+
+
+class Context(msgspec.Struct, frozen=True):
+    """The open store and bus, and what opens executions."""
+
+    store: RecordStore
+    bus: EventBus
+    intake: "Intake"
