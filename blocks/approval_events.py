@@ -38,7 +38,7 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
         case "requested":
             return "requested", HitlApprovalRequested(
                 tenant_id=approval.tenant_id,
-                opportunity_id=approval.opportunity_id,
+                opportunity_id=approval.opportunity_id or approval.about,
                 risk_score=approval.risk_score,
                 amount=approval.amount,
                 amount_known=approval.amount_known,
@@ -52,7 +52,7 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
         case "reminded":
             return f"reminded-{position}", HitlApprovalReminded(
                 tenant_id=approval.tenant_id,
-                opportunity_id=approval.opportunity_id,
+                opportunity_id=approval.opportunity_id or approval.about,
                 approval_id=approval.id,
                 reminded_at=entry.at,
                 approvers=list(approvers.users),
@@ -63,7 +63,7 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
         case "escalated":
             return f"escalated-{position}", HitlApprovalEscalated(
                 tenant_id=approval.tenant_id,
-                opportunity_id=approval.opportunity_id,
+                opportunity_id=approval.opportunity_id or approval.about,
                 approval_id=approval.id,
                 escalated_at=entry.at,
                 approvers=list(approvers.users),
@@ -73,7 +73,7 @@ def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple
         case "decided" | "expired":
             return "completed", HitlApprovalCompleted(
                 tenant_id=approval.tenant_id,
-                opportunity_id=approval.opportunity_id,
+                opportunity_id=approval.opportunity_id or approval.about,
                 approval_id=approval.id,
                 approved=entry.outcome == "approved",
                 decided_by=entry.actor or "",

@@ -41,9 +41,9 @@ def print_approvals(found: Sequence[ApprovalRecord], *, as_json: bool) -> None:
     for approval in found:
         table.add_row(
             approval.id,
-            approval.subject or approval.opportunity_id,
+            approval.about,
             _coloured(approval.status),
-            f"{approval.risk_score:g}",
+            f"{approval.risk_score:g}" if approval.opportunity_id is not None else "",
             _amount(approval),
             f"{approval.requested_at:%Y-%m-%d %H:%M:%S}Z",
             f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else "",
@@ -59,7 +59,7 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
     out, approvers = console(), approval.policy.approvers
     facts = {
         "approval": approval.id,
-        "subject": approval.subject or approval.opportunity_id,
+        "subject": approval.about,
         "execution": approval.execution_id,
         "status": _coloured(approval.status),
         "amount": _amount(approval),
@@ -81,6 +81,8 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
 
 
 def _amount(approval: ApprovalRecord) -> str:
+    if approval.opportunity_id is None and not approval.amount:
+        return ""
     return f"{approval.amount:,.0f}" if approval.amount_known else "unknown"
 
 

@@ -13,8 +13,9 @@ from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, AnalysisStep
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.events import JsonObject
 from blocks.contracts.opportunity_facts import Amount, Unknown, amount_of, owner_of
-from blocks.contracts.records import ExecutionRecord, StepRecord, WorkflowDefinition
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord, StepRecord, WorkflowDefinition
 from blocks.ports import Stored
+from flows.analysis_approval import approval_of
 
 Verdict = Literal["undecided", "completed", "failed"]
 
@@ -135,6 +136,10 @@ class Analysis:
     def awaits_approval(self) -> bool:
         """True while this run holds it at its gate; a batch gives it up to a run of its own."""
         return self.stored.record.status == "awaiting_approval" and self.stored.record.flow_run_id is not None
+
+    def approval(self) -> ApprovalRecord:
+        """The approval that it asks with at its gate."""
+        return approval_of(self)
 
     def waits_for(self, step: AnalysisStep) -> bool:
         return not self.is_over and self.verdict == "undecided" and step.name not in self.outcomes

@@ -7,8 +7,7 @@ operator types into Prefect's form is a vote like any other; a bare resume says 
 
 import logging
 from contextlib import suppress
-from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from prefect.exceptions import Pause
 from prefect.flow_runs import asuspend_flow_run
@@ -20,20 +19,35 @@ from blocks.auditing import audited
 from blocks.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import identities, ids, rejections
-from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.approvals import Escalation, HistoryEntry
 from blocks.contracts.audit import Act
-from blocks.contracts.limits import SPAN_SECONDS_MAX
-from blocks.contracts.opportunity_facts import Unknown
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import NotFound, Stale, Stored, Unavailable
-from flows.analysis import Analysis
 from flows.claims import newest
 from flows.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-GATE = "analysis"
+
+class Gated(Protocol):
+    """What comes to the gate: an execution that this run holds, and the approval to ask with."""
+
+    stored: Stored[ExecutionRecord]
+
+    @property
+    def rule_asks(self) -> bool:
+        """Whether it needs an approval of its own, whatever others have asked for."""
+
+    def approval(self) -> ApprovalRecord:
+        """The approval to ask with, not stored yet; its id is `own_approval_id`."""
+
+
+def own_approval_id(execution: ExecutionRecord, retry: int | None = None) -> str:
+    """Of the approval that the gate itself asks for, in this try or in another one."""
+    return ids.approval_id(execution.id, _GATE, execution.retries if retry is None else retry)
+
+
+_GATE = "analysis"
+"""Part of the ids of all approvals that gates have asked for; it stays what it was when there was one workflow."""
 
 
 class ApprovalInput(RunInput):
@@ -45,54 +59,54 @@ class ApprovalInput(RunInput):
     form: dict[str, Any] | None = None
 
 
-async def pass_gate(world: Runtime, analysis: Analysis) -> None:
+async def pass_gate(world: Runtime, gated: Gated) -> None:
     """The execution has ended as the decision says; until there is one, the run is suspended (this raises `Pause`).
 
     If it is no longer this run's, it is left as it is, and nobody is asked about one that has ended.
     """
     try:
-        await _pass(world, analysis)
+        await _pass(world, gated)
     except Stale as stale:
         log.info("this run leaves the gate: %s", stale)
-        now = await world.store.read(analysis.stored.record.tenant_id, ExecutionRecord, analysis.id)
+        now = await world.store.read(gated.stored.record.tenant_id, ExecutionRecord, gated.stored.record.id)
         if now.record.is_terminal:
             await withdraw_approvals(world.store, now.record, "the execution has ended")
 
 
-async def _pass(world: Runtime, analysis: Analysis) -> None:
+async def _pass(world: Runtime, gated: Gated) -> None:
     """Raises `Stale` if the execution was taken over, or ended by somebody else."""
     while True:
-        asked = await asked_at_gate(world, analysis)
+        asked = await asked_at_gate(world, gated)
         verdict = approvals.verdict(asked)
         if verdict is None:
             # Who cancelled it before its approval was there has withdrawn nothing, and would not end this suspension.
-            analysis.stored = await newest(world.store, analysis.stored)
+            gated.stored = await newest(world.store, gated.stored)
             fault_points.reached("before-suspend")
             await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
             continue
         verdict = await approvals.announce(world.store, world.bus, verdict)  # told before what follows from it
         fault_points.reached("after-approval")
         try:
-            await _end(world, analysis, verdict.record)
+            await _end(world, gated, verdict.record)
         except Stale:
-            analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
+            gated.stored = await newest(world.store, gated.stored)  # one more was asked for, just now
             continue
         await approvals.settle(world.store, verdict)
         if len(asked) > 1:
-            await withdraw_approvals(world.store, analysis.stored.record, "another approval has decided")
+            await withdraw_approvals(world.store, gated.stored.record, "another approval has decided")
         return
 
 
-async def continue_alone(world: Runtime, analysis: Analysis) -> None:
+async def continue_alone(world: Runtime, gated: Gated) -> None:
     """The execution leaves its batch: a flow run of its own takes it to the gate, unless it is no longer this run's."""
     try:
-        await _give_up(world, analysis)
+        await _give_up(world, gated)
     except Stale as stale:
         log.info("nothing is left to take to the gate: %s", stale)
         return
-    record = analysis.stored.record
+    record = gated.stored.record
     await world.flow_runs.start(
-        WORKFLOW,
+        record.workflow,
         record.tenant_id,
         [record.id],
         key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
@@ -101,25 +115,25 @@ async def continue_alone(world: Runtime, analysis: Analysis) -> None:
     await world.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
 
-async def _give_up(world: Runtime, analysis: Analysis) -> None:
-    while analysis.stored.record.flow_run_id is not None:
+async def _give_up(world: Runtime, gated: Gated) -> None:
+    while gated.stored.record.flow_run_id is not None:
         try:
-            analysis.stored = await executions.change(world.store, analysis.stored, flow_run_id=None)
+            gated.stored = await executions.change(world.store, gated.stored, flow_run_id=None)
         except Stale:
-            analysis.stored = await newest(world.store, analysis.stored)  # one more was asked for, just now
+            gated.stored = await newest(world.store, gated.stored)  # one more was asked for, just now
 
 
 # --- who is asked ----------------------------------------------------------------------------------------------------
 
 
-async def asked_at_gate(world: Runtime, analysis: Analysis) -> list[Stored[ApprovalRecord]]:
+async def asked_at_gate(world: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:
     """What it waits for: an approval of its own if the tenant's rule demands one, and whatever others asked for.
 
     The platform has been told.
     """
-    asked = await approvals.approvals_of(world.store, analysis.stored.record)
-    if not asked or (analysis.rule_asks and not _own_in(asked, analysis.stored.record)):
-        asked = [*asked, await approvals.open_approval(world.store, _approval_of(analysis))]
+    asked = await approvals.approvals_of(world.store, gated.stored.record)
+    if not asked or (gated.rule_asks and not _own_in(asked, gated.stored.record)):
+        asked = [*asked, await approvals.open_approval(world.store, gated.approval())]
     return [await approvals.announce(world.store, world.bus, stored) for stored in asked]
 
 
@@ -128,75 +142,8 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
 
     Its id alone is a proof: anybody may write the gate's name and correlation id into an approval of theirs.
     """
-    own = {ids.approval_id(execution.id, GATE, retry) for retry in range(execution.retries + 1)}
+    own = {own_approval_id(execution, retry) for retry in range(execution.retries + 1)}
     return any(stored.record.id in own for stored in asked)
-
-
-def _approval_of(analysis: Analysis) -> ApprovalRecord:
-    record, rule, now = analysis.stored.record, analysis.rules.approval, utc_now()
-    results = record.results or {}
-    risk = results.get("risk", {})
-
-    def after(seconds: float) -> timedelta:
-        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))  # a definition may be older than the bound
-
-    return ApprovalRecord(
-        id=ids.approval_id(record.id, GATE, record.retries),
-        tenant_id=record.tenant_id,
-        created_at=now,
-        opportunity_id=record.subject_on_wire,
-        subject=record.subject,
-        risk_score=float(risk.get("riskScore") or 0),
-        amount=0.0 if isinstance(analysis.amount, Unknown) else float(analysis.amount),
-        amount_known=not isinstance(analysis.amount, Unknown),
-        requested_at=now,
-        requested_by=_requester(record),
-        execution_id=record.id,
-        retry=record.retries,
-        workflow=record.workflow,
-        gate=GATE,
-        owner_id=analysis.owner_id,
-        correlation_id=risk.get("evaluationId"),
-        summary=_summary(analysis, risk),
-        context=_context(analysis),
-        form_schema=rule.form_schema,
-        policy=rule.policy,
-        due_at=now + after(rule.due_after_seconds) if rule.due_after_seconds else None,
-        expires_at=now + after(rule.expires_after_seconds) if rule.expires_after_seconds else None,
-        on_expiry=rule.on_expiry,
-        on_reject=rule.on_reject,
-        reminders=sorted(now + after(seconds) for seconds in rule.remind_after_seconds),
-        escalations=[
-            Escalation(at=now + after(one.after_seconds), approvers=one.approvers) for one in rule.escalations
-        ],
-        history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
-    )
-
-
-def _requester(record: ExecutionRecord) -> str:
-    """Who caused the analysis, and so may not decide its approval; the workflow itself, if no event names a user."""
-    return next((trigger.actor for trigger in record.triggers if trigger.actor), WORKFLOW)
-
-
-def _summary(analysis: Analysis, risk: dict[str, Any]) -> str:
-    risks = len(risk.get("detectedRisks") or [])
-    score = risk.get("riskScore", "unknown")
-    amount = analysis.amount
-    states = f"unknown ({amount.reason})" if isinstance(amount, Unknown) else f"{amount:,.0f}"
-    asked = (
-        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score is {score}, with "
-        f"{risks} detected risks, and its amount is {states}."
-    )
-    reasons = analysis.judgement.reasons
-    return f"{asked} The rule cannot be judged: {'; '.join(reasons)}." if reasons else asked
-
-
-def _context(analysis: Analysis) -> dict[str, Any]:
-    """What the person must see, with the reasons why the rule could not be judged."""
-    results = analysis.stored.record.results or {}
-    context: dict[str, Any] = {key: results[key] for key in ("risk", "forecast", "recommendations") if key in results}
-    reasons = analysis.judgement.reasons
-    return {**context, "reasons": list(reasons)} if reasons else context
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------
@@ -269,18 +216,18 @@ def _waited(times: int) -> approvals.Change:
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
-async def _end(world: Runtime, analysis: Analysis, approval: ApprovalRecord) -> None:
-    results: dict[str, Any] = {**(analysis.stored.record.results or {}), "approval": approvals.summary(approval)}
+async def _end(world: Runtime, gated: Gated, approval: ApprovalRecord) -> None:
+    results: dict[str, Any] = {**(gated.stored.record.results or {}), "approval": approvals.summary(approval)}
     reason = _reason_to_fail(approval)
     if reason is None:
-        if analysis.stored.record.status == "awaiting_approval":
-            analysis.stored = await executions.move(
-                world.store, analysis.stored, "running", results=results, held_since=utc_now()
+        if gated.stored.record.status == "awaiting_approval":
+            gated.stored = await executions.move(
+                world.store, gated.stored, "running", results=results, held_since=utc_now()
             )
-        ended = await executions.complete(world.store, analysis.stored)
+        ended = await executions.complete(world.store, gated.stored)
     else:
         code, error = reason
-        ended = await executions.fail(world.store, analysis.stored, code, error, results=results)
+        ended = await executions.fail(world.store, gated.stored, code, error, results=results)
     await executions.announce(world.store, world.bus, [ended])
 
 

@@ -179,8 +179,13 @@ class Withdrawal(Document, frozen=True, kw_only=True):
 
 
 def approval_of(approval: ApprovalRecord) -> Approval:
-    return msgspec.convert(approval, Approval, from_attributes=True)
+    return msgspec.convert(_shown(approval), Approval, from_attributes=True)
 
 
 def summary_of(approval: ApprovalRecord) -> ApprovalSummary:
-    return msgspec.convert(approval, ApprovalSummary, from_attributes=True)
+    return msgspec.convert(_shown(approval), ApprovalSummary, from_attributes=True)
+
+
+def _shown(approval: ApprovalRecord) -> ApprovalRecord:
+    """Clients that know approvals of opportunities only find what it is about in their field."""
+    return msgspec.structs.replace(approval, opportunity_id=approval.opportunity_id or approval.about)

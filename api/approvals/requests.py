@@ -203,7 +203,7 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
         tenant_id=tenant_id,
         created_at=now,
         requested_at=now,
-        opportunity_id=data.opportunity_id or subject,
+        opportunity_id=data.opportunity_id,
         subject=subject,
         risk_score=data.risk_score,
         amount=data.amount or 0.0,

@@ -24,8 +24,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     @classmethod
     def approval(cls, approval: ApprovalRecord) -> Self:
-        subject = approval.subject or approval.opportunity_id
-        return cls(execution_id=approval.execution_id, workflow=approval.workflow, subject=subject)
+        return cls(execution_id=approval.execution_id, workflow=approval.workflow, subject=approval.about)
 
     @classmethod
     def parse(cls, headers: Mapping[str, str]) -> Self:

@@ -188,11 +188,12 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
 
     container: ClassVar[str] = "hitl_approvals"
 
-    opportunity_id: str
-    risk_score: float
-    amount: float
-    """0 where it is not known."""
     requested_at: datetime
+    opportunity_id: str | None = None
+    """Of an approval about an opportunity, like the three below: as its events spell it."""
+    risk_score: float = 0.0
+    amount: float = 0.0
+    """0 where it is not known."""
     amount_known: bool = True
     status: ApprovalStatus = "pending"
     execution_id: str | None = None
@@ -211,6 +212,7 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     comment: str | None = None
 
     subject: str | None = None
+    """What it is about; None in records that are older than this field, which have an opportunity."""
     requested_by: str | None = None
     summary: str = ""
     """What is asked, for the person who decides; Markdown."""
@@ -247,6 +249,11 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     """When all that follows from the decision was done: announced, and the execution gone on. None: look after it."""
     next_at: float | None = None
     """Before this moment nothing has to be done to it: seconds since 1970, for stores to compare. None: look at it."""
+
+    @property
+    def about(self) -> str:
+        """What it is about, on the wire also where only an opportunity was foreseen."""
+        return self.subject or self.opportunity_id or ""
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):

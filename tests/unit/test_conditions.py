@@ -20,7 +20,7 @@ from blocks.contracts.numbers import Unreadable, is_number, read_number
 from blocks.contracts.opportunity_facts import Unknown, amount_of, merged, owner_of
 from blocks.ports import Stored
 from flows.analysis import Analysis, AnalysisRules
-from flows.approval_gate import _approval_of
+from flows.analysis_approval import approval_of
 from listeners.triggers import TRIGGERS
 from tests.support.factories import A_TENANT, an_execution
 
@@ -223,7 +223,7 @@ def test_a_stored_rule_that_would_be_refused_today_asks(rule: ApprovalRule) -> N
 def test_a_person_and_consumers_see_that_the_amount_is_not_known(stated: dict[str, Any]) -> None:
     analysis = analysis_of(stated)
 
-    approval = _approval_of(analysis)
+    approval = approval_of(analysis)
     (event,) = untold(approval)
 
     assert (False, 0.0) == (approval.amount_known, approval.amount)

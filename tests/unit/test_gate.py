@@ -16,7 +16,8 @@ from blocks.ports import Stored
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from flows.analysis import Analysis, AnalysisRules
-from flows.approval_gate import GATE, asked_at_gate
+from flows.analysis_approval import GATE
+from flows.approval_gate import asked_at_gate
 from flows.runtime import Runtime
 from tests.support.factories import A_TENANT, an_approval, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
