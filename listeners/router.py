@@ -31,7 +31,7 @@ class Router:
     """Judges deliveries of the intake queue."""
 
     def __init__(self, store: RecordStore, bus: EventBus, intake: Intake) -> None:
-        self._context = Context(store, bus, intake)
+        self.context = Context(store, bus, intake)
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""
@@ -45,7 +45,7 @@ class Router:
             if context := traces.TraceContext.parse(message.headers.get(traces.HEADER)):
                 event = msgspec.structs.replace(event, traceparent=str(context))
             log_context.add(tenant_id=event.tenant_id, trace_id=context.trace_id if context else None)
-            outcome = await EVENT_HANDLERS[type(event.data)](self._context, event)
+            outcome = await EVENT_HANDLERS[type(event.data)](self.context, event)
         except UnknownEventType as unknown:
             metrics.event_became(unknown.event_type, "unhandled")
             log.debug("event %s is of type %s, which nobody here handles", message.id, unknown.event_type)

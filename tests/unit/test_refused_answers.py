@@ -76,7 +76,7 @@ async def judged(router: Router, message: Message) -> Verdict:
     verdict = await judge(router.handle, delivery, INTAKE)
     assert verdict is not None
     if isinstance(verdict, Reject):
-        await Keeper(router.store, INTAKE).keep(dead_letter(delivery, verdict, now()))
+        await Keeper(router.context.store, INTAKE).keep(dead_letter(delivery, verdict, now()))
     return verdict
 
 
