@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from api.http.documents import Document
-from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.records import TenantShare, WorkflowDefinition
+from blocks.contracts.workflows import workflow_named
 
 
 class DefinedStep(Document, frozen=True, kw_only=True):
@@ -41,11 +41,11 @@ def definition_of(definition: WorkflowDefinition, share: TenantShare) -> Definit
         enabled=definition.enabled,
         step_timeout_seconds=definition.step_timeout_seconds,
         steps={
-            step.name: DefinedStep(
-                critical=step.name in definition.critical_steps,
-                timeout_seconds=definition.step_timeouts.get(step.name, definition.step_timeout_seconds),
+            step: DefinedStep(
+                critical=step in definition.critical_steps,
+                timeout_seconds=definition.step_timeouts.get(step, definition.step_timeout_seconds),
             )
-            for step in ANALYSIS_STEPS
+            for step in workflow_named(definition.id).steps
         },
         approval=definition.approval,
         share=share,
@@ -56,7 +56,7 @@ def definition_of(definition: WorkflowDefinition, share: TenantShare) -> Definit
 
 DEFINITION = definition_of(
     WorkflowDefinition(
-        id=WORKFLOW,
+        id="opportunity-analysis",
         tenant_id="7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10",
         created_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
         critical_steps=["risk_analysis", "forecast"],

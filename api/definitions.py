@@ -42,7 +42,7 @@ async def read_definition(
 ) -> Response[Definition]:
     """What holds for executions that start now: the tenant's own definition, or the platform's defaults."""
     _check(workflow)
-    return await _shown(store, await definitions.read_definition(store, tenant_id, settings))
+    return await _shown(store, await definitions.read_definition(store, tenant_id, workflow, settings))
 
 
 @put(
@@ -71,6 +71,7 @@ async def set_definition(
         new = await definitions.set_definition(
             store,
             tenant_id,
+            workflow,
             settings,
             data,
             by=actor.on_record,
@@ -101,7 +102,7 @@ async def reset_definition(
     _check(workflow)
     try:
         defaults = await definitions.reset_definition(
-            store, tenant_id, settings, by=actor.on_record, version=wanted_version(if_match)
+            store, tenant_id, workflow, settings, by=actor.on_record, version=wanted_version(if_match)
         )
     except Stale:
         raise DefinitionChanged from None

@@ -11,7 +11,6 @@ import msgspec
 
 from blocks.approval_forms import off_loop
 from blocks.clock import utc_now
-from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import WorkflowDefinition
@@ -24,16 +23,15 @@ CACHED_SECONDS = 5.0
 """How long a listener may act on what it knew of a tenant."""
 
 _TRIES = 10
-_STEPS = [step.name for step in ANALYSIS_STEPS]
 
 
-def platform_definition(tenant_id: str, settings: Settings, version: int = 0) -> WorkflowDefinition:
+def platform_definition(tenant_id: str, workflow: str, settings: Settings, version: int = 0) -> WorkflowDefinition:
     """What holds for a tenant that has said nothing."""
     return WorkflowDefinition(
-        id=WORKFLOW,
+        id=workflow,
         tenant_id=tenant_id,
         created_at=utc_now(),
-        critical_steps=[step.name for step in ANALYSIS_STEPS if step.critical],
+        critical_steps=list(workflow_named(workflow).critical_steps),
         step_timeout_seconds=settings.analysis.step_timeout_seconds,
         approval=ApprovalRule(
             enabled=settings.feature_flags.hitl_approvals,
@@ -46,27 +44,28 @@ def platform_definition(tenant_id: str, settings: Settings, version: int = 0) ->
 
 
 async def read_definition(
-    store: RecordStore, tenant_id: str, settings: Settings, version: int | None = None
+    store: RecordStore, tenant_id: str, workflow: str, settings: Settings, version: int | None = None
 ) -> WorkflowDefinition:
     """What holds for this tenant now, or held in this version. Raises `NotFound` for one that never was."""
     if version == 0:
-        return platform_definition(tenant_id, settings)
+        return platform_definition(tenant_id, workflow, settings)
     try:
-        found = (await store.read(tenant_id, WorkflowDefinition, WORKFLOW)).record
+        found = (await store.read(tenant_id, WorkflowDefinition, workflow)).record
     except NotFound:
         if version is None:
-            return platform_definition(tenant_id, settings)
+            return platform_definition(tenant_id, workflow, settings)
         raise
     if version not in (None, found.version):
         found = (
-            await store.read(tenant_id, WorkflowDefinition, WorkflowDefinition.earlier_id(WORKFLOW, version or 0))
+            await store.read(tenant_id, WorkflowDefinition, WorkflowDefinition.earlier_id(workflow, version or 0))
         ).record
-    return platform_definition(tenant_id, settings, found.version) if found.is_default else found
+    return platform_definition(tenant_id, workflow, settings, found.version) if found.is_default else found
 
 
 async def set_definition(
     store: RecordStore,
     tenant_id: str,
+    workflow: str,
     settings: Settings,
     wanted: WantedDefinition,
     *,
@@ -79,19 +78,25 @@ async def set_definition(
     Raises `InvalidDefinition`; `Stale` if the definition is no longer at this `version` or, with `only_first`, if the
     tenant has one.
     """
-    await off_loop(check_definition, wanted, _STEPS)
-    new = _definition_of(wanted, platform_definition(tenant_id, settings), by)
+    await off_loop(check_definition, wanted, list(workflow_named(workflow).steps))
+    new = _definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
     return await _replace(store, new, version, only_first)
 
 
 async def reset_definition(
-    store: RecordStore, tenant_id: str, settings: Settings, *, by: str | None = None, version: int | None = None
+    store: RecordStore,
+    tenant_id: str,
+    workflow: str,
+    settings: Settings,
+    *,
+    by: str | None = None,
+    version: int | None = None,
 ) -> WorkflowDefinition:
     """The platform's defaults hold again, as a version like any other; nothing happens where they hold already.
 
     Raises `Stale` if the definition is no longer at this `version`.
     """
-    defaults = platform_definition(tenant_id, settings)
+    defaults = platform_definition(tenant_id, workflow, settings)
     return await _replace(store, msgspec.structs.replace(defaults, updated_at=utc_now(), updated_by=by), version)
 
 
@@ -127,7 +132,9 @@ def _definition_of(wanted: WantedDefinition, defaults: WorkflowDefinition, by: s
     says = {name: step.critical for name, step in wanted.steps.items() if step.critical is not None}
     return msgspec.structs.replace(
         defaults,
-        critical_steps=[name for name in _STEPS if says.get(name, name in defaults.critical_steps)],
+        critical_steps=[
+            name for name in workflow_named(defaults.id).steps if says.get(name, name in defaults.critical_steps)
+        ],
         step_timeout_seconds=wanted.step_timeout_seconds or defaults.step_timeout_seconds,
         step_timeouts={name: step.timeout_seconds for name, step in wanted.steps.items() if step.timeout_seconds},
         approval=_rule_of(wanted.approval) if wanted.approval else defaults.approval,
@@ -147,7 +154,7 @@ async def _replace(
 ) -> WorkflowDefinition:
     """The next version, in force; or the one that is in force if both are the platform's defaults."""
     for _ in range(_TRIES):
-        current = await _current(store, new.tenant_id)
+        current = await _current(store, new.tenant_id, new.id)
         at = current.record.version if current else 0
         had_one = current is not None and not current.record.is_default
         if version not in (None, at) or (only_first and had_one):
@@ -159,9 +166,9 @@ async def _replace(
     raise Unavailable(f"the definition of {new.id} changed {_TRIES} times meanwhile")
 
 
-async def _current(store: RecordStore, tenant_id: str) -> Stored[WorkflowDefinition] | None:
+async def _current(store: RecordStore, tenant_id: str, workflow: str) -> Stored[WorkflowDefinition] | None:
     try:
-        return await store.read(tenant_id, WorkflowDefinition, WORKFLOW)
+        return await store.read(tenant_id, WorkflowDefinition, workflow)
     except NotFound:
         return None
 

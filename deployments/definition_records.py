@@ -7,41 +7,41 @@ import msgspec
 import yaml
 
 from blocks import definitions
-from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.numbers import shown
 from blocks.contracts.records import WorkflowDefinition
 from blocks.contracts.repeated_keys import RepeatedKey
+from blocks.contracts.workflows import workflow_named
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.acts import audited
 from deployments.printing import console, facts_of, say_json, styled, table_of
 
 
-async def read(tenant_id: str) -> WorkflowDefinition:
+async def read(tenant_id: str, workflow: str) -> WorkflowDefinition:
     settings = load_settings()
     async with open_store(settings) as store:
-        return await definitions.read_definition(store, tenant_id, settings)
+        return await definitions.read_definition(store, tenant_id, workflow, settings)
 
 
-async def write(tenant_id: str, text: bytes, actor: str, version: int | None) -> WorkflowDefinition:
+async def write(tenant_id: str, workflow: str, text: bytes, actor: str, version: int | None) -> WorkflowDefinition:
     """What the text says is in force. Raises `InvalidDefinition` and `Stale`, with readable messages."""
     wanted, settings = _wanted(text), load_settings()
     async with (
         open_store(settings) as opened,
-        audited(opened, tenant_id, "definitions set", actor, WORKFLOW) as store,
+        audited(opened, tenant_id, "definitions set", actor, workflow) as store,
     ):
-        return await definitions.set_definition(store, tenant_id, settings, wanted, by=actor, version=version)
+        return await definitions.set_definition(store, tenant_id, workflow, settings, wanted, by=actor, version=version)
 
 
-async def reset(tenant_id: str, actor: str, version: int | None) -> WorkflowDefinition:
+async def reset(tenant_id: str, workflow: str, actor: str, version: int | None) -> WorkflowDefinition:
     settings = load_settings()
     async with (
         open_store(settings) as opened,
-        audited(opened, tenant_id, "definitions reset", actor, WORKFLOW) as store,
+        audited(opened, tenant_id, "definitions reset", actor, workflow) as store,
     ):
-        return await definitions.reset_definition(store, tenant_id, settings, by=actor, version=version)
+        return await definitions.reset_definition(store, tenant_id, workflow, settings, by=actor, version=version)
 
 
 def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
@@ -60,9 +60,9 @@ def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
     out.print(facts_of(facts))
     out.print()
     steps = table_of("STEP", "CRITICAL", "TIMEOUT")
-    for step in ANALYSIS_STEPS:
-        timeout = definition.step_timeouts.get(step.name, definition.step_timeout_seconds)
-        steps.add_row(step.name, "yes" if step.name in definition.critical_steps else "no", f"{timeout:g} s")
+    for step in workflow_named(definition.id).steps:
+        timeout = definition.step_timeouts.get(step, definition.step_timeout_seconds)
+        steps.add_row(step, "yes" if step in definition.critical_steps else "no", f"{timeout:g} s")
     out.print(steps)
 
 

@@ -34,14 +34,14 @@ async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None
 async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str]) -> list[Analysis]:
     """The executions of this list that are this run's to do, each with the rules that it started with."""
     flow_run_id = str(prefect.runtime.flow_run.id)
-    definition = await read_definition(world.store, tenant_id, world.settings)
+    definition = await read_definition(world.store, tenant_id, WORKFLOW, world.settings)
     claimed = await asyncio.gather(
         *(claim(world.store, tenant_id, id, flow_run_id, definition.version, workflow=WORKFLOW) for id in execution_ids)
     )
     fault_points.reached("after-claim")
     rules: dict[int | None, AnalysisRules] = {definition.version: rules_in(definition)}
     for version in {stored.record.definition_version for stored in claimed if stored} - rules.keys():
-        rules[version] = rules_in(await read_definition(world.store, tenant_id, world.settings, version))
+        rules[version] = rules_in(await read_definition(world.store, tenant_id, WORKFLOW, world.settings, version))
     return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed if stored]
 
 

@@ -1,5 +1,7 @@
 """Answers of the analysis services become step records, and the run that waits for them is told."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from blocks import log_context, signals
@@ -12,6 +14,14 @@ from blocks.contracts.uuids import spellings
 from blocks.ports import NotFound, RecordStore
 from blocks.steps import record_step
 from listeners.context import Context
+
+ANSWERS = (*STEP_OF_ANSWER, *STEP_OF_FAILURE)
+"""The types of the answers of the analysis services."""
+
+STEP_OF_TYPE: Mapping[str, str] = {
+    data.event_type: step.name for data, step in (*STEP_OF_ANSWER.items(), *STEP_OF_FAILURE.items())
+}
+"""The step that an answer of this event type is about."""
 
 
 class UnknownExecution(Exception):

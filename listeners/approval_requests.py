@@ -3,13 +3,13 @@
 from blocks.approvals import attach, open_approval
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.envelope import SERVICE, Event
 from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
 from blocks.contracts.uuids import matching_id, spellings
+from blocks.contracts.workflows import about
 from blocks.ports import RecordStore, Stored
 from blocks.tenant_directory import enter_in_directory
 from listeners.context import Context
@@ -36,8 +36,8 @@ async def record_approval_request(context: Context, event: Event[HitlApprovalReq
 
 
 async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
-    """The oldest of the opportunity's analyses that has not ended, those that are under way first."""
-    of_subject = {"workflow": WORKFLOW, "subject": spellings(event.data.opportunity_id), "status": OPEN}
+    """The oldest of the opportunity's executions that has not ended, those that are under way first."""
+    of_subject = {"workflow": about("opportunity"), "subject": spellings(event.data.opportunity_id), "status": OPEN}
     found = await store.query(event.tenant_id, ExecutionRecord, of_subject, newest_first=False)
     return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
 

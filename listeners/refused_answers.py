@@ -5,13 +5,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from blocks.contracts import analysis, jobs
+from blocks.contracts import jobs
 from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.envelope import Glance, glance
 from blocks.contracts.events import JobCompleted, JobFailed
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer
 from blocks.contracts.uuids import spellings
+from blocks.contracts.workflows import about
 from blocks.ports import Message, NotFound, RecordStore, Stale, Stored
+from listeners import answers
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +23,7 @@ KEPT = 20
 _TRIES = 10
 
 STEP_OF_TYPE: Mapping[str, str] = {
-    **{data.event_type: step.name for data, step in analysis.STEP_OF_ANSWER.items()},
-    **{data.event_type: step.name for data, step in analysis.STEP_OF_FAILURE.items()},
+    **answers.STEP_OF_TYPE,
     **{data.event_type: jobs.REPORT_STEP for data in (JobCompleted, JobFailed)},
 }
 
@@ -73,16 +74,16 @@ async def _meant(store: RecordStore, tenant_id: str, seen: Glance) -> Stored[Exe
             return await store.read(tenant_id, ExecutionRecord, seen.workflow_id)
         except NotFound:
             pass
-    for workflow, subject in ((analysis.WORKFLOW, seen.opportunity_id), (jobs.WORKFLOW, seen.job)):
+    for kind, subject in (("opportunity", seen.opportunity_id), ("job", seen.job)):
         if subject is not None:
-            return await _of_subject(store, tenant_id, workflow, subject)
+            return await _of_subject(store, tenant_id, about(kind), subject)
     return None
 
 
 async def _of_subject(
-    store: RecordStore, tenant_id: str, workflow: str, subject: str
+    store: RecordStore, tenant_id: str, workflows: tuple[str, ...], subject: str
 ) -> Stored[ExecutionRecord] | None:
-    where = {"workflow": workflow, "subject": spellings(subject)}
+    where = {"workflow": workflows, "subject": spellings(subject)}
     running = {**where, "status": "running"}
     found = await store.query(tenant_id, ExecutionRecord, running, newest_first=False, limit=1)
     if not found.items:

@@ -9,12 +9,11 @@ import msgspec
 from blocks import log_context
 from blocks.clock import utc_now
 from blocks.contracts import events, rejections, traces
-from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
 from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
 from listeners import metrics
-from listeners.answers import UnknownExecution, record_answer
+from listeners.answers import ANSWERS, UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.context import Context
 from listeners.intake import Intake
@@ -69,7 +68,7 @@ async def open_execution(context: Context, event: Event[Any]) -> str:
 
 EVENT_HANDLERS: Mapping[type[events.EventData], EventHandler] = {
     **dict.fromkeys(TRIGGERS, open_execution),
-    **dict.fromkeys((*STEP_OF_ANSWER, *STEP_OF_FAILURE), record_answer),
+    **dict.fromkeys(ANSWERS, record_answer),
     events.HitlApprovalRequested: record_approval_request,
     events.JobCompleted: record_job_report,
     events.JobFailed: record_job_report,

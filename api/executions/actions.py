@@ -10,7 +10,6 @@ from api import examples
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.executions.documents import Execution, document_of
-from api.executions.workflow_documents import RetryInitiated
 from api.http.documents import Document
 from api.http.errors import (
     ExecutionEnded,
@@ -18,14 +17,11 @@ from api.http.errors import (
     IdempotencyMismatch,
     InvalidRequest,
     Problem,
-    WorkflowNotFound,
-    WorkflowNotRetryable,
 )
 from api.http.records import Bus, Engine, Store, find
 from api.idempotency import HEADER, KEY_ERRORS
 from api.openapi import documented
 from blocks import cancelling, retrying, starting
-from blocks.contracts import analysis
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.contracts.workflows import startable
@@ -38,7 +34,7 @@ ExecutionPath = Annotated[str, PathParameter(name="executionId")]
 class NewExecution(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be done, and about what."""
 
-    workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=[analysis.WORKFLOW])]
+    workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=list(startable()))]
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
     """What it is about: for an analysis, the opportunity's id."""
     input: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -148,31 +144,6 @@ async def rerun_execution(
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record))
-
-
-@post(
-    "/workflows/{workflowId:str}/retry",
-    status_code=200,
-    summary="Retry one analysis",
-    tags=["Workflows"],
-    responses=documented(examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS),
-)
-async def retry_workflow(
-    store: Store,
-    bus: Bus,
-    tenant_id: TenantId,
-    actor: Caller,
-    workflow_id: Annotated[str, PathParameter(name="workflowId")],
-) -> RetryInitiated:
-    """The analysis, which had failed or was cancelled, is under way again under its id; what succeeded is kept."""
-    known = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
-    if known.workflow != analysis.WORKFLOW:
-        raise WorkflowNotFound
-    try:
-        await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
-    except retrying.NotRetryable as error:
-        raise WorkflowNotRetryable(known.id, error.reason) from None
-    return RetryInitiated(workflow_id=known.id)
 
 
 async def _shown(store: RecordStore, execution: ExecutionRecord) -> Execution:

@@ -2,8 +2,7 @@
 
 from litestar import Router
 
-from api.executions.actions import retry_workflow
-from api.executions.workflows import list_workflows, read_workflow
+from api.executions.workflows import list_workflows, read_workflow, retry_workflow
 from api.http.deprecation import Deprecation, deprecated
 from api.idempotency import idempotent
 from blocks.ports import RecordStore

@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
-from litestar import get
+from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
 
 from api import examples
+from api.access.actor import Caller
 from api.access.tenancy import TenantId
-from api.executions.workflow_documents import Workflow, WorkflowList, workflow_of
-from api.http.errors import WorkflowNotFound
-from api.http.records import Store, find
+from api.executions.workflow_documents import RetryInitiated, Workflow, WorkflowList, workflow_of
+from api.http.errors import WorkflowNotFound, WorkflowNotRetryable
+from api.http.records import Bus, Store, find
+from api.idempotency import KEY_ERRORS
 from api.openapi import documented
+from blocks import retrying
 from blocks.contracts import analysis
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.uuids import spellings
@@ -51,3 +54,28 @@ async def read_workflow(
     if execution.workflow != analysis.WORKFLOW:
         raise WorkflowNotFound
     return workflow_of(execution, await step_records(store, tenant_id, [execution.id]))
+
+
+@post(
+    "/workflows/{workflowId:str}/retry",
+    status_code=200,
+    summary="Retry one analysis",
+    tags=["Workflows"],
+    responses=documented(examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS),
+)
+async def retry_workflow(
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow_id: Annotated[str, PathParameter(name="workflowId")],
+) -> RetryInitiated:
+    """The analysis, which had failed or was cancelled, is under way again under its id; what succeeded is kept."""
+    known = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
+    if known.workflow != analysis.WORKFLOW:
+        raise WorkflowNotFound
+    try:
+        await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
+    except retrying.NotRetryable as error:
+        raise WorkflowNotRetryable(known.id, error.reason) from None
+    return RetryInitiated(workflow_id=known.id)

@@ -7,27 +7,27 @@ import msgspec
 
 from api.http.documents import Document
 from blocks.clock import utc_now
-from blocks.contracts import analysis, events
+from blocks.contracts import events
 from blocks.contracts.about import About
 from blocks.contracts.envelope import SERVICE, Event, UnknownEventType, decode_event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.rejections import Rejected
+from blocks.contracts.workflows import WORKFLOWS
 from blocks.ports import Message
 
 LIVE: Mapping[str, type[EventData]] = {
     data.event_type: data
     for data in (
-        events.OpportunityAnalysisStarted,
-        events.StepCompleted,
-        events.OpportunityAnalysisCompleted,
-        events.OpportunityAnalysisFailed,
+        *(event for workflow in WORKFLOWS.values() for event in workflow.live_events),
         events.HitlApprovalRequested,
         events.HitlApprovalReminded,
         events.HitlApprovalEscalated,
         events.HitlApprovalCompleted,
     )
 }
-"""The life of an analysis and of its approvals. What is asked of other services is nobody else's business."""
+"""The life of executions and of their approvals. What is asked of other services is nobody else's business."""
+
+_WORKFLOW_OF = {event: workflow.name for workflow in WORKFLOWS.values() for event in workflow.live_events}
 
 
 class LiveEvent(Document, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def _about(event: Event[EventData], stated: About) -> About:
     execution_id, subject = getattr(event.data, "workflow_id", None), getattr(event.data, "opportunity_id", None)
     return About(
         execution_id=stated.execution_id or execution_id,
-        workflow=stated.workflow or (analysis.WORKFLOW if execution_id else None),
+        workflow=stated.workflow or _WORKFLOW_OF.get(type(event.data)),
         subject=stated.subject or subject,
     )
 

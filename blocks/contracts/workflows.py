@@ -23,12 +23,16 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """What the subject of an execution identifies, e.g. "opportunity"."""
     steps: tuple[str, ...]
     """In their order. An execution shows each of them from its start, unless `steps_appear`."""
+    critical_steps: tuple[str, ...] = ()
+    """Without which an execution fails, unless its tenant's definition says otherwise."""
     steps_appear: bool = False
     """Whether an execution shows only the steps that have been recorded."""
     terminal_events: tuple[type[events.EventData], ...]
     """What `terminal_event` may make."""
     terminal_event: Callable[[ExecutionRecord], events.EventData]
     """The event that announces the end of an execution, computed from its record alone."""
+    live_events: tuple[type[events.EventData], ...] = ()
+    """What tenants can follow of its executions as it happens."""
     dispatched: bool
     """Whether listeners give pending executions to Prefect; otherwise schedules make the flow runs."""
     batched: bool = False
@@ -52,8 +56,15 @@ WORKFLOWS: dict[str, Workflow] = {
             title="Opportunity analysis",
             subject="opportunity",
             steps=tuple(step.name for step in analysis.ANALYSIS_STEPS),
+            critical_steps=tuple(step.name for step in analysis.ANALYSIS_STEPS if step.critical),
             terminal_events=(events.OpportunityAnalysisCompleted, events.OpportunityAnalysisFailed),
             terminal_event=analysis.terminal_event,
+            live_events=(
+                events.OpportunityAnalysisStarted,
+                events.StepCompleted,
+                events.OpportunityAnalysisCompleted,
+                events.OpportunityAnalysisFailed,
+            ),
             dispatched=True,
             batched=True,
             startable=True,
@@ -101,6 +112,11 @@ def dispatched() -> tuple[str, ...]:
 
 def startable() -> tuple[str, ...]:
     return names(workflow for workflow in WORKFLOWS.values() if workflow.startable)
+
+
+def about(subject: str) -> tuple[str, ...]:
+    """Names of the workflows whose executions are about this kind of thing, e.g. "opportunity"."""
+    return names(workflow for workflow in WORKFLOWS.values() if workflow.subject == subject)
 
 
 def definable() -> tuple[str, ...]:

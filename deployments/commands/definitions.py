@@ -7,13 +7,23 @@ import click
 from deployments.commands.actor import as_option
 from deployments.commands.executions import tenant_option
 
+
+def _definable(_: click.Context, __: click.Parameter, name: str) -> str:
+    from blocks.contracts.workflows import definable
+
+    if name not in definable():
+        raise click.BadParameter(f"{name!r} cannot be defined; there is: {', '.join(definable())}")
+    return name
+
+
 version_option = click.option("--if-version", type=click.IntRange(0, 2**53 - 1), help="Only if it is at this version.")
+workflow_option = click.option("--workflow", default="opportunity-analysis", show_default=True, callback=_definable)
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 
 
 @click.group()
 def definitions() -> None:
-    """Say how a tenant wants its opportunity analyses run: steps, deadlines, approval rule, on or off.
+    """Say how a tenant wants a workflow run: steps, deadlines, approval rule, on or off.
 
     \b
     Examples:
@@ -24,8 +34,9 @@ def definitions() -> None:
 
 @definitions.command("show")
 @tenant_option
+@workflow_option
 @json_option
-def show(tenant: str, as_json: bool) -> None:
+def show(tenant: str, workflow: str, as_json: bool) -> None:
     """Show what holds for executions that start now.
 
     \b
@@ -36,16 +47,19 @@ def show(tenant: str, as_json: bool) -> None:
 
     from deployments.definition_records import print_definition, read
 
-    print_definition(asyncio.run(read(tenant)), as_json=as_json)
+    print_definition(asyncio.run(read(tenant, workflow)), as_json=as_json)
 
 
 @definitions.command("set")
 @click.argument("file", type=click.File("rb"))
 @tenant_option
+@workflow_option
 @as_option
 @version_option
 @json_option
-def set_definition(file: BinaryIO, tenant: str, actor: str, if_version: int | None, as_json: bool) -> None:
+def set_definition(
+    file: BinaryIO, tenant: str, workflow: str, actor: str, if_version: int | None, as_json: bool
+) -> None:
     """Set it to what FILE says (YAML or JSON; - reads from stdin); what FILE leaves out is the platform's default.
 
     \b
@@ -57,15 +71,16 @@ def set_definition(file: BinaryIO, tenant: str, actor: str, if_version: int | No
 
     from deployments.definition_records import print_definition, write
 
-    print_definition(asyncio.run(write(tenant, file.read(), actor, if_version)), as_json=as_json)
+    print_definition(asyncio.run(write(tenant, workflow, file.read(), actor, if_version)), as_json=as_json)
 
 
 @definitions.command("reset")
 @tenant_option
+@workflow_option
 @as_option
 @version_option
 @json_option
-def reset(tenant: str, actor: str, if_version: int | None, as_json: bool) -> None:
+def reset(tenant: str, workflow: str, actor: str, if_version: int | None, as_json: bool) -> None:
     """Go back to the platform's defaults.
 
     \b
@@ -76,4 +91,4 @@ def reset(tenant: str, actor: str, if_version: int | None, as_json: bool) -> Non
 
     from deployments.definition_records import print_definition, reset
 
-    print_definition(asyncio.run(reset(tenant, actor, if_version)), as_json=as_json)
+    print_definition(asyncio.run(reset(tenant, workflow, actor, if_version)), as_json=as_json)

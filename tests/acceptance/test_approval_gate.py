@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import ApprovalRecord
 from blocks.definitions import reset_definition, set_definition
@@ -121,12 +122,12 @@ async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_
     parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     asks_always = WantedDefinition(approval=WantedRule(enabled=True, conditions=[], on_reject="complete"))
-    await set_definition(parts.store, A_TENANT, parts.settings, asks_always)
+    await set_definition(parts.store, A_TENANT, WORKFLOW, parts.settings, asks_always)
     event = an_opportunity()  # small: the platform's rule asks nobody
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
 
-    await reset_definition(parts.store, A_TENANT, parts.settings)
+    await reset_definition(parts.store, A_TENANT, WORKFLOW, parts.settings)
     assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=False))
 
     execution = await ended(parts, event)

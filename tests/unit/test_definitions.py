@@ -89,7 +89,7 @@ async def test_each_change_is_a_version_and_going_back_is_one_too(api: Api) -> N
 
     assert [1, 2, 3, 3, 4] == versions
     assert ["", True, False, True, False] == [
-        "" if version == 0 else (await read_definition(api.store, A_TENANT, SETTINGS, version)).enabled
+        "" if version == 0 else (await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, version)).enabled
         for version in range(5)
     ]
 
@@ -177,7 +177,7 @@ async def test_an_execution_keeps_the_version_it_started_with(api: Api) -> None:
     assert claimed
     assert again
     assert (1, 1) == (claimed.record.definition_version, again.record.definition_version)
-    rules = rules_in(await read_definition(api.store, A_TENANT, SETTINGS, again.record.definition_version))
+    rules = rules_in(await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, again.record.definition_version))
     assert (frozenset({"risk_analysis"}), False) == (rules.critical_steps, rules.approval.enabled)
     assert [timedelta(seconds=20), timedelta(seconds=300)] == [
         rules.timeout_of(step) for step in ("forecast", "risk_analysis")
@@ -207,7 +207,7 @@ async def test_who_started_without_a_definition_keeps_the_defaults(api: Api) -> 
     version = (await api.store.read(A_TENANT, ExecutionRecord, started.id)).record.definition_version
 
     assert 0 == version
-    assert not (await read_definition(api.store, A_TENANT, SETTINGS, version)).approval.enabled
+    assert not (await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, version)).approval.enabled
 
 
 async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: Api) -> None:
@@ -232,7 +232,7 @@ async def test_whether_a_tenant_is_enabled_is_known_anew_after_a_while(
     tenants = EnabledTenants(api.store)
     assert await tenants.include(A_TENANT, WORKFLOW)
 
-    await set_definition(api.store, A_TENANT, SETTINGS, WantedDefinition(enabled=False))
+    await set_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, WantedDefinition(enabled=False))
 
     assert await tenants.include(A_TENANT, WORKFLOW)
     now += definitions.CACHED_SECONDS

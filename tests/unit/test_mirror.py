@@ -21,6 +21,7 @@ from api.mirror.vanished_runs import VanishedRuns
 from api.mirror.workers import Workers
 from blocks import executions, signals
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
 from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, RefusedAnswer, TenantShare
 from blocks.definitions import set_definition
@@ -413,9 +414,9 @@ async def test_one_that_has_its_time_yet_is_not_overdue(scene: Scene, changes: d
 async def test_the_longest_step_of_the_definition_that_it_keeps_makes_the_deadline(scene: Scene) -> None:
     slow_forecast = WantedStep(timeout_seconds=3000)
     wanted = WantedDefinition(step_timeout_seconds=60, steps={"forecast": slow_forecast})
-    kept = await set_definition(scene.parts.store, A_TENANT, scene.parts.settings, wanted)
+    kept = await set_definition(scene.parts.store, A_TENANT, WORKFLOW, scene.parts.settings, wanted)
     quick = WantedDefinition(step_timeout_seconds=60)
-    await set_definition(scene.parts.store, A_TENANT, scene.parts.settings, quick)
+    await set_definition(scene.parts.store, A_TENANT, WORKFLOW, scene.parts.settings, quick)
     slow = await scene.given(**overdue_since(310) | {"definition_version": kept.version})
     fast = await scene.given(**overdue_since(310) | {"definition_version": kept.version + 1})
 
