@@ -15,19 +15,17 @@ from blocks.contracts.rejections import Rejected
 from blocks.contracts.workflows import WORKFLOWS
 from blocks.ports import Message
 
-LIVE: Mapping[str, type[EventData]] = {
-    data.event_type: data
-    for data in (
-        *(event for workflow in WORKFLOWS.values() for event in workflow.live_events),
-        events.HitlApprovalRequested,
-        events.HitlApprovalReminded,
-        events.HitlApprovalEscalated,
-        events.HitlApprovalCompleted,
-    )
-}
-"""The life of executions and of their approvals. What is asked of other services is nobody else's business."""
+_OF_APPROVALS: tuple[type[EventData], ...] = (
+    events.HitlApprovalRequested,
+    events.HitlApprovalReminded,
+    events.HitlApprovalEscalated,
+    events.HitlApprovalCompleted,
+)
 
 _WORKFLOW_OF = {event: workflow.name for workflow in WORKFLOWS.values() for event in workflow.live_events}
+
+LIVE: Mapping[str, type[EventData]] = {data.event_type: data for data in (*_WORKFLOW_OF, *_OF_APPROVALS)}
+"""The life of executions and of their approvals. What is asked of other services is nobody else's business."""
 
 
 class LiveEvent(Document, frozen=True, kw_only=True):
