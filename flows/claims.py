@@ -1,12 +1,15 @@
 """Which flow run an execution belongs to: the record says so, and the ETag makes it one at a time."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
-from blocks import executions
+from blocks import executions, fault_points, signals
 from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import NotFound, RecordStore, Stale, Stored
+from flows.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +28,8 @@ async def claim(
     """The execution, if it is this flow run's to do from now on: pending, given up by another run, or its own already.
 
     None, with a line in the log, for what has ended, what another run holds, what is of another workflow and what does
-    not exist. Each claim counts
-    one attempt, so a run that was thought dead and comes back finds its ETag stale. The first also says which
-    version of the tenant's definition the execution keeps.
+    not exist. Each claim counts one attempt, so a run that was thought dead and comes back finds its ETag stale. The
+    first also says which version of the tenant's definition the execution keeps.
     """
     for _ in range(_TRIES):
         try:
@@ -56,6 +58,31 @@ async def claim(
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None
     raise Stale(f"execution {execution_id} changed {_TRIES} times while it was being claimed")
+
+
+async def claim_all(
+    context: Runtime,
+    tenant_id: str,
+    execution_ids: Sequence[str],
+    flow_run_id: str,
+    definition_version: int = 0,
+    *,
+    workflow: str,
+) -> list[Stored[ExecutionRecord]]:
+    """Those of these executions that are this flow run's to do, in their order; see `claim`."""
+    claimed = await asyncio.gather(
+        *(
+            claim(context.store, tenant_id, id, flow_run_id, definition_version, workflow=workflow)
+            for id in execution_ids
+        )
+    )
+    fault_points.reached("after-claim")
+    return [stored for stored in claimed if stored]
+
+
+async def notify_started(context: Runtime, flow_run_id: str) -> None:
+    """Dispatchers send this tenant's next executions: the run has claimed its own and is under way."""
+    await context.bus.broadcast(signals.FLOW_RUN_STARTED, flow_run_id.encode())
 
 
 async def newest(store: RecordStore, held: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:

@@ -6,14 +6,13 @@ import prefect.runtime.flow_run
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from blocks import fault_points, signals
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.definitions import read_definition
 from flows import runtime
 from flows.analysis import Analysis, AnalysisRules, rules_in
 from flows.analysis_batch import AnalysisBatch
 from flows.approval_gate import continue_alone, pass_gate
-from flows.claims import claim
+from flows.claims import claim_all, notify_started
 from flows.runtime import Runtime
 
 
@@ -35,20 +34,17 @@ async def claim_analyses(world: Runtime, tenant_id: str, execution_ids: list[str
     """The executions of this list that are this run's to do, each with the rules that it started with."""
     flow_run_id = str(prefect.runtime.flow_run.id)
     definition = await read_definition(world.store, tenant_id, WORKFLOW, world.settings)
-    claimed = await asyncio.gather(
-        *(claim(world.store, tenant_id, id, flow_run_id, definition.version, workflow=WORKFLOW) for id in execution_ids)
-    )
-    fault_points.reached("after-claim")
+    claimed = await claim_all(world, tenant_id, execution_ids, flow_run_id, definition.version, workflow=WORKFLOW)
     rules: dict[int | None, AnalysisRules] = {definition.version: rules_in(definition)}
-    for version in {stored.record.definition_version for stored in claimed if stored} - rules.keys():
+    for version in {stored.record.definition_version for stored in claimed} - rules.keys():
         rules[version] = rules_in(await read_definition(world.store, tenant_id, WORKFLOW, world.settings, version))
-    return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed if stored]
+    return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed]
 
 
 async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> None:
     """The four steps of all these executions at once; each ends, or comes to its gate, as its own answers allow."""
     if not analyses:
-        await tell_started(world)
+        await notify_started(world, str(prefect.runtime.flow_run.id))
         return
     batch = AnalysisBatch(world, tenant_id, analyses)
     with world.expecting(batch.execution_ids, batch):
@@ -58,12 +54,7 @@ async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> N
                 group.create_task(run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch))
             group.create_task(batch.conclude())
             await batch.has_asked.wait()
-            await tell_started(world)
-
-
-async def tell_started(world: Runtime) -> None:
-    """Dispatchers send this tenant's next executions: this run has taken its own up, and its requests are out."""
-    await world.bus.broadcast(signals.FLOW_RUN_STARTED, str(prefect.runtime.flow_run.id).encode())
+            await notify_started(world, str(prefect.runtime.flow_run.id))
 
 
 @task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], cache_policy=NO_CACHE, persist_result=False)

@@ -6,6 +6,7 @@ and arguments of its own and runs the console script from its beginning: only th
 """
 
 import atexit
+import importlib
 import json
 import os
 import subprocess
@@ -20,7 +21,10 @@ from typing import Any
 from blocks.settings import load_settings
 from deployments.prefect_server import client_environment
 
-_READ_ON_IMPORT = ("PREFECT_", "OTEL_", "PYTHON", "DO_NOT_TRACK")
+IMPORTED_FIRST = "IMPORTED_FIRST"
+"""Names a module that the processes have imported before everything else, e.g. with a workflow of a test's own."""
+
+_READ_ON_IMPORT = ("PREFECT_", "OTEL_", "PYTHON", "DO_NOT_TRACK", IMPORTED_FIRST)
 _OURS = frozenset({"PREFECT_WORK_POOL"})
 _PARENTS_MAX = 4
 _POLL_SECONDS = 0.01
@@ -152,6 +156,8 @@ def _become(arguments: list[str], environment: dict[str, str], log: str) -> None
 
 
 def _import_everything() -> None:
+    if first := os.environ.get(IMPORTED_FIRST):
+        importlib.import_module(first)
 
     import flows.batch_job
     import flows.opportunity_analysis  # noqa: F401
