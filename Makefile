@@ -60,12 +60,12 @@ CA_SECRET = --secret id=ca,src=$(PIP_CERT)
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 .PHONY: image
 image: ## Build the container image (BASE=… picks the image below it, ARGS="--network host" is for docker build)
-	@DOCKER_BUILDKIT=1 docker build --file deployments/Dockerfile --tag $(IMAGE) \
+	@DOCKER_BUILDKIT=1 docker build --file deployments/docker/Dockerfile --tag $(IMAGE) \
 	    $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(PIP_CERT),$(CA_SECRET)) $(ARGS) .
 
 .PHONY: compose-check
-compose-check: ## Check that compose.yaml is valid and deployments/.env has what it asks for
-	@$(COMPOSE) --file deployments/compose.yaml config --quiet && echo "compose-check: fine"
+compose-check: ## Check that compose.yaml is valid and deployments/docker/.env has what it asks for
+	@$(COMPOSE) --file deployments/docker/compose.yaml config --quiet && echo "compose-check: fine"
 
 # --- verify ----------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from litestar import Litestar, Router
 from litestar.di import Provide
 
-from api import health
 from api.access.actor import provide_actor
 from api.access.authentication import authentication, identification
 from api.access.permissions import check_role
@@ -14,8 +13,9 @@ from api.audit.middleware import Auditing
 from api.audit.routes import list_audit_entries
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
-from api.definitions import read_definition, reset_definition, set_definition
-from api.dispatch import change_limits, read_dispatch, reset_share, set_share
+from api.definitions.routes import read_definition, reset_definition, set_definition
+from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
+from api.documentation.openapi import openapi_config
 from api.executions.actions import (
     cancel_execution,
     rerun_execution,
@@ -24,6 +24,8 @@ from api.executions.actions import (
 )
 from api.executions.listing import list_executions, read_execution
 from api.executions.workflow_routes import workflow_routes
+from api.health import routes as health
+from api.health.metrics import metrics_routes
 from api.http.bodies import CheckedRequest
 from api.http.errors import answer_error
 from api.http.head import HeadAsGet
@@ -34,22 +36,20 @@ from api.http.spans import tracing_plugins
 from api.idempotency import idempotent
 from api.jobs.metrics import JobMetrics
 from api.jobs.routes import list_jobs, trigger_job
-from api.keys import create_key, list_keys, revoke_key
+from api.keys.routes import create_key, list_keys, revoke_key
 from api.live.handshake import Handshake
 from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
-from api.metrics import metrics_routes
-from api.openapi import openapi_config
-from api.usage import show_usage
-from api.webhooks import add_webhook, change_webhook, list_webhooks, read_webhook, remove_webhook
+from api.usage.routes import show_usage
+from api.webhooks.routes import add_webhook, change_webhook, list_webhooks, read_webhook, remove_webhook
 from blocks.contracts.envelope import MAX_EVENT_BYTES
-from blocks.metrics.exposition import Exposition
-from blocks.outgoing_http import HostRules
+from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore
-from blocks.readiness import Probes
+from blocks.processes.readiness import Probes
 from blocks.settings import Settings
 from blocks.settings.server import origins_of
+from blocks.webhooks.outgoing_http import HostRules
 
 
 def create_app(

@@ -25,8 +25,8 @@ from api.http.bodies import CheckedRequest
 from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, NotJson, Problem
 from blocks.clock import utc_now
 from blocks.contracts import ids
+from blocks.contracts.reading.uuids import in_lower_case
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
-from blocks.contracts.uuids import in_lower_case
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.queries import every, tenants
 

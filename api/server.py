@@ -17,19 +17,19 @@ from litestar import Litestar
 from litestar.routes import WebSocketRoute
 
 from api.app import create_app
+from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope
 from api.jobs.metrics import JobMetrics
 from api.live.events import LIVE
 from api.live.hub import Hub
-from api.liveness import expect_process
-from api.mirror import run_mirror
-from blocks.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
-from blocks.ending import ended
-from blocks.metrics.exposition import Exposition
+from api.reconciler import run_mirror
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
-from blocks.prefect_flow_runs import PrefectFlowRuns
-from blocks.process_port import SignalFreeServer, process_port
-from blocks.readiness import Probes
+from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
+from blocks.processes.ending import ended
+from blocks.processes.process_port import SignalFreeServer, process_port
+from blocks.processes.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
 from blocks.settings.auth import GATEWAY, announce, modes_of

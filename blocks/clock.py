@@ -1,7 +1,8 @@
 """The one place where this system looks at the clock.
 
 What one machine writes, another judges by its own clock: deadlines, signs of life, expiries. Each process therefore
-goes by the clock of the server that all of them talk to (`blocks/prefect_clock.py`), however wrong its own may be.
+goes by the clock of the server that all of them talk to (`blocks/adapters/prefect/clock.py`), however wrong its own may
+be.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from blocks.contracts.carriable import DEPTH_MAX
+from blocks.approvals.form_schemas import depth_within
 from blocks.contracts.events import JsonObject
-from blocks.contracts.repeated_keys import RepeatedKey, refuse_repeated_keys
-from blocks.form_schemas import depth_within
+from blocks.contracts.reading.carriable import DEPTH_MAX
+from blocks.contracts.reading.repeated_keys import RepeatedKey, refuse_repeated_keys
 
 
 def read_json(text: str | bytes) -> Any:

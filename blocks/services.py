@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from blocks.metrics.bus import MeteredEventBus
-from blocks.metrics.store import MeteredRecordStore
+from blocks.adapters.measured_bus import MeteredEventBus
+from blocks.adapters.measured_store import MeteredRecordStore
 from blocks.ports import EventBus, RecordStore
-from blocks.private_files import private_folder
+from blocks.processes.private_files import private_folder
 from blocks.settings import BadSetting, Settings
 
 
@@ -29,10 +29,10 @@ async def open_store(settings: Settings) -> AsyncIterator[RecordStore]:
 def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:
     file = _private(settings, settings.rabbitmq.url)
     if file:
-        from blocks.sqlite.event_bus import SqliteEventBus
+        from blocks.adapters.sqlite.event_bus import SqliteEventBus
 
         return SqliteEventBus(file)
-    from blocks.rabbitmq.event_bus import RabbitMQEventBus
+    from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
 
     return RabbitMQEventBus(settings.rabbitmq.url, exchange=settings.rabbitmq.exchange, name=name)
 
@@ -40,10 +40,10 @@ def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]
 def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
     file = _private(settings, settings.cosmos_db.endpoint)
     if file:
-        from blocks.sqlite.record_store import SqliteRecordStore
+        from blocks.adapters.sqlite.record_store import SqliteRecordStore
 
         return SqliteRecordStore(file)
-    from blocks.cosmos.record_store import CosmosRecordStore
+    from blocks.adapters.cosmos.record_store import CosmosRecordStore
 
     cosmos = settings.cosmos_db
     if not _is_base64(cosmos.key):

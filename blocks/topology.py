@@ -1,12 +1,9 @@
 """The queues of this system on the exchange `coder_events`; names and bindings are those the platform documents."""
 
-from blocks.contracts.events import CONSUMED, JobTrigger
+from blocks.contracts.events import CONSUMED, WEBHOOK_DUE, JobTrigger
 from blocks.ports import Queue
 from blocks.settings import Settings
-from blocks.webhook_retries import delays_of
-
-WEBHOOK_DUE = "workflow.webhook.due"
-"""From the listener to itself: one subscription is to be told of the event in the body."""
+from blocks.webhooks.retries import delays_of
 
 
 def topology(settings: Settings) -> list[Queue]:

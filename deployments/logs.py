@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from blocks import log_context, redaction
-from blocks.plain_text import plain, plain_json
-from blocks.redaction import redacted
+from blocks.observability import log_context, redaction
+from blocks.observability.plain_text import plain, plain_json
+from blocks.observability.redaction import redacted
 from blocks.settings import Settings
 
 LogFormat = Literal["text", "json"]
@@ -28,7 +28,8 @@ QUIET = ("aio_pika", "aiormq", "asyncio", "azure", "httpcore", "httpx", "prefect
 """Libraries that tell what they do at INFO. What a flow logs through Prefect still reaches the Prefect UI."""
 
 TOLD_ONCE = ("aio_pika.robust_connection", "aiormq.connection")
-"""While the broker is away they tell so each second, for each connection; `blocks.rabbitmq.link` tells it once."""
+"""While the broker is away they tell so each second, for each connection; `blocks.adapters.rabbitmq.link` tells it
+once."""
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
-from blocks.plain_text import plain, plain_json, plain_lines
+from blocks.observability.plain_text import plain, plain_json, plain_lines
 
 Cell = str | Text | None
 

@@ -11,8 +11,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
-from blocks import batch_jobs, fault_points
-from blocks.batch_jobs import JobRequest
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.jobs import (
@@ -25,11 +23,14 @@ from blocks.contracts.jobs import (
     stale_reason,
 )
 from blocks.contracts.records import ExecutionRecord
+from blocks.jobs import triggers
+from blocks.jobs.triggers import JobRequest
 from blocks.json_text import read_json_object
 from blocks.ports import RecordStore, Stored
-from blocks.ticks import over_at
-from flows import runtime
-from flows.tick import Tick, current_tick
+from blocks.processes import fault_points
+from blocks.schedules.ticks import over_at
+from flows.shared import runtime
+from flows.shared.tick import Tick, current_tick
 
 BACKOFF_SECONDS = [2.0, 4.0, 8.0, 16.0, 30.0] + [60.0] * 25
 """Between the tries of one task, about half an hour; the flow's own retries begin that again, for a day."""
@@ -97,7 +98,7 @@ def _days_of(job: Job, tick: Tick) -> JsonObject:
 async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
     """Why this tick triggers nothing, or None. A tick that has been accepted is never skipped any more."""
     world = await runtime.get()
-    if await batch_jobs.accepted(world.store, request):
+    if await triggers.accepted(world.store, request):
         return None
     if request.job.names_days and tick.is_scheduled and tick.schedule and not request.metadata:
         return f"{request.job.id} names whole days, and none has begun since the tick before"
@@ -107,14 +108,14 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
     )
     if stale or request.job.overlap == "queue":
         return stale
-    earlier = await batch_jobs.earlier_run(world.store, request.job)
+    earlier = await triggers.earlier_run(world.store, request.job)
     return f"{request.job.id} is still at work: execution {earlier.id} has not been reported" if earlier else None
 
 
 @task(task_run_name="accept", **_RETRYING)
 async def accept(request: JobRequest) -> Stored[ExecutionRecord]:
     """The tick has its execution."""
-    return await batch_jobs.accept((await runtime.get()).store, request)
+    return await triggers.accept((await runtime.get()).store, request)
 
 
 @task(task_run_name="wait for the end of the days", **_RETRYING)
@@ -130,7 +131,7 @@ async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
     """No earlier run of a job that queues is at work: each was reported, or has reached its limit."""
     store = (await runtime.get()).store
     if job.overlap == "queue":
-        while await batch_jobs.earlier_run(store, job, than=execution):  # noqa: ASYNC110 - it can end in any process
+        while await triggers.earlier_run(store, job, than=execution):  # noqa: ASYNC110 - it can end in any process
             await asyncio.sleep(TURN_SECONDS)
 
 
@@ -140,14 +141,14 @@ async def send(accepted: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
     world = await runtime.get()
     if accepted.record.flow_run_id != str(prefect.runtime.flow_run.id):
         await _leave_to_the_other(world.store, accepted.record)
-    return await batch_jobs.send(world.store, world.bus, accepted)
+    return await triggers.send(world.store, world.bus, accepted)
 
 
 async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) -> None:
     """Another run of the same tick (of a second scheduler) has sent the trigger, or had its time to."""
     with suppress(TimeoutError):
         async with asyncio.timeout(OTHER_RUN_SECONDS):
-            while not await batch_jobs.sent_at(store, execution.id):  # noqa: ASYNC110 - a record tells it, no event
+            while not await triggers.sent_at(store, execution.id):  # noqa: ASYNC110 - a record tells it, no event
                 await asyncio.sleep(1)
 
 

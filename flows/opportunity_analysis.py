@@ -7,13 +7,13 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
-from blocks.definitions import read_definition
-from flows import runtime
-from flows.analysis import Analysis, AnalysisRules, rules_in
-from flows.analysis_batch import AnalysisBatch
-from flows.approval_gate import continue_alone, pass_gate
-from flows.claims import claim_all, notify_started
-from flows.runtime import Runtime
+from blocks.definitions.versions import read_definition
+from flows.analysis.batch import AnalysisBatch
+from flows.analysis.progress import Analysis, AnalysisRules, rules_in
+from flows.shared import runtime
+from flows.shared.approval_gate import continue_alone, pass_gate
+from flows.shared.claims import claim_all, notify_started
+from flows.shared.runtime import Runtime
 
 
 @flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)

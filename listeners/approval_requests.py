@@ -1,17 +1,17 @@
 """Requests for approval from outside become approval records; an open execution of their opportunity waits for them."""
 
-from blocks.approvals import attach, open_approval
+from blocks.approvals.lifecycle import attach, open_approval
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.envelope import SERVICE, Event
 from blocks.contracts.events import HitlApprovalRequested
+from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
-from blocks.contracts.uuids import matching_id, spellings
 from blocks.contracts.workflows import about
 from blocks.ports import RecordStore, Stored
-from blocks.tenant_directory import enter_in_directory
+from blocks.tenants.directory import enter_in_directory
 from listeners.context import Context
 
 

@@ -7,7 +7,7 @@ import msgspec
 from blocks.ports import EventBus, RecordStore
 
 if TYPE_CHECKING:
-    from listeners.intake import Intake
+    from listeners.triggers.intake import Intake
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
-from blocks import dead_letters, fault_points
+from blocks.dead_letters import letters
 from blocks.ports import Consumer, EventBus, Message, Queue, RecordStore, Unavailable
-from listeners.refused_answers import note_refusal
+from blocks.processes import fault_points
+from listeners.answers.refused_answers import note_refusal
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Keeper:
 
     async def keep(self, message: Message) -> None:
         """The dead letter is a record, and an answer is noted on its execution. Raises `Unavailable`."""
-        stored = await dead_letters.keep(self._store, self._queue.name, message)
+        stored = await letters.keep(self._store, self._queue.name, message)
         letter = stored.record
         fault_points.reached("after-dead-letter")
         log.info("message %s (%s) is dead letter %s: %s", message.id, message.routing_key, letter.id, letter.code)

@@ -7,18 +7,18 @@ import logging
 from collections import Counter
 from datetime import datetime, timedelta
 
-from blocks import executions
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import JobCompleted, JobFailed
 from blocks.contracts.jobs import JOB_BY_ID, REPORT_STEP, WORKFLOW
+from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import InvalidTransition
-from blocks.contracts.uuids import spellings
+from blocks.executions import transitions
+from blocks.executions.steps import record_step
 from blocks.ports import RecordStore, Stale, Stored
 from blocks.queries import every
-from blocks.steps import record_step
 from listeners.context import Context
 
 log = logging.getLogger(__name__)
@@ -88,9 +88,9 @@ async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Repo
         try:
             if isinstance(report.data, JobFailed):
                 code, error = rejections.JOB_FAILED, _error(report.data)
-                await executions.fail(store, stored, code, error, announced_at=utc_now())
+                await transitions.fail(store, stored, code, error, announced_at=utc_now())
             else:
-                await executions.complete(store, stored, announced_at=utc_now())
+                await transitions.complete(store, stored, announced_at=utc_now())
             return
         except InvalidTransition:
             return  # it has ended: by this report, told before, or unreported at this very moment

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from blocks.contracts import rejections
 from blocks.contracts.events import CONSUMED
-from blocks.metrics import OTHER, SECONDS_OF_WORK, known
+from blocks.observability.metrics import OTHER, SECONDS_OF_WORK, known
 
 EVENTS = Counter(
     "workflow_orchestrator_intake_events_total",

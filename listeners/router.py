@@ -6,19 +6,19 @@ from typing import Any
 
 import msgspec
 
-from blocks import log_context
 from blocks.clock import utc_now
 from blocks.contracts import events, rejections, traces
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
+from blocks.observability import log_context
 from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
 from listeners import metrics
-from listeners.answers import ANSWERS, UnknownExecution, record_answer
+from listeners.answers.steps import ANSWERS, UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.context import Context
-from listeners.intake import Intake
 from listeners.job_reports import record_job_report
-from listeners.triggers import TRIGGERS
+from listeners.triggers.intake import Intake
+from listeners.triggers.table import TRIGGERS
 
 log = logging.getLogger(__name__)
 

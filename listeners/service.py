@@ -6,22 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from blocks.outgoing_http import HostRules, OutgoingHttp
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.ports import Consumer, Unavailable
-from blocks.prefect_flow_runs import PrefectFlowRuns
-from blocks.process_port import process_port
+from blocks.processes.heartbeat import SignOfLife
+from blocks.processes.process_port import process_port
+from blocks.processes.startup import as_soon_as_there
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings
-from blocks.sign_of_life import SignOfLife
-from blocks.startup import as_soon_as_there
 from blocks.topology import intake_queue, topology, webhooks_queue
-from blocks.webhook_retries import delays_of
+from blocks.webhooks.outgoing_http import HostRules, OutgoingHttp
+from blocks.webhooks.retries import delays_of
 from listeners.dead_letters import collectors
-from listeners.dispatcher import Dispatcher
-from listeners.intake import Intake
+from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
-from listeners.webhooks import AT_ONCE as WEBHOOKS_AT_ONCE
-from listeners.webhooks import Webhooks
+from listeners.triggers.intake import Intake
+from listeners.webhooks.deliveries import AT_ONCE as WEBHOOKS_AT_ONCE
+from listeners.webhooks.deliveries import Webhooks
 
 log = logging.getLogger(__name__)
 

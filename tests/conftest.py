@@ -4,15 +4,19 @@ import gc
 
 import pytest
 
-from blocks import audit_room
+from blocks.audit import refusals
 
-pytest_plugins = ("tests.support.rabbitmq", "tests.support.cosmos", "tests.support.prefect_server")
+pytest_plugins = (
+    "tests.support.servers.rabbitmq",
+    "tests.support.servers.cosmos",
+    "tests.support.servers.prefect_server",
+)
 
 
 @pytest.fixture(autouse=True)
 def _audit_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """No refusal of another test is counted against this one: the count is the process's."""
-    monkeypatch.setattr(audit_room, "_ROOM", audit_room.Room())
+    monkeypatch.setattr(refusals, "_ROOM", refusals.Room())
 
 
 def pytest_collection_finish() -> None:

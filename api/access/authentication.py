@@ -19,9 +19,10 @@ from api.access.key_holders import KeyHolders
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens
 from api.http.errors import CredentialInvalid, CredentialMissing, InvalidRequest, Problem, TenantMismatch, answer_of
-from blocks import api_keys, log_context
 from blocks.contracts.roles import with_default
+from blocks.observability import log_context
 from blocks.ports import RecordStore
+from blocks.security import api_keys
 from blocks.settings import Auth
 from blocks.settings.auth import API_KEY, GATEWAY, modes_of, takes_tokens, words
 

@@ -5,8 +5,8 @@ was not good before. A good token, or a key in use, passes: behind a proxy that 
 address, and nobody may lock the others out.
 """
 
+from api.access.windows import Windows
 from api.http.errors import CredentialInvalid, TooManyFailures
-from api.http.windows import Windows
 
 
 class Failures:

@@ -7,8 +7,8 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 
 from api.http.errors import ActorMissing, InvalidRequest, NotThisUser, Problem
-from blocks.contracts.audit import Credential
 from blocks.contracts.identities import NoIdentity, spelled, user_id
+from blocks.contracts.records.audit import Credential
 
 USER_HEADER = "X-User-ID"
 ROLES_HEADER = "X-User-Roles"

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from api.access.identity import Identity
 from api.http.errors import CredentialExpired, CredentialInvalid
-from blocks import api_keys
 from blocks.clock import utc_now
 from blocks.contracts.identities import KEY
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApiKeyRecord
 from blocks.ports import NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.security import api_keys
 
 BELIEVED_SECONDS = 3.0
 """A key that was good is good for so long; then it is looked up again. A revocation counts after at most that."""

@@ -7,9 +7,9 @@ from api.access.actor import Caller
 from api.approvals.desk import InHand, action
 from api.approvals.documents import Approval, Delegation, Extension, Withdrawal
 from api.approvals.requests import shown
-from blocks import approval_changes
-from blocks.approval_changes import ApprovalFull, ClaimedByAnother
-from blocks.approval_decisions import AlreadyDecided, AlreadyVoted, Expired, NotAnApprover, SelfApproval
+from blocks.approvals import changes
+from blocks.approvals.changes import ApprovalFull, ClaimedByAnother
+from blocks.approvals.decisions import AlreadyDecided, AlreadyVoted, Expired, NotAnApprover, SelfApproval
 from blocks.clock import utc_now
 
 _REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, AlreadyDecided, Expired)
@@ -19,14 +19,14 @@ _REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, Alread
 async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
     """The others see who has it in hand; they may still decide."""
     who = actor.named
-    return shown(await approval.change(lambda one: approval_changes.claimed(one, who, actor.roles, utc_now())))
+    return shown(await approval.change(lambda one: changes.claimed(one, who, actor.roles, utc_now())))
 
 
 @action("release", "Release", *_REFUSALS)
 async def release(approval: InHand, actor: Caller) -> Response[Approval]:
     """Nobody has it in hand any more."""
     who = actor.named
-    return shown(await approval.change(lambda one: approval_changes.released(one, who, utc_now())))
+    return shown(await approval.change(lambda one: changes.released(one, who, utc_now())))
 
 
 @action("delegate", "Delegate", *_REFUSALS, AlreadyVoted)
@@ -34,9 +34,7 @@ async def delegate(approval: InHand, actor: Caller, data: JSONBody[Delegation]) 
     """`to` may decide in the place of the user."""
     who = actor.named
     return shown(
-        await approval.change(
-            lambda one: approval_changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now())
-        )
+        await approval.change(lambda one: changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now()))
     )
 
 
@@ -44,20 +42,18 @@ async def delegate(approval: InHand, actor: Caller, data: JSONBody[Delegation]) 
 async def remind(approval: InHand, actor: Caller) -> Response[Approval]:
     """`hitl.approval.reminded` is published."""
     who = actor.named
-    return shown(await approval.change(lambda one: approval_changes.reminded(one, who, utc_now())))
+    return shown(await approval.change(lambda one: changes.reminded(one, who, utc_now())))
 
 
 @action("extend", "Extend", *_REFUSALS)
 async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> Response[Approval]:
     """It expires later."""
     who = actor.named
-    return shown(
-        await approval.change(lambda one: approval_changes.extended(one, who, actor.roles, data.expires_at, utc_now()))
-    )
+    return shown(await approval.change(lambda one: changes.extended(one, who, actor.roles, data.expires_at, utc_now())))
 
 
 @action("cancel", "Withdraw", *_REFUSALS)
 async def withdraw(approval: InHand, actor: Caller, data: JSONBody[Withdrawal]) -> Response[Approval]:
     """Nobody is asked any more; an execution that waits for it fails with `approval-cancelled`."""
     who = actor.named
-    return shown(await approval.change(lambda one: approval_changes.cancelled(one, who, data.reason, utc_now())))
+    return shown(await approval.change(lambda one: changes.cancelled(one, who, data.reason, utc_now())))

@@ -8,17 +8,17 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api import examples
 from api.access.tenancy import TenantId
+from api.approvals import examples
 from api.approvals.requests import ApprovalPath
+from api.documentation.openapi import documented
 from api.http.errors import ApprovalChanged, ApprovalNotFound
 from api.http.etags import IfMatch, wanted_version
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
-from api.openapi import documented
-from blocks import approvals
-from blocks.approval_decisions import Vote
-from blocks.approvals import Change
+from blocks.approvals import lifecycle
+from blocks.approvals.decisions import Vote
+from blocks.approvals.lifecycle import Change
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
@@ -37,15 +37,15 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     async def decide(self, vote: Vote) -> ApprovalRecord:
         """The vote is on the record. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
         with _in_words_of_the_api():
-            return await approvals.decide(
+            return await lifecycle.decide(
                 self.store, self.bus, self.flow_runs, self.tenant_id, self.id, vote, version=self.version
             )
 
     async def change(self, make: Change) -> ApprovalRecord:
         """What `make` makes of it is on the record, or raises; so do `ApprovalNotFound` and `ApprovalChanged`."""
         with _in_words_of_the_api():
-            stored = await approvals.change(self.store, self.tenant_id, self.id, make, version=self.version)
-        return await approvals.follow_up(self.store, self.bus, self.flow_runs, stored)
+            stored = await lifecycle.change(self.store, self.tenant_id, self.id, make, version=self.version)
+        return await lifecycle.follow_up(self.store, self.bus, self.flow_runs, stored)
 
 
 InHand = SkipValidation[NamedDependency[ApprovalInHand]]

@@ -17,9 +17,9 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
-from blocks.contracts.limits import Amount, Score
-from blocks.contracts.moments import Moment
-from blocks.contracts.normalised import OUR_ID
+from blocks.contracts.reading.limits import Amount, Score
+from blocks.contracts.reading.moments import Moment
+from blocks.contracts.reading.normalised import OUR_ID
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 

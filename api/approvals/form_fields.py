@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from api.http.errors import InvalidRequest, Problem
+from blocks.approvals.form_schemas import DEPTH_MAX, depth_within
 from blocks.contracts.events import JsonObject
-from blocks.form_schemas import DEPTH_MAX, depth_within
 from blocks.json_text import read_json
 
 PREFIX = "form"

@@ -6,10 +6,10 @@ from typing import Annotated
 import msgspec
 
 from api.approvals.documents import Approval, Text
-from api.examples import APPROVAL
+from api.approvals.examples import APPROVAL
 from api.http.documents import Document
 from blocks.contracts.approvals import OUTCOMES, Outcome
-from blocks.contracts.moments import Moment
+from blocks.contracts.reading.moments import Moment
 
 
 class NewLink(Document, frozen=True, kw_only=True):

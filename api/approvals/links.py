@@ -20,17 +20,18 @@ from api.approvals.desk import in_hand
 from api.approvals.documents import Approval, DecisionBody, approval_of
 from api.approvals.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
 from api.approvals.requests import ApprovalPath, shown
+from api.documentation.openapi import documented
 from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotJson, NotThisUser, Problem
 from api.http.records import Bus, Engine, Store, find
-from api.openapi import documented
-from blocks import approvals, signed_links
-from blocks.approval_changes import ApprovalFull, linked
-from blocks.approval_decisions import AlreadyDecided, Expired, LinkUsed, NotAnApprover, SelfApproval, Vote
+from blocks.approvals import lifecycle
+from blocks.approvals.changes import ApprovalFull, linked
+from blocks.approvals.decisions import AlreadyDecided, Expired, LinkUsed, NotAnApprover, SelfApproval, Vote
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import NotFound
-from blocks.signed_links import LinkClaims, LinkExpired, LinkForged, LinksDisabled
+from blocks.security import signed_links
+from blocks.security.signed_links import LinkClaims, LinkExpired, LinkForged, LinksDisabled
 
 LINK_LIFE = timedelta(days=7)
 
@@ -76,7 +77,7 @@ async def make_link(
         raise ApprovalNotFound
     now = utc_now()
     try:
-        stored = await approvals.change(
+        stored = await lifecycle.change(
             store, tenant_id, known_id, lambda approval: linked(approval, who, recipient, now)
         )
     except NotFound:

@@ -19,12 +19,12 @@ from api.approvals.form_fields import Field
 from api.approvals.links import LinkSecret, TokenPath, opened, vote_of
 from api.http.errors import ApprovalNotFound, InvalidRequest, Problem, answer_error, answer_of, body_of
 from api.http.records import Bus, Engine, Store, find
-from blocks.approval_decisions import Expired, InvalidVote, Refused, check_actor, check_open
-from blocks.approval_standing import standing
+from blocks.approvals.decisions import Expired, InvalidVote, Refused, check_actor, check_open
+from blocks.approvals.standing import standing
 from blocks.clock import utc_now
 from blocks.contracts.approvals import OUTCOMES
 from blocks.contracts.records import ApprovalRecord
-from blocks.signed_links import LinkClaims
+from blocks.security.signed_links import LinkClaims
 
 _FIELDS_MAX = 500
 

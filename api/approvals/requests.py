@@ -8,10 +8,10 @@ from uuid import uuid4
 from litestar import Response, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from api import examples
 from api.access.actor import Caller
 from api.access.identity import Actor
 from api.access.tenancy import TenantId
+from api.approvals import examples
 from api.approvals.documents import (
     Approval,
     ApprovalHistory,
@@ -21,22 +21,22 @@ from api.approvals.documents import (
     summary_of,
 )
 from api.approvals.own_terms import check_terms
+from api.documentation.openapi import documented
 from api.http.errors import ApprovalNotFound, ExecutionEnded, InvalidRequest, Problem
 from api.http.etags import etag_of
 from api.http.parameters import one_of, text
 from api.http.records import Bus, Store, find, page_of
 from api.idempotency import KEY_ERRORS
-from api.openapi import documented
-from blocks import approvals
-from blocks.approval_decisions import is_overdue
-from blocks.approval_forms import check_schema, off_loop
+from blocks.approvals import lifecycle
+from blocks.approvals.decisions import is_overdue
+from blocks.approvals.forms import check_schema, off_loop
 from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
+from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import ApprovalStatus
-from blocks.contracts.uuids import spellings
 from blocks.ports import NotFound, RecordStore, Stored, Unavailable
-from blocks.tenant_directory import enter_in_directory
+from blocks.tenants.directory import enter_in_directory
 
 ApprovalPath = Annotated[str, PathParameter(name="approvalId")]
 
@@ -106,7 +106,7 @@ async def read_history(store: Store, tenant_id: TenantId, approval_id: ApprovalP
     status_code=201,
     summary="Ask for an approval",
     tags=["Approvals"],
-    responses=documented(examples.APPROVAL, ExecutionEnded, approvals.TooManyAsked, *KEY_ERRORS, status=201),
+    responses=documented(examples.APPROVAL, ExecutionEnded, lifecycle.TooManyAsked, *KEY_ERRORS, status=201),
 )
 async def create_approval(
     store: Store,
@@ -123,8 +123,8 @@ async def create_approval(
     check_terms(actor, data)
     await _check(store, tenant_id, data)
     await enter_in_directory(store, tenant_id)
-    stored = await approvals.open_approval(store, _new_approval(tenant_id, actor, data))
-    if data.execution_id is not None and not await approvals.attach(store, stored, at_most=approvals.ASKED_MAX):
+    stored = await lifecycle.open_approval(store, _new_approval(tenant_id, actor, data))
+    if data.execution_id is not None and not await lifecycle.attach(store, stored, at_most=lifecycle.ASKED_MAX):
         raise ExecutionEnded
     await _tell(store, bus, stored)
     return shown(stored.record, status=201)
@@ -233,6 +233,6 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
 
 async def _tell(store: RecordStore, bus: Bus, stored: Stored[ApprovalRecord]) -> None:
     try:
-        await approvals.announce(store, bus, stored)
+        await lifecycle.announce(store, bus, stored)
     except Unavailable:
         return  # the mirror tells it as soon as the broker is back

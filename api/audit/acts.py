@@ -9,10 +9,10 @@ from litestar import Request
 from api.access.identity import Identity, acting
 from api.access.permissions import without_prefix
 from api.http.errors import InvalidRequest, NotThisUser
-from blocks import signed_links
 from blocks.clock import utc_now
-from blocks.contracts.audit import Act
+from blocks.contracts.records.audit import Act
 from blocks.contracts.roles import ROLES
+from blocks.security import signed_links
 
 ACTION_OF: Mapping[str, str] = {
     "POST /executions": "execution.start",

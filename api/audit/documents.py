@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from api.http.documents import Document
-from blocks.contracts.audit import AuditChange, AuditEntry, Channel, Credential, Result
+from blocks.contracts.records.audit import AuditChange, AuditEntry, Channel, Credential, Result
 
 
 class AuditActor(Document, frozen=True, kw_only=True):

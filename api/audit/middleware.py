@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.audit.acts import OneAct, act_of
 from api.http.errors import answer_of
-from blocks.auditing import Audit, refuse
+from blocks.audit.recording import Audit, refuse
 from blocks.ports import RecordStore
 
 _KEY = "audited_request"

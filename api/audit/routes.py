@@ -8,11 +8,11 @@ from litestar.params import QueryParameter
 
 from api.access.tenancy import TenantId
 from api.audit.documents import AUDIT_PAGE, AuditPage, document_of
+from api.documentation.openapi import documented
 from api.http.parameters import in_utc, moment, text
 from api.http.records import Store, page_of
-from api.openapi import documented
-from blocks.contracts.audit import AuditEntry
-from blocks.contracts.uuids import matching_id
+from blocks.contracts.reading.uuids import matching_id
+from blocks.contracts.records.audit import AuditEntry
 from blocks.ports import Between, Contains
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import msgspec
 
 from api.http.documents import Document
-from blocks.contracts.dead_letters import DeadLetterBody, DeadLetterRecord, Encoding, LetterEntry, LetterStatus
-from blocks.letter_replays import Scheduled
+from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, Encoding, LetterEntry, LetterStatus
+from blocks.dead_letters.replays import Scheduled
 
 RATE_MAX = 100.0
 REPLAY_MAX = 1000

@@ -12,10 +12,10 @@ from litestar.di import Provide
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from api import examples
 from api.access.actor import Caller, provide_actor
 from api.access.identity import Actor
 from api.access.tenancy import TenantId, provide_tenant_id
+from api.dead_letters import examples
 from api.dead_letters.documents import (
     DeadLetter,
     DeadLetterPage,
@@ -27,6 +27,7 @@ from api.dead_letters.documents import (
     scheduled_of,
     summary_of,
 )
+from api.documentation.openapi import documented
 from api.http.errors import (
     DeadLetterChanged,
     DeadLetterNotFound,
@@ -40,14 +41,13 @@ from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import Bus, Store, page_of
 from api.idempotency import KEY_ERRORS, idempotent
-from api.openapi import documented
-from blocks import dead_letters
-from blocks.contracts.dead_letters import DeadLetterRecord, LetterStatus, Who
 from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.records.dead_letters import DeadLetterRecord, LetterStatus, Who
 from blocks.contracts.rejections import Rejected
-from blocks.dead_letters import AnothersTenant, Letter, LetterCut, LetterSettled
-from blocks.letter_filters import LetterFilter
-from blocks.letter_replays import schedule_many
+from blocks.dead_letters import letters
+from blocks.dead_letters.filters import LetterFilter
+from blocks.dead_letters.letters import AnothersTenant, Letter, LetterCut, LetterSettled
+from blocks.dead_letters.replays import schedule_many
 from blocks.ports import NotFound, RecordStore, Stale, Unroutable
 
 LetterPath = Annotated[str, PathParameter(name="letterId")]
@@ -136,7 +136,7 @@ async def edit_dead_letter(
         raise VersionMissing
     letter = await _found(store, tenant_id, letter_id, if_match)
     try:
-        return await _shown(store, await dead_letters.edit(store, letter, msgspec.json.encode(data.event), _who(actor)))
+        return await _shown(store, await letters.edit(store, letter, msgspec.json.encode(data.event), _who(actor)))
     except Stale:
         raise DeadLetterChanged from None
     except (Rejected, AnothersTenant) as refused:
@@ -167,7 +167,7 @@ async def replay_dead_letter(
     """
     letter = await _found(store, tenant_id, letter_id, if_match)
     try:
-        return await _shown(store, await dead_letters.replay(store, bus, letter, _who(actor)))
+        return await _shown(store, await letters.replay(store, bus, letter, _who(actor)))
     except Stale:
         raise DeadLetterChanged from None
     except Unroutable:
@@ -192,7 +192,7 @@ async def discard_dead_letter(
     """Nothing is done about the letter; it is kept with the reason for a while, then forgotten."""
     letter = await _found(store, tenant_id, letter_id, if_match)
     try:
-        return await _shown(store, await dead_letters.discard(store, letter, data.reason, _who(actor)))
+        return await _shown(store, await letters.discard(store, letter, data.reason, _who(actor)))
     except Stale:
         raise DeadLetterChanged from None
 
@@ -223,7 +223,7 @@ async def _found(store: RecordStore, tenant_id: str, id: str, if_match: str | No
     if known_id is None:
         raise DeadLetterNotFound
     try:
-        letter = await dead_letters.read(store, tenant_id, known_id)
+        letter = await letters.read(store, tenant_id, known_id)
     except NotFound:
         raise DeadLetterNotFound from None
     if version not in (None, letter.record.version):
@@ -232,7 +232,7 @@ async def _found(store: RecordStore, tenant_id: str, id: str, if_match: str | No
 
 
 async def _shown(store: RecordStore, letter: Letter) -> Response[DeadLetter]:
-    body = await dead_letters.read_body(store, letter.record)
+    body = await letters.read_body(store, letter.record)
     return Response(document_of(letter.record, body), headers={"ETag": etag_of(letter.record.version)})
 
 

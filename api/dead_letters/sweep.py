@@ -9,11 +9,12 @@ from time import monotonic
 
 from prometheus_client import Gauge
 
-from blocks import dead_letters, signals
+from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
-from blocks.contracts.dead_letters import DeadLetterRecord
-from blocks.dead_letters import Letter
+from blocks.contracts.records.dead_letters import DeadLetterRecord
+from blocks.dead_letters import letters
+from blocks.dead_letters.letters import Letter
 from blocks.ports import EventBus, RecordStore, Stale, Unavailable, Unroutable
 from blocks.queries import every, tenants
 from blocks.settings import Settings
@@ -93,7 +94,7 @@ class DeadLetterSweep:
 
     async def _replay(self, letter: Letter) -> bool:
         try:
-            await dead_letters.publish(self._store, self._bus, await dead_letters.claim(self._store, letter))
+            await letters.publish(self._store, self._bus, await letters.claim(self._store, letter))
         except Stale:
             return False  # another process was first
         except Unroutable as error:
@@ -106,7 +107,7 @@ class DeadLetterSweep:
         """Letters that were settled long ago are gone."""
         before = utc_now() - self._kept_for
         everybody = {*await tenants(self._store), ids.SYSTEM_TENANT}
-        return sum([await dead_letters.forget(self._store, tenant_id, before) for tenant_id in everybody])
+        return sum([await letters.forget(self._store, tenant_id, before) for tenant_id in everybody])
 
     async def count_waiting(self) -> int:
         """The metric tells how many letters wait, by code; codes of others are one."""

@@ -6,9 +6,10 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import JSONBody, PathParameter
 
-from api import examples
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
+from api.executions import examples
 from api.executions.documents import Execution, document_of
 from api.http.documents import Document
 from api.http.errors import (
@@ -20,13 +21,12 @@ from api.http.errors import (
 )
 from api.http.records import Bus, Engine, Store, find
 from api.idempotency import HEADER, KEY_ERRORS
-from api.openapi import documented
-from blocks import cancelling, retrying, starting
+from blocks.actions import cancelling, retrying, starting
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.contracts.workflows import startable
+from blocks.executions.steps import step_records
 from blocks.ports import RecordStore
-from blocks.steps import step_records
 
 ExecutionPath = Annotated[str, PathParameter(name="executionId")]
 

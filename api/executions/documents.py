@@ -12,7 +12,7 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import ExecutionStatus
 from blocks.contracts.workflows import known_steps
-from blocks.steps import by_step
+from blocks.executions.steps import by_step
 
 StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
 """Where a step stands; `skipped`: the execution ended before the step did."""

@@ -6,18 +6,18 @@ from typing import Annotated, get_args
 from litestar import get
 from litestar.params import PathParameter, QueryParameter
 
-from api import examples
 from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
+from api.executions import examples
 from api.executions.documents import Execution, ExecutionPage, document_of, summary_of
 from api.http.errors import ExecutionNotFound
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import Store, find, page_of
-from api.openapi import documented
+from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
-from blocks.contracts.uuids import matching_id, spellings
+from blocks.executions.steps import step_records
 from blocks.ports import Between
-from blocks.steps import step_records
 
 
 @get("/executions", summary="List executions", tags=["Executions"], responses=documented(examples.EXECUTION_PAGE))

@@ -5,19 +5,19 @@ from typing import Annotated
 from litestar import get, post
 from litestar.params import PathParameter, QueryParameter
 
-from api import examples
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
+from api.executions import examples
 from api.executions.workflow_documents import RetryInitiated, Workflow, WorkflowList, workflow_of
 from api.http.errors import WorkflowNotFound, WorkflowNotRetryable
 from api.http.records import Bus, Store, find
 from api.idempotency import KEY_ERRORS
-from api.openapi import documented
-from blocks import retrying
+from blocks.actions import retrying
 from blocks.contracts import analysis
+from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.uuids import spellings
-from blocks.steps import step_records
+from blocks.executions.steps import step_records
 
 
 @get(

@@ -12,8 +12,8 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.http.errors import InvalidRequest, NotJson, Problem, RequestCutOff
-from blocks.contracts.repeated_keys import RepeatedKey, refuse_repeated_keys
-from blocks.form_schemas import depth_within
+from blocks.approvals.form_schemas import depth_within
+from blocks.contracts.reading.repeated_keys import RepeatedKey, refuse_repeated_keys
 
 DEPTH_MAX = 100
 """msgspec and the interpreter's stack take about 1,000; nothing that is meant for us needs a tenth of it."""

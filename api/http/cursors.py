@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from blocks.adapters.record_rules import tag
 from blocks.contracts.records import Record
 from blocks.ports import Where
-from blocks.record_rules import tag
 
 _DIGEST_LENGTH = 16
 

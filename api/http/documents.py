@@ -1,6 +1,6 @@
 """What every body has in common, of requests and of responses."""
 
-from blocks.contracts.normalised import Normalised
+from blocks.contracts.reading.normalised import Normalised
 
 
 class Document(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

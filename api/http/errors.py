@@ -20,16 +20,18 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from api.http.documents import Document
 from api.http.observer import loggable_path
-from blocks import approval_changes, approval_decisions, approvals, dead_letters, signed_links
-from blocks.api_keys import TooManyKeys
+from blocks.actions.retrying import NotRetryable
+from blocks.actions.starting import NotRerunnable
+from blocks.approvals import changes, decisions, lifecycle
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.states import ApprovalStatus
-from blocks.definition_rules import InvalidDefinition
+from blocks.dead_letters import letters
+from blocks.definitions.rules import InvalidDefinition
 from blocks.ports import NotFound, Throttled, Unavailable
-from blocks.retrying import NotRetryable
-from blocks.starting import NotRerunnable
-from blocks.webhook_changes import EARLIER_SECRETS_MAX, TooManySecrets
-from blocks.webhooks import SUBSCRIPTIONS_MAX, TooManyWebhooks
+from blocks.security import signed_links
+from blocks.security.api_keys import TooManyKeys
+from blocks.webhooks.changes import EARLIER_SECRETS_MAX, TooManySecrets
+from blocks.webhooks.subscriptions import SUBSCRIPTIONS_MAX, TooManyWebhooks
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +245,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request"),
-    approval_decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request"),
+    decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request"),
     CredentialMissing: Answer(401, "UNAUTHORIZED", "A credential is required: Authorization: Bearer …", _BEARER),
     CredentialInvalid: Answer(401, "UNAUTHORIZED", "The credential is not valid", _BEARER),
     CredentialExpired: Answer(401, "UNAUTHORIZED", "The credential has expired", _BEARER),
@@ -254,8 +256,8 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     RoleMissing: Answer(403, "FORBIDDEN", "This needs a role that the credential lacks"),
     NotThisUser: Answer(403, "FORBIDDEN", "The credential is another user's than the request names"),
     NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
-    approval_decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
-    approval_decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
+    decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
+    decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
     LinkForbids: Answer(403, "HITL_LINK_FORBIDS", "The link does not permit this outcome"),
     signed_links.LinkForged: Answer(404, "HITL_LINK_INVALID", "This is no link of ours"),
     KeyExceedsItsMaker: Answer(403, "FORBIDDEN", "A key may do no more than the credential that makes it"),
@@ -273,17 +275,17 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     NotRetryable: Answer(409, "EXECUTION_NOT_RETRYABLE", "The execution cannot be retried"),
     WorkflowNotRetryable: Answer(409, "WORKFLOW_RETRY_FAILED", "The workflow cannot be retried"),
     NotRerunnable: Answer(409, "EXECUTION_NOT_RERUNNABLE", "The execution cannot be run anew"),
-    approval_decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
-    approval_decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
-    approval_changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
-    approval_changes.ApprovalFull: Answer(
+    decisions.AlreadyDecided: Answer(409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending"),
+    decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
+    changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
+    changes.ApprovalFull: Answer(
         409, "HITL_APPROVAL_FULL", "The approval has as many links or entries as it may; decide or cancel it"
     ),
-    approvals.TooManyAsked: Answer(409, "EXECUTION_APPROVALS_FULL", "The execution waits for as many approvals as may"),
-    dead_letters.LetterSettled: Answer(
+    lifecycle.TooManyAsked: Answer(409, "EXECUTION_APPROVALS_FULL", "The execution waits for as many approvals as may"),
+    letters.LetterSettled: Answer(
         409, "DEAD_LETTER_SETTLED", "The dead letter is being replayed, was replayed or was discarded"
     ),
-    dead_letters.LetterCut: Answer(
+    letters.LetterCut: Answer(
         409, "DEAD_LETTER_CUT", "Only the beginning of the dead letter was kept: edit it before you replay it"
     ),
     DeadLetterStranded: Answer(409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"),
@@ -295,9 +297,9 @@ ANSWERS: Mapping[type[Exception], Answer] = {
     KeyInUse: Answer(
         409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
     ),
-    approval_decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
+    decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
     signed_links.LinkExpired: Answer(410, "HITL_LINK_EXPIRED", "The link has expired"),
-    approval_decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
+    decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
     DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
     ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
     WebhookChanged: Answer(412, "PRECONDITION_FAILED", "The webhook has changed since it was read"),
@@ -355,7 +357,7 @@ def body_of(error: Exception) -> ErrorBody:
     """What the caller is told."""
     answer = answer_of(error)
     match error:
-        case approval_decisions.AlreadyDecided(approval=approval):
+        case decisions.AlreadyDecided(approval=approval):
             winner = WinningDecision(
                 approval_id=approval.id,
                 status=approval.status,
@@ -390,7 +392,7 @@ def _problems(error: Exception) -> list[Problem]:
     match error:
         case InvalidRequest():
             return [error.problem]
-        case approval_decisions.InvalidVote():
+        case decisions.InvalidVote():
             return [Problem(field=error.field, message=error.reason, source="body")]
         case InvalidDefinition():
             return [Problem(field=error.field, message=error.problem, source="body")]

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.metrics import HTTP_REQUEST_DURATION, HTTP_REQUESTS
 from blocks.contracts import traces
-from blocks.log_context import log_context
+from blocks.observability.log_context import log_context
 
 logger = logging.getLogger(__name__)
 

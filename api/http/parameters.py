@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import HeaderParameter, QueryParameter
 
 from api.http.errors import InvalidRequest, Problem
-from blocks.contracts.moments import in_utc_within_limits
+from blocks.contracts.reading.moments import in_utc_within_limits
 
 _NOT_TEXT = ("status", "createdAfter", "createdBefore")
 

@@ -9,7 +9,7 @@ from litestar.plugins import InitPlugin, PluginProtocol
 from litestar.types import Scope
 from opentelemetry import trace
 
-from blocks import tracing
+from blocks.executions import tracing
 
 _UNSEEN = ["^/health", "^/ready", "^/metrics"]
 """Probes would outnumber everything else."""

@@ -11,7 +11,7 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.jobs import Job, Misfire, Overlap
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
-from blocks.cron import next_time
+from blocks.schedules.cron import next_time
 from blocks.settings import BatchJobs
 
 

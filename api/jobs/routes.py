@@ -7,17 +7,17 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
-from api import examples
 from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
 from api.http.errors import IdempotencyMismatch, NotForTenants
 from api.http.records import Bus, Store
 from api.idempotency import HEADER, KEY_ERRORS
+from api.jobs import examples
 from api.jobs.documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
-from api.openapi import documented
-from blocks import batch_jobs
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import JOBS, TENANT_ID, TENANT_IDS, InvalidTrigger, Job, checked_metadata, job_named
+from blocks.jobs import triggers
 from blocks.settings import BatchJobs
 
 Schedules = SkipValidation[NamedDependency[BatchJobs]]
@@ -31,7 +31,7 @@ async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> 
 
     A tenant sees runs for all tenants and its own; why a run for all failed is for the platform.
     """
-    last = await batch_jobs.last_runs(store, tenant_id)
+    last = await triggers.last_runs(store, tenant_id)
     return JobList(jobs=[await job_of(job, schedules, last.get(job.id)) for job in JOBS])
 
 
@@ -60,9 +60,9 @@ async def trigger_job(
     # Computed from the key, so that a request whose answer was lost with its process is sent under the same id, too.
     request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
     try:
-        wish = batch_jobs.by_hand(wanted, "api", request_id, metadata)
-        return triggered_of(await batch_jobs.trigger(store, bus, wish))
-    except batch_jobs.RequestReused:
+        wish = triggers.by_hand(wanted, "api", request_id, metadata)
+        return triggered_of(await triggers.trigger(store, bus, wish))
+    except triggers.RequestReused:
         raise IdempotencyMismatch from None
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from api.http.errors import InvalidRequest, Problem
 from api.live.events import LIVE, LiveEvent
-from blocks.contracts.uuids import matching_id
+from blocks.contracts.reading.uuids import matching_id
 
 VALUES_MAX = 10
 LENGTH_MAX = 200

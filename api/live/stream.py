@@ -11,18 +11,18 @@ from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter, SkipValidation
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from api import examples
 from api.access.authentication import Identify
 from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
 from api.http.errors import TooManyFollowers, TooManyOfTenant
 from api.http.parameters import header, text
+from api.live import examples
 from api.live.admission import still_welcome
 from api.live.cursor import cursor_in
 from api.live.filters import Filters, types_in
 from api.live.follower import Follower
 from api.live.hub import Hub
 from api.live.telling import HEARTBEAT, Said, told
-from api.openapi import documented
 from blocks.settings import Settings
 
 HubOfApp = SkipValidation[NamedDependency[Hub]]

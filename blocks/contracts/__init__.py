@@ -7,8 +7,8 @@ Pitfalls: importing this package must stay fast (about 0.05 s); it is on the pat
 
 - `envelope`: how an event travels, and `decode_event`, the door every foreign byte comes through.
 - `events`: the data of each event, published and consumed.
-- `records`: what is stored, one Struct per kind of document.
-- `dead_letters`: what is kept of a message that was refused, and what may become of it.
+- `records`: what is stored, one Struct per kind of document; `records.dead_letters` and `records.audit` among them.
+- `reading`: how foreign values are read, and their bounds.
 - `states`: which status may follow which.
 - `ids`: ids are computed, not drawn: doing a thing twice is doing it once.
 - `analysis`: the four steps of an opportunity analysis.

@@ -7,7 +7,7 @@ import msgspec
 
 from blocks.contracts.events import JsonObject
 from blocks.contracts.identities import spelled
-from blocks.contracts.normalised import Normalised
+from blocks.contracts.reading.normalised import Normalised
 
 Outcome = Literal["approved", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("approved", "rejected")

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Approvers, EscalationStep, Part
-from blocks.contracts.limits import Amount, Score, Seconds
+from blocks.contracts.reading.limits import Amount, Score, Seconds
 
 TIMEOUT_SECONDS_MAX = 7 * 24 * 3600.0
 

@@ -14,16 +14,17 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from blocks.contracts import lenient, rejections
+from blocks.contracts import rejections
 from blocks.contracts.about import About
-from blocks.contracts.carriable import uncarriable
 from blocks.contracts.events import CONSUMED, EventData, OpportunityEvent
-from blocks.contracts.moments import Moment, in_utc
-from blocks.contracts.normalised import Normalised
+from blocks.contracts.reading import lenient
+from blocks.contracts.reading.carriable import uncarriable
+from blocks.contracts.reading.moments import Moment, in_utc
+from blocks.contracts.reading.normalised import Normalised
+from blocks.contracts.reading.repeated_keys import RepeatedKey, refuse_repeated_keys
+from blocks.contracts.reading.uuids import canonical_uuid as canonical_uuid
+from blocks.contracts.reading.uuids import matching_id
 from blocks.contracts.rejections import Rejected
-from blocks.contracts.repeated_keys import RepeatedKey, refuse_repeated_keys
-from blocks.contracts.uuids import canonical_uuid as canonical_uuid
-from blocks.contracts.uuids import matching_id
 
 MAX_EVENT_BYTES = 256 * 1024
 ID_LENGTH_MAX = 200

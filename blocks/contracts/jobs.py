@@ -13,7 +13,7 @@ import msgspec
 
 from blocks.contracts import events
 from blocks.contracts.envelope import canonical_uuid
-from blocks.contracts.moments import YEAR_MAX, YEAR_MIN
+from blocks.contracts.reading.moments import YEAR_MAX, YEAR_MIN
 from blocks.contracts.records import ExecutionRecord
 
 WORKFLOW = "batch-job"

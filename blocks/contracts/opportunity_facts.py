@@ -11,7 +11,7 @@ from unicodedata import normalize
 import msgspec
 
 from blocks.contracts.events import JsonObject
-from blocks.contracts.numbers import Unreadable, read_number, shown
+from blocks.contracts.reading.numbers import Unreadable, read_number, shown
 
 INPUT_BYTES_MAX = 256 * 1024
 

@@ -4,7 +4,7 @@ Purpose: `load_settings` makes the frozen `Settings` of a process (`sections`); 
 section as an argument and reads no environment.
 Contract: what cannot be used raises `BadSetting` with one line that names the setting, its variable and what to do.
 Secrets never show in a section's `repr`.
-Pitfalls: a new variable goes into `config/default.yaml` and `deployments/compose.yaml`.
+Pitfalls: a new variable goes into `default.yaml` and `deployments/docker/compose.yaml`.
 """
 
 from blocks.settings.loading import DEFAULTS as DEFAULTS

@@ -3,10 +3,10 @@
 import re
 
 from blocks.contracts.jobs import JOBS
-from blocks.cron import check_cron, check_timezone
+from blocks.schedules.cron import check_cron, check_timezone
+from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, server, urls
 from blocks.settings.sections import BadSetting, BatchJobs, Settings
-from blocks.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 
 _TAKEN = ("/health", "/ready", "/docs")
 

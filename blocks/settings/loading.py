@@ -12,7 +12,7 @@ from blocks.settings.block_variables import BlockMissing, variables_of_blocks
 from blocks.settings.checks import check
 from blocks.settings.sections import BadSetting, Settings
 
-DEFAULTS = Path(__file__).parents[1] / "config" / "default.yaml"
+DEFAULTS = Path(__file__).with_name("default.yaml")
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, *, blocks_may_be_missing: bool = False) -> Settings:

@@ -1,4 +1,4 @@
-"""What can be set, section by section. docs/deploy.md says what each is for, `config/default.yaml` its default."""
+"""What can be set, section by section. docs/deploy.md says what each is for, `default.yaml` its default."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from blocks.contracts.jobs import Job
-from blocks.contracts.limits import AMOUNT_MAX, AtLeastOne, Count, Days, Seconds, SecondsOrZero
+from blocks.contracts.reading.limits import AMOUNT_MAX, AtLeastOne, Count, Days, Seconds, SecondsOrZero
 
 
 class BadSetting(Exception):

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 from prefect.client.orchestration import PrefectClient, get_client
 
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.ports import EventBus, RecordStore, Unavailable
-from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, masked_url
 from deployments.doctor.finding import Finding, failed

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from blocks.plain_text import plain_lines
+from blocks.observability.plain_text import plain_lines
 from deployments.doctor.finding import EXIT_CODES, Finding, State, worst
 from deployments.printing import PlainTable, console, say_json, styled
 

@@ -3,10 +3,10 @@
 import logging
 from contextlib import suppress
 
-from api.mirror import Parts, drifts
+from api.reconciler import Parts, drifts
 from blocks.ports import Unavailable
 from blocks.settings import Settings
-from deployments.doctor.checks import examine
+from deployments.doctor.checks.table import examine
 from deployments.doctor.finding import EXIT_CODES, failed, worst
 from deployments.doctor.patient import Patient, brought_in
 from deployments.doctor.report import print_json, print_report

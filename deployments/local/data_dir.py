@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from blocks.private_files import private_folder, tighten
+from blocks.processes.private_files import private_folder, tighten
 from blocks.settings import Settings
 
 _OURS = ("*.db", "*.db-wal", "*.db-shm", "stack.lock", "development-key", "logs", "prefect")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from blocks.process_port import Role, free_port
+from blocks.processes.process_port import Role, free_port
 from blocks.settings import Settings
 from deployments.local.readiness import url_of
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from blocks.plain_text import plain
-from blocks.private_files import private_folder
+from blocks.observability.plain_text import plain
+from blocks.processes.private_files import private_folder
 from blocks.settings import Settings
 from deployments.local.child_process import ChildProcess
 from deployments.local.stack import EVERYTHING_RUNS

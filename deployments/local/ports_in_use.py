@@ -6,7 +6,7 @@ import socket
 import msgspec
 
 from blocks.settings import Settings
-from deployments import prefect_server
+from deployments.prefect import server as prefect_server
 
 
 class PortInUse(Exception):

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from blocks.settings import Settings
 from blocks.settings.auth import GATEWAY, announce, modes_of
-from deployments import prefect_server
-from deployments.development_key import DEMO_TENANT, development_key
+from deployments.bootstrap.provision import provision
 from deployments.local.data_dir import data_dir_of_one_stack
+from deployments.local.development_key import DEMO_TENANT, development_key
 from deployments.local.metrics_ports import metrics_ports
 from deployments.local.ports_in_use import check_ports
 from deployments.local.readiness import api_url, parts_becoming_ready
 from deployments.local.stop_signals import until_stopped
 from deployments.local.supervisor import Service, Supervisor
 from deployments.local.terminal import say, say_plainly
-from deployments.provision import provision
+from deployments.prefect import server as prefect_server
 
 OTHERS_LIMIT_SECONDS = 10.0
 """For a Prefect server that is not ours: it should be there already."""

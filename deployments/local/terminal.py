@@ -2,7 +2,7 @@
 
 import click
 
-from blocks.plain_text import plain
+from blocks.observability.plain_text import plain
 
 COLOURS = {
     "ready": "green",

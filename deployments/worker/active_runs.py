@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowR
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
-from blocks.metrics.process import ACTIVE_RUNS
+from blocks.processes.metrics import ACTIVE_RUNS
 from deployments.worker.in_process_engine import InProcessFlowRunEngine, Stop
 
 _AT_WORK = [StateType.PENDING, StateType.RUNNING]

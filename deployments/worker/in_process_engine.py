@@ -21,7 +21,7 @@ from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.flows import Flow
 from prefect.states import Crashed, Pending
 
-from blocks.prefect_retries import open_to_any_worker
+from blocks.adapters.prefect.retries import open_to_any_worker
 
 
 class Stop(Enum):

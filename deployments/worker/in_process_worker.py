@@ -28,17 +28,17 @@ from prefect.settings import (
 from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
+from blocks.adapters.prefect.clock import going_by_the_server
 from blocks.clock import utc_now
-from blocks.log_context import log_context
-from blocks.memory import memory_megabytes
-from blocks.metrics.process import MEMORY_DRAINS
+from blocks.observability.log_context import log_context
 from blocks.ports import EventBus, RecordStore, Unavailable
-from blocks.prefect_clock import going_by_the_server
-from blocks.process_port import ProcessPort
-from blocks.readiness import Probes
+from blocks.processes.heartbeat import SignOfLife
+from blocks.processes.memory import memory_megabytes
+from blocks.processes.metrics import MEMORY_DRAINS
+from blocks.processes.process_port import ProcessPort
+from blocks.processes.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
-from blocks.sign_of_life import SignOfLife
 from blocks.signals import FLOW_RUNS_SCHEDULED, MIRROR_HINT
 from deployments.logs import configure_logging_of
 from deployments.worker.active_runs import ActiveRuns
@@ -172,7 +172,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     async def _ends_in_time(self) -> None:
         """What this process holds has ended by its deadline and margin."""
-        flows = sys.modules.get("flows.runtime")
+        flows = sys.modules.get("flows.shared.runtime")
         if flows and (late := flows.overdue()):
             raise Unavailable(f"{len(late)} past their deadline, among them {late[0]}")
 
@@ -363,7 +363,7 @@ def _known_of(flow_run: FlowRun) -> dict[str, str]:
 
 
 async def _close_what_flows_opened() -> None:
-    if runtime := sys.modules.get("flows.runtime"):
+    if runtime := sys.modules.get("flows.shared.runtime"):
         await runtime.close()
 
 

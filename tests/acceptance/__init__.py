@@ -1,0 +1,1 @@
+"""The system as it runs: real processes on real parts."""

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from blocks.prefect_flow_runs import PrefectFlowRuns
-from tests.support.analysis_services import AnalysisServices, services_on
-from tests.support.cosmos import CosmosEmulator
-from tests.support.ledger import Ledger, ledger_of
-from tests.support.linked import Links, links_to
-from tests.support.orchestra import Orchestra
-from tests.support.prefect_server import PrefectServer
-from tests.support.rabbitmq import RabbitMQNode
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.servers.rabbitmq import RabbitMQNode
+from tests.support.system.analysis_services import AnalysisServices, services_on
+from tests.support.system.ledger import Ledger, ledger_of
+from tests.support.system.linked import Links, links_to
+from tests.support.system.orchestra import Orchestra
 
 
 @pytest.fixture

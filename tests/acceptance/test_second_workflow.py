@@ -10,20 +10,20 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message
-from blocks.prefect_flow_runs import PrefectFlowRuns
+from deployments.doctor.checks.work import work
 from deployments.doctor.patient import Patient
-from deployments.doctor.work import work
-from tests.acceptance.test_opportunity_analysis import real_parts
-from tests.support.analysis_services import foreign_event
-from tests.support.credentials import AnyTenant
+from tests.acceptance.executions.test_opportunity_analysis import real_parts
+from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
-from tests.support.forking import IMPORTED_FIRST
-from tests.support.ledger import Ledger
-from tests.support.orchestra import Orchestra, orchestra
-from tests.support.ports import free_port
-from tests.support.prefect_server import PrefectServer
+from tests.support.servers.ports import free_port
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.system.analysis_services import foreign_event
+from tests.support.system.forking import IMPORTED_FIRST
+from tests.support.system.ledger import Ledger
+from tests.support.system.orchestra import Orchestra, orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import api, burst, fairness, intake, latency, memory, scaling
+from tests.benchmarks.measurements import api, burst, fairness, intake, latency, memory, scaling
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import FOLDER, Report, figures_table
 from tests.benchmarks.stage import QuickStage, Stage

@@ -14,7 +14,7 @@ from typing import TextIO
 from blocks.settings import Settings, load_settings
 from deployments.local.stop_signals import until_stopped
 from deployments.logs import configure_logging
-from deployments.prefect_server import use_prefect, wait_for_work_pool
+from deployments.prefect.server import use_prefect, wait_for_work_pool
 
 _EVERY_SECONDS = 0.01
 

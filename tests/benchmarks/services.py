@@ -17,12 +17,12 @@ from typing import cast
 import aiormq
 from aiormq.abc import DeliveredMessage
 
+from blocks.adapters.sqlite import event_tables as tables
+from blocks.adapters.sqlite.file import SqliteFile
+from blocks.adapters.sqlite.watch import SqliteWatch
 from blocks.ports import Accept, Message, Queue
 from blocks.settings import Settings, load_settings
-from blocks.sqlite import event_tables as tables
-from blocks.sqlite.file import SqliteFile
-from blocks.sqlite.watch import SqliteWatch
-from tests.support.analysis_services import answer_to
+from tests.support.system.analysis_services import answer_to
 
 _BUNCH = 500
 _PERSISTENT = 2

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 from tests.benchmarks.system import System
-from tests.support.cosmos import CosmosEmulator
-from tests.support.orchestra import orchestra
-from tests.support.postgres import Postgres
-from tests.support.prefect_server import PrefectServer
-from tests.support.rabbitmq import RabbitMQNode
+from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.servers.rabbitmq import RabbitMQNode
+from tests.support.system.orchestra import orchestra
 
 Database = Literal["postgresql", "sqlite"]
 """What Prefect's server keeps its data in."""

@@ -14,12 +14,12 @@ import aiormq
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import Message, Queue
+from tests.benchmarks.measurements.records import Records, records_of
 from tests.benchmarks.processes import Part, machine_seconds, processor_seconds
-from tests.benchmarks.records import Records, records_of
-from tests.support.analysis_services import opportunity_event
-from tests.support.ledger import REQUESTED, TERMINAL
-from tests.support.orchestra import Orchestra
-from tests.support.prefect_server import PrefectServer
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.system.analysis_services import opportunity_event
+from tests.support.system.ledger import REQUESTED, TERMINAL
+from tests.support.system.orchestra import Orchestra
 from tests.support.waiting import eventually
 
 TENANTS = 4

@@ -14,7 +14,7 @@ from blocks.ports import Message
 from tests.chaos.profile import Profile
 from tests.chaos.services import early_answer
 from tests.chaos.toxins import TOXINS
-from tests.support.analysis_services import opportunity_event
+from tests.support.system.analysis_services import opportunity_event
 
 FaultKind = Literal["kill", "freeze", "broker killed", "broker stopped", "connections cut", "server killed"]
 WishKind = Literal["cancelled", "approved", "rejected"]

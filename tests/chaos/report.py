@@ -13,7 +13,7 @@ from tests.benchmarks.machine import machine
 from tests.benchmarks.report import Figure, figures_table
 from tests.chaos.faults import Struck
 from tests.chaos.profile import Profile
-from tests.support.audit import Finding
+from tests.support.system.audit import Finding
 
 _SHOWN = 10
 

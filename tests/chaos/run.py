@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from blocks.contracts.dead_letters import DeadLetterRecord
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.adapters.rabbitmq.delays import waiting_rooms
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import Queue, Unavailable
-from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.queries import every
-from blocks.rabbitmq.delays import waiting_rooms
 from blocks.services import open_bus
 from blocks.topology import topology
 from tests.benchmarks.report import Figure
@@ -27,9 +27,9 @@ from tests.chaos.report import ChaosReport
 from tests.chaos.services import chaotic_services
 from tests.chaos.system import ChaosSystem, Database, chaos_system
 from tests.chaos.traffic import Traffic
-from tests.support.audit import Books, audit
 from tests.support.dead_letters import letters
-from tests.support.ledger import TERMINAL, Ledger, identity, ledger_of
+from tests.support.system.audit import Books, audit
+from tests.support.system.ledger import TERMINAL, Ledger, identity, ledger_of
 from tests.support.waiting import eventually
 
 _PROGRESS_SECONDS = 10.0

@@ -8,8 +8,8 @@ from random import Random
 
 from blocks.contracts import ids
 from blocks.ports import Accept, Delivery, EventBus, Message, Queue, Verdict
-from tests.support.analysis_services import answer_to
-from tests.support.ledger import REQUESTED
+from tests.support.system.analysis_services import answer_to
+from tests.support.system.ledger import REQUESTED
 
 _AT_ONCE = 500
 _DELAYS = ((0.70, 0.3), (0.95, 2.0), (1.0, 8.0))

@@ -17,10 +17,10 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import NotFound
 from tests.chaos.profile import Profile
-from tests.support.orchestra import Orchestra, Process, orchestra
-from tests.support.postgres import Postgres
-from tests.support.prefect_server import PrefectServer
-from tests.support.rabbitmq import RabbitMQNode
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.servers.rabbitmq import RabbitMQNode
+from tests.support.system.orchestra import Orchestra, Process, orchestra
 from tests.support.waiting import eventually
 
 Database = Literal["postgresql", "sqlite"]

@@ -9,7 +9,7 @@ import msgspec
 from blocks.contracts import rejections
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.ports import Message
-from tests.support.analysis_services import foreign_event, opportunity_event
+from tests.support.system.analysis_services import foreign_event, opportunity_event
 
 
 class Toxin(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from blocks.contracts import ids
 from blocks.ports import Message, Unavailable
 from tests.chaos.plan import Plan, Publish, Wish, WishKind
 from tests.chaos.system import ChaosSystem
-from tests.support.credentials import AnyTenant
+from tests.support.api.credentials import AnyTenant
 
 _AGAIN_SECONDS = 0.5
 _ASK_AGAIN_SECONDS, _ASK_AGAIN_MAX_SECONDS = 1.0, 16.0

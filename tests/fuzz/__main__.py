@@ -10,10 +10,10 @@ from pathlib import Path
 from blocks.contracts.roles import ROLES
 from blocks.ports import Throttled, Unavailable
 from tests.fuzz.raw import fuzz_bytes
-from tests.support.credentials import a_service_token, as_user
-from tests.support.every_route import RECORDS, a_record
+from tests.support.api.credentials import a_service_token, as_user
+from tests.support.api.every_route import RECORDS, a_record
+from tests.support.api.served_api import served_api
 from tests.support.factories import A_TENANT
-from tests.support.served_api import served_api
 from tests.support.stores import FailingStore
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")

@@ -17,7 +17,7 @@ from uuid import UUID
 import h11
 import msgspec
 
-from tests.support.every_route import BODIES, Route, every_route
+from tests.support.api.every_route import BODIES, Route, every_route
 
 SECONDS = 20
 """For an answer. The server's own limit for half a request is set far below it."""

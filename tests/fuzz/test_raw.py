@@ -6,8 +6,8 @@ import pytest
 
 from blocks.contracts.roles import ROLES
 from tests.fuzz.raw import fuzz_bytes
-from tests.support.credentials import a_service_token, as_user
-from tests.support.served_api import served_api
+from tests.support.api.credentials import a_service_token, as_user
+from tests.support.api.served_api import served_api
 
 
 @pytest.mark.parametrize(("seed", "count"), [(1, 60), pytest.param(2, 5_000, marks=pytest.mark.slow)])

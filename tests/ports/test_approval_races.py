@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import pytest
 
-from blocks import approvals
-from blocks.approval_clock import wound_on
-from blocks.approval_decisions import AlreadyDecided, Expired, Vote
+from blocks.adapters.cosmos.record_store import CosmosRecordStore
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
+from blocks.approvals import lifecycle
+from blocks.approvals.decisions import AlreadyDecided, Expired, Vote
+from blocks.approvals.timers import wound_on
 from blocks.clock import utc_now
 from blocks.contracts.records import ApprovalRecord
-from blocks.cosmos.record_store import CosmosRecordStore
 from blocks.ports import RecordStore
-from blocks.sqlite.record_store import SqliteRecordStore
 from tests.support.factories import A_TENANT, an_approval
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))
@@ -45,7 +45,7 @@ async def decide(store: RecordStore, approval: ApprovalRecord, number: int) -> s
     outcome = "approved" if number % 2 else "rejected"
     vote = Vote(actor=f"user-{number}", outcome=outcome, channel="api")  # type: ignore[arg-type] # a Literal, in fact
     try:
-        await approvals.record_vote(store, A_TENANT, approval.id, vote)
+        await lifecycle.record_vote(store, A_TENANT, approval.id, vote)
     except (AlreadyDecided, Expired) as refusal:
         return refusal.approval
     return "won"
@@ -84,7 +84,7 @@ async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
 
     async def expire() -> None:
         while (await store.read(A_TENANT, ApprovalRecord, approval.id)).record.status == "pending":
-            await approvals.change(store, A_TENANT, approval.id, lambda one: wound_on(one, utc_now()))
+            await lifecycle.change(store, A_TENANT, approval.id, lambda one: wound_on(one, utc_now()))
 
     said, _ = await asyncio.gather(decide(store, approval, 1), expire())
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from blocks.cosmos.record_store import CosmosRecordStore
-from tests.support.cosmos import CosmosEmulator
-from tests.support.cosmos_fault_proxy import (
+from blocks.adapters.cosmos.record_store import CosmosRecordStore
+from tests.support.factories import A_TENANT, an_execution, new_id
+from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.servers.cosmos_fault_proxy import (
     APPLIED_THEN_DROPPED,
     PRECONDITION_FAILED,
     UNAVAILABLE,
@@ -21,7 +22,6 @@ from tests.support.cosmos_fault_proxy import (
     Drop,
     throttled,
 )
-from tests.support.factories import A_TENANT, an_execution, new_id
 
 
 @pytest.fixture

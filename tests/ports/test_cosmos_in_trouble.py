@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from msgspec.structs import replace
 
+from blocks.adapters.cosmos import call_time
+from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.contracts.records import ExecutionRecord
-from blocks.cosmos import call_time
-from blocks.cosmos.record_store import CosmosRecordStore
 from blocks.ports import AlreadyExists, Stale, Throttled, Unavailable
-from tests.support.cosmos import CosmosEmulator
-from tests.support.cosmos_fault_proxy import (
+from tests.support.factories import A_TENANT, an_execution, new_id
+from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.servers.cosmos_fault_proxy import (
     APPLIED_THEN_DROPPED,
     PRECONDITION_FAILED,
     UNAVAILABLE,
@@ -21,7 +22,6 @@ from tests.support.cosmos_fault_proxy import (
     Drop,
     throttled,
 )
-from tests.support.factories import A_TENANT, an_execution, new_id
 
 
 @pytest.fixture

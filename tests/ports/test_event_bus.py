@@ -12,7 +12,9 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from blocks.consuming import BEGINNING_BYTES
+from blocks.adapters.consuming import BEGINNING_BYTES
+from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
+from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.contracts import rejections
 from blocks.ports import (
     MESSAGE_BYTES_MAX,
@@ -29,8 +31,6 @@ from blocks.ports import (
     Unroutable,
     Verdict,
 )
-from blocks.rabbitmq.event_bus import RabbitMQEventBus
-from blocks.sqlite.event_bus import SqliteEventBus
 from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
 from tests.support.waiting import eventually
@@ -235,7 +235,7 @@ async def test_a_message_comes_again_when_its_consumers_process_is_killed(
 ) -> None:
     message = a_message()
     await bus.publish(message)
-    command = (sys.executable, "-m", "tests.support.stuck_consumer", place.url, place.exchange, orders.name)
+    command = (sys.executable, "-m", "tests.support.servers.stuck_consumer", place.url, place.exchange, orders.name)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout
     assert await asyncio.wait_for(process.stdout.readline(), timeout=20) == b"taken\n"

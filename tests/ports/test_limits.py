@@ -9,15 +9,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from blocks import api_keys, approvals, rosters, starting, webhooks
-from blocks.approval_changes import ApprovalFull, linked
+from blocks.actions import starting
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
+from blocks.approvals import lifecycle
+from blocks.approvals.changes import ApprovalFull, linked
 from blocks.clock import utc_now
 from blocks.contracts.records import ApiKeyRecord, ApprovalRecord, ExecutionRecord, Place, RosterRecord
-from blocks.outgoing_http import HostRules
 from blocks.ports import RecordStore
+from blocks.security import api_keys
 from blocks.services import open_bus
 from blocks.settings import load_settings
-from blocks.sqlite.record_store import SqliteRecordStore
+from blocks.tenants import rosters
+from blocks.webhooks import subscriptions
+from blocks.webhooks.outgoing_http import HostRules
 from tests.ports.test_record_store import cosmos_store
 from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution, new_id
 
@@ -40,7 +44,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def add_webhook(store: RecordStore, _: int) -> None:
-    await webhooks.subscribe(store, A_TENANT, "https://hooks.example.com/x", (), RULES)
+    await subscriptions.subscribe(store, A_TENANT, "https://hooks.example.com/x", (), RULES)
 
 
 async def add_key_of_one_name(store: RecordStore, _: int) -> None:
@@ -52,13 +56,13 @@ async def add_key(store: RecordStore, number: int) -> None:
 
 
 async def add_link(store: RecordStore, _: int) -> None:
-    await approvals.change(store, A_TENANT, APPROVAL.id, lambda one: linked(one, "ada", "ada", utc_now()))
+    await lifecycle.change(store, A_TENANT, APPROVAL.id, lambda one: linked(one, "ada", "ada", utc_now()))
 
 
 async def ask(store: RecordStore, _: int) -> None:
     wanted = an_approval(id=new_id(), execution_id=EXECUTION.id)
-    stored = await approvals.open_approval(store, wanted)
-    await approvals.attach(store, stored, at_most=approvals.ASKED_MAX)
+    stored = await lifecycle.open_approval(store, wanted)
+    await lifecycle.attach(store, stored, at_most=lifecycle.ASKED_MAX)
 
 
 APPROVAL = an_approval()
@@ -73,7 +77,7 @@ class Limited(msgspec.Struct, frozen=True):
 
 
 async def webhooks_there(store: RecordStore) -> int:
-    return len(await webhooks.subscriptions(store, A_TENANT))
+    return len(await subscriptions.subscriptions(store, A_TENANT))
 
 
 async def keys_there(store: RecordStore) -> int:
@@ -90,11 +94,11 @@ async def asked_there(store: RecordStore) -> int:
 
 
 LIMITED = {
-    "webhooks": Limited(add_webhook, webhooks.SUBSCRIPTIONS_MAX, webhooks.TooManyWebhooks, webhooks_there),
+    "webhooks": Limited(add_webhook, subscriptions.SUBSCRIPTIONS_MAX, subscriptions.TooManyWebhooks, webhooks_there),
     "keys of a name": Limited(add_key_of_one_name, api_keys.LIVE_MAX, api_keys.TooManyKeys, keys_there),
     "keys of a tenant": Limited(add_key, 25, api_keys.TooManyKeys, keys_there),
     "links of an approval": Limited(add_link, 25, ApprovalFull, links_there),
-    "approvals of an execution": Limited(ask, 25, approvals.TooManyAsked, asked_there),
+    "approvals of an execution": Limited(ask, 25, lifecycle.TooManyAsked, asked_there),
 }
 
 
@@ -102,7 +106,11 @@ LIMITED = {
 async def test_of_a_hundred_at_once_as_many_are_made_as_may(
     stores: Stores, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("blocks.api_keys.TENANT_MAX", "blocks.approval_changes.LINKS_MAX", "blocks.approvals.ASKED_MAX"):
+    for name in (
+        "blocks.security.api_keys.TENANT_MAX",
+        "blocks.approvals.changes.LINKS_MAX",
+        "blocks.approvals.lifecycle.ASKED_MAX",
+    ):
         monkeypatch.setattr(name, 25)  # a hundred at once must be more than may
     limited = LIMITED[what]
     await stores[0].create(A_TENANT, APPROVAL)
@@ -130,13 +138,13 @@ async def test_a_hundred_reruns_at_once_are_one(stores: Stores, tmp_path: Path) 
 
 
 async def test_what_is_removed_makes_room_at_once(stores: Stores) -> None:
-    for number in range(webhooks.SUBSCRIPTIONS_MAX):
+    for number in range(subscriptions.SUBSCRIPTIONS_MAX):
         await add_webhook(stores[0], number)
-    await webhooks.unsubscribe(stores[1], (await webhooks.subscriptions(stores[0], A_TENANT))[0])
+    await subscriptions.unsubscribe(stores[1], (await subscriptions.subscriptions(stores[0], A_TENANT))[0])
 
     await add_webhook(stores[0], 0)
 
-    assert webhooks.SUBSCRIPTIONS_MAX == await webhooks_there(stores[1])
+    assert subscriptions.SUBSCRIPTIONS_MAX == await webhooks_there(stores[1])
 
 
 async def test_a_revoked_key_makes_room_at_once(stores: Stores) -> None:
@@ -152,10 +160,10 @@ async def test_a_revoked_key_makes_room_at_once(stores: Stores) -> None:
 
 
 async def test_webhooks_from_before_there_was_a_roster_count(stores: Stores) -> None:
-    for _ in range(webhooks.SUBSCRIPTIONS_MAX):
+    for _ in range(subscriptions.SUBSCRIPTIONS_MAX):
         await stores[0].create(A_TENANT, a_webhook(id=new_id()))
 
-    with pytest.raises(webhooks.TooManyWebhooks):
+    with pytest.raises(subscriptions.TooManyWebhooks):
         await add_webhook(stores[1], 0)
 
 
@@ -168,12 +176,12 @@ async def test_a_place_taken_by_a_process_that_died_is_free_again_after_a_while(
         id=RosterRecord.id_of("webhooks", A_TENANT),
         tenant_id=A_TENANT,
         created_at=utc_now(),
-        places={new_id(): taken for _ in range(webhooks.SUBSCRIPTIONS_MAX)},
+        places={new_id(): taken for _ in range(subscriptions.SUBSCRIPTIONS_MAX)},
     )
     await stores[0].create(A_TENANT, roster)
 
     if fits:
         await add_webhook(stores[1], 0)
     else:
-        with pytest.raises(webhooks.TooManyWebhooks):
+        with pytest.raises(subscriptions.TooManyWebhooks):
             await add_webhook(stores[1], 0)

@@ -14,13 +14,13 @@ import pamqp.encode
 import pytest
 from msgspec.structs import replace
 
-from blocks.consuming import DELIVERY_LIMIT
+from blocks.adapters.consuming import DELIVERY_LIMIT
+from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
-from blocks.rabbitmq.event_bus import RabbitMQEventBus
 from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
-from tests.support.ports import free_port
-from tests.support.rabbitmq import RabbitMQNode
+from tests.support.servers.ports import free_port
+from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
 
 log = logging.getLogger(__name__)

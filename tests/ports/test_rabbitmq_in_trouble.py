@@ -13,14 +13,14 @@ import aiormq
 import pytest
 from aio_pika.abc import UnderlayConnection
 
-from blocks import consuming
+from blocks.adapters import consuming
+from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
+from blocks.adapters.rabbitmq.link import until
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Unavailable, Unroutable, Verdict
-from blocks.rabbitmq.event_bus import RabbitMQEventBus
-from blocks.rabbitmq.link import until
-from tests.support.foreign_queue import taken_by_somebody_else
 from tests.support.inbox import Inbox
-from tests.support.rabbitmq import RabbitMQNode
-from tests.support.tcp_proxy import BASIC_ACK, TcpProxy
+from tests.support.servers.foreign_queue import taken_by_somebody_else
+from tests.support.servers.rabbitmq import RabbitMQNode
+from tests.support.servers.tcp_proxy import BASIC_ACK, TcpProxy
 from tests.support.waiting import eventually
 
 
@@ -272,7 +272,9 @@ async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
     far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     def told(words: str) -> int:
-        return sum(record.name == "blocks.rabbitmq.link" and words in record.getMessage() for record in caplog.records)
+        return sum(
+            record.name == "blocks.adapters.rabbitmq.link" and words in record.getMessage() for record in caplog.records
+        )
 
     caplog.set_level("INFO")
     async with far.consume(orders, Inbox()) as consumer:

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from blocks.contracts.audit import AuditEntry
+from blocks.adapters.cosmos.record_store import CosmosRecordStore
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
-from blocks.cosmos.record_store import CosmosRecordStore
+from blocks.contracts.records.audit import AuditEntry
 from blocks.ports import AlreadyExists, Between, Contains, NotAbove, NotFound, RecordStore, Stale, Stored, Unavailable
-from blocks.sqlite.record_store import SqliteRecordStore
-from tests.support.cosmos import CosmosEmulator
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -30,6 +29,7 @@ from tests.support.factories import (
     new_id,
     now,
 )
+from tests.support.servers.cosmos import CosmosEmulator
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

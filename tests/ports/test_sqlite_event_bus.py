@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from blocks.consuming import DELIVERY_LIMIT
+from blocks.adapters.consuming import DELIVERY_LIMIT
+from blocks.adapters.sqlite import event_tables as tables
+from blocks.adapters.sqlite import overheard_tables
+from blocks.adapters.sqlite.event_bus import SqliteEventBus
+from blocks.adapters.sqlite.file import SqliteFile
+from blocks.adapters.sqlite.overhearing import SqliteOverhearing
 from blocks.ports import Message, Queue, Unavailable
-from blocks.sqlite import event_tables as tables
-from blocks.sqlite import overheard_tables
-from blocks.sqlite.event_bus import SqliteEventBus
-from blocks.sqlite.file import SqliteFile
-from blocks.sqlite.overhearing import SqliteOverhearing
 from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
 from tests.support.waiting import eventually

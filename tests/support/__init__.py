@@ -1,0 +1,1 @@
+"""What tests share: records, servers, clients and whole systems."""

@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.ports import Message
-from blocks.prefect_flow_runs import PrefectFlowRuns
 from blocks.queries import every
-from tests.support.analysis_services import opportunity_event
 from tests.support.factories import A_TENANT
-from tests.support.orchestra import Orchestra
+from tests.support.system.analysis_services import opportunity_event
+from tests.support.system.orchestra import Orchestra
 from tests.support.waiting import T, eventually
 
 Found = ExecutionRecord | None

@@ -1,7 +1,7 @@
 """The audit log as tests read it."""
 
-from blocks.contracts.audit import AuditEntry, AuditIntent
 from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records.audit import AuditEntry, AuditIntent
 from blocks.ports import RecordStore
 from blocks.queries import every
 from tests.support.factories import A_TENANT

@@ -1,8 +1,8 @@
 """Dead letters where a listener has put them: in the records of the tenants they name, and of the platform."""
 
-from blocks import dead_letters
-from blocks.contracts.dead_letters import DeadLetterRecord
 from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records.dead_letters import DeadLetterRecord
+from blocks.dead_letters import letters as dead_letters
 from blocks.ports import RecordStore
 from tests.support.waiting import eventually
 

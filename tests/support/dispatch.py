@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from blocks.dispatch_policy import default_policy
-from listeners.fair_queue import FairQueue
+from blocks.tenants.dispatch_policy import default_policy
+from listeners.dispatch.fair_queue import FairQueue
 
 
 def a_queue(**changes: Any) -> FairQueue:

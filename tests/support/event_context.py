@@ -5,8 +5,8 @@ from typing import cast
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import load_settings
 from listeners.context import Context
-from listeners.dispatcher import Dispatcher
-from listeners.intake import Intake
+from listeners.dispatch.dispatcher import Dispatcher
+from listeners.triggers.intake import Intake
 from tests.support.flow_runs import RememberedFlowRuns
 
 

@@ -7,7 +7,6 @@ from uuid import uuid4
 import msgspec
 from msgspec.structs import replace
 
-from blocks.contracts.audit import AuditEntry
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import (
     ApiKeyRecord,
@@ -21,8 +20,9 @@ from blocks.contracts.records import (
     WebhookSubscription,
     WorkflowDefinition,
 )
+from blocks.contracts.records.audit import AuditEntry
 from blocks.ports import FlowRunView, Message
-from blocks.webhooks import EVENT_TYPES
+from blocks.webhooks.subscriptions import EVENT_TYPES
 
 A_TENANT = "11111111-1111-4111-8111-111111111111"
 ANOTHER_TENANT = "22222222-2222-4222-8222-222222222222"

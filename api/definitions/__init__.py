@@ -1,0 +1,1 @@
+"""A tenant's definitions of workflows, over HTTP."""

@@ -1,0 +1,125 @@
+"""`/api/v1/definitions/{workflow}`: how a tenant wants a workflow run."""
+
+from typing import Annotated
+
+from litestar import Response, delete, get, put
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import JSONBody, PathParameter
+
+from api.access.actor import Caller
+from api.access.tenancy import TenantId
+from api.definitions.documents import DEFINITION, Definition, definition_of
+from api.documentation.openapi import documented
+from api.http.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, NotJson, Problem
+from api.http.etags import IfMatch, etag_of, wanted_version
+from api.http.parameters import header
+from api.http.records import AllSettings, Store
+from blocks.contracts.definitions import WantedDefinition
+from blocks.contracts.records import WorkflowDefinition
+from blocks.contracts.workflows import definable
+from blocks.definitions import versions
+from blocks.ports import RecordStore, Stale
+from blocks.tenants.dispatch_policy import read_policy
+
+WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One of: {', '.join(definable())}")]
+
+IfNoneMatch = Annotated[
+    str | None,
+    header("If-None-Match", "`*`: refused (412) if the tenant has a definition of its own.", pattern=r"^\*$"),
+]
+
+_TAGS = ["Definitions"]
+
+
+@get(
+    "/definitions/{workflow:str}",
+    summary="Read a definition",
+    tags=_TAGS,
+    responses=documented(DEFINITION, DefinitionNotFound),
+)
+async def read_definition(
+    store: Store, settings: AllSettings, tenant_id: TenantId, workflow: WorkflowPath
+) -> Response[Definition]:
+    """What holds for executions that start now: the tenant's own definition, or the platform's defaults."""
+    _check(workflow)
+    return await _shown(store, await versions.read_definition(store, tenant_id, workflow, settings))
+
+
+@put(
+    "/definitions/{workflow:str}",
+    summary="Set a definition",
+    tags=_TAGS,
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge, NotJson),
+)
+async def set_definition(
+    store: Store,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow: WorkflowPath,
+    data: JSONBody[WantedDefinition],
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response[Definition]:
+    """Executions that start from now on follow it; those that have started keep the version they started with.
+
+    What is left out is the platform's default. Events of a tenant that is not `enabled` are acknowledged, and start
+    nothing, now or later.
+    """
+    _check(workflow)
+    try:
+        new = await versions.set_definition(
+            store,
+            tenant_id,
+            workflow,
+            settings,
+            data,
+            by=actor.on_record,
+            version=wanted_version(if_match),
+            only_first=_only_first(if_none_match),
+        )
+    except Stale:
+        raise DefinitionChanged from None
+    return await _shown(store, new)
+
+
+@delete(
+    "/definitions/{workflow:str}",
+    status_code=200,
+    summary="Go back to the defaults",
+    tags=_TAGS,
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged),
+)
+async def reset_definition(
+    store: Store,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow: WorkflowPath,
+    if_match: IfMatch = None,
+) -> Response[Definition]:
+    """The platform's defaults hold for executions that start from now on."""
+    _check(workflow)
+    try:
+        defaults = await versions.reset_definition(
+            store, tenant_id, workflow, settings, by=actor.on_record, version=wanted_version(if_match)
+        )
+    except Stale:
+        raise DefinitionChanged from None
+    return await _shown(store, defaults)
+
+
+def _check(workflow: str) -> None:
+    if workflow not in definable():
+        raise DefinitionNotFound
+
+
+def _only_first(if_none_match: str | None) -> bool:
+    if if_none_match not in (None, "*"):
+        raise InvalidRequest(Problem(field="If-None-Match", message="must be *", source="header"))
+    return if_none_match == "*"
+
+
+async def _shown(store: RecordStore, definition: WorkflowDefinition) -> Response[Definition]:
+    share = (await read_policy(store)).share_of(definition.tenant_id)
+    return Response(definition_of(definition, share), headers={"ETag": etag_of(definition.version)})

@@ -1,0 +1,1 @@
+"""The dispatch policy, over HTTP."""

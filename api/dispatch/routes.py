@@ -1,0 +1,81 @@
+"""`/api/v1/dispatch`: how the system is shared among tenants; for the platform itself, under the system tenant."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import delete, get, patch, put
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import JSONBody, PathParameter
+from msgspec.structs import replace
+
+from api.access.tenancy import TenantId
+from api.dispatch.documents import Dispatch, Limits, dispatch_of
+from api.dispatch.examples import DISPATCH
+from api.documentation.openapi import documented
+from api.http.errors import NotForTenants, NotJson, TenantNotFound
+from api.http.records import Bus, Store
+from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import TenantShare
+from blocks.tenants.dispatch_policy import change_policy, read_policy, with_share
+
+TenantPath = Annotated[str, PathParameter(name="tenantId", description="The tenant whose share it is, or `default`")]
+
+
+@get("/dispatch", summary="Read the dispatch policy", tags=["Dispatch"], responses=documented(DISPATCH, NotForTenants))
+async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
+    """The policy in force."""
+    _platform_only(tenant_id)
+    return dispatch_of(await read_policy(store))
+
+
+@patch(
+    "/dispatch",
+    summary="Change limits",
+    tags=["Dispatch"],
+    responses=documented(DISPATCH, NotForTenants, RequestEntityTooLarge, NotJson),
+)
+async def change_limits(store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]) -> Dispatch:
+    """The limits are in force in every dispatcher, within a second."""
+    _platform_only(tenant_id)
+    stated = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    return dispatch_of(await change_policy(store, bus, lambda policy: replace(policy, **stated)))
+
+
+@put(
+    "/dispatch/tenants/{tenantId:str}",
+    summary="Set a tenant's share",
+    tags=["Dispatch"],
+    responses=documented(DISPATCH, NotForTenants, TenantNotFound, RequestEntityTooLarge, NotJson),
+)
+async def set_share(
+    store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, data: JSONBody[TenantShare]
+) -> Dispatch:
+    """The share is in force in every dispatcher, within a second."""
+    _platform_only(tenant_id)
+    return dispatch_of(await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), data)))
+
+
+@delete(
+    "/dispatch/tenants/{tenantId:str}",
+    status_code=200,
+    summary="Give a tenant the default share",
+    tags=["Dispatch"],
+    responses=documented(DISPATCH, NotForTenants, TenantNotFound),
+)
+async def reset_share(store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath) -> Dispatch:
+    """The tenant has no share of its own any more."""
+    _platform_only(tenant_id)
+    return dispatch_of(await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), None)))
+
+
+def _platform_only(tenant_id: str) -> None:
+    if tenant_id != SYSTEM_TENANT:
+        raise NotForTenants
+
+
+def _known(tenant: str) -> str:
+    known = "default" if tenant == "default" else canonical_uuid(tenant)
+    if known is None:
+        raise TenantNotFound
+    return known

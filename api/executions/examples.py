@@ -1,0 +1,46 @@
+"""Examples of executions, in both forms."""
+
+from datetime import timedelta
+
+from api.executions.documents import ExecutionPage, document_of, summary_of
+from api.executions.workflow_documents import RetryInitiated, WorkflowList, workflow_of
+from api.http.example_data import BEGIN, EVENT, EXECUTION_ID, OPPORTUNITY, STEP_RESULTS, TENANT
+from blocks.contracts import analysis, ids
+from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
+
+_RECORD = ExecutionRecord(
+    id=EXECUTION_ID,
+    tenant_id=TENANT,
+    workflow=analysis.WORKFLOW,
+    subject=OPPORTUNITY,
+    status="completed",
+    triggers=[Trigger(event_id=EVENT, event_type="integration.opportunity.updated", received_at=BEGIN, digest="")],
+    trigger_ids=[EVENT],
+    input={},
+    created_at=BEGIN,
+    started_at=BEGIN + timedelta(seconds=1),
+    completed_at=BEGIN + timedelta(seconds=4),
+    updated_at=BEGIN + timedelta(seconds=4),
+    results={step.result_key: STEP_RESULTS[step.name] for step in analysis.ANALYSIS_STEPS},
+)
+
+_STEPS = [
+    StepRecord(
+        id=ids.step_record_id(EXECUTION_ID, step.name),
+        tenant_id=TENANT,
+        execution_id=EXECUTION_ID,
+        step=step.name,
+        step_id=ids.step_id(EXECUTION_ID, step.name),
+        status="completed",
+        created_at=BEGIN + timedelta(seconds=3),
+        completed_at=BEGIN + timedelta(seconds=3),
+        result=STEP_RESULTS[step.name],
+    )
+    for step in analysis.ANALYSIS_STEPS
+]
+
+EXECUTION = document_of(_RECORD, _STEPS)
+EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
+WORKFLOW = workflow_of(_RECORD, _STEPS)
+WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
+RETRY_INITIATED = RetryInitiated(workflow_id=EXECUTION_ID)

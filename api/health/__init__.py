@@ -1,0 +1,1 @@
+"""Whether this process lives, is ready, and what it counts."""

@@ -1,0 +1,81 @@
+"""`/api/v1/keys`: the tenant's API keys, by the rules of `orchestrator keys`."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from litestar import Request, delete, get, post
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import JSONBody, PathParameter
+
+from api.access.identity import Identity
+from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
+from api.http.errors import KeyExceedsItsMaker, KeyNotFound, NotJson
+from api.http.records import Store
+from api.keys import examples
+from api.keys.documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
+from blocks.contracts.roles import allows
+from blocks.ports import NotFound
+from blocks.security import api_keys
+
+PrefixPath = Annotated[str, PathParameter(name="prefix", description="The key's prefix, as the list shows it")]
+
+_TAGS = ["Keys"]
+
+
+@get("/keys", summary="List API keys", tags=_TAGS, responses=documented(examples.KEY_LIST))
+async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
+    """All of the tenant's keys, those that have ended included; no answer shows a key itself a second time."""
+    return KeyList(keys=[key_of(record) for record in await api_keys.keys_of(store, tenant_id)])
+
+
+@post(
+    "/keys",
+    summary="Make an API key",
+    tags=_TAGS,
+    responses=documented(
+        examples.CREATED_KEY, KeyExceedsItsMaker, api_keys.TooManyKeys, RequestEntityTooLarge, NotJson, status=201
+    ),
+)
+async def create_key(
+    request: Request[Identity, Any, Any], store: Store, tenant_id: TenantId, data: JSONBody[NewKey]
+) -> CreatedKey:
+    """The key is good from now on, for so many days. Only this answer shows it: ours is a hash.
+
+    To rotate, make a second key of the same name, hand it out, revoke the first: at most two of one name are live. A
+    key may do no more than who makes it. There is no `Idempotency-Key`, because this answer must be kept nowhere: if it
+    is lost, revoke the key that the list shows and make another.
+    """
+    _check(request.user, data)
+    key, record = await api_keys.create_key(
+        store,
+        tenant_id,
+        data.name,
+        data.roles,
+        lives=timedelta(days=data.days),
+        acts_for_users=data.acts_for_users,
+    )
+    return created_of(record, key)
+
+
+@delete(
+    "/keys/{prefix:str}",
+    status_code=200,
+    summary="Revoke an API key",
+    tags=_TAGS,
+    responses=documented(examples.REVOKED_KEY, KeyNotFound),
+)
+async def revoke_key(store: Store, tenant_id: TenantId, prefix: PrefixPath) -> Key:
+    """The key opens nothing any more, within three seconds in every process. To revoke it again changes nothing."""
+    try:
+        return key_of(await api_keys.revoke_key(store, tenant_id, prefix))
+    except NotFound:
+        raise KeyNotFound from None
+
+
+def _check(maker: Identity, wanted: NewKey) -> None:
+    """Raises `KeyExceedsItsMaker`: else whoever administers could decide, too, by a key made for it."""
+    if wanted.acts_for_users and not maker.acts_for_users:
+        raise KeyExceedsItsMaker
+    if not all(allows(maker.roles, role) for role in wanted.roles):
+        raise KeyExceedsItsMaker

@@ -1,0 +1,100 @@
+"""What every kind of drift has in common: things are found, and each is acted upon, some at once."""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from api.reconciler.workers import Workers
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.observability.log_context import log_context
+from blocks.ports import EventBus, FlowRuns, FlowRunView, RecordStore, Stored, Unavailable
+from blocks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 16
+
+T = TypeVar("T")
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What the mirror works on; all of it is open, and outlives the mirror."""
+
+    settings: Settings
+    store: RecordStore
+    bus: EventBus
+    flow_runs: FlowRuns
+    workers: Workers
+
+    @classmethod
+    def of(cls, settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns) -> "Parts":
+        return cls(settings, store, bus, flow_runs, Workers(store, settings.worker.lost_after_seconds))
+
+
+class Drift(ABC, Generic[T]):
+    """One way in which what is can differ from what should be. `repairs` counts what was repaired by this object."""
+
+    kind: ClassVar[str]
+    """Its name in metrics, logs and the doctor's report."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.repairs = 0
+
+    @property
+    def every_seconds(self) -> float:
+        """How often to look when nobody gives a hint."""
+        return self._parts.settings.mirror.interval_seconds
+
+    @abstractmethod
+    async def find(self) -> Sequence[T]:
+        """Everything of this kind that is not as it should be. Raises `Unavailable`: nothing can be seen now."""
+
+    @abstractmethod
+    async def act(self, found: T) -> bool:
+        """It is as it should be, or will be soon; False if there was nothing to do after all. Says so in the log."""
+
+    async def look(self) -> int:
+        """Finds and acts; returns how many were repaired. One that fails does not keep the others from their repair.
+
+        Raises `Unavailable` when a part was away for one of them: the next look finds it again.
+        """
+        before, room = self.repairs, asyncio.Semaphore(_AT_ONCE)
+        failures = [failure for failure in await self._act_on_all(await self.find(), room) if failure]
+        for failure in failures:
+            if not isinstance(failure, Unavailable):
+                log.error("the mirror stumbled over one %s", self.kind, exc_info=failure)
+        if unavailable := next((failure for failure in failures if isinstance(failure, Unavailable)), None):
+            raise unavailable
+        return self.repairs - before
+
+    async def _act_on_all(self, found: Sequence[T], room: asyncio.Semaphore) -> list[Exception | None]:
+        async def act(one: T) -> Exception | None:
+            async with room:
+                with log_context(**known_of(one)):
+                    try:
+                        is_repaired = await self.act(one)  # others act meanwhile: count after it
+                        self.repairs += is_repaired
+                    except Exception as failure:
+                        return failure
+            return None
+
+        return await asyncio.gather(*(act(one) for one in found))
+
+
+def known_of(found: object) -> dict[str, str | None]:
+    """What the log says of everything that is done about it."""
+    match found:
+        case (first, *_) | Stored(record=first):
+            return known_of(first)
+        case ExecutionRecord():
+            return {"tenant_id": found.tenant_id, "execution_id": found.id, "trace_id": found.trace_id}
+        case ApprovalRecord():
+            return {"tenant_id": found.tenant_id, "execution_id": found.execution_id}
+        case FlowRunView():
+            return {"tenant_id": found.tenant_id, "flow_run_id": found.id}
+    return {}

@@ -1,0 +1,33 @@
+"""Every kind of drift that the mirror repairs, on one screen."""
+
+from typing import Any
+
+from api.reconciler.drift import Drift, Parts
+from api.reconciler.kinds.approvals import OverdueApprovals, UnfollowedApprovals
+from api.reconciler.kinds.ended_runs import EndedRuns
+from api.reconciler.kinds.jobs import UnreportedJobs, UnsentTriggers
+from api.reconciler.kinds.lost_runs import LostRuns
+from api.reconciler.kinds.overdue import OverdueExecutions
+from api.reconciler.kinds.unannounced import Unannounced
+from api.reconciler.kinds.undispatched import Undispatched
+from api.reconciler.kinds.vanished_runs import VanishedRuns
+
+DRIFTS: tuple[type[Drift[Any]], ...] = (
+    Undispatched,  # accepted, and in no flow run
+    LostRuns,  # in a flow run that no living worker holds
+    EndedRuns,  # open, and Prefect says its run has ended
+    VanishedRuns,  # open, and Prefect does not know its run
+    OverdueExecutions,  # running, long after its deadline
+    Unannounced,  # ended, and nobody was told
+    OverdueApprovals,  # nobody decided in time
+    UnfollowedApprovals,  # decided, and still suspended
+    UnsentTriggers,  # a job accepted, and its trigger not sent
+    UnreportedJobs,  # a job triggered, and nobody told how it ended
+)
+
+KINDS = tuple(drift.kind for drift in DRIFTS)
+
+
+def drifts(parts: Parts) -> list[Drift[Any]]:
+    """One object of each kind. They remember what they saw last: keep them as long as you look."""
+    return [drift(parts) for drift in DRIFTS]

@@ -1,0 +1,50 @@
+"""What is open, counted in the records of all tenants now and then; only the leader counts, and only it tells."""
+
+import asyncio
+import logging
+from collections import Counter
+
+from blocks.contracts import ids
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.states import OPEN
+from blocks.contracts.workflows import WORKFLOWS
+from blocks.observability.metrics import OTHER, work
+from blocks.ports import RecordStore, Unavailable
+from blocks.queries import tenants
+
+log = logging.getLogger(__name__)
+
+_COUNT_SECONDS = 30.0
+
+
+async def count_for_ever(store: RecordStore) -> None:
+    """Counts until cancelled; then these gauges are another process's to tell."""
+    try:
+        while True:
+            try:
+                await count_what_is_open(store)
+            except Unavailable as error:
+                log.debug("what is open is counted later: %s", error)
+            await asyncio.sleep(_COUNT_SECONDS)
+    finally:
+        work.OPEN.clear()
+        work.OVERDUE.set(0)
+        work.PENDING.clear()
+
+
+async def count_what_is_open(store: RecordStore) -> None:
+    """The gauges tell how many executions have not ended, and how many approvals wait."""
+    executions, approvals = Counter[str](), Counter[str]()
+    for tenant_id in {*await tenants(store), ids.SYSTEM_TENANT}:
+        for status in OPEN:
+            executions[status] += await store.count(tenant_id, ExecutionRecord, {"status": status})
+        waiting = {"status": "pending"}
+        approvals[OTHER] += await store.count(tenant_id, ApprovalRecord, waiting)
+        for workflow in WORKFLOWS:
+            ours = await store.count(tenant_id, ApprovalRecord, {**waiting, "workflow": workflow})
+            approvals[workflow] += ours
+            approvals[OTHER] -= ours
+    for status in OPEN:
+        work.OPEN.labels(status).set(executions[status])
+    for workflow in (*WORKFLOWS, OTHER):
+        work.PENDING.labels(workflow).set(approvals[workflow])

@@ -1,0 +1,118 @@
+"""Executions that are open although Prefect says that their flow run has ended."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from api.reconciler.drift import Drift, Parts
+from blocks import signals
+from blocks.actions.cancelling import withdraw_approvals
+from blocks.clock import utc_now
+from blocks.contracts import ids, jobs, rejections
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import InvalidTransition
+from blocks.executions import transitions as executions
+from blocks.jobs import triggers
+from blocks.ports import FlowRunView, NotFound, Stale, Stored
+from blocks.queries import every
+
+log = logging.getLogger(__name__)
+
+MAX_RUNS = 10
+"""How often a flow run may lose its worker before its executions count as failed."""
+
+_FIRST_LOOKBACK = timedelta(days=7)
+_LOOKBACK = timedelta(hours=1)
+"""How far before its last look the mirror looks again at runs that ended; the first look covers a long absence."""
+
+
+class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
+    """A run that crashed runs again; the executions of one that failed or was cancelled end likewise."""
+
+    kind = "ended_run"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._seen_until = utc_now() - _FIRST_LOOKBACK
+
+    async def find(self) -> list[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]:
+        looked_at, since = utc_now(), self._seen_until - _LOOKBACK
+        ended = await self._parts.flow_runs.list_runs(states=("crashed", "cancelled", "failed"), since=since)
+        found = [(run, await left_open(self._parts, run)) for run in ended]
+        self._seen_until = looked_at
+        # A job's run that crashed before it opened its execution still owes its tick.
+        return [(run, executions) for run, executions in found if executions or (_runs_again(run) and run.job)]
+
+    async def act(self, found: tuple[FlowRunView, list[Stored[ExecutionRecord]]]) -> bool:
+        run, executions = found
+        if _runs_again(run):
+            return await reschedule(self._parts, run, run.message or "the worker stopped")
+        return any(await asyncio.gather(*(end(self._parts, stored, run) for stored in executions)))
+
+
+def _runs_again(run: FlowRunView) -> bool:
+    return run.state == "crashed" and run.run_count < MAX_RUNS
+
+
+async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
+    """The executions of this run that are open and that no other run has taken up."""
+    if run.job:
+        return await _unsent_jobs(parts, run)
+    found = []
+    for execution_id in run.execution_ids:
+        try:
+            stored = await parts.store.read(run.tenant_id, ExecutionRecord, execution_id)
+        except NotFound:
+            continue
+        if not stored.record.is_terminal and _may_be_of(stored.record, run):
+            found.append(stored)
+    return found
+
+
+async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
+    """A job whose trigger is out is open, too, but its end is the batch workers' to tell."""
+    of_run = {"workflow": jobs.WORKFLOW, "flow_run_id": run.id, "status": ("pending", "running")}
+    return [
+        stored
+        async for stored in every(parts.store, ids.SYSTEM_TENANT, ExecutionRecord, of_run)
+        if not await triggers.sent_at(parts.store, stored.record.id)
+    ]
+
+
+def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
+    """Whether the run holds the execution, or nobody does; a run that held it before its retry has no part in it."""
+    if execution.flow_run_id is None:
+        return run.id not in {end.flow_run_id for end in execution.earlier_ends}
+    return execution.flow_run_id == run.id
+
+
+async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
+    """The run starts again from the top, in whichever worker is first; False if Prefect has lost it meanwhile."""
+    try:
+        await parts.flow_runs.reschedule(run, reason)
+    except NotFound:
+        return False
+    await parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+    log.warning("flow run %s with %d executions runs again: %s", run.id, len(run.execution_ids), reason)
+    return True
+
+
+async def end(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -> bool:
+    """The execution has ended as its run did, and the platform was told; False if somebody else moved it meanwhile."""
+    try:
+        ended = await _ended(parts, stored, run)
+    except (Stale, InvalidTransition):
+        return False  # the next look sees what became of it
+    await executions.announce(parts.store, parts.bus, [ended])
+    if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
+        await withdraw_approvals(parts.store, stored.record, ended.record.error or ended.record.status)
+    log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
+    return True
+
+
+async def _ended(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -> Stored[ExecutionRecord]:
+    if run.state in ("cancelled", "cancelling"):
+        return await executions.cancel(parts.store, stored, run.message or "cancelled in Prefect")
+    code = rejections.WORKER_LOST if run.state == "crashed" else rejections.RUN_FAILED
+    error = f"the flow run {run.state_name.lower()}: {run.message or 'no message'}"
+    return await executions.fail(parts.store, stored, code, error)

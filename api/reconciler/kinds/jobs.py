@@ -1,0 +1,95 @@
+"""Batch jobs: triggers that were accepted and not sent, and runs whose end nobody reports."""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+from api.reconciler.drift import Drift
+from blocks.clock import utc_now
+from blocks.contracts import ids, jobs, rejections
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import InvalidTransition
+from blocks.executions import transitions
+from blocks.jobs import triggers
+from blocks.ports import RecordStore, Stale, Stored
+from blocks.queries import every
+
+log = logging.getLogger(__name__)
+
+SEND_GRACE = timedelta(seconds=30)
+"""Whoever accepts a trigger by hand sends it at once; the mirror steps in when that has not happened for so long."""
+
+JOB_LIMIT = timedelta(hours=2)
+"""For a job that is no longer in the table."""
+
+
+class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
+    """Triggers that a crash left unsent are sent. Flow runs send their own, as long as Prefect knows them."""
+
+    kind = "unsent_trigger"
+
+    async def find(self) -> list[Stored[ExecutionRecord]]:
+        accepted_before = utc_now() - SEND_GRACE
+        unsent = [
+            stored
+            async for stored in _jobs(self._parts.store, "pending", "running")
+            if stored.record.updated_at <= accepted_before
+            and not await triggers.sent_at(self._parts.store, stored.record.id)
+        ]
+        in_a_run = {stored.record.flow_run_id for stored in unsent if stored.record.flow_run_id}
+        known = {run.id for run in await self._parts.flow_runs.read_runs(sorted(in_a_run))} if in_a_run else set()
+        return [stored for stored in unsent if stored.record.flow_run_id not in known and await self._has_turn(stored)]
+
+    async def act(self, stored: Stored[ExecutionRecord]) -> bool:
+        await triggers.send(self._parts.store, self._parts.bus, stored)
+        log.info("sent the trigger of execution %s, which was owed", stored.record.id)
+        return True
+
+    async def _has_turn(self, stored: Stored[ExecutionRecord]) -> bool:
+        """By hand, no job waits for its turn; what a vanished run leaves behind does, as in that run."""
+        job = jobs.JOB_BY_ID.get(stored.record.subject)
+        if job is None or job.overlap != "queue" or stored.record.flow_run_id is None:
+            return True
+        return await triggers.earlier_run(self._parts.store, job, than=stored.record) is None
+
+
+class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
+    """Jobs that nobody reported within their limit are `unreported`, and operators are told."""
+
+    kind = "unreported_job"
+
+    async def find(self) -> list[Stored[ExecutionRecord]]:
+        found = []
+        async for stored in _jobs(self._parts.store, "running"):
+            sent_at = await triggers.sent_at(self._parts.store, stored.record.id)
+            if sent_at is not None and utc_now() >= sent_at + _limit(stored.record):
+                found.append(stored)
+        return found
+
+    async def act(self, stored: Stored[ExecutionRecord]) -> bool:
+        hours = _limit(stored.record).total_seconds() / 3600
+        error = f"{stored.record.subject} was triggered, and nobody reported within {hours:g} h"
+        error += transitions.refusals(stored.record)
+        try:
+            ended = await transitions.move(
+                self._parts.store,
+                stored,
+                "unreported",
+                error=error,
+                error_code=rejections.JOB_UNREPORTED,
+                completed_at=utc_now(),
+            )
+        except (Stale, InvalidTransition):
+            return False  # the report has just come
+        await transitions.announce(self._parts.store, self._parts.bus, [ended])
+        log.warning("execution %s is unreported: %s", stored.record.id, error)
+        return True
+
+
+def _jobs(store: RecordStore, *statuses: str) -> AsyncIterator[Stored[ExecutionRecord]]:
+    return every(store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": jobs.WORKFLOW, "status": statuses})
+
+
+def _limit(record: ExecutionRecord) -> timedelta:
+    job = jobs.JOB_BY_ID.get(record.subject)
+    return job.report_within if job else JOB_LIMIT

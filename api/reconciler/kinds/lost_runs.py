@@ -1,0 +1,90 @@
+"""Flow runs that Prefect believes to be at work and that no living worker holds."""
+
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
+
+from api.reconciler.drift import Drift, Parts
+from api.reconciler.kinds.ended_runs import end, left_open, reschedule
+from api.reconciler.workers import Roll
+from blocks.adapters.prefect.retries import AWAITING_RETRY
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.records import ProcessRecord
+from blocks.ports import FlowRunView, NotFound
+
+log = logging.getLogger(__name__)
+
+_AT_WORK = ("pending", "running", "cancelling")
+
+
+class LostRuns(Drift[FlowRunView]):
+    """They run again, in a living worker. One that was being cancelled when its worker died is cancelled."""
+
+    kind = "lost_run"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._next_full_look = 0.0
+        self._dead: list[ProcessRecord] = []
+
+    @property
+    def every_seconds(self) -> float:
+        """Looking for workers that have just died costs one query; for everything else, it looks as all others do."""
+        return 0.5
+
+    async def find(self) -> list[FlowRunView]:
+        workers = self._parts.workers
+        roll = await workers.call()
+        self._dead = [] if workers.is_blind else roll.dead
+        if workers.is_blind:
+            return []
+        orphaned = await self._orphaned(roll) if roll.dead else []
+        unheld = await self._unheld(roll) if monotonic() >= self._next_full_look else []
+        return list({run.id: run for run in [*orphaned, *unheld]}.values())
+
+    async def _orphaned(self, roll: Roll) -> list[FlowRunView]:
+        """What a dead worker held at its last sign of life, and nobody has taken up since.
+
+        What it claimed after that is in no record; it shows when its state has not changed for long enough.
+        """
+        settings, last_sign = self._parts.settings.worker, roll.orphaned
+        self._next_full_look = min(self._next_full_look, monotonic() + settings.lost_after_seconds)
+        runs = await self._parts.flow_runs.read_runs(sorted(last_sign))
+        beat = timedelta(seconds=settings.heartbeat_seconds)
+        return [run for run in runs if _is_at_work(run) and run.state_at < last_sign[run.id] + beat]
+
+    async def _unheld(self, roll: Roll) -> list[FlowRunView]:
+        """What has been at work for a while, and no living worker says that it is its own."""
+        at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
+        at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
+        self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
+        settled_before = utc_now() - self._parts.workers.lost_after
+        held = roll.held
+        return [run for run in at_work if run.id not in held and run.state_at < settled_before]
+
+    async def act(self, run: FlowRunView) -> bool:
+        if run.state == "cancelling":
+            return await self._cancel(run)
+        return await reschedule(self._parts, run, "its worker is gone")
+
+    async def look(self) -> int:
+        """As for every drift; then the records of dead workers go."""
+        repaired = await super().look()
+        for worker in self._dead:
+            await self._parts.store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
+        return repaired
+
+    async def _cancel(self, run: FlowRunView) -> bool:
+        for stored in await left_open(self._parts, run):
+            await end(self._parts, stored, run)
+        with suppress(NotFound):
+            await self._parts.flow_runs.mark_cancelled(run.id, "its worker is gone")
+        log.warning("flow run %s, which was to be cancelled when its worker died, is cancelled", run.id)
+        return True
+
+
+def _is_at_work(run: FlowRunView) -> bool:
+    """Between two tries, a run is its worker's alone, too: no other picks it up."""
+    return run.state in _AT_WORK or run.state_name == AWAITING_RETRY

@@ -1,0 +1,92 @@
+"""Executions that were accepted and that no flow run carries.
+
+Dispatching is the listeners' work, and their own sweep finds what a dead one left behind. What that sweep cannot see is
+a run that was created and then vanished from Prefect before anybody took it up: these executions they are told about.
+"""
+
+import logging
+from datetime import timedelta
+
+import msgspec
+
+from api.reconciler.drift import Drift, Parts
+from blocks import signals
+from blocks.clock import utc_now
+from blocks.contracts import workflows
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import Between, FlowRunView
+from blocks.queries import tenants
+from blocks.tenants.dispatch_policy import read_policy
+
+log = logging.getLogger(__name__)
+
+GRACE = timedelta(seconds=30)
+
+AT_ONCE = 100
+"""So many are named in one look; dispatching them takes longer than the time to the next."""
+
+
+OLDEST_OF_A_TENANT = 200
+
+
+class Undispatched(Drift[ExecutionRecord]):
+    """A dispatcher is told, and dispatches it anew. One that waits for its turn is none of these."""
+
+    kind = "undispatched"
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._told: frozenset[str] = frozenset()
+
+    async def find(self) -> list[ExecutionRecord]:
+        waiting = await self._waiting()
+        if waiting:
+            runs = await self._parts.flow_runs.list_runs(states=("scheduled", "pending", "running"))
+            waiting = await self._without_a_run(waiting, [run for run in runs if run.execution_ids])
+        self._told &= {record.id for record in waiting}
+        return waiting[:AT_ONCE]
+
+    async def act(self, record: ExecutionRecord) -> bool:
+        opened = signals.Opened(record.tenant_id, record.id, record.priority, record.workflow)
+        await self._parts.bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
+        if record.id in self._told:
+            return False  # no dispatcher has heard of it yet: said again, counted once
+        self._told |= {record.id}
+        log.warning("execution %s is pending and in no flow run: its dispatch was lost", record.id)
+        return True
+
+    async def _waiting(self) -> list[ExecutionRecord]:
+        """Of each tenant the oldest: behind them, a backlog of thousands waits for nothing but its turn."""
+        accepted_before = utc_now() - GRACE
+        pending = {"status": "pending", "created_at": Between(until=accepted_before)}
+        return [
+            stored.record
+            for tenant_id in await tenants(self._parts.store)
+            for stored in (
+                await self._parts.store.query(
+                    tenant_id, ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT
+                )
+            ).items
+            if stored.record.waiting_since <= accepted_before and workflows.is_dispatched(stored.record.workflow)
+        ]
+
+    async def _without_a_run(self, waiting: list[ExecutionRecord], runs: list[FlowRunView]) -> list[ExecutionRecord]:
+        """Not: those in a run, those of tenants whose turn comes with the start of a run, or whose limit is reached."""
+        unstarted = [run for run in runs if run.state != "running"]
+        if len(unstarted) >= self._parts.settings.dispatch.runs_in_flight_max:
+            return []
+        carried = {execution_id for run in runs for execution_id in run.execution_ids}
+        held_up = {run.tenant_id for run in unstarted} | await self._at_their_limit(waiting)
+        return [record for record in waiting if record.id not in carried and record.tenant_id not in held_up]
+
+    async def _at_their_limit(self, waiting: list[ExecutionRecord]) -> set[str]:
+        policy = await read_policy(self._parts.store)
+        running = {
+            tenant_id: await self._parts.store.count(tenant_id, ExecutionRecord, {"status": "running"})
+            for tenant_id in await tenants(self._parts.store)
+            if policy.running_max is not None or policy.share_of(tenant_id).running_max is not None
+        }
+        if policy.running_max is not None and sum(running.values()) >= policy.running_max:
+            return {record.tenant_id for record in waiting}
+        limits = {tenant_id: policy.share_of(tenant_id).running_max for tenant_id in running}
+        return {tenant_id for tenant_id, limit in limits.items() if limit is not None and running[tenant_id] >= limit}

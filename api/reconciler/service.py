@@ -1,0 +1,78 @@
+"""The mirror of one API process: it stands by until it leads, then looks again and again, at once on a hint."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from api.dead_letters.sweep import tend_dead_letters
+from api.idempotency import forget_old_answers
+from api.reconciler import metrics
+from api.reconciler.bell import Bell
+from api.reconciler.drift import Drift, Parts
+from api.reconciler.drifts import KINDS, drifts
+from api.reconciler.gauges import count_for_ever
+from api.reconciler.journal import Journal
+from api.reconciler.leadership import Leadership
+from blocks import signals
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.audit.recording import finish_lost_acts
+from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GAP_SECONDS = 0.5
+"""Between two looks, however many hints come."""
+
+_NOW_AND_THEN_SECONDS = 600.0
+
+
+async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+    """Leads or stands by until cancelled. A part that is down is logged once and looked at again."""
+    bell, journal = Bell(), Journal()
+    for kind in KINDS:
+        metrics.REPAIRS.labels(kind)  # a count that has begun at 0 can be watched from the start
+    leadership = Leadership(store, journal, bell, lease_seconds=settings.mirror.lease_seconds)
+
+    async def hear(_: bytes) -> None:
+        bell.ring()
+
+    async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs, flow_runs.setting_the_clock():
+
+        async def work() -> None:
+            await _look_for_ever(Parts.of(settings, store, bus, flow_runs), journal, bell)
+
+        async with bus.listen(signals.MIRROR_HINT, hear):
+            try:
+                await leadership.lead(work)
+            finally:
+                # Another one takes over at once.
+                await bus.broadcast(signals.MIRROR_HINT, b"")
+
+
+async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
+    async with asyncio.TaskGroup() as group:
+        for drift in drifts(parts):
+            group.create_task(_look_again_and_again(drift, journal, bell), name=f"mirror: {drift.kind}")
+        group.create_task(count_for_ever(parts.store), name="mirror: what is open")
+        group.create_task(_now_and_then(parts.store, forget_old_answers), name="mirror: old answers")
+        group.create_task(_now_and_then(parts.store, finish_lost_acts), name="mirror: lost acts")
+        group.create_task(tend_dead_letters(parts.settings, parts.store, parts.bus), name="mirror: dead letters")
+
+
+async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) -> None:
+    while True:
+        rung = bell.rung
+        await journal.look(drift)
+        await asyncio.sleep(_GAP_SECONDS)
+        await rung.wait(max(drift.every_seconds - _GAP_SECONDS, 0))
+
+
+async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
+    """What has time: answers to repeated requests are forgotten when old, lost acts come on the audit log."""
+    while True:
+        with suppress(Unavailable):
+            await duty(store)
+        await asyncio.sleep(_NOW_AND_THEN_SECONDS)

@@ -1,0 +1,1 @@
+"""What a tenant uses of the system, over HTTP."""

@@ -1,0 +1,139 @@
+"""`/api/v1/webhooks`: where a tenant wants to be told of events."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from litestar import Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.params import JSONBody, PathParameter, SkipValidation
+
+from api.access.tenancy import TenantId
+from api.documentation.openapi import documented
+from api.http.errors import InvalidRequest, NotJson, Problem, WebhookChanged, WebhookNotFound
+from api.http.etags import IfMatch, etag_of, wanted_version
+from api.http.records import Store, find
+from api.idempotency import KEY_ERRORS
+from api.webhooks import examples
+from api.webhooks.documents import (
+    ChangedWebhook,
+    CreatedWebhook,
+    NewWebhook,
+    Webhook,
+    WebhookList,
+    WebhookPatch,
+    changed_of,
+    created_of,
+    webhook_of,
+)
+from blocks.contracts.records import WebhookSubscription
+from blocks.ports import NotFound, Stale
+from blocks.webhooks import subscriptions
+from blocks.webhooks.changes import TooManySecrets, change
+from blocks.webhooks.outgoing_http import DestinationRefused, HostRules
+
+Rules = SkipValidation[NamedDependency[HostRules]]
+"""Where webhooks may lead, as a route's argument."""
+
+WebhookPath = Annotated[str, PathParameter(name="webhookId")]
+
+
+@get("/webhooks", summary="List webhooks", tags=["Webhooks"], responses=documented(examples.WEBHOOK_LIST))
+async def list_webhooks(store: Store, tenant_id: TenantId) -> WebhookList:
+    """All of the tenant's webhooks, without their secrets."""
+    return WebhookList(webhooks=[webhook_of(one) for one in await subscriptions.subscriptions(store, tenant_id)])
+
+
+@get(
+    "/webhooks/{webhookId:str}",
+    summary="Read one webhook",
+    tags=["Webhooks"],
+    responses=documented(examples.WEBHOOK, WebhookNotFound),
+)
+async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Response[Webhook]:
+    """The webhook, without its secret."""
+    found = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
+    return Response(webhook_of(found), headers=_etag(found))
+
+
+@post(
+    "/webhooks",
+    summary="Add a webhook",
+    tags=["Webhooks"],
+    responses=documented(examples.CREATED_WEBHOOK, subscriptions.TooManyWebhooks, *KEY_ERRORS, status=201),
+)
+async def add_webhook(
+    store: Store, host_rules: Rules, tenant_id: TenantId, data: JSONBody[NewWebhook]
+) -> Response[CreatedWebhook]:
+    """The receiver is told of every event of these types from now on, by a POST signed with the secret.
+
+    The URL is https and on the public internet, unless the operator has allowed its host. There are the event types
+    `hitl.approval.requested`, `hitl.approval.reminded`, `hitl.approval.escalated` and `hitl.approval.completed`. No
+    other answer shows the secret.
+    """
+    with _refusals():
+        added = await subscriptions.subscribe(store, tenant_id, data.url, data.event_types, host_rules)
+    return Response(created_of(added), headers=_etag(added))
+
+
+@patch(
+    "/webhooks/{webhookId:str}",
+    summary="Change a webhook, or rotate its secret",
+    tags=["Webhooks"],
+    responses=documented(
+        examples.CHANGED_WEBHOOK, WebhookNotFound, WebhookChanged, TooManySecrets, RequestEntityTooLarge, NotJson
+    ),
+)
+async def change_webhook(
+    store: Store,
+    host_rules: Rules,
+    tenant_id: TenantId,
+    webhook_id: WebhookPath,
+    data: JSONBody[WebhookPatch],
+    if_match: IfMatch = None,
+) -> Response[ChangedWebhook]:
+    """What is left out stays as it is; the next delivery, also of what waits for its next attempt, follows the change.
+
+    With `rotateSecret: true`, the answer shows a new secret, this once. For 24 hours, deliveries are signed with the
+    new secret and with the earlier one: a receiver that has either accepts.
+    """
+    version = wanted_version(if_match)
+    known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
+    try:
+        with _refusals():
+            changed = await change(store, tenant_id, known.id, data.change(), host_rules, version=version)
+    except Stale:
+        raise WebhookChanged from None
+    except NotFound:
+        raise WebhookNotFound from None
+    return Response(changed_of(changed, with_secret=data.rotate_secret), headers=_etag(changed))
+
+
+@delete(
+    "/webhooks/{webhookId:str}",
+    status_code=200,
+    summary="Remove a webhook",
+    tags=["Webhooks"],
+    responses=documented(examples.WEBHOOK, WebhookNotFound),
+)
+async def remove_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Webhook:
+    """The receiver is told no more, not even of what was under way."""
+    known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
+    await subscriptions.unsubscribe(store, known)
+    return webhook_of(known)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What cannot be a webhook is a refused field of the body."""
+    try:
+        yield
+    except DestinationRefused as refused:
+        raise InvalidRequest(Problem(field="url", message=str(refused), source="body")) from None
+    except subscriptions.UnknownEventTypes as unknown:
+        raise InvalidRequest(Problem(field="eventTypes", message=str(unknown), source="body")) from None
+
+
+def _etag(subscription: WebhookSubscription) -> dict[str, str]:
+    return {"ETag": etag_of(subscription.version)}

@@ -1,0 +1,72 @@
+"""Calling an execution off, in whatever state it is: one function behind API, CLI and mirror."""
+
+import logging
+
+from blocks import signals
+from blocks.approvals import changes, lifecycle
+from blocks.approvals.decisions import Refused
+from blocks.clock import utc_now
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import check_transition
+from blocks.executions import transitions
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
+
+log = logging.getLogger(__name__)
+
+_TRIES = 20
+
+
+async def cancel_execution(
+    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, tenant_id: str, execution_id: str, reason: str
+) -> ExecutionRecord:
+    """The execution is cancelled and its end announced; the rest of its batch goes on.
+
+    Raises `NotFound`, `InvalidTransition` if it has ended, `Unavailable`. A pending one is passed over by the flow run
+    that carries it; a running one is let go by its worker; one that awaits a person takes its suspended run along.
+    """
+    before, cancelled = await _cancel(store, tenant_id, execution_id, reason)
+    await transitions.announce(store, bus, [cancelled])
+    await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
+    if before.status == "awaiting_approval" or before.approval_ids:
+        await withdraw_approvals(store, before, reason)
+    if before.status == "awaiting_approval":
+        await _end_suspended_run(flow_runs, before)
+    return (await store.read(tenant_id, ExecutionRecord, execution_id)).record
+
+
+async def _cancel(
+    store: RecordStore, tenant_id: str, execution_id: str, reason: str
+) -> tuple[ExecutionRecord, Stored[ExecutionRecord]]:
+    """The record before, and as it is now."""
+    for _ in range(_TRIES):
+        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+        check_transition(stored.record.status, "cancelled")
+        try:
+            return stored.record, await transitions.cancel(store, stored, reason)
+        except Stale:
+            continue  # it has just moved: look again
+    raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being cancelled")
+
+
+async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:
+    """Nobody is asked any more."""
+    for stored in await lifecycle.approvals_of(store, execution):
+        try:
+            await lifecycle.change(
+                store,
+                execution.tenant_id,
+                stored.record.id,
+                lambda one: changes.cancelled(one, "system", reason, utc_now()),
+            )
+        except Refused:
+            log.info("approval %s was decided before its execution ended", stored.record.id)
+
+
+async def _end_suspended_run(flow_runs: FlowRuns, execution: ExecutionRecord) -> None:
+    if execution.flow_run_id is None:
+        return
+    try:
+        await flow_runs.cancel(execution.flow_run_id)
+    except (Unavailable, NotFound) as error:
+        # Resumed some day, it finds its execution ended and does nothing.
+        log.warning("flow run %s of a cancelled execution stays suspended: %s", execution.flow_run_id, error)

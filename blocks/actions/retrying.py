@@ -1,0 +1,80 @@
+"""Trying an execution again after it has failed or was cancelled: one function behind API and CLI.
+
+A retry goes on under the same id, because that is the `workflowId` which tenants and the older service's clients hold:
+the record is pending once more, with its end among `earlier_ends`. Steps that succeeded are kept; the others are asked
+for again. Each try is told like an execution of its own: its requests and its one end have ids that name the try
+(`blocks/contracts/ids.py`), so whatever a worker of an earlier try still says is a repetition of what was said then;
+and the attempts count on, so it can write nothing. Approvals that were granted stay granted; any other is asked anew.
+"""
+
+import msgspec
+
+from blocks import signals
+from blocks.actions.cancelling import withdraw_approvals
+from blocks.contracts import workflows
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import RETRYABLE
+from blocks.executions import transitions
+from blocks.ports import EventBus, RecordStore, Stale, Stored, Unavailable
+
+RETRIES_MAX = 100
+
+_TRIES = 20
+
+
+class NotRetryable(Exception):
+    """The execution cannot be tried again, for this reason."""
+
+    def __init__(self, execution_id: str, reason: str) -> None:
+        super().__init__(f"execution {execution_id} cannot be retried: {reason}")
+        self.execution_id = execution_id
+        self.reason = reason
+
+
+async def retry_execution(
+    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+) -> ExecutionRecord:
+    """The execution is pending again, once however many ask for it at the same time, and dispatchers know.
+
+    Raises `NotFound`, `NotRetryable` for one that has not failed or that somebody else has just retried, `Unavailable`
+    when the end that it has now can not be announced: it must be told before another try begins.
+    """
+    seen = stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+    for _ in range(_TRIES):
+        _check(stored.record, seen.record)
+        if stored.record.announced_at is None:
+            await transitions.announce(store, bus, [stored])
+        else:
+            await withdraw_approvals(store, stored.record, "the execution is tried again")
+            try:
+                return await _reopen(store, bus, stored, actor)
+            except Stale:
+                pass  # somebody else retries it, or announced its end: look again
+        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+    raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being retried")
+
+
+async def _reopen(
+    store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord], actor: str | None
+) -> ExecutionRecord:
+    record = (await transitions.reopen(store, stored, actor)).record
+    await tell_dispatchers(bus, record)
+    return record
+
+
+async def tell_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
+    """Dispatchers hear at once that it is pending; the sweep of any of them would find it, too."""
+    opened = signals.Opened(execution.tenant_id, execution.id, execution.priority, execution.workflow)
+    await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
+
+
+def _check(now: ExecutionRecord, seen: ExecutionRecord) -> None:
+    workflow = workflows.workflow_named(now.workflow)
+    if not workflow.retryable:
+        raise NotRetryable(now.id, f"it is a {workflow.name}; {workflow.instead}")
+    if now.retries != seen.retries:
+        raise NotRetryable(now.id, "somebody else has just retried it")
+    if now.status not in RETRYABLE:
+        raise NotRetryable(now.id, f"it is {now.status}, and only what is {' or '.join(RETRYABLE)} can be")
+    if now.retries >= RETRIES_MAX:
+        raise NotRetryable(now.id, f"it has been {RETRIES_MAX} times; run it anew")

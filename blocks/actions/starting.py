@@ -1,0 +1,117 @@
+"""Starting an execution that no event asked for: by request, or as a repetition of one that has ended.
+
+The wish has a computed id, which stands where an event's id would: the same wish always opens the same execution.
+"""
+
+import hashlib
+from uuid import uuid4
+
+import msgspec
+
+from blocks.actions.retrying import tell_dispatchers
+from blocks.clock import utc_now
+from blocks.contracts import ids, workflows
+from blocks.contracts.events import JsonObject
+from blocks.contracts.reading.uuids import matching_id, spellings
+from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.executions import transitions
+from blocks.ports import AlreadyExists, EventBus, RecordStore
+from blocks.tenants.directory import enter_in_directory
+
+STARTED_BY_REQUEST = "workflow.start.requested"
+RERUN_BY_REQUEST = "workflow.rerun.requested"
+"""What stands as the event type in the trigger of such an execution; nothing of the kind goes over the bus."""
+
+RERUNS_MAX = 100
+
+
+class KeyReused(Exception):
+    """This key has started an execution before, of another subject or with other input."""
+
+
+class NotRerunnable(Exception):
+    """The execution cannot be run anew, for this reason."""
+
+    def __init__(self, execution_id: str, reason: str) -> None:
+        super().__init__(f"execution {execution_id} cannot be run anew: {reason}")
+        self.execution_id = execution_id
+        self.reason = reason
+
+
+class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish for one execution. The same `key` of the same tenant is the same wish, whoever repeats it."""
+
+    workflow: str
+    subject: str
+    input: JsonObject = {}
+    priority: int = 0
+    key: str = msgspec.field(default_factory=lambda: str(uuid4()))
+    actor: str | None = None
+    """The user who wishes it, and may not decide its approval."""
+
+
+async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, request: StartRequest) -> ExecutionRecord:
+    """The execution of this request, pending if it is new, else as it stands. Raises `KeyReused`, `Unavailable`.
+
+    It is an execution of its own: unlike an event it is not absorbed by one of its subject that is still pending.
+    """
+    wish = ids.start_id(tenant_id, request.workflow, request.key)
+    said = (matching_id(request.subject), request.input, request.priority)
+    trigger = _trigger(wish, STARTED_BY_REQUEST, said, request.actor)
+    execution = transitions.new_execution(
+        tenant_id, request.workflow, request.subject, trigger, request.input, priority=request.priority
+    )
+    opened = await _open(store, bus, execution)
+    # Events may have been absorbed since: the wish itself came first.
+    if opened.triggers[0].digest != trigger.digest:
+        raise KeyReused(f"this key has started execution {opened.id}, of another subject or with other input")
+    return opened
+
+
+async def rerun_execution(
+    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+) -> ExecutionRecord:
+    """A new execution with the subject and input of one that has ended, whose `rerun_of` names it.
+
+    While a rerun of it is open, asking again is answered with that one: all who ask at once get the same.
+    Raises `NotFound`, `NotRerunnable`, `Unavailable`.
+    """
+    ended = (await store.read(tenant_id, ExecutionRecord, execution_id)).record
+    _check(ended)
+    reruns = await store.query(
+        tenant_id, ExecutionRecord, {"rerun_of": ended.id, "subject": spellings(ended.subject_on_wire)}
+    )
+    newest = reruns.items[0].record if reruns.items else None
+    if newest and not newest.is_terminal:
+        return newest
+    if len(reruns.items) >= RERUNS_MAX:
+        raise NotRerunnable(ended.id, f"it has been {RERUNS_MAX} times; start an execution of its own")
+    trigger = _trigger(ids.rerun_id(ended.id, len(reruns.items)), RERUN_BY_REQUEST, ended.id, actor)
+    execution = transitions.new_execution(
+        tenant_id, ended.workflow, ended.subject_on_wire, trigger, ended.input, priority=ended.priority
+    )
+    return await _open(store, bus, msgspec.structs.replace(execution, rerun_of=ended.id))
+
+
+async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -> ExecutionRecord:
+    """The execution, and dispatchers know; if it was opened before, as it stands."""
+    await enter_in_directory(store, execution.tenant_id)
+    try:
+        opened = (await store.create(execution.tenant_id, execution)).record
+    except AlreadyExists:
+        return (await store.read(execution.tenant_id, ExecutionRecord, execution.id)).record
+    await tell_dispatchers(bus, opened)
+    return opened
+
+
+def _trigger(wish: str, kind: str, said: object, actor: str | None) -> Trigger:
+    digest = hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+    return Trigger(event_id=wish, event_type=kind, received_at=utc_now(), digest=digest, actor=actor)
+
+
+def _check(execution: ExecutionRecord) -> None:
+    workflow = workflows.workflow_named(execution.workflow)
+    if not workflow.startable:
+        raise NotRerunnable(execution.id, f"it is a {workflow.name}; {workflow.instead}")
+    if not execution.is_terminal:
+        raise NotRerunnable(execution.id, f"it is {execution.status}, and only what has ended can be")

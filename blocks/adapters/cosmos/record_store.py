@@ -1,0 +1,251 @@
+"""The record store on Azure Cosmos DB: a container per kind of work, partitioned by tenant."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import msgspec
+from azure.core import MatchConditions
+from azure.cosmos import PartitionKey
+from azure.cosmos.aio import ContainerProxy
+from azure.cosmos.exceptions import CosmosResourceExistsError
+
+from blocks.adapters.cosmos.call_time import limited
+from blocks.adapters.cosmos.client import cosmos_client
+from blocks.adapters.cosmos.errors import translated
+from blocks.adapters.record_pages import Listing
+from blocks.adapters.record_rules import (
+    Wanted,
+    ages,
+    check_changeable,
+    check_record,
+    check_size,
+    conditions,
+    is_storable,
+    name,
+    sort_key,
+    tag,
+)
+from blocks.contracts.records import CONTAINERS, Record
+from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Throttled, Unavailable, Where
+from blocks.processes.ending import closing
+
+R = TypeVar("R", bound=Record)
+Document = Mapping[str, Any]
+
+
+class CosmosRecordStore:
+    """Records in the containers of one database, durable when awaited.
+
+    A document holds the record and two fields of this file's own: `sortKey`, by which records are listed, and
+    `writeId`, by which a write whose answer was lost knows itself again.
+
+    Lives as long as its `async with`. Opening it asks nothing of anybody; every method raises `Unavailable` when Cosmos
+    DB does not answer, refuses the key or was not provisioned, `Throttled` when it was asked too much. Share one store
+    per process: at the usual session consistency only the client that wrote is sure to read what it wrote at once.
+    """
+
+    def __init__(self, endpoint: str, key: str, *, database: str, ca_file: str | None = None) -> None:
+        self._endpoint, self._key, self._ca_file = endpoint, key, ca_file
+        self._database_id = database
+        self._opened = AsyncExitStack()
+        self._knows_the_account = False
+        self._asking_the_account = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        # The SDK tells every request at INFO.
+        logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+        async with AsyncExitStack() as opening:
+            self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
+            opening.push_async_callback(self._client.close)
+            self._database = self._client.get_database_client(self._database_id)
+            self._containers = {id: self._database.get_container_client(id) for id in CONTAINERS}
+            self._opened = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        async with closing("the record store"):
+            await self._opened.aclose()
+
+    async def provision(self) -> None:
+        # Between the SDK's look and its create, another process may create.
+        async with self._call("the database"):
+            with suppress(CosmosResourceExistsError):
+                await self._client.create_database_if_not_exists(self._database_id)
+        for id in CONTAINERS:
+            async with self._call(f"container {id}"):
+                with suppress(CosmosResourceExistsError):
+                    await self._database.create_container_if_not_exists(id, partition_key=PartitionKey("/tenantId"))
+
+    async def create(self, tenant_id: str, record: R) -> Stored[R]:
+        container, document = self._container(record), _document(tenant_id, record)
+        return await self._written(record, document, lambda: container.create_item(document), missing=Unavailable)
+
+    async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
+        if not is_storable(id):
+            raise NotFound(name(kind, id))
+        async with self._call(name(kind, id)):
+            document = await self._container(kind).read_item(id, partition_key=tenant_id)
+        if document.get("tenantId") != tenant_id or document.get("kind") != tag(kind):
+            raise NotFound(name(kind, id))
+        return _stored(kind, document)
+
+    async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        check_changeable(type(record))
+        container, document = self._container(record), _document(tenant_id, record)
+        return await self._written(
+            record,
+            document,
+            lambda: container.replace_item(
+                record.id, document, etag=etag, match_condition=MatchConditions.IfNotModified
+            ),
+        )
+
+    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        check_changeable(kind)
+        with suppress(NotFound):
+            await self.read(tenant_id, kind, id)  # a record of another kind under this id stays
+            async with self._call(name(kind, id)):
+                await self._container(kind).delete_item(id, partition_key=tenant_id)
+
+    async def query(
+        self,
+        tenant_id: str,
+        kind: type[R],
+        where: Where | None = None,
+        *,
+        newest_first: bool = True,
+        limit: int = 100,
+        continuation: str | None = None,
+    ) -> Page[R]:
+        listing = Listing(tenant_id, kind, newest_first)
+        sql, values = _select(listing, where, listing.after(limit, continuation))
+        parameters = _parameters(values)
+        found: list[Stored[R]] = []
+        async with self._call(f"{tag(kind)}s", missing=Unavailable):
+            documents = self._container(kind).query_items(
+                sql, parameters=parameters, partition_key=tenant_id, max_item_count=min(limit + 1, 1000)
+            )
+            async for document in documents:
+                if document["tenantId"] == tenant_id:
+                    found.append(_stored(kind, document))
+                if len(found) > limit:
+                    break
+        return listing.page(found, limit)
+
+    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+        clauses, values = _clauses(tenant_id, kind, where)
+        sql = f"SELECT VALUE COUNT(1) FROM c WHERE {' AND '.join(clauses)}"
+        counted = 0
+        async with self._call(f"{tag(kind)}s", missing=Unavailable):
+            answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
+            async for answer in answers:  # one per physical partition the service asked
+                counted += int(answer)  # type: ignore[call-overload]  # the SDK says every answer is a document
+        return counted
+
+    async def ping(self) -> None:
+        async with self._call("the database", missing=Unavailable):
+            await self._database.read()
+
+    @asynccontextmanager
+    async def _call(self, about: str, missing: type[Exception] = NotFound) -> AsyncIterator[None]:
+        """The account is known, what goes wrong comes out in the words of the port, and nothing waits for ever."""
+        with translated(about, missing):
+            async with limited(about):
+                await self._know_the_account()
+                yield
+
+    async def _know_the_account(self) -> None:
+        """The SDK has asked the account where it is written and read; until that succeeds, each call tries."""
+        if self._knows_the_account:
+            return
+        async with self._asking_the_account:
+            await self._client.__aenter__()
+            self._knows_the_account = True
+
+    def _container(self, kind: Record | type[Record]) -> ContainerProxy:
+        return self._containers[kind.container]
+
+    async def _written(
+        self,
+        record: R,
+        document: Document,
+        write: Callable[[], Awaitable[Document]],
+        *,
+        missing: type[Exception] = NotFound,
+    ) -> Stored[R]:
+        try:
+            async with self._call(name(type(record), record.id), missing):
+                return Stored(record, (await write())["_etag"])
+        except Throttled:
+            raise  # it was refused before it did anything
+        except (AlreadyExists, Stale, Unavailable):
+            # The answer to a write can be lost, and the transport then sends the write again by itself: what it meets
+            # may be its own work.
+            etag = await self._etag_of_own_write(record, document)
+            if etag is None:
+                raise
+            return Stored(record, etag)
+
+    async def _etag_of_own_write(self, record: Record, document: Document) -> str | None:
+        try:
+            async with self._call(name(type(record), record.id)):
+                found = await self._container(record).read_item(record.id, partition_key=record.tenant_id)
+        except (NotFound, Unavailable):
+            return None
+        return str(found["_etag"]) if found.get("writeId") == document["writeId"] else None
+
+
+def _document(tenant_id: str, record: Record) -> dict[str, Any]:
+    check_record(tenant_id, record)
+    document = {**msgspec.to_builtins(record), "sortKey": sort_key(record), "writeId": uuid4().hex}
+    check_size(msgspec.json.encode(document))
+    return document
+
+
+def _stored(kind: type[R], document: Document) -> Stored[R]:
+    return Stored(msgspec.convert(document, kind), document["_etag"])
+
+
+def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
+    """A query, and the values of its parameters @p0, @p1, …"""
+    clauses, values = _clauses(listing.tenant_id, listing.kind, where)
+    if after is not None:
+        clauses.append(f"c.sortKey {'<' if listing.newest_first else '>'} @p{len(values)}")
+        values.append(after)
+    order = "DESC" if listing.newest_first else "ASC"
+    return f"SELECT * FROM c WHERE {' AND '.join(clauses)} ORDER BY c.sortKey {order}", values
+
+
+def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[list[str], list[Any]]:
+    clauses, values = ["c.tenantId = @p0", "c.kind = @p1"], [tenant_id, tag(kind)]
+    for key, wanted in conditions(kind, where).items():
+        clauses.append(_clause(f'c["{key}"]', wanted, values))
+    for comparison, bound in ages(where):
+        clauses.append(f"c.sortKey {comparison} @p{len(values)}")
+        values.append(bound)
+    return clauses, values
+
+
+def _parameters(values: list[Any]) -> list[dict[str, Any]]:
+    return [{"name": f"@p{number}", "value": value} for number, value in enumerate(values)]
+
+
+def _clause(field: str, wanted: Wanted, values: list[Any]) -> str:
+    """The condition in SQL; the values it compares with are appended to `values`."""
+    if isinstance(wanted, NotAbove):
+        values.append(wanted.value)
+        return f"({field} <= @p{len(values) - 1} OR NOT IS_DEFINED({field}) OR IS_NULL({field}))"
+    if isinstance(wanted, Contains):
+        values.append(wanted.value)
+        return f"ARRAY_CONTAINS({field}, @p{len(values) - 1})"
+    first = len(values)
+    values += [one for one in wanted if one is not None]
+    names = ", ".join(f"@p{number}" for number in range(first, len(values)))
+    any_of = [f"{field} IN ({names})"] if names else []
+    missing = [f"NOT IS_DEFINED({field})", f"IS_NULL({field})"] if None in wanted else []
+    return f"({' OR '.join(any_of + missing) or 'false'})"

@@ -1,0 +1,1 @@
+"""Prefect behind the `FlowRuns` port, and the clock of its server."""

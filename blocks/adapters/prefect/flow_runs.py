@@ -1,0 +1,191 @@
+"""The `FlowRuns` port on Prefect's client.
+
+Only scalars of ours go in as parameters: Prefect renders parameters on its server, and a payload with a nested
+`__prefect_kind` could read its Variables.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import SetStateStatus
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Cancelled, Cancelling, Scheduled
+
+from blocks.adapters.prefect.clock import going_by_the_server
+from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
+from blocks.observability.metrics import work
+from blocks.ports import FlowRunView, NotFound, Unavailable
+from blocks.processes.ending import closing
+
+TAG = "workflow-orchestrator"
+_PAGE = 200
+_LIST_MAX = 10_000
+
+
+class PrefectFlowRuns:
+    """Flow runs of our deployments on the Prefect server at `api_url` (None: the one of the active settings).
+
+    Lives as long as its `async with`, which holds one HTTP client. Raises `Unavailable` when Prefect does not answer.
+    """
+
+    def __init__(self, api_url: str | None = None) -> None:
+        self._api_url = api_url
+        self._client: PrefectClient
+        self._deployments: dict[str, UUID] = {}
+
+    async def __aenter__(self) -> Self:
+        if self._api_url:
+            with temporary_settings({PREFECT_API_URL: self._api_url}):
+                self._client = get_client()
+        else:
+            self._client = get_client()
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        async with closing("Prefect's client"):
+            await self._client.__aexit__(kind, error, trace)
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        async with _translated():
+            try:
+                run = await self._client.create_flow_run_from_deployment(
+                    await self._deployment(workflow),
+                    name=name,
+                    parameters={"tenant_id": tenant_id, "execution_ids": list(execution_ids)},
+                    idempotency_key=key,
+                    tags=[TAG, f"tenant:{tenant_id}"],
+                )
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code == httpx.codes.NOT_FOUND:
+                    # Deployed anew, on a new database perhaps, it has another id: the next call looks it up.
+                    self._deployments.pop(workflow, None)
+                raise
+        work.flow_run_started(workflow, len(execution_ids))
+        return str(run.id)
+
+    async def list_runs(
+        self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
+    ) -> list[FlowRunView]:
+        wanted = FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[TAG]),
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType(state.upper()) for state in states]),
+                name=FlowRunFilterStateName(any_=[name]) if name else None,
+            ),
+            end_time=FlowRunFilterEndTime(after_=since) if since else None,
+        )
+        found: list[FlowRunView] = []
+        async with _translated():
+            while len(found) < _LIST_MAX:
+                page = await self._client.read_flow_runs(
+                    flow_run_filter=wanted,
+                    sort=FlowRunSort.START_TIME_ASC,
+                    limit=_PAGE,
+                    offset=len(found),
+                )
+                found += [_view(run) for run in page]
+                if len(page) < _PAGE:
+                    break
+        return found
+
+    async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
+        found: list[FlowRunView] = []
+        async with _translated():
+            for start in range(0, len(flow_run_ids), _PAGE):
+                page = [UUID(id) for id in flow_run_ids[start : start + _PAGE]]
+                wanted = FlowRunFilter(id=FlowRunFilterId(any_=page))
+                # Left out, the client sends null for the order, which the server refuses with 422.
+                runs = await self._client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE)
+                found += [_view(run) for run in runs if run.state]
+        return found
+
+    async def reschedule(self, run: FlowRunView, reason: str) -> None:
+        # No state between: whoever looks for runs that crashed would reschedule it, too.
+        async with _translated():
+            if run.kept_from_others:
+                await open_to_any_worker(self._client, UUID(run.id))
+            await self._client.set_flow_run_state(UUID(run.id), Scheduled(message=reason), force=True)
+
+    async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
+        async with _translated():
+            answer = await self._client.resume_flow_run(UUID(flow_run_id), run_input=dict(run_input))
+        # A refused resume comes back as HTTP 200 too; only ACCEPT is success.
+        return answer.status == SetStateStatus.ACCEPT
+
+    async def cancel(self, flow_run_id: str) -> None:
+        async with _translated():
+            await self._client.set_flow_run_state(UUID(flow_run_id), Cancelling())
+
+    async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
+        async with _translated():
+            await self._client.set_flow_run_state(UUID(flow_run_id), Cancelled(message=reason), force=True)
+
+    def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
+        """While this lasts, this process goes by the clock of the server."""
+        return going_by_the_server(self._client)
+
+    async def ping(self) -> None:
+        error = await self._client.api_healthcheck()
+        if error is not None:
+            raise Unavailable(f"Prefect's API does not answer: {type(error).__name__}")
+
+    async def _deployment(self, workflow: str) -> UUID:
+        if workflow not in self._deployments:
+            try:
+                deployment = await self._client.read_deployment_by_name(f"{workflow}/{workflow}")
+            except ObjectNotFound:
+                raise Unavailable(
+                    f"the deployment {workflow}/{workflow} is missing: run `orchestrator bootstrap`"
+                ) from None
+            self._deployments[workflow] = deployment.id
+        return self._deployments[workflow]
+
+
+def _view(run: FlowRun) -> FlowRunView:
+    assert run.state is not None, "the query asked for states, so each run has one"
+    return FlowRunView(
+        id=str(run.id),
+        state=run.state.type.value.lower(),
+        state_name=run.state.name or "",
+        state_at=run.state.timestamp,
+        run_count=run.run_count,
+        message=run.state.message,
+        tenant_id=str(run.parameters.get("tenant_id", "")),
+        execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
+        job=run.parameters.get("job"),
+        kept_from_others=is_kept_from_others(run),
+    )
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Prefect's and httpx's errors as those of the port."""
+    try:
+        yield
+    except ObjectNotFound as error:
+        raise NotFound(str(error)) from None
+    except PrefectHTTPStatusError as error:
+        raise Unavailable(f"Prefect answered {error.response.status_code}") from error
+    except httpx.HTTPError as error:
+        raise Unavailable(f"Prefect does not answer: {type(error).__name__}") from error

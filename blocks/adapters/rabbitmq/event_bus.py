@@ -1,0 +1,129 @@
+"""The event bus of a real deployment: RabbitMQ, through aio-pika."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from blocks.adapters.consuming import COLLECTED_AT_ONCE, as_handler
+from blocks.adapters.rabbitmq.consumer import RabbitMQConsumer
+from blocks.adapters.rabbitmq.large_messages import cut_bodies
+from blocks.adapters.rabbitmq.link import RabbitMQLink, translated
+from blocks.adapters.rabbitmq.messages import to_later_attempt, to_message
+from blocks.adapters.rabbitmq.overhearing import RabbitMQOverhearing
+from blocks.adapters.rabbitmq.publisher import RabbitMQPublisher
+from blocks.adapters.rabbitmq.signals import RabbitMQSignals
+from blocks.adapters.rabbitmq.topology import count, declare_exchange, declare_queue, view
+from blocks.ports import (
+    MESSAGE_BYTES_MAX,
+    Collector,
+    Consumer,
+    Handler,
+    Hearer,
+    Message,
+    Queue,
+    QueueView,
+    SignalHandler,
+)
+
+log = logging.getLogger(__name__)
+
+
+class RabbitMQEventBus:
+    """The `EventBus` on a broker; lives as long as its `async with`, and `name` is how it appears there.
+
+    Entering tries to connect and raises nothing: while there is no broker, each second sees another try, and every call
+    raises `Unavailable`, after `timeout_seconds` at the latest. One connection publishes and one consumes: a broker
+    short of disk or memory stops reading the first, and acknowledgements still get through on the second.
+    """
+
+    def __init__(self, url: str, *, exchange: str, name: str, timeout_seconds: float = 10.0) -> None:
+        def link(purpose: str) -> RabbitMQLink:
+            return RabbitMQLink(url, name, purpose, timeout_seconds=timeout_seconds)
+
+        self._out = link("publishing")
+        self._in = link("consuming")
+        self._exchange = exchange
+        self._timeout_seconds = timeout_seconds
+        self._publisher = RabbitMQPublisher(self._out, exchange)
+        self._signals = RabbitMQSignals(self._out, self._in, f"{exchange}.signals")
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self._out)
+            await opening.enter_async_context(self._in)
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._open.aclose()
+
+    async def declare(self, *queues: Queue) -> None:
+        async with self._in.channel() as channel:
+            with translated(f"declaring exchange {self._exchange}"):
+                exchange = await declare_exchange(channel, self._exchange, self._timeout_seconds)
+            for queue in queues:
+                with translated(f"declaring queue {queue.name}"):
+                    await declare_queue(channel, exchange, queue, self._timeout_seconds)
+
+    async def publish(self, *messages: Message, required: bool = False) -> None:
+        await self._publisher.publish(messages, required=required)
+
+    def consume(
+        self, queue: Queue, handler: Handler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return RabbitMQConsumer(self._in, self._publisher, self._exchange, queue, handler, concurrency=concurrency)
+
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        return RabbitMQConsumer(
+            self._in,
+            self._publisher,
+            self._exchange,
+            queue,
+            as_handler(collector),
+            concurrency=COLLECTED_AT_ONCE,
+            dead_letters=True,
+        )
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        for message in messages:
+            await self._publisher.publish_to_queue(queue, to_later_attempt(message, 1))
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        await self._signals.broadcast(topic, body)
+
+    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
+        return self._signals.listen(topic, handler)
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        return RabbitMQOverhearing(self._in, self._exchange, patterns, hearer).going_on()
+
+    async def depth(self, queue: str) -> int:
+        with translated(f"counting queue {queue}"):
+            async with self._in.channel() as channel:
+                return await count(channel, queue, self._timeout_seconds)
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
+        """The oldest messages. Each look counts as a delivery: look at dead letters, seldom at a working queue."""
+        messages: list[Message] = []
+        with translated(f"looking into queue {queue}"):
+            async with self._in.channel() as channel:
+                await count(channel, queue, self._timeout_seconds)
+                await cut_bodies(channel, MESSAGE_BYTES_MAX)
+                waiting = await channel.get_queue(queue, ensure=False)
+                while len(messages) < limit and (got := await waiting.get(fail=False, timeout=self._timeout_seconds)):
+                    messages.append(to_message(got))
+        return messages
+
+    async def inspect(self, queue: Queue) -> QueueView:
+        with translated(f"looking at queue {queue.name}"):
+            async with self._in.channel() as channel:
+                return await view(channel, queue, self._timeout_seconds)
+
+    async def describe(self) -> str:
+        return await self._out.describe()
+
+    async def ping(self) -> None:
+        await self._publisher.ping()

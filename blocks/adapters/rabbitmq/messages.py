@@ -1,0 +1,125 @@
+"""Messages in AMQP's words, and back.
+
+A message that waits for its next attempt carries headers of ours: its attempt, its routing key (which the waiting room
+replaces) and, after a long delay, its moment; a handler sees none of them, nor what the broker adds when it moves a
+message.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aio_pika import DeliveryMode
+from aio_pika import Message as AmqpMessage
+from aio_pika.abc import AbstractIncomingMessage
+
+from blocks.adapters.consuming import dead_letter_headers, too_large
+from blocks.adapters.rabbitmq.large_messages import WHOLE_SIZE
+from blocks.clock import utc_now
+from blocks.contracts import rejections
+from blocks.contracts.envelope import SERVICE
+from blocks.ports import MESSAGE_BYTES_MAX, Delivery, Message, Reject
+
+_ATTEMPT = "x-attempts"
+_ROUTING_KEY = "x-original-routing-key"
+_REJECTED = "x-reject-code"
+_DUE_MS = "x-due-at-ms"
+_MADE_HERE = (_ATTEMPT, WHOLE_SIZE, _DUE_MS)
+_MADE_BY_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count")
+
+
+def to_amqp(message: Message) -> AmqpMessage:
+    """The message, persistent, under its own id. AMQP's timestamps count whole seconds."""
+    return AmqpMessage(
+        message.body,
+        message_id=message.id,
+        type=message.routing_key,
+        timestamp=message.timestamp,
+        content_type="application/json",
+        app_id=SERVICE,
+        headers=dict(message.headers),
+        delivery_mode=DeliveryMode.PERSISTENT,
+    )
+
+
+def to_later_attempt(
+    message: Message, attempt: int, *, delay_seconds: float | None = None, due: datetime | None = None
+) -> AmqpMessage:
+    """A copy that comes back as this attempt; with a delay, it expires in the waiting room.
+
+    With `due`, it waits again if it comes back before that moment.
+    """
+    copy = to_amqp(message)
+    copy.headers |= {_ATTEMPT: attempt, _ROUTING_KEY: message.routing_key}
+    if due is not None:
+        copy.headers |= {_DUE_MS: int(due.timestamp() * 1000)}
+    copy.expiration = delay_seconds
+    return copy
+
+
+def due_at(amqp: AbstractIncomingMessage) -> datetime | None:
+    """The moment until which the message waits, if it names one that is a time."""
+    milliseconds = amqp.headers.get(_DUE_MS)
+    if not isinstance(milliseconds, int):
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def to_delivery(amqp: AbstractIncomingMessage, queue: str) -> Delivery:
+    attempt = amqp.headers.get(_ATTEMPT, 1)
+    return Delivery(
+        message=to_message(amqp),
+        queue=queue,
+        attempt=attempt if isinstance(attempt, int) else 1,
+        redelivered=bool(amqp.redelivered),
+    )
+
+
+def to_message(amqp: AbstractIncomingMessage) -> Message:
+    """The message as its publisher wrote it; on a dead letter, with the headers that say why it is one."""
+    headers: dict[str, Any] = {**_moved_by_broker(amqp), **amqp.headers}
+    routing_key = str(headers.get(_ROUTING_KEY, amqp.routing_key))
+    hidden = _MADE_HERE if _REJECTED in headers else (*_MADE_HERE, _ROUTING_KEY)
+    return Message(
+        id=amqp.message_id or "",
+        routing_key=routing_key,
+        body=amqp.body,
+        timestamp=amqp.timestamp or utc_now(),
+        headers={
+            name: value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)
+            for name, value in headers.items()
+            if name not in hidden and not name.startswith(_MADE_BY_BROKER)
+        },
+        cut_from=_whole_size(amqp),
+    )
+
+
+def _whole_size(amqp: AbstractIncomingMessage) -> int | None:
+    size = amqp.headers.get(WHOLE_SIZE)
+    return size if isinstance(size, int) else None
+
+
+def _moved_by_broker(amqp: AbstractIncomingMessage) -> dict[str, str]:
+    """The headers of a dead letter that no consumer wrote: nobody settled the message, or it was too large to read."""
+    deaths = amqp.headers.get("x-death")
+    death: Any = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    verdict = _VERDICTS.get(str(death.get("reason")))
+    # Other systems move messages, too: only what came from the queue whose dead letters these are is one of ours.
+    if verdict is None or amqp.routing_key != f"{death.get('queue')}.dead-letters":
+        return {}
+    routing_keys, time = death.get("routing-keys") or [amqp.routing_key], death.get("time")
+    rejected_at = time if isinstance(time, datetime) else utc_now()
+    return dead_letter_headers(str(routing_keys[0]), verdict(amqp), rejected_at, 1)
+
+
+def _too_large(amqp: AbstractIncomingMessage) -> Reject:
+    return too_large(_whole_size(amqp) or len(amqp.body), MESSAGE_BYTES_MAX)
+
+
+def _lost(_: AbstractIncomingMessage) -> Reject:
+    return Reject(rejections.POISON, "lost together with its consumer too often")
+
+
+_VERDICTS = {"delivery_limit": _lost, "rejected": _too_large}

@@ -1,0 +1,57 @@
+"""Overhears events: a queue of its own on the exchange, which dies with its connection.
+
+A durable queue, or a stream, would let a reader come back without a gap, and would make every publisher of these events
+wait for its disk: what only watches must never hold up what it watches. This queue lies in the broker's memory, and the
+heartbeat bounds how long it can grow: a reader that stands still for twenty seconds is cut off.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aio_pika import Channel
+from aio_pika.abc import AbstractIncomingMessage
+
+from blocks.adapters.rabbitmq.large_messages import cut_bodies
+from blocks.adapters.rabbitmq.link import RabbitMQLink, until, when_lost
+from blocks.adapters.rabbitmq.messages import to_message
+from blocks.adapters.rabbitmq.topology import declare_exchange
+from blocks.ports import MESSAGE_BYTES_MAX, Hearer, Unavailable
+
+
+class RabbitMQOverhearing:
+    """Hands what is published to the hearer; begins anew after every loss, and says then that something was missed."""
+
+    def __init__(self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], hearer: Hearer) -> None:
+        self._link = link
+        self._exchange = exchange
+        self._patterns = patterns
+        self._hearer = hearer
+        self._begun = asyncio.Event()
+        self._was_deaf = False
+
+    @asynccontextmanager
+    async def going_on(self) -> AsyncIterator[None]:
+        """Heard from the entry on, unless the broker is away then."""
+        async with self._link.kept(self._hear, "overhearing events", self._begun):
+            self._was_deaf = True  # whatever begins after this has not heard all
+            yield
+
+    async def _hear(self, channel: Channel) -> None:
+        timeout = self._link.timeout_seconds
+        exchange = await declare_exchange(channel, self._exchange, timeout)
+        queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
+        for pattern in self._patterns:
+            await queue.bind(exchange, pattern, timeout=timeout)
+        await cut_bodies(channel, MESSAGE_BYTES_MAX)
+        lost = await when_lost(channel)
+        if self._was_deaf:
+            self._hearer.missed()
+        await queue.consume(self._take, no_ack=True, timeout=timeout)
+        self._begun.set()
+        await until(lost)
+        raise Unavailable("overhearing events was interrupted")
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        # Without a pause in it: aiormq makes a task of each message, and tasks begin in order.
+        self._hearer.heard(to_message(message))

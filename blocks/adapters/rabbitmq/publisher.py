@@ -1,0 +1,82 @@
+"""Confirmed publishing: a call returns when the broker has every message on its disks."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
+from aio_pika import Channel
+from aio_pika import Message as AmqpMessage
+from aio_pika.exceptions import PublishError
+
+from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated
+from blocks.adapters.rabbitmq.messages import to_amqp
+from blocks.adapters.rabbitmq.topology import declare_exchange
+from blocks.ports import Message, Unroutable
+
+if TYPE_CHECKING:
+    import aiormq
+
+_IN_FLIGHT_MAX = 256
+_PING_SECONDS = 1.5
+"""Less than a readiness check waits, so that it can say what is wrong."""
+
+
+class RabbitMQPublisher:
+    """Publishes on one channel of its link, as many messages at a time as are offered, each with a time limit."""
+
+    def __init__(self, link: RabbitMQLink, exchange: str) -> None:
+        self._exchange = exchange
+        self._link = link
+        self._timeout_seconds = link.timeout_seconds
+        self._channel = SharedChannel(link, self._prepare, confirms=True)
+
+    async def publish(self, messages: Sequence[Message], *, required: bool) -> None:
+        """All are confirmed. Raises the first `Unavailable` or, if `required`, `Unroutable`; others may be there."""
+        for start in range(0, len(messages), _IN_FLIGHT_MAX):
+            batch = messages[start : start + _IN_FLIGHT_MAX]
+            publishing = (self._publish(self._exchange, m.routing_key, to_amqp(m), mandatory=required) for m in batch)
+            for outcome in await asyncio.gather(*publishing, return_exceptions=True):
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    async def publish_to_queue(self, queue: str, message: AmqpMessage) -> None:
+        """The message is in this queue. Raises `Unroutable` if there is no such queue."""
+        await self._publish("", queue, message, mandatory=True)
+
+    async def ping(self) -> None:
+        """The broker takes messages and confirms them; this one is for nobody. Only publishing shows an alarm."""
+        limit = min(_PING_SECONDS, self._timeout_seconds)
+        await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit)
+
+    async def _publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        message: AmqpMessage,
+        *,
+        mandatory: bool,
+        within_seconds: float | None = None,
+    ) -> None:
+        deadline = asyncio.get_running_loop().time() + (within_seconds or self._timeout_seconds)
+        # Under an alarm the broker stops reading: what was written to it now would pile up, and come out many times.
+        await self._link.expect_no_alarm(deadline)
+        with translated(f"publishing {message.type or 'a sign of life'}"):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    channel = cast("aiormq.Channel", await (await self._channel.get()).get_underlay_channel())
+                    await channel.basic_publish(
+                        message.body,
+                        exchange=exchange,
+                        routing_key=routing_key,
+                        properties=message.properties,
+                        mandatory=mandatory,
+                        # The confirm is waited for, not the socket, which would let one message in at a time.
+                        wait=False,
+                    )
+            except PublishError:
+                what = "no queue is bound for" if exchange else "there is no queue"
+                raise Unroutable(f"{what} {routing_key}") from None
+
+    async def _prepare(self, channel: Channel) -> None:
+        await declare_exchange(channel, self._exchange, self._timeout_seconds)

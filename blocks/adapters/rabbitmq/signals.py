@@ -1,0 +1,91 @@
+"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that dies with it.
+
+One AMQP message carries a MessagePack list of signals of one topic: under load many, else one.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import msgspec
+from aio_pika import Channel, ExchangeType
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+
+from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated, until, when_lost
+from blocks.ports import SignalHandler, Unavailable
+
+log = logging.getLogger(__name__)
+
+# A signal is worth no waiting: whoever misses it finds the same a little later by reading again.
+_BROADCAST_SECONDS = 1.0
+
+
+class RabbitMQSignals:
+    """Broadcasts on one link, without confirms, and listens on another."""
+
+    def __init__(self, out: RabbitMQLink, into: RabbitMQLink, exchange: str) -> None:
+        self._out = out
+        self._in = into
+        self._exchange = exchange
+        self._channel = SharedChannel(out, self._prepare, confirms=False)
+        self._pending: dict[str, list[bytes]] = {}
+        self._sending = asyncio.Lock()
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        """What is broadcast while another broadcast is on its way goes out together, as one message per topic."""
+        if not self._out.is_connected:
+            return
+        self._pending.setdefault(topic, []).append(body)
+        async with self._sending:
+            if bodies := self._pending.pop(topic, None):
+                await self._send(topic, bodies)
+
+    async def _send(self, topic: str, bodies: list[bytes]) -> None:
+        try:
+            with translated(f"broadcasting {topic}"):
+                async with asyncio.timeout(_BROADCAST_SECONDS):
+                    channel = await (await self._channel.get()).get_underlay_channel()
+                    packed = msgspec.msgpack.encode(bodies)
+                    await channel.basic_publish(packed, exchange=self._exchange, routing_key=topic)
+        except Unavailable as error:
+            log.debug("%d signals %s were lost: %s", len(bodies), topic, error)
+
+    @asynccontextmanager
+    async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
+        """Listening has begun, unless the broker is away; it is resumed after every loss."""
+        heard = asyncio.Event()
+        session = partial(self._listen, topic, handler, heard)
+        async with self._in.kept(session, f"listening to {topic}", heard):
+            yield
+
+    async def _listen(self, topic: str, handler: SignalHandler, heard: asyncio.Event, channel: Channel) -> None:
+        timeout = self._in.timeout_seconds
+        exchange = await self._declare(channel)
+        queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
+        await queue.bind(exchange, topic, timeout=timeout)
+        lost = await when_lost(channel)
+        await queue.consume(partial(_hear, handler, topic), no_ack=True, timeout=timeout)
+        heard.set()
+        await until(lost)
+        raise Unavailable(f"listening to {topic} was interrupted")
+
+    async def _prepare(self, channel: Channel) -> None:
+        await self._declare(channel)
+
+    async def _declare(self, channel: Channel) -> AbstractExchange:
+        return await channel.declare_exchange(self._exchange, ExchangeType.TOPIC, timeout=self._in.timeout_seconds)
+
+
+async def _hear(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:
+    try:
+        bodies = msgspec.msgpack.decode(message.body, type=list[bytes])
+    except msgspec.DecodeError:
+        log.warning("signals of %s cannot be read: another version's?", topic)
+        return
+    for body in bodies:
+        try:
+            await handler(body)
+        except Exception:
+            log.exception("a signal of %s was lost", topic)

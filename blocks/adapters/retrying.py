@@ -1,0 +1,83 @@
+"""The bus and the store for work that must not fail because a part is away for a while: every call waits for it.
+
+Flows use these. Intake does not (its messages wait on the broker), nor does the API (its callers are asked to come
+back). A call whose answer was lost may be carried out twice, as with any caller that tries again: a create then raises
+`AlreadyExists` and a replace `Stale`, which is nothing new to whoever computes ids and reads again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from blocks.adapters.forwarding import ForwardingEventBus, ForwardingRecordStore
+from blocks.contracts.records import Record
+from blocks.ports import EventBus, RecordStore, Unavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 300.0
+"""How long one call waits before it raises `Unavailable` after all."""
+
+_PAUSE_FIRST_SECONDS = 0.5
+_PAUSE_MAX_SECONDS = 5.0
+
+
+class Patience:
+    """Repeats what raises `Unavailable`; of an outage it tells the beginning and the end, whoever waits meanwhile."""
+
+    def __init__(self, part: str, limit_seconds: float) -> None:
+        self._part = part
+        self._limit_seconds = limit_seconds
+        self._is_away = False
+
+    async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What the attempt returns once the part is there; its last `Unavailable` when the limit has passed."""
+        loop, pause = asyncio.get_running_loop(), _PAUSE_FIRST_SECONDS
+        deadline = loop.time() + self._limit_seconds
+        while True:
+            try:
+                result = await attempt()
+            except Unavailable as error:
+                if loop.time() + pause > deadline:
+                    raise
+                self._tell(is_away=True, why=str(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _PAUSE_MAX_SECONDS)
+            else:
+                self._tell(is_away=False)
+                return result
+
+    def _tell(self, *, is_away: bool, why: str = "") -> None:
+        if is_away and not self._is_away:
+            log.warning("waiting for %s: %s", self._part, why)
+        elif self._is_away and not is_away:
+            log.info("%s is there again", self._part)
+        self._is_away = is_away
+
+
+class PatientEventBus(ForwardingEventBus):
+    """An `EventBus` whose publishes wait for the broker, with the same ids however often they are tried."""
+
+    def __init__(self, bus: EventBus, limit_seconds: float = PATIENCE_SECONDS) -> None:
+        super().__init__(bus)
+        self._patience = Patience("the broker", limit_seconds)
+
+    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
+        return await self._patience.call(request)
+
+
+class PatientRecordStore(ForwardingRecordStore):
+    """A `RecordStore` whose calls wait for the store; only a ping says how it is now."""
+
+    def __init__(self, store: RecordStore, limit_seconds: float = PATIENCE_SECONDS) -> None:
+        super().__init__(store)
+        self._patience = Patience("the record store", limit_seconds)
+
+    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+        return await self._patience.call(request)
+
+    async def ping(self) -> None:
+        await self._store.ping()

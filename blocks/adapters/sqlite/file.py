@@ -1,0 +1,138 @@
+"""One SQLite file, used by one thread of ours: many small units of work, few commits (group commit).
+
+The standard `sqlite3` module is enough; an async wrapper would hand each statement over on its own and commit each unit
+of work on its own, which costs one disk flush per event. Here everything that is waiting shares one transaction.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from blocks.ports import Unavailable
+from blocks.processes.private_files import private_file, private_folder, tighten
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_BATCH_MAX = 500
+
+
+class SqliteFile:
+    """Runs units of work on a SQLite file, each atomic, many per commit; an awaited unit is on disk.
+
+    Lives as long as its `async with`; the thread and the connection end with it. `run` raises what the work raises, and
+    `Unavailable` when the file is locked for longer than `timeout_seconds`, full, or gone.
+    """
+
+    def __init__(self, path: Path, schema: str, *, timeout_seconds: float = 10.0) -> None:
+        self._path = path
+        self._schema = schema
+        self._timeout_seconds = timeout_seconds
+        self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
+        self._opened: asyncio.Future[None]
+        self._loop: asyncio.AbstractEventLoop
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.create_future()
+        try:
+            self._make()
+        except OSError as error:
+            raise Unavailable(f"{self._path} cannot be opened: {error.strerror}") from None
+        self._thread.start()
+        await self._opened
+        return self
+
+    def _make(self) -> None:
+        """SQLite gives its log and its index the permissions of the file itself."""
+        if not self._path.parent.exists():
+            private_folder(self._path.parent)
+        private_file(self._path)
+        tighten(self._path.with_name(self._path.name + end) for end in ("-wal", "-shm"))
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def run(self, work: Work[T]) -> T:
+        """The work's result, once its transaction is on disk."""
+        if not self._thread.is_alive():
+            raise Unavailable(f"{self._path.name} is closed")
+        done: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.put((work, done))
+        return await done
+
+    def _serve(self) -> None:
+        try:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=self._timeout_seconds)
+            connection.execute("PRAGMA journal_mode=WAL")
+            # FULL flushes the log at each commit: what was awaited survives a power cut.
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(self._schema)
+        except sqlite3.Error as error:
+            self._settle(self._opened, error=Unavailable(f"{self._path} cannot be opened: {error}"))
+            return
+        self._settle(self._opened, result=None)
+        while batch := self._next_batch():
+            self._commit_together(connection, batch)
+        connection.close()
+
+    def _next_batch(self) -> list[tuple[Work[Any], asyncio.Future[Any]]]:
+        """Waits for work, then takes all that has come meanwhile; empty means the end."""
+        first = self._waiting.get()
+        if first is None:
+            return []
+        batch = [first]
+        while len(batch) < _BATCH_MAX:
+            try:
+                another = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if another is None:
+                self._waiting.put(None)
+                break
+            batch.append(another)
+        return batch
+
+    def _commit_together(
+        self, connection: sqlite3.Connection, batch: list[tuple[Work[Any], asyncio.Future[Any]]]
+    ) -> None:
+        outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for work, done in batch:
+                connection.execute("SAVEPOINT unit")
+                try:
+                    outcomes.append((done, work(connection), None))
+                except sqlite3.OperationalError:
+                    raise
+                except Exception as error:
+                    connection.execute("ROLLBACK TO unit")
+                    outcomes.append((done, None, error))
+                connection.execute("RELEASE unit")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            outcomes = [(done, None, Unavailable(f"{self._path.name}: {error}")) for _, done in batch]
+        self._loop.call_soon_threadsafe(_settle_all, outcomes)
+
+    def _settle(self, future: asyncio.Future[None], *, result: None = None, error: Exception | None = None) -> None:
+        outcome: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = [(future, result, error)]
+        self._loop.call_soon_threadsafe(_settle_all, outcome)
+
+
+def _settle_all(outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, result, error in outcomes:
+        if future.cancelled():
+            continue
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)

@@ -1,0 +1,228 @@
+"""The embedded record store: one table per container in one SQLite file, records as the JSON they are in Cosmos DB."""
+
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import msgspec
+
+from blocks.adapters.record_pages import Listing
+from blocks.adapters.record_rules import (
+    Wanted,
+    ages,
+    check_changeable,
+    check_record,
+    check_size,
+    conditions,
+    name,
+    sort_key,
+    tag,
+)
+from blocks.adapters.sqlite.file import SqliteFile
+from blocks.contracts.records import CONTAINERS, Record
+from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Where
+
+R = TypeVar("R", bound=Record)
+
+
+class SqliteRecordStore:
+    """Records in one file, durable when awaited; several processes of one machine may share it.
+
+    Lives as long as its `async with`. Every method raises `Unavailable` when the file is locked for long, full or gone.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = SqliteFile(file, _SCHEMA)
+
+    async def __aenter__(self) -> Self:
+        await self._file.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self._file.__aexit__(*exc)
+
+    async def provision(self) -> None:
+        await self.ping()  # opening the file made the tables
+
+    async def create(self, tenant_id: str, record: R) -> Stored[R]:
+        check_record(tenant_id, record)
+        etag, body = uuid4().hex, _body(record)
+        row = (tenant_id, record.id, tag(type(record)), etag, sort_key(record), body)
+        insert = f"INSERT INTO {record.container} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        if not await self._file.run(lambda connection: connection.execute(insert, row).rowcount):
+            raise AlreadyExists(name(type(record), record.id))
+        return Stored(record, etag)
+
+    async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
+        select = f"SELECT body, etag FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
+        key = (tenant_id, id, tag(kind))
+        row = await self._file.run(lambda connection: connection.execute(select, key).fetchone())
+        if row is None:
+            raise NotFound(name(kind, id))
+        return _stored(kind, row)
+
+    async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        check_changeable(type(record))
+        check_record(tenant_id, record)
+        key = (tenant_id, record.id, tag(type(record)))
+        new_etag, body = uuid4().hex, _body(record)
+        mine = "WHERE tenant_id = ? AND id = ? AND kind = ?"
+        update = f"UPDATE {record.container} SET etag = ?, sort_key = ?, body = ? {mine} AND etag = ?"
+        look = f"SELECT 1 FROM {record.container} {mine}"
+
+        def replace(connection: sqlite3.Connection) -> None:
+            if connection.execute(update, (new_etag, sort_key(record), body, *key, etag)).rowcount:
+                return
+            there = connection.execute(look, key).fetchone()
+            raise (Stale if there else NotFound)(name(type(record), record.id))
+
+        await self._file.run(replace)
+        return Stored(record, new_etag)
+
+    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        check_changeable(kind)
+        delete = f"DELETE FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
+        await self._file.run(lambda connection: connection.execute(delete, (tenant_id, id, tag(kind))))
+
+    async def query(
+        self,
+        tenant_id: str,
+        kind: type[R],
+        where: Where | None = None,
+        *,
+        newest_first: bool = True,
+        limit: int = 100,
+        continuation: str | None = None,
+    ) -> Page[R]:
+        listing = Listing(tenant_id, kind, newest_first)
+        sql, parameters = _select(listing, where, listing.after(limit, continuation))
+        work = (sql, (*parameters, limit + 1))
+        rows = await self._file.run(lambda connection: connection.execute(*work).fetchall())
+        return listing.page([_stored(kind, row) for row in rows], limit)
+
+    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+        clauses, parameters = _clauses(tenant_id, kind, where)
+        sql = f"SELECT count(*) FROM {kind.container} WHERE {' AND '.join(clauses)}"
+        return await self._file.run(lambda connection: int(connection.execute(sql, parameters).fetchone()[0]))
+
+    async def ping(self) -> None:
+        await self._file.run(lambda connection: connection.execute("SELECT 1"))
+
+
+def _body(record: Record) -> str:
+    body = msgspec.json.encode(record)
+    check_size(body)
+    return body.decode()
+
+
+def _stored(kind: type[R], row: tuple[str, str]) -> Stored[R]:
+    body, etag = row
+    return Stored(msgspec.json.decode(body, type=kind), etag)
+
+
+def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
+    clauses, parameters = _clauses(listing.tenant_id, listing.kind, where)
+    if after is not None:
+        clauses.append("sort_key < ?" if listing.newest_first else "sort_key > ?")
+        parameters.append(after)
+    order = "DESC" if listing.newest_first else "ASC"
+    table = listing.kind.container
+    return f"SELECT body, etag FROM {table} WHERE {' AND '.join(clauses)} ORDER BY sort_key {order} LIMIT ?", parameters
+
+
+def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[list[str], list[Any]]:
+    clauses, parameters = ["tenant_id = ?", "kind = ?"], [tenant_id, tag(kind)]
+    for key, wanted in conditions(kind, where).items():
+        clause, values = _clause(key, wanted)
+        clauses.append(clause)
+        parameters += values
+    for comparison, bound in ages(where):
+        clauses.append(f"sort_key {comparison} ?")
+        parameters.append(bound)
+    return clauses, parameters
+
+
+def _clause(key: str, wanted: Wanted) -> tuple[str, list[Any]]:
+    if isinstance(wanted, NotAbove):
+        return f"{_number(key)} <= ?", [wanted.value]
+    if isinstance(wanted, Contains):
+        return f"EXISTS (SELECT 1 FROM json_each(body, '$.{key}') WHERE value = ?)", [wanted.value]
+    value = "id" if key == "id" else _extract(key)
+    values = [one for one in wanted if one is not None]
+    any_of = [f"{value} IN ({', '.join('?' * len(values))})"] if values else []
+    missing = [f"{value} IS NULL"] if None in wanted else []
+    return f"({' OR '.join(any_of + missing) or 'FALSE'})", values
+
+
+def _extract(key: str) -> str:
+    """A JSON field in SQL; an index serves a query only if both spell it the same."""
+    return f"json_extract(body, '$.{key}')"
+
+
+def _number(key: str) -> str:
+    """A number in SQL; without a value, it is below all others."""
+    return f"coalesce({_extract(key)}, -9e999)"
+
+
+# Which field of which table has an index, and how many records of a tenant share one value, roughly.
+_INDEXED = (
+    ("workflow_executions", "subject", 3),
+    ("workflow_executions", "status", 100),
+    ("workflow_executions", "workflow", 5000),
+    ("workflow_steps", "executionId", 4),
+    ("hitl_approvals", "status", 100),
+    ("hitl_approvals", "executionId", 1),
+    ("workflow_dead_letters", "status", 100),
+    ("workflow_dead_letters", "letterId", 2),
+)
+
+_TABLES = [
+    f"""
+    CREATE TABLE IF NOT EXISTS {table} (
+        tenant_id TEXT, id TEXT, kind TEXT NOT NULL, etag TEXT NOT NULL, sort_key TEXT NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (tenant_id, id)
+    );
+    CREATE INDEX IF NOT EXISTS {table}_by_age ON {table} (tenant_id, kind, sort_key);
+    """
+    for table in CONTAINERS
+]
+
+_INDEXES = [
+    f"CREATE INDEX IF NOT EXISTS {table}_by_{key} ON {table} (tenant_id, kind, {_extract(key)}, sort_key);"
+    for table, key, _ in _INDEXED
+]
+
+# Executions whose end is not announced: those that run, and the few that are owed an announcement.
+_UNANNOUNCED = f"""
+    CREATE INDEX IF NOT EXISTS workflow_executions_unannounced ON workflow_executions (tenant_id, kind, sort_key)
+    WHERE {_extract("announcedAt")} IS NULL;
+"""
+
+# Approvals that somebody has to look after, by when: the pending, and the few whose decision is not followed up.
+_UNSETTLED = f"""
+    DROP INDEX IF EXISTS hitl_approvals_unsettled;
+    CREATE INDEX IF NOT EXISTS hitl_approvals_due ON hitl_approvals (tenant_id, kind, {_number("nextAt")})
+    WHERE {_extract("settledAt")} IS NULL;
+"""
+
+# SQLite plans with what it was told of the data, and told nothing it answers "any of these ids" by walking all records.
+# So it is told, by rows as ANALYZE writes them: https://sqlite.org/fileformat2.html#stat1tab
+_SHAPES = [
+    *((table, f"sqlite_autoindex_{table}_1", "1000000 10000 1") for table in CONTAINERS),
+    *((table, f"{table}_by_age", "1000000 10000 10000 1") for table in CONTAINERS),
+    *((table, f"{table}_by_{key}", f"1000000 10000 10000 {sharing} 1") for table, key, sharing in _INDEXED),
+    ("workflow_executions", "workflow_executions_unannounced", "10000 100 100 1"),
+    ("hitl_approvals", "hitl_approvals_due", "1000 10 10 1"),
+]
+
+_SCHEMA = f"""
+    BEGIN IMMEDIATE;
+    {"".join((*_TABLES, *_INDEXES, _UNANNOUNCED, _UNSETTLED))}
+    ANALYZE sqlite_schema;
+    DELETE FROM sqlite_stat1;
+    INSERT INTO sqlite_stat1 VALUES {", ".join(str(shape) for shape in _SHAPES)};
+    COMMIT;
+    ANALYZE sqlite_schema;
+"""

@@ -1,0 +1,194 @@
+"""What a person's vote makes of an approval, or why it does not count; pure. Every channel decides through this.
+
+Refusals are exceptions, named for what happened; each edge translates them once.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from blocks.approvals.forms import check_form
+from blocks.contracts.approvals import Decision, HistoryEntry, Outcome, What
+from blocks.contracts.events import JsonObject
+from blocks.contracts.identities import CLAIMED, is_claim, spelled
+from blocks.contracts.records import ApprovalRecord
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody says, and through which channel."""
+
+    actor: str
+    outcome: Outcome
+    channel: str
+    roles: frozenset[str] = frozenset()
+    reason: str | None = None
+    form: JsonObject | None = None
+    link: str | None = None
+    """The nonce of the link through which it came."""
+
+
+class Refused(Exception):
+    """The approval stays as it is; `approval` says how that is."""
+
+    def __init__(self, approval: ApprovalRecord, message: str) -> None:
+        super().__init__(message)
+        self.approval = approval
+
+
+class AlreadyDecided(Refused):
+    """Somebody decided first; `approval` carries the decision that counts."""
+
+    def __init__(self, approval: ApprovalRecord) -> None:
+        super().__init__(approval, f"approval {approval.id} is not pending: it is {approval.status}")
+
+
+class Expired(Refused):
+    """Its time is over."""
+
+    def __init__(self, approval: ApprovalRecord) -> None:
+        super().__init__(approval, f"approval {approval.id} has expired")
+
+
+class NotAnApprover(Refused):
+    """Others may decide this one."""
+
+
+class SelfApproval(Refused):
+    """Who asks for it may not decide it. Who owns what it is about may: the platform asks the owner first."""
+
+
+class AlreadyVoted(Refused):
+    """This person has approved already; the quorum counts different people."""
+
+
+class LinkUsed(Refused):
+    """Somebody has decided through this link before."""
+
+
+class InvalidVote(Refused):
+    """What was said is incomplete or wrong; `field` says where."""
+
+    def __init__(self, approval: ApprovalRecord, field: str, message: str) -> None:
+        super().__init__(approval, f"{field}: {message}")
+        self.field = field
+        self.reason = message
+
+
+def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalRecord:
+    """The approval with this vote on its record: decided, or pending while the quorum needs more. Raises `Refused`."""
+    if vote.link and vote.link in approval.used_links:
+        raise LinkUsed(approval, "this link has been used")
+    check_open(approval, now)
+    vote = msgspec.structs.replace(vote, actor=spelled(vote.actor))
+    _check_person(approval, vote)
+    _check_content(approval, vote)
+    decision = Decision(
+        actor=vote.actor, channel=vote.channel, outcome=vote.outcome, at=now, form=vote.form, reason=vote.reason
+    )
+    decisions = [*approval.decisions, decision]
+    used_links = [*approval.used_links, vote.link] if vote.link else approval.used_links
+    if not _counts(approval, decisions):
+        return changed(approval, _entry("voted", decision), decisions=decisions, used_links=used_links)
+    return changed(
+        approval,
+        _entry("decided", decision),
+        decisions=decisions,
+        used_links=used_links,
+        status=vote.outcome,
+        decided_by=vote.actor,
+        decided_at=now,
+        decided_through=vote.channel,
+        comment=vote.reason,
+    )
+
+
+def check_open(approval: ApprovalRecord, now: datetime) -> None:
+    """Raises `AlreadyDecided` or `Expired` unless it can still be decided at this moment."""
+    if approval.status == "expired" or (approval.status == "pending" and is_overdue(approval, now)):
+        raise Expired(approval)
+    if approval.status != "pending":
+        raise AlreadyDecided(approval)
+
+
+def is_overdue(approval: ApprovalRecord, now: datetime) -> bool:
+    """From the moment of its expiry on, nobody can decide it, whether or not the clock has come round to it."""
+    return approval.expires_at is not None and now >= approval.expires_at
+
+
+def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> None:
+    """Raises `NotAnApprover` or `SelfApproval` unless this person may decide it."""
+    if not actor.strip():
+        raise InvalidVote(approval, "decidedBy", "must not be empty")
+    if is_claim(actor):
+        _check_claim(approval, actor)
+    if not approval.policy.approvers.include(actor, roles):
+        raise NotAnApprover(approval, f"{actor} is not an approver of {approval.id}")
+    if is_same(actor, approval.handed_on):
+        raise NotAnApprover(approval, f"{actor} let somebody else decide {approval.id}")
+    if not approval.policy.allow_self and is_same(actor.removeprefix(CLAIMED), [approval.requested_by or ""]):
+        raise SelfApproval(approval, f"{actor} asked for {approval.id}, and may not decide it")
+
+
+def has_voted(approval: ApprovalRecord, actor: str) -> bool:
+    return is_same(actor, [decision.actor for decision in approval.decisions])
+
+
+def is_same(actor: str, others: Iterable[str]) -> bool:
+    """Whether this person is one of those, however their ids were spelled when they were written down."""
+    return spelled(actor) in {spelled(other) for other in others}
+
+
+def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) -> ApprovalRecord:
+    """The approval with these changes, one more entry in its history, and all that follows from it still to be done."""
+    return msgspec.structs.replace(
+        approval, history=[*approval.history, entry], version=approval.version + 1, settled_at=None, **changes
+    )
+
+
+def _check_person(approval: ApprovalRecord, vote: Vote) -> None:
+    check_actor(approval, vote.actor, vote.roles)
+    if has_voted(approval, vote.actor) and vote.outcome == "approved":
+        raise AlreadyVoted(approval, f"{vote.actor} has approved {approval.id} already")
+
+
+def _check_claim(approval: ApprovalRecord, actor: str) -> None:
+    """A name that nothing proves is good for what any one user may decide: it is nobody in particular.
+
+    With a quorum, one operator could type many names.
+    """
+    if not actor.removeprefix(CLAIMED):
+        raise InvalidVote(approval, "decidedBy", "must not be empty")
+    if not approval.policy.approvers.is_everybody or approval.policy.quorum > 1 or approval.handed_on:
+        raise NotAnApprover(approval, f"{actor} is not proven, and {approval.id} asks for people by name or number")
+
+
+def _check_content(approval: ApprovalRecord, vote: Vote) -> None:
+    if vote.outcome not in approval.options:
+        raise InvalidVote(approval, "outcome", f"must be one of {', '.join(approval.options)}")
+    needed = approval.policy.reason_required
+    is_needed = needed == "always" or (needed == "on-reject" and vote.outcome == "rejected")
+    if is_needed and not (vote.reason or "").strip():
+        raise InvalidVote(approval, "reason", "is required")
+    if approval.form_schema is not None and (vote.outcome == "approved" or vote.form is not None):
+        problem = check_form(approval.form_schema, vote.form or {})
+        if problem:
+            raise InvalidVote(approval, problem.field, problem.message)
+
+
+def _counts(approval: ApprovalRecord, decisions: list[Decision]) -> bool:
+    """The first rejection decides; else as many different people as the quorum says."""
+    if decisions[-1].outcome == "rejected":
+        return True
+    return len({spelled(decision.actor) for decision in decisions}) >= approval.policy.quorum
+
+
+def _entry(what: What, decision: Decision) -> HistoryEntry:
+    return HistoryEntry(
+        what=what,
+        at=decision.at,
+        actor=decision.actor,
+        channel=decision.channel,
+        outcome=decision.outcome,
+        note=decision.reason,
+    )

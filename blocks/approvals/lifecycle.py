@@ -1,0 +1,272 @@
+"""What every process does to an approval: ask, decide, tell, follow up. Each is safe to do twice.
+
+The record is the truth: a decision counts once it is written, with the ETag of what it was decided on. What follows
+from it (its event, the suspended run that goes on) is done at once by whoever decided, and repeated by the mirror until
+`settled_at` says that nothing is owed.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from inspect import isawaitable
+
+import msgspec
+
+from blocks import signals
+from blocks.approvals.decisions import AlreadyDecided as AlreadyDecided
+from blocks.approvals.decisions import Vote, decided
+from blocks.approvals.events import untold
+from blocks.approvals.forms import off_loop
+from blocks.approvals.timers import outcome_of_expiry, with_next_look
+from blocks.clock import utc_now
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.executions import transitions
+from blocks.messages import to_message
+from blocks.observability.metrics import work
+from blocks.ports import AlreadyExists, EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.processes import fault_points
+from blocks.queries import every
+
+log = logging.getLogger(__name__)
+
+_TRIES = 100
+
+Change = Callable[[ApprovalRecord], ApprovalRecord | Awaitable[ApprovalRecord]]
+
+
+ASKED_MAX = 50
+"""Approvals that requests may add to one execution."""
+
+
+class TooManyAsked(Exception):
+    """The execution waits for as many approvals as may be added to it."""
+
+
+# --- ask -------------------------------------------------------------------------------------------------------------
+
+
+async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[ApprovalRecord]:
+    """The approval as it stands: this one if it is new, else the one of the same id that was there before."""
+    try:
+        return await store.create(approval.tenant_id, with_next_look(approval))
+    except AlreadyExists:
+        return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
+
+
+async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: int | None = None) -> bool:
+    """The execution that the approval names waits for it; False if it had ended: then the approval stands alone.
+
+    Either the execution knows of the approval when it concludes, or it has concluded before: its ETag decides which.
+    Raises `TooManyAsked`, and the approval stands alone, if the execution waits for `at_most` already.
+    """
+    record = approval.record
+    for _ in range(_TRIES):
+        execution = await store.read(record.tenant_id, ExecutionRecord, record.execution_id or "")
+        if execution.record.is_terminal:
+            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+            return False
+        if record.id in execution.record.approval_ids:
+            return True
+        if at_most is not None and len(execution.record.approval_ids) >= at_most:
+            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+            raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
+        with suppress(Stale):  # it has just moved: look again
+            attached = [*execution.record.approval_ids, record.id]
+            await transitions.change(store, execution, approval_ids=attached)
+            return True
+    raise Stale(f"execution {record.execution_id} changed {_TRIES} times while an approval was attached to it")
+
+
+# --- decide ----------------------------------------------------------------------------------------------------------
+
+
+async def decide(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    approval_id: str,
+    vote: Vote,
+    *,
+    version: int | None = None,
+) -> ApprovalRecord:
+    """The vote is on the record, and what follows from it is under way.
+
+    Raises `Refused` if it does not count, `Stale` if the approval is no longer at this `version`, `NotFound`,
+    `Unavailable` if the store did not answer: then the vote may count or not, and can be repeated.
+    """
+    stored = await record_vote(store, tenant_id, approval_id, vote, version=version)
+    fault_points.reached("after-decision")
+    return await follow_up(store, bus, flow_runs, stored)
+
+
+async def record_vote(
+    store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
+) -> Stored[ApprovalRecord]:
+    """The vote is on the record, and nothing else has happened. Raises as `decide` does."""
+
+    def make(approval: ApprovalRecord) -> ApprovalRecord | Awaitable[ApprovalRecord]:
+        if approval.form_schema is None:
+            return decided(approval, vote, utc_now())
+        return off_loop(decided, approval, vote, utc_now())
+
+    return await change(store, tenant_id, approval_id, make, version=version)
+
+
+async def change(
+    store: RecordStore, tenant_id: str, approval_id: str, make: Change, *, version: int | None = None
+) -> Stored[ApprovalRecord]:
+    """What `make` makes of the approval is on the record; it is asked again whenever somebody else was faster.
+
+    Raises what `make` raises. Raises `Stale` if the approval is no longer at this `version`; what `make` refuses anyway
+    is refused for its own reason (RFC 9110, 13.2.1: a precondition counts only where the request would have succeeded).
+    """
+    for attempt in range(_TRIES):
+        stored = await store.read(tenant_id, ApprovalRecord, approval_id)
+        made = make(stored.record)
+        new = with_next_look(await made if isawaitable(made) else made)
+        if version not in (None, stored.record.version):
+            raise Stale(f"approval {approval_id} is at version {stored.record.version}, not {version}")
+        if new is stored.record:
+            return stored
+        try:
+            changed = await store.replace(tenant_id, stored.etag, new)
+        except Stale:
+            await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+        else:
+            work.approval_changed(stored.record, new)
+            return changed
+    raise Unavailable(f"approval {approval_id} changed {_TRIES} times meanwhile")
+
+
+# --- follow up -------------------------------------------------------------------------------------------------------
+
+
+async def follow_up(
+    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, stored: Stored[ApprovalRecord]
+) -> ApprovalRecord:
+    """What follows has been tried: the platform told, the run resumed. What failed is the mirror's to repeat."""
+    try:
+        await announce(store, bus, stored)
+        await resume(store, bus, flow_runs, stored.record)
+    except (Unavailable, NotFound) as error:
+        log.warning("approval %s is %s; what follows comes later: %s", stored.record.id, stored.record.status, error)
+    return stored.record
+
+
+async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> Stored[ApprovalRecord]:
+    """All that has happened to the approval is confirmed by the broker, each under one id, and the record says so."""
+    approval = stored.record
+    if approval.told == len(approval.history):
+        return stored
+    await bus.publish(*(to_message(event) for event in untold(approval)))
+    # Nobody waits for one that hangs on no execution: told, it is done with.
+    is_done = approval.status != "pending" and approval.execution_id is None
+    told = msgspec.structs.replace(
+        approval, told=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
+    )
+    try:
+        return await store.replace(approval.tenant_id, stored.etag, with_next_look(told))
+    except Stale:
+        return stored  # somebody else told it, or something more has happened, which is still to be told
+
+
+async def resume(store: RecordStore, bus: EventBus, flow_runs: FlowRuns, approval: ApprovalRecord) -> bool:
+    """The run that is suspended for this approval goes on, if there is one and it has nothing else to wait for.
+
+    A bare resume: the flow reads the decision from the record. False if Prefect refused: it is not suspended (yet).
+    """
+    execution = await waiting_execution(store, approval)
+    if execution is None or execution.flow_run_id is None or approval.status == "pending":
+        return False
+    if verdict(await approvals_of(store, execution)) is None:
+        return False
+    resumed = await flow_runs.resume(execution.flow_run_id, {})
+    if resumed:
+        await bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+    return resumed
+
+
+def with_bookkeeping(approval: ApprovalRecord, *, waits: int) -> ApprovalRecord:
+    """The same approval for everybody but ourselves: neither its version nor its history changes."""
+    return approval if approval.waits == waits else msgspec.structs.replace(approval, waits=waits)
+
+
+async def settle(store: RecordStore, stored: Stored[ApprovalRecord]) -> None:
+    """Nothing is owed any more. If something has happened meanwhile, that is looked after first."""
+    if stored.record.settled_at is None:
+        settled = msgspec.structs.replace(stored.record, settled_at=utc_now())
+        try:
+            await store.replace(settled.tenant_id, stored.etag, settled)
+        except Stale:
+            log.debug("approval %s changed while it was being settled", settled.id)
+
+
+# --- what an execution waits for -------------------------------------------------------------------------------------
+
+
+async def waiting_execution(store: RecordStore, approval: ApprovalRecord) -> ExecutionRecord | None:
+    """The execution that awaits this approval now."""
+    if approval.execution_id is None:
+        return None
+    try:
+        execution = (await store.read(approval.tenant_id, ExecutionRecord, approval.execution_id)).record
+    except NotFound:
+        return None
+    return execution if execution.status == "awaiting_approval" else None
+
+
+async def approvals_of(store: RecordStore, execution: ExecutionRecord) -> list[Stored[ApprovalRecord]]:
+    """Every approval that hangs on this execution now, oldest first; of earlier tries, those that were granted."""
+    of_execution = {"execution_id": execution.id}
+    return [
+        stored
+        async for stored in every(store, execution.tenant_id, ApprovalRecord, of_execution)
+        if stored.record.retry == execution.retries or is_granted(stored.record)
+    ]
+
+
+def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] | None:
+    """The approval that says how it goes on; None: not yet.
+
+    The first that makes it fail, as soon as there is one. To complete, all must be decided: then the first that was
+    refused and lets it complete all the same, else the last.
+    """
+    refused = [stored for stored in asked if stored.record.status != "pending" and not is_granted(stored.record)]
+    if failing := [stored for stored in refused if not lets_complete(stored.record)]:
+        return failing[0]
+    if not asked or any(stored.record.status == "pending" for stored in asked):
+        return None
+    return (
+        refused[0] if refused else max(asked, key=lambda stored: stored.record.decided_at or stored.record.created_at)
+    )
+
+
+def is_granted(approval: ApprovalRecord) -> bool:
+    """Approved by people, or by a rule that says so when nobody decides."""
+    return approval.status == "approved" or (approval.status == "expired" and approval.on_expiry == "approve")
+
+
+def lets_complete(approval: ApprovalRecord) -> bool:
+    """Whether an execution may complete after it: granted, or rejected where a rejection is no failure."""
+    is_rejected = approval.status == "rejected" or (approval.status == "expired" and approval.on_expiry == "reject")
+    return is_granted(approval) or (is_rejected and approval.on_reject == "complete")
+
+
+def summary(approval: ApprovalRecord) -> JsonObject:
+    """Who decided what and when, as it stands in an execution's results."""
+    outcome = outcome_of_expiry(approval) if approval.status == "expired" else approval.status
+    return {
+        "approvalId": approval.id,
+        "approved": is_granted(approval),
+        "status": approval.status,
+        "outcome": outcome,
+        "decidedBy": approval.decided_by,
+        "decidedAt": approval.decided_at,
+        "decidedThrough": approval.decided_through,
+        "comment": approval.comment,
+        "decisions": msgspec.to_builtins(approval.decisions),
+    }

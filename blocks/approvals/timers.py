@@ -1,0 +1,73 @@
+"""What time alone does to a pending approval: reminders, escalations, expiry; pure. Ours, never Prefect's."""
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from blocks.approvals.decisions import changed, is_overdue
+from blocks.contracts.approvals import Approvers, Escalation, HistoryEntry
+from blocks.contracts.records import ApprovalRecord
+
+CLOCK = "clock"
+"""Who decides what nobody decided in time."""
+
+
+NEVER = 253_402_300_799.0
+"""The last second of the year 9999: nothing that time alone does is ahead."""
+
+
+def with_next_look(approval: ApprovalRecord) -> ApprovalRecord:
+    """The approval saying when somebody must look at it again; the very same if it says so already."""
+    next_at = _next_look(approval)
+    return approval if approval.next_at == next_at else replace(approval, next_at=next_at)
+
+
+def _next_look(approval: ApprovalRecord) -> float | None:
+    if approval.status != "pending" or approval.told < len(approval.history):
+        return None  # something is owed: at every look, until it is settled
+    moments = [*approval.reminders, *(one.at for one in approval.escalations)]
+    moments += [approval.expires_at] if approval.expires_at else []
+    return min((at.timestamp() for at in moments), default=NEVER)
+
+
+def wound_on(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
+    """The approval as it must be at this moment; the very same if nothing was due."""
+    if approval.status != "pending":
+        return approval
+    for escalation in [one for one in approval.escalations if one.at <= now]:
+        approval = _escalated(approval, escalation, now)
+    if is_overdue(approval, now):
+        return _at_its_end(approval, now)
+    if any(at <= now for at in approval.reminders):
+        # Several that fell due while nobody looked are one reminder.
+        later = [at for at in approval.reminders if at > now]
+        return changed(approval, HistoryEntry(what="reminded", at=now, actor=CLOCK), reminders=later)
+    return approval
+
+
+def _escalated(approval: ApprovalRecord, escalation: Escalation, now: datetime) -> ApprovalRecord:
+    """More people may decide. If everybody might before, everybody still may."""
+    before, more = approval.policy.approvers, escalation.approvers
+    if before.users or before.roles:
+        users = (*before.users, *(user for user in more.users if user not in before.users))
+        roles = (*before.roles, *(role for role in more.roles if role not in before.roles))
+        approval = replace(approval, policy=replace(approval.policy, approvers=Approvers(users=users, roles=roles)))
+    entry = HistoryEntry(
+        what="escalated", at=now, actor=CLOCK, note=", ".join([*more.users, *(f"role {role}" for role in more.roles)])
+    )
+    return changed(approval, entry, escalations=[one for one in approval.escalations if one is not escalation])
+
+
+def _at_its_end(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
+    """Expired; or, if it escalates and there is somebody left to ask, asked for as long again."""
+    if approval.on_expiry == "escalate" and approval.escalations:
+        assert approval.expires_at is not None
+        patience = approval.expires_at - approval.requested_at
+        asked_more = _escalated(approval, approval.escalations[0], now)
+        return replace(asked_more, expires_at=now + patience)
+    entry = HistoryEntry(what="expired", at=now, actor=CLOCK, outcome=outcome_of_expiry(approval))
+    return changed(approval, entry, status="expired", decided_by=CLOCK, decided_at=now)
+
+
+def outcome_of_expiry(approval: ApprovalRecord) -> str:
+    return {"approve": "approved", "reject": "rejected"}.get(approval.on_expiry, "failed")

@@ -1,0 +1,66 @@
+"""Every event type that this system publishes or consumes, with its data."""
+
+from collections.abc import Mapping
+
+from blocks.contracts.events.analysis import (
+    ForecastCompleted,
+    ForecastRequested,
+    OpportunityAnalysisCompleted,
+    OpportunityAnalysisFailed,
+    OpportunityAnalysisStarted,
+    RecommendationGenerationCompleted,
+    RecommendationGenerationFailed,
+    RecommendationRequested,
+    RiskAnalysisRequested,
+    RiskEvaluationCompleted,
+    RiskEvaluationFailed,
+    RiskScoringCompleted,
+    RiskScoringRequested,
+    StepCompleted,
+)
+from blocks.contracts.events.approvals import (
+    HitlApprovalCompleted,
+    HitlApprovalEscalated,
+    HitlApprovalReminded,
+    HitlApprovalRequested,
+)
+from blocks.contracts.events.base import EventData
+from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
+from blocks.contracts.events.opportunities import IntegrationOpportunityUpdated, ShardUpdated
+
+PUBLISHED: Mapping[str, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        OpportunityAnalysisStarted,
+        RiskAnalysisRequested,
+        RiskScoringRequested,
+        ForecastRequested,
+        RecommendationRequested,
+        StepCompleted,
+        OpportunityAnalysisCompleted,
+        OpportunityAnalysisFailed,
+        HitlApprovalRequested,
+        HitlApprovalReminded,
+        HitlApprovalEscalated,
+        HitlApprovalCompleted,
+        JobTrigger,
+        JobUnreported,
+    )
+}
+
+CONSUMED: Mapping[str, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        IntegrationOpportunityUpdated,
+        ShardUpdated,
+        RiskEvaluationCompleted,
+        RiskScoringCompleted,
+        ForecastCompleted,
+        RecommendationGenerationCompleted,
+        RiskEvaluationFailed,
+        RecommendationGenerationFailed,
+        HitlApprovalRequested,
+        JobCompleted,
+        JobFailed,
+    )
+}

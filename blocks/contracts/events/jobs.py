@@ -1,0 +1,46 @@
+"""Events of batch jobs."""
+
+from typing import ClassVar
+
+from blocks.contracts.events.base import EventData, Id, JsonObject, Uuid
+from blocks.contracts.reading.moments import Moment
+
+
+class JobTrigger(EventData, frozen=True, kw_only=True):
+    """Tells the batch workers to run a job; published under the system tenant."""
+
+    event_type: ClassVar[str] = "workflow.job.trigger"
+    job: str
+    metadata: JsonObject
+    triggered_by: str
+    timestamp: Moment
+
+
+class JobUnreported(EventData, frozen=True, kw_only=True):
+    """For operators: how a batch job ended is not known, because nobody told in time or its trigger was not sent."""
+
+    event_type: ClassVar[str] = "workflow.job.unreported"
+    job: str
+    execution_id: Uuid
+    triggered_by: str
+    triggered_at: Moment
+    error: str
+    timestamp: Moment
+
+
+class JobCompleted(EventData, frozen=True, kw_only=True):
+    """A batch worker has done a job; which of its triggers that answers is not told."""
+
+    event_type: ClassVar[str] = "workflow.job.completed"
+    job: Id
+    status: str | None = None
+    completed_at: Moment | None = None
+
+
+class JobFailed(EventData, frozen=True, kw_only=True):
+    """A batch worker could not do a job; which of its triggers that answers is not told."""
+
+    event_type: ClassVar[str] = "workflow.job.failed"
+    job: Id
+    error: str | None = None
+    failed_at: Moment | None = None

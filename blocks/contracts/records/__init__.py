@@ -1,0 +1,46 @@
+"""What is stored: one frozen Struct per kind of document, camelCase on disk, every one owned by a tenant.
+
+The containers are those the platform documents: `workflow_workflows` (definitions, and what the platform keeps about
+itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`, `workflow_dead_letters` (see `dead_letters`) and
+`workflow_audit` (see `audit`); partition key `/tenantId` in all.
+"""
+
+from blocks.contracts.records.approvals import ApprovalRecord
+from blocks.contracts.records.base import CONTAINERS, Record
+from blocks.contracts.records.executions import EarlierEnd, ExecutionRecord, RefusedAnswer, StepRecord, Trigger
+from blocks.contracts.records.processes import Look, MirrorRecord, ProcessRecord
+from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
+from blocks.contracts.records.tenants import (
+    DispatchPolicy,
+    Place,
+    RosterRecord,
+    TenantRecord,
+    TenantShare,
+    WorkflowDefinition,
+)
+from blocks.contracts.records.webhooks import EarlierSecret, WebhookSubscription
+
+__all__ = [
+    "CONTAINERS",
+    "ApiKeyRecord",
+    "ApprovalRecord",
+    "DispatchPolicy",
+    "EarlierEnd",
+    "EarlierSecret",
+    "ExecutionRecord",
+    "IdempotencyRecord",
+    "KeptAnswer",
+    "Look",
+    "MirrorRecord",
+    "Place",
+    "ProcessRecord",
+    "Record",
+    "RefusedAnswer",
+    "RosterRecord",
+    "StepRecord",
+    "TenantRecord",
+    "TenantShare",
+    "Trigger",
+    "WebhookSubscription",
+    "WorkflowDefinition",
+]

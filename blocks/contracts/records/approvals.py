@@ -1,0 +1,91 @@
+"""Approvals."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from blocks.contracts.approvals import (
+    OUTCOMES,
+    ApprovalPolicy,
+    Decision,
+    Escalation,
+    HistoryEntry,
+    OnExpiry,
+    OnReject,
+    Outcome,
+)
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records.base import Record
+from blocks.contracts.states import ApprovalStatus
+
+
+class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
+    """A decision that a person owes an execution, or an outside caller."""
+
+    container: ClassVar[str] = "hitl_approvals"
+
+    requested_at: datetime
+    opportunity_id: str | None = None
+    """Of an approval about an opportunity, like the three below: as its events spell it."""
+    risk_score: float = 0.0
+    amount: float = 0.0
+    """0 where it is not known."""
+    amount_known: bool = True
+    status: ApprovalStatus = "pending"
+    execution_id: str | None = None
+    retry: int = 0
+    """In which try of the execution; what was granted counts in later ones, too."""
+    workflow: str | None = None
+    gate: str | None = None
+    owner_id: str | None = None
+    approver_id: str | None = None
+    recipient_id: str | None = None
+    correlation_id: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decided_through: str | None = None
+    """The channel of the decision: `api`, `cli`, `link`, `page`, `prefect-ui`."""
+    comment: str | None = None
+
+    subject: str | None = None
+    """What it is about; None in records that are older than this field, which have an opportunity."""
+    requested_by: str | None = None
+    summary: str = ""
+    """What is asked, for the person who decides; Markdown."""
+    context: JsonObject = {}
+    """What that person must see: of an analysis `risk`, `forecast` and `recommendations`."""
+    form_schema: JsonObject | None = None
+    """JSON Schema (draft 2020-12) of the form that goes with a decision."""
+    options: tuple[Outcome, ...] = OUTCOMES
+    # Who asked before there was a policy demanded no reason, and its clients send none.
+    policy: ApprovalPolicy = ApprovalPolicy(reason_required="never")
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+    on_expiry: OnExpiry = "fail"
+    on_reject: OnReject = "fail"
+    reminders: list[datetime] = []
+    """When to remind; those that were sent are gone from here, and in the history."""
+    escalations: list[Escalation] = []
+    """Those still to come."""
+    decisions: list[Decision] = []
+    history: list[HistoryEntry] = []
+    claimed_by: str | None = None
+    handed_on: list[str] = []
+    """Who let another decide in their place, and so has no vote here any more."""
+    used_links: list[str] = []
+    """Nonces of links through which somebody decided: none is good twice."""
+    version: int = 1
+    """Counts what happened to it; the ETag of the wire. Our own bookkeeping below does not count."""
+
+    told: int = 0
+    """How many entries of the history have been announced."""
+    waits: int = 0
+    """How often its suspended run was resumed without a decision; each wait is a new one for Prefect."""
+    settled_at: datetime | None = None
+    """When all that follows from the decision was done: announced, and the execution gone on. None: look after it."""
+    next_at: float | None = None
+    """Before this moment nothing has to be done to it: seconds since 1970, for stores to compare. None: look at it."""
+
+    @property
+    def about(self) -> str:
+        """What it is about, on the wire also where only an opportunity was foreseen."""
+        return self.subject or self.opportunity_id or ""

@@ -1,0 +1,27 @@
+"""The base of all records, and the containers that hold them."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from blocks.contracts.reading.normalised import Normalised
+
+CONTAINERS = (
+    "workflow_workflows",
+    "workflow_executions",
+    "workflow_steps",
+    "hitl_approvals",
+    "workflow_dead_letters",
+    "workflow_audit",
+)
+
+
+class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
+    """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
+
+    container: ClassVar[str]
+    append_only: ClassVar[bool] = False
+    """True: created once, and no store replaces or deletes it."""
+
+    id: str
+    tenant_id: str
+    created_at: datetime

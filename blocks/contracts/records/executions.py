@@ -1,0 +1,146 @@
+"""Executions and their steps."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from blocks.contracts import traces
+from blocks.contracts.events import JsonObject
+from blocks.contracts.reading.normalised import MatchingId, Normalised
+from blocks.contracts.reading.uuids import matching_id
+from blocks.contracts.records.base import Record
+from blocks.contracts.states import TERMINAL, ExecutionStatus, StepStatus
+
+
+class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """An event that caused an execution, or was absorbed by it while it was pending."""
+
+    event_id: MatchingId
+    event_type: str
+    received_at: datetime
+    digest: str
+    """SHA-256 of the event's body: tells a redelivery from another event under the same id."""
+    actor: str | None = None
+    """The user in whose name it came, if it says."""
+    traceparent: str | None = None
+    """The span that it came from, in W3C's words, if it says."""
+
+
+class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """How an execution had ended before it was retried."""
+
+    status: ExecutionStatus
+    completed_at: datetime | None
+    retried_at: datetime
+    retried_by: str | None = None
+    """The user who asked for it, if known."""
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+    flow_run_id: str | None = None
+
+
+class RefusedAnswer(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """An answer to one of its steps that could not be accepted, and lies among the dead letters."""
+
+    step: str
+    code: str
+    reason: str
+    event_id: str
+    dead_letter_id: str
+    at: datetime
+
+
+class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
+    """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
+
+    container: ClassVar[str] = "workflow_executions"
+
+    workflow: str
+    subject: str
+    """A UUID in lower case, whatever the case it came in, so that all that is about it matches."""
+    status: ExecutionStatus
+    triggers: list[Trigger]
+    trigger_ids: list[MatchingId]
+    input: JsonObject
+    updated_at: datetime
+    started_at: datetime | None = None
+    held_since: datetime | None = None
+    """When a run last took it up; unlike `updated_at`, nothing that is only noted on it moves this."""
+    completed_at: datetime | None = None
+    announced_at: datetime | None = None
+    """When the broker confirmed the terminal event; None on a terminal record means it is still owed."""
+    priority: int = 0
+    """Within its tenant, a higher one is dispatched first."""
+    attempt: int = 0
+    """How often a worker has taken this execution up; a worker that holds an older attempt cannot write."""
+    flow_run_id: str | None = None
+    results: JsonObject | None = None
+    missing_steps: list[str] = []
+    error: str | None = None
+    error_code: str | None = None
+    failed_step: str | None = None
+    definition_version: int | None = None
+    """The version of its tenant's workflow definition that it started with, and keeps; 0: there was none."""
+    approval_ids: list[str] = []
+    """Approvals that somebody else asked for while it was open: it waits for them, whatever its own rule says."""
+    earlier_ends: list[EarlierEnd] = []
+    """One for each time that it was retried after it had failed or had been cancelled."""
+    rerun_of: str | None = None
+    """The execution that somebody wanted to have run anew."""
+    refused_answers: list[RefusedAnswer] = []
+    """Of the present try; the newest, oldest first."""
+    subject_as_sent: str | None = None
+    """Its subject as the event spelled it, if that is not how `subject` does."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Records of earlier versions keep the spelling of the event.
+        if (subject := matching_id(self.subject)) != self.subject:
+            as_sent = self.subject_as_sent or self.subject
+            msgspec.structs.force_setattr(self, "subject_as_sent", as_sent)
+            msgspec.structs.force_setattr(self, "subject", subject)
+
+    @property
+    def subject_on_wire(self) -> str:
+        """As services know it: an id of theirs goes back to them as it came."""
+        return self.subject_as_sent or self.subject
+
+    @property
+    def retries(self) -> int:
+        """Which try this is; 0 the first. Ids of what is asked and told derive from it."""
+        return len(self.earlier_ends)
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that it is part of: the one its event came with, or its own."""
+        return traces.of_execution(self).trace_id
+
+    @property
+    def waiting_since(self) -> datetime:
+        """When it was accepted, or retried for the last time."""
+        return self.earlier_ends[-1].retried_at if self.earlier_ends else self.created_at
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+
+class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
+    """How one step ended. Created once, never changed: the first writer (answer, failure or deadline) decides."""
+
+    container: ClassVar[str] = "workflow_steps"
+
+    execution_id: str
+    step: str
+    step_id: str
+    status: StepStatus
+    completed_at: datetime
+    result: JsonObject | None = None
+    error: str | None = None
+    error_code: str | None = None
+    event_id: str | None = None
+    """The event that brought the answer; None when the deadline passed."""
+    retry: int = 0
+    """In which try of its execution; one that failed counts in that try only."""

@@ -1,0 +1,50 @@
+"""Processes and what they saw: heartbeats, the reconciler's looks."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from blocks.contracts.reading.normalised import Normalised
+from blocks.contracts.records.base import Record
+
+
+class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
+    """A process's sign of life, under the system tenant: its role, and the flow runs that die with it."""
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    role: str
+    """`worker` or `listener`."""
+    beat_at: datetime
+    ready: bool = True
+    flow_run_ids: list[str] = []
+
+
+class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """The mirror's last look for one kind of drift."""
+
+    at: datetime
+    """When it ended."""
+    seconds: float
+    repaired: int = 0
+    """By all leaders since this record exists."""
+    error: str | None = None
+    """Why it could not see, or not repair."""
+
+
+class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
+    """Which of several mirrors leads, and what it did; one record under the system tenant.
+
+    The leader renews it every few seconds. Who sees it unchanged for `lease_seconds` may take it over; the ETag makes
+    that one.
+    """
+
+    container: ClassVar[str] = "workflow_workflows"
+    ID: ClassVar[str] = "mirror"
+
+    leader: str | None
+    """None: the last one stopped in good order."""
+    leads_since: datetime
+    renewed_at: datetime
+    lease_seconds: float
+    looks: dict[str, Look] = {}
+    """By kind of drift."""

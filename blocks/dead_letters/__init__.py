@@ -1,0 +1,1 @@
+"""Messages that were refused, as records: kept, edited, replayed, discarded."""

@@ -1,0 +1,65 @@
+"""By when an execution that runs must have ended, and which ones have not."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from blocks.clock import utc_now
+from blocks.contracts.records import ExecutionRecord, WorkflowDefinition
+from blocks.contracts.workflows import definable, workflow_named
+from blocks.definitions.versions import platform_definition, read_definition
+from blocks.ports import NotFound, RecordStore, Stored
+from blocks.queries import every
+from blocks.settings import Settings
+
+
+class Overdue(msgspec.Struct, frozen=True):
+    """A running execution, and how long ago it should have ended."""
+
+    stored: Stored[ExecutionRecord]
+    late: timedelta
+
+
+def deadline_of(execution: ExecutionRecord, definition: WorkflowDefinition) -> datetime:
+    """When its slowest step is out of time. Who takes it up later is given the margin from then on.
+
+    `held_since` is the chance that the run which holds it now has had. Writes that only note something on the record
+    do not postpone the deadline.
+    """
+    steps = workflow_named(execution.workflow).steps
+    of_steps = [definition.step_timeouts.get(step, definition.step_timeout_seconds) for step in steps]
+    started = execution.started_at or execution.updated_at
+    return max(started + timedelta(seconds=max(of_steps)), execution.held_since or started)
+
+
+async def overdue(store: RecordStore, settings: Settings, tenant_ids: Sequence[str]) -> list[Overdue]:
+    """Every execution of these tenants that runs past its deadline and `analysis.overdue_after_seconds`.
+
+    Only the steps of workflows that tenants define have deadlines.
+
+    One that is pending has no deadline yet; one that awaits a person has its approval's own; batch jobs have theirs.
+    Raises `Unavailable`.
+    """
+    margin = timedelta(seconds=settings.analysis.overdue_after_seconds)
+    found = []
+    running = {"status": "running", "workflow": definable()}
+    for tenant_id in tenant_ids:
+        definitions: dict[tuple[str, int | None], WorkflowDefinition] = {}
+        async for stored in every(store, tenant_id, ExecutionRecord, running):
+            kept = stored.record.workflow, stored.record.definition_version
+            if kept not in definitions:
+                definitions[kept] = await _definition(store, tenant_id, settings, *kept)
+            late = utc_now() - deadline_of(stored.record, definitions[kept])
+            if late > margin:
+                found.append(Overdue(stored, late))
+    return found
+
+
+async def _definition(
+    store: RecordStore, tenant_id: str, settings: Settings, workflow: str, version: int | None
+) -> WorkflowDefinition:
+    try:
+        return await read_definition(store, tenant_id, workflow, settings, version)
+    except NotFound:  # a version that is gone must not keep its executions from an end
+        return platform_definition(tenant_id, workflow, settings)

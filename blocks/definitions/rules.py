@@ -1,0 +1,49 @@
+"""What a tenant cannot mean when it says how it wants a workflow run; pure."""
+
+from collections.abc import Iterator, Sequence
+
+from blocks.approvals.condition_rules import rule_problems
+from blocks.approvals.forms import check_schema
+from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.definitions import WantedDefinition
+
+_LIST_MAX = 50
+
+
+class InvalidDefinition(Exception):
+    """It cannot be meant like this; `field` says where, `problem` what is wrong."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+        self.problem = problem
+
+
+def check_definition(wanted: WantedDefinition, steps: Sequence[str]) -> None:
+    """Raises `InvalidDefinition` for a step that is none of these, and for a rule that could never come to an end."""
+    for name in wanted.steps:
+        if name not in steps:
+            raise InvalidDefinition(f"steps.{name}"[:200], f"is no step; the steps are {', '.join(steps)}")
+    if wanted.approval is not None:
+        for field, problem in _problems(wanted.approval):
+            raise InvalidDefinition(f"approval.{field}", problem)
+
+
+def _problems(rule: ApprovalRule) -> Iterator[tuple[str, str]]:
+    yield from rule_problems(rule)
+    named = rule.policy.approvers
+    if named.users and not named.roles and len(set(named.users)) < rule.policy.quorum:
+        yield "policy.quorum", f"is {rule.policy.quorum}, and only {len(set(named.users))} people may approve"
+    if rule.form_schema is not None and (problem_of_schema := check_schema(rule.form_schema)):
+        yield "formSchema", f"is no JSON Schema: {problem_of_schema}"
+    if rule.on_expiry != "fail" and rule.expires_after_seconds is None:
+        yield "onExpiry", "needs expiresAfterSeconds: without it, nothing ever expires"
+    if rule.on_expiry == "escalate" and not rule.escalations:
+        yield "onExpiry", "escalates to nobody: name escalations"
+    for field, times in (
+        ("remindAfterSeconds", rule.remind_after_seconds),
+        ("escalations", rule.escalations),
+        ("conditions", rule.conditions or []),
+    ):
+        if len(times) > _LIST_MAX:
+            yield field, f"has {len(times)} entries; at most {_LIST_MAX} are accepted"

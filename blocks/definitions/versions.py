@@ -1,0 +1,185 @@
+"""Workflow definitions: what a tenant wants of a workflow, in versions; an execution keeps the one it started with.
+
+The version in force is one record under the workflow's name. Before it is replaced it is kept under a name of its own,
+so a reader that knows a version finds it in one of the two places, whoever replaces it meanwhile.
+"""
+
+from contextlib import suppress
+from time import monotonic
+
+import msgspec
+
+from blocks.approvals.forms import off_loop
+from blocks.clock import utc_now
+from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.definitions import WantedDefinition, WantedRule
+from blocks.contracts.records import WorkflowDefinition
+from blocks.contracts.workflows import workflow_named
+from blocks.definitions.rules import check_definition
+from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.settings import Settings
+
+CACHED_SECONDS = 5.0
+"""How long a listener may act on what it knew of a tenant."""
+
+_TRIES = 10
+
+
+def platform_definition(tenant_id: str, workflow: str, settings: Settings, version: int = 0) -> WorkflowDefinition:
+    """What holds for a tenant that has said nothing."""
+    return WorkflowDefinition(
+        id=workflow,
+        tenant_id=tenant_id,
+        created_at=utc_now(),
+        critical_steps=list(workflow_named(workflow).critical_steps),
+        step_timeout_seconds=settings.analysis.step_timeout_seconds,
+        approval=ApprovalRule(
+            enabled=settings.feature_flags.hitl_approvals,
+            min_risk_score=settings.thresholds.hitl_risk_min,
+            min_amount=settings.thresholds.hitl_deal_min,
+        ),
+        version=version,
+        is_default=True,
+    )
+
+
+async def read_definition(
+    store: RecordStore, tenant_id: str, workflow: str, settings: Settings, version: int | None = None
+) -> WorkflowDefinition:
+    """What holds for this tenant now, or held in this version. Raises `NotFound` for one that never was."""
+    if version == 0:
+        return platform_definition(tenant_id, workflow, settings)
+    try:
+        found = (await store.read(tenant_id, WorkflowDefinition, workflow)).record
+    except NotFound:
+        if version is None:
+            return platform_definition(tenant_id, workflow, settings)
+        raise
+    if version not in (None, found.version):
+        found = (
+            await store.read(tenant_id, WorkflowDefinition, WorkflowDefinition.earlier_id(workflow, version or 0))
+        ).record
+    return platform_definition(tenant_id, workflow, settings, found.version) if found.is_default else found
+
+
+async def set_definition(
+    store: RecordStore,
+    tenant_id: str,
+    workflow: str,
+    settings: Settings,
+    wanted: WantedDefinition,
+    *,
+    by: str | None = None,
+    version: int | None = None,
+    only_first: bool = False,
+) -> WorkflowDefinition:
+    """What the tenant wants is in force for every execution that starts from now on.
+
+    Raises `InvalidDefinition`; `Stale` if the definition is no longer at this `version` or, with `only_first`, if the
+    tenant has one.
+    """
+    await off_loop(check_definition, wanted, list(workflow_named(workflow).steps))
+    new = _definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
+    return await _replace(store, new, version, only_first)
+
+
+async def reset_definition(
+    store: RecordStore,
+    tenant_id: str,
+    workflow: str,
+    settings: Settings,
+    *,
+    by: str | None = None,
+    version: int | None = None,
+) -> WorkflowDefinition:
+    """The platform's defaults hold again, as a version like any other; nothing happens where they hold already.
+
+    Raises `Stale` if the definition is no longer at this `version`.
+    """
+    defaults = platform_definition(tenant_id, workflow, settings)
+    return await _replace(store, msgspec.structs.replace(defaults, updated_at=utc_now(), updated_by=by), version)
+
+
+class EnabledTenants:
+    """Whether events start executions of a tenant; what is known counts for a few seconds."""
+
+    def __init__(self, store: RecordStore, cached_seconds: float = CACHED_SECONDS) -> None:
+        self._store = store
+        self._cached_seconds = cached_seconds
+        self._known: dict[tuple[str, str], tuple[bool, float]] = {}
+
+    async def include(self, tenant_id: str, workflow: str) -> bool:
+        if not workflow_named(workflow).definable:
+            return True
+        enabled, until = self._known.get((tenant_id, workflow), (True, 0.0))
+        if monotonic() >= until:
+            enabled = await self._look_up(tenant_id, workflow)
+            self._known[tenant_id, workflow] = (enabled, monotonic() + self._cached_seconds)
+        return enabled
+
+    async def _look_up(self, tenant_id: str, workflow: str) -> bool:
+        try:
+            found = (await self._store.read(tenant_id, WorkflowDefinition, workflow)).record
+        except NotFound:
+            return True
+        return found.enabled or found.is_default
+
+
+# --- write -----------------------------------------------------------------------------------------------------------
+
+
+def _definition_of(wanted: WantedDefinition, defaults: WorkflowDefinition, by: str | None) -> WorkflowDefinition:
+    says = {name: step.critical for name, step in wanted.steps.items() if step.critical is not None}
+    return msgspec.structs.replace(
+        defaults,
+        critical_steps=[
+            name for name in workflow_named(defaults.id).steps if says.get(name, name in defaults.critical_steps)
+        ],
+        step_timeout_seconds=wanted.step_timeout_seconds or defaults.step_timeout_seconds,
+        step_timeouts={name: step.timeout_seconds for name, step in wanted.steps.items() if step.timeout_seconds},
+        approval=_rule_of(wanted.approval) if wanted.approval else defaults.approval,
+        enabled=wanted.enabled,
+        is_default=False,
+        updated_at=utc_now(),
+        updated_by=by,
+    )
+
+
+def _rule_of(wanted: WantedRule) -> ApprovalRule:
+    return msgspec.convert(msgspec.to_builtins(wanted), ApprovalRule)
+
+
+async def _replace(
+    store: RecordStore, new: WorkflowDefinition, version: int | None, only_first: bool = False
+) -> WorkflowDefinition:
+    """The next version, in force; or the one that is in force if both are the platform's defaults."""
+    for _ in range(_TRIES):
+        current = await _current(store, new.tenant_id, new.id)
+        at = current.record.version if current else 0
+        had_one = current is not None and not current.record.is_default
+        if version not in (None, at) or (only_first and had_one):
+            raise Stale(f"the definition of {new.id} is at version {at}")
+        if new.is_default and not had_one:
+            return msgspec.structs.replace(new, version=at)
+        with suppress(AlreadyExists, Stale):  # somebody else was faster: look again
+            return await _write(store, current, msgspec.structs.replace(new, version=at + 1))
+    raise Unavailable(f"the definition of {new.id} changed {_TRIES} times meanwhile")
+
+
+async def _current(store: RecordStore, tenant_id: str, workflow: str) -> Stored[WorkflowDefinition] | None:
+    try:
+        return await store.read(tenant_id, WorkflowDefinition, workflow)
+    except NotFound:
+        return None
+
+
+async def _write(
+    store: RecordStore, current: Stored[WorkflowDefinition] | None, new: WorkflowDefinition
+) -> WorkflowDefinition:
+    if current is None:
+        return (await store.create(new.tenant_id, new)).record
+    before = current.record
+    with suppress(AlreadyExists):  # a version never changes: whoever kept it kept the same
+        kept = WorkflowDefinition.earlier_id(before.id, before.version)
+        await store.create(before.tenant_id, msgspec.structs.replace(before, id=kept))
+    return (await store.replace(new.tenant_id, current.etag, new)).record

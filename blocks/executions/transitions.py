@@ -1,0 +1,168 @@
+"""What every process does to an execution: open it, move it, announce its end. Each is safe to do twice."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from blocks.clock import utc_now
+from blocks.contracts import ids, rejections, traces, workflows
+from blocks.contracts.about import About
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, JsonObject
+from blocks.contracts.reading.uuids import matching_id
+from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
+from blocks.contracts.states import ExecutionStatus, check_transition
+from blocks.executions import tracing
+from blocks.messages import to_message
+from blocks.observability.metrics import work
+from blocks.ports import EventBus, RecordStore, Stale, Stored
+from blocks.processes import fault_points
+
+_ERROR_KEPT = 500
+"""Characters of an earlier end's error that the record keeps; the failed step's own record has it whole."""
+
+_TRIES = 10
+
+
+def new_execution(
+    tenant_id: str, workflow: str, subject: str, trigger: Trigger, input: JsonObject, *, priority: int = 0
+) -> ExecutionRecord:
+    """A pending execution caused by this trigger; its id is computed from the trigger's event."""
+    now = utc_now()
+    return ExecutionRecord(
+        id=ids.execution_id(tenant_id, workflow, trigger.event_id),
+        tenant_id=tenant_id,
+        workflow=workflow,
+        subject=matching_id(subject),
+        subject_as_sent=subject if subject != matching_id(subject) else None,
+        status="pending",
+        triggers=[trigger],
+        trigger_ids=[trigger.event_id],
+        input=input,
+        priority=priority,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
+    """The record with these changes, written over exactly what was read. Raises `Stale` if somebody else wrote."""
+    record = msgspec.structs.replace(stored.record, updated_at=utc_now(), **changes)
+    return await store.replace(record.tenant_id, stored.etag, record)
+
+
+async def move(
+    store: RecordStore, stored: Stored[ExecutionRecord], status: ExecutionStatus, **changes: Any
+) -> Stored[ExecutionRecord]:
+    """The one way to a new status. Raises `InvalidTransition` if it may not follow, `Stale` if somebody else wrote."""
+    check_transition(stored.record.status, status)
+    moved = await change(store, stored, status=status, **changes)
+    work.moved(stored.record, moved.record)
+    return moved
+
+
+async def complete(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
+    """The execution has ended with its results; `announce` is still owed."""
+    return await move(store, stored, "completed", completed_at=utc_now(), **changes)
+
+
+async def fail(
+    store: RecordStore, stored: Stored[ExecutionRecord], code: str, error: str, **changes: Any
+) -> Stored[ExecutionRecord]:
+    """The execution has ended without a result; `announce` is still owed."""
+    return await move(store, stored, "failed", error=error, error_code=code, completed_at=utc_now(), **changes)
+
+
+async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: str) -> Stored[ExecutionRecord]:
+    """The execution has been called off; `announce` is still owed, and tells it as a failure."""
+    return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
+
+
+def refusals(execution: ExecutionRecord, step: str | None = None) -> str:
+    """For the end of an error: which answers (to this step) came and were refused; empty if none did."""
+    refused = [answer for answer in execution.refused_answers if step in (None, answer.step)]
+    if not refused:
+        return ""
+    answers = "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
+    return f"; {answers}: {refused[-1].code}: {refused[-1].reason}"
+
+
+async def reopen(
+    store: RecordStore, stored: Stored[ExecutionRecord], actor: str | None = None
+) -> Stored[ExecutionRecord]:
+    """The ended execution is pending again, its end kept as an earlier one. Raises `Stale` if somebody else wrote.
+
+    The attempts count on: a worker that still holds an earlier one cannot write.
+    """
+    ended = stored.record
+    end = EarlierEnd(
+        status=ended.status,
+        completed_at=ended.completed_at,
+        retried_at=utc_now(),
+        retried_by=actor,
+        error=ended.error and ended.error[:_ERROR_KEPT],
+        error_code=ended.error_code,
+        failed_step=ended.failed_step,
+        flow_run_id=ended.flow_run_id,
+    )
+    return await change(
+        store,
+        stored,
+        status="pending",
+        earlier_ends=[*ended.earlier_ends, end],
+        started_at=None,
+        held_since=None,
+        completed_at=None,
+        announced_at=None,
+        flow_run_id=None,
+        results=None,
+        missing_steps=[],
+        error=None,
+        error_code=None,
+        failed_step=None,
+        refused_answers=[],
+    )
+
+
+async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:
+    """The terminal events of these executions are confirmed by the broker, and their records say so.
+
+    Raises `Unavailable` when the broker or the store is down: the records still say what is owed, and the event has the
+    same id and body when it is published again.
+    """
+    owed = [stored for stored in ended if stored.record.announced_at is None]
+    if not owed:
+        return
+    fault_points.reached("after-end")
+    await bus.publish(*(to_message(terminal_event(stored.record)) for stored in owed))
+    fault_points.reached("after-announcement")
+    await asyncio.gather(*(_mark_announced(store, stored) for stored in owed))
+    await tracing.tell(store, [stored.record for stored in owed])
+
+
+async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
+    """Whatever is noted on the record meanwhile, so that the event does not go out a second time."""
+    for _ in range(_TRIES):
+        try:
+            await change(store, stored, announced_at=utc_now())
+            return
+        except Stale:
+            now = await store.read(stored.record.tenant_id, ExecutionRecord, stored.record.id)
+        if now.record.announced_at is not None or now.record.retries != stored.record.retries:
+            return  # another process announced the same event, under the same id
+        stored = now
+
+
+def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
+    """The one event that tells how this try of the execution ended; computed from the record alone."""
+    assert execution.completed_at is not None, "only an execution that has ended has a terminal event"
+    return Event(
+        id=ids.terminal_event_id(execution.id, execution.retries),
+        tenant_id=execution.tenant_id,
+        timestamp=execution.completed_at,
+        traceparent=str(traces.of_execution(execution)),
+        about=About.execution(execution),
+        data=workflows.workflow_named(execution.workflow).terminal_event(execution),
+    )

@@ -1,0 +1,1 @@
+"""Triggers of batch jobs: accepted, published, matched with what workers report."""

@@ -1,0 +1,204 @@
+"""What every process does to a batch job: accept a trigger, send it, see what is at work. Each is safe to do twice.
+
+All of a job's executions belong to the system tenant; the job's id is their subject.
+"""
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from blocks.clock import utc_now
+from blocks.contracts import ids, rejections
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, JobTrigger, JsonObject
+from blocks.contracts.jobs import JOBS, TRIGGER_STEP, WORKFLOW, Job, TriggeredBy
+from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
+from blocks.contracts.states import OPEN
+from blocks.executions import transitions
+from blocks.executions.steps import record_step
+from blocks.messages import to_message
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stale, Stored, Unavailable, Unroutable
+from blocks.queries import every
+
+_TRIES = 10
+_RUNS_LOOKED_THROUGH = 50
+
+
+class RequestReused(Exception):
+    """This request id has triggered the job before, with other metadata."""
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish that a job runs once. The same `key` is the same wish, whoever repeats it, and is sent once."""
+
+    job: Job
+    key: str
+    triggered_by: TriggeredBy
+    metadata: JsonObject = {}
+    schedule: str | None = None
+    scheduled_for: datetime | None = None
+    flow_run_id: str | None = None
+
+
+def by_hand(job: Job, triggered_by: TriggeredBy, request_id: str, metadata: JsonObject) -> JobRequest:
+    """A request that no schedule made; its key cannot be that of a tick."""
+    return JobRequest(job=job, key=f"request {request_id}", triggered_by=triggered_by, metadata=metadata)
+
+
+async def trigger(store: RecordStore, bus: EventBus, request: JobRequest) -> ExecutionRecord:
+    """The job's trigger is confirmed by the broker and its execution recorded.
+
+    Raises `RequestReused`, and `Unavailable` when the store or the broker does not answer. What was recorded before a
+    failure is sent later, by a repetition of this call or by the mirror.
+    """
+    await bus.ping()  # a broker that is known to be away leaves no record behind
+    return (await send(store, bus, await accept(store, request))).record
+
+
+async def accept(store: RecordStore, request: JobRequest) -> Stored[ExecutionRecord]:
+    """The execution of this request: new and pending, or as it stands. Raises `RequestReused`."""
+    wanted = _execution(request)
+    try:
+        return await store.create(ids.SYSTEM_TENANT, wanted)
+    except AlreadyExists:
+        stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, wanted.id)
+    if stored.record.triggers[0].digest != wanted.triggers[0].digest:
+        raise RequestReused(f"this request id has triggered {request.job.id} before, with other metadata")
+    return stored
+
+
+async def accepted(store: RecordStore, request: JobRequest) -> bool:
+    """Whether this request has an execution already."""
+    try:
+        await store.read(ids.SYSTEM_TENANT, ExecutionRecord, _execution(request).id)
+    except NotFound:
+        return False
+    return True
+
+
+async def send(store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """The trigger is confirmed by the broker, and a step says so. Raises `Unavailable`: do it again."""
+    if stored.record.is_terminal or await sent_at(store, stored.record.id):
+        return stored
+    running = await _running(store, stored)
+    event = _trigger_event(running.record)
+    try:
+        await bus.publish(to_message(event), required=True)
+    except Unroutable:
+        raise Unavailable("no queue takes job triggers: run `orchestrator bootstrap`") from None
+    await record_step(store, running.record, TRIGGER_STEP, result={"eventId": event.id}, event_id=event.id)
+    return running
+
+
+async def sent_at(store: RecordStore, execution_id: str) -> datetime | None:
+    """When the broker had confirmed the trigger; None if it has not, or the step is not recorded yet."""
+    try:
+        step = await store.read(ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution_id, TRIGGER_STEP))
+    except NotFound:
+        return None
+    return step.record.completed_at
+
+
+async def earlier_run(store: RecordStore, job: Job, than: ExecutionRecord | None = None) -> ExecutionRecord | None:
+    """A run of the job that is not over and goes before this one (None: before any new one).
+
+    Never over is what nobody reports: as long as no run of the job has been reported, none is in the way.
+    """
+    others = [
+        stored.record
+        async for stored in every(
+            store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": WORKFLOW, "subject": job.id, "status": OPEN}
+        )
+        if than is None or stored.record.id != than.id
+    ]
+    ahead = [other for other in others if than is None or other.status == "running" or _order(other) < _order(than)]
+    return ahead[0] if ahead and await _is_reported(store, job) else None
+
+
+async def last_runs(store: RecordStore, seen_by: str = ids.SYSTEM_TENANT) -> dict[str, ExecutionRecord]:
+    """The newest execution of every job that has one, by job id.
+
+    A tenant sees those for all tenants and its own, among the newest of each job; the platform sees all.
+    """
+    found = {}
+    for job in JOBS:
+        where = {"workflow": WORKFLOW, "subject": job.id}
+        page = await store.query(
+            ids.SYSTEM_TENANT, ExecutionRecord, where, limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH
+        )
+        visible = (_as_seen_by(seen_by, stored.record) for stored in page.items)
+        if newest := next((run for run in visible if run), None):
+            found[job.id] = newest
+    return found
+
+
+def _as_seen_by(tenant_id: str, run: ExecutionRecord) -> ExecutionRecord | None:
+    metadata = run.input["metadata"]
+    named = {*metadata.get("tenantIds", []), *([metadata["tenantId"]] if metadata.get("tenantId") else [])}
+    if tenant_id == ids.SYSTEM_TENANT or named == {tenant_id}:
+        return run
+    # What went wrong with a run for all may be about one of the others.
+    return None if named else msgspec.structs.replace(run, error=None)
+
+
+def _execution(request: JobRequest) -> ExecutionRecord:
+    event_id = ids.job_trigger_event_id(request.job.id, request.key)
+    trigger = Trigger(
+        event_id=event_id,
+        event_type=JobTrigger.event_type,
+        received_at=utc_now(),
+        digest=hashlib.sha256(msgspec.json.encode(request.metadata, order="deterministic")).hexdigest(),
+    )
+    wish: JsonObject = {"metadata": request.metadata, "triggeredBy": request.triggered_by}
+    if request.schedule:
+        wish["schedule"] = request.schedule
+    if request.scheduled_for:
+        wish["scheduledFor"] = request.scheduled_for.isoformat()
+    execution = transitions.new_execution(ids.SYSTEM_TENANT, WORKFLOW, request.job.id, trigger, wish)
+    return msgspec.structs.replace(execution, flow_run_id=request.flow_run_id)
+
+
+async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """The execution as whoever was first began to send it: the event's times come from here, so they never change."""
+    for _ in range(_TRIES):
+        if stored.record.status != "pending":
+            return stored
+        try:
+            return await transitions.move(store, stored, "running", started_at=utc_now())
+        except Stale:
+            stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
+    raise Stale(f"execution {stored.record.id} changed {_TRIES} times while its trigger was being sent")
+
+
+def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
+    """Computed from the record alone: sent twice, it has the same id and body."""
+    triggered_at = execution.started_at or execution.updated_at
+    wish = execution.input
+    of_the_tick: JsonObject = {name: wish[name] for name in ("schedule", "scheduledFor") if name in wish}
+    return Event(
+        id=execution.trigger_ids[0],
+        tenant_id=execution.tenant_id,
+        timestamp=triggered_at,
+        data=JobTrigger(
+            job=execution.subject,
+            metadata={**wish["metadata"], **of_the_tick, "triggeredAt": triggered_at},
+            triggered_by=wish["triggeredBy"],
+            timestamp=triggered_at,
+        ),
+    )
+
+
+async def _is_reported(store: RecordStore, job: Job) -> bool:
+    """Whether anybody ever told how a run of this job ended."""
+    where = {
+        "workflow": WORKFLOW,
+        "subject": job.id,
+        "status": ("completed", "failed"),
+        "error_code": (None, rejections.JOB_FAILED),
+    }
+    return bool((await store.query(ids.SYSTEM_TENANT, ExecutionRecord, where, limit=1)).items)
+
+
+def _order(execution: ExecutionRecord) -> tuple[datetime, str]:
+    return execution.created_at, execution.id

@@ -1,0 +1,1 @@
+"""What every process logs, masks and counts."""

@@ -1,0 +1,60 @@
+"""The doors to the outside: what each promises, and the errors it raises. Adapters live in `blocks.adapters`.
+
+Purpose: three Protocols (`EventBus`, `RecordStore`, `FlowRuns`) that the rest of the system is written against.
+Contract: one behaviour suite per port in `tests/ports`, run against every adapter, embedded ones included.
+Pitfalls: an adapter translates its SDK's errors into those of `errors`; no SDK type leaves its adapter.
+"""
+
+from blocks.ports.errors import AlreadyExists, NotFound, Stale, Throttled, Unavailable, Unroutable
+from blocks.ports.event_bus import Consumer, EventBus, Hearer
+from blocks.ports.flow_runs import FlowRuns, FlowRunView
+from blocks.ports.messages import (
+    MESSAGE_BYTES_MAX,
+    Accept,
+    Collector,
+    Delivery,
+    Handler,
+    Message,
+    Queue,
+    QueueView,
+    Reject,
+    Retry,
+    SignalHandler,
+    Verdict,
+)
+from blocks.ports.record_store import Between, Contains, NotAbove, Page, R, R_co, RecordStore, Stored, Where
+
+__all__ = [
+    "MESSAGE_BYTES_MAX",
+    "Accept",
+    "AlreadyExists",
+    "Between",
+    "Collector",
+    "Consumer",
+    "Contains",
+    "Delivery",
+    "EventBus",
+    "FlowRunView",
+    "FlowRuns",
+    "Handler",
+    "Hearer",
+    "Message",
+    "NotAbove",
+    "NotFound",
+    "Page",
+    "Queue",
+    "QueueView",
+    "R",
+    "R_co",
+    "RecordStore",
+    "Reject",
+    "Retry",
+    "SignalHandler",
+    "Stale",
+    "Stored",
+    "Throttled",
+    "Unavailable",
+    "Unroutable",
+    "Verdict",
+    "Where",
+]

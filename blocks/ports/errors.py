@@ -1,0 +1,29 @@
+"""What a call of an outside system may raise."""
+
+
+class Unavailable(Exception):
+    """The outside system does not answer now. The same call may succeed later; nothing is known to have happened."""
+
+
+class Throttled(Unavailable):
+    """The outside system answers, but takes no more from us now: come back after so many seconds."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unroutable(Exception):
+    """The broker has no queue for this message, and the caller required one. Nothing was stored."""
+
+
+class AlreadyExists(Exception):
+    """A record of this id is there already: somebody was first, perhaps ourselves before a crash."""
+
+
+class NotFound(Exception):
+    """The tenant has no such record. Another tenant's record is not found either."""
+
+
+class Stale(Exception):
+    """The record changed since it was read: read it again and decide anew."""

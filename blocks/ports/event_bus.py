@@ -1,0 +1,107 @@
+"""The event bus: durable events, and signals beside them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from blocks.ports.messages import Collector, Handler, Message, Queue, QueueView, SignalHandler
+
+
+class Hearer(Protocol):
+    """Who overhears events; neither method waits for anything."""
+
+    def heard(self, message: Message) -> None:
+        """An event that was published just now; it may come twice."""
+        ...
+
+    def missed(self) -> None:
+        """From now on events are heard again; of those published before, some may never have been."""
+        ...
+
+
+class Consumer(Protocol):
+    """A running consumption of one queue."""
+
+    @property
+    def is_registered(self) -> bool:
+        """True while the broker knows this consumer, so that messages really arrive."""
+        ...
+
+
+class EventBus(Protocol):
+    """Durable, at-least-once, confirmed events on one topic exchange, and transient signals beside them."""
+
+    async def declare(self, *queues: Queue) -> None:
+        """The exchange, these queues, their bindings, retry and dead-letter queues exist. Idempotent."""
+        ...
+
+    async def publish(self, *messages: Message, required: bool = False) -> None:
+        """All messages are durable on the broker. With `required`, raises `Unroutable` if one reached no queue.
+
+        Raises `Unavailable` when not all were confirmed in time: publish the same messages, with the same ids, again.
+        """
+        ...
+
+    def consume(
+        self, queue: Queue, handler: Handler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        """Hands every message of the queue to the handler, at most `concurrency` at once, while the context lasts.
+
+        A message is acknowledged only as its verdict says; leaving the context finishes what is in hand and gives the
+        rest back. The queue must have been declared. Reconnects by itself; `is_registered` tells whether it is live.
+        """
+        ...
+
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        """Hands the queue's dead letters to the collector, a few at once, while the context lasts.
+
+        A letter leaves the bus once the collector has returned. If it raises, whatever it raises, the letter stays
+        where it is and comes again after a pause. Of a large letter comes the beginning, see `Message.cut_from`.
+        """
+        ...
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        """The messages are durable in this one queue, under their own routing keys, whatever it is bound to.
+
+        Raises `Unroutable` if there is no such queue, `Unavailable` as `publish` does.
+        """
+        ...
+
+    async def broadcast(self, topic: str, body: bytes) -> None:
+        """Everyone listening to the topic right now probably hears this; nothing is stored, nothing raised."""
+        ...
+
+    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
+        """The handler hears broadcasts of the topic while the context lasts. Signals can be lost: re-read, too."""
+        ...
+
+    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+        """The hearer hears every event published from now on whose type matches a pattern, while the context lasts.
+
+        What one publisher publishes comes in its order. Nothing is kept for a hearer, and no publisher ever waits for
+        one: whoever was cut off, even for a moment, or is seconds behind, is told so (`missed`) once it hears again.
+        """
+        ...
+
+    async def depth(self, queue: str) -> int:
+        """Messages waiting in this queue (a dead-letter queue, too). Raises `NotFound` for one nobody declared."""
+        ...
+
+    async def peek(self, queue: str, limit: int = 100) -> list[Message]:
+        """The oldest messages of a queue, left where they are (they may come out marked as redelivered).
+
+        Of one of more than `MESSAGE_BYTES_MAX`, the beginning.
+        """
+        ...
+
+    async def inspect(self, queue: Queue) -> QueueView:
+        """The queue as it is; nothing is changed. Raises `NotFound` for one nobody declared."""
+        ...
+
+    async def describe(self) -> str:
+        """What the broker is, with its version."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the broker answers now."""
+        ...

@@ -1,0 +1,65 @@
+"""Prefect's flow runs, as far as this system needs them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+
+class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
+    """What Prefect says of a flow run. `state` is the state type in lower case, `run_count` how often it began."""
+
+    id: str
+    state: str
+    state_name: str
+    state_at: datetime
+    run_count: int
+    message: str | None
+    tenant_id: str
+    execution_ids: list[str]
+    job: str | None = None
+    """The batch job that the run triggers; its execution names the run, not the other way round."""
+    kept_from_others: bool = False
+    """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other worker."""
+
+
+class FlowRuns(Protocol):
+    """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's deployment."""
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        """A flow run of the deployment is scheduled, once per `key`; returns its id."""
+        ...
+
+    async def list_runs(
+        self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
+    ) -> list[FlowRunView]:
+        """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`.
+
+        With `name`, only those whose state has this name.
+        """
+        ...
+
+    async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
+        """Those of these runs that Prefect knows, in no order."""
+        ...
+
+    async def reschedule(self, run: FlowRunView, reason: str) -> None:
+        """A run that nobody carries any more is scheduled again, under the same id, for any worker."""
+        ...
+
+    async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
+        """The suspended run goes on with this input. False if Prefect refused it (not suspended, wrong input)."""
+        ...
+
+    async def cancel(self, flow_run_id: str) -> None:
+        """Prefect was asked to cancel the run."""
+        ...
+
+    async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
+        """A run that was being cancelled when its worker died is cancelled: nobody else would tell Prefect so."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless Prefect's API answers now."""
+        ...

@@ -1,0 +1,101 @@
+"""The record store: documents by tenant."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from blocks.contracts.records import Record
+
+R = TypeVar("R", bound=Record)
+R_co = TypeVar("R_co", bound=Record, covariant=True)
+
+
+class Stored(msgspec.Struct, Generic[R_co], frozen=True):
+    """A record as it was read, with the ETag that a replace must show."""
+
+    record: R_co
+    etag: str
+
+
+class Contains(msgspec.Struct, frozen=True):
+    """In a query: the field is a list that contains this value."""
+
+    value: str
+
+
+class NotAbove(msgspec.Struct, frozen=True):
+    """In a query: the field is a number of at most this value, or it has no value."""
+
+    value: float
+
+
+class Between(msgspec.Struct, frozen=True, kw_only=True):
+    """In a query, for `created_at` alone: not before `since`, and before `until`."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+Where = Mapping[str, Any]
+"""Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list,
+`Between` limits the age, `NotAbove` a number."""
+
+
+class Page(msgspec.Struct, Generic[R_co], frozen=True):
+    """A slice of an answer, and the opaque `continuation` that asks for the next one (None: this was the last)."""
+
+    items: list[Stored[R_co]]
+    continuation: str | None = None
+
+
+class RecordStore(Protocol):
+    """Documents by tenant. Every method takes the tenant first, and no method can see past it."""
+
+    async def provision(self) -> None:
+        """The database and its containers exist. Idempotent."""
+        ...
+
+    async def create(self, tenant_id: str, record: R) -> Stored[R]:
+        """The record is durable. Raises `AlreadyExists` if the id is taken; nothing is overwritten."""
+        ...
+
+    async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
+        """Raises `NotFound` for an unknown id, another tenant's id, or a record of another kind."""
+        ...
+
+    async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
+        """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if it is gone.
+
+        Raises `ValueError` for a kind that is `append_only`, and so does `delete`.
+        """
+        ...
+
+    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+        """The record is gone. Deleting what is not there is no error."""
+        ...
+
+    async def query(
+        self,
+        tenant_id: str,
+        kind: type[R],
+        where: Where | None = None,
+        *,
+        newest_first: bool = True,
+        limit: int = 100,
+        continuation: str | None = None,
+    ) -> Page[R]:
+        """Records of this kind that match, ordered by (`created_at`, `id`). `limit` is at most 1,000 a page.
+
+        Raises `ValueError` for a continuation that is not one of ours for this tenant.
+        """
+        ...
+
+    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+        """How many records of this kind match."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `Unavailable` unless the store answers now."""
+        ...

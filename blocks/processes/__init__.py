@@ -1,0 +1,1 @@
+"""What every process needs around its work: heartbeat, port, start, end, files of its own."""

@@ -1,0 +1,1 @@
+"""Cron lines, and the whole days that a tick stands for."""

@@ -1,0 +1,1 @@
+"""API keys and signed links: what opens a door, and for whom."""

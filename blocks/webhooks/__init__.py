@@ -1,0 +1,1 @@
+"""Webhooks: subscriptions, signatures, retries, and requests that reach no private address."""

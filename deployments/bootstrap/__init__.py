@@ -1,0 +1,1 @@
+"""What must exist before anything starts: queues, containers, work pool, deployments, blocks."""

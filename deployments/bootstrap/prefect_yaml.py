@@ -1,0 +1,72 @@
+"""The deployments named in prefect.yaml, typed."""
+
+from pathlib import Path
+
+import msgspec
+
+from blocks.schedules.cron import check_cron, check_timezone
+from blocks.settings import BadSetting
+
+PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
+
+
+class _Stanza(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class WorkPool(_Stanza, frozen=True, kw_only=True):
+    name: str
+
+
+class Schedule(_Stanza, frozen=True, kw_only=True):
+    """A cron line; `slug` names the schedule, so that a later version of it replaces this one."""
+
+    cron: str
+    slug: str
+    timezone: str = "UTC"
+    active: bool = True
+    parameters: dict[str, object] = {}
+
+
+class Deployment(_Stanza, frozen=True, kw_only=True):
+    """One stanza. The entrypoint is a module path; the flow behind it brings its own name."""
+
+    name: str
+    entrypoint: str
+    description: str
+    work_pool: WorkPool
+    tags: list[str] = []
+    parameters: dict[str, object] = {}
+    schedules: list[Schedule] = []
+    paused: bool | None = None
+    concurrency_limit: int | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    deployments: list[Deployment]
+
+
+def read_deployments(path: Path = PREFECT_YAML) -> list[Deployment]:
+    """Every deployment of the file, in its order. Raises `BadSetting` with one readable line."""
+    deployments = _decoded(path)
+    for deployment in deployments:
+        for schedule in deployment.schedules:
+            _check(schedule, f"the deployments file {path}: schedule {schedule.slug!r} of {deployment.name!r}")
+    return deployments
+
+
+def _check(schedule: Schedule, where: str) -> None:
+    for value, check in ((schedule.cron, check_cron), (schedule.timezone, check_timezone)):
+        try:
+            check(value)
+        except ValueError as error:
+            raise BadSetting(f"{where} is {value!r}: {error}") from None
+
+
+def _decoded(path: Path) -> list[Deployment]:
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=_File).deployments
+    except OSError as error:
+        raise BadSetting(f"the deployments file {path} cannot be read: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise BadSetting(f"the deployments file {path}: {error}") from None

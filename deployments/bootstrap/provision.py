@@ -1,0 +1,20 @@
+"""What the store and the bus must hold before anything of ours starts."""
+
+from functools import partial
+
+from blocks.processes.startup import as_soon_as_there
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings
+from blocks.topology import topology
+
+
+async def provision(settings: Settings) -> None:
+    """The store's containers and the bus's exchange and queues exist. Idempotent.
+
+    Waits for the parts as long as the settings allow; raises `Unavailable` when one does not come.
+    """
+    limit = settings.startup.wait_seconds
+    async with open_store(settings) as store:
+        await as_soon_as_there("the record store", store.provision, limit_seconds=limit)
+    async with open_bus(settings, "bootstrap") as bus:
+        await as_soon_as_there("the broker", partial(bus.declare, *topology(settings)), limit_seconds=limit)

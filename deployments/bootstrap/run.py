@@ -1,0 +1,85 @@
+"""`orchestrator bootstrap`: everything the system needs outside its own processes exists. Safe to repeat."""
+
+import os
+from typing import Any
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+from blocks.prefect_blocks import NAME, save_blocks
+from blocks.settings import Settings
+from blocks.settings.block_variables import VARIABLE
+from deployments.bootstrap.job_schedules import scheduled
+from deployments.bootstrap.prefect_yaml import Deployment, Schedule, read_deployments
+from deployments.bootstrap.provision import provision
+from deployments.prefect import server as prefect_server
+from deployments.worker.in_process_worker import InProcessWorker
+
+DEFAULT_POOL = "workflow-orchestrator"
+"""The pool's name in prefect.yaml; `prefect.work_pool` of the settings says what it is called here."""
+
+
+async def run_bootstrap(settings: Settings) -> list[str]:
+    """Says what exists now, one line each. Raises `Unavailable` if the store, the bus or Prefect does not answer."""
+    await provision(settings)
+    deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
+    flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments]
+    await prefect_server.wait_until_healthy(settings, limit_seconds=settings.startup.wait_seconds)
+    async with get_client() as client:
+        # The pool late: workers wait for it, and until then nobody else writes to Prefect's one SQLite file.
+        blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
+        await _work_pool(client, settings.prefect.work_pool)
+        for deployment, flow in zip(deployments, flows, strict=True):
+            await _deploy(client, deployment, flow, _pool_of(deployment, settings))
+    return [
+        f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
+        f"work pool {settings.prefect.work_pool}",
+        *(f"deployment {deployment.name}" for deployment in deployments),
+        *(f"block {block}" for block in blocks),
+    ]
+
+
+async def _work_pool(client: PrefectClient, name: str) -> None:
+    """The pool exists and its runs ask for what this version's worker gives; what operators set stays as it is."""
+    template = InProcessWorker.get_default_base_job_template()
+    try:
+        await client.create_work_pool(WorkPoolCreate(name=name, type=InProcessWorker.type, base_job_template=template))
+    except ObjectAlreadyExists:
+        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
+
+
+async def _deploy(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str) -> None:
+    """The deployment says what its stanza says; Prefect replaces one of the same flow and name."""
+    await client.create_deployment(
+        flow_id=await client.create_flow_from_name(flow.name),
+        name=deployment.name,
+        entrypoint=deployment.entrypoint,
+        description=deployment.description,
+        tags=deployment.tags,
+        parameters=dict(deployment.parameters),
+        schedules=[_schedule(schedule) for schedule in deployment.schedules],
+        work_pool_name=pool,
+        pull_steps=[],
+        paused=deployment.paused,
+        concurrency_limit=deployment.concurrency_limit,
+        parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
+        enforce_parameter_schema=True,
+    )
+
+
+def _schedule(schedule: Schedule) -> DeploymentScheduleCreate:
+    return DeploymentScheduleCreate(
+        schedule=CronSchedule(cron=schedule.cron, timezone=schedule.timezone),
+        slug=schedule.slug,
+        active=schedule.active,
+        parameters=dict(schedule.parameters),
+    )
+
+
+def _pool_of(deployment: Deployment, settings: Settings) -> str:
+    name = deployment.work_pool.name
+    return settings.prefect.work_pool if name == DEFAULT_POOL else name

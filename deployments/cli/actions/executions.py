@@ -1,0 +1,89 @@
+"""Executions started, cancelled, retried and run anew from a terminal."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec.structs import replace
+
+from blocks.actions import retrying, starting
+from blocks.actions.cancelling import cancel_execution
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.workflows import startable
+from blocks.json_text import read_json_object
+from blocks.ports import EventBus, NotFound, RecordStore
+from blocks.services import open_bus, open_store
+from blocks.settings import load_settings
+from deployments.cli.acts import audited
+from deployments.prefect.server import use_prefect
+
+
+class BadStart(ValueError):
+    """What was to be started cannot be."""
+
+
+async def start(
+    tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None, actor: str
+) -> ExecutionRecord:
+    """The execution of this wish. Raises `BadStart` with a readable message, `KeyReused`."""
+    wish = starting.StartRequest(
+        workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority, actor=actor
+    )
+    settings = load_settings()
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        audited(store, tenant_id, "executions start", actor) as told,
+    ):
+        return await starting.start_execution(told, bus, tenant_id, replace(wish, key=key) if key else wish)
+
+
+async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> ExecutionRecord:
+    """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if it has ended."""
+    settings = use_prefect(load_settings())
+
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
+
+    async with (
+        _records_of(tenant_id, execution_id, "executions cancel", actor) as (store, bus),
+        PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
+    ):
+        return await cancel_execution(store, bus, flow_runs, tenant_id, execution_id, reason)
+
+
+async def retry(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecord:
+    """The execution is pending again. Raises `NotFound` with a readable message, `NotRetryable`."""
+    async with _records_of(tenant_id, execution_id, "executions retry", actor) as (store, bus):
+        return await retrying.retry_execution(store, bus, tenant_id, execution_id, actor)
+
+
+async def rerun(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecord:
+    """The new execution. Raises `NotFound` with a readable message, `NotRerunnable`."""
+    async with _records_of(tenant_id, execution_id, "executions rerun", actor) as (store, bus):
+        return await starting.rerun_execution(store, bus, tenant_id, execution_id, actor)
+
+
+def _startable(workflow: str) -> str:
+    if workflow not in startable():
+        raise BadStart(f"there is no workflow {workflow!r} to start; there is: {', '.join(startable())}")
+    return workflow
+
+
+def _json_object(text: str) -> JsonObject:
+    try:
+        return read_json_object(text)
+    except ValueError as error:
+        raise BadStart(f"the input {text[:80]!r} is no JSON object: {error}") from None
+
+
+@asynccontextmanager
+async def _records_of(
+    tenant_id: str, execution_id: str, command: str, actor: str
+) -> AsyncIterator[tuple[RecordStore, EventBus]]:
+    settings = load_settings()
+    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+        try:
+            async with audited(store, tenant_id, command, actor, execution_id) as told:
+                yield told, bus
+        except NotFound:
+            raise NotFound(f"tenant {tenant_id} has no execution {execution_id}") from None

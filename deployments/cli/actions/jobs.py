@@ -1,0 +1,27 @@
+"""A batch job triggered from the command line."""
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.jobs import checked_metadata, job_named
+from blocks.jobs import triggers
+from blocks.services import open_bus, open_store
+from blocks.settings import load_settings
+from deployments.cli.acts import audited
+from deployments.printing import say_line
+
+
+async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str) -> None:
+    """The trigger is confirmed; says under which ids. Raises `InvalidTrigger`, `RequestReused`, `Unavailable`."""
+    job = job_named(job_id)
+    request = triggers.by_hand(job, "cli", f"cli {request_id or uuid4()}", checked_metadata(job, metadata))
+    settings = load_settings()
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as told,
+    ):
+        execution = await triggers.trigger(told, bus, request)
+    say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
+    say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")

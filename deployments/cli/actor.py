@@ -1,0 +1,22 @@
+"""The option that says in whose name a command changes something."""
+
+import click
+
+from deployments.cli.arguments import Limited
+
+
+def _named(_: click.Context, __: click.Parameter, value: str | None) -> str:
+    from deployments.cli.acts import terminal_user
+
+    return value or terminal_user()
+
+
+as_option = click.option(
+    "--as",
+    "actor",
+    type=Limited("Actor"),
+    envvar="ORCHESTRATOR_USER",
+    show_envvar=True,
+    callback=_named,
+    help="Who does it, for the record.  [default: cli: and the user of this terminal]",
+)

@@ -1,0 +1,62 @@
+"""What each command that changes something is called on the audit log, and whose act it is.
+
+Commands that are missing here change nothing of a tenant's, or have a reason not to be told (`UNTOLD`).
+"""
+
+import getpass
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+
+from blocks.audit import recording
+from blocks.contracts.records.audit import Act
+from blocks.ports import RecordStore
+
+ACTION_OF: Mapping[str, str] = {
+    "executions start": "execution.start",
+    "executions cancel": "execution.cancel",
+    "executions retry": "execution.retry",
+    "executions rerun": "execution.rerun",
+    "approvals approve": "approval.decide",
+    "approvals reject": "approval.decide",
+    "definitions set": "definition.set",
+    "definitions reset": "definition.reset",
+    "jobs trigger": "job.trigger",
+    "jobs backfill": "job.trigger",
+    "dispatch set": "dispatch.set",
+    "dispatch reset": "dispatch.reset",
+    "webhooks add": "webhook.add",
+    "webhooks rotate": "webhook.change",
+    "webhooks remove": "webhook.remove",
+    "keys create": "key.create",
+    "keys revoke": "key.revoke",
+    "dead-letters edit": "dead-letter.edit",
+    "dead-letters replay": "dead-letter.replay",
+    "dead-letters discard": "dead-letter.discard",
+}
+
+UNTOLD: Mapping[str, str] = {
+    "up": "starts processes; its development key, for the demo tenant of one machine, is made anew at every start",
+    "demo": "publishes an event and looks at what comes of it, with a key that may only look and goes when it ends",
+    "emit": "publishes an event, as any service of the platform does; its execution names the event",
+    "bootstrap": "creates what is missing, and changes no tenant's record",
+    "doctor": "with --fix does once what the mirror does all the time, and decides nothing",
+    "webhooks test": "sends one event and changes nothing",
+    **dict.fromkeys(("api", "listener", "worker", "simulators"), "is a process; what comes through it is told by it"),
+}
+"""Commands that do something, and why it is not on the log."""
+
+
+def terminal_user() -> str:
+    """Who is at this terminal, for the record."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return "cli:unknown"
+
+
+def audited(
+    store: RecordStore, tenant_id: str, command: str, actor: str, target: str | None = None
+) -> AbstractAsyncContextManager[RecordStore]:
+    """What the command changes through the store that this yields is on the tenant's audit log."""
+    act = Act(action=ACTION_OF[command], actor=actor, credential="terminal", channel="cli", target=target)
+    return recording.audited(store, tenant_id, act)

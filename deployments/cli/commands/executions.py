@@ -1,0 +1,194 @@
+"""`orchestrator executions list | show | start | cancel | retry | rerun`"""
+
+from datetime import datetime
+
+import click
+
+from blocks.observability.plain_text import plain
+from deployments.cli.actor import as_option
+from deployments.cli.arguments import Limited
+from deployments.cli.parameters import any_id, moment
+from deployments.cli.parameters import uuid as uuid
+
+STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
+
+
+tenant_option = click.option(
+    "--tenant",
+    type=uuid,
+    required=True,
+    envvar="ORCHESTRATOR_TENANT",
+    show_envvar=True,
+    help="Whose executions.",
+)
+
+
+@click.group()
+def executions() -> None:
+    """Read the records of executions; start one, call it off, try it again, or run it anew.
+
+    \b
+    Examples:
+      orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions show 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+
+
+@executions.command("list")
+@tenant_option
+@click.option("--workflow", help="Only of this workflow, e.g. opportunity-analysis.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only in this status.")
+@click.option("--subject", type=any_id, help="Only about this subject, e.g. an opportunity id.")
+@click.option("--since", type=moment, help="Only those created then or later (UTC).")
+@click.option("--until", type=moment, help="Only those created before that (UTC).")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
+def list_executions(
+    tenant: str,
+    workflow: str | None,
+    status: str | None,
+    subject: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List a tenant's executions, newest first.
+
+    \b
+    Examples:
+      orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions list --status failed --since 2026-03-02 --limit 100
+      orchestrator executions list --json | jq .error
+    """
+    import asyncio
+
+    from blocks.contracts.reading.uuids import spellings
+    from deployments.cli.views.executions import print_executions, query_executions
+
+    where = {"workflow": workflow, "status": status, "subject": subject and spellings(subject)}
+    wanted = {name: value for name, value in where.items() if value}
+    found = asyncio.run(query_executions(tenant, wanted, limit, since=since, until=until))
+    print_executions(found, as_json=as_json)
+
+
+@executions.command("show")
+@click.argument("id", type=any_id)
+@tenant_option
+@click.option("--json", "as_json", is_flag=True, help="The record and its steps as JSON.")
+def show_execution(id: str, tenant: str, as_json: bool) -> None:
+    """Show one execution with its steps and results.
+
+    \b
+    Examples:
+      orchestrator executions show 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions show 4e1c0d7a-… --json
+    """
+    import asyncio
+
+    from deployments.cli.views.executions import print_execution, read_execution
+
+    execution, steps = asyncio.run(read_execution(tenant, id))
+    print_execution(execution, steps, as_json=as_json)
+
+
+@executions.command("start")
+@click.argument("subject", type=Limited("Subject"))
+@tenant_option
+@click.option(
+    "--workflow",
+    type=Limited("Workflow"),
+    default="opportunity-analysis",
+    show_default=True,
+    help="What is to be done.",
+)
+@click.option("--input", "input_json", default="{}", help='JSON object: what an event would tell, e.g. {"amount": 5}.')
+@click.option("--priority", type=click.IntRange(0, 9), default=0, help="Within the tenant, a higher one goes first.")
+@click.option(
+    "--key", type=Limited("RequestKey"), help="The same key starts the same execution, however often it is used."
+)
+@as_option
+def start_execution(
+    subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None, actor: str
+) -> None:
+    """Start an execution about SUBJECT, e.g. an opportunity id, without an event.
+
+    \b
+    Examples:
+      orchestrator executions start 0061t00000AbCdE --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions start 0061t00000AbCdE --input '{"amount": 1500000}' --key deal-4711
+    """
+    import asyncio
+
+    from deployments.cli.actions.executions import start
+
+    execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor))
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}"))
+
+
+@executions.command("cancel")
+@click.argument("id", type=any_id)
+@tenant_option
+@click.option(
+    "--reason",
+    type=Limited("CancelReason"),
+    default="cancelled by an operator",
+    show_default=True,
+    help="What its record will say.",
+)
+@as_option
+def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
+    """Cancel one execution; others in the same flow run go on.
+
+    \b
+    Examples:
+      orchestrator executions cancel 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions cancel 4e1c0d7a-… --reason "the deal is lost"
+    """
+    import asyncio
+
+    from deployments.cli.actions.executions import cancel
+
+    execution = asyncio.run(cancel(tenant, id, reason, actor))
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.error}"))
+
+
+@executions.command("retry")
+@click.argument("id", type=any_id)
+@tenant_option
+@as_option
+def retry_execution(id: str, tenant: str, actor: str) -> None:
+    """Retry an execution that failed or was cancelled, under the same id; steps that succeeded are kept.
+
+    \b
+    Examples:
+      orchestrator executions retry 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator executions list --status failed --json | jq -r .id | xargs -n 1 orchestrator executions retry
+    """
+    import asyncio
+
+    from deployments.cli.actions.executions import retry
+
+    execution = asyncio.run(retry(tenant, id, actor))
+    click.echo(plain(f"{execution.id} is {execution.status} again: retry {execution.retries}"))
+
+
+@executions.command("rerun")
+@click.argument("id", type=any_id)
+@tenant_option
+@as_option
+def rerun_execution(id: str, tenant: str, actor: str) -> None:
+    """Run an execution that has ended anew, as a new one with the same subject and input.
+
+    While such a new one is open, asking again shows that one.
+
+    \b
+    Examples:
+      orchestrator executions rerun 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+    """
+    import asyncio
+
+    from deployments.cli.actions.executions import rerun
+
+    execution = asyncio.run(rerun(tenant, id, actor))
+    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew"))

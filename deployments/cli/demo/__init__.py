@@ -1,0 +1,1 @@
+"""`orchestrator demo`: one event published, its analysis watched, its record shown."""

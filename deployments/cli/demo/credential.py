@@ -1,0 +1,43 @@
+"""How the demo shows the API who it is: a key of its own, which may only look, and is gone when the demo is."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import click
+
+from blocks.security import api_keys
+from blocks.services import open_store
+from blocks.settings import Settings
+from blocks.settings.auth import API_KEY, GATEWAY, modes_of
+from deployments.local.development_key import DEMO_TENANT, key_file
+
+LIFE = timedelta(hours=1)
+"""If the demo is killed before it can take its key back."""
+
+
+@asynccontextmanager
+async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapping[str, str]]:
+    """What the demo's requests carry, while the context lasts."""
+    named = {"X-Tenant-ID": tenant_id}
+    if GATEWAY in modes_of(settings.auth):
+        yield named | {"X-User-ID": "demo", "X-User-Roles": "viewer"}
+        return
+    if API_KEY not in modes_of(settings.auth):
+        raise click.ClickException("the demo asks the API with a key: AUTH_MODE must include api-key")
+    async with open_store(settings) as store:
+        key, record = await api_keys.create_key(store, tenant_id, f"demo-{uuid4().hex[:8]}", ["viewer"], lives=LIFE)
+        try:
+            yield named | {"Authorization": f"Bearer {key}"}
+        finally:
+            await api_keys.forget_key(store, record)
+
+
+def curl_options(settings: Settings, tenant_id: str) -> str:
+    """What a person gives curl to see the same; `$KEY` where no key lies about."""
+    file = key_file(settings)
+    if GATEWAY in modes_of(settings.auth):
+        return f'-H "X-Tenant-ID: {tenant_id}"'
+    key = f"$(cat {file})" if tenant_id == DEMO_TENANT and file.exists() else "$KEY"
+    return f'-H "Authorization: Bearer {key}" -H "X-Tenant-ID: {tenant_id}"'

@@ -1,0 +1,1 @@
+"""Commands that start, prepare, examine or describe the system itself."""

@@ -1,0 +1,1 @@
+"""Records as a terminal shows them: tables of many, pages of one."""

@@ -1,0 +1,72 @@
+"""API keys for a person at a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+
+from blocks.clock import utc_now
+from blocks.contracts.records import ApiKeyRecord
+from blocks.contracts.roles import Role
+from blocks.security import api_keys
+from blocks.services import open_store
+from blocks.settings import load_settings
+from deployments.cli.acts import audited
+from deployments.printing import PlainTable, console, say_json, say_line, table_of
+
+
+async def create_key(
+    tenant_id: str, name: str, roles: Sequence[str], *, acts_for_users: bool, days: int, actor: str
+) -> tuple[str, ApiKeyRecord]:
+    """The key, and what is kept of it. Raises `TooManyKeys`."""
+    async with open_store(load_settings()) as store:
+        await store.provision()
+        async with audited(store, tenant_id, "keys create", actor) as told:
+            return await api_keys.create_key(
+                told,
+                tenant_id,
+                name,
+                cast("Sequence[Role]", roles),
+                lives=timedelta(days=days),
+                acts_for_users=acts_for_users,
+            )
+
+
+async def revoke_key(tenant_id: str, prefix: str, actor: str) -> None:
+    """Raises `NotFound`."""
+    async with open_store(load_settings()) as opened, audited(opened, tenant_id, "keys revoke", actor, prefix) as store:
+        await api_keys.revoke_key(store, tenant_id, prefix)
+
+
+async def print_keys(tenant_id: str, *, as_json: bool) -> None:
+    async with open_store(load_settings()) as store:
+        found = await api_keys.keys_of(store, tenant_id)
+    if as_json:
+        for key in found:
+            shown = msgspec.to_builtins(key)
+            for hidden in ("kind", "id", "tenantId", "digest"):
+                del shown[hidden]
+            say_json(shown)
+    elif not found:
+        say_line("no keys")
+    else:
+        console().print(_table(found))
+
+
+def _table(keys: Sequence[ApiKeyRecord]) -> PlainTable:
+    table = table_of("PREFIX", "NAME", "STATE", "ROLES", "EXPIRES", "LAST USED", wraps=("ROLES",))
+    for key in keys:
+        roles = ", ".join([*key.roles, *(["acts for users"] if key.acts_for_users else [])])
+        table.add_row(key.prefix, key.name, _state(key), roles, f"{key.expires_at:%Y-%m-%d}", _moment(key.last_used_at))
+    return table
+
+
+def _state(key: ApiKeyRecord) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "live" if key.is_live(utc_now()) else "expired"
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "never"

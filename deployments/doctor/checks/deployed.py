@@ -1,0 +1,127 @@
+"""What Prefect must hold: the work pool with workers that poll it, and every deployment as prefect.yaml has it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+    FlowRunFilterTags,
+    WorkPoolFilter,
+    WorkPoolFilterName,
+)
+from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import load_flow_from_entrypoint
+
+from blocks.adapters.prefect.flow_runs import TAG
+from deployments.bootstrap.job_schedules import scheduled
+from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
+from deployments.doctor.finding import Finding, counted, failed, ok, warning
+from deployments.doctor.patient import Patient
+from deployments.worker.in_process_worker import InProcessWorker
+
+PART = "deployments"
+BOOTSTRAP = "run `orchestrator bootstrap`"
+
+
+# --- work pool -------------------------------------------------------------------------------------------------------
+
+
+async def work_pool(patient: Patient) -> list[Finding]:
+    """It exists, is not paused, a worker polls it, and no flow run is late."""
+    assert patient.prefect
+    name = patient.settings.prefect.work_pool
+    try:
+        pool = await patient.prefect.read_work_pool(name)
+    except ObjectNotFound:
+        return [failed("work pool", f"Prefect has no work pool {name}", BOOTSTRAP)]
+    if pool.type != InProcessWorker.type:
+        found = f"{name} is of type {pool.type}, not {InProcessWorker.type}"
+        return [failed("work pool", found, "delete it, or name another with PREFECT_WORK_POOL; then bootstrap")]
+    if pool.is_paused:
+        return [failed("work pool", f"{name} is paused", f"`prefect work-pool resume {name}`")]
+    online = [
+        worker
+        for worker in await patient.prefect.read_workers_for_work_pool(name)
+        if worker.status == WorkerStatus.ONLINE
+    ]
+    if not online:
+        return [failed("work pool", f"no worker polls {name}", "start one: `orchestrator worker`")]
+    return [
+        ok("work pool", f"{name}, with {counted(len(online), 'worker')} online"),
+        *await _late(patient.prefect, name),
+    ]
+
+
+async def _late(client: PrefectClient, pool: str) -> list[Finding]:
+    late = await client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[TAG]),
+            state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Late"])),
+        ),
+        work_pool_filter=WorkPoolFilter(name=WorkPoolFilterName(any_=[pool])),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        limit=200,
+    )
+    if not late:
+        return []
+    since = late[0].expected_start_time
+    found = f"late flow runs: {len(late)}, the oldest since {since:%Y-%m-%d %H:%M} UTC"
+    return [warning("work pool", found, "start more workers: `orchestrator worker`")]
+
+
+# --- deployments -----------------------------------------------------------------------------------------------------
+
+
+async def deployments(patient: Patient) -> list[Finding]:
+    """Each is registered, its source can be loaded and its schedules are those of the settings."""
+    assert patient.prefect
+    wanted = [scheduled(deployment, patient.settings.batch_jobs) for deployment in read_deployments()]
+    findings = [found for deployment in wanted for found in await _deployment(patient.prefect, deployment)]
+    active = sum(schedule.active for deployment in wanted for schedule in deployment.schedules)
+    return findings or [ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")]
+
+
+async def _deployment(client: PrefectClient, wanted: Deployment) -> list[Finding]:
+    flow_name, problem = await asyncio.to_thread(_loaded, wanted.entrypoint)
+    if flow_name is None:
+        found = f"{wanted.name}: its source cannot be loaded: {problem}"
+        return [failed(PART, found, "install the version that prefect.yaml belongs to")]
+    try:
+        there = await client.read_deployment_by_name(f"{flow_name}/{wanted.name}")
+    except ObjectNotFound:
+        return [failed(PART, f"{wanted.name}: Prefect does not know it", BOOTSTRAP)]
+    return list(_differences(wanted, there))
+
+
+def _loaded(entrypoint: str) -> tuple[str | None, str]:
+    """The flow's name, or why there is none."""
+    try:
+        return load_flow_from_entrypoint(entrypoint).name, ""
+    except Exception as error:  # whatever somebody's module raises when it is imported
+        return None, f"{entrypoint}: {type(error).__name__}: {error}"
+
+
+def _differences(wanted: Deployment, there: DeploymentResponse) -> Sequence[Finding]:
+    found = []
+    if there.entrypoint != wanted.entrypoint:
+        found.append(failed(PART, f"{wanted.name} points at {there.entrypoint}, not at {wanted.entrypoint}", BOOTSTRAP))
+    if there.paused and not wanted.paused:
+        resume = "switch it on in Prefect's UI, or run `orchestrator bootstrap`"
+        found.append(warning(PART, f"{wanted.name} is paused: its schedules do nothing", resume))
+    crons = {
+        (one.schedule.cron, one.schedule.timezone or "UTC", one.active)
+        for one in there.schedules
+        if isinstance(one.schedule, CronSchedule)
+    }
+    if crons != {(one.cron, one.timezone, one.active) for one in wanted.schedules}:
+        shown = ", ".join(f"{cron} {zone}{'' if active else ' (off)'}" for cron, zone, active in sorted(crons))
+        difference = f"{wanted.name}: its schedule is not that of the settings, but {shown or 'none'}"
+        found.append(warning(PART, difference, BOOTSTRAP))
+    return found

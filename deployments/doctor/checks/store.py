@@ -1,0 +1,36 @@
+"""The record store answers, and has its containers."""
+
+from time import monotonic
+
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ApprovalRecord, DispatchPolicy, ExecutionRecord, StepRecord
+from blocks.contracts.records.audit import AuditEntry
+from blocks.contracts.records.dead_letters import DeadLetterRecord
+from blocks.ports import Unavailable
+from deployments.doctor.finding import Finding, failed, ok, warning
+from deployments.doctor.patient import Patient
+
+ONE_OF_EACH = (DispatchPolicy, ExecutionRecord, StepRecord, ApprovalRecord, DeadLetterRecord, AuditEntry)
+"""A kind of record of each container."""
+
+SLOW_SECONDS = 1.0
+
+
+async def store(patient: Patient) -> list[Finding]:
+    """Every container answers a query, and quickly."""
+    assert patient.store
+    missing, slowest = [], 0.0
+    for kind in ONE_OF_EACH:
+        began = monotonic()
+        try:
+            await patient.store.query(SYSTEM_TENANT, kind, limit=1)
+        except Unavailable as error:
+            missing.append(f"{kind.container} ({error})")
+        slowest = max(slowest, monotonic() - began)
+    where = patient.settings.cosmos_db.endpoint
+    if missing:
+        return [failed("store", f"{where} answers, but not: {'; '.join(missing)}", "run `orchestrator bootstrap`")]
+    if slowest > SLOW_SECONDS:
+        found = f"{where}: one of its containers took {slowest:.1f} s to answer"
+        return [warning("store", found, "look at its throughput (429s) and at the network")]
+    return [ok("store", f"{where}: all {len(ONE_OF_EACH)} containers answer, the slowest in {1000 * slowest:.0f} ms")]

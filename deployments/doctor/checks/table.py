@@ -1,0 +1,71 @@
+"""Every check, on one screen: what it looks at, and the doors it needs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from deployments.doctor.checks.approvals import approvals
+from deployments.doctor.checks.broker import broker
+from deployments.doctor.checks.clocks import clocks
+from deployments.doctor.checks.dead_letters import dead_letters
+from deployments.doctor.checks.deployed import deployments, work_pool
+from deployments.doctor.checks.processes import processes
+from deployments.doctor.checks.reconciler import mirror
+from deployments.doctor.checks.store import store
+from deployments.doctor.checks.versions import prefect_version, python_version
+from deployments.doctor.checks.work import work
+from deployments.doctor.finding import Finding, failed
+from deployments.doctor.patient import NAMES, Patient
+
+LIMIT_SECONDS = 10.0
+"""For one check; they are made at the same time."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What it is called while it says nothing itself, the doors it needs, and the look."""
+
+    part: str
+    needs: tuple[str, ...]
+    look: Callable[[Patient], Awaitable[Sequence[Finding]]]
+
+
+CHECKS = (
+    Check("python", (), python_version),
+    Check("store", ("store",), store),
+    Check("broker", ("bus",), broker),
+    Check("Prefect server", ("prefect",), prefect_version),
+    Check("work pool", ("prefect",), work_pool),
+    Check("deployments", ("prefect",), deployments),
+    Check("processes", ("store",), processes),
+    Check("mirror", ("store",), mirror),
+    Check("executions", ("store",), work),
+    Check("approvals", ("store",), approvals),
+    Check("dead letters", ("store", "bus"), dead_letters),
+    Check("clocks", (), clocks),
+)
+
+
+async def examine(patient: Patient) -> list[Finding]:
+    """What all checks find, in the table's order. Those that need a dead part say nothing: its own line says enough."""
+    possible = [check for check in CHECKS if all(patient.has(door) for door in check.needs)]
+    found = await asyncio.gather(*(_look(check, patient) for check in possible))
+    return [*(_with_consequences(death) for death in patient.deaths), *(one for many in found for one in many)]
+
+
+async def _look(check: Check, patient: Patient) -> Sequence[Finding]:
+    try:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            return await check.look(patient)
+    except TimeoutError:
+        reason = f"this check did not end in {LIMIT_SECONDS:g} s"
+    except Exception as error:
+        reason = f"this check failed: {' '.join(str(error).split()) or type(error).__name__}"
+    return [failed(check.part, reason, "look at the part itself, and run `orchestrator doctor` again")]
+
+
+def _with_consequences(death: Finding) -> Finding:
+    """What cannot be seen without the part."""
+    unseen = [check.part for check in CHECKS if any(NAMES[door] == death.part for door in check.needs)]
+    others = ", ".join(part for part in unseen if part != death.part)
+    return msgspec.structs.replace(death, found=f"{death.found}; not looked at without it: {others}")

@@ -1,0 +1,1 @@
+"""Prefect's server as this system runs it: embedded, tuned, closed to foreign pages."""

@@ -1,0 +1,84 @@
+"""The approval that an analysis asks for: who decides as its tenant's rule says, and what they see of the analysis."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from blocks.clock import utc_now
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.approvals import Escalation, HistoryEntry
+from blocks.contracts.opportunity_facts import Unknown
+from blocks.contracts.reading.limits import SPAN_SECONDS_MAX
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from flows.shared.approval_gate import own_approval_id
+
+if TYPE_CHECKING:
+    from flows.analysis.progress import Analysis
+
+GATE = "analysis"
+
+
+def approval_of(analysis: "Analysis") -> ApprovalRecord:
+    record, rule, now = analysis.stored.record, analysis.rules.approval, utc_now()
+    results = record.results or {}
+    risk = results.get("risk", {})
+
+    def after(seconds: float) -> timedelta:
+        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))  # a definition may be older than the bound
+
+    return ApprovalRecord(
+        id=own_approval_id(record),
+        tenant_id=record.tenant_id,
+        created_at=now,
+        opportunity_id=record.subject_on_wire,
+        subject=record.subject,
+        risk_score=float(risk.get("riskScore") or 0),
+        amount=0.0 if isinstance(analysis.amount, Unknown) else float(analysis.amount),
+        amount_known=not isinstance(analysis.amount, Unknown),
+        requested_at=now,
+        requested_by=_requester(record),
+        execution_id=record.id,
+        retry=record.retries,
+        workflow=record.workflow,
+        gate=GATE,
+        owner_id=analysis.owner_id,
+        correlation_id=risk.get("evaluationId"),
+        summary=_summary(analysis, risk),
+        context=_context(analysis),
+        form_schema=rule.form_schema,
+        policy=rule.policy,
+        due_at=now + after(rule.due_after_seconds) if rule.due_after_seconds else None,
+        expires_at=now + after(rule.expires_after_seconds) if rule.expires_after_seconds else None,
+        on_expiry=rule.on_expiry,
+        on_reject=rule.on_reject,
+        reminders=sorted(now + after(seconds) for seconds in rule.remind_after_seconds),
+        escalations=[
+            Escalation(at=now + after(one.after_seconds), approvers=one.approvers) for one in rule.escalations
+        ],
+        history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
+    )
+
+
+def _requester(record: ExecutionRecord) -> str:
+    """Who caused the analysis, and so may not decide its approval; the workflow itself, if no event names a user."""
+    return next((trigger.actor for trigger in record.triggers if trigger.actor), WORKFLOW)
+
+
+def _summary(analysis: "Analysis", risk: dict[str, Any]) -> str:
+    risks = len(risk.get("detectedRisks") or [])
+    score = risk.get("riskScore", "unknown")
+    amount = analysis.amount
+    states = f"unknown ({amount.reason})" if isinstance(amount, Unknown) else f"{amount:,.0f}"
+    asked = (
+        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score is {score}, with "
+        f"{risks} detected risks, and its amount is {states}."
+    )
+    reasons = analysis.judgement.reasons
+    return f"{asked} The rule cannot be judged: {'; '.join(reasons)}." if reasons else asked
+
+
+def _context(analysis: "Analysis") -> dict[str, Any]:
+    """What the person must see, with the reasons why the rule could not be judged."""
+    results = analysis.stored.record.results or {}
+    context: dict[str, Any] = {key: results[key] for key in ("risk", "forecast", "recommendations") if key in results}
+    reasons = analysis.judgement.reasons
+    return {**context, "reasons": list(reasons)} if reasons else context

@@ -1,0 +1,329 @@
+"""The executions that one flow run carries: claimed together, answered and ended each on its own."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
+
+from blocks.actions.cancelling import withdraw_approvals
+from blocks.clock import utc_now
+from blocks.contracts import ids, rejections, traces
+from blocks.contracts.about import About
+from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepCompleted
+from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.contracts.states import TERMINAL, InvalidTransition
+from blocks.executions import transitions
+from blocks.executions.steps import counts, record_step, step_records
+from blocks.messages import to_message
+from blocks.observability import log_context
+from blocks.observability.metrics import work
+from blocks.ports import NotFound, Stale, Stored, Unavailable
+from blocks.processes import fault_points
+from blocks.queries import every
+from flows.analysis.progress import Analysis
+from flows.analysis.step_wait import StepWait
+from flows.shared.approval_gate import continue_alone
+from flows.shared.claims import newest
+from flows.shared.inbox import Inbox
+from flows.shared.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+REREAD_SECONDS = 5.0
+"""How long a lost signal can hold an answer back, or an end that was written elsewhere."""
+
+
+class AnalysisBatch:
+    """Analyses of one tenant in one flow run. Whatever it does, the run's next attempt may do again."""
+
+    def __init__(self, runtime: Runtime, tenant_id: str, analyses: Sequence[Analysis]) -> None:
+        self._runtime = runtime
+        self._tenant_id = tenant_id
+        self._analyses = {analysis.id: analysis for analysis in analyses}
+        self._waits = {step.name: StepWait(step, analyses) for step in ANALYSIS_STEPS}
+        self._next_reread = {step.name: monotonic() + REREAD_SECONDS for step in ANALYSIS_STEPS}
+        self._open = {analysis.id: analysis for analysis in analyses if not analysis.is_over}
+        self._undecided = {analysis.id for analysis in analyses if analysis.verdict == "undecided"}
+        self._decided = Inbox[Analysis]()
+        self._unasked = {step.name for step in ANALYSIS_STEPS}
+        self._taken_up = utc_now()
+        self.has_asked = asyncio.Event()
+        """Set once all requests of all executions are out."""
+
+    @property
+    def execution_ids(self) -> list[str]:
+        return list(self._analyses)
+
+    @property
+    def open_analyses(self) -> list[Analysis]:
+        """The executions that this run has yet to bring to an end."""
+        return list(self._open.values())
+
+    @property
+    def answers_in_hand(self) -> int:
+        """Answers that have come and do not count yet; bounded by what is missing."""
+        return sum(wait.answers_in_hand for wait in self._waits.values())
+
+    def receive(self, record: StepRecord) -> None:
+        """Takes in an answer that a listener has recorded; what an earlier try met, or is known, changes nothing."""
+        if counts(record, self._analyses[record.execution_id].stored.record):
+            self._waits[record.step].offer(record)
+
+    def forget(self, execution_id: str) -> None:
+        """Nothing more is done for this execution: it has ended, or another run has it."""
+        self._let_go([self._analyses[execution_id]])
+        self._decided.put()
+
+    def overdue(self, margin: timedelta) -> list[str]:
+        """Ids of executions that have not ended so long after the deadline of their slowest step."""
+        return [
+            analysis.id
+            for analysis in self._open.values()
+            if max(analysis.deadline_of(step) for step in ANALYSIS_STEPS) + margin < utc_now()
+            and self._taken_up + margin < utc_now()
+        ]
+
+    async def start(self) -> None:
+        """The started events are out, and answers that came before anyone waited for them are in hand."""
+        await self._publish(_started(analysis.stored.record) for analysis in self._analyses.values())
+        for record in await step_records(self._runtime.store, self._tenant_id, self.execution_ids):
+            self.receive(record)
+
+    # --- one step, of all executions ---------------------------------------------------------------------------------
+
+    def is_waiting_for(self, step: AnalysisStep) -> bool:
+        """Whether any execution still needs this step's answer."""
+        return bool(self._waits[step.name])
+
+    def waiting_for(self, step: AnalysisStep) -> list[Analysis]:
+        """The executions that still need this step's answer."""
+        return self._waits[step.name].lacking
+
+    async def request(self, step: AnalysisStep) -> None:
+        """Every execution that needs it has asked for this step, under one id however often it asks."""
+        unasked = [analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested]
+        await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
+        for analysis in unasked:
+            analysis.requested.add(step.name)
+        work.STEPS_ASKED.labels(step.name).inc(len(unasked))
+        self._unasked.discard(step.name)
+        fault_points.reached(f"after-request-{len(ANALYSIS_STEPS) - len(self._unasked)}")
+        if not self._unasked:
+            self.has_asked.set()
+
+    async def wait_for_answers(self, step: AnalysisStep) -> None:
+        """What has come counts, and whoever is past its deadline has its answer or has failed, whatever else came."""
+        wait = self._waits[step.name]
+        await self._take(step, await wait.take(self._patience(step)))
+        if self._late(step) or monotonic() >= self._next_reread[step.name]:
+            await self._reread(step)
+            await self._take(step, wait.take_now())
+        if late := self._late(step):
+            await self._take(step, await self._time_out(step, late))
+
+    async def take_early_answers(self, step: AnalysisStep) -> None:
+        """Answers that were there before anyone asked count from now on."""
+        await self._take(step, self._waits[step.name].take_now())
+
+    async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
+        """The answers are announced first and count then, so that no end is told before its steps."""
+        wait = self._waits[step.name]
+        news = [record for record in records if wait.lacks(record.execution_id)]
+        if not news:
+            return
+        completed = [record for record in news if record.status == "completed"]
+        await self._publish(
+            _step_completed(record, self._analyses[record.execution_id].stored.record) for record in completed
+        )
+        fault_points.reached("after-answer")
+        for record in news:
+            self._count(step, record)
+
+    def _count(self, step: AnalysisStep, record: StepRecord) -> None:
+        """The outcome is known; the one that decides an execution makes every other step stop waiting for it."""
+        analysis = self._analyses[record.execution_id]
+        analysis.outcomes[step.name] = record
+        self._waits[step.name].settle(analysis.id)
+        if analysis.verdict != "undecided" and analysis.id in self._undecided:
+            self._undecided.discard(analysis.id)
+            for wait in self._waits.values():
+                wait.settle(analysis.id)
+            self._decided.put(analysis)
+
+    def _patience(self, step: AnalysisStep) -> float:
+        """Seconds until the next re-read or the first deadline."""
+        left = self._next_reread[step.name] - monotonic()
+        deadline = None if fault_points.is_set("stopped-clock") else self._waits[step.name].next_deadline()
+        if deadline is not None:
+            left = min(left, (deadline - utc_now()).total_seconds())
+        return max(left, 0.0)
+
+    async def _reread(self, step: AnalysisStep) -> None:
+        """Answers that exist and are missing here are in hand, whatever became of their signals."""
+        self._next_reread[step.name] = monotonic() + REREAD_SECONDS
+        missing = tuple(analysis.id for analysis in self.waiting_for(step))
+        if not missing:
+            return
+        of_step = {"execution_id": missing, "step": step.name}
+        async for stored in every(self._runtime.store, self._tenant_id, StepRecord, of_step):
+            self.receive(stored.record)
+
+    def _late(self, step: AnalysisStep) -> list[Analysis]:
+        """Those past their deadline that still lack this step's answer."""
+        return [] if fault_points.is_set("stopped-clock") else self._waits[step.name].late(utc_now())
+
+    async def _time_out(self, step: AnalysisStep, late: Iterable[Analysis]) -> list[StepRecord]:
+        """The step records of these; an answer that was recorded first wins."""
+        records = await asyncio.gather(*(self._time_out_one(step, analysis) for analysis in late))
+        return [record for record in records if record]
+
+    async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord | None:
+        """None if another run has taken it over: then this one lets it go."""
+        try:
+            analysis.stored = await newest(self._runtime.store, analysis.stored)
+        except (Stale, NotFound):
+            self.forget(analysis.id)
+            return None
+        seconds = analysis.rules.timeout_of(step.name).total_seconds()
+        refusals = transitions.refusals(analysis.stored.record, step.name)
+        return await record_step(
+            self._runtime.store,
+            analysis.stored.record,
+            step.name,
+            error=f"{step.name} was not answered within {seconds:g} s{refusals}",
+            error_code=rejections.STEP_TIMEOUT,
+        )
+
+    # --- the end of each execution -----------------------------------------------------------------------------------
+
+    async def conclude(self) -> None:
+        """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
+        next_look = monotonic() + REREAD_SECONDS
+        while self._open:
+            decided = await self._decided.take(max(next_look - monotonic(), 0.0))
+            if decided:
+                await self._conclude_all(decided)
+            if monotonic() >= next_look:
+                await self._forget_what_others_ended()
+                next_look = monotonic() + REREAD_SECONDS
+
+    async def _conclude_all(self, decided: Sequence[Analysis]) -> None:
+        concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in decided))
+        ended = [stored for stored in concluded if stored and stored.record.is_terminal]
+        await transitions.announce(self._runtime.store, self._runtime.bus, ended)
+        self._let_go(decided)
+        for analysis in decided:
+            if analysis.awaits_approval and len(self._analyses) > 1:
+                await continue_alone(self._runtime, analysis)
+
+    def _let_go(self, analyses: Iterable[Analysis]) -> None:
+        """Whoever waits for one of these stops waiting."""
+        for analysis in analyses:
+            analysis.is_over = True
+            self._open.pop(analysis.id, None)
+            for wait in self._waits.values():
+                wait.settle(analysis.id)
+
+    async def _forget_what_others_ended(self) -> None:
+        """What the signal of a cancelled execution would have told, had it not been lost."""
+        if not self._open:
+            return
+        ended = {"id": tuple(self._open), "status": TERMINAL}
+        async for stored in every(self._runtime.store, self._tenant_id, ExecutionRecord, ended):
+            self.forget(stored.record.id)
+
+    async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
+        """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
+        # Each is concluded in a task of its own, and its log says so.
+        log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
+        fault_points.reached("before-end")
+        try:
+            concluded = await self._move_on_the_newest(analysis)
+            log.debug("execution %s is %s", analysis.id, concluded.record.status)
+            return concluded
+        except (Stale, InvalidTransition):
+            log.warning("execution %s is no longer held by this run: its end is somebody else's to write", analysis.id)
+        except Unavailable:
+            raise  # the store is down for all of them: the run tries again from the top
+        except Exception as error:
+            # What is wrong with one execution must not hold up the others of its batch.
+            log.exception("execution %s cannot be concluded", analysis.id)
+            with suppress(Stale, InvalidTransition):
+                said = f"{type(error).__name__}: {error}"
+                stored = await newest(self._runtime.store, analysis.stored)
+                return await transitions.fail(self._runtime.store, stored, rejections.RUN_FAILED, said)
+        return None
+
+    async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
+        """Moved, whatever was attached to the record meanwhile. Raises `Stale` if this run no longer holds it."""
+        while True:
+            try:
+                return await self._move(analysis)
+            except Stale:
+                analysis.stored = await newest(self._runtime.store, analysis.stored)
+
+    async def _move(self, analysis: Analysis) -> Stored[ExecutionRecord]:
+        findings = {"results": analysis.results, "missing_steps": analysis.missing_steps}
+        store, failed = self._runtime.store, analysis.failed_step
+        if failed is not None:
+            if analysis.stored.record.approval_ids:
+                await withdraw_approvals(store, analysis.stored.record, f"{failed.step} failed")
+            code, error = failed.error_code or rejections.STEP_FAILED, failed.error or f"{failed.step} failed"
+            return await transitions.fail(store, analysis.stored, code, error, failed_step=failed.step, **findings)
+        if analysis.needs_approval:
+            analysis.stored = await transitions.move(store, analysis.stored, "awaiting_approval", **findings)
+            return analysis.stored
+        return await transitions.complete(store, analysis.stored, **findings)
+
+    async def _publish(self, events: Iterable[Event[EventData]]) -> None:
+        await self._runtime.bus.publish(*(to_message(event) for event in events))
+
+
+def _started(execution: ExecutionRecord) -> Event[EventData]:
+    started_at = execution.started_at or execution.updated_at
+    return Event(
+        id=ids.started_event_id(execution.id, execution.retries),
+        tenant_id=execution.tenant_id,
+        timestamp=started_at,
+        traceparent=str(traces.of_execution(execution)),
+        about=About.execution(execution),
+        data=OpportunityAnalysisStarted(
+            workflow_id=execution.id, opportunity_id=execution.subject_on_wire, timestamp=started_at
+        ),
+    )
+
+
+def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]:
+    return Event(
+        id=ids.step_requested_event_id(execution.id, step.name, execution.retries),
+        tenant_id=execution.tenant_id,
+        timestamp=execution.started_at or execution.updated_at,
+        traceparent=str(traces.of_part(execution, step.name)),
+        about=About.execution(execution),
+        data=step.request(
+            workflow_id=execution.id,
+            opportunity_id=execution.subject_on_wire,
+            step_id=ids.step_id(execution.id, step.name),
+            tenant_id=execution.tenant_id,
+        ),
+    )
+
+
+def _step_completed(record: StepRecord, execution: ExecutionRecord) -> Event[EventData]:
+    return Event(
+        id=ids.step_completed_event_id(record.execution_id, record.step, record.retry),
+        tenant_id=record.tenant_id,
+        timestamp=record.completed_at,
+        traceparent=str(traces.of_part(execution, record.step)),
+        about=About.execution(execution),
+        data=StepCompleted(
+            workflow_id=record.execution_id,
+            step_id=record.step_id,
+            step_type=record.step,
+            result=record.result or {},
+        ),
+    )

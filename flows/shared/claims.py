@@ -1,0 +1,99 @@
+"""Which flow run an execution belongs to: the record says so, and the ETag makes it one at a time."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from blocks import signals
+from blocks.clock import utc_now
+from blocks.contracts.records import ExecutionRecord
+from blocks.executions import transitions
+from blocks.ports import NotFound, RecordStore, Stale, Stored
+from blocks.processes import fault_points
+from flows.shared.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+_TRIES = 10
+
+
+async def claim(
+    store: RecordStore,
+    tenant_id: str,
+    execution_id: str,
+    flow_run_id: str,
+    definition_version: int = 0,
+    *,
+    workflow: str,
+) -> Stored[ExecutionRecord] | None:
+    """The execution, if it is this flow run's to do from now on: pending, given up by another run, or its own already.
+
+    None, with a line in the log, for what has ended, what another run holds, what is of another workflow and what does
+    not exist. Each claim counts one attempt, so a run that was thought dead and comes back finds its ETag stale. The
+    first also says which version of the tenant's definition the execution keeps.
+    """
+    for _ in range(_TRIES):
+        try:
+            stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+            record = stored.record
+            if record.workflow != workflow:
+                log.warning("execution %s is of %s, not of %s: not ours", record.id, record.workflow, workflow)
+                return None
+            if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
+                log.info("execution %s is %s in flow run %s: not ours", record.id, record.status, record.flow_run_id)
+                return None
+            taken_at = utc_now()
+            ours: dict[str, Any] = {
+                "flow_run_id": flow_run_id,
+                "attempt": record.attempt + 1,
+                "held_since": taken_at,
+            }
+            if record.definition_version is None:
+                ours["definition_version"] = definition_version
+            if record.status == "pending":
+                return await transitions.move(store, stored, "running", started_at=taken_at, **ours)
+            return await transitions.change(store, stored, **ours)
+        except Stale:
+            continue  # an event was absorbed, or another run was faster: look again
+        except NotFound:
+            log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
+            return None
+    raise Stale(f"execution {execution_id} changed {_TRIES} times while it was being claimed")
+
+
+async def claim_all(
+    context: Runtime,
+    tenant_id: str,
+    execution_ids: Sequence[str],
+    flow_run_id: str,
+    definition_version: int = 0,
+    *,
+    workflow: str,
+) -> list[Stored[ExecutionRecord]]:
+    """Those of these executions that are this flow run's to do, in their order; see `claim`."""
+    claimed = await asyncio.gather(
+        *(
+            claim(context.store, tenant_id, id, flow_run_id, definition_version, workflow=workflow)
+            for id in execution_ids
+        )
+    )
+    fault_points.reached("after-claim")
+    return [stored for stored in claimed if stored]
+
+
+async def notify_started(context: Runtime, flow_run_id: str) -> None:
+    """Dispatchers send this tenant's next executions: the run has claimed its own and is under way."""
+    await context.bus.broadcast(signals.FLOW_RUN_STARTED, flow_run_id.encode())
+
+
+async def newest(store: RecordStore, held: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """The execution as it is now, if it is still held under the same claim: somebody else has only added to it.
+
+    Raises `Stale` if it was taken over or has ended.
+    """
+    stored = await store.read(held.record.tenant_id, ExecutionRecord, held.record.id)
+    now, before = stored.record, held.record
+    if now.is_terminal or (now.flow_run_id, now.attempt) != (before.flow_run_id, before.attempt):
+        raise Stale(f"execution {now.id} is {now.status} in flow run {now.flow_run_id}, attempt {now.attempt}")
+    return stored

@@ -1,0 +1,123 @@
+"""What all flow runs of one process share: settings, bus, store, Prefect, and who waits for which step.
+
+Opened by the first run; closed by `close()` when the process ends, never by a run.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+from blocks import signals
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.adapters.retrying import PatientEventBus, PatientRecordStore
+from blocks.contracts.records import StepRecord
+from blocks.ports import EventBus, FlowRuns, RecordStore
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, load_settings
+
+
+class Receiver(Protocol):
+    """A flow run that has executions in hand."""
+
+    def overdue(self, margin: timedelta) -> list[str]:
+        """Ids of its executions that have not ended so long after their last deadline."""
+        ...
+
+    def receive(self, record: StepRecord) -> None:
+        """A step of one of its executions has ended."""
+        ...
+
+    def forget(self, execution_id: str) -> None:
+        """One of its executions was ended by somebody else."""
+        ...
+
+
+class Runtime:
+    """The outside world as flow runs see it, and who among them waits for which execution.
+
+    Its bus and store wait for a part that is away: an outage of minutes fails no flow run.
+    """
+
+    def __init__(self, settings: Settings, bus: EventBus, store: RecordStore, flow_runs: FlowRuns) -> None:
+        self.settings = settings
+        self.bus = bus
+        self.store = store
+        self.flow_runs = flow_runs
+        self._receivers: dict[str, Receiver] = {}
+
+    @contextmanager
+    def expecting(self, execution_ids: Iterable[str], receiver: Receiver) -> Iterator[None]:
+        """While this lasts, the receiver is told what happens to these executions elsewhere."""
+        expected = list(execution_ids)
+        self._receivers |= dict.fromkeys(expected, receiver)
+        try:
+            yield
+        finally:
+            for id in expected:
+                if self._receivers.get(id) is receiver:
+                    del self._receivers[id]
+
+    def overdue(self) -> list[str]:
+        """Executions that this process holds and has not ended, past deadline and margin."""
+        margin = timedelta(seconds=self.settings.analysis.overdue_after_seconds)
+        return [id for receiver in set(self._receivers.values()) for id in receiver.overdue(margin)]
+
+    async def step_settled(self, body: bytes) -> None:
+        """A step record that a listener has just created reaches the run that waits for it, if that is here."""
+        record = _step_decoder.decode(body)
+        if receiver := self._receivers.get(record.execution_id):
+            receiver.receive(record)
+
+    async def execution_cancelled(self, body: bytes) -> None:
+        """The run that carries the execution, if it is here, lets it go."""
+        if receiver := self._receivers.get(body.decode()):
+            receiver.forget(body.decode())
+
+
+async def get() -> Runtime:
+    """The runtime of this process, opened on first use. Raises `Unavailable` when a part of it does not answer."""
+    global _opening, _stack
+    if _opening is None or (_opening.done() and (_opening.cancelled() or _opening.exception())):
+        _stack = AsyncExitStack()
+        _opening = asyncio.create_task(_open(_stack))
+    return await asyncio.shield(_opening)
+
+
+def overdue() -> list[str]:
+    """Executions of this process past deadline and margin; none while nothing is open."""
+    if _opening is None or not _opening.done() or _opening.cancelled() or _opening.exception():
+        return []
+    return _opening.result().overdue()
+
+
+async def close() -> None:
+    """Everything the runs shared is closed; safe to call when nothing was opened."""
+    global _opening, _stack
+    opening, stack = _opening, _stack
+    _opening = _stack = None
+    if opening is not None:
+        await asyncio.wait([opening])
+    if stack is not None:
+        await stack.aclose()
+
+
+_opening: asyncio.Task[Runtime] | None = None
+_stack: AsyncExitStack | None = None
+_step_decoder = msgspec.json.Decoder(StepRecord)
+
+
+async def _open(stack: AsyncExitStack) -> Runtime:
+    settings = load_settings()
+    runtime = Runtime(
+        settings,
+        bus=PatientEventBus(await stack.enter_async_context(open_bus(settings, "flows"))),
+        store=PatientRecordStore(await stack.enter_async_context(open_store(settings))),
+        flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
+    )
+    await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
+    await stack.enter_async_context(runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled))
+    return runtime

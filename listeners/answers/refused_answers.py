@@ -1,0 +1,91 @@
+"""An answer that became a dead letter leaves a note on the execution it was meant for: people look there first."""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+
+from blocks.contracts import jobs
+from blocks.contracts.envelope import Glance, glance
+from blocks.contracts.events import JobCompleted, JobFailed
+from blocks.contracts.reading.uuids import spellings
+from blocks.contracts.records import ExecutionRecord, RefusedAnswer
+from blocks.contracts.records.dead_letters import DeadLetterRecord
+from blocks.contracts.workflows import about
+from blocks.ports import Message, NotFound, RecordStore, Stale, Stored
+from listeners.answers import steps
+
+log = logging.getLogger(__name__)
+
+KEPT = 20
+"""So many of an execution, the newest."""
+
+_TRIES = 10
+
+STEP_OF_TYPE: Mapping[str, str] = {
+    **steps.STEP_OF_TYPE,
+    **{data.event_type: jobs.REPORT_STEP for data in (JobCompleted, JobFailed)},
+}
+
+
+async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Message) -> None:
+    """The execution that the answer was meant for holds a note of it, also when it has ended meanwhile: one for each
+    dead letter, with the newest refusal. An answer that fits no execution of its tenant is only a dead letter.
+
+    A running flow notices nothing: the note changes neither claim nor status nor any moment. Raises `Unavailable`.
+    """
+    step = STEP_OF_TYPE.get(letter.event_type)
+    if step is None or message.cut_from is not None:
+        return
+    seen = glance(message.body)
+    note = RefusedAnswer(
+        step=step,
+        code=letter.code,
+        reason=letter.reason,
+        event_id=seen.event_id or message.id,
+        dead_letter_id=letter.id,
+        at=letter.rejected_at,
+    )
+    for _ in range(_TRIES):
+        stored = await _meant(store, seen.tenant_id or letter.tenant_id, seen)
+        if stored is None or note in stored.record.refused_answers:
+            return
+        try:
+            await _write(store, stored, note)
+            return
+        except Stale:
+            continue  # a worker has just moved it: look again
+    log.warning("execution changed %d times while a refused answer was being noted on it", _TRIES)
+
+
+async def _write(store: RecordStore, stored: Stored[ExecutionRecord], note: RefusedAnswer) -> None:
+    """`updated_at` stays: graces are counted from it, and the end of an execution where nothing else says it."""
+    others = [one for one in stored.record.refused_answers if one.dead_letter_id != note.dead_letter_id]
+    noted = msgspec.structs.replace(stored.record, refused_answers=[*others, note][-KEPT:])
+    await store.replace(noted.tenant_id, stored.etag, noted)
+
+
+async def _meant(store: RecordStore, tenant_id: str, seen: Glance) -> Stored[ExecutionRecord] | None:
+    """The one it names. Without one there, the oldest running one of its subject, as answers that are accepted find
+    theirs; if none runs any more, the newest.
+    """
+    if seen.workflow_id is not None:
+        try:
+            return await store.read(tenant_id, ExecutionRecord, seen.workflow_id)
+        except NotFound:
+            pass
+    for kind, subject in (("opportunity", seen.opportunity_id), ("job", seen.job)):
+        if subject is not None:
+            return await _of_subject(store, tenant_id, about(kind), subject)
+    return None
+
+
+async def _of_subject(
+    store: RecordStore, tenant_id: str, workflows: tuple[str, ...], subject: str
+) -> Stored[ExecutionRecord] | None:
+    where = {"workflow": workflows, "subject": spellings(subject)}
+    running = {**where, "status": "running"}
+    found = await store.query(tenant_id, ExecutionRecord, running, newest_first=False, limit=1)
+    if not found.items:
+        found = await store.query(tenant_id, ExecutionRecord, where, limit=1)
+    return found.items[0] if found.items else None

@@ -1,0 +1,1 @@
+"""Pending executions become flow runs: which tenant is next, how many at once."""

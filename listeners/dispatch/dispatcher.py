@@ -1,0 +1,265 @@
+"""Pending executions become flow runs: alone when the system is idle, together when it is behind, each tenant in turn.
+
+Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions wait and then go out
+together. A tenant that was served a moment ago also waits while answers pile up in the intake queue: more of its work
+would not be done sooner, it would only stand in the way of others' events. Which run may really do an execution is
+settled by the run's claim, so dispatching one twice does no harm.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from time import monotonic
+from uuid import uuid4
+
+import msgspec
+
+from blocks import signals
+from blocks.clock import utc_now
+from blocks.contracts import ids, workflows
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
+from blocks.processes import fault_points
+from blocks.processes.ending import ended
+from blocks.queries import every, tenants
+from blocks.settings import Dispatch
+from blocks.tenants.dispatch_policy import default_policy, read_policy
+from listeners import metrics
+from listeners.dispatch.fair_queue import FairQueue, Lane
+from listeners.dispatch.pace import Pace
+from listeners.dispatch.running_limits import RunningLimits
+from listeners.dispatch.unstarted_runs import UnstartedRun, UnstartedRuns
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+"""How often limits and runs whose start nobody told us of are looked at while something waits."""
+
+_REDISPATCH_SECONDS = 60.0
+"""A pending execution that was dispatched is dispatched again after this long without having been claimed."""
+
+
+_SAME_RUN_TRIES = 10
+"""How often one flow run is asked for before its executions go back into the queue, to become another."""
+
+_PACED_LOOK_SECONDS = 0.05
+"""How often the pace is looked at while a backlog waits for it."""
+
+_FEW = 5
+"""A tenant with more executions waiting than this is behind; with fewer, they are dispatched at once."""
+
+
+class _Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one flow run will carry. Under its key Prefect makes one run, however often it is asked."""
+
+    lane: Lane
+    execution_ids: list[str]
+    key: str
+    tries: int = 1
+
+
+class Dispatcher:
+    """Gives pending executions to Prefect. `submit` never waits; `run` works until it is cancelled."""
+
+    def __init__(
+        self,
+        settings: Dispatch,
+        store: RecordStore,
+        bus: EventBus,
+        flow_runs: FlowRuns,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._bus = bus
+        self._flow_runs = flow_runs
+        self._queue = FairQueue(default_policy())
+        self._unstarted = UnstartedRuns()
+        self._limits = RunningLimits(store)
+        self._pace = Pace(settings.late_start_seconds)
+        self._dispatched: dict[str, float] = {}
+        self._unanswered: _Batch | None = None
+        self._told: dict[str, str] = {}
+        self._changed = asyncio.Event()
+        self._policy_changed = asyncio.Event()
+        metrics.WAITING.set_function(self._waiting)
+        metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
+        metrics.PACE.set_function(lambda: self._pace.rate if self._pace.yields else 0.0)
+
+    def submit(self, lane: Lane, execution_id: str, priority: int = 0) -> None:
+        """The execution will be dispatched, once."""
+        self._queue.put(lane, execution_id, priority)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Dispatches what is submitted and what a sweep of the records finds, until cancelled."""
+        await self._read_policy()
+        async with (
+            self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
+            self._bus.listen(signals.EXECUTION_OPENED, self._opened),
+            self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
+        ):
+            # Not a TaskGroup, which waits without a limit for a task that does not heed its cancellation.
+            working = [
+                asyncio.create_task(self._dispatch_for_ever(), name="dispatching"),
+                asyncio.create_task(self._sweep_for_ever(), name="sweeping"),
+                asyncio.create_task(self._follow_policy(), name="following the policy"),
+            ]
+            try:
+                await asyncio.gather(*working)
+            finally:
+                await ended(*working)
+
+    # --- dispatch ----------------------------------------------------------------------------------------------------
+
+    async def _dispatch_for_ever(self) -> None:
+        while True:
+            try:
+                await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._unstarted)
+                batch = self._unanswered or self._next_batch()
+                if batch is None:
+                    await self._wait_for_change()
+                else:
+                    await self._dispatch(batch)
+            except (Unavailable, NotFound) as error:
+                log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _next_batch(self) -> _Batch | None:
+        taken = self._queue.take(self._room)
+        if taken is None:
+            return None
+        lane, execution_ids = taken
+        key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
+        return _Batch(lane=lane, execution_ids=execution_ids, key=key)
+
+    def _waiting(self) -> int:
+        return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
+
+    def _room(self, lane: Lane) -> int:
+        """How many executions the lane may get in its next flow run; none while one of its runs is not started."""
+        if lane in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
+            return 0
+        most = self._queue.policy.batch_max or self._settings.batch_max
+        if not workflows.workflow_named(lane.workflow).batched:
+            most = 1
+        if self._queue.waiting(lane.tenant_id) > _FEW:
+            most = self._pace.room(most)
+        return min(most, self._limits.room(self._queue.policy, lane.tenant_id))
+
+    async def _dispatch(self, batch: _Batch) -> None:
+        (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
+        was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
+        # Before the call: a sweep that comes while Prefect takes its time must not find them once more.
+        self._dispatched |= dict.fromkeys(execution_ids, monotonic())
+        try:
+            run_id = await self._flow_runs.start(
+                workflow, tenant_id, execution_ids, key=batch.key, name=_name(execution_ids)
+            )
+        except (Unavailable, NotFound):
+            self._keep(batch)
+            raise
+        self._unanswered = None
+        fault_points.reached("after-dispatch")
+        self._unstarted.add(UnstartedRun(id=run_id, lane=batch.lane, executions=len(execution_ids)))
+        self._limits.take(tenant_id, len(execution_ids))
+        if was_behind:
+            self._pace.backlog_dispatched(tenant_id, len(execution_ids))
+        await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+
+    def _keep(self, batch: _Batch) -> None:
+        """The same run is asked for again: Prefect may have made it, and only its answer was lost."""
+        if batch.tries < _SAME_RUN_TRIES:
+            self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
+            return
+        self._unanswered = None
+        for execution_id in batch.execution_ids:
+            self.submit(batch.lane, execution_id)
+
+    def _reason(self, execution_ids: list[str]) -> str:
+        """Why these get a run, in words that no other run has.
+
+        They are drawn, not computed: a repeated call must not double the run, but the same executions may have to be
+        dispatched again after a run of theirs was lost. Of what all dispatchers were told, they are computed:
+        Prefect makes one run of it.
+        """
+        told = [self._told.pop(execution_id, None) for execution_id in execution_ids]
+        return told[0] if len(told) == 1 and told[0] else f"dispatch-{uuid4()}"
+
+    async def _wait_for_change(self) -> None:
+        """Returns when something was submitted or started, and now and then while something waits."""
+        look = _PACED_LOOK_SECONDS if self._pace.yields else _LOOK_SECONDS
+        with suppress(TimeoutError):
+            async with asyncio.timeout(look if len(self._queue) else None):
+                await self._changed.wait()
+        self._changed.clear()
+
+    async def _started(self, body: bytes) -> None:
+        run = self._unstarted.pop(body.decode())
+        if run is None:
+            return
+        seconds = monotonic() - run.since
+        metrics.START_SECONDS.observe(seconds)
+        if self._queue.waiting(run.lane.tenant_id) <= _FEW:
+            self._pace.started(run.lane.tenant_id, seconds)
+        self._changed.set()
+
+    async def _opened(self, body: bytes) -> None:
+        """Somebody has started or retried an execution elsewhere; every dispatcher hears of it."""
+        opened = _opened_decoder.decode(body)
+        if workflows.is_dispatched(opened.workflow):
+            self._told[opened.execution_id] = f"told-{opened.telling}"
+            self.submit(Lane(opened.tenant_id, opened.workflow), opened.execution_id, opened.priority)
+
+    # --- policy ------------------------------------------------------------------------------------------------------
+
+    async def _follow_policy(self) -> None:
+        """The queue keeps to the policy in force, at once when told, else by the next sweep."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.sweep_seconds):
+                    await self._policy_changed.wait()
+            self._policy_changed.clear()
+            await self._read_policy()
+
+    async def _read_policy(self) -> None:
+        with suppress(Unavailable):  # what was in force stays in force
+            self._queue.policy = await read_policy(self._store)
+            self._changed.set()
+
+    async def _policy_has_changed(self, _: bytes) -> None:
+        self._policy_changed.set()
+
+    # --- sweep -------------------------------------------------------------------------------------------------------
+
+    async def _sweep_for_ever(self) -> None:
+        """What was accepted and not dispatched, by a listener that died or while Prefect was away, is dispatched."""
+        age = timedelta(0)
+        while True:
+            try:
+                await self._sweep(age)
+                age = timedelta(seconds=self._settings.sweep_seconds)
+            except Unavailable as error:
+                log.warning("cannot look for pending executions: %s", error)
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+    async def _sweep(self, age: timedelta) -> None:
+        self._forget_dispatched()
+        settled_before = utc_now() - age
+        for tenant_id in await tenants(self._store):
+            pending = {"workflow": workflows.dispatched(), "status": "pending"}
+            async for stored in every(self._store, tenant_id, ExecutionRecord, pending):
+                record = stored.record
+                if record.created_at <= settled_before and record.id not in self._dispatched:
+                    self.submit(Lane(tenant_id, record.workflow), record.id, record.priority)
+
+    def _forget_dispatched(self) -> None:
+        too_old = monotonic() - _REDISPATCH_SECONDS
+        self._dispatched = {id: since for id, since in self._dispatched.items() if since >= too_old}
+
+
+_opened_decoder = msgspec.json.Decoder(signals.Opened)
+
+
+def _name(execution_ids: list[str]) -> str:
+    return execution_ids[0] if len(execution_ids) == 1 else f"{len(execution_ids)} executions from {execution_ids[0]}"

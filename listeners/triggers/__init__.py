@@ -1,0 +1,1 @@
+"""Events that open an execution, or that a pending one absorbs."""

@@ -1,0 +1,152 @@
+"""Triggering events become executions: one per event, or none if a pending execution of the subject absorbs it.
+
+One that is pending because it is being retried absorbs nothing: the steps it has done knew nothing of the event.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from weakref import WeakValueDictionary
+
+from blocks.clock import utc_now
+from blocks.contracts import rejections
+from blocks.contracts.envelope import Event
+from blocks.contracts.events import EventData
+from blocks.contracts.opportunity_facts import merged
+from blocks.contracts.reading.uuids import spellings
+from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.contracts.rejections import Rejected
+from blocks.definitions.versions import EnabledTenants
+from blocks.executions import transitions as executions
+from blocks.observability import log_context
+from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
+from blocks.processes import fault_points
+from blocks.tenants.directory import enter_in_directory
+from listeners.dispatch.dispatcher import Dispatcher
+from listeners.dispatch.fair_queue import Lane
+from listeners.triggers.table import TriggerRule, priority_of
+
+log = logging.getLogger(__name__)
+
+passed_over: Counter[str] = Counter()
+"""Events of tenants that have switched the workflow off, per tenant; for the log."""
+
+_RECENT = 20
+_TRIES = 10
+
+
+class Intake:
+    """Opens executions and hands them to the dispatcher."""
+
+    def __init__(self, store: RecordStore, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._enabled_tenants = EnabledTenants(store)
+        self._known_tenants: set[str] = set()
+        self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def open(self, rule: TriggerRule, event: Event[EventData]) -> str:
+        """What became of the event: `created`, `absorbed`, `duplicate`; `ignored` if it has no subject for the
+        workflow; `disabled` if the tenant wants none now.
+
+        Raises `Rejected` for an event whose id another event had before: the first one wins.
+        """
+        subject = rule.subject(event.data)
+        if subject is None:
+            return "ignored"
+        if not await self._enabled_tenants.include(event.tenant_id, rule.workflow):
+            return _passed_over(event, rule.workflow)
+        await self._enter_in_directory(event.tenant_id)
+        trigger = Trigger(
+            event_id=event.id,
+            event_type=event.type,
+            received_at=utc_now(),
+            digest=event.digest,
+            actor=event.metadata.user_id,
+            traceparent=event.traceparent,
+        )
+        execution = executions.new_execution(
+            event.tenant_id, rule.workflow, subject, trigger, rule.input(event.data), priority=priority_of(event.data)
+        )
+        log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
+        fault_points.reached("before-record")
+        # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
+        async with self._locks.setdefault((event.tenant_id, rule.workflow, execution.subject), asyncio.Lock()):
+            outcome = await self._open(execution, trigger)
+        fault_points.reached("after-record")
+        if outcome == "created":
+            lane = Lane(execution.tenant_id, execution.workflow)
+            self._dispatcher.submit(lane, execution.id, execution.priority)
+        return outcome
+
+    async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
+        for _ in range(_TRIES):
+            recent = await self._executions_of_subject(execution)
+            if known := _known_trigger(recent, trigger.event_id):
+                return _repeated(known, trigger)
+            pending = next((stored for stored in recent if _absorbs(stored.record)), None)
+            try:
+                if pending is None:
+                    await self._store.create(execution.tenant_id, execution)
+                    return "created"
+                await self._absorb(pending, trigger, execution)
+                return "absorbed"
+            except AlreadyExists:
+                first = await self._store.read(execution.tenant_id, ExecutionRecord, execution.id)
+                return _repeated(first.record.triggers[0], trigger)
+            except Stale:
+                continue  # it has just started, or absorbed another event: look again
+        raise Stale(f"the pending execution of {execution.subject} changed {_TRIES} times")
+
+    async def _absorb(self, pending: Stored[ExecutionRecord], trigger: Trigger, newer: ExecutionRecord) -> None:
+        await executions.change(
+            self._store,
+            pending,
+            triggers=[*pending.record.triggers, trigger],
+            trigger_ids=[*pending.record.trigger_ids, trigger.event_id],
+            input=merged(pending.record.input, newer.input),
+        )
+
+    async def _executions_of_subject(self, execution: ExecutionRecord) -> list[Stored[ExecutionRecord]]:
+        """The newest executions of the subject, and with them any older one that lists this trigger."""
+        of_subject = {"workflow": execution.workflow, "subject": spellings(execution.subject_on_wire)}
+        newest = await self._store.query(execution.tenant_id, ExecutionRecord, of_subject, limit=_RECENT)
+        if newest.continuation is None:
+            return newest.items
+        listing = {**of_subject, "trigger_ids": Contains(execution.trigger_ids[0])}
+        return newest.items + (await self._store.query(execution.tenant_id, ExecutionRecord, listing)).items
+
+    async def _enter_in_directory(self, tenant_id: str) -> None:
+        """The tenant is in the directory, so that every sweep finds its records from now on."""
+        if tenant_id in self._known_tenants:
+            return
+        await enter_in_directory(self._store, tenant_id)
+        self._known_tenants.add(tenant_id)
+
+
+def _passed_over(event: Event[EventData], workflow: str) -> str:
+    passed_over[event.tenant_id] += 1
+    log.info(
+        "event %s starts nothing: tenant %s has switched %s off; %d passed over since this listener started",
+        event.id,
+        event.tenant_id,
+        workflow,
+        passed_over[event.tenant_id],
+    )
+    return "disabled"
+
+
+def _absorbs(execution: ExecutionRecord) -> bool:
+    return execution.status == "pending" and not execution.retries
+
+
+def _known_trigger(executions: list[Stored[ExecutionRecord]], event_id: str) -> Trigger | None:
+    triggers = (trigger for stored in executions for trigger in stored.record.triggers)
+    return next((trigger for trigger in triggers if trigger.event_id == event_id), None)
+
+
+def _repeated(known: Trigger, trigger: Trigger) -> str:
+    """The first event of an id is the one that counts. Raises `Rejected` for another one under the same id."""
+    if known.digest == trigger.digest:
+        return "duplicate"
+    raise Rejected(rejections.ID_REUSE, f"another event came under the id {trigger.event_id[:80]!r} before this one")

@@ -1,0 +1,1 @@
+"""Deliveries to webhooks, each a request of its own."""

@@ -1,0 +1,1 @@
+"""The API as it runs, over the network."""

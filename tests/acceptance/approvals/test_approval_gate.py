@@ -1,0 +1,135 @@
+"""The approval gate, on a real Prefect server: the run is suspended, a person's input resumes it, the record tells."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.definitions import WantedDefinition, WantedRule
+from blocks.contracts.records import ApprovalRecord
+from blocks.definitions.versions import reset_definition, set_definition
+from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, recorded
+from tests.support.factories import A_TENANT
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.system.analysis_services import AnalysisServices
+from tests.support.system.ledger import REQUESTED, Ledger
+from tests.support.system.orchestra import Orchestra, orchestra
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
+    async with orchestra(tmp_path, prefect_server, HITL_APPROVALS_ENABLED="true") as parts:
+        parts.listener.start()
+        parts.worker.start()
+        yield parts
+
+
+def decision(*, approved: bool) -> dict[str, Any]:
+    return {"approved": approved, "decided_by": "ann", "comment": "seen"}
+
+
+async def test_an_approved_analysis_completes_and_tells_who_decided(
+    parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+
+    execution = await ended(parts, event)
+    assert execution.status == "completed"
+    assert {"approved": True, "decidedBy": "claimed:ann"}.items() <= (execution.results or {})["approval"].items()
+    approval = await parts.store.read(A_TENANT, ApprovalRecord, ids.approval_id(execution.id, "analysis"))
+    assert ("approved", "claimed:ann", "prefect-ui") == (
+        approval.record.status,
+        approval.record.decided_by,
+        approval.record.decided_through,
+    )
+    assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
+    for what in ("requested", "completed"):
+        assert 1 == len(await ledger.told(f"hitl.approval.{what}"))
+    assert {} == ledger.second_ids()
+
+
+async def test_a_rejected_analysis_fails_with_that_reason(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=False))
+
+    execution = await ended(parts, event)
+    assert ("failed", "approval-rejected", "rejected by claimed:ann") == (
+        execution.status,
+        execution.error_code,
+        execution.error,
+    )
+
+
+async def test_a_wrong_form_is_refused_and_the_run_waits_on(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    assert not await flow_runs.resume(waiting.flow_run_id or "", {"approved": "perhaps"})
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+
+    assert (await ended(parts, event)).status == "completed"
+
+
+async def test_a_worker_that_is_restarted_while_a_person_thinks_changes_nothing(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    parts.worker.kill()
+    parts.worker.start()
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+
+    assert (await ended(parts, event)).status == "completed"
+
+
+async def test_an_execution_that_needs_a_person_leaves_its_batch(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    large = a_large_deal()
+    small = [an_opportunity(metadata={"amount": 1_000}) for _ in range(5)]
+    parts.worker.kill()  # so that they wait for a worker, and go out together
+    await parts.bus.publish(small[0])
+    await recorded(parts, small[0])
+    await parts.bus.publish(large, *small[1:])
+    parts.worker.start()
+
+    waiting = await gated(parts, flow_runs, large)
+    assert ["completed"] * 5 == [(await ended(parts, event)).status for event in small]
+
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
+    assert (await ended(parts, large)).status == "completed"
+
+
+async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_it(
+    parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
+) -> None:
+    asks_always = WantedDefinition(approval=WantedRule(enabled=True, conditions=[], on_reject="complete"))
+    await set_definition(parts.store, A_TENANT, WORKFLOW, parts.settings, asks_always)
+    event = an_opportunity()  # small: the platform's rule asks nobody
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+
+    await reset_definition(parts.store, A_TENANT, WORKFLOW, parts.settings)
+    assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=False))
+
+    execution = await ended(parts, event)
+    assert ("completed", 1) == (execution.status, execution.definition_version)
+    assert "rejected" == (execution.results or {})["approval"]["status"]

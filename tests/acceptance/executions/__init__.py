@@ -1,0 +1,1 @@
+"""Whole executions on real processes."""

@@ -1,0 +1,191 @@
+"""The mirror, on a real Prefect server: what Prefect ended is ended in the records, what is owed is told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Crashed, Failed
+
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
+from tests.support.factories import A_TENANT, a_tenant_record, an_execution
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.system.analysis_services import services_on
+from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
+from tests.support.system.orchestra import Orchestra, orchestra
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
+    async with orchestra(tmp_path, prefect_server, MIRROR_INTERVAL_SECONDS="1") as parts:
+        parts.api.start()
+        yield parts
+
+
+async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -> None:
+    await propose(prefect, flow_run_id, state, force=True)
+
+
+async def propose(prefect: PrefectServer, flow_run_id: str | None, state: State, *, force: bool = False) -> None:
+    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
+        async with get_client() as client:
+            await client.set_flow_run_state(UUID(flow_run_id), state, force=force)
+
+
+LOST = ("Scheduled", "its worker is gone")
+
+
+async def states_of(prefect: PrefectServer, flow_run_id: str | None) -> list[tuple[str | None, str | None]]:
+    """Name and message of each state that the run has been in."""
+    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
+        async with get_client() as client:
+            states = await client.read_flow_run_states(UUID(flow_run_id))
+    return [(state.name, state.message) for state in states]
+
+
+async def test_a_run_cancelled_in_prefect_cancels_its_execution(
+    parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns
+) -> None:
+    event = an_opportunity()
+    async with services_on(parts.bus, parts.name, silent=REQUESTED):
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        execution = await recorded(parts, event, "running")
+
+        await flow_runs.cancel(execution.flow_run_id or "")
+
+        assert ("cancelled", "cancelled") == ((done := await ended(parts, event)).status, done.error_code)
+    [told] = await ledger.told(*TERMINAL)
+    assert ("workflow.opportunity.analysis.failed", "cancelled") == (told["type"], told["data"]["errorCode"])
+
+
+async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
+    parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns, prefect_server: PrefectServer
+) -> None:
+    event = an_opportunity()
+    parts.listener.start()
+    await parts.bus.publish(event)
+    execution_id = execution_id_of(event)
+
+    async def dispatched() -> str | None:
+        scheduled = await flow_runs.list_runs(states=("scheduled",))
+        return next((run.id for run in scheduled if run.execution_ids == [execution_id]), None)
+
+    run_id = await eventually(dispatched, within_seconds=30)
+    await force(prefect_server, run_id, Failed(message="no module named flows"))
+
+    execution = await ended(parts, event)
+    assert ("failed", "run-failed") == (execution.status, execution.error_code)
+    assert "no module named flows" in (execution.error or "")
+
+
+async def crashed(server: PrefectServer, run_id: str | None) -> None:
+    await force(server, run_id, Crashed(message="the machine burnt down"))
+
+
+async def between_two_tries(server: PrefectServer, run_id: str | None) -> None:
+    """Prefect answers the first failure of a flow that may be tried again with the state AwaitingRetry."""
+    await propose(server, run_id, Failed(message="the broker was away"))
+
+
+@pytest.mark.parametrize("as_prefect_sees_it", [crashed, between_two_tries])
+@pytest.mark.long
+async def test_a_run_whose_worker_was_killed_goes_on_and_completes(
+    parts: Orchestra,
+    ledger: Ledger,
+    prefect_server: PrefectServer,
+    as_prefect_sees_it: Callable[[PrefectServer, str | None], Awaitable[None]],
+) -> None:
+    event = an_opportunity()
+    async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        execution = await recorded(parts, event, "running")
+        parts.worker.kill()
+        await as_prefect_sees_it(prefect_server, execution.flow_run_id)
+
+        parts.worker.start()
+        await services.speak()
+        assert "completed" == (await ended(parts, event)).status
+    assert {} == ledger.second_ids()
+
+
+@pytest.mark.long
+async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
+    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
+) -> None:
+    event = an_opportunity()
+    async with services_on(parts.bus, parts.name, silent=REQUESTED):
+        parts.listener.start()
+        parts.worker.start()
+        await parts.bus.publish(event)
+        await recorded(parts, event, "running")
+        parts.another_worker.start()
+        await eventually(lambda: is_listed_twice(parts), within_seconds=30)
+
+        parts.worker.kill()
+        killed_at = utc_now()
+
+        async def taken_up() -> bool:
+            record = await find(parts, event)
+            return record is not None and record.attempt == 2
+
+        await eventually(taken_up, within_seconds=20)
+        assert utc_now() - killed_at < timedelta(seconds=10)
+
+        taken = await find(parts, event)
+        assert taken
+        assert 1 == len([state for state in await states_of(prefect_server, taken.flow_run_id) if state == LOST])
+
+
+async def is_listed_twice(parts: Orchestra) -> bool:
+    workers = await parts.store.query(ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
+    return len(workers.items) == 2
+
+
+async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledger) -> None:
+    long_ago = utc_now() - timedelta(minutes=1)
+    owed = an_execution(status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}})
+    await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await parts.store.create(A_TENANT, owed)
+
+    async def told() -> bool:
+        return bool((await parts.store.read(A_TENANT, ExecutionRecord, owed.id)).record.announced_at)
+
+    await eventually(told, within_seconds=30)
+    [event] = await ledger.told(*TERMINAL)
+    assert event["id"] == ids.terminal_event_id(owed.id)
+
+
+@pytest.mark.long
+async def test_a_worker_that_is_stopped_in_the_middle_of_a_run_gives_the_mirror_a_hint(
+    tmp_path: Path, prefect_server: PrefectServer
+) -> None:
+    patience = {"MIRROR_INTERVAL_SECONDS": "600", "WORKER_DRAIN_SECONDS": "0.1"}
+    async with orchestra(tmp_path, prefect_server, **patience) as parts:
+        parts.api.start()
+        parts.listener.start()
+        parts.worker.start()
+        event = an_opportunity()
+        async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
+            await parts.bus.publish(event)
+            await recorded(parts, event, "running")
+            parts.another_worker.start()
+            await eventually(lambda: is_listed_twice(parts), within_seconds=60)
+
+            await asyncio.to_thread(parts.worker.stop)
+            await services.speak()
+
+            assert (2, "completed") == ((done := await ended(parts, event)).attempt, done.status)

@@ -1,0 +1,1 @@
+"""What operators do: start, examine, observe, bootstrap, deploy."""

@@ -1,0 +1,1 @@
+"""Clients of the API as tests need them."""

@@ -1,0 +1,168 @@
+"""The real processes of the system, on whatever bus, store and Prefect server a test names; each can be killed."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ProcessRecord
+from blocks.ports import EventBus, RecordStore
+from blocks.services import open_bus, open_store
+from blocks.settings import Settings, load_settings
+from deployments.bootstrap.provision import provision
+from tests.support.api import credentials
+from tests.support.servers.ports import free_port
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.servers.rabbitmq import RabbitMQNode
+from tests.support.system.forking import Forked, can_be_forked, fork
+from tests.support.waiting import eventually
+
+
+class Process:
+    """One process of ours, in the foreground of nobody: `kill` is SIGKILL, `stop` SIGTERM."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], log_file: Path) -> None:
+        self.name = name
+        self.environment = environment
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | Forked | None = None
+        self.source: Path | None = None
+        """Where its code lies; None: this checkout."""
+
+    def start(self, **extra_environment: str) -> None:
+        environment = {**self.environment, **extra_environment}
+        if self.source is None and can_be_forked(environment):
+            self._process = fork([self.name], environment, self._log_file)
+            return
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "deployments.cli", self.name],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.source,
+            )
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    async def died(self) -> None:
+        """It has ended by itself; fails after 60 s."""
+
+        async def is_dead() -> bool:
+            return self.is_dead
+
+        await eventually(is_dead, within_seconds=60)
+
+    def stop(self) -> int:
+        """The exit code after SIGTERM; killed after 30 s."""
+        assert self._process, "it was never started"
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=30)
+        self.kill()
+        raise AssertionError(f"{self.name} did not stop within 30 s:\n{self.log}")
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "it was never started"
+        return self._process.pid
+
+    @property
+    def is_dead(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def memory_mb(self) -> float:
+        """What it holds in memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text() if self._log_file.exists() else ""
+
+
+class Orchestra:
+    """The parts of one running system, and doors of the test's own to its bus and store."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], settings: Settings) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.processes: list[Process] = []
+        self._folder = folder
+        self.listener, self.worker, self.another_worker, self.api = (
+            self.one_more(name) for name in ("listener", "worker", "worker", "api")
+        )
+        self.bus: EventBus
+        self.store: RecordStore
+
+    def one_more(self, name: str) -> Process:
+        """Another process of this kind, not started yet; it ends with the rest."""
+        self.processes.append(process := Process(name, self.environment, self._folder / f"{name}.log"))
+        return process
+
+    async def has_workers(self, count: int) -> bool:
+        """So many workers have shown that they live, and nobody has found one of them dead."""
+        return await self.store.count(SYSTEM_TENANT, ProcessRecord, {"role": "worker"}) == count
+
+    @property
+    def name(self) -> str:
+        """Tells this system's queues from those of others on the same broker."""
+        return self.settings.rabbitmq.exchange
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {part.name}\n{part.log[-3000:]}" for part in (self.listener, self.worker, self.api))
+
+
+@asynccontextmanager
+async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
+    """The system, provisioned and deployed, no process running yet; at the end nothing of it is left."""
+    variables = {
+        **prefect.client_environment(),
+        "ORCHESTRATOR_DATA_DIR": str(folder),
+        "PREFECT_WORK_POOL": f"pool-{folder.name}",
+        "PORT": str(free_port()),
+        **credentials.ENVIRONMENT,
+        **environment,
+    }
+    variables.pop("FAULT_POINT", None)
+    settings = load_settings(variables)
+    parts = Orchestra(folder, variables, settings)
+    await provision(settings)
+    await bootstrap(parts)
+    async with AsyncExitStack() as stack:
+        parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
+        parts.store = await stack.enter_async_context(open_store(settings))
+        try:
+            yield parts
+        finally:
+            for process in parts.processes:
+                process.kill()
+
+
+def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
+    """Settings of a system with an exchange and queues of its own on this node."""
+    return {
+        "RABBITMQ_URL": node.url,
+        "RABBITMQ_EXCHANGE": f"events-{name}",
+        "RABBITMQ_QUEUE": f"orchestrator-{name}",
+        "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
+        "RABBITMQ_WEBHOOKS_QUEUE": f"webhooks-{name}",
+    }
+
+
+async def bootstrap(parts: Orchestra) -> None:
+    """Prefect has what the system needs of it."""
+    log = Path(parts.environment["ORCHESTRATOR_DATA_DIR"]) / "bootstrap.log"
+    code = await asyncio.to_thread(lambda: fork(["bootstrap"], parts.environment, log).wait())
+    assert code == 0, log.read_text()

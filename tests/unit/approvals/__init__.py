@@ -1,0 +1,1 @@
+"""Approvals: votes, forms, pages, links, conditions."""

@@ -1,0 +1,199 @@
+"""Every command that prints what records hold: nothing of it is obeyed by the terminal, and nothing is left out."""
+
+import ast
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blocks.contracts.records import Trigger
+from blocks.contracts.records.audit import AuditChange
+from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
+from deployments import printing
+from deployments.cli.views.api_keys import _table as keys_table
+from deployments.cli.views.approvals import print_approval, print_approvals
+from deployments.cli.views.audit import print_entries
+from deployments.cli.views.dead_letters import print_letter, print_letters
+from deployments.cli.views.definitions import print_definition
+from deployments.cli.views.executions import print_execution, print_executions
+from deployments.doctor.finding import failed, warning
+from deployments.doctor.report import print_json, print_report
+from deployments.local.terminal import say, say_serious
+from tests.support.factories import (
+    A_TENANT,
+    a_definition,
+    a_step,
+    an_api_key,
+    an_approval,
+    an_audit_entry,
+    an_execution,
+    new_id,
+    now,
+)
+
+DEPLOYMENTS = Path(__file__).parents[3] / "deployments"
+
+NASTY = (
+    "\x1b[2J\x1b]0;owned\x07",
+    "\x9b31m",
+    "a[/foo]",
+    "[red]a[/red] [link=http://x]b[/link] [[[",
+    ":smile: \\[bold]",
+    "\u202egpj.exe\u2066",
+    "one\r\ntwo\x0b\x0c\x85\u2028three",
+    "tab\tbell\x07null\x00",
+    "株式会社 🙂 e\u0301\u200d",
+)
+
+
+def executions(text: str) -> None:
+    trigger = Trigger(event_id=text, event_type=text, received_at=now(), digest="")
+    one = an_execution(
+        subject=text,
+        workflow=text,
+        error=text,
+        error_code=text,
+        failed_step=text,
+        missing_steps=[text],
+        triggers=[trigger],
+    )
+    for as_json in (False, True):
+        print_executions([one], as_json=as_json)
+        print_execution(one, [a_step(step=text, result={text: text}), a_step(error=text)], as_json=as_json)
+
+
+def approvals(text: str) -> None:
+    one = an_approval(subject=text, summary=text, claimed_by=text, decided_by=text)
+    for as_json in (False, True):
+        print_approvals([one], as_json=as_json)
+        print_approval(one, as_json=as_json)
+
+
+def letters(text: str) -> None:
+    entry = LetterEntry(at=now(), what="replayed", actor=text, channel="cli", note=text)
+    letter = DeadLetterRecord(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        published_at=now(),
+        headers={text: text},
+        attempts=1,
+        rejected_at=now(),
+        size=7,
+        digest="0" * 64,
+        history=[entry],
+        queue=text,
+        message_id=text,
+        routing_key=text,
+        event_type=text,
+        code=text,
+        reason=text,
+    )
+    body = DeadLetterBody(
+        id=letter.body_id, tenant_id=A_TENANT, created_at=now(), letter_id=letter.id, encoding="utf-8", content=text
+    )
+    for as_json in (False, True):
+        print_letters([letter], as_json=as_json)
+        print_letter(letter, body, body_only=False, as_json=as_json)
+
+
+def audit(text: str) -> None:
+    change = AuditChange(kind="Execution", id=text, before={"subject": "a"}, after={"subject": text})
+    for entry in (an_audit_entry(actor=text, service=text, targets=[text]), an_audit_entry(changes=[change])):
+        for as_json in (False, True):
+            print_entries([entry], as_json=as_json)
+
+
+def definitions(text: str) -> None:
+    for as_json in (False, True):
+        print_definition(a_definition(updated_at=now(), updated_by=text), as_json=as_json)
+
+
+def keys(text: str) -> None:
+    printing.console().print(keys_table([an_api_key(name=text)]))
+
+
+def doctor(text: str) -> None:
+    findings = [failed(text, text, text), warning("part", text, text)]
+    print_report(findings, None)
+    print_json(findings, None)
+
+
+def stack(text: str) -> None:
+    say("api", "failed", text)
+    say_serious("api", text)
+
+
+@pytest.mark.parametrize("command", [executions, approvals, letters, audit, definitions, keys, doctor, stack])
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+def test_no_command_prints_a_text_that_the_terminal_obeys(
+    command: Callable[[str], None], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command(text)
+
+    captured = capsys.readouterr()
+    printed = captured.out + captured.err
+    assert printed
+    assert [] == [repr(char) for char in printed if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Zl")]
+
+
+def test_square_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    print_executions([an_execution(subject="a[/foo] [red]b[/red] :smile:")], as_json=False)
+    assert "a[/foo] [red]b[/red] :smile:" in capsys.readouterr().out
+
+
+# --- the only door ---------------------------------------------------------------------------------------------------
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    files = sorted(DEPLOYMENTS.rglob("*.py"))
+    return [(str(file.relative_to(DEPLOYMENTS)), ast.parse(file.read_text())) for file in files]
+
+
+def test_tables_consoles_and_markup_come_from_one_module() -> None:
+    forbidden = {"rich.console": {"Console"}, "rich.table": {"Table"}, "rich.markup": {"escape"}}
+    live = {"cli/demo/display.py"}  # a live display needs a console of its own; its table is ours
+    assert [] == [
+        f"{name} imports {node.module}"
+        for name, tree in modules()
+        if name not in {"printing.py", *live}
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in forbidden
+    ]
+
+
+def test_what_is_echoed_is_a_fixed_text_or_made_plain() -> None:
+    may = {
+        "printing.py": "the door itself",
+        "local/terminal.py": "the door of long-running commands",
+        "cli/views/dead_letters.py": "bytes into a pipe",
+        "cli/system/information.py": "documents of our own",
+        "cli/commands/webhooks.py": "ids, secrets and numbers of our own",
+    }
+    assert [] == [
+        f"{name}:{echo.lineno} {ast.unparse(echo)}"
+        for name, tree in modules()
+        if name not in may
+        for echo in ast.walk(tree)
+        if isinstance(echo, ast.Call) and ast.unparse(echo.func) == "click.echo" and not is_safe(echo)
+    ]
+
+
+def is_safe(echo: ast.Call) -> bool:
+    argument = echo.args[0] if echo.args else ast.Constant("")
+    if isinstance(argument, ast.Call):
+        return ast.unparse(argument.func) in ("plain", "plain_lines")
+    return isinstance(argument, ast.Constant)
+
+
+def test_an_approval_of_an_unknown_amount_shows_that_it_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    approval = an_approval(amount=0.0, amount_known=False)
+
+    print_approvals([approval], as_json=False)
+    listed = capsys.readouterr().out
+    print_approval(approval, as_json=False)
+    shown = capsys.readouterr().out
+
+    assert "unknown" in listed
+    assert "unknown" in shown

@@ -1,0 +1,1 @@
+"""Events, records, ids and states: what is read, what is refused, what is published."""

@@ -1,0 +1,1 @@
+"""The lifecycle of an execution: claims, answers, cancelling, retries."""

@@ -1,0 +1,1 @@
+"""What every route of the API does alike."""

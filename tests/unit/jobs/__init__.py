@@ -1,0 +1,1 @@
+"""Batch jobs, their schedules and ticks."""

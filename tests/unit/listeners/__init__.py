@@ -1,0 +1,1 @@
+"""Intake, routing and dispatch."""

@@ -1,0 +1,298 @@
+"""The dispatcher: alone when idle, together when behind, each tenant in turn, nothing pending forgotten or doubled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from blocks import signals
+from blocks.adapters.forwarding import ForwardingRecordStore
+from blocks.adapters.sqlite.event_bus import SqliteEventBus
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.records import ExecutionRecord, Record, TenantShare
+from blocks.executions import transitions
+from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.settings import Dispatch
+from blocks.tenants.dispatch_policy import change_policy
+from listeners.dispatch.dispatcher import Dispatcher
+from listeners.dispatch.fair_queue import Lane
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
+from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.waiting import T, eventually
+
+SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, late_start_seconds=0.25, sweep_seconds=0.1)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        yield store
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
+    async with SqliteEventBus(tmp_path / "bus.db") as bus:
+        yield bus
+
+
+@pytest.fixture
+def flow_runs() -> RememberedFlowRuns:
+    return RememberedFlowRuns()
+
+
+@pytest.fixture
+def dispatcher(store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns) -> Dispatcher:
+    return Dispatcher(SETTINGS, store, bus, flow_runs)
+
+
+@asynccontextmanager
+async def at_work(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    task = asyncio.create_task(dispatcher.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+class SlowFlowRuns(RememberedFlowRuns):
+    """Prefect takes its time to answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        self.is_asked.set()
+        await self.may_answer.wait()
+        return await super().start(workflow, tenant_id, execution_ids, key=key, name=name)
+
+
+class AnswersAreLost(RememberedFlowRuns):
+    """The first runs are made, and the caller does not learn of it."""
+
+    def __init__(self, lost: int) -> None:
+        super().__init__()
+        self._lost = lost
+
+    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+        run_id = await super().start(workflow, tenant_id, execution_ids, key=key, name=name)
+        if len(self.started) <= self._lost:
+            raise Unavailable("Prefect does not answer: ReadTimeout")
+        return run_id
+
+
+class CountedQueries(ForwardingRecordStore):
+    """Counts how often executions were looked for."""
+
+    def __init__(self, store: RecordStore) -> None:
+        super().__init__(store)
+        self.of_executions = 0
+
+    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+        self.of_executions += operation == "query" and kind is ExecutionRecord
+        return await super()._ask(operation, kind, request)
+
+
+async def started(flow_runs: RememberedFlowRuns, count: int) -> list[tuple[str, list[str]]]:
+    async def enough() -> bool:
+        return len(flow_runs.started) >= count
+
+    await eventually(enough)
+    return flow_runs.started
+
+
+async def test_a_lone_execution_gets_a_run_of_its_own(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_what_comes_while_a_run_waits_for_a_worker_goes_out_together(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await started(flow_runs, 1)
+        for number in range(2, 7):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
+
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        await started(flow_runs, 2)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
+
+        batches = [batch for _, batch in await started(flow_runs, 3)]
+        assert [["e-1"], ["e-2", "e-3", "e-4"], ["e-5", "e-6"]] == batches
+
+
+async def test_what_was_opened_elsewhere_is_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await started(flow_runs, 1)
+
+        await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+
+        assert (ANOTHER_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
+
+
+async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    several = [Dispatcher(SETTINGS, store, bus, flow_runs) for _ in range(3)]
+    async with at_work(several[0]), at_work(several[1]), at_work(several[2]):
+        for dispatcher in several:
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await started(flow_runs, 3)
+
+        for told in (6, 9):
+            await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+            await started(flow_runs, told)
+            for run in range(told):
+                await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{run + 1}".encode())
+
+    keys = [set(flow_runs.keys[first : first + 3]) for first in (0, 3, 6)]
+    assert [3, 1, 1] == [len(of_all) for of_all in keys]
+    assert not keys[1] & keys[2], "told again, it may need another run"
+
+
+async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+    for number in range(6):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"a-{number}")
+    dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-0")
+
+    async with at_work(dispatcher):
+        runs = await started(flow_runs, 2)
+
+    assert [A_TENANT, ANOTHER_TENANT] == [tenant_id for tenant_id, _ in runs]
+
+
+async def test_an_execution_submitted_twice_is_dispatched_once(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
+    dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+    dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+
+    async with at_work(dispatcher):
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_what_was_accepted_before_a_crash_is_found_and_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore
+) -> None:
+    execution = an_execution()
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await store.create(A_TENANT, execution)
+    await store.create(A_TENANT, an_execution(status="running"))
+
+    async with at_work(dispatcher):
+        assert [(A_TENANT, [execution.id])] == await started(flow_runs, 1)
+
+
+async def test_nothing_is_lost_while_prefect_is_down(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+    flow_runs.is_down = True
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+
+        async def was_refused() -> bool:
+            return flow_runs.refused > 0
+
+        await eventually(was_refused)
+        flow_runs.is_down = False
+
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_what_is_being_dispatched_is_not_dispatched_again_by_a_sweep_that_finds_it_pending(
+    store: RecordStore, bus: EventBus
+) -> None:
+    slow, execution = SlowFlowRuns(), an_execution()
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await store.create(A_TENANT, execution)
+    dispatcher, swept = Dispatcher(SETTINGS, counting := CountedQueries(store), bus, slow), 0
+
+    async def has_swept_twice_more() -> bool:
+        return counting.of_executions >= swept + 2
+
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), execution.id)
+        await asyncio.wait_for(slow.is_asked.wait(), 10)
+        swept = counting.of_executions
+        await eventually(has_swept_twice_more)
+        slow.may_answer.set()
+        await started(slow, 1)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        swept = counting.of_executions
+        await eventually(has_swept_twice_more)
+
+    assert [(A_TENANT, [execution.id])] == slow.started
+
+
+async def test_a_run_whose_answer_was_lost_is_asked_for_again_under_the_same_key(
+    store: RecordStore, bus: EventBus
+) -> None:
+    deaf = AnswersAreLost(2)
+    dispatcher = Dispatcher(SETTINGS, store, bus, deaf)
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await started(deaf, 1)
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-2")
+        await started(deaf, 3)
+
+    assert [(A_TENANT, ["e-1"])] * 3 == deaf.started[:3]
+    assert 1 == len(set(deaf.keys[:3]))
+
+
+async def test_a_limit_holds_until_an_execution_has_ended(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
+) -> None:
+    await change_policy(store, bus, lambda policy: replace(policy, tenants={A_TENANT: TenantShare(running_max=2)}))
+    running = await store.create(A_TENANT, an_execution(status="running"))
+
+    async with at_work(dispatcher):
+        for number in range(3):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-0")
+        runs = await started(flow_runs, 2)
+        assert sorted([(A_TENANT, ["e-0"]), (ANOTHER_TENANT, ["b-0"])]) == sorted(runs)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
+
+        await transitions.complete(store, running)
+        assert (A_TENANT, ["e-1", "e-2"]) == (await started(flow_runs, 3))[2]
+
+
+async def test_a_changed_policy_is_in_force_at_once(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
+) -> None:
+    await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare(running_max=0)))
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare()))
+
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
+    async with at_work(dispatcher):
+        for number in range(1, 4):  # that the third is dispatched shows that the starts of two have been heard
+            dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
+            await started(flow_runs, number)
+            await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())
+        for number in range(100):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"a-{number}")
+
+        tenant, first_batch = (await started(flow_runs, 4))[3]
+        assert (A_TENANT, 40) == (tenant, len(first_batch))

@@ -1,0 +1,352 @@
+"""What an API process has heard, and what it tells those who follow."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from api.http.errors import InvalidRequest, TooManyFollowers, TooManyOfTenant
+from api.live.cursor import Cursor, cursor_in
+from api.live.filters import Filters, types_in
+from api.live.follower import Behind, Follower
+from api.live.hub import DISORDER_EVENTS, Hub
+from blocks.clock import utc_now
+from blocks.contracts.events import HitlApprovalCompleted, OpportunityAnalysisStarted
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import Message
+from tests.support.api.live import a_step_told, live_settings, steps_told, told
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id, now
+
+EVERYTHING = Filters()
+
+
+class Clock:
+    """Stands still until it is put forward."""
+
+    def __init__(self) -> None:
+        self._now = utc_now()
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def forward(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+def a_hub(clock: Callable[[], datetime] = utc_now, **changes: float) -> Hub:
+    return Hub(live_settings(**changes), clock)
+
+
+def hear(hub: Hub, *messages: Message) -> list[str]:
+    """The hub has heard these; returns their ids."""
+    for message in messages:
+        hub.heard(message)
+    return [message.id for message in messages]
+
+
+def all_read(follower: Follower) -> list[str]:
+    read: list[str] = []
+    while found := follower.read():
+        read += [heard.event.event_id for heard in found]
+    return read
+
+
+def last_cursor(hub: Hub, follower: Follower) -> Cursor:
+    """Where the follower stands after reading everything."""
+    heard = None
+    while found := follower.read():
+        heard = found[-1]
+    return hub.behind(heard) if heard else hub.now()
+
+
+# --- following -------------------------------------------------------------------------------------------------------
+
+
+def test_a_follower_reads_its_tenants_events_in_order_and_nobody_elses() -> None:
+    hub = a_hub()
+    hear(hub, a_step_told())
+    follower = hub.admit(A_TENANT, EVERYTHING)
+
+    mine = [hear(hub, a_step_told(), a_step_told(tenant_id=ANOTHER_TENANT))[0] for _ in range(200)]
+
+    assert mine == all_read(follower)
+
+
+def test_an_event_that_was_told_twice_is_read_once() -> None:
+    hub = a_hub()
+    follower = hub.admit(A_TENANT, EVERYTHING)
+
+    hear(hub, message := a_step_told(), a_step_told(), message)
+
+    assert 2 == len(all_read(follower))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        replace(a_step_told(), body=b"{"),
+        replace(a_step_told(), body=a_step_told().body.replace(b"workflow-orchestrator", b"somebody-else")),
+        replace(a_step_told(), body=a_step_told().body.replace(b"step.completed", b"step.requested")),
+        replace(a_step_told(), cut_from=300_000),
+    ],
+    ids=["no JSON", "another service's", "of another type", "too large"],
+)
+def test_what_is_no_event_for_tenants_is_passed_over(message: Message) -> None:
+    hub = a_hub()
+    follower = hub.admit(A_TENANT, EVERYTHING)
+
+    hear(hub, message)
+
+    assert [] == all_read(follower)
+
+
+# --- filters ---------------------------------------------------------------------------------------------------------
+
+ONE: ExecutionRecord = an_execution()
+STARTED = told(OpportunityAnalysisStarted(workflow_id=ONE.id, opportunity_id=ONE.subject, timestamp=now()), ONE)
+STEP = a_step_told(ONE)
+DECIDED = told(
+    HitlApprovalCompleted(
+        tenant_id=A_TENANT,
+        opportunity_id=ONE.subject,
+        approval_id=new_id(),
+        approved=True,
+        decided_by="ann",
+        decided_at=now(),
+    ),
+    ONE,
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "passing"),
+    [
+        (Filters(execution_id=ONE.id), [STARTED, STEP, DECIDED]),
+        (Filters(subject=ONE.subject), [STARTED, STEP, DECIDED]),
+        (Filters(workflow="opportunity-analysis"), [STARTED, STEP, DECIDED]),
+        (Filters(types=types_in("workflow.step.completed, hitl.approval.completed")), [STEP, DECIDED]),
+        (Filters(execution_id=ONE.id, types=types_in("workflow.opportunity.analysis.started")), [STARTED]),
+        (Filters(execution_id=new_id()), []),
+        (Filters(subject="another"), []),
+        (Filters(workflow="another"), []),
+    ],
+)
+def test_an_event_is_told_when_it_fits_every_filter(filters: Filters, passing: list[Message]) -> None:
+    hub = a_hub()
+    follower = hub.admit(A_TENANT, filters)
+
+    hear(hub, STARTED, STEP, DECIDED)
+
+    assert [message.id for message in passing] == all_read(follower)
+
+
+def test_what_an_older_publisher_did_not_say_in_headers_is_taken_from_the_data() -> None:
+    hub = a_hub()
+    follower = hub.admit(A_TENANT, Filters(execution_id=ONE.id, subject=ONE.subject, workflow="opportunity-analysis"))
+
+    hear(hub, replace(STARTED, headers={}))
+
+    assert [STARTED.id] == all_read(follower)
+
+
+def test_an_event_type_that_nobody_can_follow_is_refused_with_those_that_one_can() -> None:
+    with pytest.raises(InvalidRequest, match=r"unknown: 'workflow\.risk\.analysis\.requested'; known: workflow"):
+        types_in("workflow.step.completed,workflow.risk.analysis.requested")
+
+
+# --- coming back -----------------------------------------------------------------------------------------------------
+
+
+def test_who_comes_back_to_the_same_process_reads_exactly_what_came_meanwhile() -> None:
+    hub = a_hub()
+    follower = hub.admit(A_TENANT, EVERYTHING)
+    hear(hub, *steps_told(3))
+    cursor = last_cursor(hub, follower)
+    hub.dismiss(follower)
+
+    meanwhile = hear(hub, *steps_told(100))
+
+    assert meanwhile == all_read(hub.admit(A_TENANT, EVERYTHING, cursor))
+
+
+def heard_while_following(hub: Hub, *messages: Message) -> Cursor:
+    """Where a client stands that was told these."""
+    follower = hub.admit(A_TENANT, EVERYTHING)
+    hear(hub, *messages)
+    return last_cursor(hub, follower)
+
+
+def test_who_comes_back_to_another_process_misses_nothing_that_the_two_heard_in_different_orders() -> None:
+    clock = Clock()
+    here, there = a_hub(clock), a_hub(clock)
+    clock.forward(60)
+    first, second, third = steps_told(3)
+    cursor = heard_while_following(here, first)
+
+    hear(there, second, first, third)
+
+    assert {second.id, third.id} <= set(all_read(there.admit(A_TENANT, EVERYTHING, cursor)))
+
+
+def test_who_comes_back_misses_nothing_though_the_process_it_comes_from_was_behind() -> None:
+    clock = Clock()
+    here, there = a_hub(clock), a_hub(clock)
+    clock.forward(60)
+    messages = steps_told(10)
+    hear(there, *messages)
+    clock.forward(300)
+
+    cursor = heard_while_following(here, *messages[:5])
+
+    assert messages[-1].id in (told := all_read(there.admit(A_TENANT, EVERYTHING, cursor)))
+    assert {message.id for message in messages[5:]} <= set(told)
+
+
+def test_who_comes_back_misses_nothing_though_the_process_it_comes_to_stood_still_in_between() -> None:
+    clock = Clock()
+    here, there = a_hub(clock), a_hub(clock)
+    clock.forward(60)
+    first, second = steps_told(2)
+    hear(there, second)
+    clock.forward(20)
+    hear(there, first)
+
+    cursor = heard_while_following(here, first)
+
+    assert second.id in all_read(there.admit(A_TENANT, EVERYTHING, cursor))
+
+
+def test_who_comes_back_to_another_process_is_not_told_everything_again() -> None:
+    clock = Clock()
+    here, there = a_hub(clock), a_hub(clock)
+    clock.forward(60)
+    messages = steps_told(DISORDER_EVENTS + 50)
+    hear(there, *messages)
+    clock.forward(5)
+    hear(there, latest := a_step_told())
+
+    told = all_read(there.admit(A_TENANT, EVERYTHING, heard_while_following(here, latest)))
+
+    assert [message.id for message in (*messages[-DISORDER_EVENTS + 1 :], latest)] == told
+
+
+def test_who_was_told_nothing_yet_comes_back_by_the_clock() -> None:
+    clock = Clock()
+    here, there = a_hub(clock), a_hub(clock)
+    clock.forward(60)
+    hear(there, a_step_told())
+    clock.forward(40)
+    recent = hear(there, a_step_told())
+    clock.forward(10)
+    cursor = here.now()
+
+    later = hear(there, a_step_told())
+
+    assert [*recent, *later] == all_read(there.admit(A_TENANT, EVERYTHING, cursor))
+
+
+def test_a_process_that_is_younger_than_what_it_is_asked_for_says_so() -> None:
+    cursor = a_hub().now()
+    younger = a_hub()
+    hear(younger, *steps_told(3))
+
+    follower = younger.admit(A_TENANT, EVERYTHING, cursor)
+
+    with pytest.raises(Behind):
+        follower.read()
+    assert [] == all_read(follower)
+    assert hear(younger, a_step_told()) == all_read(follower)
+
+
+def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_again() -> None:
+    hub = a_hub()
+    followers = [hub.admit(A_TENANT, EVERYTHING), hub.admit(ANOTHER_TENANT, EVERYTHING)]
+    cursor = hub.now()
+
+    hub.missed()
+
+    for follower in (*followers, hub.admit(A_TENANT, EVERYTHING, cursor)):
+        with pytest.raises(Behind):
+            follower.read()
+        assert [] == all_read(follower)
+
+
+def test_a_follower_that_came_after_the_interruption_is_told_nothing_of_it() -> None:
+    hub = a_hub()
+    hub.missed()
+
+    follower = hub.admit(A_TENANT, EVERYTHING)
+
+    assert hear(hub, a_step_told()) == all_read(follower)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        lambda hub: replace(hub.now(), number=10_000),
+        lambda hub: replace(hub.now(), instance="00000000", at=utc_now() + timedelta(days=1)),
+        lambda hub: replace(hub.now(), instance="00000000", at=utc_now() - timedelta(days=400)),
+    ],
+    ids=["of the future", "of tomorrow", "of last year"],
+)
+def test_a_cursor_that_cannot_be_is_one_that_nothing_is_known_of(cursor: object) -> None:
+    hub = a_hub()
+    assert callable(cursor)
+
+    with pytest.raises(Behind):
+        hub.admit(A_TENANT, EVERYTHING, cursor(hub)).read()
+
+
+def test_a_cursor_is_read_as_it_was_written_and_by_its_tenant_only() -> None:
+    cursor = a_hub().now()
+    written = cursor.written(A_TENANT)
+
+    assert cursor == cursor_in(written, A_TENANT, "header")
+    for tenant_id, other in ((ANOTHER_TENANT, written), (A_TENANT, written[:-1]), (A_TENANT, "42"), (A_TENANT, " ")):
+        with pytest.raises(InvalidRequest):
+            cursor_in(other, tenant_id, "header")
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_busy_tenant_pushes_out_its_own_events_only_and_the_memory_is_bounded() -> None:
+    hub = a_hub(kept_megabytes=1)
+    quiet, busy = hub.admit(ANOTHER_TENANT, EVERYTHING), hub.admit(A_TENANT, EVERYTHING)
+    theirs = hear(hub, *steps_told(5, tenant_id=ANOTHER_TENANT))
+
+    latest = hear(hub, *steps_told(1000, result={"text": "x" * 5000}))[-1]
+
+    assert hub._bytes <= 1024 * 1024
+    assert theirs == all_read(quiet)
+    with pytest.raises(Behind):
+        busy.read()
+    assert latest in all_read(hub.admit(A_TENANT, EVERYTHING, replace(hub.now(), number=hub.now().number - 3)))
+
+
+def test_a_tenant_and_a_process_have_so_many_followers_and_no_more() -> None:
+    hub = a_hub(clients_per_tenant=2, clients_max=3)
+    first = hub.admit(A_TENANT, EVERYTHING)
+    hub.admit(A_TENANT, EVERYTHING)
+    with pytest.raises(TooManyOfTenant):
+        hub.admit(A_TENANT, EVERYTHING)
+    hub.admit(ANOTHER_TENANT, EVERYTHING)
+    with pytest.raises(TooManyFollowers):
+        hub.admit(ANOTHER_TENANT, EVERYTHING)
+
+    hub.dismiss(first)
+    hub.dismiss(first)
+
+    hub.admit(ANOTHER_TENANT, EVERYTHING)
+
+
+def test_a_hub_that_is_closed_ends_its_followers_and_admits_none() -> None:
+    hub = a_hub()
+    follower = hub.admit(A_TENANT, EVERYTHING)
+
+    hub.close()
+
+    assert follower.is_ending
+    with pytest.raises(TooManyFollowers):
+        hub.admit(A_TENANT, EVERYTHING)

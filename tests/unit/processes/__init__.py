@@ -1,0 +1,1 @@
+"""What every process has around its work: ports, logs, metrics, start and end."""

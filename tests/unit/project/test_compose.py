@@ -1,0 +1,112 @@
+"""deployments/docker/compose.yaml against what the rest of the project says: read as data, no Docker needed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import prefect.settings
+import yaml
+
+from blocks.settings import DEFAULTS
+from deployments.prefect.embedded import HOSTS
+from deployments.prefect.server import SERVER_TUNING
+
+DEPLOYMENTS = Path(__file__).parents[3] / "deployments" / "docker"
+COMPOSE_TEXT = (DEPLOYMENTS / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PROCESSES = ("workflow-orchestrator", "listener", "worker")
+
+
+def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
+    environment = SERVICES["prefect"]["environment"]
+    assert {tuning.name: tuning.value for tuning in SERVER_TUNING} == {
+        tuning.name: environment.get(tuning.name) for tuning in SERVER_TUNING
+    }
+
+
+def test_prefect_knows_every_server_setting() -> None:
+    """A name that Prefect does not know would change nothing, silently."""
+    unknown = [name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)]
+    # The first two are ours; the others Prefect reads from the environment where it uses them, they are no settings.
+    assert ["LOG_FORMAT", HOSTS, "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+
+
+def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it() -> None:
+    called = {urlsplit(COMPOSE["x-settings"]["PREFECT_API_URL"]).hostname}
+    called |= {urlsplit(url).hostname for url in re.findall(r"PREFECT_API_URL: (http\S+)", COMPOSE_TEXT)}
+
+    assert called == {SERVICES["prefect"]["environment"][HOSTS]} == {"prefect"}
+
+
+def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
+    """A variable missing from x-settings would be set in deployments/docker/.env and never reach a process."""
+    decided = {"HOST", "PORT", "ORCHESTRATOR_DATA_DIR", "PREFECT_SERVER_PORT", "WORKER_DRAIN_SECONDS"}
+    for_tests = {"COSMOS_DB_CA_FILE", "SIMULATOR_MIN_DELAY_SECONDS", "SIMULATOR_MAX_DELAY_SECONDS"}
+    ours = set(re.findall(r"\$\{(\w+)", DEFAULTS.read_text())) - decided - for_tests
+    assert [] == sorted(ours - set(COMPOSE["x-settings"])), "add these to x-settings of deployments/docker/compose.yaml"
+
+
+def test_no_key_stands_twice() -> None:
+    """Docker refuses such a file; the library that reads it here would take the last."""
+    document = yaml.compose((DEPLOYMENTS / "compose.yaml").read_text())
+
+    assert document
+    assert [] == list(repeated_keys(document))
+
+
+def repeated_keys(node: yaml.Node) -> Iterator[str]:
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        yield from (key for key in keys if keys.count(key) > 1)
+    for inner in node.value if isinstance(node, yaml.CollectionNode) else ():
+        for part in inner if isinstance(inner, tuple) else (inner,):
+            yield from repeated_keys(part)
+
+
+def test_every_secret_is_asked_for_in_the_example() -> None:
+    required = set(re.findall(r"\$\{(\w+):\?", (DEPLOYMENTS / "compose.yaml").read_text()))
+    example = (DEPLOYMENTS / "compose.env.example").read_text()
+    assert required == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
+
+
+def test_only_the_api_and_the_operators_pages_are_published_all_on_the_loopback_address() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert {
+        "workflow-orchestrator": ["${API_ADDRESS:-127.0.0.1}:${API_PORT:-3051}:3051"],
+        "prefect": ["127.0.0.1:4200:4200"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    } == published
+
+
+def test_databases_and_broker_have_no_way_out() -> None:
+    for name in ("postgres", "rabbitmq"):
+        assert all((COMPOSE["networks"][network] or {}).get("internal") for network in SERVICES[name]["networks"])
+
+
+def test_every_process_starts_after_bootstrap_and_healthy_parts() -> None:
+    for name in PROCESSES:
+        conditions = {part: needs["condition"] for part, needs in SERVICES[name]["depends_on"].items()}
+        assert {
+            "bootstrap": "service_completed_successfully",
+            "rabbitmq": "service_healthy",
+            "prefect": "service_healthy",
+        } == conditions
+
+
+def test_a_worker_is_given_its_time_to_drain() -> None:
+    worker = SERVICES["worker"]
+    grace = int(worker["stop_grace_period"].removesuffix("s"))
+    assert grace >= worker["environment"]["WORKER_DRAIN_SECONDS"] + 12  # what `orchestrator up` grants, too
+
+
+def test_every_service_has_a_memory_limit_and_bounded_logs() -> None:
+    assert set() == {name for name, service in SERVICES.items() if not service.get("mem_limit")}
+    assert set() == {name for name, service in SERVICES.items() if "max-size" not in service["logging"]["options"]}
+
+
+def test_every_file_that_a_service_mounts_is_there() -> None:
+    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    assert [] == [path for path in mounted if path.startswith("./") and not (DEPLOYMENTS / path).exists()]

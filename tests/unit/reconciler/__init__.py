@@ -1,0 +1,1 @@
+"""The reconciler: each kind of drift, and which process leads."""

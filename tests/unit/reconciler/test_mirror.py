@@ -1,0 +1,426 @@
+"""Each kind of drift, on the real embedded store and bus: what is not as it should be is found, and only that."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from api.reconciler import Drift, Parts
+from api.reconciler.kinds.ended_runs import EndedRuns
+from api.reconciler.kinds.lost_runs import LostRuns
+from api.reconciler.kinds.overdue import OverdueExecutions
+from api.reconciler.kinds.unannounced import GRACE, GRACE_OF_THE_DEAD, Unannounced
+from api.reconciler.kinds.undispatched import Undispatched
+from api.reconciler.kinds.vanished_runs import VanishedRuns
+from api.reconciler.workers import Workers
+from blocks import signals
+from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.definitions import WantedDefinition, WantedStep
+from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, RefusedAnswer, TenantShare
+from blocks.definitions.versions import set_definition
+from blocks.executions import transitions
+from blocks.observability.metrics import work
+from blocks.ports import FlowRunView, NotFound, Stale, Unavailable
+from blocks.services import open_bus, open_store
+from blocks.settings import load_settings
+from blocks.tenants.dispatch_policy import change_policy, with_share
+from tests.support.factories import A_TENANT, a_flow_run, a_process, a_tenant_record, an_execution, now
+from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.system.ledger import ledger_of
+from tests.support.waiting import eventually
+
+SECOND = timedelta(seconds=1)
+LONG_AGO = now() - timedelta(minutes=10)
+
+
+class Scene(msgspec.Struct):
+    """What the mirror works on."""
+
+    parts: Parts
+    prefect: RememberedFlowRuns
+
+    async def given(self, **changes: Any) -> ExecutionRecord:
+        """An execution that last moved long ago."""
+        execution = an_execution(**{"created_at": LONG_AGO, "updated_at": LONG_AGO, **changes})
+        await self.parts.store.create(A_TENANT, execution)
+        return execution
+
+    async def a_worker(self, *flow_run_ids: str, silent_for: timedelta = timedelta(0)) -> ProcessRecord:
+        worker = a_process(flow_run_ids=list(flow_run_ids), beat_at=now() - silent_for)
+        await self.parts.store.create(ids.SYSTEM_TENANT, worker)
+        return worker
+
+    async def now(self, execution: ExecutionRecord) -> ExecutionRecord:
+        return (await self.parts.store.read(A_TENANT, ExecutionRecord, execution.id)).record
+
+    def prefect_knows(self, *runs: FlowRunView) -> None:
+        self.prefect.runs = list(runs)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
+    prefect = RememberedFlowRuns()
+    async with open_store(settings) as store, open_bus(settings, "test") as bus:
+        await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+        yield Scene(Parts.of(settings, store, bus, prefect), prefect)
+
+
+# --- ended, and nobody was told --------------------------------------------------------------------------------------
+
+
+async def test_an_end_that_was_never_told_is_told_once(scene: Scene) -> None:
+    owed = await scene.given(status="completed", completed_at=LONG_AGO, results={"risk": {}})
+    drift = Unannounced(scene.parts)
+
+    async with ledger_of(scene.parts.bus, "unannounced") as ledger:
+        assert (1, 0) == (await drift.look(), await drift.look())
+        [told] = await ledger.told("workflow.opportunity.analysis.completed")
+
+    assert ids.terminal_event_id(owed.id) == told["id"]
+    assert (await scene.now(owed)).announced_at
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(GRACE_OF_THE_DEAD + SECOND, 0), (GRACE - SECOND, 0), (GRACE + SECOND, 1)]
+)
+async def test_a_living_worker_has_its_time_to_tell_an_end(scene: Scene, age: timedelta, expected: int) -> None:
+    await scene.given(status="completed", completed_at=LONG_AGO, updated_at=now() - age, flow_run_id="run-1")
+    await scene.a_worker("run-1")
+
+    assert expected == await Unannounced(scene.parts).look()
+
+
+async def test_the_end_of_a_run_without_a_worker_is_told_soon(scene: Scene) -> None:
+    soon = now() - GRACE_OF_THE_DEAD - SECOND
+    await scene.given(status="completed", completed_at=soon, updated_at=soon, flow_run_id="run-1")
+    await scene.a_worker("run-1", silent_for=timedelta(minutes=1))
+
+    assert 1 == await Unannounced(scene.parts).look()
+
+
+# --- open, and Prefect does not know its run -------------------------------------------------------------------------
+
+
+async def test_executions_of_a_vanished_run_go_on_together(scene: Scene) -> None:
+    several = [await scene.given(status="running", flow_run_id="gone") for _ in range(3)]
+
+    assert 1 == await VanishedRuns(scene.parts).look()
+
+    [(tenant_id, execution_ids)] = scene.prefect.started
+    assert (A_TENANT, sorted(one.id for one in several)) == (tenant_id, sorted(execution_ids))
+    assert {None} == {(await scene.now(one)).flow_run_id for one in several}
+
+
+async def test_one_that_awaits_a_person_goes_on_alone(scene: Scene) -> None:
+    for _ in range(2):
+        await scene.given(status="awaiting_approval", flow_run_id="gone")
+
+    assert 2 == await VanishedRuns(scene.parts).look()
+
+    assert [1, 1] == [len(execution_ids) for _, execution_ids in scene.prefect.started]
+
+
+async def test_one_that_waits_for_its_new_run_is_not_given_another(scene: Scene) -> None:
+    waiting = await scene.given(status="running", flow_run_id=None)
+    scene.prefect_knows(a_flow_run(state="scheduled", execution_ids=[waiting.id]))
+
+    assert 0 == await VanishedRuns(scene.parts).look()
+
+
+async def test_one_that_a_crash_left_without_a_run_gets_one(scene: Scene) -> None:
+    left = await scene.given(status="awaiting_approval", flow_run_id=None)
+
+    assert 1 == await VanishedRuns(scene.parts).look()
+    assert [(A_TENANT, [left.id])] == scene.prefect.started
+
+
+async def test_one_whose_run_completed_without_it_goes_on(scene: Scene) -> None:
+    await scene.given(status="running", flow_run_id="done")
+    scene.prefect_knows(a_flow_run(id="done", state="completed", state_at=LONG_AGO))
+
+    assert 1 == await VanishedRuns(scene.parts).look()
+
+
+@pytest.mark.parametrize("state", ["scheduled", "pending", "running", "paused", "cancelling", "crashed", "failed"])
+async def test_one_whose_run_prefect_knows_is_left_alone(scene: Scene, state: str) -> None:
+    await scene.given(status="running", flow_run_id="known")
+    scene.prefect_knows(a_flow_run(id="known", state=state, state_at=LONG_AGO))
+
+    assert 0 == await VanishedRuns(scene.parts).look()
+
+
+async def test_one_that_a_living_worker_holds_is_left_alone_whatever_prefect_knows(scene: Scene) -> None:
+    await scene.given(status="running", flow_run_id="gone")
+    await scene.a_worker("gone")
+
+    assert 0 == await VanishedRuns(scene.parts).look()
+
+
+async def test_one_that_moved_a_moment_ago_is_left_alone(scene: Scene) -> None:
+    await scene.given(status="running", flow_run_id="gone", updated_at=now())
+
+    assert 0 == await VanishedRuns(scene.parts).look()
+
+
+async def test_while_prefect_refuses_nothing_is_forgotten(scene: Scene) -> None:
+    await scene.given(status="running", flow_run_id="gone")
+    scene.prefect.is_down = True
+    drift = VanishedRuns(scene.parts)
+
+    with pytest.raises(Unavailable):
+        await drift.look()
+    scene.prefect.is_down = False
+    await given_time(scene)
+
+    assert 1 == await drift.look()
+
+
+async def given_time(scene: Scene) -> None:
+    """Every execution last moved long ago."""
+    page = await scene.parts.store.query(A_TENANT, ExecutionRecord)
+    for stored in page.items:
+        older = msgspec.structs.replace(stored.record, updated_at=LONG_AGO)
+        await scene.parts.store.replace(A_TENANT, stored.etag, older)
+
+
+# --- accepted, and in no flow run ------------------------------------------------------------------------------------
+
+
+async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene: Scene) -> None:
+    left = await scene.given(priority=7)
+    drift = Undispatched(scene.parts)
+
+    async with opened_executions(scene) as heard:
+        assert (1, 0) == (await drift.look(), await drift.look()), "said until it is heard, counted once"
+        await eventually(lambda: heard_of(heard, 2))
+
+    assert {(left.id, 7)} == {(one.execution_id, one.priority) for one in heard}
+
+
+async def test_a_retried_execution_is_as_old_as_its_retry(scene: Scene) -> None:
+    retried = EarlierEnd(status="failed", completed_at=LONG_AGO, retried_at=now())
+    await scene.given(earlier_ends=[retried])
+
+    assert 0 == await Undispatched(scene.parts).look()
+
+
+@pytest.mark.parametrize("state", ["scheduled", "pending", "running"])
+async def test_one_that_a_run_carries_is_dispatched(scene: Scene, state: str) -> None:
+    waiting = await scene.given()
+    scene.prefect_knows(a_flow_run(state=state, execution_ids=[waiting.id]))
+
+    assert 0 == await Undispatched(scene.parts).look()
+
+
+async def test_one_that_waits_for_its_tenants_turn_is_not_lost(scene: Scene) -> None:
+    await scene.given()
+    scene.prefect_knows(a_flow_run(state="scheduled", tenant_id=A_TENANT))
+
+    assert 0 == await Undispatched(scene.parts).look()
+
+
+async def test_one_that_its_tenants_limit_holds_back_is_not_lost(scene: Scene) -> None:
+    await scene.given()
+    share = TenantShare(running_max=0)
+    await change_policy(scene.parts.store, scene.parts.bus, lambda policy: with_share(policy, A_TENANT, share))
+
+    assert 0 == await Undispatched(scene.parts).look()
+
+
+@asynccontextmanager
+async def opened_executions(scene: Scene) -> AsyncIterator[list[signals.Opened]]:
+    heard: list[signals.Opened] = []
+
+    async def hear(body: bytes) -> None:
+        heard.append(msgspec.json.decode(body, type=signals.Opened))
+
+    async with scene.parts.bus.listen(signals.EXECUTION_OPENED, hear):
+        yield heard
+
+
+async def heard_of(heard: list[signals.Opened], count: int) -> bool:
+    return len(heard) == count
+
+
+# --- in a run without a worker ---------------------------------------------------------------------------------------
+
+
+async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene) -> None:
+    dead = await scene.a_worker("lost", silent_for=timedelta(minutes=1))
+    await scene.a_worker("held")
+    scene.prefect_knows(
+        *(
+            a_flow_run(id=id, state=state, state_at=LONG_AGO)
+            for id, state in [("lost", "running"), ("held", "running")]
+        ),
+        a_flow_run(id="stuck", state="pending", state_at=LONG_AGO),
+        a_flow_run(id="new", state="pending"),
+    )
+
+    assert 2 == await LostRuns(scene.parts).look()
+
+    assert ["lost", "stuck"] == sorted(scene.prefect.rescheduled)
+    with pytest.raises(NotFound):
+        await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
+
+
+async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_own(scene: Scene) -> None:
+    settings = scene.parts.settings
+    slow_beat = replace(settings, worker=replace(settings.worker, heartbeat_seconds=40.0))
+    dead = await scene.a_worker("in the last beat", "later", silent_for=timedelta(seconds=41))
+    in_the_last_beat, later = dead.beat_at + timedelta(seconds=39), dead.beat_at + timedelta(seconds=40)
+    scene.prefect_knows(
+        a_flow_run(id="in the last beat", state="running", state_at=in_the_last_beat),
+        a_flow_run(id="later", state="running", state_at=later),
+        a_flow_run(id="somebody else's", state="running", state_at=in_the_last_beat),
+    )
+
+    assert 1 == await LostRuns(replace(scene.parts, settings=slow_beat)).look()
+    assert ["in the last beat"] == scene.prefect.rescheduled
+
+
+async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_signs(scene: Scene) -> None:
+    seconds = [0.0]
+    workers = Workers(scene.parts.store, lost_after_seconds=4, clock=lambda: seconds[-1])
+    behind = await scene.a_worker(silent_for=timedelta(seconds=5))
+    for _ in range(4):
+        stored = await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, behind.id)
+        later = replace(stored.record, beat_at=stored.record.beat_at + SECOND)
+        await scene.parts.store.replace(ids.SYSTEM_TENANT, stored.etag, later)
+        seconds.append(seconds[-1] + 3)
+        assert [] == (await workers.call()).dead
+
+    seconds.append(seconds[-1] + 5)
+    assert [behind.id] == [worker.id for worker in (await workers.call()).dead]
+
+
+async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(scene: Scene) -> None:
+    execution = await scene.given(status="running", flow_run_id="lost")
+    scene.prefect_knows(a_flow_run(id="lost", state="cancelling", state_at=LONG_AGO, execution_ids=[execution.id]))
+
+    assert 1 == await LostRuns(scene.parts).look()
+
+    assert (["lost"], []) == (scene.prefect.marked_cancelled, scene.prefect.rescheduled)
+    assert "cancelled" == (ended := await scene.now(execution)).status
+    assert ended.announced_at
+
+
+# --- all kinds -------------------------------------------------------------------------------------------------------
+
+
+async def test_one_that_cannot_be_repaired_does_not_keep_the_others_from_it(scene: Scene) -> None:
+    class Trouble(Drift[int]):
+        kind = "trouble"
+
+        async def find(self) -> list[int]:
+            return [1, 2, 3]
+
+        async def act(self, found: int) -> bool:
+            if found == 2:
+                raise ValueError("a bug")
+            return True
+
+    assert 2 == await Trouble(scene.parts).look()
+
+
+async def test_two_mirrors_at_once_end_an_execution_once(scene: Scene) -> None:
+    execution = await scene.given(status="running", flow_run_id="run-1")
+    scene.prefect_knows(a_flow_run(id="run-1", state="failed", state_name="Failed", execution_ids=[execution.id]))
+
+    async with ledger_of(scene.parts.bus, "twice") as ledger:
+        repaired = await asyncio.gather(*(EndedRuns(scene.parts).look() for _ in range(2)))
+        told = await ledger.told("workflow.opportunity.analysis.failed")
+
+    assert (1, 1) == (sum(repaired), len({event["id"] for event in told}))
+
+
+# --- running, long after its deadline --------------------------------------------------------------------------------
+
+
+def overdue_since(seconds: float, *, timeout_seconds: float = 300) -> dict[str, Any]:
+    """A running execution that should have ended so long ago."""
+    began = now() - timedelta(seconds=seconds + timeout_seconds)
+    return {"status": "running", "started_at": began, "updated_at": began, "definition_version": 0}
+
+
+async def test_one_that_runs_past_its_deadline_is_ended_and_announced_once(scene: Scene) -> None:
+    late = await scene.given(**overdue_since(310))
+    held = await scene.parts.store.read(A_TENANT, ExecutionRecord, late.id)
+    drift = OverdueExecutions(scene.parts)
+
+    async with ledger_of(scene.parts.bus, "overdue") as ledger:
+        assert (1, 0) == (await drift.look(), await drift.look())
+        [announced] = await ledger.told("workflow.opportunity.analysis.failed")
+
+    ended = await scene.now(late)
+    assert ("failed", "deadline-passed") == (ended.status, ended.error_code)
+    assert ids.terminal_event_id(late.id) == announced["id"]
+    with pytest.raises(Stale):  # a worker that wakes up later writes nothing
+        await transitions.complete(scene.parts.store, held)
+
+
+async def test_one_that_is_overdue_shows_before_it_is_ended(scene: Scene) -> None:
+    late = await scene.given(**overdue_since(100))
+
+    assert 0 == await OverdueExecutions(scene.parts).look()
+
+    assert 1 == work.OVERDUE._value.get()
+    assert "running" == (await scene.now(late)).status
+
+
+async def test_what_is_only_noted_on_an_execution_does_not_postpone_its_deadline(scene: Scene) -> None:
+    late = await scene.given(**overdue_since(310))
+    stored = await scene.parts.store.read(A_TENANT, ExecutionRecord, late.id)
+    refused = RefusedAnswer(
+        step="forecast", code="schema-invalid", reason="no", event_id="e", dead_letter_id="d", at=now()
+    )
+    noted = await transitions.change(scene.parts.store, stored, refused_answers=[refused])
+    attached = await transitions.change(scene.parts.store, noted, approval_ids=["an-approval"])
+    assert attached.record.updated_at > late.updated_at
+
+    assert 1 == await OverdueExecutions(scene.parts).look()
+
+
+LONG_OVERDUE = overdue_since(7200)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "pending", "started_at": None},
+        {"status": "awaiting_approval"},
+        {"status": "awaiting_approval", "flow_run_id": None},
+        # Tests may run long after they were collected: these moments lie ahead.
+        {"held_since": now() + timedelta(hours=1)},  # another worker has just claimed it
+        {"started_at": now() + timedelta(hours=1)},  # it was retried
+        {"workflow": "batch-job"},
+        {"status": "completed", "completed_at": LONG_AGO},
+    ],
+)
+async def test_one_that_has_its_time_yet_is_not_overdue(scene: Scene, changes: dict[str, Any]) -> None:
+    await scene.given(**{**LONG_OVERDUE, **changes})
+
+    assert 0 == await OverdueExecutions(scene.parts).look()
+    assert 0 == work.OVERDUE._value.get()
+
+
+async def test_the_longest_step_of_the_definition_that_it_keeps_makes_the_deadline(scene: Scene) -> None:
+    slow_forecast = WantedStep(timeout_seconds=3000)
+    wanted = WantedDefinition(step_timeout_seconds=60, steps={"forecast": slow_forecast})
+    kept = await set_definition(scene.parts.store, A_TENANT, WORKFLOW, scene.parts.settings, wanted)
+    quick = WantedDefinition(step_timeout_seconds=60)
+    await set_definition(scene.parts.store, A_TENANT, WORKFLOW, scene.parts.settings, quick)
+    slow = await scene.given(**overdue_since(310) | {"definition_version": kept.version})
+    fast = await scene.given(**overdue_since(310) | {"definition_version": kept.version + 1})
+
+    assert 1 == await OverdueExecutions(scene.parts).look()
+
+    assert ["running", "failed"] == [(await scene.now(one)).status for one in (slow, fast)]

@@ -1,0 +1,1 @@
+"""Webhooks: what is sent, when again, and where never."""
