@@ -1,4 +1,4 @@
-"""Queries that walk through all pages."""
+"""Queries that read through all pages."""
 
 from collections.abc import AsyncIterator
 from typing import TypeVar
@@ -15,7 +15,7 @@ _PAGE = 500
 async def every(
     store: RecordStore, tenant_id: str, kind: type[R], where: Where | None = None, *, newest_first: bool = False
 ) -> AsyncIterator[Stored[R]]:
-    """Each record that matches, page by page, oldest first unless told otherwise."""
+    """Each record that matches, page by page, oldest first by default."""
     continuation: str | None = None
     while True:
         page = await store.query(

@@ -148,7 +148,7 @@ async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) ->
     """Another run of the same tick (of a second scheduler) has sent the trigger, or had its time to."""
     with suppress(TimeoutError):
         async with asyncio.timeout(OTHER_RUN_SECONDS):
-            while not await triggers.sent_at(store, execution.id):  # noqa: ASYNC110 - a record tells it, no event
+            while not await triggers.sent_at(store, execution.id):  # noqa: ASYNC110 - state of a record, no event
                 await asyncio.sleep(1)
 
 

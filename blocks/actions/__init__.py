@@ -1,1 +1,1 @@
-"""What may be asked for an execution: start, cancel, retry; one function each, whoever asks."""
+"""The actions on an execution: start, cancel, retry; one function each, for every caller."""

@@ -1,4 +1,4 @@
-"""Calling an execution off, in whatever state it is: one function behind API, CLI and mirror."""
+"""Cancelling an execution in any state: one function behind API, CLI and reconciler."""
 
 import logging
 
@@ -49,7 +49,7 @@ async def _cancel(
 
 
 async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:
-    """Nobody is asked any more."""
+    """Its open approvals are withdrawn."""
     for stored in await lifecycle.approvals_of(store, execution):
         try:
             await lifecycle.change(

@@ -1,10 +1,11 @@
-"""Trying an execution again after it has failed or was cancelled: one function behind API and CLI.
+"""Retrying an execution that has failed or was cancelled: one function behind API and CLI.
 
-A retry goes on under the same id, because that is the `workflowId` which tenants and the older service's clients hold:
-the record is pending once more, with its end among `earlier_ends`. Steps that succeeded are kept; the others are asked
-for again. Each try is told like an execution of its own: its requests and its one end have ids that name the try
-(`blocks/contracts/ids.py`), so whatever a worker of an earlier try still says is a repetition of what was said then;
-and the attempts count on, so it can write nothing. Approvals that were granted stay granted; any other is asked anew.
+A retry keeps the id, because that is the `workflowId` which tenants and the older service's clients
+hold: the record is pending again, with its outcome among `earlier_ends`. Steps that succeeded are
+kept; the others are requested again. Each try is announced like an execution of its own: its
+requests and its one end have ids that name the try (`blocks/contracts/ids.py`), so whatever a
+worker of an earlier try still publishes repeats an earlier event. The attempts count on, so such a
+worker cannot write. Approvals that were granted stay granted; any other is requested again.
 """
 
 import msgspec
@@ -34,10 +35,11 @@ class NotRetryable(Exception):
 async def retry_execution(
     store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
 ) -> ExecutionRecord:
-    """The execution is pending again, once however many ask for it at the same time, and dispatchers know.
+    """The execution is pending again, once for any number of concurrent callers; dispatchers are
+    notified.
 
-    Raises `NotFound`, `NotRetryable` for one that has not failed or that somebody else has just retried, `Unavailable`
-    when the end that it has now can not be announced: it must be told before another try begins.
+    Raises `NotFound`, `NotRetryable` for one that has not failed or that another caller has just
+    retried, `Unavailable` when its current end cannot be announced: that comes before another try.
     """
     seen = stored = await store.read(tenant_id, ExecutionRecord, execution_id)
     for _ in range(_TRIES):
@@ -49,7 +51,7 @@ async def retry_execution(
             try:
                 return await _reopen(store, bus, stored, actor)
             except Stale:
-                pass  # somebody else retries it, or announced its end: look again
+                pass  # another process retries it, or announced its end: read it again
         stored = await store.read(tenant_id, ExecutionRecord, execution_id)
     raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being retried")
 
@@ -63,7 +65,7 @@ async def _reopen(
 
 
 async def tell_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
-    """Dispatchers hear at once that it is pending; the sweep of any of them would find it, too."""
+    """Dispatchers are notified that it is pending; their sweep would find it too."""
     opened = signals.Opened(execution.tenant_id, execution.id, execution.priority, execution.workflow)
     await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
 

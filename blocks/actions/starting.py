@@ -1,6 +1,7 @@
-"""Starting an execution that no event asked for: by request, or as a repetition of one that has ended.
+"""Starting an execution that no event requested: by request, or as a rerun of one that has ended.
 
-The wish has a computed id, which stands where an event's id would: the same wish always opens the same execution.
+The request has a computed id, used where an event's id would be: the same request always opens the
+same execution.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ class KeyReused(Exception):
 
 
 class NotRerunnable(Exception):
-    """The execution cannot be run anew, for this reason."""
+    """The execution cannot be rerun, for this reason."""
 
     def __init__(self, execution_id: str, reason: str) -> None:
         super().__init__(f"execution {execution_id} cannot be run anew: {reason}")
@@ -39,7 +40,7 @@ class NotRerunnable(Exception):
 
 
 class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The wish for one execution. The same `key` of the same tenant is the same wish, whoever repeats it."""
+    """The request for one execution. The same `key` of the same tenant is the same request."""
 
     workflow: str
     subject: str
@@ -47,7 +48,7 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
     priority: int = 0
     key: str = msgspec.field(default_factory=lambda: str(uuid4()))
     actor: str | None = None
-    """The user who wishes it, and may not decide its approval."""
+    """The user who requests it, and may not decide its approval."""
 
 
 async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, request: StartRequest) -> ExecutionRecord:
@@ -62,7 +63,7 @@ async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, req
         tenant_id, request.workflow, request.subject, trigger, request.input, priority=request.priority
     )
     opened = await _open(store, bus, execution)
-    # Events may have been absorbed since: the wish itself came first.
+    # Events may have been absorbed since: the request itself came first.
     if opened.triggers[0].digest != trigger.digest:
         raise KeyReused(f"this key has started execution {opened.id}, of another subject or with other input")
     return opened

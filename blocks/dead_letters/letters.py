@@ -1,10 +1,12 @@
 """Dead letters as records: kept, read, edited, replayed, discarded, forgotten.
 
-A listener moves each dead letter from the bus into a record of the tenant its body names; what names none belongs to
-the platform. From then on every act is a replace over exactly what was read, and leaves an entry in the history.
+A listener moves each dead letter from the bus into a record of the tenant that its body names; one
+that names none belongs to the platform. Every later action replaces exactly the version that was
+read, and leaves an entry in the history.
 
-A replay is `replaying`, then published and confirmed, then `replayed`; after a crash in between it is published again,
-under the same message id, so whoever saw it before does nothing twice. A letter that is refused again is the same one.
+A replay sets `replaying`, then publishes and waits for the confirm, then sets `replayed`; after a
+crash in between it is published again, under the same message id, so a consumer that has seen it
+does nothing twice. A letter that is refused again is the same letter.
 """
 
 import hashlib
@@ -38,10 +40,12 @@ from blocks.tenants.directory import enter_in_directory
 Letter = Stored[DeadLetterRecord]
 
 HOLD = timedelta(seconds=30)
-"""Whoever publishes a letter has it to itself for so long; after that moment, that process is taken for dead."""
+"""The publisher of a letter holds it for this long; after that, its process is presumed dead."""
 
 LETTER_ID = "x-dead-letter-id"
-"""Header of a replayed message: refused again, it is the same letter, whatever its body has become."""
+"""Header of a replayed message: if it is refused again, it is the same letter, even with another
+body.
+"""
 
 _WHY = ("x-reject-code", "x-reject-reason", "x-reject-attempts", "x-original-routing-key", "x-rejected-at", LETTER_ID)
 _TRIES = 10
@@ -49,7 +53,7 @@ _TYPES = {**PUBLISHED, **CONSUMED}
 
 
 class LetterSettled(Exception):
-    """What has become of the letter does not permit this; `status` says what that is."""
+    """The letter's status does not permit this; `status` is that status."""
 
     def __init__(self, letter: DeadLetterRecord, wanted: str) -> None:
         super().__init__(f"a dead letter that is {letter.status} cannot be {wanted}")
@@ -89,8 +93,8 @@ async def keep(store: RecordStore, queue: str, message: Message) -> Letter:
 
 
 def letter_of(queue: str, message: Message) -> DeadLetterRecord:
-    """The letter as it is first kept; whose it is, its body says."""
-    # What follows the beginning of a large body could say something else.
+    """The letter as it is first kept; its body names the tenant."""
+    # A large body is cut, and the part that is missing could name another tenant.
     seen = glance(message.body) if message.cut_from is None else Glance()
     digest = _digest(message.body, message.cut_from)
     why, rejected_at = message.headers, _rejected_at(message)
@@ -117,7 +121,9 @@ def letter_of(queue: str, message: Message) -> DeadLetterRecord:
 
 
 def _rejected_at(message: Message) -> datetime:
-    """What tells one refusal from the next, so it must not be drawn anew when the letter is collected again."""
+    """Distinguishes one refusal from the next; computed, so that collecting the letter again yields
+    the same.
+    """
     with suppress(ValueError, KeyError):
         moment = datetime.fromisoformat(message.headers["x-rejected-at"])
         return in_utc_within_limits(moment if moment.tzinfo else message.timestamp)
@@ -158,7 +164,9 @@ async def _refused_again(store: RecordStore, known: Letter, letter: DeadLetterRe
 
 
 async def _keep_body(store: RecordStore, letter: DeadLetterRecord, body: bytes) -> None:
-    """The body is durable before any letter refers to it; its id says what it holds, so there is nothing to replace."""
+    """The body is durable before any letter refers to it; its id is computed from it, so none is
+    replaced.
+    """
     try:
         content, encoding = body.decode(), "utf-8"
     except UnicodeDecodeError:
@@ -192,10 +200,10 @@ def content_of(body: DeadLetterBody) -> bytes:
 
 
 async def edit(store: RecordStore, stored: Letter, body: bytes, who: Who) -> Letter:
-    """The letter has this body, and the history says who gave it; it is not replayed by that.
+    """The letter has this body, and the history names who gave it; this does not replay it.
 
-    Raises `LetterSettled`, `Stale`, `Rejected` for what would be refused at once again, and `AnothersTenant`: only the
-    platform's own letters may become any tenant's.
+    Raises `LetterSettled`, `Stale`, `Rejected` for a body that would be refused again at once, and
+    `AnothersTenant`: only the platform's own letters may become any tenant's.
     """
     letter = stored.record
     if letter.status != "waiting":
@@ -242,13 +250,17 @@ async def schedule(store: RecordStore, stored: Letter, at: datetime, who: Who) -
 
 
 async def claim(store: RecordStore, stored: Letter) -> Letter:
-    """A letter whose time has come is the caller's to `publish`. Raises `Stale` if somebody else was first."""
+    """A letter that is due is the caller's to `publish`. Raises `Stale` if another process was
+    first.
+    """
     held = replace(stored.record, replay_at=utc_now() + HOLD)
     return await store.replace(held.tenant_id, stored.etag, held)
 
 
 async def publish(store: RecordStore, bus: EventBus, stored: Letter) -> Letter:
-    """The message of a letter that is `replaying` is in its queue, and the record says so. Raises as `replay` does."""
+    """The message of a letter that is `replaying` is in its queue, and the record states it. Raises
+    as `replay` does.
+    """
     letter = stored.record
     try:
         await bus.deliver(letter.queue, await _message(store, letter))

@@ -1,6 +1,7 @@
-"""Many dead letters at once: scheduled one after the other at a rate, so that a replay does not become a flood.
+"""Many dead letters at once: scheduled one after the other at a rate, so that a replay does not
+become a flood.
 
-Each letter holds its own time; whoever keeps the sweep of the mirror publishes it then, also after a crash.
+Each letter holds its own time; the reconciler's sweep publishes it then, also after a crash.
 """
 
 import asyncio
@@ -20,12 +21,14 @@ _AT_ONCE = 20
 
 
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
-    """What a wish to replay many came to; `skipped`: only their beginning was kept, or somebody else was first."""
+    """Outcome of a request to replay many; `skipped`: truncated letters, or another caller was
+    first.
+    """
 
     scheduled: int
     skipped: int
     more: bool
-    """There are more letters like these than the wish allowed for."""
+    """More letters match than the request allowed for."""
     last_at: datetime | None
 
 

@@ -30,7 +30,7 @@ class RequestReused(Exception):
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The wish that a job runs once. The same `key` is the same wish, whoever repeats it, and is sent once."""
+    """The request that a job runs once. The same `key` is the same request and is sent once."""
 
     job: Job
     key: str
@@ -49,8 +49,8 @@ def by_hand(job: Job, triggered_by: TriggeredBy, request_id: str, metadata: Json
 async def trigger(store: RecordStore, bus: EventBus, request: JobRequest) -> ExecutionRecord:
     """The job's trigger is confirmed by the broker and its execution recorded.
 
-    Raises `RequestReused`, and `Unavailable` when the store or the broker does not answer. What was recorded before a
-    failure is sent later, by a repetition of this call or by the mirror.
+    Raises `RequestReused`, and `Unavailable` when the store or the broker does not answer. What was
+    recorded before a failure is sent later, by a repetition of this call or by the reconciler.
     """
     await bus.ping()  # a broker that is known to be away leaves no record behind
     return (await send(store, bus, await accept(store, request))).record
@@ -78,7 +78,9 @@ async def accepted(store: RecordStore, request: JobRequest) -> bool:
 
 
 async def send(store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The trigger is confirmed by the broker, and a step says so. Raises `Unavailable`: do it again."""
+    """The trigger is confirmed by the broker, and a step records it. Raises `Unavailable`: repeat
+    the call.
+    """
     if stored.record.is_terminal or await sent_at(store, stored.record.id):
         return stored
     running = await _running(store, stored)
@@ -101,9 +103,10 @@ async def sent_at(store: RecordStore, execution_id: str) -> datetime | None:
 
 
 async def earlier_run(store: RecordStore, job: Job, than: ExecutionRecord | None = None) -> ExecutionRecord | None:
-    """A run of the job that is not over and goes before this one (None: before any new one).
+    """A run of the job that has not ended and precedes this one (None: precedes any new one).
 
-    Never over is what nobody reports: as long as no run of the job has been reported, none is in the way.
+    Without reports a run never counts as ended: until a first report on the job, none is in the
+    way.
     """
     others = [
         stored.record
@@ -160,7 +163,7 @@ def _execution(request: JobRequest) -> ExecutionRecord:
 
 
 async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The execution as whoever was first began to send it: the event's times come from here, so they never change."""
+    """The execution, running since its first sender began: the event's times come from it and stay."""
     for _ in range(_TRIES):
         if stored.record.status != "pending":
             return stored
@@ -190,7 +193,7 @@ def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
 
 
 async def _is_reported(store: RecordStore, job: Job) -> bool:
-    """Whether anybody ever told how a run of this job ended."""
+    """Whether the end of a run of this job was ever reported."""
     where = {
         "workflow": WORKFLOW,
         "subject": job.id,

@@ -1,4 +1,6 @@
-"""The approval that an analysis asks for: who decides as its tenant's rule says, and what they see of the analysis."""
+"""The approval that an analysis asks for: who decides, by its tenant's rule, and what they see of
+the analysis.
+"""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any

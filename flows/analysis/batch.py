@@ -38,7 +38,9 @@ REREAD_SECONDS = 5.0
 
 
 class AnalysisBatch:
-    """Analyses of one tenant in one flow run. Whatever it does, the run's next attempt may do again."""
+    """Analyses of one tenant in one flow run. Every operation is safe to repeat in the run's next
+    attempt.
+    """
 
     def __init__(self, runtime: Runtime, tenant_id: str, analyses: Sequence[Analysis]) -> None:
         self._runtime = runtime
@@ -116,7 +118,9 @@ class AnalysisBatch:
             self.has_asked.set()
 
     async def wait_for_answers(self, step: AnalysisStep) -> None:
-        """What has come counts, and whoever is past its deadline has its answer or has failed, whatever else came."""
+        """Received answers are recorded, and every step past its deadline has its answer or has
+        failed.
+        """
         wait = self._waits[step.name]
         await self._take(step, await wait.take(self._patience(step)))
         if self._late(step) or monotonic() >= self._next_reread[step.name]:
@@ -130,7 +134,9 @@ class AnalysisBatch:
         await self._take(step, self._waits[step.name].take_now())
 
     async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
-        """The answers are announced first and count then, so that no end is told before its steps."""
+        """The answers are announced before they count, so that no end is announced before its
+        steps.
+        """
         wait = self._waits[step.name]
         news = [record for record in records if wait.lacks(record.execution_id)]
         if not news:
@@ -163,7 +169,7 @@ class AnalysisBatch:
         return max(left, 0.0)
 
     async def _reread(self, step: AnalysisStep) -> None:
-        """Answers that exist and are missing here are in hand, whatever became of their signals."""
+        """Answers that exist and are missing here are fetched, even if their signals were lost."""
         self._next_reread[step.name] = monotonic() + REREAD_SECONDS
         missing = tuple(analysis.id for analysis in self.waiting_for(step))
         if not missing:
@@ -221,7 +227,7 @@ class AnalysisBatch:
                 await continue_alone(self._runtime, analysis)
 
     def _let_go(self, analyses: Iterable[Analysis]) -> None:
-        """Whoever waits for one of these stops waiting."""
+        """Every wait for one of these ends."""
         for analysis in analyses:
             analysis.is_over = True
             self._open.pop(analysis.id, None)
@@ -229,7 +235,7 @@ class AnalysisBatch:
                 wait.settle(analysis.id)
 
     async def _forget_what_others_ended(self) -> None:
-        """What the signal of a cancelled execution would have told, had it not been lost."""
+        """Does what the signal of a cancelled execution would have done, in case it was lost."""
         if not self._open:
             return
         ended = {"id": tuple(self._open), "status": TERMINAL}
@@ -238,7 +244,7 @@ class AnalysisBatch:
 
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
         """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
-        # Each is concluded in a task of its own, and its log says so.
+        # Each is concluded in a task of its own, and its log lines name it.
         log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
         fault_points.reached("before-end")
         try:
@@ -259,7 +265,9 @@ class AnalysisBatch:
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
-        """Moved, whatever was attached to the record meanwhile. Raises `Stale` if this run no longer holds it."""
+        """Moved, including what was attached to the record meanwhile. Raises `Stale` if this run no
+        longer holds it.
+        """
         while True:
             try:
                 return await self._move(analysis)

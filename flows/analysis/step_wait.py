@@ -1,4 +1,6 @@
-"""What one step still owes the executions of a run: who lacks its answer, which answers are in hand, who is late."""
+"""What the executions of a run still wait for in one step: missing answers, received ones,
+deadlines.
+"""
 
 import heapq
 from collections.abc import Iterable
@@ -48,7 +50,7 @@ class StepWait:
         self._inbox.put(record)
 
     async def take(self, timeout_seconds: float) -> list[StepRecord]:
-        """The answers in hand, as soon as there are any, or the wait has changed, or time is up."""
+        """The received answers, once there are any, the wait has changed, or time is up."""
         await self._inbox.take(timeout_seconds)
         return self.take_now()
 
@@ -59,7 +61,9 @@ class StepWait:
         return list(taken.values())
 
     def settle(self, execution_id: str) -> None:
-        """The execution needs no answer any more; who waits for the last one wakes up."""
+        """The execution needs no answer any more; if its answer was the last one missing, the
+        waiter wakes up.
+        """
         self._in_hand.pop(execution_id, None)
         if self._lacking.pop(execution_id, None) is not None and not self._lacking:
             self._inbox.put()

@@ -1,8 +1,9 @@
 """The approval gate: the execution waits for a person without holding a process.
 
-The approval record is the truth. Prefect's suspended run is only how the flow waits: when it is resumed, the flow
-starts from the top, finds its execution awaiting approval, comes straight back here and reads the record. What an
-operator types into Prefect's form is a vote like any other; a bare resume says nothing, and it waits again.
+The approval record is the truth. Prefect's suspended run is only how the flow waits: when it is
+resumed, the flow starts from the top, finds its execution awaiting approval, comes straight back
+here and reads the record. What an operator types into Prefect's form is a vote like any other; a
+resume without a decision changes nothing, and the run suspends again.
 """
 
 import logging
@@ -38,7 +39,7 @@ class Gated(Protocol):
 
     @property
     def rule_asks(self) -> bool:
-        """Whether it needs an approval of its own, whatever others have asked for."""
+        """Whether it needs an approval of its own, besides those that others have requested."""
 
     def approval(self) -> ApprovalRecord:
         """The approval to ask with, not stored yet; its id is `own_approval_id`."""
@@ -63,9 +64,11 @@ class ApprovalInput(RunInput):
 
 
 async def pass_gate(world: Runtime, gated: Gated) -> None:
-    """The execution has ended as the decision says; until there is one, the run is suspended (this raises `Pause`).
+    """The execution has ended as decided; until a decision exists, this raises `Pause` (suspended
+    run).
 
-    If it is no longer this run's, it is left as it is, and nobody is asked about one that has ended.
+    An execution that another run holds now is left as it is. Approvals of one that has ended are
+    withdrawn.
     """
     try:
         await _pass(world, gated)
@@ -77,7 +80,7 @@ async def pass_gate(world: Runtime, gated: Gated) -> None:
 
 
 async def _pass(world: Runtime, gated: Gated) -> None:
-    """Raises `Stale` if the execution was taken over, or ended by somebody else."""
+    """Raises `Stale` if the execution was taken over, or ended by another process."""
     while True:
         asked = await asked_at_gate(world, gated)
         verdict = lifecycle.verdict(asked)
@@ -87,12 +90,12 @@ async def _pass(world: Runtime, gated: Gated) -> None:
             fault_points.reached("before-suspend")
             await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
             continue
-        verdict = await lifecycle.announce(world.store, world.bus, verdict)  # told before what follows from it
+        verdict = await lifecycle.announce(world.store, world.bus, verdict)  # before its effects
         fault_points.reached("after-approval")
         try:
             await _end(world, gated, verdict.record)
         except Stale:
-            gated.stored = await newest(world.store, gated.stored)  # one more was asked for, just now
+            gated.stored = await newest(world.store, gated.stored)  # one more was requested
             continue
         await lifecycle.settle(world.store, verdict)
         if len(asked) > 1:
@@ -123,16 +126,17 @@ async def _give_up(world: Runtime, gated: Gated) -> None:
         try:
             gated.stored = await transitions.change(world.store, gated.stored, flow_run_id=None)
         except Stale:
-            gated.stored = await newest(world.store, gated.stored)  # one more was asked for, just now
+            gated.stored = await newest(world.store, gated.stored)  # one more was requested
 
 
 # --- who is asked ----------------------------------------------------------------------------------------------------
 
 
 async def asked_at_gate(world: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:
-    """What it waits for: an approval of its own if the tenant's rule demands one, and whatever others asked for.
+    """The approvals it waits for: its own if the tenant's rule demands one, and those others
+    requested.
 
-    The platform has been told.
+    All of them have been announced.
     """
     asked = await lifecycle.approvals_of(world.store, gated.stored.record)
     if not asked or (gated.rule_asks and not _own_in(asked, gated.stored.record)):
@@ -143,7 +147,8 @@ async def asked_at_gate(world: Runtime, gated: Gated) -> list[Stored[ApprovalRec
 def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> bool:
     """Whether the gate's own is among them, of this try or granted in an earlier one.
 
-    Its id alone is a proof: anybody may write the gate's name and correlation id into an approval of theirs.
+    Only its id is a proof: any caller may write the gate's name and correlation id into an approval
+    of theirs.
     """
     own = {own_approval_id(execution, retry) for retry in range(execution.retries + 1)}
     return any(stored.record.id in own for stored in asked)
@@ -153,7 +158,9 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
 
 
 async def _wait(world: Runtime, asked: Stored[ApprovalRecord]) -> None:
-    """Somebody resumed the run, and if they said something, it was taken as a vote. Until then, raises `Pause`."""
+    """The run was resumed, and a decision in its input was taken as a vote. Until then, raises
+    `Pause`.
+    """
     said = await _suspended(world, asked.record)
     if said.approved is not None:
         await _take(world, asked.record, said)
@@ -176,7 +183,7 @@ async def _suspended(world: Runtime, approval: ApprovalRecord) -> ApprovalInput:
 
 
 async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -> None:
-    """The operator's answer is on the record, or the log says why it does not count."""
+    """The operator's answer is on the record, or the log states why it does not count."""
     try:
         actor = _decider(said.decided_by, is_trusted=world.settings.approvals.trust_prefect_ui)
     except identities.NoIdentity as problem:

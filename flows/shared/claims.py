@@ -1,4 +1,4 @@
-"""Which flow run an execution belongs to: the record says so, and the ETag makes it one at a time."""
+"""Which flow run an execution belongs to: its record names it, and the ETag admits only one."""
 
 import asyncio
 import logging
@@ -27,11 +27,13 @@ async def claim(
     *,
     workflow: str,
 ) -> Stored[ExecutionRecord] | None:
-    """The execution, if it is this flow run's to do from now on: pending, given up by another run, or its own already.
+    """The execution, claimed by this flow run: it was pending, given up by another run, or its own
+    already.
 
-    None, with a line in the log, for what has ended, what another run holds, what is of another workflow and what does
-    not exist. Each claim counts one attempt, so a run that was thought dead and comes back finds its ETag stale. The
-    first also says which version of the tenant's definition the execution keeps.
+    None, with a log line, for an execution that has ended, that another run holds, that belongs to
+    another workflow or that does not exist. Each claim counts one attempt, so a run that was
+    presumed dead and returns finds its ETag stale. The first claim also fixes the version of the
+    tenant's definition that the execution keeps.
     """
     for _ in range(_TRIES):
         try:
@@ -88,7 +90,8 @@ async def notify_started(context: Runtime, flow_run_id: str) -> None:
 
 
 async def newest(store: RecordStore, held: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The execution as it is now, if it is still held under the same claim: somebody else has only added to it.
+    """The execution as it is now, if it is still held under the same claim: others have only added
+    to it.
 
     Raises `Stale` if it was taken over or has ended.
     """

@@ -32,14 +32,14 @@ class Receiver(Protocol):
         ...
 
     def forget(self, execution_id: str) -> None:
-        """One of its executions was ended by somebody else."""
+        """One of its executions was ended by another process."""
         ...
 
 
 class Runtime:
-    """The outside world as flow runs see it, and who among them waits for which execution.
+    """The ports of a flow run, and which of its waiters waits for which execution.
 
-    Its bus and store wait for a part that is away: an outage of minutes fails no flow run.
+    Bus and store retry while a part is unavailable: an outage of minutes fails no flow run.
     """
 
     def __init__(self, settings: Settings, bus: EventBus, store: RecordStore, flow_runs: FlowRuns) -> None:
@@ -51,7 +51,7 @@ class Runtime:
 
     @contextmanager
     def expecting(self, execution_ids: Iterable[str], receiver: Receiver) -> Iterator[None]:
-        """While this lasts, the receiver is told what happens to these executions elsewhere."""
+        """While this lasts, the receiver is notified of changes to these executions elsewhere."""
         expected = list(execution_ids)
         self._receivers |= dict.fromkeys(expected, receiver)
         try:
