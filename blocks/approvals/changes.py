@@ -19,7 +19,8 @@ from blocks.contracts.identities import NoIdentity, spelled, user_id
 from blocks.contracts.records import ApprovalRecord
 
 LINKS_MAX = 100
-"""Of one approval. Counted on its record, so the ETag of whoever adds one holds the limit."""
+"""Of one approval. Counted on its record, so the ETag check of every addition enforces the limit.
+"""
 
 ENTRIES_MAX = 500
 """In its history, of what people do to it besides deciding; what ends an approval always has room."""
@@ -30,7 +31,7 @@ class ApprovalFull(Refused):
 
 
 class ClaimedByAnother(Refused):
-    """Somebody else has it in hand; `approval.claimed_by` says who."""
+    """Another user has claimed it; `approval.claimed_by` is that user."""
 
     def __init__(self, approval: ApprovalRecord) -> None:
         super().__init__(approval, f"approval {approval.id} is claimed by {approval.claimed_by}")
@@ -47,7 +48,7 @@ def claimed(approval: ApprovalRecord, actor: str, roles: frozenset[str], now: da
 
 
 def released(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
-    """Nobody has it in hand any more."""
+    """No one has claimed it any more."""
     check_open(approval, now)
     _check_room(approval)
     if approval.claimed_by not in (None, actor):
@@ -150,7 +151,7 @@ def extended(
 
 
 def cancelled(approval: ApprovalRecord, actor: str, reason: str | None, now: datetime) -> ApprovalRecord:
-    """Nobody is asked any more. An overdue one can still be cancelled until the clock has come round to it."""
+    """Withdrawn. An overdue approval can still be cancelled until its timer has been applied."""
     if approval.status != "pending":
         check_open(approval, now)
     entry = HistoryEntry(what="cancelled", at=now, actor=actor, note=reason)

@@ -44,7 +44,7 @@ FREE = (
     "subject.structuredData.",
     "results.forecast.revenueForecast.",
 )
-"""Below these a tenant's own fields stand, which nobody can list."""
+"""Below these a tenant's own fields stand, which cannot be listed."""
 
 Problem = tuple[str, str]
 

@@ -16,7 +16,7 @@ from blocks.contracts.records import ApprovalRecord
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody says, and through which channel."""
+    """One person's decision, and through which channel it came."""
 
     actor: str
     outcome: Outcome
@@ -29,7 +29,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(Exception):
-    """The approval stays as it is; `approval` says how that is."""
+    """The approval stays as it is; `approval` is its current state."""
 
     def __init__(self, approval: ApprovalRecord, message: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class AlreadyDecided(Refused):
-    """Somebody decided first; `approval` carries the decision that counts."""
+    """Another decision came first; `approval` carries the decision that counts."""
 
     def __init__(self, approval: ApprovalRecord) -> None:
         super().__init__(approval, f"approval {approval.id} is not pending: it is {approval.status}")
@@ -63,11 +63,11 @@ class AlreadyVoted(Refused):
 
 
 class LinkUsed(Refused):
-    """Somebody has decided through this link before."""
+    """This link has already been used for a decision."""
 
 
 class InvalidVote(Refused):
-    """What was said is incomplete or wrong; `field` says where."""
+    """The decision is incomplete or wrong; `field` names the part at fault."""
 
     def __init__(self, approval: ApprovalRecord, field: str, message: str) -> None:
         super().__init__(approval, f"{field}: {message}")
@@ -112,7 +112,9 @@ def check_open(approval: ApprovalRecord, now: datetime) -> None:
 
 
 def is_overdue(approval: ApprovalRecord, now: datetime) -> bool:
-    """From the moment of its expiry on, nobody can decide it, whether or not the clock has come round to it."""
+    """From the moment of its expiry on, it cannot be decided, even if its timer has not been
+    applied yet.
+    """
     return approval.expires_at is not None and now >= approval.expires_at
 
 
@@ -153,7 +155,7 @@ def _check_person(approval: ApprovalRecord, vote: Vote) -> None:
 
 
 def _check_claim(approval: ApprovalRecord, actor: str) -> None:
-    """A name that nothing proves is good for what any one user may decide: it is nobody in particular.
+    """An unproven name may decide only what any single user may decide: it identifies no one.
 
     With a quorum, one operator could type many names.
     """
@@ -177,7 +179,7 @@ def _check_content(approval: ApprovalRecord, vote: Vote) -> None:
 
 
 def _counts(approval: ApprovalRecord, decisions: list[Decision]) -> bool:
-    """The first rejection decides; else as many different people as the quorum says."""
+    """The first rejection decides; else as many different people as the quorum demands."""
     if decisions[-1].outcome == "rejected":
         return True
     return len({spelled(decision.actor) for decision in decisions}) >= approval.policy.quorum

@@ -1,4 +1,4 @@
-"""What the platform is told about an approval: computed from its record alone, so the same thing has one id."""
+"""The events of an approval: computed from its record alone, so an event always has one id."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
 
 
 def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple[str, EventData] | None:
-    """What is told of this entry, and the name in its event's id; most entries are nobody else's business."""
+    """The event that announces this entry, and the name in its id; most entries have none."""
     approvers = approval.policy.approvers
     match entry.what:
         case "requested":

@@ -56,7 +56,7 @@ _PATTERNS = jsonschema_rs.RegexOptions(size_limit=8_000_000, dfa_size_limit=2_00
 
 
 class SchemaRefused(ValueError):
-    """The schema cannot be used for a form; the message says why."""
+    """The schema cannot be used for a form; the message states why."""
 
 
 def validator_of(schema: JsonObject) -> Validator:

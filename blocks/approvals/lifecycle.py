@@ -1,8 +1,10 @@
-"""What every process does to an approval: ask, decide, tell, follow up. Each is safe to do twice.
+"""What every process does with an approval: request, decide, announce, follow up. Each is
+idempotent.
 
-The record is the truth: a decision counts once it is written, with the ETag of what it was decided on. What follows
-from it (its event, the suspended run that goes on) is done at once by whoever decided, and repeated by the mirror until
-`settled_at` says that nothing is owed.
+The record is the truth: a decision counts once it is written, with the ETag of the version it was
+made on. What follows from it (its event, the resumption of the suspended run) is done at once by
+the process that wrote it, and repeated by the reconciler until `settled_at` records that nothing is
+due.
 """
 
 import asyncio
@@ -119,10 +121,11 @@ async def record_vote(
 async def change(
     store: RecordStore, tenant_id: str, approval_id: str, make: Change, *, version: int | None = None
 ) -> Stored[ApprovalRecord]:
-    """What `make` makes of the approval is on the record; it is asked again whenever somebody else was faster.
+    """The record has the change that `make` returns; after a lost race `make` is called again.
 
-    Raises what `make` raises. Raises `Stale` if the approval is no longer at this `version`; what `make` refuses anyway
-    is refused for its own reason (RFC 9110, 13.2.1: a precondition counts only where the request would have succeeded).
+    Raises what `make` raises. Raises `Stale` if the approval is no longer at this `version`; what
+    `make` refuses in any case is refused for its own reason (RFC 9110, 13.2.1: a precondition
+    counts only where the request would have succeeded).
     """
     for attempt in range(_TRIES):
         stored = await store.read(tenant_id, ApprovalRecord, approval_id)
@@ -148,7 +151,7 @@ async def change(
 async def follow_up(
     store: RecordStore, bus: EventBus, flow_runs: FlowRuns, stored: Stored[ApprovalRecord]
 ) -> ApprovalRecord:
-    """What follows has been tried: the platform told, the run resumed. What failed is the mirror's to repeat."""
+    """Tried: published, and the run resumed. The reconciler repeats what failed."""
     try:
         await announce(store, bus, stored)
         await resume(store, bus, flow_runs, stored.record)
@@ -158,12 +161,14 @@ async def follow_up(
 
 
 async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> Stored[ApprovalRecord]:
-    """All that has happened to the approval is confirmed by the broker, each under one id, and the record says so."""
+    """Every change of the approval is confirmed by the broker, each under one id, and recorded as
+    published.
+    """
     approval = stored.record
     if approval.told == len(approval.history):
         return stored
     await bus.publish(*(to_message(event) for event in untold(approval)))
-    # Nobody waits for one that hangs on no execution: told, it is done with.
+    # No run waits for one without an execution: once published, it is settled.
     is_done = approval.status != "pending" and approval.execution_id is None
     told = msgspec.structs.replace(
         approval, told=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
@@ -171,7 +176,7 @@ async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRec
     try:
         return await store.replace(approval.tenant_id, stored.etag, with_next_look(told))
     except Stale:
-        return stored  # somebody else told it, or something more has happened, which is still to be told
+        return stored  # already announced, or a newer change is still to be
 
 
 async def resume(store: RecordStore, bus: EventBus, flow_runs: FlowRuns, approval: ApprovalRecord) -> bool:
@@ -196,7 +201,7 @@ def with_bookkeeping(approval: ApprovalRecord, *, waits: int) -> ApprovalRecord:
 
 
 async def settle(store: RecordStore, stored: Stored[ApprovalRecord]) -> None:
-    """Nothing is owed any more. If something has happened meanwhile, that is looked after first."""
+    """Nothing is due any more. A change that happened meanwhile is followed up first."""
     if stored.record.settled_at is None:
         settled = msgspec.structs.replace(stored.record, settled_at=utc_now())
         try:
@@ -230,10 +235,10 @@ async def approvals_of(store: RecordStore, execution: ExecutionRecord) -> list[S
 
 
 def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] | None:
-    """The approval that says how it goes on; None: not yet.
+    """The approval that determines how the execution goes on; None: not yet.
 
-    The first that makes it fail, as soon as there is one. To complete, all must be decided: then the first that was
-    refused and lets it complete all the same, else the last.
+    The first that makes it fail, once there is one. To complete, all must be decided: then the
+    first that was refused and still lets it complete, else the last.
     """
     refused = [stored for stored in asked if stored.record.status != "pending" and not is_granted(stored.record)]
     if failing := [stored for stored in refused if not lets_complete(stored.record)]:
@@ -246,7 +251,7 @@ def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] |
 
 
 def is_granted(approval: ApprovalRecord) -> bool:
-    """Approved by people, or by a rule that says so when nobody decides."""
+    """Approved by people, or by a rule that approves when no one decides."""
     return approval.status == "approved" or (approval.status == "expired" and approval.on_expiry == "approve")
 
 

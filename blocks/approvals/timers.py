@@ -9,7 +9,7 @@ from blocks.contracts.approvals import Approvers, Escalation, HistoryEntry
 from blocks.contracts.records import ApprovalRecord
 
 CLOCK = "clock"
-"""Who decides what nobody decided in time."""
+"""Recorded as the decider when the expiry decides."""
 
 
 NEVER = 253_402_300_799.0
@@ -17,14 +17,14 @@ NEVER = 253_402_300_799.0
 
 
 def with_next_look(approval: ApprovalRecord) -> ApprovalRecord:
-    """The approval saying when somebody must look at it again; the very same if it says so already."""
+    """The approval with the time of its next check; the very same object if that is unchanged."""
     next_at = _next_look(approval)
     return approval if approval.next_at == next_at else replace(approval, next_at=next_at)
 
 
 def _next_look(approval: ApprovalRecord) -> float | None:
     if approval.status != "pending" or approval.told < len(approval.history):
-        return None  # something is owed: at every look, until it is settled
+        return None  # something is due: at every sweep, until it is settled
     moments = [*approval.reminders, *(one.at for one in approval.escalations)]
     moments += [approval.expires_at] if approval.expires_at else []
     return min((at.timestamp() for at in moments), default=NEVER)
@@ -39,7 +39,7 @@ def wound_on(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
     if is_overdue(approval, now):
         return _at_its_end(approval, now)
     if any(at <= now for at in approval.reminders):
-        # Several that fell due while nobody looked are one reminder.
+        # Several that fell due between two sweeps are one reminder.
         later = [at for at in approval.reminders if at > now]
         return changed(approval, HistoryEntry(what="reminded", at=now, actor=CLOCK), reminders=later)
     return approval
@@ -59,7 +59,7 @@ def _escalated(approval: ApprovalRecord, escalation: Escalation, now: datetime) 
 
 
 def _at_its_end(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
-    """Expired; or, if it escalates and there is somebody left to ask, asked for as long again."""
+    """Expired; or, if it escalates and people are left to ask, open for as long again."""
     if approval.on_expiry == "escalate" and approval.escalations:
         assert approval.expires_at is not None
         patience = approval.expires_at - approval.requested_at

@@ -14,7 +14,9 @@ T = TypeVar("T")
 
 
 class AuditedStore(ForwardingRecordStore):
-    """The store of one act. Of a record that is written several times it tells how it was first, and how it is last."""
+    """The store of one act. Of a record that is written several times it keeps the first and last
+    state.
+    """
 
     def __init__(self, store: RecordStore) -> None:
         super().__init__(store)
@@ -68,7 +70,7 @@ class AuditedStore(ForwardingRecordStore):
         return stored
 
     async def _last(self, tenant_id: str, kind: type[R], id: str) -> R | None:
-        """As it is just before it is written, for whoever has read it elsewhere."""
+        """The record as it is just before the write, for callers that have read it elsewhere."""
         try:
             return (await super().read(tenant_id, kind, id)).record
         except NotFound:

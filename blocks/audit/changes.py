@@ -1,4 +1,4 @@
-"""What the audit log says of a changed record: the fields that differ, without secrets and without bulk."""
+"""What the audit log records of a changed record: the differing fields, without secrets or bulk."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -22,7 +22,9 @@ from blocks.contracts.records.audit import AuditChange
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 
 VALUE_BYTES_MAX = 2_000
-"""Of a larger value the log keeps size and SHA-256: enough to tell whether it is the one that somebody shows."""
+"""Of a larger value the log keeps size and SHA-256: enough to verify a value that is presented
+later.
+"""
 
 CHANGES_BYTES_MAX = 1_000_000
 """Of all the changes of one act; beyond that the log names the records, and leaves out what changed in them."""
@@ -38,8 +40,11 @@ LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     ApiKeyRecord: ("digest", "lastUsedAt"),
     DeadLetterRecord: ("history",),
 }
-"""The kinds whose changes the log tells, each with what it does not tell: secrets, and our own bookkeeping. Whatever
-else an act writes (steps, bodies, a tenant's line in the directory) follows from these."""
+"""The kinds whose changes are logged, each with the fields that are not: secrets, and our
+bookkeeping.
+
+Whatever else an act writes (steps, bodies, a tenant's line in the directory) follows from these.
+"""
 
 _NOTHING: tuple[Any, ...] = (None, [], {})
 
@@ -52,7 +57,7 @@ def is_told(kind: type[Record]) -> bool:
 
 
 def change_of(kind: type[Record], id: str, before: Record | None, after: Record | None) -> AuditChange | None:
-    """What differs; None: nothing that the log tells."""
+    """What differs; None: nothing that is logged."""
     was, now = _fields(before), _fields(after)
     differ = [name for name in was | now if was.get(name) != now.get(name)]
     is_copy = kind is WorkflowDefinition and WorkflowDefinition.is_earlier(id)
@@ -84,7 +89,7 @@ def _fields(record: Record | None) -> JsonObject:
 
 
 def _told(name: str, value: Any) -> Any:
-    if name == "url":  # what follows the host is often a secret of whoever listens there
+    if name == "url":  # what follows the host is often a secret of the receiver
         return origin(value)
     encoded = msgspec.json.encode(value, order="deterministic")
     if name in _AS_DIGEST or len(encoded) > VALUE_BYTES_MAX:

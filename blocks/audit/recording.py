@@ -1,8 +1,9 @@
-"""Acts on the audit log: what is changed within one leaves exactly one entry, whatever becomes of the process.
+"""Acts on the audit log: the changes within one leave exactly one entry, even after a crash.
 
-The intent is durable before anything is changed; if it cannot be written, nothing is done. The entry is written when
-the act has ended, before its caller is answered, and the intent goes. An act that changed nothing leaves nothing. If
-the process dies or the store goes away in between, the intent stays, and the mirror makes an entry of it that says so.
+The intent is durable before anything is changed; if it cannot be written, nothing is done. The
+entry is written when the act has ended, before its caller is answered, and the intent is deleted.
+An act that changed nothing leaves nothing. If the process dies or the store becomes unavailable in
+between, the intent stays, and the reconciler makes an entry of it that states this.
 """
 
 import logging
@@ -29,7 +30,9 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 """An act that has not ended after so long was lost with its process; no request takes nearly as long."""
 
 ENTRY_SECONDS = 5.0
-"""So long the caller of an act waits for a store that went away after the change; then the mirror sees to the entry."""
+"""How long the caller of an act waits for a store that fails after the change; then the reconciler
+writes the entry.
+"""
 
 
 @asynccontextmanager
@@ -48,7 +51,7 @@ async def audited(store: RecordStore, tenant_id: str, act: Act) -> AsyncIterator
 
 
 class Audit:
-    """One act under way: whoever has begun it must `end` it once."""
+    """One act in progress: its caller must `end` it once."""
 
     def __init__(self, store: RecordStore, intent: Stored[AuditIntent]) -> None:
         self.store = AuditedStore(store)
@@ -63,9 +66,11 @@ class Audit:
         return cls(store, await store.create(SYSTEM_TENANT, intent))
 
     async def end(self, result: Result) -> None:
-        """The entry is durable, if anything was changed or refused, and the intent gone; or the mirror sees to that.
+        """The entry is durable, if anything was changed or refused, and the intent gone; or the
+        reconciler does it later.
 
-        A refusal that changed nothing leaves an entry only while its tenant has room for one this minute.
+        A refusal that changed nothing leaves an entry only while its tenant has room for one this
+        minute.
         """
         changes, patient = self.store.changes(), PatientRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
         intent = self._intent.record
@@ -80,7 +85,9 @@ class Audit:
 
 
 async def refuse(store: RecordStore, tenant_id: str, act: Act) -> None:
-    """That somebody tried what their role does not permit is on the log, if there is room and the store is there."""
+    """An attempt that the role does not permit is on the log, if there is room and the store is
+    available.
+    """
     if not room_for_refusal(tenant_id, act):
         return
     with suppress(Unavailable):
@@ -95,7 +102,7 @@ async def finish_lost_acts(store: RecordStore, before: datetime | None = None) -
         intent = stored.record
         if intent.created_at >= before:
             break
-        with suppress(AlreadyExists):  # its process died between the entry and this
+        with suppress(AlreadyExists):  # its process died before the deletion
             await store.create(intent.tenant, _entry_of(intent, "unknown", []))
         await store.delete(SYSTEM_TENANT, AuditIntent, intent.id)
         log.warning("nobody knows what became of %s %s of tenant %s", intent.act.action, intent.id, intent.tenant)
@@ -122,5 +129,5 @@ async def _write(store: RecordStore, entry: AuditEntry) -> None:
         await store.create(entry.tenant_id, entry)
     except AlreadyExists:
         known = await store.read(entry.tenant_id, AuditEntry, entry.id)
-        if known.record != entry:  # given up as lost, and told so: what became of it after all is another entry
+        if known.record != entry:  # was recorded as lost; this is another
             await store.create(entry.tenant_id, msgspec.structs.replace(entry, id=str(uuid4())))

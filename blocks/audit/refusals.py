@@ -1,8 +1,9 @@
-"""How many refusals a minute stand on the audit log: changes always do, attempts only as far as anyone would read.
+"""How many refusals a minute are written to the audit log: changes always are, attempts up to a
+limit.
 
-A request that is refused costs its sender nothing, and the log forgets nothing. So of one who tries the first few a
-minute are written down, and of a tenant some more, so that one who tries much hides nobody else; the rest is counted in
-a metric and named once a minute in the process's log.
+A refused request costs its sender nothing, and the log is never pruned. So the first few a minute
+of one caller are written down, and some more per tenant, so that one busy caller hides no other;
+the rest is counted in a metric and reported once a minute in the process's log.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What a tenant cannot mean when it says how it wants a workflow run; pure."""
+"""What is contradictory in a tenant's definition of a workflow; pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ _LIST_MAX = 50
 
 
 class InvalidDefinition(Exception):
-    """It cannot be meant like this; `field` says where, `problem` what is wrong."""
+    """The definition is contradictory; `field` names where, `problem` what is wrong."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")

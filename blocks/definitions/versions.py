@@ -1,7 +1,9 @@
-"""Workflow definitions: what a tenant wants of a workflow, in versions; an execution keeps the one it started with.
+"""Workflow definitions: what a tenant has set for a workflow, in versions; an execution keeps its
+first.
 
-The version in force is one record under the workflow's name. Before it is replaced it is kept under a name of its own,
-so a reader that knows a version finds it in one of the two places, whoever replaces it meanwhile.
+The version in force is one record under the workflow's name. Before it is replaced, it is kept
+under a name of its own, so a reader that knows a version finds it in one of the two places, even
+during a replacement.
 """
 
 from contextlib import suppress
@@ -26,7 +28,7 @@ _TRIES = 10
 
 
 def platform_definition(tenant_id: str, workflow: str, settings: Settings, version: int = 0) -> WorkflowDefinition:
-    """What holds for a tenant that has said nothing."""
+    """What holds for a tenant that has set nothing."""
     return WorkflowDefinition(
         id=workflow,
         tenant_id=tenant_id,
@@ -161,7 +163,7 @@ async def _replace(
             raise Stale(f"the definition of {new.id} is at version {at}")
         if new.is_default and not had_one:
             return msgspec.structs.replace(new, version=at)
-        with suppress(AlreadyExists, Stale):  # somebody else was faster: look again
+        with suppress(AlreadyExists, Stale):  # another process was faster: read it again
             return await _write(store, current, msgspec.structs.replace(new, version=at + 1))
     raise Unavailable(f"the definition of {new.id} changed {_TRIES} times meanwhile")
 
@@ -179,7 +181,7 @@ async def _write(
     if current is None:
         return (await store.create(new.tenant_id, new)).record
     before = current.record
-    with suppress(AlreadyExists):  # a version never changes: whoever kept it kept the same
+    with suppress(AlreadyExists):  # a version never changes: any other process kept the same
         kept = WorkflowDefinition.earlier_id(before.id, before.version)
         await store.create(before.tenant_id, msgspec.structs.replace(before, id=kept))
     return (await store.replace(new.tenant_id, current.etag, new)).record

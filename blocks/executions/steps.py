@@ -1,7 +1,8 @@
-"""Step records: created once, so that whoever is first (answer, failure or deadline) decides how the step ended.
+"""Step records: created once, so the first of answer, failure and deadline decides how the step
+ended.
 
-A retry of the execution reuses what succeeded. What failed counts in its own try only; the next one leaves a record of
-its own beside it.
+A retry of the execution reuses the steps that succeeded. A failed step counts in its own try only;
+the next try leaves a record of its own beside it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,9 @@ async def record_step(
     error_code: str | None = None,
     event_id: str | None = None,
 ) -> StepRecord:
-    """How this step ended: as told here if nobody told before, else as it was recorded then. `error` means failed."""
+    """How this step ended: as given here if it is the first, else as recorded before. `error` means
+    failed.
+    """
     now = utc_now()
     record = StepRecord(
         id=ids.step_record_id(execution.id, step, execution.retries),
@@ -51,7 +54,7 @@ async def record_step(
 
 
 def counts(record: StepRecord, execution: ExecutionRecord) -> bool:
-    """Whether this record says how the step ended for the execution as it is now."""
+    """Whether this record holds the end of the step for the execution in its current try."""
     return record.execution_id == execution.id and (record.status == "completed" or record.retry == execution.retries)
 
 

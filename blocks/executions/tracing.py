@@ -1,8 +1,9 @@
-"""One trace per execution, from the event that caused it to the event that told its end.
+"""One trace per execution, from the event that caused it to the event that announced its end.
 
-An execution waits for minutes or days, moves between processes and survives their crashes, so no process keeps a span
-open for it. The records say when everything happened: when the end has been announced, the spans are made from them,
-under computed ids. Requests and events carry the context of their span, so the spans of other services fall into place.
+An execution waits for minutes or days, moves between processes and survives their crashes, so no
+process keeps a span open for it. The records hold all times: once the end has been announced, the
+spans are made from them, under computed ids. Requests and events carry the context of their span,
+so the spans of other services fall into place.
 """
 
 import logging

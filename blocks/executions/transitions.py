@@ -21,7 +21,9 @@ from blocks.ports import EventBus, RecordStore, Stale, Stored
 from blocks.processes import fault_points
 
 _ERROR_KEPT = 500
-"""Characters of an earlier end's error that the record keeps; the failed step's own record has it whole."""
+"""Characters of a previous outcome's error that the record keeps; the failed step's own record has
+it whole.
+"""
 
 _TRIES = 10
 
@@ -48,7 +50,9 @@ def new_execution(
 
 
 async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
-    """The record with these changes, written over exactly what was read. Raises `Stale` if somebody else wrote."""
+    """The record with these changes, written over exactly what was read. Raises `Stale` after
+    another write.
+    """
     record = msgspec.structs.replace(stored.record, updated_at=utc_now(), **changes)
     return await store.replace(record.tenant_id, stored.etag, record)
 
@@ -56,7 +60,9 @@ async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes:
 async def move(
     store: RecordStore, stored: Stored[ExecutionRecord], status: ExecutionStatus, **changes: Any
 ) -> Stored[ExecutionRecord]:
-    """The one way to a new status. Raises `InvalidTransition` if it may not follow, `Stale` if somebody else wrote."""
+    """The one way to a new status. Raises `InvalidTransition` if it may not follow, `Stale` after
+    another write.
+    """
     check_transition(stored.record.status, status)
     moved = await change(store, stored, status=status, **changes)
     work.moved(stored.record, moved.record)
@@ -64,19 +70,19 @@ async def move(
 
 
 async def complete(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
-    """The execution has ended with its results; `announce` is still owed."""
+    """The execution has ended with its results; `announce` is still due."""
     return await move(store, stored, "completed", completed_at=utc_now(), **changes)
 
 
 async def fail(
     store: RecordStore, stored: Stored[ExecutionRecord], code: str, error: str, **changes: Any
 ) -> Stored[ExecutionRecord]:
-    """The execution has ended without a result; `announce` is still owed."""
+    """The execution has ended without a result; `announce` is still due."""
     return await move(store, stored, "failed", error=error, error_code=code, completed_at=utc_now(), **changes)
 
 
 async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: str) -> Stored[ExecutionRecord]:
-    """The execution has been called off; `announce` is still owed, and tells it as a failure."""
+    """The execution has been cancelled; `announce` is still due, and publishes it as a failure."""
     return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
 
 
@@ -92,7 +98,8 @@ def refusals(execution: ExecutionRecord, step: str | None = None) -> str:
 async def reopen(
     store: RecordStore, stored: Stored[ExecutionRecord], actor: str | None = None
 ) -> Stored[ExecutionRecord]:
-    """The ended execution is pending again, its end kept as an earlier one. Raises `Stale` if somebody else wrote.
+    """The ended execution is pending again, its end kept as a previous one. Raises `Stale` after
+    another write.
 
     The attempts count on: a worker that still holds an earlier one cannot write.
     """
@@ -127,10 +134,11 @@ async def reopen(
 
 
 async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:
-    """The terminal events of these executions are confirmed by the broker, and their records say so.
+    """The terminal events of these executions are confirmed by the broker, and their records state
+    it.
 
-    Raises `Unavailable` when the broker or the store is down: the records still say what is owed, and the event has the
-    same id and body when it is published again.
+    Raises `Unavailable` when the broker or the store is down: the records still show what is due,
+    and the event has the same id and body when it is published again.
     """
     owed = [stored for stored in ended if stored.record.announced_at is None]
     if not owed:
@@ -143,7 +151,7 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
 
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
-    """Whatever is noted on the record meanwhile, so that the event does not go out a second time."""
+    """Recorded despite concurrent changes, so that the event is not published twice."""
     for _ in range(_TRIES):
         try:
             await change(store, stored, announced_at=utc_now())
@@ -156,7 +164,9 @@ async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
-    """The one event that tells how this try of the execution ended; computed from the record alone."""
+    """The one event that announces how this try of the execution ended; computed from the record
+    alone.
+    """
     assert execution.completed_at is not None, "only an execution that has ended has a terminal event"
     return Event(
         id=ids.terminal_event_id(execution.id, execution.retries),

@@ -14,7 +14,7 @@ _TRIES = 10
 
 
 async def read_policy(store: RecordStore) -> DispatchPolicy:
-    """The policy in force; the defaults if nobody ever set one."""
+    """The policy in force; the defaults if none was ever set."""
     try:
         return (await store.read(SYSTEM_TENANT, DispatchPolicy, DispatchPolicy.ID)).record
     except NotFound:
@@ -37,7 +37,9 @@ def default_policy() -> DispatchPolicy:
 async def change_policy(
     store: RecordStore, bus: EventBus, change: Callable[[DispatchPolicy], DispatchPolicy]
 ) -> DispatchPolicy:
-    """The policy, changed and in force; `change` is called again if somebody else changed it meanwhile."""
+    """The policy, changed and in force; `change` is called again if another process changed it
+    meanwhile.
+    """
     for _ in range(_TRIES):
         try:
             policy = await _write(store, change)

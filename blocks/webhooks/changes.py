@@ -1,7 +1,8 @@
 """Changes of a webhook: one function behind the API and the command line.
 
-A secret that is rotated stays valid for a while: deliveries are signed with the new one and with the earlier ones, so
-that a receiver with any of them accepts, and nothing is lost while it takes up the new one.
+A secret that is rotated stays valid for a while: deliveries are signed with the new one and with
+the earlier ones, so that a receiver with any of them accepts, and nothing is lost while it switches
+to the new one.
 """
 
 from collections.abc import Sequence

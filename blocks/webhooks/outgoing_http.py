@@ -41,7 +41,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class DestinationRefused(Exception):
-    """Nothing may be sent there; the message says why, without the path, which may hold a secret."""
+    """Sending there is refused; the message omits the path, which may hold a secret."""
 
 
 class NoAnswer(Exception):
@@ -71,7 +71,7 @@ class HostRules(msgspec.Struct, frozen=True):
         return not self.allowed.isdisjoint((shown, f"{shown}:{port}"))
 
     def check(self, url: str) -> SplitResult:
-        """The parts of a URL that may be sent to, as far as it can be told without asking where its host is.
+        """The parts of a URL that may be sent to, as far as is known without resolving its host.
 
         Raises `DestinationRefused`.
         """
@@ -115,7 +115,7 @@ class OutgoingHttp:
             await self._pool.__aexit__(kind, error, trace)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answered:
-        """The answer, whatever it is. Raises `DestinationRefused`, `NoAnswer`."""
+        """The response, of any status. Raises `DestinationRefused`, `NoAnswer`."""
         parts = self._rules.check(url)
         sent = {"Host": parts.netloc, "Content-Length": str(len(body)), **headers}
         try:

@@ -1,8 +1,8 @@
-"""Webhooks: who wants to be told of which events, and how a telling is signed.
+"""Webhooks: who is notified of which events, and how a delivery is signed.
 
-A subscription is a record of its tenant; its secret signs every delivery, so that the receiver can tell ours from
-others'. Deliveries come at least once, in no order; the header `X-Orchestrator-Delivery` is the event's id and tells
-twins apart.
+A subscription is a record of its tenant; its secret signs every delivery, so that the receiver can
+distinguish ours from others'. Deliveries come at least once, in no order; the header
+`X-Orchestrator-Delivery` is the event's id and identifies duplicates.
 """
 
 import hmac
@@ -35,7 +35,7 @@ DELIVERY_HEADER = "X-Orchestrator-Delivery"
 
 
 class UnknownEventTypes(Exception):
-    """Nobody can subscribe to these."""
+    """Not open to subscriptions."""
 
     def __init__(self, unknown: Sequence[str]) -> None:
         super().__init__(f"no such event: {', '.join(unknown)}; there are {', '.join(sorted(EVENT_TYPES))}")
@@ -67,7 +67,7 @@ async def subscribe(
 
 
 def wanted_event_types(event_types: Sequence[str]) -> list[str]:
-    """What a subscription to these is told; none stands for all there are. Raises `UnknownEventTypes`."""
+    """The event types of a subscription; an empty list means all. Raises `UnknownEventTypes`."""
     unknown = [name for name in event_types if name not in EVENT_TYPES]
     if unknown:
         raise UnknownEventTypes(unknown)
@@ -115,7 +115,7 @@ async def deactivate(store: RecordStore, tenant_id: str, id: str) -> None:
         stored = await store.read(tenant_id, WebhookSubscription, id)
         await store.replace(tenant_id, stored.etag, _inactive(stored.record))
     except (NotFound, Stale):
-        pass  # somebody else has seen to it
+        pass  # another process has done it
 
 
 def _inactive(subscription: WebhookSubscription) -> WebhookSubscription:
