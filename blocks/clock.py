@@ -1,8 +1,8 @@
-"""The one place where this system looks at the clock.
+"""The one place where this system reads the clock.
 
-What one machine writes, another judges by its own clock: deadlines, signs of life, expiries. Each process therefore
-goes by the clock of the server that all of them talk to (`blocks/adapters/prefect/clock.py`), however wrong its own may
-be.
+A moment that one machine writes is judged by another machine's clock: deadlines, heartbeats,
+expiries. Each process therefore uses the clock of the server that all of them talk to
+(`blocks/adapters/prefect/clock.py`), even if its own is wrong.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def correction() -> timedelta:
 
 
 def go_by(told: datetime) -> None:
-    """From now on `utc_now` agrees with the clock that told this time just now, to within the tolerance."""
+    """`utc_now` agrees from now on with the clock that showed this time, to within the tolerance."""
     global _correction
     if abs(told - utc_now()) > TOLERANCE:
         behind = told - datetime.now(UTC)

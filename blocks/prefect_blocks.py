@@ -1,12 +1,14 @@
 """Prefect Blocks that hold how broker, record store and the platform's services are reached.
 
-`orchestrator bootstrap` registers them and writes what the settings say. A process that is started with
-`ORCHESTRATOR_BLOCKS=default` reads its settings from them (`blocks/settings/block_variables.py`): what is changed in
-Prefect's UI holds from its next start on, and a variable of its environment overrides it. Without that they only show
-operators what is in force, and serve flows of others: `await MessageBroker.load("default")`.
+`orchestrator bootstrap` registers them and writes the settings into them. A process that is started
+with `ORCHESTRATOR_BLOCKS=default` reads its settings from them
+(`blocks/settings/block_variables.py`): a change in Prefect's UI takes effect at its next start, and
+a variable of its environment overrides it. Without that they only show operators the values in
+force, and serve other teams' flows: `await MessageBroker.load("default")`.
 
-What may hold a credential is a `SecretStr`, hidden in the UI and encrypted in Prefect's database, and that is every
-URL: Prefect's UI stores what is typed into a field without asking us. All other text is a `ClearText`.
+What may hold a credential is a `SecretStr`, hidden in the UI and encrypted in Prefect's database,
+and that is every URL: Prefect's UI stores what is typed into a field without asking us. All other
+text is a `ClearText`.
 """
 
 from typing import Annotated, Self
@@ -28,7 +30,7 @@ def _without_credentials(text: str) -> str:
 
 
 ClearText = Annotated[str, AfterValidator(_without_credentials)]
-"""A name or names, which Prefect shows to whoever reads the block."""
+"""Names; Prefect shows them to everyone who reads the block."""
 
 # A refusal must not repeat what was refused.
 _UNSEEN = ConfigDict(hide_input_in_errors=True)
@@ -101,7 +103,9 @@ BLOCKS = (MessageBroker, RecordDatabase, PlatformServices)
 
 
 async def save_blocks(settings: Settings, client: PrefectClient, name: str = NAME) -> list[str]:
-    """The block types are registered, and the block of this name of each says what the settings say. Idempotent."""
+    """The block types are registered, and the block of this name of each holds the settings.
+    Idempotent.
+    """
     for block in BLOCKS:
         await block.of(settings).asave(name, overwrite=True, client=client)
     return [f"{block._block_type_slug}/{name}" for block in BLOCKS]

@@ -14,19 +14,19 @@ FLOW_RUN_STARTED = "flow-run-started"
 """Worker to dispatchers: a flow run has claimed its executions and its requests are out. Body: the flow run's id."""
 
 EXECUTION_CANCELLED = "execution-cancelled"
-"""Whoever cancels to workers: do not wait for it any longer. Body: the execution's id."""
+"""From the canceller to workers: do not wait for it any longer. Body: the execution's id."""
 
 EXECUTION_OPENED = "execution-opened"
-"""Whoever starts or retries one, or finds it lost, to dispatchers: it is pending. Body: `Opened` as JSON."""
+"""From starts, retries and repairs to dispatchers: it is pending. Body: `Opened` as JSON."""
 
 DEAD_LETTERS_SCHEDULED = "dead-letters-scheduled"
-"""Whoever schedules replays to the mirrors: look at this tenant's letters. Body: the tenant's id."""
+"""From the scheduler of replays to reconcilers: look at this tenant's letters. Body: its id."""
 
 DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
 """Operator to dispatchers: read the policy again. Empty body."""
 
 MIRROR_HINT = "mirror-hint"
-"""Whoever leaves something behind to the mirror: look now. Empty body."""
+"""From any process that leaves work behind to the reconcilers: look now. Empty body."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -38,4 +38,4 @@ class Opened(msgspec.Struct, frozen=True):
     workflow: str = "opportunity-analysis"
     """The default is what processes of an earlier version mean, which name none."""
     telling: str = msgspec.field(default_factory=lambda: str(uuid4()))
-    """Drawn each time it is told: all dispatchers that hear it ask Prefect for one run, and never for an old one."""
+    """Drawn for each broadcast: its receivers ask Prefect for one run, and never for an old one."""

@@ -22,7 +22,7 @@ def batch_jobs_queue(settings: Settings) -> Queue:
 
 
 def webhooks_queue(settings: Settings) -> Queue:
-    """What the listener tells webhooks of: the life of approvals."""
+    """The events that webhooks are notified of: those of approvals."""
     return Queue(
         name=settings.rabbitmq.webhooks_queue,
         bindings=("hitl.approval.*", WEBHOOK_DUE),

@@ -35,8 +35,7 @@ class NotRetryable(Exception):
 async def retry_execution(
     store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
 ) -> ExecutionRecord:
-    """The execution is pending again, once for any number of concurrent callers; dispatchers are
-    notified.
+    """The execution is pending again, once for any number of callers; dispatchers are notified.
 
     Raises `NotFound`, `NotRetryable` for one that has not failed or that another caller has just
     retried, `Unavailable` when its current end cannot be announced: that comes before another try.

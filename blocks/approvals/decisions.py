@@ -112,9 +112,7 @@ def check_open(approval: ApprovalRecord, now: datetime) -> None:
 
 
 def is_overdue(approval: ApprovalRecord, now: datetime) -> bool:
-    """From the moment of its expiry on, it cannot be decided, even if its timer has not been
-    applied yet.
-    """
+    """From its expiry on, it cannot be decided, even if its timer has not been applied yet."""
     return approval.expires_at is not None and now >= approval.expires_at
 
 

@@ -1,5 +1,4 @@
-"""What every process does with an approval: request, decide, announce, follow up. Each is
-idempotent.
+"""What every process does with an approval: request, decide, announce, follow up. All idempotent.
 
 The record is the truth: a decision counts once it is written, with the ETag of the version it was
 made on. What follows from it (its event, the resumption of the suspended run) is done at once by
@@ -161,9 +160,7 @@ async def follow_up(
 
 
 async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> Stored[ApprovalRecord]:
-    """Every change of the approval is confirmed by the broker, each under one id, and recorded as
-    published.
-    """
+    """Each change of the approval is confirmed by the broker, under its id, and recorded so."""
     approval = stored.record
     if approval.told == len(approval.history):
         return stored

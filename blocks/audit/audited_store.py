@@ -14,9 +14,7 @@ T = TypeVar("T")
 
 
 class AuditedStore(ForwardingRecordStore):
-    """The store of one act. Of a record that is written several times it keeps the first and last
-    state.
-    """
+    """The store of one act. Of a record written several times it keeps the first and last state."""
 
     def __init__(self, store: RecordStore) -> None:
         super().__init__(store)

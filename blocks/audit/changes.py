@@ -22,9 +22,7 @@ from blocks.contracts.records.audit import AuditChange
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 
 VALUE_BYTES_MAX = 2_000
-"""Of a larger value the log keeps size and SHA-256: enough to verify a value that is presented
-later.
-"""
+"""Of a larger value the log keeps size and SHA-256: enough to verify one that is shown later."""
 
 CHANGES_BYTES_MAX = 1_000_000
 """Of all the changes of one act; beyond that the log names the records, and leaves out what changed in them."""
@@ -40,8 +38,7 @@ LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     ApiKeyRecord: ("digest", "lastUsedAt"),
     DeadLetterRecord: ("history",),
 }
-"""The kinds whose changes are logged, each with the fields that are not: secrets, and our
-bookkeeping.
+"""The kinds whose changes are logged, each with the fields left out: secrets and bookkeeping.
 
 Whatever else an act writes (steps, bodies, a tenant's line in the directory) follows from these.
 """

@@ -30,9 +30,7 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 """An act that has not ended after so long was lost with its process; no request takes nearly as long."""
 
 ENTRY_SECONDS = 5.0
-"""How long the caller of an act waits for a store that fails after the change; then the reconciler
-writes the entry.
-"""
+"""How long an act's caller waits if the store fails afterwards; then the reconciler takes over."""
 
 
 @asynccontextmanager
@@ -66,8 +64,7 @@ class Audit:
         return cls(store, await store.create(SYSTEM_TENANT, intent))
 
     async def end(self, result: Result) -> None:
-        """The entry is durable, if anything was changed or refused, and the intent gone; or the
-        reconciler does it later.
+        """The entry of a change or refusal is durable and the intent gone, or left to reconcile.
 
         A refusal that changed nothing leaves an entry only while its tenant has room for one this
         minute.
@@ -85,9 +82,7 @@ class Audit:
 
 
 async def refuse(store: RecordStore, tenant_id: str, act: Act) -> None:
-    """An attempt that the role does not permit is on the log, if there is room and the store is
-    available.
-    """
+    """An attempt that the role does not permit is on the log, if there is room and a store."""
     if not room_for_refusal(tenant_id, act):
         return
     with suppress(Unavailable):

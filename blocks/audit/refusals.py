@@ -1,5 +1,4 @@
-"""How many refusals a minute are written to the audit log: changes always are, attempts up to a
-limit.
+"""How many refusals a minute are audited: changes always are, attempts up to a limit.
 
 A refused request costs its sender nothing, and the log is never pruned. So the first few a minute
 of one caller are written down, and some more per tenant, so that one busy caller hides no other;

@@ -1,6 +1,7 @@
 """Which piece of work an event belongs to, in headers of its message.
 
-The documented data of some events do not say: a completed step names no opportunity, an approval no execution.
+The documented data of some events lacks it: a completed step names no opportunity, an approval no
+execution.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The execution, its workflow and its subject; None: there is none, or nobody said."""
+    """The execution, its workflow and its subject; None: there is none, or it is not known."""
 
     execution_id: str | None = None
     workflow: str | None = None
@@ -28,7 +29,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     @classmethod
     def parse(cls, headers: Mapping[str, str]) -> Self:
-        """What these headers say; the others are passed over."""
+        """The content of these headers; unknown ones are ignored."""
         return msgspec.convert(headers, cls)
 
     @property

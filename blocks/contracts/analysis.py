@@ -109,7 +109,7 @@ STEP_OF_FAILURE = {step.failure: step for step in ANALYSIS_STEPS if step.failure
 
 
 def terminal_event(execution: ExecutionRecord) -> events.EventData:
-    """How an analysis tells its end: completed with its results, or failed (a cancelled one has failed, too)."""
+    """The event of an analysis' end: completed with its results, or failed (cancelled included)."""
     if execution.status == "completed":
         assert execution.completed_at is not None
         return events.OpportunityAnalysisCompleted(

@@ -13,10 +13,10 @@ Outcome = Literal["approved", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("approved", "rejected")
 
 OnExpiry = Literal["reject", "approve", "escalate", "fail"]
-"""What comes of it when nobody decides in time; `escalate` asks more people first, and fails after the last."""
+"""What an expiry does; `escalate` asks more people first, and fails after the last."""
 
 OnReject = Literal["fail", "complete"]
-"""How an execution ends when a person says no."""
+"""How an execution ends when a person rejects."""
 
 OnUnknown = Literal["ask", "skip"]
 """What follows from a condition that cannot be judged: a person is asked, or it does not hold."""
@@ -44,7 +44,7 @@ class Part(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class Approvers(Part, frozen=True, kw_only=True):
-    """Who may decide: these users, and whoever has one of these roles. Nobody named: every user of the tenant."""
+    """Who may decide: these users and holders of these roles; if none, all users of the tenant."""
 
     users: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Escalation(Part, frozen=True, kw_only=True):
 
 
 class Decision(Part, frozen=True, kw_only=True):
-    """What one person said."""
+    """One person's decision."""
 
     actor: str
     channel: str

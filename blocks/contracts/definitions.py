@@ -1,6 +1,6 @@
-"""What a tenant may say about how it wants a workflow run.
+"""What a tenant may set for a workflow.
 
-Here, unlike in records, nothing unknown is passed over: a misspelt rule would ask nobody for approval.
+Here, unlike in records, unknown fields are refused: a misspelt rule would request no approval.
 """
 
 from typing import Annotated
@@ -16,7 +16,7 @@ Timeout = Annotated[float, msgspec.Meta(gt=0, le=TIMEOUT_SECONDS_MAX)]
 
 
 class WantedStep(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one step counts; what is not said is the platform's."""
+    """How one step counts; unset fields have the platform's defaults."""
 
     critical: bool | None = None
     """Whether its failure fails the execution."""
@@ -47,11 +47,11 @@ class WantedRule(ApprovalRule, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class WantedDefinition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a tenant wants of a workflow, as a whole; what is not said is the platform's."""
+    """A tenant's settings for a workflow, as a whole; unset fields have the platform's defaults."""
 
     enabled: bool = True
     """Whether events start executions; those that come meanwhile start none later."""
     step_timeout_seconds: Timeout | None = None
-    """How long every step may take that says nothing of its own."""
+    """The deadline of every step without one of its own."""
     steps: dict[str, WantedStep] = msgspec.field(default_factory=dict)
     approval: WantedRule | None = None

@@ -1,9 +1,11 @@
 """How an event travels: one documented spelling out, every known spelling in.
 
-Out: version `1.0.0`, `source` a string, tenant in the envelope (the platform's documented envelope).
-In: version `1.0` or `1.0.0`, `source` a string or `{service, instance}`, the tenant in the envelope or in the data,
-event types of two to four segments, ids in any case, moments with any offset or none, and what `lenient` reads besides.
-`decode_event` is the only door: past it, everything is a typed Struct, in one spelling and in UTC.
+Out: version `1.0.0`, `source` a string, tenant in the envelope (the platform's documented
+envelope).
+In: version `1.0` or `1.0.0`, `source` a string or `{service, instance}`, the tenant in the envelope
+or in the data, event types of two to four segments, ids in any case, moments with any offset or
+none, and what `lenient` reads besides. `decode_event` is the only entry: past it, everything is a
+typed Struct, in one spelling and in UTC.
 """
 
 import hashlib
@@ -43,7 +45,7 @@ class EventMetadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel", o
 
 
 class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
-    """An event inside this system: what was said (`data`), by whom, for which tenant, under which id."""
+    """An event inside this system: its content (`data`), source, tenant and id."""
 
     id: str
     tenant_id: str
@@ -56,7 +58,7 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     about: About = About()
     """Headers of the message, too."""
     digest: str = ""
-    """SHA-256 of the body it was read from, in hexadecimal: tells a repetition from another event under its id."""
+    """SHA-256 of the body it was read from, in hexadecimal, to recognise a repetition."""
 
     @property
     def type(self) -> str:
@@ -82,7 +84,7 @@ class _Source(msgspec.Struct, frozen=True):
 
 
 class _IncomingEnvelope(Normalised, frozen=True, kw_only=True, rename="camel"):
-    """Any spelling of the envelope; the data stays raw until the type says what it must be."""
+    """Any spelling of the envelope; the data stays raw until the type determines its schema."""
 
     id: str
     type: str
@@ -116,7 +118,7 @@ class _GlancedData(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class UnknownEventType(Exception):
-    """A well-formed event of a type nobody here handles: ordinary traffic of the platform, not an error."""
+    """A well-formed event of a type not handled here: ordinary traffic, not an error."""
 
     def __init__(self, event_type: str) -> None:
         super().__init__(event_type)
@@ -170,7 +172,7 @@ def decode_event(
 
 
 class Glance(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be told of bytes that are no valid event; None: nothing."""
+    """What can be read from bytes that are no valid event; None: nothing."""
 
     tenant_id: str | None = None
     event_type: str | None = None

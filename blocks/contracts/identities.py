@@ -27,7 +27,7 @@ def spelled(identity: str) -> str:
 
 
 def is_reserved(identity: str) -> bool:
-    """Whether it is the name of a key, a service, a terminal or a claim, in whatever case."""
+    """Whether it is the name of a key, a service, a terminal or a claim, in any case."""
     return spelled(identity).casefold().startswith(RESERVED)
 
 

@@ -1,10 +1,11 @@
 """Computed ids: the same cause always has the same id, so doing a thing twice is doing it once.
 
-Every id is a uuid5 in one namespace. Changing the namespace or a name below gives every running execution a second
-identity: never change them, add new ones.
+Every id is a uuid5 in one namespace. Changing the namespace or a name below gives every running
+execution a second identity: never change them, add new ones.
 
-An execution that is retried keeps its id and its steps' ids. What is asked and told anew has the number of the retry in
-its id: every end of an execution is one event, and a worker of an earlier try can only repeat what was said then.
+An execution that is retried keeps its id and its steps' ids. What is requested and announced again
+has the number of the retry in its id: every end of an execution is one event, and a worker of an
+earlier try can only repeat events of that try.
 """
 
 from uuid import UUID, uuid5
@@ -26,7 +27,7 @@ def step_id(execution_id: str, step: str) -> str:
 
 
 def step_record_id(execution_id: str, step: str, retry: int = 0) -> str:
-    """Key of the one record a step leaves in a try: whoever creates it first decides how the step ended."""
+    """Key of the one record a step leaves in a try: its first writer decides how the step ended."""
     return ":".join((execution_id, step, *_of_retry(retry)))
 
 
@@ -43,17 +44,17 @@ def step_completed_event_id(execution_id: str, step: str, retry: int = 0) -> str
 
 
 def terminal_event_id(execution_id: str, retry: int = 0) -> str:
-    """A try ends once: completed and failed share this id, so two different endings cannot both be told."""
+    """A try ends once: completed and failed share this id, so only one of them can be announced."""
     return _computed("terminal", execution_id, *_of_retry(retry))
 
 
 def start_id(tenant_id: str, workflow: str, key: str) -> str:
-    """Id of the wish that an execution be started; it stands where an event's id stands for what an event causes."""
+    """Id of the request to start an execution; used in place of a causing event's id."""
     return _computed("start", tenant_id, workflow, key)
 
 
 def rerun_id(execution_id: str, number: int) -> str:
-    """Id of the wish that an execution be run anew; 0: for the first time."""
+    """Id of the request to rerun an execution; 0: for the first time."""
     return _computed("rerun", execution_id, str(number))
 
 
@@ -62,7 +63,7 @@ def approval_id(execution_id: str, gate: str, retry: int = 0) -> str:
 
 
 def approval_event_id(approval_id: str, what: str) -> str:
-    """Id of the event that tells `what` ("requested", "completed", "reminded-3") happened to an approval."""
+    """Id of the event that announces `what` ("requested", "reminded-3") about an approval."""
     return _computed("approval-event", approval_id, what)
 
 
@@ -76,7 +77,7 @@ def idempotency_id(tenant_id: str, route: str, key: str) -> str:
 
 
 def webhook_delivery_id(subscription_id: str, event_id: str) -> str:
-    """Id of the message that has one subscription told of one event."""
+    """Id of the message that has one event delivered to one subscription."""
     return _computed("webhook-delivery", subscription_id, event_id)
 
 

@@ -1,7 +1,8 @@
-"""The batch jobs: when each is triggered, what its trigger may say, and what becomes of a tick that comes late.
+"""The batch jobs: when each is triggered, what a trigger contains, how late ticks are treated.
 
-Source of ids, crons and metadata: the platform's batch job contract. The work itself is done by the batch workers of
-risk-analytics (adaptive-learning for `cais-learning`), which may tell how it ended, by the job's name alone.
+Source of ids, crons and metadata: the platform's batch job contract. The work itself is done by the
+batch workers of risk-analytics (adaptive-learning for `cais-learning`), which may report how it
+ended, by the job's name alone.
 """
 
 import re
@@ -22,7 +23,7 @@ TRIGGER_STEP = "trigger"
 """The step that is recorded when the broker has confirmed the trigger."""
 
 REPORT_STEP = "report"
-"""The step that is recorded when a batch worker has told how the job ended."""
+"""The step that is recorded when a batch worker has reported how the job ended."""
 
 Misfire = Literal["latest", "all", "skip"]
 """Of ticks that come late: `latest` runs the newest, `all` runs every one, `skip` runs none."""
@@ -34,7 +35,7 @@ TriggeredBy = Literal["scheduler", "api", "cli"]
 
 
 class InvalidTrigger(Exception):
-    """This trigger cannot be accepted: `field` is wrong, `accepted` says what it may be."""
+    """This trigger cannot be accepted: `field` is wrong, `accepted` describes valid values."""
 
     def __init__(self, field: str, problem: str, accepted: str) -> None:
         super().__init__(f"{field} {problem}; accepted: {accepted}")
@@ -120,7 +121,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[Field, ...] = ()
     misfire: Misfire
     max_lateness: timedelta
-    """A tick that begins later than this is not run, whatever the rule."""
+    """A tick that begins later than this is not run, under any rule."""
     overlap: Overlap
     report_within: timedelta = timedelta(hours=2)
     """From the confirmed trigger; a job that has not been reported by then is `unreported`."""
@@ -311,7 +312,7 @@ def _words(duration: timedelta) -> str:
 
 
 def terminal_event(execution: ExecutionRecord) -> events.EventData:
-    """How a job tells operators that its outcome is unknown. One that was reported has told its end itself."""
+    """How a job notifies operators that its outcome is unknown; a reported one needs no event."""
     assert execution.completed_at is not None
     return events.JobUnreported(
         job=execution.subject,

@@ -148,7 +148,7 @@ def _is_silent(value: Any) -> bool:
 
 
 def _plain(key: Any) -> str:
-    """The name whatever its case, width and separators: `Owner_Id`, `owner-id` and `OwnerId` are one."""
+    """The name in any case, width and separators: `Owner_Id`, `owner-id` and `OwnerId` are one."""
     return "".join(one for one in normalize("NFKC", str(key)).casefold() if one.isalnum())
 
 

@@ -10,7 +10,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 INCLUDED: Mapping[str, frozenset[Role]] = {
     "viewer": frozenset({"viewer"}),
     "operator": frozenset({"viewer", "operator"}),
-    # Who runs the system does not decide by that alone what people owe an answer to.
+    # An operator of the system does not by that alone decide what is asked of people.
     "approver": frozenset({"viewer", "approver"}),
     "admin": frozenset({"viewer", "operator", "admin"}),
 }

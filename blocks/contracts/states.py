@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 ExecutionStatus = Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
-"""`unreported`: the work was asked for, and nobody told in time how it ended."""
+"""`unreported`: the work was requested, and its end was not reported in time."""
 
 StepStatus = Literal["completed", "failed"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
@@ -21,7 +21,7 @@ TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
 
 TERMINAL: tuple[ExecutionStatus, ...] = tuple(status for status, following in TRANSITIONS.items() if not following)
 RETRYABLE: tuple[ExecutionStatus, ...] = ("failed", "cancelled")
-"""From here, and only when somebody asks for it, an execution may be tried again: it is pending once more."""
+"""From here an execution may be retried, on request: it is pending once more."""
 
 OPEN: tuple[ExecutionStatus, ...] = tuple(status for status in TRANSITIONS if status not in TERMINAL)
 

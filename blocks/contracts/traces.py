@@ -1,7 +1,7 @@
 """Trace contexts, as W3C writes them in a `traceparent`: https://www.w3.org/TR/trace-context/
 
-They are computed, like all our ids: the execution's trace is the one that its event came with, or one of its own, and
-each span has the same id whoever tells it and however often.
+They are computed, like all our ids: the execution's trace is the one that its event came with, or
+one of its own, and each span has the same id, however often it is exported.
 """
 
 import re
@@ -25,12 +25,12 @@ class TraceContext(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, traceparent: str | None) -> Self | None:
-        """What the header says; None where there is none, or one that is not W3C's, which must be ignored."""
+        """The context in the header; None if there is none, or not W3C's, which must be ignored."""
         found = _TRACEPARENT.fullmatch(traceparent or "")
         return cls(*found.groups()) if found else None
 
     def __str__(self) -> str:
-        """The header's value. Whatever has a trace is sampled: the exporter decides what is kept."""
+        """The header's value. Every trace is sampled: the exporter decides what is kept."""
         return f"00-{self.trace_id}-{self.span_id}-01"
 
 
@@ -55,7 +55,7 @@ class Traced(Protocol):
 
 
 def cause_of(execution: Traced) -> TraceContext | None:
-    """The span that the execution's first event came from, if the event told one."""
+    """The span that the execution's first event came from, if the event named one."""
     return TraceContext.parse(execution.triggers[0].traceparent) if execution.triggers else None
 
 

@@ -1,8 +1,9 @@
 """The registry: every workflow there is, one entry each, and what may be done with its executions.
 
-Whatever has to know "which workflow?" asks here: dispatch, claims, announcements, retries, definitions, usage, the
-labels of metrics, the API's lists, the reconciler, doctor and the command line. An entry is data. It runs nothing: a
-workflow is a plain Prefect flow, and docs/add-a-workflow.md shows the way from an entry to a running one.
+Everything that depends on "which workflow?" reads it: dispatch, claims, announcements, retries,
+definitions, usage, the labels of metrics, the API's lists, the reconciler, doctor and the command
+line. An entry is data. It runs nothing: a workflow is a plain Prefect flow, and
+docs/add-a-workflow.md shows the way from an entry to a running one.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[str, ...]
     """In their order. An execution shows each of them from its start, unless `steps_appear`."""
     critical_steps: tuple[str, ...] = ()
-    """Without which an execution fails, unless its tenant's definition says otherwise."""
+    """Without which an execution fails, unless its tenant's definition sets otherwise."""
     steps_appear: bool = False
     """Whether an execution shows only the steps that have been recorded."""
     terminal_events: tuple[type[events.EventData], ...]

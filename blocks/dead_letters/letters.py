@@ -43,9 +43,7 @@ HOLD = timedelta(seconds=30)
 """The publisher of a letter holds it for this long; after that, its process is presumed dead."""
 
 LETTER_ID = "x-dead-letter-id"
-"""Header of a replayed message: if it is refused again, it is the same letter, even with another
-body.
-"""
+"""Header of a replayed message: refused again, it is the same letter, even if edited."""
 
 _WHY = ("x-reject-code", "x-reject-reason", "x-reject-attempts", "x-original-routing-key", "x-rejected-at", LETTER_ID)
 _TRIES = 10
@@ -121,9 +119,7 @@ def letter_of(queue: str, message: Message) -> DeadLetterRecord:
 
 
 def _rejected_at(message: Message) -> datetime:
-    """Distinguishes one refusal from the next; computed, so that collecting the letter again yields
-    the same.
-    """
+    """Distinguishes one refusal from the next; computed, so that collecting again yields the same."""
     with suppress(ValueError, KeyError):
         moment = datetime.fromisoformat(message.headers["x-rejected-at"])
         return in_utc_within_limits(moment if moment.tzinfo else message.timestamp)
@@ -164,9 +160,7 @@ async def _refused_again(store: RecordStore, known: Letter, letter: DeadLetterRe
 
 
 async def _keep_body(store: RecordStore, letter: DeadLetterRecord, body: bytes) -> None:
-    """The body is durable before any letter refers to it; its id is computed from it, so none is
-    replaced.
-    """
+    """The body is durable before a letter refers to it; its id is computed from it."""
     try:
         content, encoding = body.decode(), "utf-8"
     except UnicodeDecodeError:
@@ -250,17 +244,13 @@ async def schedule(store: RecordStore, stored: Letter, at: datetime, who: Who) -
 
 
 async def claim(store: RecordStore, stored: Letter) -> Letter:
-    """A letter that is due is the caller's to `publish`. Raises `Stale` if another process was
-    first.
-    """
+    """A letter that is due is the caller's to `publish`. Raises `Stale` if another was first."""
     held = replace(stored.record, replay_at=utc_now() + HOLD)
     return await store.replace(held.tenant_id, stored.etag, held)
 
 
 async def publish(store: RecordStore, bus: EventBus, stored: Letter) -> Letter:
-    """The message of a letter that is `replaying` is in its queue, and the record states it. Raises
-    as `replay` does.
-    """
+    """The message of a `replaying` letter is in its queue, as recorded. Raises as `replay` does."""
     letter = stored.record
     try:
         await bus.deliver(letter.queue, await _message(store, letter))

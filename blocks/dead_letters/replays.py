@@ -1,5 +1,4 @@
-"""Many dead letters at once: scheduled one after the other at a rate, so that a replay does not
-become a flood.
+"""Many dead letters at once: scheduled at a rate, so that a replay does not become a flood.
 
 Each letter holds its own time; the reconciler's sweep publishes it then, also after a crash.
 """
@@ -21,9 +20,7 @@ _AT_ONCE = 20
 
 
 class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcome of a request to replay many; `skipped`: truncated letters, or another caller was
-    first.
-    """
+    """Outcome of replaying many; `skipped`: truncated letters, or another caller was first."""
 
     scheduled: int
     skipped: int

@@ -1,5 +1,4 @@
-"""Workflow definitions: what a tenant has set for a workflow, in versions; an execution keeps its
-first.
+"""Workflow definitions: a tenant's settings for a workflow, in versions; an execution keeps one.
 
 The version in force is one record under the workflow's name. Before it is replaced, it is kept
 under a name of its own, so a reader that knows a version finds it in one of the two places, even

@@ -110,9 +110,7 @@ def _span(
     error: str | None = None,
     **attributes: str,
 ) -> ReadableSpan:
-    """A span of this execution; below the execution's own, unless it names another parent or is
-    that one.
-    """
+    """A span of this execution, by default below the execution's own."""
     if part != "execution":
         parent = _local(traces.of_execution(execution))
     begun, ended = lasted

@@ -1,5 +1,4 @@
-"""Step records: created once, so the first of answer, failure and deadline decides how the step
-ended.
+"""Step records: created once: the first of answer, failure and deadline decides the step's end.
 
 A retry of the execution reuses the steps that succeeded. A failed step counts in its own try only;
 the next try leaves a record of its own beside it.
@@ -26,9 +25,7 @@ async def record_step(
     error_code: str | None = None,
     event_id: str | None = None,
 ) -> StepRecord:
-    """How this step ended: as given here if it is the first, else as recorded before. `error` means
-    failed.
-    """
+    """How this step ended: as given if it is the first, else as recorded. `error` means failed."""
     now = utc_now()
     record = StepRecord(
         id=ids.step_record_id(execution.id, step, execution.retries),

@@ -21,9 +21,7 @@ from blocks.ports import EventBus, RecordStore, Stale, Stored
 from blocks.processes import fault_points
 
 _ERROR_KEPT = 500
-"""Characters of a previous outcome's error that the record keeps; the failed step's own record has
-it whole.
-"""
+"""Characters of a previous outcome's error to keep; the failed step's own record has it whole."""
 
 _TRIES = 10
 
@@ -50,9 +48,7 @@ def new_execution(
 
 
 async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
-    """The record with these changes, written over exactly what was read. Raises `Stale` after
-    another write.
-    """
+    """The record with these changes, replacing what was read. Raises `Stale` after another write."""
     record = msgspec.structs.replace(stored.record, updated_at=utc_now(), **changes)
     return await store.replace(record.tenant_id, stored.etag, record)
 
@@ -60,9 +56,7 @@ async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes:
 async def move(
     store: RecordStore, stored: Stored[ExecutionRecord], status: ExecutionStatus, **changes: Any
 ) -> Stored[ExecutionRecord]:
-    """The one way to a new status. Raises `InvalidTransition` if it may not follow, `Stale` after
-    another write.
-    """
+    """The one way to a new status. Raises `InvalidTransition` and, after another write, `Stale`."""
     check_transition(stored.record.status, status)
     moved = await change(store, stored, status=status, **changes)
     work.moved(stored.record, moved.record)
@@ -98,8 +92,7 @@ def refusals(execution: ExecutionRecord, step: str | None = None) -> str:
 async def reopen(
     store: RecordStore, stored: Stored[ExecutionRecord], actor: str | None = None
 ) -> Stored[ExecutionRecord]:
-    """The ended execution is pending again, its end kept as a previous one. Raises `Stale` after
-    another write.
+    """Pending again, its end kept as a previous outcome. Raises `Stale` after another write.
 
     The attempts count on: a worker that still holds an earlier one cannot write.
     """
@@ -134,8 +127,7 @@ async def reopen(
 
 
 async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:
-    """The terminal events of these executions are confirmed by the broker, and their records state
-    it.
+    """The terminal events of these executions are confirmed by the broker, as their records state.
 
     Raises `Unavailable` when the broker or the store is down: the records still show what is due,
     and the event has the same id and body when it is published again.
@@ -164,9 +156,7 @@ async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
-    """The one event that announces how this try of the execution ended; computed from the record
-    alone.
-    """
+    """The one event that announces the end of this try; computed from the record alone."""
     assert execution.completed_at is not None, "only an execution that has ended has a terminal event"
     return Event(
         id=ids.terminal_event_id(execution.id, execution.retries),

@@ -1,7 +1,9 @@
-"""What is being worked on just now, so that every log record of it says so; see `deployments.logs`.
+"""The current piece of work, added to every log record; see `deployments.logs`.
 
-Purpose: whoever takes up a request, a message or a flow run opens a `log_context`; whoever learns more of it adds that.
-Contract: what is started inside inherits it, tasks included; at the end of the `with`, all is as before.
+Purpose: the code that receives a request, a message or a flow run opens a `log_context`; code that
+learns more adds to it.
+Contract: what is started inside inherits it, tasks included; at the end of the `with`, the previous
+context is restored.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,14 +20,14 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "trace_id": "traceId",
     }
 )
-"""What may be told, and as which field."""
+"""What may be logged, and as which field."""
 
 _known: ContextVar[Mapping[str, str]] = ContextVar("log context", default=MappingProxyType({}))
 
 
 @contextmanager
 def log_context(**known: str | None) -> Iterator[None]:
-    """Log records say this, too, while the context lasts."""
+    """Log records carry these fields, too, while the context lasts."""
     before = _known.set({**_known.get(), **_fields(known)})
     try:
         yield
@@ -34,7 +36,7 @@ def log_context(**known: str | None) -> Iterator[None]:
 
 
 def add(**known: str | None) -> None:
-    """Log records say this, too, until the innermost `log_context` ends."""
+    """Log records carry these fields, too, until the innermost `log_context` ends."""
     _known.set({**_known.get(), **_fields(known)})
 
 

@@ -52,7 +52,7 @@ _RULES = (
     _rule("basic", r"\b(basic)\s+[a-z0-9+/]{16,}={0,2}", rf"\1 {MASK}"),
     # A JSON web token, whole or cut off.
     _rule("eyj", r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?", MASK),
-    # Our API keys (the prefix tells which one it was), links to approvals, secrets of webhooks.
+    # Our API keys (the prefix identifies the key), links to approvals, secrets of webhooks.
     _rule("wfo_", r"\b(wfo_[0-9a-f]{12}_)[\w-]+", rf"\1{MASK}"),
     _rule("v1.", r"\bv1\.[\w-]{16,}\.[\w-]{8,}", f"v1.{MASK}"),
     _rule("whsec_", r"\bwhsec_[\w+/=-]+", f"whsec_{MASK}"),

@@ -196,7 +196,7 @@ class _BoundedHttp(H11Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Answers in the application's stead, unless an answer has begun, and closes."""
         self._expect(None)
-        if self.cycle is not None:  # whatever the application answers comes too late
+        if self.cycle is not None:  # the application's answer comes too late
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         content = self.body(refusal)

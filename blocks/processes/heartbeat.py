@@ -57,12 +57,12 @@ class SignOfLife:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await ended(self._beats)
-        with suppress(Exception):  # the record goes stale, which says the same a little later
+        with suppress(Exception):  # the record goes stale, with the same effect a little later
             async with closing(f"the record {self.id}"):
                 await self._store.delete(SYSTEM_TENANT, ProcessRecord, self.id)
 
     async def announce(self) -> None:
-        """The record says what is true at this moment, unless the store is slower than one beat or down."""
+        """The record holds the present state, unless the store is slower than one beat or down."""
         with suppress(Exception):  # the next beat fails likewise, and logs it
             async with asyncio.timeout(self._every_seconds):
                 await self._refresh()

@@ -34,7 +34,7 @@ _LOOK_SECONDS = 1.0
 
 @asynccontextmanager
 async def observed_process(role: str, version: str) -> AsyncIterator[None]:
-    """While this lasts, the metrics tell who this process is and how late its event loop runs."""
+    """While this lasts, the metrics show which process this is and how late its event loop runs."""
     INFORMATION.labels(role, version).set(1)
     looking = asyncio.create_task(_look_at_the_loop(), name="event loop lag")
     try:

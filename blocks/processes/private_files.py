@@ -14,13 +14,13 @@ FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 
 def private_folder(folder: Path) -> None:
-    """The folder exists and nobody else can look into it. Raises `OSError`."""
+    """The folder exists and no other user can read it. Raises `OSError`."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     _tighten(folder, FOLDER_MODE)
 
 
 def private_file(path: Path) -> None:
-    """The file exists and nobody else can read it. Raises `OSError`."""
+    """The file exists and no other user can read it. Raises `OSError`."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE_MODE))
     if path.is_file():
@@ -28,7 +28,7 @@ def private_file(path: Path) -> None:
 
 
 def tighten(paths: Iterable[Path]) -> None:
-    """Whatever of these there is, with all that lies below it, is for its owner alone."""
+    """Those of these that exist, and all below them, are accessible to their owner alone."""
     for path in paths:
         if path.is_symlink() or not path.exists():
             continue

@@ -37,7 +37,7 @@ _JSON = "application/json"
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How one part is; `detail` says what is wrong."""
+    """The state of one part; `detail` names what is wrong."""
 
     status: Literal["ok", "error"]
     detail: str | None = None
@@ -50,7 +50,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ProcessPort:
-    """What is answered; `probes` say whether the process is ready, and until it sets them, it is starting."""
+    """What is answered; `probes` report readiness, and until they are set, it is starting."""
 
     def __init__(self, service: str, role: str, bearer_token: str) -> None:
         self.probes: Probes = {"start": _starting}
@@ -97,10 +97,10 @@ class ProcessPort:
 
 @asynccontextmanager
 async def process_port(settings: Settings, role: Role) -> AsyncIterator[ProcessPort]:
-    """While this lasts, the process answers at the port of its role, or the next free one, and its log says which.
+    """While this lasts, the process answers at the port of its role, or the next free one (logged).
 
-    It answers on the process's own event loop: one that stands still is not healthy. No free port is a warning, not a
-    reason to do no work. Raises `BadSetting` for an address that is not ours.
+    It answers on the process's own event loop: one that is blocked is not healthy. No free port is
+    a warning, not a reason to do no work. Raises `BadSetting` for an address that is not ours.
     """
     port = ProcessPort(settings.module.name, role, settings.metrics.bearer_token)
     listening = _listening_socket(settings, role)

@@ -30,7 +30,7 @@ async def _problem(name: str, probe: Probe) -> str | None:
     except TimeoutError:
         return f"no answer in {PROBE_SECONDS:g} s"
     except Unavailable as error:
-        return redacted(str(error))  # anybody may ask
+        return redacted(str(error))  # the caller is not authenticated
     except Exception:
         log.exception("the readiness check of %s failed unexpectedly", name)
         return "the check itself failed"

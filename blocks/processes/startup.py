@@ -15,9 +15,9 @@ _AGAIN_SECONDS = 0.2
 
 
 async def as_soon_as_there(what: str, attempt: Callable[[], Awaitable[T]], *, limit_seconds: float) -> T:
-    """What the attempt returns, once it does not raise `Unavailable`; one line of the log says that it is waited for.
+    """What the attempt returns, once it does not raise `Unavailable`; the wait is logged once.
 
-    Raises the attempt's last `Unavailable`, with the name of what did not come, when the limit has passed.
+    Raises the attempt's last `Unavailable`, naming what is unavailable, when the limit has passed.
     """
     loop = asyncio.get_running_loop()
     began, is_waiting = loop.time(), False

@@ -1,7 +1,8 @@
 """Cron lines of the settings: what they may be, and when Prefect fires them next.
 
-Prefect fires the schedules, so every time comes from its own library. A line that Prefect and the cron daemon of Debian
-(which `cronsim` follows) read differently is refused: whoever wrote it may have meant either.
+Prefect fires the schedules, so every time comes from its own library. A line that Prefect and the
+cron daemon of Debian (which `cronsim` follows) read differently is refused, because its meaning is
+ambiguous.
 """
 
 import re
@@ -30,7 +31,7 @@ class _Reading(msgspec.Struct, frozen=True):
 
 
 def check_cron(line: str) -> None:
-    """Raises `ValueError`, saying why and what to write, unless the line can fire and is read in one way only."""
+    """Raises `ValueError` with reason and remedy, unless the line fires and has one reading."""
     fields = line.split()
     if len(fields) != 5:
         raise ValueError("a cron line has five fields: minute, hour, day of month, month, day of week")

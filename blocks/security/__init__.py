@@ -1,1 +1,1 @@
-"""API keys and signed links: what opens a door, and for whom."""
+"""API keys and signed links: credentials, and what they permit."""

@@ -1,9 +1,9 @@
-"""API keys: how a program without a token of the platform shows who it is.
+"""API keys: how a program without a token of the platform authenticates.
 
     wfo_<prefix: 12 hex digits>_<256 random bits, base64url>
 
-The store knows a key by its prefix and keeps only a SHA-256 of it: 256 random bits need no slow hash. Whoever makes a
-key sees it once.
+The store finds a key by its prefix and keeps only a SHA-256 of it: 256 random bits need no slow
+hash. The key is shown once, to its creator.
 """
 
 import hmac
@@ -29,7 +29,7 @@ LIVE_MAX = 2
 """Keys of one name that may live at once: the old one and the new one, while their holder changes over."""
 
 TENANT_MAX = 100
-"""Keys of one tenant that may live at once, whatever their names."""
+"""Keys of one tenant that may live at once, regardless of their names."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$"  # in Python, $ alone would let a line break pass
 LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX = 90, 730

@@ -1,7 +1,8 @@
 """Links that carry their own permission: signed, for one recipient, valid until a moment; pure.
 
-A token says who may decide which approval how, and until when; without the secret nobody can make or change one. It
-cannot know whether it was used: the caller records its nonce with the decision, and refuses one it has seen.
+A token states who may decide which approval how, and until when; making or changing one needs the
+secret. It cannot know whether it was used: the caller records its nonce with the decision, and
+refuses one it has seen.
 
     v1.<claims: base64url of JSON>.<HMAC-SHA256 of all before it, base64url>
 """
@@ -27,7 +28,7 @@ class LinksDisabled(Exception):
 
 
 class LinkForged(Exception):
-    """This is no token of ours, or somebody changed it."""
+    """This is no token of ours, or it was changed."""
 
 
 class LinkExpired(Exception):
@@ -56,7 +57,7 @@ def secret_of(setting: str) -> bytes:
 
 
 def new_nonce() -> str:
-    """Tells this link from every other one."""
+    """Identifies this link."""
     return secrets.token_urlsafe(16)
 
 

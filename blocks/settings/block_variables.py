@@ -1,7 +1,7 @@
-"""Settings from Prefect's blocks: what a block says counts as if its variable were set; a variable that is set wins.
+"""Settings from Prefect's blocks: a block's value replaces a variable that is not set.
 
-Asked over Prefect's HTTP API and not through its client: settings are read before logging is set up, and importing
-Prefect before that would set up its own.
+Asked over Prefect's HTTP API and not through its client: settings are read before logging is set
+up, and importing Prefect before that would set up its own.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _ANSWER_SECONDS = 10.0
 
 
 class BlockMissing(Exception):
-    """Prefect has no such block; the message says what to do."""
+    """Prefect has no such block; the message has the remedy."""
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -42,9 +42,10 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def variables_of_blocks(environment: Mapping[str, str], *, may_be_missing: bool = False) -> dict[str, str]:
-    """What the blocks say that `ORCHESTRATOR_BLOCKS` names, by variable.
+    """The values of the blocks that `ORCHESTRATOR_BLOCKS` names, by variable.
 
-    Raises `BlockMissing` unless told that blocks may be missing, and `Unavailable` when Prefect does not answer.
+    Raises `BlockMissing` unless blocks may be missing, and `Unavailable` when Prefect does not
+    answer.
     """
     name = environment.get(VARIABLE)
     if not name:

@@ -1,4 +1,4 @@
-"""What can be set, section by section. docs/deploy.md says what each is for, `default.yaml` its default."""
+"""The settings, section by section; docs/deploy.md describes them, `default.yaml` has defaults."""
 
 import re
 from pathlib import Path
@@ -44,7 +44,7 @@ class Server(_Section, frozen=True, kw_only=True):
 
 
 class Auth(_Section, frozen=True, kw_only=True):
-    """How callers of the API show who they are; `blocks.settings.auth` says which values go together."""
+    """How callers of the API authenticate; `blocks.settings.auth` checks the combination."""
 
     mode: str
     default_roles: str
@@ -72,7 +72,7 @@ class Live(_Section, frozen=True, kw_only=True):
 
 
 class Metrics(_Section, frozen=True, kw_only=True):
-    """Who may read them, and where each process answers; the tenants' port answers them only if told to."""
+    """Who may read them, and where each process serves them; the tenants' port only if set so."""
 
     bearer_token: str
     host: str
@@ -122,7 +122,7 @@ class Analysis(_Section, frozen=True, kw_only=True):
     overdue_after_seconds: Seconds
     """Past its deadline: an execution that still runs then is reported."""
     end_overdue_after_seconds: Seconds
-    """Past its deadline: the mirror ends it then."""
+    """Past its deadline: the reconciler ends it then."""
 
 
 class Dispatch(_Section, frozen=True, kw_only=True):
@@ -175,7 +175,7 @@ class Startup(_Section, frozen=True, kw_only=True):
 class Approvals(_Section, frozen=True, kw_only=True):
     link_secret: str
     trust_prefect_ui: bool
-    """Whether a name that was typed into Prefect's form is that user's word: its UI asks nobody who they are."""
+    """Whether a name typed into Prefect's form is trusted: Prefect's UI authenticates no one."""
 
     def __repr__(self) -> str:
         return f"Approvals(link_secret='***', trust_prefect_ui={self.trust_prefect_ui})"

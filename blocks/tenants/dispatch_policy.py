@@ -37,9 +37,7 @@ def default_policy() -> DispatchPolicy:
 async def change_policy(
     store: RecordStore, bus: EventBus, change: Callable[[DispatchPolicy], DispatchPolicy]
 ) -> DispatchPolicy:
-    """The policy, changed and in force; `change` is called again if another process changed it
-    meanwhile.
-    """
+    """The policy, changed and in force; `change` is called again after a lost race."""
     for _ in range(_TRIES):
         try:
             policy = await _write(store, change)

@@ -1,6 +1,4 @@
-"""The approval that an analysis asks for: who decides, by its tenant's rule, and what they see of
-the analysis.
-"""
+"""An analysis' approval: who decides, by its tenant's rule, and what they see of the analysis."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any

@@ -38,9 +38,7 @@ REREAD_SECONDS = 5.0
 
 
 class AnalysisBatch:
-    """Analyses of one tenant in one flow run. Every operation is safe to repeat in the run's next
-    attempt.
-    """
+    """Analyses of one tenant in one flow run. The run's next attempt may repeat every operation."""
 
     def __init__(self, runtime: Runtime, tenant_id: str, analyses: Sequence[Analysis]) -> None:
         self._runtime = runtime
@@ -118,9 +116,7 @@ class AnalysisBatch:
             self.has_asked.set()
 
     async def wait_for_answers(self, step: AnalysisStep) -> None:
-        """Received answers are recorded, and every step past its deadline has its answer or has
-        failed.
-        """
+        """Received answers are recorded; every step past its deadline has an answer or has failed."""
         wait = self._waits[step.name]
         await self._take(step, await wait.take(self._patience(step)))
         if self._late(step) or monotonic() >= self._next_reread[step.name]:
@@ -134,9 +130,7 @@ class AnalysisBatch:
         await self._take(step, self._waits[step.name].take_now())
 
     async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:
-        """The answers are announced before they count, so that no end is announced before its
-        steps.
-        """
+        """The answers are announced before they count: no end is announced before its steps."""
         wait = self._waits[step.name]
         news = [record for record in records if wait.lacks(record.execution_id)]
         if not news:
@@ -265,9 +259,7 @@ class AnalysisBatch:
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
-        """Moved, including what was attached to the record meanwhile. Raises `Stale` if this run no
-        longer holds it.
-        """
+        """Moved, with what was attached meanwhile. Raises `Stale` if this run no longer holds it."""
         while True:
             try:
                 return await self._move(analysis)

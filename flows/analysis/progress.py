@@ -54,9 +54,7 @@ class Analysis:
 
     @property
     def verdict(self) -> Verdict:
-        """Failed as soon as a critical step has failed; completed when every step has ended, with
-        or without a result.
-        """
+        """Failed once a critical step has failed; completed when every step has ended."""
         if self.failed_step:
             return "failed"
         return "completed" if len(self.outcomes) == len(ANALYSIS_STEPS) else "undecided"

@@ -1,6 +1,4 @@
-"""What the executions of a run still wait for in one step: missing answers, received ones,
-deadlines.
-"""
+"""What a run's executions still need in one step: missing answers, received ones, deadlines."""
 
 import heapq
 from collections.abc import Iterable
@@ -61,9 +59,7 @@ class StepWait:
         return list(taken.values())
 
     def settle(self, execution_id: str) -> None:
-        """The execution needs no answer any more; if its answer was the last one missing, the
-        waiter wakes up.
-        """
+        """The execution needs no answer any more; if it was the last, the waiter wakes up."""
         self._in_hand.pop(execution_id, None)
         if self._lacking.pop(execution_id, None) is not None and not self._lacking:
             self._inbox.put()

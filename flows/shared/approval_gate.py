@@ -64,8 +64,7 @@ class ApprovalInput(RunInput):
 
 
 async def pass_gate(world: Runtime, gated: Gated) -> None:
-    """The execution has ended as decided; until a decision exists, this raises `Pause` (suspended
-    run).
+    """The execution has ended as decided; until then, this raises `Pause` and the run is suspended.
 
     An execution that another run holds now is left as it is. Approvals of one that has ended are
     withdrawn.
@@ -133,8 +132,7 @@ async def _give_up(world: Runtime, gated: Gated) -> None:
 
 
 async def asked_at_gate(world: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:
-    """The approvals it waits for: its own if the tenant's rule demands one, and those others
-    requested.
+    """The approvals it waits for: its own if the tenant's rule demands one, and others' requests.
 
     All of them have been announced.
     """
@@ -158,9 +156,7 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
 
 
 async def _wait(world: Runtime, asked: Stored[ApprovalRecord]) -> None:
-    """The run was resumed, and a decision in its input was taken as a vote. Until then, raises
-    `Pause`.
-    """
+    """The run was resumed; a decision in its input is taken as a vote. Until then, raises `Pause`."""
     said = await _suspended(world, asked.record)
     if said.approved is not None:
         await _take(world, asked.record, said)

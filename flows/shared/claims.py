@@ -27,8 +27,7 @@ async def claim(
     *,
     workflow: str,
 ) -> Stored[ExecutionRecord] | None:
-    """The execution, claimed by this flow run: it was pending, given up by another run, or its own
-    already.
+    """The execution, claimed by this flow run: it was pending, given up by another, or its own.
 
     None, with a log line, for an execution that has ended, that another run holds, that belongs to
     another workflow or that does not exist. Each claim counts one attempt, so a run that was
@@ -90,8 +89,7 @@ async def notify_started(context: Runtime, flow_run_id: str) -> None:
 
 
 async def newest(store: RecordStore, held: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The execution as it is now, if it is still held under the same claim: others have only added
-    to it.
+    """The execution as it is now, if it is still held under the same claim.
 
     Raises `Stale` if it was taken over or has ended.
     """

@@ -14,9 +14,7 @@ class Inbox(Generic[T]):
         self._stirred = asyncio.Event()
 
     def put(self, *items: T) -> None:
-        """The items will be in the reader's next bunch. Without items, the reader wakes up and
-        checks its state.
-        """
+        """The items will be in the reader's next bunch. Without items, the reader just wakes up."""
         self._items += items
         self._stirred.set()
 

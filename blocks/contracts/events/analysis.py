@@ -63,7 +63,7 @@ class StepCompleted(EventData, frozen=True, kw_only=True):
 
 
 class AnalysisResults(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the steps found; a step that is not critical and failed is absent. `approval` says who decided, if asked."""
+    """What the steps found, without non-critical steps that failed; `approval` names the decider."""
 
     risk: JsonObject | msgspec.UnsetType = msgspec.UNSET
     scoring: JsonObject | msgspec.UnsetType = msgspec.UNSET

@@ -47,7 +47,7 @@ class HitlApprovalEscalated(EventData, frozen=True, kw_only=True):
 
 
 class HitlApprovalRequested(EventData, frozen=True, kw_only=True):
-    """Somebody (risk-analytics, or an analysis of ours) asks a person to approve a risky deal."""
+    """A service (risk-analytics, or an analysis of ours) asks a person to approve a risky deal."""
 
     event_type: ClassVar[str] = "hitl.approval.requested"
     opportunity_id: Id

@@ -7,7 +7,7 @@ import msgspec
 from blocks.contracts.reading.normalised import OUR_ID, Normalised
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-"""An id of somebody else's: usually a UUID, passed through unchanged whatever it is (compare by `matching_id`)."""
+"""A foreign id: usually a UUID, passed through unchanged in any form (compare by `matching_id`)."""
 
 Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 """An id of ours: always a UUID."""

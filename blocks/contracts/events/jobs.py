@@ -7,7 +7,7 @@ from blocks.contracts.reading.moments import Moment
 
 
 class JobTrigger(EventData, frozen=True, kw_only=True):
-    """Tells the batch workers to run a job; published under the system tenant."""
+    """Starts a job at the batch workers; published under the system tenant."""
 
     event_type: ClassVar[str] = "workflow.job.trigger"
     job: str
@@ -17,7 +17,7 @@ class JobTrigger(EventData, frozen=True, kw_only=True):
 
 
 class JobUnreported(EventData, frozen=True, kw_only=True):
-    """For operators: how a batch job ended is not known, because nobody told in time or its trigger was not sent."""
+    """For operators: how a job ended is unknown: not reported in time, or its trigger was not sent."""
 
     event_type: ClassVar[str] = "workflow.job.unreported"
     job: str
@@ -29,7 +29,7 @@ class JobUnreported(EventData, frozen=True, kw_only=True):
 
 
 class JobCompleted(EventData, frozen=True, kw_only=True):
-    """A batch worker has done a job; which of its triggers that answers is not told."""
+    """A batch worker has done a job; the event does not name the trigger that it answers."""
 
     event_type: ClassVar[str] = "workflow.job.completed"
     job: Id
@@ -38,7 +38,7 @@ class JobCompleted(EventData, frozen=True, kw_only=True):
 
 
 class JobFailed(EventData, frozen=True, kw_only=True):
-    """A batch worker could not do a job; which of its triggers that answers is not told."""
+    """A batch worker could not do a job; the event does not name the trigger that it answers."""
 
     event_type: ClassVar[str] = "workflow.job.failed"
     job: Id

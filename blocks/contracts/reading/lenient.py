@@ -85,7 +85,7 @@ def _from_text(text: str, kinds: set[Any]) -> Any:
 
 
 def _kinds(kind: Any) -> set[Any]:
-    """The types that a value may have, without what is said about them."""
+    """The types that a value may have, without their annotations."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _kinds(get_args(kind)[0])

@@ -1,7 +1,7 @@
-"""What a person or a program may write into a field, whichever door: API, event, setting, command line.
+"""Bounds of every field a person or a program may write: API, event, setting, command line.
 
-Every number has both ends here, so that no arithmetic behind a door meets one that it cannot hold; a test takes the
-types from the application and refuses a number without.
+Every number has both ends here, so that no arithmetic meets one that it cannot hold; a test takes
+the types from the application and refuses a number without.
 """
 
 from typing import Annotated
@@ -18,7 +18,7 @@ CancelReason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 DiscardReason = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 Comment = Annotated[str, msgspec.Meta(max_length=4000)]
-"""What somebody who decides an approval gives as the reason."""
+"""The reason that the decider of an approval gives."""
 
 Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 
@@ -28,7 +28,7 @@ RequestKey = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 SPAN_SECONDS_MAX = 315_360_000.0
-"""Ten years: added to any moment that a door lets in, it is still one."""
+"""Ten years: added to any moment that is accepted as input, it is still a valid one."""
 
 COUNT_MAX = 2**53 - 1
 """The largest whole number that every JSON reader reads exactly."""

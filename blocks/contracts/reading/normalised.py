@@ -1,7 +1,8 @@
-"""The base of whatever is decoded: one spelling of UUIDs, one time zone, however they came in.
+"""The base of everything that is decoded: one spelling of UUIDs and one time zone for all inputs.
 
-msgspec decodes a `datetime` with or without a time zone and has no hook for a type that it knows. So the Struct itself
-normalises its fields, whoever makes it: a decoder, a conversion, a `replace` or a constructor.
+msgspec decodes a `datetime` with or without a time zone and has no hook for a type that it knows.
+So the Struct itself normalises its fields, in a decoder, a conversion, a `replace` or a
+constructor.
 """
 
 from collections.abc import Callable

@@ -19,7 +19,7 @@ from blocks.contracts.states import ApprovalStatus
 
 
 class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
-    """A decision that a person owes an execution, or an outside caller."""
+    """A decision that a person owes an execution or an outside caller."""
 
     container: ClassVar[str] = "hitl_approvals"
 
@@ -72,7 +72,7 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     handed_on: list[str] = []
     """Who let another decide in their place, and so has no vote here any more."""
     used_links: list[str] = []
-    """Nonces of links through which somebody decided: none is good twice."""
+    """Nonces of links that have been used for a decision: each is good once."""
     version: int = 1
     """Counts what happened to it; the ETag of the wire. Our own bookkeeping below does not count."""
 

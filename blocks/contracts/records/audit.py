@@ -1,7 +1,8 @@
 """The audit log: who changed what, through which channel, and how it was before and after.
 
-An entry is created once and never changed; no store replaces or deletes it. Before a change begins, an intent is
-written down, so that a process that dies in the middle leaves a trace: whoever finds it later writes the entry.
+An entry is created once and never changed; no store replaces or deletes it. Before a change begins,
+an intent is written down, so that a process that dies in the middle leaves a trace, from which the
+reconciler writes the entry.
 """
 
 from typing import ClassVar, Literal
@@ -12,22 +13,23 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.records import Record
 
 Credential = Literal["user-token", "service-token", "api-key", "gateway", "link", "terminal", "prefect-ui"]
-"""How somebody showed who they are; `gateway` and `prefect-ui` were believed, `terminal` is a user of that machine."""
+"""How the caller was identified; `gateway` and `prefect-ui` were trusted, `terminal` is local."""
 
 Channel = Literal["api", "cli", "link", "page", "prefect-ui"]
 
 Result = Literal["done", "incomplete", "unknown", "refused"]
-"""`incomplete`: it failed after something had been changed. `unknown`: the process ended, or the store did not answer,
-before anybody could say whether it was changed. `refused`: it was not permitted, and nothing was changed."""
+"""`incomplete`: it failed after a change. `unknown`: the process ended, or the store did not
+answer, before the outcome was known. `refused`: it was not permitted, and nothing was changed.
+"""
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What somebody is about to do."""
+    """What a caller is about to do."""
 
     action: str
     """A stable name, e.g. `execution.cancel`."""
     actor: str | None
-    """In whose name: a user, or a service, key or terminal's user in its own; None: nobody was named."""
+    """In whose name: a user, or a service, key or terminal's user in its own; None: not named."""
     credential: Credential
     service: str | None = None
     """Who showed the credential, if it acts for users."""

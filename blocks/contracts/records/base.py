@@ -16,7 +16,7 @@ CONTAINERS = (
 
 
 class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
-    """Base of all records, unique by (`tenant_id`, container, `id`); `kind` on disk tells their kinds apart."""
+    """All records' base, unique by (`tenant_id`, container, `id`); `kind` on disk is its class."""
 
     container: ClassVar[str]
     append_only: ClassVar[bool] = False

@@ -44,7 +44,7 @@ class DeadLetterRecord(Record, frozen=True, kw_only=True, tag="dead-letter"):
     message_id: str
     routing_key: str
     event_type: str
-    """As its body says, else its routing key."""
+    """From its body, else its routing key."""
     published_at: datetime
     headers: dict[str, str]
     """As its publisher set them."""

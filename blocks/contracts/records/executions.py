@@ -20,11 +20,12 @@ class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
     event_type: str
     received_at: datetime
     digest: str
-    """SHA-256 of the event's body: tells a redelivery from another event under the same id."""
+    """SHA-256 of the event's body: distinguishes a redelivery from another event of this id.
+    """
     actor: str | None = None
-    """The user in whose name it came, if it says."""
+    """The user in whose name it came, if it names one."""
     traceparent: str | None = None
-    """The span that it came from, in W3C's words, if it says."""
+    """The span that it came from, in W3C's terms, if it names one."""
 
 
 class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
@@ -59,7 +60,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     workflow: str
     subject: str
-    """A UUID in lower case, whatever the case it came in, so that all that is about it matches."""
+    """A UUID in lower case, in any case of the input, so that all that refers to it matches."""
     status: ExecutionStatus
     triggers: list[Trigger]
     trigger_ids: list[MatchingId]
@@ -70,7 +71,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """When a run last took it up; unlike `updated_at`, nothing that is only noted on it moves this."""
     completed_at: datetime | None = None
     announced_at: datetime | None = None
-    """When the broker confirmed the terminal event; None on a terminal record means it is still owed."""
+    """When the broker confirmed the terminal event; None on a terminal record: it is still due."""
     priority: int = 0
     """Within its tenant, a higher one is dispatched first."""
     attempt: int = 0
@@ -84,11 +85,11 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     definition_version: int | None = None
     """The version of its tenant's workflow definition that it started with, and keeps; 0: there was none."""
     approval_ids: list[str] = []
-    """Approvals that somebody else asked for while it was open: it waits for them, whatever its own rule says."""
+    """Approvals that others requested while it was open: it waits for them besides its own."""
     earlier_ends: list[EarlierEnd] = []
     """One for each time that it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
-    """The execution that somebody wanted to have run anew."""
+    """The execution of which this is a rerun."""
     refused_answers: list[RefusedAnswer] = []
     """Of the present try; the newest, oldest first."""
     subject_as_sent: str | None = None
@@ -109,7 +110,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     @property
     def retries(self) -> int:
-        """Which try this is; 0 the first. Ids of what is asked and told derive from it."""
+        """Which try this is; 0 the first. Ids of requests and announcements derive from it."""
         return len(self.earlier_ends)
 
     @property

@@ -8,7 +8,7 @@ from blocks.contracts.records.base import Record
 
 
 class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
-    """A process's sign of life, under the system tenant: its role, and the flow runs that die with it."""
+    """A process's heartbeat, under the system tenant: its role, and its flow runs."""
 
     container: ClassVar[str] = "workflow_workflows"
 
@@ -20,7 +20,7 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
 
 
 class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
-    """The mirror's last look for one kind of drift."""
+    """The reconciler's last pass for one kind of drift."""
 
     at: datetime
     """When it ended."""
@@ -32,10 +32,10 @@ class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
 
 
 class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
-    """Which of several mirrors leads, and what it did; one record under the system tenant.
+    """Which of several reconcilers leads, and what it did; one record under the system tenant.
 
-    The leader renews it every few seconds. Who sees it unchanged for `lease_seconds` may take it over; the ETag makes
-    that one.
+    The leader renews it every few seconds. A process that sees it unchanged for `lease_seconds` may
+    take it over; the ETag admits only one.
     """
 
     container: ClassVar[str] = "workflow_workflows"

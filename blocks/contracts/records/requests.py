@@ -20,12 +20,13 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
-    """What became of the request that came under an Idempotency-Key; its `id` says whose, to which route, which key."""
+    """The outcome of a request with an Idempotency-Key; its `id` covers caller, route and key."""
 
     container: ClassVar[str] = "workflow_workflows"
 
     digest: str
-    """SHA-256 of the request: tells its repetition from another request under the same key."""
+    """SHA-256 of the request: distinguishes a repetition from another one under the same key.
+    """
     held_until: datetime | None = None
     """While a process works on it; after that moment, that process is taken for dead."""
     answer: KeptAnswer | None = None
@@ -47,7 +48,7 @@ class ApiKeyRecord(Record, frozen=True, kw_only=True, tag="api-key"):
     name: str
     roles: list[str]
     acts_for_users: bool = False
-    """Whether its holder may say in whose name a request is made."""
+    """Whether its holder may name the user for whom a request is made."""
     digest: str
     """SHA-256 of the whole key."""
     expires_at: datetime

@@ -28,7 +28,7 @@ class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
     """Whether events start executions."""
     version: int = 1
     is_default: bool = False
-    """The tenant went back to the platform's defaults: they count, whatever the fields above say."""
+    """The tenant went back to the platform's defaults: they count, not the fields above."""
     updated_at: datetime | None = None
     updated_by: str | None = None
 
@@ -48,7 +48,7 @@ class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
     """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
-    """Tenants of a higher priority go first, whatever the weights."""
+    """Tenants of a higher priority go first, whatever their weights."""
     running_max: Count | None = None
     """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
 

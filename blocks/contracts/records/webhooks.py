@@ -18,7 +18,7 @@ class EarlierSecret(Normalised, frozen=True, kw_only=True, rename="camel"):
 
 
 class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
-    """Where a tenant wants to be told of events of these types; the secret signs what is sent there."""
+    """Where a tenant is notified of events of these types; the secret signs what is sent there."""
 
     container: ClassVar[str] = "workflow_workflows"
 

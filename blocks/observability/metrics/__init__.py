@@ -1,10 +1,11 @@
 """What every process counts and times, for Prometheus; docs/observability.md lists it.
 
-Purpose: what becomes of executions, steps and approvals (`work`), and how it is shown (`exposition`). Ports are
-measured by layers around them (`blocks.adapters`), the process itself by `blocks.processes.metrics`; what only one
-package knows lies there (`listeners/metrics.py`).
-Contract: every label value is one of a few that the code names; whatever comes from outside and is none of them is
-`other`. Never a tenant, an id or free text: each new value is a series that Prometheus keeps for ever.
+Purpose: the outcomes of executions, steps and approvals (`work`), and their exposition
+(`exposition`). Ports are measured by layers around them (`blocks.adapters`), the process itself by
+`blocks.processes.metrics`; what only one package knows is defined there (`listeners/metrics.py`).
+Contract: every label value is one of a few that the code names; any other value from outside
+becomes `other`. Never a tenant, an id or free text: each new value is a series that Prometheus
+keeps for ever.
 Pitfalls: the registry is the process's; two of a kind in one process (as in tests) add up.
 """
 

@@ -138,7 +138,7 @@ def step_ended(execution: ExecutionRecord, step: StepRecord) -> None:
 
 
 def approval_changed(before: ApprovalRecord, after: ApprovalRecord) -> None:
-    """An approval was written anew; if that ended it, it is counted."""
+    """An approval was replaced; if that ended it, it is counted."""
     if before.status == "pending" and after.status != "pending":
         channel = known(after.decided_through, _CHANNELS) if after.decided_through else "none"
         DECIDED.labels(after.status, channel).inc()
