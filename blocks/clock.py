@@ -23,7 +23,7 @@ def correction() -> timedelta:
 
 
 def go_by(told: datetime) -> None:
-    """`utc_now` agrees from now on with the clock that showed this time, to within the tolerance."""
+    """From now on `utc_now` agrees with the clock that showed this time, within the tolerance."""
     global _correction
     if abs(told - utc_now()) > TOLERANCE:
         behind = told - datetime.now(UTC)

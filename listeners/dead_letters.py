@@ -20,7 +20,7 @@ def collectors(
 
 
 class Keeper:
-    """Whatever refused a message, and for whatever reason, its dead letter passes here."""
+    """Every refused message passes here as a dead letter, for any consumer and any reason."""
 
     def __init__(self, store: RecordStore, queue: Queue) -> None:
         self._store = store

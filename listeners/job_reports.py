@@ -1,6 +1,7 @@
-"""What batch workers tell about their jobs is recorded on the job's execution.
+"""Reports of batch workers about their jobs are recorded on the job's execution.
 
-A report names the job and nothing else: it belongs to the job's oldest open execution that was triggered before it.
+A report names the job and nothing else: it belongs to the job's oldest open execution that was
+triggered before it.
 """
 
 import logging
@@ -35,9 +36,9 @@ Report = Event[JobCompleted] | Event[JobFailed]
 
 
 async def record_job_report(context: Context, report: Report) -> str:
-    """What became of the report: `recorded`, `unknown` for a job of somebody else's, `unclaimed` if no run waits.
+    """The report's outcome: `recorded`, `unknown` for a foreign job, `unclaimed` if no run waits.
 
-    A report that comes again is recorded once, whatever runs have begun meanwhile.
+    A report that comes again is recorded once, even if runs have begun meanwhile.
     """
     if report.data.job not in JOB_BY_ID:
         return "unknown"
@@ -53,7 +54,9 @@ async def record_job_report(context: Context, report: Report) -> str:
 
 
 async def _reported_before(store: RecordStore, report: Report) -> Stored[ExecutionRecord] | None:
-    """The execution that this very report was recorded on, perhaps by a process that died before it ended it."""
+    """The execution that has this very report, recorded perhaps by a process that died before
+    ending it.
+    """
     where = {"event_id": spellings(report.id), "step": REPORT_STEP}
     page = await store.query(ids.SYSTEM_TENANT, StepRecord, where, limit=1)
     if not page.items:
@@ -83,7 +86,7 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
 
 
 async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Report) -> None:
-    """The execution has ended as told. The report itself was the announcement, so none is owed."""
+    """The execution has ended as reported. The report itself was the announcement, so none is due."""
     for _ in range(_TRIES):
         try:
             if isinstance(report.data, JobFailed):
@@ -93,7 +96,7 @@ async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Repo
                 await transitions.complete(store, stored, announced_at=utc_now())
             return
         except InvalidTransition:
-            return  # it has ended: by this report, told before, or unreported at this very moment
+            return  # it has ended: by this report, or unreported at this very moment
         except Stale:
             stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
     raise Stale(f"execution {stored.record.id} changed {_TRIES} times while its report was being recorded")

@@ -1,4 +1,4 @@
-"""The one door for messages: bytes in, verdict out. Which event goes where is one table."""
+"""The one entry for messages: bytes in, verdict out. One table maps events to handlers."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping

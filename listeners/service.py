@@ -1,4 +1,6 @@
-"""The listener process: a consumer of the intake queue, one of the webhooks' queue, a dispatcher, a sign of life."""
+"""The listener process: a consumer of the intake queue, one of the webhooks' queue, a dispatcher, a
+heartbeat.
+"""
 
 import asyncio
 import logging

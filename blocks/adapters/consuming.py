@@ -1,4 +1,4 @@
-"""What becomes of a delivery, whatever bus carried it: judged by its handler, then done, tried again or set aside.
+"""The settlement of a delivery, on any bus: judged by its handler, then done, retried or set aside.
 
 Both event buses use these rules, so that a verdict means the same on a laptop and on a broker.
 """
@@ -20,7 +20,7 @@ DELIVERY_LIMIT = 20
 """How often a message may be lost together with its consumer before it counts as what kills the consumers."""
 
 DRAIN_SECONDS = 10.0
-"""How long a consumer that is told to stop waits for the handlers that are at work."""
+"""How long a consumer that is stopped waits for its active handlers."""
 
 HANDLER_SECONDS = 60.0
 """How long a handler may take. The broker's own limit, half an hour, would take the whole channel down with it."""
@@ -144,7 +144,7 @@ class Pause:
 
 
 async def drain(tasks: set[asyncio.Task[None]], *, within_seconds: float = DRAIN_SECONDS) -> None:
-    """Every task has ended: by itself within this time, or cancelled, which the log says."""
+    """Every task has ended, by itself within this time, or cancelled, which is logged."""
     if not tasks:
         return
     _, late = await asyncio.wait(tasks, timeout=within_seconds)

@@ -143,7 +143,7 @@ class _Collecting:
 
 @asynccontextmanager
 async def _watched(queue: str, consumption: AbstractAsyncContextManager[Consumer]) -> AsyncIterator[Consumer]:
-    """While this lasts, the metric says whether the broker knows the consumer."""
+    """While this lasts, the metric shows whether the broker knows the consumer."""
     async with consumption as consumer:
         REGISTERED.labels(queue).set_function(lambda: float(consumer.is_registered))
         try:

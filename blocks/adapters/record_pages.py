@@ -1,7 +1,8 @@
-"""Pages of records: each ends with a token that says where, good for the same tenant, kind and order only.
+"""Pages of records: each ends with a continuation token, valid for the same tenant, kind and order
+only.
 
-The token holds the sort key of the last record given out, so a page starts where the one before ended, whatever was
-created or deleted in between, and no store has to remember anything.
+The token holds the sort key of the last record given out, so a page starts where the one before
+ended, regardless of creations and deletions in between, and no store has to keep state.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -28,7 +29,9 @@ class Listing(msgspec.Struct, Generic[R], frozen=True):
     newest_first: bool
 
     def after(self, limit: int, continuation: str | None) -> str | None:
-        """The sort key that the page starts behind; None: at the beginning. Raises `ValueError` as the port says."""
+        """The sort key that the page starts behind; None: at the beginning. Raises `ValueError` as
+        the port does.
+        """
         if not 1 <= limit <= LIMIT_MAX:
             raise ValueError(f"a page has 1 to {LIMIT_MAX} records, not {limit}")
         return None if continuation is None else self._opened(continuation)

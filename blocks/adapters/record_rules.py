@@ -45,7 +45,7 @@ def is_storable(id: str) -> bool:
 
 
 def tag(kind: type[Record]) -> str:
-    """What `kind` says in a stored record of this class."""
+    """The value of `kind` in a stored record of this class."""
     return cast("str", kind.__struct_config__.tag)
 
 

@@ -1,8 +1,9 @@
-"""The bus and the store for work that must not fail because a part is away for a while: every call waits for it.
+"""Bus and store that retry while a part is unavailable, for work that must not fail because of it.
 
-Flows use these. Intake does not (its messages wait on the broker), nor does the API (its callers are asked to come
-back). A call whose answer was lost may be carried out twice, as with any caller that tries again: a create then raises
-`AlreadyExists` and a replace `Stale`, which is nothing new to whoever computes ids and reads again.
+Flows use these. Intake does not (its messages wait on the broker), nor does the API (its callers
+are asked to retry). A call whose answer was lost may be carried out twice, as with any caller that
+retries: a create then raises `AlreadyExists` and a replace `Stale`, which callers that compute ids
+and read again handle anyway.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ _PAUSE_MAX_SECONDS = 5.0
 
 
 class Patience:
-    """Repeats what raises `Unavailable`; of an outage it tells the beginning and the end, whoever waits meanwhile."""
+    """Repeats what raises `Unavailable`; logs the beginning and the end of an outage, once for all
+    callers.
+    """
 
     def __init__(self, part: str, limit_seconds: float) -> None:
         self._part = part
@@ -70,7 +73,7 @@ class PatientEventBus(ForwardingEventBus):
 
 
 class PatientRecordStore(ForwardingRecordStore):
-    """A `RecordStore` whose calls wait for the store; only a ping says how it is now."""
+    """A `RecordStore` whose calls wait for the store; only a ping reports its present state."""
 
     def __init__(self, store: RecordStore, limit_seconds: float = PATIENCE_SECONDS) -> None:
         super().__init__(store)

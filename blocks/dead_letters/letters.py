@@ -119,7 +119,7 @@ def letter_of(queue: str, message: Message) -> DeadLetterRecord:
 
 
 def _rejected_at(message: Message) -> datetime:
-    """Distinguishes one refusal from the next; computed, so that collecting again yields the same."""
+    """Distinguishes one refusal from the next; computed, so collecting again yields the same."""
     with suppress(ValueError, KeyError):
         moment = datetime.fromisoformat(message.headers["x-rejected-at"])
         return in_utc_within_limits(moment if moment.tzinfo else message.timestamp)

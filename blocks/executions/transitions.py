@@ -48,7 +48,7 @@ def new_execution(
 
 
 async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
-    """The record with these changes, replacing what was read. Raises `Stale` after another write."""
+    """The record with these changes. Raises `Stale` if it changed since it was read."""
     record = msgspec.structs.replace(stored.record, updated_at=utc_now(), **changes)
     return await store.replace(record.tenant_id, stored.etag, record)
 

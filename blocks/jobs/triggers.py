@@ -78,7 +78,7 @@ async def accepted(store: RecordStore, request: JobRequest) -> bool:
 
 
 async def send(store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The trigger is confirmed by the broker and a step records it. Raises `Unavailable`: repeat."""
+    """The broker has confirmed the trigger; a step records it. Raises `Unavailable`: repeat it."""
     if stored.record.is_terminal or await sent_at(store, stored.record.id):
         return stored
     running = await _running(store, stored)

@@ -1,8 +1,12 @@
-"""The doors to the outside: what each promises, and the errors it raises. Adapters live in `blocks.adapters`.
+"""The ports: what each outside system must guarantee, and the errors it raises. Adapters live in
+`blocks.adapters`.
 
-Purpose: three Protocols (`EventBus`, `RecordStore`, `FlowRuns`) that the rest of the system is written against.
-Contract: one behaviour suite per port in `tests/ports`, run against every adapter, embedded ones included.
-Pitfalls: an adapter translates its SDK's errors into those of `errors`; no SDK type leaves its adapter.
+Purpose: three Protocols (`EventBus`, `RecordStore`, `FlowRuns`) that the rest of the system is
+written against.
+Contract: one behaviour suite per port in `tests/ports`, run against every adapter, embedded ones
+included.
+Pitfalls: an adapter translates its SDK's errors into those of `errors`; no SDK type leaves its
+adapter.
 """
 
 from blocks.ports.errors import AlreadyExists, NotFound, Stale, Throttled, Unavailable, Unroutable

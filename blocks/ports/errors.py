@@ -18,7 +18,7 @@ class Unroutable(Exception):
 
 
 class AlreadyExists(Exception):
-    """A record of this id is there already: somebody was first, perhaps ourselves before a crash."""
+    """A record with this id exists: another writer was first, or this one was, before a crash."""
 
 
 class NotFound(Exception):
@@ -26,4 +26,4 @@ class NotFound(Exception):
 
 
 class Stale(Exception):
-    """The record changed since it was read: read it again and decide anew."""
+    """The record changed since it was read: read it again and decide again."""

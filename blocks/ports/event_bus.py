@@ -8,14 +8,14 @@ from blocks.ports.messages import Collector, Handler, Message, Queue, QueueView,
 
 
 class Hearer(Protocol):
-    """Who overhears events; neither method waits for anything."""
+    """A subscriber that must not slow publishers down; neither method may block."""
 
     def heard(self, message: Message) -> None:
         """An event that was published just now; it may come twice."""
         ...
 
     def missed(self) -> None:
-        """From now on events are heard again; of those published before, some may never have been."""
+        """Delivery has resumed after a gap; events published before may be missing."""
         ...
 
 
@@ -45,46 +45,57 @@ class EventBus(Protocol):
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
-        """Hands every message of the queue to the handler, at most `concurrency` at once, while the context lasts.
+        """Hands every message of the queue to the handler, at most `concurrency` at once, inside
+        the context.
 
-        A message is acknowledged only as its verdict says; leaving the context finishes what is in hand and gives the
-        rest back. The queue must have been declared. Reconnects by itself; `is_registered` tells whether it is live.
+        A message is acknowledged only by its verdict; leaving the context finishes the messages in
+        hand and returns the rest. The queue must have been declared. Reconnects by itself;
+        `is_registered` is whether it is live.
         """
         ...
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
         """Hands the queue's dead letters to the collector, a few at once, while the context lasts.
 
-        A letter leaves the bus once the collector has returned. If it raises, whatever it raises, the letter stays
-        where it is and comes again after a pause. Of a large letter comes the beginning, see `Message.cut_from`.
+        A letter leaves the bus once the collector has returned. If the collector raises any error,
+        the letter stays where it is and comes again after a pause. Of a large letter only the
+        beginning comes, see `Message.cut_from`.
         """
         ...
 
     async def deliver(self, queue: str, *messages: Message) -> None:
-        """The messages are durable in this one queue, under their own routing keys, whatever it is bound to.
+        """The messages are durable in this one queue, under their own routing keys, independent of
+        its bindings.
 
         Raises `Unroutable` if there is no such queue, `Unavailable` as `publish` does.
         """
         ...
 
     async def broadcast(self, topic: str, body: bytes) -> None:
-        """Everyone listening to the topic right now probably hears this; nothing is stored, nothing raised."""
+        """Broadcast to current subscribers of the topic, at most once; nothing is stored, nothing
+        raised.
+        """
         ...
 
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
-        """The handler hears broadcasts of the topic while the context lasts. Signals can be lost: re-read, too."""
+        """The handler receives the topic's broadcasts while the context lasts. They can be lost:
+        re-read.
+        """
         ...
 
     def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
-        """The hearer hears every event published from now on whose type matches a pattern, while the context lasts.
+        """The hearer receives each event whose type matches a pattern, while the context lasts.
 
-        What one publisher publishes comes in its order. Nothing is kept for a hearer, and no publisher ever waits for
-        one: whoever was cut off, even for a moment, or is seconds behind, is told so (`missed`) once it hears again.
+        The events of one publisher come in its order. Nothing is kept for a hearer, and no
+        publisher waits for one: a hearer that was disconnected for a moment, or lags by seconds, is
+        notified of the gap (`missed`) once delivery resumes.
         """
         ...
 
     async def depth(self, queue: str) -> int:
-        """Messages waiting in this queue (a dead-letter queue, too). Raises `NotFound` for one nobody declared."""
+        """Messages waiting in this queue (a dead-letter queue, too). Raises `NotFound` for one that
+        was not declared.
+        """
         ...
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
@@ -95,7 +106,7 @@ class EventBus(Protocol):
         ...
 
     async def inspect(self, queue: Queue) -> QueueView:
-        """The queue as it is; nothing is changed. Raises `NotFound` for one nobody declared."""
+        """The queue as it is; nothing is changed. Raises `NotFound` for one that was not declared."""
         ...
 
     async def describe(self) -> str:

@@ -8,7 +8,9 @@ import msgspec
 
 
 class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
-    """What Prefect says of a flow run. `state` is the state type in lower case, `run_count` how often it began."""
+    """Prefect's view of a flow run. `state` is its state type in lower case, `run_count` its
+    starts.
+    """
 
     id: str
     state: str
@@ -45,7 +47,7 @@ class FlowRuns(Protocol):
         ...
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
-        """A run that nobody carries any more is scheduled again, under the same id, for any worker."""
+        """A run without a living worker is scheduled again, under the same id, for any worker."""
         ...
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
@@ -57,7 +59,9 @@ class FlowRuns(Protocol):
         ...
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
-        """A run that was being cancelled when its worker died is cancelled: nobody else would tell Prefect so."""
+        """A run that was being cancelled when its worker died is cancelled; nothing else reports
+        it.
+        """
         ...
 
     async def ping(self) -> None:

@@ -9,7 +9,9 @@ MESSAGE_BYTES_MAX = 256 * 1024
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes on the bus. `id` travels as the broker's message id, so a repeated publish can be told from a new one."""
+    """Bytes on the bus. `id` travels as the broker's message id, so that a repeated publish is
+    recognised.
+    """
 
     id: str
     routing_key: str
@@ -80,7 +82,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
-    """A queue as the broker shows it; None: this broker does not tell."""
+    """A queue as the broker shows it; None: this broker does not report it."""
 
     ready: int
     """Messages that wait to be delivered."""

@@ -116,7 +116,7 @@ class AnalysisBatch:
             self.has_asked.set()
 
     async def wait_for_answers(self, step: AnalysisStep) -> None:
-        """Received answers are recorded; every step past its deadline has an answer or has failed."""
+        """Received answers count; a step past its deadline has its answer or has failed."""
         wait = self._waits[step.name]
         await self._take(step, await wait.take(self._patience(step)))
         if self._late(step) or monotonic() >= self._next_reread[step.name]:
@@ -259,7 +259,7 @@ class AnalysisBatch:
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
-        """Moved, with what was attached meanwhile. Raises `Stale` if this run no longer holds it."""
+        """Moved, with later additions kept. Raises `Stale` if this run no longer holds it."""
         while True:
             try:
                 return await self._move(analysis)

@@ -156,7 +156,7 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
 
 
 async def _wait(world: Runtime, asked: Stored[ApprovalRecord]) -> None:
-    """The run was resumed; a decision in its input is taken as a vote. Until then, raises `Pause`."""
+    """Resumed; a decision in the run's input is taken as a vote. Until then, raises `Pause`."""
     said = await _suspended(world, asked.record)
     if said.approved is not None:
         await _take(world, asked.record, said)

@@ -1,4 +1,6 @@
-"""Answers of the analysis services become step records, and the run that waits for them is told."""
+"""Answers of the analysis services become step records, and the run that waits for them is
+notified.
+"""
 
 from collections.abc import Mapping
 
@@ -30,10 +32,12 @@ class UnknownExecution(Exception):
 
 
 async def record_answer(context: Context, event: Event[EventData]) -> str:
-    """What became of the answer: `recorded`, `late` after the execution's end, `unmatched` if nobody asked for it.
+    """The outcome for the answer: `recorded`, `late` after the execution's end, `unmatched` if
+    unrequested.
 
-    The first answer to a step counts; a second one finds the record there. A failure that an earlier try met does not
-    fail a retry when it is delivered again: it is `known`. Raises `UnknownExecution`.
+    The first answer to a step counts; a second one finds the record there. A failure that an
+    earlier try met does not fail a retry when it is delivered again: it is `known`. Raises
+    `UnknownExecution`.
     """
     store = context.store
     execution = await _execution_of(store, event)
@@ -64,9 +68,11 @@ async def _is_known(store: RecordStore, execution: ExecutionRecord, event: Event
 
 
 async def _execution_of(store: RecordStore, event: Event[EventData]) -> ExecutionRecord | None:
-    """By `workflowId`; without one, the oldest running analysis of the opportunity, if there is any.
+    """By `workflowId`; without one, the oldest running analysis of the opportunity, if there is
+    any.
 
-    The platform's failure events carry no `workflowId`, and services also evaluate opportunities nobody asked about.
+    The platform's failure events carry no `workflowId`, and services also evaluate opportunities
+    without a request.
     """
     workflow_id = getattr(event.data, "workflow_id", None)
     if workflow_id:

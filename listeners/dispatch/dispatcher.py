@@ -34,7 +34,7 @@ from listeners.dispatch.unstarted_runs import UnstartedRun, UnstartedRuns
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
-"""How often limits and runs whose start nobody told us of are looked at while something waits."""
+"""How often limits and runs without a start signal are checked while something waits."""
 
 _REDISPATCH_SECONDS = 60.0
 """A pending execution that was dispatched is dispatched again after this long without having been claimed."""
@@ -177,11 +177,11 @@ class Dispatcher:
             self.submit(batch.lane, execution_id)
 
     def _reason(self, execution_ids: list[str]) -> str:
-        """Why these get a run, in words that no other run has.
+        """The reason for a run of these, in words that no other run has.
 
-        They are drawn, not computed: a repeated call must not double the run, but the same executions may have to be
-        dispatched again after a run of theirs was lost. Of what all dispatchers were told, they are computed:
-        Prefect makes one run of it.
+        They are drawn, not computed: a repeated call must not double the run, but the same
+        executions may have to be dispatched again after a run of theirs was lost. For a broadcast
+        that reached all dispatchers they are computed: Prefect makes one run of it.
         """
         told = [self._told.pop(execution_id, None) for execution_id in execution_ids]
         return told[0] if len(told) == 1 and told[0] else f"dispatch-{uuid4()}"
@@ -205,7 +205,7 @@ class Dispatcher:
         self._changed.set()
 
     async def _opened(self, body: bytes) -> None:
-        """Somebody has started or retried an execution elsewhere; every dispatcher hears of it."""
+        """Another process has started or retried an execution; every dispatcher is notified."""
         opened = _opened_decoder.decode(body)
         if workflows.is_dispatched(opened.workflow):
             self._told[opened.execution_id] = f"told-{opened.telling}"
@@ -214,7 +214,7 @@ class Dispatcher:
     # --- policy ------------------------------------------------------------------------------------------------------
 
     async def _follow_policy(self) -> None:
-        """The queue keeps to the policy in force, at once when told, else by the next sweep."""
+        """The queue applies the policy in force, at once when notified, else by the next sweep."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.sweep_seconds):
@@ -233,7 +233,7 @@ class Dispatcher:
     # --- sweep -------------------------------------------------------------------------------------------------------
 
     async def _sweep_for_ever(self) -> None:
-        """What was accepted and not dispatched, by a listener that died or while Prefect was away, is dispatched."""
+        """Accepted executions that were left by a dead listener or a Prefect outage are dispatched."""
         age = timedelta(0)
         while True:
             try:

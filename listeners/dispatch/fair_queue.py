@@ -1,8 +1,8 @@
 """Who is next: pending executions of all tenants, taken in weighted turns, high priorities first.
 
-Start-time fair queueing: each tenant has a clock that what it gets moves on, by one over its weight per execution; the
-tenant whose clock shows least is next. A tenant that was idle starts at the present, so nobody can save turns up.
-https://en.wikipedia.org/wiki/Fair_queuing
+Start-time fair queueing: each tenant has a clock that advances by one over its weight per
+execution; the tenant with the lowest clock is next. A tenant that was idle starts at the present,
+so that turns cannot be saved up. https://en.wikipedia.org/wiki/Fair_queuing
 """
 
 import heapq
@@ -72,7 +72,7 @@ class FairQueue:
         return -priority, self._clocks[lane.tenant_id], self._waiting[lane][0]
 
     def _forget_idle_clocks(self) -> None:
-        """A clock that is behind the present says nothing about an idle tenant that starting anew does not."""
+        """For an idle tenant, a clock behind the present is the same as none."""
         waiting = set(self.tenants())
         self._clocks = {
             tenant: clock for tenant, clock in self._clocks.items() if tenant in waiting or clock > self._present

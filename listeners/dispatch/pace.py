@@ -1,8 +1,9 @@
-"""How fast backlogs are worked off while other tenants want something done now.
+"""How fast backlogs are dispatched while other tenants need executions at once.
 
-Alone, a backlog gets all there is. Beside tenants whose few executions start at once, it yields, as background traffic
-does on a network (LEDBAT, RFC 6817): their starts tell how busy the system is, wherever the bottleneck lies. While they
-are prompt, backlogs get a little more each time; a late one costs them a quarter of their rate.
+Alone, a backlog gets all there is. Beside tenants whose few executions start at once, it yields, as
+background traffic does on a network (LEDBAT, RFC 6817): their starts show how busy the system is,
+wherever the bottleneck lies. While they are prompt, backlogs get a little more each time; a late
+one costs them a quarter of their rate.
 """
 
 from collections.abc import Callable
@@ -48,8 +49,9 @@ class Pace:
         return self._rate
 
     def room(self, most: int) -> int:
-        """How many executions of a backlog may be dispatched now: `most` if nobody is held up by it, else what two
-        seconds are worth, and then none until they have passed."""
+        """How many executions of a backlog may be dispatched now: `most` if it delays no one, else
+        the rate's share of two seconds, and then none until they have passed.
+        """
         if not self.yields:
             return most
         return min(most, int(self._rate * _WORTH_SECONDS)) if self._clock() >= self._next_at else 0
@@ -63,8 +65,11 @@ class Pace:
             self._rate *= _FASTER
 
     def started(self, tenant_id: str, seconds: float) -> None:
-        """A flow run had its requests out so long after its dispatch. Those at the beginning and the end of a backlog
-        say nothing: only tenants who had none for a while are held up by others."""
+        """A flow run had its requests out this long after its dispatch.
+
+        Those at the beginning and the end of a backlog are no evidence: only tenants who had none
+        for a while are delayed by others.
+        """
         now = self._clock()
         self._behind_until = {tenant: until for tenant, until in self._behind_until.items() if until > now}
         if tenant_id in self._behind_until:

@@ -7,7 +7,9 @@ import msgspec
 from listeners.dispatch.fair_queue import Lane
 
 PATIENCE_SECONDS = 5.0
-"""A run whose start nobody told us of counts as started after this long: a lost signal costs only this."""
+"""A run without a start signal counts as started after this long, the most that a lost signal
+costs.
+"""
 
 
 class UnstartedRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
-"""Tells webhooks: an event becomes one message per subscription, and each of those one request.
+"""Webhook deliveries: an event becomes one message per subscription, and each of those one request.
 
-Two steps over one queue, so that a receiver that is down is tried again by itself: its message waits on the bus, for
-hours in the end, and is a dead letter after the last attempt, while the others of the same event have been told once.
+Two steps over one queue, so that a receiver that is down is retried by itself: its message waits on
+the bus, up to hours, and is a dead letter after the last attempt, while the other subscriptions
+have received the event once.
 """
 
 import logging
@@ -48,7 +49,7 @@ class Webhooks:
         try:
             event = decode_event(message.body, received_at=utc_now(), types=subscriptions.EVENT_TYPES)
         except UnknownEventType:
-            return Accept()  # of the approvals' kind, and nobody can subscribe to it
+            return Accept()  # an approval's event that cannot be subscribed to
         except Rejected as rejected:
             return Reject(rejected.code, rejected.reason)
         with log_context(tenant_id=event.tenant_id):

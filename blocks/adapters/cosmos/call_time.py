@@ -18,14 +18,14 @@ from blocks.ports import Throttled
 CALL_SECONDS = 20.0
 
 THROTTLED_SECONDS = 10.0
-"""From the first 429 on; then whoever asked is told."""
+"""Retrying lasts this long from the first 429 on; then the caller gets the error."""
 
 
 class _CallTime:
     def __init__(self, timeout: asyncio.Timeout) -> None:
         self._timeout = timeout
         self.retry_after_seconds: float | None = None
-        """What the last 429 said; None as long as there was none."""
+        """What the last 429 demanded; None as long as there was none."""
 
     def throttled(self, retry_after_seconds: float) -> None:
         if self.retry_after_seconds is None:
@@ -37,7 +37,7 @@ class _CallTime:
 _current: ContextVar[_CallTime] = ContextVar("_current")
 
 
-def look_at(answer: PipelineResponse) -> None:  # type: ignore[type-arg] # of whatever transport there is
+def look_at(answer: PipelineResponse) -> None:  # type: ignore[type-arg]  # of any transport
     """The call that is under way knows whether it was throttled; to be the `raw_response_hook` of the client."""
     time = _current.get(None)
     if time and answer.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:

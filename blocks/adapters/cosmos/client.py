@@ -1,4 +1,6 @@
-"""The Azure SDK's client, as this project wants it: patient to a limit, and strict with the certificates it meets."""
+"""The Azure SDK's client as configured here: retries up to a limit, and verifies certificates
+strictly.
+"""
 
 import ssl
 from pathlib import Path

@@ -28,7 +28,8 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
     except CosmosAccessConditionFailedError as error:
         raise Stale(about) from error
     except CosmosResourceNotFoundError as error:
-        # A sub-status says more than "no such document": no such container, or a replica that is behind.
+        # A sub-status distinguishes a missing document, a missing container and a replica that is
+        # behind.
         raise (Unavailable if error.sub_status else missing)(f"{about} is not there") from error
     except CosmosHttpResponseError as error:
         if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:

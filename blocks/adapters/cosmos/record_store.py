@@ -41,12 +41,13 @@ Document = Mapping[str, Any]
 class CosmosRecordStore:
     """Records in the containers of one database, durable when awaited.
 
-    A document holds the record and two fields of this file's own: `sortKey`, by which records are listed, and
-    `writeId`, by which a write whose answer was lost knows itself again.
+    A document holds the record and two fields of this file's own: `sortKey`, by which records are
+    listed, and `writeId`, by which a write whose answer was lost is recognised.
 
-    Lives as long as its `async with`. Opening it asks nothing of anybody; every method raises `Unavailable` when Cosmos
-    DB does not answer, refuses the key or was not provisioned, `Throttled` when it was asked too much. Share one store
-    per process: at the usual session consistency only the client that wrote is sure to read what it wrote at once.
+    Lives as long as its `async with`. Opening it makes no request; every method raises
+    `Unavailable` when Cosmos DB does not answer, refuses the key or was not provisioned,
+    `Throttled` when it was asked too much. Share one store per process: at the usual session
+    consistency only the client that wrote is sure to read what it wrote at once.
     """
 
     def __init__(self, endpoint: str, key: str, *, database: str, ca_file: str | None = None) -> None:
@@ -57,7 +58,7 @@ class CosmosRecordStore:
         self._asking_the_account = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        # The SDK tells every request at INFO.
+        # The SDK logs every request at INFO.
         logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
         async with AsyncExitStack() as opening:
             self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
@@ -144,7 +145,7 @@ class CosmosRecordStore:
         async with self._call(f"{tag(kind)}s", missing=Unavailable):
             answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
             async for answer in answers:  # one per physical partition the service asked
-                counted += int(answer)  # type: ignore[call-overload]  # the SDK says every answer is a document
+                counted += int(answer)  # type: ignore[call-overload]  # the SDK types every answer as a document
         return counted
 
     async def ping(self) -> None:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 _FIRST_LOOK_SECONDS = 3.0
 _PROMPT_SECONDS = 1.0
-"""An answer that took longer (a busy server, or we were busy) does not say what time it is now."""
+"""An answer that took longer (a busy server, or a busy client) does not give the present time."""
 
 
 @asynccontextmanager

@@ -78,7 +78,8 @@ class PrefectFlowRuns:
                 )
             except PrefectHTTPStatusError as error:
                 if error.response.status_code == httpx.codes.NOT_FOUND:
-                    # Deployed anew, on a new database perhaps, it has another id: the next call looks it up.
+                    # Deployed again, on a new database perhaps, it has another id: the next call
+                    # looks it up.
                     self._deployments.pop(workflow, None)
                 raise
         work.flow_run_started(workflow, len(execution_ids))
@@ -121,7 +122,7 @@ class PrefectFlowRuns:
         return found
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
-        # No state between: whoever looks for runs that crashed would reschedule it, too.
+        # No state between: a search for crashed runs would reschedule it, too.
         async with _translated():
             if run.kept_from_others:
                 await open_to_any_worker(self._client, UUID(run.id))

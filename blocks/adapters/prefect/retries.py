@@ -12,9 +12,10 @@ AWAITING_RETRY = "AwaitingRetry"
 async def open_to_any_worker(client: PrefectClient, flow_run_id: UUID) -> None:
     """Whenever the run is scheduled from now on, any worker may pick it up.
 
-    A run that its process has tried again once is kept from all workers for good: the server's queries leave out runs
-    whose `retry_type` is `in_process`, and nothing but a refused further try resets it. Rescheduled after its worker
-    died, or resumed after a suspension, it would wait for ever.
+    A run that its process has tried again once is withheld from all workers for good: the server's
+    queries leave out runs whose `retry_type` is `in_process`, and nothing but a refused further try
+    resets it. Rescheduled after its worker died, or resumed after a suspension, it would wait for
+    ever.
     """
     run = await client.read_flow_run(flow_run_id)
     if is_kept_from_others(run):

@@ -1,4 +1,4 @@
-"""Consumes one queue of the broker, and goes on doing so whatever happens to the connection or the queue."""
+"""Consumes one queue of the broker, through losses of the connection and of the queue."""
 
 import asyncio
 import logging
@@ -44,12 +44,13 @@ _COPY_AGAIN_SECONDS = 1.0
 
 
 class RabbitMQConsumer:
-    """Hands deliveries to the handler, each in a task of its own, and acknowledges them as the verdicts say.
+    """Hands deliveries to the handler, each in a task of its own, and acknowledges them by their
+    verdicts.
 
-    A message leaves the queue only after its verdict is carried out: for `Reject` and `Retry` that is a confirmed copy
-    elsewhere. A handler survives the loss of its channel; its acknowledgement fails and the message comes again.
-    While a handler's needs are away, nothing is consumed: what is in hand goes back, and now and then one message is
-    tried.
+    A message leaves the queue only after its verdict is carried out: for `Reject` and `Retry` that
+    is a confirmed copy elsewhere. A handler survives the loss of its channel; its acknowledgement
+    fails and the message comes again. While what a handler needs is unavailable, nothing is
+    consumed: messages in hand are returned, and now and then one message is tried.
     """
 
     def __init__(
@@ -90,7 +91,9 @@ class RabbitMQConsumer:
         return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """Whatever the broker does, left within `DRAIN_SECONDS` and the few seconds in which `ended` gives up."""
+        """Left within `DRAIN_SECONDS` and the few seconds in which `ended` gives up, even if the
+        broker hangs.
+        """
         self._is_leaving = True
         deadline = monotonic() + DRAIN_SECONDS
         self._pause.end()
@@ -134,7 +137,7 @@ class RabbitMQConsumer:
             await queue.cancel(tag, timeout=min(timeout, CLOSE_SECONDS))
 
     async def _ensure_queue(self) -> None:
-        """Somebody may have deleted the queue. What exists is used as it is."""
+        """The queue may have been deleted. An existing one is used as it is."""
         timeout = self._link.timeout_seconds
         try:
             async with self._link.channel() as channel:

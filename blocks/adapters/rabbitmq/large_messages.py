@@ -1,7 +1,9 @@
-"""Keeps large messages out of memory: of a body above a limit, a channel keeps the beginning and forgets the rest.
+"""Keeps large messages out of memory: of a body above a limit, a channel keeps the beginning and
+forgets the rest.
 
-AMQP sends a body in frames of at most 128 KiB, and aiormq gathers them all before anyone can look at the size, though
-the frame before them tells it. One message of 100 MB, or a prefetch window full of them, would end the process.
+AMQP sends a body in frames of at most 128 KiB, and aiormq gathers them all before anyone can look
+at the size, though the frame before them has it. One message of 100 MB, or a prefetch window full
+of them, would end the process.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,8 @@
 """A connection to RabbitMQ that comes back by itself, and channels on it.
 
-aio-pika's robust connection reconnects; its robust channels and queues are not used, because they restore themselves
-out of sight: whoever needs a channel here opens a new one, and knows whether it is live.
+aio-pika's robust connection reconnects; its robust channels and queues are not used, because they
+restore themselves unobserved: code that needs a channel opens a new one, and knows whether it is
+live.
 """
 
 import asyncio
@@ -69,7 +70,7 @@ class RabbitMQLink:
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
         OPEN_LINKS.discard(self)
-        self._is_lost = True  # by our own will: nobody is told
+        self._is_lost = True  # closed on purpose: no notification
         await ended(self._connecting)
         if self._connection:
             await closed(f"the connection for {self.purpose}", self._connection.close())
@@ -86,7 +87,7 @@ class RabbitMQLink:
         return self._connection
 
     async def describe(self) -> str:
-        """The broker's name and version, as it told when it was connected to."""
+        """The broker's name and version, as of the connection."""
         async with self.channel():
             transport = (await self.ready()).transport
         told = transport.connection.server_properties if transport else {}
@@ -103,7 +104,9 @@ class RabbitMQLink:
                 return channel
 
     async def expect_no_alarm(self, deadline: float) -> None:
-        """Connected, and the broker takes messages. Raises `Unavailable`, saying which is not so, at the deadline."""
+        """Connected, and the broker takes messages. Raises `Unavailable`, naming which is not, at
+        the deadline.
+        """
         self._expect_to_have_connected()
         with translated("publishing"):
             async with asyncio.timeout_at(deadline):
@@ -180,7 +183,7 @@ class RabbitMQLink:
             "reconnect_interval": _RECONNECT_SECONDS,
             "name": self._name,
         }
-        said = dict(parse_qsl(urlsplit(self._url).query))  # what the URL says itself wins
+        said = dict(parse_qsl(urlsplit(self._url).query))  # the URL's own parameters win
         tolerate_odd_properties()
         connection = RobustConnection(make_url(self._url, **(wanted | said)))
         try:
@@ -251,14 +254,16 @@ def _text(told: object) -> str:
 
 @contextmanager
 def translated(doing: str, timed_out: Unavailable | None = None) -> Iterator[None]:
-    """Errors of aio-pika, of the network and of time limits come out as `Unavailable`, with what was being done.
+    """Errors of aio-pika, of the network and of time limits are raised as `Unavailable`, with the
+    operation.
 
-    A time limit comes out as `timed_out`, where somebody knows better what that means.
+    A time limit is raised as `timed_out` where the caller gives its meaning.
     """
     try:
         yield
     except asyncio.CancelledError as error:
-        # aiormq cancels what waits on a dying channel. Only a task that somebody cancels is `cancelling`.
+        # aiormq cancels what waits on a dying channel. Only a task whose caller cancels it is
+        # `cancelling`.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise

@@ -1,4 +1,4 @@
-"""Whether this process's connections to RabbitMQ are up, asked when somebody reads the metrics."""
+"""Whether this process's connections to RabbitMQ are up, evaluated when the metrics are read."""
 
 from typing import Protocol
 from weakref import WeakSet
@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 
 class Link(Protocol):
-    """What a connection tells of itself."""
+    """The state that a connection reports."""
 
     @property
     def purpose(self) -> str: ...

@@ -1,8 +1,9 @@
-"""Overhears events: a queue of its own on the exchange, which dies with its connection.
+"""Transient event subscriptions: a queue of its own on the exchange, deleted with its connection.
 
-A durable queue, or a stream, would let a reader come back without a gap, and would make every publisher of these events
-wait for its disk: what only watches must never hold up what it watches. This queue lies in the broker's memory, and the
-heartbeat bounds how long it can grow: a reader that stands still for twenty seconds is cut off.
+A durable queue, or a stream, would let a reader return without a gap, and would make every
+publisher of these events wait for its disk: an observer must never hold up what it observes. This
+queue lies in the broker's memory, and the heartbeat bounds how long it can grow: a reader that
+stalls for twenty seconds is disconnected.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from blocks.ports import MESSAGE_BYTES_MAX, Hearer, Unavailable
 
 
 class RabbitMQOverhearing:
-    """Hands what is published to the hearer; begins anew after every loss, and says then that something was missed."""
+    """Hands published events to the hearer; starts again after every loss, and then reports a gap."""
 
     def __init__(self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], hearer: Hearer) -> None:
         self._link = link
@@ -32,9 +33,9 @@ class RabbitMQOverhearing:
 
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
-        """Heard from the entry on, unless the broker is away then."""
+        """Subscribed from the entry on, unless the broker is unavailable then."""
         async with self._link.kept(self._hear, "overhearing events", self._begun):
-            self._was_deaf = True  # whatever begins after this has not heard all
+            self._was_deaf = True  # a later subscription has a gap
             yield
 
     async def _hear(self, channel: Channel) -> None:

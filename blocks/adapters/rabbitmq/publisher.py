@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _IN_FLIGHT_MAX = 256
 _PING_SECONDS = 1.5
-"""Less than a readiness check waits, so that it can say what is wrong."""
+"""Less than a readiness check waits, so that it can report the reason."""
 
 
 class RabbitMQPublisher:
@@ -45,7 +45,9 @@ class RabbitMQPublisher:
         await self._publish("", queue, message, mandatory=True)
 
     async def ping(self) -> None:
-        """The broker takes messages and confirms them; this one is for nobody. Only publishing shows an alarm."""
+        """The broker takes messages and confirms them; this one has no queue. Only publishing
+        reveals an alarm.
+        """
         limit = min(_PING_SECONDS, self._timeout_seconds)
         await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit)
 

@@ -1,4 +1,5 @@
-"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that dies with it.
+"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that is
+deleted with it.
 
 One AMQP message carries a MessagePack list of signals of one topic: under load many, else one.
 """
@@ -18,7 +19,7 @@ from blocks.ports import SignalHandler, Unavailable
 
 log = logging.getLogger(__name__)
 
-# A signal is worth no waiting: whoever misses it finds the same a little later by reading again.
+# A signal is not worth waiting for: a process that misses it finds the same by its next read.
 _BROADCAST_SECONDS = 1.0
 
 

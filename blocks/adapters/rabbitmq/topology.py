@@ -13,7 +13,8 @@ from blocks.adapters.consuming import DELIVERY_LIMIT
 from blocks.adapters.rabbitmq.delays import waiting_rooms
 from blocks.ports import NotFound, Queue, QueueView
 
-# Looking at a dead letter counts as a delivery, and RabbitMQ 4 drops what was delivered 20 times unless told otherwise.
+# Looking at a dead letter counts as a delivery, and RabbitMQ 4 by default drops what was delivered
+# 20 times.
 _PRACTICALLY_UNLIMITED = 1_000_000_000
 
 

@@ -1,7 +1,9 @@
-"""The tables of the embedded event bus and the units of work on them; each function is one transaction's worth.
+"""The tables of the embedded event bus and the units of work on them; each function is one
+transaction's worth.
 
-A delivery is one message in one queue. `due_at` says when a consumer may take it: 0 is now, otherwise the end of a
-lease (`owner` set) or of a retry delay (`owner` null). What is due goes back to 0, in its old place in the queue.
+A delivery is one message in one queue. `due_at` is when a consumer may take it: 0 is now, otherwise
+the end of a lease (`owner` set) or of a retry delay (`owner` null). What is due goes back to 0, in
+its old place in the queue.
 """
 
 import json
@@ -57,7 +59,7 @@ CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic
 _SIGNALS_KEPT = 10_000
 _MESSAGE = "id, routing_key, body, timestamp, headers"
 
-# SQLite tells the length of a body without reading it, and reads only what the CASE comes to.
+# SQLite knows the length of a body without reading it, and reads only what the CASE yields.
 _CUT = """
     id, routing_key, CASE WHEN length(body) <= ? THEN body END, timestamp, headers,
     CASE WHEN length(body) > ? THEN length(body) END, seq
@@ -100,7 +102,7 @@ def has_due(connection: sqlite3.Connection, queue: str) -> bool:
 
 
 def deliver(connection: sqlite3.Connection, queue: str, messages: Sequence[Message]) -> None:
-    """Every message is in this queue. Raises `Unroutable` if nobody declared it."""
+    """Every message is in this queue. Raises `Unroutable` if it was not declared."""
     try:
         _check_declared(connection, queue)
     except NotFound as error:
@@ -157,7 +159,9 @@ def give_back(connection: sqlite3.Connection, queue: str, owner: str) -> None:
 
 
 def settle(connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queue, verdict: Verdict | None) -> None:
-    """The verdict is carried out, unless the lease was lost meanwhile: then the delivery is somebody else's now."""
+    """The verdict is carried out, unless the lease was lost meanwhile and the delivery is another
+    consumer's.
+    """
     held = (claim.seq, owner)
     match verdict:
         case Accept():

@@ -1,7 +1,7 @@
-"""The tables for those who overhear events, and the units of work on them; each function is one transaction's worth.
+"""The tables of transient event subscriptions; each function is one transaction's worth.
 
-Events are written down here only while somebody overhears (`until` lies ahead), and only the latest are kept. Each gets
-the next number: who finds one missing has missed events.
+Events are written down here only while a subscription lasts (`until` lies ahead), and only the
+latest are kept. Each gets the next number: a reader that finds one missing has missed events.
 """
 
 import json
@@ -43,13 +43,13 @@ class Overheard(msgspec.Struct, frozen=True):
 
 
 def patterns_heard(connection: sqlite3.Connection) -> list[str]:
-    """What anybody wants to hear now."""
+    """The patterns of all present subscriptions."""
     rows = connection.execute("SELECT DISTINCT pattern FROM hearers WHERE until > ?", (time.time(),))
     return [pattern for (pattern,) in rows.fetchall()]
 
 
 def write_down(connection: sqlite3.Connection, message: Message, patterns: Sequence[str]) -> None:
-    """The event can be overheard, if anybody wants to; the oldest ones are gone."""
+    """The event is available to subscriptions, if there are any; the oldest ones are deleted."""
     if not any(matches(pattern, message.routing_key) for pattern in patterns):
         return
     seq = connection.execute(

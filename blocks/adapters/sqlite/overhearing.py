@@ -1,4 +1,4 @@
-"""Overhears events of the embedded bus: reads what publishers write down for as long as somebody listens."""
+"""A transient subscription on the embedded bus: reads what publishers write down while it lasts."""
 
 import asyncio
 import logging

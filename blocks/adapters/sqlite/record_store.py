@@ -194,21 +194,22 @@ _INDEXES = [
     for table, key, _ in _INDEXED
 ]
 
-# Executions whose end is not announced: those that run, and the few that are owed an announcement.
+# Executions whose end is not announced: those that run, and the few whose announcement is due.
 _UNANNOUNCED = f"""
     CREATE INDEX IF NOT EXISTS workflow_executions_unannounced ON workflow_executions (tenant_id, kind, sort_key)
     WHERE {_extract("announcedAt")} IS NULL;
 """
 
-# Approvals that somebody has to look after, by when: the pending, and the few whose decision is not followed up.
+# Approvals that need work, by when: the pending, and the few whose decision is not followed up.
 _UNSETTLED = f"""
     DROP INDEX IF EXISTS hitl_approvals_unsettled;
     CREATE INDEX IF NOT EXISTS hitl_approvals_due ON hitl_approvals (tenant_id, kind, {_number("nextAt")})
     WHERE {_extract("settledAt")} IS NULL;
 """
 
-# SQLite plans with what it was told of the data, and told nothing it answers "any of these ids" by walking all records.
-# So it is told, by rows as ANALYZE writes them: https://sqlite.org/fileformat2.html#stat1tab
+# SQLite plans with statistics of the data; without any it answers "any of these ids" by scanning
+# all records. So they are given, in rows as ANALYZE writes them:
+# https://sqlite.org/fileformat2.html#stat1tab
 _SHAPES = [
     *((table, f"sqlite_autoindex_{table}_1", "1000000 10000 1") for table in CONTAINERS),
     *((table, f"{table}_by_age", "1000000 10000 10000 1") for table in CONTAINERS),

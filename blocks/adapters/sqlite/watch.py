@@ -22,8 +22,9 @@ _LOOK_OFTEN_FOR_SECONDS = 1.0
 class SqliteWatch:
     """Waits until a question about the file has an answer; lives as long as its `async with`.
 
-    SQLite has no notification between processes, so this looks again and again while somebody waits. A look is one
-    indexed read on a connection of its own, about 10 µs on the event loop; a reader of a WAL file waits for no writer.
+    SQLite has no notification between processes, so this polls while there are waiters. A poll is
+    one indexed read on a connection of its own, about 10 µs on the event loop; a reader of a WAL
+    file waits for no writer.
     """
 
     def __init__(self, path: Path) -> None:

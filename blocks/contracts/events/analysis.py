@@ -63,7 +63,7 @@ class StepCompleted(EventData, frozen=True, kw_only=True):
 
 
 class AnalysisResults(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the steps found, without non-critical steps that failed; `approval` names the decider."""
+    """What the steps found, without non-critical steps that failed; `approval` has the decider."""
 
     risk: JsonObject | msgspec.UnsetType = msgspec.UNSET
     scoring: JsonObject | msgspec.UnsetType = msgspec.UNSET

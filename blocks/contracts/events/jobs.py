@@ -17,7 +17,7 @@ class JobTrigger(EventData, frozen=True, kw_only=True):
 
 
 class JobUnreported(EventData, frozen=True, kw_only=True):
-    """For operators: how a job ended is unknown: not reported in time, or its trigger was not sent."""
+    """For operators: how a job ended is unknown: no report in time, or its trigger was not sent."""
 
     event_type: ClassVar[str] = "workflow.job.unreported"
     job: str
