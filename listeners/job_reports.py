@@ -54,9 +54,7 @@ async def record_job_report(context: Context, report: Report) -> str:
 
 
 async def _reported_before(store: RecordStore, report: Report) -> Stored[ExecutionRecord] | None:
-    """The execution that has this very report, recorded perhaps by a process that died before
-    ending it.
-    """
+    """The execution that has this report, perhaps from a process that died before ending it."""
     where = {"event_id": spellings(report.id), "step": REPORT_STEP}
     page = await store.query(ids.SYSTEM_TENANT, StepRecord, where, limit=1)
     if not page.items:
@@ -86,7 +84,7 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
 
 
 async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Report) -> None:
-    """The execution has ended as reported. The report itself was the announcement, so none is due."""
+    """The execution has ended as reported. The report was the announcement, so none is due."""
     for _ in range(_TRIES):
         try:
             if isinstance(report.data, JobFailed):

@@ -1,6 +1,4 @@
-"""The listener process: a consumer of the intake queue, one of the webhooks' queue, a dispatcher, a
-heartbeat.
-"""
+"""The listener process: consumers of the intake and webhook queues, a dispatcher, a heartbeat."""
 
 import asyncio
 import logging

@@ -1,5 +1,4 @@
-"""Pages of records: each ends with a continuation token, valid for the same tenant, kind and order
-only.
+"""Pages of records: each ends with a token, valid for the same tenant, kind and order only.
 
 The token holds the sort key of the last record given out, so a page starts where the one before
 ended, regardless of creations and deletions in between, and no store has to keep state.
@@ -29,9 +28,7 @@ class Listing(msgspec.Struct, Generic[R], frozen=True):
     newest_first: bool
 
     def after(self, limit: int, continuation: str | None) -> str | None:
-        """The sort key that the page starts behind; None: at the beginning. Raises `ValueError` as
-        the port does.
-        """
+        """The sort key before the page; None: the first page. Raises `ValueError`."""
         if not 1 <= limit <= LIMIT_MAX:
             raise ValueError(f"a page has 1 to {LIMIT_MAX} records, not {limit}")
         return None if continuation is None else self._opened(continuation)

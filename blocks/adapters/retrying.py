@@ -27,9 +27,7 @@ _PAUSE_MAX_SECONDS = 5.0
 
 
 class Patience:
-    """Repeats what raises `Unavailable`; logs the beginning and the end of an outage, once for all
-    callers.
-    """
+    """Repeats what raises `Unavailable`; logs an outage's start and end once for all callers."""
 
     def __init__(self, part: str, limit_seconds: float) -> None:
         self._part = part

@@ -44,7 +44,7 @@ class InvalidTrigger(Exception):
         self.accepted = accepted
 
 
-# --- what a trigger may say ------------------------------------------------------------------------------------------
+# --- what a trigger may contain -------------------------------------------------------------------
 
 
 class Field(msgspec.Struct, frozen=True):

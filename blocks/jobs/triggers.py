@@ -161,7 +161,7 @@ def _execution(request: JobRequest) -> ExecutionRecord:
 
 
 async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The execution, running since its first sender began: the event's times come from it and stay."""
+    """Running since its first sender began: the event's times come from it and stay."""
     for _ in range(_TRIES):
         if stored.record.status != "pending":
             return stored

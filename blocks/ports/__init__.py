@@ -1,5 +1,4 @@
-"""The ports: what each outside system must guarantee, and the errors it raises. Adapters live in
-`blocks.adapters`.
+"""The ports: guarantees and errors of each outside system. Adapters live in `blocks.adapters`.
 
 Purpose: three Protocols (`EventBus`, `RecordStore`, `FlowRuns`) that the rest of the system is
 written against.

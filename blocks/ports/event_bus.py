@@ -45,8 +45,7 @@ class EventBus(Protocol):
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
-        """Hands every message of the queue to the handler, at most `concurrency` at once, inside
-        the context.
+        """Hands the queue's messages to the handler, at most `concurrency` at once.
 
         A message is acknowledged only by its verdict; leaving the context finishes the messages in
         hand and returns the rest. The queue must have been declared. Reconnects by itself;
@@ -64,17 +63,15 @@ class EventBus(Protocol):
         ...
 
     async def deliver(self, queue: str, *messages: Message) -> None:
-        """The messages are durable in this one queue, under their own routing keys, independent of
-        its bindings.
+        """The messages are durable in this queue, under their own routing keys; bindings do not
+        count.
 
         Raises `Unroutable` if there is no such queue, `Unavailable` as `publish` does.
         """
         ...
 
     async def broadcast(self, topic: str, body: bytes) -> None:
-        """Broadcast to current subscribers of the topic, at most once; nothing is stored, nothing
-        raised.
-        """
+        """Sent to the topic's present subscribers, at most once; not stored, raises nothing."""
         ...
 
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
@@ -93,9 +90,7 @@ class EventBus(Protocol):
         ...
 
     async def depth(self, queue: str) -> int:
-        """Messages waiting in this queue (a dead-letter queue, too). Raises `NotFound` for one that
-        was not declared.
-        """
+        """Messages waiting in this queue or dead-letter queue. Raises `NotFound` if undeclared."""
         ...
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
@@ -106,7 +101,7 @@ class EventBus(Protocol):
         ...
 
     async def inspect(self, queue: Queue) -> QueueView:
-        """The queue as it is; nothing is changed. Raises `NotFound` for one that was not declared."""
+        """The queue's state; nothing is changed. Raises `NotFound` if undeclared."""
         ...
 
     async def describe(self) -> str:

@@ -8,9 +8,7 @@ import msgspec
 
 
 class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
-    """Prefect's view of a flow run. `state` is its state type in lower case, `run_count` its
-    starts.
-    """
+    """Prefect's view of a flow run. `state` is its type in lower case, `run_count` its starts."""
 
     id: str
     state: str
@@ -59,9 +57,7 @@ class FlowRuns(Protocol):
         ...
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
-        """A run that was being cancelled when its worker died is cancelled; nothing else reports
-        it.
-        """
+        """Cancelled, for a run whose worker died while cancelling it; nothing else reports it."""
         ...
 
     async def ping(self) -> None:

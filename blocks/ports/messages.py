@@ -9,9 +9,7 @@ MESSAGE_BYTES_MAX = 256 * 1024
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes on the bus. `id` travels as the broker's message id, so that a repeated publish is
-    recognised.
-    """
+    """Bytes on the bus. `id` travels as the broker's message id, which identifies repeats."""
 
     id: str
     routing_key: str

@@ -237,7 +237,7 @@ class AnalysisBatch:
             self.forget(stored.record.id)
 
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
-        """The record, moved as the verdict says; None if the execution is no longer this run's to write."""
+        """The record, moved by the verdict; None if the execution is no longer this run's to write."""
         # Each is concluded in a task of its own, and its log lines name it.
         log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
         fault_points.reached("before-end")

@@ -59,9 +59,7 @@ async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Me
 
 
 async def _write(store: RecordStore, stored: Stored[ExecutionRecord], note: RefusedAnswer) -> None:
-    """`updated_at` stays: it starts the graces, and serves as the execution's end where no other is
-    recorded.
-    """
+    """`updated_at` stays: it starts the graces, and is the end where no other is recorded."""
     others = [one for one in stored.record.refused_answers if one.dead_letter_id != note.dead_letter_id]
     noted = msgspec.structs.replace(stored.record, refused_answers=[*others, note][-KEPT:])
     await store.replace(noted.tenant_id, stored.etag, noted)

@@ -1,6 +1,4 @@
-"""Answers of the analysis services become step records, and the run that waits for them is
-notified.
-"""
+"""Answers of the analysis services become step records; the run that waits is notified."""
 
 from collections.abc import Mapping
 
@@ -32,8 +30,7 @@ class UnknownExecution(Exception):
 
 
 async def record_answer(context: Context, event: Event[EventData]) -> str:
-    """The outcome for the answer: `recorded`, `late` after the execution's end, `unmatched` if
-    unrequested.
+    """The outcome: `recorded`, `late` after the execution's end, `unmatched` if unrequested.
 
     The first answer to a step counts; a second one finds the record there. A failure that an
     earlier try met does not fail a retry when it is delivered again: it is `known`. Raises
@@ -68,8 +65,7 @@ async def _is_known(store: RecordStore, execution: ExecutionRecord, event: Event
 
 
 async def _execution_of(store: RecordStore, event: Event[EventData]) -> ExecutionRecord | None:
-    """By `workflowId`; without one, the oldest running analysis of the opportunity, if there is
-    any.
+    """By `workflowId`; without one, the oldest running analysis of the opportunity, if any.
 
     The platform's failure events carry no `workflowId`, and services also evaluate opportunities
     without a request.

@@ -233,7 +233,7 @@ class Dispatcher:
     # --- sweep -------------------------------------------------------------------------------------------------------
 
     async def _sweep_for_ever(self) -> None:
-        """Accepted executions that were left by a dead listener or a Prefect outage are dispatched."""
+        """Accepted executions that a dead listener or an outage of Prefect left are dispatched."""
         age = timedelta(0)
         while True:
             try:

@@ -49,8 +49,10 @@ class Pace:
         return self._rate
 
     def room(self, most: int) -> int:
-        """How many executions of a backlog may be dispatched now: `most` if it delays no one, else
-        the rate's share of two seconds, and then none until they have passed.
+        """How many executions of a backlog may be dispatched now, at `most`.
+
+        If it delays other tenants, that is the rate's share of two seconds, and then none for that
+        long.
         """
         if not self.yields:
             return most

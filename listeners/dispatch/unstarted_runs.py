@@ -7,9 +7,7 @@ import msgspec
 from listeners.dispatch.fair_queue import Lane
 
 PATIENCE_SECONDS = 5.0
-"""A run without a start signal counts as started after this long, the most that a lost signal
-costs.
-"""
+"""A run without a start signal counts as started after this long: the cost of a lost signal."""
 
 
 class UnstartedRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,4 @@
-"""The Azure SDK's client as configured here: retries up to a limit, and verifies certificates
-strictly.
-"""
+"""The Azure SDK's client as configured here: bounded retries, and strict certificate checks."""
 
 import ssl
 from pathlib import Path

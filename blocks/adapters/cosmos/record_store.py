@@ -144,8 +144,8 @@ class CosmosRecordStore:
         counted = 0
         async with self._call(f"{tag(kind)}s", missing=Unavailable):
             answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
-            async for answer in answers:  # one per physical partition the service asked
-                counted += int(answer)  # type: ignore[call-overload]  # the SDK types every answer as a document
+            async for answer in answers:  # type: ignore[call-overload]  # typed as a document
+                counted += int(answer)  # type: ignore[call-overload]  # typed as a document
         return counted
 
     async def ping(self) -> None:

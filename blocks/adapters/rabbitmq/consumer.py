@@ -44,8 +44,7 @@ _COPY_AGAIN_SECONDS = 1.0
 
 
 class RabbitMQConsumer:
-    """Hands deliveries to the handler, each in a task of its own, and acknowledges them by their
-    verdicts.
+    """Hands deliveries to the handler, each in its own task, and acknowledges by the verdicts.
 
     A message leaves the queue only after its verdict is carried out: for `Reject` and `Retry` that
     is a confirmed copy elsewhere. A handler survives the loss of its channel; its acknowledgement
@@ -91,9 +90,7 @@ class RabbitMQConsumer:
         return self
 
     async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        """Left within `DRAIN_SECONDS` and the few seconds in which `ended` gives up, even if the
-        broker hangs.
-        """
+        """Left within `DRAIN_SECONDS` and the few seconds of `ended`, even if the broker hangs."""
         self._is_leaving = True
         deadline = monotonic() + DRAIN_SECONDS
         self._pause.end()

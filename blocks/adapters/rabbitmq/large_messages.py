@@ -1,5 +1,4 @@
-"""Keeps large messages out of memory: of a body above a limit, a channel keeps the beginning and
-forgets the rest.
+"""Keeps large messages out of memory: of a body above a limit a channel keeps the beginning.
 
 AMQP sends a body in frames of at most 128 KiB, and aiormq gathers them all before anyone can look
 at the size, though the frame before them has it. One message of 100 MB, or a prefetch window full

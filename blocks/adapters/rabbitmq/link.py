@@ -104,9 +104,7 @@ class RabbitMQLink:
                 return channel
 
     async def expect_no_alarm(self, deadline: float) -> None:
-        """Connected, and the broker takes messages. Raises `Unavailable`, naming which is not, at
-        the deadline.
-        """
+        """Connected, and the broker takes messages; raises `Unavailable` at the deadline."""
         self._expect_to_have_connected()
         with translated("publishing"):
             async with asyncio.timeout_at(deadline):
@@ -254,8 +252,7 @@ def _text(told: object) -> str:
 
 @contextmanager
 def translated(doing: str, timed_out: Unavailable | None = None) -> Iterator[None]:
-    """Errors of aio-pika, of the network and of time limits are raised as `Unavailable`, with the
-    operation.
+    """Errors of aio-pika, the network and time limits become `Unavailable`, with the operation.
 
     A time limit is raised as `timed_out` where the caller gives its meaning.
     """

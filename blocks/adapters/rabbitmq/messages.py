@@ -78,9 +78,7 @@ def to_delivery(amqp: AbstractIncomingMessage, queue: str) -> Delivery:
 
 
 def to_message(amqp: AbstractIncomingMessage) -> Message:
-    """The message as its publisher wrote it; on a dead letter, with the headers that give the
-    reason.
-    """
+    """The message as its publisher wrote it; a dead letter keeps the headers with the reason."""
     headers: dict[str, Any] = {**_moved_by_broker(amqp), **amqp.headers}
     routing_key = str(headers.get(_ROUTING_KEY, amqp.routing_key))
     hidden = _MADE_HERE if _REJECTED in headers else (*_MADE_HERE, _ROUTING_KEY)
@@ -104,9 +102,7 @@ def _whole_size(amqp: AbstractIncomingMessage) -> int | None:
 
 
 def _moved_by_broker(amqp: AbstractIncomingMessage) -> dict[str, str]:
-    """The headers of a dead letter that no consumer wrote: it was never settled, or was too large
-    to read.
-    """
+    """The headers of a dead letter that no consumer wrote: never settled, or too large to read."""
     deaths = amqp.headers.get("x-death")
     death: Any = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
     verdict = _VERDICTS.get(str(death.get("reason")))

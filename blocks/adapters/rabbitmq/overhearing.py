@@ -21,7 +21,7 @@ from blocks.ports import MESSAGE_BYTES_MAX, Hearer, Unavailable
 
 
 class RabbitMQOverhearing:
-    """Hands published events to the hearer; starts again after every loss, and then reports a gap."""
+    """Hands published events to the hearer; starts again after every loss, and reports the gap."""
 
     def __init__(self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], hearer: Hearer) -> None:
         self._link = link

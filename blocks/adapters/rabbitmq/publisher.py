@@ -45,9 +45,7 @@ class RabbitMQPublisher:
         await self._publish("", queue, message, mandatory=True)
 
     async def ping(self) -> None:
-        """The broker takes messages and confirms them; this one has no queue. Only publishing
-        reveals an alarm.
-        """
+        """The broker confirms messages; this one has no queue. Only publishing reveals an alarm."""
         limit = min(_PING_SECONDS, self._timeout_seconds)
         await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit)
 

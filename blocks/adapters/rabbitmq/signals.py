@@ -1,5 +1,4 @@
-"""Transient signals: a topic exchange that stores nothing, and for each listener a queue that is
-deleted with it.
+"""Transient signals: a topic exchange that stores nothing, and a transient queue per listener.
 
 One AMQP message carries a MessagePack list of signals of one topic: under load many, else one.
 """

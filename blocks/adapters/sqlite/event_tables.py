@@ -1,5 +1,4 @@
-"""The tables of the embedded event bus and the units of work on them; each function is one
-transaction's worth.
+"""The tables of the embedded event bus; each function is one transaction's worth of work.
 
 A delivery is one message in one queue. `due_at` is when a consumer may take it: 0 is now, otherwise
 the end of a lease (`owner` set) or of a retry delay (`owner` null). What is due goes back to 0, in
@@ -159,9 +158,7 @@ def give_back(connection: sqlite3.Connection, queue: str, owner: str) -> None:
 
 
 def settle(connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queue, verdict: Verdict | None) -> None:
-    """The verdict is carried out, unless the lease was lost meanwhile and the delivery is another
-    consumer's.
-    """
+    """The verdict is carried out, unless the lease was lost to another consumer meanwhile."""
     held = (claim.seq, owner)
     match verdict:
         case Accept():

@@ -1,4 +1,4 @@
-"""The tables of transient event subscriptions; each function is one transaction's worth.
+"""The tables of transient event subscriptions; each function is one transaction's worth of work.
 
 Events are written down here only while a subscription lasts (`until` lies ahead), and only the
 latest are kept. Each gets the next number: a reader that finds one missing has missed events.

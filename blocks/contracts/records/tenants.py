@@ -48,7 +48,7 @@ class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
     """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
-    """Tenants of a higher priority go first, whatever their weights."""
+    """Tenants of a higher priority go first, regardless of weights."""
     running_max: Count | None = None
     """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
 
