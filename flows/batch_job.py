@@ -77,7 +77,7 @@ async def batch_job(job: str, metadata: str = "{}") -> State[None]:
 
 
 def request_of(job: Job, metadata: str, tick: Tick) -> JobRequest:
-    """What this tick asks for. Raises `InvalidTrigger` for metadata that the job does not take."""
+    """The request of this tick. Raises `InvalidTrigger` for metadata that the job does not take."""
     given = checked_metadata(job, _json_object(metadata))
     return JobRequest(
         job=job,

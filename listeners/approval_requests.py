@@ -16,11 +16,11 @@ from listeners.context import Context
 
 
 async def record_approval_request(context: Context, event: Event[HitlApprovalRequested]) -> str:
-    """What became of the request: `recorded`, `attached` to an execution, `known` if its own gate asks for the same, or
-    `ignored` if it is our own, coming back to us.
+    """The outcome: `recorded`, `attached`, `known` if the execution's own gate asks it, `ignored`
+    if ours.
 
-    Requests with one correlation id (risk-analytics sends its evaluation's), else of one evaluation of the opportunity,
-    are one approval, however often they come.
+    Requests with one correlation id (risk-analytics sends its evaluation's), else of one evaluation
+    of the opportunity, are one approval, however often they come.
     """
     if event.source == SERVICE:
         return "ignored"

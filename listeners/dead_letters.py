@@ -15,7 +15,9 @@ log = logging.getLogger(__name__)
 def collectors(
     store: RecordStore, bus: EventBus, queues: Iterable[Queue]
 ) -> list[AbstractAsyncContextManager[Consumer]]:
-    """One per queue: while it is entered, the queue's dead letters are collected; a store that is away loses none."""
+    """One per queue: inside it, the queue's dead letters are collected; an unavailable store loses
+    none.
+    """
     return [bus.collect(queue, Keeper(store, queue).keep) for queue in queues]
 
 

@@ -1,4 +1,4 @@
-"""What a listener counts: what became of the events it took in, and how its dispatcher gets on."""
+"""Metrics of a listener: the outcomes of the events it received, and its dispatcher's progress."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

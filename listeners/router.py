@@ -23,7 +23,7 @@ from listeners.triggers.table import TRIGGERS
 log = logging.getLogger(__name__)
 
 EventHandler = Callable[[Context, Event[Any]], Awaitable[str]]
-"""Returns what became of the event, in one word, for metrics and the log."""
+"""Returns the event's outcome, in one word, for metrics and the log."""
 
 
 class Router:
@@ -62,7 +62,7 @@ class Router:
 
 
 async def open_execution(context: Context, event: Event[Any]) -> str:
-    """What became of an event that triggers a workflow; see `Intake.open`."""
+    """The outcome of an event that triggers a workflow; see `Intake.open`."""
     return await context.intake.open(TRIGGERS[type(event.data)], event)
 
 

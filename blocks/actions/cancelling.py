@@ -21,8 +21,9 @@ async def cancel_execution(
 ) -> ExecutionRecord:
     """The execution is cancelled and its end announced; the rest of its batch goes on.
 
-    Raises `NotFound`, `InvalidTransition` if it has ended, `Unavailable`. A pending one is passed over by the flow run
-    that carries it; a running one is let go by its worker; one that awaits a person takes its suspended run along.
+    Raises `NotFound`, `InvalidTransition` if it has ended, `Unavailable`. A pending one is skipped
+    by the flow run that carries it; a running one is released by its worker; for one that awaits a
+    person, the suspended run is cancelled too.
     """
     before, cancelled = await _cancel(store, tenant_id, execution_id, reason)
     await transitions.announce(store, bus, [cancelled])
@@ -44,7 +45,7 @@ async def _cancel(
         try:
             return stored.record, await transitions.cancel(store, stored, reason)
         except Stale:
-            continue  # it has just moved: look again
+            continue  # it has just changed: read it again
     raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being cancelled")
 
 

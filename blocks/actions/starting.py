@@ -74,8 +74,8 @@ async def rerun_execution(
 ) -> ExecutionRecord:
     """A new execution with the subject and input of one that has ended, whose `rerun_of` names it.
 
-    While a rerun of it is open, asking again is answered with that one: all who ask at once get the same.
-    Raises `NotFound`, `NotRerunnable`, `Unavailable`.
+    While a rerun of it is open, every further request returns that one. Raises `NotFound`,
+    `NotRerunnable`, `Unavailable`.
     """
     ended = (await store.read(tenant_id, ExecutionRecord, execution_id)).record
     _check(ended)
@@ -95,7 +95,7 @@ async def rerun_execution(
 
 
 async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -> ExecutionRecord:
-    """The execution, and dispatchers know; if it was opened before, as it stands."""
+    """The execution, with dispatchers notified; if it was opened before, as it is."""
     await enter_in_directory(store, execution.tenant_id)
     try:
         opened = (await store.create(execution.tenant_id, execution)).record

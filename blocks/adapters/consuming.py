@@ -26,7 +26,7 @@ HANDLER_SECONDS = 60.0
 """How long a handler may take. The broker's own limit, half an hour, would take the whole channel down with it."""
 
 BEGINNING_BYTES = 16 * 1024
-"""So much of a message that is too large is kept, to show what it was."""
+"""This much of a message that is too large is kept, to show what it was."""
 
 COLLECTED_AT_ONCE = 4
 
@@ -98,10 +98,11 @@ def dead_letter_headers(routing_key: str, verdict: Reject, now: datetime, attemp
 
 
 class Pause:
-    """Holds a consumer back while what its handler needs is away: for a second, then twice as long, at most ten.
+    """Holds a consumer back while what its handler needs is unavailable: for a second, then twice
+    as long, at most ten.
 
-    After each pause one message is tried; when it comes to a verdict, all is as before. `on_change` is called whenever
-    the consumer should take more or fewer messages than just now.
+    After each pause one message is tried; when it comes to a verdict, all is as before. `on_change`
+    is called whenever the consumer should take more or fewer messages than just now.
     """
 
     def __init__(self, on_change: Callable[[], object] = lambda: None) -> None:

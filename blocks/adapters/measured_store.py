@@ -1,4 +1,4 @@
-"""A `RecordStore` that counts and times what is asked of it."""
+"""A `RecordStore` that counts and times its calls."""
 
 from collections.abc import Awaitable, Callable
 from time import perf_counter

@@ -50,7 +50,7 @@ Problem = tuple[str, str]
 
 
 def rule_problems(rule: ApprovalRule) -> Iterator[Problem]:
-    """Field and problem of each limit and condition that cannot be meant."""
+    """Field and problem of each limit and condition that cannot be valid."""
     if not 0 <= rule.min_risk_score <= 1:
         yield "minRiskScore", "is a number from 0 to 1, as risk scores are; write 0.8 for 80 %"
     if not (math.isfinite(rule.min_amount) and rule.min_amount >= 0):

@@ -55,7 +55,9 @@ class NotAnApprover(Refused):
 
 
 class SelfApproval(Refused):
-    """Who asks for it may not decide it. Who owns what it is about may: the platform asks the owner first."""
+    """The requester may not decide it. The owner of its subject may: the platform asks the owner
+    first.
+    """
 
 
 class AlreadyVoted(Refused):

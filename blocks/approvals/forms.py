@@ -29,12 +29,12 @@ WORK_MAX = 200_000
 """Parts of the schema times values of the form; the dearest such product costs a third of a second of one core."""
 
 WAIT_SECONDS = 5.0
-"""For one check, with those in front of it; then the caller is asked to come again."""
+"""For one check, including the wait for those before it; then the caller has to retry."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# One thread, and not the one of the embedded store: who sends dear forms waits for other forms, nothing else does.
+# One thread, apart from the embedded store's: expensive forms delay only other forms.
 _CHECKS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forms")
 
 
@@ -46,7 +46,9 @@ class FormProblem(msgspec.Struct, frozen=True):
 
 
 def check_form(schema: JsonObject, form: Mapping[str, Any]) -> FormProblem | None:
-    """The first problem of the form; None: there is none. A schema that may not be used is a problem of `form`."""
+    """The first problem of the form; None: it is valid. A schema that may not be used is a problem
+    of `form`.
+    """
     try:
         validator = _known_validator(msgspec.json.encode(schema))
     except (SchemaRefused, ValueError, TypeError, RecursionError) as refused:

@@ -74,7 +74,7 @@ async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: 
         if at_most is not None and len(execution.record.approval_ids) >= at_most:
             await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
             raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
-        with suppress(Stale):  # it has just moved: look again
+        with suppress(Stale):  # it has just changed: read it again
             attached = [*execution.record.approval_ids, record.id]
             await transitions.change(store, execution, approval_ids=attached)
             return True
@@ -107,7 +107,7 @@ async def decide(
 async def record_vote(
     store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
 ) -> Stored[ApprovalRecord]:
-    """The vote is on the record, and nothing else has happened. Raises as `decide` does."""
+    """The vote is on the record, with no other effect. Raises as `decide` does."""
 
     def make(approval: ApprovalRecord) -> ApprovalRecord | Awaitable[ApprovalRecord]:
         if approval.form_schema is None:

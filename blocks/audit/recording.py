@@ -27,7 +27,9 @@ from blocks.queries import every
 log = logging.getLogger(__name__)
 
 GIVEN_UP_AFTER = timedelta(minutes=10)
-"""An act that has not ended after so long was lost with its process; no request takes nearly as long."""
+"""An act that has not ended after this long was lost with its process; no request takes nearly as
+long.
+"""
 
 ENTRY_SECONDS = 5.0
 """How long an act's caller waits if the store fails afterwards; then the reconciler takes over."""
@@ -53,7 +55,7 @@ class Audit:
 
     def __init__(self, store: RecordStore, intent: Stored[AuditIntent]) -> None:
         self.store = AuditedStore(store)
-        """Through which the act changes things."""
+        """The store that the act writes through."""
         self._underneath = store
         self._intent = intent
 

@@ -1,4 +1,6 @@
-"""What an approval is made of: who may decide, what was decided, what happened to it, and when one is asked for."""
+"""The parts of an approval: who may decide, what was decided, its history, and when one is
+requested.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -65,9 +67,9 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
 
     approvers: Approvers = Approvers()
     quorum: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
-    """So many different people must approve; the first who rejects decides."""
+    """This many different people must approve; the first rejection decides."""
     allow_self: bool = False
-    """Whether who asked for it may decide it."""
+    """Whether the requester may decide it."""
     reason_required: ReasonRequired = "on-reject"
 
 
@@ -122,7 +124,7 @@ _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class EscalationStep(Part, frozen=True, kw_only=True):
-    """So long after the request, these people are asked, too."""
+    """This long after the request, these people are asked, too."""
 
     after_seconds: _Positive
     approvers: Approvers

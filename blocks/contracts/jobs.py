@@ -237,7 +237,9 @@ def job_named(id: str) -> Job:
 
 
 def checked_metadata(job: Job, metadata: Mapping[str, object]) -> events.JsonObject:
-    """The metadata in its one spelling. Raises `InvalidTrigger` for the first thing this job does not accept."""
+    """The metadata in its one spelling. Raises `InvalidTrigger` for the first value that this job
+    does not accept.
+    """
     fields = {field.name: field for field in job.fields}
     checked: events.JsonObject = {}
     for name, value in metadata.items():
@@ -292,7 +294,7 @@ def range_of_days(first: date, last: date) -> events.JsonObject:
 
 
 def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
-    """The range in pieces of so many whole days, both ends included; the last piece may be shorter."""
+    """The range in pieces of this many whole days, both ends included; the last may be shorter."""
     count = (last - first).days + 1
     for start in range(0, count, days):
         yield first + timedelta(days=start), first + timedelta(days=min(start + days, count) - 1)

@@ -1,4 +1,4 @@
-"""Which dead letters are meant: those that a list shows, and those that a replay or a discard of many takes."""
+"""The selection of dead letters: by a list, and by a replay or a discard of many."""
 
 from datetime import datetime
 from typing import Any

@@ -22,9 +22,9 @@ class Overdue(msgspec.Struct, frozen=True):
 
 
 def deadline_of(execution: ExecutionRecord, definition: WorkflowDefinition) -> datetime:
-    """When its slowest step is out of time. Who takes it up later is given the margin from then on.
+    """When its slowest step is past its deadline. A later claim starts the margin again.
 
-    `held_since` is the chance that the run which holds it now has had. Writes that only note something on the record
+    `held_since` is when the present run took it over. Writes that only note something on the record
     do not postpone the deadline.
     """
     steps = workflow_named(execution.workflow).steps

@@ -74,10 +74,10 @@ async def set_definition(
     version: int | None = None,
     only_first: bool = False,
 ) -> WorkflowDefinition:
-    """What the tenant wants is in force for every execution that starts from now on.
+    """The tenant's settings are in force for every execution that starts from now on.
 
-    Raises `InvalidDefinition`; `Stale` if the definition is no longer at this `version` or, with `only_first`, if the
-    tenant has one.
+    Raises `InvalidDefinition`; `Stale` if the definition is no longer at this `version` or, with
+    `only_first`, if the tenant has one.
     """
     await off_loop(check_definition, wanted, list(workflow_named(workflow).steps))
     new = _definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
@@ -102,7 +102,7 @@ async def reset_definition(
 
 
 class EnabledTenants:
-    """Whether events start executions of a tenant; what is known counts for a few seconds."""
+    """Whether events start executions of a tenant; an answer is cached for a few seconds."""
 
     def __init__(self, store: RecordStore, cached_seconds: float = CACHED_SECONDS) -> None:
         self._store = store

@@ -52,7 +52,7 @@ async def trigger(store: RecordStore, bus: EventBus, request: JobRequest) -> Exe
     Raises `RequestReused`, and `Unavailable` when the store or the broker does not answer. What was
     recorded before a failure is sent later, by a repetition of this call or by the reconciler.
     """
-    await bus.ping()  # a broker that is known to be away leaves no record behind
+    await bus.ping()  # an unavailable broker leaves no record behind
     return (await send(store, bus, await accept(store, request))).record
 
 

@@ -1,7 +1,9 @@
-"""Secrets do not belong in logs: what looks like one, and every one that this process knows, is masked.
+"""Secrets do not belong in logs: what looks like one, and every known one, is masked.
 
-Purpose: `redacted` for any text that leaves the process for people to read; `keep_secret` for values known exactly.
-Pitfalls: it rather masks too much. Code must not rely on it: what is secret is not logged in the first place.
+Purpose: `redacted` for any text that leaves the process for people to read; `keep_secret` for
+values known exactly.
+Pitfalls: it masks too much rather than too little. Code must not rely on it: what is secret is not
+logged in the first place.
 """
 
 import re

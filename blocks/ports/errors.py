@@ -6,7 +6,7 @@ class Unavailable(Exception):
 
 
 class Throttled(Unavailable):
-    """The outside system answers, but takes no more from us now: come back after so many seconds."""
+    """The outside system refuses more requests for now: retry after so many seconds."""
 
     def __init__(self, message: str, retry_after_seconds: float) -> None:
         super().__init__(message)

@@ -41,7 +41,7 @@ class FlowRuns(Protocol):
         ...
 
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
-        """Those of these runs that Prefect knows, in no order."""
+        """Those of these runs that exist in Prefect, in no order."""
         ...
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Messages, queues, and what becomes of a delivery."""
+"""Messages, queues, and the verdicts on a delivery."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accept(msgspec.Struct, frozen=True):
-    """Done with this message for good."""
+    """The message is settled."""
 
 
 class Reject(msgspec.Struct, frozen=True):

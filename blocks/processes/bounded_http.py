@@ -1,8 +1,10 @@
-"""HTTP of a server that anyone may connect to: uvicorn's protocol, with limits that uvicorn does not have.
+"""HTTP of a server that anyone may connect to: uvicorn's protocol, with limits that uvicorn does
+not have.
 
-uvicorn closes a connection that rests between two requests, and nothing else: a client that sends half of a request
-holds its connection for ever. Here a request has to come in within a time, and connections are counted, in all and by
-address. Once a request is in, no clock runs: answers that stream, and WebSockets, last as long as they do.
+uvicorn closes only a connection that is idle between two requests: a client that sends half of a
+request holds its connection for ever. Here a request has to come in within a time, and connections
+are counted, in all and by address. Once a request is in, no clock runs: answers that stream, and
+WebSockets, last as long as they do.
 """
 
 import asyncio
@@ -163,7 +165,7 @@ class _BoundedHttp(H11Protocol):
         self._refuse(TOO_LARGE if hint == 431 else INVALID)
 
     def _watch(self) -> None:
-        """The clock runs for what is missing of a request, and for nothing else."""
+        """The clock runs only for what is missing of a request."""
         if self._address is None or self.transport.is_closing():
             self._expect(None)
         elif self.conn.their_state is h11.SEND_BODY:
@@ -214,7 +216,7 @@ class _BoundedHttp(H11Protocol):
             for event in (answer, h11.Data(data=content), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         except h11.LocalProtocolError:
-            pass  # the application was answering; what has come of that is all there is
+            pass  # the application was answering; its answer stays incomplete
         self.transport.close()
 
     def _leave(self) -> None:

@@ -37,7 +37,7 @@ async def ended(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def closed(what: str, closing: Coroutine[Any, Any, object], *, within_seconds: float = CLOSE_SECONDS) -> None:
-    """The closing is done, or was given up after so long, with a line in the log. Raises what it raises."""
+    """The closing is done, or given up after this time with a log line. Raises what it raises."""
     task = asyncio.create_task(closing, name=f"closing {what}")
     done, _ = await asyncio.wait({task}, timeout=within_seconds)
     if done:

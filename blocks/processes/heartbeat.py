@@ -1,4 +1,4 @@
-"""The record by which others know that a process of ours lives, is ready, and which flow runs die with it."""
+"""The record that shows others that a process lives, is ready, and which flow runs die with it."""
 
 import asyncio
 import logging
@@ -80,7 +80,7 @@ class SignOfLife:
             await asyncio.sleep(self._every_seconds)
 
     async def _refresh(self) -> None:
-        """Writes the record; all who asked while the last write was under way share one."""
+        """Writes the record; all callers during the last write share one."""
         self._asked += 1
         asked = self._asked
         async with self._writing:

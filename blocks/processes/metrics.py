@@ -1,4 +1,4 @@
-"""How this process itself is: who it is, whether it shows that it lives, how late its event loop runs."""
+"""Metrics of this process itself: its identity, its heartbeat, how late its event loop runs."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,7 +1,8 @@
-"""Files and folders that are for their owner alone: records, events, keys, logs and Prefect's database.
+"""Files and folders that are for their owner alone: records, events, keys, logs and Prefect's
+database.
 
-What exists is tightened, what is made is made so. Only what belongs to this user is changed, and never a folder that is
-meant for many (with the sticky bit, such as /tmp).
+What exists is tightened, what is made is made so. Only what belongs to this user is changed, and
+never a shared folder (with the sticky bit, such as /tmp).
 """
 
 import os

@@ -26,10 +26,10 @@ from blocks.settings import BadSetting, Settings
 log = logging.getLogger(__name__)
 
 PORTS_TRIED = 10
-"""So many processes of a kind find a port each on one machine."""
+"""This many processes of a kind find a port each on one machine."""
 
 LIMITS = Limits(connections_max=40, connections_per_address=20, head_seconds=5, body_seconds=5)
-"""Monitoring asks with a few connections; nothing else should."""
+"""Monitoring uses a few connections; there should be no other callers."""
 
 Role = Literal["api", "listener", "worker"]
 

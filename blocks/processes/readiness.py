@@ -1,4 +1,4 @@
-"""Does every part work that a process needs? Each is asked at once, and none for long."""
+"""Readiness checks of the parts that a process needs: concurrent, each with a short time limit."""
 
 import asyncio
 import logging

@@ -49,7 +49,9 @@ def check_cron(line: str) -> None:
 
 
 def check_timezone(name: str) -> None:
-    """Raises `ValueError` unless this is a name of the IANA database that Prefect's scheduler knows, too."""
+    """Raises `ValueError` unless this is a name of the IANA database that Prefect's scheduler has,
+    too.
+    """
     import pytz  # type: ignore[import-untyped] # Prefect's scheduler takes its time zones from here
 
     try:

@@ -26,7 +26,8 @@ from blocks.tenants.rosters import Roster
 
 MARK = "wfo_"
 LIVE_MAX = 2
-"""Keys of one name that may live at once: the old one and the new one, while their holder changes over."""
+"""Keys of one name that may live at once: the old one and the new one, while their holder switches.
+"""
 
 TENANT_MAX = 100
 """Keys of one tenant that may live at once, regardless of their names."""
@@ -47,7 +48,7 @@ class KeyExpired(Exception):
 
 
 class TooManyKeys(Exception):
-    """As many keys live as may: of this name, or (None) of the tenant."""
+    """The limit of keys is reached: of this name, or (None) of the tenant."""
 
     def __init__(self, name: str | None) -> None:
         super().__init__(

@@ -16,9 +16,11 @@ DEFAULTS = Path(__file__).with_name("default.yaml")
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, *, blocks_may_be_missing: bool = False) -> Settings:
-    """The settings of this process: its variables, then Prefect's blocks if it is to read them, then the defaults.
+    """The settings of this process: its variables, then Prefect's blocks if it is to read them,
+    then the defaults.
 
-    Raises `BadSetting` with one readable line, and `Unavailable` when there are blocks to read and Prefect is away.
+    Raises `BadSetting` with one readable line, and `Unavailable` when there are blocks to read and
+    Prefect is unavailable.
     """
     environment = _with_blocks(environment, blocks_may_be_missing)
     tree = _read(DEFAULTS, environment)

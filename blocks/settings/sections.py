@@ -49,7 +49,9 @@ class Auth(_Section, frozen=True, kw_only=True):
     mode: str
     default_roles: str
     failures_per_minute: AtLeastOne
-    """Credentials from one address that may be invalid; from then on, new API keys from it are not looked up."""
+    """Credentials from one address that may be invalid; after that, new API keys from it are not
+    looked up.
+    """
     jwt_secret: str
     jwt_jwks: str
     jwt_algorithms: str

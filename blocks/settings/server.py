@@ -10,7 +10,7 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
 
 
 def proxies_of(server: Server) -> tuple[str, ...]:
-    """Addresses and networks whose `X-Forwarded-For` is believed."""
+    """Addresses and networks whose `X-Forwarded-For` is trusted."""
     return words(server.trusted_proxies)
 
 

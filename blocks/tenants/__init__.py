@@ -1,1 +1,1 @@
-"""What is kept per tenant: the directory, shares of the dispatcher, places of limited things, usage."""
+"""Data per tenant: the directory, dispatch shares, places in limited collections, usage."""

@@ -22,7 +22,8 @@ from blocks.contracts.records import Place, RosterRecord
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
 
 GRACE = timedelta(minutes=5)
-"""So long a place is kept for a record that is still to be created; no store takes nearly as long."""
+"""How long a place is kept for a record that is still to be created; no store takes nearly as long.
+"""
 
 _TRIES = 200
 
@@ -37,7 +38,7 @@ _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary
 
 
 class Roster:
-    """The places of one kind of thing of one tenant; `living` asks the store for the records that take one."""
+    """The places of one kind of record of one tenant; `living` queries the store for the holders."""
 
     def __init__(self, store: RecordStore, owner: str, tenant_id: str, what: str, living: Living) -> None:
         self._store, self._owner, self._living = store, owner, living

@@ -1,9 +1,9 @@
-"""HTTP to where tenants point us, and never to where they must not: the guard against server-side request forgery.
+"""HTTP to destinations that tenants name, guarded against server-side request forgery.
 
-A destination is https on the public internet, or a host that the operator has allowed. What a name resolves to is
-checked as the connection is made, and connected to by the addresses that were checked, so a name that changes its mind
-in between gains nothing. No redirect is followed, no proxy of the environment is used, and an answer is its status and
-what it asks of the next try: its body is not read.
+A destination is https on the public internet, or a host that the operator has allowed. What a name
+resolves to is checked as the connection is made, and connected to by the addresses that were
+checked, so DNS rebinding gains nothing. No redirect is followed, no proxy of the environment is
+used, and only the status and the delay it demands are taken of an answer: its body is not read.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class NoAnswer(Exception):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """What the destination answered, and how long it asks to be left alone."""
+    """What the destination answered, and the delay it demands."""
 
     status: int
     retry_after_seconds: float | None = None

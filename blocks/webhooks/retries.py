@@ -15,7 +15,8 @@ def delays_of(setting: str) -> tuple[float, ...]:
 def delay_after(attempt: int, delays: Sequence[float], retry_after_seconds: float | None = None) -> float:
     """Seconds from the failure of this attempt (the first is 1) to the next.
 
-    A receiver that asks for time gets it; what it asks shortens no delay, because attempts are few and must last a day.
+    A delay that the receiver demands only lengthens ours, because attempts are few and must last a
+    day.
     """
     scheduled = delays[min(attempt, len(delays)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)
     if retry_after_seconds is None:
@@ -24,5 +25,5 @@ def delay_after(attempt: int, delays: Sequence[float], retry_after_seconds: floa
 
 
 def later(seconds: float) -> float:
-    """At least so long, and up to 10 % longer, so that those who wait for the same moment come one after the other."""
+    """With a jitter of up to 10 %, so that deliveries due at the same moment are spread out."""
     return seconds * random.uniform(1.0, 1.1)

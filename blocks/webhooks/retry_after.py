@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 RETRY_AFTER_MAX_SECONDS = 24 * 3600.0
-"""Who asks for more is tried again after so long."""
+"""A receiver that demands a longer delay is retried after this."""
 
 _SECONDS = re.compile(r"[0-9]+")
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """How long the receiver asks to be left alone, at most `RETRY_AFTER_MAX_SECONDS`; None: nothing readable."""
+    """The delay that the receiver demands, at most `RETRY_AFTER_MAX_SECONDS`; None: nothing
+    readable.
+    """
     text = (header or "").strip()
     wanted = _seconds(text) if _SECONDS.fullmatch(text) else _until(text, now)
     return None if wanted is None else min(max(wanted, 0.0), RETRY_AFTER_MAX_SECONDS)

@@ -79,7 +79,7 @@ class AnalysisBatch:
         self._decided.put()
 
     def overdue(self, margin: timedelta) -> list[str]:
-        """Ids of executions that have not ended so long after the deadline of their slowest step."""
+        """Ids of executions that have not ended this long after the deadline of their slowest step."""
         return [
             analysis.id
             for analysis in self._open.values()
@@ -104,7 +104,9 @@ class AnalysisBatch:
         return self._waits[step.name].lacking
 
     async def request(self, step: AnalysisStep) -> None:
-        """Every execution that needs it has asked for this step, under one id however often it asks."""
+        """This step is requested for every execution that needs it, under one id on every
+        repetition.
+        """
         unasked = [analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested]
         await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
         for analysis in unasked:
@@ -126,7 +128,7 @@ class AnalysisBatch:
             await self._take(step, await self._time_out(step, late))
 
     async def take_early_answers(self, step: AnalysisStep) -> None:
-        """Answers that were there before anyone asked count from now on."""
+        """Answers that arrived before the request count from now on."""
         await self._take(step, self._waits[step.name].take_now())
 
     async def _take(self, step: AnalysisStep, records: Iterable[StepRecord]) -> None:

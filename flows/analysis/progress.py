@@ -21,7 +21,7 @@ Verdict = Literal["undecided", "completed", "failed"]
 
 
 class AnalysisRules(msgspec.Struct, frozen=True):
-    """What counts for a tenant: its own workflow definition, or the platform's defaults."""
+    """The settings of a tenant: its own workflow definition, or the platform's defaults."""
 
     critical_steps: frozenset[str]
     step_timeout: timedelta
@@ -86,7 +86,7 @@ class Analysis:
 
     @property
     def needs_approval(self) -> bool:
-        """The tenant's rule asks, or an approval was requested from outside."""
+        """The tenant's rule demands one, or an approval was requested from outside."""
         return self.rule_asks or bool(self.stored.record.approval_ids)
 
     @property
@@ -107,7 +107,7 @@ class Analysis:
 
     @property
     def facts(self) -> JsonObject:
-        """What the conditions of a rule look at."""
+        """What the conditions of a rule refer to."""
         record = self.stored.record
         nested = record.input.get("data")
         return {
@@ -138,7 +138,7 @@ class Analysis:
         return self.stored.record.status == "awaiting_approval" and self.stored.record.flow_run_id is not None
 
     def approval(self) -> ApprovalRecord:
-        """The approval that it asks with at its gate."""
+        """The approval that its gate requests."""
         return approval_of(self)
 
     def waits_for(self, step: AnalysisStep) -> bool:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class Gated(Protocol):
-    """What comes to the gate: an execution that this run holds, and the approval to ask with."""
+    """A gate's input: an execution that this run holds, and the approval to request."""
 
     stored: Stored[ExecutionRecord]
 
@@ -42,16 +42,18 @@ class Gated(Protocol):
         """Whether it needs an approval of its own, besides those that others have requested."""
 
     def approval(self) -> ApprovalRecord:
-        """The approval to ask with, not stored yet; its id is `own_approval_id`."""
+        """The approval to request, not stored yet; its id is `own_approval_id`."""
 
 
 def own_approval_id(execution: ExecutionRecord, retry: int | None = None) -> str:
-    """Of the approval that the gate itself asks for, in this try or in another one."""
+    """Of the approval that the gate itself requests, in this try or in another one."""
     return ids.approval_id(execution.id, _GATE, execution.retries if retry is None else retry)
 
 
 _GATE = "analysis"
-"""Part of the ids of all approvals that gates have asked for; it stays what it was when there was one workflow."""
+"""Part of the ids of all approvals that gates have requested; unchanged since there was only one
+workflow.
+"""
 
 
 class ApprovalInput(RunInput):

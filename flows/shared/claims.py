@@ -56,7 +56,7 @@ async def claim(
                 return await transitions.move(store, stored, "running", started_at=taken_at, **ours)
             return await transitions.change(store, stored, **ours)
         except Stale:
-            continue  # an event was absorbed, or another run was faster: look again
+            continue  # an event was absorbed, or another run was faster: read it again
         except NotFound:
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None

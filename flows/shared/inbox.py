@@ -1,4 +1,6 @@
-"""Things on their way to one reader, taken out in bunches: what has come together is handled together."""
+"""Items on their way to one reader, taken out in batches: what has arrived together is handled
+together.
+"""
 
 import asyncio
 from typing import Generic, TypeVar

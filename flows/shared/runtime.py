@@ -24,7 +24,7 @@ class Receiver(Protocol):
     """A flow run that has executions in hand."""
 
     def overdue(self, margin: timedelta) -> list[str]:
-        """Ids of its executions that have not ended so long after their last deadline."""
+        """Ids of its executions that have not ended this long after their last deadline."""
         ...
 
     def receive(self, record: StepRecord) -> None:

@@ -1,4 +1,4 @@
-"""The tick that a flow run stands for, as Prefect knows it: the same however often the run is retried."""
+"""The tick that a flow run stands for, as Prefect has it: the same in every retry of the run."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -36,7 +36,9 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def current_tick() -> Tick:
-    """The tick of the flow run that asks. Raises httpx's and Prefect's errors when Prefect does not answer."""
+    """The tick of the present flow run. Raises httpx's and Prefect's errors when Prefect does not
+    answer.
+    """
     async with get_client() as client:
         run = await client.read_flow_run(UUID(prefect.runtime.flow_run.id))
         # Set when the run was scheduled and never again; the start time, when it first ran.
@@ -78,7 +80,9 @@ async def _days(schedule: Schedule | None, at: datetime, *, is_scheduled: bool) 
 
 
 async def _newer(client: PrefectClient, run: FlowRun, at: datetime, until: datetime) -> datetime | None:
-    """Asked of Prefect, not computed: its schedules have their own view of the hours that clock changes leave out."""
+    """Read from Prefect, not computed: its schedules treat the hours that clock changes skip in
+    their own way.
+    """
     if run.deployment_id is None or until <= at:
         return None
     found = await client.read_flow_runs(

@@ -1,4 +1,4 @@
-"""An answer that became a dead letter leaves a note on the execution it was meant for: people look there first."""
+"""An answer that became a dead letter leaves a note on its execution, where people look first."""
 
 import logging
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from listeners.answers import steps
 log = logging.getLogger(__name__)
 
 KEPT = 20
-"""So many of an execution, the newest."""
+"""This many of an execution, the newest."""
 
 _TRIES = 10
 
@@ -29,10 +29,11 @@ STEP_OF_TYPE: Mapping[str, str] = {
 
 
 async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Message) -> None:
-    """The execution that the answer was meant for holds a note of it, also when it has ended meanwhile: one for each
-    dead letter, with the newest refusal. An answer that fits no execution of its tenant is only a dead letter.
+    """The answer's execution, running or ended, has a note: one per dead letter, the newest
+    refusal. An answer that fits no execution of its tenant is only a dead letter.
 
-    A running flow notices nothing: the note changes neither claim nor status nor any moment. Raises `Unavailable`.
+    A running flow notices nothing: the note changes neither claim nor status nor any moment. Raises
+    `Unavailable`.
     """
     step = STEP_OF_TYPE.get(letter.event_type)
     if step is None or message.cut_from is not None:
@@ -54,7 +55,7 @@ async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Me
             await _write(store, stored, note)
             return
         except Stale:
-            continue  # a worker has just moved it: look again
+            continue  # a worker has just changed it: read it again
     log.warning("execution changed %d times while a refused answer was being noted on it", _TRIES)
 
 

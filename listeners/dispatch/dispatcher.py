@@ -1,9 +1,11 @@
-"""Pending executions become flow runs: alone when the system is idle, together when it is behind, each tenant in turn.
+"""Dispatches pending executions as flow runs: singly when idle, batched under load, fair to
+tenants.
 
-Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions wait and then go out
-together. A tenant that was served a moment ago also waits while answers pile up in the intake queue: more of its work
-would not be done sooner, it would only stand in the way of others' events. Which run may really do an execution is
-settled by the run's claim, so dispatching one twice does no harm.
+Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions
+wait and then go out together. A tenant that was served a moment ago also waits while answers pile
+up in the intake queue: more of its work would not be done sooner, it would only stand in the way of
+others' events. Which run may really do an execution is settled by the run's claim, so dispatching
+one twice does no harm.
 """
 
 import asyncio
@@ -41,7 +43,9 @@ _REDISPATCH_SECONDS = 60.0
 
 
 _SAME_RUN_TRIES = 10
-"""How often one flow run is asked for before its executions go back into the queue, to become another."""
+"""How often one flow run is requested before its executions go back into the queue, to become
+another.
+"""
 
 _PACED_LOOK_SECONDS = 0.05
 """How often the pace is looked at while a backlog waits for it."""
@@ -51,7 +55,7 @@ _FEW = 5
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one flow run will carry. Under its key Prefect makes one run, however often it is asked."""
+    """What one flow run will carry. Under its key Prefect makes one run, on any number of requests."""
 
     lane: Lane
     execution_ids: list[str]
@@ -150,7 +154,7 @@ class Dispatcher:
     async def _dispatch(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
         was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
-        # Before the call: a sweep that comes while Prefect takes its time must not find them once more.
+        # Before the call: a sweep during the call to Prefect must not find them once more.
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         try:
             run_id = await self._flow_runs.start(
@@ -168,7 +172,7 @@ class Dispatcher:
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
     def _keep(self, batch: _Batch) -> None:
-        """The same run is asked for again: Prefect may have made it, and only its answer was lost."""
+        """The same run is requested again: Prefect may have made it, and only its answer was lost."""
         if batch.tries < _SAME_RUN_TRIES:
             self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
             return

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from time import monotonic
 
 _TRAFFIC_SECONDS = 5.0
-"""Two starts within this time are traffic that backlogs yield to, and so long after the last of them. One alone is not:
-it would cost a backlog more than it gains its tenant."""
+"""Two starts within this time are traffic that backlogs yield to, until this long after the last.
+One alone is not: it would cost a backlog more than it gains its tenant.
+"""
 
 _FIRST_RATE = 20.0
 _LEAST_RATE = 10.0
@@ -27,7 +28,9 @@ more than many small ones do."""
 
 
 class Pace:
-    """`late_seconds`: a lone execution whose requests are not out so long after its dispatch shows a busy system."""
+    """`late_seconds`: a lone execution whose requests are not out this long after its dispatch
+    shows a busy system.
+    """
 
     def __init__(self, late_seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._late_seconds = late_seconds
@@ -59,7 +62,9 @@ class Pace:
         return min(most, int(self._rate * _WORTH_SECONDS)) if self._clock() >= self._next_at else 0
 
     def backlog_dispatched(self, tenant_id: str, executions: int) -> None:
-        """So many of the tenant's backlog went out; what follows waits for as long as they are worth."""
+        """So much of the tenant's backlog was dispatched; what follows waits for the time that this
+        takes.
+        """
         now = self._clock()
         self._behind_until[tenant_id] = now + _TRAFFIC_SECONDS
         self._next_at = now + executions / self._rate

@@ -37,7 +37,7 @@ class RunningLimits:
         self._counted_at = monotonic()
 
     def take(self, tenant_id: str, executions: int) -> None:
-        """So many more have been dispatched since the last count."""
+        """This many more have been dispatched since the last count."""
         self._taken[tenant_id] += executions
 
     def room(self, policy: DispatchPolicy, tenant_id: str) -> int:

@@ -46,7 +46,7 @@ class Intake:
         self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def open(self, rule: TriggerRule, event: Event[EventData]) -> str:
-        """What became of the event: `created`, `absorbed`, `duplicate`; `ignored` if it has no subject for the
+        """The outcome: `created`, `absorbed`, `duplicate`; `ignored` if it has no subject for the
         workflow; `disabled` if the tenant wants none now.
 
         Raises `Rejected` for an event whose id another event had before: the first one wins.
@@ -95,7 +95,7 @@ class Intake:
                 first = await self._store.read(execution.tenant_id, ExecutionRecord, execution.id)
                 return _repeated(first.record.triggers[0], trigger)
             except Stale:
-                continue  # it has just started, or absorbed another event: look again
+                continue  # it has just started, or absorbed another event: read it again
         raise Stale(f"the pending execution of {execution.subject} changed {_TRIES} times")
 
     async def _absorb(self, pending: Stored[ExecutionRecord], trigger: Trigger, newer: ExecutionRecord) -> None:

@@ -21,7 +21,7 @@ _BETWEEN_TURNS_IF_SILENT_SECONDS = 0.1
 
 
 class Receivers:
-    """Which webhooks are busy, and which have asked to be left alone, until when."""
+    """Which webhooks are busy, and which have demanded a delay, until when."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class Receivers:
         return self._last_turn[webhook_id] - now
 
     def leave_alone(self, webhook_id: str, seconds: float) -> None:
-        """Nothing is sent there for so long."""
+        """Nothing is sent there for this long."""
         self._alone_until[webhook_id] = self._clock() + seconds
 
     def answered(self, webhook_id: str) -> None:

@@ -38,7 +38,7 @@ _current: ContextVar[_CallTime] = ContextVar("_current")
 
 
 def look_at(answer: PipelineResponse) -> None:  # type: ignore[type-arg]  # of any transport
-    """The call that is under way knows whether it was throttled; to be the `raw_response_hook` of the client."""
+    """Records whether the present call was throttled; serves as the client's `raw_response_hook`."""
     time = _current.get(None)
     if time and answer.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         time.throttled(retry_after_seconds(answer.http_response.headers))
@@ -46,7 +46,7 @@ def look_at(answer: PipelineResponse) -> None:  # type: ignore[type-arg]  # of a
 
 @asynccontextmanager
 async def limited(about: str) -> AsyncIterator[None]:
-    """The call has so much time. Raises `TimeoutError`, or `Throttled` if that is why it took so long."""
+    """The call has this much time. Raises `TimeoutError`, or `Throttled` if that is the reason."""
     try:
         async with asyncio.timeout(CALL_SECONDS) as timeout:
             time = _CallTime(timeout)

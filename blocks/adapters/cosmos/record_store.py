@@ -46,7 +46,7 @@ class CosmosRecordStore:
 
     Lives as long as its `async with`. Opening it makes no request; every method raises
     `Unavailable` when Cosmos DB does not answer, refuses the key or was not provisioned,
-    `Throttled` when it was asked too much. Share one store per process: at the usual session
+    `Throttled` above the request limit. Share one store per process: at the usual session
     consistency only the client that wrote is sure to read what it wrote at once.
     """
 
@@ -161,7 +161,7 @@ class CosmosRecordStore:
                 yield
 
     async def _know_the_account(self) -> None:
-        """The SDK has asked the account where it is written and read; until that succeeds, each call tries."""
+        """The SDK has read the account's endpoints; until that succeeds, each call tries."""
         if self._knows_the_account:
             return
         async with self._asking_the_account:

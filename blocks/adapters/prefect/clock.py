@@ -1,4 +1,6 @@
-"""This process goes by the clock of Prefect's server, so that a machine whose clock is wrong does no harm."""
+"""Synchronises this process's clock with Prefect's server, so that a wrong machine clock does no
+harm.
+"""
 
 import asyncio
 import logging
@@ -22,7 +24,9 @@ _PROMPT_SECONDS = 1.0
 
 @asynccontextmanager
 async def going_by_the_server(client: PrefectClient) -> AsyncIterator[None]:
-    """While this lasts, `utc_now` agrees with Prefect's server. One that does not answer is asked again later."""
+    """While this lasts, `utc_now` agrees with Prefect's server; if that is unavailable, it retries
+    later.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_LOOK_SECONDS):
             await _look(client)

@@ -143,7 +143,7 @@ class PrefectFlowRuns:
             await self._client.set_flow_run_state(UUID(flow_run_id), Cancelled(message=reason), force=True)
 
     def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
-        """While this lasts, this process goes by the clock of the server."""
+        """While this lasts, this process's clock is synchronised with the server's."""
         return going_by_the_server(self._client)
 
     async def ping(self) -> None:

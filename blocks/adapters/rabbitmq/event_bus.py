@@ -31,11 +31,13 @@ log = logging.getLogger(__name__)
 
 
 class RabbitMQEventBus:
-    """The `EventBus` on a broker; lives as long as its `async with`, and `name` is how it appears there.
+    """The `EventBus` on a broker; lives as long as its `async with`, and `name` is how it appears
+    there.
 
-    Entering tries to connect and raises nothing: while there is no broker, each second sees another try, and every call
-    raises `Unavailable`, after `timeout_seconds` at the latest. One connection publishes and one consumes: a broker
-    short of disk or memory stops reading the first, and acknowledgements still get through on the second.
+    Entering tries to connect and raises nothing: without a broker, it retries each second, and
+    every call raises `Unavailable`, after `timeout_seconds` at the latest. One connection publishes
+    and one consumes: a broker short of disk or memory stops reading the first, and acknowledgements
+    still get through on the second.
     """
 
     def __init__(self, url: str, *, exchange: str, name: str, timeout_seconds: float = 10.0) -> None:
@@ -106,7 +108,9 @@ class RabbitMQEventBus:
                 return await count(channel, queue, self._timeout_seconds)
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        """The oldest messages. Each look counts as a delivery: look at dead letters, seldom at a working queue."""
+        """The oldest messages. Each read counts as a delivery: for dead letters, seldom for a
+        working queue.
+        """
         messages: list[Message] = []
         with translated(f"looking into queue {queue}"):
             async with self._in.channel() as channel:

@@ -145,7 +145,9 @@ class RabbitMQLink:
 
     @asynccontextmanager
     async def kept(self, session: Session, purpose: str, begun: asyncio.Event) -> AsyncIterator[None]:
-        """The session is kept up while the context lasts; it has `begun` at entry, unless the broker is away."""
+        """The session is kept up while the context lasts; it has `begun` at entry if the broker is
+        available.
+        """
         keeping = asyncio.create_task(self.keep(session, purpose), name=purpose)
         try:
             with suppress(TimeoutError):
@@ -160,7 +162,7 @@ class RabbitMQLink:
             raise Unavailable(str(self._problem))
 
     async def _connect_in_the_end(self, tried: asyncio.Event) -> None:
-        """Connected; from then on, the connection heals itself."""
+        """Connected; from now on, the connection restores itself."""
         while self._connection is None:
             try:
                 self._connection = await self._connect()

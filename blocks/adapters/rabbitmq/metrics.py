@@ -19,7 +19,7 @@ class Link(Protocol):
 
 
 OPEN_LINKS: WeakSet[Link] = WeakSet()
-"""Those that are meant to be connected."""
+"""Those that should be connected."""
 
 
 class _Connections(Collector):

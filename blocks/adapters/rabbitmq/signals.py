@@ -54,7 +54,7 @@ class RabbitMQSignals:
 
     @asynccontextmanager
     async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
-        """Listening has begun, unless the broker is away; it is resumed after every loss."""
+        """Subscribed, unless the broker is unavailable; subscribed again after every loss."""
         heard = asyncio.Event()
         session = partial(self._listen, topic, handler, heard)
         async with self._in.kept(session, f"listening to {topic}", heard):

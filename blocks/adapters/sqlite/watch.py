@@ -58,7 +58,7 @@ class SqliteWatch:
             self._open_questions.pop(answer, None)
 
     def look(self) -> None:
-        """All open questions are asked again, now: for who has just written."""
+        """All open questions are evaluated again, now; for callers that have just written."""
         for answer, question in list(self._open_questions.items()):
             if not answer.done():
                 self._ask(question, answer)

@@ -1,7 +1,7 @@
 """JSON in which a key stands twice in one object: parsers differ in which of the two counts.
 
-Ours takes the last, the system before it or the person who looks may see the first: an amount that
-slips by a rule. RFC 8259 (4) calls what becomes of it unpredictable.
+Ours takes the last, the system before it or a person may see the first: an amount that evades a
+rule. RFC 8259 (4) calls the behaviour unpredictable.
 """
 
 import json

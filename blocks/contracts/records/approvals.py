@@ -56,7 +56,7 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     form_schema: JsonObject | None = None
     """JSON Schema (draft 2020-12) of the form that goes with a decision."""
     options: tuple[Outcome, ...] = OUTCOMES
-    # Who asked before there was a policy demanded no reason, and its clients send none.
+    # Callers from before the policies demanded no reason, and their clients send none.
     policy: ApprovalPolicy = ApprovalPolicy(reason_required="never")
     due_at: datetime | None = None
     expires_at: datetime | None = None
@@ -81,9 +81,12 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     waits: int = 0
     """How often its suspended run was resumed without a decision; each wait is a new one for Prefect."""
     settled_at: datetime | None = None
-    """When all that follows from the decision was done: announced, and the execution gone on. None: look after it."""
+    """When all that follows from the decision was done: announced, the execution continued. None:
+    due.
+    """
     next_at: float | None = None
-    """Before this moment nothing has to be done to it: seconds since 1970, for stores to compare. None: look at it."""
+    """Before this moment nothing is due: seconds since 1970, for stores to compare. None: check it.
+    """
 
     @property
     def about(self) -> str:

@@ -38,7 +38,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     channel: Channel
     request_id: str | None = None
     target: str | None = None
-    """Id of what it is about, if the request names one thing."""
+    """Id of its target, if the request names one."""
 
 
 class AuditChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -105,7 +105,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     @property
     def subject_on_wire(self) -> str:
-        """As services know it: an id of theirs goes back to them as it came."""
+        """As services spell it: a foreign id returns to them as it came."""
         return self.subject_as_sent or self.subject
 
     @property

@@ -12,9 +12,11 @@ from blocks.contracts.records.base import Record
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
-    """What a tenant wants of a workflow; `id` is the workflow's name. Absent: the platform's defaults.
+    """A tenant's settings for a workflow; `id` is the workflow's name. Absent: the platform's
+    defaults.
 
-    A version that is replaced is kept under `earlier_id`, for the executions that have started with it.
+    A version that is replaced is kept under `earlier_id`, for the executions that have started with
+    it.
     """
 
     container: ClassVar[str] = "workflow_workflows"
@@ -43,14 +45,16 @@ class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
 
 
 class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How much of the system a tenant gets while others want it too."""
+    """The share of a tenant while others compete with it."""
 
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
     """Its share in relation to others of the same priority: 3 gets three times what 1 gets."""
     priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
     """Tenants of a higher priority go first, regardless of weights."""
     running_max: Count | None = None
-    """At most so many executions run at once (those that await a person do not count); None: no limit, 0: none."""
+    """Limit of concurrent executions (those that await a person do not count); None: no limit, 0:
+    none.
+    """
 
 
 class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
@@ -62,9 +66,9 @@ class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
     default: TenantShare = TenantShare()
     tenants: dict[str, TenantShare] = {}
     running_max: Count | None = None
-    """At most so many executions of all tenants run at once."""
+    """Limit of concurrent executions of all tenants."""
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
-    """At most so many executions share a flow run; None: the setting `dispatch.batch_max`."""
+    """Limit of executions per flow run; None: the setting `dispatch.batch_max`."""
 
     def share_of(self, tenant_id: str) -> TenantShare:
         return self.tenants.get(tenant_id, self.default)

@@ -1,4 +1,4 @@
-"""What `/metrics` answers, and what it costs: rendered at most once a second, however many ask."""
+"""The answer of `/metrics`: rendered at most once a second, for any number of requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,9 @@ from time import monotonic
 from prometheus_client import generate_latest
 
 KEPT_SECONDS = 1.0
-"""So old an answer may be; rendering holds the event loop for some 30 ms, and Prometheus asks every few seconds."""
+"""Maximum age of an answer; rendering holds the event loop for some 30 ms, Prometheus asks every
+few seconds.
+"""
 
 
 class Exposition:
@@ -19,7 +21,9 @@ class Exposition:
         self._rendered, self._at = b"", float("-inf")
 
     async def text(self) -> bytes:
-        """In the format of Prometheus. Who asks while it is rendered waits for that, and gets the same."""
+        """In the format of Prometheus. Requests during a rendering wait for it and get the same
+        answer.
+        """
         async with self._rendering:
             if monotonic() - self._at >= KEPT_SECONDS:
                 more = await self._more() if self._more else ""

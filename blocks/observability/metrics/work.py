@@ -1,8 +1,8 @@
-"""What becomes of executions, steps and approvals, each counted where it is written and by who wrote it.
+"""Outcomes of executions, steps and approvals, each counted by the process that writes it.
 
-Purpose: `created` is called for every new record; `moved`, `step_ended` and `approval_changed` by the one function that
-each of these writes goes through. One that lost against another counts nothing: every fact counts once, over all
-processes.
+Purpose: `created` is called for every new record; `moved`, `step_ended` and `approval_changed` by
+the one function that each of these writes goes through. A write that lost a race is not counted:
+every fact counts once, over all processes.
 """
 
 from datetime import datetime
@@ -123,7 +123,7 @@ def moved(before: ExecutionRecord, after: ExecutionRecord) -> None:
 
 
 def flow_run_started(workflow: str, executions: int) -> None:
-    """Prefect has a flow run that carries so many executions."""
+    """Prefect has a flow run that carries this many executions."""
     RUNS_STARTED.labels(known(workflow, WORKFLOWS)).inc()
     RUN_SIZE.labels(known(workflow, WORKFLOWS)).observe(executions)
 
