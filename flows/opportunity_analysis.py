@@ -59,9 +59,7 @@ async def analyse(world: Runtime, tenant_id: str, analyses: list[Analysis]) -> N
 
 @task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], cache_policy=NO_CACHE, persist_result=False)
 async def run_step(step_name: str, batch: AnalysisBatch) -> None:
-    """Request this step for every execution of the run that lacks it, and take answers until all
-    have one.
-    """
+    """Request this step for each execution that lacks it, and take answers until all have one."""
     step = STEP_BY_NAME[step_name]
     await batch.take_early_answers(step)
     await batch.request(step)

@@ -16,8 +16,7 @@ from listeners.context import Context
 
 
 async def record_approval_request(context: Context, event: Event[HitlApprovalRequested]) -> str:
-    """The outcome: `recorded`, `attached`, `known` if the execution's own gate asks it, `ignored`
-    if ours.
+    """Returns `recorded`, `attached`, `known` (asked by the execution's gate), `ignored` (ours).
 
     Requests with one correlation id (risk-analytics sends its evaluation's), else of one evaluation
     of the opportunity, are one approval, however often they come.

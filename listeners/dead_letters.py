@@ -15,9 +15,7 @@ log = logging.getLogger(__name__)
 def collectors(
     store: RecordStore, bus: EventBus, queues: Iterable[Queue]
 ) -> list[AbstractAsyncContextManager[Consumer]]:
-    """One per queue: inside it, the queue's dead letters are collected; an unavailable store loses
-    none.
-    """
+    """One per queue: inside it, dead letters are collected; an unavailable store loses none."""
     return [bus.collect(queue, Keeper(store, queue).keep) for queue in queues]
 
 

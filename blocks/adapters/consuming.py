@@ -98,8 +98,7 @@ def dead_letter_headers(routing_key: str, verdict: Reject, now: datetime, attemp
 
 
 class Pause:
-    """Holds a consumer back while what its handler needs is unavailable: for a second, then twice
-    as long, at most ten.
+    """Holds a consumer back while what its handler needs is unavailable: 1 s, doubling to 10 s.
 
     After each pause one message is tried; when it comes to a verdict, all is as before. `on_change`
     is called whenever the consumer should take more or fewer messages than just now.

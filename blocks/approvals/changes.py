@@ -98,7 +98,7 @@ def _heir(approval: ApprovalRecord, actor: str, to: str) -> str:
 
 
 def _can_reach_quorum(approval: ApprovalRecord) -> bool:
-    """Whether enough different people are left; the number of holders of a role is not known here."""
+    """Whether enough different people are left; how many hold a role is not known here."""
     policy = approval.policy
     if policy.approvers.roles or policy.approvers.is_everybody:
         return True

@@ -55,9 +55,7 @@ class NotAnApprover(Refused):
 
 
 class SelfApproval(Refused):
-    """The requester may not decide it. The owner of its subject may: the platform asks the owner
-    first.
-    """
+    """The requester may not decide it. The owner of its subject may: they are asked first."""
 
 
 class AlreadyVoted(Refused):

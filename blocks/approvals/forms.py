@@ -46,9 +46,7 @@ class FormProblem(msgspec.Struct, frozen=True):
 
 
 def check_form(schema: JsonObject, form: Mapping[str, Any]) -> FormProblem | None:
-    """The first problem of the form; None: it is valid. A schema that may not be used is a problem
-    of `form`.
-    """
+    """The first problem of the form; None: it is valid. A forbidden schema counts as `form`."""
     try:
         validator = _known_validator(msgspec.json.encode(schema))
     except (SchemaRefused, ValueError, TypeError, RecursionError) as refused:

@@ -27,9 +27,7 @@ from blocks.queries import every
 log = logging.getLogger(__name__)
 
 GIVEN_UP_AFTER = timedelta(minutes=10)
-"""An act that has not ended after this long was lost with its process; no request takes nearly as
-long.
-"""
+"""An act that has not ended after this long was lost with its process."""
 
 ENTRY_SECONDS = 5.0
 """How long an act's caller waits if the store fails afterwards; then the reconciler takes over."""

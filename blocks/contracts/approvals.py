@@ -1,6 +1,4 @@
-"""The parts of an approval: who may decide, what was decided, its history, and when one is
-requested.
-"""
+"""The parts of an approval: who may decide, its votes, its history, and when one is requested."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

@@ -237,9 +237,7 @@ def job_named(id: str) -> Job:
 
 
 def checked_metadata(job: Job, metadata: Mapping[str, object]) -> events.JsonObject:
-    """The metadata in its one spelling. Raises `InvalidTrigger` for the first value that this job
-    does not accept.
-    """
+    """The metadata in its one spelling. Raises `InvalidTrigger` for the first invalid value."""
     fields = {field.name: field for field in job.fields}
     checked: events.JsonObject = {}
     for name, value in metadata.items():

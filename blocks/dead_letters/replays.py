@@ -32,7 +32,7 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
 async def schedule_many(
     store: RecordStore, bus: EventBus, tenant_id: str, wanted: LetterFilter, who: Who, *, rate: float, limit: int
 ) -> Scheduled:
-    """The oldest matching letters of the tenant that wait are `replaying`, `rate` of them a second."""
+    """The oldest matching letters of the tenant that wait are `replaying`, at `rate` a second."""
     where = msgspec.structs.replace(wanted, status="waiting").where()
     page = await store.query(tenant_id, DeadLetterRecord, where, newest_first=False, limit=limit)
     able = [stored for stored in page.items if stored.record.is_whole]

@@ -23,9 +23,7 @@ from blocks.queries import every
 
 
 class Tracer:
-    """Sends spans in the background in batches. An unavailable collector costs spans, never
-    executions.
-    """
+    """Sends spans in the background in batches. An unavailable collector costs only spans."""
 
     def __init__(self, endpoint: str, process: str) -> None:
         self._resource = Resource.create({"service.name": SERVICE, "service.component": process})

@@ -63,8 +63,7 @@ class EventBus(Protocol):
         ...
 
     async def deliver(self, queue: str, *messages: Message) -> None:
-        """The messages are durable in this queue, under their own routing keys; bindings do not
-        count.
+        """The messages are durable in this queue, under their own routing keys, bound or not.
 
         Raises `Unroutable` if there is no such queue, `Unavailable` as `publish` does.
         """

@@ -1,5 +1,4 @@
-"""HTTP of a server that anyone may connect to: uvicorn's protocol, with limits that uvicorn does
-not have.
+"""HTTP of a public server: uvicorn's protocol, with limits that uvicorn does not have.
 
 uvicorn closes only a connection that is idle between two requests: a client that sends half of a
 request holds its connection for ever. Here a request has to come in within a time, and connections

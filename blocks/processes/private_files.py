@@ -1,5 +1,4 @@
-"""Files and folders that are for their owner alone: records, events, keys, logs and Prefect's
-database.
+"""Files and folders for their owner alone: records, events, keys, logs, Prefect's database.
 
 What exists is tightened, what is made is made so. Only what belongs to this user is changed, and
 never a shared folder (with the sticky bit, such as /tmp).

@@ -49,9 +49,7 @@ def check_cron(line: str) -> None:
 
 
 def check_timezone(name: str) -> None:
-    """Raises `ValueError` unless this is a name of the IANA database that Prefect's scheduler has,
-    too.
-    """
+    """Raises `ValueError` unless both the IANA database and Prefect's scheduler have this name."""
     import pytz  # type: ignore[import-untyped] # Prefect's scheduler takes its time zones from here
 
     try:

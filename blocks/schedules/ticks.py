@@ -17,9 +17,7 @@ _GAP_MAX = timedelta(days=1)
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """A cron line with its time zone; `day_or`: Prefect's switch for a day of month beside a day of
-    week.
-    """
+    """A cron line with its time zone; `day_or`: Prefect's switch for day of month and of week."""
 
     cron: str
     timezone: str
@@ -78,7 +76,7 @@ async def _nominal_times(schedule: Schedule, fired_at: datetime, local: datetime
 
 
 async def _fires_at(nominal: datetime, timezone: str) -> datetime:
-    """When Prefect fires this one time; its answer for a skipped local time depends on its version."""
+    """When Prefect fires this one time; for skipped local times that depends on its version."""
     from prefect.server.schemas.schedules import CronSchedule
 
     line = f"{nominal.minute} {nominal.hour} {nominal.day} {nominal.month} *"

@@ -16,8 +16,7 @@ DEFAULTS = Path(__file__).with_name("default.yaml")
 
 
 def load_settings(environment: Mapping[str, str] = os.environ, *, blocks_may_be_missing: bool = False) -> Settings:
-    """The settings of this process: its variables, then Prefect's blocks if it is to read them,
-    then the defaults.
+    """The settings of this process: its variables, then Prefect's blocks if enabled, then defaults.
 
     Raises `BadSetting` with one readable line, and `Unavailable` when there are blocks to read and
     Prefect is unavailable.

@@ -49,8 +49,7 @@ class Auth(_Section, frozen=True, kw_only=True):
     mode: str
     default_roles: str
     failures_per_minute: AtLeastOne
-    """Credentials from one address that may be invalid; after that, new API keys from it are not
-    looked up.
+    """Invalid credentials allowed from one address; after that, its new API keys are not looked up.
     """
     jwt_secret: str
     jwt_jwks: str

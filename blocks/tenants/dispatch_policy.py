@@ -22,9 +22,7 @@ async def read_policy(store: RecordStore) -> DispatchPolicy:
 
 
 def with_share(policy: DispatchPolicy, tenant: str, share: TenantShare | None) -> DispatchPolicy:
-    """The policy with this share for a tenant, or for `default`; None removes the tenant's own
-    share.
-    """
+    """The policy with this share for a tenant, or for `default`; None removes it."""
     if tenant == "default":
         return replace(policy, default=share or TenantShare())
     others = {other: stated for other, stated in policy.tenants.items() if other != tenant}

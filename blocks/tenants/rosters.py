@@ -38,7 +38,7 @@ _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary
 
 
 class Roster:
-    """The places of one kind of record of one tenant; `living` queries the store for the holders."""
+    """The places of one kind of record of a tenant; `living` queries the store for holders."""
 
     def __init__(self, store: RecordStore, owner: str, tenant_id: str, what: str, living: Living) -> None:
         self._store, self._owner, self._living = store, owner, living

@@ -11,9 +11,7 @@ _SECONDS = re.compile(r"[0-9]+")
 
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
-    """The delay that the receiver demands, at most `RETRY_AFTER_MAX_SECONDS`; None: nothing
-    readable.
-    """
+    """The delay the receiver demands, at most `RETRY_AFTER_MAX_SECONDS`; None: unreadable."""
     text = (header or "").strip()
     wanted = _seconds(text) if _SECONDS.fullmatch(text) else _until(text, now)
     return None if wanted is None else min(max(wanted, 0.0), RETRY_AFTER_MAX_SECONDS)

@@ -79,7 +79,7 @@ class AnalysisBatch:
         self._decided.put()
 
     def overdue(self, margin: timedelta) -> list[str]:
-        """Ids of executions that have not ended this long after the deadline of their slowest step."""
+        """Ids of executions that have not ended this long after their slowest step's deadline."""
         return [
             analysis.id
             for analysis in self._open.values()
@@ -104,9 +104,7 @@ class AnalysisBatch:
         return self._waits[step.name].lacking
 
     async def request(self, step: AnalysisStep) -> None:
-        """This step is requested for every execution that needs it, under one id on every
-        repetition.
-        """
+        """This step is requested for every execution that needs it, always under the same id."""
         unasked = [analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested]
         await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
         for analysis in unasked:
@@ -239,7 +237,7 @@ class AnalysisBatch:
             self.forget(stored.record.id)
 
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
-        """The record, moved by the verdict; None if the execution is no longer this run's to write."""
+        """The record, moved by the verdict; None if this run no longer holds the execution."""
         # Each is concluded in a task of its own, and its log lines name it.
         log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
         fault_points.reached("before-end")

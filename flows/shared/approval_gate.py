@@ -51,9 +51,7 @@ def own_approval_id(execution: ExecutionRecord, retry: int | None = None) -> str
 
 
 _GATE = "analysis"
-"""Part of the ids of all approvals that gates have requested; unchanged since there was only one
-workflow.
-"""
+"""Part of the ids of all gates' approvals; unchanged since there was only one workflow."""
 
 
 class ApprovalInput(RunInput):

@@ -1,6 +1,4 @@
-"""Items on their way to one reader, taken out in batches: what has arrived together is handled
-together.
-"""
+"""Items on their way to one reader, taken in batches: what arrives together is handled together."""
 
 import asyncio
 from typing import Generic, TypeVar

@@ -36,9 +36,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def current_tick() -> Tick:
-    """The tick of the present flow run. Raises httpx's and Prefect's errors when Prefect does not
-    answer.
-    """
+    """The present flow run's tick. Raises httpx's and Prefect's errors if Prefect is down."""
     async with get_client() as client:
         run = await client.read_flow_run(UUID(prefect.runtime.flow_run.id))
         # Set when the run was scheduled and never again; the start time, when it first ran.
@@ -80,9 +78,7 @@ async def _days(schedule: Schedule | None, at: datetime, *, is_scheduled: bool) 
 
 
 async def _newer(client: PrefectClient, run: FlowRun, at: datetime, until: datetime) -> datetime | None:
-    """Read from Prefect, not computed: its schedules treat the hours that clock changes skip in
-    their own way.
-    """
+    """Read from Prefect, not computed: it has its own rules for hours that clock changes skip."""
     if run.deployment_id is None or until <= at:
         return None
     found = await client.read_flow_runs(

@@ -29,8 +29,8 @@ STEP_OF_TYPE: Mapping[str, str] = {
 
 
 async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Message) -> None:
-    """The answer's execution, running or ended, has a note: one per dead letter, the newest
-    refusal. An answer that fits no execution of its tenant is only a dead letter.
+    """The answer's execution, also an ended one, has one note per dead letter: its last refusal. An
+    answer that fits no execution of its tenant is only a dead letter.
 
     A running flow notices nothing: the note changes neither claim nor status nor any moment. Raises
     `Unavailable`.
@@ -67,8 +67,8 @@ async def _write(store: RecordStore, stored: Stored[ExecutionRecord], note: Refu
 
 
 async def _meant(store: RecordStore, tenant_id: str, seen: Glance) -> Stored[ExecutionRecord] | None:
-    """The one it names. Without one there, the oldest running one of its subject, as answers that are accepted find
-    theirs; if none runs any more, the newest.
+    """The one it names; else the oldest running one of its subject, as for accepted answers; else
+    the newest.
     """
     if seen.workflow_id is not None:
         try:

@@ -1,5 +1,4 @@
-"""Dispatches pending executions as flow runs: singly when idle, batched under load, fair to
-tenants.
+"""Dispatches pending executions as flow runs: singly when idle, batched under load, and fairly.
 
 Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions
 wait and then go out together. A tenant that was served a moment ago also waits while answers pile
@@ -43,19 +42,17 @@ _REDISPATCH_SECONDS = 60.0
 
 
 _SAME_RUN_TRIES = 10
-"""How often one flow run is requested before its executions go back into the queue, to become
-another.
-"""
+"""How often a flow run is requested before its executions go back into the queue."""
 
 _PACED_LOOK_SECONDS = 0.05
 """How often the pace is looked at while a backlog waits for it."""
 
 _FEW = 5
-"""A tenant with more executions waiting than this is behind; with fewer, they are dispatched at once."""
+"""What one flow run will carry. Under its key Prefect makes one run, for any number of requests."""
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one flow run will carry. Under its key Prefect makes one run, on any number of requests."""
+    """What one flow run will carry. Under its key Prefect makes one run, however often requested."""
 
     lane: Lane
     execution_ids: list[str]
@@ -172,7 +169,7 @@ class Dispatcher:
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
     def _keep(self, batch: _Batch) -> None:
-        """The same run is requested again: Prefect may have made it, and only its answer was lost."""
+        """The same run is requested again: Prefect may have made it, and its answer was lost."""
         if batch.tries < _SAME_RUN_TRIES:
             self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
             return

@@ -23,14 +23,13 @@ _SLOWER = 0.75
 _SLOWER_AT_MOST_EVERY_SECONDS = 1.0
 
 _WORTH_SECONDS = 2.0
-"""A flow run costs Prefect's server about as much as fifty executions cost the worker, so few and larger ones yield
-more than many small ones do."""
+"""A flow run costs Prefect's server as much as fifty executions cost the worker: fewer, larger
+runs.
+"""
 
 
 class Pace:
-    """`late_seconds`: a lone execution whose requests are not out this long after its dispatch
-    shows a busy system.
-    """
+    """`late_seconds`: a lone execution without requests this long after its dispatch shows load."""
 
     def __init__(self, late_seconds: float, clock: Callable[[], float] = monotonic) -> None:
         self._late_seconds = late_seconds
@@ -62,9 +61,7 @@ class Pace:
         return min(most, int(self._rate * _WORTH_SECONDS)) if self._clock() >= self._next_at else 0
 
     def backlog_dispatched(self, tenant_id: str, executions: int) -> None:
-        """So much of the tenant's backlog was dispatched; what follows waits for the time that this
-        takes.
-        """
+        """So much of the tenant's backlog was dispatched; the next has to wait in proportion."""
         now = self._clock()
         self._behind_until[tenant_id] = now + _TRAFFIC_SECONDS
         self._next_at = now + executions / self._rate

@@ -46,8 +46,8 @@ class Intake:
         self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def open(self, rule: TriggerRule, event: Event[EventData]) -> str:
-        """The outcome: `created`, `absorbed`, `duplicate`; `ignored` if it has no subject for the
-        workflow; `disabled` if the tenant wants none now.
+        """`created`, `absorbed`, `duplicate`, `ignored` (it has no subject) or `disabled` (by the
+        tenant).
 
         Raises `Rejected` for an event whose id another event had before: the first one wins.
         """

@@ -38,7 +38,7 @@ _current: ContextVar[_CallTime] = ContextVar("_current")
 
 
 def look_at(answer: PipelineResponse) -> None:  # type: ignore[type-arg]  # of any transport
-    """Records whether the present call was throttled; serves as the client's `raw_response_hook`."""
+    """Records whether the present call was throttled; the client's `raw_response_hook`."""
     time = _current.get(None)
     if time and answer.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
         time.throttled(retry_after_seconds(answer.http_response.headers))

@@ -1,6 +1,4 @@
-"""Synchronises this process's clock with Prefect's server, so that a wrong machine clock does no
-harm.
-"""
+"""Synchronises this process's clock with Prefect's server, against wrong machine clocks."""
 
 import asyncio
 import logging
@@ -24,9 +22,7 @@ _PROMPT_SECONDS = 1.0
 
 @asynccontextmanager
 async def going_by_the_server(client: PrefectClient) -> AsyncIterator[None]:
-    """While this lasts, `utc_now` agrees with Prefect's server; if that is unavailable, it retries
-    later.
-    """
+    """While this lasts, `utc_now` agrees with Prefect's server; if that is down, it retries."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_LOOK_SECONDS):
             await _look(client)

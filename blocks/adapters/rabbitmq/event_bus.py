@@ -31,8 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class RabbitMQEventBus:
-    """The `EventBus` on a broker; lives as long as its `async with`, and `name` is how it appears
-    there.
+    """The `EventBus` on a broker, where it appears as `name`; lives as long as its `async with`.
 
     Entering tries to connect and raises nothing: without a broker, it retries each second, and
     every call raises `Unavailable`, after `timeout_seconds` at the latest. One connection publishes
@@ -108,9 +107,7 @@ class RabbitMQEventBus:
                 return await count(channel, queue, self._timeout_seconds)
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        """The oldest messages. Each read counts as a delivery: for dead letters, seldom for a
-        working queue.
-        """
+        """The oldest messages. Each read counts as a delivery: not for working queues."""
         messages: list[Message] = []
         with translated(f"looking into queue {queue}"):
             async with self._in.channel() as channel:

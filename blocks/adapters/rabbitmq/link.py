@@ -145,9 +145,7 @@ class RabbitMQLink:
 
     @asynccontextmanager
     async def kept(self, session: Session, purpose: str, begun: asyncio.Event) -> AsyncIterator[None]:
-        """The session is kept up while the context lasts; it has `begun` at entry if the broker is
-        available.
-        """
+        """The session is kept up while the context lasts; `begun` at entry if the broker is up."""
         keeping = asyncio.create_task(self.keep(session, purpose), name=purpose)
         try:
             with suppress(TimeoutError):

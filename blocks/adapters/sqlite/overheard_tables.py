@@ -66,9 +66,7 @@ def write_down(connection: sqlite3.Connection, message: Message, patterns: Seque
 
 
 def begin(connection: sqlite3.Connection, owner: str, patterns: Sequence[str], seconds: float) -> int:
-    """Events are written down for this owner for this long; returns the number of the last one
-    before.
-    """
+    """Events are written down for this owner for this long; returns the last number before."""
     now = time.time()
     connection.execute("DELETE FROM hearers WHERE until <= ?", (now,))
     connection.executemany(

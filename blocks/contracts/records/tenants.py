@@ -12,8 +12,7 @@ from blocks.contracts.records.base import Record
 
 
 class WorkflowDefinition(Record, frozen=True, kw_only=True, tag="definition"):
-    """A tenant's settings for a workflow; `id` is the workflow's name. Absent: the platform's
-    defaults.
+    """A tenant's settings for a workflow, by its name (`id`). Absent: the platform's defaults.
 
     A version that is replaced is kept under `earlier_id`, for the executions that have started with
     it.

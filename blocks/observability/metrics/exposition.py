@@ -7,8 +7,7 @@ from time import monotonic
 from prometheus_client import generate_latest
 
 KEPT_SECONDS = 1.0
-"""Maximum age of an answer; rendering holds the event loop for some 30 ms, Prometheus asks every
-few seconds.
+"""Maximum age of an answer: rendering blocks the event loop for 30 ms; scrapes are seconds apart.
 """
 
 
@@ -21,9 +20,7 @@ class Exposition:
         self._rendered, self._at = b"", float("-inf")
 
     async def text(self) -> bytes:
-        """In the format of Prometheus. Requests during a rendering wait for it and get the same
-        answer.
-        """
+        """In the format of Prometheus. Requests during a rendering wait and get the same answer."""
         async with self._rendering:
             if monotonic() - self._at >= KEPT_SECONDS:
                 more = await self._more() if self._more else ""
