@@ -1,4 +1,6 @@
-"""Read, decide, replace with the ETag of what was read: again while others write in between. One bound, one error."""
+"""Read, decide, replace with the ETag of what was read; repeated after other writes, with one
+bound.
+"""
 
 import asyncio
 import random

@@ -85,7 +85,7 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
 
 
 async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Report) -> None:
-    """The execution has ended as told. The report itself was the announcement, so none is owed."""
+    """The execution has ended as reported. The report was the announcement, so none is due."""
 
     async def ended() -> None:
         now = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)

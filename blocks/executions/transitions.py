@@ -142,8 +142,8 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
 
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
-    """Whatever is noted on the record meanwhile, so that the event does not go out a second time."""
-    known: list[Stored[ExecutionRecord]] = [stored]  # in most cases nobody has written in between: no read is needed
+    """Recorded despite concurrent changes, so that the event is not published twice."""
+    known: list[Stored[ExecutionRecord]] = [stored]  # mostly still current
 
     async def marked() -> None:
         now = known.pop() if known else await store.read(stored.record.tenant_id, ExecutionRecord, stored.record.id)

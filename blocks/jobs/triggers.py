@@ -161,7 +161,7 @@ def _execution(request: JobRequest) -> ExecutionRecord:
 
 
 async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The execution as whoever was first began to send it: the event's times come from here, so they never change."""
+    """Running since its first sender began: the event's times come from it and stay."""
 
     async def begun() -> Stored[ExecutionRecord]:
         now = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)

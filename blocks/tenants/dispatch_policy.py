@@ -36,7 +36,7 @@ def default_policy() -> DispatchPolicy:
 async def change_policy(
     store: RecordStore, bus: EventBus, change: Callable[[DispatchPolicy], DispatchPolicy]
 ) -> DispatchPolicy:
-    """The policy, changed and in force; `change` is called again if somebody else changed it meanwhile."""
+    """The policy, changed and in force; `change` is called again after a lost race."""
     policy = await update(lambda: _write(store, change), "the dispatch policy")
     await bus.broadcast(signals.DISPATCH_POLICY_CHANGED, b"")
     return policy

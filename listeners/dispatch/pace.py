@@ -23,9 +23,7 @@ _SLOWER = 0.75
 _SLOWER_AT_MOST_EVERY_SECONDS = 1.0
 
 _WORTH_SECONDS = 2.0
-"""A flow run costs Prefect's server as much as fifty executions cost the worker: fewer, larger
-runs.
-"""
+"""A flow run costs the server as much as fifty executions cost the worker: fewer, larger runs."""
 
 
 class Pace:

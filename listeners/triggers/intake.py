@@ -46,8 +46,7 @@ class Intake:
         self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def open(self, rule: TriggerRule, event: Event[EventData]) -> str:
-        """`created`, `absorbed`, `duplicate`, `ignored` (it has no subject) or `disabled` (by the
-        tenant).
+        """`created`, `absorbed`, `duplicate`, `ignored` (no subject) or `disabled` by the tenant.
 
         Raises `Rejected` for an event whose id another event had before: the first one wins.
         """
