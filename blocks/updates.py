@@ -1,6 +1,4 @@
-"""Read, decide, replace with the ETag of what was read; repeated after other writes, with one
-bound.
-"""
+"""Read, decide, replace with the ETag of what was read, again after other writes, up to a bound."""
 
 import asyncio
 import random

@@ -64,7 +64,8 @@ class Audit:
         return cls(store, await store.create(SYSTEM_TENANT, intent))
 
     async def end(self, result: Result) -> None:
-        """The entry of a change or refusal is durable and the intent gone, or left to reconcile.
+        """The entry of a change or refusal is durable and the intent gone, else the reconciler does
+        it.
 
         A refusal that changed nothing leaves an entry only while its tenant has room for one this
         minute.
