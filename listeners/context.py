@@ -1,13 +1,9 @@
 """What the handlers of events work with."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from blocks.ports import EventBus, RecordStore
-
-if TYPE_CHECKING:
-    from listeners.triggers.intake import Intake
+from listeners.triggers.intake import Intake
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -15,4 +11,4 @@ class Context(msgspec.Struct, frozen=True):
 
     store: RecordStore
     bus: EventBus
-    intake: "Intake"
+    intake: Intake

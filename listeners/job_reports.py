@@ -5,6 +5,7 @@ A report names the job and nothing else: it belongs to the job's oldest open exe
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from blocks.clock import utc_now
@@ -17,8 +18,9 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.executions import transitions
 from blocks.executions.steps import record_step
-from blocks.ports import RecordStore, Stale, Stored
+from blocks.ports import RecordStore, Stored
 from blocks.queries import every
+from blocks.updates import update
 from listeners.context import Context
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,6 @@ log = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(seconds=5)
 """How far a worker's clock may lag behind ours before its report seems older than what it reports."""
 
-_TRIES = 10
 
 unclaimed: Counter[str] = Counter()
 """Reports that belonged to no open execution, by job, since this process began."""
@@ -84,19 +85,19 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
 
 async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Report) -> None:
     """The execution has ended as told. The report itself was the announcement, so none is owed."""
-    for _ in range(_TRIES):
-        try:
-            if isinstance(report.data, JobFailed):
-                code, error = rejections.JOB_FAILED, _error(report.data)
-                await transitions.fail(store, stored, code, error, announced_at=utc_now())
-            else:
-                await transitions.complete(store, stored, announced_at=utc_now())
-            return
-        except InvalidTransition:
-            return  # it has ended: by this report, told before, or unreported at this very moment
-        except Stale:
-            stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
-    raise Stale(f"execution {stored.record.id} changed {_TRIES} times while its report was being recorded")
+
+    async def ended() -> None:
+        now = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
+        if isinstance(report.data, JobFailed):
+            code, error = rejections.JOB_FAILED, _error(report.data)
+            await transitions.fail(store, now, code, error, announced_at=utc_now())
+        else:
+            await transitions.complete(store, now, announced_at=utc_now())
+
+    with suppress(
+        InvalidTransition
+    ):  # it has ended: by this report, recorded before, or unreported at this very moment
+        await update(ended, f"execution {stored.record.id}")
 
 
 def _reported_at(report: Report) -> datetime:

@@ -9,11 +9,10 @@ from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import check_transition
 from blocks.executions import transitions
-from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
+from blocks.updates import update
 
 log = logging.getLogger(__name__)
-
-_TRIES = 20
 
 
 async def cancel_execution(
@@ -38,14 +37,13 @@ async def _cancel(
     store: RecordStore, tenant_id: str, execution_id: str, reason: str
 ) -> tuple[ExecutionRecord, Stored[ExecutionRecord]]:
     """The record before, and as it is now."""
-    for _ in range(_TRIES):
+
+    async def cancelled() -> tuple[ExecutionRecord, Stored[ExecutionRecord]]:
         stored = await store.read(tenant_id, ExecutionRecord, execution_id)
         check_transition(stored.record.status, "cancelled")
-        try:
-            return stored.record, await transitions.cancel(store, stored, reason)
-        except Stale:
-            continue  # it has just moved: look again
-    raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being cancelled")
+        return stored.record, await transitions.cancel(store, stored, reason)
+
+    return await update(cancelled, f"execution {execution_id}")
 
 
 async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:

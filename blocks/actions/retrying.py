@@ -15,11 +15,10 @@ from blocks.contracts import workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import RETRYABLE
 from blocks.executions import transitions
-from blocks.ports import EventBus, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import EventBus, RecordStore, Stored
+from blocks.updates import update
 
 RETRIES_MAX = 100
-
-_TRIES = 20
 
 
 class NotRetryable(Exception):
@@ -39,19 +38,19 @@ async def retry_execution(
     Raises `NotFound`, `NotRetryable` for one that has not failed or that somebody else has just retried, `Unavailable`
     when the end that it has now can not be announced: it must be told before another try begins.
     """
-    seen = stored = await store.read(tenant_id, ExecutionRecord, execution_id)
-    for _ in range(_TRIES):
+    seen = await store.read(tenant_id, ExecutionRecord, execution_id)
+
+    async def retried() -> ExecutionRecord:
+        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
         _check(stored.record, seen.record)
         if stored.record.announced_at is None:
             await transitions.announce(store, bus, [stored])
-        else:
-            await withdraw_approvals(store, stored.record, "the execution is tried again")
-            try:
-                return await _reopen(store, bus, stored, actor)
-            except Stale:
-                pass  # somebody else retries it, or announced its end: look again
-        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
-    raise Unavailable(f"execution {execution_id} changed {_TRIES} times while it was being retried")
+            stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+            _check(stored.record, seen.record)
+        await withdraw_approvals(store, stored.record, "the execution is tried again")
+        return await _reopen(store, bus, stored, actor)
+
+    return await update(retried, f"execution {execution_id}")
 
 
 async def _reopen(

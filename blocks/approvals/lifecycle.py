@@ -5,11 +5,8 @@ from it (its event, the suspended run that goes on) is done at once by whoever d
 `settled_at` says that nothing is owed.
 """
 
-import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from inspect import isawaitable
 
 import msgspec
@@ -26,13 +23,22 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions import transitions
 from blocks.messages import to_message
 from blocks.observability.metrics import work
-from blocks.ports import AlreadyExists, EventBus, FlowRuns, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import (
+    AlreadyExists,
+    EventBus,
+    FlowRuns,
+    NotFound,
+    RecordStore,
+    Stale,
+    Stored,
+    Unavailable,
+    WrongVersion,
+)
 from blocks.processes import fault_points
 from blocks.queries import every
+from blocks.updates import update
 
 log = logging.getLogger(__name__)
-
-_TRIES = 100
 
 Change = Callable[[ApprovalRecord], ApprovalRecord | Awaitable[ApprovalRecord]]
 
@@ -63,21 +69,22 @@ async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: 
     Raises `TooManyAsked`, and the approval stands alone, if the execution waits for `at_most` already.
     """
     record = approval.record
-    for _ in range(_TRIES):
+
+    async def attached() -> ExecutionRecord:
         execution = await store.read(record.tenant_id, ExecutionRecord, record.execution_id or "")
-        if execution.record.is_terminal:
-            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
-            return False
-        if record.id in execution.record.approval_ids:
-            return True
-        if at_most is not None and len(execution.record.approval_ids) >= at_most:
-            await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
-            raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
-        with suppress(Stale):  # it has just moved: look again
-            attached = [*execution.record.approval_ids, record.id]
-            await transitions.change(store, execution, approval_ids=attached)
-            return True
-    raise Stale(f"execution {record.execution_id} changed {_TRIES} times while an approval was attached to it")
+        waiting = execution.record.approval_ids
+        is_full = at_most is not None and len(waiting) >= at_most
+        if execution.record.is_terminal or record.id in waiting or is_full:
+            return execution.record
+        return (await transitions.change(store, execution, approval_ids=[*waiting, record.id])).record
+
+    execution = await update(attached, f"execution {record.execution_id}")
+    if not execution.is_terminal and record.id in execution.approval_ids:
+        return True
+    await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+    if not execution.is_terminal:
+        raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
+    return False
 
 
 # --- decide ----------------------------------------------------------------------------------------------------------
@@ -124,22 +131,20 @@ async def change(
     Raises what `make` raises. Raises `Stale` if the approval is no longer at this `version`; what `make` refuses anyway
     is refused for its own reason (RFC 9110, 13.2.1: a precondition counts only where the request would have succeeded).
     """
-    for attempt in range(_TRIES):
+
+    async def changed() -> Stored[ApprovalRecord]:
         stored = await store.read(tenant_id, ApprovalRecord, approval_id)
         made = make(stored.record)
         new = with_next_look(await made if isawaitable(made) else made)
         if version not in (None, stored.record.version):
-            raise Stale(f"approval {approval_id} is at version {stored.record.version}, not {version}")
+            raise WrongVersion(f"approval {approval_id} is at version {stored.record.version}, not {version}")
         if new is stored.record:
             return stored
-        try:
-            changed = await store.replace(tenant_id, stored.etag, new)
-        except Stale:
-            await asyncio.sleep(random.uniform(0, 0.002 * attempt))
-        else:
-            work.approval_changed(stored.record, new)
-            return changed
-    raise Unavailable(f"approval {approval_id} changed {_TRIES} times meanwhile")
+        written = await store.replace(tenant_id, stored.etag, new)
+        work.approval_changed(stored.record, new)
+        return written
+
+    return await update(changed, f"approval {approval_id}")
 
 
 # --- follow up -------------------------------------------------------------------------------------------------------

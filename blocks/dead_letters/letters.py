@@ -34,6 +34,7 @@ from blocks.ports import AlreadyExists, EventBus, Message, NotFound, RecordStore
 from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
+from blocks.updates import update
 
 Letter = Stored[DeadLetterRecord]
 
@@ -44,7 +45,6 @@ LETTER_ID = "x-dead-letter-id"
 """Header of a replayed message: refused again, it is the same letter, whatever its body has become."""
 
 _WHY = ("x-reject-code", "x-reject-reason", "x-reject-attempts", "x-original-routing-key", "x-rejected-at", LETTER_ID)
-_TRIES = 10
 _TYPES = {**PUBLISHED, **CONSUMED}
 
 
@@ -145,16 +145,15 @@ async def _returned(store: RecordStore, letter: DeadLetterRecord, message: Messa
 
 
 async def _refused_again(store: RecordStore, known: Letter, letter: DeadLetterRecord) -> Letter:
-    for _ in range(_TRIES):
-        if any(entry.what == "refused" and entry.at == letter.rejected_at for entry in known.record.history):
-            return known  # this very refusal, collected twice
-        entry = letter.history[0]
+    async def once_more() -> Letter:
+        now = await read(store, known.record.tenant_id, known.record.id)
+        if any(entry.what == "refused" and entry.at == letter.rejected_at for entry in now.record.history):
+            return now  # this very refusal, collected twice
         again = {"code": letter.code, "reason": letter.reason, "attempts": letter.attempts}
-        changes = {**again, "rejected_at": letter.rejected_at, "times": known.record.times + 1}
-        with suppress(Stale):
-            return await _change(store, known, entry, "waiting", **changes)
-        known = await read(store, known.record.tenant_id, known.record.id)
-    raise Stale(f"dead letter {letter.id} changed {_TRIES} times")
+        changes = {**again, "rejected_at": letter.rejected_at, "times": now.record.times + 1}
+        return await _change(store, now, letter.history[0], "waiting", **changes)
+
+    return await update(once_more, f"dead letter {letter.id}")
 
 
 async def _keep_body(store: RecordStore, letter: DeadLetterRecord, body: bytes) -> None:

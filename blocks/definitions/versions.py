@@ -16,13 +16,12 @@ from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import WorkflowDefinition
 from blocks.contracts.workflows import workflow_named
 from blocks.definitions.rules import check_definition
-from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import AlreadyExists, NotFound, RecordStore, Stored, WrongVersion
 from blocks.settings import Settings
+from blocks.updates import update
 
 CACHED_SECONDS = 5.0
 """How long a listener may act on what it knew of a tenant."""
-
-_TRIES = 10
 
 
 def platform_definition(tenant_id: str, workflow: str, settings: Settings, version: int = 0) -> WorkflowDefinition:
@@ -153,17 +152,18 @@ async def _replace(
     store: RecordStore, new: WorkflowDefinition, version: int | None, only_first: bool = False
 ) -> WorkflowDefinition:
     """The next version, in force; or the one that is in force if both are the platform's defaults."""
-    for _ in range(_TRIES):
+
+    async def replaced() -> WorkflowDefinition:
         current = await _current(store, new.tenant_id, new.id)
         at = current.record.version if current else 0
         had_one = current is not None and not current.record.is_default
         if version not in (None, at) or (only_first and had_one):
-            raise Stale(f"the definition of {new.id} is at version {at}")
+            raise WrongVersion(f"the definition of {new.id} is at version {at}")
         if new.is_default and not had_one:
             return msgspec.structs.replace(new, version=at)
-        with suppress(AlreadyExists, Stale):  # somebody else was faster: look again
-            return await _write(store, current, msgspec.structs.replace(new, version=at + 1))
-    raise Unavailable(f"the definition of {new.id} changed {_TRIES} times meanwhile")
+        return await _write(store, current, msgspec.structs.replace(new, version=at + 1))
+
+    return await update(replaced, f"the definition of {new.id}")
 
 
 async def _current(store: RecordStore, tenant_id: str, workflow: str) -> Stored[WorkflowDefinition] | None:

@@ -17,13 +17,12 @@ from blocks.contracts.states import ExecutionStatus, check_transition
 from blocks.executions import tracing
 from blocks.messages import to_message
 from blocks.observability.metrics import work
-from blocks.ports import EventBus, RecordStore, Stale, Stored
+from blocks.ports import EventBus, RecordStore, Stored
 from blocks.processes import fault_points
+from blocks.updates import update
 
 _ERROR_KEPT = 500
 """Characters of an earlier end's error that the record keeps; the failed step's own record has it whole."""
-
-_TRIES = 10
 
 
 def new_execution(
@@ -144,15 +143,15 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
     """Whatever is noted on the record meanwhile, so that the event does not go out a second time."""
-    for _ in range(_TRIES):
-        try:
-            await change(store, stored, announced_at=utc_now())
-            return
-        except Stale:
-            now = await store.read(stored.record.tenant_id, ExecutionRecord, stored.record.id)
-        if now.record.announced_at is not None or now.record.retries != stored.record.retries:
-            return  # another process announced the same event, under the same id
-        stored = now
+    known: list[Stored[ExecutionRecord]] = [stored]  # in most cases nobody has written in between: no read is needed
+
+    async def marked() -> None:
+        now = known.pop() if known else await store.read(stored.record.tenant_id, ExecutionRecord, stored.record.id)
+        # Otherwise another process announced the same event, under the same id.
+        if now.record.announced_at is None and now.record.retries == stored.record.retries:
+            await change(store, now, announced_at=utc_now())
+
+    await update(marked, f"execution {stored.record.id}")
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:

@@ -18,10 +18,10 @@ from blocks.contracts.states import OPEN
 from blocks.executions import transitions
 from blocks.executions.steps import record_step
 from blocks.messages import to_message
-from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stale, Stored, Unavailable, Unroutable
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored, Unavailable, Unroutable
 from blocks.queries import every
+from blocks.updates import update
 
-_TRIES = 10
 _RUNS_LOOKED_THROUGH = 50
 
 
@@ -161,14 +161,14 @@ def _execution(request: JobRequest) -> ExecutionRecord:
 
 async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
     """The execution as whoever was first began to send it: the event's times come from here, so they never change."""
-    for _ in range(_TRIES):
-        if stored.record.status != "pending":
-            return stored
-        try:
-            return await transitions.move(store, stored, "running", started_at=utc_now())
-        except Stale:
-            stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
-    raise Stale(f"execution {stored.record.id} changed {_TRIES} times while its trigger was being sent")
+
+    async def begun() -> Stored[ExecutionRecord]:
+        now = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
+        if now.record.status != "pending":
+            return now
+        return await transitions.move(store, now, "running", started_at=utc_now())
+
+    return await update(begun, f"execution {stored.record.id}")
 
 
 def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:

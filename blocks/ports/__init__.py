@@ -5,7 +5,7 @@ Contract: one behaviour suite per port in `tests/ports`, run against every adapt
 Pitfalls: an adapter translates its SDK's errors into those of `errors`; no SDK type leaves its adapter.
 """
 
-from blocks.ports.errors import AlreadyExists, NotFound, Stale, Throttled, Unavailable, Unroutable
+from blocks.ports.errors import AlreadyExists, NotFound, Stale, Throttled, Unavailable, Unroutable, WrongVersion
 from blocks.ports.event_bus import Consumer, EventBus, Hearer
 from blocks.ports.flow_runs import FlowRuns, FlowRunView
 from blocks.ports.messages import (
@@ -57,4 +57,5 @@ __all__ = [
     "Unroutable",
     "Verdict",
     "Where",
+    "WrongVersion",
 ]

@@ -26,4 +26,8 @@ class NotFound(Exception):
 
 
 class Stale(Exception):
-    """The record changed since it was read: read it again and decide anew."""
+    """The record changed since it was read: read it again and decide again."""
+
+
+class WrongVersion(Stale):
+    """The record is not at the version that the caller named: reading it again does not help, the caller decides."""

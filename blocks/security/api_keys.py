@@ -20,9 +20,10 @@ from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.roles import Role
-from blocks.ports import NotFound, RecordStore, Stale, Stored
+from blocks.ports import NotFound, RecordStore, Stored
 from blocks.queries import every
 from blocks.tenants.rosters import Roster
+from blocks.updates import update
 
 MARK = "wfo_"
 LIVE_MAX = 2
@@ -35,7 +36,6 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$"  # in Python, $ alone 
 LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX = 90, 730
 
 _KEY = re.compile(r"wfo_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
-_TRIES = 10
 
 
 class NoSuchKey(Exception):
@@ -116,18 +116,17 @@ def check_live(record: ApiKeyRecord, now: datetime) -> None:
 
 async def revoke_key(store: RecordStore, tenant_id: str, prefix: str) -> ApiKeyRecord:
     """The key opens nothing any more, some seconds later in every process. Raises `NotFound`."""
-    for _ in range(_TRIES):
+
+    async def revoked() -> ApiKeyRecord:
         stored = await _known(store, tenant_id, prefix)
         if stored.record.revoked_at is not None:
             return stored.record
-        try:
-            revoked = replace(stored.record, revoked_at=utc_now())
-            await store.replace(SYSTEM_TENANT, stored.etag, revoked)
-        except Stale:
-            continue  # it was just used
-        await _roster(store, tenant_id).leave(revoked.id)
-        return revoked
-    raise Stale(f"key {prefix} changed {_TRIES} times while it was being revoked")
+        after = replace(stored.record, revoked_at=utc_now())
+        return (await store.replace(SYSTEM_TENANT, stored.etag, after)).record
+
+    record = await update(revoked, f"key {prefix}")
+    await _roster(store, tenant_id).leave(record.id)
+    return record
 
 
 async def forget_key(store: RecordStore, record: ApiKeyRecord) -> None:

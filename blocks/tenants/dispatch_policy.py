@@ -8,9 +8,8 @@ from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import DispatchPolicy, TenantShare
-from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stale
-
-_TRIES = 10
+from blocks.ports import EventBus, NotFound, RecordStore
+from blocks.updates import update
 
 
 async def read_policy(store: RecordStore) -> DispatchPolicy:
@@ -38,14 +37,9 @@ async def change_policy(
     store: RecordStore, bus: EventBus, change: Callable[[DispatchPolicy], DispatchPolicy]
 ) -> DispatchPolicy:
     """The policy, changed and in force; `change` is called again if somebody else changed it meanwhile."""
-    for _ in range(_TRIES):
-        try:
-            policy = await _write(store, change)
-        except (AlreadyExists, Stale):
-            continue
-        await bus.broadcast(signals.DISPATCH_POLICY_CHANGED, b"")
-        return policy
-    raise Stale(f"the dispatch policy changed {_TRIES} times while it was being changed")
+    policy = await update(lambda: _write(store, change), "the dispatch policy")
+    await bus.broadcast(signals.DISPATCH_POLICY_CHANGED, b"")
+    return policy
 
 
 async def _write(store: RecordStore, change: Callable[[DispatchPolicy], DispatchPolicy]) -> DispatchPolicy:

@@ -9,7 +9,6 @@ are older than it) count too.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -20,6 +19,7 @@ from msgspec.structs import replace
 from blocks.clock import utc_now
 from blocks.contracts.records import Place, RosterRecord
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.updates import update
 
 GRACE = timedelta(minutes=5)
 """So long a place is kept for a record that is still to be created; no store takes nearly as long."""
@@ -47,29 +47,30 @@ class Roster:
         """The record of this id may be created. Raises what `check` raises, and `Unavailable`."""
         turn = _turns.setdefault((self._owner, self._id), asyncio.Lock())
         async with turn:
-            for attempt in range(_TRIES):
-                # The roster first: who has left it since is no longer among the living either.
-                stored = await self._read()
-                kept = await self._kept(stored.record, check)
-                with suppress(Stale, NotFound):
-                    places = {**kept, id: Place(group=group, since=utc_now())}
-                    await self._store.replace(self._owner, stored.etag, replace(stored.record, places=places))
-                    return
-                await asyncio.sleep(random.uniform(0, 0.002 * attempt))
-        raise Unavailable(f"{self._id} changed {_TRIES} times meanwhile")
+            await update(lambda: self._take(id, check, group), self._id)
+
+    async def _take(self, id: str, check: Check, group: str) -> None:
+        # The roster first: who has left it since is no longer among the living either.
+        stored = await self._read()
+        kept = await self._kept(stored.record, check)
+        await self._write(stored, {**kept, id: Place(group=group, since=utc_now())})
 
     async def leave(self, id: str) -> None:
         """The place is free at once; if the store does not answer now, after `GRACE`."""
         with suppress(NotFound, Unavailable):
-            for attempt in range(_TRIES):
-                stored = await self._store.read(self._owner, RosterRecord, self._id)
-                if id not in stored.record.places:
-                    return
-                places = {member: place for member, place in stored.record.places.items() if member != id}
-                with suppress(Stale):
-                    await self._store.replace(self._owner, stored.etag, replace(stored.record, places=places))
-                    return
-                await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+            await update(lambda: self._leave(id), self._id)
+
+    async def _leave(self, id: str) -> None:
+        stored = await self._store.read(self._owner, RosterRecord, self._id)
+        if id in stored.record.places:
+            await self._write(stored, {member: one for member, one in stored.record.places.items() if member != id})
+
+    async def _write(self, stored: Stored[RosterRecord], places: dict[str, Place]) -> None:
+        """Raises `Stale`, also when the roster is gone."""
+        try:
+            await self._store.replace(self._owner, stored.etag, replace(stored.record, places=places))
+        except NotFound as gone:
+            raise Stale(str(gone)) from None
 
     async def _read(self) -> Stored[RosterRecord]:
         try:

@@ -11,7 +11,8 @@ import msgspec
 
 from blocks.clock import utc_now
 from blocks.contracts.records import EarlierSecret, WebhookSubscription
-from blocks.ports import NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import NotFound, RecordStore, Stored, WrongVersion
+from blocks.updates import update
 from blocks.webhooks import subscriptions
 from blocks.webhooks.outgoing_http import HostRules
 
@@ -19,8 +20,6 @@ SECRET_OVERLAP = timedelta(hours=24)
 """How long an earlier secret stays valid beside the new one."""
 
 EARLIER_SECRETS_MAX = 4
-
-_TRIES = 10
 
 
 class TooManySecrets(Exception):
@@ -51,19 +50,18 @@ async def change(
     Raises `NotFound`, `Stale` if it is not at that version, `DestinationRefused`, `UnknownEventTypes`,
     `TooManySecrets`, `Unavailable` when others change it all the time.
     """
-    for _ in range(_TRIES):
+
+    async def replaced() -> WebhookSubscription:
         stored = await _read(store, tenant_id, id)
         if version is not None and stored.record.version != version:
-            raise Stale(f"webhook {id} is at version {stored.record.version}")
+            raise WrongVersion(f"webhook {id} is at version {stored.record.version}")
         changed = _changed(stored.record, wanted, rules)
         if changed == stored.record:
             return changed
         after = msgspec.structs.replace(changed, version=stored.record.version + 1)
-        try:
-            return (await store.replace(tenant_id, stored.etag, after)).record
-        except Stale:
-            continue
-    raise Unavailable(f"webhook {id} changed {_TRIES} times while it was being changed")
+        return (await store.replace(tenant_id, stored.etag, after)).record
+
+    return await update(replaced, f"webhook {id}")
 
 
 def earlier_secrets_valid_until(record: WebhookSubscription) -> datetime | None:

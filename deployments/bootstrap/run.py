@@ -32,9 +32,9 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     async with get_client() as client:
         # The pool late: workers wait for it, and until then nobody else writes to Prefect's one SQLite file.
         blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
-        await _work_pool(client, settings.prefect.work_pool)
+        await create_work_pool(client, settings.prefect.work_pool)
         for deployment, flow in zip(deployments, flows, strict=True):
-            await _deploy(client, deployment, flow, _pool_of(deployment, settings))
+            await deploy(client, deployment, flow, _pool_of(deployment, settings))
     return [
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
         f"work pool {settings.prefect.work_pool}",
@@ -43,7 +43,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     ]
 
 
-async def _work_pool(client: PrefectClient, name: str) -> None:
+async def create_work_pool(client: PrefectClient, name: str) -> None:
     """The pool exists and its runs ask for what this version's worker gives; what operators set stays as it is."""
     template = InProcessWorker.get_default_base_job_template()
     try:
@@ -52,7 +52,7 @@ async def _work_pool(client: PrefectClient, name: str) -> None:
         await client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 
 
-async def _deploy(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str) -> None:
+async def deploy(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str) -> None:
     """The deployment says what its stanza says; Prefect replaces one of the same flow and name."""
     await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),

@@ -11,11 +11,10 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.ports import NotFound, RecordStore, Stale, Stored
 from blocks.processes import fault_points
+from blocks.updates import update
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
-
-_TRIES = 10
 
 
 async def claim(
@@ -33,7 +32,8 @@ async def claim(
     not exist. Each claim counts one attempt, so a run that was thought dead and comes back finds its ETag stale. The
     first also says which version of the tenant's definition the execution keeps.
     """
-    for _ in range(_TRIES):
+
+    async def claimed() -> Stored[ExecutionRecord] | None:
         try:
             stored = await store.read(tenant_id, ExecutionRecord, execution_id)
             record = stored.record
@@ -54,12 +54,11 @@ async def claim(
             if record.status == "pending":
                 return await transitions.move(store, stored, "running", started_at=taken_at, **ours)
             return await transitions.change(store, stored, **ours)
-        except Stale:
-            continue  # an event was absorbed, or another run was faster: look again
         except NotFound:
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None
-    raise Stale(f"execution {execution_id} changed {_TRIES} times while it was being claimed")
+
+    return await update(claimed, f"execution {execution_id}")  # an event was absorbed, or another run was faster
 
 
 async def claim_all(

@@ -12,7 +12,8 @@ from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.contracts.workflows import about
-from blocks.ports import Message, NotFound, RecordStore, Stale, Stored
+from blocks.ports import Message, NotFound, RecordStore, Stored
+from blocks.updates import Contended, update
 from listeners.answers import steps
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,6 @@ log = logging.getLogger(__name__)
 KEPT = 20
 """So many of an execution, the newest."""
 
-_TRIES = 10
 
 STEP_OF_TYPE: Mapping[str, str] = {
     **steps.STEP_OF_TYPE,
@@ -46,16 +46,16 @@ async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Me
         dead_letter_id=letter.id,
         at=letter.rejected_at,
     )
-    for _ in range(_TRIES):
+
+    async def noted() -> None:
         stored = await _meant(store, seen.tenant_id or letter.tenant_id, seen)
-        if stored is None or note in stored.record.refused_answers:
-            return
-        try:
+        if stored is not None and note not in stored.record.refused_answers:
             await _write(store, stored, note)
-            return
-        except Stale:
-            continue  # a worker has just moved it: look again
-    log.warning("execution changed %d times while a refused answer was being noted on it", _TRIES)
+
+    try:
+        await update(noted, f"the execution of dead letter {letter.id}")
+    except Contended as error:
+        log.warning("a refused answer is not noted: %s", error)
 
 
 async def _write(store: RecordStore, stored: Stored[ExecutionRecord], note: RefusedAnswer) -> None:

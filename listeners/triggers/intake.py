@@ -19,9 +19,10 @@ from blocks.contracts.rejections import Rejected
 from blocks.definitions.versions import EnabledTenants
 from blocks.executions import transitions as executions
 from blocks.observability import log_context
-from blocks.ports import AlreadyExists, Contains, RecordStore, Stale, Stored
+from blocks.ports import AlreadyExists, Contains, RecordStore, Stored
 from blocks.processes import fault_points
 from blocks.tenants.directory import enter_in_directory
+from blocks.updates import update
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
 from listeners.triggers.table import TriggerRule, priority_of
@@ -32,7 +33,6 @@ passed_over: Counter[str] = Counter()
 """Events of tenants that have switched the workflow off, per tenant; for the log."""
 
 _RECENT = 20
-_TRIES = 10
 
 
 class Intake:
@@ -80,23 +80,23 @@ class Intake:
         return outcome
 
     async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
-        for _ in range(_TRIES):
-            recent = await self._executions_of_subject(execution)
-            if known := _known_trigger(recent, trigger.event_id):
-                return _repeated(known, trigger)
-            pending = next((stored for stored in recent if _absorbs(stored.record)), None)
-            try:
-                if pending is None:
-                    await self._store.create(execution.tenant_id, execution)
-                    return "created"
-                await self._absorb(pending, trigger, execution)
-                return "absorbed"
-            except AlreadyExists:
-                first = await self._store.read(execution.tenant_id, ExecutionRecord, execution.id)
-                return _repeated(first.record.triggers[0], trigger)
-            except Stale:
-                continue  # it has just started, or absorbed another event: look again
-        raise Stale(f"the pending execution of {execution.subject} changed {_TRIES} times")
+        # A write in between: it has just started, or absorbed another event.
+        return await update(lambda: self._open_now(execution, trigger), f"the pending execution of {execution.subject}")
+
+    async def _open_now(self, execution: ExecutionRecord, trigger: Trigger) -> str:
+        recent = await self._executions_of_subject(execution)
+        if known := _known_trigger(recent, trigger.event_id):
+            return _repeated(known, trigger)
+        pending = next((stored for stored in recent if _absorbs(stored.record)), None)
+        if pending is not None:
+            await self._absorb(pending, trigger, execution)
+            return "absorbed"
+        try:
+            await self._store.create(execution.tenant_id, execution)
+        except AlreadyExists:
+            first = await self._store.read(execution.tenant_id, ExecutionRecord, execution.id)
+            return _repeated(first.record.triggers[0], trigger)
+        return "created"
 
     async def _absorb(self, pending: Stored[ExecutionRecord], trigger: Trigger, newer: ExecutionRecord) -> None:
         await executions.change(

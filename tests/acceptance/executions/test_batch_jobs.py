@@ -23,7 +23,7 @@ from blocks.contracts.records import ExecutionRecord
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.job_bus import BatchWorker, batch_worker
-from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
+from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -34,7 +34,7 @@ SEVEN = [job.id for job in JOBS if job.active]
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect_server, **real_parts(rabbitmq, tmp_path.name)) as parts:
+    async with whole_orchestra(tmp_path, prefect_server, **real_parts(rabbitmq, tmp_path.name)) as parts:
         yield parts
     await forget_deployments(prefect_server)  # the next test's ticks are the first of theirs
 
@@ -303,7 +303,7 @@ async def test_on_real_crons_every_tick_is_one_message(
     """All seven fire every minute for three minutes; then the worker is away for three more."""
     crons = {job.variable: "* * * * *" for job in JOBS if job.active}
     environment = {**real_parts(rabbitmq, tmp_path.name), **crons}
-    async with orchestra(tmp_path, prefect_server, **environment) as parts:
+    async with whole_orchestra(tmp_path, prefect_server, **environment) as parts:
         with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
             async with consumer_of(parts) as consumer:
                 try:

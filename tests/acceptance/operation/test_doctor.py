@@ -18,7 +18,7 @@ from tests.support.factories import A_TENANT, a_tenant_record, an_execution
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
-from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
+from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
+    async with whole_orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
         yield parts
 
 

@@ -16,7 +16,7 @@ from blocks.security import api_keys
 from tests.support.factories import A_TENANT, a_dead_letter, an_approval, an_execution, new_id
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
-from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
+from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -27,7 +27,7 @@ COMMANDS = ("orchestrator", "prefect", "rabbitmqctl", "curl", "echo")
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
+    async with whole_orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
         parts.api.start()
         yield parts
 

@@ -27,7 +27,7 @@ from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.servers.tcp_proxy import TcpProxy
 from tests.support.system.analysis_services import AnalysisServices, opportunity_event, services_on
-from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
+from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
 from tests.support.waiting import eventually
 
 BROKER, WRONG, BAD_URL, PREFECT = (f"canary-{name}-{new_id()}" for name in ("broker", "wrong", "bad-url", "prefect"))
@@ -117,7 +117,7 @@ async def parts(
         "ANALYSIS_STEP_TIMEOUT_SECONDS": "5",
         "LOG_LEVEL": "DEBUG",
     }
-    async with orchestra(tmp_path, prefect_server, **environment) as parts:
+    async with whole_orchestra(tmp_path, prefect_server, **environment) as parts:
         yield parts
 
 

@@ -7,12 +7,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+from prefect.client.orchestration import get_client
+from prefect.flows import load_flow_from_entrypoint
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import EventBus, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
+from deployments.bootstrap.prefect_yaml import read_deployments
 from deployments.bootstrap.provision import provision
+from deployments.bootstrap.run import create_work_pool, deploy
 from tests.support.api import credentials
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
@@ -125,8 +132,19 @@ class Orchestra:
 
 
 @asynccontextmanager
+async def whole_orchestra(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
+    """The system as `orchestrator bootstrap` leaves it, with the batch jobs and the blocks."""
+    async with orchestra(folder, prefect, **environment) as parts:
+        await bootstrap(parts)
+        yield parts
+
+
+@asynccontextmanager
 async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
-    """The system, provisioned and deployed, no process running yet; at the end nothing of it is left."""
+    """The system, provisioned and deployed, no process running yet; at the end nothing of it is left.
+
+    Deployed is what events start; see `whole_orchestra`.
+    """
     variables = {
         **prefect.client_environment(),
         "ORCHESTRATOR_DATA_DIR": str(folder),
@@ -139,7 +157,7 @@ async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) ->
     settings = load_settings(variables)
     parts = Orchestra(folder, variables, settings)
     await provision(settings)
-    await bootstrap(parts)
+    await deploy_analysis(settings, prefect, variables)
     async with AsyncExitStack() as stack:
         parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
         parts.store = await stack.enter_async_context(open_store(settings))
@@ -161,8 +179,18 @@ def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
     }
 
 
+async def deploy_analysis(settings: Settings, prefect: PrefectServer, environment: Mapping[str, str]) -> None:
+    """Prefect has the work pool and the deployment of the analysis: a tenth of what `bootstrap` asks of it."""
+    analysis = next(stanza for stanza in read_deployments() if stanza.name == WORKFLOW)
+    auth = environment.get("PREFECT_API_AUTH_STRING")
+    with temporary_settings({PREFECT_API_URL: prefect.api_url, PREFECT_API_AUTH_STRING: auth}):
+        async with get_client() as client:
+            await create_work_pool(client, settings.prefect.work_pool)
+            await deploy(client, analysis, load_flow_from_entrypoint(analysis.entrypoint), settings.prefect.work_pool)
+
+
 async def bootstrap(parts: Orchestra) -> None:
-    """Prefect has what the system needs of it."""
+    """Prefect has all that the system needs of it."""
     log = Path(parts.environment["ORCHESTRATOR_DATA_DIR"]) / "bootstrap.log"
     code = await asyncio.to_thread(lambda: fork(["bootstrap"], parts.environment, log).wait())
     assert code == 0, log.read_text()
