@@ -94,6 +94,6 @@ async def test_the_log_says_what_is_being_repaired(found: object, known: dict[st
 
 
 def test_every_kind_has_a_name_of_its_own_and_a_line_in_the_documentation(pytestconfig: pytest.Config) -> None:
-    text = (pytestconfig.rootpath / "docs" / "mirror.md").read_text()
+    text = (pytestconfig.rootpath / "docs" / "reconciler.md").read_text()
     assert len(set(KINDS)) == len(DRIFTS)
     assert [] == [kind for kind in KINDS if f"(`{kind}`)" not in text]
