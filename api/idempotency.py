@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a request that is repeated under its key is carried out once and answered the same.
+"""`Idempotency-Key`: a request repeated under its key is carried out once and answered the same.
 
-A route takes part by being wrapped in `idempotent` where the application lists it, and documents `KEY_ERRORS`. The key
-is claimed by creating a record before the route runs, so that of twins that come at once only one runs; the others are
-told to come back.
+A route takes part by being wrapped in `idempotent` where the application lists it, and documents
+`KEY_ERRORS`. The key is claimed by creating a record before the route runs, so that of concurrent
+duplicates only one runs; the others are answered 409 with `Retry-After`.
 """
 
 import logging
@@ -141,7 +141,7 @@ async def forget_old_answers(store: RecordStore) -> int:
 async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
     tenant_id = request.user.tenant_id
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
-    # Nobody gets the answer to somebody else's decision.
+    # No user gets the answer to another user's decision.
     who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
     said = (*who, in_lower_case(request.scope["raw_path"]), request.scope["query_string"], await request.body())
     return IdempotencyRecord(

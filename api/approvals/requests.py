@@ -235,4 +235,4 @@ async def _tell(store: RecordStore, bus: Bus, stored: Stored[ApprovalRecord]) ->
     try:
         await lifecycle.announce(store, bus, stored)
     except Unavailable:
-        return  # the mirror tells it as soon as the broker is back
+        return  # the reconciler publishes it once the broker is back

@@ -1,4 +1,4 @@
-"""What each route that changes something is called on the audit log, and whose act a request is."""
+"""The audit log's name of each route that changes something, and the tenant and actor of a request."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -88,7 +88,7 @@ class ReplayScheduled(Document, frozen=True, kw_only=True):
 
     scheduled: int
     skipped: int
-    """Only their beginning was kept, or somebody else was first."""
+    """Only their beginning was kept, or another caller was first."""
     more: bool
     """There are more letters like these: repeat the request when these are done."""
     last_at: datetime | None = None

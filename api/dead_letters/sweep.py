@@ -1,4 +1,4 @@
-"""What time does to dead letters: due ones are replayed, settled ones forgotten, waiting ones counted."""
+"""Periodic work on dead letters: due ones are replayed, settled ones deleted, waiting ones counted."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from blocks.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Of several API processes only the one whose mirror leads counts.
+# Of several API processes only the one that leads the reconciler counts.
 WAITING = Gauge("dead_letters_waiting", "Dead letters that nobody has replayed or discarded", ["code"])
 
 _OTHER = "other"
@@ -71,7 +71,7 @@ class DeadLetterSweep:
         self._next_full_look = 0.0
 
     async def hear(self, tenant_id: bytes) -> None:
-        """Letters of this tenant have been scheduled just now."""
+        """The tenant's letters are looked at in the next sweep: some have just been scheduled."""
         self._look_at.add(tenant_id.decode())
 
     async def replay_due(self) -> int:
@@ -110,7 +110,7 @@ class DeadLetterSweep:
         return sum([await letters.forget(self._store, tenant_id, before) for tenant_id in everybody])
 
     async def count_waiting(self) -> int:
-        """The metric tells how many letters wait, by code; codes of others are one."""
+        """Sets the gauge of waiting letters, by code; all codes of other services count as one."""
         waiting: Counter[str] = Counter()
         for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
             async for stored in every(self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}):

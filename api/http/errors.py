@@ -1,4 +1,4 @@
-"""The one table that says what each error is over HTTP; no other place chooses an error's status, code or message."""
+"""The one table of errors over HTTP; no other place chooses an error's status, code or message."""
 
 import logging
 import re
@@ -41,15 +41,15 @@ class CredentialMissing(Exception):
 
 
 class CredentialInvalid(Exception):
-    """The credential is not believed; the message says why, for our log."""
+    """The credential is not valid; the message is the reason, for our log."""
 
 
 class CredentialExpired(CredentialInvalid):
-    """The credential was ours or the platform's, and its time is over."""
+    """The credential was valid once and has expired."""
 
 
 class TooManyFailures(Exception):
-    """This address has shown too many credentials that are not valid; how many seconds it has to wait."""
+    """This address has failed to authenticate too often; holds the seconds it has to wait."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"come back in {retry_after_seconds} s")
@@ -152,7 +152,7 @@ class KeyExceedsItsMaker(Exception):
 
 
 class VersionMissing(Exception):
-    """The request must say which version it changes."""
+    """The request must state which version it changes."""
 
 
 class LinkForbids(Exception):
@@ -189,7 +189,7 @@ class Problem(Document, frozen=True, kw_only=True):
 
 
 class InvalidRequest(Exception):
-    """The request cannot be understood as it is; `problem` says what to change."""
+    """The request is not valid; `problem` is what to change."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -332,7 +332,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
-    """The response to a request that raised; what the caller may not see is in the log, under the request's id."""
+    """The response to a request that raised; what the caller may not see is logged by request id."""
     answer = answer_of(error)
     if answer.status >= 500 or isinstance(error, Unavailable):
         _log(request, error, answer)
@@ -354,7 +354,7 @@ def headers_of(error: Exception) -> dict[str, str]:
 
 
 def body_of(error: Exception) -> ErrorBody:
-    """What the caller is told."""
+    """The body that the caller gets."""
     answer = answer_of(error)
     match error:
         case decisions.AlreadyDecided(approval=approval):
@@ -419,7 +419,7 @@ def _problem(found: Mapping[str, str]) -> Problem:
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:
-    """A refused method must say which ones are allowed, and who is throttled when to come back; the error knows."""
+    """`Allow` for a refused method, `Retry-After` for a throttled caller; the error has the values."""
     match error:
         case TooManyRequestsException(headers={"RateLimit-Reset": seconds}):
             return {**(error.headers or {}), "Retry-After": seconds}

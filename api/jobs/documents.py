@@ -16,7 +16,7 @@ from blocks.settings import BatchJobs
 
 
 class JobRun(Document, frozen=True, kw_only=True):
-    """One run of a batch job; `unreported`: it was triggered, and nobody told in time how it ended."""
+    """One run of a batch job; `unreported`: it was triggered, and no end was reported in time."""
 
     execution_id: str
     status: ExecutionStatus
