@@ -71,7 +71,7 @@ class Authentication(AbstractAuthenticationMiddleware):
 
 
 def refusal(connection: Connection, error: Exception) -> Exception:
-    """The error in the form of this connection: a WebSocket closes with 4000 plus the HTTP status."""
+    """The error for this connection: a WebSocket closes with 4000 plus the HTTP status."""
     if connection.scope["type"] != ScopeType.WEBSOCKET:
         return error
     answer = answer_of(error)

@@ -31,7 +31,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """On whose behalf a request is made; `id` is empty if a service that acts for users named none."""
+    """On whose behalf a request is made; `id` is empty if a service acting for users named none."""
 
     id: str
     roles: frozenset[str]

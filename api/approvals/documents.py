@@ -74,7 +74,7 @@ class Approval(ApprovalSummary, frozen=True, kw_only=True):
 
 
 class ApprovalPage(Document, frozen=True, kw_only=True):
-    """Approvals, newest first; `counts` (on the first page) is how many there are in each status."""
+    """Approvals, newest first; `counts` (on the first page) is the number in each status."""
 
     approvals: list[ApprovalSummary]
     continuation: str | None = None

@@ -1,4 +1,4 @@
-"""The audit log's name of each route that changes something, and the tenant and actor of a request."""
+"""The audit log's name of each changing route, and the tenant and actor of a request."""
 
 from collections.abc import Mapping
 from typing import Any

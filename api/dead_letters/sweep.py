@@ -1,4 +1,4 @@
-"""Periodic work on dead letters: due ones are replayed, settled ones deleted, waiting ones counted."""
+"""The sweep of dead letters: due ones are replayed, settled ones deleted, waiting ones counted."""
 
 import asyncio
 import logging

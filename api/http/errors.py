@@ -332,7 +332,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
-    """The response to a request that raised; what the caller may not see is logged by request id."""
+    """The response to a request that raised; what the caller may not see is only logged."""
     answer = answer_of(error)
     if answer.status >= 500 or isinstance(error, Unavailable):
         _log(request, error, answer)
@@ -419,7 +419,7 @@ def _problem(found: Mapping[str, str]) -> Problem:
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:
-    """`Allow` for a refused method, `Retry-After` for a throttled caller; the error has the values."""
+    """`Allow` for a refused method, `Retry-After` for a throttled caller, from the error."""
     match error:
         case TooManyRequestsException(headers={"RateLimit-Reset": seconds}):
             return {**(error.headers or {}), "Retry-After": seconds}
