@@ -1,6 +1,7 @@
-"""The flow runs a worker holds, and what others want of them: one request for all, in place of a web socket for each.
+"""The flow runs that a worker holds, and the requests to cancel or suspend them.
 
-Prefect's events about cancelling and suspension can be lost, states cannot.
+One query serves all runs, in place of a web socket for each. Prefect's events about cancelling and
+suspension can be lost, states cannot.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ class ActiveRuns:
                 self._idle.set()
 
     async def watch(self, client: PrefectClient) -> None:
-        """What Prefect holds to be neither pending nor running any more has been told so."""
+        """Runs that are neither pending nor running in Prefect any more have been notified."""
         if not self._engines:
             return
         moved = await client.read_flow_runs(
@@ -72,14 +73,15 @@ class ActiveRuns:
                 engine.emit_heartbeat()
 
     def let_go(self) -> None:
-        """All runs end here, and Prefect is told nothing: whoever takes them up owns their states."""
+        """Ends all runs without a report to Prefect: who claims them next owns their states."""
         for engine in self._engines.values():
             engine.end(Stop.SUPERSEDED)
 
     async def drain(self, seconds: float) -> None:
-        """All runs have ended: within `seconds`, or as Crashed, "worker stopped". Cancelling this ends the waiting.
+        """All runs have ended: within `seconds`, or as Crashed, "worker stopped". It can be cancelled.
 
-        A run that cannot tell Prefect so in ten more seconds is dropped, and still Running there.
+        A run that cannot report its end to Prefect in ten more seconds is dropped, and stays
+        Running there.
         """
         with suppress(asyncio.CancelledError):
             await self._until_idle(seconds)

@@ -1,4 +1,4 @@
-"""A range of days as a row of triggers: planned, shown, sent at a steady rate, and gone on with after a stop."""
+"""A range of days as a series of triggers, sent at a steady rate, and resumed after a stop."""
 
 import asyncio
 import re

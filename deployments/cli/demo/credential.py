@@ -1,4 +1,4 @@
-"""How the demo shows the API who it is: a key of its own, which may only look, and is gone when the demo is."""
+"""The demo's API key, which may only read, and is revoked at the end of the demo."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from blocks.settings.auth import API_KEY, GATEWAY, modes_of
 from deployments.local.development_key import DEMO_TENANT, key_file
 
 LIFE = timedelta(hours=1)
-"""If the demo is killed before it can take its key back."""
+"""For a demo that is killed before it can revoke its key."""
 
 
 @asynccontextmanager
