@@ -75,7 +75,7 @@ def refusal(connection: Connection, error: Exception) -> Exception:
     if connection.scope["type"] != ScopeType.WEBSOCKET:
         return error
     answer = answer_of(error)
-    connection.scope["state"][REFUSED] = error  # before it is open, it can be told as over HTTP: see `handshake`
+    connection.scope["state"][REFUSED] = error  # for `handshake`
     return WebSocketException(detail=answer.message, code=4000 + answer.status)
 
 

@@ -18,7 +18,7 @@ DOOR_SECONDS = 5.0
 
 
 class Patient(msgspec.Struct):
-    """A part that is unavailable is None; `deaths` has a finding for each of them."""
+    """A part that is unavailable is None; its finding is in `deaths`."""
 
     settings: Settings
     store: RecordStore | None = None

@@ -119,7 +119,7 @@ class Supervisor:
                 self._given_up.set_exception(error)
 
     async def _keep_alive(self, service: Service, child: ChildProcess) -> None:
-        """Restarts the service whenever it exits; raises `ServiceFailed` after too many in a row."""
+        """Restarts the service when it exits; raises `ServiceFailed` after too many in a row."""
         deaths = 0
         while True:
             born = time.monotonic()

@@ -72,7 +72,7 @@ def worker(limit: int | None) -> None:
 def api() -> None:
     """Run the REST API.
 
-    With it runs the mirror, which folds Prefect's view into the records and repairs what drifted.
+    With it runs the reconciler, which applies Prefect's state to the records and repairs drift.
 
     \b
     Examples:
