@@ -1,4 +1,4 @@
-"""The whole API on one screen: its routes, where their arguments come from, what becomes of errors."""
+"""The whole API: its routes, their dependencies, and its error handling."""
 
 from litestar import Litestar, Router
 from litestar.di import Provide

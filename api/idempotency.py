@@ -37,12 +37,12 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge, NotJson)
 
 HOLD = timedelta(seconds=60)
-"""A request that has not been answered for so long was lost with its process: the next one of its key runs."""
+"""After this, an unanswered request counts as lost: the next one of its key runs."""
 
 KEPT_FOR = timedelta(hours=24)
 
 FREE_KEPT_FOR = timedelta(minutes=10)
-"""A key without an answer (its request was refused, or its process died) is worth no more than its absence."""
+"""A key without an answer (refused, or its process died) has no use after that."""
 
 _KEY = re.compile(r"[ -~]{1,200}")
 _KEPT_HEADERS = ("content-type", "etag", "location")
@@ -66,7 +66,7 @@ def idempotent(store: RecordStore, *route_handlers: HTTPRouteHandler) -> Router:
 
 
 class Idempotency(ASGIMiddleware):
-    """Answers a repeated request in its route's stead; what may be tried again (5xx, 400, 404, 412) frees its key."""
+    """Answers a repeated request in place of its route; 5xx, 400, 404 and 412 free the key."""
 
     scopes = (ScopeType.HTTP,)
 

@@ -1,4 +1,4 @@
-"""What else a person can do with a pending approval: claim it, hand it on, remind, give it time, withdraw it."""
+"""Actions on a pending approval: claim, release, delegate, remind, extend, withdraw."""
 
 from litestar import Response
 from litestar.params import JSONBody

@@ -112,7 +112,7 @@ class DefinitionNotFound(NotFound):
 
 
 class DefinitionChanged(Exception):
-    """The definition is no longer what the request insists on."""
+    """The definition is not at the version that the request requires."""
 
 
 class ActorMissing(Exception):
@@ -120,7 +120,7 @@ class ActorMissing(Exception):
 
 
 class ApprovalChanged(Exception):
-    """The approval is no longer what the request insists on."""
+    """The approval is not at the version that the request requires."""
 
 
 class WebhookNotFound(NotFound):
@@ -128,7 +128,7 @@ class WebhookNotFound(NotFound):
 
 
 class WebhookChanged(Exception):
-    """The webhook is no longer what the request insists on."""
+    """The webhook is not at the version that the request requires."""
 
 
 class DeadLetterNotFound(NotFound):
@@ -136,7 +136,7 @@ class DeadLetterNotFound(NotFound):
 
 
 class DeadLetterChanged(Exception):
-    """The dead letter is no longer what the request insists on, or changed while it was being answered."""
+    """The dead letter is not at the required version, or changed during the request."""
 
 
 class DeadLetterStranded(Exception):
@@ -148,7 +148,7 @@ class KeyNotFound(NotFound):
 
 
 class KeyExceedsItsMaker(Exception):
-    """The wanted API key may do what whoever asks for it may not."""
+    """The requested API key would have a role that its maker lacks."""
 
 
 class VersionMissing(Exception):
@@ -160,15 +160,15 @@ class LinkForbids(Exception):
 
 
 class TooManyOfTenant(Throttled):
-    """As many clients follow the tenant's events as may."""
+    """The tenant has reached its limit of clients that follow events."""
 
 
 class TooManyFollowers(Unavailable):
-    """This process has as many clients that follow events as it takes, or is about to stop."""
+    """This process has reached its limit of clients that follow events, or is stopping."""
 
 
 class OriginRefused(Exception):
-    """A page from elsewhere opened a WebSocket."""
+    """A page of a foreign origin opened a WebSocket."""
 
 
 class KeyInUse(Exception):

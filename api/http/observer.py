@@ -1,4 +1,4 @@
-"""What happens to every request, whatever becomes of it: an id, a count, a duration, one line in the log."""
+"""Every request gets an id, a count, a duration and one line in the log."""
 
 import logging
 import re

@@ -68,7 +68,7 @@ async def trigger_job(
 
 
 def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
-    """The metadata as the caller may have it: for the platform as it is, for a tenant its own part of the job."""
+    """The permitted metadata: for the platform unchanged, for a tenant limited to itself."""
     if tenant_id == SYSTEM_TENANT:
         return metadata
     if TENANT_IDS not in job.fields:

@@ -1,4 +1,4 @@
-"""Webhooks as they look over HTTP. Only the answer to whoever makes or rotates a secret holds it."""
+"""Webhooks over HTTP. Only the answer to creating or rotating a secret contains it."""
 
 from datetime import datetime
 from typing import Annotated

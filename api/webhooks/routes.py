@@ -34,7 +34,7 @@ from blocks.webhooks.changes import TooManySecrets, change
 from blocks.webhooks.outgoing_http import DestinationRefused, HostRules
 
 Rules = SkipValidation[NamedDependency[HostRules]]
-"""Where webhooks may lead, as a route's argument."""
+"""The hosts that webhooks may have, as a route's argument."""
 
 WebhookPath = Annotated[str, PathParameter(name="webhookId")]
 
@@ -93,10 +93,10 @@ async def change_webhook(
     data: JSONBody[WebhookPatch],
     if_match: IfMatch = None,
 ) -> Response[ChangedWebhook]:
-    """What is left out stays as it is; the next delivery, also of what waits for its next attempt, follows the change.
+    """Changes the given fields; the next delivery, also of events that await a retry, uses them.
 
-    With `rotateSecret: true`, the answer shows a new secret, this once. For 24 hours, deliveries are signed with the
-    new secret and with the earlier one: a receiver that has either accepts.
+    With `rotateSecret: true`, the answer shows a new secret, this once. For 24 hours, deliveries
+    are signed with the new secret and with the earlier one: a receiver that has either accepts.
     """
     version = wanted_version(if_match)
     known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)

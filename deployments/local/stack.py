@@ -59,8 +59,11 @@ class _Stack:
             await self._supervisor.carry(self._start())
 
     async def _start(self) -> None:
-        """Everything is started at once; who needs whom waits for it. Stopping is in the reverse order: the worker
-        ends first, while those who answer its running flows are still there."""
+        """Starts everything at once; dependents wait for what they need.
+
+        Stops in reverse order: the worker ends first, while the services that answer its running
+        flows are still there.
+        """
         await provision(self._settings)
         if prefect_server.is_embedded(self._settings):
             await self._supervisor.start(self._prefect())

@@ -28,7 +28,7 @@ from deployments.simulated.risk_scoring import RISK_SCORING
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 500
-"""Requests waiting for their answer at once: a delay of one holds up no other."""
+"""Concurrent requests: the delay of one blocks no other."""
 
 ANSWERS = {
     "risk_analysis": RISK_EVALUATION,

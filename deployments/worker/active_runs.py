@@ -24,7 +24,7 @@ _LAST_WORDS_SECONDS = 10.0
 
 
 class ActiveRuns:
-    """Holds each run from just before its claim to its end."""
+    """The runs, each from just before its claim to its end."""
 
     def __init__(self) -> None:
         self._engines: dict[UUID, InProcessFlowRunEngine] = {}
@@ -98,7 +98,7 @@ class ActiveRuns:
 
 
 def _follow(engine: InProcessFlowRunEngine, flow_run: FlowRun) -> None:
-    """The engine does what the run's state asks for: stop as cancelled, suspend at its next task, or let go."""
+    """The engine follows the run's state: stop, suspend at the next task, or release."""
     state = flow_run.state
     if state is None:
         return

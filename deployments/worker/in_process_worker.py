@@ -172,7 +172,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         await self._store.ping()
 
     async def _ends_in_time(self) -> None:
-        """What this process holds has ended by its deadline and margin."""
+        """Raises `Unavailable` if a run of this process is past its deadline and margin."""
         flows = sys.modules.get("flows.shared.runtime")
         if flows and (late := flows.overdue()):
             raise Unavailable(f"{len(late)} past their deadline, among them {late[0]}")

@@ -87,7 +87,7 @@ def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
 
 
 async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
-    """The run starts again from the top, in whichever worker is first; False if Prefect has lost it meanwhile."""
+    """Schedules the run again from its start, in any worker; False if it is gone from Prefect."""
     try:
         await parts.flow_runs.reschedule(run, reason)
     except NotFound:

@@ -46,7 +46,7 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
         return True
 
     async def _has_turn(self, stored: Stored[ExecutionRecord]) -> bool:
-        """By hand, no job waits for its turn; what a vanished run leaves behind does, as in that run."""
+        """A manual trigger needs no turn; one that a vanished run left behind does."""
         job = jobs.JOB_BY_ID.get(stored.record.subject)
         if job is None or job.overlap != "queue" or stored.record.flow_run_id is None:
             return True

@@ -20,7 +20,7 @@ _AT_WORK = ("pending", "running", "cancelling")
 
 
 class LostRuns(Drift[FlowRunView]):
-    """They run again, in a living worker. One that was being cancelled when its worker died is cancelled."""
+    """They run again in a living worker; those being cancelled when theirs died are cancelled."""
 
     kind = "lost_run"
 

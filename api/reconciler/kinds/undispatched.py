@@ -57,7 +57,7 @@ class Undispatched(Drift[ExecutionRecord]):
         return True
 
     async def _waiting(self) -> list[ExecutionRecord]:
-        """Of each tenant the oldest: behind them, a backlog of thousands waits for nothing but its turn."""
+        """The oldest of each tenant: a backlog of thousands behind them only waits for its turn."""
         accepted_before = utc_now() - GRACE
         pending = {"status": "pending", "created_at": Between(until=accepted_before)}
         return [

@@ -19,7 +19,7 @@ LIFE = timedelta(hours=1)
 
 @asynccontextmanager
 async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapping[str, str]]:
-    """What the demo's requests carry, while the context lasts."""
+    """The headers of the demo's requests, for the duration of the context."""
     named = {"X-Tenant-ID": tenant_id}
     if GATEWAY in modes_of(settings.auth):
         yield named | {"X-User-ID": "demo", "X-User-Roles": "viewer"}
@@ -35,7 +35,7 @@ async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapp
 
 
 def curl_options(settings: Settings, tenant_id: str) -> str:
-    """What a person gives curl to see the same; `$KEY` where no key lies about."""
+    """curl's options to see the same; `$KEY` where there is no key file."""
     file = key_file(settings)
     if GATEWAY in modes_of(settings.auth):
         return f'-H "X-Tenant-ID: {tenant_id}"'
