@@ -78,10 +78,10 @@ class ActiveRuns:
             engine.end(Stop.SUPERSEDED)
 
     async def drain(self, seconds: float) -> None:
-        """All runs have ended: within `seconds`, or as Crashed, "worker stopped". It can be cancelled.
+        """All runs have ended, those left after `seconds` as Crashed, "worker stopped".
 
-        A run that cannot report its end to Prefect in ten more seconds is dropped, and stays
-        Running there.
+        Cancelling this ends the waiting. A run that cannot report its end to Prefect in ten more
+        seconds is dropped, and stays Running there.
         """
         with suppress(asyncio.CancelledError):
             await self._until_idle(seconds)
