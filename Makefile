@@ -135,7 +135,7 @@ schemas: setup ## Export the JSON Schemas and the AsyncAPI document of all event
 	@$(BIN)/orchestrator schemas $(ARGS)
 
 .PHONY: lock
-lock: setup ## Write the locks anew from pyproject.toml (ARGS=--upgrade takes the newest versions)
+lock: setup ## Rewrite the locks from pyproject.toml (ARGS=--upgrade takes the newest versions)
 	@scripts/lock $(ARGS)
 
 .PHONY: clean

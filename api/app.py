@@ -1,4 +1,4 @@
-"""The whole API on one screen: its routes, where their arguments come from, what becomes of errors."""
+"""The whole API: its routes, their dependencies, and its error handling."""
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -62,9 +62,10 @@ def create_app(
     hub: Hub | None = None,
     exposition: Exposition | None = None,
 ) -> Litestar:
-    """The application over an open store, bus and engine, which must outlive it; `/ready` asks the probes.
+    """The application over an open store, bus and engine, which must outlive it.
 
-    Who follows events is told what the hub hears; without one, nothing is heard.
+    `/ready` asks the probes. The live view streams what the hub receives; without a hub it is
+    empty.
     """
     identify = identification(settings.auth, store)
     auditing = Auditing(store, settings.approvals.link_secret)
@@ -136,7 +137,7 @@ def create_app(
         request_class=CheckedRequest,
         request_max_body_size=MAX_EVENT_BYTES,
         openapi_config=openapi_config(settings.module),
-        # The process that starts us says where logs go.
+        # The process that starts us configures logging.
         logging_config=None,
         debug=False,
     )

@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a request that is repeated under its key is carried out once and answered the same.
+"""`Idempotency-Key`: a request repeated under its key is carried out once and answered the same.
 
-A route takes part by being wrapped in `idempotent` where the application lists it, and documents `KEY_ERRORS`. The key
-is claimed by creating a record before the route runs, so that of twins that come at once only one runs; the others are
-told to come back.
+A route takes part by being wrapped in `idempotent` where the application lists it, and documents
+`KEY_ERRORS`. The key is claimed by creating a record before the route runs, so that of concurrent
+duplicates only one runs; the others are answered 409 with `Retry-After`.
 """
 
 import logging
@@ -37,12 +37,12 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge, NotJson)
 
 HOLD = timedelta(seconds=60)
-"""A request that has not been answered for so long was lost with its process: the next one of its key runs."""
+"""After this, an unanswered request counts as lost: the next one of its key runs."""
 
 KEPT_FOR = timedelta(hours=24)
 
 FREE_KEPT_FOR = timedelta(minutes=10)
-"""A key without an answer (its request was refused, or its process died) is worth no more than its absence."""
+"""A key without an answer (refused, or its process died) has no use after that."""
 
 _KEY = re.compile(r"[ -~]{1,200}")
 _KEPT_HEADERS = ("content-type", "etag", "location")
@@ -66,7 +66,7 @@ def idempotent(store: RecordStore, *route_handlers: HTTPRouteHandler) -> Router:
 
 
 class Idempotency(ASGIMiddleware):
-    """Answers a repeated request in its route's stead; what may be tried again (5xx, 400, 404, 412) frees its key."""
+    """Answers a repeated request in place of its route; 5xx, 400, 404 and 412 free the key."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -141,7 +141,7 @@ async def forget_old_answers(store: RecordStore) -> int:
 async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
     tenant_id = request.user.tenant_id
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
-    # Nobody gets the answer to somebody else's decision.
+    # No user gets the answer to another user's decision.
     who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
     said = (*who, in_lower_case(request.scope["raw_path"]), request.scope["query_string"], await request.body())
     return IdempotencyRecord(

@@ -1,4 +1,4 @@
-"""The API process: opens what the API needs, serves until told to stop, closes it again."""
+"""The API process: opens what the API needs, serves until a signal stops it, closes it again."""
 
 import asyncio
 import errno
@@ -39,14 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 class PortInUse(Exception):
-    """Somebody else already listens where the API should; the message says where, and what to do."""
+    """Another process listens on the API's address; the message names it, and what to do."""
 
 
 async def run_api(settings: Settings) -> None:
-    """Serves the API, with the mirror beside it, until cancelled or told to stop by SIGTERM or SIGINT.
+    """Serves the API and runs the reconciler until cancelled or stopped by SIGTERM or SIGINT.
 
-    Requests in hand are finished first. No part is waited for: until the store, the broker and Prefect answer, `/ready`
-    says so, and who needs them is answered 503. Raises `PortInUse`, and `BadSetting` for an address that is not ours.
+    Requests in progress are finished first. No part is waited for: until the store, the broker and
+    Prefect are available, `/ready` reports it, and requests that need them are answered 503. Raises
+    `PortInUse`, and `BadSetting` for an address that is not ours.
     """
     hub = Hub(settings.live)
     with listening_socket(settings.server) as listening:
@@ -90,9 +91,9 @@ def listening_socket(server: Server) -> Iterator[socket.socket]:
 
 
 def cut_off_after(listening: socket.socket, seconds: float) -> None:
-    """Who takes none of what was sent for so long loses the connection, where the system can do that.
+    """A client that reads nothing for so long is disconnected, where the system supports it.
 
-    Nobody else would notice a client that is frozen: its system goes on acknowledging, and asking to wait.
+    Nothing else would notice a frozen client: its system keeps acknowledging with a zero window.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
@@ -123,7 +124,7 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
         ws="websockets-sansio",
-        ws_max_size=1024,  # nobody is expected to say anything
+        ws_max_size=1024,  # no client is expected to send anything
         ws_ping_interval=live.heartbeat_seconds,
         ws_ping_timeout=live.frozen_seconds,
         ws_per_message_deflate=False,  # it would cost each client a buffer
@@ -208,7 +209,7 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _mirror_for_ever(settings: Settings, store: RecordStore, bus: EventBus) -> None:
-    """A mirror that fails is started again: tenants can still read, and nothing it does is lost by doing it later."""
+    """Restarts a reconciler that fails: reads go on meanwhile, and its work can be done later."""
     while True:
         try:
             await run_mirror(settings, store, bus)

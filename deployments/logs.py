@@ -25,11 +25,12 @@ from blocks.settings import Settings
 LogFormat = Literal["text", "json"]
 
 QUIET = ("aio_pika", "aiormq", "asyncio", "azure", "httpcore", "httpx", "prefect", "uvicorn", "websockets")
-"""Libraries that tell what they do at INFO. What a flow logs through Prefect still reaches the Prefect UI."""
+"""Libraries that log their activity at INFO. A flow's logs through Prefect still reach its UI."""
 
 TOLD_ONCE = ("aio_pika.robust_connection", "aiormq.connection")
-"""While the broker is away they tell so each second, for each connection; `blocks.adapters.rabbitmq.link` tells it
-once."""
+"""During an outage of the broker these log every second, per connection;
+`blocks.adapters.rabbitmq.link` logs it once.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ log = logging.getLogger(__name__)
 def configure_logging(
     level: str, process_name: str, log_format: LogFormat = "text", *, secrets: Iterable[str] = ()
 ) -> None:
-    """Records of this process go to stderr, also those of errors that nobody caught; `secrets` are masked in them.
+    """Logs this process to stderr, uncaught errors included; `secrets` are masked.
 
     Call it before importing Prefect, which leaves a configured root logger alone.
     """
@@ -52,7 +53,7 @@ def configure_logging(
 
 
 def configure_logging_of(settings: Settings, process_name: str) -> None:
-    """The same, as the settings say; their secrets are masked."""
+    """The same, from the settings; their secrets are masked."""
     secrets = redaction.secrets_of(settings)
     configure_logging(settings.log_level, process_name, settings.log_format, secrets=secrets)
 
@@ -146,7 +147,7 @@ def _below(lines: str) -> str:
 
 
 def tell_failure(message: str) -> bool:
-    """The process ends with this error, told as a record where records are JSON; False: nobody has told it yet."""
+    """Logs the error with which the process ends where records are JSON; False if it did not."""
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
         return False
     log.critical("%s", message)
@@ -154,14 +155,14 @@ def tell_failure(message: str) -> bool:
 
 
 def is_told(record: logging.LogRecord) -> bool:
-    """Whether the record becomes a line: all of our own do, and what is serious of the libraries'."""
+    """Whether the record is written: all of our own are, and the libraries' from WARNING on."""
     if record.name.startswith(QUIET):
         return record.levelno >= logging.WARNING and not record.name.startswith(TOLD_ONCE) and not _is_no_error(record)
     return True
 
 
 def _is_no_error(record: logging.LogRecord) -> bool:
-    """Prefect tells every end of a run but Completed as an error, also a suspension and a run that was let go."""
+    """Prefect logs all ends but Completed as errors, also a suspension and a released run."""
     return record.msg in ("Finished in state Suspended(type=PAUSED)", "Finished in state Running()")
 
 

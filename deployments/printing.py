@@ -1,7 +1,7 @@
-"""What the command line prints of records, events and answers: the only door from data to the terminal.
+"""How the command line prints data: the only path from records and events to the terminal.
 
-Contract: a text is shown as it is spelled, never obeyed; control characters are written out, and rich's markup is for
-nobody's data. Colours are given beside a text, as a `Text` from `styled`.
+Contract: text is printed literally; control characters are escaped, and rich's markup is not
+applied to data. Colours are given beside a text, as a `Text` from `styled`.
 """
 
 from collections.abc import Iterable, Mapping

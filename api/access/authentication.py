@@ -1,6 +1,6 @@
-"""Every request shows a credential before a route sees it: one middleware for HTTP and WebSocket, no path exempt.
+"""Every request is authenticated before a route sees it: one middleware for HTTP and WebSocket.
 
-A route that needs none says so itself, with `opt=PUBLIC`.
+No path is exempt; a route that needs no credential is declared with `opt=PUBLIC`.
 """
 
 import logging
@@ -29,20 +29,20 @@ from blocks.settings.auth import API_KEY, GATEWAY, modes_of, takes_tokens, words
 logger = logging.getLogger(__name__)
 
 PUBLIC = {"exclude_from_auth": True}
-"""Option of a route that needs no credential. OPTIONS needs none either: it tells what `/docs` tells."""
+"""Option of a public route. OPTIONS needs no credential either: it shows no more than `/docs`."""
 
 REFUSED = "refused"
 """In the state of a WebSocket's scope: the error for which it is closed."""
 
 Identify = Callable[[Headers, bool], Awaitable[Identity]]
-"""Whose request it is; when told to be wary, it looks up no API key that was not good before.
+"""The identity of a request; if the flag is set, unknown API keys are refused without a lookup.
 
 Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
 """
 
 
 def authentication(auth: Auth, identify: Identify) -> DefineMiddleware:
-    """The middleware that asks everybody who they are."""
+    """The middleware that authenticates every request."""
     # Litestar makes a middleware for every route; they count together.
     return DefineMiddleware(Authentication, identify=identify, failures=Failures(auth.failures_per_minute))
 
@@ -71,16 +71,16 @@ class Authentication(AbstractAuthenticationMiddleware):
 
 
 def refusal(connection: Connection, error: Exception) -> Exception:
-    """The error as this kind of connection can tell it: a WebSocket is closed with 4000 plus the status of HTTP."""
+    """The error for this connection: a WebSocket closes with 4000 plus the HTTP status."""
     if connection.scope["type"] != ScopeType.WEBSOCKET:
         return error
     answer = answer_of(error)
-    connection.scope["state"][REFUSED] = error  # before it is open, it can be told as over HTTP: see `handshake`
+    connection.scope["state"][REFUSED] = error  # for `handshake`
     return WebSocketException(detail=answer.message, code=4000 + answer.status)
 
 
 def identification(auth: Auth, store: RecordStore) -> Identify:
-    """How these settings have people identified."""
+    """The function that identifies requests under these settings."""
     if GATEWAY in modes_of(auth):
         return _believing(frozenset(words(auth.default_roles)))
     tokens = Tokens(auth) if takes_tokens(auth) else None

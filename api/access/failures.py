@@ -1,8 +1,8 @@
-"""Credentials that were not valid, by the address they came from: whoever guesses is slowed down.
+"""Failed authentications, counted by client address, to slow down guessing.
 
-Past the bound, an address is told to come back later instead of what was wrong, and no API key of it is looked up that
-was not good before. A good token, or a key in use, passes: behind a proxy that nobody told us of, all callers have one
-address, and nobody may lock the others out.
+Past the limit, an address is answered 429 instead of the reason, and only API keys that were valid
+before are looked up for it. A valid token, or a key in use, passes: behind an undeclared proxy all
+callers share one address, and none of them may lock out the others.
 """
 
 from api.access.windows import Windows
@@ -19,7 +19,7 @@ class Failures:
         return self._windows.counted(address) >= self._per_minute
 
     def counted(self, address: str, error: CredentialInvalid) -> CredentialInvalid | TooManyFailures:
-        """The failure is counted; what the caller is told of it."""
+        """Counts the failure; returns the error for the caller."""
         if self.are_too_many(address):
             return TooManyFailures(self._windows.seconds_left(address))
         self._windows.count(address)

@@ -26,23 +26,25 @@ class Identity(msgspec.Struct, frozen=True):
     roles: frozenset[str]
     """Ours (`blocks.contracts.roles`) and any others: approvals may be reserved for whoever has those."""
     acts_for_users: bool = False
-    """A service that may say in whose name it makes a request."""
+    """A service that may name the user on whose behalf it makes a request."""
     credential: Credential = "user-token"
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """In whose name a request is made; `id` is empty if a service that acts for users named nobody."""
+    """On whose behalf a request is made; `id` is empty if a service acting for users named none."""
 
     id: str
     roles: frozenset[str]
     service: str = ""
-    """The one that acts for users and makes the request: what it says of users is believed."""
+    """The service that makes the request for a user; what it states about users is trusted."""
     is_unnamed: bool = False
-    """A gateway let the request in and named no user: who decides, the body says, as the platform's clients do."""
+    """A gateway let the request in and named no user: the body names it, as the platform's clients
+    do.
+    """
 
     @property
     def on_record(self) -> str | None:
-        """Who is written down as having done it."""
+        """The name that is recorded."""
         return self.id or self.service or None
 
     @property
@@ -53,10 +55,10 @@ class Actor(msgspec.Struct, frozen=True):
         return self.id
 
     def deciding(self, stated: str | None) -> str:
-        """Who decides, where the body may name it, too.
+        """The user who decides, whom the body may name, too.
 
-        Raises `NotThisUser` for anybody but the user that is known; `InvalidRequest` if only the body could name the
-        user and does not, or names what is no user's id; `ActorMissing`.
+        Raises `NotThisUser` for any other user than the authenticated one; `InvalidRequest` if only
+        the body could name the user and does not, or holds no valid user id; `ActorMissing`.
         """
         if self.id or not (self.service or self.is_unnamed):
             if stated is not None and spelled(stated) != self.named:
@@ -67,7 +69,7 @@ class Actor(msgspec.Struct, frozen=True):
         return stated_user("decidedBy", stated)
 
     def check_may_stand_in_for(self, user: str) -> None:
-        """Raises `NotThisUser` for anybody else, unless a service that acts for users asks."""
+        """Raises `NotThisUser` for another user, unless a service that acts for users asks."""
         if not self.service and spelled(user) != self.named:
             raise NotThisUser
 
@@ -77,7 +79,7 @@ def _decider_missing() -> InvalidRequest:
 
 
 def acting(identity: Identity, headers: Headers) -> Actor:
-    """In whose name it is. Raises `NotThisUser` when a header claims what the credential does not say."""
+    """On whose behalf it is. Raises `NotThisUser` if a header contradicts the credential."""
     roles = roles_in(headers)
     if identity.acts_for_users:
         return Actor(user_in(headers), roles, identity.id)
@@ -103,7 +105,7 @@ def stated_user(field: str, stated: str, source: str = "body") -> str:
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """What the header says, without blanks around it; None without the header, or with nothing in it.
+    """The header's value, stripped; None without the header, or if it is empty.
 
     Raises `InvalidRequest` when it is there twice, or holds what no name holds.
     """

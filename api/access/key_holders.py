@@ -1,4 +1,4 @@
-"""Whose an API key is, without asking the store at every request."""
+"""The holder of an API key, cached so that not every request asks the store."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -18,7 +18,7 @@ from blocks.ports import NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.security import api_keys
 
 BELIEVED_SECONDS = 3.0
-"""A key that was good is good for so long; then it is looked up again. A revocation counts after at most that."""
+"""How long a valid key is cached: a revocation takes effect after at most that."""
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -38,9 +38,8 @@ class KeyHolders:
         self._known: dict[bytes, _Known] = {}
 
     async def identity(self, key: str, *, wary: bool = False) -> Identity:
-        """Raises `CredentialInvalid`, when wary for every key that this process has not found good before, too.
-
-        Raises `CredentialExpired`.
+        """Raises `CredentialInvalid`, with the flag also for each key that was not valid here
+        before.
         """
         try:
             record = await self._record(key, wary)

@@ -16,13 +16,14 @@ from blocks.settings.sections import without_query
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 600.0
-"""Then we look again: a key that was withdrawn is not believed for longer, as long as the keys can be had."""
+"""After this the keys are fetched again: the longest a withdrawn key is trusted while they can be.
+"""
 
 BELIEVED_SECONDS = 3600.0
-"""While they cannot be had, the last ones are believed for so long."""
+"""If the keys cannot be fetched, the last ones are trusted for so long."""
 
 UNKNOWN_SECONDS = 10.0
-"""A token that names an unknown key makes us look again, but not more often than this: anybody can send one."""
+"""At most one fetch per interval for unknown keys: anyone can send a token that names one."""
 
 TIMEOUT_SECONDS = 5.0
 BYTES_MAX = 256 * 1024

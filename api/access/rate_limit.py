@@ -1,8 +1,8 @@
-"""How many requests a minute a tenant may make of this process; beyond that it is told when to come back.
+"""The limit of requests a minute per tenant, in this process; beyond it 429 with `Retry-After`.
 
-Litestar's rate limit does it: what is exempt, the refusal, the headers. Only what is kept is ours. Litestar keeps the
-moment of every request, writes the whole list anew as JSON at each, and its store in memory forgets nobody; this keeps
-a number per tenant.
+Litestar's rate limit supplies the exemptions, the refusal and the headers; only the storage is
+ours. Litestar keeps the time of every request, rewrites the whole list as JSON at each, and its
+in-memory store never evicts; this keeps one number per tenant.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from api.access.windows import Windows
 
 
 def rate_limit(requests_per_minute: int) -> Sequence[DefineMiddleware]:
-    """The middleware that holds this limit, to come after authentication; none for 0."""
+    """The middleware that enforces this limit, to come after authentication; none for 0."""
     if requests_per_minute == 0:
         return ()
     config = RateLimitConfig(

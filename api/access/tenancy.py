@@ -1,6 +1,7 @@
-"""Whose data a request is about: the tenant of its credential, and `X-Tenant-ID` must say the same.
+"""The tenant of a request: that of its credential; `X-Tenant-ID` must agree with it.
 
-Another tenant's id is answered exactly like an unknown one, because no store method sees past its tenant.
+Another tenant's id is answered exactly like an unknown one, because no store method sees past its
+tenant.
 """
 
 from typing import Annotated, Any

@@ -1,7 +1,8 @@
-"""Tokens (JWT) as the platform issues them: which are believed, and what they say.
+"""Tokens (JWT) of the platform: which are trusted, and their claims.
 
-A user's token has `type: access`, a `tenantId`, and the user as `sub`, `userId` or `id`. A service's has `serviceId`
-in place of the user, and may leave out the type. Roles are what `roles` and `permissions` list.
+A user's token has `type: access`, a `tenantId`, and the user as `sub`, `userId` or `id`. A
+service's has `serviceId` in place of the user, and may leave out the type. Roles are listed in
+`roles` and `permissions`.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ from blocks.settings import Auth
 from blocks.settings.auth import algorithms_of, words
 
 ACT_FOR_USERS = "act-for-users"
-"""The permission of a service to say in whose name it makes a request."""
+"""The permission of a service to act on behalf of users."""
 
 OURS = "workflow-orchestrator:"
 """May stand before a role of ours, where other services have roles of the same name."""
@@ -31,7 +32,7 @@ Names = list[str] | str
 
 
 class Claims(msgspec.Struct, frozen=True, rename="camel"):
-    """What we read of a token whose signature, issuer and time are right."""
+    """The claims of a token whose signature, issuer and time are valid."""
 
     tenant_id: str
     type: str | None = None

@@ -1,1 +1,1 @@
-"""Decisions that people owe: over HTTP, by a link, on a page."""
+"""Approvals: over HTTP, by a link, on a page."""

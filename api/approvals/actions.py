@@ -1,4 +1,4 @@
-"""What else a person can do with a pending approval: claim it, hand it on, remind, give it time, withdraw it."""
+"""Actions on a pending approval: claim, release, delegate, remind, extend, withdraw."""
 
 from litestar import Response
 from litestar.params import JSONBody
@@ -17,14 +17,14 @@ _REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, Alread
 
 @action("claim", "Claim", *_REFUSALS)
 async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
-    """The others see who has it in hand; they may still decide."""
+    """The others see who has claimed it; they may still decide."""
     who = actor.named
     return shown(await approval.change(lambda one: changes.claimed(one, who, actor.roles, utc_now())))
 
 
 @action("release", "Release", *_REFUSALS)
 async def release(approval: InHand, actor: Caller) -> Response[Approval]:
-    """Nobody has it in hand any more."""
+    """It is claimed by no one any more."""
     who = actor.named
     return shown(await approval.change(lambda one: changes.released(one, who, utc_now())))
 
@@ -54,6 +54,6 @@ async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> 
 
 @action("cancel", "Withdraw", *_REFUSALS)
 async def withdraw(approval: InHand, actor: Caller, data: JSONBody[Withdrawal]) -> Response[Approval]:
-    """Nobody is asked any more; an execution that waits for it fails with `approval-cancelled`."""
+    """The request is withdrawn; an execution that waits for it fails with `approval-cancelled`."""
     who = actor.named
     return shown(await approval.change(lambda one: changes.cancelled(one, who, data.reason, utc_now())))

@@ -1,4 +1,4 @@
-"""What became of each of many decisions."""
+"""The result of each of many decisions."""
 
 from api.approvals.documents import Approval
 from api.http.documents import Document
@@ -6,7 +6,7 @@ from api.http.errors import ErrorBody
 
 
 class OneResult(Document, frozen=True, kw_only=True):
-    """What the decision would have been answered on its own: `status` as over HTTP, and one of the other two."""
+    """One decision's answer: its HTTP `status`, and either the approval or the error."""
 
     id: str
     status: int

@@ -44,14 +44,14 @@ async def approve(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> R
 
 @action("reject", "Reject", *REFUSALS, NotThisUser)
 async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
-    """Rejected by `decidedBy`, once and on the record; what waits for it ends as its rule says."""
+    """Rejected by `decidedBy`, once and on the record; what waits for it ends by its rule."""
     with _in_the_older_words():
         return shown(await approval.decide(_older(data, "rejected", actor)))
 
 
 @action("decisions", "Decide", *REFUSALS, NotThisUser)
 async def take_decision(approval: InHand, actor: Caller, data: JSONBody[NamedDecision]) -> Response[Approval]:
-    """The user's decision is on the record; the approval is decided by it, or `pending` while its quorum needs more."""
+    """The user's decision is recorded; the approval is decided, or `pending` until its quorum."""
     return shown(await approval.decide(_vote(data, actor)))
 
 
@@ -70,7 +70,7 @@ async def take_decisions(
     actor: Caller,
     data: JSONBody[ManyDecisions],
 ) -> ManyResults:
-    """Each is decided on its own; the answer says, in the same order, with which status and what came of it."""
+    """Each is decided on its own; the answer lists their statuses and results in the same order."""
     for one in data.decisions:
         actor.deciding(one.decided_by)  # before any is taken: one that is in a wrong name refuses them all
     return ManyResults(

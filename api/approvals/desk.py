@@ -1,4 +1,4 @@
-"""The approval that a path names, in the hands of whoever acts on it."""
+"""The approval that a path names, at the version that the request requires."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
 
 
 class ApprovalInHand(msgspec.Struct, frozen=True):
-    """One approval of the tenant, if it is still at the version that the request insists on."""
+    """One approval of the tenant, if it is still at the version that the request requires."""
 
     store: RecordStore
     bus: EventBus
@@ -35,14 +35,14 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     version: int | None
 
     async def decide(self, vote: Vote) -> ApprovalRecord:
-        """The vote is on the record. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
+        """Records the vote. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
         with _in_words_of_the_api():
             return await lifecycle.decide(
                 self.store, self.bus, self.flow_runs, self.tenant_id, self.id, vote, version=self.version
             )
 
     async def change(self, make: Change) -> ApprovalRecord:
-        """What `make` makes of it is on the record, or raises; so do `ApprovalNotFound` and `ApprovalChanged`."""
+        """Records what `make` returns. Raises as it does, `ApprovalNotFound`, `ApprovalChanged`."""
         with _in_words_of_the_api():
             stored = await lifecycle.change(self.store, self.tenant_id, self.id, make, version=self.version)
         return await lifecycle.follow_up(self.store, self.bus, self.flow_runs, stored)
@@ -55,7 +55,7 @@ InHand = SkipValidation[NamedDependency[ApprovalInHand]]
 async def provide_approval(
     store: Store, bus: Bus, flow_runs: Engine, tenant_id: TenantId, approval_id: ApprovalPath, if_match: IfMatch = None
 ) -> ApprovalInHand:
-    """Raises `ApprovalNotFound` for what is no id, `InvalidRequest` for what is no ETag."""
+    """Raises `ApprovalNotFound` for a malformed id, `InvalidRequest` for a malformed ETag."""
     return in_hand(store, bus, flow_runs, tenant_id, approval_id, wanted_version(if_match))
 
 

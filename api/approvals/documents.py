@@ -1,4 +1,4 @@
-"""An approval as a tenant sees it, and what a tenant may say about one."""
+"""An approval as a tenant sees it, and the requests about one."""
 
 from datetime import datetime
 from typing import Annotated
@@ -74,7 +74,7 @@ class Approval(ApprovalSummary, frozen=True, kw_only=True):
 
 
 class ApprovalPage(Document, frozen=True, kw_only=True):
-    """Approvals, newest first; `counts` (on the first page) says how many there are in each status."""
+    """Approvals, newest first; `counts` (on the first page) is the number in each status."""
 
     approvals: list[ApprovalSummary]
     continuation: str | None = None
@@ -89,7 +89,7 @@ class ApprovalHistory(Document, frozen=True, kw_only=True):
 
 
 class NewApproval(Document, frozen=True, kw_only=True):
-    """What somebody asks people to decide; `subject` or `opportunityId` says about what."""
+    """A decision to ask people for; `subject` or `opportunityId` names what it is about."""
 
     subject: Text | None = None
     opportunity_id: Text | None = None
@@ -107,7 +107,7 @@ class NewApproval(Document, frozen=True, kw_only=True):
     recipient_id: Text | None = None
     correlation_id: Text | None = None
     form_schema: JsonObject | None = None
-    # Lists: of a limited tuple, Litestar's document says that anything may be in it.
+    # Lists: for a limited tuple, Litestar's document allows any items.
     options: Annotated[list[Outcome], msgspec.Meta(min_length=1)] = msgspec.field(
         default_factory=lambda: list(OUTCOMES)
     )
@@ -121,10 +121,10 @@ class NewApproval(Document, frozen=True, kw_only=True):
 
 
 class Verdict(Document, frozen=True, kw_only=True):
-    """The older form of a decision: the path says which, the body says whose."""
+    """The older form of a decision: the path has the outcome, the body the user."""
 
     decided_by: Text
-    """Who decides: where the credential says it, the same user."""
+    """Who decides; the same user as in the credential, if that names one."""
     comment: Comment | None = None
 
 
@@ -144,7 +144,7 @@ class NamedDecision(DecisionBody, frozen=True, kw_only=True):
     """A decision, and whose it is."""
 
     decided_by: Text | None = None
-    """Who decides, if the credential does not say it; where it does, the same user."""
+    """Who decides, if the credential names no user; if it does, the same user."""
 
 
 class OneOfMany(NamedDecision, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ class ManyDecisions(Document, frozen=True, kw_only=True):
 
 
 class Delegation(Document, frozen=True, kw_only=True):
-    """Who shall decide instead."""
+    """Who decides instead."""
 
     to: Text
     reason: Comment | None = None
@@ -173,7 +173,7 @@ class Extension(Document, frozen=True, kw_only=True):
 
 
 class Withdrawal(Document, frozen=True, kw_only=True):
-    """Why nobody is asked any more."""
+    """Why the request is withdrawn."""
 
     reason: Comment | None = None
 

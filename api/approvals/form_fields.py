@@ -1,7 +1,7 @@
-"""A form for people out of the JSON Schema of an approval, and what they filled in, as JSON again.
+"""An HTML form from the JSON Schema of an approval, and its input as JSON again.
 
-Strings, numbers, booleans and choices get fields of their own; whatever else a schema can say is written as JSON. What
-does not fit is not judged here: the schema judges, through `decide`, as it does for every channel.
+Strings, numbers, booleans and enumerations get fields of their own; any other schema is edited as
+JSON. Input is not validated here: `decide` validates it by the schema, as for every channel.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +64,7 @@ def fields_of(schema: JsonObject | None) -> list[Field]:
 
 
 def filled(fields: Sequence[Field], said: Mapping[str, str], problem: Problem | None = None) -> list[Field]:
-    """The fields as somebody left them, with the problem at the one that it names."""
+    """The fields with the submitted values, and the problem at the field that it names."""
     at_fault = _at_fault(fields, problem)
     return [
         msgspec.structs.replace(
@@ -112,7 +112,7 @@ def _field(name: str, schema: object, *, required: bool) -> Field:
         label=_text(rules, "title") or name,
         kind=kind,
         is_number=kind == "number",
-        # An unticked box says no, which is an answer.
+        # An unticked box means false, which is a valid value.
         required=required and kind != "checkbox",
         hint=_hint(rules, kind),
         choices=[Choice(_json(one), one if isinstance(one, str) else _json(one)) for one in _enum(rules)],
@@ -179,7 +179,7 @@ def _value(field: Field, text: str) -> Any:
     except ValueError as error:
         if field.kind == "json":
             raise _invalid(field.name, f'is not JSON: {error}; text stands in "quotes"') from None
-        return text  # the schema says what is wrong with it
+        return text  # validation by the schema reports it
     return text if field.is_number and not isinstance(value, int | float) else value
 
 

@@ -13,7 +13,7 @@ from blocks.contracts.reading.moments import Moment
 
 
 class NewLink(Document, frozen=True, kw_only=True):
-    """For whom the link is, and what they may say; it expires with the approval, or after seven days."""
+    """The recipient and the permitted outcomes; expires with the approval, or after seven days."""
 
     recipient: Text
     outcomes: Annotated[list[Outcome], msgspec.Meta(min_length=1)] = msgspec.field(

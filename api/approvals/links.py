@@ -1,7 +1,8 @@
 """Links that let one person decide one approval once, without an account here.
 
-Whoever holds a link decides as its recipient, so the token is shown once, to who asked for it, and never logged. Who
-asks is the recipient, or a service that acts for users: nobody else may take another's vote in hand.
+Whoever holds a link decides as its recipient, so the token is shown once, to the requester, and
+never logged. The requester is the recipient, or a service that acts for users: no other may obtain
+another user's vote.
 """
 
 from datetime import datetime, timedelta
@@ -108,7 +109,7 @@ async def make_link(
     responses=documented(LINK_VIEW, LinkForged, LinkExpired, LinksDisabled),
 )
 async def show_link(store: Store, link_secret: LinkSecret, token: TokenPath) -> LinkView:
-    """The approval, and what the link permits. Looking decides nothing, however often a mail scanner does it."""
+    """The approval, and what the link permits. GET changes nothing, so mail scanners do no harm."""
     claims = opened(link_secret, token)
     approval = await find(store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound)
     return LinkView(
@@ -149,7 +150,7 @@ def opened(link_secret: str, token: str) -> LinkClaims:
 
 
 def vote_of(claims: LinkClaims, data: DecisionBody, channel: str) -> Vote:
-    """What the link's recipient says. Raises `LinkForbids`."""
+    """The vote of the link's recipient. Raises `LinkForbids`."""
     if data.said not in claims.outcomes:
         raise LinkForbids
     return Vote(

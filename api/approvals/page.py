@@ -1,7 +1,8 @@
-"""The page behind a link: its recipient reads what is asked in a browser, and decides with one button.
+"""The page behind a link: its recipient reads the request in a browser and decides with one button.
 
-The token in the address is the only credential: there is no cookie, so nothing that another site could borrow. GET
-decides nothing, however often a mail scanner does it; without JavaScript, POST is the form's.
+The token in the address is the only credential: there is no cookie, so nothing that another site
+could borrow. GET changes nothing, however often a mail scanner does it; the form's POST works
+without JavaScript.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ _REASONS = {
 
 
 def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What the API answers as JSON, for people: what went wrong, how the approval stands, what to do."""
+    """The API's error as a page: what went wrong, the approval's status, and what to do."""
     answer = answer_of(error)
     if answer.status >= 500:
         answer_error(request, error)  # for its log
@@ -59,7 +60,7 @@ def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Respo
     exception_handlers={Exception: answer_with_page},
 )
 async def show_page(store: Store, link_secret: LinkSecret, token: TokenPath) -> Response[str]:
-    """What is asked, and the form; or how it stands, if there is nothing to decide any more."""
+    """The request and the form; or the approval's status, if it can no longer be decided."""
     claims = opened(link_secret, token)
     return _page(claims, await _approval(store, claims), {})
 
@@ -77,7 +78,7 @@ async def decide_on_page(
     link_secret: LinkSecret,
     token: TokenPath,
 ) -> Response[Any]:
-    """The recipient's decision is on the record, and the page shows it; or the form again, saying what is wrong."""
+    """The recipient's decision is recorded and shown; or the form again, with its errors."""
     claims = opened(link_secret, token)
     said = await _submitted(request)
     approval = await _approval(store, claims)
@@ -87,18 +88,18 @@ async def decide_on_page(
     except (InvalidRequest, InvalidVote) as error:
         [problem] = body_of(error).details or []
         return _page(claims, approval, said, problem)
-    return Redirect("page", status_code=303)  # so that loading it anew does not decide anew
+    return Redirect("page", status_code=303)  # so that a reload does not decide again
 
 
 async def _approval(store: Store, claims: LinkClaims) -> ApprovalRecord:
     return await find(store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound)
 
 
-# --- what was said ---------------------------------------------------------------------------------------------------
+# --- what was submitted --------------------------------------------------------------------------
 
 
 async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
-    """Field to text. Litestar's own parser remembers the forms it has seen; these are nobody's business."""
+    """Field to text. Litestar's own parser caches the forms it has parsed; these are private."""
     body = (await request.body()).decode(errors="replace")
     try:
         return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_FIELDS_MAX))

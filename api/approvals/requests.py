@@ -1,4 +1,4 @@
-"""`/hitl/approvals`: decisions that people owe - read, list, ask for one."""
+"""`/hitl/approvals`: read, list and create approvals."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -85,7 +85,7 @@ async def list_approvals(
     responses=documented(examples.APPROVAL, ApprovalNotFound),
 )
 async def read_approval(store: Store, tenant_id: TenantId, approval_id: ApprovalPath) -> Response[Approval]:
-    """The approval: what was asked, of whom, and what was decided. Its ETag changes with whatever happens to it."""
+    """The approval with its request and its decision. Its ETag changes with every change."""
     return shown(await find(store, tenant_id, ApprovalRecord, approval_id, ApprovalNotFound))
 
 
@@ -115,10 +115,10 @@ async def create_approval(
     actor: Caller,
     data: JSONBody[NewApproval],
 ) -> Response[Approval]:
-    """People are asked, and the platform knows. An execution that is named waits for the decision.
+    """The approval is requested and published; an execution that is named waits for the decision.
 
-    A policy, `onReject`, `options`, `escalations` or `gate` of one's own on an execution need the role `admin`, and so
-    does `onExpiry: approve` anywhere; what the tenant's rule demands is asked in addition.
+    An own policy, `onReject`, `options`, `escalations` or `gate` on an execution needs the role
+    `admin`, and so does `onExpiry: approve` anywhere; the tenant's rule applies in addition.
     """
     check_terms(actor, data)
     await _check(store, tenant_id, data)
@@ -235,4 +235,4 @@ async def _tell(store: RecordStore, bus: Bus, stored: Stored[ApprovalRecord]) ->
     try:
         await lifecycle.announce(store, bus, stored)
     except Unavailable:
-        return  # the mirror tells it as soon as the broker is back
+        return  # the reconciler publishes it once the broker is back

@@ -1,1 +1,1 @@
-"""Who changed what: kept for every changing request, told to the tenant's admin."""
+"""The audit log: every changing request is recorded, and listed for the tenant's admin."""

@@ -1,4 +1,4 @@
-"""What each route that changes something is called on the audit log, and whose act a request is."""
+"""The audit log's name of each changing route, and the tenant and actor of a request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -64,7 +64,7 @@ class OneAct(msgspec.Struct, frozen=True):
 
 
 def act_of(request: Request[Any, Any, Any], link_secret: str) -> OneAct | None:
-    """None for a request that changes nothing, or that comes through a link which is not believed."""
+    """None for a request that changes nothing, or whose link is not valid."""
     template = request.scope["path_template"]
     action = ACTION_OF.get(f"{request.method} {without_prefix(template)}")
     if action is None:

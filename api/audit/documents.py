@@ -7,7 +7,7 @@ from blocks.contracts.records.audit import AuditChange, AuditEntry, Channel, Cre
 
 
 class AuditActor(Document, frozen=True, kw_only=True):
-    """Who did it, and how they showed who they are."""
+    """Who did it, and how they authenticated."""
 
     id: str | None
     """The user; or the service, key or link's recipient in their own name."""
@@ -18,7 +18,7 @@ class AuditActor(Document, frozen=True, kw_only=True):
 
 
 class AuditEntryDocument(Document, frozen=True, kw_only=True):
-    """One act, and how what it changed was before and after."""
+    """One act, and what it changed, before and after."""
 
     id: str
     tenant_id: str

@@ -1,7 +1,7 @@
-"""Every route that changes something leaves its entry on the audit log: one middleware, and the store it lends out.
+"""The audit of every changing route: one middleware, and the store that it provides.
 
-The act begins when the route is really about to run and asks for the store: what a guard refuses, what is no valid
-request, and what `Idempotency-Key` answers once more begin nothing. It ends before the answer is sent.
+The act begins when the route runs and asks for the store: a guard's refusal, an invalid request,
+and a repeated answer of `Idempotency-Key` begin none. It ends before the answer is sent.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ class AuditedRequest:
         return self._audit.store
 
     async def end(self, status: int) -> None:
-        """What came of it is on the log; only the first call counts."""
+        """Records the result in the audit log; only the first call counts."""
         if self._has_ended:
             return
         self._has_ended = True
@@ -45,7 +45,7 @@ class AuditedRequest:
 
 
 class Auditing(ASGIMiddleware):
-    """Stands behind authentication and before whatever may answer in a route's stead."""
+    """Runs after authentication, before middleware that may answer instead of the route."""
 
     scopes = (ScopeType.HTTP,)
 

@@ -32,7 +32,7 @@ async def list_audit_entries(
         str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
     ] = None,
 ) -> AuditPage:
-    """Everything that was changed for the tenant by a person or a program, newest first, and what was refused.
+    """All changes for the tenant by a person or a program, and the refused ones, newest first.
 
     No `continuation` in the answer: the last page.
     """

@@ -1,1 +1,1 @@
-"""Messages of a tenant that were refused, and what becomes of them."""
+"""A tenant's refused messages: listed, edited, replayed, discarded."""

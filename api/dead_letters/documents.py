@@ -25,9 +25,9 @@ class DeadLetterSummary(Document, frozen=True, kw_only=True):
     reason: str
     status: LetterStatus
     attempts: int
-    """How often its handler tried, the last time it was refused."""
+    """The handler's attempts before the last refusal."""
     times: int
-    """How often it was refused: once, and again after each replay that did not help."""
+    """How often it was refused: once, and again after each replay that failed."""
     created_at: datetime
     """When it was refused first."""
     rejected_at: datetime
@@ -47,7 +47,7 @@ class DeadLetter(DeadLetterSummary, frozen=True, kw_only=True):
     headers: dict[str, str]
     body: str
     body_encoding: Encoding
-    """`base64` for what is no text."""
+    """`base64` if the body is not text."""
     history: list[LetterEntry]
 
 
@@ -65,7 +65,7 @@ class Edit(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Discard(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why nothing is done about it."""
+    """Why it is discarded."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
@@ -88,7 +88,7 @@ class ReplayScheduled(Document, frozen=True, kw_only=True):
 
     scheduled: int
     skipped: int
-    """Only their beginning was kept, or somebody else was first."""
+    """Only their beginning was kept, or another caller was first."""
     more: bool
     """There are more letters like these: repeat the request when these are done."""
     last_at: datetime | None = None

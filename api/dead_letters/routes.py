@@ -1,4 +1,4 @@
-"""`/api/v1/dead-letters`: messages of the tenant that were refused, and what to do about them.
+"""`/api/v1/dead-letters`: list, read, edit, replay and discard the tenant's refused messages.
 
 Those that name no tenant belong to the platform: they are under the system tenant.
 """
@@ -161,7 +161,7 @@ async def edit_dead_letter(
 async def replay_dead_letter(
     store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, letter_id: LetterPath, if_match: IfMatch = None
 ) -> Response[DeadLetter]:
-    """The message is in its queue again, under the same message id. Refused again, the letter waits again.
+    """The message is in its queue again under the same id; if refused again, the letter waits.
 
     A discarded letter can be replayed, too. One that was too large must be edited first.
     """
@@ -189,7 +189,7 @@ async def discard_dead_letter(
     data: JSONBody[Discard],
     if_match: IfMatch = None,
 ) -> Response[DeadLetter]:
-    """Nothing is done about the letter; it is kept with the reason for a while, then forgotten."""
+    """The letter is discarded; it is kept with the reason for a while, then deleted."""
     letter = await _found(store, tenant_id, letter_id, if_match)
     try:
         return await _shown(store, await letters.discard(store, letter, data.reason, _who(actor)))

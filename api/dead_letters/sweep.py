@@ -1,4 +1,4 @@
-"""What time does to dead letters: due ones are replayed, settled ones forgotten, waiting ones counted."""
+"""The sweep of dead letters: due ones are replayed, settled ones deleted, waiting ones counted."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from blocks.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Of several API processes only the one whose mirror leads counts.
+# Of several API processes only the one that leads the reconciler counts.
 WAITING = Gauge("dead_letters_waiting", "Dead letters that nobody has replayed or discarded", ["code"])
 
 _OTHER = "other"
@@ -32,7 +32,7 @@ _FORGET_SECONDS = 600.0
 
 
 async def tend_dead_letters(settings: Settings, store: RecordStore, bus: EventBus) -> None:
-    """Sweeps until cancelled; what fails is done at the next sweep."""
+    """Sweeps until cancelled; what fails is retried at the next sweep."""
     sweep = DeadLetterSweep(
         store,
         bus,
@@ -60,7 +60,7 @@ async def _again_and_again(duty: Callable[[], Awaitable[int]], seconds: float) -
 
 
 class DeadLetterSweep:
-    """One method per duty; each returns how many letters it dealt with."""
+    """One method per task; each returns how many letters it processed."""
 
     def __init__(self, store: RecordStore, bus: EventBus, *, kept_for: timedelta, interval_seconds: float) -> None:
         self._store = store
@@ -71,11 +71,11 @@ class DeadLetterSweep:
         self._next_full_look = 0.0
 
     async def hear(self, tenant_id: bytes) -> None:
-        """Letters of this tenant have been scheduled just now."""
+        """The tenant's letters are looked at in the next sweep: some have just been scheduled."""
         self._look_at.add(tenant_id.decode())
 
     async def replay_due(self) -> int:
-        """Letters whose time has come are in their queues again, those of crashed processes among them."""
+        """Replays the letters that are due, also those that a crashed process left behind."""
         now, replayed = utc_now(), 0
         for tenant_id in await self._tenants_to_look_at():
             scheduled = [letter async for letter in every(self._store, tenant_id, DeadLetterRecord, _REPLAYING)]
@@ -104,13 +104,13 @@ class DeadLetterSweep:
         return True
 
     async def forget_settled(self) -> int:
-        """Letters that were settled long ago are gone."""
+        """Deletes letters that were settled long ago."""
         before = utc_now() - self._kept_for
         everybody = {*await tenants(self._store), ids.SYSTEM_TENANT}
         return sum([await letters.forget(self._store, tenant_id, before) for tenant_id in everybody])
 
     async def count_waiting(self) -> int:
-        """The metric tells how many letters wait, by code; codes of others are one."""
+        """Sets the gauge of waiting letters, by code; all codes of other services count as one."""
         waiting: Counter[str] = Counter()
         for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
             async for stored in every(self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}):

@@ -17,18 +17,18 @@ class DefinedStep(Document, frozen=True, kw_only=True):
 
 
 class Definition(Document, frozen=True, kw_only=True, omit_defaults=False):
-    """What holds for the executions of a workflow that start now; its `version` is the ETag."""
+    """The definition for executions that start now; its `version` is the ETag."""
 
     workflow: str
     version: int
     is_default: bool
-    """Whether the tenant has said nothing, and the platform's defaults hold."""
+    """The tenant has no definition of its own; the platform's defaults hold."""
     enabled: bool
     step_timeout_seconds: float
     steps: Mapping[str, DefinedStep]
     approval: ApprovalRule
     share: TenantShare
-    """How much of the system the tenant gets; the platform says that."""
+    """How much of the system the tenant gets; set by the platform."""
     updated_at: datetime | None = None
     updated_by: str | None = None
 

@@ -105,7 +105,7 @@ def _in_order(error: type[Exception]) -> tuple[int, str, str]:
 
 
 def success(example: Document, description: str | None = None) -> ResponseSpec:
-    """A response of the example's type; described, unless told otherwise, by the first line of the type's docstring."""
+    """A response of the example's type; by default described by the first line of its docstring."""
     document = type(example)
     first_line = (document.__doc__ or "").partition("\n")[0]
     return SharedResponse(

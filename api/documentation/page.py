@@ -1,7 +1,7 @@
 """The documentation as one plain page: every route with its parameters and example answers.
 
-The usual viewers load their scripts from somebody else's server, which fails without a network and tells that server
-who reads here. This page needs nothing but itself.
+The usual viewers load their scripts from a third party's server, which fails without a network and
+reveals the reader to that server. This page is self-contained.
 """
 
 import json

@@ -1,1 +1,1 @@
-"""What is done for a tenant, seen and acted upon; under today's routes and those of older clients."""
+"""A tenant's executions: read, listed and acted upon, under current and older routes."""

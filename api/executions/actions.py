@@ -1,4 +1,4 @@
-"""`/api/v1/executions`: what a tenant can have done: start one, cancel it, retry it, run it anew."""
+"""`/api/v1/executions`: start, cancel, retry and rerun an execution."""
 
 from typing import Annotated, Any
 
@@ -32,19 +32,19 @@ ExecutionPath = Annotated[str, PathParameter(name="executionId")]
 
 
 class NewExecution(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be done, and about what."""
+    """The workflow to run, and its subject."""
 
     workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=list(startable()))]
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
     """What it is about: for an analysis, the opportunity's id."""
     input: dict[str, Any] = msgspec.field(default_factory=dict)
-    """What the `data` of an event would tell, e.g. `{"amount": 1500000}`."""
+    """The same as the `data` of an event, e.g. `{"amount": 1500000}`."""
     priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
     """Within the tenant, a higher one goes first."""
 
 
 class Cancellation(Document, frozen=True, kw_only=True):
-    """Why an execution is called off."""
+    """Why an execution is cancelled."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] = "cancelled by request"
 
@@ -63,10 +63,11 @@ async def start_execution(
     actor: Caller,
     data: JSONBody[NewExecution],
 ) -> Response[Execution]:
-    """The execution is recorded, as an event would have it recorded, and waits for its turn.
+    """The execution is recorded as if an event had started it, and waits for dispatch.
 
-    There is the workflow `opportunity-analysis`. With an Idempotency-Key its id is computed from tenant, workflow and
-    key: the same wish is never carried out twice, not even after the key has been forgotten.
+    There is the workflow `opportunity-analysis`. With an Idempotency-Key its id is computed from
+    tenant, workflow and key: the same request is never carried out twice, not even after the key
+    has expired.
     """
     if data.workflow not in startable():
         raise InvalidRequest(_no_such_workflow(data.workflow))
@@ -122,8 +123,9 @@ async def retry_execution(
 ) -> Execution:
     """The execution, which had failed or was cancelled, is pending again under its id.
 
-    Steps that succeeded are kept, the others are asked for again; `earlierEnds` tells how it had ended before. Of
-    several requests at the same time one is carried out, the others are answered with 409.
+    Steps that succeeded are kept, the others are requested again; `earlierEnds` lists its previous
+    outcomes. Of several requests at the same time one is carried out, the others are answered with
+    409.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record))
@@ -138,9 +140,9 @@ async def retry_execution(
 async def rerun_execution(
     store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
 ) -> Response[Execution]:
-    """A new execution has the subject and input of this one, which has ended; its `rerunOf` names this one.
+    """A new execution has the subject and input of this one, which has ended; `rerunOf` names it.
 
-    While such a new one is open, asking again is answered with it.
+    While the new one is open, repeating the request returns it.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record))

@@ -1,4 +1,4 @@
-"""Does a process of ours live? The processes leave signs of life as records; this reads them."""
+"""Whether processes of a role are alive, read from their heartbeats in the store."""
 
 from datetime import timedelta
 
@@ -10,9 +10,8 @@ from blocks.queries import every
 
 
 async def expect_process(store: RecordStore, role: str, lost_after_seconds: float) -> None:
-    """Raises `Unavailable` unless a process of this role is ready and gave a sign of life in the last seconds.
-
-    Its clock may be behind ours by as much as clocks may differ.
+    """Raises `Unavailable` unless a ready process of this role sent a heartbeat in the last
+    seconds.
     """
     known = [stored.record async for stored in every(store, SYSTEM_TENANT, ProcessRecord, {"role": role})]
     if not known:

@@ -26,7 +26,7 @@ class Health(Document, frozen=True, kw_only=True):
 
 
 class Check(Document, frozen=True, kw_only=True):
-    """How one part is; `detail` says what is wrong."""
+    """The state of one part; `detail` is what is wrong."""
 
     status: Literal["ok", "error"]
     detail: str | None = None
@@ -72,9 +72,9 @@ async def health(service: ServiceName) -> Health:
     security=[{}],
 )
 async def ready(service: ServiceName, probes: ProbesOfApp) -> Response[Readiness]:
-    """Asks every part at once, each for at most two seconds: 200 when all of them work, 503 when one does not.
+    """Probes all parts at once, each for at most two seconds: 200 if all of them work, else 503.
 
-    The service this one replaces always answered 200 and told only in the body that it was not ready.
+    The service this one replaces always answered 200 and reported a failure in the body only.
     """
     found = await problems(probes)
     checks = {name: Check(status="error", detail=problem) if problem else _OK for name, problem in found.items()}

@@ -1,7 +1,7 @@
-"""The door of every body: JSON in UTF-8, whole, not nested without end; whatever else comes is named for what it is.
+"""Validation of every request body: complete JSON in UTF-8, of limited depth.
 
-Litestar decodes what a route takes through its request; this is ours. What it lets through, every route can read, keep
-and write again.
+Litestar decodes bodies through its request class; this is ours. What passes can be read, stored and
+encoded again by every route.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""`continuation`: where a page ended, good for the list and the filters it was given for, and for nothing else.
+"""`continuation`: the end of a page, valid only for the list and the filters it was issued for.
 
-What the store needs to go on stands behind a digest of the tenant, the list and the filters. The digest is against
-mix-ups and takes no secret, which several API processes would have to share: whoever forges one names a place in a list
-of its own, for the tenant always comes from the credential.
+The store's own position follows a digest of the tenant, the list and the filters. The digest guards
+against mix-ups and needs no secret, which several API processes would have to share: a forged one
+names a place in the caller's own list, for the tenant always comes from the credential.
 """
 
 from base64 import urlsafe_b64encode
@@ -29,11 +29,11 @@ class Cursors(msgspec.Struct, frozen=True):
     """Conditions that are not the store's."""
 
     def given(self, place: str | None) -> str | None:
-        """The continuation that leads to this place; None: the list ends here."""
+        """The continuation for this position; None: the list ends here."""
         return place and self._digest(place) + place
 
     def place(self, continuation: str | None) -> str | None:
-        """Where the page begins; None: at the beginning. Raises `ValueError` for any other's."""
+        """Where the page begins; None: at the beginning. Raises `ValueError` for another list's."""
         if continuation is None:
             return None
         place = continuation[_DIGEST_LENGTH:]

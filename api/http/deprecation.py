@@ -1,6 +1,6 @@
-"""Routes that are kept for older clients: they say so, in the document and in every answer, and where to go instead.
+"""Deprecated routes, kept for older clients; document and answers name the successor.
 
-There is no `Sunset` header (RFC 8594) because no day is set on which they end.
+There is no `Sunset` header (RFC 8594) because no end date is set.
 """
 
 from collections.abc import Callable

@@ -4,4 +4,4 @@ from blocks.contracts.reading.normalised import Normalised
 
 
 class Document(Normalised, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Base of all bodies: an allow-list of fields, camelCase, left out where there is nothing to say; times in UTC."""
+    """Base of all bodies: an allow-list of fields, camelCase, empty ones left out; times in UTC."""

@@ -1,4 +1,4 @@
-"""The one table that says what each error is over HTTP; no other place chooses an error's status, code or message."""
+"""The one table of errors over HTTP; no other place chooses an error's status, code or message."""
 
 import logging
 import re
@@ -41,15 +41,15 @@ class CredentialMissing(Exception):
 
 
 class CredentialInvalid(Exception):
-    """The credential is not believed; the message says why, for our log."""
+    """The credential is not valid; the message is the reason, for our log."""
 
 
 class CredentialExpired(CredentialInvalid):
-    """The credential was ours or the platform's, and its time is over."""
+    """The credential was valid once and has expired."""
 
 
 class TooManyFailures(Exception):
-    """This address has shown too many credentials that are not valid; how many seconds it has to wait."""
+    """This address has failed to authenticate too often; holds the seconds it has to wait."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"come back in {retry_after_seconds} s")
@@ -112,7 +112,7 @@ class DefinitionNotFound(NotFound):
 
 
 class DefinitionChanged(Exception):
-    """The definition is no longer what the request insists on."""
+    """The definition is not at the version that the request requires."""
 
 
 class ActorMissing(Exception):
@@ -120,7 +120,7 @@ class ActorMissing(Exception):
 
 
 class ApprovalChanged(Exception):
-    """The approval is no longer what the request insists on."""
+    """The approval is not at the version that the request requires."""
 
 
 class WebhookNotFound(NotFound):
@@ -128,7 +128,7 @@ class WebhookNotFound(NotFound):
 
 
 class WebhookChanged(Exception):
-    """The webhook is no longer what the request insists on."""
+    """The webhook is not at the version that the request requires."""
 
 
 class DeadLetterNotFound(NotFound):
@@ -136,7 +136,7 @@ class DeadLetterNotFound(NotFound):
 
 
 class DeadLetterChanged(Exception):
-    """The dead letter is no longer what the request insists on, or changed while it was being answered."""
+    """The dead letter is not at the required version, or changed during the request."""
 
 
 class DeadLetterStranded(Exception):
@@ -148,11 +148,11 @@ class KeyNotFound(NotFound):
 
 
 class KeyExceedsItsMaker(Exception):
-    """The wanted API key may do what whoever asks for it may not."""
+    """The requested API key would have a role that its maker lacks."""
 
 
 class VersionMissing(Exception):
-    """The request must say which version it changes."""
+    """The request must state which version it changes."""
 
 
 class LinkForbids(Exception):
@@ -160,15 +160,15 @@ class LinkForbids(Exception):
 
 
 class TooManyOfTenant(Throttled):
-    """As many clients follow the tenant's events as may."""
+    """The tenant has reached its limit of clients that follow events."""
 
 
 class TooManyFollowers(Unavailable):
-    """This process has as many clients that follow events as it takes, or is about to stop."""
+    """This process has reached its limit of clients that follow events, or is stopping."""
 
 
 class OriginRefused(Exception):
-    """A page from elsewhere opened a WebSocket."""
+    """A page of a foreign origin opened a WebSocket."""
 
 
 class KeyInUse(Exception):
@@ -189,7 +189,7 @@ class Problem(Document, frozen=True, kw_only=True):
 
 
 class InvalidRequest(Exception):
-    """The request cannot be understood as it is; `problem` says what to change."""
+    """The request is not valid; `problem` is what to change."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -332,7 +332,7 @@ ANSWERS: Mapping[type[Exception], Answer] = {
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
-    """The response to a request that raised; what the caller may not see is in the log, under the request's id."""
+    """The response to a request that raised; what the caller may not see is only logged."""
     answer = answer_of(error)
     if answer.status >= 500 or isinstance(error, Unavailable):
         _log(request, error, answer)
@@ -354,7 +354,7 @@ def headers_of(error: Exception) -> dict[str, str]:
 
 
 def body_of(error: Exception) -> ErrorBody:
-    """What the caller is told."""
+    """The body that the caller gets."""
     answer = answer_of(error)
     match error:
         case decisions.AlreadyDecided(approval=approval):
@@ -419,7 +419,7 @@ def _problem(found: Mapping[str, str]) -> Problem:
 
 
 def _own_headers(error: Exception) -> Mapping[str, str]:
-    """A refused method must say which ones are allowed, and who is throttled when to come back; the error knows."""
+    """`Allow` for a refused method, `Retry-After` for a throttled caller, from the error."""
     match error:
         case TooManyRequestsException(headers={"RateLimit-Reset": seconds}):
             return {**(error.headers or {}), "Retry-After": seconds}

@@ -25,7 +25,7 @@ def etag_of(version: int) -> str:
 
 
 def wanted_version(if_match: str | None) -> int | None:
-    """The version that the request insists on; None: it insists on none. Raises `InvalidRequest`."""
+    """The version that the request requires; None: any. Raises `InvalidRequest`."""
     if if_match is None or if_match.strip() == "*":
         return None
     if not _ETAG.fullmatch(if_match.strip()):

@@ -1,4 +1,4 @@
-"""What happens to every request, whatever becomes of it: an id, a count, a duration, one line in the log."""
+"""Every request gets an id, a count, a duration and one line in the log."""
 
 import logging
 import re
@@ -43,7 +43,7 @@ class RequestObserver:
                 status = message["status"]
                 own = dict(message["headers"])
                 if own.get(b"content-type", b"").startswith(b"text/event-stream"):
-                    answered = perf_counter()  # how long somebody listens says nothing about us
+                    answered = perf_counter()  # how long a client listens is not our latency
                 usual = [header for header in _USUAL if header[0] not in own]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS, *usual]
             await send(message)
@@ -60,7 +60,8 @@ _ALWAYS = (
     (b"cache-control", b"no-store"),  # a tenant's data belongs in no cache on the way
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-# A page for people says itself what it shows and runs. TLS ends before us, so Strict-Transport-Security is said there.
+# Pages for people set their own Content-Security-Policy. TLS ends at the proxy, which sets
+# Strict-Transport-Security.
 _USUAL = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),

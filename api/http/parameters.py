@@ -1,4 +1,4 @@
-"""Optional query parameters and headers, as what these can hold: Litestar would add `null`, which neither can."""
+"""Types of optional query parameters and headers, without the `null` that Litestar would add."""
 
 import re
 from collections.abc import Sequence
@@ -49,9 +49,10 @@ def in_utc(moment: datetime | None) -> datetime | None:
 
 
 def refuse_other_types(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """The guard of every route: `null` is no status, and a number no moment.
+    """The guard of every route: refuses `null` for a status, and a number for a moment.
 
-    Litestar would take the one for none, and filter nothing, the other for seconds since 1970. Raises `InvalidRequest`.
+    Litestar would read `null` as no filter, and a number as seconds since 1970. Raises
+    `InvalidRequest`.
     """
     if not connection.scope["query_string"]:
         return

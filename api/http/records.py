@@ -54,7 +54,7 @@ async def page_of(
 
 
 async def find(store: RecordStore, tenant_id: str, kind: type[R], id: str, missing: type[NotFound]) -> R:
-    """The tenant's record. Raises `missing` for an unknown id, another tenant's id, and what is no id at all."""
+    """The tenant's record. Raises `missing` for an unknown, malformed or another tenant's id."""
     known_id = canonical_uuid(id)
     if known_id is None:
         raise missing

@@ -16,7 +16,7 @@ from blocks.settings import BatchJobs
 
 
 class JobRun(Document, frozen=True, kw_only=True):
-    """One run of a batch job; `unreported`: it was triggered, and nobody told in time how it ended."""
+    """One run of a batch job; `unreported`: it was triggered, and no end was reported in time."""
 
     execution_id: str
     status: ExecutionStatus
@@ -35,7 +35,7 @@ class BatchJob(Document, frozen=True, kw_only=True):
     time_zone: str
     is_active: bool
     accepts: dict[str, str]
-    """Metadata field to what it may be."""
+    """Metadata field to its permitted values."""
     misfire: Misfire
     max_lateness_seconds: int
     overlap: Overlap
@@ -52,13 +52,13 @@ class JobList(Document, frozen=True, kw_only=True):
 
 
 class TriggerBody(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the trigger asks for; empty: what the job does by default."""
+    """The metadata of the trigger; empty: the job's defaults."""
 
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class JobTriggered(JobRun, frozen=True, kw_only=True):
-    """The trigger that the broker has confirmed, and the run that it began."""
+    """The trigger, confirmed by the broker, and its run."""
 
     job: str
     event_id: str

@@ -1,7 +1,8 @@
-"""Metrics of the batch jobs, read from their records when somebody asks for them.
+"""Metrics of the batch jobs, read from their records at each scrape.
 
-Triggers are sent by worker processes, the command line and this API: only the records know of all. So every API process
-tells the same numbers, also after a restart: take the maximum over instances, never the sum.
+Triggers are sent by worker processes, the command line and this API: only the records know of all.
+So every API process reports the same numbers, also after a restart: take the maximum over
+instances, never the sum.
 """
 
 import asyncio

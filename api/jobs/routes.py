@@ -50,10 +50,11 @@ async def trigger_job(
     job: JobPath,
     data: JSONBody[TriggerBody | None] = None,
 ) -> JobTriggered:
-    """The batch workers have been told.
+    """The trigger has been sent to the batch workers.
 
-    A tenant triggers a job for itself alone. Jobs that cannot be limited to a tenant, and triggers for others, are for
-    the platform, under the system tenant. An unknown job and metadata that the job does not take are answered with 400.
+    A tenant triggers a job for itself alone. Jobs that cannot be limited to a tenant, and triggers
+    for others, are for the platform, under the system tenant. An unknown job and metadata that the
+    job does not take are answered with 400.
     """
     wanted = job_named(job)
     metadata = _limited_to(tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {}))
@@ -67,7 +68,7 @@ async def trigger_job(
 
 
 def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
-    """The metadata as the caller may have it: for the platform as it is, for a tenant its own part of the job."""
+    """The permitted metadata: for the platform unchanged, for a tenant limited to itself."""
     if tenant_id == SYSTEM_TENANT:
         return metadata
     if TENANT_IDS not in job.fields:

@@ -1,4 +1,4 @@
-"""API keys as they look over HTTP. Only the answer to the creation holds the key itself."""
+"""API keys over HTTP. Only the answer to the creation contains the key itself."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ KeyState = Literal["live", "expired", "revoked"]
 
 
 class NewKey(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose key it will be, and what it may do: no more than who makes it."""
+    """The key to make; it may have no role that its maker lacks."""
 
     name: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN, max_length=100)]
     roles: Annotated[list[Role], msgspec.Meta(min_length=1, max_length=10)]

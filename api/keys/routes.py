@@ -40,11 +40,12 @@ async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
 async def create_key(
     request: Request[Identity, Any, Any], store: Store, tenant_id: TenantId, data: JSONBody[NewKey]
 ) -> CreatedKey:
-    """The key is good from now on, for so many days. Only this answer shows it: ours is a hash.
+    """The key is valid at once, for so many days. Only this answer shows it: we keep a hash.
 
-    To rotate, make a second key of the same name, hand it out, revoke the first: at most two of one name are live. A
-    key may do no more than who makes it. There is no `Idempotency-Key`, because this answer must be kept nowhere: if it
-    is lost, revoke the key that the list shows and make another.
+    To rotate, make a second key of the same name, hand it out, revoke the first: at most two of one
+    name are live. A key has no role that its maker lacks. There is no `Idempotency-Key`, because
+    this answer must not be stored: if it is lost, revoke the key that the list shows and make
+    another.
     """
     _check(request.user, data)
     key, record = await api_keys.create_key(
@@ -66,7 +67,7 @@ async def create_key(
     responses=documented(examples.REVOKED_KEY, KeyNotFound),
 )
 async def revoke_key(store: Store, tenant_id: TenantId, prefix: PrefixPath) -> Key:
-    """The key opens nothing any more, within three seconds in every process. To revoke it again changes nothing."""
+    """Every process refuses the key within three seconds. Revoking it again changes nothing."""
     try:
         return key_of(await api_keys.revoke_key(store, tenant_id, prefix))
     except NotFound:
@@ -74,7 +75,7 @@ async def revoke_key(store: Store, tenant_id: TenantId, prefix: PrefixPath) -> K
 
 
 def _check(maker: Identity, wanted: NewKey) -> None:
-    """Raises `KeyExceedsItsMaker`: else whoever administers could decide, too, by a key made for it."""
+    """Raises `KeyExceedsItsMaker`: otherwise an admin could decide approvals through a new key."""
     if wanted.acts_for_users and not maker.acts_for_users:
         raise KeyExceedsItsMaker
     if not all(allows(maker.roles, role) for role in wanted.roles):

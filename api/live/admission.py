@@ -1,4 +1,4 @@
-"""Whether a client may go on following: asked now and then, as it was when it came."""
+"""Whether a client may go on following: checked periodically, by its credential."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,7 +11,7 @@ from blocks.ports import Unavailable
 ROLE: Role = "viewer"
 
 StillWelcome = Callable[[], Awaitable[Exception | None]]
-"""Why it may not go on; None: it may, or nobody can tell just now."""
+"""The error with which the stream ends; None: it may go on, or that cannot be checked now."""
 
 
 def still_welcome(identify: Identify, connection: Connection) -> StillWelcome:

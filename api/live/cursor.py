@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Everything up to this has been told: the `number`th event that process `instance` heard, at that moment."""
+    """Everything was sent up to the `number`th event that process `instance` received, at `at`."""
 
     at: datetime
     number: int
@@ -30,7 +30,7 @@ class Cursor(msgspec.Struct, frozen=True):
 def cursor_in(written: str, tenant_id: str, source: str) -> Cursor:
     """Raises `InvalidRequest` for anything that was never given to this tenant."""
     found = _WRITTEN.fullmatch(written)
-    # Against mix-ups, not against forgery: a forged one still hears no other tenant.
+    # Against mix-ups, not against forgery: a forged one still reads no other tenant's events.
     if found is None or found[5] != _digest(tenant_id, written.rpartition("-")[0]):
         field = "Last-Event-ID" if source == "header" else "lastEventId"
         raise InvalidRequest(Problem(field=field, message="Not an id of this stream", source=source))
@@ -42,7 +42,7 @@ def cursor_in(written: str, tenant_id: str, source: str) -> Cursor:
 
 
 def mark_of(event_id: str) -> str:
-    """Tells one event from others, and nobody which it is."""
+    """Identifies an event without revealing its id."""
     return sha256(event_id.encode()).hexdigest()[:16]
 
 

@@ -25,11 +25,11 @@ _OF_APPROVALS: tuple[type[EventData], ...] = (
 _WORKFLOW_OF = {event: workflow.name for workflow in WORKFLOWS.values() for event in workflow.live_events}
 
 LIVE: Mapping[str, type[EventData]] = {data.event_type: data for data in (*_WORKFLOW_OF, *_OF_APPROVALS)}
-"""The life of executions and of their approvals. What is asked of other services is nobody else's business."""
+"""The lifecycle of executions and of their approvals; requests to other services stay internal."""
 
 
 class LiveEvent(Document, frozen=True, kw_only=True):
-    """Something that happened to an execution or an approval, as it was told to the platform."""
+    """Something that happened to an execution or an approval, as it was published."""
 
     event_id: str
     type: str
@@ -39,7 +39,7 @@ class LiveEvent(Document, frozen=True, kw_only=True):
     workflow: str | None = None
     subject: str | None = None
     data: JsonObject
-    """As docs/events.md says, by type."""
+    """As documented in docs/events.md, by type."""
 
 
 def live_event(message: Message) -> LiveEvent | None:
@@ -54,7 +54,7 @@ def live_event(message: Message) -> LiveEvent | None:
 
 
 def _about(event: Event[EventData], stated: About) -> About:
-    """What the headers say; of an older publisher, what the data say themselves."""
+    """From the headers; for an older publisher, from the data."""
     execution_id, subject = getattr(event.data, "workflow_id", None), getattr(event.data, "opportunity_id", None)
     return About(
         execution_id=stated.execution_id or execution_id,

@@ -32,7 +32,7 @@ def _same(wanted: str | None, id: str | None) -> bool:
 
 
 def types_in(stated: str | None) -> frozenset[str]:
-    """The event types in a comma-separated list. Raises `InvalidRequest` for one that nobody can follow."""
+    """The event types in a comma-separated list. Raises `InvalidRequest` unless all are `LIVE`."""
     types = frozenset(word.strip() for word in (stated or "").split(",") if word.strip())
     if unknown := sorted(types - LIVE.keys()):
         message = f"unknown: {unknown[0][:80]!r}; known: {', '.join(LIVE)}"

@@ -10,7 +10,7 @@ AT_ONCE = 64
 
 
 class Behind(Exception):
-    """What comes next is not held any more: it has been dropped, or was never heard."""
+    """The next event is not held any more: it has been dropped, or was never received."""
 
 
 class Follower:

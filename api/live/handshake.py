@@ -1,8 +1,8 @@
-"""What is peculiar to opening a WebSocket: credentials without headers, pages from elsewhere, answers to who may not.
+"""The handshake of a WebSocket: credentials without headers, foreign pages, refusals.
 
-Browsers let a page set no header of a WebSocket but the list of subprotocols. So the list may carry what the headers
-would: `workflow-orchestrator.v1`, `bearer.<credential>`, `tenant.<id>`. A credential in the address would stand in
-every log on the way.
+Browsers let a page set no header of a WebSocket but the list of subprotocols. So the list may carry
+what the headers would: `workflow-orchestrator.v1`, `bearer.<credential>`, `tenant.<id>`. A
+credential in the address would be in every log on the way.
 """
 
 import logging
@@ -62,7 +62,7 @@ class Handshake:
 
 
 def credentials_in(subprotocols: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
-    """What the list of subprotocols says in place of headers; beside those, it says it twice."""
+    """The headers in the list of subprotocols; one that the request has as well is then doubled."""
     for stated in subprotocols:
         for mark, (name, prefix) in _HEADERS.items():
             if stated.startswith(mark):
@@ -88,7 +88,7 @@ class _Opening:
         logger.info("WEBSOCKET %s answered %d, over after %.1f s (request %s)", path, self._status, seconds, request_id)
 
     async def refuse(self, error: Exception) -> None:
-        """Told as over HTTP, where the server can; else the connection is closed without an answer."""
+        """Answers as over HTTP, where the server can; else the connection closes without one."""
         answer = answer_of(error)
         self._status = answer.status
         if "websocket.http.response" not in (self._scope.get("extensions") or {}):

@@ -1,4 +1,4 @@
-"""What this process has heard lately, and who follows it."""
+"""The events that this process received lately, and the clients that follow them."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -21,8 +21,9 @@ _RETRY_SECONDS = 5.0
 
 MARKS_KEPT = 50_000
 
-# Two queues of one exchange can hold what several publishers publish at once in different orders, moments apart. Who
-# reads them may stand still in between: the events that it then takes all at once are counted, not timed.
+# Two queues of one exchange can hold events that several publishers publish at once in different
+# orders, moments apart. A reader may stall in between: the events that it then takes all at once
+# are counted, not timed.
 DISORDER = timedelta(seconds=1)
 DISORDER_EVENTS = 100
 
@@ -46,7 +47,8 @@ class Hub:
         self._followers: dict[str, set[Follower]] = {}
         self._is_closed = False
 
-    # --- what it hears -----------------------------------------------------------------------------------------------
+    # --- events from the bus
+    # -------------------------------------------------------------------------
 
     def heard(self, message: Message) -> None:
         event = live_event(message)
@@ -54,7 +56,7 @@ class Hub:
             return
         log = self._log(event.tenant_id)
         if log.holds(event.event_id):
-            return  # a publisher that was not sure has told it again
+            return  # a publisher without a confirm has published it again
         self._number += 1
         heard = Heard(self._number, self._clock(), event, msgspec.json.encode(event))
         log.add(heard)
@@ -65,7 +67,7 @@ class Hub:
         _wake(self._followers.get(event.tenant_id, ()))
 
     def missed(self) -> None:
-        """Nothing that was heard is of use any more: every follower will be told to read again."""
+        """Events were missed: nothing is kept, and every follower will get `resync`."""
         self._number += 1
         self._floor, self._since = self._number, self._clock()
         for log in self._logs.values():
@@ -76,13 +78,14 @@ class Hub:
         metrics.INTERRUPTIONS.inc()
         _wake(self._everybody())
 
-    # --- who follows -------------------------------------------------------------------------------------------------
+    # --- followers
+    # -----------------------------------------------------------------------------------
 
     def admit(self, tenant_id: str, filters: Filters, after: Cursor | None = None) -> Follower:
-        """A follower that reads on where it was, or from now; it must be dismissed.
+        """A follower from this cursor on, or from now; it must be dismissed.
 
-        Its first read raises `Behind` if this process cannot tell everything since. Raises `TooManyOfTenant`,
-        `TooManyFollowers`.
+        Its first read raises `Behind` if this process lacks some event since. Raises
+        `TooManyOfTenant`, `TooManyFollowers`.
         """
         if self._is_closed or len(self._everybody()) >= self._live.clients_max:
             raise TooManyFollowers("as many clients follow this process as it takes, or it stops")
@@ -103,11 +106,11 @@ class Hub:
         metrics.FOLLOWERS.set(len(self._everybody()))
 
     def now(self) -> Cursor:
-        """Behind everything that was heard so far."""
+        """After everything received so far."""
         return Cursor(self._clock(), self._number, self._instance, self._mark)
 
     def behind(self, heard: Heard) -> Cursor:
-        """Just behind this event."""
+        """Just after this event."""
         return Cursor(heard.at, heard.number, self._instance, mark_of(heard.event.event_id))
 
     def close(self) -> None:
@@ -116,10 +119,11 @@ class Hub:
         for follower in self._everybody():
             follower.end()
 
-    # --- how ---------------------------------------------------------------------------------------------------------
+    # --- positions and memory
+    # ------------------------------------------------------------------------
 
     def _position(self, log: TenantLog, after: Cursor) -> int:
-        """Behind what was told before this cursor; below the log's floor if that is not known here."""
+        """The last event's number before this cursor; below the log's floor if not known here."""
         unknown = log.floor - 1
         if after.instance == self._instance:
             return after.number if after.number <= self._number else unknown
@@ -129,10 +133,11 @@ class Hub:
         return max(log.floor, min(number, log.before(since)))
 
     def _elsewhere(self, after: Cursor) -> tuple[int, datetime]:
-        """The number and the moment from which on something was heard here that the cursor's process may not have told.
+        """The first number and time here that the cursor's process may not have sent yet.
 
-        Where the event of its mark was heard here, too, that says how the two compare. Else the clock must: that
-        process may have been behind this one, but by less than the overlap, or the bus would have cut it off.
+        If the event of its mark was received here, too, the two positions can be compared.
+        Otherwise the clocks decide: that process may have lagged this one, but by less than the
+        overlap, or the bus would have disconnected it.
         """
         if after.mark in self._marks:
             number, at = self._marks[after.mark]
@@ -151,7 +156,7 @@ class Hub:
         return self._logs[tenant_id]
 
     def _make_room(self) -> None:
-        """A busy tenant pushes out its own events first, nobody else's."""
+        """A busy tenant evicts its own events first."""
         while self._bytes > self._live.kept_megabytes * 1024 * 1024:
             largest = max(self._logs.values(), key=lambda log: log.bytes)
             self._bytes -= largest.bytes

@@ -1,4 +1,4 @@
-"""What one process has heard of one tenant lately."""
+"""The latest events of one tenant in one process."""
 
 from collections import deque
 from datetime import datetime
@@ -9,7 +9,7 @@ from api.live.events import LiveEvent
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """An event with its number, which counts the events of all tenants in the order this process heard them."""
+    """An event with its number, which counts all tenants' events in the order of receipt here."""
 
     number: int
     at: datetime
@@ -19,12 +19,12 @@ class Heard(msgspec.Struct, frozen=True):
 
     @property
     def bytes(self) -> int:
-        """About so much memory it takes: the event once for the wire, once for filters."""
+        """Its memory, about: the event once for the wire, once for filters."""
         return 2 * len(self.json) + 1024
 
 
 class TenantLog:
-    """The tenant's latest events, in order, each once. Complete after event number `floor`, heard at `since`."""
+    """The tenant's latest events, in order, each once; complete from number `floor`, at `since`."""
 
     def __init__(self, floor: int, since: datetime) -> None:
         self.floor = floor
@@ -70,7 +70,7 @@ class TenantLog:
         return list(later)
 
     def before(self, moment: datetime) -> int:
-        """The number of the last event that was heard before this moment, or the floor."""
+        """The number of the last event received before this moment, or the floor."""
         for heard in reversed(self._heard):
             if heard.at < moment:
                 return heard.number

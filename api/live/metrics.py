@@ -1,4 +1,4 @@
-"""What `/metrics` tells of the live view of this process."""
+"""The metrics of the live view of this process."""
 
 from prometheus_client import Counter, Gauge
 

@@ -72,7 +72,7 @@ async def _tell(socket: Socket, hub: Hub, follower: Follower, identify: Identify
 
 
 async def _listen(socket: Socket) -> None:
-    """The client has left, or has said something, which nobody expects."""
+    """The client has left, or has sent a message, which is not expected."""
     try:
         await socket.receive_text()
         await socket.close(NOT_EXPECTED, "nothing is expected here")

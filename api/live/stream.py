@@ -62,10 +62,11 @@ async def stream_executions(
         str | None, header("Last-Event-ID", "The id of the last message that came: go on behind it")
     ] = None,
 ) -> ServerSentEvent:
-    """The tenant's events as they happen, as server-sent events: docs/live.md tells the messages and how to resume.
+    """The tenant's events as they happen, as server-sent events; docs/live.md has the messages.
 
-    Each event comes at least once, and in order. Where that cannot be, a message `resync` says to read the executions
-    again. The stream ends when the credential does.
+    Each event comes at least once, and in order. Where that is impossible, a message `resync` asks
+    the client to read the executions again. The stream ends when the credential does. docs/live.md
+    shows how to resume.
     """
     filters = Filters(workflow=workflow, subject=subject, execution_id=execution_id, types=types_in(types))
     after = cursor_in(last_event_id, tenant_id, "header") if last_event_id else None
@@ -91,7 +92,7 @@ async def _messages(hub: Hub, follower: Follower, said: AsyncIterator[Said]) -> 
 
 
 def _message(said: Said) -> ServerSentEventMessage:
-    """A heartbeat is a comment with an id: browsers remember the id and tell nobody."""
+    """A heartbeat is a comment with an id: browsers keep the id and raise no event."""
     if said.event == HEARTBEAT:
         return ServerSentEventMessage(data=None, comment=HEARTBEAT, id=said.id)
     return ServerSentEventMessage(data=said.data.decode(), event=said.event, id=said.id)

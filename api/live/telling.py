@@ -1,4 +1,4 @@
-"""What a client that follows is told, from the first word to the last; the same over both transports."""
+"""The messages to a client that follows; the same over both transports."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Resync(Document, frozen=True, kw_only=True):
-    """Events may have been passed over: what the client knows may be out of date until it has read it again."""
+    """Events may have been missed: the client's state may be out of date until it reads again."""
 
     message: str
     read: str
@@ -34,7 +34,7 @@ class Resync(Document, frozen=True, kw_only=True):
 
 
 class End(Document, frozen=True, kw_only=True):
-    """Why nothing more comes. `code` is that of the answer which a new request would be given."""
+    """Why the stream ends. `code` is that of the answer which a new request would get."""
 
     code: str
     message: str
@@ -48,10 +48,10 @@ STOPPING = End(code="STOPPING", message="This server stops; connect again", stat
 async def told(
     hub: Hub, follower: Follower, still_welcome: StillWelcome, *, every_seconds: float, for_seconds: float | None = None
 ) -> AsyncIterator[Said]:
-    """Everything the follower is to hear, with a heartbeat at once and then whenever nothing else was said for a while.
+    """All messages for the follower; a heartbeat at once and then after each idle interval.
 
-    Ends when the credential does, when the server stops, or after `for_seconds`, however much there still is:
-    the client goes on from the id of the last message. 0: after what is there already.
+    Ends when the credential does, when the server stops, or after `for_seconds`, however much is
+    left: the client resumes from the id of the last message. 0: ends after what is there already.
     """
     clock = asyncio.get_running_loop().time
     until = None if for_seconds is None else clock() + for_seconds

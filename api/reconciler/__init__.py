@@ -1,10 +1,13 @@
-"""The mirror folds what Prefect knows into the records and does what a crash left undone. It repairs, it never decides.
+"""The reconciler applies Prefect's state to the records and repairs what a crash left undone.
 
+It takes no business decisions.
 Purpose: each kind of drift is a class with one `find` and one `act`; `drifts` is the table of them.
-Contract: level-triggered. Each look compares what is with what should be, so a lost event, a crash in the middle of a
-repair or a second mirror costs a little work and changes nothing. One of several API processes leads and looks
-(`leadership`); how often, how long and how much was repaired stands in the `MirrorRecord`, for `orchestrator doctor`.
-Pitfalls: what is young is not drift: whoever is responsible is given its time first (the graces beside each kind).
+Contract: level-triggered. Each look compares what is with what should be, so a lost event, a crash
+in the middle of a repair or a second reconciler costs a little work and changes nothing. One of
+several API processes leads and looks (`leadership`); how often, how long and how much was repaired
+is in the `MirrorRecord`, for `orchestrator doctor`.
+Pitfalls: what is recent is not drift: the part responsible gets its time first (the grace periods
+beside each kind).
 """
 
 from api.reconciler.drift import Drift as Drift

@@ -1,4 +1,4 @@
-"""Wakes whoever waits: a hint that came while somebody was busy counts for their next wait, too."""
+"""Wakes waiting tasks: a hint that comes while a task is busy ends its next wait, too."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What every kind of drift has in common: things are found, and each is acted upon, some at once."""
+"""What all kinds of drift share: items are found, and each is repaired, some concurrently."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What the mirror works on; all of it is open, and outlives the mirror."""
+    """The reconciler's dependencies; all are open, and outlive it."""
 
     settings: Settings
     store: RecordStore
@@ -36,7 +36,7 @@ class Parts(msgspec.Struct, frozen=True):
 
 
 class Drift(ABC, Generic[T]):
-    """One way in which what is can differ from what should be. `repairs` counts what was repaired by this object."""
+    """One kind of difference of actual and wanted state; `repairs` counts this object's."""
 
     kind: ClassVar[str]
     """Its name in metrics, logs and the doctor's report."""
@@ -47,7 +47,7 @@ class Drift(ABC, Generic[T]):
 
     @property
     def every_seconds(self) -> float:
-        """How often to look when nobody gives a hint."""
+        """How often to look without a hint."""
         return self._parts.settings.mirror.interval_seconds
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Drift(ABC, Generic[T]):
 
     @abstractmethod
     async def act(self, found: T) -> bool:
-        """It is as it should be, or will be soon; False if there was nothing to do after all. Says so in the log."""
+        """Repairs it, and logs that; False if there was nothing to repair after all."""
 
     async def look(self) -> int:
         """Finds and acts; returns how many were repaired. One that fails does not keep the others from their repair.
@@ -87,7 +87,7 @@ class Drift(ABC, Generic[T]):
 
 
 def known_of(found: object) -> dict[str, str | None]:
-    """What the log says of everything that is done about it."""
+    """The fields of every log line about it."""
     match found:
         case (first, *_) | Stored(record=first):
             return known_of(first)

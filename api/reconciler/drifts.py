@@ -1,4 +1,4 @@
-"""Every kind of drift that the mirror repairs, on one screen."""
+"""All kinds of drift that the reconciler repairs."""
 
 from typing import Any
 
@@ -15,19 +15,19 @@ from api.reconciler.kinds.vanished_runs import VanishedRuns
 DRIFTS: tuple[type[Drift[Any]], ...] = (
     Undispatched,  # accepted, and in no flow run
     LostRuns,  # in a flow run that no living worker holds
-    EndedRuns,  # open, and Prefect says its run has ended
+    EndedRuns,  # open, and its run has ended in Prefect
     VanishedRuns,  # open, and Prefect does not know its run
     OverdueExecutions,  # running, long after its deadline
-    Unannounced,  # ended, and nobody was told
-    OverdueApprovals,  # nobody decided in time
+    Unannounced,  # ended, and its terminal event not confirmed
+    OverdueApprovals,  # not decided in time
     UnfollowedApprovals,  # decided, and still suspended
     UnsentTriggers,  # a job accepted, and its trigger not sent
-    UnreportedJobs,  # a job triggered, and nobody told how it ended
+    UnreportedJobs,  # a job triggered, and no end reported
 )
 
 KINDS = tuple(drift.kind for drift in DRIFTS)
 
 
 def drifts(parts: Parts) -> list[Drift[Any]]:
-    """One object of each kind. They remember what they saw last: keep them as long as you look."""
+    """One object of each kind. They keep state between looks: keep them as long as you look."""
     return [drift(parts) for drift in DRIFTS]

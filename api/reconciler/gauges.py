@@ -1,4 +1,4 @@
-"""What is open, counted in the records of all tenants now and then; only the leader counts, and only it tells."""
+"""Gauges of open work, counted in the records of all tenants periodically, by the leader only."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _COUNT_SECONDS = 30.0
 
 
 async def count_for_ever(store: RecordStore) -> None:
-    """Counts until cancelled; then these gauges are another process's to tell."""
+    """Counts until cancelled; then another process reports these gauges."""
     try:
         while True:
             try:
@@ -33,7 +33,7 @@ async def count_for_ever(store: RecordStore) -> None:
 
 
 async def count_what_is_open(store: RecordStore) -> None:
-    """The gauges tell how many executions have not ended, and how many approvals wait."""
+    """Sets the gauges of open executions and of pending approvals."""
     executions, approvals = Counter[str](), Counter[str]()
     for tenant_id in {*await tenants(store), ids.SYSTEM_TENANT}:
         for status in OPEN:

@@ -1,4 +1,4 @@
-"""What the mirror did: in the metrics of this process, and for the `MirrorRecord`."""
+"""The reconciler's results: in the metrics of this process, and for the `MirrorRecord`."""
 
 import logging
 from time import monotonic
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """The last look for each kind of drift. `looks` is what the record says."""
+    """The last look for each kind of drift; `looks` is what is recorded."""
 
     def __init__(self) -> None:
         self.looks: dict[str, Look] = {}
@@ -24,7 +24,7 @@ class Journal:
         self.looks = dict(looks)
 
     async def look(self, drift: Drift[Any]) -> None:
-        """The drift was looked for and what was found repaired, or the log says why not: once, while that lasts."""
+        """Looks for the drift and repairs it; a failure is logged once, as long as it lasts."""
         began, repairs = monotonic(), drift.repairs
         error = await self._failure_of(drift)
         repaired, before = drift.repairs - repairs, self.looks.get(drift.kind)

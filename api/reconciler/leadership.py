@@ -1,8 +1,8 @@
-"""Which mirror leads: the one whose name stands in the `MirrorRecord`, which it renews.
+"""Leader election of reconcilers: the leader's name is in the `MirrorRecord`, which it renews.
 
-Nothing breaks if two lead for a moment, so the lease needs no fencing: it only keeps the others from looking, too.
-Whether a lease has run out is judged by how long the record stands unchanged, on the watcher's own clock: clocks of two
-machines need not agree.
+Two leaders for a moment do no harm, so the lease needs no fencing: it only saves the others the
+work. A lease has expired when the record has not changed for its duration on the watcher's own
+clock: the clocks of two machines need not agree.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _RELEASE_SECONDS = 2.0
 
 
 class Leadership:
-    """One mirror's part in it. A `Bell` that rings makes it look for a free lease at once."""
+    """One reconciler's part in the election. Its `Bell` makes it look for a free lease at once."""
 
     def __init__(self, store: RecordStore, journal: Journal, bell: Bell, *, lease_seconds: float) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
@@ -48,7 +48,7 @@ class Leadership:
         return self._seen_etag is not None
 
     async def lead(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """The work goes on whenever this mirror leads, until cancelled; then the lease is free. Raises as it does."""
+        """Works while it leads, until cancelled; then frees the lease. Raises as `work` does."""
         while True:
             await self._until_ours()
             log.info("this mirror (%s) leads", self.name)
@@ -85,7 +85,7 @@ class Leadership:
                     return
 
     async def _take(self) -> bool:
-        """Whether the lease is ours now. Raises `Stale` or `AlreadyExists` if somebody else was faster."""
+        """Whether the lease is ours. Raises `Stale` or `AlreadyExists` if another was faster."""
         try:
             stored = await self._store.read(SYSTEM_TENANT, MirrorRecord, MirrorRecord.ID)
         except NotFound:
@@ -98,7 +98,7 @@ class Leadership:
         return True
 
     async def _renew(self) -> None:
-        """Raises `Stale` if somebody else has taken it."""
+        """Raises `Stale` if another process has taken it."""
         assert self._held, "only the leader renews"
         renewed = replace(self._held.record, renewed_at=utc_now(), looks=dict(self._journal.looks))
         try:

@@ -1,4 +1,4 @@
-"""What `/metrics` tells of the mirror; the kinds of drift are few and fixed, so the labels are, too."""
+"""The reconciler's metrics; the kinds of drift are few and fixed, so the labels are, too."""
 
 from prometheus_client import Counter, Gauge
 

@@ -1,4 +1,4 @@
-"""The mirror of one API process: it stands by until it leads, then looks again and again, at once on a hint."""
+"""The reconciler of an API process: on standby until it leads, then looks periodically."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ _NOW_AND_THEN_SECONDS = 600.0
 
 
 async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
-    """Leads or stands by until cancelled. A part that is down is logged once and looked at again."""
+    """Leads or stands by until cancelled. An unavailable part is logged once and retried."""
     bell, journal = Bell(), Journal()
     for kind in KINDS:
         metrics.REPAIRS.labels(kind)  # a count that has begun at 0 can be watched from the start
@@ -71,7 +71,7 @@ async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell)
 
 
 async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
-    """What has time: answers to repeated requests are forgotten when old, lost acts come on the audit log."""
+    """Low-priority work: old idempotency answers are deleted, lost acts go to the audit log."""
     while True:
         with suppress(Unavailable):
             await duty(store)

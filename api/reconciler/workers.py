@@ -1,4 +1,4 @@
-"""Which workers live, and which flow runs they hold; from the signs of life that they leave as records."""
+"""Which workers are alive, and which flow runs they hold; from their heartbeats in the store."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from blocks.queries import every
 
 
 class Roll(msgspec.Struct, frozen=True):
-    """The dead and the living of one moment."""
+    """The dead and the living workers at one moment."""
 
     dead: list[ProcessRecord]
     alive: list[ProcessRecord]
@@ -26,24 +26,24 @@ class Roll(msgspec.Struct, frozen=True):
 
     @property
     def orphaned(self) -> dict[str, datetime]:
-        """The flow runs that a dead worker held, and no living one holds, to the last sign of life of the dead."""
+        """The flow runs that only a dead worker holds, to the time of its last heartbeat."""
         held = self.held
         return {id: worker.beat_at for worker in self.dead for id in worker.flow_run_ids if id not in held}
 
 
 class _Sighting(msgspec.Struct, frozen=True):
-    """A worker's sign of life, and when this process saw it first, by a clock that nobody sets."""
+    """A worker's heartbeat, and when this process saw it first, by the monotonic clock."""
 
     beat_at: datetime
     seen_at: float
 
 
 class Workers:
-    """Calls the roll. Who leaves no new sign of life for as long as that is dead.
+    """Reads the heartbeats. A worker whose heartbeat has not changed for the timeout is dead.
 
-    How long is measured here, from call to call: the clocks of two machines may differ. Only when a worker is seen for
-    the first time, the age of its sign counts, less what clocks may differ by. After a time in which the store was
-    away, nobody is judged until all had time to show up.
+    The timeout is measured here, from read to read: the clocks of two machines may differ. Only
+    when a worker is seen for the first time, the age of its heartbeat counts, less the clock
+    tolerance. After an outage of the store, no worker is declared dead until all had time to renew.
     """
 
     def __init__(self, store: RecordStore, lost_after_seconds: float, clock: Callable[[], float] = monotonic) -> None:
@@ -55,11 +55,11 @@ class Workers:
 
     @property
     def is_blind(self) -> bool:
-        """While the store was away no worker could show that it lives."""
+        """After an outage of the store, until all workers had time to renew their heartbeats."""
         return self._clock() < self._blind_until
 
     async def call(self) -> Roll:
-        """Who lives, by the last sign of life. Raises `Unavailable`."""
+        """The living and the dead, by their last heartbeat. Raises `Unavailable`."""
         try:
             workers = [
                 stored.record

@@ -1,4 +1,4 @@
-"""Webhooks as they look over HTTP. Only the answer to whoever makes or rotates a secret holds it."""
+"""Webhooks over HTTP. Only the answer to creating or rotating a secret contains it."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,14 +13,14 @@ from blocks.webhooks.outgoing_http import URL_LENGTH_MAX
 
 
 class NewWebhook(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where to tell, and of what: no `eventTypes` stands for all there are."""
+    """Where to deliver, and which events; without `eventTypes`, all."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=URL_LENGTH_MAX)]
     event_types: Annotated[list[str], msgspec.Meta(max_length=20)] = msgspec.field(default_factory=list)
 
 
 class WebhookPatch(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What becomes different; what is left out stays. `active: true` sends again after a 410 Gone."""
+    """The fields to change; others stay. `active: true` resumes deliveries after a 410 Gone."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=URL_LENGTH_MAX)] | msgspec.UnsetType = msgspec.UNSET
     event_types: Annotated[list[str], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
@@ -34,7 +34,7 @@ class WebhookPatch(Document, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Webhook(Document, frozen=True, kw_only=True):
-    """A subscription to events; `active` is false once its receiver has answered 410 Gone, or a change has said so."""
+    """A subscription to events; `active` is false after its receiver's 410 Gone, or by a change."""
 
     id: str
     tenant_id: str

@@ -1,4 +1,4 @@
-"""`/api/v1/webhooks`: where a tenant wants to be told of events."""
+"""`/api/v1/webhooks`: where events of a tenant are delivered to."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ from blocks.webhooks.changes import TooManySecrets, change
 from blocks.webhooks.outgoing_http import DestinationRefused, HostRules
 
 Rules = SkipValidation[NamedDependency[HostRules]]
-"""Where webhooks may lead, as a route's argument."""
+"""The hosts that webhooks may have, as a route's argument."""
 
 WebhookPath = Annotated[str, PathParameter(name="webhookId")]
 
@@ -66,11 +66,11 @@ async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPat
 async def add_webhook(
     store: Store, host_rules: Rules, tenant_id: TenantId, data: JSONBody[NewWebhook]
 ) -> Response[CreatedWebhook]:
-    """The receiver is told of every event of these types from now on, by a POST signed with the secret.
+    """Every later event of these types is sent to the receiver, by a POST signed with the secret.
 
-    The URL is https and on the public internet, unless the operator has allowed its host. There are the event types
-    `hitl.approval.requested`, `hitl.approval.reminded`, `hitl.approval.escalated` and `hitl.approval.completed`. No
-    other answer shows the secret.
+    The URL is https and on the public internet, unless the operator has allowed its host. There are
+    the event types `hitl.approval.requested`, `hitl.approval.reminded`, `hitl.approval.escalated`
+    and `hitl.approval.completed`. No other answer shows the secret.
     """
     with _refusals():
         added = await subscriptions.subscribe(store, tenant_id, data.url, data.event_types, host_rules)
@@ -93,10 +93,10 @@ async def change_webhook(
     data: JSONBody[WebhookPatch],
     if_match: IfMatch = None,
 ) -> Response[ChangedWebhook]:
-    """What is left out stays as it is; the next delivery, also of what waits for its next attempt, follows the change.
+    """Changes the given fields; the next delivery, also of events that await a retry, uses them.
 
-    With `rotateSecret: true`, the answer shows a new secret, this once. For 24 hours, deliveries are signed with the
-    new secret and with the earlier one: a receiver that has either accepts.
+    With `rotateSecret: true`, the answer shows a new secret, this once. For 24 hours, deliveries
+    are signed with the new secret and with the earlier one: a receiver that has either accepts.
     """
     version = wanted_version(if_match)
     known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
@@ -118,7 +118,7 @@ async def change_webhook(
     responses=documented(examples.WEBHOOK, WebhookNotFound),
 )
 async def remove_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Webhook:
-    """The receiver is told no more, not even of what was under way."""
+    """Nothing is sent to the receiver any more, not even pending deliveries."""
     known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
     await subscriptions.unsubscribe(store, known)
     return webhook_of(known)

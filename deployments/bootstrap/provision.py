@@ -1,4 +1,4 @@
-"""What the store and the bus must hold before anything of ours starts."""
+"""The store's containers and the bus's queues, which must exist before any process starts."""
 
 from functools import partial
 

@@ -20,17 +20,18 @@ from deployments.prefect import server as prefect_server
 from deployments.worker.in_process_worker import InProcessWorker
 
 DEFAULT_POOL = "workflow-orchestrator"
-"""The pool's name in prefect.yaml; `prefect.work_pool` of the settings says what it is called here."""
+"""The pool's name in prefect.yaml; it is replaced by the setting `prefect.work_pool`."""
 
 
 async def run_bootstrap(settings: Settings) -> list[str]:
-    """Says what exists now, one line each. Raises `Unavailable` if the store, the bus or Prefect does not answer."""
+    """Returns what exists, one line each. Raises `Unavailable` if store, bus or Prefect is away."""
     await provision(settings)
     deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
     flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments]
     await prefect_server.wait_until_healthy(settings, limit_seconds=settings.startup.wait_seconds)
     async with get_client() as client:
-        # The pool late: workers wait for it, and until then nobody else writes to Prefect's one SQLite file.
+        # Late: workers wait for the pool, so that only this process writes to Prefect's SQLite
+        # file.
         blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
         await create_work_pool(client, settings.prefect.work_pool)
         for deployment, flow in zip(deployments, flows, strict=True):
@@ -44,7 +45,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
 
 
 async def create_work_pool(client: PrefectClient, name: str) -> None:
-    """The pool exists and its runs ask for what this version's worker gives; what operators set stays as it is."""
+    """The pool exists with this version's job template; operators' other settings stay."""
     template = InProcessWorker.get_default_base_job_template()
     try:
         await client.create_work_pool(WorkPoolCreate(name=name, type=InProcessWorker.type, base_job_template=template))
@@ -53,7 +54,7 @@ async def create_work_pool(client: PrefectClient, name: str) -> None:
 
 
 async def deploy(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str) -> None:
-    """The deployment says what its stanza says; Prefect replaces one of the same flow and name."""
+    """The deployment has its stanza's values; Prefect replaces one of the same flow and name."""
     await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),
         name=deployment.name,

@@ -1,4 +1,4 @@
-"""The option that says in whose name a command changes something."""
+"""The option that names the user on whose behalf a command changes something."""
 
 import click
 

@@ -1,6 +1,6 @@
-"""What each command that changes something is called on the audit log, and whose act it is.
+"""The audit log's name of each command that changes something, and its actor.
 
-Commands that are missing here change nothing of a tenant's, or have a reason not to be told (`UNTOLD`).
+Commands that are missing here change nothing of a tenant's, or are exempt for a reason (`UNTOLD`).
 """
 
 import getpass
@@ -43,11 +43,11 @@ UNTOLD: Mapping[str, str] = {
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(("api", "listener", "worker", "simulators"), "is a process; what comes through it is told by it"),
 }
-"""Commands that do something, and why it is not on the log."""
+"""Commands that change something, and why that is not audited."""
 
 
 def terminal_user() -> str:
-    """Who is at this terminal, for the record."""
+    """The user at this terminal, for the audit log."""
     try:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # a container's user may have no name

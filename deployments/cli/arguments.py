@@ -7,7 +7,7 @@ import click
 
 
 class Finite(click.FloatRange):
-    """A number in a range. `nan` and `inf` are floats for Python and in no range for anybody else."""
+    """A number in a range; `nan` and `inf`, which Python parses as floats, are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)

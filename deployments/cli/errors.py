@@ -1,4 +1,4 @@
-"""Errors as a person in front of a terminal reads them: one line and an exit code."""
+"""Errors for a person at a terminal: one line and an exit code."""
 
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.rejections import Rejected

@@ -1,4 +1,4 @@
-"""What options and arguments are read as: the one spelling of ids and moments that records use."""
+"""Parameter types of options and arguments: ids and moments in the one spelling of the records."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ def any_id(value: str) -> str:
 
 
 def moment(value: str) -> datetime:
-    """ISO 8601, of a day its beginning; in UTC, also what says no time zone. Raises `BadParameter`."""
+    """ISO 8601; a day is its beginning; UTC without a time zone. Raises `BadParameter`."""
     from blocks.contracts.reading.moments import in_utc_within_limits
 
     try:

@@ -1,4 +1,4 @@
-"""What a check says of a part."""
+"""The result of a check."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -34,7 +34,7 @@ def failed(part: str, found: str, todo: str) -> Finding:
 
 
 def worst(findings: Iterable[Finding]) -> State:
-    """How the whole is."""
+    """The state of the whole."""
     return max((finding.state for finding in findings), key=lambda state: EXIT_CODES[state], default="ok")
 
 
@@ -44,7 +44,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def in_words(age: timedelta) -> str:
-    """A duration as a person says it: `45 s`, `12 min`, `3 h`, `2 d`."""
+    """A duration in its largest unit: `45 s`, `12 min`, `3 h`, `2 d`."""
     seconds = max(age.total_seconds(), 0.0)
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:

@@ -1,4 +1,4 @@
-"""The system that is examined: doors to those of its parts that answer."""
+"""The system that is examined: connections to those of its parts that are available."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,11 +14,11 @@ from blocks.settings import Settings, masked_url
 from deployments.doctor.finding import Finding, failed
 
 DOOR_SECONDS = 5.0
-"""For opening a part."""
+"""For connecting to one part."""
 
 
 class Patient(msgspec.Struct):
-    """A part that did not answer is None, and `deaths` says how it was found."""
+    """A part that is unavailable is None; its finding is in `deaths`."""
 
     settings: Settings
     store: RecordStore | None = None
@@ -33,7 +33,7 @@ class Patient(msgspec.Struct):
 
 @asynccontextmanager
 async def brought_in(settings: Settings) -> AsyncIterator[Patient]:
-    """The doors are open while this lasts; opening them raises nothing, and makes nothing that was not there."""
+    """Connections for the duration of the context; connecting raises and creates nothing."""
     patient = Patient(settings, deaths=[])
     async with AsyncExitStack() as stack:
 
@@ -76,11 +76,11 @@ async def _open(patient: Patient, part: str, door: Callable[[], Awaitable[None]]
 
 
 NAMES = {"store": "store", "bus": "broker", "prefect": "Prefect server"}
-"""Of the doors, in the report."""
+"""The parts' names in the report."""
 
 
 def _check_is_there(settings: Settings, url: str) -> None:
-    """Opening an embedded part would make its file."""
+    """Raises `Unavailable` if an embedded part has no file: connecting would create it."""
     file = settings.embedded_file(url)
     if file and not file.exists():
         raise Unavailable(f"there is no file {file}: nothing was ever started here (ORCHESTRATOR_DATA_DIR)")

@@ -1,4 +1,4 @@
-"""What AMQP does not tell of a queue, asked from RabbitMQ's management plugin where there is one."""
+"""What AMQP does not report of a queue, from RabbitMQ's management plugin, where there is one."""
 
 from urllib.parse import quote, unquote, urlsplit
 
@@ -10,11 +10,11 @@ _ANSWER_SECONDS = 3.0
 
 
 class NoAnswer(Exception):
-    """The management plugin did not answer as it should; the message says how it did."""
+    """The management plugin gave no usable answer; the message is the reason."""
 
 
 async def in_hand(rabbitmq: RabbitMQ, queue: str) -> int:
-    """Messages that consumers hold and have not acknowledged, as of five seconds ago at most. Raises `NoAnswer`."""
+    """Delivered, unacknowledged messages, as of five seconds ago at most. Raises `NoAnswer`."""
     broker, management = urlsplit(rabbitmq.url), urlsplit(rabbitmq.management_url)
     who = management if management.username else broker
     vhost = unquote(broker.path.removeprefix("/")) or "/"

@@ -1,4 +1,4 @@
-"""One visit of the doctor: repair if asked to, examine, report."""
+"""One run of the doctor: repair if asked to, examine, report."""
 
 import logging
 from contextlib import suppress
@@ -14,7 +14,7 @@ from deployments.doctor.report import print_json, print_report
 
 async def visit(settings: Settings, *, as_json: bool, fix: bool) -> int:
     """The report is printed; returns the exit code."""
-    logging.disable()  # what the parts say of their troubles is in the findings
+    logging.disable()  # what the parts log about failures is in the findings
     async with brought_in(settings) as patient:
         repairs = await _repair(patient) if fix else None
         findings = await examine(patient)
@@ -25,13 +25,13 @@ async def visit(settings: Settings, *, as_json: bool, fix: bool) -> int:
 
 
 async def _repair(patient: Patient) -> dict[str, int] | None:
-    """How many of each kind the mirror's repairs found and mended; None if a part is away that they need."""
+    """The reconciler's repairs per kind; None if a part is unavailable that they need."""
     if patient.store is None or patient.bus is None or patient.flow_runs is None:
         return None
     parts = Parts.of(patient.settings, patient.store, patient.bus, patient.flow_runs)
     repairs = {}
     for drift in drifts(parts):
-        with suppress(Unavailable):  # the examination says which part went away meanwhile
+        with suppress(Unavailable):  # the examination reports the part
             await drift.look()
         repairs[drift.kind] = drift.repairs
     return repairs

@@ -20,8 +20,9 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 class ChildProcess:
     """One run of a command, from `start` to the end of the process; start it once.
 
-    It leads a process group of its own, so that a Ctrl-C in the terminal reaches only us. On Linux the kernel kills it
-    when we die, however we die; elsewhere a parent killed with SIGKILL leaves its children behind.
+    It leads a process group of its own, so that a Ctrl-C in the terminal reaches only us. On Linux
+    the kernel kills it when this process dies for any reason; elsewhere a parent killed with
+    SIGKILL leaves its children behind.
     """
 
     def __init__(

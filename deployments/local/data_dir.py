@@ -14,7 +14,7 @@ _OURS = ("*.db", "*.db-wal", "*.db-shm", "stack.lock", "development-key", "logs"
 
 
 class DataDirTaken(Exception):
-    """Another stack runs on this folder, or it cannot be written; the message says which."""
+    """Another stack runs on this folder, or it is not writable; the message states which."""
 
 
 @contextmanager

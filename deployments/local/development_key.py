@@ -21,9 +21,10 @@ def key_file(settings: Settings) -> Path:
 
 
 async def development_key(settings: Settings) -> Path | None:
-    """The file with a key that may do everything for the demo tenant, the same one while it is live.
+    """The file of an API key with all roles for the demo tenant; reused while it is valid.
 
-    None where there is none to be: records that are not embedded are nobody's laptop, and keys may be switched off.
+    None if the store is not embedded, so that this is no development machine, or if keys are
+    switched off.
     """
     if API_KEY not in modes_of(settings.auth) or not settings.embedded_file(settings.cosmos_db.endpoint):
         return None
@@ -43,7 +44,7 @@ async def _is_live(store: RecordStore, file: Path) -> bool:
 
 
 async def _renew(store: RecordStore, file: Path) -> None:
-    """Earlier ones, whose file has gone, open nothing any more."""
+    """Earlier ones, whose file has gone, are revoked."""
     for known in await api_keys.keys_of(store, DEMO_TENANT):
         if known.name == NAME:
             await api_keys.forget_key(store, known)

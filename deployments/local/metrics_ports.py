@@ -22,7 +22,7 @@ class MetricsPorts(msgspec.Struct, frozen=True):
     ports: Mapping[Role, int]
 
     def environment(self) -> dict[str, str]:
-        """What makes each process take its port; one that is taken meanwhile moves on to the next free one."""
+        """The environment with which each process takes its port, or the next free one."""
         return {_VARIABLES[role]: str(port) for role, port in self.ports.items()}
 
     def lines(self) -> str:

@@ -10,7 +10,7 @@ from deployments.prefect import server as prefect_server
 
 
 class PortInUse(Exception):
-    """Somebody else listens there; the message names the port and the setting that chooses another."""
+    """Another process listens there; the message names the port and the setting that changes it."""
 
 
 class Listening(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Whether the whole system works, as its API tells it at `/ready`."""
+"""Whether the whole system works, from the API's `/ready`."""
 
 import asyncio
 import time

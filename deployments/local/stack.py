@@ -22,14 +22,15 @@ OTHERS_LIMIT_SECONDS = 10.0
 """For a Prefect server that is not ours: it should be there already."""
 
 EVERYTHING_RUNS = "Everything runs."
-"""Said once, when an event published now becomes a finished execution."""
+"""Printed once, when an event published now would become a finished execution."""
 
 
 def run_stack(settings: Settings, *, simulators: bool) -> None:
-    """The stack runs until it is told to stop; when this returns or raises, nothing of it is left.
+    """Runs the stack until a signal stops it; when this ends, none of its processes is left.
 
-    Raises `DataDirTaken` or `PortInUse` before anything is started, `Unavailable` or `ServiceFailed` when a part cannot
-    be started or kept alive. A second signal while it stops kills the children.
+    Raises `DataDirTaken` or `PortInUse` before anything is started, `Unavailable` or
+    `ServiceFailed` when a part cannot be started or kept alive. A second signal during the stop
+    kills the children.
     """
     with data_dir_of_one_stack(settings) as folder:
         check_ports(settings)
@@ -58,8 +59,11 @@ class _Stack:
             await self._supervisor.carry(self._start())
 
     async def _start(self) -> None:
-        """Everything is started at once; who needs whom waits for it. Stopping is in the reverse order: the worker
-        ends first, while those who answer its running flows are still there."""
+        """Starts everything at once; dependents wait for what they need.
+
+        Stops in reverse order: the worker ends first, while the services that answer its running
+        flows are still there.
+        """
         await provision(self._settings)
         if prefect_server.is_embedded(self._settings):
             await self._supervisor.start(self._prefect())

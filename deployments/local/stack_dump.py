@@ -1,9 +1,9 @@
-"""What a process that stands still is waiting for: SIGUSR1 makes it say so, and go on.
+"""A dump of what a hanging process waits for, on SIGUSR1; the process goes on.
 
     kill -USR1 PID
 
-The log then holds each task of the event loop with the lines at which it waits, and stderr the stacks of all threads,
-which say more when the event loop itself stands still.
+The log then holds each task of the event loop with the lines at which it waits, and stderr the
+stacks of all threads, which help when the event loop itself is blocked.
 """
 
 import asyncio

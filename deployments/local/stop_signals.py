@@ -22,13 +22,14 @@ async def until_stopped(
     told_again: Callable[[], None] | None = None,
     limit_seconds: float | None = None,
 ) -> None:
-    """Does the work until it ends or a signal asks to stop; the work is cancelled and may clean up.
+    """Works until the work ends or a signal stops it: the work is cancelled and may clean up.
 
-    With `limit_seconds`, a process that has not ended so long after the signal logs what its tasks wait for, writes the
-    stacks of its threads to stderr and exits with 1: that is a fault, for which no supervisor should have to wait.
+    With `limit_seconds`, a process that has not ended so long after the signal logs what its tasks
+    wait for, writes the stacks of its threads to stderr and exits with 1: that is a fault, for
+    which no supervisor should have to wait.
 
-    Each further signal calls `told_again` (by default it changes nothing). Work that installs handlers of its own, like
-    an HTTP server, keeps them.
+    Each further signal calls `told_again` (by default it changes nothing). Work that installs
+    handlers of its own, like an HTTP server, keeps them.
     """
     working = asyncio.create_task(work)
     stopped = False

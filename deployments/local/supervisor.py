@@ -1,4 +1,4 @@
-"""Keeps child processes running: starts them, restarts what dies, stops all of them in reverse order."""
+"""Supervises child processes: starts them, restarts those that exit, stops all in reverse order."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from deployments.local.child_process import ChildProcess
 from deployments.local.terminal import say, say_plainly, say_serious
 
 RESTARTS_MAX = 5
-"""So many deaths in a row, each within `STEADY_SECONDS` of a start, and the service is given up."""
+"""After more exits in a row, each within `STEADY_SECONDS` of a start, the service has failed."""
 STEADY_SECONDS = 60.0
 PAUSE_MAX_SECONDS = 15.0
 
@@ -36,9 +36,9 @@ class ServiceFailed(Exception):
 
 
 class Supervisor:
-    """Runs services while its `async with` lasts; at its end, however it comes, every child has been stopped.
+    """Runs services for the duration of its context; at its end every child has been stopped.
 
-    Until `forgiving` is set, the first death of any service is final: what cannot start will not get better.
+    Until `forgiving` is set, the first exit of any service is final: a restart would not help.
     """
 
     def __init__(self, log_folder: Path) -> None:
@@ -82,7 +82,7 @@ class Supervisor:
             raise self._failure(child, f"{service.name} ended with {_described(code)}")
 
     async def carry(self, work: Coroutine[None, None, None]) -> None:
-        """Does the work, then waits for ever. Raises `ServiceFailed` as soon as a service is given up."""
+        """Does the work, then waits forever. Raises `ServiceFailed` once a service has failed."""
         working = asyncio.create_task(work)
         try:
             await asyncio.wait({working, self._given_up}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,7 +94,7 @@ class Supervisor:
             await asyncio.gather(working, return_exceptions=True)
 
     def kill_all(self) -> None:
-        """Every child ends now; `killed` says so."""
+        """Kills every child now; `killed` is set."""
         self.killed = True
         for child in self._children.values():
             child.kill()
@@ -119,7 +119,7 @@ class Supervisor:
                 self._given_up.set_exception(error)
 
     async def _keep_alive(self, service: Service, child: ChildProcess) -> None:
-        """Restarts the service whenever it dies; raises `ServiceFailed` when it has died too often."""
+        """Restarts the service when it exits; raises `ServiceFailed` after too many in a row."""
         deaths = 0
         while True:
             born = time.monotonic()
@@ -141,7 +141,7 @@ class Supervisor:
         return ServiceFailed(f"{what}; its log is {self._log_file(child.name)}")
 
     def _show(self, name: str, line: str) -> None:
-        # While everything comes up or goes down, everybody misses somebody: that belongs in the log only.
+        # During start and stop, services miss one another: these warnings belong in the log only.
         if SERIOUS.match(line) and self.forgiving and not self.stopping:
             say_serious(name, line)
 

@@ -1,4 +1,4 @@
-"""What a long-running command says to the person in front of it: one aligned line per thing that happened."""
+"""The output of a long-running command at a terminal: one aligned line per event."""
 
 import click
 

@@ -1,9 +1,9 @@
-"""What keeps web pages out of a server that listens on this machine alone and asks nobody who they are.
+"""Keeps web pages out of a server that listens on this machine alone, without authentication.
 
-CORS only hides answers from a foreign page: a simple request (a bare POST, a body without a content type) is carried
-out all the same, and a name that resolves to 127.0.0.1 (DNS rebinding) makes any page one of our own. A GET for a
-frame, a script or an image names no origin, but browsers write where it comes from into `Sec-Fetch-Site`:
-https://www.w3.org/TR/fetch-metadata/
+CORS only hides answers from a foreign page: a simple request (a bare POST, a body without a content
+type) is carried out all the same, and a name that resolves to 127.0.0.1 (DNS rebinding) makes any
+page one of our own. A GET for a frame, a script or an image names no origin, but browsers send
+where it comes from in `Sec-Fetch-Site`: https://www.w3.org/TR/fetch-metadata/
 """
 
 from collections.abc import Collection

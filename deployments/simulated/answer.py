@@ -1,6 +1,7 @@
 """How a simulated service answers a request, and what all of them share.
 
-The data is drawn from the opportunity's id, so an opportunity has the same risks and the same forecast each time.
+The data is drawn from the opportunity's id, so an opportunity has the same risks and the same
+forecast each time.
 """
 
 import random
@@ -16,7 +17,7 @@ Said = tuple[str, JsonObject]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """How one step is answered: what is said at the start, at a good end and at a bad one."""
+    """How one step is answered: the events at the start, at success and at failure."""
 
     service: str
     started: Callable[[StepRequested], list[Said]]

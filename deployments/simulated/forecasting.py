@@ -23,7 +23,7 @@ def _forecast_completed(request: StepRequested) -> list[Said]:
 
 
 def _forecast_failed(request: StepRequested) -> list[Said]:
-    # Nobody consumes this one: whoever waits finds out by the deadline.
+    # No consumer takes this one: the workflow notices by its deadline.
     error = "The decomposition did not converge"
     return [("forecast.decomposition.failed", about(request, forecastId=same_id(request, "forecast"), error=error))]
 

@@ -1,4 +1,4 @@
-"""recommendations says what to do next: `workflow.recommendation.requested`."""
+"""recommendations suggests the next actions: `workflow.recommendation.requested`."""
 
 import random
 

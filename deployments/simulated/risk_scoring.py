@@ -24,7 +24,7 @@ def _scoring_completed(request: StepRequested) -> list[Said]:
 
 
 def _nothing(request: StepRequested) -> list[Said]:
-    """Scoring says nothing when it fails; whoever waits finds out by the deadline."""
+    """Scoring publishes nothing when it fails; the workflow notices by its deadline."""
     return []
 
 

@@ -28,7 +28,7 @@ from deployments.simulated.risk_scoring import RISK_SCORING
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 500
-"""Requests waiting for their answer at once: a delay of one holds up no other."""
+"""Concurrent requests: the delay of one blocks no other."""
 
 ANSWERS = {
     "risk_analysis": RISK_EVALUATION,
@@ -50,7 +50,7 @@ class Mishaps(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0
 
     def strike(self, step: str, opportunity_id: str) -> bool:
-        """The same opportunity meets the same fate each time it is asked for."""
+        """The same opportunity fails or succeeds in the same way each time."""
         return random.Random(f"{step}:{opportunity_id}").random() < self.share
 
 
@@ -84,7 +84,7 @@ class Simulator:
         self._mishaps = mishaps
 
     async def handle(self, delivery: Delivery) -> Verdict:
-        """Says that work has begun, waits as long as such work takes, and says what came of it."""
+        """Publishes the start, waits as long as such work takes, and publishes the result."""
         try:
             request = decode_event(delivery.message.body, received_at=utc_now(), types=REQUESTS)
         except Rejected as refusal:

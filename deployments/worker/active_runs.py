@@ -1,6 +1,7 @@
-"""The flow runs a worker holds, and what others want of them: one request for all, in place of a web socket for each.
+"""The flow runs that a worker holds, and the requests to cancel or suspend them.
 
-Prefect's events about cancelling and suspension can be lost, states cannot.
+One query serves all runs, in place of a web socket for each. Prefect's events about cancelling and
+suspension can be lost, states cannot.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ _LAST_WORDS_SECONDS = 10.0
 
 
 class ActiveRuns:
-    """Holds each run from just before its claim to its end."""
+    """The runs, each from just before its claim to its end."""
 
     def __init__(self) -> None:
         self._engines: dict[UUID, InProcessFlowRunEngine] = {}
@@ -50,7 +51,7 @@ class ActiveRuns:
                 self._idle.set()
 
     async def watch(self, client: PrefectClient) -> None:
-        """What Prefect holds to be neither pending nor running any more has been told so."""
+        """Runs that are neither pending nor running in Prefect any more have been notified."""
         if not self._engines:
             return
         moved = await client.read_flow_runs(
@@ -72,14 +73,15 @@ class ActiveRuns:
                 engine.emit_heartbeat()
 
     def let_go(self) -> None:
-        """All runs end here, and Prefect is told nothing: whoever takes them up owns their states."""
+        """Ends all runs without a report to Prefect: who claims them next owns their states."""
         for engine in self._engines.values():
             engine.end(Stop.SUPERSEDED)
 
     async def drain(self, seconds: float) -> None:
-        """All runs have ended: within `seconds`, or as Crashed, "worker stopped". Cancelling this ends the waiting.
+        """All runs have ended, those left after `seconds` as Crashed, "worker stopped".
 
-        A run that cannot tell Prefect so in ten more seconds is dropped, and still Running there.
+        Cancelling this ends the waiting. A run that cannot report its end to Prefect in ten more
+        seconds is dropped, and stays Running there.
         """
         with suppress(asyncio.CancelledError):
             await self._until_idle(seconds)
@@ -96,7 +98,7 @@ class ActiveRuns:
 
 
 def _follow(engine: InProcessFlowRunEngine, flow_run: FlowRun) -> None:
-    """The engine does what the run's state asks for: stop as cancelled, suspend at its next task, or let go."""
+    """The engine follows the run's state: stop, suspend at the next task, or release."""
     state = flow_run.state
     if state is None:
         return

@@ -1,4 +1,4 @@
-"""What a process does again and again beside its work."""
+"""Periodic tasks of a process beside its work."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from logging import Logger
 
 
 async def repeat(what: str, action: Callable[[], Awaitable[None]], every_seconds: float, logger: Logger) -> None:
-    """Calls `action` until cancelled. The first failure of a row and the recovery are logged, one line each."""
+    """Calls `action` until cancelled; logs the first failure in a row, and the recovery."""
     failing = False
     while True:
         try:

@@ -15,7 +15,7 @@ _DEPLOYMENT_IS_FRESH_SECONDS = 30.0
 
 
 class UnfitDeployment(Exception):
-    """This deployment cannot run in a shared process; the message says why."""
+    """This deployment cannot run in a shared process; the message is the reason."""
 
 
 class DeployedFlows:
@@ -53,10 +53,11 @@ class DeployedFlows:
 
 
 def _with_its_storage(flow: Flow[..., Any]) -> Flow[..., Any]:
-    """The flow, which says by itself where its results would lie, if it keeps none.
+    """The flow, with a result storage of its own even if it keeps no results.
 
-    Else Prefect asks the server where results lie by default, at the start of each run, and in a blocking request: the
-    event loop, and with it every other run, stands still until the server answers.
+    Otherwise Prefect asks the server for the default storage at the start of each run, in a
+    blocking request: the event loop, and with it every other run, stands still until the server
+    answers.
     """
     if flow.persist_result is False and flow.result_storage is None:
         flow.result_storage = LocalFileSystem(basepath=str(get_current_settings().results.local_storage_path))

@@ -1,7 +1,8 @@
-"""Prefect's async flow run engine, made fit for many runs in one event loop.
+"""Prefect's async flow run engine, adapted to many runs in one event loop.
 
-For each run the base engine opens a thread with its own web socket (to hear of suspension) and waits for it on the
-event loop, starts a heartbeat thread, and takes over SIGTERM. In a shared process the worker does these, once for all.
+For each run the base engine opens a thread with its own web socket (to be notified of suspension)
+and waits for it on the event loop, starts a heartbeat thread, and takes over SIGTERM. In a shared
+process the worker does these, once for all.
 """
 
 import asyncio
@@ -25,12 +26,12 @@ from blocks.adapters.prefect.retries import open_to_any_worker
 
 
 class Stop(Enum):
-    """Why a run is ended from outside its flow; the value is what its state says."""
+    """Why a run is ended from outside its flow; the value is the message of its state."""
 
     CANCELLED = "cancelled"
     WORKER_STOPPED = "worker stopped"
     SUPERSEDED = "taken over"
-    """Prefect has moved the run on: whoever moved it owns its state, we only let go of it."""
+    """Prefect has moved the run on: its mover owns the state, this process only releases it."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
             self._task.cancel(why.value)
 
     def drop(self) -> None:
-        """The run ends at its next await, in whatever state Prefect last heard of."""
+        """The run ends at its next await, in the state that was last reported to Prefect."""
         if self._task:
             self._task.cancel()
 
@@ -96,7 +97,7 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
     async def handle_exception(self, exc: Exception, *arguments: Any, **options: Any) -> State[Any]:
         state: State[Any] = await super().handle_exception(exc, *arguments, **options)
         if self.is_running() and self.flow_run:  # it is being tried again
-            with suppress(httpx.HTTPError, PrefectHTTPStatusError):  # the mirror does it, too, if the worker dies
+            with suppress(httpx.HTTPError, PrefectHTTPStatusError):  # else the reconciler does it
                 await open_to_any_worker(self.client, self.flow_run.id)
         return state
 

@@ -63,14 +63,15 @@ _POLLS_WITHIN_SECONDS = 30.0
 
 
 class InProcessResult(BaseWorkerResult):
-    """The run has ended; its state is Prefect's to tell."""
+    """The run has ended; its state is reported by Prefect's engine."""
 
 
 class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessResult]):
     """Claims runs of a work pool and carries them out in this process.
 
-    Per run Prefect sees: pending (the claim), then what the engine says. Everything a run would open for itself (HTTP
-    clients, web sockets, heartbeat threads, signal handlers) exists once, for as long as the worker is set up.
+    Per run Prefect sees: pending (the claim), then the states of the engine. Everything a run would
+    open for itself (HTTP clients, web sockets, heartbeat threads, signal handlers) exists once, for
+    as long as the worker is set up.
     """
 
     type = "in-process"
@@ -138,7 +139,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             seconds = self._settings.worker.drain_seconds
             log.info("Stopping: %d flow runs have %g s to finish", len(self.active_runs), seconds)
             await self.active_runs.drain(seconds)
-            if self._bus:  # the mirror has what was left taken up elsewhere, at once
+            if self._bus:  # the reconciler reschedules what was left at once
                 await self._bus.broadcast(MIRROR_HINT, b"")
         for chore in self._chores:
             chore.cancel()
@@ -147,7 +148,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     # --- readiness ---------------------------------------------------------------------------------------------------
 
     def probes(self) -> Probes:
-        """What must be so that this worker takes runs and carries them out."""
+        """The conditions under which this worker claims runs and carries them out."""
         return {
             "work pool": self._polls,
             "broker": self._hears,
@@ -171,7 +172,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         await self._store.ping()
 
     async def _ends_in_time(self) -> None:
-        """What this process holds has ended by its deadline and margin."""
+        """Raises `Unavailable` if a run of this process is past its deadline and margin."""
         flows = sys.modules.get("flows.shared.runtime")
         if flows and (late := flows.overdue()):
             raise Unavailable(f"{len(late)} past their deadline, among them {late[0]}")
@@ -210,7 +211,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         await self.get_and_submit_flow_runs()
 
     async def _let_go_after_a_standstill(self) -> None:
-        """What this process held while it showed no sign of life is somebody else's: it must not tell Prefect of it."""
+        """Releases runs unreported after a standstill: others may have claimed them meanwhile."""
         if seconds := self._standstill.look():
             log.warning(
                 "This worker stood still for %.0f s: it lets go of %d flow runs", seconds, len(self.active_runs)
@@ -354,7 +355,7 @@ def main() -> None:
 
 
 def _known_of(flow_run: FlowRun) -> dict[str, str]:
-    """What the log says of everything that the run does; of several executions, each tells its own id."""
+    """The fields of every log line of the run; of several executions, each logs its own id."""
     known = {"flow_run_id": str(flow_run.id), "tenant_id": flow_run.parameters.get("tenant_id")}
     match flow_run.parameters.get("execution_ids"):
         case [str(only)]:

@@ -1,4 +1,4 @@
-"""A thread that says what holds up the event loop. One flow that blocks holds up every other run of the worker."""
+"""A thread that logs what blocks the event loop, and with it all runs of the worker."""
 
 import asyncio
 import sys
@@ -14,10 +14,10 @@ _LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 
 class LoopWatchdog:
-    """Logs one line when the running event loop has stood still for `limit_seconds`: the flow run and the code line.
+    """Logs the flow run and code line that block the event loop for `limit_seconds`, once each.
 
-    Lives as long as its `with`, which must be entered on the loop's thread. Raises nothing. Code that holds the GIL
-    (some C extensions) stops this thread, too, and is not seen.
+    Lives as long as its `with`, which must be entered on the loop's thread. Raises nothing. Code
+    that holds the GIL (some C extensions) stops this thread, too, and is not seen.
     """
 
     def __init__(self, logger: Logger, *, limit_seconds: float = 1.0) -> None:

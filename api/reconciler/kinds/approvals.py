@@ -1,4 +1,4 @@
-"""Approvals: time passes for those that nobody decides, and what follows from a decision follows."""
+"""Approvals: the timers of pending ones, and the effects of decided ones."""
 
 import logging
 from abc import abstractmethod
@@ -48,7 +48,7 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
     def _needs_something(self, approval: ApprovalRecord) -> bool: ...
 
     async def _follow_up(self, stored: Stored[ApprovalRecord]) -> bool:
-        """What follows from the decision follows, if anything is owed. With Prefect away it is done later."""
+        """The effects of the decision are applied, if any are due; without Prefect, later."""
         try:
             return await self._followed(stored)
         except (Unavailable, NotFound) as error:
@@ -56,7 +56,7 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
             return False
 
     async def _followed(self, stored: Stored[ApprovalRecord]) -> bool:
-        """The run goes on; if nothing waits for this decision any more, it is settled."""
+        """The run is resumed; if nothing waits for this decision any more, it is settled."""
         approval, store = stored.record, self._parts.store
         execution = await lifecycle.waiting_execution(store, approval)
         if execution is None or lifecycle.verdict(await lifecycle.approvals_of(store, execution)) is None:
@@ -85,7 +85,7 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
 
 
 class OverdueApprovals(_Untended):
-    """Pending ones whose time has come: they expire, remind or ask more people, and the platform is told."""
+    """Pending ones that are due: they expire, remind or escalate, and that is published."""
 
     kind = "overdue_approval"
     statuses = ("pending",)
@@ -99,7 +99,7 @@ class OverdueApprovals(_Untended):
         return stored.record != before
 
     def _needs_something(self, approval: ApprovalRecord) -> bool:
-        """Something is owed, or its time has come; or it was written before records said when to look again."""
+        """An event or a timer is due; or the record is older than the field `next_at`."""
         return approval.next_at is None or wound_on(approval, utc_now()) is not approval
 
     async def _wound_on(self, before: ApprovalRecord) -> Stored[ApprovalRecord]:
@@ -112,7 +112,7 @@ class OverdueApprovals(_Untended):
 
 
 class UnfollowedApprovals(_Untended):
-    """Decided ones that nobody was told of, or whose execution is still suspended."""
+    """Decided ones whose decision is not published, or whose execution is still suspended."""
 
     kind = "unfollowed_approval"
     statuses = _DECIDED

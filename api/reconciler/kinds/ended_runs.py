@@ -1,4 +1,4 @@
-"""Executions that are open although Prefect says that their flow run has ended."""
+"""Executions that are open although their flow run has ended in Prefect."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ MAX_RUNS = 10
 
 _FIRST_LOOKBACK = timedelta(days=7)
 _LOOKBACK = timedelta(hours=1)
-"""How far before its last look the mirror looks again at runs that ended; the first look covers a long absence."""
+"""Each look covers ended runs from so long before the last one; the first covers a long absence."""
 
 
 class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
@@ -55,7 +55,7 @@ def _runs_again(run: FlowRunView) -> bool:
 
 
 async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
-    """The executions of this run that are open and that no other run has taken up."""
+    """The executions of this run that are open and that no other run has claimed."""
     if run.job:
         return await _unsent_jobs(parts, run)
     found = []
@@ -70,7 +70,7 @@ async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionReco
 
 
 async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
-    """A job whose trigger is out is open, too, but its end is the batch workers' to tell."""
+    """A job whose trigger was sent is open, too, but the batch workers report its end."""
     of_run = {"workflow": jobs.WORKFLOW, "flow_run_id": run.id, "status": ("pending", "running")}
     return [
         stored
@@ -80,14 +80,14 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
 
 
 def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
-    """Whether the run holds the execution, or nobody does; a run that held it before its retry has no part in it."""
+    """Whether the run holds the execution, or no run does; not one from before a retry."""
     if execution.flow_run_id is None:
         return run.id not in {end.flow_run_id for end in execution.earlier_ends}
     return execution.flow_run_id == run.id
 
 
 async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
-    """The run starts again from the top, in whichever worker is first; False if Prefect has lost it meanwhile."""
+    """Schedules the run again from its start, in any worker; False if it is gone from Prefect."""
     try:
         await parts.flow_runs.reschedule(run, reason)
     except NotFound:
@@ -98,7 +98,7 @@ async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
 
 
 async def end(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -> bool:
-    """The execution has ended as its run did, and the platform was told; False if somebody else moved it meanwhile."""
+    """It has ended as its run did, and this is announced; False if it changed meanwhile."""
     try:
         ended = await _ended(parts, stored, run)
     except (Stale, InvalidTransition):

@@ -1,4 +1,4 @@
-"""Batch jobs: triggers that were accepted and not sent, and runs whose end nobody reports."""
+"""Batch jobs: accepted triggers that were not sent, and runs whose end is not reported."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from blocks.queries import every
 log = logging.getLogger(__name__)
 
 SEND_GRACE = timedelta(seconds=30)
-"""Whoever accepts a trigger by hand sends it at once; the mirror steps in when that has not happened for so long."""
+"""A manual trigger is sent by the process that accepts it; after so long, by the reconciler."""
 
 JOB_LIMIT = timedelta(hours=2)
 """For a job that is no longer in the table."""
@@ -46,7 +46,7 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
         return True
 
     async def _has_turn(self, stored: Stored[ExecutionRecord]) -> bool:
-        """By hand, no job waits for its turn; what a vanished run leaves behind does, as in that run."""
+        """A manual trigger needs no turn; one that a vanished run left behind does."""
         job = jobs.JOB_BY_ID.get(stored.record.subject)
         if job is None or job.overlap != "queue" or stored.record.flow_run_id is None:
             return True
@@ -54,7 +54,7 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
 
 
 class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
-    """Jobs that nobody reported within their limit are `unreported`, and operators are told."""
+    """Jobs without a report within their limit are `unreported`, and operators are alerted."""
 
     kind = "unreported_job"
 

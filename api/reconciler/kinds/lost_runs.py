@@ -1,4 +1,4 @@
-"""Flow runs that Prefect believes to be at work and that no living worker holds."""
+"""Flow runs that are running in Prefect and that no living worker holds."""
 
 import logging
 from contextlib import suppress
@@ -20,7 +20,7 @@ _AT_WORK = ("pending", "running", "cancelling")
 
 
 class LostRuns(Drift[FlowRunView]):
-    """They run again, in a living worker. One that was being cancelled when its worker died is cancelled."""
+    """They run again in a living worker; those being cancelled when theirs died are cancelled."""
 
     kind = "lost_run"
 
@@ -45,9 +45,10 @@ class LostRuns(Drift[FlowRunView]):
         return list({run.id: run for run in [*orphaned, *unheld]}.values())
 
     async def _orphaned(self, roll: Roll) -> list[FlowRunView]:
-        """What a dead worker held at its last sign of life, and nobody has taken up since.
+        """The runs in a dead worker's last heartbeat that no other worker has claimed since.
 
-        What it claimed after that is in no record; it shows when its state has not changed for long enough.
+        What it claimed after that is in no record; it is found when its state has not changed for
+        long enough.
         """
         settings, last_sign = self._parts.settings.worker, roll.orphaned
         self._next_full_look = min(self._next_full_look, monotonic() + settings.lost_after_seconds)
@@ -56,7 +57,7 @@ class LostRuns(Drift[FlowRunView]):
         return [run for run in runs if _is_at_work(run) and run.state_at < last_sign[run.id] + beat]
 
     async def _unheld(self, roll: Roll) -> list[FlowRunView]:
-        """What has been at work for a while, and no living worker says that it is its own."""
+        """Runs that have been running for a while and are in no living worker's heartbeat."""
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds

@@ -1,4 +1,4 @@
-"""Executions that run past their deadline, whatever keeps their run from ending them."""
+"""Executions that run past their deadline because their run does not end them."""
 
 import logging
 from datetime import timedelta

@@ -15,10 +15,10 @@ from blocks.queries import every, tenants
 log = logging.getLogger(__name__)
 
 GRACE = timedelta(seconds=25)
-"""Whoever ends an execution announces it. Under load that can take long; the promise is a minute, for all of it."""
+"""The process that ends an execution announces it, slowly under load; the promise is a minute."""
 
 GRACE_OF_THE_DEAD = timedelta(seconds=5)
-"""Where no living worker holds the execution's run any more, nobody else will."""
+"""If no living worker holds the execution's run any more, no other process will announce it."""
 
 
 class Unannounced(Drift[Stored[ExecutionRecord]]):

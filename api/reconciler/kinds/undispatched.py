@@ -1,7 +1,8 @@
-"""Executions that were accepted and that no flow run carries.
+"""Executions that were accepted and are in no flow run.
 
-Dispatching is the listeners' work, and their own sweep finds what a dead one left behind. What that sweep cannot see is
-a run that was created and then vanished from Prefect before anybody took it up: these executions they are told about.
+Listeners dispatch, and their own sweep finds what a crashed one left behind. That sweep cannot see
+a run that was created and then vanished from Prefect before a worker claimed it: dispatchers are
+notified of its executions.
 """
 
 import logging
@@ -30,7 +31,7 @@ OLDEST_OF_A_TENANT = 200
 
 
 class Undispatched(Drift[ExecutionRecord]):
-    """A dispatcher is told, and dispatches it anew. One that waits for its turn is none of these."""
+    """A dispatcher is notified and dispatches it again. One that waits for its turn is no drift."""
 
     kind = "undispatched"
 
@@ -50,13 +51,13 @@ class Undispatched(Drift[ExecutionRecord]):
         opened = signals.Opened(record.tenant_id, record.id, record.priority, record.workflow)
         await self._parts.bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
         if record.id in self._told:
-            return False  # no dispatcher has heard of it yet: said again, counted once
+            return False  # no dispatcher has received it yet: notified again, counted once
         self._told |= {record.id}
         log.warning("execution %s is pending and in no flow run: its dispatch was lost", record.id)
         return True
 
     async def _waiting(self) -> list[ExecutionRecord]:
-        """Of each tenant the oldest: behind them, a backlog of thousands waits for nothing but its turn."""
+        """The oldest of each tenant: a backlog of thousands behind them only waits for its turn."""
         accepted_before = utc_now() - GRACE
         pending = {"status": "pending", "created_at": Between(until=accepted_before)}
         return [

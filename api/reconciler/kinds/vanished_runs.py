@@ -1,7 +1,7 @@
-"""Executions that are under way in no flow run: Prefect does not know it any more, or thinks that it has completed.
+"""Executions that are running in no flow run: Prefect has lost it, or has it as completed.
 
-Somebody deleted the run in Prefect's UI, Prefect's database was lost or restored from a backup, or a crash came between
-giving an execution up and starting its next run.
+The run was deleted in Prefect's UI, Prefect's database was lost or restored from a backup, or a
+crash came between releasing an execution and starting its next run.
 """
 
 import logging
@@ -26,14 +26,14 @@ GRACE = timedelta(seconds=15)
 """An execution changes hands in between: a record or a run that is younger is left alone."""
 
 _EVERY_AWAITING_SECONDS = 60.0
-"""There may be tens of thousands that await a person, for weeks; nobody minds a minute."""
+"""Tens of thousands may await a person, for weeks; a minute's delay does no harm."""
 
 Group = list[Stored[ExecutionRecord]]
 """Executions of one tenant and workflow that go on together."""
 
 
 class VanishedRuns(Drift[Group]):
-    """They go on in a new flow run, from their recorded steps, under the same ids; who held them can write no more."""
+    """They go on in a new flow run from their recorded steps; the earlier run can write no more."""
 
     kind = "vanished_run"
 
@@ -45,7 +45,7 @@ class VanishedRuns(Drift[Group]):
         open_ones = await self._under_way()
         if not open_ones:
             return []
-        held = (await self._parts.workers.call()).held  # what a living worker holds, it finishes, whatever Prefect says
+        held = (await self._parts.workers.call()).held  # a living worker finishes these
         named = {stored.record.flow_run_id for stored in open_ones if stored.record.flow_run_id} - held
         known = {run.id: run for run in await self._parts.flow_runs.read_runs(sorted(named))}
         gone = {run_id for run_id in named if run_id not in known or _is_over(known[run_id])}
@@ -101,12 +101,12 @@ class VanishedRuns(Drift[Group]):
         ]
 
     async def _started(self) -> frozenset[str]:
-        """The executions that a run is about to take up, or has just taken up."""
+        """The executions that a run has just claimed or is about to claim."""
         runs = await self._parts.flow_runs.list_runs(states=("scheduled", "pending", "running"))
         return frozenset(execution_id for run in runs for execution_id in run.execution_ids)
 
     async def _given_up(self, stored: Stored[ExecutionRecord]) -> ExecutionRecord | None:
-        """The execution, free for another run to take up; None if it has moved after all."""
+        """The execution, free for another run to claim; None if it has moved after all."""
         if stored.record.flow_run_id is None:
             return stored.record
         try:

@@ -30,7 +30,7 @@ async def decide(
     """The decision is on the record. Raises `Refused`, or `NotFound` with a readable message."""
     settings = use_prefect(load_settings())
 
-    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
     from blocks.approvals import lifecycle
 
     actor = _user(actor)

@@ -1,4 +1,4 @@
-"""What an operator does about dead letters: one by one, at a rate, with a line for each."""
+"""An operator's actions on dead letters: one by one, rate-limited, with a line for each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,7 +26,7 @@ _REFUSALS = (LetterSettled, LetterCut, Stale, Unroutable, NotFound)
 
 
 class NotConfirmed(Exception):
-    """Nobody said yes."""
+    """The operator did not confirm."""
 
 
 def replaying(actor: str) -> Act:
@@ -52,9 +52,10 @@ def _audited(store: RecordStore, letter: Letter, command: str, actor: str) -> Ab
 async def act_on_many(
     wanted: Wanted, named: Sequence[str], act: Act, *, rate: float | None, sure: bool, as_json: bool
 ) -> int:
-    """Every letter that is named or meant has been acted on, `rate` a second; how many could not be.
+    """Acts on every named or matching letter, `rate` a second; returns how many failed.
 
-    Raises `NotConfirmed`, and `Unavailable`: what was done before is done, and is not done again when repeated.
+    Raises `NotConfirmed`, and `Unavailable`: letters acted on before are done, and are skipped when
+    it is repeated.
     """
     settings, out = load_settings(), console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -84,7 +85,7 @@ async def _count(store: RecordStore, wanted: Wanted) -> int:
 async def _letters(
     store: RecordStore, wanted: Wanted, named: Sequence[str]
 ) -> AsyncIterator[tuple[str, Letter | None]]:
-    """Ids and letters; None for an id that nobody knows."""
+    """Ids and letters; None for an unknown id."""
     for id in named:
         try:
             yield id, await find_letter(store, wanted.tenant_id, id)

@@ -1,4 +1,4 @@
-"""An event written by hand, checked at the same door as events from the bus."""
+"""An event from a file, validated exactly as events from the bus."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ KNOWN = {**PUBLISHED, **CONSUMED}
 
 
 def read_event(body: bytes, *, name: str) -> Message:
-    """The event as it goes on the bus: what was written, with `id` and `timestamp` filled in where absent.
+    """The event to publish: as written, with `id` and `timestamp` filled in where absent.
 
     Raises `Rejected`, naming the file, the code and the field.
     """

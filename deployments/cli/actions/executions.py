@@ -1,4 +1,4 @@
-"""Executions started, cancelled, retried and run anew from a terminal."""
+"""Executions started, cancelled, retried and rerun from a terminal."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,13 +19,13 @@ from deployments.prefect.server import use_prefect
 
 
 class BadStart(ValueError):
-    """What was to be started cannot be."""
+    """The execution cannot be started."""
 
 
 async def start(
     tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None, actor: str
 ) -> ExecutionRecord:
-    """The execution of this wish. Raises `BadStart` with a readable message, `KeyReused`."""
+    """The execution of this request. Raises `BadStart` with a readable message, `KeyReused`."""
     wish = starting.StartRequest(
         workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority, actor=actor
     )
@@ -42,7 +42,7 @@ async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> 
     """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if it has ended."""
     settings = use_prefect(load_settings())
 
-    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment says where Prefect is
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
 
     async with (
         _records_of(tenant_id, execution_id, "executions cancel", actor) as (store, bus),

@@ -1,4 +1,4 @@
-"""A range of days as a row of triggers: planned, shown, sent at a steady rate, and gone on with after a stop."""
+"""A range of days as a series of triggers, sent at a steady rate, and resumed after a stop."""
 
 import asyncio
 import re
@@ -55,7 +55,7 @@ def plan_backfill(job_id: str, *, first: str, last: str, chunk: str, rate: str, 
 
 
 async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
-    """Every trigger is confirmed by the broker, or, dry, none is sent. What was sent before is not sent again."""
+    """The broker has confirmed every trigger; in a dry run none is sent. None is sent twice."""
     count = len(plan.chunks)
     what = f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to {plan.chunks[-1][1]}"
     if dry_run:

@@ -13,7 +13,10 @@ from deployments.printing import say_line
 
 
 async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str) -> None:
-    """The trigger is confirmed; says under which ids. Raises `InvalidTrigger`, `RequestReused`, `Unavailable`."""
+    """The trigger is confirmed, and its ids are printed.
+
+    Raises `InvalidTrigger`, `RequestReused`, `Unavailable`.
+    """
     job = job_named(job_id)
     request = triggers.by_hand(job, "cli", f"cli {request_id or uuid4()}", checked_metadata(job, metadata))
     settings = load_settings()

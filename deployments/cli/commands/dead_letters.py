@@ -51,7 +51,7 @@ def wanted(given: dict[str, Any], *, status: str | None) -> "Wanted":
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at messages that were refused; mend, replay or discard them.
+    """List messages that were refused; edit, replay or discard them.
 
     \b
     Examples:
@@ -114,8 +114,8 @@ def show(id: str, tenant: str | None, body_only: bool, as_json: bool) -> None:
 def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
     """Give a dead letter another event; replay it next.
 
-    The event must be one that would be accepted, and of the same tenant. An edit of what somebody else has changed
-    meanwhile is refused.
+    The event must be one that would be accepted, and of the same tenant. An edit of a
+    letter that has changed meanwhile is refused.
 
     \b
     Examples:
@@ -179,7 +179,7 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str
 def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, actor: str, as_json: bool, **given: Any) -> None:
     """Settle dead letters without a replay: those named by IDS, or with --all, all that match.
 
-    They are kept for a while, then forgotten; `replay` with their id takes a discard back.
+    They are kept for a while, then deleted; `replay` with their id undoes a discard.
 
     \b
     Examples:

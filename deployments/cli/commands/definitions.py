@@ -23,7 +23,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for
 
 @click.group()
 def definitions() -> None:
-    """Say how a tenant wants a workflow run: steps, deadlines, approval rule, on or off.
+    """Configure a tenant's workflow: steps, deadlines, approval rule, on or off.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def definitions() -> None:
 @workflow_option
 @json_option
 def show(tenant: str, workflow: str, as_json: bool) -> None:
-    """Show what holds for executions that start now.
+    """Show the definition for executions that start now.
 
     \b
     Examples:
@@ -60,7 +60,9 @@ def show(tenant: str, workflow: str, as_json: bool) -> None:
 def set_definition(
     file: BinaryIO, tenant: str, workflow: str, actor: str, if_version: int | None, as_json: bool
 ) -> None:
-    """Set it to what FILE says (YAML or JSON; - reads from stdin); what FILE leaves out is the platform's default.
+    """Set the definition from FILE (YAML or JSON; - is stdin).
+
+    What FILE leaves out is the platform's default.
 
     \b
     Examples:

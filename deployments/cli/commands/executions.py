@@ -25,7 +25,7 @@ tenant_option = click.option(
 
 @click.group()
 def executions() -> None:
-    """Read the records of executions; start one, call it off, try it again, or run it anew.
+    """Read the records of executions; start, cancel, retry or rerun one.
 
     \b
     Examples:
@@ -178,9 +178,9 @@ def retry_execution(id: str, tenant: str, actor: str) -> None:
 @tenant_option
 @as_option
 def rerun_execution(id: str, tenant: str, actor: str) -> None:
-    """Run an execution that has ended anew, as a new one with the same subject and input.
+    """Rerun an execution that has ended, as a new one with the same subject and input.
 
-    While such a new one is open, asking again shows that one.
+    While the new one is open, another rerun returns it.
 
     \b
     Examples:

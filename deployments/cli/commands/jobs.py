@@ -67,7 +67,7 @@ def trigger(
     request_id: str | None,
     actor: str,
 ) -> None:
-    """Trigger JOB now, once, whatever its schedule says.
+    """Trigger JOB now, once, regardless of its schedule.
 
     Each job takes its own options; the others are refused. `orchestrator executions show` follows the run.
 

@@ -19,7 +19,7 @@ tenant_option = click.option(
 
 @click.group()
 def webhooks() -> None:
-    """Tell other systems of a tenant's approvals.
+    """Notify other systems of a tenant's approvals.
 
     \b
     Examples:
@@ -88,8 +88,8 @@ def add(url: str, tenant: str, events: tuple[str, ...], actor: str) -> None:
 def rotate(id: str, tenant: str, actor: str) -> None:
     """Give a webhook a new secret; print it, this once.
 
-    For 24 hours, deliveries are signed with the new secret and with the earlier one, so that the receiver can take up
-    the new one at its leisure.
+    For 24 hours, deliveries are signed with the new secret and with the earlier one, so that the
+    receiver can switch at any time.
 
     \b
     Examples:
@@ -113,7 +113,7 @@ def rotate(id: str, tenant: str, actor: str) -> None:
 @tenant_option
 @as_option
 def remove(id: str, tenant: str, actor: str) -> None:
-    """Remove a webhook; what is under way to it is dropped.
+    """Remove a webhook; its pending deliveries are dropped.
 
     \b
     Examples:
@@ -131,10 +131,10 @@ def remove(id: str, tenant: str, actor: str) -> None:
 @click.argument("id", type=any_id)
 @tenant_option
 def test(id: str, tenant: str) -> None:
-    """Send one signed event of type `webhook.test`, and tell what the receiver answered.
+    """Send one signed event of type `webhook.test`, and print the receiver's answer.
 
-    Exit code 1 unless it answered with a status of success. What cannot be reached from here may be reached from where
-    the listeners run, and the other way round.
+    Exit code 1 unless it answered with a status of success. The listeners deliver from their own
+    hosts, from which the receiver may or may not be reachable.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""How the demo shows the API who it is: a key of its own, which may only look, and is gone when the demo is."""
+"""The demo's API key, which may only read, and is revoked at the end of the demo."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,12 +14,12 @@ from blocks.settings.auth import API_KEY, GATEWAY, modes_of
 from deployments.local.development_key import DEMO_TENANT, key_file
 
 LIFE = timedelta(hours=1)
-"""If the demo is killed before it can take its key back."""
+"""For a demo that is killed before it can revoke its key."""
 
 
 @asynccontextmanager
 async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapping[str, str]]:
-    """What the demo's requests carry, while the context lasts."""
+    """The headers of the demo's requests, for the duration of the context."""
     named = {"X-Tenant-ID": tenant_id}
     if GATEWAY in modes_of(settings.auth):
         yield named | {"X-User-ID": "demo", "X-User-Roles": "viewer"}
@@ -35,7 +35,7 @@ async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapp
 
 
 def curl_options(settings: Settings, tenant_id: str) -> str:
-    """What a person gives curl to see the same; `$KEY` where no key lies about."""
+    """curl's options to see the same; `$KEY` where there is no key file."""
     file = key_file(settings)
     if GATEWAY in modes_of(settings.auth):
         return f'-H "X-Tenant-ID: {tenant_id}"'

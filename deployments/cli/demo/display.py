@@ -43,7 +43,7 @@ class _LiveDisplay:
     def __init__(self, live: Live, published_at: datetime) -> None:
         self._live = live
         self._published_at = published_at
-        # One object for all refreshes: a new spinner would begin its turn anew each time.
+        # One object for all refreshes: a new spinner would restart its animation each time.
         self._spinner = Spinner("dots", style="cyan")
         self.show(None)
 

@@ -31,7 +31,7 @@ POLL_SECONDS = 0.1
 
 
 class DemoFailed(click.ClickException):
-    """The demo did not end with a completed analysis; the message says why."""
+    """The demo did not end with a completed analysis; the message is the reason."""
 
 
 async def run_demo(settings: Settings, tenant_id: str, opportunity_id: str, *, limit_seconds: float) -> None:
@@ -66,7 +66,7 @@ async def _publish(settings: Settings, tenant_id: str, opportunity_id: str) -> E
 
 
 async def _watch(settings: Settings, event: Event[EventData], opportunity_id: str, limit_seconds: float) -> JsonObject:
-    """The execution, once it has ended, as the API tells it."""
+    """The ended execution, as the API returns it."""
     deadline = time.monotonic() + limit_seconds
     execution: JsonObject | None = None
     async with (

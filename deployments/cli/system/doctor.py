@@ -9,8 +9,9 @@ import click
 def doctor(as_json: bool, fix: bool) -> None:
     """Examine every part of a running system.
 
-    Versions, store, broker and queues, Prefect with its deployments and schedules, our processes, what lies too long,
-    clocks, and the mirror: one line each, what was found and what to do. Nothing is changed without --fix.
+    Versions, store, broker and queues, Prefect with its deployments and schedules, our processes,
+    overdue work, clocks, and the reconciler: one line each, what was found and what to do. Nothing
+    is changed without --fix.
 
     \b
     Exit code, as monitoring expects of a plugin: 0 all is well, 1 warnings, 2 something does not work.

@@ -72,7 +72,7 @@ def worker(limit: int | None) -> None:
 def api() -> None:
     """Run the REST API.
 
-    With it runs the mirror, which folds Prefect's view into the records and repairs what drifted.
+    With it runs the reconciler, which applies Prefect's state to the records and repairs drift.
 
     \b
     Examples:
@@ -117,7 +117,7 @@ def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> 
 def _run(
     name: str, work: "Callable[[Settings], Coroutine[None, None, None]]", *, stop_seconds: float | None = None
 ) -> None:
-    """Does the work of this process until it is told to stop, and has to end within this time then."""
+    """Runs this process until a signal stops it; then it must end within this time."""
     import asyncio
 
     from blocks.executions.tracing import tracing

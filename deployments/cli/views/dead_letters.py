@@ -45,7 +45,7 @@ class BadAge(Exception):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Whose letters (None: everybody's), and which."""
+    """A selection of letters: the tenant (None: all), and the filters."""
 
     tenant_id: str | None
     filter: LetterFilter
@@ -69,7 +69,7 @@ def refused_before(older_than: str | None) -> datetime | None:
 
 
 async def owners(store: RecordStore, tenant_id: str | None) -> list[str]:
-    """That tenant, or everybody who can have letters, the platform first."""
+    """That tenant, or all that can have letters, the platform first."""
     return [tenant_id] if tenant_id else list(dict.fromkeys([ids.SYSTEM_TENANT, *await tenants(store)]))
 
 

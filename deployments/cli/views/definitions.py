@@ -1,4 +1,4 @@
-"""Workflow definitions for a person at a terminal: read from files, shown as what holds."""
+"""Workflow definitions for a person at a terminal: read from files, shown in force."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ async def read(tenant_id: str, workflow: str) -> WorkflowDefinition:
 
 
 async def write(tenant_id: str, workflow: str, text: bytes, actor: str, version: int | None) -> WorkflowDefinition:
-    """What the text says is in force. Raises `InvalidDefinition` and `Stale`, with readable messages."""
+    """The definition in the text is in force. Raises `InvalidDefinition`, `Stale`, readably."""
     wanted, settings = _wanted(text), load_settings()
     async with (
         open_store(settings) as opened,

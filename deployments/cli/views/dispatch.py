@@ -1,4 +1,4 @@
-"""The dispatch policy for a person at a terminal: what it says, and what waits and runs under it."""
+"""The dispatch policy for a person at a terminal, and what waits and runs under it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -164,7 +164,7 @@ def _took(execution: ExecutionRecord) -> str:
 
 
 def _compact(result: Mapping[str, Any] | None) -> str:
-    """What a result says on one line: lists by their length, ids left out."""
+    """A result on one line: lists by their length, ids left out."""
     if not result:
         return ""
     return ", ".join(

@@ -1,4 +1,4 @@
-"""Approvals whose time has come, and decisions that nothing follows from: the mirror's work, seen to be done."""
+"""Overdue approvals and decisions without effect: whether the reconciler does its work."""
 
 import asyncio
 from datetime import timedelta
@@ -11,14 +11,14 @@ from deployments.doctor.finding import Finding, failed, in_words, ok
 from deployments.doctor.patient import Patient
 
 PROMISE = timedelta(minutes=1)
-"""So long after `expiresAt`, its outcome has been told."""
+"""The outcome is published at most so long after `expiresAt`."""
 
 TODO = "`orchestrator doctor --fix` does it now; does a mirror lead?"
 _AT_ONCE = 16
 
 
 async def approvals(patient: Patient) -> list[Finding]:
-    """How many people are asked, and whether what is due was done."""
+    """How many approvals are pending, and whether any is overdue."""
     assert patient.store
     owners = await tenants(patient.store)
     waiting = sum([await patient.store.count(one, ApprovalRecord, {"status": "pending"}) for one in owners])

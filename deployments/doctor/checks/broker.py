@@ -1,4 +1,4 @@
-"""The queues exist as they were declared, and somebody reads them."""
+"""The queues exist as declared, and have consumers."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ PART = "queues"
 BOOTSTRAP = "run `orchestrator bootstrap`"
 
 DEEP = 1_000
-"""So many waiting messages are worth a look."""
+"""From this many waiting messages on, a queue is reported."""
 
 
 async def broker(patient: Patient) -> list[Finding]:
@@ -38,7 +38,7 @@ async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:
 
 
 async def _in_hand(rabbitmq: RabbitMQ, queues: Sequence[Queue]) -> list[Finding]:
-    """RabbitMQ tells it through its management plugin only; nothing is said where that has no address."""
+    """Only RabbitMQ's management plugin reports it; empty if no address of it is configured."""
     if not rabbitmq.management_url:
         return []
     try:

@@ -1,4 +1,4 @@
-"""The clocks of the parts: deadlines and expiry are judged by that of Prefect's server."""
+"""The clocks of the parts; deadlines and expiry are judged by that of Prefect's server."""
 
 import ssl
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ _ANSWER_SECONDS = 3.0
 
 
 async def clocks(patient: Patient) -> list[Finding]:
-    """How far each clock that can be seen is off the one that counts; without Prefect, off the one here."""
+    """The offset of each visible clock from Prefect's; without Prefect, from the one here."""
     differences = {**_here(patient), **await _of_the_store(patient), **await _by_signs_of_life(patient)}
     counts = "Prefect's clock" if patient.has("prefect") else "the clock here"
     off = {name: by for name, by in differences.items() if abs(by) > TOLERANCE}
@@ -33,12 +33,12 @@ async def clocks(patient: Patient) -> list[Finding]:
 
 
 def _here(patient: Patient) -> dict[str, timedelta]:
-    """Opening the door to Prefect has set this process's clock by it."""
+    """Connecting to Prefect has synchronized this process's clock."""
     return {"this machine": -correction()} if patient.has("prefect") else {}
 
 
 async def _of_the_store(patient: Patient) -> dict[str, timedelta]:
-    """Cosmos DB tells the time with every answer, a refusal included; an embedded store has this machine's clock."""
+    """Cosmos DB sends the time with every answer, even a refusal; embedded stores use our clock."""
     cosmos = patient.settings.cosmos_db
     if patient.store is None or patient.settings.embedded_file(cosmos.endpoint):
         return {}
@@ -53,7 +53,7 @@ async def _of_the_store(patient: Patient) -> dict[str, timedelta]:
 
 
 async def _by_signs_of_life(patient: Patient) -> dict[str, timedelta]:
-    """A sign of life from the future comes from a clock that is ahead; one from the past may come from the dead."""
+    """A heartbeat from the future is a fast clock's; one from the past may be a dead process's."""
     if patient.store is None:
         return {}
     now = utc_now()

@@ -1,4 +1,4 @@
-"""Messages that were refused: those that wait for somebody to act, and those that no listener has collected yet."""
+"""Refused messages that wait for an operator, and those that no listener has recorded yet."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from deployments.doctor.patient import Patient
 
 
 async def dead_letters(patient: Patient) -> list[Finding]:
-    """A line for each code, one for each queue with uncollected ones, or one that says that there are none."""
+    """A line for each code and each queue with unrecorded ones, or one line if there are none."""
     found = [*await _waiting(patient), *await _uncollected(patient)]
     return found or [ok("dead letters", "none")]
 
@@ -37,7 +37,7 @@ async def _uncollected(patient: Patient) -> list[Finding]:
         try:
             count = await patient.bus.depth(queue.dead_letters)
         except NotFound:
-            continue  # the queue's own line says so
+            continue  # the queue's own line reports it
         if count:
             todo = "a running listener collects them: orchestrator dead-letters list; docs/dead-letters.md"
             found.append(warning("dead letters", f"{count} in {queue.dead_letters}", todo))

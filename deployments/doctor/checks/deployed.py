@@ -1,4 +1,4 @@
-"""What Prefect must hold: the work pool with workers that poll it, and every deployment as prefect.yaml has it."""
+"""Prefect has the work pool with workers that poll it, and every deployment of prefect.yaml."""
 
 import asyncio
 from collections.abc import Sequence
@@ -101,10 +101,10 @@ async def _deployment(client: PrefectClient, wanted: Deployment) -> list[Finding
 
 
 def _loaded(entrypoint: str) -> tuple[str | None, str]:
-    """The flow's name, or why there is none."""
+    """The flow's name, or the reason why it cannot be loaded."""
     try:
         return load_flow_from_entrypoint(entrypoint).name, ""
-    except Exception as error:  # whatever somebody's module raises when it is imported
+    except Exception as error:  # importing a module can raise anything
         return None, f"{entrypoint}: {type(error).__name__}: {error}"
 
 

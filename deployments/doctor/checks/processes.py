@@ -1,4 +1,4 @@
-"""Our own processes, by their signs of life."""
+"""Our own processes, by their heartbeats."""
 
 from datetime import timedelta
 

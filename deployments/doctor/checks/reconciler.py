@@ -1,4 +1,4 @@
-"""The mirror: somebody leads, looks, and can see."""
+"""The reconciler: a process leads it, it looks periodically, and its looks succeed."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Every check, on one screen: what it looks at, and the doors it needs."""
+"""Every check, and the connections it needs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,11 +19,11 @@ from deployments.doctor.finding import Finding, failed
 from deployments.doctor.patient import NAMES, Patient
 
 LIMIT_SECONDS = 10.0
-"""For one check; they are made at the same time."""
+"""For one check; they run concurrently."""
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What it is called while it says nothing itself, the doors it needs, and the look."""
+    """The part for findings about the check itself, the connections it needs, and the check."""
 
     part: str
     needs: tuple[str, ...]
@@ -47,7 +47,7 @@ CHECKS = (
 
 
 async def examine(patient: Patient) -> list[Finding]:
-    """What all checks find, in the table's order. Those that need a dead part say nothing: its own line says enough."""
+    """The findings of all checks, in order; those that need an unavailable part are left out."""
     possible = [check for check in CHECKS if all(patient.has(door) for door in check.needs)]
     found = await asyncio.gather(*(_look(check, patient) for check in possible))
     return [*(_with_consequences(death) for death in patient.deaths), *(one for many in found for one in many)]
@@ -65,7 +65,7 @@ async def _look(check: Check, patient: Patient) -> Sequence[Finding]:
 
 
 def _with_consequences(death: Finding) -> Finding:
-    """What cannot be seen without the part."""
+    """The finding with the checks that are impossible without the part."""
     unseen = [check.part for check in CHECKS if any(NAMES[door] == death.part for door in check.needs)]
     others = ", ".join(part for part in unseen if part != death.part)
     return msgspec.structs.replace(death, found=f"{death.found}; not looked at without it: {others}")

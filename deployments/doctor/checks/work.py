@@ -1,4 +1,4 @@
-"""What lies too long: executions that wait, run or have ended without anybody being told."""
+"""Overdue work: executions that wait, run or have ended unannounced for too long."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _AT_ONCE = 16
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """Executions in one situation, how old the oldest may be, and what to do about older ones."""
+    """Executions in one state, the acceptable age of the oldest, and what to do beyond it."""
 
     called: str
     where: Mapping[str, object]
@@ -31,7 +31,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def kinds(step_timeout: timedelta) -> tuple[Kind, ...]:
-    """A run takes as long as its slowest step may."""
+    """A run may take as long as its slowest step may."""
     minute = timedelta(minutes=1)
     return (
         Kind(
@@ -76,7 +76,7 @@ async def work(patient: Patient) -> list[Finding]:
 
 
 async def _past_their_deadline(settings: Settings, store: RecordStore, owners: Sequence[str]) -> Finding:
-    """What runs although the longest of its own steps is out of time."""
+    """Those that run although their longest step is past its deadline."""
     late = await overdue(store, settings, owners)
     if not late:
         return ok(PART, "past their deadline: none")
@@ -122,5 +122,5 @@ def _judged(kind: Kind, count: int, oldest: ExecutionRecord | None) -> Finding:
 
 
 def _since(record: ExecutionRecord) -> datetime:
-    """When it came into the state it is in, as far as the record tells."""
+    """When it entered its state, as far as the record has it."""
     return record.completed_at or record.started_at or record.waiting_since
