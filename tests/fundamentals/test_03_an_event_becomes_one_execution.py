@@ -1,7 +1,7 @@
 """An event becomes one execution.
 
-A table says which event type triggers which workflow, for which subject and with what input. The
-id of the execution is computed from tenant, workflow and event id. A broker delivers at least
+A table states which event type triggers which workflow, for which subject and with what input.
+The id of the execution is computed from tenant, workflow and event id. A broker delivers at least
 once, so the same event may come twice: the second create conflicts with the first, which means
 "seen before", and the message is acknowledged. Ids that are computed from their cause make a
 repetition harmless.

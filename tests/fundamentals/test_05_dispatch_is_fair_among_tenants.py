@@ -58,7 +58,8 @@ async def test_prefect_is_asked_for_a_flow_run(
         return flow_runs.started == [(A_TENANT, ["execution-1"])]
 
     running = asyncio.create_task(dispatcher.run())
-    dispatcher.submit(BUSY, "execution-1")
-    assert await eventually(is_started)
-    running.cancel()
-    await ended(running)
+    try:
+        dispatcher.submit(BUSY, "execution-1")
+        await eventually(is_started)
+    finally:
+        await ended(running)

@@ -1,9 +1,9 @@
 """An end is announced once.
 
 The record becomes terminal first; then the terminal event is published, and when the broker has
-confirmed it `announcedAt` is written. A process may die between any two of these: the record says
-what is still due, and whoever announces it computes the same event, with the same id and body,
-from the record alone. So a consumer can recognise a repetition by the message id.
+confirmed it `announcedAt` is written. A process may die between any two of these: the record
+shows what is still due, and whoever announces it computes the same event, with the same id and
+body, from the record alone. So a consumer can recognise a repetition by the message id.
 
 Code: `announce` in `blocks/executions/transitions.py`; after a crash
 `api/reconciler/kinds/unannounced.py`.

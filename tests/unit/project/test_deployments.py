@@ -1,4 +1,4 @@
-"""prefect.yaml and the registry agree: what is registered is deployed, and what is deployed is registered."""
+"""prefect.yaml and the registry agree: what is registered is deployed, and the other way round."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
