@@ -1,0 +1,96 @@
+"""prefect.yaml and the registry agree: what is registered is deployed, and the other way round."""
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from blocks.contracts import jobs, workflows
+from blocks.contracts.workflows import WORKFLOWS
+from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
+
+DISPATCHED = {"tenant_id", "execution_ids"}
+"""The parameters with which dispatchers ask for a flow run."""
+
+
+def flow_of(deployment: Deployment) -> Any:
+    module, _, name = deployment.entrypoint.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def differences(deployments: Sequence[Deployment]) -> list[str]:
+    return [*of_the_registry(deployments), *of_the_deployments(deployments)]
+
+
+def of_the_registry(deployments: Sequence[Deployment]) -> Iterator[str]:
+    flows = {deployment.name: flow_of(deployment) for deployment in deployments}
+    for name in WORKFLOWS:
+        if name not in {flow.name for flow in flows.values()}:
+            yield f"{name} is registered, and no deployment runs its flow"
+        elif workflows.is_dispatched(name) and getattr(flows.get(name), "name", None) != name:
+            yield f"{name} is dispatched, and no deployment of its flow has its name"
+    for job in jobs.JOBS:
+        if getattr(flows.get(job.id), "name", None) != jobs.WORKFLOW:
+            yield f"job {job.id} has no deployment"
+
+
+def of_the_deployments(deployments: Sequence[Deployment]) -> Iterator[str]:
+    for deployment in deployments:
+        flow, taken = flow_of(deployment), set(flow_of(deployment).parameters.properties)
+        given = set(deployment.parameters)
+        if flow.name not in WORKFLOWS:
+            yield f"{deployment.name} runs {flow.name}, which is not registered"
+        elif workflows.is_dispatched(flow.name) and taken != DISPATCHED | given:
+            yield f"{flow.name} is dispatched, and takes {sorted(taken)}"
+        if not given <= taken:
+            unknown = sorted(given - taken)
+            yield f"{deployment.name} states {unknown}, which {flow.name} does not take"
+        if flow.name == jobs.WORKFLOW and deployment.parameters.get("job") != deployment.name:
+            yield f"{deployment.name} triggers job {deployment.parameters.get('job')}"
+        snake = flow.name.replace("-", "_")
+        if deployment.entrypoint != f"flows.{snake}.{snake}":
+            yield f"the flow {flow.name} stands in {deployment.entrypoint}"
+    names = [deployment.name for deployment in deployments]
+    yield from (f"{name} is deployed twice" for name in sorted(set(names)) if names.count(name) > 1)
+
+
+def test_the_registry_and_prefect_yaml_agree() -> None:
+    assert [] == differences(read_deployments())
+
+
+ANALYSIS, *OF_JOBS = read_deployments()
+
+
+@pytest.mark.parametrize(
+    ("deployed", "difference"),
+    [
+        (OF_JOBS, "opportunity-analysis is registered, and no deployment runs its flow"),
+        (
+            [replace(ANALYSIS, name="analysis"), *OF_JOBS],
+            "opportunity-analysis is dispatched, and no deployment of its flow has its name",
+        ),
+        ([ANALYSIS, *OF_JOBS[1:]], f"job {OF_JOBS[0].name} has no deployment"),
+        ([ANALYSIS, *OF_JOBS, OF_JOBS[0]], f"{OF_JOBS[0].name} is deployed twice"),
+        (
+            [ANALYSIS, replace(OF_JOBS[0], parameters={"job": "outcome-sync"}), *OF_JOBS[1:]],
+            f"{OF_JOBS[0].name} triggers job outcome-sync",
+        ),
+        (
+            [replace(ANALYSIS, parameters={"priority": 1}), *OF_JOBS],
+            "opportunity-analysis states ['priority'], which opportunity-analysis does not take",
+        ),
+    ],
+)
+def test_a_difference_is_named(deployed: list[Deployment], difference: str) -> None:
+    assert difference in differences(deployed)
+
+
+def test_a_deployment_of_a_flow_that_is_not_registered_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(WORKFLOWS, jobs.WORKFLOW)
+
+    unregistered = [f"{one.name} runs batch-job, which is not registered" for one in OF_JOBS]
+    assert unregistered == differences(read_deployments())
