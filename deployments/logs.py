@@ -20,6 +20,7 @@ import msgspec
 from blocks.observability import log_context, redaction
 from blocks.observability.plain_text import plain, plain_json
 from blocks.observability.redaction import redacted
+from blocks.prefect_internals.log_lines import NO_ERRORS
 from blocks.settings import Settings
 
 LogFormat = Literal["text", "json"]
@@ -163,7 +164,7 @@ def is_told(record: logging.LogRecord) -> bool:
 
 def _is_no_error(record: logging.LogRecord) -> bool:
     """Prefect logs all ends but Completed as errors, also a suspension and a released run."""
-    return record.msg in ("Finished in state Suspended(type=PAUSED)", "Finished in state Running()")
+    return record.msg in NO_ERRORS
 
 
 def _rfc3339(seconds: float) -> str:

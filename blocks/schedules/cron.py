@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim, CronSimError
 
+from blocks.prefect_internals.cron import cron_fields
+
 # L, W, # and ? mean something to one reader and nothing to others.
 _FIELD = re.compile(r"[\d*/,-]+|([a-zA-Z]{3}([,-][a-zA-Z]{3})*)")
 
@@ -87,10 +89,8 @@ def _read_by_debian(line: str) -> _Reading:
 
 
 def _read_by_prefect(line: str) -> _Reading:
-    from prefect._vendor.croniter.croniter import croniter
-
     try:
-        fields = croniter(line).expanded  # type: ignore[no-untyped-call]
+        fields = cron_fields(line)
     except (ValueError, KeyError) as error:  # the errors of croniter are ValueErrors
         raise ValueError(f"Prefect does not read it: {error}") from None
     values = [set(all_) if "*" in field else set(field) for field, all_ in zip(fields, _ALL, strict=True)]

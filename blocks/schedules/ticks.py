@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from blocks.prefect_internals.cron import cron_reader
+
 # The longest time that a zone has left out: Samoa had no 2011-12-30.
 _GAP_MAX = timedelta(days=1)
 
@@ -114,6 +116,4 @@ def _ticks_between(schedule: Schedule, first: datetime, last: datetime) -> Itera
 
 
 def _reader(schedule: Schedule, start: datetime) -> Any:
-    from prefect._vendor.croniter.croniter import croniter  # the one that Prefect's own schedules count with
-
-    return croniter(schedule.cron, start, day_or=schedule.day_or)  # type: ignore[no-untyped-call]
+    return cron_reader(schedule.cron, start, day_or=schedule.day_or)

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, nullcontext, redirect_stdout
 from io import TextIOBase
 from typing import Any
 
-import prefect.server.api.server
 import uvicorn.config
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import set_database_config
@@ -24,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from blocks.prefect_internals.server import use_middleware_in_place_of_cors
 from blocks.settings.auth import words
 from deployments.prefect.loopback_only import LoopbackOnly
 
@@ -53,8 +53,7 @@ def main() -> None:
     """Prefect's own command line, in this process."""
     from prefect.cli import app
 
-    # Prefect makes its application with the class that its module imported.
-    vars(prefect.server.api.server)["CORSMiddleware"] = GuardedCors
+    use_middleware_in_place_of_cors(GuardedCors)
 
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
-from prefect._flow_run_suspension import mark_flow_run_suspension_requested
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
+from blocks.prefect_internals.suspension import suspend_at_next_task
 from blocks.processes.metrics import ACTIVE_RUNS
 from deployments.worker.in_process_engine import InProcessFlowRunEngine, Stop
 
@@ -106,7 +106,7 @@ def _follow(engine: InProcessFlowRunEngine, flow_run: FlowRun) -> None:
         case StateType.CANCELLING, _:
             engine.end(Stop.CANCELLED)
         case StateType.PAUSED, "Suspended":
-            mark_flow_run_suspension_requested(flow_run.id, state)
+            suspend_at_next_task(flow_run.id, state)
         case (StateType.PAUSED, _) | (StateType.SCHEDULED, "AwaitingRetry"):
             pass  # the engine waits by itself
         case _ if engine.is_running():

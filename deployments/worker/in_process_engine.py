@@ -7,15 +7,13 @@ process the worker does these, once for all.
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import httpx
 from anyio import CancelScope
-from prefect import flow_engine
-from prefect._flow_run_suspension import FlowRunSuspensionRequest, register_flow_run_suspension_request
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_engine import AsyncFlowRunEngine
@@ -23,6 +21,8 @@ from prefect.flows import Flow
 from prefect.states import Crashed, Pending
 
 from blocks.adapters.prefect.retries import open_to_any_worker
+from blocks.prefect_internals import suspension
+from blocks.prefect_internals.engine import flow_parameters, no_sigterm_handler
 
 
 class Stop(Enum):
@@ -78,11 +78,11 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
         return None
 
     @contextmanager
-    def setup_flow_run_suspension_request(self) -> Iterator[FlowRunSuspensionRequest]:
+    def setup_flow_run_suspension_request(self) -> Iterator[suspension.SuspensionRequest]:
         """The base method without its observer: the worker marks the request when it sees the run suspended."""
         assert self.flow_run
         request = self._get_flow_run_suspension_request()
-        with register_flow_run_suspension_request(self.flow_run.id, request):
+        with suspension.registered(self.flow_run.id, request):
             request.raise_if_requested()
             yield request
 
@@ -118,7 +118,7 @@ def engine_for(flow: Flow[..., Any], flow_run: FlowRun) -> InProcessFlowRunEngin
     """An engine for this run of a deployment. Raises `TypeError` if the parameters do not fit the flow's signature."""
     # What a poll returns comes without its state, and the engine reads the state before it asks for it.
     flow_run.state = flow_run.state or Pending()
-    parameters = flow_engine._flow_parameters(flow=flow, flow_run=flow_run, parameters=None)
+    parameters = flow_parameters(flow, flow_run)
     return InProcessFlowRunEngine(flow=flow, flow_run=flow_run, parameters=parameters)
 
 
@@ -128,10 +128,5 @@ def signals_left_to_the_worker() -> Iterator[None]:
 
     Prefect's handler raises `TerminationSignal` in the main thread, that is in whichever run is being executed.
     """
-    names = vars(flow_engine)
-    original = names["capture_sigterm"]
-    names["capture_sigterm"] = nullcontext
-    try:
+    with no_sigterm_handler():
         yield
-    finally:
-        names["capture_sigterm"] = original

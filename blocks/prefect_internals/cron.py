@@ -1,0 +1,27 @@
+"""The cron reader inside Prefect. Nothing public says how Prefect reads a line, only when it fires."""
+
+from datetime import datetime
+from typing import Any
+
+
+def cron_fields(line: str) -> list[list[int | str]]:
+    """The values of the five fields as Prefect reads them, "*" for all; raises `ValueError` or `KeyError`.
+
+    Assumed: Prefect's schedules read lines with this vendored croniter, and its `expanded` holds the
+    fields. `CronSchedule.get_dates` gives times only, of which a difference in reading shows years later.
+    """
+    from prefect._vendor.croniter.croniter import croniter
+
+    fields: list[list[int | str]] = croniter(line).expanded  # type: ignore[no-untyped-call]
+    return fields
+
+
+def cron_reader(line: str, start: datetime, *, day_or: bool) -> Any:
+    """Iterates over the nominal times of a line: `get_prev(datetime)` and `get_next(datetime)`.
+
+    Assumed: the same croniter, on naive times, goes in both directions. `CronSchedule.get_dates` goes
+    forward only.
+    """
+    from prefect._vendor.croniter.croniter import croniter
+
+    return croniter(line, start, day_or=day_or)  # type: ignore[no-untyped-call]

@@ -1,0 +1,92 @@
+"""What the engine's private parts do, on the real ones."""
+
+import inspect
+import signal
+import threading
+from uuid import uuid4
+
+import pytest
+from prefect import flow, flow_engine
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import Pause
+from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.states import Running, Suspended
+
+from blocks.prefect_internals import suspension
+from blocks.prefect_internals.engine import flow_parameters, no_sigterm_handler
+from blocks.prefect_internals.log_lines import NO_ERRORS
+from deployments.worker.in_process_engine import InProcessFlowRunEngine
+
+
+@flow
+async def sample(first: int, second: int = 2) -> None:
+    """Has one default."""
+
+
+def test_parameters_of_a_run_come_with_the_flows_defaults() -> None:
+    run = FlowRun(flow_id=uuid4(), parameters={"first": 1})
+
+    assert {"first": 1, "second": 2} == flow_parameters(sample, run)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"first": 1, "third": 3}])
+def test_parameters_that_do_not_fit_are_a_type_error(parameters: dict[str, int]) -> None:
+    with pytest.raises(TypeError):
+        flow_parameters(sample, FlowRun(flow_id=uuid4(), parameters=parameters))
+
+
+def test_without_the_patch_the_engine_takes_over_sigterm_and_with_it_does_not() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with flow_engine.capture_sigterm():
+        assert before != signal.getsignal(signal.SIGTERM)
+    with no_sigterm_handler(), flow_engine.capture_sigterm():
+        assert before == signal.getsignal(signal.SIGTERM)
+    with flow_engine.capture_sigterm():
+        assert before != signal.getsignal(signal.SIGTERM)
+
+
+def test_the_engine_looks_up_what_is_patched_in_its_modules_globals() -> None:
+    begins = inspect.unwrap(AsyncFlowRunEngine.initialize_run)
+
+    assert begins.__globals__ is vars(flow_engine)
+    assert "capture_sigterm" in begins.__code__.co_names
+
+
+def test_an_engine_without_heartbeat_seconds_starts_no_thread() -> None:
+    engine = InProcessFlowRunEngine(flow=sample, flow_run=FlowRun(flow_id=uuid4(), state=Running()))
+    threads = threading.active_count()
+
+    with flow_engine._send_heartbeats(engine, join_on_exit=False):
+        assert threads == threading.active_count()
+    assert "heartbeat_seconds" in inspect.unwrap(flow_engine._send_heartbeats).__code__.co_names
+
+
+def test_a_registered_run_is_suspended_and_any_other_is_not() -> None:
+    run_id, request = uuid4(), suspension.SuspensionRequest()
+    request.raise_if_requested()
+
+    with suspension.registered(run_id, request):
+        assert not suspension.suspend_at_next_task(uuid4(), Suspended())
+        request.raise_if_requested()
+
+        assert suspension.suspend_at_next_task(run_id, Suspended())
+        with pytest.raises(Pause):
+            request.raise_if_requested()
+    assert not suspension.suspend_at_next_task(run_id, Suspended())
+
+
+def test_an_engine_waits_for_the_request_that_is_registered() -> None:
+    run = FlowRun(id=uuid4(), flow_id=uuid4(), state=Running())
+    engine = InProcessFlowRunEngine(flow=sample, flow_run=run)
+
+    with engine.setup_flow_run_suspension_request() as request:
+        assert suspension.suspend_at_next_task(run.id, Suspended())
+        assert request is engine._get_flow_run_suspension_request()
+        assert request.is_requested()
+
+
+def test_the_engines_last_log_line_is_known_by_its_text() -> None:
+    ends = inspect.unwrap(AsyncFlowRunEngine.initialize_run).__code__
+
+    assert "Finished in state " in ends.co_consts
+    assert NO_ERRORS == tuple(f"Finished in state {state}" for state in (Suspended(), Running()))
