@@ -38,7 +38,7 @@ LAYERS = (
 # The rooms of each package, lowest first: a room imports only from rooms before it.
 ROOMS = {
     "blocks": (
-        ("contracts", "ports", "clock", "signals", "messages", "queries", "prefect_internals"),
+        ("contracts", "ports", "clock", "signals", "messages", "queries", "updates", "prefect_internals"),
         ("tenants", "security", "schedules", "observability", "settings", "prefect_blocks", "processes"),
         ("adapters", "services", "webhooks", "topology"),
         ("executions", "dead_letters", "jobs", "approvals", "json_text", "definitions", "actions", "audit"),
