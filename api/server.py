@@ -60,7 +60,7 @@ async def run_api(settings: Settings) -> None:
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
             _beside(_mirror_for_ever(settings, store, bus)),
-            bus.overhear(tuple(LIVE), hub),
+            bus.subscribe(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
             exposition = Exposition(JobMetrics(store).text)

@@ -97,18 +97,18 @@ def _days_of(job: Job, tick: Tick) -> JsonObject:
 @task(task_run_name="check", **_RETRYING)
 async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
     """Why this tick triggers nothing, or None. A tick that has been accepted is never skipped any more."""
-    world = await runtime.get()
-    if await triggers.accepted(world.store, request):
+    context = await runtime.get()
+    if await triggers.accepted(context.store, request):
         return None
     if request.job.names_days and tick.is_scheduled and tick.schedule and not request.metadata:
         return f"{request.job.id} names whole days, and none has begun since the tick before"
-    late_after = timedelta(seconds=world.settings.batch_jobs.late_after_seconds)
+    late_after = timedelta(seconds=context.settings.batch_jobs.late_after_seconds)
     stale = stale_reason(
         request.job, tick=tick.at, begun_at=tick.begun_at, late_after=late_after, newer_tick=tick.newer
     )
     if stale or request.job.overlap == "queue":
         return stale
-    earlier = await triggers.earlier_run(world.store, request.job)
+    earlier = await triggers.earlier_run(context.store, request.job)
     return f"{request.job.id} is still at work: execution {earlier.id} has not been reported" if earlier else None
 
 
@@ -138,10 +138,10 @@ async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
 @task(task_run_name="send", **_RETRYING)
 async def send(accepted: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
     """The trigger is confirmed by the broker."""
-    world = await runtime.get()
+    context = await runtime.get()
     if accepted.record.flow_run_id != str(prefect.runtime.flow_run.id):
-        await _leave_to_the_other(world.store, accepted.record)
-    return await triggers.send(world.store, world.bus, accepted)
+        await _leave_to_the_other(context.store, accepted.record)
+    return await triggers.send(context.store, context.bus, accepted)
 
 
 async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) -> None:

@@ -75,7 +75,7 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         summary=f"**Approve opportunity {data.opportunity_id}?** {event.source} asks: its risk score is "
         f"{data.risk_score:g}, its amount {_shown_amount(data)}.",
         history=[HistoryEntry(what="requested", at=data.requested_at or now, actor=event.source)],
-        told=1,  # published by the requester
+        published_count=1,  # published by the requester
     )
 
 

@@ -8,9 +8,9 @@ from functools import partial
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.ports import Consumer, Unavailable
-from blocks.processes.heartbeat import SignOfLife
+from blocks.processes.heartbeat import Heartbeat
 from blocks.processes.process_port import process_port
-from blocks.processes.startup import as_soon_as_there
+from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings
 from blocks.topology import intake_queue, topology, webhooks_queue
@@ -41,8 +41,8 @@ async def run_listener(settings: Settings) -> None:
         flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
         await stack.enter_async_context(flow_runs.setting_the_clock())
         http = await stack.enter_async_context(OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds))
-        await as_soon_as_there("the record store", store.provision, limit_seconds=settings.startup.wait_seconds)
-        await as_soon_as_there(
+        await wait_until_available("the record store", store.provision, limit_seconds=settings.startup.wait_seconds)
+        await wait_until_available(
             "the broker", partial(bus.declare, *topology(settings)), limit_seconds=settings.startup.wait_seconds
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
@@ -68,7 +68,7 @@ async def run_listener(settings: Settings) -> None:
                 "prefect": flow_runs.ping,
             }
             beat = settings.worker.heartbeat_seconds
-            async with SignOfLife(store, "listener", every_seconds=beat, is_ready=is_ready):
+            async with Heartbeat(store, "listener", every_seconds=beat, is_ready=is_ready):
                 log.info("listening on queue %s", queue.name)
                 await dispatcher.run()
 

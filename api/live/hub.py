@@ -31,7 +31,7 @@ _NO_MARK = "0" * 16
 
 
 class Hub:
-    """The `Hearer` of an API process; lives as long as it, and is used on its event loop only."""
+    """The `Subscriber` of an API process; lives as long as it, and is used on its event loop only."""
 
     def __init__(self, live: Live, clock: Callable[[], datetime] = utc_now) -> None:
         self._live = live
@@ -50,7 +50,7 @@ class Hub:
     # --- events from the bus
     # -------------------------------------------------------------------------
 
-    def heard(self, message: Message) -> None:
+    def on_event(self, message: Message) -> None:
         event = live_event(message)
         if event is None:
             return
@@ -66,7 +66,7 @@ class Hub:
         metrics.HEARD.inc()
         _wake(self._followers.get(event.tenant_id, ()))
 
-    def missed(self) -> None:
+    def on_gap(self) -> None:
         """Events were missed: nothing is kept, and every follower will get `resync`."""
         self._number += 1
         self._floor, self._since = self._number, self._clock()

@@ -16,7 +16,7 @@ from api.live.follower import Follower
 from api.live.handshake import SUBPROTOCOL
 from api.live.hub import Hub
 from api.live.stream import HubOfApp, IdentifyOfApp, SettingsOfApp
-from api.live.telling import END, End, Said, told
+from api.live.telling import END, End, ServerMessage, told
 from blocks.settings import Live
 
 Socket = WebSocket[Any, Any, Any]
@@ -80,7 +80,7 @@ async def _listen(socket: Socket) -> None:
         pass
 
 
-def _framed(said: Said) -> str:
+def _framed(said: ServerMessage) -> str:
     message = {"event": said.event, "id": said.id, "data": msgspec.Raw(said.data or b"null")}
     return msgspec.json.encode({name: value for name, value in message.items() if value is not None}).decode()
 

@@ -22,7 +22,7 @@ from api.live.cursor import cursor_in
 from api.live.filters import Filters, types_in
 from api.live.follower import Follower
 from api.live.hub import Hub
-from api.live.telling import HEARTBEAT, Said, told
+from api.live.telling import HEARTBEAT, ServerMessage, told
 from blocks.settings import Settings
 
 HubOfApp = SkipValidation[NamedDependency[Hub]]
@@ -82,7 +82,9 @@ async def stream_executions(
     return ServerSentEvent(_messages(hub, follower, said), background=BackgroundTask(_dismiss, hub, follower))
 
 
-async def _messages(hub: Hub, follower: Follower, said: AsyncIterator[Said]) -> AsyncIterator[ServerSentEventMessage]:
+async def _messages(
+    hub: Hub, follower: Follower, said: AsyncIterator[ServerMessage]
+) -> AsyncIterator[ServerSentEventMessage]:
     try:
         yield ServerSentEventMessage(data=None, retry=RETRY_MILLISECONDS)
         async for message in said:
@@ -91,7 +93,7 @@ async def _messages(hub: Hub, follower: Follower, said: AsyncIterator[Said]) -> 
         hub.dismiss(follower)
 
 
-def _message(said: Said) -> ServerSentEventMessage:
+def _message(said: ServerMessage) -> ServerSentEventMessage:
     """A heartbeat is a comment with an id: browsers keep the id and raise no event."""
     if said.event == HEARTBEAT:
         return ServerSentEventMessage(data=None, comment=HEARTBEAT, id=said.id)

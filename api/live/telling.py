@@ -17,7 +17,7 @@ from blocks.clock import utc_now
 _NOT_KNOWN = "Something may have happened that is not known here"
 
 
-class Said(msgspec.Struct, frozen=True):
+class ServerMessage(msgspec.Struct, frozen=True):
     """One message. `id` is where the client stands after it; without one, where it stood before."""
 
     event: str
@@ -47,7 +47,7 @@ STOPPING = End(code="STOPPING", message="This server stops; connect again", stat
 
 async def told(
     hub: Hub, follower: Follower, still_welcome: StillWelcome, *, every_seconds: float, for_seconds: float | None = None
-) -> AsyncIterator[Said]:
+) -> AsyncIterator[ServerMessage]:
     """All messages for the follower; a heartbeat at once and then after each idle interval.
 
     Ends when the credential does, when the server stops, or after `for_seconds`, however much is
@@ -60,29 +60,29 @@ async def told(
     while not follower.is_ending:
         try:
             for heard in follower.read():
-                yield Said(heard.event.type, heard.json, hub.behind(heard).written(follower.tenant_id))
+                yield ServerMessage(heard.event.type, heard.json, hub.behind(heard).written(follower.tenant_id))
                 beat_at = clock() + every_seconds
                 if for_seconds and until is not None and clock() >= until:
                     return
         except Behind:
             metrics.RESYNCS.inc()
             resync = Resync(message=_NOT_KNOWN, read="/api/v1/executions", timestamp=utc_now())
-            yield Said(RESYNC, _encoded(resync), hub.now().written(follower.tenant_id))
+            yield ServerMessage(RESYNC, _encoded(resync), hub.now().written(follower.tenant_id))
         if clock() >= check_at:
             if error := await still_welcome():
-                yield Said(END, _encoded(_end(error)))
+                yield ServerMessage(END, _encoded(_end(error)))
                 return
             check_at = clock() + every_seconds
         if for_seconds and until is not None and clock() >= until:
             return
         if follower.is_caught_up:
             if clock() >= beat_at:
-                yield Said(HEARTBEAT, id=hub.now().written(follower.tenant_id))
+                yield ServerMessage(HEARTBEAT, id=hub.now().written(follower.tenant_id))
                 beat_at = clock() + every_seconds
             if until is not None and clock() >= until:
                 return
             await follower.woken(min(check_at, beat_at, until or check_at) - clock())
-    yield Said(END, _encoded(STOPPING))
+    yield ServerMessage(END, _encoded(STOPPING))
 
 
 def _end(error: Exception) -> End:

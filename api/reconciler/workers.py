@@ -13,7 +13,7 @@ from blocks.ports import RecordStore, Unavailable
 from blocks.queries import every
 
 
-class Roll(msgspec.Struct, frozen=True):
+class LivenessSnapshot(msgspec.Struct, frozen=True):
     """The dead and the living workers at one moment."""
 
     dead: list[ProcessRecord]
@@ -58,7 +58,7 @@ class Workers:
         """After an outage of the store, until all workers had time to renew their heartbeats."""
         return self._clock() < self._blind_until
 
-    async def call(self) -> Roll:
+    async def call(self) -> LivenessSnapshot:
         """The living and the dead, by their last heartbeat. Raises `Unavailable`."""
         try:
             workers = [
@@ -71,7 +71,7 @@ class Workers:
         self._sightings = {worker.id: self._sighting(worker) for worker in workers}
         lost_before = self._clock() - self.lost_after.total_seconds()
         alive = {id for id, sighting in self._sightings.items() if sighting.seen_at >= lost_before}
-        return Roll(
+        return LivenessSnapshot(
             dead=[worker for worker in workers if worker.id not in alive],
             alive=[worker for worker in workers if worker.id in alive],
         )

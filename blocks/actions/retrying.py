@@ -58,11 +58,11 @@ async def _reopen(
     store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord], actor: str | None
 ) -> ExecutionRecord:
     record = (await transitions.reopen(store, stored, actor)).record
-    await tell_dispatchers(bus, record)
+    await notify_dispatchers(bus, record)
     return record
 
 
-async def tell_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
+async def notify_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
     """Dispatchers are notified that it is pending; their sweep would find it too."""
     opened = signals.Opened(execution.tenant_id, execution.id, execution.priority, execution.workflow)
     await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))

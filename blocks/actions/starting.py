@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
-from blocks.actions.retrying import tell_dispatchers
+from blocks.actions.retrying import notify_dispatchers
 from blocks.clock import utc_now
 from blocks.contracts import ids, workflows
 from blocks.contracts.events import JsonObject
@@ -101,7 +101,7 @@ async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -
         opened = (await store.create(execution.tenant_id, execution)).record
     except AlreadyExists:
         return (await store.read(execution.tenant_id, ExecutionRecord, execution.id)).record
-    await tell_dispatchers(bus, opened)
+    await notify_dispatchers(bus, opened)
     return opened
 
 

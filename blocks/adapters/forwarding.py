@@ -10,7 +10,6 @@ from blocks.ports import (
     Consumer,
     EventBus,
     Handler,
-    Hearer,
     Message,
     Page,
     Queue,
@@ -18,6 +17,7 @@ from blocks.ports import (
     RecordStore,
     SignalHandler,
     Stored,
+    Subscriber,
     Where,
 )
 
@@ -58,8 +58,8 @@ class ForwardingEventBus:
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._bus.listen(topic, handler)
 
-    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
-        return self._bus.overhear(patterns, hearer)
+    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+        return self._bus.subscribe(patterns, subscriber)
 
     async def depth(self, queue: str) -> int:
         return await self._ask(lambda: self._bus.depth(queue))

@@ -59,7 +59,7 @@ class Patience:
         self._is_away = is_away
 
 
-class PatientEventBus(ForwardingEventBus):
+class RetryingEventBus(ForwardingEventBus):
     """An `EventBus` whose publishes wait for the broker, with the same ids however often they are tried."""
 
     def __init__(self, bus: EventBus, limit_seconds: float = PATIENCE_SECONDS) -> None:
@@ -70,7 +70,7 @@ class PatientEventBus(ForwardingEventBus):
         return await self._patience.call(request)
 
 
-class PatientRecordStore(ForwardingRecordStore):
+class RetryingRecordStore(ForwardingRecordStore):
     """A `RecordStore` whose calls wait for the store; only a ping reports its present state."""
 
     def __init__(self, store: RecordStore, limit_seconds: float = PATIENCE_SECONDS) -> None:

@@ -18,7 +18,7 @@ from blocks.contracts.records import ApprovalRecord
 
 def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
     """The events of what has happened and was not confirmed by the broker, in the order it happened."""
-    for position in range(approval.told, len(approval.history)):
+    for position in range(approval.published_count, len(approval.history)):
         entry = approval.history[position]
         if said := _said(approval, entry, position):
             what, data = said

@@ -167,13 +167,13 @@ async def follow_up(
 async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> Stored[ApprovalRecord]:
     """Each change of the approval is confirmed by the broker, under its id, and recorded so."""
     approval = stored.record
-    if approval.told == len(approval.history):
+    if approval.published_count == len(approval.history):
         return stored
     await bus.publish(*(to_message(event) for event in untold(approval)))
     # No run waits for one without an execution: once published, it is settled.
     is_done = approval.status != "pending" and approval.execution_id is None
     told = msgspec.structs.replace(
-        approval, told=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
+        approval, published_count=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
     )
     try:
         return await store.replace(approval.tenant_id, stored.etag, with_next_look(told))

@@ -23,14 +23,14 @@ def with_next_look(approval: ApprovalRecord) -> ApprovalRecord:
 
 
 def _next_look(approval: ApprovalRecord) -> float | None:
-    if approval.status != "pending" or approval.told < len(approval.history):
+    if approval.status != "pending" or approval.published_count < len(approval.history):
         return None  # something is due: at every sweep, until it is settled
     moments = [*approval.reminders, *(one.at for one in approval.escalations)]
     moments += [approval.expires_at] if approval.expires_at else []
     return min((at.timestamp() for at in moments), default=NEVER)
 
 
-def wound_on(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
+def apply_timers(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
     """The approval as it must be at this moment; the very same if nothing was due."""
     if approval.status != "pending":
         return approval

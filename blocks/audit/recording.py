@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
-from blocks.adapters.retrying import PatientRecordStore
+from blocks.adapters.retrying import RetryingRecordStore
 from blocks.audit.audited_store import AuditedStore
 from blocks.audit.changes import fitting
 from blocks.audit.refusals import room_for_refusal
@@ -70,7 +70,7 @@ class Audit:
         A refusal that changed nothing leaves an entry only while its tenant has room for one this
         minute.
         """
-        changes, patient = self.store.changes(), PatientRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
+        changes, patient = self.store.changes(), RetryingRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
         intent = self._intent.record
         if self.store.is_uncertain:
             result = "unknown"

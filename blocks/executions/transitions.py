@@ -12,7 +12,7 @@ from blocks.contracts.about import About
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JsonObject
 from blocks.contracts.reading.uuids import matching_id
-from blocks.contracts.records import EarlierEnd, ExecutionRecord, Trigger
+from blocks.contracts.records import ExecutionRecord, PreviousOutcome, Trigger
 from blocks.contracts.states import ExecutionStatus, check_transition
 from blocks.executions import tracing
 from blocks.messages import to_message
@@ -96,7 +96,7 @@ async def reopen(
     The attempts count on: a worker that still holds an earlier one cannot write.
     """
     ended = stored.record
-    end = EarlierEnd(
+    end = PreviousOutcome(
         status=ended.status,
         completed_at=ended.completed_at,
         retried_at=utc_now(),

@@ -9,7 +9,7 @@ adapter.
 """
 
 from blocks.ports.errors import AlreadyExists, NotFound, Stale, Throttled, Unavailable, Unroutable, WrongVersion
-from blocks.ports.event_bus import Consumer, EventBus, Hearer
+from blocks.ports.event_bus import Consumer, EventBus, Subscriber
 from blocks.ports.flow_runs import FlowRuns, FlowRunView
 from blocks.ports.messages import (
     MESSAGE_BYTES_MAX,
@@ -40,7 +40,6 @@ __all__ = [
     "FlowRunView",
     "FlowRuns",
     "Handler",
-    "Hearer",
     "Message",
     "NotAbove",
     "NotFound",
@@ -55,6 +54,7 @@ __all__ = [
     "SignalHandler",
     "Stale",
     "Stored",
+    "Subscriber",
     "Throttled",
     "Unavailable",
     "Unroutable",

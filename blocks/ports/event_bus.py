@@ -7,14 +7,14 @@ from typing import Protocol
 from blocks.ports.messages import Collector, Handler, Message, Queue, QueueView, SignalHandler
 
 
-class Hearer(Protocol):
+class Subscriber(Protocol):
     """A subscriber that must not slow publishers down; neither method may block."""
 
-    def heard(self, message: Message) -> None:
+    def on_event(self, message: Message) -> None:
         """An event that was published just now; it may come twice."""
         ...
 
-    def missed(self) -> None:
+    def on_gap(self) -> None:
         """Delivery has resumed after a gap; events published before may be missing."""
         ...
 
@@ -79,12 +79,12 @@ class EventBus(Protocol):
         """
         ...
 
-    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
+    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
         """The hearer receives each event whose type matches a pattern, while the context lasts.
 
         The events of one publisher come in its order. Nothing is kept for a hearer, and no
         publisher waits for one: a hearer that was disconnected for a moment, or lags by seconds, is
-        notified of the gap (`missed`) once delivery resumes.
+        notified of the gap (`on_gap`) once delivery resumes.
         """
         ...
 

@@ -19,7 +19,7 @@ from blocks.processes.metrics import SIGN_OF_LIFE_AGE
 log = logging.getLogger(__name__)
 
 
-class SignOfLife:
+class Heartbeat:
     """Keeps a `ProcessRecord` no older than `every_seconds` while its `async with` lasts; then the record is gone.
 
     A store that does not answer is logged once and tried again; nothing is raised.

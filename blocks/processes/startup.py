@@ -14,7 +14,7 @@ T = TypeVar("T")
 _AGAIN_SECONDS = 0.2
 
 
-async def as_soon_as_there(what: str, attempt: Callable[[], Awaitable[T]], *, limit_seconds: float) -> T:
+async def wait_until_available(what: str, attempt: Callable[[], Awaitable[T]], *, limit_seconds: float) -> T:
     """What the attempt returns, once it does not raise `Unavailable`; the wait is logged once.
 
     Raises the attempt's last `Unavailable`, naming what is unavailable, when the limit has passed.

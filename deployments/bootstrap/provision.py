@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from blocks.processes.startup import as_soon_as_there
+from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings
 from blocks.topology import topology
@@ -15,6 +15,6 @@ async def provision(settings: Settings) -> None:
     """
     limit = settings.startup.wait_seconds
     async with open_store(settings) as store:
-        await as_soon_as_there("the record store", store.provision, limit_seconds=limit)
+        await wait_until_available("the record store", store.provision, limit_seconds=limit)
     async with open_bus(settings, "bootstrap") as bus:
-        await as_soon_as_there("the broker", partial(bus.declare, *topology(settings)), limit_seconds=limit)
+        await wait_until_available("the broker", partial(bus.declare, *topology(settings)), limit_seconds=limit)

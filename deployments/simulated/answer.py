@@ -12,7 +12,7 @@ import msgspec
 
 from blocks.contracts.events import JsonObject, StepRequested
 
-Said = tuple[str, JsonObject]
+Reply = tuple[str, JsonObject]
 """An event: its type, its data."""
 
 
@@ -20,9 +20,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """How one step is answered: the events at the start, at success and at failure."""
 
     service: str
-    started: Callable[[StepRequested], list[Said]]
-    completed: Callable[[StepRequested], list[Said]]
-    failed: Callable[[StepRequested], list[Said]]
+    started: Callable[[StepRequested], list[Reply]]
+    completed: Callable[[StepRequested], list[Reply]]
+    failed: Callable[[StepRequested], list[Reply]]
 
     @property
     def queue(self) -> str:

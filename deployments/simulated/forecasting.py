@@ -2,14 +2,14 @@
 
 from blocks.clock import utc_now
 from blocks.contracts.events import StepRequested
-from deployments.simulated.answer import Answer, Said, about, draw_for, same_id
+from deployments.simulated.answer import Answer, Reply, about, draw_for, same_id
 
 
-def _forecast_started(request: StepRequested) -> list[Said]:
+def _forecast_started(request: StepRequested) -> list[Reply]:
     return [("forecast.decomposition.started", about(request, forecastId=same_id(request, "forecast")))]
 
 
-def _forecast_completed(request: StepRequested) -> list[Said]:
+def _forecast_completed(request: StepRequested) -> list[Reply]:
     draw = draw_for(request, "forecast")
     data = about(
         request,
@@ -22,7 +22,7 @@ def _forecast_completed(request: StepRequested) -> list[Said]:
     return [("forecast.completed", data)]
 
 
-def _forecast_failed(request: StepRequested) -> list[Said]:
+def _forecast_failed(request: StepRequested) -> list[Reply]:
     # No consumer takes this one: the workflow notices by its deadline.
     error = "The decomposition did not converge"
     return [("forecast.decomposition.failed", about(request, forecastId=same_id(request, "forecast"), error=error))]

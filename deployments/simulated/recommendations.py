@@ -4,7 +4,7 @@ import random
 
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject, StepRequested
-from deployments.simulated.answer import Answer, Said, about, draw_for, same_id
+from deployments.simulated.answer import Answer, Reply, about, draw_for, same_id
 
 ADVICE = (
     ("action", "Call the economic buyer", "Nobody has talked to the budget owner for three weeks."),
@@ -16,12 +16,12 @@ ADVICE = (
 SOURCES = ("vector_search", "collaborative", "temporal", "content", "ml", "ai")
 
 
-def _recommendations_started(request: StepRequested) -> list[Said]:
+def _recommendations_started(request: StepRequested) -> list[Reply]:
     data = about(request, recommendationId=same_id(request, "recommendation"))
     return [("recommendation.generation.started", data)]
 
 
-def _recommendations_completed(request: StepRequested) -> list[Said]:
+def _recommendations_completed(request: StepRequested) -> list[Reply]:
     draw = draw_for(request, "recommendation")
     advice = draw.sample(ADVICE, k=draw.randint(2, len(ADVICE)))
     data = about(
@@ -34,7 +34,7 @@ def _recommendations_completed(request: StepRequested) -> list[Said]:
     return [("recommendation.generation.completed", data)]
 
 
-def _recommendations_failed(request: StepRequested) -> list[Said]:
+def _recommendations_failed(request: StepRequested) -> list[Reply]:
     # Like the real one: no workflowId.
     data = about(request, recommendationId=same_id(request, "recommendation"), error="No candidates could be ranked")
     return [("recommendation.generation.failed", data)]

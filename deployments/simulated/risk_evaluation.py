@@ -5,7 +5,7 @@ import random
 
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject, StepRequested
-from deployments.simulated.answer import Answer, Said, about, draw_for, same_id
+from deployments.simulated.answer import Answer, Reply, about, draw_for, same_id
 
 RISKS = (
     ("Budget not confirmed", "Commercial"),
@@ -17,11 +17,11 @@ RISKS = (
 )
 
 
-def _evaluation_started(request: StepRequested) -> list[Said]:
+def _evaluation_started(request: StepRequested) -> list[Reply]:
     return [("risk.evaluation.started", about(request, evaluationId=same_id(request, "evaluation")))]
 
 
-def _evaluation_completed(request: StepRequested) -> list[Said]:
+def _evaluation_completed(request: StepRequested) -> list[Reply]:
     draw, evaluation_id = draw_for(request, "risk"), same_id(request, "evaluation")
     risks = [_risk(draw, name, category) for name, category in draw.sample(RISKS, k=draw.randint(1, 4))]
     risks.sort(key=lambda risk: -risk["contribution"])
@@ -50,7 +50,7 @@ def _evaluation_completed(request: StepRequested) -> list[Said]:
     return [("risk.evaluation.completed", completed), ("risk.evaluated", evaluated)]
 
 
-def _evaluation_failed(request: StepRequested) -> list[Said]:
+def _evaluation_failed(request: StepRequested) -> list[Reply]:
     # Like the real one: no workflowId.
     error = "The opportunity's history could not be read"
     return [("risk.evaluation.failed", about(request, evaluationId=same_id(request, "evaluation"), error=error))]

@@ -1,16 +1,16 @@
 """risk-analytics asks its model for a risk score: `workflow.risk.scoring.requested`."""
 
 from blocks.contracts.events import StepRequested
-from deployments.simulated.answer import Answer, Said, about, draw_for, same_id
+from deployments.simulated.answer import Answer, Reply, about, draw_for, same_id
 
 MODEL_ID = "risk-scoring-v3"
 
 
-def _scoring_started(request: StepRequested) -> list[Said]:
+def _scoring_started(request: StepRequested) -> list[Reply]:
     return [("risk.scoring.started", about(request, scoringId=same_id(request, "scoring"), modelId=MODEL_ID))]
 
 
-def _scoring_completed(request: StepRequested) -> list[Said]:
+def _scoring_completed(request: StepRequested) -> list[Reply]:
     draw = draw_for(request, "scoring")
     data = about(
         request,
@@ -23,7 +23,7 @@ def _scoring_completed(request: StepRequested) -> list[Said]:
     return [("risk.scoring.completed", data)]
 
 
-def _nothing(request: StepRequested) -> list[Said]:
+def _nothing(request: StepRequested) -> list[Reply]:
     """Scoring publishes nothing when it fails; the workflow notices by its deadline."""
     return []
 

@@ -15,11 +15,11 @@ from blocks.contracts.envelope import Event, UnknownEventType, WireEnvelope, dec
 from blocks.contracts.events import EventData, JsonObject, StepRequested
 from blocks.contracts.rejections import Rejected
 from blocks.ports import Accept, Delivery, EventBus, Message, Queue, Reject, Verdict
-from blocks.processes.startup import as_soon_as_there
+from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus
 from blocks.settings import Settings
 from blocks.settings import Simulators as Delays
-from deployments.simulated.answer import Said
+from deployments.simulated.answer import Reply
 from deployments.simulated.forecasting import FORECAST
 from deployments.simulated.recommendations import RECOMMENDATIONS
 from deployments.simulated.risk_evaluation import RISK_EVALUATION
@@ -60,7 +60,7 @@ async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> No
         bus = await stack.enter_async_context(open_bus(settings, "simulators"))
         simulator = Simulator(bus, settings.simulators, mishaps)
         limit = settings.startup.wait_seconds
-        await as_soon_as_there("the broker", lambda: bus.declare(*queues()), limit_seconds=limit)
+        await wait_until_available("the broker", lambda: bus.declare(*queues()), limit_seconds=limit)
         for queue in queues():
             await stack.enter_async_context(bus.consume(queue, simulator.handle, concurrency=CONCURRENCY))
             log.info("answering on queue %s", queue.name)
@@ -108,7 +108,7 @@ class Simulator:
         await self._bus.publish(*messages(request, answer.service, said))
 
 
-def messages(request: Event[EventData], service: str, said: Sequence[Said]) -> list[Message]:
+def messages(request: Event[EventData], service: str, said: Sequence[Reply]) -> list[Message]:
     """In the documented envelope; ids are computed from the request's: a redelivered request has the same answers."""
     return [_message(request, service, event_type, data) for event_type, data in said]
 

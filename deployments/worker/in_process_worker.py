@@ -28,11 +28,11 @@ from prefect.settings import (
 from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
-from blocks.adapters.prefect.clock import going_by_the_server
+from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.clock import utc_now
 from blocks.observability.log_context import log_context
 from blocks.ports import EventBus, RecordStore, Unavailable
-from blocks.processes.heartbeat import SignOfLife
+from blocks.processes.heartbeat import Heartbeat
 from blocks.processes.memory import memory_megabytes
 from blocks.processes.metrics import MEMORY_DRAINS
 from blocks.processes.process_port import ProcessPort
@@ -82,7 +82,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._settings = settings or load_settings()
         self.active_runs = ActiveRuns()
         self._deployed_flows = DeployedFlows()
-        self._sign_of_life: SignOfLife
+        self._sign_of_life: Heartbeat
         self._chores: list[asyncio.Task[None]] = []
         self._bus: EventBus | None = None
         self._store: RecordStore | None = None
@@ -105,11 +105,11 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             self._exit_stack.enter_context(SyncClientContext.get_or_create())
         self._exit_stack.push_async_callback(_close_what_flows_opened)
         await super().setup()
-        await self._exit_stack.enter_async_context(going_by_the_server(self.client))
+        await self._exit_stack.enter_async_context(synchronized_with_server_clock(self.client))
         self._exit_stack.enter_context(LoopWatchdog(log))
         store = self._store = await self._exit_stack.enter_async_context(open_store(self._settings))
         self._sign_of_life = await self._exit_stack.enter_async_context(
-            SignOfLife(
+            Heartbeat(
                 store,
                 "worker",
                 every_seconds=self._settings.worker.heartbeat_seconds,

@@ -63,83 +63,83 @@ class ApprovalInput(RunInput):
     form: dict[str, Any] | None = None
 
 
-async def pass_gate(world: Runtime, gated: Gated) -> None:
+async def pass_gate(context: Runtime, gated: Gated) -> None:
     """The execution has ended as decided; until then, this raises `Pause` and the run is suspended.
 
     An execution that another run holds now is left as it is. Approvals of one that has ended are
     withdrawn.
     """
     try:
-        await _pass(world, gated)
+        await _pass(context, gated)
     except Stale as stale:
         log.info("this run leaves the gate: %s", stale)
-        now = await world.store.read(gated.stored.record.tenant_id, ExecutionRecord, gated.stored.record.id)
+        now = await context.store.read(gated.stored.record.tenant_id, ExecutionRecord, gated.stored.record.id)
         if now.record.is_terminal:
-            await withdraw_approvals(world.store, now.record, "the execution has ended")
+            await withdraw_approvals(context.store, now.record, "the execution has ended")
 
 
-async def _pass(world: Runtime, gated: Gated) -> None:
+async def _pass(context: Runtime, gated: Gated) -> None:
     """Raises `Stale` if the execution was taken over, or ended by another process."""
     while True:
-        asked = await asked_at_gate(world, gated)
+        asked = await asked_at_gate(context, gated)
         verdict = lifecycle.verdict(asked)
         if verdict is None:
             # Who cancelled it before its approval was there has withdrawn nothing, and would not end this suspension.
-            gated.stored = await newest(world.store, gated.stored)
+            gated.stored = await newest(context.store, gated.stored)
             fault_points.reached("before-suspend")
-            await _wait(world, next(stored for stored in asked if stored.record.status == "pending"))
+            await _wait(context, next(stored for stored in asked if stored.record.status == "pending"))
             continue
-        verdict = await lifecycle.announce(world.store, world.bus, verdict)  # before its effects
+        verdict = await lifecycle.announce(context.store, context.bus, verdict)  # before its effects
         fault_points.reached("after-approval")
         try:
-            await _end(world, gated, verdict.record)
+            await _end(context, gated, verdict.record)
         except Stale:
-            gated.stored = await newest(world.store, gated.stored)  # one more was requested
+            gated.stored = await newest(context.store, gated.stored)  # one more was requested
             continue
-        await lifecycle.settle(world.store, verdict)
+        await lifecycle.settle(context.store, verdict)
         if len(asked) > 1:
-            await withdraw_approvals(world.store, gated.stored.record, "another approval has decided")
+            await withdraw_approvals(context.store, gated.stored.record, "another approval has decided")
         return
 
 
-async def continue_alone(world: Runtime, gated: Gated) -> None:
+async def continue_alone(context: Runtime, gated: Gated) -> None:
     """The execution leaves its batch: a flow run of its own takes it to the gate, unless it is no longer this run's."""
     try:
-        await _give_up(world, gated)
+        await _give_up(context, gated)
     except Stale as stale:
         log.info("nothing is left to take to the gate: %s", stale)
         return
     record = gated.stored.record
-    await world.flow_runs.start(
+    await context.flow_runs.start(
         record.workflow,
         record.tenant_id,
         [record.id],
         key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
         name=f"approval of {record.subject}",
     )
-    await world.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+    await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
 
-async def _give_up(world: Runtime, gated: Gated) -> None:
+async def _give_up(context: Runtime, gated: Gated) -> None:
     while gated.stored.record.flow_run_id is not None:
         try:
-            gated.stored = await transitions.change(world.store, gated.stored, flow_run_id=None)
+            gated.stored = await transitions.change(context.store, gated.stored, flow_run_id=None)
         except Stale:
-            gated.stored = await newest(world.store, gated.stored)  # one more was requested
+            gated.stored = await newest(context.store, gated.stored)  # one more was requested
 
 
 # --- who is asked ----------------------------------------------------------------------------------------------------
 
 
-async def asked_at_gate(world: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:
+async def asked_at_gate(context: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:
     """The approvals it waits for: its own if the tenant's rule demands one, and others' requests.
 
     All of them have been announced.
     """
-    asked = await lifecycle.approvals_of(world.store, gated.stored.record)
+    asked = await lifecycle.approvals_of(context.store, gated.stored.record)
     if not asked or (gated.rule_asks and not _own_in(asked, gated.stored.record)):
-        asked = [*asked, await lifecycle.open_approval(world.store, gated.approval())]
-    return [await lifecycle.announce(world.store, world.bus, stored) for stored in asked]
+        asked = [*asked, await lifecycle.open_approval(context.store, gated.approval())]
+    return [await lifecycle.announce(context.store, context.bus, stored) for stored in asked]
 
 
 def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> bool:
@@ -155,33 +155,33 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
 # --- waiting ---------------------------------------------------------------------------------------------------------
 
 
-async def _wait(world: Runtime, asked: Stored[ApprovalRecord]) -> None:
+async def _wait(context: Runtime, asked: Stored[ApprovalRecord]) -> None:
     """Resumed; a decision in the run's input is taken as a vote. Until then, raises `Pause`."""
-    said = await _suspended(world, asked.record)
+    said = await _suspended(context, asked.record)
     if said.approved is not None:
-        await _take(world, asked.record, said)
+        await _take(context, asked.record, said)
     else:
         log.info("approval %s: the run was resumed without a word; it looks at the record", asked.record.id)
     # Prefect gives the same answer to the same key for ever: the next wait is another one.
-    await lifecycle.change(world.store, asked.record.tenant_id, asked.record.id, _waited(asked.record.waits))
+    await lifecycle.change(context.store, asked.record.tenant_id, asked.record.id, _waited(asked.record.waits))
 
 
-async def _suspended(world: Runtime, approval: ApprovalRecord) -> ApprovalInput:
+async def _suspended(context: Runtime, approval: ApprovalRecord) -> ApprovalInput:
     key = approval.id if approval.waits == 0 else f"{approval.id}-{approval.waits}"
     try:
         return await asuspend_flow_run(wait_for_input=ApprovalInput, key=key, timeout=None)
     except Pause:
         # Who decided between our reading and this suspension found nothing to resume.
         with suppress(Unavailable, NotFound):
-            now = await world.store.read(approval.tenant_id, ApprovalRecord, approval.id)
-            await lifecycle.resume(world.store, world.bus, world.flow_runs, now.record)
+            now = await context.store.read(approval.tenant_id, ApprovalRecord, approval.id)
+            await lifecycle.resume(context.store, context.bus, context.flow_runs, now.record)
         raise
 
 
-async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -> None:
+async def _take(context: Runtime, approval: ApprovalRecord, said: ApprovalInput) -> None:
     """The operator's answer is on the record, or the log states why it does not count."""
     try:
-        actor = _decider(said.decided_by, is_trusted=world.settings.approvals.trust_prefect_ui)
+        actor = _decider(said.decided_by, is_trusted=context.settings.approvals.trust_prefect_ui)
     except identities.NoIdentity as problem:
         log.warning("approval %s: the answer given in Prefect does not count: decided_by %s", approval.id, problem)
         return
@@ -200,7 +200,7 @@ async def _take(world: Runtime, approval: ApprovalRecord, said: ApprovalInput) -
         target=approval.id,
     )
     try:
-        async with audited(world.store, approval.tenant_id, act) as store:
+        async with audited(context.store, approval.tenant_id, act) as store:
             await lifecycle.record_vote(store, approval.tenant_id, approval.id, vote)
     except Refused as refusal:
         log.warning("approval %s: the answer given in Prefect does not count: %s", approval.id, refusal)
@@ -222,19 +222,19 @@ def _waited(times: int) -> lifecycle.Change:
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
-async def _end(world: Runtime, gated: Gated, approval: ApprovalRecord) -> None:
+async def _end(context: Runtime, gated: Gated, approval: ApprovalRecord) -> None:
     results: dict[str, Any] = {**(gated.stored.record.results or {}), "approval": lifecycle.summary(approval)}
     reason = _reason_to_fail(approval)
     if reason is None:
         if gated.stored.record.status == "awaiting_approval":
             gated.stored = await transitions.move(
-                world.store, gated.stored, "running", results=results, held_since=utc_now()
+                context.store, gated.stored, "running", results=results, held_since=utc_now()
             )
-        ended = await transitions.complete(world.store, gated.stored)
+        ended = await transitions.complete(context.store, gated.stored)
     else:
         code, error = reason
-        ended = await transitions.fail(world.store, gated.stored, code, error, results=results)
-    await transitions.announce(world.store, world.bus, [ended])
+        ended = await transitions.fail(context.store, gated.stored, code, error, results=results)
+    await transitions.announce(context.store, context.bus, [ended])
 
 
 def _reason_to_fail(approval: ApprovalRecord) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.adapters.retrying import PatientEventBus, PatientRecordStore
+from blocks.adapters.retrying import RetryingEventBus, RetryingRecordStore
 from blocks.contracts.records import StepRecord
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.services import open_bus, open_store
@@ -114,8 +114,8 @@ async def _open(stack: AsyncExitStack) -> Runtime:
     settings = load_settings()
     runtime = Runtime(
         settings,
-        bus=PatientEventBus(await stack.enter_async_context(open_bus(settings, "flows"))),
-        store=PatientRecordStore(await stack.enter_async_context(open_store(settings))),
+        bus=RetryingEventBus(await stack.enter_async_context(open_bus(settings, "flows"))),
+        store=RetryingRecordStore(await stack.enter_async_context(open_store(settings))),
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
     await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))

@@ -14,7 +14,7 @@ from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message
 from deployments.doctor.checks.work import work
-from deployments.doctor.patient import Patient
+from deployments.doctor.connections import Connections
 from tests.acceptance.executions.test_opportunity_analysis import real_parts
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
@@ -124,7 +124,7 @@ async def test_it_is_started_listed_recorded_released_by_a_person_and_announced_
     listed = await ask(parts, "GET", f"/executions?workflow={WORKFLOW}")
     others = await ask(parts, "GET", "/executions?workflow=opportunity-analysis")
     shown = await ask(parts, "GET", f"/executions/{started['id']}")
-    found = [finding.found for finding in await work(Patient(parts.settings, parts.store))]
+    found = [finding.found for finding in await work(Connections(parts.settings, parts.store))]
     async with httpx.AsyncClient() as client:
         metrics = (await client.get(f"http://127.0.0.1:{parts.settings.metrics.api_port}/metrics")).text
     for execution in waiting:

@@ -14,7 +14,7 @@ from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import AlreadyDecided, Expired, Vote
-from blocks.approvals.timers import wound_on
+from blocks.approvals.timers import apply_timers
 from blocks.clock import utc_now
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import RecordStore
@@ -84,7 +84,7 @@ async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
 
     async def expire() -> None:
         while (await store.read(A_TENANT, ApprovalRecord, approval.id)).record.status == "pending":
-            await lifecycle.change(store, A_TENANT, approval.id, lambda one: wound_on(one, utc_now()))
+            await lifecycle.change(store, A_TENANT, approval.id, lambda one: apply_timers(one, utc_now()))
 
     said, _ = await asyncio.gather(decide(store, approval, 1), expire())
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record

@@ -31,8 +31,8 @@ from blocks.ports import (
     Unroutable,
     Verdict,
 )
-from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
+from tests.support.subscriber import RememberingSubscriber
 from tests.support.waiting import eventually
 
 
@@ -660,10 +660,10 @@ async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> Non
 async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_its_publisher(
     place: Place, bus: EventBus
 ) -> None:
-    one, another = RememberingHearer(), RememberingHearer()
+    one, another = RememberingSubscriber(), RememberingSubscriber()
     messages = [a_message(body=str(number).encode()) for number in range(100)]
 
-    async with place.open() as other, bus.overhear(["order.*"], one), other.overhear(["order.placed"], another):
+    async with place.open() as other, bus.subscribe(["order.*"], one), other.subscribe(["order.placed"], another):
         await bus.publish(*messages)
         await until(lambda: len(one.ids) == len(another.ids) == 100)
 
@@ -672,35 +672,35 @@ async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_it
 
 
 async def test_an_overheard_event_is_as_it_was_published(bus: EventBus) -> None:
-    hearer = RememberingHearer()
+    subscriber = RememberingSubscriber()
 
-    async with bus.overhear(["order.*"], hearer):
+    async with bus.subscribe(["order.*"], subscriber):
         await bus.publish(message := a_message())
-        await until(lambda: bool(hearer.ids))
+        await until(lambda: bool(subscriber.ids))
 
-    assert [message] == hearer.messages
+    assert [message] == subscriber.messages
 
 
 async def test_other_types_and_what_was_published_before_are_not_overheard(bus: EventBus) -> None:
-    hearer = RememberingHearer()
+    subscriber = RememberingSubscriber()
 
     await bus.publish(a_message())
-    async with bus.overhear(["order.placed", "bill.sent"], hearer):
+    async with bus.subscribe(["order.placed", "bill.sent"], subscriber):
         await bus.publish(a_message("order.item.added"), a_message("order.paid"), last := a_message("bill.sent"))
-        await until(lambda: bool(hearer.ids))
+        await until(lambda: bool(subscriber.ids))
 
-    assert [last.id] == hearer.ids
+    assert [last.id] == subscriber.ids
 
 
 async def test_consumers_get_what_is_overheard_all_the_same(bus: EventBus, orders: Queue) -> None:
-    inbox, hearer = Inbox(), RememberingHearer()
+    inbox, subscriber = Inbox(), RememberingSubscriber()
 
-    async with bus.consume(orders, inbox), bus.overhear(["order.#"], hearer):
+    async with bus.consume(orders, inbox), bus.subscribe(["order.#"], subscriber):
         await bus.publish(message := a_message())
         await inbox.holds(1)
-        await until(lambda: bool(hearer.ids))
+        await until(lambda: bool(subscriber.ids))
 
-    assert [message.id] == inbox.ids == hearer.ids
+    assert [message.id] == inbox.ids == subscriber.ids
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

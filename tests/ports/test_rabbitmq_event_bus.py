@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from blocks.adapters.consuming import DELIVERY_LIMIT
 from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
 from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
-from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
 from tests.support.servers.ports import free_port
 from tests.support.servers.rabbitmq import RabbitMQNode
+from tests.support.subscriber import RememberingSubscriber
 from tests.support.waiting import eventually
 
 log = logging.getLogger(__name__)
@@ -428,22 +428,22 @@ async def _has_dead_letters(bus: RabbitMQEventBus, queue: Queue, count: int) -> 
 async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_hears_again(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus
 ) -> None:
-    hearer = RememberingHearer()
-    async with bus.overhear(["order.*"], hearer):
+    subscriber = RememberingSubscriber()
+    async with bus.subscribe(["order.*"], subscriber):
         await published_once(bus, before := a_message())
         await asyncio.to_thread(rabbitmq.ctl, "close_all_connections", "test")
-        await eventually(hearer.was_interrupted)
+        await eventually(subscriber.was_interrupted)
         await published_once(bus, after := a_message())
-        await eventually(hearer.has(after.id))
+        await eventually(subscriber.has(after.id))
 
-    assert (1, [before.id, after.id]) == (hearer.interruptions, hearer.ids)
+    assert (1, [before.id, after.id]) == (subscriber.interruptions, subscriber.ids)
 
 
 @pytest.mark.long
 async def test_who_overhears_leaves_nothing_on_the_broker(rabbitmq: RabbitMQNode, bus: RabbitMQEventBus) -> None:
     before = await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")
 
-    async with bus.overhear(["order.*"], RememberingHearer()):
+    async with bus.subscribe(["order.*"], RememberingSubscriber()):
         pass
 
     assert before == await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")

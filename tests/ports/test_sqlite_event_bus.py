@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from blocks.adapters.consuming import DELIVERY_LIMIT
 from blocks.adapters.sqlite import event_tables as tables
-from blocks.adapters.sqlite import overheard_tables
+from blocks.adapters.sqlite import subscription_tables
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.adapters.sqlite.file import SqliteFile
-from blocks.adapters.sqlite.overhearing import SqliteOverhearing
+from blocks.adapters.sqlite.subscription import SqliteSubscription
 from blocks.ports import Message, Queue, Unavailable
-from tests.support.hearer import RememberingHearer
 from tests.support.inbox import Inbox
+from tests.support.subscriber import RememberingSubscriber
 from tests.support.waiting import eventually
 
 ORDERS = Queue(name="orders", bindings=("order.*",))
@@ -73,32 +73,32 @@ async def test_a_closed_bus_is_unavailable(tmp_path: Path) -> None:
 
 
 async def test_who_overhears_too_slowly_is_told_that_something_was_missed(tmp_path: Path) -> None:
-    hearer = RememberingHearer()
-    async with SqliteEventBus(tmp_path / "bus.db") as bus, bus.overhear(["order.*"], hearer):
-        await bus.publish(*(replace(MESSAGE, id=str(number)) for number in range(overheard_tables.KEPT + 2)))
-        await eventually(hearer.has(str(overheard_tables.KEPT + 1)))
+    subscriber = RememberingSubscriber()
+    async with SqliteEventBus(tmp_path / "bus.db") as bus, bus.subscribe(["order.*"], subscriber):
+        await bus.publish(*(replace(MESSAGE, id=str(number)) for number in range(subscription_tables.KEPT + 2)))
+        await eventually(subscriber.has(str(subscription_tables.KEPT + 1)))
 
-    assert (1, overheard_tables.KEPT) == (hearer.interruptions, len(hearer.ids))
+    assert (1, subscription_tables.KEPT) == (subscriber.interruptions, len(subscriber.ids))
 
 
 async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_was_missed(tmp_path: Path) -> None:
-    hearer = RememberingHearer()
+    subscriber = RememberingSubscriber()
     async with SqliteEventBus(tmp_path / "bus.db") as bus, SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file:
-        overhearing = SqliteOverhearing(file, bus._watch, ["order.*"], hearer, lease_seconds=0.2)
+        overhearing = SqliteSubscription(file, bus._watch, ["order.*"], subscriber, lease_seconds=0.2)
         async with overhearing:
-            await file.run(partial(overheard_tables.end, owner=overhearing._owner))
+            await file.run(partial(subscription_tables.end, owner=overhearing._owner))
             await bus.publish(MESSAGE)
-            await eventually(hearer.was_interrupted)
+            await eventually(subscriber.was_interrupted)
             await bus.publish(replace(MESSAGE, id="2"))
-            await eventually(hearer.has("2"))
+            await eventually(subscriber.has("2"))
 
-    assert ["2"] == hearer.ids
+    assert ["2"] == subscriber.ids
 
 
 async def test_while_nobody_overhears_nothing_is_written_down_for_it(tmp_path: Path) -> None:
     async with SqliteEventBus(tmp_path / "bus.db") as bus, SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file:
-        async with bus.overhear(["order.*"], RememberingHearer()):
+        async with bus.subscribe(["order.*"], RememberingSubscriber()):
             pass
         await bus.publish(MESSAGE)
 
-        assert [] == await file.run(partial(overheard_tables.after, seq=0))
+        assert [] == await file.run(partial(subscription_tables.after, seq=0))

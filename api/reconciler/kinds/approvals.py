@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from api.reconciler.drift import Drift
 from blocks.approvals import lifecycle
-from blocks.approvals.timers import wound_on
+from blocks.approvals.timers import apply_timers
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -100,11 +100,11 @@ class OverdueApprovals(_Untended):
 
     def _needs_something(self, approval: ApprovalRecord) -> bool:
         """An event or a timer is due; or the record is older than the field `next_at`."""
-        return approval.next_at is None or wound_on(approval, utc_now()) is not approval
+        return approval.next_at is None or apply_timers(approval, utc_now()) is not approval
 
     async def _wound_on(self, before: ApprovalRecord) -> Stored[ApprovalRecord]:
         after = await lifecycle.change(
-            self._parts.store, before.tenant_id, before.id, lambda approval: wound_on(approval, utc_now())
+            self._parts.store, before.tenant_id, before.id, lambda approval: apply_timers(approval, utc_now())
         )
         if after.record.version != before.version:
             log.info("approval %s is %s: %s", before.id, after.record.status, after.record.history[-1].what)

@@ -7,7 +7,7 @@ from time import monotonic
 
 from api.reconciler.drift import Drift, Parts
 from api.reconciler.kinds.ended_runs import end, left_open, reschedule
-from api.reconciler.workers import Roll
+from api.reconciler.workers import LivenessSnapshot
 from blocks.adapters.prefect.retries import AWAITING_RETRY
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -36,33 +36,33 @@ class LostRuns(Drift[FlowRunView]):
 
     async def find(self) -> list[FlowRunView]:
         workers = self._parts.workers
-        roll = await workers.call()
-        self._dead = [] if workers.is_blind else roll.dead
+        snapshot = await workers.call()
+        self._dead = [] if workers.is_blind else snapshot.dead
         if workers.is_blind:
             return []
-        orphaned = await self._orphaned(roll) if roll.dead else []
-        unheld = await self._unheld(roll) if monotonic() >= self._next_full_look else []
+        orphaned = await self._orphaned(snapshot) if snapshot.dead else []
+        unheld = await self._unheld(snapshot) if monotonic() >= self._next_full_look else []
         return list({run.id: run for run in [*orphaned, *unheld]}.values())
 
-    async def _orphaned(self, roll: Roll) -> list[FlowRunView]:
+    async def _orphaned(self, snapshot: LivenessSnapshot) -> list[FlowRunView]:
         """The runs in a dead worker's last heartbeat that no other worker has claimed since.
 
         What it claimed after that is in no record; it is found when its state has not changed for
         long enough.
         """
-        settings, last_sign = self._parts.settings.worker, roll.orphaned
+        settings, last_sign = self._parts.settings.worker, snapshot.orphaned
         self._next_full_look = min(self._next_full_look, monotonic() + settings.lost_after_seconds)
         runs = await self._parts.flow_runs.read_runs(sorted(last_sign))
         beat = timedelta(seconds=settings.heartbeat_seconds)
         return [run for run in runs if _is_at_work(run) and run.state_at < last_sign[run.id] + beat]
 
-    async def _unheld(self, roll: Roll) -> list[FlowRunView]:
+    async def _unheld(self, snapshot: LivenessSnapshot) -> list[FlowRunView]:
         """Runs that have been running for a while and are in no living worker's heartbeat."""
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
         settled_before = utc_now() - self._parts.workers.lost_after
-        held = roll.held
+        held = snapshot.held
         return [run for run in at_work if run.id not in held and run.state_at < settled_before]
 
     async def act(self, run: FlowRunView) -> bool:

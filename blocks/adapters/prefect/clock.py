@@ -21,7 +21,7 @@ _PROMPT_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def going_by_the_server(client: PrefectClient) -> AsyncIterator[None]:
+async def synchronized_with_server_clock(client: PrefectClient) -> AsyncIterator[None]:
     """While this lasts, `utc_now` agrees with Prefect's server; if that is down, it retries."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_FIRST_LOOK_SECONDS):

@@ -29,7 +29,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Cancelling, Scheduled
 
-from blocks.adapters.prefect.clock import going_by_the_server
+from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
 from blocks.observability.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable
@@ -144,7 +144,7 @@ class PrefectFlowRuns:
 
     def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
         """While this lasts, this process's clock is synchronised with the server's."""
-        return going_by_the_server(self._client)
+        return synchronized_with_server_clock(self._client)
 
     async def ping(self) -> None:
         error = await self._client.api_healthcheck()

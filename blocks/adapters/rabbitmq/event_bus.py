@@ -11,20 +11,20 @@ from blocks.adapters.rabbitmq.consumer import RabbitMQConsumer
 from blocks.adapters.rabbitmq.large_messages import cut_bodies
 from blocks.adapters.rabbitmq.link import RabbitMQLink, translated
 from blocks.adapters.rabbitmq.messages import to_later_attempt, to_message
-from blocks.adapters.rabbitmq.overhearing import RabbitMQOverhearing
 from blocks.adapters.rabbitmq.publisher import RabbitMQPublisher
 from blocks.adapters.rabbitmq.signals import RabbitMQSignals
+from blocks.adapters.rabbitmq.subscription import RabbitMQSubscription
 from blocks.adapters.rabbitmq.topology import count, declare_exchange, declare_queue, view
 from blocks.ports import (
     MESSAGE_BYTES_MAX,
     Collector,
     Consumer,
     Handler,
-    Hearer,
     Message,
     Queue,
     QueueView,
     SignalHandler,
+    Subscriber,
 )
 
 log = logging.getLogger(__name__)
@@ -98,8 +98,8 @@ class RabbitMQEventBus:
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._signals.listen(topic, handler)
 
-    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
-        return RabbitMQOverhearing(self._in, self._exchange, patterns, hearer).going_on()
+    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+        return RabbitMQSubscription(self._in, self._exchange, patterns, subscriber).going_on()
 
     async def depth(self, queue: str) -> int:
         with translated(f"counting queue {queue}"):

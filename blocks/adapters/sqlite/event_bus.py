@@ -14,9 +14,9 @@ from blocks.adapters.consuming import COLLECTED_AT_ONCE, as_handler
 from blocks.adapters.sqlite import event_tables as tables
 from blocks.adapters.sqlite.consumer import SqliteConsumer
 from blocks.adapters.sqlite.file import SqliteFile
-from blocks.adapters.sqlite.overhearing import SqliteOverhearing
+from blocks.adapters.sqlite.subscription import SqliteSubscription
 from blocks.adapters.sqlite.watch import SqliteWatch
-from blocks.ports import Collector, Consumer, Handler, Hearer, Message, Queue, QueueView, SignalHandler, Unavailable
+from blocks.ports import Collector, Consumer, Handler, Message, Queue, QueueView, SignalHandler, Subscriber, Unavailable
 from blocks.processes.ending import ended
 
 log = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ class SqliteEventBus:
         finally:
             await ended(listening)
 
-    def overhear(self, patterns: Sequence[str], hearer: Hearer) -> AbstractAsyncContextManager[None]:
-        return SqliteOverhearing(self._file, self._watch, patterns, hearer)
+    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+        return SqliteSubscription(self._file, self._watch, patterns, subscriber)
 
     async def depth(self, queue: str) -> int:
         return await self._file.run(partial(tables.depth, queue=queue))

@@ -16,7 +16,7 @@ import msgspec
 
 from blocks.adapters.consuming import BEGINNING_BYTES, dead_letter
 from blocks.adapters.routing import matches
-from blocks.adapters.sqlite import overheard_tables
+from blocks.adapters.sqlite import subscription_tables
 from blocks.clock import utc_now
 from blocks.ports import (
     MESSAGE_BYTES_MAX,
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_by_queue ON deliveries (queue, due_at, seq);
 CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL);
 """
-    + overheard_tables.SCHEMA
+    + subscription_tables.SCHEMA
 )
 
 _SIGNALS_KEPT = 10_000
@@ -83,14 +83,14 @@ def declare(connection: sqlite3.Connection, queues: Sequence[Queue]) -> None:
 def publish(connection: sqlite3.Connection, messages: Sequence[Message], required: bool) -> None:
     """Every message is in every queue that is bound for it. With `required`, `Unroutable` undoes all of them."""
     bindings = connection.execute("SELECT queue, pattern FROM bindings").fetchall()
-    overheard = overheard_tables.patterns_heard(connection)
+    overheard = subscription_tables.patterns_subscribed(connection)
     for message in messages:
         bound = {queue for queue, pattern in bindings if matches(pattern, message.routing_key)}
         if required and not bound:
             raise Unroutable(f"no queue is bound for {message.routing_key}")
         for queue in bound:
             _insert(connection, queue, message)
-        overheard_tables.write_down(connection, message, overheard)
+        subscription_tables.write_down(connection, message, overheard)
 
 
 def has_due(connection: sqlite3.Connection, queue: str) -> bool:

@@ -7,7 +7,7 @@ itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`, `workflow_de
 
 from blocks.contracts.records.approvals import ApprovalRecord
 from blocks.contracts.records.base import CONTAINERS, Record
-from blocks.contracts.records.executions import EarlierEnd, ExecutionRecord, RefusedAnswer, StepRecord, Trigger
+from blocks.contracts.records.executions import ExecutionRecord, PreviousOutcome, RefusedAnswer, StepRecord, Trigger
 from blocks.contracts.records.processes import Look, MirrorRecord, ProcessRecord
 from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
 from blocks.contracts.records.tenants import (
@@ -25,7 +25,6 @@ __all__ = [
     "ApiKeyRecord",
     "ApprovalRecord",
     "DispatchPolicy",
-    "EarlierEnd",
     "EarlierSecret",
     "ExecutionRecord",
     "IdempotencyRecord",
@@ -33,6 +32,7 @@ __all__ = [
     "Look",
     "MirrorRecord",
     "Place",
+    "PreviousOutcome",
     "ProcessRecord",
     "Record",
     "RefusedAnswer",

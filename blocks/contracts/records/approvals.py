@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import ClassVar
 
+import msgspec
+
 from blocks.contracts.approvals import (
     OUTCOMES,
     ApprovalPolicy,
@@ -76,7 +78,7 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     version: int = 1
     """Counts what happened to it; the ETag of the wire. Our own bookkeeping below does not count."""
 
-    told: int = 0
+    published_count: int = msgspec.field(default=0, name="told")
     """How many entries of the history have been announced."""
     waits: int = 0
     """How often its suspended run was resumed without a decision; each wait is a new one for Prefect."""

@@ -28,7 +28,7 @@ class Trigger(Normalised, frozen=True, kw_only=True, rename="camel"):
     """The span that it came from, in W3C's terms, if it names one."""
 
 
-class EarlierEnd(Normalised, frozen=True, kw_only=True, rename="camel"):
+class PreviousOutcome(Normalised, frozen=True, kw_only=True, rename="camel"):
     """How an execution had ended before it was retried."""
 
     status: ExecutionStatus
@@ -86,7 +86,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """The version of its tenant's workflow definition that it started with, and keeps; 0: there was none."""
     approval_ids: list[str] = []
     """Approvals that others requested while it was open: it waits for them besides its own."""
-    earlier_ends: list[EarlierEnd] = []
+    earlier_ends: list[PreviousOutcome] = []
     """One for each time that it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
     """The execution of which this is a rerun."""

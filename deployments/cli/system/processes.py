@@ -55,14 +55,14 @@ def worker(limit: int | None) -> None:
         from functools import partial
 
         from blocks.processes.process_port import process_port
-        from blocks.processes.startup import as_soon_as_there
+        from blocks.processes.startup import wait_until_available
         from deployments.prefect.server import wait_for_work_pool
         from deployments.worker.in_process_worker import run_worker
 
         async with process_port(settings, "worker") as port:
             # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
             has_pool = partial(wait_for_work_pool, settings, limit_seconds=0)
-            await as_soon_as_there("Prefect", has_pool, limit_seconds=settings.startup.wait_seconds)
+            await wait_until_available("Prefect", has_pool, limit_seconds=settings.startup.wait_seconds)
             await run_worker(settings, pool=settings.prefect.work_pool, limit=limit, port=port)
 
     _run("worker", work)

@@ -7,8 +7,8 @@ from blocks.clock import utc_now
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import NotAbove, RecordStore, Where
 from blocks.queries import every, tenants
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, in_words, ok
-from deployments.doctor.patient import Patient
 
 PROMISE = timedelta(minutes=1)
 """The outcome is published at most so long after `expiresAt`."""
@@ -17,12 +17,12 @@ TODO = "`orchestrator doctor --fix` does it now; does a mirror lead?"
 _AT_ONCE = 16
 
 
-async def approvals(patient: Patient) -> list[Finding]:
+async def approvals(connections: Connections) -> list[Finding]:
     """How many approvals are pending, and whether any is overdue."""
-    assert patient.store
-    owners = await tenants(patient.store)
-    waiting = sum([await patient.store.count(one, ApprovalRecord, {"status": "pending"}) for one in owners])
-    overdue, unfollowed = await _overdue(patient.store, owners), await _unfollowed(patient.store, owners)
+    assert connections.store
+    owners = await tenants(connections.store)
+    waiting = sum([await connections.store.count(one, ApprovalRecord, {"status": "pending"}) for one in owners])
+    overdue, unfollowed = await _overdue(connections.store, owners), await _unfollowed(connections.store, owners)
     findings = []
     if overdue:
         late = in_words(utc_now() - min(one.expires_at for one in overdue if one.expires_at))

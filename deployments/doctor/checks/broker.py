@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from blocks.ports import EventBus, NotFound, Queue, QueueView
 from blocks.settings import RabbitMQ
 from blocks.topology import batch_jobs_queue, topology
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, counted, failed, ok, warning
-from deployments.doctor.patient import Patient
 from deployments.doctor.rabbitmq_management import NoAnswer, in_hand
 
 PART = "queues"
@@ -16,14 +16,14 @@ DEEP = 1_000
 """From this many waiting messages on, a queue is reported."""
 
 
-async def broker(patient: Patient) -> list[Finding]:
+async def broker(connections: Connections) -> list[Finding]:
     """The broker's version, and a line for each queue."""
-    assert patient.bus
-    version = ok("broker", await patient.bus.describe())
-    others = batch_jobs_queue(patient.settings).name
-    queues = topology(patient.settings)
-    found = [await _queue(patient.bus, queue, is_ours=queue.name != others) for queue in queues]
-    return [version, *found, *await _in_hand(patient.settings.rabbitmq, queues)]
+    assert connections.bus
+    version = ok("broker", await connections.bus.describe())
+    others = batch_jobs_queue(connections.settings).name
+    queues = topology(connections.settings)
+    found = [await _queue(connections.bus, queue, is_ours=queue.name != others) for queue in queues]
+    return [version, *found, *await _in_hand(connections.settings.rabbitmq, queues)]
 
 
 async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:

@@ -10,18 +10,18 @@ from blocks.clock import TOLERANCE, correction, utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.queries import every
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, ok, warning
-from deployments.doctor.patient import Patient
 
 TOO_MUCH = timedelta(minutes=1)
 
 _ANSWER_SECONDS = 3.0
 
 
-async def clocks(patient: Patient) -> list[Finding]:
+async def clocks(connections: Connections) -> list[Finding]:
     """The offset of each visible clock from Prefect's; without Prefect, from the one here."""
-    differences = {**_here(patient), **await _of_the_store(patient), **await _by_signs_of_life(patient)}
-    counts = "Prefect's clock" if patient.has("prefect") else "the clock here"
+    differences = {**_here(connections), **await _of_the_store(connections), **await _by_signs_of_life(connections)}
+    counts = "Prefect's clock" if connections.has("prefect") else "the clock here"
     off = {name: by for name, by in differences.items() if abs(by) > TOLERANCE}
     if off:
         found = ", ".join(f"{name} {_by(difference)}" for name, difference in off.items())
@@ -32,15 +32,15 @@ async def clocks(patient: Patient) -> list[Finding]:
     return [ok("clocks", f"{', '.join(differences)}: within {TOLERANCE.total_seconds():g} s of {counts}")]
 
 
-def _here(patient: Patient) -> dict[str, timedelta]:
+def _here(connections: Connections) -> dict[str, timedelta]:
     """Connecting to Prefect has synchronized this process's clock."""
-    return {"this machine": -correction()} if patient.has("prefect") else {}
+    return {"this machine": -correction()} if connections.has("prefect") else {}
 
 
-async def _of_the_store(patient: Patient) -> dict[str, timedelta]:
+async def _of_the_store(connections: Connections) -> dict[str, timedelta]:
     """Cosmos DB sends the time with every answer, even a refusal; embedded stores use our clock."""
-    cosmos = patient.settings.cosmos_db
-    if patient.store is None or patient.settings.embedded_file(cosmos.endpoint):
+    cosmos = connections.settings.cosmos_db
+    if connections.store is None or connections.settings.embedded_file(cosmos.endpoint):
         return {}
     verify = ssl.create_default_context(cafile=cosmos.ca_file) if cosmos.ca_file else True
     before = utc_now()
@@ -52,12 +52,12 @@ async def _of_the_store(patient: Patient) -> dict[str, timedelta]:
     return {"the store": there - _between(before, utc_now())}
 
 
-async def _by_signs_of_life(patient: Patient) -> dict[str, timedelta]:
+async def _by_signs_of_life(connections: Connections) -> dict[str, timedelta]:
     """A heartbeat from the future is a fast clock's; one from the past may be a dead process's."""
-    if patient.store is None:
+    if connections.store is None:
         return {}
     now = utc_now()
-    found = every(patient.store, SYSTEM_TENANT, ProcessRecord)
+    found = every(connections.store, SYSTEM_TENANT, ProcessRecord)
     ahead = {f"a {one.role}": one.beat_at - now async for one in (stored.record async for stored in found)}
     return {name: by for name, by in ahead.items() if by > TOLERANCE}
 

@@ -7,21 +7,21 @@ from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import NotFound
 from blocks.queries import every, tenants
 from blocks.topology import topology
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, ok, warning
-from deployments.doctor.patient import Patient
 
 
-async def dead_letters(patient: Patient) -> list[Finding]:
+async def dead_letters(connections: Connections) -> list[Finding]:
     """A line for each code and each queue with unrecorded ones, or one line if there are none."""
-    found = [*await _waiting(patient), *await _uncollected(patient)]
+    found = [*await _waiting(connections), *await _uncollected(connections)]
     return found or [ok("dead letters", "none")]
 
 
-async def _waiting(patient: Patient) -> list[Finding]:
-    assert patient.store
+async def _waiting(connections: Connections) -> list[Finding]:
+    assert connections.store
     waiting: Counter[str] = Counter()
-    for tenant_id in {*await tenants(patient.store), ids.SYSTEM_TENANT}:
-        async for stored in every(patient.store, tenant_id, DeadLetterRecord, {"status": "waiting"}):
+    for tenant_id in {*await tenants(connections.store), ids.SYSTEM_TENANT}:
+        async for stored in every(connections.store, tenant_id, DeadLetterRecord, {"status": "waiting"}):
             waiting[stored.record.code] += 1
     return [warning("dead letters", f"{count} {code}", _todo(code)) for code, count in waiting.most_common()]
 
@@ -30,12 +30,12 @@ def _todo(code: str) -> str:
     return f"`orchestrator dead-letters list --code {code}`; docs/dead-letters.md"
 
 
-async def _uncollected(patient: Patient) -> list[Finding]:
-    assert patient.bus
+async def _uncollected(connections: Connections) -> list[Finding]:
+    assert connections.bus
     found = []
-    for queue in topology(patient.settings):
+    for queue in topology(connections.settings):
         try:
-            count = await patient.bus.depth(queue.dead_letters)
+            count = await connections.bus.depth(queue.dead_letters)
         except NotFound:
             continue  # the queue's own line reports it
         if count:

@@ -22,8 +22,8 @@ from prefect.flows import load_flow_from_entrypoint
 from blocks.adapters.prefect.flow_runs import TAG
 from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, counted, failed, ok, warning
-from deployments.doctor.patient import Patient
 from deployments.worker.in_process_worker import InProcessWorker
 
 PART = "deployments"
@@ -33,12 +33,12 @@ BOOTSTRAP = "run `orchestrator bootstrap`"
 # --- work pool -------------------------------------------------------------------------------------------------------
 
 
-async def work_pool(patient: Patient) -> list[Finding]:
+async def work_pool(connections: Connections) -> list[Finding]:
     """It exists, is not paused, a worker polls it, and no flow run is late."""
-    assert patient.prefect
-    name = patient.settings.prefect.work_pool
+    assert connections.prefect
+    name = connections.settings.prefect.work_pool
     try:
-        pool = await patient.prefect.read_work_pool(name)
+        pool = await connections.prefect.read_work_pool(name)
     except ObjectNotFound:
         return [failed("work pool", f"Prefect has no work pool {name}", BOOTSTRAP)]
     if pool.type != InProcessWorker.type:
@@ -48,14 +48,14 @@ async def work_pool(patient: Patient) -> list[Finding]:
         return [failed("work pool", f"{name} is paused", f"`prefect work-pool resume {name}`")]
     online = [
         worker
-        for worker in await patient.prefect.read_workers_for_work_pool(name)
+        for worker in await connections.prefect.read_workers_for_work_pool(name)
         if worker.status == WorkerStatus.ONLINE
     ]
     if not online:
         return [failed("work pool", f"no worker polls {name}", "start one: `orchestrator worker`")]
     return [
         ok("work pool", f"{name}, with {counted(len(online), 'worker')} online"),
-        *await _late(patient.prefect, name),
+        *await _late(connections.prefect, name),
     ]
 
 
@@ -79,11 +79,11 @@ async def _late(client: PrefectClient, pool: str) -> list[Finding]:
 # --- deployments -----------------------------------------------------------------------------------------------------
 
 
-async def deployments(patient: Patient) -> list[Finding]:
+async def deployments(connections: Connections) -> list[Finding]:
     """Each is registered, its source can be loaded and its schedules are those of the settings."""
-    assert patient.prefect
-    wanted = [scheduled(deployment, patient.settings.batch_jobs) for deployment in read_deployments()]
-    findings = [found for deployment in wanted for found in await _deployment(patient.prefect, deployment)]
+    assert connections.prefect
+    wanted = [scheduled(deployment, connections.settings.batch_jobs) for deployment in read_deployments()]
+    findings = [found for deployment in wanted for found in await _deployment(connections.prefect, deployment)]
     active = sum(schedule.active for deployment in wanted for schedule in deployment.schedules)
     return findings or [ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")]
 

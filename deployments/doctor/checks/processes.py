@@ -6,17 +6,17 @@ from blocks.clock import TOLERANCE, utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.queries import every
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, counted, failed, in_words, ok, warning
-from deployments.doctor.patient import Patient
 
 ROLES = ("listener", "worker")
 
 
-async def processes(patient: Patient) -> list[Finding]:
+async def processes(connections: Connections) -> list[Finding]:
     """A line for each role."""
-    assert patient.store
-    known = [stored.record async for stored in every(patient.store, SYSTEM_TENANT, ProcessRecord)]
-    lost_after = timedelta(seconds=patient.settings.worker.lost_after_seconds) + TOLERANCE
+    assert connections.store
+    known = [stored.record async for stored in every(connections.store, SYSTEM_TENANT, ProcessRecord)]
+    lost_after = timedelta(seconds=connections.settings.worker.lost_after_seconds) + TOLERANCE
     return [_role(role, [one for one in known if one.role == role], lost_after) for role in ROLES]
 
 

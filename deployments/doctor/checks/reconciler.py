@@ -6,17 +6,17 @@ from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import MirrorRecord
 from blocks.ports import NotFound
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, in_words, ok, warning
-from deployments.doctor.patient import Patient
 
 START = "start an API: `orchestrator api`"
 
 
-async def mirror(patient: Patient) -> list[Finding]:
+async def mirror(connections: Connections) -> list[Finding]:
     """A line for the leader, and one for each kind of drift that it cannot look for."""
-    assert patient.store
+    assert connections.store
     try:
-        record = (await patient.store.read(SYSTEM_TENANT, MirrorRecord, MirrorRecord.ID)).record
+        record = (await connections.store.read(SYSTEM_TENANT, MirrorRecord, MirrorRecord.ID)).record
     except NotFound:
         return [failed("mirror", "none has ever led: nothing that a crash leaves behind is repaired", START)]
     silence = utc_now() - record.renewed_at
@@ -24,14 +24,14 @@ async def mirror(patient: Patient) -> list[Finding]:
         return [failed("mirror", f"none leads; the last one stopped {in_words(silence)} ago", START)]
     if silence > timedelta(seconds=3 * record.lease_seconds):
         return [failed("mirror", f"{record.leader} has been silent for {in_words(silence)}, and none follows", START)]
-    return [_leader(patient, record), *_blind(record)]
+    return [_leader(connections, record), *_blind(record)]
 
 
-def _leader(patient: Patient, record: MirrorRecord) -> Finding:
+def _leader(connections: Connections, record: MirrorRecord) -> Finding:
     last_look = max((look.at for look in record.looks.values()), default=record.leads_since)
     oldest_look = min((look.at for look in record.looks.values()), default=record.leads_since)
     found = f"{record.leader} leads for {in_words(utc_now() - record.leads_since)}, looked {_ago(last_look)}"
-    if utc_now() - oldest_look > timedelta(seconds=6 * patient.settings.mirror.interval_seconds + 60):
+    if utc_now() - oldest_look > timedelta(seconds=6 * connections.settings.mirror.interval_seconds + 60):
         kind = min(record.looks, key=lambda kind: record.looks[kind].at)
         return failed("mirror", f"{found}, but for {kind} {_ago(oldest_look)}", "its log says why; restart that API")
     repairs = ", ".join(f"{look.repaired} {kind}" for kind, look in sorted(record.looks.items()) if look.repaired)

@@ -7,8 +7,8 @@ from blocks.contracts.records import ApprovalRecord, DispatchPolicy, ExecutionRe
 from blocks.contracts.records.audit import AuditEntry
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import Unavailable
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, ok, warning
-from deployments.doctor.patient import Patient
 
 ONE_OF_EACH = (DispatchPolicy, ExecutionRecord, StepRecord, ApprovalRecord, DeadLetterRecord, AuditEntry)
 """A kind of record of each container."""
@@ -16,18 +16,18 @@ ONE_OF_EACH = (DispatchPolicy, ExecutionRecord, StepRecord, ApprovalRecord, Dead
 SLOW_SECONDS = 1.0
 
 
-async def store(patient: Patient) -> list[Finding]:
+async def store(connections: Connections) -> list[Finding]:
     """Every container answers a query, and quickly."""
-    assert patient.store
+    assert connections.store
     missing, slowest = [], 0.0
     for kind in ONE_OF_EACH:
         began = monotonic()
         try:
-            await patient.store.query(SYSTEM_TENANT, kind, limit=1)
+            await connections.store.query(SYSTEM_TENANT, kind, limit=1)
         except Unavailable as error:
             missing.append(f"{kind.container} ({error})")
         slowest = max(slowest, monotonic() - began)
-    where = patient.settings.cosmos_db.endpoint
+    where = connections.settings.cosmos_db.endpoint
     if missing:
         return [failed("store", f"{where} answers, but not: {'; '.join(missing)}", "run `orchestrator bootstrap`")]
     if slowest > SLOW_SECONDS:

@@ -15,8 +15,8 @@ from deployments.doctor.checks.reconciler import mirror
 from deployments.doctor.checks.store import store
 from deployments.doctor.checks.versions import prefect_version, python_version
 from deployments.doctor.checks.work import work
+from deployments.doctor.connections import NAMES, Connections
 from deployments.doctor.finding import Finding, failed
-from deployments.doctor.patient import NAMES, Patient
 
 LIMIT_SECONDS = 10.0
 """For one check; they run concurrently."""
@@ -27,7 +27,7 @@ class Check(msgspec.Struct, frozen=True):
 
     part: str
     needs: tuple[str, ...]
-    look: Callable[[Patient], Awaitable[Sequence[Finding]]]
+    look: Callable[[Connections], Awaitable[Sequence[Finding]]]
 
 
 CHECKS = (
@@ -46,17 +46,17 @@ CHECKS = (
 )
 
 
-async def examine(patient: Patient) -> list[Finding]:
+async def examine(connections: Connections) -> list[Finding]:
     """The findings of all checks, in order; those that need an unavailable part are left out."""
-    possible = [check for check in CHECKS if all(patient.has(door) for door in check.needs)]
-    found = await asyncio.gather(*(_look(check, patient) for check in possible))
-    return [*(_with_consequences(death) for death in patient.deaths), *(one for many in found for one in many)]
+    possible = [check for check in CHECKS if all(connections.has(door) for door in check.needs)]
+    found = await asyncio.gather(*(_look(check, connections) for check in possible))
+    return [*(_with_consequences(death) for death in connections.unavailable), *(one for many in found for one in many)]
 
 
-async def _look(check: Check, patient: Patient) -> Sequence[Finding]:
+async def _look(check: Check, connections: Connections) -> Sequence[Finding]:
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
-            return await check.look(patient)
+            return await check.look(connections)
     except TimeoutError:
         reason = f"this check did not end in {LIMIT_SECONDS:g} s"
     except Exception as error:

@@ -8,22 +8,22 @@ import prefect
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, ok, warning
-from deployments.doctor.patient import Patient
 
 
-async def python_version(patient: Patient) -> list[Finding]:
+async def python_version(connections: Connections) -> list[Finding]:
     """The interpreter is one that this project supports."""
     running, wanted = platform.python_version(), metadata("workflow-orchestrator")["Requires-Python"]
     if Version(running) in SpecifierSet(wanted):
-        return [ok("python", f"{running}; workflow-orchestrator {patient.settings.module.version}")]
+        return [ok("python", f"{running}; workflow-orchestrator {connections.settings.module.version}")]
     return [failed("python", f"{sys.executable} is {running}", f"use Python {wanted}")]
 
 
-async def prefect_version(patient: Patient) -> list[Finding]:
+async def prefect_version(connections: Connections) -> list[Finding]:
     """The server is of the version that our client was tried with."""
-    assert patient.prefect
-    server, client = await patient.prefect.api_version(), prefect.__version__
+    assert connections.prefect
+    server, client = await connections.prefect.api_version(), prefect.__version__
     if server == client:
         return [ok("Prefect server", f"version {server}, as the client here")]
     if (Version(server).major, Version(server).minor) == (Version(client).major, Version(client).minor):

@@ -13,8 +13,8 @@ from blocks.definitions.deadlines import overdue
 from blocks.ports import RecordStore
 from blocks.queries import tenants
 from blocks.settings import Settings
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, in_words, ok, warning
-from deployments.doctor.patient import Patient
 
 PART = "executions"
 _AT_ONCE = 16
@@ -65,14 +65,14 @@ def kinds(step_timeout: timedelta) -> tuple[Kind, ...]:
     )
 
 
-async def work(patient: Patient) -> list[Finding]:
+async def work(connections: Connections) -> list[Finding]:
     """A line for each kind: how many there are, and how old the oldest is."""
-    assert patient.store
-    store = patient.store
-    step_timeout = timedelta(seconds=patient.settings.analysis.step_timeout_seconds)
+    assert connections.store
+    store = connections.store
+    step_timeout = timedelta(seconds=connections.settings.analysis.step_timeout_seconds)
     owners = await tenants(store)
     kinds_found = await asyncio.gather(*(_kind(store, owners, kind) for kind in kinds(step_timeout)))
-    return [*kinds_found, await _past_their_deadline(patient.settings, store, owners)]
+    return [*kinds_found, await _past_their_deadline(connections.settings, store, owners)]
 
 
 async def _past_their_deadline(settings: Settings, store: RecordStore, owners: Sequence[str]) -> Finding:

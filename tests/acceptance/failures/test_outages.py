@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from blocks.adapters.retrying import PatientEventBus
+from blocks.adapters.retrying import RetryingEventBus
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message, Unavailable
 from blocks.topology import intake_queue
@@ -247,7 +247,7 @@ async def test_a_disk_alarm_is_told_by_ready_and_what_could_not_be_published_goe
                 return "short of disk or memory" in checks["broker"].get("detail", "")
 
             await seen(parts, says_why)
-            publishing = asyncio.create_task(PatientEventBus(parts.bus).publish(*events(3)))
+            publishing = asyncio.create_task(RetryingEventBus(parts.bus).publish(*events(3)))
             with pytest.raises(Unavailable):
                 await parts.bus.publish(*events(1))
         finally:

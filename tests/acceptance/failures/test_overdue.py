@@ -10,7 +10,7 @@ import pytest
 
 from blocks.contracts.records import ExecutionRecord
 from deployments.doctor.checks.work import work
-from deployments.doctor.patient import Patient
+from deployments.doctor.connections import Connections
 from deployments.worker.in_process_worker import OUTGROWN_EXIT_CODE
 from tests.support.analyses import an_opportunity, ended, recorded
 from tests.support.servers.ports import free_port
@@ -117,7 +117,7 @@ async def says(parts: Orchestra, path: str, status: int, text: str) -> bool:
 
 
 async def doctor_finds(parts: Orchestra, text: str) -> bool:
-    findings = await work(Patient(parts.settings, parts.store))
+    findings = await work(Connections(parts.settings, parts.store))
     return any(one.state == "failed" and text in one.found and one.todo for one in findings)
 
 

@@ -11,7 +11,7 @@ from blocks.services import open_bus
 from blocks.settings import load_settings
 from blocks.topology import intake_queue, topology
 from deployments.doctor.checks.broker import broker
-from deployments.doctor.patient import Patient
+from deployments.doctor.connections import Connections
 from tests.support.factories import new_id, now
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.waiting import eventually
@@ -35,10 +35,10 @@ async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_a
     queue, has_been_seen = intake_queue(settings), asyncio.Event()
     async with open_bus(settings, "test") as bus:
         await bus.declare(*topology(settings))
-        patient = Patient(settings, bus=bus)
+        connections = Connections(settings, bus=bus)
 
         async def told(words: str) -> bool:
-            return any(words in finding.found for finding in await broker(patient))
+            return any(words in finding.found for finding in await broker(connections))
 
         async def hold(_: Delivery) -> Verdict:
             await has_been_seen.wait()
@@ -52,5 +52,5 @@ async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_a
 
         stranger = address.replace("127", "nobody:knows@127")
         wrong = load_settings({"RABBITMQ_URL": node.url, "RABBITMQ_MANAGEMENT_URL": stranger})
-        findings = await broker(Patient(wrong, bus=bus))
+        findings = await broker(Connections(wrong, bus=bus))
         assert "management (RABBITMQ_MANAGEMENT_URL): it answers 401" == findings[-1].found

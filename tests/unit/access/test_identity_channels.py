@@ -179,8 +179,8 @@ async def through_prefects_trusted_form(doors: Doors, name: str, approval: Appro
 async def resumed(doors: Doors, name: str, approval: ApprovalRecord, *, is_trusted: bool) -> bool:
     """The flow takes what was typed into the form with which a person resumes its run."""
     settings = SimpleNamespace(approvals=SimpleNamespace(trust_prefect_ui=is_trusted))
-    world = cast("Runtime", SimpleNamespace(store=doors.by_credential.store, settings=settings))
-    await approval_gate._take(world, approval, ApprovalInput(approved=True, decided_by=name))
+    context = cast("Runtime", SimpleNamespace(store=doors.by_credential.store, settings=settings))
+    await approval_gate._take(context, approval, ApprovalInput(approved=True, decided_by=name))
     return bool((await stored(doors, approval)).decisions)
 
 

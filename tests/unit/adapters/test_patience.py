@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blocks.adapters import retrying
-from blocks.adapters.retrying import PatientEventBus, PatientRecordStore
+from blocks.adapters.retrying import RetryingEventBus, RetryingRecordStore
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ExecutionRecord
@@ -46,28 +46,28 @@ class Outage:
 async def test_a_call_waits_until_the_store_is_there_and_says_so_once(
     store: RecordStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    patient = PatientRecordStore(Outage(store, calls=3))
-    created = await patient.create(A_TENANT, an_execution())
-    assert created == await patient.read(A_TENANT, ExecutionRecord, created.record.id)
+    connections = RetryingRecordStore(Outage(store, calls=3))
+    created = await connections.create(A_TENANT, an_execution())
+    assert created == await connections.read(A_TENANT, ExecutionRecord, created.record.id)
     assert ["waiting for the record store: away", "the record store is there again"] == caplog.messages
 
 
 async def test_a_publish_waits_until_the_broker_is_there(tmp_path: Path) -> None:
     message = Message(id=new_id(), routing_key="order.placed", body=b"{}", timestamp=now())
     async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        await PatientEventBus(Outage(bus, calls=3)).publish(message)
+        await RetryingEventBus(Outage(bus, calls=3)).publish(message)
 
 
 async def test_what_the_store_says_is_not_waited_for(store: RecordStore) -> None:
-    patient = PatientRecordStore(store)
+    connections = RetryingRecordStore(store)
     execution = an_execution()
-    await patient.create(A_TENANT, execution)
+    await connections.create(A_TENANT, execution)
     with pytest.raises(AlreadyExists):
-        await patient.create(A_TENANT, execution)
+        await connections.create(A_TENANT, execution)
     with pytest.raises(NotFound):
-        await patient.read(A_TENANT, ExecutionRecord, new_id())
+        await connections.read(A_TENANT, ExecutionRecord, new_id())
 
 
 async def test_patience_ends() -> None:
     with pytest.raises(Unavailable, match="away"):
-        await PatientRecordStore(FailingStore(Unavailable("away")), limit_seconds=0.1).count(A_TENANT, ExecutionRecord)
+        await RetryingRecordStore(FailingStore(Unavailable("away")), limit_seconds=0.1).count(A_TENANT, ExecutionRecord)

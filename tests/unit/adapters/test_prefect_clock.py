@@ -11,7 +11,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.settings import PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED, temporary_settings
 
 from blocks import clock
-from blocks.adapters.prefect.clock import going_by_the_server
+from blocks.adapters.prefect.clock import synchronized_with_server_clock
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def a_server(ahead: timedelta, seconds: float) -> AsyncIterator[PrefectCli
 @pytest.mark.parametrize(("seconds", "is_believed"), [(0.0, True), (1.2, False)])
 async def test_only_an_answer_that_came_promptly_says_what_time_it_is(seconds: float, is_believed: bool) -> None:
     ahead = timedelta(minutes=10)
-    async with a_server(ahead, seconds) as client, going_by_the_server(client):
+    async with a_server(ahead, seconds) as client, synchronized_with_server_clock(client):
         corrected = clock.correction()
     clock.go_by(datetime.now(UTC))
 

@@ -216,8 +216,8 @@ async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: 
     await claim(api.store, A_TENANT, early.id, str(flow_run.id), 1, workflow=WORKFLOW)
     await put(api, {"stepTimeoutSeconds": 40})
 
-    world = cast("Runtime", SimpleNamespace(store=api.store, settings=SETTINGS))
-    analyses = await claim_analyses(world, A_TENANT, [early.id, late.id])
+    context = cast("Runtime", SimpleNamespace(store=api.store, settings=SETTINGS))
+    analyses = await claim_analyses(context, A_TENANT, [early.id, late.id])
 
     assert [(early.id, timedelta(seconds=20)), (late.id, timedelta(seconds=40))] == [
         (analysis.id, analysis.rules.step_timeout) for analysis in analyses

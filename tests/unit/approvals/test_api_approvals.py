@@ -276,6 +276,6 @@ async def test_an_amount_that_is_not_stated_is_not_known(
     assert 201 == response.status_code
     assert (amount, known) == (response.json()["amount"], response.json().get("amountKnown", True))
     record = (await api.store.read(A_TENANT, ApprovalRecord, response.json()["id"])).record
-    (said,) = untold(msgspec.structs.replace(record, told=0))
+    (said,) = untold(msgspec.structs.replace(record, published_count=0))
     assert isinstance(said.data, HitlApprovalRequested)
     assert (amount, known) == (said.data.amount, said.data.amount_known)

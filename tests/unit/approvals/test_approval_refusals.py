@@ -98,9 +98,9 @@ async def through_prefects_form(api: Api, approval: ApprovalRecord) -> str:
 
 async def in_prefects_form(api: Api, approval: ApprovalRecord, *, is_trusted: bool) -> str:
     settings = SimpleNamespace(approvals=SimpleNamespace(trust_prefect_ui=is_trusted))
-    world = cast("Runtime", SimpleNamespace(store=api.store, settings=settings))
+    context = cast("Runtime", SimpleNamespace(store=api.store, settings=settings))
     with heard(approval_gate.log) as lines:
-        await approval_gate._take(world, approval, ApprovalInput(approved=True, decided_by="ann"))
+        await approval_gate._take(context, approval, ApprovalInput(approved=True, decided_by="ann"))
     refusals = [argument for line in lines for argument in line.args or () if isinstance(argument, Refused)]
     return answer_of(refusals[0]).code if refusals else "accepted"
 

@@ -295,7 +295,7 @@ async def test_bookkeeping_alone_is_no_change(api: Api) -> None:
     async with audited(api.store, A_TENANT, an_act()) as store:
         await api.holds(approval)
         stored = await store.read(A_TENANT, ApprovalRecord, approval.id)
-        await store.replace(A_TENANT, stored.etag, msgspec.structs.replace(approval, told=1))
+        await store.replace(A_TENANT, stored.etag, msgspec.structs.replace(approval, published_count=1))
 
     assert [] == await entries(api.store)
 

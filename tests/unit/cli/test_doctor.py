@@ -19,8 +19,8 @@ from blocks.topology import intake_queue, topology
 from deployments.doctor.checks import broker, clocks, dead_letters, processes, reconciler, work
 from deployments.doctor.checks.approvals import approvals
 from deployments.doctor.checks.table import examine
+from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, in_words, ok, warning, worst
-from deployments.doctor.patient import Patient
 from deployments.doctor.report import print_json, print_report
 from tests.support.factories import (
     A_TENANT,
@@ -44,17 +44,17 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def patient(settings: Settings) -> AsyncIterator[Patient]:
+async def connections(settings: Settings) -> AsyncIterator[Connections]:
     """A system whose Prefect server is not looked at."""
     async with open_store(settings) as store, open_bus(settings, "test") as bus:
         await store.create(SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
         await bus.declare(*topology(settings))
-        yield Patient(settings, store, bus)
+        yield Connections(settings, store, bus)
 
 
-async def given(patient: Patient, **changes: Any) -> ExecutionRecord:
-    assert patient.store
-    return (await patient.store.create(A_TENANT, an_execution(**changes))).record
+async def given(connections: Connections, **changes: Any) -> ExecutionRecord:
+    assert connections.store
+    return (await connections.store.create(A_TENANT, an_execution(**changes))).record
 
 
 def not_ok(findings: Sequence[Finding]) -> list[tuple[str, str]]:
@@ -64,13 +64,13 @@ def not_ok(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 # --- what lies too long ----------------------------------------------------------------------------------------------
 
 
-async def test_young_executions_are_no_trouble(patient: Patient) -> None:
-    await given(patient)
-    await given(patient, status="running", started_at=now())
-    await given(patient, status="awaiting_approval", created_at=now() - timedelta(days=3))
-    await given(patient, status="completed", completed_at=now())
+async def test_young_executions_are_no_trouble(connections: Connections) -> None:
+    await given(connections)
+    await given(connections, status="running", started_at=now())
+    await given(connections, status="awaiting_approval", created_at=now() - timedelta(days=3))
+    await given(connections, status="completed", completed_at=now())
 
-    findings = await work.work(patient)
+    findings = await work.work(connections)
 
     assert [] == not_ok(findings)
     assert "pending: 1, the oldest for 0 s" in [finding.found for finding in findings]
@@ -87,32 +87,32 @@ async def test_young_executions_are_no_trouble(patient: Patient) -> None:
     ],
 )
 async def test_what_lies_too_long_is_named(
-    patient: Patient, status: str, since: str, ago: timedelta, expected: str
+    connections: Connections, status: str, since: str, ago: timedelta, expected: str
 ) -> None:
-    execution = await given(patient, status=status, **{since: now() - ago})
+    execution = await given(connections, status=status, **{since: now() - ago})
 
-    [(state, found)] = not_ok(await work.work(patient))
+    [(state, found)] = not_ok(await work.work(connections))
 
     assert expected == state
     assert execution.id in found
 
 
-async def test_one_that_runs_long_within_its_deadline_is_only_pointed_out(patient: Patient) -> None:
+async def test_one_that_runs_long_within_its_deadline_is_only_pointed_out(connections: Connections) -> None:
     """A run that has claimed it again still has its chance."""
-    execution = await given(patient, status="running", started_at=now() - 15 * MINUTE, held_since=now())
+    execution = await given(connections, status="running", started_at=now() - 15 * MINUTE, held_since=now())
 
-    [(state, found)] = not_ok(await work.work(patient))
+    [(state, found)] = not_ok(await work.work(connections))
 
     assert "warning" == state
     assert execution.id in found
 
 
-async def test_an_execution_past_its_deadline_is_named_with_what_to_do(patient: Patient) -> None:
-    began = now() - timedelta(seconds=patient.settings.analysis.step_timeout_seconds + 70)
-    execution = await given(patient, status="running", started_at=began, updated_at=began)
-    await given(patient, status="awaiting_approval", started_at=began, updated_at=began)
+async def test_an_execution_past_its_deadline_is_named_with_what_to_do(connections: Connections) -> None:
+    began = now() - timedelta(seconds=connections.settings.analysis.step_timeout_seconds + 70)
+    execution = await given(connections, status="running", started_at=began, updated_at=began)
+    await given(connections, status="awaiting_approval", started_at=began, updated_at=began)
 
-    [overdue] = [finding for finding in await work.work(patient) if "their deadline" in finding.found]
+    [overdue] = [finding for finding in await work.work(connections) if "their deadline" in finding.found]
 
     assert "failed" == overdue.state
     assert overdue.found.startswith("past their deadline: 1, the oldest for 70 s")
@@ -120,21 +120,21 @@ async def test_an_execution_past_its_deadline_is_named_with_what_to_do(patient: 
     assert "/ready" in overdue.todo
 
 
-async def test_an_approval_past_its_time_is_named(patient: Patient) -> None:
-    assert patient.store
-    await patient.store.create(A_TENANT, an_approval(expires_at=now() + MINUTE))
-    assert [] == not_ok(await approvals(patient))
+async def test_an_approval_past_its_time_is_named(connections: Connections) -> None:
+    assert connections.store
+    await connections.store.create(A_TENANT, an_approval(expires_at=now() + MINUTE))
+    assert [] == not_ok(await approvals(connections))
 
-    await patient.store.create(A_TENANT, an_approval(expires_at=now() - 5 * MINUTE))
-    assert [("failed", "1 past their time, the oldest for 5 min")] == not_ok(await approvals(patient))
+    await connections.store.create(A_TENANT, an_approval(expires_at=now() - 5 * MINUTE))
+    assert [("failed", "1 past their time, the oldest for 5 min")] == not_ok(await approvals(connections))
 
 
-async def test_a_decision_from_which_nothing_follows_is_named(patient: Patient) -> None:
-    assert patient.store
+async def test_a_decision_from_which_nothing_follows_is_named(connections: Connections) -> None:
+    assert connections.store
     left = an_approval(status="approved", decided_by="ann", decided_at=now() - 5 * MINUTE)
-    await patient.store.create(A_TENANT, left)
+    await connections.store.create(A_TENANT, left)
 
-    [(state, found)] = not_ok(await approvals(patient))
+    [(state, found)] = not_ok(await approvals(connections))
 
     assert "failed" == state
     assert left.id in found
@@ -143,38 +143,38 @@ async def test_a_decision_from_which_nothing_follows_is_named(patient: Patient) 
 # --- queues ----------------------------------------------------------------------------------------------------------
 
 
-async def test_dead_letters_are_counted(patient: Patient) -> None:
-    assert patient.bus
-    assert [] == not_ok(await dead_letters.dead_letters(patient))
-    queue = intake_queue(patient.settings)
+async def test_dead_letters_are_counted(connections: Connections) -> None:
+    assert connections.bus
+    assert [] == not_ok(await dead_letters.dead_letters(connections))
+    queue = intake_queue(connections.settings)
 
     async def refuse(_: Delivery) -> Verdict:
         return Reject(code="schema-invalid", reason="of the test")
 
     message = Message(id=new_id(), routing_key="integration.opportunity.updated", body=b"{}", timestamp=now())
-    async with patient.bus.consume(queue, refuse):
-        await patient.bus.publish(message)
-        await eventually(lambda: depth_of(patient, queue.dead_letters))
+    async with connections.bus.consume(queue, refuse):
+        await connections.bus.publish(message)
+        await eventually(lambda: depth_of(connections, queue.dead_letters))
 
-    assert [("warning", f"1 in {queue.dead_letters}")] == not_ok(await dead_letters.dead_letters(patient))
+    assert [("warning", f"1 in {queue.dead_letters}")] == not_ok(await dead_letters.dead_letters(connections))
 
 
-async def test_dead_letters_that_wait_are_counted_by_code(patient: Patient) -> None:
-    assert patient.store
+async def test_dead_letters_that_wait_are_counted_by_code(connections: Connections) -> None:
+    assert connections.store
     for code in ("poison", "poison", "too-large"):
-        await keep(patient.store, "any", a_dead_letter(code=code))
+        await keep(connections.store, "any", a_dead_letter(code=code))
 
-    assert [("warning", "2 poison"), ("warning", "1 too-large")] == not_ok(await dead_letters.dead_letters(patient))
+    assert [("warning", "2 poison"), ("warning", "1 too-large")] == not_ok(await dead_letters.dead_letters(connections))
 
 
-async def depth_of(patient: Patient, queue: str) -> int:
-    assert patient.bus
-    return await patient.bus.depth(queue)
+async def depth_of(connections: Connections, queue: str) -> int:
+    assert connections.bus
+    return await connections.bus.depth(queue)
 
 
 async def test_a_queue_that_does_not_exist_is_named(settings: Settings) -> None:
     async with open_bus(settings, "test") as bus:
-        findings = await broker.broker(Patient(settings, bus=bus))
+        findings = await broker.broker(Connections(settings, bus=bus))
 
     assert ["ok", "failed", "failed", "failed"] == [finding.state for finding in findings]
     assert "run `orchestrator bootstrap`" == findings[1].todo
@@ -198,34 +198,34 @@ def test_a_queue_needs_readers_that_keep_up(view: QueueView, is_ours: bool, expe
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_role_that_nobody_plays_is_named(patient: Patient) -> None:
-    assert patient.store
-    await patient.store.create(SYSTEM_TENANT, a_process(role="worker", beat_at=now() - 10 * MINUTE))
+async def test_a_role_that_nobody_plays_is_named(connections: Connections) -> None:
+    assert connections.store
+    await connections.store.create(SYSTEM_TENANT, a_process(role="worker", beat_at=now() - 10 * MINUTE))
 
     assert [
         ("failed", "none has shown a sign of life since the last one stopped"),
         ("failed", "none lives; the last sign of life is 10 min old"),
-    ] == not_ok(await processes.processes(patient))
+    ] == not_ok(await processes.processes(connections))
 
 
-async def test_one_that_is_not_ready_is_named(patient: Patient) -> None:
-    assert patient.store
-    await patient.store.create(SYSTEM_TENANT, a_process(role="worker"))
-    await patient.store.create(SYSTEM_TENANT, a_process(role="listener", ready=False))
+async def test_one_that_is_not_ready_is_named(connections: Connections) -> None:
+    assert connections.store
+    await connections.store.create(SYSTEM_TENANT, a_process(role="worker"))
+    await connections.store.create(SYSTEM_TENANT, a_process(role="listener", ready=False))
 
-    assert [("failed", "1 alive, none ready")] == not_ok(await processes.processes(patient))
+    assert [("failed", "1 alive, none ready")] == not_ok(await processes.processes(connections))
 
 
-async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(patient: Patient) -> None:
-    assert patient.store
-    await patient.store.create(SYSTEM_TENANT, a_process(beat_at=now() + timedelta(seconds=20)))
+async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(connections: Connections) -> None:
+    assert connections.store
+    await connections.store.create(SYSTEM_TENANT, a_process(beat_at=now() + timedelta(seconds=20)))
 
-    assert [("warning", "against the clock here: a worker 20 s ahead")] == not_ok(await clocks.clocks(patient))
+    assert [("warning", "against the clock here: a worker 20 s ahead")] == not_ok(await clocks.clocks(connections))
 
 
 async def test_a_machine_whose_clock_is_behind_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blocks.clock._correction", timedelta(minutes=10))
-    seen = Patient(settings, prefect=PrefectClient("http://127.0.0.1:4200/api"))  # opening it has set the clock
+    seen = Connections(settings, prefect=PrefectClient("http://127.0.0.1:4200/api"))  # opening it has set the clock
 
     assert [("failed", "against Prefect's clock: this machine 600 s behind")] == not_ok(await clocks.clocks(seen))
 
@@ -233,13 +233,13 @@ async def test_a_machine_whose_clock_is_behind_is_told_so(settings: Settings, mo
 # --- the mirror ------------------------------------------------------------------------------------------------------
 
 
-async def test_the_leader_says_what_it_repaired(patient: Patient) -> None:
-    assert patient.store
+async def test_the_leader_says_what_it_repaired(connections: Connections) -> None:
+    assert connections.store
     looks = {"lost_run": Look(at=now(), seconds=0.1, repaired=3), "unannounced": Look(at=now(), seconds=0.1)}
     leads = a_mirror_record(leads_since=now() - 10 * MINUTE, looks=looks)
-    await patient.store.create(SYSTEM_TENANT, leads)
+    await connections.store.create(SYSTEM_TENANT, leads)
 
-    [finding] = await reconciler.mirror(patient)
+    [finding] = await reconciler.mirror(connections)
 
     assert "ok" == finding.state
     assert finding.found.startswith("host:1:abcd leads for 10 min, looked 0 s ago; repaired so far: 3 lost_run")
@@ -256,17 +256,17 @@ async def test_the_leader_says_what_it_repaired(patient: Patient) -> None:
     ids=["released", "silent", "stuck", "blind"],
 )
 async def test_a_mirror_that_does_not_look_is_named(
-    patient: Patient, changes: Callable[[], dict[str, Any]], expected: str
+    connections: Connections, changes: Callable[[], dict[str, Any]], expected: str
 ) -> None:
-    assert patient.store
-    await patient.store.create(SYSTEM_TENANT, a_mirror_record(**changes()))
+    assert connections.store
+    await connections.store.create(SYSTEM_TENANT, a_mirror_record(**changes()))
 
-    assert expected == worst(await reconciler.mirror(patient))
+    assert expected == worst(await reconciler.mirror(connections))
 
 
-async def test_without_any_mirror_the_doctor_says_so(patient: Patient) -> None:
+async def test_without_any_mirror_the_doctor_says_so(connections: Connections) -> None:
     assert [("failed", "none has ever led: nothing that a crash leaves behind is repaired")] == not_ok(
-        await reconciler.mirror(patient)
+        await reconciler.mirror(connections)
     )
 
 
@@ -274,7 +274,7 @@ async def test_without_any_mirror_the_doctor_says_so(patient: Patient) -> None:
 
 
 async def test_a_dead_part_is_one_line_that_says_what_cannot_be_seen(settings: Settings) -> None:
-    dead = Patient(settings, deaths=[failed("store", "no answer in 5 s", "start it")])
+    dead = Connections(settings, unavailable=[failed("store", "no answer in 5 s", "start it")])
 
     findings = await examine(dead)
 
@@ -282,13 +282,13 @@ async def test_a_dead_part_is_one_line_that_says_what_cannot_be_seen(settings: S
     assert [("failed", f"no answer in 5 s; not looked at without it: {unseen}")] == not_ok(findings)
 
 
-async def test_a_check_that_breaks_is_one_line(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_check_that_breaks_is_one_line(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug\nof two lines")
 
-    monkeypatch.setattr(patient.store, "count", broken)
+    monkeypatch.setattr(connections.store, "count", broken)
 
-    assert ("failed", "this check failed: a bug of two lines") in not_ok(await examine(patient))
+    assert ("failed", "this check failed: a bug of two lines") in not_ok(await examine(connections))
 
 
 def test_the_worst_comes_first_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

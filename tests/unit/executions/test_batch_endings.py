@@ -80,7 +80,7 @@ class CountingStore(SqliteRecordStore):
 
 class Scene(msgspec.Struct):
     store: CountingStore
-    world: Runtime
+    context: Runtime
     ahead: timedelta = timedelta(0)
     """How far time has gone on for the runs: a deadline passes when the test says so, on any machine."""
 
@@ -116,7 +116,7 @@ async def a_batch(
         assert claimed
         rules = AnalysisRules(CRITICAL, timeout_of(number), ApprovalRule(enabled=False))
         analyses.append(Analysis(claimed, rules))
-    return AnalysisBatch(scene.world, A_TENANT, analyses), [one.stored.record for one in analyses]
+    return AnalysisBatch(scene.context, A_TENANT, analyses), [one.stored.record for one in analyses]
 
 
 async def carried_out(batch: AnalysisBatch) -> None:
@@ -205,7 +205,7 @@ def test_so_it_is_in_many_larger_runs(fates: list[Fates]) -> None:
 
 
 async def every_execution_ends(fates: Sequence[Fates]) -> None:
-    async with a_scene() as scene, ledger_of(scene.world.bus, "endings") as ledger:
+    async with a_scene() as scene, ledger_of(scene.context.bus, "endings") as ledger:
         # The deadlines differ, as those of executions under several definitions do.
         batch, executions = await a_batch(scene, len(fates), lambda number: (1 + number % 3) * TIMEOUT)
         known = [

@@ -35,7 +35,7 @@ class Scene(msgspec.Struct):
     """A store, what runs see of the world, and the types of events that were published."""
 
     store: RecordStore
-    world: Runtime
+    context: Runtime
     told: list[str]
 
     async def claimed(self, execution_id: str) -> Stored[ExecutionRecord]:
@@ -64,7 +64,7 @@ async def a_zombie(scene: Scene, rules: AnalysisRules = RULES) -> tuple[Analysis
     """A run that holds the first attempt of an execution whose second attempt the same run has in another process."""
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
-    zombie = AnalysisBatch(scene.world, A_TENANT, [Analysis(held, rules)])
+    zombie = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, rules)])
     await scene.claimed(held.record.id)
     return zombie, held.record
 
@@ -103,8 +103,8 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(scene: Scene, monk
     async def heard(*messages: Message, required: bool = False) -> None:
         published.extend(messages)
 
-    monkeypatch.setattr(scene.world.bus, "publish", heard)
-    successor = AnalysisBatch(scene.world, A_TENANT, [Analysis(await scene.now(execution.id), RULES)])
+    monkeypatch.setattr(scene.context.bus, "publish", heard)
+    successor = AnalysisBatch(scene.context, A_TENANT, [Analysis(await scene.now(execution.id), RULES)])
     for batch in (successor, zombie):
         await batch.request(STEP_BY_NAME["forecast"])
 
@@ -115,7 +115,7 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(scene: Scene, monk
 async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Scene) -> None:
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
-    batch = AnalysisBatch(scene.world, A_TENANT, [Analysis(held, RULES)])
+    batch = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, RULES)])
     await transitions.change(scene.store, held, priority=7)  # the ETag that the run holds is stale now
 
     await answer_all(scene, batch, held.record)
@@ -130,14 +130,14 @@ async def cancelled_at_its_gate(scene: Scene) -> Analysis:
     pending = await scene.store.create(A_TENANT, an_execution())
     running = await scene.claimed(pending.record.id)
     waiting = await transitions.move(scene.store, running, "awaiting_approval")
-    await cancel_execution(scene.store, scene.world.bus, scene.world.flow_runs, A_TENANT, running.record.id, "sold")
+    await cancel_execution(scene.store, scene.context.bus, scene.context.flow_runs, A_TENANT, running.record.id, "sold")
     return Analysis(waiting, RULES)
 
 
 async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
-    await pass_gate(scene.world, analysis)  # and it is not suspended either: that needs a flow run
+    await pass_gate(scene.context, analysis)  # and it is not suspended either: that needs a flow run
 
     [approval] = (await scene.store.query(A_TENANT, ApprovalRecord)).items
     assert "cancelled" == approval.record.status
@@ -146,9 +146,9 @@ async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: S
 async def test_one_that_was_cancelled_just_before_does_not_hold_up_its_batch_nor_get_a_run(scene: Scene) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
-    await continue_alone(scene.world, analysis)
+    await continue_alone(scene.context, analysis)
 
-    assert [] == cast("RememberedFlowRuns", scene.world.flow_runs).started
+    assert [] == cast("RememberedFlowRuns", scene.context.flow_runs).started
 
 
 def test_a_process_that_stood_still_for_longer_than_allowed_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def a_hub(clock: Callable[[], datetime] = utc_now, **changes: float) -> Hub:
 def hear(hub: Hub, *messages: Message) -> list[str]:
     """The hub has heard these; returns their ids."""
     for message in messages:
-        hub.heard(message)
+        hub.on_event(message)
     return [message.id for message in messages]
 
 
@@ -264,7 +264,7 @@ def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_ag
     followers = [hub.admit(A_TENANT, EVERYTHING), hub.admit(ANOTHER_TENANT, EVERYTHING)]
     cursor = hub.now()
 
-    hub.missed()
+    hub.on_gap()
 
     for follower in (*followers, hub.admit(A_TENANT, EVERYTHING, cursor)):
         with pytest.raises(Behind):
@@ -274,7 +274,7 @@ def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_ag
 
 def test_a_follower_that_came_after_the_interruption_is_told_nothing_of_it() -> None:
     hub = a_hub()
-    hub.missed()
+    hub.on_gap()
 
     follower = hub.admit(A_TENANT, EVERYTHING)
 

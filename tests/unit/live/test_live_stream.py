@@ -50,7 +50,7 @@ async def test_a_stream_says_first_how_soon_to_come_back_and_where_it_stands(api
 async def test_an_event_is_told_with_its_type_an_id_and_what_it_is_about(api: Api) -> None:
     after = await where(api)
     execution = an_execution()
-    api.hub.heard(message := a_step_told(execution))
+    api.hub.on_event(message := a_step_told(execution))
 
     [_, told] = events_of(await look(api, after))
 
@@ -70,8 +70,8 @@ async def test_who_goes_on_behind_an_id_is_told_what_came_after_it_and_of_no_oth
     after = await where(api)
     messages = steps_told(200)
     for message in messages:
-        api.hub.heard(message)
-        api.hub.heard(a_step_told(tenant_id=ANOTHER_TENANT))
+        api.hub.on_event(message)
+        api.hub.on_event(a_step_told(tenant_id=ANOTHER_TENANT))
 
     told = [event for event in events_of(await look(api, after)) if event.data]
     again = [event for event in events_of(await look(api, told[99].id or "")) if event.data]
@@ -84,7 +84,7 @@ async def test_filters_are_those_of_the_list(api: Api) -> None:
     after = await where(api)
     one, another = an_execution(), an_execution()
     for execution in (one, another):
-        api.hub.heard(a_step_told(execution))
+        api.hub.on_event(a_step_told(execution))
 
     for query in ({"executionId": one.id}, {"subject": one.subject}):
         told = [event.data["executionId"] for event in events_of(await look(api, after, **query)) if event.data]
@@ -94,7 +94,7 @@ async def test_filters_are_those_of_the_list(api: Api) -> None:
 
 async def test_where_not_everything_is_known_the_stream_says_so_and_what_to_read(api: Api) -> None:
     after = await where(api)
-    api.hub.missed()
+    api.hub.on_gap()
 
     [_, resync, *_] = events_of(await look(api, after))
 

@@ -6,7 +6,7 @@ import pytest
 
 from blocks.ports import Unavailable
 from blocks.processes import startup
-from blocks.processes.startup import as_soon_as_there
+from blocks.processes.startup import wait_until_available
 
 
 class Part:
@@ -30,13 +30,13 @@ def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 
 async def test_what_is_there_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    assert await as_soon_as_there("the broker", Part(comes_at=1), limit_seconds=5) == "here"
+    assert await wait_until_available("the broker", Part(comes_at=1), limit_seconds=5) == "here"
     assert [] == caplog.messages
 
 
 async def test_what_comes_later_is_waited_for_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     part = Part(comes_at=5)
-    assert await as_soon_as_there("the broker", part, limit_seconds=5) == "here"
+    assert await wait_until_available("the broker", part, limit_seconds=5) == "here"
     assert part.attempts == 5
     waiting, come = caplog.messages
     assert waiting == "waiting for the broker, at most 5 s: connection refused"
@@ -45,4 +45,4 @@ async def test_what_comes_later_is_waited_for_in_one_line(caplog: pytest.LogCapt
 
 async def test_what_never_comes_is_named() -> None:
     with pytest.raises(Unavailable, match=r"the broker did not come within 0\.05 s: connection refused"):
-        await as_soon_as_there("the broker", Part(comes_at=1_000_000), limit_seconds=0.05)
+        await wait_until_available("the broker", Part(comes_at=1_000_000), limit_seconds=0.05)

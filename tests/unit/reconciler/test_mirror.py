@@ -23,7 +23,7 @@ from blocks import signals
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
-from blocks.contracts.records import EarlierEnd, ExecutionRecord, ProcessRecord, RefusedAnswer, TenantShare
+from blocks.contracts.records import ExecutionRecord, PreviousOutcome, ProcessRecord, RefusedAnswer, TenantShare
 from blocks.definitions.versions import set_definition
 from blocks.executions import transitions
 from blocks.observability.metrics import work
@@ -206,7 +206,7 @@ async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene
 
 
 async def test_a_retried_execution_is_as_old_as_its_retry(scene: Scene) -> None:
-    retried = EarlierEnd(status="failed", completed_at=LONG_AGO, retried_at=now())
+    retried = PreviousOutcome(status="failed", completed_at=LONG_AGO, retried_at=now())
     await scene.given(earlier_ends=[retried])
 
     assert 0 == await Undispatched(scene.parts).look()

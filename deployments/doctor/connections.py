@@ -17,7 +17,7 @@ DOOR_SECONDS = 5.0
 """For connecting to one part."""
 
 
-class Patient(msgspec.Struct):
+class Connections(msgspec.Struct):
     """A part that is unavailable is None; its finding is in `deaths`."""
 
     settings: Settings
@@ -25,44 +25,44 @@ class Patient(msgspec.Struct):
     bus: EventBus | None = None
     prefect: PrefectClient | None = None
     flow_runs: PrefectFlowRuns | None = None
-    deaths: list[Finding] = []
+    unavailable: list[Finding] = []
 
     def has(self, part: str) -> bool:
         return getattr(self, part) is not None
 
 
 @asynccontextmanager
-async def brought_in(settings: Settings) -> AsyncIterator[Patient]:
+async def connect(settings: Settings) -> AsyncIterator[Connections]:
     """Connections for the duration of the context; connecting raises and creates nothing."""
-    patient = Patient(settings, deaths=[])
+    connections = Connections(settings, unavailable=[])
     async with AsyncExitStack() as stack:
 
         async def store() -> None:
             _check_is_there(settings, settings.cosmos_db.endpoint)
-            patient.store = await stack.enter_async_context(open_store(settings))
-            await patient.store.ping()
+            connections.store = await stack.enter_async_context(open_store(settings))
+            await connections.store.ping()
 
         async def bus() -> None:
             _check_is_there(settings, settings.rabbitmq.url)
-            patient.bus = await stack.enter_async_context(open_bus(settings, "doctor"))
-            await patient.bus.ping()
+            connections.bus = await stack.enter_async_context(open_bus(settings, "doctor"))
+            await connections.bus.ping()
 
         async def prefect() -> None:
             client = await stack.enter_async_context(get_client())
             if error := await client.api_healthcheck():
                 raise Unavailable(f"{type(error).__name__}: {error}")
-            patient.flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
-            patient.prefect = client
+            connections.flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
+            connections.prefect = client
 
         store_url, bus_url = settings.cosmos_db.endpoint, masked_url(settings.rabbitmq.url)
-        await _open(patient, "store", store, f"start the database at {store_url} (COSMOS_DB_ENDPOINT)")
-        await _open(patient, "bus", bus, f"start the broker at {bus_url} (RABBITMQ_URL)")
+        await _open(connections, "store", store, f"start the database at {store_url} (COSMOS_DB_ENDPOINT)")
+        await _open(connections, "bus", bus, f"start the broker at {bus_url} (RABBITMQ_URL)")
         address = masked_url(settings.prefect.api_url)
-        await _open(patient, "prefect", prefect, f"start the Prefect server at {address} (PREFECT_API_URL)")
-        yield patient
+        await _open(connections, "prefect", prefect, f"start the Prefect server at {address} (PREFECT_API_URL)")
+        yield connections
 
 
-async def _open(patient: Patient, part: str, door: Callable[[], Awaitable[None]], todo: str) -> None:
+async def _open(connections: Connections, part: str, door: Callable[[], Awaitable[None]], todo: str) -> None:
     try:
         async with asyncio.timeout(DOOR_SECONDS):
             await door()
@@ -71,8 +71,8 @@ async def _open(patient: Patient, part: str, door: Callable[[], Awaitable[None]]
         reason = f"no answer in {DOOR_SECONDS:g} s"
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-    setattr(patient, part, None)
-    patient.deaths.append(failed(NAMES[part], reason, todo))
+    setattr(connections, part, None)
+    connections.unavailable.append(failed(NAMES[part], reason, todo))
 
 
 NAMES = {"store": "store", "bus": "broker", "prefect": "Prefect server"}

@@ -8,10 +8,10 @@ from types import TracebackType
 from uuid import uuid4
 
 from blocks.adapters.routing import matches
-from blocks.adapters.sqlite import overheard_tables as tables
+from blocks.adapters.sqlite import subscription_tables as tables
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.adapters.sqlite.watch import SqliteWatch
-from blocks.ports import Hearer, Unavailable
+from blocks.ports import Subscriber, Unavailable
 from blocks.processes.ending import ended
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ LEASE_SECONDS = 20.0
 _AFTER_ERROR_SECONDS = 0.1
 
 
-class SqliteOverhearing:
+class SqliteSubscription:
     """Hands published events to the hearer; lives as long as its `async with`."""
 
     def __init__(
@@ -30,14 +30,14 @@ class SqliteOverhearing:
         file: SqliteFile,
         watch: SqliteWatch,
         patterns: Sequence[str],
-        hearer: Hearer,
+        subscriber: Subscriber,
         *,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._file = file
         self._watch = watch
         self._patterns = patterns
-        self._hearer = hearer
+        self._subscriber = subscriber
         self._lease_seconds = lease_seconds
         self._owner = uuid4().hex
         self._heard = 0
@@ -68,11 +68,11 @@ class SqliteOverhearing:
 
     def _take(self, found: list[tables.Overheard]) -> None:
         if found[0].seq != self._heard + 1:
-            self._hearer.missed()
+            self._subscriber.on_gap()
         for overheard in found:
             self._heard = overheard.seq
             if any(matches(pattern, overheard.message.routing_key) for pattern in self._patterns):
-                self._hearer.heard(overheard.message)
+                self._subscriber.on_event(overheard.message)
 
     async def _renew_for_ever(self) -> None:
         renewal = partial(tables.renew, owner=self._owner, seconds=self._lease_seconds)
@@ -81,6 +81,6 @@ class SqliteOverhearing:
             try:
                 if not await self._file.run(renewal):
                     await self._begin()
-                    self._hearer.missed()
+                    self._subscriber.on_gap()
             except Unavailable as error:
                 log.warning("events may be missed: %s", error)

@@ -42,7 +42,7 @@ class Overheard(msgspec.Struct, frozen=True):
     message: Message
 
 
-def patterns_heard(connection: sqlite3.Connection) -> list[str]:
+def patterns_subscribed(connection: sqlite3.Connection) -> list[str]:
     """The patterns of all present subscriptions."""
     rows = connection.execute("SELECT DISTINCT pattern FROM hearers WHERE until > ?", (time.time(),))
     return [pattern for (pattern,) in rows.fetchall()]

@@ -17,17 +17,17 @@ from blocks.adapters.rabbitmq.large_messages import cut_bodies
 from blocks.adapters.rabbitmq.link import RabbitMQLink, until, when_lost
 from blocks.adapters.rabbitmq.messages import to_message
 from blocks.adapters.rabbitmq.topology import declare_exchange
-from blocks.ports import MESSAGE_BYTES_MAX, Hearer, Unavailable
+from blocks.ports import MESSAGE_BYTES_MAX, Subscriber, Unavailable
 
 
-class RabbitMQOverhearing:
+class RabbitMQSubscription:
     """Hands published events to the hearer; starts again after every loss, and reports the gap."""
 
-    def __init__(self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], hearer: Hearer) -> None:
+    def __init__(self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], subscriber: Subscriber) -> None:
         self._link = link
         self._exchange = exchange
         self._patterns = patterns
-        self._hearer = hearer
+        self._subscriber = subscriber
         self._begun = asyncio.Event()
         self._was_deaf = False
 
@@ -47,7 +47,7 @@ class RabbitMQOverhearing:
         await cut_bodies(channel, MESSAGE_BYTES_MAX)
         lost = await when_lost(channel)
         if self._was_deaf:
-            self._hearer.missed()
+            self._subscriber.on_gap()
         await queue.consume(self._take, no_ack=True, timeout=timeout)
         self._begun.set()
         await until(lost)
@@ -55,4 +55,4 @@ class RabbitMQOverhearing:
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         # Without a pause in it: aiormq makes a task of each message, and tasks begin in order.
-        self._hearer.heard(to_message(message))
+        self._subscriber.on_event(to_message(message))

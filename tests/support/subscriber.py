@@ -5,17 +5,17 @@ from collections.abc import Awaitable, Callable
 from blocks.ports import Message
 
 
-class RememberingHearer:
+class RememberingSubscriber:
     """Remembers what it heard, and how often it was told that something was missed."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.interruptions = 0
 
-    def heard(self, message: Message) -> None:
+    def on_event(self, message: Message) -> None:
         self.messages.append(message)
 
-    def missed(self) -> None:
+    def on_gap(self) -> None:
         self.interruptions += 1
 
     @property
