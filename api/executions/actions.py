@@ -71,7 +71,7 @@ async def start_execution(
     """
     if data.workflow not in startable():
         raise InvalidRequest(_no_such_workflow(data.workflow))
-    wish = starting.StartRequest(
+    start = starting.StartRequest(
         workflow=data.workflow,
         subject=data.subject,
         input=data.input,
@@ -79,9 +79,9 @@ async def start_execution(
         actor=actor.on_record,
     )
     if key := request.headers.get(HEADER):
-        wish = msgspec.structs.replace(wish, key=key)
+        start = msgspec.structs.replace(start, key=key)
     try:
-        execution = await starting.start_execution(store, bus, tenant_id, wish)
+        execution = await starting.start_execution(store, bus, tenant_id, start)
     except starting.KeyReused:
         raise IdempotencyMismatch from None
     return await _created(store, execution)

@@ -61,8 +61,8 @@ async def trigger_job(
     # Computed from the key, so that a request whose answer was lost with its process is sent under the same id, too.
     request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
     try:
-        wish = triggers.by_hand(wanted, "api", request_id, metadata)
-        return triggered_of(await triggers.trigger(store, bus, wish))
+        job_request = triggers.by_hand(wanted, "api", request_id, metadata)
+        return triggered_of(await triggers.trigger(store, bus, job_request))
     except triggers.RequestReused:
         raise IdempotencyMismatch from None
 

@@ -56,9 +56,9 @@ async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, req
 
     It is an execution of its own: unlike an event it is not absorbed by one of its subject that is still pending.
     """
-    wish = ids.start_id(tenant_id, request.workflow, request.key)
+    request_id = ids.start_id(tenant_id, request.workflow, request.key)
     said = (matching_id(request.subject), request.input, request.priority)
-    trigger = _trigger(wish, STARTED_BY_REQUEST, said, request.actor)
+    trigger = _trigger(request_id, STARTED_BY_REQUEST, said, request.actor)
     execution = transitions.new_execution(
         tenant_id, request.workflow, request.subject, trigger, request.input, priority=request.priority
     )
@@ -105,9 +105,9 @@ async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -
     return opened
 
 
-def _trigger(wish: str, kind: str, said: object, actor: str | None) -> Trigger:
+def _trigger(request_id: str, kind: str, said: object, actor: str | None) -> Trigger:
     digest = hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
-    return Trigger(event_id=wish, event_type=kind, received_at=utc_now(), digest=digest, actor=actor)
+    return Trigger(event_id=request_id, event_type=kind, received_at=utc_now(), digest=digest, actor=actor)
 
 
 def _check(execution: ExecutionRecord) -> None:

@@ -70,14 +70,14 @@ class Audit:
         A refusal that changed nothing leaves an entry only while its tenant has room for one this
         minute.
         """
-        changes, patient = self.store.changes(), RetryingRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
+        changes, retrying = self.store.changes(), RetryingRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
         intent = self._intent.record
         if self.store.is_uncertain:
             result = "unknown"
         try:
             if changes or result == "unknown" or (result == "refused" and room_for_refusal(intent.tenant, intent.act)):
-                await _write(patient, _entry_of(intent, result, changes))
-            await patient.delete(SYSTEM_TENANT, AuditIntent, intent.id)
+                await _write(retrying, _entry_of(intent, result, changes))
+            await retrying.delete(SYSTEM_TENANT, AuditIntent, intent.id)
         except Unavailable as error:
             log.warning("the audit entry of %s %s comes later: %s", intent.act.action, intent.id, error)
 

@@ -151,12 +151,12 @@ def _execution(request: JobRequest) -> ExecutionRecord:
         received_at=utc_now(),
         digest=hashlib.sha256(msgspec.json.encode(request.metadata, order="deterministic")).hexdigest(),
     )
-    wish: JsonObject = {"metadata": request.metadata, "triggeredBy": request.triggered_by}
+    requested: JsonObject = {"metadata": request.metadata, "triggeredBy": request.triggered_by}
     if request.schedule:
-        wish["schedule"] = request.schedule
+        requested["schedule"] = request.schedule
     if request.scheduled_for:
-        wish["scheduledFor"] = request.scheduled_for.isoformat()
-    execution = transitions.new_execution(ids.SYSTEM_TENANT, WORKFLOW, request.job.id, trigger, wish)
+        requested["scheduledFor"] = request.scheduled_for.isoformat()
+    execution = transitions.new_execution(ids.SYSTEM_TENANT, WORKFLOW, request.job.id, trigger, requested)
     return msgspec.structs.replace(execution, flow_run_id=request.flow_run_id)
 
 
@@ -175,16 +175,16 @@ async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Store
 def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
     """Computed from the record alone: sent twice, it has the same id and body."""
     triggered_at = execution.started_at or execution.updated_at
-    wish = execution.input
-    of_the_tick: JsonObject = {name: wish[name] for name in ("schedule", "scheduledFor") if name in wish}
+    requested = execution.input
+    of_the_tick: JsonObject = {name: requested[name] for name in ("schedule", "scheduledFor") if name in requested}
     return Event(
         id=execution.trigger_ids[0],
         tenant_id=execution.tenant_id,
         timestamp=triggered_at,
         data=JobTrigger(
             job=execution.subject,
-            metadata={**wish["metadata"], **of_the_tick, "triggeredAt": triggered_at},
-            triggered_by=wish["triggeredBy"],
+            metadata={**requested["metadata"], **of_the_tick, "triggeredAt": triggered_at},
+            triggered_by=requested["triggeredBy"],
             timestamp=triggered_at,
         ),
     )

@@ -80,10 +80,10 @@ class EventBus(Protocol):
         ...
 
     def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
-        """The hearer receives each event whose type matches a pattern, while the context lasts.
+        """The subscriber receives each event whose type matches a pattern, while the context lasts.
 
-        The events of one publisher come in its order. Nothing is kept for a hearer, and no
-        publisher waits for one: a hearer that was disconnected for a moment, or lags by seconds, is
+        The events of one publisher come in its order. Nothing is kept for a subscriber, and no
+        publisher waits for one: a subscriber that was disconnected for a moment, or lags by seconds, is
         notified of the gap (`on_gap`) once delivery resumes.
         """
         ...

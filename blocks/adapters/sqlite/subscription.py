@@ -23,7 +23,7 @@ _AFTER_ERROR_SECONDS = 0.1
 
 
 class SqliteSubscription:
-    """Hands published events to the hearer; lives as long as its `async with`."""
+    """Hands published events to the subscriber; lives as long as its `async with`."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ async def start(
     tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None, actor: str
 ) -> ExecutionRecord:
     """The execution of this request. Raises `BadStart` with a readable message, `KeyReused`."""
-    wish = starting.StartRequest(
+    start = starting.StartRequest(
         workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority, actor=actor
     )
     settings = load_settings()
@@ -35,7 +35,7 @@ async def start(
         open_bus(settings, "cli") as bus,
         audited(store, tenant_id, "executions start", actor) as told,
     ):
-        return await starting.start_execution(told, bus, tenant_id, replace(wish, key=key) if key else wish)
+        return await starting.start_execution(told, bus, tenant_id, replace(start, key=key) if key else start)
 
 
 async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> ExecutionRecord:

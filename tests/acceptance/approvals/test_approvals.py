@@ -204,8 +204,8 @@ def changed_source(folder: Path) -> Path:
         flow.read_text()
         .replace("    step = STEP_BY_NAME[step_name]\n", "    step, _ = STEP_BY_NAME[step_name], 'changed'\n")
         .replace(
-            "    world = await runtime.get()\n",
-            "    world = await runtime.get()\n    print('the source was changed')\n",
+            "    context = await runtime.get()\n",
+            "    context = await runtime.get()\n    print('the source was changed')\n",
         )
     )
     assert changed.count("changed") == 2
