@@ -25,3 +25,14 @@ def cron_reader(line: str, start: datetime, *, day_or: bool) -> Any:
     from prefect._vendor.croniter.croniter import croniter
 
     return croniter(line, start, day_or=day_or)  # type: ignore[no-untyped-call]
+
+
+def scheduler_knows(timezone: str) -> bool:
+    """Whether Prefect's scheduler has a time zone of exactly this name. Raises `KeyError` if of no spelling.
+
+    Assumed: it takes its zones from pytz. Validating a `CronSchedule` also accepts zones of which only
+    `zoneinfo` knows, and in these the scheduler fails at each look.
+    """
+    import pytz  # type: ignore[import-untyped]
+
+    return bool(pytz.timezone(timezone).zone == timezone)

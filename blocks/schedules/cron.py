@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim, CronSimError
 
-from blocks.prefect_internals.cron import cron_fields
+from blocks.prefect_internals.cron import cron_fields, scheduler_knows
 
 # L, W, # and ? mean something to one reader and nothing to others.
 _FIELD = re.compile(r"[\d*/,-]+|([a-zA-Z]{3}([,-][a-zA-Z]{3})*)")
@@ -51,11 +51,9 @@ def check_cron(line: str) -> None:
 
 def check_timezone(name: str) -> None:
     """Raises `ValueError` unless this is a name of the IANA database that Prefect's scheduler knows, too."""
-    import pytz  # type: ignore[import-untyped] # Prefect's scheduler takes its time zones from here
-
     try:
         ZoneInfo(name)
-        known = pytz.timezone(name).zone == name
+        known = scheduler_knows(name)
     except (KeyError, ValueError, OSError):
         known = False
     if not known:
