@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 
-def cron_fields(line: str) -> list[list[int | str]]:
+def cron_fields(line: str) -> list[list[Any]]:
     """The values of the five fields as Prefect reads them, "*" for all; raises `ValueError` or `KeyError`.
 
     Assumed: Prefect's schedules read lines with this vendored croniter, and its `expanded` holds the
@@ -12,7 +12,7 @@ def cron_fields(line: str) -> list[list[int | str]]:
     """
     from prefect._vendor.croniter.croniter import croniter
 
-    fields: list[list[int | str]] = croniter(line).expanded  # type: ignore[no-untyped-call]
+    fields: list[list[Any]] = croniter(line).expanded  # type: ignore[no-untyped-call]
     return fields
 
 

@@ -1,6 +1,7 @@
 """The cron reader of the fence is the one that Prefect's schedules fire by."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytz  # type: ignore[import-untyped]
@@ -41,7 +42,7 @@ def test_day_or_says_whether_one_of_two_days_is_enough() -> None:
 
 async def test_a_schedule_that_is_not_validated_fires_as_one_that_is() -> None:
     start = datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin"))
-    options = {"cron": "0 6 * * 1", "timezone": "Europe/Berlin", "day_or": True}
+    options: dict[str, Any] = {"cron": "0 6 * * 1", "timezone": "Europe/Berlin", "day_or": True}
     validated = schedules.CronSchedule(**options)
 
     expected = await validated.get_dates(3, start)
