@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from cronsim import CronSim, CronSimError
 
-from blocks.prefect_internals.cron import cron_fields
+from blocks.prefect_internals.cron import cron_fields, cron_reader, scheduler_knows
 
 # L, W, # and ? mean something to one reader and nothing to others.
 _FIELD = re.compile(r"[\d*/,-]+|([a-zA-Z]{3}([,-][a-zA-Z]{3})*)")
@@ -55,11 +55,9 @@ def check_cron(line: str) -> None:
 
 def check_timezone(name: str) -> None:
     """Raises `ValueError` unless both the IANA database and Prefect's scheduler have this name."""
-    import pytz  # type: ignore[import-untyped] # Prefect's scheduler takes its time zones from here
-
     try:
         ZoneInfo(name)
-        known = pytz.timezone(name).zone == name
+        known = scheduler_knows(name)
     except (KeyError, ValueError, OSError):
         known = False
     if not known:
@@ -139,10 +137,8 @@ def _fired_by_debian(line: str) -> Iterator[datetime]:
 
 
 def _fired_by_prefect(line: str) -> Iterator[datetime]:
-    from prefect._vendor.croniter.croniter import croniter
-
     start, end = _FOUR_YEARS
-    moments = croniter(line, start)  # type: ignore[no-untyped-call]
+    moments = cron_reader(line, start, day_or=True)
     return takewhile(lambda moment: moment < end, iter(partial(moments.get_next, datetime), None))
 
 

@@ -144,7 +144,7 @@ class CosmosRecordStore:
         counted = 0
         async with self._call(f"{tag(kind)}s", missing=Unavailable):
             answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
-            async for answer in answers:  # type: ignore[call-overload]  # typed as a document
+            async for answer in answers:  # one per physical partition of the service
                 counted += int(answer)  # type: ignore[call-overload]  # typed as a document
         return counted
 

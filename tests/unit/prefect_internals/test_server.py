@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any, cast
 
 import prefect.server.api.server
 import pytest
@@ -21,7 +22,7 @@ def test_the_application_that_prefect_makes_has_our_middleware_with_the_settings
 
     app = create_app(ephemeral=True, ignore_cache=True)
 
-    [ours] = [one for one in app.user_middleware if one.cls is GuardedCors]
+    [ours] = [one for one in app.user_middleware if cast(Any, one.cls) is GuardedCors]
     assert {"allow_origins", "allow_methods", "allow_headers"} == set(ours.kwargs)
 
 
