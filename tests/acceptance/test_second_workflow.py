@@ -23,7 +23,7 @@ from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import foreign_event
 from tests.support.system.forking import IMPORTED_FIRST
 from tests.support.system.ledger import Ledger
-from tests.support.system.orchestra import Orchestra, orchestra
+from tests.support.system.orchestra import Orchestra, whole_orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -39,7 +39,7 @@ async def parts(
 ) -> AsyncIterator[Orchestra]:
     environment = real_parts(request, tmp_path.name) if request.param == "real" else {}
     metrics = {"API_METRICS_PORT": str(free_port())}
-    async with orchestra(
+    async with whole_orchestra(
         tmp_path, prefect_server, **environment, **metrics, **{IMPORTED_FIRST: MODULE}, MIRROR_INTERVAL_SECONDS="1"
     ) as parts:
         await deploy(parts, prefect_server)

@@ -19,8 +19,8 @@ Found = ExecutionRecord | None
 
 
 def an_opportunity(**data: Any) -> Message:
-    """An event of an opportunity of its own."""
-    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), **data)
+    """An event of an opportunity of its own: a small deal, which asks no one, unless `data` states another."""
+    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), **{"metadata": {"amount": 1_000}, **data})
 
 
 def a_large_deal() -> Message:

@@ -87,5 +87,5 @@ async def test_a_worker_killed_after_the_approval_does_not_ask_again(
     parts.worker.start()
 
     execution = await ended(parts, event)
-    assert ("completed", "ann") == (execution.status, (execution.results or {})["approval"]["decidedBy"])
+    assert ("completed", "claimed:ann") == (execution.status, (execution.results or {})["approval"]["decidedBy"])
     await done_once(parts, ledger, [event])
