@@ -5,8 +5,10 @@ Prefect fires the schedules, so every time comes from its own library. A line th
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -45,6 +47,7 @@ def check_cron(line: str) -> None:
     except StopIteration:
         raise ValueError("it never fires") from None
     _check_agreement(fields, by_debian, _read_by_prefect(line))
+    _check_ends_of_months(fields, by_debian)
 
 
 def check_timezone(name: str) -> None:
@@ -111,6 +114,35 @@ def _reading(
         if ((day in days and weekday in weekdays) if both_days else (day in days or weekday in weekdays))
     )
     return _Reading(frozenset(minutes), frozenset(hours), frozenset(months), frozenset(fires))
+
+
+_FOUR_YEARS = (datetime(2024, 1, 1), datetime(2028, 1, 1))
+"""With a February of each length."""
+
+
+def _check_ends_of_months(fields: list[str], read: _Reading) -> None:
+    """croniter, with which Prefect reads, passes over the first days of March for lines such as `0 0 1,31 * *`."""
+    if fields[2] == "*" or not any(day > 28 for day, _ in read.days):
+        return
+    days = " ".join(("0 0", *fields[2:]))
+    if left_out := sorted({*_fired_by_debian(days)} ^ {*_fired_by_prefect(days)}):
+        raise ValueError(
+            f"cron and Prefect differ over {fields[2]!r} as day of month, as on {left_out[0]:%Y-%m-%d}: "
+            "use days up to 28, or a schedule for each day"
+        )
+
+
+def _fired_by_debian(line: str) -> Iterator[datetime]:
+    start, end = _FOUR_YEARS
+    return takewhile(lambda moment: moment < end, CronSim(line, start))
+
+
+def _fired_by_prefect(line: str) -> Iterator[datetime]:
+    from prefect._vendor.croniter.croniter import croniter
+
+    start, end = _FOUR_YEARS
+    moments = croniter(line, start)  # type: ignore[no-untyped-call]
+    return takewhile(lambda moment: moment < end, iter(partial(moments.get_next, datetime), None))
 
 
 def _check_agreement(fields: list[str], ours: _Reading, prefects: _Reading) -> None:

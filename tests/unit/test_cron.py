@@ -64,6 +64,9 @@ async def test_a_time_that_fired_before_the_moment_asked_for_is_not_the_next() -
         ("0 0 1 * 5L", "'5L' is not a cron field"),
         ("0 0 1 * 1#2", "'1#2' is not a cron field"),
         ("H H * * *", "'H' is not a cron field"),
+        ("0 0 1,31 * *", "cron and Prefect differ over '1,31' as day of month, as on 2024-03-01"),
+        ("0 0 */5 * *", "use days up to 28"),
+        ("30 2 1,30 1-6 *", "a schedule for each day"),
         ("@daily", "five fields"),
         ("0 0 0 1 1 *", "five fields"),
     ],
@@ -75,7 +78,18 @@ def test_a_line_that_is_read_in_two_ways_is_refused_with_what_to_write(cron: str
     assert advice in str(refusal.value)
 
 
-@pytest.mark.parametrize("cron", ["0 0 1-31/2 * 1", "0 0 1-31/1 * 1", "0 0 1 * 0-6/2", "0 0 1-31/3 * mon-fri"])
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "0 0 31 * *",
+        "0 0 29-31 * 1",
+        "0 0 1,28 * *",
+        "0 0 1-31/2 * 1",
+        "0 0 1-31/1 * 1",
+        "0 0 1 * 0-6/2",
+        "0 0 1-31/3 * mon-fri",
+    ],
+)
 def test_what_is_advised_is_accepted(cron: str) -> None:
     check_cron(cron)
 
