@@ -5,9 +5,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from blocks.ports import AlreadyExists, Stale, Unavailable, WrongVersion
+from blocks.contracts.records import Record
+from blocks.ports import AlreadyExists, RecordStore, Stale, Stored, Unavailable, WrongVersion
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 TRIES = 200
 """A hundred callers of one record at once need about as many."""
@@ -34,3 +36,13 @@ async def update(attempt: Callable[[], Awaitable[T]], what: str) -> T:
         except (Stale, AlreadyExists):
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * min(number, _PAUSES_MAX)))
     raise Contended(f"{what} changed {TRIES} times meanwhile")
+
+
+async def update_known(store: RecordStore, known: Stored[R], attempt: Callable[[Stored[R]], Awaitable[T]]) -> T:
+    """As `update`, of a record that has been read already: it is read again only after another write."""
+    record, unused = known.record, [known]
+
+    async def once() -> T:
+        return await attempt(unused.pop() if unused else await store.read(record.tenant_id, type(record), record.id))
+
+    return await update(once, f"{record.__struct_config__.tag} {record.id}")

@@ -21,7 +21,7 @@ from blocks.executions import transitions
 from blocks.executions.steps import record_step
 from blocks.ports import RecordStore, Stored
 from blocks.queries import every
-from blocks.updates import update
+from blocks.updates import update_known
 from listeners.context import Context
 
 log = logging.getLogger(__name__)
@@ -87,18 +87,16 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
 async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Report) -> None:
     """The execution has ended as reported. The report was the announcement, so none is due."""
 
-    async def ended() -> None:
-        now = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
+    async def ended(now: Stored[ExecutionRecord]) -> None:
         if isinstance(report.data, JobFailed):
             code, error = rejections.JOB_FAILED, _error(report.data)
             await transitions.fail(store, now, code, error, announced_at=utc_now())
         else:
             await transitions.complete(store, now, announced_at=utc_now())
 
-    with suppress(
-        InvalidTransition
-    ):  # it has ended: by this report, recorded before, or unreported at this very moment
-        await update(ended, f"execution {stored.record.id}")
+    # It may have ended: by this report, recorded before, or unreported at this very moment.
+    with suppress(InvalidTransition):
+        await update_known(store, stored, ended)
 
 
 def _reported_at(report: Report) -> datetime:

@@ -17,7 +17,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import RETRYABLE
 from blocks.executions import transitions
 from blocks.ports import EventBus, RecordStore, Stored
-from blocks.updates import update
+from blocks.updates import update_known
 
 RETRIES_MAX = 100
 
@@ -41,8 +41,7 @@ async def retry_execution(
     """
     seen = await store.read(tenant_id, ExecutionRecord, execution_id)
 
-    async def retried() -> ExecutionRecord:
-        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+    async def retried(stored: Stored[ExecutionRecord]) -> ExecutionRecord:
         _check(stored.record, seen.record)
         if stored.record.announced_at is None:
             await transitions.announce(store, bus, [stored])
@@ -51,7 +50,7 @@ async def retry_execution(
         await withdraw_approvals(store, stored.record, "the execution is tried again")
         return await _reopen(store, bus, stored, actor)
 
-    return await update(retried, f"execution {execution_id}")
+    return await update_known(store, seen, retried)
 
 
 async def _reopen(

@@ -36,7 +36,7 @@ from blocks.ports import AlreadyExists, EventBus, Message, NotFound, RecordStore
 from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
-from blocks.updates import update
+from blocks.updates import update_known
 
 Letter = Stored[DeadLetterRecord]
 
@@ -147,15 +147,14 @@ async def _returned(store: RecordStore, letter: DeadLetterRecord, message: Messa
 
 
 async def _refused_again(store: RecordStore, known: Letter, letter: DeadLetterRecord) -> Letter:
-    async def once_more() -> Letter:
-        now = await read(store, known.record.tenant_id, known.record.id)
+    async def once_more(now: Letter) -> Letter:
         if any(entry.what == "refused" and entry.at == letter.rejected_at for entry in now.record.history):
             return now  # this very refusal, collected twice
         again = {"code": letter.code, "reason": letter.reason, "attempts": letter.attempts}
         changes = {**again, "rejected_at": letter.rejected_at, "times": now.record.times + 1}
         return await _change(store, now, letter.history[0], "waiting", **changes)
 
-    return await update(once_more, f"dead letter {letter.id}")
+    return await update_known(store, known, once_more)
 
 
 async def _keep_body(store: RecordStore, letter: DeadLetterRecord, body: bytes) -> None:

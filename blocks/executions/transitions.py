@@ -19,7 +19,7 @@ from blocks.messages import to_message
 from blocks.observability.metrics import work
 from blocks.ports import EventBus, RecordStore, Stored
 from blocks.processes import fault_points
-from blocks.updates import update
+from blocks.updates import update_known
 
 _ERROR_KEPT = 500
 """Characters of a previous outcome's error to keep; the failed step's own record has it whole."""
@@ -143,15 +143,13 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
     """Recorded despite concurrent changes, so that the event is not published twice."""
-    known: list[Stored[ExecutionRecord]] = [stored]  # mostly still current
 
-    async def marked() -> None:
-        now = known.pop() if known else await store.read(stored.record.tenant_id, ExecutionRecord, stored.record.id)
+    async def marked(now: Stored[ExecutionRecord]) -> None:
         # Otherwise another process announced the same event, under the same id.
         if now.record.announced_at is None and now.record.retries == stored.record.retries:
             await change(store, now, announced_at=utc_now())
 
-    await update(marked, f"execution {stored.record.id}")
+    await update_known(store, stored, marked)
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:

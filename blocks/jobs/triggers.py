@@ -20,7 +20,7 @@ from blocks.executions.steps import record_step
 from blocks.messages import to_message
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored, Unavailable, Unroutable
 from blocks.queries import every
-from blocks.updates import update
+from blocks.updates import update_known
 
 _RUNS_LOOKED_THROUGH = 50
 
@@ -163,13 +163,12 @@ def _execution(request: JobRequest) -> ExecutionRecord:
 async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
     """Running since its first sender began: the event's times come from it and stay."""
 
-    async def begun() -> Stored[ExecutionRecord]:
-        now = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, stored.record.id)
+    async def begun(now: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
         if now.record.status != "pending":
             return now
         return await transitions.move(store, now, "running", started_at=utc_now())
 
-    return await update(begun, f"execution {stored.record.id}")
+    return await update_known(store, stored, begun)
 
 
 def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
