@@ -11,13 +11,12 @@ from blocks.contracts import events, rejections, traces
 from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
 from blocks.observability import log_context
-from blocks.ports import Accept, Delivery, EventBus, RecordStore, Reject, Retry, Verdict
+from blocks.ports import Accept, Delivery, Reject, Retry, Verdict
 from listeners import metrics
 from listeners.answers.steps import ANSWERS, UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.context import Context
 from listeners.job_reports import record_job_report
-from listeners.triggers.intake import Intake
 from listeners.triggers.table import TRIGGERS
 
 log = logging.getLogger(__name__)
@@ -29,8 +28,8 @@ EventHandler = Callable[[Context, Event[Any]], Awaitable[str]]
 class Router:
     """Judges deliveries of the intake queue."""
 
-    def __init__(self, store: RecordStore, bus: EventBus, intake: Intake) -> None:
-        self.context = Context(store, bus, intake)
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     async def handle(self, delivery: Delivery) -> Verdict:
         """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""

@@ -16,6 +16,7 @@ from blocks.settings import Settings
 from blocks.topology import intake_queue, topology, webhooks_queue
 from blocks.webhooks.outgoing_http import HostRules, OutgoingHttp
 from blocks.webhooks.retries import delays_of
+from listeners.context import Context
 from listeners.dead_letters import collectors
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
@@ -46,7 +47,7 @@ async def run_listener(settings: Settings) -> None:
             "the broker", partial(bus.declare, *topology(settings)), limit_seconds=settings.startup.wait_seconds
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
-        router = Router(store, bus, Intake(store, dispatcher))
+        router = Router(Context(store, bus, Intake(store, dispatcher)))
         webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
         async with consuming(
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),

@@ -1,7 +1,6 @@
 """Flows wait for a bus and a store that are away, and give up in the end."""
 
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from blocks.adapters import retrying
 from blocks.adapters.retrying import RetryingEventBus, RetryingRecordStore
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import AlreadyExists, Message, NotFound, RecordStore, Unavailable
 from tests.support.factories import A_TENANT, an_execution, new_id, now
@@ -21,12 +19,6 @@ from tests.support.stores import FailingStore
 def quick(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(retrying, "_PAUSE_FIRST_SECONDS", 0.01)
     caplog.set_level(logging.INFO)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
 
 
 class Outage:

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from api.dead_letters.sweep import WAITING, DeadLetterSweep
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, Who
@@ -24,12 +23,6 @@ from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_dead_letter, now
 
 ANN = Who("ann", "cli")
 QUEUE = Queue(name="orders", bindings=("order.*",))
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
 
 
 @pytest.fixture

@@ -1,27 +1,21 @@
 """Executions that an earlier version stored with the event's own spelling are found by whatever is about them."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from blocks.actions.starting import rerun_execution
-from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions.steps import step_records
 from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject
 from blocks.settings import load_settings
 from blocks.topology import intake_queue
 from listeners.dead_letters import Keeper
-from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
-from listeners.triggers.intake import Intake
 from tests.support.factories import A_TENANT, a_dead_letter, an_execution, new_id, now
-from tests.support.flow_runs import RememberedFlowRuns
 
 INTAKE = intake_queue(load_settings({}))
 SAME = str
@@ -30,23 +24,6 @@ SPELLINGS = [(str.upper, str.lower), (str.upper, str.upper), (str.title, SAME), 
 
 each_spelling = pytest.mark.parametrize(("stored_as", "sent_as"), SPELLINGS)
 Spell = Callable[[str], str]
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        yield bus
-
-
-@pytest.fixture
-def router(store: RecordStore, bus: EventBus) -> Router:
-    return Router(store, bus, Intake(store, Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns())))
 
 
 async def stored_earlier(store: RecordStore, spelled: Spell, **changes: Any) -> ExecutionRecord:

@@ -1,44 +1,20 @@
 """Answers that are late, repeated or another tenant's: none has an effect."""
 
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from uuid import uuid4
 
 import msgspec
 import pytest
 
-from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL
 from blocks.executions.steps import step_records
-from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Retry, Stored
-from blocks.settings import load_settings
-from listeners.dispatch.dispatcher import Dispatcher
+from blocks.ports import Accept, Delivery, Message, RecordStore, Retry, Stored
 from listeners.router import Router
-from listeners.triggers.intake import Intake
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
-from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.system.analysis_services import answer_to, foreign_event
 from tests.support.system.ledger import REQUESTED
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
-
-
-@pytest.fixture
-async def router(store: RecordStore, tmp_path: Path) -> AsyncIterator[Router]:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        yield router_on(store, bus)
-
-
-def router_on(store: RecordStore, bus: EventBus) -> Router:
-    dispatcher = Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns())
-    return Router(store, bus, Intake(store, dispatcher))
 
 
 def delivered(message: Message) -> Delivery:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ import pytest
 from msgspec.structs import replace
 
 from blocks.adapters.consuming import dead_letter, judge
-from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts import jobs, rejections
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
@@ -33,31 +30,12 @@ from flows.shared.runtime import Runtime
 from listeners.answers import steps as answers
 from listeners.answers.refused_answers import KEPT, note_refusal
 from listeners.dead_letters import Keeper
-from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
-from listeners.triggers.intake import Intake
 from tests.support.factories import A_TENANT, AN_ID, ANOTHER_TENANT, an_execution, new_id, now
 from tests.support.flow_runs import RememberedFlowRuns
 
 INTAKE = intake_queue(load_settings({}))
 RULES = AnalysisRules(frozenset({"risk_analysis"}), timedelta(0), ApprovalRule(enabled=False))
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        yield bus
-
-
-@pytest.fixture
-def router(store: RecordStore, bus: EventBus) -> Router:
-    return Router(store, bus, Intake(store, Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns())))
 
 
 def message(event_type: str, data: dict[str, Any], *, tenant_id: str = A_TENANT, **changes: Any) -> Message:

@@ -1,23 +1,13 @@
 """Writes that compete for one record: repeated with what is there now, and only so often."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from blocks import updates
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.ports import NotFound, RecordStore, Stale, Stored, WrongVersion
 from blocks.updates import Contended, update, update_known
 from tests.support.factories import A_TENANT, an_execution
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
 
 
 async def test_a_known_record_is_read_again_only_after_another_write(store: RecordStore) -> None:

@@ -1,14 +1,12 @@
 """GET /health and GET /ready, and how the API knows that another process lives."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from api.health.liveness import expect_process
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore, Unavailable
 from blocks.processes import readiness
@@ -91,12 +89,6 @@ async def test_a_check_that_fails_itself_says_so_and_no_more(tmp_path: Path, cap
 
     assert {"status": "error", "detail": "the check itself failed"} == response.json()["checks"]["database"]
     assert "a bug in the check" in caplog.text
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
 
 
 async def test_a_process_with_a_fresh_sign_of_life_is_there(store: RecordStore) -> None:

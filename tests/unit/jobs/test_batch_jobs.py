@@ -13,7 +13,6 @@ from api.reconciler import Parts
 from api.reconciler.kinds.ended_runs import EndedRuns
 from api.reconciler.kinds.jobs import UnreportedJobs, UnsentTriggers
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.envelope import Event
@@ -35,12 +34,6 @@ SETTINGS = load_settings({})
 QUEUE = batch_jobs_queue(SETTINGS)
 SYNC, HEALTH, BACKFILL = (JOB_BY_ID[id] for id in ("outcome-sync", "account-health", "risk-snapshot-backfill"))
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
 
 
 @pytest.fixture

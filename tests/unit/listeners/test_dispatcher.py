@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,8 +10,6 @@ from msgspec.structs import replace
 
 from blocks import signals
 from blocks.adapters.forwarding import ForwardingRecordStore
-from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, Record, TenantShare
@@ -27,18 +24,6 @@ from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import T, eventually
 
 SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, late_start_seconds=0.25, sweep_seconds=0.1)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        yield bus
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +10,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalRule, Condition
@@ -21,26 +17,17 @@ from blocks.contracts.envelope import Event, EventMetadata, decode_event
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
 from blocks.contracts.records import ExecutionRecord, TenantRecord
 from blocks.executions import transitions
-from blocks.ports import RecordStore, Stored
-from blocks.settings import load_settings
+from blocks.ports import EventBus, RecordStore, Stored
 from flows.analysis.progress import Analysis, rules_in
-from listeners.dispatch.dispatcher import Dispatcher
 from listeners.triggers.intake import Intake, passed_over
 from listeners.triggers.table import TRIGGERS
+from tests.support.event_context import context_of
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_definition
-from tests.support.flow_runs import RememberedFlowRuns
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
-
-
-@pytest.fixture
-async def intake(store: RecordStore, tmp_path: Path) -> AsyncIterator[Intake]:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        yield Intake(store, Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns()))
+def intake(store: RecordStore, bus: EventBus) -> Intake:
+    return context_of(store, bus).intake
 
 
 def event_about(data: EventData, *, tenant_id: str = A_TENANT, event_id: str | None = None) -> Event[EventData]:

@@ -1,41 +1,19 @@
 """The door of the listener: whatever comes through it gets a verdict, and nothing of it reaches a place it must not."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts import ids
 from blocks.contracts.events import CONSUMED
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Accept, Delivery, Message, RecordStore, Reject, Retry, Verdict
-from blocks.settings import load_settings
-from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
-from listeners.triggers.intake import Intake
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, new_id, now
-from tests.support.flow_runs import RememberedFlowRuns
 
 ODD = ["", "\u0000", "a/b?#\\", "x" * 190, "\U0001f980", "' OR 1=1 --", "{{ x }}", "\u202e"]
 """Texts that ids and names can be, and that nobody expects."""
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
-
-
-@pytest.fixture
-async def router(store: RecordStore, tmp_path: Path) -> AsyncIterator[Router]:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus:
-        yield Router(
-            store, bus, Intake(store, Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns()))
-        )
 
 
 async def judged(router: Router, event: dict[str, Any]) -> Verdict:

@@ -38,13 +38,10 @@ from blocks.ports import (
     Verdict,
 )
 from blocks.processes.metrics import observed_process
-from blocks.settings import load_settings
 from blocks.tenants.directory import enter_in_directory
-from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
-from listeners.triggers.intake import Intake
+from tests.support.event_context import context_of
 from tests.support.factories import A_TENANT, a_step, an_approval, an_execution, new_id, now
-from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.metrics import Gain, series, value
 from tests.support.stores import FailingStore
 from tests.support.waiting import eventually
@@ -276,7 +273,7 @@ async def test_the_process_says_who_it_is_and_how_late_its_loop_runs() -> None:
 async def test_no_series_is_added_for_a_tenant_an_id_or_what_a_sender_writes(
     store: MeteredRecordStore, bus: MeteredEventBus
 ) -> None:
-    router = Router(store, bus, Intake(store, Dispatcher(load_settings({}).dispatch, store, bus, RememberedFlowRuns())))
+    router = Router(context_of(store, bus))
     earlier = {(one.name, *one.labels.values()) for one in series()}  # of other tests in this process
     for tenant_id in (new_id() for _ in range(10)):
         await traffic_of(tenant_id, router, store, bus)

@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic
 
 import msgspec
-import pytest
 
 from api.reconciler.bell import Bell
 from api.reconciler.journal import Journal
 from api.reconciler.leadership import Leadership
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import Look, MirrorRecord
 from blocks.ports import NotFound, RecordStore
@@ -53,12 +50,6 @@ class Mirror:
 
     async def is_leading(self) -> bool:
         return self.leads
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
-    async with SqliteRecordStore(tmp_path / "records.db") as store:
-        yield store
 
 
 @asynccontextmanager
