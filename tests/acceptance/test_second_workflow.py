@@ -15,15 +15,13 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message
 from deployments.doctor.checks.work import work
 from deployments.doctor.connections import Connections
-from tests.acceptance.executions.test_opportunity_analysis import real_parts
-from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import foreign_event
 from tests.support.system.forking import IMPORTED_FIRST
 from tests.support.system.ledger import Ledger
-from tests.support.system.orchestra import Orchestra, whole_orchestra
+from tests.support.system.orchestra import Orchestra, client_of, on_real_parts, whole_orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -37,7 +35,7 @@ CHECKED = "workflow.parcel.checked"
 async def parts(
     request: pytest.FixtureRequest, tmp_path: Path, prefect_server: PrefectServer
 ) -> AsyncIterator[Orchestra]:
-    environment = real_parts(request, tmp_path.name) if request.param == "real" else {}
+    environment = on_real_parts(request, tmp_path.name) if request.param == "real" else {}
     metrics = {"API_METRICS_PORT": str(free_port())}
     async with whole_orchestra(
         tmp_path, prefect_server, **environment, **metrics, **{IMPORTED_FIRST: MODULE}, MIRROR_INTERVAL_SECONDS="1"
@@ -68,13 +66,8 @@ def a_parcel(parcel: str, kilograms: float = 3.0) -> Message:
 
 
 async def ask(parts: Orchestra, method: str, path: str, body: object = None) -> Any:
-    async with httpx.AsyncClient(
-        auth=AnyTenant(),
-        base_url=f"http://127.0.0.1:{parts.settings.server.port}",
-        timeout=30,
-        transport=httpx.AsyncHTTPTransport(retries=20),  # until the API has started
-    ) as client:
-        answer = await client.request(method, f"/api/v1{path}", json=body, headers={"X-Tenant-ID": A_TENANT})
+    async with client_of(parts) as client:
+        answer = await client.request(method, f"/api/v1{path}", json=body)
     assert answer.is_success, answer.text
     return answer.json()
 

@@ -17,12 +17,10 @@ from blocks.ports import Message
 from blocks.topology import intake_queue
 from tests.support.dead_letters import body_of, letters_become
 from tests.support.factories import A_TENANT
-from tests.support.servers.cosmos import CosmosEmulator
 from tests.support.servers.prefect_server import PrefectServer
-from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import answer_to, foreign_event, opportunity_event, services_on
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger, ledger_of
-from tests.support.system.orchestra import Orchestra, Process, orchestra
+from tests.support.system.orchestra import Orchestra, Process, on_real_parts, orchestra
 from tests.support.waiting import eventually
 
 TENANTS = [str(uuid5(NAMESPACE_URL, f"tenant {number}")) for number in range(4)]
@@ -33,24 +31,9 @@ async def parts(
     request: pytest.FixtureRequest, tmp_path: Path, prefect_server: PrefectServer
 ) -> AsyncIterator[Orchestra]:
     """Listener and worker on the embedded bus and store, and on RabbitMQ and the Cosmos emulator."""
-    environment = real_parts(request, tmp_path.name) if request.param == "real" else {}
+    environment = on_real_parts(request, tmp_path.name) if request.param == "real" else {}
     async with orchestra(tmp_path, prefect_server, **environment) as parts:
         yield parts
-
-
-def real_parts(request: pytest.FixtureRequest, name: str) -> dict[str, str]:
-    rabbitmq: RabbitMQNode = request.getfixturevalue("rabbitmq")
-    cosmos: CosmosEmulator = request.getfixturevalue("cosmos_emulator")
-    return {
-        "RABBITMQ_URL": rabbitmq.url,
-        "RABBITMQ_EXCHANGE": f"events-{name}",
-        "RABBITMQ_QUEUE": f"orchestrator-{name}",
-        "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
-        "COSMOS_DB_ENDPOINT": cosmos.endpoint,
-        "COSMOS_DB_KEY": cosmos.key,
-        "COSMOS_DB_CA_FILE": str(cosmos.ca_file),
-        "COSMOS_DB_DATABASE_ID": name,
-    }
 
 
 async def test_an_opportunity_event_becomes_one_recorded_announced_analysis(parts: Orchestra) -> None:

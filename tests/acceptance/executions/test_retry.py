@@ -13,12 +13,11 @@ import pytest
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from tests.support.analyses import seen
-from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import AnalysisServices, answer_to, foreign_event
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
-from tests.support.system.orchestra import Orchestra, orchestra
+from tests.support.system.orchestra import Orchestra, client_of, orchestra
 from tests.support.waiting import eventually
 
 FORECAST, RISK = "workflow.forecast.requested", "workflow.risk.analysis.requested"
@@ -65,13 +64,8 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
 
 
 async def post(parts: Orchestra, path: str, body: object = None) -> httpx.Response:
-    async with httpx.AsyncClient(
-        auth=AnyTenant(),
-        base_url=f"http://127.0.0.1:{parts.settings.server.port}",
-        timeout=30,
-        transport=httpx.AsyncHTTPTransport(retries=20),  # until the API has started
-    ) as client:
-        return await client.post(path, json=body, headers={"X-Tenant-ID": A_TENANT})
+    async with client_of(parts) as client:
+        return await client.post(path, json=body)
 
 
 async def unanswered(services: AnalysisServices, count: int) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import msgspec
 import pytest
 
@@ -14,13 +13,12 @@ from blocks.contracts import ids, traces
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.traces import TraceContext
 from blocks.ports import Accept, Delivery, Message, Queue, Verdict
-from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.servers.otlp_collector import Collector, ReceivedSpan, an_otlp_collector
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices, opportunity_event
-from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
+from tests.support.system.orchestra import Orchestra, client_of, on_rabbitmq, orchestra
 from tests.support.waiting import eventually
 
 CALLER = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -91,9 +89,7 @@ async def span_named(collector: Collector, name: str) -> ReceivedSpan:
 
 async def read_execution(parts: Orchestra, execution_id: str, seen_from: TraceContext) -> dict[str, Any]:
     """What the API answers to a reader who is part of the trace."""
-    address = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/executions/{execution_id}"
-    headers = {"X-Tenant-ID": A_TENANT, traces.HEADER: str(seen_from)}
-    transport = httpx.AsyncHTTPTransport(retries=20)  # until the API has started
-    async with httpx.AsyncClient(auth=AnyTenant(), timeout=30, transport=transport) as client:
-        document: dict[str, Any] = (await client.get(address, headers=headers)).raise_for_status().json()
+    async with client_of(parts) as client:
+        answer = await client.get(f"/api/v1/executions/{execution_id}", headers={traces.HEADER: str(seen_from)})
+        document: dict[str, Any] = answer.raise_for_status().json()
         return document

@@ -11,7 +11,7 @@ from tests.support.servers.cosmos_fault_proxy import CosmosFaultProxy
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.servers.tcp_proxy import TcpProxy
-from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
+from tests.support.system.orchestra import Orchestra, on_cosmos, on_rabbitmq, orchestra
 
 
 class Links(msgspec.Struct, frozen=True):
@@ -52,10 +52,7 @@ async def linked_orchestra(
     """The system on real parts; its processes use the links, the test's own doors lead to the parts directly."""
     real = {
         **on_rabbitmq(rabbitmq, folder.name),
-        "COSMOS_DB_ENDPOINT": cosmos.endpoint,
-        "COSMOS_DB_KEY": cosmos.key,
-        "COSMOS_DB_CA_FILE": str(cosmos.ca_file),
-        "COSMOS_DB_DATABASE_ID": folder.name,
+        **on_cosmos(cosmos, folder.name),
         **environment,
     }
     async with orchestra(folder, prefect, **real) as parts:

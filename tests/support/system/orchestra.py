@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+import httpx
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
@@ -21,6 +23,9 @@ from deployments.bootstrap.prefect_yaml import read_deployments
 from deployments.bootstrap.provision import provision
 from deployments.bootstrap.run import create_work_pool, deploy
 from tests.support.api import credentials
+from tests.support.api.credentials import AnyTenant
+from tests.support.factories import A_TENANT
+from tests.support.servers.cosmos import CosmosEmulator
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
@@ -177,6 +182,33 @@ def on_rabbitmq(node: RabbitMQNode, name: str) -> dict[str, str]:
         "RABBITMQ_BATCH_JOBS_QUEUE": f"jobs-{name}",
         "RABBITMQ_WEBHOOKS_QUEUE": f"webhooks-{name}",
     }
+
+
+def on_cosmos(cosmos: CosmosEmulator, name: str) -> dict[str, str]:
+    """Settings of a system with a database of its own in this emulator."""
+    return {
+        "COSMOS_DB_ENDPOINT": cosmos.endpoint,
+        "COSMOS_DB_KEY": cosmos.key,
+        "COSMOS_DB_CA_FILE": str(cosmos.ca_file),
+        "COSMOS_DB_DATABASE_ID": name,
+    }
+
+
+def on_real_parts(request: pytest.FixtureRequest, name: str) -> dict[str, str]:
+    """Settings of a system on RabbitMQ and the Cosmos emulator, which start if no test has asked for them before."""
+    rabbitmq, cosmos = request.getfixturevalue("rabbitmq"), request.getfixturevalue("cosmos_emulator")
+    return {**on_rabbitmq(rabbitmq, name), **on_cosmos(cosmos, name)}
+
+
+def client_of(parts: Orchestra) -> httpx.AsyncClient:
+    """Speaks to the API of this system for `A_TENANT`, with every role; waits for the API to start."""
+    return httpx.AsyncClient(
+        auth=AnyTenant(),
+        base_url=f"http://127.0.0.1:{parts.settings.server.port}",
+        headers={"X-Tenant-ID": A_TENANT},
+        timeout=30,
+        transport=httpx.AsyncHTTPTransport(retries=20),
+    )
 
 
 async def deploy_analysis(settings: Settings, prefect: PrefectServer, environment: Mapping[str, str]) -> None:
