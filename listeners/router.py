@@ -1,5 +1,6 @@
 """The one entry for messages: bytes in, verdict out. One table maps events to handlers."""
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -40,8 +41,12 @@ class Router:
         message = delivery.message
         try:
             event = decode_event(message.body, received_at=utc_now())
-            if context := traces.TraceContext.parse(message.headers.get(traces.HEADER)):
-                event = msgspec.structs.replace(event, traceparent=str(context))
+            context = traces.TraceContext.parse(message.headers.get(traces.HEADER))
+            event = msgspec.structs.replace(
+                event,
+                traceparent=str(context) if context else None,
+                digest=hashlib.sha256(message.body).hexdigest(),
+            )
             log_context.add(tenant_id=event.tenant_id, trace_id=context.trace_id if context else None)
             outcome = await EVENT_HANDLERS[type(event.data)](self.context, event)
         except UnknownEventType as unknown:

@@ -8,7 +8,6 @@ none, and what `lenient` reads besides. `decode_event` is the only entry: past i
 typed Struct, in one spelling and in UTC.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -58,7 +57,7 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     about: About = About()
     """Headers of the message, too."""
     digest: str = ""
-    """SHA-256 of the body it was read from, in hexadecimal, to recognise a repetition."""
+    """SHA-256 of the body it was read from, in hexadecimal, to recognise a repetition; empty until it is routed."""
 
     @property
     def type(self) -> str:
@@ -167,7 +166,6 @@ def decode_event(
         source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
         data=_typed(envelope.data, data_type),
         metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
-        digest=hashlib.sha256(body).hexdigest(),
     )
 
 
