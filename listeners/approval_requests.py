@@ -10,7 +10,7 @@ from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
 from blocks.contracts.workflows import about
-from blocks.ports import RecordStore, Stored
+from blocks.ports import Query, RecordStore, Stored
 from blocks.tenants.directory import enter_in_directory
 from listeners.context import Context
 
@@ -37,7 +37,7 @@ async def record_approval_request(context: Context, event: Event[HitlApprovalReq
 async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
     """The oldest of the opportunity's executions that has not ended, those that are under way first."""
     of_subject = {"workflow": about("opportunity"), "subject": spellings(event.data.opportunity_id), "status": OPEN}
-    found = await store.query(event.tenant_id, ExecutionRecord, of_subject, newest_first=False)
+    found = await store.query(event.tenant_id, Query(ExecutionRecord, of_subject, newest_first=False))
     return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
 
 
@@ -47,7 +47,7 @@ async def _asks_already(store: RecordStore, execution: ExecutionRecord, data: Hi
     if evaluation is None or execution.status != "awaiting_approval":
         return False
     of_execution = {"execution_id": execution.id, "correlation_id": spellings(evaluation)}
-    found = await store.query(execution.tenant_id, ApprovalRecord, of_execution)
+    found = await store.query(execution.tenant_id, Query(ApprovalRecord, of_execution))
     return any(stored.record.gate is not None for stored in found.items)
 
 

@@ -19,7 +19,7 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.executions import transitions
 from blocks.executions.steps import record_step
-from blocks.ports import RecordStore, Stored
+from blocks.ports import Query, RecordStore, Stored
 from blocks.queries import every
 from blocks.updates import update_known
 from listeners.context import Context
@@ -57,7 +57,7 @@ async def record_job_report(context: Context, report: Report) -> str:
 async def _reported_before(store: RecordStore, report: Report) -> Stored[ExecutionRecord] | None:
     """The execution that has this report, perhaps from a process that died before ending it."""
     where = {"event_id": spellings(report.id), "step": REPORT_STEP}
-    page = await store.query(ids.SYSTEM_TENANT, StepRecord, where, limit=1)
+    page = await store.query(ids.SYSTEM_TENANT, Query(StepRecord, where, limit=1))
     if not page.items:
         return None
     return await store.read(ids.SYSTEM_TENANT, ExecutionRecord, page.items[0].record.execution_id)

@@ -18,6 +18,7 @@ from blocks.contracts import analysis
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions.steps import step_records
+from blocks.ports import Query
 
 
 @get(
@@ -33,7 +34,7 @@ async def list_workflows(
 ) -> WorkflowList:
     """The analyses of the opportunity, newest first, at most 100. For all of them, page through `/executions`."""
     where = {"workflow": analysis.WORKFLOW, "subject": spellings(opportunity_id)}
-    page = await store.query(tenant_id, ExecutionRecord, where, limit=100)
+    page = await store.query(tenant_id, Query(ExecutionRecord, where, limit=100))
     executions = [stored.record for stored in page.items]
     steps = await step_records(store, tenant_id, [execution.id for execution in executions])
     workflows = [workflow_of(execution, steps) for execution in executions]

@@ -10,7 +10,7 @@ from api.http.cursors import Cursors
 from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import Record
-from blocks.ports import EventBus, FlowRuns, NotFound, Page, RecordStore, Where
+from blocks.ports import EventBus, FlowRuns, NotFound, Page, Query, RecordStore, Where
 from blocks.settings import Settings
 
 Store = SkipValidation[NamedDependency[RecordStore]]
@@ -44,7 +44,7 @@ async def page_of(
     """
     cursors = Cursors(tenant_id, kind, where, also)
     try:
-        page = await store.query(tenant_id, kind, where, limit=limit, continuation=cursors.place(continuation))
+        page = await store.query(tenant_id, Query(kind, where, limit=limit, continuation=cursors.place(continuation)))
     except ValueError:
         if continuation is None:
             raise

@@ -16,7 +16,7 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.executions import transitions
-from blocks.ports import AlreadyExists, EventBus, RecordStore
+from blocks.ports import AlreadyExists, EventBus, Query, RecordStore
 from blocks.tenants.directory import enter_in_directory
 
 STARTED_BY_REQUEST = "workflow.start.requested"
@@ -80,7 +80,7 @@ async def rerun_execution(
     ended = (await store.read(tenant_id, ExecutionRecord, execution_id)).record
     _check(ended)
     reruns = await store.query(
-        tenant_id, ExecutionRecord, {"rerun_of": ended.id, "subject": spellings(ended.subject_on_wire)}
+        tenant_id, Query(ExecutionRecord, {"rerun_of": ended.id, "subject": spellings(ended.subject_on_wire)})
     )
     newest = reruns.items[0].record if reruns.items else None
     if newest and not newest.is_terminal:

@@ -6,12 +6,14 @@ from typing import TypeVar
 
 from blocks.contracts.records import Record
 from blocks.ports import (
+    NO_CONDITION,
     Collector,
     Consumer,
     EventBus,
     Handler,
     Message,
     Page,
+    Query,
     Queue,
     QueueView,
     RecordStore,
@@ -102,25 +104,10 @@ class ForwardingRecordStore:
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id))
 
-    async def query(
-        self,
-        tenant_id: str,
-        kind: type[R],
-        where: Where | None = None,
-        *,
-        newest_first: bool = True,
-        limit: int = 100,
-        continuation: str | None = None,
-    ) -> Page[R]:
-        return await self._ask(
-            "query",
-            kind,
-            lambda: self._store.query(
-                tenant_id, kind, where, newest_first=newest_first, limit=limit, continuation=continuation
-            ),
-        )
+    async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        return await self._ask("query", query.kind, lambda: self._store.query(tenant_id, query))
 
-    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+    async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         return await self._ask("count", kind, lambda: self._store.count(tenant_id, kind, where))
 
     async def ping(self) -> None:

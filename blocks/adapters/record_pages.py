@@ -6,13 +6,11 @@ ended, regardless of creations and deletions in between, and no store has to kee
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
-from typing import Generic, TypeVar
-
-import msgspec
+from typing import Any, TypeVar
 
 from blocks.adapters.record_rules import sort_key, tag
 from blocks.contracts.records import Record
-from blocks.ports import Page, Stored
+from blocks.ports import Page, Query, Stored
 
 R = TypeVar("R", bound=Record)
 
@@ -20,39 +18,32 @@ LIMIT_MAX = 1000
 _DIGEST_BYTES = 12
 
 
-class Listing(msgspec.Struct, Generic[R], frozen=True):
-    """One tenant's records of one kind, in one of two orders."""
+def key_before(tenant_id: str, query: Query[Any]) -> str | None:
+    """The sort key before the page; None: the first page. Raises `ValueError`."""
+    if not 1 <= query.limit <= LIMIT_MAX:
+        raise ValueError(f"a page has 1 to {LIMIT_MAX} records, not {query.limit}")
+    if query.continuation is None:
+        return None
+    try:
+        content = urlsafe_b64decode(query.continuation)
+        digest, key = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:].decode()
+    except ValueError:
+        digest, key = b"", ""
+    if digest != _digest(tenant_id, query, key):
+        raise ValueError("this continuation belongs to another query")
+    return key
 
-    tenant_id: str
-    kind: type[R]
-    newest_first: bool
 
-    def after(self, limit: int, continuation: str | None) -> str | None:
-        """The sort key before the page; None: the first page. Raises `ValueError`."""
-        if not 1 <= limit <= LIMIT_MAX:
-            raise ValueError(f"a page has 1 to {LIMIT_MAX} records, not {limit}")
-        return None if continuation is None else self._opened(continuation)
+def page_of(tenant_id: str, query: Query[R], found: list[Stored[R]]) -> Page[R]:
+    """The page of what was found; with a continuation if more was found than it holds."""
+    if len(found) <= query.limit:
+        return Page(found)
+    key = sort_key(found[query.limit - 1].record)
+    token = urlsafe_b64encode(_digest(tenant_id, query, key) + key.encode()).decode()
+    return Page(found[: query.limit], token)
 
-    def page(self, found: list[Stored[R]], limit: int) -> Page[R]:
-        """The first `limit` of what was found; with a continuation if more was found than that."""
-        if len(found) <= limit:
-            return Page(found)
-        return Page(found[:limit], self._token(sort_key(found[limit - 1].record)))
 
-    def _token(self, key: str) -> str:
-        return urlsafe_b64encode(self._digest(key) + key.encode()).decode()
-
-    def _opened(self, token: str) -> str:
-        try:
-            content = urlsafe_b64decode(token)
-            digest, key = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:].decode()
-        except ValueError:
-            digest, key = b"", ""
-        if digest != self._digest(key):
-            raise ValueError("this continuation belongs to another query")
-        return key
-
-    def _digest(self, key: str) -> bytes:
-        # Against mix-ups, not against forgery: a forged token still sees no other tenant's records.
-        text = "\n".join((self.tenant_id, tag(self.kind), str(self.newest_first), key))
-        return sha256(text.encode()).digest()[:_DIGEST_BYTES]
+def _digest(tenant_id: str, query: Query[Any], key: str) -> bytes:
+    # Against mix-ups, not against forgery: a forged token still sees no other tenant's records.
+    text = "\n".join((tenant_id, tag(query.kind), str(query.newest_first), key))
+    return sha256(text.encode()).digest()[:_DIGEST_BYTES]

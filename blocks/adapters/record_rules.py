@@ -59,21 +59,21 @@ def sort_key(record: Record) -> str:
     return f"{_comparable(record.created_at)} {record.id}"
 
 
-def conditions(kind: type[Record], where: Where | None) -> dict[str, Wanted]:
+def conditions(kind: type[Record], where: Where) -> dict[str, Wanted]:
     """JSON key to what its value must be: one of these JSON values (None: null or missing), a list, or a number.
 
     Raises `ValueError` for a field that the record does not have, or a value that is no scalar. For `Between`: `ages`.
     """
     keys = _keys(kind)
-    unknown = set(where or ()) - set(keys)
+    unknown = set(where) - set(keys)
     if unknown:
         raise ValueError(f"{tag(kind)} has no field {', '.join(sorted(unknown))}")
-    return {keys[field]: _wanted(value) for field, value in (where or {}).items() if not isinstance(value, Between)}
+    return {keys[field]: _wanted(value) for field, value in where.items() if not isinstance(value, Between)}
 
 
-def ages(where: Where | None) -> list[tuple[str, str]]:
+def ages(where: Where) -> list[tuple[str, str]]:
     """How a record's sort key must compare: `>=` or `<`, and with what. Raises `ValueError` for other fields' ages."""
-    limits = [(field, value) for field, value in (where or {}).items() if isinstance(value, Between)]
+    limits = [(field, value) for field, value in where.items() if isinstance(value, Between)]
     if any(field != "created_at" for field, _ in limits):
         raise ValueError("only created_at can be limited by Between")
     # A bound without an id compares as less than every record of its moment.

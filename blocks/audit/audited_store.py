@@ -7,7 +7,7 @@ from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.audit.changes import change_of, is_told
 from blocks.contracts.records import Record
 from blocks.contracts.records.audit import AuditChange
-from blocks.ports import NotFound, Page, RecordStore, Stored, Throttled, Unavailable, Where
+from blocks.ports import NotFound, Page, Query, RecordStore, Stored, Throttled, Unavailable
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -45,19 +45,8 @@ class AuditedStore(ForwardingRecordStore):
         before = await self._last(tenant_id, kind, id) if is_told(kind) else None
         await self._write(kind, tenant_id, id, before, None, super().delete(tenant_id, kind, id))
 
-    async def query(
-        self,
-        tenant_id: str,
-        kind: type[R],
-        where: Where | None = None,
-        *,
-        newest_first: bool = True,
-        limit: int = 100,
-        continuation: str | None = None,
-    ) -> Page[R]:
-        page = await super().query(
-            tenant_id, kind, where, newest_first=newest_first, limit=limit, continuation=continuation
-        )
+    async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        page = await super().query(tenant_id, query)
         for stored in page.items:
             self._noted(stored)
         return page

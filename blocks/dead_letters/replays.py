@@ -14,7 +14,7 @@ from blocks.contracts.records.dead_letters import DeadLetterRecord, Who
 from blocks.dead_letters import letters
 from blocks.dead_letters.filters import LetterFilter
 from blocks.dead_letters.letters import Letter, LetterCut
-from blocks.ports import EventBus, RecordStore, Stale
+from blocks.ports import EventBus, Query, RecordStore, Stale
 
 _AT_ONCE = 20
 
@@ -34,7 +34,7 @@ async def schedule_many(
 ) -> Scheduled:
     """The oldest matching letters of the tenant that wait are `replaying`, at `rate` a second."""
     where = msgspec.structs.replace(wanted, status="waiting").where()
-    page = await store.query(tenant_id, DeadLetterRecord, where, newest_first=False, limit=limit)
+    page = await store.query(tenant_id, Query(DeadLetterRecord, where, newest_first=False, limit=limit))
     able = [stored for stored in page.items if stored.record.is_whole]
     begin, taken, last_at = utc_now(), 0, None
     for first in range(0, len(able), _AT_ONCE):

@@ -18,7 +18,7 @@ from blocks.contracts.states import OPEN
 from blocks.executions import transitions
 from blocks.executions.steps import record_step
 from blocks.messages import to_message
-from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored, Unavailable, Unroutable
+from blocks.ports import AlreadyExists, EventBus, NotFound, Query, RecordStore, Stored, Unavailable, Unroutable
 from blocks.queries import every
 from blocks.updates import update_known
 
@@ -126,7 +126,8 @@ async def last_runs(store: RecordStore, seen_by: str = ids.SYSTEM_TENANT) -> dic
     for job in JOBS:
         where = {"workflow": WORKFLOW, "subject": job.id}
         page = await store.query(
-            ids.SYSTEM_TENANT, ExecutionRecord, where, limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH
+            ids.SYSTEM_TENANT,
+            Query(ExecutionRecord, where, limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH),
         )
         visible = (_as_seen_by(seen_by, stored.record) for stored in page.items)
         if newest := next((run for run in visible if run), None):
@@ -197,7 +198,7 @@ async def _is_reported(store: RecordStore, job: Job) -> bool:
         "status": ("completed", "failed"),
         "error_code": (None, rejections.JOB_FAILED),
     }
-    return bool((await store.query(ids.SYSTEM_TENANT, ExecutionRecord, where, limit=1)).items)
+    return bool((await store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=1))).items)
 
 
 def _order(execution: ExecutionRecord) -> tuple[datetime, str]:

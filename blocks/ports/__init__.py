@@ -25,10 +25,23 @@ from blocks.ports.messages import (
     SignalHandler,
     Verdict,
 )
-from blocks.ports.record_store import Between, Contains, NotAbove, Page, R, R_co, RecordStore, Stored, Where
+from blocks.ports.record_store import (
+    NO_CONDITION,
+    Between,
+    Contains,
+    NotAbove,
+    Page,
+    Query,
+    R,
+    R_co,
+    RecordStore,
+    Stored,
+    Where,
+)
 
 __all__ = [
     "MESSAGE_BYTES_MAX",
+    "NO_CONDITION",
     "Accept",
     "AlreadyExists",
     "Between",
@@ -44,6 +57,7 @@ __all__ = [
     "NotAbove",
     "NotFound",
     "Page",
+    "Query",
     "Queue",
     "QueueView",
     "R",

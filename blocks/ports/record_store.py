@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -42,6 +43,20 @@ Where = Mapping[str, Any]
 """Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list,
 `Between` limits the age, `NotAbove` a number."""
 
+NO_CONDITION: Where = MappingProxyType({})
+
+
+class Query(msgspec.Struct, Generic[R_co], frozen=True):
+    """One tenant's records of one kind that match, ordered by (`created_at`, `id`), a page at a time."""
+
+    kind: type[R_co]
+    where: Where = NO_CONDITION
+    newest_first: bool = True
+    limit: int = 100
+    """1 to 1,000 records a page."""
+    continuation: str | None = None
+    """Of the page before, from the same tenant, kind and order."""
+
 
 class Page(msgspec.Struct, Generic[R_co], frozen=True):
     """A slice of an answer, and the opaque `continuation` that asks for the next one (None: this was the last)."""
@@ -76,23 +91,11 @@ class RecordStore(Protocol):
         """The record is gone. Deleting what is not there is no error."""
         ...
 
-    async def query(
-        self,
-        tenant_id: str,
-        kind: type[R],
-        where: Where | None = None,
-        *,
-        newest_first: bool = True,
-        limit: int = 100,
-        continuation: str | None = None,
-    ) -> Page[R]:
-        """Records of this kind that match, ordered by (`created_at`, `id`). `limit` is at most 1,000 a page.
-
-        Raises `ValueError` for a continuation that is not one of ours for this tenant.
-        """
+    async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        """A page of the records that match. Raises `ValueError` for a limit or a continuation that is not valid."""
         ...
 
-    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+    async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         """How many records of this kind match."""
         ...
 

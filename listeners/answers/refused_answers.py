@@ -12,7 +12,7 @@ from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.contracts.workflows import about
-from blocks.ports import Message, NotFound, RecordStore, Stored
+from blocks.ports import Message, NotFound, Query, RecordStore, Stored
 from blocks.updates import Contended, update
 from listeners.answers import steps
 
@@ -86,7 +86,7 @@ async def _of_subject(
 ) -> Stored[ExecutionRecord] | None:
     where = {"workflow": workflows, "subject": spellings(subject)}
     running = {**where, "status": "running"}
-    found = await store.query(tenant_id, ExecutionRecord, running, newest_first=False, limit=1)
+    found = await store.query(tenant_id, Query(ExecutionRecord, running, newest_first=False, limit=1))
     if not found.items:
-        found = await store.query(tenant_id, ExecutionRecord, where, limit=1)
+        found = await store.query(tenant_id, Query(ExecutionRecord, where, limit=1))
     return found.items[0] if found.items else None

@@ -13,7 +13,7 @@ from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.executions.steps import record_step
 from blocks.observability import log_context
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import NotFound, Query, RecordStore
 from listeners.context import Context
 
 ANSWERS = (*STEP_OF_ANSWER, *STEP_OF_FAILURE)
@@ -81,9 +81,11 @@ async def _execution_of(store: RecordStore, event: Event[EventData]) -> Executio
         return None
     running = await store.query(
         event.tenant_id,
-        ExecutionRecord,
-        {"workflow": WORKFLOW, "subject": spellings(opportunity_id), "status": "running"},
-        newest_first=False,
-        limit=1,
+        Query(
+            ExecutionRecord,
+            {"workflow": WORKFLOW, "subject": spellings(opportunity_id), "status": "running"},
+            newest_first=False,
+            limit=1,
+        ),
     )
     return running.items[0].record if running.items else None

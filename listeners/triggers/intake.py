@@ -19,7 +19,7 @@ from blocks.contracts.rejections import Rejected
 from blocks.definitions.versions import EnabledTenants
 from blocks.executions import transitions as executions
 from blocks.observability import log_context
-from blocks.ports import AlreadyExists, Contains, RecordStore, Stored
+from blocks.ports import AlreadyExists, Contains, Query, RecordStore, Stored
 from blocks.processes import fault_points
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
@@ -109,11 +109,11 @@ class Intake:
     async def _executions_of_subject(self, execution: ExecutionRecord) -> list[Stored[ExecutionRecord]]:
         """The newest executions of the subject, and with them any older one that lists this trigger."""
         of_subject = {"workflow": execution.workflow, "subject": spellings(execution.subject_on_wire)}
-        newest = await self._store.query(execution.tenant_id, ExecutionRecord, of_subject, limit=_RECENT)
+        newest = await self._store.query(execution.tenant_id, Query(ExecutionRecord, of_subject, limit=_RECENT))
         if newest.continuation is None:
             return newest.items
         listing = {**of_subject, "trigger_ids": Contains(execution.trigger_ids[0])}
-        return newest.items + (await self._store.query(execution.tenant_id, ExecutionRecord, listing)).items
+        return newest.items + (await self._store.query(execution.tenant_id, Query(ExecutionRecord, listing))).items
 
     async def _enter_in_directory(self, tenant_id: str) -> None:
         """The tenant is in the directory, so that every sweep finds its records from now on."""

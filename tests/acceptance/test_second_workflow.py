@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from deployments.doctor.checks.work import work
 from deployments.doctor.connections import Connections
 from tests.support.factories import A_TENANT
@@ -76,7 +76,7 @@ async def become(parts: Orchestra, status: str, count: int) -> list[ExecutionRec
     """The executions of the workflow in this status, once there are so many."""
 
     async def enough() -> list[ExecutionRecord]:
-        page = await parts.store.query(A_TENANT, ExecutionRecord, {"workflow": WORKFLOW, "status": status})
+        page = await parts.store.query(A_TENANT, Query(ExecutionRecord, {"workflow": WORKFLOW, "status": status}))
         return [one.record for one in page.items] if len(page.items) >= count else []
 
     return await eventually(enough, within_seconds=90)
@@ -87,7 +87,7 @@ async def release(parts: Orchestra, execution: ExecutionRecord) -> None:
 
     async def asked() -> list[ApprovalRecord]:
         pending = {"execution_id": execution.id, "status": "pending"}
-        return [one.record for one in (await parts.store.query(A_TENANT, ApprovalRecord, pending)).items]
+        return [one.record for one in (await parts.store.query(A_TENANT, Query(ApprovalRecord, pending))).items]
 
     [approval] = await eventually(asked, within_seconds=60)
     decision = {"outcome": "approve", "decidedBy": "ann", "reason": "it is light"}

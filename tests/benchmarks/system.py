@@ -13,7 +13,7 @@ import aiormq
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
-from blocks.ports import Message, Queue
+from blocks.ports import Message, Query, Queue
 from tests.benchmarks.measurements.records import Records, records_of
 from tests.benchmarks.processes import Part, machine_seconds, processor_seconds
 from tests.support.servers.prefect_server import PrefectServer
@@ -94,7 +94,7 @@ class System:
         """These processes say so themselves."""
 
         async def all_say_so() -> bool:
-            page = await self.store.query(SYSTEM_TENANT, ProcessRecord)
+            page = await self.store.query(SYSTEM_TENANT, Query(ProcessRecord))
             return set(roles) <= {stored.record.role for stored in page.items if stored.record.ready}
 
         await self.eventually(all_say_so, within_seconds=60)

@@ -15,7 +15,7 @@ import httpx
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
-from blocks.ports import NotFound
+from blocks.ports import NotFound, Query
 from tests.chaos.profile import Profile
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.prefect_server import PrefectServer
@@ -139,7 +139,7 @@ class ChaosSystem:
             return True
         if part.life is None:
             taken = {other.life for other in self.parts.values()}
-            page = await self.store.query(SYSTEM_TENANT, ProcessRecord, {"role": part.role})
+            page = await self.store.query(SYSTEM_TENANT, Query(ProcessRecord, {"role": part.role}))
             born_after = datetime.fromtimestamp(since, UTC)
             born = [one.record for one in page.items if one.record.created_at >= born_after]
             part.life = next((record.id for record in born if record.id not in taken), None)

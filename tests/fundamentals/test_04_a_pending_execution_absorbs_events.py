@@ -11,7 +11,7 @@ Code: `Intake.open` in `listeners/triggers/intake.py`.
 
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Delivery, RecordStore
+from blocks.ports import Delivery, Query, RecordStore
 from flows.shared.claims import claim
 from listeners.router import Router
 from tests.support.factories import A_TENANT
@@ -25,7 +25,7 @@ async def handle(router: Router, event_id: str, subject: str, amount: int) -> No
 
 async def executions(store: RecordStore) -> list[ExecutionRecord]:
     """The oldest first."""
-    page = await store.query(A_TENANT, ExecutionRecord, newest_first=False)
+    page = await store.query(A_TENANT, Query(ExecutionRecord, newest_first=False))
     return [stored.record for stored in page.items]
 
 

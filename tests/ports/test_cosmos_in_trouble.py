@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from blocks.adapters.cosmos import call_time
 from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import AlreadyExists, Stale, Throttled, Unavailable
+from blocks.ports import AlreadyExists, Query, Stale, Throttled, Unavailable
 from tests.support.factories import A_TENANT, an_execution, new_id
 from tests.support.servers.cosmos import CosmosEmulator
 from tests.support.servers.cosmos_fault_proxy import (
@@ -54,11 +54,11 @@ async def test_a_call_throttled_for_longer_says_when_to_come_back(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore
 ) -> None:
     with cosmos.broken(throttled(retry_after_ms=250)):
-        for attempt in (store.create(A_TENANT, an_execution()), store.query(A_TENANT, ExecutionRecord)):
+        for attempt in (store.create(A_TENANT, an_execution()), store.query(A_TENANT, Query(ExecutionRecord))):
             with pytest.raises(Throttled) as raised:
                 await attempt
             assert raised.value.retry_after_seconds == 0.25
-    assert [] == (await store.query(A_TENANT, ExecutionRecord)).items
+    assert [] == (await store.query(A_TENANT, Query(ExecutionRecord))).items
 
 
 # --- it loses answers ------------------------------------------------------------------------------------------------
@@ -124,7 +124,11 @@ async def test_a_cosmos_db_that_is_away_is_unavailable_soon_and_works_again_at_o
     cosmos: CosmosFaultProxy, store: CosmosRecordStore, fault: Drop
 ) -> None:
     with cosmos.broken(fault):
-        for attempt in (store.ping(), store.create(A_TENANT, an_execution()), store.query(A_TENANT, ExecutionRecord)):
+        for attempt in (
+            store.ping(),
+            store.create(A_TENANT, an_execution()),
+            store.query(A_TENANT, Query(ExecutionRecord)),
+        ):
             began = time.monotonic()
             with pytest.raises(Unavailable):
                 await attempt
@@ -138,7 +142,7 @@ async def test_a_cosmos_db_that_hangs_is_unavailable_after_the_limit(
     monkeypatch.setattr(call_time, "CALL_SECONDS", 0.3)
     with cosmos.broken(Delay(seconds=30)):
         began = time.monotonic()
-        calls = [store.query(A_TENANT, ExecutionRecord) for _ in range(50)]
+        calls = [store.query(A_TENANT, Query(ExecutionRecord)) for _ in range(50)]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert time.monotonic() - began < 3
     assert {Unavailable} == {type(outcome) for outcome in outcomes}

@@ -14,7 +14,20 @@ from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
 from blocks.contracts.records.audit import AuditEntry
-from blocks.ports import AlreadyExists, Between, Contains, NotAbove, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import (
+    NO_CONDITION,
+    AlreadyExists,
+    Between,
+    Contains,
+    NotAbove,
+    NotFound,
+    Query,
+    RecordStore,
+    Stale,
+    Stored,
+    Unavailable,
+    Where,
+)
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -194,7 +207,7 @@ async def test_another_tenants_record_is_not_found(store: RecordStore) -> None:
         await store.replace(ANOTHER_TENANT, created.etag, replace(created.record, tenant_id=ANOTHER_TENANT))
     await store.delete(ANOTHER_TENANT, ExecutionRecord, id)
 
-    assert (await store.query(ANOTHER_TENANT, ExecutionRecord, {"id": id})).items == []
+    assert (await store.query(ANOTHER_TENANT, Query(ExecutionRecord, {"id": id}))).items == []
     assert await store.read(A_TENANT, ExecutionRecord, id) == created
 
 
@@ -307,17 +320,17 @@ async def test_a_query_can_be_limited_to_small_numbers_and_what_has_none(
 
 async def test_only_the_age_can_be_limited(store: RecordStore) -> None:
     with pytest.raises(ValueError, match="only created_at"):
-        await store.query(A_TENANT, ExecutionRecord, {"updated_at": Between(since=NOON)})
+        await store.query(A_TENANT, Query(ExecutionRecord, {"updated_at": Between(since=NOON)}))
 
 
 async def test_a_query_for_a_field_that_is_not_there_is_refused(store: RecordStore) -> None:
     with pytest.raises(ValueError, match="no field"):
-        await store.query(A_TENANT, ExecutionRecord, {"statsu": "pending"})
+        await store.query(A_TENANT, Query(ExecutionRecord, {"statsu": "pending"}))
 
 
 async def test_a_query_for_a_value_that_is_no_scalar_is_refused(store: RecordStore) -> None:
     with pytest.raises(ValueError, match="scalars"):
-        await store.query(A_TENANT, ExecutionRecord, {"input": {"amount": 1}})
+        await store.query(A_TENANT, Query(ExecutionRecord, {"input": {"amount": 1}}))
 
 
 async def test_records_are_listed_by_age_and_then_by_id(store: RecordStore) -> None:
@@ -342,7 +355,7 @@ async def test_pages_follow_one_another_without_gap_or_repeat(store: RecordStore
     continuation = None
     while continuation is not None or not pages:
         page = await store.query(
-            A_TENANT, ApprovalRecord, newest_first=newest_first, limit=100, continuation=continuation
+            A_TENANT, Query(ApprovalRecord, newest_first=newest_first, limit=100, continuation=continuation)
         )
         pages.append([stored.record for stored in page.items])
         continuation = page.continuation
@@ -356,30 +369,30 @@ async def test_a_page_that_holds_all_has_no_continuation(store: RecordStore) -> 
     for _ in range(3):
         await store.create(A_TENANT, an_approval())
 
-    assert (await store.query(A_TENANT, ApprovalRecord, limit=3)).continuation is None
+    assert (await store.query(A_TENANT, Query(ApprovalRecord, limit=3))).continuation is None
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])
 async def test_a_page_has_one_to_a_thousand_records(store: RecordStore, limit: int) -> None:
     with pytest.raises(ValueError, match="1 to 1000"):
-        await store.query(A_TENANT, ApprovalRecord, limit=limit)
+        await store.query(A_TENANT, Query(ApprovalRecord, limit=limit))
 
 
 async def test_a_continuation_serves_the_query_it_came_from_only(store: RecordStore) -> None:
     for tenant_id in (A_TENANT, A_TENANT, ANOTHER_TENANT):
         await store.create(tenant_id, an_approval(tenant_id=tenant_id))
-    token = (await store.query(A_TENANT, ApprovalRecord, limit=1)).continuation
+    token = (await store.query(A_TENANT, Query(ApprovalRecord, limit=1))).continuation
     assert token is not None
 
     with pytest.raises(ValueError, match="continuation"):
-        await store.query(ANOTHER_TENANT, ApprovalRecord, continuation=token)
+        await store.query(ANOTHER_TENANT, Query(ApprovalRecord, continuation=token))
     with pytest.raises(ValueError, match="continuation"):
-        await store.query(A_TENANT, ExecutionRecord, continuation=token)
+        await store.query(A_TENANT, Query(ExecutionRecord, continuation=token))
     with pytest.raises(ValueError, match="continuation"):
-        await store.query(A_TENANT, ApprovalRecord, newest_first=False, continuation=token)
+        await store.query(A_TENANT, Query(ApprovalRecord, newest_first=False, continuation=token))
     for tampered in ("", "nonsense", token[:-4], token[:-8] + "AAAAAAAA", "é"):
         with pytest.raises(ValueError, match="continuation"):
-            await store.query(A_TENANT, ApprovalRecord, continuation=tampered)
+            await store.query(A_TENANT, Query(ApprovalRecord, continuation=tampered))
 
 
 # --- the store itself ------------------------------------------------------------------------------------------------
@@ -436,7 +449,7 @@ async def test_cosmos_db_may_go_and_come_back() -> None:
             for attempt in (
                 store.ping(),
                 store.create(A_TENANT, an_execution()),
-                store.query(A_TENANT, ApprovalRecord),
+                store.query(A_TENANT, Query(ApprovalRecord)),
             ):
                 with pytest.raises(Unavailable):
                     await attempt
@@ -449,7 +462,11 @@ async def test_cosmos_db_may_go_and_come_back() -> None:
 
 async def test_a_cosmos_db_that_is_not_provisioned_is_unavailable(cosmos_emulator: CosmosEmulator) -> None:
     async with cosmos_store(cosmos_emulator, database=new_id()) as store:
-        for attempt in (store.ping(), store.create(A_TENANT, an_execution()), store.query(A_TENANT, ApprovalRecord)):
+        for attempt in (
+            store.ping(),
+            store.create(A_TENANT, an_execution()),
+            store.query(A_TENANT, Query(ApprovalRecord)),
+        ):
             with pytest.raises(Unavailable):
                 await attempt
 
@@ -476,7 +493,7 @@ async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos
 
 
 async def found(
-    store: RecordStore, tenant_id: str, kind: type[Record], where: dict[str, Any] | None = None, **options: Any
+    store: RecordStore, tenant_id: str, kind: type[Record], where: Where = NO_CONDITION, **options: Any
 ) -> list[str]:
-    page = await store.query(tenant_id, kind, where, **options)
+    page = await store.query(tenant_id, Query(kind, where, **options))
     return [stored.record.id for stored in page.items]

@@ -8,7 +8,7 @@ from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from blocks.queries import every
 from tests.support.factories import A_TENANT
 from tests.support.system.analysis_services import opportunity_event
@@ -33,7 +33,7 @@ def execution_id_of(event: Message) -> str:
 
 
 async def find(parts: Orchestra, event: Message) -> Found:
-    found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": execution_id_of(event)})
+    found = await parts.store.query(A_TENANT, Query(ExecutionRecord, {"id": execution_id_of(event)}))
     return found.items[0].record if found.items else None
 
 

@@ -3,7 +3,7 @@
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters as dead_letters
-from blocks.ports import RecordStore
+from blocks.ports import Query, RecordStore
 from tests.support.waiting import eventually
 
 
@@ -12,7 +12,7 @@ async def letters(store: RecordStore, *tenant_ids: str) -> list[DeadLetterRecord
     found = [
         stored.record
         for tenant_id in (*tenant_ids, SYSTEM_TENANT)
-        for stored in (await store.query(tenant_id, DeadLetterRecord, limit=1000)).items
+        for stored in (await store.query(tenant_id, Query(DeadLetterRecord, limit=1000))).items
     ]
     return sorted(found, key=lambda letter: letter.created_at)
 

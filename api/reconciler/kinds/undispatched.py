@@ -15,7 +15,7 @@ from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts import workflows
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Between, FlowRunView
+from blocks.ports import Between, FlowRunView, Query
 from blocks.queries import tenants
 from blocks.tenants.dispatch_policy import read_policy
 
@@ -65,7 +65,7 @@ class Undispatched(Drift[ExecutionRecord]):
             for tenant_id in await tenants(self._parts.store)
             for stored in (
                 await self._parts.store.query(
-                    tenant_id, ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT
+                    tenant_id, Query(ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT)
                 )
             ).items
             if stored.record.waiting_since <= accepted_before and workflows.is_dispatched(stored.record.workflow)

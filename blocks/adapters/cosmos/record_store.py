@@ -17,7 +17,7 @@ from azure.cosmos.exceptions import CosmosResourceExistsError
 from blocks.adapters.cosmos.call_time import limited
 from blocks.adapters.cosmos.client import cosmos_client
 from blocks.adapters.cosmos.errors import translated
-from blocks.adapters.record_pages import Listing
+from blocks.adapters.record_pages import LIMIT_MAX, key_before, page_of
 from blocks.adapters.record_rules import (
     Wanted,
     ages,
@@ -31,7 +31,20 @@ from blocks.adapters.record_rules import (
     tag,
 )
 from blocks.contracts.records import CONTAINERS, Record
-from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Throttled, Unavailable, Where
+from blocks.ports import (
+    NO_CONDITION,
+    AlreadyExists,
+    Contains,
+    NotAbove,
+    NotFound,
+    Page,
+    Query,
+    Stale,
+    Stored,
+    Throttled,
+    Unavailable,
+    Where,
+)
 from blocks.processes.ending import closing
 
 R = TypeVar("R", bound=Record)
@@ -113,32 +126,22 @@ class CosmosRecordStore:
             async with self._call(name(kind, id)):
                 await self._container(kind).delete_item(id, partition_key=tenant_id)
 
-    async def query(
-        self,
-        tenant_id: str,
-        kind: type[R],
-        where: Where | None = None,
-        *,
-        newest_first: bool = True,
-        limit: int = 100,
-        continuation: str | None = None,
-    ) -> Page[R]:
-        listing = Listing(tenant_id, kind, newest_first)
-        sql, values = _select(listing, where, listing.after(limit, continuation))
-        parameters = _parameters(values)
+    async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        sql, values = _select(tenant_id, query)
+        parameters, at_once = _parameters(values), min(query.limit + 1, LIMIT_MAX)
         found: list[Stored[R]] = []
-        async with self._call(f"{tag(kind)}s", missing=Unavailable):
-            documents = self._container(kind).query_items(
-                sql, parameters=parameters, partition_key=tenant_id, max_item_count=min(limit + 1, 1000)
+        async with self._call(f"{tag(query.kind)}s", missing=Unavailable):
+            documents = self._container(query.kind).query_items(
+                sql, parameters=parameters, partition_key=tenant_id, max_item_count=at_once
             )
             async for document in documents:
                 if document["tenantId"] == tenant_id:
-                    found.append(_stored(kind, document))
-                if len(found) > limit:
+                    found.append(_stored(query.kind, document))
+                if len(found) > query.limit:
                     break
-        return listing.page(found, limit)
+        return page_of(tenant_id, query, found)
 
-    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+    async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         clauses, values = _clauses(tenant_id, kind, where)
         sql = f"SELECT VALUE COUNT(1) FROM c WHERE {' AND '.join(clauses)}"
         counted = 0
@@ -212,17 +215,17 @@ def _stored(kind: type[R], document: Document) -> Stored[R]:
     return Stored(msgspec.convert(document, kind), document["_etag"])
 
 
-def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
+def _select(tenant_id: str, query: Query[Record]) -> tuple[str, list[Any]]:
     """A query, and the values of its parameters @p0, @p1, …"""
-    clauses, values = _clauses(listing.tenant_id, listing.kind, where)
-    if after is not None:
-        clauses.append(f"c.sortKey {'<' if listing.newest_first else '>'} @p{len(values)}")
+    clauses, values = _clauses(tenant_id, query.kind, query.where)
+    if after := key_before(tenant_id, query):
+        clauses.append(f"c.sortKey {'<' if query.newest_first else '>'} @p{len(values)}")
         values.append(after)
-    order = "DESC" if listing.newest_first else "ASC"
+    order = "DESC" if query.newest_first else "ASC"
     return f"SELECT * FROM c WHERE {' AND '.join(clauses)} ORDER BY c.sortKey {order}", values
 
 
-def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[list[str], list[Any]]:
+def _clauses(tenant_id: str, kind: type[Record], where: Where) -> tuple[list[str], list[Any]]:
     clauses, values = ["c.tenantId = @p0", "c.kind = @p1"], [tenant_id, tag(kind)]
     for key, wanted in conditions(kind, where).items():
         clauses.append(_clause(f'c["{key}"]', wanted, values))

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
-from blocks.adapters.record_pages import Listing
+from blocks.adapters.record_pages import key_before, page_of
 from blocks.adapters.record_rules import (
     Wanted,
     ages,
@@ -22,7 +22,7 @@ from blocks.adapters.record_rules import (
 )
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.contracts.records import CONTAINERS, Record
-from blocks.ports import AlreadyExists, Contains, NotAbove, NotFound, Page, Stale, Stored, Where
+from blocks.ports import NO_CONDITION, AlreadyExists, Contains, NotAbove, NotFound, Page, Query, Stale, Stored, Where
 
 R = TypeVar("R", bound=Record)
 
@@ -86,23 +86,12 @@ class SqliteRecordStore:
         delete = f"DELETE FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
         await self._file.run(lambda connection: connection.execute(delete, (tenant_id, id, tag(kind))))
 
-    async def query(
-        self,
-        tenant_id: str,
-        kind: type[R],
-        where: Where | None = None,
-        *,
-        newest_first: bool = True,
-        limit: int = 100,
-        continuation: str | None = None,
-    ) -> Page[R]:
-        listing = Listing(tenant_id, kind, newest_first)
-        sql, parameters = _select(listing, where, listing.after(limit, continuation))
-        work = (sql, (*parameters, limit + 1))
+    async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        work = _select(tenant_id, query)
         rows = await self._file.run(lambda connection: connection.execute(*work).fetchall())
-        return listing.page([_stored(kind, row) for row in rows], limit)
+        return page_of(tenant_id, query, [_stored(query.kind, row) for row in rows])
 
-    async def count(self, tenant_id: str, kind: type[R], where: Where | None = None) -> int:
+    async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         clauses, parameters = _clauses(tenant_id, kind, where)
         sql = f"SELECT count(*) FROM {kind.container} WHERE {' AND '.join(clauses)}"
         return await self._file.run(lambda connection: int(connection.execute(sql, parameters).fetchone()[0]))
@@ -122,17 +111,18 @@ def _stored(kind: type[R], row: tuple[str, str]) -> Stored[R]:
     return Stored(msgspec.json.decode(body, type=kind), etag)
 
 
-def _select(listing: Listing[R], where: Where | None, after: str | None) -> tuple[str, list[Any]]:
-    clauses, parameters = _clauses(listing.tenant_id, listing.kind, where)
-    if after is not None:
-        clauses.append("sort_key < ?" if listing.newest_first else "sort_key > ?")
+def _select(tenant_id: str, query: Query[Record]) -> tuple[str, list[Any]]:
+    """For a page and one record more."""
+    clauses, parameters = _clauses(tenant_id, query.kind, query.where)
+    if after := key_before(tenant_id, query):
+        clauses.append("sort_key < ?" if query.newest_first else "sort_key > ?")
         parameters.append(after)
-    order = "DESC" if listing.newest_first else "ASC"
-    table = listing.kind.container
-    return f"SELECT body, etag FROM {table} WHERE {' AND '.join(clauses)} ORDER BY sort_key {order} LIMIT ?", parameters
+    order = "DESC" if query.newest_first else "ASC"
+    rows = f"SELECT body, etag FROM {query.kind.container} WHERE {' AND '.join(clauses)}"
+    return f"{rows} ORDER BY sort_key {order} LIMIT ?", [*parameters, query.limit + 1]
 
 
-def _clauses(tenant_id: str, kind: type[Record], where: Where | None) -> tuple[list[str], list[Any]]:
+def _clauses(tenant_id: str, kind: type[Record], where: Where) -> tuple[list[str], list[Any]]:
     clauses, parameters = ["tenant_id = ?", "kind = ?"], [tenant_id, tag(kind)]
     for key, wanted in conditions(kind, where).items():
         clause, values = _clause(key, wanted)

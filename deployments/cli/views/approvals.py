@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from blocks.contracts.records import ApprovalRecord
-from blocks.ports import NotFound
+from blocks.ports import NotFound, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.printing import console, facts_of, say_json, say_line, styled, table_of
@@ -16,7 +16,7 @@ COLOURS = {"pending": "magenta", "approved": "green", "rejected": "red", "expire
 async def query_approvals(tenant_id: str, status: str, limit: int) -> list[ApprovalRecord]:
     where = {} if status == "all" else {"status": status}
     async with open_store(load_settings()) as store:
-        page = await store.query(tenant_id, ApprovalRecord, where, limit=limit)
+        page = await store.query(tenant_id, Query(ApprovalRecord, where, limit=limit))
     return [stored.record for stored in page.items]
 
 

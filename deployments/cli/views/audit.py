@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from blocks.contracts.records.audit import AuditChange, AuditEntry
-from blocks.ports import Between, Contains
+from blocks.ports import Between, Contains, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.printing import console, say_json, say_line, table_of, text_of_lines
@@ -24,7 +24,7 @@ async def query_entries(
         "created_at": Between(since=since, until=until),
     }
     async with open_store(load_settings()) as store:
-        page = await store.query(tenant_id, AuditEntry, where, limit=limit)
+        page = await store.query(tenant_id, Query(AuditEntry, where, limit=limit))
     return [stored.record for stored in page.items]
 
 

@@ -17,7 +17,7 @@ from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterReco
 from blocks.dead_letters import letters
 from blocks.dead_letters.filters import LetterFilter
 from blocks.dead_letters.letters import Letter
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import NotFound, Query, RecordStore
 from blocks.queries import every, tenants
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -87,7 +87,7 @@ async def query_letters(wanted: Wanted, limit: int) -> list[DeadLetterRecord]:
         everybody = await owners(store, wanted.tenant_id)
         for first in range(0, len(everybody), _AT_ONCE):
             pages = (
-                store.query(tenant_id, DeadLetterRecord, wanted.filter.where(), limit=limit)
+                store.query(tenant_id, Query(DeadLetterRecord, wanted.filter.where(), limit=limit))
                 for tenant_id in everybody[first : first + _AT_ONCE]
             )
             found += [stored.record for page in await asyncio.gather(*pages) for stored in page.items]

@@ -9,7 +9,7 @@ from rich.text import Text
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
 from blocks.contracts.workflows import WORKFLOWS, known_steps
 from blocks.executions.steps import by_step
-from blocks.ports import Between, NotFound
+from blocks.ports import Between, NotFound, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.printing import (
@@ -46,7 +46,7 @@ async def query_executions(
     """The newest that match; the moments are in UTC."""
     created = Between(since=since, until=until)
     async with open_store(load_settings()) as store:
-        page = await store.query(tenant_id, ExecutionRecord, {**where, "created_at": created}, limit=limit)
+        page = await store.query(tenant_id, Query(ExecutionRecord, {**where, "created_at": created}, limit=limit))
     return [stored.record for stored in page.items]
 
 
@@ -57,7 +57,7 @@ async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list
             execution = (await store.read(tenant_id, ExecutionRecord, id)).record
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
-        page = await store.query(tenant_id, StepRecord, {"execution_id": id}, newest_first=False)
+        page = await store.query(tenant_id, Query(StepRecord, {"execution_id": id}, newest_first=False))
     workflow = WORKFLOWS.get(execution.workflow)
     places = {name: place for place, name in enumerate(workflow.steps if workflow else ())}
     steps = [stored.record for stored in page.items]

@@ -6,7 +6,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, DispatchPolicy, ExecutionRecord, StepRecord
 from blocks.contracts.records.audit import AuditEntry
 from blocks.contracts.records.dead_letters import DeadLetterRecord
-from blocks.ports import Unavailable
+from blocks.ports import Query, Unavailable
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, ok, warning
 
@@ -23,7 +23,7 @@ async def store(connections: Connections) -> list[Finding]:
     for kind in ONE_OF_EACH:
         began = monotonic()
         try:
-            await connections.store.query(SYSTEM_TENANT, kind, limit=1)
+            await connections.store.query(SYSTEM_TENANT, Query(kind, limit=1))
         except Unavailable as error:
             missing.append(f"{kind.container} ({error})")
         slowest = max(slowest, monotonic() - began)

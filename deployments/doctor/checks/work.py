@@ -10,7 +10,7 @@ from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import TERMINAL
 from blocks.definitions.deadlines import overdue
-from blocks.ports import RecordStore
+from blocks.ports import Query, RecordStore
 from blocks.queries import tenants
 from blocks.settings import Settings
 from deployments.doctor.connections import Connections
@@ -102,7 +102,7 @@ async def _kind(store: RecordStore, owners: Sequence[str], kind: Kind) -> Findin
             count = await store.count(tenant_id, ExecutionRecord, kind.where)
             if not count:
                 return 0, None
-            page = await store.query(tenant_id, ExecutionRecord, kind.where, newest_first=False, limit=1)
+            page = await store.query(tenant_id, Query(ExecutionRecord, kind.where, newest_first=False, limit=1))
             return count, page.items[0].record if page.items else None
 
     found = await asyncio.gather(*(of_tenant(tenant_id) for tenant_id in owners))

@@ -21,7 +21,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord, Who
 from blocks.dead_letters import letters as dead_letters
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from blocks.topology import intake_queue
 from tests.support.analyses import an_opportunity, recorded
 from tests.support.api.credentials import AnyTenant
@@ -347,7 +347,7 @@ async def executions(parts: Orchestra) -> list[ExecutionRecord]:
     return [
         stored.record
         for tenant_id in (A_TENANT, ANOTHER_TENANT, SYSTEM_TENANT)
-        for stored in (await parts.store.query(tenant_id, ExecutionRecord)).items
+        for stored in (await parts.store.query(tenant_id, Query(ExecutionRecord))).items
     ]
 
 

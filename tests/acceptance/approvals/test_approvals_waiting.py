@@ -15,7 +15,7 @@ from blocks.approvals.timers import with_next_look
 from blocks.clock import utc_now
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from tests.support.factories import A_TENANT, a_definition
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import opportunity_event, services_on
@@ -71,7 +71,7 @@ async def test_three_hundred_wait_and_a_third_expires_in_time(
             assert grown < 30, name
 
         soon = utc_now() + timedelta(seconds=5)
-        page = await parts.store.query(A_TENANT, ApprovalRecord, {"status": "pending"}, limit=WAITING)
+        page = await parts.store.query(A_TENANT, Query(ApprovalRecord, {"status": "pending"}, limit=WAITING))
         for stored in page.items[: WAITING // 3]:
             expiring = with_next_look(msgspec.structs.replace(stored.record, expires_at=soon))
             await parts.store.replace(A_TENANT, stored.etag, expiring)

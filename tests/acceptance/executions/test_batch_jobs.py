@@ -20,6 +20,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.jobs import JOB_BY_ID, JOBS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord
+from blocks.ports import Query
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.job_bus import BatchWorker, batch_worker
@@ -95,7 +96,7 @@ async def ended(parts: Orchestra, prefect: PrefectClient, *runs: FlowRun) -> lis
 async def executions_of(parts: Orchestra, job: str) -> list[ExecutionRecord]:
     """Oldest first."""
     where = {"workflow": WORKFLOW, "subject": job}
-    page = await parts.store.query(ids.SYSTEM_TENANT, ExecutionRecord, where, newest_first=False, limit=1000)
+    page = await parts.store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, newest_first=False, limit=1000))
     return [stored.record for stored in page.items]
 
 

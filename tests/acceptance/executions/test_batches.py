@@ -12,7 +12,7 @@ import pytest
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
@@ -38,7 +38,7 @@ def subject_of(event: Message) -> str:
 
 async def records_of(parts: Orchestra, events: Sequence[Message]) -> list[ExecutionRecord]:
     wanted = tuple(ids.execution_id(A_TENANT, WORKFLOW, event.id) for event in events)
-    found = await parts.store.query(A_TENANT, ExecutionRecord, {"id": wanted}, limit=1000)
+    found = await parts.store.query(A_TENANT, Query(ExecutionRecord, {"id": wanted}, limit=1000))
     by_id = {stored.record.id: stored.record for stored in found.items}
     return [by_id[id] for id in wanted if id in by_id]
 

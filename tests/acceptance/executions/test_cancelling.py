@@ -19,7 +19,7 @@ from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from tests.support.analyses import a_large_deal, an_opportunity, ended, execution_id_of, gated, recorded, seen
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
@@ -183,7 +183,7 @@ async def dispatched(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Messag
 
 async def nothing_runs(parts: Orchestra, flow_runs: PrefectFlowRuns) -> None:
     """Whatever was still to be done for executions of this test has been done."""
-    ours = {stored.record.id for stored in (await parts.store.query(A_TENANT, ExecutionRecord)).items}
+    ours = {stored.record.id for stored in (await parts.store.query(A_TENANT, Query(ExecutionRecord))).items}
 
     async def is_quiet() -> bool:
         at_work = await flow_runs.list_runs(states=("scheduled", "pending", "running"))

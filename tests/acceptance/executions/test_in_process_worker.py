@@ -17,7 +17,7 @@ from prefect.states import Cancelling, Crashed, Scheduled
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
-from blocks.ports import RecordStore
+from blocks.ports import Query, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.signals import FLOW_RUNS_SCHEDULED
 from deployments.worker.in_process_worker import InProcessWorker
@@ -236,7 +236,7 @@ async def test_runs_that_outlast_the_drain_end_crashed(
 
 
 async def _worker_records(store: RecordStore) -> list[ProcessRecord]:
-    page = await store.query(SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
+    page = await store.query(SYSTEM_TENANT, Query(ProcessRecord, {"role": "worker"}))
     return [stored.record for stored in page.items]
 
 

@@ -13,7 +13,7 @@ from blocks.contracts import ids
 from blocks.contracts.analysis import ANALYSIS_STEPS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions.steps import step_records
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from blocks.topology import intake_queue
 from tests.support.dead_letters import body_of, letters_become
 from tests.support.factories import A_TENANT
@@ -243,7 +243,7 @@ async def all_ended_and_told(parts: Orchestra, ledger: Ledger, events: Sequence[
     records = [
         stored.record
         for tenant_id in TENANTS
-        for stored in (await parts.store.query(tenant_id, ExecutionRecord, limit=1000)).items
+        for stored in (await parts.store.query(tenant_id, Query(ExecutionRecord, limit=1000))).items
     ]
     taken_in = {trigger for record in records for trigger in record.trigger_ids}
     done = all(record.announced_at for record in records) and taken_in == {event.id for event in events}

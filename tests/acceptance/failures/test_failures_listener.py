@@ -16,7 +16,7 @@ import pytest
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
-from blocks.ports import Message
+from blocks.ports import Message, Query
 from blocks.processes import fault_points
 from blocks.topology import intake_queue
 from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
@@ -149,7 +149,7 @@ def of_an_unknown_step(answer: Message) -> Message:
 
 async def listening(parts: Orchestra, listeners: int) -> bool:
     """So many listeners have shown just now that they consume."""
-    known = await parts.store.query(SYSTEM_TENANT, ProcessRecord, {"role": "listener", "ready": True})
+    known = await parts.store.query(SYSTEM_TENANT, Query(ProcessRecord, {"role": "listener", "ready": True}))
     fresh = utc_now() - timedelta(seconds=2 * parts.settings.worker.heartbeat_seconds)
     return len([stored for stored in known.items if stored.record.beat_at > fresh]) >= listeners
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message, Stored
+from blocks.ports import Message, Query, Stored
 from tests.support.analyses import an_opportunity, execution_id_of, seen
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
@@ -62,7 +62,7 @@ async def all_at(
     wanted = {"id": tuple(execution_id_of(event) for event in events), "status": status}
 
     async def are_there() -> list[Stored[ExecutionRecord]]:
-        found = (await parts.store.query(A_TENANT, ExecutionRecord, wanted)).items
+        found = (await parts.store.query(A_TENANT, Query(ExecutionRecord, wanted))).items
         there = [one for one in found if one.record.attempt >= attempt]
         settled = [one for one in there if one.record.announced_at or not one.record.is_terminal]
         return settled if len(settled) == len(events) else []

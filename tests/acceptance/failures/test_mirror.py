@@ -16,6 +16,7 @@ from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
+from blocks.ports import Query
 from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
 from tests.support.factories import A_TENANT, a_tenant_record, an_execution
 from tests.support.servers.prefect_server import PrefectServer
@@ -151,7 +152,7 @@ async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
 
 
 async def is_listed_twice(parts: Orchestra) -> bool:
-    workers = await parts.store.query(ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
+    workers = await parts.store.query(ids.SYSTEM_TENANT, Query(ProcessRecord, {"role": "worker"}))
     return len(workers.items) == 2
 
 

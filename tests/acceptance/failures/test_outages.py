@@ -15,7 +15,7 @@ import pytest
 
 from blocks.adapters.retrying import RetryingEventBus
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import Message, Unavailable
+from blocks.ports import Message, Query, Unavailable
 from blocks.topology import intake_queue
 from deployments.local.readiness import api_url
 from tests.support.api.credentials import AnyTenant
@@ -78,7 +78,7 @@ async def has_logged(parts: Orchestra, words: str) -> bool:
 
 
 async def trigger_ids(parts: Orchestra) -> list[str]:
-    page = await parts.store.query(A_TENANT, ExecutionRecord, limit=1000)
+    page = await parts.store.query(A_TENANT, Query(ExecutionRecord, limit=1000))
     return sorted(id for stored in page.items for id in stored.record.trigger_ids)
 
 
@@ -204,7 +204,7 @@ async def test_writes_that_were_applied_though_their_answers_were_dropped_are_re
         await seen(parts, lambda: told(ledger, 10))
     assert links.cosmos.faults.total() == 60
     assert await recorded(parts, sent)
-    page = await parts.store.query(A_TENANT, ExecutionRecord)
+    page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert {"completed"} == {stored.record.status for stored in page.items}
     assert {} == ledger.second_ids()
     await untouched(parts)
@@ -220,7 +220,7 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
             await lasting(12, since=time.monotonic())
         recovery = await seen(parts, lambda: told(ledger, 3))
     print(f"Cosmos DB away 12 s: all told {recovery:.1f} s after")  # noqa: T201
-    page = await parts.store.query(A_TENANT, ExecutionRecord)
+    page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert ["completed"] * 3 == [stored.record.status for stored in page.items]
     assert await recorded(parts, sent)
     assert {} == ledger.second_ids()
@@ -339,7 +339,7 @@ async def test_while_prefects_server_is_away_events_are_taken_in_and_analyses_un
     print(f"Prefect away {seconds:g} s: recorded in {intake:.1f} s, all told {recovery:.1f} s after")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
     assert {} == ledger.second_ids()
-    page = await parts.store.query(A_TENANT, ExecutionRecord)
+    page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert {"completed"} == {stored.record.status for stored in page.items}
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
+from blocks.ports import Query
 from deployments.local.readiness import api_url
 from tests.support.factories import A_TENANT
 from tests.support.servers.cosmos import CosmosEmulator
@@ -109,7 +110,7 @@ async def test_processes_that_start_before_everything_they_need_go_on_as_the_par
     took = {process.name: await stopped(process) for process in ours(parts)}
     print("stopped after", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))  # noqa: T201
     assert max(took.values()) < STOP_SECONDS
-    assert [] == (await parts.store.query(SYSTEM_TENANT, ProcessRecord)).items
+    assert [] == (await parts.store.query(SYSTEM_TENANT, Query(ProcessRecord))).items
     for process in ours(parts):
         assert process.log.count("waiting for the record store") <= 1
         assert "Traceback" not in process.log

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from blocks.adapters.record_pages import Listing
 from blocks.adapters.sqlite.record_store import SqliteRecordStore, _select
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, StepRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
-from blocks.ports import Between, NotAbove
+from blocks.ports import Between, NotAbove, Query
 from tests.support.factories import A_TENANT
 
 DUE = {"settled_at": None, "next_at": NotAbove(1.0)}
@@ -41,9 +40,9 @@ async def test_what_is_asked_all_the_time_is_answered_from_its_index(
     tmp_path: Path, kind: type[Record], where: dict[str, Any], index: str
 ) -> None:
     async with SqliteRecordStore(tmp_path / "records.db"):
-        sql, parameters = _select(Listing(A_TENANT, kind, False), where, None)
+        sql, parameters = _select(A_TENANT, Query(kind, where, newest_first=False, limit=500))
         with sqlite3.connect(tmp_path / "records.db") as connection:
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [*parameters, 501]).fetchall()
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
         connection.close()
 
     assert f"USING INDEX {index} " in plan[0][3]

@@ -11,6 +11,7 @@ import pytest
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord, IdempotencyRecord, TenantRecord
 from blocks.executions import transitions
+from blocks.ports import Query
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id, now
 
@@ -36,7 +37,7 @@ def one_that_failed(**changes: Any) -> ExecutionRecord:
 
 
 async def all_records(api: Api) -> list[ExecutionRecord]:
-    return [stored.record for stored in (await api.store.query(A_TENANT, ExecutionRecord)).items]
+    return [stored.record for stored in (await api.store.query(A_TENANT, Query(ExecutionRecord))).items]
 
 
 # --- retry -----------------------------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ async def test_a_started_execution_is_pending_and_its_tenant_is_known_to_every_s
     assert ("pending", "o-1", "opportunity-analysis") == (started["status"], started["subject"], started["workflow"])
     record = (await api.store.read(A_TENANT, ExecutionRecord, started["id"])).record
     assert ({"amount": 1_500_000}, 4) == (record.input, record.priority)
-    directory = await api.store.query(ids.SYSTEM_TENANT, TenantRecord)
+    directory = await api.store.query(ids.SYSTEM_TENANT, Query(TenantRecord))
     assert [A_TENANT] == [stored.record.tenant for stored in directory.items]
 
 
@@ -184,7 +185,7 @@ async def test_under_one_key_fifty_requests_start_one(api: Api) -> None:
 
 async def test_a_key_that_was_forgotten_still_names_the_same_execution(api: Api) -> None:
     first = await post(api, "/api/v1/executions", A_START, key="k-1")
-    [kept] = (await api.store.query(A_TENANT, IdempotencyRecord)).items
+    [kept] = (await api.store.query(A_TENANT, Query(IdempotencyRecord))).items
     await api.store.delete(A_TENANT, IdempotencyRecord, kept.record.id)
 
     again = await post(api, "/api/v1/executions", A_START, key="k-1")
@@ -194,7 +195,7 @@ async def test_a_key_that_was_forgotten_still_names_the_same_execution(api: Api)
 
 async def test_a_forgotten_key_does_not_stand_for_another_wish(api: Api) -> None:
     await post(api, "/api/v1/executions", A_START, key="k-1")
-    [kept] = (await api.store.query(A_TENANT, IdempotencyRecord)).items
+    [kept] = (await api.store.query(A_TENANT, Query(IdempotencyRecord))).items
     await api.store.delete(A_TENANT, IdempotencyRecord, kept.record.id)
 
     other = await post(api, "/api/v1/executions", A_START | {"subject": "o-2"}, key="k-1")

@@ -17,7 +17,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.audit import AuditEntry
 from blocks.contracts.records.dead_letters import DeadLetterRecord
-from blocks.ports import Queue
+from blocks.ports import Query, Queue
 from blocks.security import api_keys
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
@@ -215,7 +215,7 @@ def test_the_record_says_who_started_retried_or_repeated_it(terminal: Terminal) 
 
 async def all_executions(terminal: Terminal) -> list[ExecutionRecord]:
     async with open_store(terminal.settings) as store:
-        page = await store.query(A_TENANT, ExecutionRecord, newest_first=False)
+        page = await store.query(A_TENANT, Query(ExecutionRecord, newest_first=False))
     return [stored.record for stored in page.items]
 
 

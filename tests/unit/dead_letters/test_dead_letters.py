@@ -18,7 +18,7 @@ from blocks.contracts.rejections import Rejected
 from blocks.dead_letters import letters as dead_letters
 from blocks.dead_letters.filters import LetterFilter
 from blocks.dead_letters.replays import schedule_many
-from blocks.ports import Message, NotFound, Queue, RecordStore, Stale, Stored, Unroutable
+from blocks.ports import Message, NotFound, Query, Queue, RecordStore, Stale, Stored, Unroutable
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_dead_letter, now
 
 ANN = Who("ann", "cli")
@@ -380,7 +380,9 @@ async def test_settled_letters_are_forgotten_with_all_their_bodies_and_waiting_o
 
     with pytest.raises(NotFound):
         await dead_letters.read(store, A_TENANT, stored.record.id)
-    assert [waiting.record.id] == [one.record.letter_id for one in (await store.query(A_TENANT, DeadLetterBody)).items]
+    assert [waiting.record.id] == [
+        one.record.letter_id for one in (await store.query(A_TENANT, Query(DeadLetterBody))).items
+    ]
 
 
 async def test_waiting_letters_are_counted_by_code_and_unknown_codes_together(
@@ -403,7 +405,7 @@ async def test_a_filter_takes_code_type_queue_status_and_age(store: RecordStore)
     await kept(store, code="schema-invalid", rejected_at=long_ago)
 
     async def found(**wanted: Any) -> list[str]:
-        page = await store.query(A_TENANT, DeadLetterRecord, LetterFilter(**wanted).where(), newest_first=False)
+        page = await store.query(A_TENANT, Query(DeadLetterRecord, LetterFilter(**wanted).where(), newest_first=False))
         return [stored.record.id for stored in page.items]
 
     assert [old.record.id, young.record.id] == await found(code="poison")

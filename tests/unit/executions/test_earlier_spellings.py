@@ -10,7 +10,7 @@ import pytest
 from blocks.actions.starting import rerun_execution
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions.steps import step_records
-from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject
+from blocks.ports import Accept, Delivery, EventBus, Message, Query, RecordStore, Reject
 from blocks.settings import load_settings
 from blocks.topology import intake_queue
 from listeners.dead_letters import Keeper
@@ -92,7 +92,7 @@ async def test_a_request_for_approval_holds_it_up(
 
     await handled(router, message("hitl.approval.requested", **asked))
 
-    [approval] = (await store.query(A_TENANT, ApprovalRecord)).items
+    [approval] = (await store.query(A_TENANT, Query(ApprovalRecord))).items
     assert [approval.record.id] == (await as_it_is(store, earlier.id)).approval_ids
 
 

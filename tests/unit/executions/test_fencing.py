@@ -15,7 +15,7 @@ from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions import transitions
 from blocks.executions.steps import record_step, step_records
-from blocks.ports import Message, RecordStore, Stored
+from blocks.ports import Message, Query, RecordStore, Stored
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.worker import standstill
@@ -139,7 +139,7 @@ async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: S
 
     await pass_gate(scene.context, analysis)  # and it is not suspended either: that needs a flow run
 
-    [approval] = (await scene.store.query(A_TENANT, ApprovalRecord)).items
+    [approval] = (await scene.store.query(A_TENANT, Query(ApprovalRecord))).items
     assert "cancelled" == approval.record.status
 
 

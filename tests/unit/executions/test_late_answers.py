@@ -10,7 +10,7 @@ from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL
 from blocks.executions.steps import step_records
-from blocks.ports import Accept, Delivery, Message, RecordStore, Retry, Stored
+from blocks.ports import Accept, Delivery, Message, Query, RecordStore, Retry, Stored
 from listeners.router import Router
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
 from tests.support.system.analysis_services import answer_to, foreign_event
@@ -75,4 +75,4 @@ async def test_another_tenants_answer_finds_no_execution_and_changes_nothing(
     assert "unknown-execution" == verdict.code
     assert running == await store.read(A_TENANT, ExecutionRecord, running.record.id)
     assert [] == await steps_of(store, running.record)
-    assert [] == (await store.query(ANOTHER_TENANT, ExecutionRecord)).items
+    assert [] == (await store.query(ANOTHER_TENANT, Query(ExecutionRecord))).items

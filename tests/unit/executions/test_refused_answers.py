@@ -20,7 +20,7 @@ from blocks.contracts.states import OPEN, TERMINAL
 from blocks.dead_letters.letters import LETTER_ID, letter_of
 from blocks.executions import transitions
 from blocks.executions.steps import record_step, step_records
-from blocks.ports import Accept, Delivery, EventBus, Message, RecordStore, Reject, Verdict
+from blocks.ports import Accept, Delivery, EventBus, Message, Query, RecordStore, Reject, Verdict
 from blocks.settings import load_settings
 from blocks.topology import intake_queue
 from flows.analysis.batch import AnalysisBatch
@@ -94,7 +94,7 @@ async def test_an_opportunity_goes_back_to_services_as_it_came(router: Router, s
     for spelled in (id.title(), id, id.upper()):
         assert Accept() == await judged(router, message("integration.opportunity.updated", {"opportunityId": spelled}))
 
-    [stored] = (await store.query(A_TENANT, ExecutionRecord)).items  # the later two were absorbed by the first
+    [stored] = (await store.query(A_TENANT, Query(ExecutionRecord))).items  # the later two were absorbed by the first
     assert (id, id.title(), 3) == (stored.record.subject, stored.record.subject_on_wire, len(stored.record.triggers))
 
 

@@ -17,7 +17,7 @@ from api.idempotency import KEPT_FOR, forget_old_answers, idempotent
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import IdempotencyRecord
-from blocks.ports import RecordStore, Stored, Unavailable
+from blocks.ports import Query, RecordStore, Stored, Unavailable
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution, now
 from tests.support.stores import FailingStore
@@ -41,7 +41,7 @@ async def send(
 
 async def kept(api: Api) -> IdempotencyRecord:
     """The record of the only key that was used."""
-    [only] = (await api.store.query(A_TENANT, IdempotencyRecord)).items
+    [only] = (await api.store.query(A_TENANT, Query(IdempotencyRecord))).items
     return only.record
 
 

@@ -17,7 +17,7 @@ from blocks.contracts.envelope import Event, EventMetadata, decode_event
 from blocks.contracts.events import EventData, IntegrationOpportunityUpdated, ShardUpdated
 from blocks.contracts.records import ExecutionRecord, TenantRecord
 from blocks.executions import transitions
-from blocks.ports import EventBus, RecordStore, Stored
+from blocks.ports import EventBus, Query, RecordStore, Stored
 from flows.analysis.progress import Analysis, rules_in
 from listeners.triggers.intake import Intake, passed_over
 from listeners.triggers.table import TRIGGERS
@@ -44,7 +44,7 @@ async def take(intake: Intake, event: Event[EventData]) -> str:
 
 
 async def executions_of(store: RecordStore, tenant_id: str = A_TENANT) -> list[ExecutionRecord]:
-    return [stored.record for stored in (await store.query(tenant_id, ExecutionRecord)).items]
+    return [stored.record for stored in (await store.query(tenant_id, Query(ExecutionRecord))).items]
 
 
 async def test_an_event_becomes_a_pending_execution_of_its_tenant(intake: Intake, store: RecordStore) -> None:
@@ -89,7 +89,7 @@ async def test_an_absorbed_event_delivered_again_after_the_start_changes_nothing
     first, absorbed = opportunity_updated("o-1"), opportunity_updated("o-1")
     await take(intake, first)
     await take(intake, absorbed)
-    [stored] = (await store.query(A_TENANT, ExecutionRecord)).items
+    [stored] = (await store.query(A_TENANT, Query(ExecutionRecord))).items
     await transitions.move(store, stored, "running")
 
     assert await take(intake, absorbed) == "duplicate"
@@ -116,7 +116,7 @@ async def test_an_event_after_the_start_is_a_new_execution(intake: Intake, store
 
 async def test_a_retried_execution_absorbs_nothing(intake: Intake, store: RecordStore) -> None:
     await take(intake, opportunity_updated("o-1"))
-    [stored] = (await store.query(A_TENANT, ExecutionRecord)).items
+    [stored] = (await store.query(A_TENANT, Query(ExecutionRecord))).items
     await transitions.reopen(store, await transitions.cancel(store, stored, "called off"))
 
     assert await take(intake, opportunity_updated("o-1")) == "created"
@@ -151,12 +151,12 @@ async def test_tenants_with_the_same_opportunity_id_do_not_meet(intake: Intake, 
 async def test_a_tenant_is_in_the_directory_from_its_first_event_on(intake: Intake, store: RecordStore) -> None:
     await take(intake, opportunity_updated("o-1"))
 
-    directory = await store.query(ids.SYSTEM_TENANT, TenantRecord)
+    directory = await store.query(ids.SYSTEM_TENANT, Query(TenantRecord))
     assert [A_TENANT] == [stored.record.tenant for stored in directory.items]
 
 
 async def run_all(store: RecordStore) -> None:
-    pending = await store.query(A_TENANT, ExecutionRecord, {"status": "pending"})
+    pending = await store.query(A_TENANT, Query(ExecutionRecord, {"status": "pending"}))
     for stored in pending.items:
         await transitions.move(store, stored, "running")
 

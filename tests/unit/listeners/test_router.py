@@ -8,7 +8,7 @@ import pytest
 from blocks.contracts import ids
 from blocks.contracts.events import CONSUMED
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
-from blocks.ports import Accept, Delivery, Message, RecordStore, Reject, Retry, Verdict
+from blocks.ports import Accept, Delivery, Message, Query, RecordStore, Reject, Retry, Verdict
 from listeners.router import Router
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, new_id, now
 
@@ -61,7 +61,7 @@ async def test_an_answer_for_another_tenants_execution_changes_nothing(router: R
         await judged(router, forged)
     )
     assert before == await store.read(A_TENANT, ExecutionRecord, execution_id)
-    assert [] == (await store.query(ANOTHER_TENANT, ExecutionRecord)).items
+    assert [] == (await store.query(ANOTHER_TENANT, Query(ExecutionRecord))).items
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,6 @@ async def test_a_request_for_approval_keeps_whether_its_amount_is_known(
 
     assert isinstance(await judged(router, event), Accept)
 
-    (found,) = (await store.query(A_TENANT, ApprovalRecord, {})).items
+    (found,) = (await store.query(A_TENANT, Query(ApprovalRecord, {}))).items
     assert (amount, known) == (found.record.amount, found.record.amount_known)
     assert f"its amount {5 if known else 'unknown'}." in found.record.summary

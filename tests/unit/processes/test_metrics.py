@@ -27,6 +27,7 @@ from blocks.ports import (
     Delivery,
     Message,
     NotFound,
+    Query,
     Queue,
     Reject,
     Retry,
@@ -173,7 +174,7 @@ async def test_every_kind_of_request_is_timed(store: MeteredRecordStore) -> None
     stored = await store.create(A_TENANT, execution)
     await store.read(A_TENANT, ExecutionRecord, execution.id)
     await store.replace(A_TENANT, stored.etag, execution)
-    await store.query(A_TENANT, ExecutionRecord)
+    await store.query(A_TENANT, Query(ExecutionRecord))
     await store.count(A_TENANT, ExecutionRecord)
     await store.delete(A_TENANT, ExecutionRecord, execution.id)
     await store.ping()

@@ -27,7 +27,7 @@ from blocks.contracts.records import ExecutionRecord, PreviousOutcome, ProcessRe
 from blocks.definitions.versions import set_definition
 from blocks.executions import transitions
 from blocks.observability.metrics import work
-from blocks.ports import FlowRunView, NotFound, Stale, Unavailable
+from blocks.ports import FlowRunView, NotFound, Query, Stale, Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.tenants.dispatch_policy import change_policy, with_share
@@ -185,7 +185,7 @@ async def test_while_prefect_refuses_nothing_is_forgotten(scene: Scene) -> None:
 
 async def given_time(scene: Scene) -> None:
     """Every execution last moved long ago."""
-    page = await scene.parts.store.query(A_TENANT, ExecutionRecord)
+    page = await scene.parts.store.query(A_TENANT, Query(ExecutionRecord))
     for stored in page.items:
         older = msgspec.structs.replace(stored.record, updated_at=LONG_AGO)
         await scene.parts.store.replace(A_TENANT, stored.etag, older)

@@ -21,7 +21,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, Escalation, HistoryEntry
 from blocks.contracts.records import ApprovalRecord
-from blocks.ports import Message, RecordStore
+from blocks.ports import Message, Query, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from tests.support.factories import A_TENANT, a_tenant_record, an_approval, an_execution, now
@@ -177,7 +177,7 @@ async def test_of_three_hundred_a_third_expires_in_one_look(scene: Scene) -> Non
 
     await scene.look()
 
-    page = await scene.store.query(A_TENANT, ApprovalRecord, limit=1000)
+    page = await scene.store.query(A_TENANT, Query(ApprovalRecord, limit=1000))
     assert {"expired": 100, "pending": 200} == Counter(stored.record.status for stored in page.items)
     assert monotonic() - started < 30
     assert 0 == await scene.look()
