@@ -13,12 +13,13 @@ from litestar.exceptions import WebSocketException
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult, DefineMiddleware
 from litestar.types import ASGIApp
 
+from api.access.errors import CredentialInvalid, CredentialMissing, TenantMismatch
 from api.access.failures import Failures
 from api.access.identity import Connection, Identity, roles_in, user_in
 from api.access.key_holders import KeyHolders
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens
-from api.http.errors import CredentialInvalid, CredentialMissing, InvalidRequest, Problem, TenantMismatch, answer_of
+from api.http.errors import InvalidRequest, Problem, answer_of
 from blocks.contracts.roles import with_default
 from blocks.observability import log_context
 from blocks.ports import RecordStore

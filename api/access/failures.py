@@ -5,8 +5,8 @@ before are looked up for it. A valid token, or a key in use, passes: behind an u
 callers share one address, and none of them may lock out the others.
 """
 
+from api.access.errors import CredentialInvalid, TooManyFailures
 from api.access.windows import Windows
-from api.http.errors import CredentialInvalid, TooManyFailures
 
 
 class Failures:

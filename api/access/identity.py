@@ -6,7 +6,8 @@ import msgspec
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 
-from api.http.errors import ActorMissing, InvalidRequest, NotThisUser, Problem
+from api.access.errors import ActorMissing, NotThisUser
+from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.identities import NoIdentity, spelled, user_id
 from blocks.contracts.records.audit import Credential
 

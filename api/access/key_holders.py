@@ -8,8 +8,8 @@ from time import monotonic
 import msgspec
 from msgspec.structs import replace
 
+from api.access.errors import CredentialExpired, CredentialInvalid
 from api.access.identity import Identity
-from api.http.errors import CredentialExpired, CredentialInvalid
 from blocks.clock import utc_now
 from blocks.contracts.identities import KEY
 from blocks.contracts.ids import SYSTEM_TENANT

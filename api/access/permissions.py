@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from litestar.handlers import BaseRouteHandler
 
 from api.access.authentication import PUBLIC, refusal
+from api.access.errors import RoleMissing
 from api.access.identity import Connection
-from api.http.errors import RoleMissing
 from blocks.contracts.roles import Role, allows
 
 ROLE_OF: Mapping[str, Role] = {

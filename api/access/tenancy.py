@@ -11,7 +11,8 @@ from litestar.datastructures import Headers
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
-from api.http.errors import InvalidRequest, Problem, TenantMalformed, TenantMissing
+from api.access.errors import TenantMalformed, TenantMissing
+from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.envelope import canonical_uuid
 
 HEADER = "X-Tenant-ID"

@@ -10,9 +10,9 @@ from typing import Any
 import jwt
 import msgspec
 
+from api.access.errors import CredentialExpired, CredentialInvalid
 from api.access.identity import NAME_LENGTH_MAX, Identity
 from api.access.key_sets import KeySet
-from api.http.errors import CredentialExpired, CredentialInvalid
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.identities import SERVICE, NoIdentity, user_id
 from blocks.contracts.roles import with_default

@@ -7,15 +7,17 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from api.access.actor import Caller
+from api.access.errors import NotThisUser
 from api.access.identity import Actor
 from api.access.tenancy import TenantId
 from api.approvals import examples
 from api.approvals.bulk_documents import ManyResults, OneResult
 from api.approvals.desk import InHand, action, in_hand
 from api.approvals.documents import Approval, ManyDecisions, NamedDecision, OneOfMany, Verdict, approval_of
+from api.approvals.errors import ApprovalChanged, ApprovalNotFound
 from api.approvals.requests import shown
 from api.documentation.openapi import documented
-from api.http.errors import ApprovalChanged, ApprovalNotFound, NotThisUser, answer_of, body_of
+from api.http.errors import answer_of, body_of
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
 from blocks.approvals.decisions import (

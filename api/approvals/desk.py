@@ -10,9 +10,9 @@ from litestar.params import SkipValidation
 
 from api.access.tenancy import TenantId
 from api.approvals import examples
+from api.approvals.errors import ApprovalChanged, ApprovalNotFound
 from api.approvals.requests import ApprovalPath
 from api.documentation.openapi import documented
-from api.http.errors import ApprovalChanged, ApprovalNotFound
 from api.http.etags import IfMatch, wanted_version
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS

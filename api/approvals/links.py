@@ -14,15 +14,17 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.access.actor import Caller
+from api.access.errors import NotThisUser
 from api.access.identity import stated_user
 from api.access.tenancy import TenantId
 from api.approvals.decisions import DECISION_ERRORS
 from api.approvals.desk import in_hand
 from api.approvals.documents import Approval, DecisionBody, approval_of
+from api.approvals.errors import ApprovalNotFound, LinkForbids
 from api.approvals.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
 from api.approvals.requests import ApprovalPath, shown
 from api.documentation.openapi import documented
-from api.http.errors import ApprovalNotFound, InvalidRequest, LinkForbids, NotJson, NotThisUser, Problem
+from api.http.errors import InvalidRequest, NotJson, Problem
 from api.http.records import Bus, Engine, Store, find
 from blocks.approvals import lifecycle
 from blocks.approvals.changes import ApprovalFull, linked

@@ -1,8 +1,8 @@
 """Which terms the request for an approval may set, by the role of the requester."""
 
+from api.access.errors import RoleMissing
 from api.access.identity import Actor
 from api.approvals.documents import NewApproval
-from api.http.errors import RoleMissing
 from blocks.contracts.approvals import OUTCOMES, ApprovalPolicy
 from blocks.contracts.roles import allows
 

@@ -16,9 +16,10 @@ from litestar.response import Redirect
 from api.approvals import form_fields, page_rendering
 from api.approvals.desk import in_hand
 from api.approvals.documents import DecisionBody
+from api.approvals.errors import ApprovalNotFound
 from api.approvals.form_fields import Field
 from api.approvals.links import LinkSecret, TokenPath, opened, vote_of
-from api.http.errors import ApprovalNotFound, InvalidRequest, Problem, answer_error, answer_of, body_of
+from api.http.errors import InvalidRequest, Problem, answer_error, answer_of, body_of
 from api.http.records import Bus, Engine, Store, find
 from blocks.approvals.decisions import Expired, InvalidVote, Refused, check_actor, check_open
 from blocks.approvals.standing import standing

@@ -20,9 +20,11 @@ from api.approvals.documents import (
     approval_of,
     summary_of,
 )
+from api.approvals.errors import ApprovalNotFound
 from api.approvals.own_terms import check_terms
 from api.documentation.openapi import documented
-from api.http.errors import ApprovalNotFound, ExecutionEnded, InvalidRequest, Problem
+from api.executions.errors import ExecutionEnded
+from api.http.errors import InvalidRequest, Problem
 from api.http.etags import etag_of
 from api.http.parameters import one_of, text
 from api.http.records import Bus, Store, find, page_of

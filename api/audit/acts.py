@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from api.access.errors import NotThisUser
 from api.access.identity import Identity, acting
 from api.access.permissions import without_prefix
-from api.http.errors import InvalidRequest, NotThisUser
+from api.http.errors import InvalidRequest
 from blocks.clock import utc_now
 from blocks.contracts.records.audit import Act
 from blocks.contracts.roles import ROLES

@@ -27,16 +27,9 @@ from api.dead_letters.documents import (
     scheduled_of,
     summary_of,
 )
+from api.dead_letters.errors import DeadLetterChanged, DeadLetterNotFound, DeadLetterStranded
 from api.documentation.openapi import documented
-from api.http.errors import (
-    DeadLetterChanged,
-    DeadLetterNotFound,
-    DeadLetterStranded,
-    InvalidRequest,
-    NotJson,
-    Problem,
-    VersionMissing,
-)
+from api.http.errors import InvalidRequest, NotJson, Problem, VersionMissing
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import Bus, Store, page_of

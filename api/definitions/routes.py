@@ -9,8 +9,9 @@ from litestar.params import JSONBody, PathParameter
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.definitions.documents import DEFINITION, Definition, definition_of
+from api.definitions.errors import DefinitionChanged, DefinitionNotFound
 from api.documentation.openapi import documented
-from api.http.errors import DefinitionChanged, DefinitionNotFound, InvalidRequest, NotJson, Problem
+from api.http.errors import InvalidRequest, NotJson, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import header
 from api.http.records import AllSettings, Store

@@ -8,11 +8,12 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 from msgspec.structs import replace
 
+from api.access.errors import NotForTenants, TenantNotFound
 from api.access.tenancy import TenantId
 from api.dispatch.documents import Dispatch, Limits, dispatch_of
 from api.dispatch.examples import DISPATCH
 from api.documentation.openapi import documented
-from api.http.errors import NotForTenants, NotJson, TenantNotFound
+from api.http.errors import NotJson
 from api.http.records import Bus, Store
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.ids import SYSTEM_TENANT

@@ -12,23 +12,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Example, SecurityScheme
 
 from api.access.authentication import PUBLIC
-from api.documentation.page import HEADERS, DocsPage
-from api.http.documents import Document
-from api.http.errors import (
-    ANSWERS,
+from api.access.errors import (
     CredentialExpired,
     CredentialInvalid,
     CredentialMissing,
-    ErrorEnvelope,
-    InvalidRequest,
-    Problem,
     RoleMissing,
     TenantMalformed,
     TenantMismatch,
     TenantMissing,
     TooManyFailures,
-    envelope,
 )
+from api.documentation.page import HEADERS, DocsPage
+from api.http.documents import Document
+from api.http.errors import ErrorEnvelope, InvalidRequest, Problem, answer_to, envelope
 from blocks.ports import Throttled, Unavailable
 from blocks.settings import Module
 
@@ -94,13 +90,13 @@ class SharedResponse(ResponseSpec):
 def documented(example: Document, *errors: type[Exception], status: int = 200) -> dict[int, ResponseSpec]:
     """The responses of a tenant route: the success, these errors, and those that every tenant route can give."""
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
-    failures = groupby(by_status, key=lambda error: ANSWERS[error].status)
+    failures = groupby(by_status, key=lambda error: answer_to(error).status)
     return {status: success(example)} | {failure: _failure(kinds) for failure, kinds in failures}
 
 
 def _in_order(error: type[Exception]) -> tuple[int, str, str]:
     """By status; within one always alike, so that the document of one version is one document."""
-    answer = ANSWERS[error]
+    answer = answer_to(error)
     return answer.status, answer.code, answer.message
 
 
@@ -114,7 +110,7 @@ def success(example: Document, description: str | None = None) -> ResponseSpec:
 
 
 def _failure(kinds: Iterable[type[Exception]]) -> ResponseSpec:
-    answers = [ANSWERS[kind] for kind in kinds]
+    answers = [answer_to(kind) for kind in kinds]
     return SharedResponse(
         ErrorEnvelope,
         generate_examples=False,

@@ -11,14 +11,9 @@ from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
 from api.executions.documents import Execution, document_of
+from api.executions.errors import ExecutionEnded, ExecutionNotFound
 from api.http.documents import Document
-from api.http.errors import (
-    ExecutionEnded,
-    ExecutionNotFound,
-    IdempotencyMismatch,
-    InvalidRequest,
-    Problem,
-)
+from api.http.errors import IdempotencyMismatch, InvalidRequest, Problem
 from api.http.records import Bus, Engine, Store, find
 from api.idempotency import HEADER, KEY_ERRORS
 from blocks.actions import cancelling, retrying, starting

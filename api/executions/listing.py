@@ -10,7 +10,7 @@ from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
 from api.executions.documents import Execution, ExecutionPage, document_of, summary_of
-from api.http.errors import ExecutionNotFound
+from api.executions.errors import ExecutionNotFound
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import Store, find, page_of
 from blocks.contracts.reading.uuids import matching_id, spellings

@@ -9,8 +9,8 @@ from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
+from api.executions.errors import WorkflowNotFound, WorkflowNotRetryable
 from api.executions.workflow_documents import RetryInitiated, Workflow, WorkflowList, workflow_of
-from api.http.errors import WorkflowNotFound, WorkflowNotRetryable
 from api.http.records import Bus, Store, find
 from api.idempotency import KEY_ERRORS
 from blocks.actions import retrying

@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
 from api.access.authentication import PUBLIC, bearer
-from api.http.errors import CredentialInvalid
+from api.access.errors import CredentialInvalid
 from blocks.observability.metrics.exposition import Exposition
 from blocks.settings.sections import Metrics
 

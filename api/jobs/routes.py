@@ -7,9 +7,10 @@ from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
+from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import IdempotencyMismatch, NotForTenants
+from api.http.errors import IdempotencyMismatch
 from api.http.records import Bus, Store
 from api.idempotency import HEADER, KEY_ERRORS
 from api.jobs import examples

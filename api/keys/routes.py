@@ -10,10 +10,11 @@ from litestar.params import JSONBody, PathParameter
 from api.access.identity import Identity
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import KeyExceedsItsMaker, KeyNotFound, NotJson
+from api.http.errors import NotJson
 from api.http.records import Store
 from api.keys import examples
 from api.keys.documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
+from api.keys.errors import KeyExceedsItsMaker, KeyNotFound
 from blocks.contracts.roles import allows
 from blocks.ports import NotFound
 from blocks.security import api_keys

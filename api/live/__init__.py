@@ -9,3 +9,7 @@ silently.
 Pitfalls: the position of a follower is a `Cursor`, valid in any API process: another one resumes
 some seconds earlier, so events can come twice; deduplicate by `eventId`.
 """
+
+from api.live import errors
+
+__all__ = ["errors"]  # whoever imports from here has its errors answered

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 from api.access.authentication import Identify
+from api.access.errors import CredentialInvalid, RoleMissing, TenantMismatch
 from api.access.identity import Connection, Identity
-from api.http.errors import CredentialInvalid, RoleMissing, TenantMismatch
 from blocks.contracts.roles import Role, allows
 from blocks.ports import Unavailable
 

@@ -18,8 +18,9 @@ from litestar.exceptions import NotFoundException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.authentication import REFUSED
-from api.http.errors import ErrorEnvelope, OriginRefused, answer_of, body_of, headers_of
+from api.http.errors import ErrorEnvelope, answer_of, body_of, headers_of
 from api.http.observer import loggable_path, request_id_of
+from api.live.errors import OriginRefused
 from blocks.settings import Server
 from blocks.settings.server import origins_of
 

@@ -6,9 +6,9 @@ from secrets import token_hex
 
 import msgspec
 
-from api.http.errors import TooManyFollowers, TooManyOfTenant
 from api.live import metrics
 from api.live.cursor import Cursor, mark_of
+from api.live.errors import TooManyFollowers, TooManyOfTenant
 from api.live.events import live_event
 from api.live.filters import Filters
 from api.live.follower import Follower

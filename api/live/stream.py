@@ -14,11 +14,11 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from api.access.authentication import Identify
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import TooManyFollowers, TooManyOfTenant
 from api.http.parameters import header, text
 from api.live import examples
 from api.live.admission import still_welcome
 from api.live.cursor import cursor_in
+from api.live.errors import TooManyFollowers, TooManyOfTenant
 from api.live.filters import Filters, types_in
 from api.live.follower import Follower
 from api.live.hub import Hub

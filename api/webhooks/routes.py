@@ -11,7 +11,7 @@ from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import InvalidRequest, NotJson, Problem, WebhookChanged, WebhookNotFound
+from api.http.errors import InvalidRequest, NotJson, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.records import Store, find
 from api.idempotency import KEY_ERRORS
@@ -27,6 +27,7 @@ from api.webhooks.documents import (
     created_of,
     webhook_of,
 )
+from api.webhooks.errors import WebhookChanged, WebhookNotFound
 from blocks.contracts.records import WebhookSubscription
 from blocks.ports import NotFound, Stale
 from blocks.webhooks import subscriptions

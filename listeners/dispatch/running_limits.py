@@ -1,13 +1,12 @@
-"""How many more executions may run, of a tenant and of all; counted in the records, so it holds for all listeners."""
+"""The running limits as a dispatcher applies them: counted in the records, so they hold for all listeners."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
 
-from blocks.contracts.records import DispatchPolicy, ExecutionRecord
+from blocks.contracts.records import DispatchPolicy
 from blocks.ports import RecordStore
-from blocks.queries import tenants
+from blocks.tenants.running_limits import count_running, room
 from listeners.dispatch.unstarted_runs import UnstartedRuns
 
 COUNT_SECONDS = 1.0
@@ -24,17 +23,11 @@ class RunningLimits:
 
     async def refresh(self, policy: DispatchPolicy, waiting: Sequence[str], unstarted: UnstartedRuns) -> None:
         """The counts that the policy needs are fresh enough. Raises `Unavailable`."""
-        limited = {tenant for tenant in waiting if policy.share_of(tenant).running_max is not None}
-        if policy.running_max is not None and waiting:
-            limited |= set(await tenants(self._store))
-        if not limited or monotonic() - self._counted_at < COUNT_SECONDS:
+        if monotonic() - self._counted_at < COUNT_SECONDS:
             return
-        taken: Counter[str] = Counter()
-        for tenant in limited:
-            running = await self._store.count(tenant, ExecutionRecord, {"status": "running"})
-            taken[tenant] = running + unstarted.executions(tenant)
-        self._taken = taken
-        self._counted_at = monotonic()
+        if running := await count_running(self._store, policy, waiting):
+            self._taken = Counter({tenant: count + unstarted.executions(tenant) for tenant, count in running.items()})
+            self._counted_at = monotonic()
 
     def take(self, tenant_id: str, executions: int) -> None:
         """This many more have been dispatched since the last count."""
@@ -42,10 +35,4 @@ class RunningLimits:
 
     def room(self, policy: DispatchPolicy, tenant_id: str) -> int:
         """How many more executions of this tenant may run now."""
-        of_tenant, of_all = policy.share_of(tenant_id).running_max, policy.running_max
-        room = sys.maxsize
-        if of_tenant is not None:
-            room = min(room, of_tenant - self._taken[tenant_id])
-        if of_all is not None:
-            room = min(room, of_all - self._taken.total())
-        return max(room, 0)
+        return room(policy, self._taken, tenant_id)

@@ -18,6 +18,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Between, FlowRunView, Query
 from blocks.queries import tenants
 from blocks.tenants.dispatch_policy import read_policy
+from blocks.tenants.running_limits import count_running, room
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +83,6 @@ class Undispatched(Drift[ExecutionRecord]):
 
     async def _at_their_limit(self, waiting: list[ExecutionRecord]) -> set[str]:
         policy = await read_policy(self._parts.store)
-        running = {
-            tenant_id: await self._parts.store.count(tenant_id, ExecutionRecord, {"status": "running"})
-            for tenant_id in await tenants(self._parts.store)
-            if policy.running_max is not None or policy.share_of(tenant_id).running_max is not None
-        }
-        if policy.running_max is not None and sum(running.values()) >= policy.running_max:
-            return {record.tenant_id for record in waiting}
-        limits = {tenant_id: policy.share_of(tenant_id).running_max for tenant_id in running}
-        return {tenant_id for tenant_id, limit in limits.items() if limit is not None and running[tenant_id] >= limit}
+        tenant_ids = {record.tenant_id for record in waiting}
+        running = await count_running(self._parts.store, policy, tenant_ids)
+        return {tenant_id for tenant_id in tenant_ids if room(policy, running, tenant_id) == 0}

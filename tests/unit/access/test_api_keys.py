@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from api.access import key_holders
-from api.http.errors import CredentialExpired
+from api.access.errors import CredentialExpired
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.roles import Role

@@ -14,10 +14,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from api.access.errors import CredentialInvalid
 from api.access.identity import Identity
 from api.access.key_sets import KeySet, usable_keys
 from api.access.tokens import Claims, identity_of
-from api.http.errors import CredentialInvalid
 from blocks.ports import Unavailable
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import SECRET, a_service_token, a_token, as_user

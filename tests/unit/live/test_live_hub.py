@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from api.http.errors import InvalidRequest, TooManyFollowers, TooManyOfTenant
+from api.http.errors import InvalidRequest
 from api.live.cursor import Cursor, cursor_in
+from api.live.errors import TooManyFollowers, TooManyOfTenant
 from api.live.filters import Filters, types_in
 from api.live.follower import Behind, Follower
 from api.live.hub import DISORDER_EVENTS, Hub

@@ -51,7 +51,7 @@ ROOMS = {
     ),
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
-        ("approvals", "audit", "dead_letters", "definitions", "dispatch", "executions"),
+        ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
         ("jobs", "keys", "usage", "webhooks", "live", "health"),
         ("app", "reconciler", "server"),
     ),
