@@ -42,7 +42,13 @@ from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
 from api.usage.routes import show_usage
-from api.webhooks.routes import add_webhook, change_webhook, list_webhooks, read_webhook, remove_webhook
+from api.webhooks.routes import (
+    add_webhook,
+    change_webhook,
+    list_webhooks,
+    read_webhook,
+    remove_webhook,
+)
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore

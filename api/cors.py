@@ -1,4 +1,6 @@
-"""Which web pages may call the API from a browser: none, unless the operator names their origins."""
+"""Which web pages may call the API from a browser: none, unless the operator names
+their origins.
+"""
 
 from collections.abc import Sequence
 

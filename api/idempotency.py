@@ -51,17 +51,27 @@ _PARAMETER = HeaderParameter(
     annotation=str | None,
     name=HEADER,
     required=False,
-    description="Chosen by the caller for one request. Repeated with the same key, path and body within "
-    f"{KEPT_FOR.total_seconds() / 3600:g} hours, the request is not carried out again: its first answer comes again, "
+    description="Chosen by the caller for one request. Repeated with the same key, path and body "
+    f"within {KEPT_FOR.total_seconds() / 3600:g} hours, the request is not carried out again: its "
+    "first answer comes again, "
     f"with the header {REPLAYED_HEADER}: true.",
-    schema_extra={"one_of": None, "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
+    schema_extra={
+        "one_of": None,
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 200,
+        "pattern": "^[ -~]+$",
+    },
 )
 
 
 def idempotent(store: RecordStore, *route_handlers: HTTPRouteHandler) -> Router:
     """These routes, each of which now takes the header."""
     return Router(
-        "/", route_handlers=route_handlers, middleware=[Idempotency(store)], parameters={"idempotency_key": _PARAMETER}
+        "/",
+        route_handlers=route_handlers,
+        middleware=[Idempotency(store)],
+        parameters={"idempotency_key": _PARAMETER},
     )
 
 
@@ -79,14 +89,20 @@ class Idempotency(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request = CheckedRequest(scope, receive)
         if HEADER in request.headers and request.method == HttpMethod.POST:
-            # Guards come after middleware; who may not make a request may not have its answer either.
+            # Guards come after middleware; who may not make a request may not have its answer
+            # either.
             await scope["route_handler"].authorize_connection(request)
             await self._answer_once(await _wanted(request), scope, receive, send, next_app)
         else:
             await next_app(scope, receive, send)
 
     async def _answer_once(
-        self, wanted: IdempotencyRecord, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp
+        self,
+        wanted: IdempotencyRecord,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        next_app: ASGIApp,
     ) -> None:
         claim = await self._claim(wanted)
         if claim.record.answer:
@@ -103,7 +119,9 @@ class Idempotency(ASGIMiddleware):
             await send(message)
 
     async def _claim(self, wanted: IdempotencyRecord) -> Stored[IdempotencyRecord]:
-        """The key, held by this request alone, or with its answer. Raises `KeyInUse`, `IdempotencyMismatch`."""
+        """The key, held by this request alone, or with its answer. Raises `KeyInUse`,
+        `IdempotencyMismatch`.
+        """
         try:
             return await self._store.create(wanted.tenant_id, wanted)
         except AlreadyExists:
@@ -111,12 +129,18 @@ class Idempotency(ASGIMiddleware):
         try:
             known = await self._store.read(wanted.tenant_id, IdempotencyRecord, wanted.id)
             _check(known.record, wanted)
-            return known if known.record.answer else await self._store.replace(wanted.tenant_id, known.etag, wanted)
+            return (
+                known
+                if known.record.answer
+                else await self._store.replace(wanted.tenant_id, known.etag, wanted)
+            )
         except (Stale, NotFound):
             raise KeyInUse from None
 
     async def _settle(self, claim: Stored[IdempotencyRecord], answer: KeptAnswer | None) -> None:
-        """The answer is kept under the key, or the key is free again; if neither can be written, `HOLD` frees it."""
+        """The answer is kept under the key, or the key is free again; if neither can be written,
+        `HOLD` frees it.
+        """
         settled = replace(claim.record, held_until=None, answer=answer)
         try:
             await self._store.replace(settled.tenant_id, claim.etag, settled)
@@ -125,7 +149,9 @@ class Idempotency(ASGIMiddleware):
 
 
 async def forget_old_answers(store: RecordStore) -> int:
-    """Keys older than `KEPT_FOR` are free again, and nothing is kept of free ones; returns how many there were."""
+    """Keys older than `KEPT_FOR` are free again, and nothing is kept of free ones; returns how many
+    there were.
+    """
     forgotten, now = 0, utc_now()
     for tenant_id in {*await tenants(store), ids.SYSTEM_TENANT}:
         async for stored in every(store, tenant_id, IdempotencyRecord):
@@ -143,7 +169,12 @@ async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
     # No user gets the answer to another user's decision.
     who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
-    said = (*who, in_lower_case(request.scope["raw_path"]), request.scope["query_string"], await request.body())
+    said = (
+        *who,
+        in_lower_case(request.scope["raw_path"]),
+        request.scope["query_string"],
+        await request.body(),
+    )
     return IdempotencyRecord(
         id=ids.idempotency_id(tenant_id, route, key),
         tenant_id=tenant_id,
@@ -158,7 +189,9 @@ def _key(request: Request[Any, Any, Any]) -> str:
     if len(keys) > 1:
         raise InvalidRequest(Problem(field=HEADER, message="must be given once", source="header"))
     if not _KEY.fullmatch(keys[0]):
-        raise InvalidRequest(Problem(field=HEADER, message="must be 1 to 200 printable characters", source="header"))
+        raise InvalidRequest(
+            Problem(field=HEADER, message="must be 1 to 200 printable characters", source="header")
+        )
     return keys[0]
 
 
@@ -173,7 +206,9 @@ def _check(known: IdempotencyRecord, wanted: IdempotencyRecord) -> None:
 
 
 def _is_decided(status: int) -> bool:
-    """Whether the route took a decision. Other refusals changed nothing, and their cause may pass."""
+    """Whether the route took a decision. Other refusals changed nothing, and their
+    cause may pass.
+    """
     return 200 <= status < 300 or status in (409, 410, 422)
 
 
@@ -194,7 +229,10 @@ class _Answer:
         body = b""
         for message in self.messages:
             if message["type"] == "http.response.start":
-                given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in message["headers"]}
+                given = {
+                    name.decode("latin-1").lower(): value.decode("latin-1")
+                    for name, value in message["headers"]
+                }
                 headers = {name: given[name] for name in _KEPT_HEADERS if name in given}
             elif message["type"] == "http.response.body":
                 body += message["body"]

@@ -22,7 +22,7 @@ from api.http.errors import ErrorBody, ErrorEnvelope
 from api.jobs.metrics import JobMetrics
 from api.live.events import LIVE
 from api.live.hub import Hub
-from api.reconciler import run_mirror
+from api.reconciler import run_reconciler
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
@@ -59,19 +59,23 @@ async def run_api(settings: Settings) -> None:
             open_store(settings) as store,
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
-            _beside(_mirror_for_ever(settings, store, bus)),
+            _beside(_reconciler_for_ever(settings, store, bus)),
             bus.subscribe(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
             exposition = Exposition(JobMetrics(store).text)
             port.probes, port.exposition = probes, exposition
-            app = create_app(settings, store, bus, flow_runs, probes=probes, hub=hub, exposition=exposition)
+            app = create_app(
+                settings, store, bus, flow_runs, probes=probes, hub=hub, exposition=exposition
+            )
             await _serve(app, listening, settings, hub)
 
 
 @contextmanager
 def listening_socket(server: Server) -> Iterator[socket.socket]:
-    """A socket bound to the configured address, before anything is opened: a wrong address costs nothing."""
+    """A socket bound to the configured address, before anything is opened: a wrong address costs
+    nothing.
+    """
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     try:
         listening = socket.create_server((server.host, server.port), family=family)
@@ -79,13 +83,17 @@ def listening_socket(server: Server) -> Iterator[socket.socket]:
         where = f"{server.host}:{server.port}"
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(
-                f"the API cannot listen on {where}: the port is in use; stop what uses it, or set PORT to another one"
+                f"the API cannot listen on {where}: the port is in use; stop what uses it, or "
+                "set PORT to another one"
             ) from None
         reason = (error.strerror or str(error)).partition(" (")[0]
-        raise BadSetting(f"settings server.host and server.port: cannot listen on {where}: {reason}") from None
+        raise BadSetting(
+            f"settings server.host and server.port: cannot listen on {where}: {reason}"
+        ) from None
     with listening:
-        # Its connections inherit it; asyncio sets it only where the socket's protocol was named. Without it, the end of
-        # an answer waits for the client to acknowledge its beginning: 40 ms on a connection that is kept.
+        # Its connections inherit it; asyncio sets it only where the socket's protocol was named.
+        # Without it, the end of an answer waits for the client to acknowledge its beginning: 40 ms
+        # on a connection that is kept.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listening
 
@@ -99,7 +107,9 @@ def cut_off_after(listening: socket.socket, seconds: float) -> None:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
-def readiness_probes(settings: Settings, store: RecordStore, bus: EventBus, flow_runs: PrefectFlowRuns) -> Probes:
+def readiness_probes(
+    settings: Settings, store: RecordStore, bus: EventBus, flow_runs: PrefectFlowRuns
+) -> Probes:
     """The parts without which an event would not become a finished execution."""
     lost_after = settings.worker.lost_after_seconds
     return {
@@ -162,7 +172,9 @@ def _websockets_of(app: Litestar) -> Callable[[str], bool]:
 
 
 def _refused(refusal: Refusal) -> bytes:
-    return msgspec.json.encode(ErrorEnvelope(error=ErrorBody(code=refusal.code, message=refusal.message)))
+    return msgspec.json.encode(
+        ErrorEnvelope(error=ErrorBody(code=refusal.code, message=refusal.message))
+    )
 
 
 class _Server(SignalFreeServer):
@@ -171,7 +183,9 @@ class _Server(SignalFreeServer):
         self._hub = hub
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does, which waits for answers to end; streams of events end by themselves only now."""
+        """As uvicorn does, which waits for answers to end; streams of events end by themselves only
+        now.
+        """
         self._hub.close()
         await super().shutdown(sockets)
 
@@ -179,7 +193,8 @@ class _Server(SignalFreeServer):
 def _spare_the_collector() -> None:
     """What is there now stays, and is looked at no more when memory is searched for garbage.
 
-    Prefect and what it imports are 140,000 objects; a search through all of them stops every request for 0.1 to 0.3 s.
+    Prefect and what it imports are 140,000 objects; a search through all of them stops every
+    request for 0.1 to 0.3 s.
     """
     gc.collect()
     gc.freeze()
@@ -208,11 +223,14 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await ended(task)
 
 
-async def _mirror_for_ever(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+async def _reconciler_for_ever(settings: Settings, store: RecordStore, bus: EventBus) -> None:
     """Restarts a reconciler that fails: reads go on meanwhile, and its work can be done later."""
     while True:
         try:
-            await run_mirror(settings, store, bus)
+            await run_reconciler(settings, store, bus)
         except Exception:
-            logger.exception("The mirror failed; it starts again in %g s", settings.mirror.interval_seconds)
-        await asyncio.sleep(settings.mirror.interval_seconds)
+            logger.exception(
+                "The reconciler failed; it starts again in %g s",
+                settings.reconciler.interval_seconds,
+            )
+        await asyncio.sleep(settings.reconciler.interval_seconds)

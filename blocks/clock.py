@@ -8,7 +8,9 @@ expiries. Each process therefore uses the clock of the server that all of them t
 from datetime import UTC, datetime, timedelta
 
 TOLERANCE = timedelta(seconds=5)
-"""Clocks this close count as the same: an HTTP date has whole seconds, and an answer takes its time."""
+"""Clocks this close count as the same: an HTTP date has whole seconds, and an answer takes its
+time.
+"""
 
 _correction = timedelta()
 
@@ -18,13 +20,15 @@ def utc_now() -> datetime:
 
 
 def correction() -> timedelta:
-    """How far ahead of this machine's own clock `utc_now` goes; nothing while they count as the same."""
+    """How far ahead of this machine's own clock `utc_now` goes; nothing while they count as the
+    same.
+    """
     return _correction
 
 
-def go_by(told: datetime) -> None:
+def go_by(server_time: datetime) -> None:
     """From now on `utc_now` agrees with the clock that showed this time, within the tolerance."""
     global _correction
-    if abs(told - utc_now()) > TOLERANCE:
-        behind = told - datetime.now(UTC)
+    if abs(server_time - utc_now()) > TOLERANCE:
+        behind = server_time - datetime.now(UTC)
         _correction = behind if abs(behind) > TOLERANCE else timedelta()

@@ -11,8 +11,8 @@ from blocks.contracts.reading.repeated_keys import RepeatedKey, refuse_repeated_
 
 
 def read_json(text: str | bytes) -> Any:
-    """What it stands for. Raises `ValueError`, with a reason for people, for what is no JSON, is nested too deep or
-    has a key twice in one object.
+    """What it stands for. Raises `ValueError`, with a reason for people, for what is no JSON, is
+    nested too deep or has a key twice in one object.
     """
     body = text.encode() if isinstance(text, str) else text
     try:

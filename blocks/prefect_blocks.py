@@ -42,7 +42,9 @@ class MessageBroker(Block):
     model_config = _UNSEEN
     _block_type_name = "Message Broker"
     _block_type_slug = "message-broker"
-    _description = "The broker of the workflow orchestrator: RabbitMQ, or one SQLite file on a laptop."
+    _description = (
+        "The broker of the workflow orchestrator: RabbitMQ, or one SQLite file on a laptop."
+    )
 
     url: SecretStr = Field(description="amqp://, amqps:// or sqlite:; holds the password")
     exchange: ClearText = Field(description="Topic exchange of all events")
@@ -60,7 +62,9 @@ class RecordDatabase(Block):
     model_config = _UNSEEN
     _block_type_name = "Record Database"
     _block_type_slug = "record-database"
-    _description = "The record store of the workflow orchestrator: Cosmos DB, or one SQLite file on a laptop."
+    _description = (
+        "The record store of the workflow orchestrator: Cosmos DB, or one SQLite file on a laptop."
+    )
 
     endpoint: SecretStr = Field(description="https:// or sqlite:")
     key: SecretStr = Field(description="Account key; empty for SQLite")
@@ -69,7 +73,11 @@ class RecordDatabase(Block):
     @classmethod
     def of(cls, settings: Settings) -> Self:
         cosmos = settings.cosmos_db
-        return cls(endpoint=SecretStr(cosmos.endpoint), key=SecretStr(cosmos.key), database_id=cosmos.database_id)
+        return cls(
+            endpoint=SecretStr(cosmos.endpoint),
+            key=SecretStr(cosmos.key),
+            database_id=cosmos.database_id,
+        )
 
 
 class PlatformServices(Block):
@@ -80,13 +88,21 @@ class PlatformServices(Block):
     _block_type_slug = "platform-services"
     _description = "What the workflow orchestrator must know of the services around it."
 
-    jwt_secret: SecretStr = Field(default=SecretStr(""), description="Signs the platform's tokens; or:")
-    jwt_jwks: SecretStr = Field(default=SecretStr(""), description="https://… with the platform's public keys")
-    webhook_allowed_hosts: ClearText = Field(default="", description="Hosts inside that webhooks may reach")
+    jwt_secret: SecretStr = Field(
+        default=SecretStr(""), description="Signs the platform's tokens; or:"
+    )
+    jwt_jwks: SecretStr = Field(
+        default=SecretStr(""), description="https://… with the platform's public keys"
+    )
+    webhook_allowed_hosts: ClearText = Field(
+        default="", description="Hosts inside that webhooks may reach"
+    )
     otlp_endpoint: SecretStr = Field(
         default=SecretStr(""), description="OpenTelemetry collector; empty: nothing is traced"
     )
-    broker_management_url: SecretStr = Field(default=SecretStr(""), description="RabbitMQ's management plugin")
+    broker_management_url: SecretStr = Field(
+        default=SecretStr(""), description="RabbitMQ's management plugin"
+    )
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

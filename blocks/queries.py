@@ -15,7 +15,12 @@ _PAGE = 500
 
 
 async def every(
-    store: RecordStore, tenant_id: str, kind: type[R], where: Where = NO_CONDITION, *, newest_first: bool = False
+    store: RecordStore,
+    tenant_id: str,
+    kind: type[R],
+    where: Where = NO_CONDITION,
+    *,
+    newest_first: bool = False,
 ) -> AsyncIterator[Stored[R]]:
     """Each record that matches, page by page, oldest first by default."""
     query = Query(kind, where, newest_first=newest_first, limit=_PAGE)

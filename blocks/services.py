@@ -47,8 +47,12 @@ def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
 
     cosmos = settings.cosmos_db
     if not _is_base64(cosmos.key):
-        raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is no account key: those are base64")
-    return CosmosRecordStore(cosmos.endpoint, cosmos.key, database=cosmos.database_id, ca_file=cosmos.ca_file or None)
+        raise BadSetting(
+            "setting cosmos_db.key (COSMOS_DB_KEY) is no account key: those are base64"
+        )
+    return CosmosRecordStore(
+        cosmos.endpoint, cosmos.key, database=cosmos.database_id, ca_file=cosmos.ca_file or None
+    )
 
 
 def _is_base64(key: str) -> bool:

@@ -1,4 +1,6 @@
-"""Transient broadcasts between our own processes: each only makes something happen sooner that a re-read would find."""
+"""Transient broadcasts between our own processes: each only makes something happen sooner that a
+re-read would find.
+"""
 
 from uuid import uuid4
 
@@ -11,7 +13,9 @@ FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
 """Dispatcher to workers: Prefect has a flow run for you. Empty body."""
 
 FLOW_RUN_STARTED = "flow-run-started"
-"""Worker to dispatchers: a flow run has claimed its executions and its requests are out. Body: the flow run's id."""
+"""Worker to dispatchers: a flow run has claimed its executions and its requests are out. Body: the
+flow run's id.
+"""
 
 EXECUTION_CANCELLED = "execution-cancelled"
 """From the canceller to workers: do not wait for it any longer. Body: the execution's id."""
@@ -25,7 +29,7 @@ DEAD_LETTERS_SCHEDULED = "dead-letters-scheduled"
 DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
 """Operator to dispatchers: read the policy again. Empty body."""
 
-MIRROR_HINT = "mirror-hint"
+RECONCILER_HINT = "mirror-hint"
 """From any process that leaves work behind to the reconcilers: look now. Empty body."""
 
 
@@ -37,5 +41,5 @@ class Opened(msgspec.Struct, frozen=True):
     priority: int = 0
     workflow: str = "opportunity-analysis"
     """The default is what processes of an earlier version mean, which name none."""
-    telling: str = msgspec.field(default_factory=lambda: str(uuid4()))
+    notice: str = msgspec.field(default_factory=lambda: str(uuid4()), name="telling")
     """Drawn for each broadcast: its receivers ask Prefect for one run, and never for an old one."""

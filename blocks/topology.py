@@ -1,4 +1,6 @@
-"""The queues of this system on the exchange `coder_events`; names and bindings are those the platform documents."""
+"""The queues of this system on the exchange `coder_events`; names and bindings are those the
+platform documents.
+"""
 
 from blocks.contracts.events import CONSUMED, WEBHOOK_DUE, JobTrigger
 from blocks.ports import Queue
@@ -17,7 +19,9 @@ def intake_queue(settings: Settings) -> Queue:
 
 
 def batch_jobs_queue(settings: Settings) -> Queue:
-    """What the batch workers of risk-analytics read. Declared here, so that no trigger is lost before they start."""
+    """What the batch workers of risk-analytics read. Declared here, so that no trigger is lost
+    before they start.
+    """
     return Queue(name=settings.rabbitmq.batch_jobs_queue, bindings=(JobTrigger.event_type,))
 
 

@@ -19,14 +19,17 @@ _PAUSES_MAX = 50
 
 
 class Contended(Unavailable):
-    """Others changed the record each time between the read and the write. The same call may succeed later."""
+    """Others changed the record each time between the read and the write. The same call may succeed
+    later.
+    """
 
 
 async def update(attempt: Callable[[], Awaitable[T]], what: str) -> T:
-    """What `attempt` returns; it reads, decides and writes, and is called again when its write was `Stale`.
+    """What `attempt` returns; it reads, decides and writes, and is called again when its write was
+    `Stale`.
 
-    An `AlreadyExists` counts as a write in between, too. Raises what `attempt` raises besides, `WrongVersion` among it,
-    and `Contended` after `TRIES`; `what` names the record in its message.
+    An `AlreadyExists` counts as a write in between, too. Raises what `attempt` raises besides,
+    `WrongVersion` among it, and `Contended` after `TRIES`; `what` names the record in its message.
     """
     for number in range(TRIES):
         try:
@@ -38,11 +41,17 @@ async def update(attempt: Callable[[], Awaitable[T]], what: str) -> T:
     raise Contended(f"{what} changed {TRIES} times meanwhile")
 
 
-async def update_known(store: RecordStore, known: Stored[R], attempt: Callable[[Stored[R]], Awaitable[T]]) -> T:
-    """As `update`, of a record that has been read already: it is read again only after another write."""
+async def update_known(
+    store: RecordStore, known: Stored[R], attempt: Callable[[Stored[R]], Awaitable[T]]
+) -> T:
+    """As `update`, of a record that has been read already: it is read again only after another
+    write.
+    """
     record, unused = known.record, [known]
 
     async def once() -> T:
-        return await attempt(unused.pop() if unused else await store.read(record.tenant_id, type(record), record.id))
+        return await attempt(
+            unused.pop() if unused else await store.read(record.tenant_id, type(record), record.id)
+        )
 
     return await update(once, f"{record.__struct_config__.tag} {record.id}")

@@ -1,7 +1,9 @@
-"""Logging of our processes: one line per record on stderr, as text or JSON, and no secret in any of them.
+"""Logging of our processes: one line per record on stderr, as text or JSON, and no secret in any of
+them.
 
-Purpose: one format for our own records, Prefect's, uvicorn's and Litestar's; libraries' chatter only from WARNING on.
-Contract: redaction happens where a record is made, so every handler gets it, Prefect's that sends to its server, too.
+Purpose: one format for our own records, Prefect's, uvicorn's and Litestar's; libraries' chatter
+only from WARNING on. Contract: redaction happens where a record is made, so every handler gets it,
+Prefect's that sends to its server, too.
 """
 
 import logging
@@ -25,7 +27,17 @@ from blocks.settings import Settings
 
 LogFormat = Literal["text", "json"]
 
-QUIET = ("aio_pika", "aiormq", "asyncio", "azure", "httpcore", "httpx", "prefect", "uvicorn", "websockets")
+QUIET = (
+    "aio_pika",
+    "aiormq",
+    "asyncio",
+    "azure",
+    "httpcore",
+    "httpx",
+    "prefect",
+    "uvicorn",
+    "websockets",
+)
 """Libraries that log their activity at INFO. A flow's logs through Prefect still reach its UI."""
 
 TOLD_ONCE = ("aio_pika.robust_connection", "aiormq.connection")
@@ -45,12 +57,14 @@ def configure_logging(
     """
     mask_secrets(secrets)
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(is_told)
-    handler.setFormatter(JsonFormatter(process_name) if log_format == "json" else TextFormatter(process_name))
+    handler.addFilter(is_logged)
+    handler.setFormatter(
+        JsonFormatter(process_name) if log_format == "json" else TextFormatter(process_name)
+    )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
     sys.excepthook = _tell_uncaught
-    threading.excepthook = _tell_uncaught_in_thread
+    threading.excepthook = _log_uncaught_in_thread
 
 
 def configure_logging_of(settings: Settings, process_name: str) -> None:
@@ -60,13 +74,17 @@ def configure_logging_of(settings: Settings, process_name: str) -> None:
 
 
 def mask_secrets(secrets: Iterable[str] = ()) -> None:
-    """No record made from now on holds these, the secrets of the environment, or anything that looks like one."""
+    """No record made from now on holds these, the secrets of the environment, or anything that
+    looks like one.
+    """
     redaction.keep_secret([*secrets, *redaction.secrets_in_environment(os.environ)])
     logging.setLogRecordFactory(RedactedRecord)
 
 
 class RedactedRecord(logging.LogRecord):
-    """A record without secrets, whoever formats it, and with what was being worked on when it was made."""
+    """A record without secrets, whoever formats it, and with what was being worked on when it was
+    made.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -86,12 +104,15 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, process_name: str) -> None:
         super().__init__(
-            f"%(asctime)s.%(msecs)03dZ %(levelname)-7s {process_name} %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+            f"%(asctime)s.%(msecs)03dZ %(levelname)-7s {process_name} %(name)s: %(message)s",
+            "%Y-%m-%dT%H:%M:%S",
         )
         self.converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # the name of the base class
-        record.message = plain(record.message)  # what an event holds must not pass for a line of ours
+        record.message = plain(
+            record.message
+        )  # what an event holds must not pass for a line of ours
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 # the name of the base class
@@ -110,7 +131,9 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time, level, process, logger, message, what was worked on, the exception with its traceback."""
+    """One JSON object: time, level, process, logger, message, what was worked on, the exception
+    with its traceback.
+    """
 
     def __init__(self, process_name: str) -> None:
         super().__init__()
@@ -129,13 +152,21 @@ class JsonFormatter(logging.Formatter):
             fields["exception"] = record.exc_text or redacted(self.formatException(record.exc_info))  # type: ignore[arg-type]
         if record.stack_info:
             fields["stack"] = record.stack_info
-        return plain_json(msgspec.json.encode({name: _encodable(value) for name, value in fields.items()}).decode())
+        return plain_json(
+            msgspec.json.encode(
+                {name: _encodable(value) for name, value in fields.items()}
+            ).decode()
+        )
 
 
 def formatter_of_the_environment() -> logging.Formatter:
     """For Prefect's server, which has no settings of ours; its records hold no secret either."""
     mask_secrets()
-    return JsonFormatter("prefect") if os.environ.get("LOG_FORMAT") == "json" else TextFormatter("prefect")
+    return (
+        JsonFormatter("prefect")
+        if os.environ.get("LOG_FORMAT") == "json"
+        else TextFormatter("prefect")
+    )
 
 
 def _encodable(value: Any) -> Any:
@@ -147,18 +178,24 @@ def _below(lines: str) -> str:
     return "\n".join(f"  {plain(line)}" for line in lines.split("\n"))
 
 
-def tell_failure(message: str) -> bool:
+def log_failure(message: str) -> bool:
     """Logs the error with which the process ends where records are JSON; False if it did not."""
-    if not any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+    if not any(
+        isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers
+    ):
         return False
     log.critical("%s", message)
     return True
 
 
-def is_told(record: logging.LogRecord) -> bool:
+def is_logged(record: logging.LogRecord) -> bool:
     """Whether the record is written: all of our own are, and the libraries' from WARNING on."""
     if record.name.startswith(QUIET):
-        return record.levelno >= logging.WARNING and not record.name.startswith(TOLD_ONCE) and not _is_no_error(record)
+        return (
+            record.levelno >= logging.WARNING
+            and not record.name.startswith(TOLD_ONCE)
+            and not _is_no_error(record)
+        )
     return True
 
 
@@ -168,17 +205,23 @@ def _is_no_error(record: logging.LogRecord) -> bool:
 
 
 def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
-def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _tell_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    log.critical("this process ends with an error that nobody caught", exc_info=(kind, error, trace))
+    log.critical("this process ends with an uncaught error", exc_info=(kind, error, trace))
 
 
-def _tell_uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
-    if told.exc_value and told.exc_type is not SystemExit:
-        name = told.thread.name if told.thread else "?"
-        exc_info = (told.exc_type, told.exc_value, told.exc_traceback)
-        log.error("thread %s ended with an error that nobody caught", name, exc_info=exc_info)
+def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_value and failure.exc_type is not SystemExit:
+        name = failure.thread.name if failure.thread else "?"
+        exc_info = (failure.exc_type, failure.exc_value, failure.exc_traceback)
+        log.error("thread %s ended with an uncaught error", name, exc_info=exc_info)

@@ -24,7 +24,9 @@ _WIDTH_OF_A_FILE = 250
 class PlainTable(Table):
     """A table without lines, whose cells are texts as they are."""
 
-    def add_row(self, *cells: Any, style: StyleType | None = None, end_section: bool = False) -> None:
+    def add_row(
+        self, *cells: Any, style: StyleType | None = None, end_section: bool = False
+    ) -> None:
         shown = (Text(plain(cell)) if isinstance(cell, str) else cell for cell in cells)
         super().add_row(*shown, style=style, end_section=end_section)
 
@@ -39,7 +41,9 @@ def table_of(*headings: str, wraps: Iterable[str] = ()) -> PlainTable:
 
 def facts_of(facts: Mapping[str, Cell]) -> PlainTable:
     """One line per fact that there is, its name dimmed."""
-    table = PlainTable(padding=(0, 2), collapse_padding=True, pad_edge=False, box=None, show_header=False)
+    table = PlainTable(
+        padding=(0, 2), collapse_padding=True, pad_edge=False, box=None, show_header=False
+    )
     for name, value in facts.items():
         if value:
             table.add_row(styled(name, "dim"), value)
@@ -75,4 +79,6 @@ def say_lines(text: str) -> None:
 def say_json(value: object, *, indent: int = 0) -> None:
     """The value as JSON: on one line, or indented."""
     encoded = msgspec.json.encode(value)
-    click.echo(plain_json((msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()))
+    click.echo(
+        plain_json((msgspec.json.format(encoded, indent=indent) if indent else encoded).decode())
+    )

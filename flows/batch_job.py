@@ -33,13 +33,17 @@ from flows.shared import runtime
 from flows.shared.tick import Tick, current_tick
 
 BACKOFF_SECONDS = [2.0, 4.0, 8.0, 16.0, 30.0] + [60.0] * 25
-"""Between the tries of one task, about half an hour; the flow's own retries begin that again, for a day."""
+"""Between the tries of one task, about half an hour; the flow's own retries begin that again, for a
+day.
+"""
 
 TURN_SECONDS = 5.0
 """How often a trigger that is held back looks whether its turn has come."""
 
 OTHER_RUN_SECONDS = 30.0
-"""How long a run leaves the sending to another run of the same tick, before it sends under the same id itself."""
+"""How long a run leaves the sending to another run of the same tick, before it sends under the same
+id itself.
+"""
 
 _RETRYING: dict[str, Any] = {
     "retries": len(BACKOFF_SECONDS),
@@ -50,21 +54,30 @@ _RETRYING: dict[str, Any] = {
 
 
 def _run_name() -> str:
-    parameters, tick = prefect.runtime.flow_run.parameters, prefect.runtime.flow_run.scheduled_start_time
+    parameters, tick = (
+        prefect.runtime.flow_run.parameters,
+        prefect.runtime.flow_run.scheduled_start_time,
+    )
     return f"{parameters['job']} {tick:%Y-%m-%d %H:%M}"
 
 
-@flow(name=WORKFLOW, flow_run_name=_run_name, retries=48, retry_delay_seconds=60, persist_result=False)
+@flow(
+    name=WORKFLOW, flow_run_name=_run_name, retries=48, retry_delay_seconds=60, persist_result=False
+)
 async def batch_job(job: str, metadata: str = "{}") -> State[None]:
-    """Trigger one job for one tick of its schedule: once, in its turn, and not when the tick is stale.
+    """Trigger one job for one tick of its schedule: once, in its turn, and not when the tick is
+    stale.
 
-    `metadata` is a JSON object for runs that a person starts in Prefect, e.g. `{"from": "2026-01-01", "to": …}`.
+    `metadata` is a JSON object for runs that a person starts in Prefect, e.g. `{"from":
+    "2026-01-01", "to": …}`.
     """
     tick = await current_tick()
     try:
         request = request_of(job_named(job), metadata, tick)
     except InvalidTrigger as problem:
-        return Cancelled(name="Refused", message=str(problem))  # a failure would be tried again, for a day
+        return Cancelled(
+            name="Refused", message=str(problem)
+        )  # a failure would be tried again, for a day
     skipped = await reason_to_skip(request, tick)
     if skipped:
         return Completed(name="Skipped", message=skipped)
@@ -96,7 +109,9 @@ def _days_of(job: Job, tick: Tick) -> JsonObject:
 
 @task(task_run_name="check", **_RETRYING)
 async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
-    """Why this tick triggers nothing, or None. A tick that has been accepted is never skipped any more."""
+    """Why this tick triggers nothing, or None. A tick that has been accepted is never skipped any
+    more.
+    """
     context = await runtime.get()
     if await triggers.accepted(context.store, request):
         return None
@@ -104,12 +119,20 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
         return f"{request.job.id} names whole days, and none has begun since the tick before"
     late_after = timedelta(seconds=context.settings.batch_jobs.late_after_seconds)
     stale = stale_reason(
-        request.job, tick=tick.at, begun_at=tick.begun_at, late_after=late_after, newer_tick=tick.newer
+        request.job,
+        tick=tick.at,
+        begun_at=tick.begun_at,
+        late_after=late_after,
+        newer_tick=tick.newer,
     )
     if stale or request.job.overlap == "queue":
         return stale
     earlier = await triggers.earlier_run(context.store, request.job)
-    return f"{request.job.id} is still at work: execution {earlier.id} has not been reported" if earlier else None
+    return (
+        f"{request.job.id} is still at work: execution {earlier.id} has not been reported"
+        if earlier
+        else None
+    )
 
 
 @task(task_run_name="accept", **_RETRYING)
@@ -120,7 +143,9 @@ async def accept(request: JobRequest) -> Stored[ExecutionRecord]:
 
 @task(task_run_name="wait for the end of the days", **_RETRYING)
 async def wait_for_end_of_days(job: Job, tick: Tick) -> None:
-    """The days that the tick names are over. It comes too early where clocks leave out the hour after midnight."""
+    """The days that the tick names are over. It comes too early where clocks leave out the hour
+    after midnight.
+    """
     if job.names_days and tick.days and tick.schedule:
         remaining = over_at(tick.days.last, tick.schedule.timezone) - utc_now()
         await asyncio.sleep(max(0.0, remaining.total_seconds()))
@@ -128,7 +153,9 @@ async def wait_for_end_of_days(job: Job, tick: Tick) -> None:
 
 @task(task_run_name="wait for turn", **_RETRYING)
 async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
-    """No earlier run of a job that queues is at work: each was reported, or has reached its limit."""
+    """No earlier run of a job that queues is at work: each was reported, or has
+    reached its limit.
+    """
     store = (await runtime.get()).store
     if job.overlap == "queue":
         while await triggers.earlier_run(store, job, than=execution):  # noqa: ASYNC110 - it can end in any process
@@ -145,7 +172,9 @@ async def send(accepted: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
 
 
 async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) -> None:
-    """Another run of the same tick (of a second scheduler) has sent the trigger, or had its time to."""
+    """Another run of the same tick (of a second scheduler) has sent the trigger, or had its time
+    to.
+    """
     with suppress(TimeoutError):
         async with asyncio.timeout(OTHER_RUN_SECONDS):
             while not await triggers.sent_at(store, execution.id):  # noqa: ASYNC110 - state of a record, no event

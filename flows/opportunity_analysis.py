@@ -18,10 +18,14 @@ from flows.shared.runtime import Runtime
 
 @flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)
 async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None:
-    """Analyse opportunities of one tenant: four steps at once, a person's approval if needed, one event at the end."""
+    """Analyse opportunities of one tenant: four steps at once, a person's approval if needed, one
+    event at the end.
+    """
     context = await runtime.get()
     analyses = await claim_analyses(context, tenant_id, execution_ids)
-    await analyse(context, tenant_id, [analysis for analysis in analyses if not analysis.awaits_approval])
+    await analyse(
+        context, tenant_id, [analysis for analysis in analyses if not analysis.awaits_approval]
+    )
     for analysis in analyses:
         if analysis.awaits_approval:
             if len(execution_ids) > 1:
@@ -30,19 +34,29 @@ async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None
                 await pass_gate(context, analysis)
 
 
-async def claim_analyses(context: Runtime, tenant_id: str, execution_ids: list[str]) -> list[Analysis]:
-    """The executions of this list that are this run's to do, each with the rules that it started with."""
+async def claim_analyses(
+    context: Runtime, tenant_id: str, execution_ids: list[str]
+) -> list[Analysis]:
+    """The executions of this list that are this run's to do, each with the rules that it started
+    with.
+    """
     flow_run_id = str(prefect.runtime.flow_run.id)
     definition = await read_definition(context.store, tenant_id, WORKFLOW, context.settings)
-    claimed = await claim_all(context, tenant_id, execution_ids, flow_run_id, definition.version, workflow=WORKFLOW)
+    claimed = await claim_all(
+        context, tenant_id, execution_ids, flow_run_id, definition.version, workflow=WORKFLOW
+    )
     rules: dict[int | None, AnalysisRules] = {definition.version: rules_in(definition)}
     for version in {stored.record.definition_version for stored in claimed} - rules.keys():
-        rules[version] = rules_in(await read_definition(context.store, tenant_id, WORKFLOW, context.settings, version))
+        rules[version] = rules_in(
+            await read_definition(context.store, tenant_id, WORKFLOW, context.settings, version)
+        )
     return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed]
 
 
 async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) -> None:
-    """The four steps of all these executions at once; each ends, or comes to its gate, as its own answers allow."""
+    """The four steps of all these executions at once; each ends, or comes to its gate, as its own
+    answers allow.
+    """
     if not analyses:
         await notify_started(context, str(prefect.runtime.flow_run.id))
         return
@@ -51,7 +65,9 @@ async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) ->
         await batch.start()
         async with asyncio.TaskGroup() as group:
             for step in ANALYSIS_STEPS:
-                group.create_task(run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch))
+                group.create_task(
+                    run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch)
+                )
             group.create_task(batch.conclude())
             await batch.has_asked.wait()
             await notify_started(context, str(prefect.runtime.flow_run.id))

@@ -1,4 +1,6 @@
-"""Requests for approval from outside become approval records; an open execution of their opportunity waits for them."""
+"""Requests for approval from outside become approval records; an open execution of their
+opportunity waits for them.
+"""
 
 from blocks.approvals.lifecycle import attach, open_approval
 from blocks.clock import utc_now
@@ -28,20 +30,34 @@ async def record_approval_request(context: Context, event: Event[HitlApprovalReq
     execution = await _open_execution(store, event)
     if execution and await _asks_already(store, execution.record, event.data):
         return "known"
-    approval = await open_approval(store, _approval_of(event, execution.record if execution else None))
+    approval = await open_approval(
+        store, _approval_of(event, execution.record if execution else None)
+    )
     if approval.record.execution_id is None or approval.record.status != "pending":
         return "recorded"
     return "attached" if await attach(store, approval) else "recorded"
 
 
-async def _open_execution(store: RecordStore, event: Event[HitlApprovalRequested]) -> Stored[ExecutionRecord] | None:
-    """The oldest of the opportunity's executions that has not ended, those that are under way first."""
-    of_subject = {"workflow": about("opportunity"), "subject": spellings(event.data.opportunity_id), "status": OPEN}
-    found = await store.query(event.tenant_id, Query(ExecutionRecord, of_subject, newest_first=False))
+async def _open_execution(
+    store: RecordStore, event: Event[HitlApprovalRequested]
+) -> Stored[ExecutionRecord] | None:
+    """The oldest of the opportunity's executions that has not ended, those that are under way
+    first.
+    """
+    of_subject = {
+        "workflow": about("opportunity"),
+        "subject": spellings(event.data.opportunity_id),
+        "status": OPEN,
+    }
+    found = await store.query(
+        event.tenant_id, Query(ExecutionRecord, of_subject, newest_first=False)
+    )
     return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
 
 
-async def _asks_already(store: RecordStore, execution: ExecutionRecord, data: HitlApprovalRequested) -> bool:
+async def _asks_already(
+    store: RecordStore, execution: ExecutionRecord, data: HitlApprovalRequested
+) -> bool:
     """Whether the execution's own gate asks about the same evaluation."""
     evaluation = data.correlation_id or data.evaluation_id
     if evaluation is None or execution.status != "awaiting_approval":
@@ -51,11 +67,15 @@ async def _asks_already(store: RecordStore, execution: ExecutionRecord, data: Hi
     return any(stored.record.gate is not None for stored in found.items)
 
 
-def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord | None) -> ApprovalRecord:
+def _approval_of(
+    event: Event[HitlApprovalRequested], execution: ExecutionRecord | None
+) -> ApprovalRecord:
     data, now = event.data, utc_now()
     cause = data.correlation_id or data.evaluation_id or event.id
     return ApprovalRecord(
-        id=ids.approval_id(f"{event.tenant_id}/{matching_id(data.opportunity_id)}", matching_id(cause)),
+        id=ids.approval_id(
+            f"{event.tenant_id}/{matching_id(data.opportunity_id)}", matching_id(cause)
+        ),
         tenant_id=event.tenant_id,
         created_at=now,
         opportunity_id=data.opportunity_id,
@@ -72,7 +92,8 @@ def _approval_of(event: Event[HitlApprovalRequested], execution: ExecutionRecord
         approver_id=data.approver_id,
         recipient_id=data.recipient_id,
         correlation_id=data.correlation_id,
-        summary=f"**Approve opportunity {data.opportunity_id}?** {event.source} asks: its risk score is "
+        summary=f"**Approve opportunity {data.opportunity_id}?** {event.source} "
+        "asks: its risk score is "
         f"{data.risk_score:g}, its amount {_shown_amount(data)}.",
         history=[HistoryEntry(what="requested", at=data.requested_at or now, actor=event.source)],
         published_count=1,  # published by the requester

@@ -1,4 +1,6 @@
-"""Dead letters leave the bus: each becomes a record, where it can be looked at, edited, replayed and discarded."""
+"""Dead letters leave the bus: each becomes a record, where it can be looked at, edited, replayed
+and discarded.
+"""
 
 import logging
 from collections.abc import Iterable
@@ -27,14 +29,24 @@ class Keeper:
         self._queue = queue
 
     async def keep(self, message: Message) -> None:
-        """The dead letter is a record, and an answer is noted on its execution. Raises `Unavailable`."""
+        """The dead letter is a record, and an answer is noted on its execution. Raises
+        `Unavailable`.
+        """
         stored = await letters.keep(self._store, self._queue.name, message)
         letter = stored.record
         fault_points.reached("after-dead-letter")
-        log.info("message %s (%s) is dead letter %s: %s", message.id, message.routing_key, letter.id, letter.code)
+        log.info(
+            "message %s (%s) is dead letter %s: %s",
+            message.id,
+            message.routing_key,
+            letter.id,
+            letter.code,
+        )
         try:
             await note_refusal(self._store, letter, message)
         except Unavailable:
             raise
-        except Exception:  # an execution that cannot be read must not hold up the dead letters behind it
+        except (
+            Exception
+        ):  # an execution that cannot be read must not hold up the dead letters behind it
             log.exception("dead letter %s could not be noted on its execution", letter.id)

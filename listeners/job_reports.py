@@ -27,7 +27,9 @@ from listeners.context import Context
 log = logging.getLogger(__name__)
 
 CLOCK_SKEW = timedelta(seconds=5)
-"""How far a worker's clock may lag behind ours before its report seems older than what it reports."""
+"""How far a worker's clock may lag behind ours before its report seems older than
+what it reports.
+"""
 
 
 unclaimed: Counter[str] = Counter()
@@ -48,7 +50,12 @@ async def record_job_report(context: Context, report: Report) -> str:
     if execution is None:
         unclaimed[report.data.job] += 1
         count = unclaimed[report.data.job]
-        log.info("%s of %s belongs to no open run; such reports so far: %d", report.type, report.data.job, count)
+        log.info(
+            "%s of %s belongs to no open run; such reports so far: %d",
+            report.type,
+            report.data.job,
+            count,
+        )
         return "unclaimed"
     await _end(store, execution, report)
     return "recorded"
@@ -64,7 +71,9 @@ async def _reported_before(store: RecordStore, report: Report) -> Stored[Executi
 
 
 async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] | None:
-    """The oldest open execution whose report this now is; two reports at once get one execution each."""
+    """The oldest open execution whose report this now is; two reports at once get one execution
+    each.
+    """
     running = {"workflow": WORKFLOW, "subject": report.data.job, "status": "running"}
     async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, running):
         triggered_at = stored.record.started_at or stored.record.created_at
@@ -74,7 +83,9 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
             store,
             stored.record,
             REPORT_STEP,
-            result={"status": report.data.status} if isinstance(report.data, JobCompleted) else None,
+            result={"status": report.data.status}
+            if isinstance(report.data, JobCompleted)
+            else None,
             error=_error(report.data) if isinstance(report.data, JobFailed) else None,
             error_code=rejections.JOB_FAILED if isinstance(report.data, JobFailed) else None,
             event_id=report.id,
@@ -101,7 +112,9 @@ async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Repo
 
 def _reported_at(report: Report) -> datetime:
     data = report.data
-    return (data.failed_at if isinstance(data, JobFailed) else data.completed_at) or report.timestamp
+    return (
+        data.failed_at if isinstance(data, JobFailed) else data.completed_at
+    ) or report.timestamp
 
 
 def _error(data: JobFailed) -> str:

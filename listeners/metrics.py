@@ -8,19 +8,24 @@ from blocks.observability.metrics import OTHER, SECONDS_OF_WORK, known
 
 EVENTS = Counter(
     "workflow_orchestrator_intake_events_total",
-    "Events by what became of them: created, absorbed, duplicate, recorded, late, …, refused, or unhandled: not for us",
+    "Events by what became of them: created, absorbed, duplicate, recorded, late, …, refused, "
+    "or unhandled: not for us",
     ["event_type", "outcome"],
 )
 REFUSED = Counter(
-    "workflow_orchestrator_intake_refused_total", "Messages that can never be accepted, by code", ["code"]
+    "workflow_orchestrator_intake_refused_total",
+    "Messages that can never be accepted, by code",
+    ["code"],
 )
 
 WAITING = Gauge(
-    "workflow_orchestrator_dispatch_executions_waiting", "Executions that wait in this listener to be dispatched"
+    "workflow_orchestrator_dispatch_executions_waiting",
+    "Executions that wait in this listener to be dispatched",
 )
 UNSTARTED = Gauge(
     "workflow_orchestrator_dispatch_flow_runs_unstarted",
-    "Flow runs that this listener started and of which no worker has said yet that its requests are out",
+    "Flow runs that this listener started and of which no worker has said yet that its requests "
+    "are out",
 )
 START_SECONDS = Histogram(
     "workflow_orchestrator_dispatch_start_seconds",
@@ -29,7 +34,8 @@ START_SECONDS = Histogram(
 )
 PACE = Gauge(
     "workflow_orchestrator_dispatch_backlog_pace",
-    "Executions per second at which backlogs are worked off while they yield to others; 0 while they need not",
+    "Executions per second at which backlogs are worked off while they yield to others; 0 while "
+    "they need not",
 )
 
 
@@ -38,6 +44,8 @@ def event_became(event_type: str, outcome: str) -> None:
 
 
 def refused(code: str) -> None:
-    """A message is on its way to the dead letters; of what type it is, is the sender's word only."""
+    """A message is on its way to the dead letters; of what type it is, is the
+    sender's word only.
+    """
     EVENTS.labels(OTHER, "refused").inc()
     REFUSED.labels(known(code, rejections.OF_MESSAGES)).inc()

@@ -33,7 +33,9 @@ class Router:
         self.context = context
 
     async def handle(self, delivery: Delivery) -> Verdict:
-        """Accepted once its effect is durable, rejected with a stable code, or to be tried again later."""
+        """Accepted once its effect is durable, rejected with a stable code, or to be tried again
+        later.
+        """
         with log_context.log_context():
             return await self._judge(delivery)
 
@@ -47,11 +49,15 @@ class Router:
                 traceparent=str(context) if context else None,
                 digest=hashlib.sha256(message.body).hexdigest(),
             )
-            log_context.add(tenant_id=event.tenant_id, trace_id=context.trace_id if context else None)
+            log_context.add(
+                tenant_id=event.tenant_id, trace_id=context.trace_id if context else None
+            )
             outcome = await EVENT_HANDLERS[type(event.data)](self.context, event)
         except UnknownEventType as unknown:
             metrics.event_became(unknown.event_type, "unhandled")
-            log.debug("event %s is of type %s, which nobody here handles", message.id, unknown.event_type)
+            log.debug(
+                "event %s is of type %s, which has no handler here", message.id, unknown.event_type
+            )
             return Accept()
         except Rejected as rejected:
             metrics.refused(rejected.code)

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 async def run_listener(settings: Settings) -> None:
     """Takes events in and dispatches executions until cancelled; then finishes what is in hand.
 
-    At the start it waits for the store and the broker as long as the settings allow, then raises `Unavailable`; Prefect
-    may come at any time.
+    At the start it waits for the store and the broker as long as the settings allow, then raises
+    `Unavailable`; Prefect may come at any time.
     """
     queue, due = intake_queue(settings), webhooks_queue(settings)
     rules = HostRules.of(settings.webhooks.allowed_hosts)
@@ -39,12 +39,20 @@ async def run_listener(settings: Settings) -> None:
         port = await stack.enter_async_context(process_port(settings, "listener"))
         store = await stack.enter_async_context(open_store(settings))
         bus = await stack.enter_async_context(open_bus(settings, "listener"))
-        flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
+        flow_runs = await stack.enter_async_context(
+            PrefectFlowRuns(settings.prefect.api_url or None)
+        )
         await stack.enter_async_context(flow_runs.setting_the_clock())
-        http = await stack.enter_async_context(OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds))
-        await wait_until_available("the record store", store.provision, limit_seconds=settings.startup.wait_seconds)
+        http = await stack.enter_async_context(
+            OutgoingHttp(rules, timeout_seconds=settings.webhooks.timeout_seconds)
+        )
         await wait_until_available(
-            "the broker", partial(bus.declare, *topology(settings)), limit_seconds=settings.startup.wait_seconds
+            "the record store", store.provision, limit_seconds=settings.startup.wait_seconds
+        )
+        await wait_until_available(
+            "the broker",
+            partial(bus.declare, *topology(settings)),
+            limit_seconds=settings.startup.wait_seconds,
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
         router = Router(Context(store, bus, Intake(store, dispatcher)))
@@ -75,12 +83,18 @@ async def run_listener(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def consuming(*consumptions: AbstractAsyncContextManager[Consumer]) -> AsyncIterator[list[Consumer]]:
-    """All of them go on while this lasts; at its end they stop taking messages, and finish, at the same time."""
+async def consuming(
+    *consumptions: AbstractAsyncContextManager[Consumer],
+) -> AsyncIterator[list[Consumer]]:
+    """All of them go on while this lasts; at its end they stop taking messages, and finish, at the
+    same time.
+    """
     async with AsyncExitStack() as stack:
         consumers = [await stack.enter_async_context(consumption) for consumption in consumptions]
         try:
             yield consumers
         finally:
             stack.pop_all()
-            await asyncio.gather(*(consumption.__aexit__(None, None, None) for consumption in consumptions))
+            await asyncio.gather(
+                *(consumption.__aexit__(None, None, None) for consumption in consumptions)
+            )

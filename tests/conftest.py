@@ -1,4 +1,6 @@
-"""One RabbitMQ node, one Cosmos DB emulator and one Prefect server serve the whole test session, if a test asks."""
+"""One RabbitMQ node, one Cosmos DB emulator and one Prefect server serve the whole test session, if
+a test asks.
+"""
 
 import gc
 
@@ -20,7 +22,9 @@ def _audit_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What has been imported stays: the collector need not walk it again and again while tests build applications."""
+    """What has been imported stays: the collector need not walk it again and again while tests
+    build applications.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

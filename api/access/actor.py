@@ -14,14 +14,21 @@ Caller = SkipValidation[NamedDependency[Actor]]
 
 UserHeader = Annotated[
     str | None,
-    header(USER_HEADER, "The user in whose name a service acts that may; of a user's own token, the same user."),
+    header(
+        USER_HEADER,
+        "The user in whose name a service acts that may; of a user's own token, the same user.",
+    ),
 ]
 
-RolesHeader = Annotated[str | None, header(ROLES_HEADER, "That user's roles, separated by commas.", max_length=4000)]
+RolesHeader = Annotated[
+    str | None, header(ROLES_HEADER, "That user's roles, separated by commas.", max_length=4000)
+]
 
 
 async def provide_actor(
     request: Request[Any, Any, Any], x_user_id: UserHeader = None, x_user_roles: RolesHeader = None
 ) -> Actor:
-    """Raises `NotThisUser` when a header names another user than the credential, `InvalidRequest` when two do."""
+    """Raises `NotThisUser` when a header names another user than the credential, `InvalidRequest`
+    when two do.
+    """
     return acting(request.user, request.headers)

@@ -10,7 +10,11 @@ from typing import Any
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.exceptions import WebSocketException
-from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult, DefineMiddleware
+from litestar.middleware import (
+    AbstractAuthenticationMiddleware,
+    AuthenticationResult,
+    DefineMiddleware,
+)
 from litestar.types import ASGIApp
 
 from api.access.errors import CredentialInvalid, CredentialMissing, TenantMismatch
@@ -45,7 +49,9 @@ Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
 def authentication(auth: Auth, identify: Identify) -> DefineMiddleware:
     """The middleware that authenticates every request."""
     # Litestar makes a middleware for every route; they count together.
-    return DefineMiddleware(Authentication, identify=identify, failures=Failures(auth.failures_per_minute))
+    return DefineMiddleware(
+        Authentication, identify=identify, failures=Failures(auth.failures_per_minute)
+    )
 
 
 class Authentication(AbstractAuthenticationMiddleware):
@@ -58,12 +64,16 @@ class Authentication(AbstractAuthenticationMiddleware):
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
         address = connection.client.host if connection.client else ""
         try:
-            identity = await self._identify(connection.headers, self._failures.are_too_many(address))
+            identity = await self._identify(
+                connection.headers, self._failures.are_too_many(address)
+            )
             if tenant_in(connection.headers) != identity.tenant_id:
                 raise TenantMismatch
         except CredentialInvalid as error:
             # %r: the reason may quote what the caller sent.
-            logger.info("A credential was refused: %r (request %s)", str(error), _request_id(connection))
+            logger.info(
+                "A credential was refused: %r (request %s)", str(error), _request_id(connection)
+            )
             raise refusal(connection, self._failures.counted(address, error)) from None
         except Exception as error:
             raise refusal(connection, error) from None
@@ -104,7 +114,9 @@ def bearer(headers: Headers) -> str:
     """What follows `Bearer`. Raises `CredentialMissing`, or `InvalidRequest` for two of them."""
     values = headers.getall("Authorization", [])
     if len(values) > 1:
-        raise InvalidRequest(Problem(field="Authorization", message="must be given once", source="header"))
+        raise InvalidRequest(
+            Problem(field="Authorization", message="must be given once", source="header")
+        )
     scheme, _, credential = (values[0] if values else "").partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
         raise CredentialMissing
@@ -114,7 +126,12 @@ def bearer(headers: Headers) -> str:
 def _believing(default_roles: frozenset[str]) -> Identify:
     async def identify(headers: Headers, wary: bool) -> Identity:
         roles = roles_in(headers)
-        return Identity(tenant_in(headers), user_in(headers), with_default(roles, default_roles), credential="gateway")
+        return Identity(
+            tenant_in(headers),
+            user_in(headers),
+            with_default(roles, default_roles),
+            credential="gateway",
+        )
 
     return identify
 

@@ -70,19 +70,28 @@ def _own_message(error: RoleMissing, body: ErrorBody) -> ErrorBody:
 
 add_answers(
     {
-        CredentialMissing: Answer(401, "UNAUTHORIZED", "A credential is required: Authorization: Bearer …", _BEARER),
+        CredentialMissing: Answer(
+            401, "UNAUTHORIZED", "A credential is required: Authorization: Bearer …", _BEARER
+        ),
         CredentialInvalid: Answer(401, "UNAUTHORIZED", "The credential is not valid", _BEARER),
         CredentialExpired: Answer(401, "UNAUTHORIZED", "The credential has expired", _BEARER),
         TenantMismatch: Answer(401, "UNAUTHORIZED", "The tenant is not the credential's"),
         ActorMissing: Answer(401, "UNAUTHORIZED", "User ID is required"),
         TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
         TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
-        RoleMissing: Answer(403, "FORBIDDEN", "This needs a role that the credential lacks", complete=_own_message),
-        NotThisUser: Answer(403, "FORBIDDEN", "The credential is another user's than the request names"),
+        RoleMissing: Answer(
+            403, "FORBIDDEN", "This needs a role that the credential lacks", complete=_own_message
+        ),
+        NotThisUser: Answer(
+            403, "FORBIDDEN", "The credential is another user's than the request names"
+        ),
         NotForTenants: Answer(403, "FORBIDDEN", "Only the platform itself may do this"),
         TenantNotFound: Answer(404, "TENANT_NOT_FOUND", "No such tenant"),
         TooManyFailures: Answer(
-            429, "RATE_LIMITED", "Too many credentials from this address were not valid", {"Retry-After": "60"}
+            429,
+            "RATE_LIMITED",
+            "Too many credentials from this address were not valid",
+            {"Retry-After": "60"},
         ),
     }
 )

@@ -18,7 +18,9 @@ class Failures:
     def are_too_many(self, address: str) -> bool:
         return self._windows.counted(address) >= self._per_minute
 
-    def counted(self, address: str, error: CredentialInvalid) -> CredentialInvalid | TooManyFailures:
+    def counted(
+        self, address: str, error: CredentialInvalid
+    ) -> CredentialInvalid | TooManyFailures:
         """Counts the failure; returns the error for the caller."""
         if self.are_too_many(address):
             return TooManyFailures(self._windows.seconds_left(address))

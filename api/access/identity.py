@@ -25,7 +25,9 @@ class Identity(msgspec.Struct, frozen=True):
     id: str
     """The user, or the service; empty if a gateway named none."""
     roles: frozenset[str]
-    """Ours (`blocks.contracts.roles`) and any others: approvals may be reserved for whoever has those."""
+    """Ours (`blocks.contracts.roles`) and any others: approvals may be reserved for whoever has
+    those.
+    """
     acts_for_users: bool = False
     """A service that may name the user on whose behalf it makes a request."""
     credential: Credential = "user-token"
@@ -76,7 +78,9 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 def _decider_missing() -> InvalidRequest:
-    return InvalidRequest(Problem(field="decidedBy", message="is required: nothing else names a user", source="body"))
+    return InvalidRequest(
+        Problem(field="decidedBy", message="is required: nothing else names a user", source="body")
+    )
 
 
 def acting(identity: Identity, headers: Headers) -> Actor:
@@ -92,7 +96,9 @@ def acting(identity: Identity, headers: Headers) -> Actor:
 
 
 def user_in(headers: Headers) -> str:
-    """The user that the header names, in the one spelling; empty if it names none. Raises `InvalidRequest`."""
+    """The user that the header names, in the one spelling; empty if it names none. Raises
+    `InvalidRequest`.
+    """
     stated = header(headers, USER_HEADER)
     return stated_user(USER_HEADER, stated, source="header") if stated else ""
 
@@ -115,9 +121,13 @@ def header(headers: Headers, name: str) -> str | None:
         raise InvalidRequest(Problem(field=name, message="must be given once", source="header"))
     value = values[0].strip() if values else ""
     if not ((value.isascii() and value.isprintable()) or not value):
-        raise InvalidRequest(Problem(field=name, message="must be printable ASCII", source="header"))
+        raise InvalidRequest(
+            Problem(field=name, message="must be printable ASCII", source="header")
+        )
     return value or None
 
 
 def roles_in(headers: Headers) -> frozenset[str]:
-    return frozenset(role.strip() for role in (header(headers, ROLES_HEADER) or "").split(",") if role.strip())
+    return frozenset(
+        role.strip() for role in (header(headers, ROLES_HEADER) or "").split(",") if role.strip()
+    )

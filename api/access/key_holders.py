@@ -49,7 +49,9 @@ class KeyHolders:
         except api_keys.KeyExpired as error:
             raise CredentialExpired(str(error)) from None
         roles = frozenset(record.roles)
-        return Identity(record.tenant, KEY + record.name, roles, record.acts_for_users, credential="api-key")
+        return Identity(
+            record.tenant, KEY + record.name, roles, record.acts_for_users, credential="api-key"
+        )
 
     async def _record(self, key: str, wary: bool) -> ApiKeyRecord:
         digest, now = sha256(key.encode()).digest(), monotonic()
@@ -57,7 +59,9 @@ class KeyHolders:
         if known and now < known.until:
             return known.record
         if wary and known is None:
-            raise CredentialInvalid("a new key, and too many from this address were not valid: it was not looked up")
+            raise CredentialInvalid(
+                "a new key, and too many from this address were not valid: it was not looked up"
+            )
         self._known.pop(digest, None)
         stored = await api_keys.find_key(self._store, key)
         await self._note_use(stored)
@@ -70,5 +74,9 @@ class KeyHolders:
         now, last = utc_now(), stored.record.last_used_at
         if last is not None and now - last < USE_NOTED_EVERY:
             return
-        with suppress(Stale, NotFound, Unavailable):  # another process has noted it, or the next use will
-            await self._store.replace(SYSTEM_TENANT, stored.etag, replace(stored.record, last_used_at=now))
+        with suppress(
+            Stale, NotFound, Unavailable
+        ):  # another process has noted it, or the next use will
+            await self._store.replace(
+                SYSTEM_TENANT, stored.etag, replace(stored.record, last_used_at=now)
+            )

@@ -1,4 +1,6 @@
-"""The platform's public keys (a JWK set), from a file or over HTTPS, fetched when they are needed."""
+"""The platform's public keys (a JWK set), from a file or over HTTPS, fetched when
+they are needed.
+"""
 
 import asyncio
 import logging
@@ -30,7 +32,9 @@ BYTES_MAX = 256 * 1024
 
 
 class KeySet:
-    """The keys of one address (`https://…`) or file; only the one that a token names is ever tried on it."""
+    """The keys of one address (`https://…`) or file; only the one that a token names is ever tried
+    on it.
+    """
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -41,10 +45,17 @@ class KeySet:
         self._fetching = asyncio.Lock()
 
     async def key(self, kid: str) -> jwt.PyJWK:
-        """Raises `jwt.InvalidKeyError` for an unknown key, `Unavailable` when no keys can be had."""
-        if not self._knows(kid, FRESH_SECONDS) and not (self._fetching.locked() and self._knows(kid, BELIEVED_SECONDS)):
+        """Raises `jwt.InvalidKeyError` for an unknown key, `Unavailable` when no
+        keys can be had.
+        """
+        if not self._knows(kid, FRESH_SECONDS) and not (
+            self._fetching.locked() and self._knows(kid, BELIEVED_SECONDS)
+        ):
             async with self._fetching:  # who waited finds what the first one fetched
-                if not self._knows(kid, FRESH_SECONDS) and monotonic() - self._tried_at >= UNKNOWN_SECONDS:
+                if (
+                    not self._knows(kid, FRESH_SECONDS)
+                    and monotonic() - self._tried_at >= UNKNOWN_SECONDS
+                ):
                     await self._fetch()
         if self._age() >= BELIEVED_SECONDS:
             raise Unavailable(f"the public keys at {self._shown} cannot be had")
@@ -63,7 +74,11 @@ class KeySet:
         try:
             self._keys = usable_keys(await _read(self._source))
         except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            logger.warning("The public keys at %s cannot be had: %s", self._shown, error or type(error).__name__)
+            logger.warning(
+                "The public keys at %s cannot be had: %s",
+                self._shown,
+                error or type(error).__name__,
+            )
         else:
             self._fetched_at = monotonic()
 
@@ -88,7 +103,11 @@ def usable_keys(key_set: bytes) -> dict[str, jwt.PyJWK]:
 
 
 def _usable(stated: dict[str, Any]) -> jwt.PyJWK | None:
-    if stated.get("kty") == "oct" or stated.get("use") == "enc" or not isinstance(stated.get("kid"), str):
+    if (
+        stated.get("kty") == "oct"
+        or stated.get("use") == "enc"
+        or not isinstance(stated.get("kid"), str)
+    ):
         return None
     try:
         return jwt.PyJWK(stated)
@@ -99,7 +118,9 @@ def _usable(stated: dict[str, Any]) -> jwt.PyJWK | None:
 async def _read(source: str) -> bytes:
     if not source.startswith(("https://", "http://")):
         return await asyncio.to_thread(Path(source).read_bytes)
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
+    ) as client:
         answer = await client.get(source)
         if not answer.is_success:
             raise ValueError(f"status {answer.status_code}")  # httpx would show the query

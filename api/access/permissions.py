@@ -1,4 +1,6 @@
-"""Which role a route needs: one table, and the guard that holds it. A route that is not in it is closed."""
+"""Which role a route needs: one table, and the guard that holds it. A route that is not in it is
+closed.
+"""
 
 import re
 from collections.abc import Mapping
@@ -85,4 +87,4 @@ def check_role(connection: Connection, handler: BaseRouteHandler) -> None:
         return
     needed = role_of(str(method), connection.scope["path_template"])
     if needed is None or not allows(connection.user.roles, needed):
-        raise refusal(connection, RoleMissing(needed or "of nobody"))
+        raise refusal(connection, RoleMissing(needed or "of no one"))

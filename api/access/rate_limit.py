@@ -35,7 +35,9 @@ def rate_limit(requests_per_minute: int) -> Sequence[DefineMiddleware]:
 
 
 class RateLimit(RateLimitMiddleware):
-    """Counts each tenant's requests in windows of a minute, the first of which begins with its first request."""
+    """Counts each tenant's requests in windows of a minute, the first of which begins with its
+    first request.
+    """
 
     def __init__(self, app: ASGIApp, config: RateLimitConfig, windows: Windows) -> None:
         super().__init__(app, config)

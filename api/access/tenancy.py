@@ -21,7 +21,8 @@ TenantId = NamedDependency[str]
 """The tenant of the request: a UUID in lower case."""
 
 TenantHeader = Annotated[
-    # Optional for Litestar: its absence was answered before (401). Required in the document, which callers read.
+    # Optional for Litestar: its absence was answered before (401). Required in the document, which
+    # callers read.
     str | None,
     HeaderParameter(
         name=HEADER,
@@ -32,7 +33,9 @@ TenantHeader = Annotated[
 
 
 async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: TenantHeader) -> str:
-    """The tenant of the credential; the header was compared with it before any route was reached."""
+    """The tenant of the credential; the header was compared with it before any route
+    was reached.
+    """
     tenant_id: str = request.user.tenant_id
     return tenant_id
 
@@ -40,7 +43,8 @@ async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: Tenant
 def tenant_in(headers: Headers) -> str:
     """The tenant that the header names.
 
-    Raises `TenantMissing`, `TenantMalformed`, or `InvalidRequest` when two headers name a tenant each.
+    Raises `TenantMissing`, `TenantMalformed`, or `InvalidRequest` when two headers name a tenant
+    each.
     """
     values = headers.getall(HEADER, [])
     if len(values) > 1:

@@ -54,7 +54,9 @@ class Tokens:
         self._key_set = KeySet(auth.jwt_jwks) if auth.jwt_jwks else None
 
     async def identity(self, token: str) -> Identity:
-        """Raises `CredentialInvalid`, `CredentialExpired`; `Unavailable` if the public keys cannot be had."""
+        """Raises `CredentialInvalid`, `CredentialExpired`; `Unavailable` if the public keys cannot
+        be had.
+        """
         try:
             claims = msgspec.convert(self._decoded(token, await self._key(token)), Claims)
             return identity_of(claims, self._default_roles)

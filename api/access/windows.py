@@ -1,7 +1,9 @@
-"""Counting by the minute: how often something happened in the current window, for at most so many somethings.
+"""Counting by the minute: how often something happened in the current window, for at most so many
+somethings.
 
-Our own, because the memory storage of the library `limits` (5.8) keeps every key until its window ends, looks through
-all of them after each count and goes by the wall clock: a flood from many addresses would slow down every tenant.
+Our own, because the memory storage of the library `limits` (5.8) keeps every key until its window
+ends, looks through all of them after each count and goes by the wall clock: a flood from many
+addresses would slow down every tenant.
 """
 
 from collections import OrderedDict

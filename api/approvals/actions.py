@@ -9,7 +9,13 @@ from api.approvals.documents import Approval, Delegation, Extension, Withdrawal
 from api.approvals.requests import shown
 from blocks.approvals import changes
 from blocks.approvals.changes import ApprovalFull, ClaimedByAnother
-from blocks.approvals.decisions import AlreadyDecided, AlreadyVoted, Expired, NotAnApprover, SelfApproval
+from blocks.approvals.decisions import (
+    AlreadyDecided,
+    AlreadyVoted,
+    Expired,
+    NotAnApprover,
+    SelfApproval,
+)
 from blocks.clock import utc_now
 
 _REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, AlreadyDecided, Expired)
@@ -19,7 +25,9 @@ _REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, Alread
 async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
     """The others see who has claimed it; they may still decide."""
     who = actor.named
-    return shown(await approval.change(lambda one: changes.claimed(one, who, actor.roles, utc_now())))
+    return shown(
+        await approval.change(lambda one: changes.claimed(one, who, actor.roles, utc_now()))
+    )
 
 
 @action("release", "Release", *_REFUSALS)
@@ -30,11 +38,15 @@ async def release(approval: InHand, actor: Caller) -> Response[Approval]:
 
 
 @action("delegate", "Delegate", *_REFUSALS, AlreadyVoted)
-async def delegate(approval: InHand, actor: Caller, data: JSONBody[Delegation]) -> Response[Approval]:
+async def delegate(
+    approval: InHand, actor: Caller, data: JSONBody[Delegation]
+) -> Response[Approval]:
     """`to` may decide in the place of the user."""
     who = actor.named
     return shown(
-        await approval.change(lambda one: changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now()))
+        await approval.change(
+            lambda one: changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now())
+        )
     )
 
 
@@ -49,11 +61,19 @@ async def remind(approval: InHand, actor: Caller) -> Response[Approval]:
 async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> Response[Approval]:
     """It expires later."""
     who = actor.named
-    return shown(await approval.change(lambda one: changes.extended(one, who, actor.roles, data.expires_at, utc_now())))
+    return shown(
+        await approval.change(
+            lambda one: changes.extended(one, who, actor.roles, data.expires_at, utc_now())
+        )
+    )
 
 
 @action("cancel", "Withdraw", *_REFUSALS)
-async def withdraw(approval: InHand, actor: Caller, data: JSONBody[Withdrawal]) -> Response[Approval]:
+async def withdraw(
+    approval: InHand, actor: Caller, data: JSONBody[Withdrawal]
+) -> Response[Approval]:
     """The request is withdrawn; an execution that waits for it fails with `approval-cancelled`."""
     who = actor.named
-    return shown(await approval.change(lambda one: changes.cancelled(one, who, data.reason, utc_now())))
+    return shown(
+        await approval.change(lambda one: changes.cancelled(one, who, data.reason, utc_now()))
+    )

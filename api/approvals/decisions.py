@@ -13,7 +13,14 @@ from api.access.tenancy import TenantId
 from api.approvals import examples
 from api.approvals.bulk_documents import ManyResults, OneResult
 from api.approvals.desk import InHand, action, in_hand
-from api.approvals.documents import Approval, ManyDecisions, NamedDecision, OneOfMany, Verdict, approval_of
+from api.approvals.documents import (
+    Approval,
+    ManyDecisions,
+    NamedDecision,
+    OneOfMany,
+    Verdict,
+    approval_of,
+)
 from api.approvals.errors import ApprovalChanged, ApprovalNotFound
 from api.approvals.requests import shown
 from api.documentation.openapi import documented
@@ -52,7 +59,9 @@ async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Re
 
 
 @action("decisions", "Decide", *REFUSALS, NotThisUser)
-async def take_decision(approval: InHand, actor: Caller, data: JSONBody[NamedDecision]) -> Response[Approval]:
+async def take_decision(
+    approval: InHand, actor: Caller, data: JSONBody[NamedDecision]
+) -> Response[Approval]:
     """The user's decision is recorded; the approval is decided, or `pending` until its quorum."""
     return shown(await approval.decide(_vote(data, actor)))
 
@@ -74,14 +83,24 @@ async def take_decisions(
 ) -> ManyResults:
     """Each is decided on its own; the answer lists their statuses and results in the same order."""
     for one in data.decisions:
-        actor.deciding(one.decided_by)  # before any is taken: one that is in a wrong name refuses them all
+        actor.deciding(
+            one.decided_by
+        )  # before any is taken: one that is in a wrong name refuses them all
     return ManyResults(
-        results=[await _one_of_many(store, bus, flow_runs, tenant_id, actor, one) for one in data.decisions]
+        results=[
+            await _one_of_many(store, bus, flow_runs, tenant_id, actor, one)
+            for one in data.decisions
+        ]
     )
 
 
 async def _one_of_many(
-    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, tenant_id: str, actor: Actor, one: OneOfMany
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    actor: Actor,
+    one: OneOfMany,
 ) -> OneResult:
     try:
         approval = await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(_vote(one, actor))
@@ -102,7 +121,11 @@ def _in_the_older_words() -> Iterator[None]:
 
 def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
     return Vote(
-        actor=actor.deciding(data.decided_by), roles=actor.roles, outcome=outcome, channel="api", reason=data.comment
+        actor=actor.deciding(data.decided_by),
+        roles=actor.roles,
+        outcome=outcome,
+        channel="api",
+        reason=data.comment,
     )
 
 

@@ -38,13 +38,21 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
         """Records the vote. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
         with _in_words_of_the_api():
             return await lifecycle.decide(
-                self.store, self.bus, self.flow_runs, self.tenant_id, self.id, vote, version=self.version
+                self.store,
+                self.bus,
+                self.flow_runs,
+                self.tenant_id,
+                self.id,
+                vote,
+                version=self.version,
             )
 
     async def change(self, make: Change) -> ApprovalRecord:
         """Records what `make` returns. Raises as it does, `ApprovalNotFound`, `ApprovalChanged`."""
         with _in_words_of_the_api():
-            stored = await lifecycle.change(self.store, self.tenant_id, self.id, make, version=self.version)
+            stored = await lifecycle.change(
+                self.store, self.tenant_id, self.id, make, version=self.version
+            )
         return await lifecycle.follow_up(self.store, self.bus, self.flow_runs, stored)
 
 
@@ -53,7 +61,12 @@ InHand = SkipValidation[NamedDependency[ApprovalInHand]]
 
 
 async def provide_approval(
-    store: Store, bus: Bus, flow_runs: Engine, tenant_id: TenantId, approval_id: ApprovalPath, if_match: IfMatch = None
+    store: Store,
+    bus: Bus,
+    flow_runs: Engine,
+    tenant_id: TenantId,
+    approval_id: ApprovalPath,
+    if_match: IfMatch = None,
 ) -> ApprovalInHand:
     """Raises `ApprovalNotFound` for a malformed id, `InvalidRequest` for a malformed ETag."""
     return in_hand(store, bus, flow_runs, tenant_id, approval_id, wanted_version(if_match))
@@ -91,5 +104,7 @@ def action(word: str, summary: str, *errors: type[Exception]) -> post:
         status_code=200,
         summary=summary,
         tags=["Approvals"],
-        responses=documented(examples.APPROVAL, ApprovalNotFound, ApprovalChanged, *errors, *KEY_ERRORS),
+        responses=documented(
+            examples.APPROVAL, ApprovalNotFound, ApprovalChanged, *errors, *KEY_ERRORS
+        ),
     )

@@ -28,7 +28,9 @@ Comment = Annotated[str, msgspec.Meta(max_length=4000)]
 
 
 class ApprovalSummary(Document, frozen=True, kw_only=True):
-    """A decision that a person owes; `executionId` names the execution that waits for it, if one does."""
+    """A decision that a person owes; `executionId` names the execution that waits for it, if one
+    does.
+    """
 
     id: str
     tenant_id: str
@@ -116,8 +118,12 @@ class NewApproval(Document, frozen=True, kw_only=True):
     expires_at: Moment | None = None
     on_expiry: OnExpiry = "fail"
     on_reject: OnReject = "fail"
-    reminders: Annotated[list[Moment], msgspec.Meta(max_length=50)] = msgspec.field(default_factory=list)
-    escalations: Annotated[list[Escalation], msgspec.Meta(max_length=50)] = msgspec.field(default_factory=list)
+    reminders: Annotated[list[Moment], msgspec.Meta(max_length=50)] = msgspec.field(
+        default_factory=list
+    )
+    escalations: Annotated[list[Escalation], msgspec.Meta(max_length=50)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class Verdict(Document, frozen=True, kw_only=True):
@@ -188,4 +194,6 @@ def summary_of(approval: ApprovalRecord) -> ApprovalSummary:
 
 def _shown(approval: ApprovalRecord) -> ApprovalRecord:
     """Clients that know approvals of opportunities only find what it is about in their field."""
-    return msgspec.structs.replace(approval, opportunity_id=approval.opportunity_id or approval.about)
+    return msgspec.structs.replace(
+        approval, opportunity_id=approval.opportunity_id or approval.about
+    )

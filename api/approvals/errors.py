@@ -39,19 +39,32 @@ def _with_the_field(error: decisions.InvalidVote, body: ErrorBody) -> ErrorBody:
 
 add_answers(
     {
-        decisions.InvalidVote: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field),
-        decisions.NotAnApprover: Answer(403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"),
-        decisions.SelfApproval: Answer(403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"),
+        decisions.InvalidVote: Answer(
+            400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field
+        ),
+        decisions.NotAnApprover: Answer(
+            403, "HITL_NOT_AN_APPROVER", "Others may decide this approval"
+        ),
+        decisions.SelfApproval: Answer(
+            403, "HITL_SELF_APPROVAL", "Who asked for an approval may not decide it"
+        ),
         LinkForbids: Answer(403, "HITL_LINK_FORBIDS", "The link does not permit this outcome"),
         ApprovalNotFound: Answer(404, "HITL_APPROVAL_NOT_FOUND", "HITL approval not found"),
         signed_links.LinkForged: Answer(404, "HITL_LINK_INVALID", "This is no link of ours"),
         decisions.AlreadyDecided: Answer(
-            409, "HITL_APPROVAL_NOT_PENDING", "The approval is not pending", complete=_with_the_decision
+            409,
+            "HITL_APPROVAL_NOT_PENDING",
+            "The approval is not pending",
+            complete=_with_the_decision,
         ),
         decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
-        changes.ClaimedByAnother: Answer(409, "HITL_APPROVAL_CLAIMED", "Somebody else has claimed the approval"),
+        changes.ClaimedByAnother: Answer(
+            409, "HITL_APPROVAL_CLAIMED", "Another user has claimed the approval"
+        ),
         changes.ApprovalFull: Answer(
-            409, "HITL_APPROVAL_FULL", "The approval has as many links or entries as it may; decide or cancel it"
+            409,
+            "HITL_APPROVAL_FULL",
+            "The approval has as many links or entries as it may; decide or cancel it",
         ),
         lifecycle.TooManyAsked: Answer(
             409, "EXECUTION_APPROVALS_FULL", "The execution waits for as many approvals as may"
@@ -59,7 +72,11 @@ add_answers(
         decisions.Expired: Answer(410, "HITL_APPROVAL_EXPIRED", "The approval has expired"),
         signed_links.LinkExpired: Answer(410, "HITL_LINK_EXPIRED", "The link has expired"),
         decisions.LinkUsed: Answer(410, "HITL_LINK_USED", "This link has been used"),
-        ApprovalChanged: Answer(412, "PRECONDITION_FAILED", "The approval has changed since it was read"),
-        signed_links.LinksDisabled: Answer(501, "HITL_LINKS_DISABLED", "Links are not switched on here"),
+        ApprovalChanged: Answer(
+            412, "PRECONDITION_FAILED", "The approval has changed since it was read"
+        ),
+        signed_links.LinksDisabled: Answer(
+            501, "HITL_LINKS_DISABLED", "Links are not switched on here"
+        ),
     }
 )

@@ -44,7 +44,11 @@ _APPROVAL = ApprovalRecord(
     history=[
         HistoryEntry(what="requested", at=BEGIN, actor=analysis.WORKFLOW),
         HistoryEntry(
-            what="decided", at=BEGIN + timedelta(minutes=20), actor="u-208", channel="api", outcome="approved"
+            what="decided",
+            at=BEGIN + timedelta(minutes=20),
+            actor="u-208",
+            channel="api",
+            outcome="approved",
         ),
     ],
     version=2,

@@ -58,12 +58,21 @@ def fields_of(schema: JsonObject | None) -> list[Field]:
         return [Field(name=PREFIX, label="Form", kind="json", hint="As JSON.")]
     required, properties = schema.get("required", []), schema.get("properties", {})
     if not (properties or required):
-        return [Field(name=PREFIX, label=_text(schema, "title") or "Form", kind="json", hint=_hint(schema, "json"))]
+        return [
+            Field(
+                name=PREFIX,
+                label=_text(schema, "title") or "Form",
+                kind="json",
+                hint=_hint(schema, "json"),
+            )
+        ]
     names = [*properties, *(name for name in required if name not in properties)]
     return [_field(name, properties.get(name), required=name in required) for name in names]
 
 
-def filled(fields: Sequence[Field], said: Mapping[str, str], problem: Problem | None = None) -> list[Field]:
+def filled(
+    fields: Sequence[Field], said: Mapping[str, str], problem: Problem | None = None
+) -> list[Field]:
     """The fields with the submitted values, and the problem at the field that it names."""
     at_fault = _at_fault(fields, problem)
     return [
@@ -87,11 +96,13 @@ def form_of(fields: Sequence[Field], said: Mapping[str, str]) -> JsonObject:
     return whole
 
 
-# --- from the schema -------------------------------------------------------------------------------------------------
+# --- from the schema ------------------------------------------------------------------------------
 
 
 def _is_plain(schema: JsonObject) -> bool:
-    """Whether it can be shown as fields: older records may hold schemas that would be refused today."""
+    """Whether it can be shown as fields: older records may hold schemas that would be refused
+    today.
+    """
     required, properties = schema.get("required", []), schema.get("properties", {})
     return (
         depth_within(schema, DEPTH_MAX)
@@ -104,7 +115,11 @@ def _is_plain(schema: JsonObject) -> bool:
 def _field(name: str, schema: object, *, required: bool) -> Field:
     rules = schema if isinstance(schema, dict) else {}
     kind = _kind(rules)
-    limits = {html: f"{rules[word]}" for word, html in _LIMITS.get(_text(rules, "type"), {}).items() if word in rules}
+    limits = {
+        html: f"{rules[word]}"
+        for word, html in _LIMITS.get(_text(rules, "type"), {}).items()
+        if word in rules
+    }
     if kind == "number":
         limits["step"] = "1" if rules["type"] == "integer" else "any"
     return Field(
@@ -115,7 +130,9 @@ def _field(name: str, schema: object, *, required: bool) -> Field:
         # An unticked box means false, which is a valid value.
         required=required and kind != "checkbox",
         hint=_hint(rules, kind),
-        choices=[Choice(_json(one), one if isinstance(one, str) else _json(one)) for one in _enum(rules)],
+        choices=[
+            Choice(_json(one), one if isinstance(one, str) else _json(one)) for one in _enum(rules)
+        ],
         limits=limits,
         value=_shown(rules["default"], kind) if "default" in rules else "",
     )
@@ -143,7 +160,9 @@ def _enum(rules: JsonObject) -> Sequence[Any]:
 
 
 def _hint(rules: JsonObject, kind: str) -> str:
-    return " ".join(filter(None, (_text(rules, "description"), "As JSON." if kind == "json" else "")))
+    return " ".join(
+        filter(None, (_text(rules, "description"), "As JSON." if kind == "json" else ""))
+    )
 
 
 def _text(rules: JsonObject, key: str) -> str:
@@ -159,7 +178,7 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# --- from the browser ------------------------------------------------------------------------------------------------
+# --- from the browser -----------------------------------------------------------------------------
 
 
 def _values(fields: Sequence[Field], said: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

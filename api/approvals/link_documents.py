@@ -23,7 +23,9 @@ class NewLink(Document, frozen=True, kw_only=True):
 
 
 class Link(Document, frozen=True, kw_only=True):
-    """A link, shown once: `page` for a browser, `path` for programs, to be put behind the API's address."""
+    """A link, shown once: `page` for a browser, `path` for programs, to be put behind the API's
+    address.
+    """
 
     token: str
     path: str
@@ -54,4 +56,10 @@ LINK = Link(
     outcomes=_PERMITS,
     expires_at=APPROVAL.expires_at or APPROVAL.requested_at,
 )
-LINK_VIEW = LinkView(approval=APPROVAL, recipient="u-208", outcomes=_PERMITS, expires_at=LINK.expires_at, is_used=True)
+LINK_VIEW = LinkView(
+    approval=APPROVAL,
+    recipient="u-208",
+    outcomes=_PERMITS,
+    expires_at=LINK.expires_at,
+    is_used=True,
+)

@@ -28,7 +28,14 @@ from api.http.errors import InvalidRequest, NotJson, Problem
 from api.http.records import Bus, Engine, Store, find
 from blocks.approvals import lifecycle
 from blocks.approvals.changes import ApprovalFull, linked
-from blocks.approvals.decisions import AlreadyDecided, Expired, LinkUsed, NotAnApprover, SelfApproval, Vote
+from blocks.approvals.decisions import (
+    AlreadyDecided,
+    Expired,
+    LinkUsed,
+    NotAnApprover,
+    SelfApproval,
+    Vote,
+)
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
@@ -72,9 +79,15 @@ async def make_link(
     approval_id: ApprovalPath,
     data: JSONBody[NewLink],
 ) -> Link:
-    """Through the link, its recipient can see the approval, and decide it once until the link expires."""
+    """Through the link, its recipient can see the approval, and decide it once until the link
+    expires.
+    """
     recipient = stated_user("recipient", data.recipient)
-    secret, who, known_id = signed_links.secret_of(link_secret), actor.named, canonical_uuid(approval_id)
+    secret, who, known_id = (
+        signed_links.secret_of(link_secret),
+        actor.named,
+        canonical_uuid(approval_id),
+    )
     actor.check_may_stand_in_for(recipient)
     if known_id is None:
         raise ApprovalNotFound
@@ -113,7 +126,9 @@ async def make_link(
 async def show_link(store: Store, link_secret: LinkSecret, token: TokenPath) -> LinkView:
     """The approval, and what the link permits. GET changes nothing, so mail scanners do no harm."""
     claims = opened(link_secret, token)
-    approval = await find(store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound)
+    approval = await find(
+        store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound
+    )
     return LinkView(
         approval=approval_of(approval),
         recipient=claims.recipient,
@@ -129,7 +144,13 @@ async def show_link(store: Store, link_secret: LinkSecret, token: TokenPath) -> 
     summary="Decide through a link",
     tags=["Approvals"],
     responses=documented(
-        LINK_VIEW.approval, *DECISION_ERRORS, LinkForged, LinkExpired, LinkUsed, LinkForbids, LinksDisabled
+        LINK_VIEW.approval,
+        *DECISION_ERRORS,
+        LinkForged,
+        LinkExpired,
+        LinkUsed,
+        LinkForbids,
+        LinksDisabled,
     ),
 )
 async def use_link(
@@ -143,7 +164,9 @@ async def use_link(
     """The recipient's decision is on the record, and the link is used up."""
     claims = opened(link_secret, token)
     vote = vote_of(claims, data, channel="link")
-    return shown(await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote))
+    return shown(
+        await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote)
+    )
 
 
 def opened(link_secret: str, token: str) -> LinkClaims:
@@ -167,5 +190,7 @@ def vote_of(claims: LinkClaims, data: DecisionBody, channel: str) -> Vote:
 
 def _end(wanted: datetime | None, approval: ApprovalRecord, now: datetime) -> datetime:
     if wanted is not None and wanted <= now:
-        raise InvalidRequest(Problem(field="expiresAt", message="must be in the future", source="body"))
+        raise InvalidRequest(
+            Problem(field="expiresAt", message="must be in the future", source="body")
+        )
     return wanted or min(now + LINK_LIFE, approval.expires_at or now + LINK_LIFE)

@@ -42,13 +42,13 @@ def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Respo
     answer = answer_of(error)
     if answer.status >= 500:
         answer_error(request, error)  # for its log
-    told = body_of(error)
+    answer_body = body_of(error)
     return page_rendering.page(
         "refusal.html",
         answer.status,
         message=answer.message,
         code=answer.code,
-        problems=told.details or (),
+        problems=answer_body.details or (),
         approval=error.approval if isinstance(error, Refused) else None,
         standing=standing,
         advice=_advice(answer.status),
@@ -105,14 +105,18 @@ async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
     try:
         return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=_FIELDS_MAX))
     except ValueError:
-        raise InvalidRequest(Problem(message=f"A form has at most {_FIELDS_MAX} fields", source="body")) from None
+        raise InvalidRequest(
+            Problem(message=f"A form has at most {_FIELDS_MAX} fields", source="body")
+        ) from None
 
 
 def _body(approval: ApprovalRecord, said: Mapping[str, str]) -> DecisionBody:
     """The decision, as any other channel would bring it; the form goes with an approval only."""
     outcome = said.get("outcome", "")
     if outcome not in OUTCOMES:
-        raise InvalidRequest(Problem(field="outcome", message="choose to approve or to reject", source="body"))
+        raise InvalidRequest(
+            Problem(field="outcome", message="choose to approve or to reject", source="body")
+        )
     body: dict[str, object] = {"outcome": outcome, "reason": said.get("reason", "").strip() or None}
     if outcome == "approved" and approval.form_schema is not None:
         body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), said)
@@ -120,14 +124,19 @@ def _body(approval: ApprovalRecord, said: Mapping[str, str]) -> DecisionBody:
         return msgspec.convert(body, DecisionBody)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
-        raise InvalidRequest(Problem(field=where.rstrip("`") or None, message=what, source="body")) from None
+        raise InvalidRequest(
+            Problem(field=where.rstrip("`") or None, message=what, source="body")
+        ) from None
 
 
-# --- what is shown ---------------------------------------------------------------------------------------------------
+# --- what is shown --------------------------------------------------------------------------------
 
 
 def _page(
-    claims: LinkClaims, approval: ApprovalRecord, said: Mapping[str, str], problem: Problem | None = None
+    claims: LinkClaims,
+    approval: ApprovalRecord,
+    said: Mapping[str, str],
+    problem: Problem | None = None,
 ) -> Response[str]:
     fields = form_fields.fields_of(approval.form_schema)
     if said:
@@ -145,11 +154,11 @@ def _page(
         reason=said.get("reason", ""),
         reason_hint=_REASONS[approval.policy.reason_required],
         reason_error=problem.message if problem and problem.field == "reason" else "",
-        problem=_told(problem, fields) if problem else None,
+        problem=_in_words(problem, fields) if problem else None,
     )
 
 
-def _told(problem: Problem, fields: Sequence[Field]) -> str:
+def _in_words(problem: Problem, fields: Sequence[Field]) -> str:
     """The problem, with the name that the page gives to its field."""
     label = next((field.label for field in fields if field.error), problem.field)
     return f"{label}: {problem.message}" if label else problem.message
@@ -163,14 +172,19 @@ def _closed(claims: LinkClaims, approval: ApprovalRecord) -> str | None:
         check_open(approval, utc_now())
         check_actor(approval, claims.recipient, frozenset())
     except Expired:
-        return "Its time is over: nobody can decide it any more."
+        return "Its time is over: it can no longer be decided."
     except Refused as refusal:
-        return standing(approval) if approval.status != "pending" else f"{answer_of(refusal).message}."
+        return (
+            standing(approval) if approval.status != "pending" else f"{answer_of(refusal).message}."
+        )
     return None
 
 
 def _facts(approval: ApprovalRecord) -> dict[str, str]:
-    quorum, yes = approval.policy.quorum, sum(one.outcome == "approved" for one in approval.decisions)
+    quorum, yes = (
+        approval.policy.quorum,
+        sum(one.outcome == "approved" for one in approval.decisions),
+    )
     facts = {
         "Amount": _amount(approval),
         "Risk score": page_rendering.scalar(approval.risk_score) if approval.risk_score else None,
@@ -193,7 +207,13 @@ def _amount(approval: ApprovalRecord) -> str | None:
 
 def _advice(status: int) -> str:
     if status >= 500:
-        return "Nothing is lost. Try again in a moment; if it stays so, tell whoever runs this system."
+        return (
+            "Nothing is lost. Try again in a moment; if it stays so, contact whoever runs this "
+            "system."
+        )
     if status == 404:
-        return "Copy the whole link from the message that brought it, or ask whoever sent it for another."
+        return (
+            "Copy the whole link from the message that brought it, or ask whoever sent it for "
+            "another."
+        )
     return "There is nothing more to do here. If that is wrong, ask whoever sent the link."

@@ -1,7 +1,7 @@
 """Pages for people in a browser: plain HTML that runs nothing and loads nothing.
 
-Whatever comes from outside is escaped by the templates; the one text that may have a shape, an approval's summary, is
-Markdown without HTML and without pictures.
+Whatever comes from outside is escaped by the templates; the one text that may have a shape, an
+approval's summary, is Markdown without HTML and without pictures.
 """
 
 import re
@@ -28,7 +28,9 @@ _pages = Environment(
 
 
 def page(template: str, status: int = 200, **facts: Any) -> Response[str]:
-    """The page of this template; the token in its address stays in no cache, no `Referer` and no frame."""
+    """The page of this template; the token in its address stays in no cache, no `Referer` and no
+    frame.
+    """
     body = _pages.get_template(template).render(style=_STYLE, **facts)
     return Response(body, status_code=status, media_type=MediaType.HTML, headers=_HEADERS)
 
@@ -62,7 +64,9 @@ def scalar(value: object) -> str:
 def words(name: str) -> str:
     """A field's name as people write: `detectedRisks` becomes `Detected risks`."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_.-]+", " ", name).strip()
-    return apart[:1].upper() + re.sub(r" ([A-Z])(?=[a-z])", lambda found: found[0].lower(), apart[1:])
+    return apart[:1].upper() + re.sub(
+        r" ([A-Z])(?=[a-z])", lambda found: found[0].lower(), apart[1:]
+    )
 
 
 def _as_json(value: object) -> str:
@@ -74,7 +78,8 @@ _pages.filters.update(moment=moment, markdown=markdown, scalar=scalar, words=wor
 _STYLE = _pages.get_template("style.css").render()
 
 _HEADERS = {
-    # Only this very style; forms go back to where they came from; no script, picture or frame at all.
+    # Only this very style; forms go back to where they came from; no script, picture or frame at
+    # all.
     "Content-Security-Policy": "default-src 'none'; "
     f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -43,7 +43,9 @@ from blocks.tenants.directory import enter_in_directory
 ApprovalPath = Annotated[str, PathParameter(name="approvalId")]
 
 _LOOKS = 20
-"""So many pages of the store are looked through for one page of a filter that the store cannot answer."""
+"""So many pages of the store are looked through for one page of a filter that the store cannot
+answer.
+"""
 
 
 @get(
@@ -56,14 +58,21 @@ async def list_approvals(
     store: Store,
     tenant_id: TenantId,
     actor: Caller,
-    status: Annotated[ApprovalStatus | None, one_of(get_args(ApprovalStatus), "Only in this status")] = None,
+    status: Annotated[
+        ApprovalStatus | None, one_of(get_args(ApprovalStatus), "Only in this status")
+    ] = None,
     workflow: Annotated[str | None, text("Only of this workflow")] = None,
     subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
-    overdue: Annotated[bool, QueryParameter(description="Only those that are pending past their `dueAt`")] = False,
-    mine: Annotated[bool, QueryParameter(description="Only pending ones that the user may decide")] = False,
+    overdue: Annotated[
+        bool, QueryParameter(description="Only those that are pending past their `dueAt`")
+    ] = False,
+    mine: Annotated[
+        bool, QueryParameter(description="Only pending ones that the user may decide")
+    ] = False,
     limit: Annotated[int, QueryParameter(description="Approvals on a page", ge=1, le=100)] = 50,
     continuation: Annotated[
-        str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
+        str | None,
+        text("The `continuation` of the page before, with the same filters", max_length=2000),
     ] = None,
 ) -> ApprovalPage:
     """The tenant's approvals, newest first. No `continuation` in the answer: the last page.
@@ -77,7 +86,9 @@ async def list_approvals(
     wanted = _wanted(actor if mine else None, utc_now() if overdue else None)
     also = {"overdue": overdue, "mine": actor.id if mine else None}
     found, continuation = await _page(store, tenant_id, where, also, wanted, limit, continuation)
-    return ApprovalPage(approvals=[summary_of(one) for one in found], continuation=continuation, counts=counts)
+    return ApprovalPage(
+        approvals=[summary_of(one) for one in found], continuation=continuation, counts=counts
+    )
 
 
 @get(
@@ -86,7 +97,9 @@ async def list_approvals(
     tags=["Approvals"],
     responses=documented(examples.APPROVAL, ApprovalNotFound),
 )
-async def read_approval(store: Store, tenant_id: TenantId, approval_id: ApprovalPath) -> Response[Approval]:
+async def read_approval(
+    store: Store, tenant_id: TenantId, approval_id: ApprovalPath
+) -> Response[Approval]:
     """The approval with its request and its decision. Its ETag changes with every change."""
     return shown(await find(store, tenant_id, ApprovalRecord, approval_id, ApprovalNotFound))
 
@@ -97,7 +110,9 @@ async def read_approval(store: Store, tenant_id: TenantId, approval_id: Approval
     tags=["Approvals"],
     responses=documented(examples.APPROVAL_HISTORY, ApprovalNotFound),
 )
-async def read_history(store: Store, tenant_id: TenantId, approval_id: ApprovalPath) -> ApprovalHistory:
+async def read_history(
+    store: Store, tenant_id: TenantId, approval_id: ApprovalPath
+) -> ApprovalHistory:
     """Everything that happened to it, by whom and when."""
     approval = await find(store, tenant_id, ApprovalRecord, approval_id, ApprovalNotFound)
     return ApprovalHistory(approval_id=approval.id, history=approval.history)
@@ -108,7 +123,9 @@ async def read_history(store: Store, tenant_id: TenantId, approval_id: ApprovalP
     status_code=201,
     summary="Ask for an approval",
     tags=["Approvals"],
-    responses=documented(examples.APPROVAL, ExecutionEnded, lifecycle.TooManyAsked, *KEY_ERRORS, status=201),
+    responses=documented(
+        examples.APPROVAL, ExecutionEnded, lifecycle.TooManyAsked, *KEY_ERRORS, status=201
+    ),
 )
 async def create_approval(
     store: Store,
@@ -126,7 +143,9 @@ async def create_approval(
     await _check(store, tenant_id, data)
     await enter_in_directory(store, tenant_id)
     stored = await lifecycle.open_approval(store, _new_approval(tenant_id, actor, data))
-    if data.execution_id is not None and not await lifecycle.attach(store, stored, at_most=lifecycle.ASKED_MAX):
+    if data.execution_id is not None and not await lifecycle.attach(
+        store, stored, at_most=lifecycle.ASKED_MAX
+    ):
         raise ExecutionEnded
     await _tell(store, bus, stored)
     return shown(stored.record, status=201)
@@ -134,10 +153,12 @@ async def create_approval(
 
 def shown(approval: ApprovalRecord, status: int = 200) -> Response[Approval]:
     """The approval, with its ETag."""
-    return Response(approval_of(approval), status_code=status, headers={"ETag": etag_of(approval.version)})
+    return Response(
+        approval_of(approval), status_code=status, headers={"ETag": etag_of(approval.version)}
+    )
 
 
-# --- list ------------------------------------------------------------------------------------------------------------
+# --- list -----------------------------------------------------------------------------------------
 
 
 async def _counts(store: RecordStore, tenant_id: str, where: dict[str, Any]) -> dict[str, int]:
@@ -153,7 +174,9 @@ def _wanted(mine: Actor | None, overdue_at: datetime | None) -> Callable[[Approv
             return False
         if overdue_at is None:
             return True
-        return is_overdue(approval, overdue_at) or (approval.due_at is not None and approval.due_at <= overdue_at)
+        return is_overdue(approval, overdue_at) or (
+            approval.due_at is not None and approval.due_at <= overdue_at
+        )
 
     return wanted
 
@@ -169,7 +192,15 @@ async def _page(
 ) -> tuple[list[ApprovalRecord], str | None]:
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):
-        page = await page_of(store, tenant_id, ApprovalRecord, where, limit=limit, continuation=continuation, also=also)
+        page = await page_of(
+            store,
+            tenant_id,
+            ApprovalRecord,
+            where,
+            limit=limit,
+            continuation=continuation,
+            also=also,
+        )
         found = [stored.record for stored in page.items if wanted(stored.record)]
         continuation = page.continuation
         if found or continuation is None:
@@ -177,7 +208,7 @@ async def _page(
     return found, continuation
 
 
-# --- create ----------------------------------------------------------------------------------------------------------
+# --- create ---------------------------------------------------------------------------------------
 
 
 async def _check(store: RecordStore, tenant_id: str, data: NewApproval) -> None:

@@ -1,4 +1,6 @@
-"""Where approvals are served: under `/api/v1` as the platform's gateway maps it; for older clients `/api` and bare."""
+"""Where approvals are served: under `/api/v1` as the platform's gateway maps it; for older clients
+`/api` and bare.
+"""
 
 from collections.abc import Sequence
 
@@ -56,7 +58,11 @@ def approval_routes(store: RecordStore) -> list[Router]:
             for prefix in older
             for router in (
                 _for_users(
-                    prefix, store, deprecated(*READING, *MAKING_LINKS), deprecated(*CHANGING), _instead_of(prefix)
+                    prefix,
+                    store,
+                    deprecated(*READING, *MAKING_LINKS),
+                    deprecated(*CHANGING),
+                    _instead_of(prefix),
                 ),
                 _through_links(prefix, deprecated(*THROUGH_LINKS), _instead_of(prefix)),
             )

@@ -95,7 +95,9 @@ def act_of(request: Request[Any, Any, Any], link_secret: str) -> OneAct | None:
 
 def _through_link(request: Request[Any, Any, Any], action: str, link_secret: str) -> OneAct | None:
     try:
-        claims = signed_links.read(signed_links.secret_of(link_secret), request.path_params["token"], utc_now())
+        claims = signed_links.read(
+            signed_links.secret_of(link_secret), request.path_params["token"], utc_now()
+        )
     except (signed_links.LinksDisabled, signed_links.LinkForged, signed_links.LinkExpired):
         return None
     return OneAct(

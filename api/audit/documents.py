@@ -45,7 +45,12 @@ def document_of(entry: AuditEntry) -> AuditEntryDocument:
         tenant_id=entry.tenant_id,
         created_at=entry.created_at,
         action=entry.action,
-        actor=AuditActor(id=entry.actor, credential=entry.credential, service=entry.service, roles=tuple(entry.roles)),
+        actor=AuditActor(
+            id=entry.actor,
+            credential=entry.credential,
+            service=entry.service,
+            roles=tuple(entry.roles),
+        ),
         channel=entry.channel,
         result=entry.result,
         targets=entry.targets,
@@ -75,7 +80,11 @@ AUDIT_PAGE = AuditPage(
                         kind="execution",
                         id="17191aec-4dd3-5ce6-9119-904e2d2b9349",
                         before={"status": "pending"},
-                        after={"status": "cancelled", "error": "the deal is lost", "errorCode": "cancelled"},
+                        after={
+                            "status": "cancelled",
+                            "error": "the deal is lost",
+                            "errorCode": "cancelled",
+                        },
                     )
                 ],
             )

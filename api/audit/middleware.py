@@ -30,7 +30,9 @@ class AuditedRequest:
 
     async def begin(self) -> RecordStore:
         """The store through which the route changes things. Raises `Unavailable`."""
-        self._audit = self._audit or await Audit.begin(self._store, self._one.tenant_id, self._one.act)
+        self._audit = self._audit or await Audit.begin(
+            self._store, self._one.tenant_id, self._one.act
+        )
         return self._audit.store
 
     async def end(self, status: int) -> None:
@@ -39,7 +41,9 @@ class AuditedRequest:
             return
         self._has_ended = True
         if self._audit:
-            await self._audit.end("done" if status < 400 else "refused" if status == 403 else "incomplete")
+            await self._audit.end(
+                "done" if status < 400 else "refused" if status == 403 else "incomplete"
+            )
         elif status == 403:
             await refuse(self._store, self._one.tenant_id, self._one.act)
 

@@ -25,11 +25,16 @@ async def list_audit_entries(
         str | None, text("Only what was done in this user's, service's or key's name", name="actor")
     ] = None,  # the router's dependency has taken the other name
     target: Annotated[str | None, text("Only what named or changed this id")] = None,
-    created_after: Annotated[datetime | None, moment("createdAfter", "Only what began then or later")] = None,
-    created_before: Annotated[datetime | None, moment("createdBefore", "Only what began before that")] = None,
+    created_after: Annotated[
+        datetime | None, moment("createdAfter", "Only what began then or later")
+    ] = None,
+    created_before: Annotated[
+        datetime | None, moment("createdBefore", "Only what began before that")
+    ] = None,
     limit: Annotated[int, QueryParameter(description="Entries on a page", ge=1, le=100)] = 50,
     continuation: Annotated[
-        str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
+        str | None,
+        text("The `continuation` of the page before, with the same filters", max_length=2000),
     ] = None,
 ) -> AuditPage:
     """All changes for the tenant by a person or a program, and the refused ones, newest first.
@@ -43,5 +48,10 @@ async def list_audit_entries(
         "created_at": Between(since=in_utc(created_after), until=in_utc(created_before)),
     }
     where = {name: value for name, value in filters.items() if value is not None}
-    page = await page_of(store, tenant_id, AuditEntry, where, limit=limit, continuation=continuation)
-    return AuditPage(entries=[document_of(stored.record) for stored in page.items], continuation=page.continuation)
+    page = await page_of(
+        store, tenant_id, AuditEntry, where, limit=limit, continuation=continuation
+    )
+    return AuditPage(
+        entries=[document_of(stored.record) for stored in page.items],
+        continuation=page.continuation,
+    )

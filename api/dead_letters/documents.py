@@ -6,7 +6,13 @@ from typing import Annotated, Any
 import msgspec
 
 from api.http.documents import Document
-from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, Encoding, LetterEntry, LetterStatus
+from blocks.contracts.records.dead_letters import (
+    DeadLetterBody,
+    DeadLetterRecord,
+    Encoding,
+    LetterEntry,
+    LetterStatus,
+)
 from blocks.dead_letters.replays import Scheduled
 
 RATE_MAX = 100.0
@@ -116,5 +122,7 @@ def scheduled_of(scheduled: Scheduled) -> ReplayScheduled:
 
 
 def _summary(letter: DeadLetterRecord) -> dict[str, Any]:
-    names = [field.name for field in msgspec.structs.fields(DeadLetterSummary) if field.name != "type"]
+    names = [
+        field.name for field in msgspec.structs.fields(DeadLetterSummary) if field.name != "type"
+    ]
     return {name: getattr(letter, name) for name in names} | {"type": letter.event_type}

@@ -21,12 +21,20 @@ add_answers(
     {
         DeadLetterNotFound: Answer(404, "DEAD_LETTER_NOT_FOUND", "Dead letter not found"),
         letters.LetterSettled: Answer(
-            409, "DEAD_LETTER_SETTLED", "The dead letter is being replayed, was replayed or was discarded"
+            409,
+            "DEAD_LETTER_SETTLED",
+            "The dead letter is being replayed, was replayed or was discarded",
         ),
         letters.LetterCut: Answer(
-            409, "DEAD_LETTER_CUT", "Only the beginning of the dead letter was kept: edit it before you replay it"
+            409,
+            "DEAD_LETTER_CUT",
+            "Only the beginning of the dead letter was kept: edit it before you replay it",
         ),
-        DeadLetterStranded: Answer(409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"),
-        DeadLetterChanged: Answer(412, "PRECONDITION_FAILED", "The dead letter has changed since it was read"),
+        DeadLetterStranded: Answer(
+            409, "DEAD_LETTER_STRANDED", "The queue of the dead letter does not exist any more"
+        ),
+        DeadLetterChanged: Answer(
+            412, "PRECONDITION_FAILED", "The dead letter has changed since it was read"
+        ),
     }
 )

@@ -36,5 +36,9 @@ _LETTER_BODY = DeadLetterBody(
     content=_REFUSED.decode(),
 )
 DEAD_LETTER = dead_letter_of(_LETTER, _LETTER_BODY)
-DEAD_LETTER_PAGE = DeadLetterPage(dead_letters=[dead_letter_summary_of(_LETTER)], continuation="eyJhZnRlciI6IDUwfQ")
-REPLAY_SCHEDULED = ReplayScheduled(scheduled=200, skipped=3, more=False, last_at=BEGIN + timedelta(seconds=20))
+DEAD_LETTER_PAGE = DeadLetterPage(
+    dead_letters=[dead_letter_summary_of(_LETTER)], continuation="eyJhZnRlciI6IDUwfQ"
+)
+REPLAY_SCHEDULED = ReplayScheduled(
+    scheduled=200, skipped=3, more=False, last_at=BEGIN + timedelta(seconds=20)
+)

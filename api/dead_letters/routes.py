@@ -71,20 +71,34 @@ async def list_dead_letters(
     code: Annotated[str | None, text("Only refused for this reason, e.g. `schema-invalid`")] = None,
     event_type: Annotated[str | None, text("Only events of this type", name="type")] = None,
     queue: Annotated[str | None, text("Only refused by the consumer of this queue")] = None,
-    status: Annotated[LetterStatus | None, one_of(get_args(LetterStatus), "Only in this status")] = None,
-    created_before: Annotated[datetime | None, moment("createdBefore", "Only those refused first before then")] = None,
+    status: Annotated[
+        LetterStatus | None, one_of(get_args(LetterStatus), "Only in this status")
+    ] = None,
+    created_before: Annotated[
+        datetime | None, moment("createdBefore", "Only those refused first before then")
+    ] = None,
     limit: Annotated[int, QueryParameter(description="Dead letters on a page", ge=1, le=100)] = 50,
     continuation: Annotated[
-        str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
+        str | None,
+        text("The `continuation` of the page before, with the same filters", max_length=2000),
     ] = None,
 ) -> DeadLetterPage:
-    """The tenant's dead letters, newest first, without their bodies. No `continuation` in the answer: the last page."""
+    """The tenant's dead letters, newest first, without their bodies. No `continuation` in the
+    answer: the last page.
+    """
     wanted = LetterFilter(
-        code=code, event_type=event_type, queue=queue, status=status, refused_before=in_utc(created_before)
+        code=code,
+        event_type=event_type,
+        queue=queue,
+        status=status,
+        refused_before=in_utc(created_before),
     )
-    page = await page_of(store, tenant_id, DeadLetterRecord, wanted.where(), limit=limit, continuation=continuation)
+    page = await page_of(
+        store, tenant_id, DeadLetterRecord, wanted.where(), limit=limit, continuation=continuation
+    )
     return DeadLetterPage(
-        dead_letters=[summary_of(stored.record) for stored in page.items], continuation=page.continuation
+        dead_letters=[summary_of(stored.record) for stored in page.items],
+        continuation=page.continuation,
     )
 
 
@@ -94,8 +108,12 @@ async def list_dead_letters(
     tags=["Dead letters"],
     responses=documented(examples.DEAD_LETTER, DeadLetterNotFound),
 )
-async def read_dead_letter(store: Store, tenant_id: TenantId, letter_id: LetterPath) -> Response[DeadLetter]:
-    """The letter with its body, why it was refused, and its history. Its ETag changes with whatever happens to it."""
+async def read_dead_letter(
+    store: Store, tenant_id: TenantId, letter_id: LetterPath
+) -> Response[DeadLetter]:
+    """The letter with its body, why it was refused, and its history. Its ETag changes with whatever
+    happens to it.
+    """
     return await _shown(store, await _found(store, tenant_id, letter_id))
 
 
@@ -121,15 +139,19 @@ async def edit_dead_letter(
     data: JSONBody[Edit],
     if_match: IfMatch = None,
 ) -> Response[DeadLetter]:
-    """The letter has this event as its body and still waits: replay it next. `If-Match` is required.
+    """The letter has this event as its body and still waits: replay it next. `If-Match` is
+    required.
 
-    An event that would be refused at once again is answered with 400 and what is wrong, and so is another tenant's.
+    An event that would be refused at once again is answered with 400 and what is wrong, and so is
+    another tenant's.
     """
     if if_match is None:
         raise VersionMissing
     letter = await _found(store, tenant_id, letter_id, if_match)
     try:
-        return await _shown(store, await letters.edit(store, letter, msgspec.json.encode(data.event), _who(actor)))
+        return await _shown(
+            store, await letters.edit(store, letter, msgspec.json.encode(data.event), _who(actor))
+        )
     except Stale:
         raise DeadLetterChanged from None
     except (Rejected, AnothersTenant) as refused:
@@ -152,7 +174,12 @@ async def edit_dead_letter(
     ),
 )
 async def replay_dead_letter(
-    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, letter_id: LetterPath, if_match: IfMatch = None
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    actor: Caller,
+    letter_id: LetterPath,
+    if_match: IfMatch = None,
 ) -> Response[DeadLetter]:
     """The message is in its queue again under the same id; if refused again, the letter waits.
 
@@ -172,7 +199,9 @@ async def replay_dead_letter(
     status_code=200,
     summary="Discard a dead letter",
     tags=["Dead letters"],
-    responses=documented(examples.DEAD_LETTER, DeadLetterNotFound, LetterSettled, DeadLetterChanged, *KEY_ERRORS),
+    responses=documented(
+        examples.DEAD_LETTER, DeadLetterNotFound, LetterSettled, DeadLetterChanged, *KEY_ERRORS
+    ),
 )
 async def discard_dead_letter(
     store: Store,
@@ -200,18 +229,28 @@ async def discard_dead_letter(
 async def replay_dead_letters(
     store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, data: JSONBody[ReplayMany]
 ) -> ReplayScheduled:
-    """The waiting letters that match are replayed one after the other at the rate, the oldest first.
+    """The waiting letters that match are replayed one after the other at the rate, the oldest
+    first.
 
-    Each becomes `replaying` now and `replayed` at its time: list them by status to see how far it is.
+    Each becomes `replaying` now and `replayed` at its time: list them by status to see how far it
+    is.
     """
-    wanted = LetterFilter(code=data.code, event_type=data.type, queue=data.queue, refused_before=data.created_before)
+    wanted = LetterFilter(
+        code=data.code, event_type=data.type, queue=data.queue, refused_before=data.created_before
+    )
     return scheduled_of(
-        await schedule_many(store, bus, tenant_id, wanted, _who(actor), rate=data.rate, limit=data.limit)
+        await schedule_many(
+            store, bus, tenant_id, wanted, _who(actor), rate=data.rate, limit=data.limit
+        )
     )
 
 
-async def _found(store: RecordStore, tenant_id: str, id: str, if_match: str | None = None) -> Letter:
-    """Raises `DeadLetterNotFound`, and `DeadLetterChanged` if it is not what the request insists on."""
+async def _found(
+    store: RecordStore, tenant_id: str, id: str, if_match: str | None = None
+) -> Letter:
+    """Raises `DeadLetterNotFound`, and `DeadLetterChanged` if it is not what the request insists
+    on.
+    """
     version, known_id = wanted_version(if_match), canonical_uuid(id)
     if known_id is None:
         raise DeadLetterNotFound
@@ -226,7 +265,9 @@ async def _found(store: RecordStore, tenant_id: str, id: str, if_match: str | No
 
 async def _shown(store: RecordStore, letter: Letter) -> Response[DeadLetter]:
     body = await letters.read_body(store, letter.record)
-    return Response(document_of(letter.record, body), headers={"ETag": etag_of(letter.record.version)})
+    return Response(
+        document_of(letter.record, body), headers={"ETag": etag_of(letter.record.version)}
+    )
 
 
 def _who(actor: Actor) -> Who:

@@ -22,7 +22,9 @@ from blocks.settings import Settings
 log = logging.getLogger(__name__)
 
 # Of several API processes only the one that leads the reconciler counts.
-WAITING = Gauge("dead_letters_waiting", "Dead letters that nobody has replayed or discarded", ["code"])
+WAITING = Gauge(
+    "dead_letters_waiting", "Dead letters that wait to be replayed or discarded", ["code"]
+)
 
 _OTHER = "other"
 
@@ -37,10 +39,13 @@ async def tend_dead_letters(settings: Settings, store: RecordStore, bus: EventBu
         store,
         bus,
         kept_for=timedelta(days=settings.dead_letters.kept_days),
-        interval_seconds=settings.mirror.interval_seconds,
+        interval_seconds=settings.reconciler.interval_seconds,
     )
     try:
-        async with bus.listen(signals.DEAD_LETTERS_SCHEDULED, sweep.hear), asyncio.TaskGroup() as group:
+        async with (
+            bus.listen(signals.DEAD_LETTERS_SCHEDULED, sweep.on_signal),
+            asyncio.TaskGroup() as group,
+        ):
             group.create_task(_again_and_again(sweep.replay_due, _REPLAY_SECONDS))
             group.create_task(_again_and_again(sweep.count_waiting, _COUNT_SECONDS))
             group.create_task(_again_and_again(sweep.forget_settled, _FORGET_SECONDS))
@@ -62,7 +67,9 @@ async def _again_and_again(duty: Callable[[], Awaitable[int]], seconds: float) -
 class DeadLetterSweep:
     """One method per task; each returns how many letters it processed."""
 
-    def __init__(self, store: RecordStore, bus: EventBus, *, kept_for: timedelta, interval_seconds: float) -> None:
+    def __init__(
+        self, store: RecordStore, bus: EventBus, *, kept_for: timedelta, interval_seconds: float
+    ) -> None:
         self._store = store
         self._bus = bus
         self._kept_for = kept_for
@@ -70,7 +77,7 @@ class DeadLetterSweep:
         self._look_at: set[str] = set()
         self._next_full_look = 0.0
 
-    async def hear(self, tenant_id: bytes) -> None:
+    async def on_signal(self, tenant_id: bytes) -> None:
         """The tenant's letters are looked at in the next sweep: some have just been scheduled."""
         self._look_at.add(tenant_id.decode())
 
@@ -78,7 +85,10 @@ class DeadLetterSweep:
         """Replays the letters that are due, also those that a crashed process left behind."""
         now, replayed = utc_now(), 0
         for tenant_id in await self._tenants_to_look_at():
-            scheduled = [letter async for letter in every(self._store, tenant_id, DeadLetterRecord, _REPLAYING)]
+            scheduled = [
+                letter
+                async for letter in every(self._store, tenant_id, DeadLetterRecord, _REPLAYING)
+            ]
             if not scheduled:
                 self._look_at.discard(tenant_id)
             for letter in sorted(scheduled, key=_time):
@@ -107,14 +117,20 @@ class DeadLetterSweep:
         """Deletes letters that were settled long ago."""
         before = utc_now() - self._kept_for
         everybody = {*await tenants(self._store), ids.SYSTEM_TENANT}
-        return sum([await letters.forget(self._store, tenant_id, before) for tenant_id in everybody])
+        return sum(
+            [await letters.forget(self._store, tenant_id, before) for tenant_id in everybody]
+        )
 
     async def count_waiting(self) -> int:
         """Sets the gauge of waiting letters, by code; all codes of other services count as one."""
         waiting: Counter[str] = Counter()
         for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
-            async for stored in every(self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}):
-                waiting[stored.record.code if stored.record.code in rejections.OF_MESSAGES else _OTHER] += 1
+            async for stored in every(
+                self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}
+            ):
+                waiting[
+                    stored.record.code if stored.record.code in rejections.OF_MESSAGES else _OTHER
+                ] += 1
         for code in (*rejections.OF_MESSAGES, _OTHER):
             WAITING.labels(code).set(waiting[code])
         return waiting.total()

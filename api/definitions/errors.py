@@ -21,8 +21,12 @@ def _with_the_field(error: InvalidDefinition, body: ErrorBody) -> ErrorBody:
 
 add_answers(
     {
-        InvalidDefinition: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field),
+        InvalidDefinition: Answer(
+            400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field
+        ),
         DefinitionNotFound: Answer(404, "DEFINITION_NOT_FOUND", "No such workflow can be defined"),
-        DefinitionChanged: Answer(412, "PRECONDITION_FAILED", "The definition has changed since it was read"),
+        DefinitionChanged: Answer(
+            412, "PRECONDITION_FAILED", "The definition has changed since it was read"
+        ),
     }
 )

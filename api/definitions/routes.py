@@ -22,11 +22,17 @@ from blocks.definitions import versions
 from blocks.ports import RecordStore, Stale
 from blocks.tenants.dispatch_policy import read_policy
 
-WorkflowPath = Annotated[str, PathParameter(name="workflow", description=f"One of: {', '.join(definable())}")]
+WorkflowPath = Annotated[
+    str, PathParameter(name="workflow", description=f"One of: {', '.join(definable())}")
+]
 
 IfNoneMatch = Annotated[
     str | None,
-    header("If-None-Match", "`*`: refused (412) if the tenant has a definition of its own.", pattern=r"^\*$"),
+    header(
+        "If-None-Match",
+        "`*`: refused (412) if the tenant has a definition of its own.",
+        pattern=r"^\*$",
+    ),
 ]
 
 _TAGS = ["Definitions"]
@@ -41,7 +47,9 @@ _TAGS = ["Definitions"]
 async def read_definition(
     store: Store, settings: AllSettings, tenant_id: TenantId, workflow: WorkflowPath
 ) -> Response[Definition]:
-    """What holds for executions that start now: the tenant's own definition, or the platform's defaults."""
+    """What holds for executions that start now: the tenant's own definition, or the platform's
+    defaults.
+    """
     _check(workflow)
     return await _shown(store, await versions.read_definition(store, tenant_id, workflow, settings))
 
@@ -50,7 +58,9 @@ async def read_definition(
     "/definitions/{workflow:str}",
     summary="Set a definition",
     tags=_TAGS,
-    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge, NotJson),
+    responses=documented(
+        DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge, NotJson
+    ),
 )
 async def set_definition(
     store: Store,
@@ -62,10 +72,11 @@ async def set_definition(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[Definition]:
-    """Executions that start from now on follow it; those that have started keep the version they started with.
+    """Executions that start from now on follow it; those that have started keep the version they
+    started with.
 
-    What is left out is the platform's default. Events of a tenant that is not `enabled` are acknowledged, and start
-    nothing, now or later.
+    What is left out is the platform's default. Events of a tenant that is not `enabled` are
+    acknowledged, and start nothing, now or later.
     """
     _check(workflow)
     try:
@@ -103,7 +114,12 @@ async def reset_definition(
     _check(workflow)
     try:
         defaults = await versions.reset_definition(
-            store, tenant_id, workflow, settings, by=actor.on_record, version=wanted_version(if_match)
+            store,
+            tenant_id,
+            workflow,
+            settings,
+            by=actor.on_record,
+            version=wanted_version(if_match),
         )
     except Stale:
         raise DefinitionChanged from None

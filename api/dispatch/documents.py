@@ -22,7 +22,9 @@ class Limits(Document, frozen=True, kw_only=True):
     """What holds for all tenants together; null takes a limit away, what is absent stays."""
 
     running_max: Count | msgspec.UnsetType | None = msgspec.UNSET
-    batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | msgspec.UnsetType | None = msgspec.UNSET
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=1000)] | msgspec.UnsetType | None = (
+        msgspec.UNSET
+    )
 
 
 def dispatch_of(policy: DispatchPolicy) -> Dispatch:

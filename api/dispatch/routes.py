@@ -1,4 +1,6 @@
-"""`/api/v1/dispatch`: how the system is shared among tenants; for the platform itself, under the system tenant."""
+"""`/api/v1/dispatch`: how the system is shared among tenants; for the platform itself, under the
+system tenant.
+"""
 
 from typing import Annotated
 
@@ -20,10 +22,17 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import TenantShare
 from blocks.tenants.dispatch_policy import change_policy, read_policy, with_share
 
-TenantPath = Annotated[str, PathParameter(name="tenantId", description="The tenant whose share it is, or `default`")]
+TenantPath = Annotated[
+    str, PathParameter(name="tenantId", description="The tenant whose share it is, or `default`")
+]
 
 
-@get("/dispatch", summary="Read the dispatch policy", tags=["Dispatch"], responses=documented(DISPATCH, NotForTenants))
+@get(
+    "/dispatch",
+    summary="Read the dispatch policy",
+    tags=["Dispatch"],
+    responses=documented(DISPATCH, NotForTenants),
+)
 async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
     """The policy in force."""
     _platform_only(tenant_id)
@@ -36,10 +45,16 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
     tags=["Dispatch"],
     responses=documented(DISPATCH, NotForTenants, RequestEntityTooLarge, NotJson),
 )
-async def change_limits(store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]) -> Dispatch:
+async def change_limits(
+    store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]
+) -> Dispatch:
     """The limits are in force in every dispatcher, within a second."""
     _platform_only(tenant_id)
-    stated = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    stated = {
+        name: value
+        for name, value in msgspec.structs.asdict(data).items()
+        if value is not msgspec.UNSET
+    }
     return dispatch_of(await change_policy(store, bus, lambda policy: replace(policy, **stated)))
 
 
@@ -54,7 +69,9 @@ async def set_share(
 ) -> Dispatch:
     """The share is in force in every dispatcher, within a second."""
     _platform_only(tenant_id)
-    return dispatch_of(await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), data)))
+    return dispatch_of(
+        await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), data))
+    )
 
 
 @delete(
@@ -67,7 +84,9 @@ async def set_share(
 async def reset_share(store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath) -> Dispatch:
     """The tenant has no share of its own any more."""
     _platform_only(tenant_id)
-    return dispatch_of(await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), None)))
+    return dispatch_of(
+        await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), None))
+    )
 
 
 def _platform_only(tenant_id: str) -> None:

@@ -1,4 +1,6 @@
-"""The API's description of itself: `/docs` for people, `/docs/openapi.json` for programs (OpenAPI 3.1)."""
+"""The API's description of itself: `/docs` for people, `/docs/openapi.json` for programs (OpenAPI
+3.1).
+"""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -29,14 +31,16 @@ from blocks.ports import Throttled, Unavailable
 from blocks.settings import Module
 
 DESCRIPTION = """\
-What the workflow orchestrator does for a tenant: its executions, their steps and results, and the approvals they wait
-for.
+What the workflow orchestrator does for a tenant: its executions, their steps and results, and the
+approvals they wait for.
 
-Every request shows a credential, Authorization: Bearer followed by a token of the platform or an API key, and names the
-credential's tenant in the header X-Tenant-ID. It sees that tenant's data only; another tenant's id is answered like an
-unknown one. Each route needs a role: viewer, operator, approver or admin.
+Every request shows a credential, Authorization: Bearer followed by a token of the platform or an
+API key, and names the credential's tenant in the header X-Tenant-ID. It sees that tenant's data
+only; another tenant's id is answered like an unknown one. Each route needs a role:
+viewer, operator, approver or admin.
 
-Every error has the body {"error": {"code", "message", "details"?}}; the code is stable, the message is for people.
+Every error has the body {"error": {"code", "message", "details"?}}; the code is stable, the message
+is for people.
 Every response carries an x-request-id: the one that was sent, or a new one.
 """
 
@@ -65,7 +69,10 @@ def openapi_config(module: Module) -> OpenAPIConfig:
         components=Components(security_schemes={"bearer": _BEARER}),
         security=[{"bearer": []}],
         use_handler_docstrings=True,
-        render_plugins=[DocsPage(path="/"), JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON)],
+        render_plugins=[
+            DocsPage(path="/"),
+            JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON),
+        ],
         openapi_router=Router(
             "/docs",
             route_handlers=[],
@@ -77,18 +84,26 @@ def openapi_config(module: Module) -> OpenAPIConfig:
     )
 
 
-_BEARER = SecurityScheme(type="http", scheme="bearer", description="A token of the platform (JWT), or an API key")
+_BEARER = SecurityScheme(
+    type="http", scheme="bearer", description="A token of the platform (JWT), or an API key"
+)
 
 
 class SharedResponse(ResponseSpec):
-    """Never changed, so never copied: Litestar copies what belongs to a handler, for each router it is put in."""
+    """Never changed, so never copied: Litestar copies what belongs to a handler, for each router it
+    is put in.
+    """
 
     def __deepcopy__(self, memo: object) -> "SharedResponse":
         return self
 
 
-def documented(example: Document, *errors: type[Exception], status: int = 200) -> dict[int, ResponseSpec]:
-    """The responses of a tenant route: the success, these errors, and those that every tenant route can give."""
+def documented(
+    example: Document, *errors: type[Exception], status: int = 200
+) -> dict[int, ResponseSpec]:
+    """The responses of a tenant route: the success, these errors, and those that every tenant route
+    can give.
+    """
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
     failures = groupby(by_status, key=lambda error: answer_to(error).status)
     return {status: success(example)} | {failure: _failure(kinds) for failure, kinds in failures}
@@ -105,7 +120,10 @@ def success(example: Document, description: str | None = None) -> ResponseSpec:
     document = type(example)
     first_line = (document.__doc__ or "").partition("\n")[0]
     return SharedResponse(
-        document, generate_examples=False, description=description or first_line, examples=[_shown("Example", example)]
+        document,
+        generate_examples=False,
+        description=description or first_line,
+        examples=[_shown("Example", example)],
     )
 
 
@@ -116,7 +134,8 @@ def _failure(kinds: Iterable[type[Exception]]) -> ResponseSpec:
         generate_examples=False,
         description="; ".join(answer.message for answer in answers),
         examples=[
-            _shown(answer.code, envelope(answer, [_PROBLEM] if answer.status == 400 else None)) for answer in answers
+            _shown(answer.code, envelope(answer, [_PROBLEM] if answer.status == 400 else None))
+            for answer in answers
         ],
     )
 
@@ -126,7 +145,9 @@ def _shown(summary: str, document: Document) -> Example:
 
 
 async def _refuse_unknown_page(response: Response[Any]) -> Response[Any]:
-    """Litestar answers an unknown page under the documentation with a page of its own; here it is an error as any."""
+    """Litestar answers an unknown page under the documentation with a page of its own; here it is
+    an error as any.
+    """
     if response.status_code == NotFoundException.status_code:
         raise NotFoundException
     return response

@@ -30,7 +30,9 @@ class DocsPage(OpenAPIRenderPlugin):
 def page(document: JsonObject) -> str:
     """The whole page for this OpenAPI document."""
     info, routes = document["info"], list(_routes(document))
-    contents = "".join(f'<li><a href="#{_anchor(*route[:2])}">{_title(*route[:2])}</a></li>' for route in routes)
+    contents = "".join(
+        f'<li><a href="#{_anchor(*route[:2])}">{_title(*route[:2])}</a></li>' for route in routes
+    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -41,7 +43,8 @@ def page(document: JsonObject) -> str:
 <body>
 <h1>{escape(info["title"])} API <small>{escape(info["version"])}</small></h1>
 {_paragraphs(info["description"])}
-<p>For programs: <a href="/docs/openapi.json">the OpenAPI {escape(document["openapi"])} document</a>.</p>
+<p>For programs:
+<a href="/docs/openapi.json">the OpenAPI {escape(document["openapi"])} document</a>.</p>
 <nav><ul>{contents}</ul></nav>
 {"".join(_section(*route) for route in routes)}
 </body>
@@ -78,7 +81,8 @@ def _parameters(parameters: list[JsonObject]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{parameter['in']}</td>"
         f"<td>{'required' if parameter['required'] else 'optional'}</td>"
-        f"<td>{escape(_values(parameter['schema']))}</td><td>{_text(parameter.get('description') or '')}</td></tr>"
+        f"<td>{escape(_values(parameter['schema']))}</td>"
+        f"<td>{_text(parameter.get('description') or '')}</td></tr>"
         for parameter in parameters
     )
     return f"<table>{rows}</table>"
@@ -117,7 +121,9 @@ def _anchor(method: str, path: str) -> str:
 
 
 def _paragraphs(text: str) -> str:
-    return "".join(f"<p>{_text(paragraph)}</p>" for paragraph in text.strip().split("\n\n") if paragraph)
+    return "".join(
+        f"<p>{_text(paragraph)}</p>" for paragraph in text.strip().split("\n\n") if paragraph
+    )
 
 
 def _text(text: str) -> str:
@@ -131,7 +137,8 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881 }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif }
 h1 small { font-size: 1rem; opacity: .6 }
-h2 { font-size: 1.1rem; margin: 0; padding: .5rem .75rem; background: var(--soft); border-left: 4px solid #2a7ae2 }
+h2 { font-size: 1.1rem; margin: 0; padding: .5rem .75rem; background: var(--soft);
+  border-left: 4px solid #2a7ae2 }
 h3 { margin: .75rem 0 0; font-size: 1rem }
 nav ul { list-style: none; padding: 0 }
 section { margin: 2.5rem 0; scroll-margin-top: 1rem }

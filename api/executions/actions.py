@@ -100,7 +100,9 @@ async def cancel_execution(
     """The execution is cancelled and its end announced; others that share its flow run go on."""
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     try:
-        execution = await cancelling.cancel_execution(store, bus, flow_runs, tenant_id, known.id, data.reason)
+        execution = await cancelling.cancel_execution(
+            store, bus, flow_runs, tenant_id, known.id, data.reason
+        )
     except InvalidTransition as error:
         raise ExecutionEnded(f"The execution is {error.current}") from None
     return await _shown(store, execution)
@@ -123,14 +125,18 @@ async def retry_execution(
     409.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _shown(store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record))
+    return await _shown(
+        store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
+    )
 
 
 @post(
     "/executions/{executionId:str}/rerun",
-    summary="Run one execution anew",
+    summary="Rerun one execution",
     tags=["Executions"],
-    responses=documented(examples.EXECUTION, ExecutionNotFound, starting.NotRerunnable, *KEY_ERRORS, status=201),
+    responses=documented(
+        examples.EXECUTION, ExecutionNotFound, starting.NotRerunnable, *KEY_ERRORS, status=201
+    ),
 )
 async def rerun_execution(
     store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
@@ -140,7 +146,9 @@ async def rerun_execution(
     While the new one is open, repeating the request returns it.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _created(store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record))
+    return await _created(
+        store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record)
+    )
 
 
 async def _shown(store: RecordStore, execution: ExecutionRecord) -> Execution:
@@ -149,11 +157,16 @@ async def _shown(store: RecordStore, execution: ExecutionRecord) -> Execution:
 
 async def _created(store: RecordStore, execution: ExecutionRecord) -> Response[Execution]:
     return Response(
-        await _shown(store, execution), status_code=201, headers={"Location": f"/api/v1/executions/{execution.id}"}
+        await _shown(store, execution),
+        status_code=201,
+        headers={"Location": f"/api/v1/executions/{execution.id}"},
     )
 
 
 def _no_such_workflow(named: str) -> Problem:
     there_is = ", ".join(startable())
-    said = f"{named[:80]!r} cannot be started here; there is: {there_is}. Jobs: POST /api/v1/jobs/{{job}}/trigger"
+    said = (
+        f"{named[:80]!r} cannot be started here; there is: {there_is}. Jobs: POST "
+        f"/api/v1/jobs/{{job}}/trigger"
+    )
     return Problem(field="workflow", message=said, source="body")

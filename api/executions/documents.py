@@ -51,7 +51,9 @@ class ExecutionEnd(Document, frozen=True, kw_only=True):
 
 
 class ExecutionRefusedAnswer(Document, frozen=True, kw_only=True):
-    """An answer to one of its steps that was refused; the dead letter has it whole, and can be corrected there."""
+    """An answer to one of its steps that was refused; the dead letter has it whole, and can be
+    corrected there.
+    """
 
     step: str
     code: str
@@ -84,7 +86,9 @@ class ExecutionSummary(Document, frozen=True, kw_only=True):
     rerun_of: str | None = None
     """The execution that this one repeats, with the same subject and input."""
     definition_version: int | None = None
-    """The version of the tenant's definition that it started with, and keeps; 0: there was none. Not while pending."""
+    """The version of the tenant's definition that it started with, and keeps; 0: there was none.
+    Not while pending.
+    """
 
 
 class Execution(ExecutionSummary, frozen=True, kw_only=True):
@@ -93,7 +97,7 @@ class Execution(ExecutionSummary, frozen=True, kw_only=True):
     triggers: list[ExecutionTrigger]
     steps: list[ExecutionStep]
     results: JsonObject | None = None
-    earlier_ends: tuple[ExecutionEnd, ...] = ()
+    previous_outcomes: tuple[ExecutionEnd, ...] = msgspec.field(default=(), name="earlierEnds")
     """One for each retry, the oldest first."""
     refused_answers: tuple[ExecutionRefusedAnswer, ...] = ()
     """Of the present try; the newest twenty, the oldest first."""
@@ -116,7 +120,9 @@ def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Ex
         triggers=msgspec.convert(execution.triggers, list[ExecutionTrigger], from_attributes=True),
         steps=steps_of(execution, records),
         results=execution.results,
-        earlier_ends=msgspec.convert(execution.earlier_ends, tuple[ExecutionEnd, ...], from_attributes=True),
+        previous_outcomes=msgspec.convert(
+            execution.previous_outcomes, tuple[ExecutionEnd, ...], from_attributes=True
+        ),
         refused_answers=msgspec.convert(
             execution.refused_answers, tuple[ExecutionRefusedAnswer, ...], from_attributes=True
         ),
@@ -124,14 +130,19 @@ def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Ex
 
 
 def steps_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> list[ExecutionStep]:
-    """The steps in the workflow's order, those without a record included unless the workflow's steps only appear.
+    """The steps in the workflow's order, those without a record included unless the workflow's
+    steps only appear.
 
-    Records of other executions, and what failed before a retry, may be among `records`; they are passed over.
+    Records of other executions, and what failed before a retry, may be among `records`; they are
+    passed over.
     """
     recorded = by_step(execution, records)
     in_order = sorted(recorded, key=lambda name: recorded[name].completed_at)
     names = known_steps(execution.workflow) or in_order
-    return [_recorded(recorded[name]) if name in recorded else _unrecorded(execution, name) for name in names]
+    return [
+        _recorded(recorded[name]) if name in recorded else _unrecorded(execution, name)
+        for name in names
+    ]
 
 
 def _recorded(record: StepRecord) -> ExecutionStep:
@@ -139,7 +150,9 @@ def _recorded(record: StepRecord) -> ExecutionStep:
 
 
 def _unrecorded(execution: ExecutionRecord, name: str) -> ExecutionStep:
-    return ExecutionStep(step=name, step_id=ids.step_id(execution.id, name), status=_UNRECORDED[execution.status])
+    return ExecutionStep(
+        step=name, step_id=ids.step_id(execution.id, name), status=_UNRECORDED[execution.status]
+    )
 
 
 _UNRECORDED: Mapping[ExecutionStatus, StepStanding] = {

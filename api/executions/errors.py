@@ -34,13 +34,22 @@ add_answers(
         WorkflowNotFound: Answer(404, "WORKFLOW_NOT_FOUND", "Workflow not found"),
         ExecutionEnded: Answer(409, "EXECUTION_ENDED", "The execution has ended"),
         NotRetryable: Answer(
-            409, "EXECUTION_NOT_RETRYABLE", "The execution cannot be retried", complete=_with_the_reason
+            409,
+            "EXECUTION_NOT_RETRYABLE",
+            "The execution cannot be retried",
+            complete=_with_the_reason,
         ),
         WorkflowNotRetryable: Answer(
-            409, "WORKFLOW_RETRY_FAILED", "The workflow cannot be retried", complete=_with_the_reason
+            409,
+            "WORKFLOW_RETRY_FAILED",
+            "The workflow cannot be retried",
+            complete=_with_the_reason,
         ),
         NotRerunnable: Answer(
-            409, "EXECUTION_NOT_RERUNNABLE", "The execution cannot be run anew", complete=_with_the_reason
+            409,
+            "EXECUTION_NOT_RERUNNABLE",
+            "The execution cannot be rerun",
+            complete=_with_the_reason,
         ),
     }
 )

@@ -14,7 +14,14 @@ _RECORD = ExecutionRecord(
     workflow=analysis.WORKFLOW,
     subject=OPPORTUNITY,
     status="completed",
-    triggers=[Trigger(event_id=EVENT, event_type="integration.opportunity.updated", received_at=BEGIN, digest="")],
+    triggers=[
+        Trigger(
+            event_id=EVENT,
+            event_type="integration.opportunity.updated",
+            received_at=BEGIN,
+            digest="",
+        )
+    ],
     trigger_ids=[EVENT],
     input={},
     created_at=BEGIN,

@@ -20,22 +20,38 @@ from blocks.executions.steps import step_records
 from blocks.ports import Between
 
 
-@get("/executions", summary="List executions", tags=["Executions"], responses=documented(examples.EXECUTION_PAGE))
+@get(
+    "/executions",
+    summary="List executions",
+    tags=["Executions"],
+    responses=documented(examples.EXECUTION_PAGE),
+)
 async def list_executions(
     store: Store,
     tenant_id: TenantId,
     workflow: Annotated[str | None, text("Only this workflow")] = None,
-    status: Annotated[ExecutionStatus | None, one_of(get_args(ExecutionStatus), "Only in this status")] = None,
+    status: Annotated[
+        ExecutionStatus | None, one_of(get_args(ExecutionStatus), "Only in this status")
+    ] = None,
     subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
-    rerun_of: Annotated[str | None, text("Only those that repeat this execution", name="rerunOf")] = None,
-    created_after: Annotated[datetime | None, moment("createdAfter", "Only those created then or later")] = None,
-    created_before: Annotated[datetime | None, moment("createdBefore", "Only those created before that")] = None,
+    rerun_of: Annotated[
+        str | None, text("Only those that repeat this execution", name="rerunOf")
+    ] = None,
+    created_after: Annotated[
+        datetime | None, moment("createdAfter", "Only those created then or later")
+    ] = None,
+    created_before: Annotated[
+        datetime | None, moment("createdBefore", "Only those created before that")
+    ] = None,
     limit: Annotated[int, QueryParameter(description="Executions on a page", ge=1, le=100)] = 50,
     continuation: Annotated[
-        str | None, text("The `continuation` of the page before, with the same filters", max_length=2000)
+        str | None,
+        text("The `continuation` of the page before, with the same filters", max_length=2000),
     ] = None,
 ) -> ExecutionPage:
-    """The tenant's executions, newest first, without their results. No `continuation` in the answer: the last page."""
+    """The tenant's executions, newest first, without their results. No `continuation` in the
+    answer: the last page.
+    """
     created = Between(since=in_utc(created_after), until=in_utc(created_before))
     filters = {
         "workflow": workflow,
@@ -45,9 +61,12 @@ async def list_executions(
         "created_at": created,
     }
     where = {name: value for name, value in filters.items() if value is not None}
-    page = await page_of(store, tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation)
+    page = await page_of(
+        store, tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation
+    )
     return ExecutionPage(
-        executions=[summary_of(stored.record) for stored in page.items], continuation=page.continuation
+        executions=[summary_of(stored.record) for stored in page.items],
+        continuation=page.continuation,
     )
 
 
@@ -58,11 +77,14 @@ async def list_executions(
     responses=documented(examples.EXECUTION, ExecutionNotFound),
 )
 async def read_execution(
-    store: Store, tenant_id: TenantId, execution_id: Annotated[str, PathParameter(name="executionId")]
+    store: Store,
+    tenant_id: TenantId,
+    execution_id: Annotated[str, PathParameter(name="executionId")],
 ) -> Execution:
     """The execution with its results and where each of its steps stands.
 
-    A step that has not ended is `pending` or `running` with its execution, and `skipped` once the execution has ended.
+    A step that has not ended is `pending` or `running` with its execution, and `skipped` once the
+    execution has ended.
     """
     execution = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     return document_of(execution, await step_records(store, tenant_id, [execution.id]))

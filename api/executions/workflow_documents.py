@@ -28,7 +28,9 @@ class WorkflowStep(Document, frozen=True, kw_only=True):
 
 
 class Workflow(Document, frozen=True, kw_only=True):
-    """One analysis; one that waits for a person is `running`. `startedAt` is `createdAt` until it has started."""
+    """One analysis; one that waits for a person is `running`. `startedAt` is `createdAt` until it
+    has started.
+    """
 
     workflow_id: str
     tenant_id: str

@@ -1,4 +1,6 @@
-"""`/api/v1/workflows`, for clients of the older service: `/api/v1/executions` answers what it answers, and more."""
+"""`/api/v1/workflows`, for clients of the older service: `/api/v1/executions` answers what it
+answers, and more.
+"""
 
 from litestar import Router
 

@@ -1,4 +1,6 @@
-"""`/api/v1/workflows`: opportunity analyses under the routes that the platform's older clients call."""
+"""`/api/v1/workflows`: opportunity analyses under the routes that the platform's older clients
+call.
+"""
 
 from typing import Annotated
 
@@ -30,9 +32,13 @@ from blocks.ports import Query
 async def list_workflows(
     store: Store,
     tenant_id: TenantId,
-    opportunity_id: Annotated[str, QueryParameter(name="opportunityId", min_length=1, max_length=200)],
+    opportunity_id: Annotated[
+        str, QueryParameter(name="opportunityId", min_length=1, max_length=200)
+    ],
 ) -> WorkflowList:
-    """The analyses of the opportunity, newest first, at most 100. For all of them, page through `/executions`."""
+    """The analyses of the opportunity, newest first, at most 100. For all of them, page through
+    `/executions`.
+    """
     where = {"workflow": analysis.WORKFLOW, "subject": spellings(opportunity_id)}
     page = await store.query(tenant_id, Query(ExecutionRecord, where, limit=100))
     executions = [stored.record for stored in page.items]
@@ -62,7 +68,9 @@ async def read_workflow(
     status_code=200,
     summary="Retry one analysis",
     tags=["Workflows"],
-    responses=documented(examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS),
+    responses=documented(
+        examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS
+    ),
 )
 async def retry_workflow(
     store: Store,
@@ -71,7 +79,9 @@ async def retry_workflow(
     actor: Caller,
     workflow_id: Annotated[str, PathParameter(name="workflowId")],
 ) -> RetryInitiated:
-    """The analysis, which had failed or was cancelled, is under way again under its id; what succeeded is kept."""
+    """The analysis, which had failed or was cancelled, is under way again under its id; what
+    succeeded is kept.
+    """
     known = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
     if known.workflow != analysis.WORKFLOW:
         raise WorkflowNotFound

@@ -1,4 +1,5 @@
-"""`/metrics` on the tenants' port: only where a setting opens it; the process's own port always answers it.
+"""`/metrics` on the tenants' port: only where a setting opens it; the process's own port always
+answers it.
 
 The service that this one replaces answers it there, at a path of the operator's choice.
 """
@@ -38,10 +39,14 @@ def metrics_routes(settings: Metrics) -> list[HTTPRouteHandler]:
     return [route(metrics)]
 
 
-async def metrics(request: Request[Any, Any, Any], exposition: ExpositionOfApp, metrics_token: MetricsToken) -> str:
-    """Every metric of this process, and of the batch jobs whoever triggered them; at most a second old.
+async def metrics(
+    request: Request[Any, Any, Any], exposition: ExpositionOfApp, metrics_token: MetricsToken
+) -> str:
+    """Every metric of this process, and of the batch jobs whoever triggered them; at most a second
+    old.
 
-    With `METRICS_BEARER_TOKEN` set, only for who sends it as `Authorization: Bearer …`; otherwise 401.
+    With `METRICS_BEARER_TOKEN` set, only for who sends it as `Authorization: Bearer …`; otherwise
+    401.
     """
     if metrics_token:
         _check(request.headers, metrics_token)

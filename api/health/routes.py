@@ -44,9 +44,14 @@ class Readiness(Document, frozen=True, kw_only=True):
 _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 _OK, _LOST = Check(status="ok"), Check(status="error", detail="no worker has shown a sign of life")
 _HEALTH = Health(status="healthy", timestamp=_NOON, service="workflow-orchestrator")
-_READY = Readiness(status="ready", checks={"database": _OK}, timestamp=_NOON, service="workflow-orchestrator")
+_READY = Readiness(
+    status="ready", checks={"database": _OK}, timestamp=_NOON, service="workflow-orchestrator"
+)
 _NOT_READY = Readiness(
-    status="not_ready", checks={"database": _OK, "worker": _LOST}, timestamp=_NOON, service="workflow-orchestrator"
+    status="not_ready",
+    checks={"database": _OK, "worker": _LOST},
+    timestamp=_NOON,
+    service="workflow-orchestrator",
 )
 
 
@@ -59,7 +64,9 @@ _NOT_READY = Readiness(
     security=[{}],
 )
 async def health(service: ServiceName) -> Health:
-    """Answers as long as the process does, whatever its surroundings: restart the process when this stops."""
+    """Answers as long as the process does, whatever its surroundings: restart the process when this
+    stops.
+    """
     return Health(status="healthy", timestamp=utc_now(), service=service)
 
 
@@ -77,9 +84,15 @@ async def ready(service: ServiceName, probes: ProbesOfApp) -> Response[Readiness
     The service this one replaces always answered 200 and reported a failure in the body only.
     """
     found = await problems(probes)
-    checks = {name: Check(status="error", detail=problem) if problem else _OK for name, problem in found.items()}
+    checks = {
+        name: Check(status="error", detail=problem) if problem else _OK
+        for name, problem in found.items()
+    }
     is_ready = not any(found.values())
     readiness = Readiness(
-        status="ready" if is_ready else "not_ready", checks=checks, timestamp=utc_now(), service=service
+        status="ready" if is_ready else "not_ready",
+        checks=checks,
+        timestamp=utc_now(),
+        service=service,
     )
     return Response(readiness, status_code=200 if is_ready else 503)

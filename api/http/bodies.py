@@ -16,7 +16,9 @@ from blocks.approvals.form_schemas import depth_within
 from blocks.contracts.reading.repeated_keys import RepeatedKey, refuse_repeated_keys
 
 DEPTH_MAX = 100
-"""msgspec and the interpreter's stack take about 1,000; nothing that is meant for us needs a tenth of it."""
+"""msgspec and the interpreter's stack take about 1,000; nothing that is meant for us needs a tenth
+of it.
+"""
 
 _JSON = re.compile(r"application/([a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 
@@ -29,10 +31,13 @@ class CheckedRequest(Request[Any, Any, Any]):
         try:
             return await super().body()
         except InternalServerException:
-            raise RequestCutOff from None  # Litestar's word for a client that has gone, or is read twice
+            # Litestar's word for a client that has gone, or is read twice
+            raise RequestCutOff from None
 
     async def json(self) -> Any:
-        """What the body stands for. Raises `NotJson` for another format and `InvalidRequest` for JSON that is none."""
+        """What the body stands for. Raises `NotJson` for another format and `InvalidRequest` for
+        JSON that is none.
+        """
         self._check_format()
         body = await self.body()
         try:

@@ -20,7 +20,9 @@ _DIGEST_LENGTH = 16
 
 
 class Cursors(msgspec.Struct, frozen=True):
-    """The continuations of one list: of one tenant's records of a kind, as these conditions leave them."""
+    """The continuations of one list: of one tenant's records of a kind, as these conditions leave
+    them.
+    """
 
     tenant_id: str
     kind: type[Record]

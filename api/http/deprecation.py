@@ -22,7 +22,9 @@ Successor = Callable[[str], str]
 
 
 def deprecated(*route_handlers: HTTPRouteHandler) -> list[HTTPRouteHandler]:
-    """These routes, as the document marks them; a router around them has the middleware that marks their answers."""
+    """These routes, as the document marks them; a router around them has the middleware that marks
+    their answers.
+    """
     return [_marked(handler) for handler in route_handlers]
 
 
@@ -38,7 +40,8 @@ class Deprecation(ASGIMiddleware):
         return self  # Litestar copies the routers that it nests
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        links = f'<{quote(self._successor(scope["path"]))}>; rel="successor-version", </docs>; rel="deprecation"'
+        successor = quote(self._successor(scope["path"]))
+        links = f'<{successor}>; rel="successor-version", </docs>; rel="deprecation"'
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":

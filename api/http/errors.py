@@ -1,4 +1,5 @@
-"""How errors are answered over HTTP: the envelope, what HTTP itself refuses, and the table that every area adds to.
+"""How errors are answered over HTTP: the envelope, what HTTP itself refuses, and the table that
+every area adds to.
 
 An area of the API adds the answers to its own errors in its `errors.py`; no other place chooses an
 error's status, code or message.
@@ -95,7 +96,9 @@ class ErrorEnvelope(Document, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to errors of one class. `complete` adds to the body what one error knows: a reason, a field."""
+    """The answer to errors of one class. `complete` adds to the body what one error knows: a
+    reason, a field.
+    """
 
     status: int
     code: str
@@ -108,7 +111,9 @@ _answers: dict[type[Exception], Answer] = {}
 
 
 def add_answers(answers: Mapping[type[Exception], Answer]) -> None:
-    """From now on, errors of these classes and of classes below them are answered so. Raises `ValueError`."""
+    """From now on, errors of these classes and of classes below them are answered so. Raises
+    `ValueError`.
+    """
     if twice := answers.keys() & _answers.keys():
         raise ValueError(f"answered already: {', '.join(sorted(kind.__name__ for kind in twice))}")
     _answers.update(answers)
@@ -150,7 +155,9 @@ def body_of(error: Exception) -> ErrorBody:
 
 
 def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnvelope:
-    return ErrorEnvelope(error=ErrorBody(code=answer.code, message=answer.message, details=problems or None))
+    return ErrorEnvelope(
+        error=ErrorBody(code=answer.code, message=answer.message, details=problems or None)
+    )
 
 
 def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> None:
@@ -178,7 +185,9 @@ def _problem(found: Mapping[str, str]) -> Problem:
     # Litestar names the argument of the function; on the wire it is in camelCase.
     field = re.sub(r"_(\w)", lambda match: match[1].upper(), found.get("key", "")) or None
     message = found["message"].replace("`", "")
-    if normalised := re.fullmatch(r"(\w+): (.+)", message, re.DOTALL):  # a Struct names the field of its own
+    if normalised := re.fullmatch(
+        r"(\w+): (.+)", message, re.DOTALL
+    ):  # a Struct names the field of its own
         field, message = normalised[1], normalised[2]
     return Problem(field=field, message=message, source=found.get("source"))
 
@@ -197,26 +206,50 @@ def _own_headers(error: Exception) -> Mapping[str, str]:
 
 add_answers(
     {
-        InvalidRequest: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_with_its_problem),
+        InvalidRequest: Answer(
+            400, "VALIDATION_ERROR", "Invalid request", complete=_with_its_problem
+        ),
         RequestCutOff: Answer(400, "VALIDATION_ERROR", "The request was cut off"),
-        ClientException: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_with_problems_of_litestar),
+        ClientException: Answer(
+            400, "VALIDATION_ERROR", "Invalid request", complete=_with_problems_of_litestar
+        ),
         NotFoundException: Answer(404, "NOT_FOUND", "No such route"),
-        MethodNotAllowedException: Answer(405, "METHOD_NOT_ALLOWED", "This route does not take this method"),
+        MethodNotAllowedException: Answer(
+            405, "METHOD_NOT_ALLOWED", "This route does not take this method"
+        ),
         KeyInUse: Answer(
-            409, "IDEMPOTENCY_IN_PROGRESS", "A request with this Idempotency-Key is in progress", {"Retry-After": "1"}
+            409,
+            "IDEMPOTENCY_IN_PROGRESS",
+            "A request with this Idempotency-Key is in progress",
+            {"Retry-After": "1"},
         ),
         RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
-        NotJson: Answer(415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON in UTF-8, not compressed"),
-        IdempotencyMismatch: Answer(422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"),
-        VersionMissing: Answer(428, "PRECONDITION_REQUIRED", "If-Match must say which version is changed"),
+        NotJson: Answer(
+            415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON in UTF-8, not compressed"
+        ),
+        IdempotencyMismatch: Answer(
+            422, "IDEMPOTENCY_MISMATCH", "This Idempotency-Key was used for another request"
+        ),
+        VersionMissing: Answer(
+            428, "PRECONDITION_REQUIRED", "If-Match must say which version is changed"
+        ),
         TooManyRequestsException: Answer(
-            429, "RATE_LIMITED", "The tenant has made all requests it has in this minute", {"Retry-After": "60"}
+            429,
+            "RATE_LIMITED",
+            "The tenant has made all requests it has in this minute",
+            {"Retry-After": "60"},
         ),
         Throttled: Answer(
-            429, "THROTTLED", "A part this needs is asked for too much; try again later", {"Retry-After": "1"}
+            429,
+            "THROTTLED",
+            "A part this needs is asked for too much; try again later",
+            {"Retry-After": "1"},
         ),
         Unavailable: Answer(
-            503, "DEPENDENCY_UNAVAILABLE", "A part this needs does not answer now; try again", {"Retry-After": "5"}
+            503,
+            "DEPENDENCY_UNAVAILABLE",
+            "A part this needs does not answer now; try again",
+            {"Retry-After": "5"},
         ),
         Exception: Answer(500, "INTERNAL_ERROR", "An unexpected error occurred"),
     }

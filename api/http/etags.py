@@ -1,4 +1,6 @@
-"""ETags of approvals, definitions, webhooks, dead letters: the record's version, which our bookkeeping leaves alone."""
+"""ETags of approvals, definitions, webhooks, dead letters: the record's version, which our
+bookkeeping leaves alone.
+"""
 
 import re
 from typing import Annotated
@@ -14,7 +16,8 @@ IfMatch = Annotated[
     str | None,
     header(
         HEADER,
-        'The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has changed since.',
+        'The `ETag` of what is changed, as it was read, e.g. `"3"`: refused (412) if it has '
+        "changed since.",
         pattern=_ETAG.pattern,
     ),
 ]

@@ -12,7 +12,12 @@ EXECUTION_ID = ids.execution_id(TENANT, analysis.WORKFLOW, EVENT)
 BEGIN = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 STEP_RESULTS = {
     "risk_analysis": {"evaluationId": "ev-1027", "riskScore": 0.42, "detectedRisks": []},
-    "risk_scoring": {"scoringId": "sc-2044", "mlRiskScore": 0.39, "modelId": "risk-model-7", "confidence": 0.91},
+    "risk_scoring": {
+        "scoringId": "sc-2044",
+        "mlRiskScore": 0.39,
+        "modelId": "risk-model-7",
+        "confidence": 0.91,
+    },
     "forecast": {"forecastId": "fc-3310", "revenueForecast": 480000, "confidence": 0.77},
     "recommendation": {"recommendationId": "rc-4096", "recommendations": [], "count": 0},
 }

@@ -9,7 +9,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Wraps the application: to its routes, each HEAD is a GET whose client leaves when it has the headers.
+    """Wraps the application: to its routes, each HEAD is a GET whose client leaves when it has the
+    headers.
 
     So a route that answers without end ends at once, and no route has to be written twice.
     """
@@ -35,7 +36,8 @@ class HeadAsGet:
         try:
             await self._app(asked, receive_until_started, send_head)
         finally:
-            # By its template the observer counts the request, and knows which paths may not be logged.
+            # By its template the observer counts the request, and knows which paths may not be
+            # logged.
             if "path_template" in asked:
                 scope["path_template"] = asked["path_template"]
 
@@ -44,7 +46,10 @@ async def _first(receive: Receive, started: asyncio.Event) -> Any:
     """What the client sends, or that it has left, whichever is first."""
     if started.is_set():
         return {"type": "http.disconnect"}
-    message, answered = asyncio.ensure_future(_received(receive)), asyncio.ensure_future(started.wait())
+    message, answered = (
+        asyncio.ensure_future(_received(receive)),
+        asyncio.ensure_future(started.wait()),
+    )
     try:
         await asyncio.wait({message, answered}, return_when=asyncio.FIRST_COMPLETED)
         return message.result() if message.done() else {"type": "http.disconnect"}

@@ -24,7 +24,9 @@ POLLED = ("/health", "/ready", "/metrics")
 
 
 class RequestObserver:
-    """Wraps the whole application: Litestar's own middleware never sees a request that matches no route."""
+    """Wraps the whole application: Litestar's own middleware never sees a request that matches no
+    route.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -45,7 +47,12 @@ class RequestObserver:
                 if own.get(b"content-type", b"").startswith(b"text/event-stream"):
                     answered = perf_counter()  # how long a client listens is not our latency
                 usual = [header for header in _USUAL if header[0] not in own]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *_ALWAYS, *usual]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id),
+                    *_ALWAYS,
+                    *usual,
+                ]
             await send(message)
 
         with log_context(request_id=request_id.decode(), trace_id=_trace_id(scope)):
@@ -83,7 +90,9 @@ def _trace_id(scope: Any) -> str | None:
 
 
 def loggable_path(scope: Any) -> str:
-    """The path as it came, still percent-encoded, so that a line break in it breaks no log; a token is not shown."""
+    """The path as it came, still percent-encoded, so that a line break in it breaks no log; a token
+    is not shown.
+    """
     template: str = scope.get("path_template", "")
     return template if "{token" in template else str(scope["raw_path"].decode("latin-1"))
 
@@ -96,4 +105,12 @@ def _record(scope: Any, status: int, seconds: float) -> None:
     path = loggable_path(scope)
     request_id = scope["state"]["request_id"]
     level = logging.DEBUG if route in POLLED else logging.INFO
-    logger.log(level, "%s %s answered %d in %.0f ms (request %s)", method, path, status, seconds * 1000, request_id)
+    logger.log(
+        level,
+        "%s %s answered %d in %.0f ms (request %s)",
+        method,
+        path,
+        status,
+        seconds * 1000,
+        request_id,
+    )

@@ -1,6 +1,7 @@
 """`OPTIONS`, answered with every method that the path takes.
 
-Litestar makes such an answer when the first route of a path is registered, and leaves out those that come after it.
+Litestar makes such an answer when the first route of a path is registered, and leaves out those
+that come after it.
 """
 
 from litestar import Litestar

@@ -26,7 +26,9 @@ def text(description: str, *, name: str | None = None, max_length: int = 200) ->
     )
 
 
-def header(name: str, description: str, *, max_length: int = 200, pattern: str | None = None) -> HeaderParameter:
+def header(
+    name: str, description: str, *, max_length: int = 200, pattern: str | None = None
+) -> HeaderParameter:
     """A text in a header; the pattern is for the document, its message is the caller's."""
     return HeaderParameter(
         name=name,
@@ -39,7 +41,9 @@ def header(name: str, description: str, *, max_length: int = 200, pattern: str |
 def moment(name: str, description: str) -> QueryParameter:
     """A date and time; see `in_utc`."""
     return QueryParameter(
-        name=name, description=description, schema_extra={"one_of": None, "type": "string", "format": "date-time"}
+        name=name,
+        description=description,
+        schema_extra={"one_of": None, "type": "string", "format": "date-time"},
     )
 
 
@@ -59,10 +63,14 @@ def refuse_other_types(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRo
     for name in _NOT_TEXT:
         for value in connection.query_params.getall(name, []):
             if value == "null" or re.fullmatch(r"[-+\d.eE]+", value):
-                message = f"{value} is no value here: leave it out, or use what the documentation says"
+                message = (
+                    f"{value} is no value here: leave it out, or use what the documentation says"
+                )
                 raise InvalidRequest(Problem(field=name, message=message, source="query"))
 
 
 def one_of(values: Sequence[str], description: str) -> QueryParameter:
     """One of these words."""
-    return QueryParameter(description=description, schema_extra={"type": "string", "enum": list(values)})
+    return QueryParameter(
+        description=description, schema_extra={"type": "string", "enum": list(values)}
+    )

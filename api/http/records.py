@@ -38,22 +38,29 @@ async def page_of(
     continuation: str | None,
     also: Mapping[str, Any] = {},
 ) -> Page[R]:
-    """A page of the tenant's records, newest first; `also` are the caller's conditions that the store does not know.
+    """A page of the tenant's records, newest first; `also` are the caller's conditions that the
+    store does not know.
 
     Raises `InvalidRequest` for a continuation of another list or of other conditions.
     """
     cursors = Cursors(tenant_id, kind, where, also)
     try:
-        page = await store.query(tenant_id, Query(kind, where, limit=limit, continuation=cursors.place(continuation)))
+        page = await store.query(
+            tenant_id, Query(kind, where, limit=limit, continuation=cursors.place(continuation))
+        )
     except ValueError:
         if continuation is None:
             raise
         message = "Not a continuation of this list with these filters"
-        raise InvalidRequest(Problem(field="continuation", message=message, source="query")) from None
+        raise InvalidRequest(
+            Problem(field="continuation", message=message, source="query")
+        ) from None
     return Page(page.items, cursors.given(page.continuation))
 
 
-async def find(store: RecordStore, tenant_id: str, kind: type[R], id: str, missing: type[NotFound]) -> R:
+async def find(
+    store: RecordStore, tenant_id: str, kind: type[R], id: str, missing: type[NotFound]
+) -> R:
     """The tenant's record. Raises `missing` for an unknown, malformed or another tenant's id."""
     known_id = canonical_uuid(id)
     if known_id is None:

@@ -1,4 +1,6 @@
-"""Requests as spans, below those of their callers, where this process traces; elsewhere they cost nothing."""
+"""Requests as spans, below those of their callers, where this process traces; elsewhere they cost
+nothing.
+"""
 
 import re
 from typing import Any
@@ -22,7 +24,9 @@ _ADDRESSES = ("http.url", "http.target", "url.full", "url.path")
 
 
 def tracing_plugins() -> list[PluginProtocol]:
-    """Litestar's own plugin and the one below, or nothing where nothing is traced: not even the import."""
+    """Litestar's own plugin and the one below, or nothing where nothing is traced: not even the
+    import.
+    """
     if (provider := tracing.provider()) is None:
         return []
     from litestar.plugins.opentelemetry import OpenTelemetryConfig, OpenTelemetryPlugin
@@ -37,7 +41,9 @@ def tracing_plugins() -> list[PluginProtocol]:
 
 
 class _NamedByRoute(InitPlugin):
-    """Litestar's plugin begins a span before a route is found; this one names it once there is one."""
+    """Litestar's plugin begins a span before a route is found; this one names it
+    once there is one.
+    """
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         app_config.before_request = _name_span
@@ -45,14 +51,18 @@ class _NamedByRoute(InitPlugin):
 
 
 def _named_by_method(scope: Scope) -> tuple[str, dict[str, Any]]:
-    """Until a route is found, and where none is. A link's token is a credential: no span shows it."""
+    """Until a route is found, and where none is. A link's token is a credential: no
+    span shows it.
+    """
     path = str(scope["path"])
     shown = _TOKEN.sub(r"\1{token}", path)
     return str(scope.get("method", "WS")), {} if shown == path else dict.fromkeys(_ADDRESSES, shown)
 
 
 async def _name_span(request: Request[Any, Any, Any]) -> None:
-    """The request's span bears the name of its route, which has no ids in it: spans of one route can be compared."""
+    """The request's span bears the name of its route, which has no ids in it: spans of one route
+    can be compared.
+    """
     route = request.scope["path_template"]
     span = trace.get_current_span()
     span.update_name(f"{request.method} {route}")

@@ -7,7 +7,14 @@ from blocks.contracts.jobs import InvalidTrigger
 
 
 def _with_the_field(error: InvalidTrigger, body: ErrorBody) -> ErrorBody:
-    return replace(body, details=[Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")])
+    return replace(
+        body,
+        details=[
+            Problem(field=error.field, message=f"{error.problem}; accepted: {error.accepted}")
+        ],
+    )
 
 
-add_answers({InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field)})
+add_answers(
+    {InvalidTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field)}
+)

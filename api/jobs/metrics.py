@@ -32,7 +32,9 @@ _LATE_WRITES = timedelta(minutes=1)
 
 
 class JobMetrics:
-    """Lives as long as its application. `refresh` reads only what can have changed since the last time."""
+    """Lives as long as its application. `refresh` reads only what can have changed since the last
+    time.
+    """
 
     def __init__(self, store: RecordStore) -> None:
         self._store = store
@@ -51,24 +53,40 @@ class JobMetrics:
             registry=self._registry,
         )
         self._open = Gauge(
-            "batch_jobs_open", "Runs of a batch job that have not ended", ["batch_job"], registry=self._registry
+            "batch_jobs_open",
+            "Runs of a batch job that have not ended",
+            ["batch_job"],
+            registry=self._registry,
         )
 
     async def text(self) -> str:
-        """The metrics in the format of Prometheus; as they last were when the store does not answer."""
+        """The metrics in the format of Prometheus; as they last were when the store does not
+        answer.
+        """
         try:
             async with self._reading, asyncio.timeout(LIMIT_SECONDS):
                 await self._refresh()
         except (Unavailable, TimeoutError) as error:
-            logger.warning("The metrics of batch jobs are those of the last time: %s", error or "the store is slow")
+            logger.warning(
+                "The metrics of batch jobs are those of the last time: %s",
+                error or "the store is slow",
+            )
         return generate_latest(self._registry).decode()
 
     async def _refresh(self) -> None:
-        """Newest first, until what was settled the last time: an execution is created late by a minute at most."""
+        """Newest first, until what was settled the last time: an execution is created late by a
+        minute at most.
+        """
         oldest_open: datetime | None = None
         newest: datetime | None = None
         open_by_job = dict.fromkeys(self._triggered, 0)
-        runs = every(self._store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": WORKFLOW}, newest_first=True)
+        runs = every(
+            self._store,
+            ids.SYSTEM_TENANT,
+            ExecutionRecord,
+            {"workflow": WORKFLOW},
+            newest_first=True,
+        )
         async for run in (stored.record async for stored in runs):
             if self._from and run.created_at < self._from:
                 break
@@ -81,7 +99,9 @@ class JobMetrics:
             self._open.labels(job).set(count)
         if settled := oldest_open or newest:
             self._from = settled - _LATE_WRITES
-            self._counted = {id: created for id, created in self._counted.items() if created >= self._from}
+            self._counted = {
+                id: created for id, created in self._counted.items() if created >= self._from
+            }
             self._timed &= self._counted.keys()
 
     def _count(self, run: ExecutionRecord) -> None:
@@ -90,7 +110,9 @@ class JobMetrics:
             self._triggered[run.subject] = self._triggered.get(run.subject, 0) + 1
         if _is_reported(run) and run.id not in self._timed and run.started_at and run.completed_at:
             self._timed.add(run.id)
-            self._duration.labels(run.subject).observe((run.completed_at - run.started_at).total_seconds())
+            self._duration.labels(run.subject).observe(
+                (run.completed_at - run.started_at).total_seconds()
+            )
 
 
 class _Triggers(Collector):

@@ -17,7 +17,15 @@ from api.jobs import examples
 from api.jobs.documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.jobs import JOBS, TENANT_ID, TENANT_IDS, InvalidTrigger, Job, checked_metadata, job_named
+from blocks.contracts.jobs import (
+    JOBS,
+    TENANT_ID,
+    TENANT_IDS,
+    InvalidTrigger,
+    Job,
+    checked_metadata,
+    job_named,
+)
 from blocks.jobs import triggers
 from blocks.settings import BatchJobs
 
@@ -58,8 +66,11 @@ async def trigger_job(
     job does not take are answered with 400.
     """
     wanted = job_named(job)
-    metadata = _limited_to(tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {}))
-    # Computed from the key, so that a request whose answer was lost with its process is sent under the same id, too.
+    metadata = _limited_to(
+        tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {})
+    )
+    # Computed from the key, so that a request whose answer was lost with its process is sent under
+    # the same id, too.
     request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
     try:
         job_request = triggers.by_hand(wanted, "api", request_id, metadata)
@@ -74,7 +85,10 @@ def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
         return metadata
     if TENANT_IDS not in job.fields:
         raise NotForTenants
-    for field, named in ((TENANT_IDS, metadata.get("tenantIds", [])), (TENANT_ID, [metadata.get("tenantId")])):
+    for field, named in (
+        (TENANT_IDS, metadata.get("tenantIds", [])),
+        (TENANT_ID, [metadata.get("tenantId")]),
+    ):
         if any(other not in (None, tenant_id) for other in named):
             raise InvalidTrigger(field.name, "names another tenant", "your own tenant")
     return metadata if "tenantId" in metadata else {**metadata, "tenantIds": [tenant_id]}

@@ -24,7 +24,9 @@ class NewKey(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Key(Document, frozen=True, kw_only=True):
-    """A key of the tenant; `prefix` stands between the underscores of the key itself, and names it here."""
+    """A key of the tenant; `prefix` stands between the underscores of the key itself, and names it
+    here.
+    """
 
     prefix: str
     name: str

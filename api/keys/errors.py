@@ -15,8 +15,12 @@ class KeyExceedsItsMaker(Exception):
 
 add_answers(
     {
-        KeyExceedsItsMaker: Answer(403, "FORBIDDEN", "A key may do no more than the credential that makes it"),
+        KeyExceedsItsMaker: Answer(
+            403, "FORBIDDEN", "A key may do no more than the credential that makes it"
+        ),
         KeyNotFound: Answer(404, "KEY_NOT_FOUND", "API key not found"),
-        TooManyKeys: Answer(409, "KEY_LIMIT_REACHED", "As many keys are live as may: revoke one first"),
+        TooManyKeys: Answer(
+            409, "KEY_LIMIT_REACHED", "As many keys are live as may: revoke one first"
+        ),
     }
 )

@@ -19,14 +19,18 @@ from blocks.contracts.roles import allows
 from blocks.ports import NotFound
 from blocks.security import api_keys
 
-PrefixPath = Annotated[str, PathParameter(name="prefix", description="The key's prefix, as the list shows it")]
+PrefixPath = Annotated[
+    str, PathParameter(name="prefix", description="The key's prefix, as the list shows it")
+]
 
 _TAGS = ["Keys"]
 
 
 @get("/keys", summary="List API keys", tags=_TAGS, responses=documented(examples.KEY_LIST))
 async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
-    """All of the tenant's keys, those that have ended included; no answer shows a key itself a second time."""
+    """All of the tenant's keys, those that have ended included; no answer shows a key itself a
+    second time.
+    """
     return KeyList(keys=[key_of(record) for record in await api_keys.keys_of(store, tenant_id)])
 
 
@@ -35,7 +39,12 @@ async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
     summary="Make an API key",
     tags=_TAGS,
     responses=documented(
-        examples.CREATED_KEY, KeyExceedsItsMaker, api_keys.TooManyKeys, RequestEntityTooLarge, NotJson, status=201
+        examples.CREATED_KEY,
+        KeyExceedsItsMaker,
+        api_keys.TooManyKeys,
+        RequestEntityTooLarge,
+        NotJson,
+        status=201,
     ),
 )
 async def create_key(

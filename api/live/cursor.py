@@ -8,7 +8,9 @@ import msgspec
 
 from api.http.errors import InvalidRequest, Problem
 
-_WRITTEN = re.compile(r"([0-9a-f]{1,16})-([0-9a-f]{1,16})-([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{16})")
+_WRITTEN = re.compile(
+    r"([0-9a-f]{1,16})-([0-9a-f]{1,16})-([0-9a-f]{8})-([0-9a-f]{16})-([0-9a-f]{16})"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,7 +25,8 @@ class Cursor(msgspec.Struct, frozen=True):
 
     def written(self, tenant_id: str) -> str:
         """As the id of a message to this tenant."""
-        text = f"{(self.at - _EPOCH) // timedelta(microseconds=1):x}-{self.number:x}-{self.instance}-{self.mark}"
+        microseconds = (self.at - _EPOCH) // timedelta(microseconds=1)
+        text = f"{microseconds:x}-{self.number:x}-{self.instance}-{self.mark}"
         return f"{text}-{_digest(tenant_id, text)}"
 
 
@@ -33,7 +36,9 @@ def cursor_in(written: str, tenant_id: str, source: str) -> Cursor:
     # Against mix-ups, not against forgery: a forged one still reads no other tenant's events.
     if found is None or found[5] != _digest(tenant_id, written.rpartition("-")[0]):
         field = "Last-Event-ID" if source == "header" else "lastEventId"
-        raise InvalidRequest(Problem(field=field, message="Not an id of this stream", source=source))
+        raise InvalidRequest(
+            Problem(field=field, message="Not an id of this stream", source=source)
+        )
     try:
         at = _EPOCH + timedelta(microseconds=int(found[1], 16))
     except OverflowError:

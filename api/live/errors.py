@@ -18,10 +18,17 @@ class OriginRefused(Exception):
 
 add_answers(
     {
-        OriginRefused: Answer(403, "FORBIDDEN", "Pages of this origin may not open a WebSocket here"),
-        TooManyOfTenant: Answer(429, "TOO_MANY_STREAMS", "As many clients follow this tenant's events as may"),
+        OriginRefused: Answer(
+            403, "FORBIDDEN", "Pages of this origin may not open a WebSocket here"
+        ),
+        TooManyOfTenant: Answer(
+            429, "TOO_MANY_STREAMS", "As many clients follow this tenant's events as may"
+        ),
         TooManyFollowers: Answer(
-            503, "NO_STREAM_FREE", "No more clients can follow events here; try again", {"Retry-After": "5"}
+            503,
+            "NO_STREAM_FREE",
+            "No more clients can follow events here; try again",
+            {"Retry-After": "5"},
         ),
     }
 )

@@ -22,9 +22,13 @@ _OF_APPROVALS: tuple[type[EventData], ...] = (
     events.HitlApprovalCompleted,
 )
 
-_WORKFLOW_OF = {event: workflow.name for workflow in WORKFLOWS.values() for event in workflow.live_events}
+_WORKFLOW_OF = {
+    event: workflow.name for workflow in WORKFLOWS.values() for event in workflow.live_events
+}
 
-LIVE: Mapping[str, type[EventData]] = {data.event_type: data for data in (*_WORKFLOW_OF, *_OF_APPROVALS)}
+LIVE: Mapping[str, type[EventData]] = {
+    data.event_type: data for data in (*_WORKFLOW_OF, *_OF_APPROVALS)
+}
 """The lifecycle of executions and of their approvals; requests to other services stay internal."""
 
 
@@ -43,19 +47,28 @@ class LiveEvent(Document, frozen=True, kw_only=True):
 
 
 def live_event(message: Message) -> LiveEvent | None:
-    """What a tenant sees of this message; None: nothing, it is not of this service or not of these types."""
+    """What a tenant sees of this message; None: nothing, it is not of this service or not of these
+    types.
+    """
     if message.cut_from is not None:
         return None
     try:
         event = decode_event(message.body, received_at=utc_now(), types=LIVE)
     except (Rejected, UnknownEventType):
         return None
-    return _shown(event, _about(event, About.parse(message.headers))) if event.source == SERVICE else None
+    return (
+        _shown(event, _about(event, About.parse(message.headers)))
+        if event.source == SERVICE
+        else None
+    )
 
 
 def _about(event: Event[EventData], stated: About) -> About:
     """From the headers; for an older publisher, from the data."""
-    execution_id, subject = getattr(event.data, "workflow_id", None), getattr(event.data, "opportunity_id", None)
+    execution_id, subject = (
+        getattr(event.data, "workflow_id", None),
+        getattr(event.data, "opportunity_id", None),
+    )
     return About(
         execution_id=stated.execution_id or execution_id,
         workflow=stated.workflow or _WORKFLOW_OF.get(type(event.data)),

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from api.live.filters import Filters
-from api.live.log import Heard, TenantLog
+from api.live.log import Entry, TenantLog
 
 AT_ONCE = 64
 
@@ -30,15 +30,17 @@ class Follower:
         """Nothing is left to read."""
         return self._log.floor <= self._position and self._position >= self._log.latest
 
-    def read(self) -> list[Heard]:
-        """The next events, of at most `AT_ONCE`, that pass. Raises `Behind`; the next read goes on from now."""
+    def read(self) -> list[Entry]:
+        """The next events, of at most `AT_ONCE`, that pass. Raises `Behind`; the next read goes on
+        from now.
+        """
         if self._position < self._log.floor:
             self._position = self._log.latest
             raise Behind
         found = self._log.after(self._position, AT_ONCE)
         if found:
             self._position = found[-1].number
-        return [heard for heard in found if self._filters.passes(heard.event)]
+        return [entry for entry in found if self._filters.passes(entry.event)]
 
     async def woken(self, within_seconds: float) -> None:
         """There is something to read, the server is stopping, or so much time has passed."""

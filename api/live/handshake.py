@@ -59,7 +59,9 @@ class Handshake:
         """Programs name no origin. Browsers do, and no page can prevent it."""
         origins = _values(scope, b"origin")
         hosts = _values(scope, b"host")
-        return all(origin in self._origins or urlsplit(origin).netloc in hosts for origin in origins)
+        return all(
+            origin in self._origins or urlsplit(origin).netloc in hosts for origin in origins
+        )
 
 
 def credentials_in(subprotocols: Iterable[str]) -> Iterator[tuple[bytes, bytes]]:
@@ -71,7 +73,9 @@ def credentials_in(subprotocols: Iterable[str]) -> Iterator[tuple[bytes, bytes]]
 
 
 class _Opening:
-    """One WebSocket, from the request for it to its end; leaves a line in the log as any request does."""
+    """One WebSocket, from the request for it to its end; leaves a line in the log as any request
+    does.
+    """
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope: Any = scope
@@ -85,8 +89,18 @@ class _Opening:
         return self
 
     def __exit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
-        path, request_id, seconds = loggable_path(self._scope), self._request_id.decode(), perf_counter() - self._began
-        logger.info("WEBSOCKET %s answered %d, over after %.1f s (request %s)", path, self._status, seconds, request_id)
+        path, request_id, seconds = (
+            loggable_path(self._scope),
+            self._request_id.decode(),
+            perf_counter() - self._began,
+        )
+        logger.info(
+            "WEBSOCKET %s answered %d, over after %.1f s (request %s)",
+            path,
+            self._status,
+            seconds,
+            request_id,
+        )
 
     async def refuse(self, error: Exception) -> None:
         """Answers as over HTTP, where the server can; else the connection closes without one."""
@@ -96,7 +110,11 @@ class _Opening:
             code, reason = 4000 + answer.status, answer.message
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
             return
-        headers = {"content-type": "application/json", **headers_of(error), "x-request-id": self._request_id.decode()}
+        headers = {
+            "content-type": "application/json",
+            **headers_of(error),
+            "x-request-id": self._request_id.decode(),
+        }
         start: Any = {
             "type": "websocket.http.response.start",
             "status": answer.status,
@@ -114,7 +132,9 @@ class _Opening:
         if message["type"] == "websocket.accept":
             self._status = 101
         if message["type"] == "websocket.close" and not self._status:
-            await self.refuse(self._scope["state"].get(REFUSED) or Exception("closed before it was open"))
+            await self.refuse(
+                self._scope["state"].get(REFUSED) or Exception("closed before it was open")
+            )
         else:
             await self._send(message)
 

@@ -12,7 +12,7 @@ from api.live.errors import TooManyFollowers, TooManyOfTenant
 from api.live.events import live_event
 from api.live.filters import Filters
 from api.live.follower import Follower
-from api.live.log import Heard, TenantLog
+from api.live.log import Entry, TenantLog
 from blocks.clock import utc_now
 from blocks.ports import Message
 from blocks.settings import Live
@@ -31,7 +31,9 @@ _NO_MARK = "0" * 16
 
 
 class Hub:
-    """The `Subscriber` of an API process; lives as long as it, and is used on its event loop only."""
+    """The `Subscriber` of an API process; lives as long as it, and is used on its
+    event loop only.
+    """
 
     def __init__(self, live: Live, clock: Callable[[], datetime] = utc_now) -> None:
         self._live = live
@@ -58,12 +60,12 @@ class Hub:
         if log.holds(event.event_id):
             return  # a publisher without a confirm has published it again
         self._number += 1
-        heard = Heard(self._number, self._clock(), event, msgspec.json.encode(event))
-        log.add(heard)
-        self._bytes += heard.bytes
-        self._remember(heard)
+        entry = Entry(self._number, self._clock(), event, msgspec.json.encode(event))
+        log.add(entry)
+        self._bytes += entry.bytes
+        self._remember(entry)
         self._make_room()
-        metrics.HEARD.inc()
+        metrics.EVENTS.inc()
         _wake(self._followers.get(event.tenant_id, ()))
 
     def on_gap(self) -> None:
@@ -92,7 +94,9 @@ class Hub:
         if len(self._followers.get(tenant_id, ())) >= self._live.clients_per_tenant:
             raise TooManyOfTenant("as many clients follow the tenant as may", _RETRY_SECONDS)
         log = self._log(tenant_id)
-        follower = Follower(tenant_id, log, filters, self._number if after is None else self._position(log, after))
+        follower = Follower(
+            tenant_id, log, filters, self._number if after is None else self._position(log, after)
+        )
         self._followers.setdefault(tenant_id, set()).add(follower)
         metrics.FOLLOWERS.set(len(self._everybody()))
         return follower
@@ -109,9 +113,9 @@ class Hub:
         """After everything received so far."""
         return Cursor(self._clock(), self._number, self._instance, self._mark)
 
-    def behind(self, heard: Heard) -> Cursor:
+    def behind(self, entry: Entry) -> Cursor:
         """Just after this event."""
-        return Cursor(heard.at, heard.number, self._instance, mark_of(heard.event.event_id))
+        return Cursor(entry.at, entry.number, self._instance, mark_of(entry.event.event_id))
 
     def close(self) -> None:
         """No followers are admitted any more, and those there are end."""
@@ -144,9 +148,9 @@ class Hub:
             return number - DISORDER_EVENTS, at - DISORDER
         return self._number, after.at - timedelta(seconds=self._live.overlap_seconds)
 
-    def _remember(self, heard: Heard) -> None:
-        self._mark = mark_of(heard.event.event_id)
-        self._marks[self._mark] = heard.number, heard.at
+    def _remember(self, entry: Entry) -> None:
+        self._mark = mark_of(entry.event.event_id)
+        self._marks[self._mark] = entry.number, entry.at
         if len(self._marks) > MARKS_KEPT:
             del self._marks[next(iter(self._marks))]
 

@@ -8,7 +8,7 @@ import msgspec
 from api.live.events import LiveEvent
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True):
     """An event with its number, which counts all tenants' events in the order of receipt here."""
 
     number: int
@@ -31,47 +31,47 @@ class TenantLog:
         self.since = since
         self.bytes = 0
         """About so much memory its events take."""
-        self._heard: deque[Heard] = deque()
+        self._entries: deque[Entry] = deque()
         self._ids: set[str] = set()
 
     @property
     def latest(self) -> int:
         """The number of the last event."""
-        return self._heard[-1].number if self._heard else self.floor
+        return self._entries[-1].number if self._entries else self.floor
 
     def holds(self, event_id: str) -> bool:
         return event_id in self._ids
 
-    def add(self, heard: Heard) -> None:
-        self._heard.append(heard)
-        self._ids.add(heard.event.event_id)
-        self.bytes += heard.bytes
+    def add(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._ids.add(entry.event.event_id)
+        self.bytes += entry.bytes
 
     def drop_older_half(self) -> None:
-        for _ in range((len(self._heard) + 1) // 2):
-            dropped = self._heard.popleft()
+        for _ in range((len(self._entries) + 1) // 2):
+            dropped = self._entries.popleft()
             self._ids.discard(dropped.event.event_id)
             self.floor, self.since = dropped.number, dropped.at
             self.bytes -= dropped.bytes
 
     def forget(self, floor: int, since: datetime) -> None:
         """Nothing is held any more; it is complete again from here on."""
-        self._heard.clear()
+        self._entries.clear()
         self._ids.clear()
         self.floor, self.since, self.bytes = floor, since, 0
 
-    def after(self, number: int, limit: int) -> list[Heard]:
+    def after(self, number: int, limit: int) -> list[Entry]:
         """The first so many after this number."""
-        later: deque[Heard] = deque(maxlen=limit)
-        for heard in reversed(self._heard):
-            if heard.number <= number:
+        later: deque[Entry] = deque(maxlen=limit)
+        for entry in reversed(self._entries):
+            if entry.number <= number:
                 break
-            later.appendleft(heard)
+            later.appendleft(entry)
         return list(later)
 
     def before(self, moment: datetime) -> int:
         """The number of the last event received before this moment, or the floor."""
-        for heard in reversed(self._heard):
-            if heard.at < moment:
-                return heard.number
+        for entry in reversed(self._entries):
+            if entry.at < moment:
+                return entry.number
         return self.floor

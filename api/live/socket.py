@@ -11,12 +11,12 @@ from api.access.authentication import Identify, refusal
 from api.http.errors import InvalidRequest, Problem
 from api.live.admission import still_welcome
 from api.live.cursor import cursor_in
+from api.live.event_stream import END, End, ServerMessage, event_stream
 from api.live.filters import LENGTH_MAX, Filters, types_in
 from api.live.follower import Follower
 from api.live.handshake import SUBPROTOCOL
 from api.live.hub import Hub
 from api.live.stream import HubOfApp, IdentifyOfApp, SettingsOfApp
-from api.live.telling import END, End, ServerMessage, told
 from blocks.settings import Live
 
 Socket = WebSocket[Any, Any, Any]
@@ -26,15 +26,21 @@ NOT_EXPECTED, SERVER_STOPS = 1008, 1012
 
 
 @websocket("/executions/stream")
-async def follow_executions(socket: Socket, hub: HubOfApp, identify: IdentifyOfApp, settings: SettingsOfApp) -> None:
+async def follow_executions(
+    socket: Socket, hub: HubOfApp, identify: IdentifyOfApp, settings: SettingsOfApp
+) -> None:
     """The tenant's events until the client leaves, its credential ends, or the server stops."""
     try:
         follower = _admitted(socket, hub)
     except Exception as error:
         raise refusal(socket, error) from None
     try:
-        await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
-        await _until_one_ends(_tell(socket, hub, follower, identify, settings.live), _listen(socket))
+        await socket.accept(
+            subprotocols=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None
+        )
+        await _until_one_ends(
+            _tell(socket, hub, follower, identify, settings.live), _listen(socket)
+        )
     finally:
         hub.dismiss(follower)
 
@@ -58,15 +64,23 @@ def _parameters(socket: Socket) -> dict[str, str]:
     for name in PARAMETERS:
         values = socket.query_params.getall(name, [])
         if len(values) > 1 or len("".join(values)) > (1000 if name == "types" else LENGTH_MAX):
-            raise InvalidRequest(Problem(field=name, message="must be given once, and not be so long", source="query"))
+            raise InvalidRequest(
+                Problem(
+                    field=name, message="must be given once, and not be so long", source="query"
+                )
+            )
     return {name: given[name] for name in PARAMETERS if given.get(name)}
 
 
-async def _tell(socket: Socket, hub: Hub, follower: Follower, identify: Identify, live: Live) -> None:
-    async for said in told(hub, follower, still_welcome(identify, socket), every_seconds=live.heartbeat_seconds):
-        await socket.send_text(_framed(said))
-        if said.event == END:
-            end = msgspec.json.decode(said.data, type=End)
+async def _tell(
+    socket: Socket, hub: Hub, follower: Follower, identify: Identify, live: Live
+) -> None:
+    async for messages in event_stream(
+        hub, follower, still_welcome(identify, socket), every_seconds=live.heartbeat_seconds
+    ):
+        await socket.send_text(_framed(messages))
+        if messages.event == END:
+            end = msgspec.json.decode(messages.data, type=End)
             code = SERVER_STOPS if follower.is_ending else 4000 + end.status
             await socket.close(code, end.message)
 
@@ -80,9 +94,15 @@ async def _listen(socket: Socket) -> None:
         pass
 
 
-def _framed(said: ServerMessage) -> str:
-    message = {"event": said.event, "id": said.id, "data": msgspec.Raw(said.data or b"null")}
-    return msgspec.json.encode({name: value for name, value in message.items() if value is not None}).decode()
+def _framed(messages: ServerMessage) -> str:
+    message = {
+        "event": messages.event,
+        "id": messages.id,
+        "data": msgspec.Raw(messages.data or b"null"),
+    }
+    return msgspec.json.encode(
+        {name: value for name, value in message.items() if value is not None}
+    ).decode()
 
 
 async def _until_one_ends(*works: Any) -> None:

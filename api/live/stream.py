@@ -19,10 +19,10 @@ from api.live import examples
 from api.live.admission import still_welcome
 from api.live.cursor import cursor_in
 from api.live.errors import TooManyFollowers, TooManyOfTenant
+from api.live.event_stream import HEARTBEAT, ServerMessage, event_stream
 from api.live.filters import Filters, types_in
 from api.live.follower import Follower
 from api.live.hub import Hub
-from api.live.telling import HEARTBEAT, ServerMessage, told
 from blocks.settings import Settings
 
 HubOfApp = SkipValidation[NamedDependency[Hub]]
@@ -38,7 +38,9 @@ def _documented() -> dict[int, ResponseSpec]:
     return responses | {200: replace(responses[200], media_type="text/event-stream")}
 
 
-@get("/executions/stream", summary="Follow executions", tags=["Executions"], responses=_documented())
+@get(
+    "/executions/stream", summary="Follow executions", tags=["Executions"], responses=_documented()
+)
 async def stream_executions(
     request: Request[Any, Any, Any],
     hub: HubOfApp,
@@ -48,11 +50,13 @@ async def stream_executions(
     workflow: Annotated[str | None, text("Only of this workflow")] = None,
     subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
     execution_id: Annotated[str | None, text("Only of this execution", name="executionId")] = None,
-    types: Annotated[str | None, text("Only these event types, separated by commas", max_length=1000)] = None,
+    types: Annotated[
+        str | None, text("Only these event types, separated by commas", max_length=1000)
+    ] = None,
     seconds: Annotated[
         int | None,
         QueryParameter(
-            description="End after so many seconds; 0: tell what there is and end",
+            description="End after so many seconds; 0: send what there is and end",
             ge=0,
             le=SECONDS_MAX,
             schema_extra={"one_of": None, "type": "integer", "minimum": 0},
@@ -68,36 +72,41 @@ async def stream_executions(
     the client to read the executions again. The stream ends when the credential does. docs/live.md
     shows how to resume.
     """
-    filters = Filters(workflow=workflow, subject=subject, execution_id=execution_id, types=types_in(types))
+    filters = Filters(
+        workflow=workflow, subject=subject, execution_id=execution_id, types=types_in(types)
+    )
     after = cursor_in(last_event_id, tenant_id, "header") if last_event_id else None
     follower = hub.admit(tenant_id, filters, after)
-    said = told(
+    messages = event_stream(
         hub,
         follower,
         still_welcome(identify, request),
         every_seconds=settings.live.heartbeat_seconds,
         for_seconds=seconds,
     )
-    # The generator may never be begun, or be left in the middle: whatever comes first, the follower is dismissed.
-    return ServerSentEvent(_messages(hub, follower, said), background=BackgroundTask(_dismiss, hub, follower))
+    # The generator may never be begun, or be left in the middle: whatever comes first, the follower
+    # is dismissed.
+    return ServerSentEvent(
+        _messages(hub, follower, messages), background=BackgroundTask(_dismiss, hub, follower)
+    )
 
 
 async def _messages(
-    hub: Hub, follower: Follower, said: AsyncIterator[ServerMessage]
+    hub: Hub, follower: Follower, messages: AsyncIterator[ServerMessage]
 ) -> AsyncIterator[ServerSentEventMessage]:
     try:
         yield ServerSentEventMessage(data=None, retry=RETRY_MILLISECONDS)
-        async for message in said:
+        async for message in messages:
             yield _message(message)
     finally:
         hub.dismiss(follower)
 
 
-def _message(said: ServerMessage) -> ServerSentEventMessage:
+def _message(messages: ServerMessage) -> ServerSentEventMessage:
     """A heartbeat is a comment with an id: browsers keep the id and raise no event."""
-    if said.event == HEARTBEAT:
-        return ServerSentEventMessage(data=None, comment=HEARTBEAT, id=said.id)
-    return ServerSentEventMessage(data=said.data.decode(), event=said.event, id=said.id)
+    if messages.event == HEARTBEAT:
+        return ServerSentEventMessage(data=None, comment=HEARTBEAT, id=messages.id)
+    return ServerSentEventMessage(data=messages.data.decode(), event=messages.event, id=messages.id)
 
 
 async def _dismiss(hub: Hub, follower: Follower) -> None:

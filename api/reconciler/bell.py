@@ -5,7 +5,9 @@ from contextlib import suppress
 
 
 class Ring:
-    """The next ring of a bell. Take it before you look, wait for it after: a ring meanwhile ends the wait at once."""
+    """The next ring of a bell. Take it before you look, wait for it after: a ring meanwhile ends
+    the wait at once.
+    """
 
     def __init__(self) -> None:
         self._has_rung = asyncio.Event()

@@ -31,8 +31,12 @@ class Parts(msgspec.Struct, frozen=True):
     workers: Workers
 
     @classmethod
-    def of(cls, settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns) -> "Parts":
-        return cls(settings, store, bus, flow_runs, Workers(store, settings.worker.lost_after_seconds))
+    def of(
+        cls, settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns
+    ) -> "Parts":
+        return cls(
+            settings, store, bus, flow_runs, Workers(store, settings.worker.lost_after_seconds)
+        )
 
 
 class Drift(ABC, Generic[T]):
@@ -48,31 +52,40 @@ class Drift(ABC, Generic[T]):
     @property
     def every_seconds(self) -> float:
         """How often to look without a hint."""
-        return self._parts.settings.mirror.interval_seconds
+        return self._parts.settings.reconciler.interval_seconds
 
     @abstractmethod
     async def find(self) -> Sequence[T]:
-        """Everything of this kind that is not as it should be. Raises `Unavailable`: nothing can be seen now."""
+        """Everything of this kind that is not as it should be. Raises `Unavailable`: nothing can be
+        seen now.
+        """
 
     @abstractmethod
     async def act(self, found: T) -> bool:
         """Repairs it, and logs that; False if there was nothing to repair after all."""
 
     async def look(self) -> int:
-        """Finds and acts; returns how many were repaired. One that fails does not keep the others from their repair.
+        """Finds and acts; returns how many were repaired. One that fails does not keep the others
+        from their repair.
 
         Raises `Unavailable` when a part was away for one of them: the next look finds it again.
         """
         before, room = self.repairs, asyncio.Semaphore(_AT_ONCE)
-        failures = [failure for failure in await self._act_on_all(await self.find(), room) if failure]
+        failures = [
+            failure for failure in await self._act_on_all(await self.find(), room) if failure
+        ]
         for failure in failures:
             if not isinstance(failure, Unavailable):
-                log.error("the mirror stumbled over one %s", self.kind, exc_info=failure)
-        if unavailable := next((failure for failure in failures if isinstance(failure, Unavailable)), None):
+                log.error("the reconciler stumbled over one %s", self.kind, exc_info=failure)
+        if unavailable := next(
+            (failure for failure in failures if isinstance(failure, Unavailable)), None
+        ):
             raise unavailable
         return self.repairs - before
 
-    async def _act_on_all(self, found: Sequence[T], room: asyncio.Semaphore) -> list[Exception | None]:
+    async def _act_on_all(
+        self, found: Sequence[T], room: asyncio.Semaphore
+    ) -> list[Exception | None]:
         async def act(one: T) -> Exception | None:
             async with room:
                 with log_context(**known_of(one)):
@@ -92,7 +105,11 @@ def known_of(found: object) -> dict[str, str | None]:
         case (first, *_) | Stored(record=first):
             return known_of(first)
         case ExecutionRecord():
-            return {"tenant_id": found.tenant_id, "execution_id": found.id, "trace_id": found.trace_id}
+            return {
+                "tenant_id": found.tenant_id,
+                "execution_id": found.id,
+                "trace_id": found.trace_id,
+            }
         case ApprovalRecord():
             return {"tenant_id": found.tenant_id, "execution_id": found.execution_id}
         case FlowRunView():

@@ -1,4 +1,4 @@
-"""The reconciler's results: in the metrics of this process, and for the `MirrorRecord`."""
+"""The reconciler's results: in the metrics of this process, and for the `ReconcilerRecord`."""
 
 import logging
 from time import monotonic
@@ -43,9 +43,9 @@ class Journal:
             await drift.look()
         except Unavailable as error:
             if before is None or before.error is None:
-                log.warning("the mirror cannot look for %s: %s", drift.kind, error)
+                log.warning("the reconciler cannot look for %s: %s", drift.kind, error)
             return str(error)
         except Exception as error:
-            log.exception("the mirror stumbled looking for %s", drift.kind)
+            log.exception("the reconciler stumbled looking for %s", drift.kind)
             return f"{type(error).__name__}: {error}"
         return None

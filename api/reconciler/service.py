@@ -29,37 +29,49 @@ _GAP_SECONDS = 0.5
 _NOW_AND_THEN_SECONDS = 600.0
 
 
-async def run_mirror(settings: Settings, store: RecordStore, bus: EventBus) -> None:
+async def run_reconciler(settings: Settings, store: RecordStore, bus: EventBus) -> None:
     """Leads or stands by until cancelled. An unavailable part is logged once and retried."""
     bell, journal = Bell(), Journal()
     for kind in KINDS:
         metrics.REPAIRS.labels(kind)  # a count that has begun at 0 can be watched from the start
-    leadership = Leadership(store, journal, bell, lease_seconds=settings.mirror.lease_seconds)
+    leadership = Leadership(store, journal, bell, lease_seconds=settings.reconciler.lease_seconds)
 
-    async def hear(_: bytes) -> None:
+    async def on_hint(_: bytes) -> None:
         bell.ring()
 
-    async with PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs, flow_runs.setting_the_clock():
+    async with (
+        PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
+        flow_runs.setting_the_clock(),
+    ):
 
         async def work() -> None:
             await _look_for_ever(Parts.of(settings, store, bus, flow_runs), journal, bell)
 
-        async with bus.listen(signals.MIRROR_HINT, hear):
+        async with bus.listen(signals.RECONCILER_HINT, on_hint):
             try:
                 await leadership.lead(work)
             finally:
                 # Another one takes over at once.
-                await bus.broadcast(signals.MIRROR_HINT, b"")
+                await bus.broadcast(signals.RECONCILER_HINT, b"")
 
 
 async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
     async with asyncio.TaskGroup() as group:
         for drift in drifts(parts):
-            group.create_task(_look_again_and_again(drift, journal, bell), name=f"mirror: {drift.kind}")
-        group.create_task(count_for_ever(parts.store), name="mirror: what is open")
-        group.create_task(_now_and_then(parts.store, forget_old_answers), name="mirror: old answers")
-        group.create_task(_now_and_then(parts.store, finish_lost_acts), name="mirror: lost acts")
-        group.create_task(tend_dead_letters(parts.settings, parts.store, parts.bus), name="mirror: dead letters")
+            group.create_task(
+                _look_again_and_again(drift, journal, bell), name=f"reconciler: {drift.kind}"
+            )
+        group.create_task(count_for_ever(parts.store), name="reconciler: what is open")
+        group.create_task(
+            _now_and_then(parts.store, forget_old_answers), name="reconciler: old answers"
+        )
+        group.create_task(
+            _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
+        )
+        group.create_task(
+            tend_dead_letters(parts.settings, parts.store, parts.bus),
+            name="reconciler: dead letters",
+        )
 
 
 async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) -> None:

@@ -28,7 +28,12 @@ class LivenessSnapshot(msgspec.Struct, frozen=True):
     def orphaned(self) -> dict[str, datetime]:
         """The flow runs that only a dead worker holds, to the time of its last heartbeat."""
         held = self.held
-        return {id: worker.beat_at for worker in self.dead for id in worker.flow_run_ids if id not in held}
+        return {
+            id: worker.beat_at
+            for worker in self.dead
+            for id in worker.flow_run_ids
+            if id not in held
+        }
 
 
 class _Sighting(msgspec.Struct, frozen=True):
@@ -46,7 +51,9 @@ class Workers:
     tolerance. After an outage of the store, no worker is declared dead until all had time to renew.
     """
 
-    def __init__(self, store: RecordStore, lost_after_seconds: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, store: RecordStore, lost_after_seconds: float, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._store = store
         self._clock = clock
         self.lost_after = timedelta(seconds=lost_after_seconds)
@@ -63,7 +70,9 @@ class Workers:
         try:
             workers = [
                 stored.record
-                async for stored in every(self._store, ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"})
+                async for stored in every(
+                    self._store, ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"}
+                )
             ]
         except Unavailable:
             self._blind_until = self._clock() + self.lost_after.total_seconds()

@@ -27,7 +27,9 @@ class OpenWork(Document, frozen=True, kw_only=True):
 
 
 class TenantLimits(Document, frozen=True, kw_only=True, omit_defaults=False):
-    """What the tenant may use; null is no limit. Weight and priority count while others want the system, too."""
+    """What the tenant may use; null is no limit. Weight and priority count while others want the
+    system, too.
+    """
 
     requests_per_minute: int | None
     running_max: int | None
@@ -44,7 +46,9 @@ class Usage(Document, frozen=True, kw_only=True):
     limits: TenantLimits
 
 
-def usage_of(found: usage.Usage, share: TenantShare, requests_per_minute: int, at: datetime) -> Usage:
+def usage_of(
+    found: usage.Usage, share: TenantShare, requests_per_minute: int, at: datetime
+) -> Usage:
     accepted = {
         workflow: AcceptedExecutions(today=counted.today, this_month=counted.this_month)
         for workflow, counted in found.accepted.items()

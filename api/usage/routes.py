@@ -12,9 +12,16 @@ from blocks.tenants.dispatch_policy import read_policy
 from blocks.tenants.usage import read_usage
 
 
-@get("/usage", summary="Read what the tenant uses", tags=["Usage"], responses=documented(examples.USAGE))
+@get(
+    "/usage",
+    summary="Read what the tenant uses",
+    tags=["Usage"],
+    responses=documented(examples.USAGE),
+)
 async def show_usage(store: Store, settings: AllSettings, tenant_id: TenantId) -> Usage:
-    """The tenant's work since the day and the month began (UTC) and at this moment, and its limits."""
+    """The tenant's work since the day and the month began (UTC) and at this moment,
+    and its limits.
+    """
     now = utc_now()
     policy, usage = await read_policy(store), await read_usage(store, tenant_id, now)
     return usage_of(usage, policy.share_of(tenant_id), settings.server.requests_per_minute, now)

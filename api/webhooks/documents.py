@@ -16,20 +16,30 @@ class NewWebhook(Document, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Where to deliver, and which events; without `eventTypes`, all."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=URL_LENGTH_MAX)]
-    event_types: Annotated[list[str], msgspec.Meta(max_length=20)] = msgspec.field(default_factory=list)
+    event_types: Annotated[list[str], msgspec.Meta(max_length=20)] = msgspec.field(
+        default_factory=list
+    )
 
 
 class WebhookPatch(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields to change; others stay. `active: true` resumes deliveries after a 410 Gone."""
 
-    url: Annotated[str, msgspec.Meta(min_length=1, max_length=URL_LENGTH_MAX)] | msgspec.UnsetType = msgspec.UNSET
-    event_types: Annotated[list[str], msgspec.Meta(max_length=20)] | msgspec.UnsetType = msgspec.UNSET
+    url: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=URL_LENGTH_MAX)] | msgspec.UnsetType
+    ) = msgspec.UNSET
+    event_types: Annotated[list[str], msgspec.Meta(max_length=20)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
     active: bool | msgspec.UnsetType = msgspec.UNSET
     rotate_secret: bool = False
     """True: another secret signs from now on, and the earlier ones stay valid for 24 hours."""
 
     def change(self) -> WebhookChange:
-        stated = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not msgspec.UNSET}
+        stated = {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value is not msgspec.UNSET
+        }
         return WebhookChange(**stated)
 
 
@@ -77,7 +87,9 @@ def webhook_of(subscription: WebhookSubscription) -> Webhook:
 
 
 def created_of(subscription: WebhookSubscription) -> CreatedWebhook:
-    return CreatedWebhook(**msgspec.structs.asdict(webhook_of(subscription)), secret=subscription.secret)
+    return CreatedWebhook(
+        **msgspec.structs.asdict(webhook_of(subscription)), secret=subscription.secret
+    )
 
 
 def changed_of(subscription: WebhookSubscription, *, with_secret: bool) -> ChangedWebhook:

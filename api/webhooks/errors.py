@@ -17,10 +17,16 @@ class WebhookChanged(Exception):
 add_answers(
     {
         WebhookNotFound: Answer(404, "WEBHOOK_NOT_FOUND", "Webhook not found"),
-        TooManyWebhooks: Answer(409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"),
-        TooManySecrets: Answer(
-            409, "WEBHOOK_SECRET_LIMIT_REACHED", f"{EARLIER_SECRETS_MAX} earlier secrets of the webhook are still valid"
+        TooManyWebhooks: Answer(
+            409, "WEBHOOK_LIMIT_REACHED", f"A tenant has at most {SUBSCRIPTIONS_MAX} webhooks"
         ),
-        WebhookChanged: Answer(412, "PRECONDITION_FAILED", "The webhook has changed since it was read"),
+        TooManySecrets: Answer(
+            409,
+            "WEBHOOK_SECRET_LIMIT_REACHED",
+            f"{EARLIER_SECRETS_MAX} earlier secrets of the webhook are still valid",
+        ),
+        WebhookChanged: Answer(
+            412, "PRECONDITION_FAILED", "The webhook has changed since it was read"
+        ),
     }
 )

@@ -40,10 +40,17 @@ Rules = SkipValidation[NamedDependency[HostRules]]
 WebhookPath = Annotated[str, PathParameter(name="webhookId")]
 
 
-@get("/webhooks", summary="List webhooks", tags=["Webhooks"], responses=documented(examples.WEBHOOK_LIST))
+@get(
+    "/webhooks",
+    summary="List webhooks",
+    tags=["Webhooks"],
+    responses=documented(examples.WEBHOOK_LIST),
+)
 async def list_webhooks(store: Store, tenant_id: TenantId) -> WebhookList:
     """All of the tenant's webhooks, without their secrets."""
-    return WebhookList(webhooks=[webhook_of(one) for one in await subscriptions.subscriptions(store, tenant_id)])
+    return WebhookList(
+        webhooks=[webhook_of(one) for one in await subscriptions.subscriptions(store, tenant_id)]
+    )
 
 
 @get(
@@ -52,7 +59,9 @@ async def list_webhooks(store: Store, tenant_id: TenantId) -> WebhookList:
     tags=["Webhooks"],
     responses=documented(examples.WEBHOOK, WebhookNotFound),
 )
-async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Response[Webhook]:
+async def read_webhook(
+    store: Store, tenant_id: TenantId, webhook_id: WebhookPath
+) -> Response[Webhook]:
     """The webhook, without its secret."""
     found = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
     return Response(webhook_of(found), headers=_etag(found))
@@ -62,7 +71,9 @@ async def read_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPat
     "/webhooks",
     summary="Add a webhook",
     tags=["Webhooks"],
-    responses=documented(examples.CREATED_WEBHOOK, subscriptions.TooManyWebhooks, *KEY_ERRORS, status=201),
+    responses=documented(
+        examples.CREATED_WEBHOOK, subscriptions.TooManyWebhooks, *KEY_ERRORS, status=201
+    ),
 )
 async def add_webhook(
     store: Store, host_rules: Rules, tenant_id: TenantId, data: JSONBody[NewWebhook]
@@ -74,7 +85,9 @@ async def add_webhook(
     and `hitl.approval.completed`. No other answer shows the secret.
     """
     with _refusals():
-        added = await subscriptions.subscribe(store, tenant_id, data.url, data.event_types, host_rules)
+        added = await subscriptions.subscribe(
+            store, tenant_id, data.url, data.event_types, host_rules
+        )
     return Response(created_of(added), headers=_etag(added))
 
 
@@ -83,7 +96,12 @@ async def add_webhook(
     summary="Change a webhook, or rotate its secret",
     tags=["Webhooks"],
     responses=documented(
-        examples.CHANGED_WEBHOOK, WebhookNotFound, WebhookChanged, TooManySecrets, RequestEntityTooLarge, NotJson
+        examples.CHANGED_WEBHOOK,
+        WebhookNotFound,
+        WebhookChanged,
+        TooManySecrets,
+        RequestEntityTooLarge,
+        NotJson,
     ),
 )
 async def change_webhook(
@@ -103,7 +121,9 @@ async def change_webhook(
     known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
     try:
         with _refusals():
-            changed = await change(store, tenant_id, known.id, data.change(), host_rules, version=version)
+            changed = await change(
+                store, tenant_id, known.id, data.change(), host_rules, version=version
+            )
     except Stale:
         raise WebhookChanged from None
     except NotFound:
@@ -133,7 +153,9 @@ def _refusals() -> Iterator[None]:
     except DestinationRefused as refused:
         raise InvalidRequest(Problem(field="url", message=str(refused), source="body")) from None
     except subscriptions.UnknownEventTypes as unknown:
-        raise InvalidRequest(Problem(field="eventTypes", message=str(unknown), source="body")) from None
+        raise InvalidRequest(
+            Problem(field="eventTypes", message=str(unknown), source="body")
+        ) from None
 
 
 def _etag(subscription: WebhookSubscription) -> dict[str, str]:

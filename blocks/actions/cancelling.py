@@ -16,7 +16,12 @@ log = logging.getLogger(__name__)
 
 
 async def cancel_execution(
-    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, tenant_id: str, execution_id: str, reason: str
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    execution_id: str,
+    reason: str,
 ) -> ExecutionRecord:
     """The execution is cancelled and its end announced; the rest of its batch goes on.
 
@@ -68,4 +73,6 @@ async def _end_suspended_run(flow_runs: FlowRuns, execution: ExecutionRecord) ->
         await flow_runs.cancel(execution.flow_run_id)
     except (Unavailable, NotFound) as error:
         # Resumed some day, it finds its execution ended and does nothing.
-        log.warning("flow run %s of a cancelled execution stays suspended: %s", execution.flow_run_id, error)
+        log.warning(
+            "flow run %s of a cancelled execution stays suspended: %s", execution.flow_run_id, error
+        )

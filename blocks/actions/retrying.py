@@ -1,8 +1,8 @@
 """Retrying an execution that has failed or was cancelled: one function behind API and CLI.
 
 A retry keeps the id, because that is the `workflowId` which tenants and the older service's clients
-hold: the record is pending again, with its outcome among `earlier_ends`. Steps that succeeded are
-kept; the others are requested again. Each try is announced like an execution of its own: its
+hold: the record is pending again, with its outcome among `previous_outcomes`. Steps that succeeded
+are kept; the others are requested again. Each try is announced like an execution of its own: its
 requests and its one end have ids that name the try (`blocks/contracts/ids.py`), so whatever a
 worker of an earlier try still publishes repeats an earlier event. The attempts count on, so such a
 worker cannot write. Approvals that were granted stay granted; any other is requested again.
@@ -63,7 +63,9 @@ async def _reopen(
 
 async def notify_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
     """Dispatchers are notified that it is pending; their sweep would find it too."""
-    opened = signals.Opened(execution.tenant_id, execution.id, execution.priority, execution.workflow)
+    opened = signals.Opened(
+        execution.tenant_id, execution.id, execution.priority, execution.workflow
+    )
     await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
 
 
@@ -72,8 +74,10 @@ def _check(now: ExecutionRecord, seen: ExecutionRecord) -> None:
     if not workflow.retryable:
         raise NotRetryable(now.id, f"it is a {workflow.name}; {workflow.instead}")
     if now.retries != seen.retries:
-        raise NotRetryable(now.id, "somebody else has just retried it")
+        raise NotRetryable(now.id, "another request has just retried it")
     if now.status not in RETRYABLE:
-        raise NotRetryable(now.id, f"it is {now.status}, and only what is {' or '.join(RETRYABLE)} can be")
+        raise NotRetryable(
+            now.id, f"it is {now.status}, and only what is {' or '.join(RETRYABLE)} can be"
+        )
     if now.retries >= RETRIES_MAX:
-        raise NotRetryable(now.id, f"it has been {RETRIES_MAX} times; run it anew")
+        raise NotRetryable(now.id, f"it has been {RETRIES_MAX} times; rerun it")

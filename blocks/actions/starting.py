@@ -21,7 +21,9 @@ from blocks.tenants.directory import enter_in_directory
 
 STARTED_BY_REQUEST = "workflow.start.requested"
 RERUN_BY_REQUEST = "workflow.rerun.requested"
-"""What stands as the event type in the trigger of such an execution; nothing of the kind goes over the bus."""
+"""What stands as the event type in the trigger of such an execution; nothing of the kind goes over
+the bus.
+"""
 
 RERUNS_MAX = 100
 
@@ -34,7 +36,7 @@ class NotRerunnable(Exception):
     """The execution cannot be rerun, for this reason."""
 
     def __init__(self, execution_id: str, reason: str) -> None:
-        super().__init__(f"execution {execution_id} cannot be run anew: {reason}")
+        super().__init__(f"execution {execution_id} cannot be rerun: {reason}")
         self.execution_id = execution_id
         self.reason = reason
 
@@ -51,21 +53,32 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The user who requests it, and may not decide its approval."""
 
 
-async def start_execution(store: RecordStore, bus: EventBus, tenant_id: str, request: StartRequest) -> ExecutionRecord:
-    """The execution of this request, pending if it is new, else as it stands. Raises `KeyReused`, `Unavailable`.
+async def start_execution(
+    store: RecordStore, bus: EventBus, tenant_id: str, request: StartRequest
+) -> ExecutionRecord:
+    """The execution of this request, pending if it is new, else as it stands. Raises `KeyReused`,
+    `Unavailable`.
 
-    It is an execution of its own: unlike an event it is not absorbed by one of its subject that is still pending.
+    It is an execution of its own: unlike an event it is not absorbed by one of its subject that is
+    still pending.
     """
     request_id = ids.start_id(tenant_id, request.workflow, request.key)
     said = (matching_id(request.subject), request.input, request.priority)
     trigger = _trigger(request_id, STARTED_BY_REQUEST, said, request.actor)
     execution = transitions.new_execution(
-        tenant_id, request.workflow, request.subject, trigger, request.input, priority=request.priority
+        tenant_id,
+        request.workflow,
+        request.subject,
+        trigger,
+        request.input,
+        priority=request.priority,
     )
     opened = await _open(store, bus, execution)
     # Events may have been absorbed since: the request itself came first.
     if opened.triggers[0].digest != trigger.digest:
-        raise KeyReused(f"this key has started execution {opened.id}, of another subject or with other input")
+        raise KeyReused(
+            f"this key has started execution {opened.id}, of another subject or with other input"
+        )
     return opened
 
 
@@ -80,16 +93,24 @@ async def rerun_execution(
     ended = (await store.read(tenant_id, ExecutionRecord, execution_id)).record
     _check(ended)
     reruns = await store.query(
-        tenant_id, Query(ExecutionRecord, {"rerun_of": ended.id, "subject": spellings(ended.subject_on_wire)})
+        tenant_id,
+        Query(ExecutionRecord, {"rerun_of": ended.id, "subject": spellings(ended.subject_on_wire)}),
     )
     newest = reruns.items[0].record if reruns.items else None
     if newest and not newest.is_terminal:
         return newest
     if len(reruns.items) >= RERUNS_MAX:
-        raise NotRerunnable(ended.id, f"it has been {RERUNS_MAX} times; start an execution of its own")
+        raise NotRerunnable(
+            ended.id, f"it has been {RERUNS_MAX} times; start an execution of its own"
+        )
     trigger = _trigger(ids.rerun_id(ended.id, len(reruns.items)), RERUN_BY_REQUEST, ended.id, actor)
     execution = transitions.new_execution(
-        tenant_id, ended.workflow, ended.subject_on_wire, trigger, ended.input, priority=ended.priority
+        tenant_id,
+        ended.workflow,
+        ended.subject_on_wire,
+        trigger,
+        ended.input,
+        priority=ended.priority,
     )
     return await _open(store, bus, msgspec.structs.replace(execution, rerun_of=ended.id))
 
@@ -107,7 +128,9 @@ async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -
 
 def _trigger(request_id: str, kind: str, said: object, actor: str | None) -> Trigger:
     digest = hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
-    return Trigger(event_id=request_id, event_type=kind, received_at=utc_now(), digest=digest, actor=actor)
+    return Trigger(
+        event_id=request_id, event_type=kind, received_at=utc_now(), digest=digest, actor=actor
+    )
 
 
 def _check(execution: ExecutionRecord) -> None:
@@ -115,4 +138,6 @@ def _check(execution: ExecutionRecord) -> None:
     if not workflow.startable:
         raise NotRerunnable(execution.id, f"it is a {workflow.name}; {workflow.instead}")
     if not execution.is_terminal:
-        raise NotRerunnable(execution.id, f"it is {execution.status}, and only what has ended can be")
+        raise NotRerunnable(
+            execution.id, f"it is {execution.status}, and only what has ended can be"
+        )

@@ -1,1 +1,3 @@
-"""The ports on real systems: RabbitMQ, Cosmos DB, Prefect, SQLite, and layers that measure or repeat calls."""
+"""The ports on real systems: RabbitMQ, Cosmos DB, Prefect, SQLite, and layers that measure or
+repeat calls.
+"""

@@ -11,19 +11,34 @@ from datetime import datetime
 import msgspec
 
 from blocks.contracts import rejections
-from blocks.ports import Accept, Collector, Delivery, Handler, Message, Queue, Reject, Retry, Unavailable, Verdict
+from blocks.ports import (
+    Accept,
+    Collector,
+    Delivery,
+    Handler,
+    Message,
+    Queue,
+    Reject,
+    Retry,
+    Unavailable,
+    Verdict,
+)
 from blocks.processes.ending import ended
 
 log = logging.getLogger(__name__)
 
 DELIVERY_LIMIT = 20
-"""How often a message may be lost together with its consumer before it counts as what kills the consumers."""
+"""How often a message may be lost together with its consumer before it counts as what kills the
+consumers.
+"""
 
 DRAIN_SECONDS = 10.0
 """How long a consumer that is stopped waits for its active handlers."""
 
 HANDLER_SECONDS = 60.0
-"""How long a handler may take. The broker's own limit, half an hour, would take the whole channel down with it."""
+"""How long a handler may take. The broker's own limit, half an hour, would take the whole channel
+down with it.
+"""
 
 BEGINNING_BYTES = 16 * 1024
 """This much of a message that is too large is kept, to show what it was."""
@@ -38,9 +53,11 @@ _PAUSE_MAX_SECONDS = 10.0
 
 
 async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict | None:
-    """The verdict to carry out; None when the handler lacked something outside and nothing was decided.
+    """The verdict to carry out; None when the handler lacked something outside and nothing was
+    decided.
 
-    An unexpected exception is a `Retry`, taking too long is one, too, and a `Retry` of the last attempt is a `Reject`.
+    An unexpected exception is a `Retry`, taking too long is one, too, and a `Retry` of the last
+    attempt is a `Reject`.
     """
     limit = asyncio.timeout(HANDLER_SECONDS)
     try:
@@ -50,8 +67,14 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
         log.warning("%s gives message %s back: %s", queue.name, delivery.message.id, error)
         return None
     except Exception as error:
-        log.exception("%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt)
-        why = f"not judged within {HANDLER_SECONDS:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
+        log.exception(
+            "%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt
+        )
+        why = (
+            f"not judged within {HANDLER_SECONDS:g} s"
+            if limit.expired()
+            else f"{type(error).__name__}: {error}"
+        )
         verdict = Retry(rejections.POISON, why)
     if isinstance(verdict, Retry) and verdict.counts and delivery.attempt >= queue.max_attempts:
         return Reject(verdict.code, verdict.reason)
@@ -63,7 +86,9 @@ def too_large(size: int, max_bytes: int) -> Reject:
 
 
 def as_handler(collector: Collector) -> Handler:
-    """A handler that accepts what was collected and gives back the rest; a letter is never judged a second time."""
+    """A handler that accepts what was collected and gives back the rest; a letter is never judged a
+    second time.
+    """
 
     async def collect(delivery: Delivery) -> Verdict:
         try:
@@ -72,7 +97,9 @@ def as_handler(collector: Collector) -> Handler:
         except Unavailable:
             raise
         except Exception as error:
-            log.exception("dead letter %s of %s cannot be collected", delivery.message.id, delivery.queue)
+            log.exception(
+                "dead letter %s of %s cannot be collected", delivery.message.id, delivery.queue
+            )
             raise Unavailable(f"{type(error).__name__}: {error}") from error
         return Accept()
 
@@ -80,14 +107,20 @@ def as_handler(collector: Collector) -> Handler:
 
 
 def dead_letter(delivery: Delivery, verdict: Reject, now: datetime) -> Message:
-    """The message as it goes to the dead letters: same id, body and headers, and why, from where and when."""
+    """The message as it goes to the dead letters: same id, body and headers, and why, from where
+    and when.
+    """
     message = delivery.message
-    log.warning("message %s (%s) is a dead letter: %s", message.id, message.routing_key, verdict.code)
+    log.warning(
+        "message %s (%s) is a dead letter: %s", message.id, message.routing_key, verdict.code
+    )
     why = dead_letter_headers(message.routing_key, verdict, now, delivery.attempt)
     return msgspec.structs.replace(message, headers={**message.headers, **why})
 
 
-def dead_letter_headers(routing_key: str, verdict: Reject, now: datetime, attempt: int) -> dict[str, str]:
+def dead_letter_headers(
+    routing_key: str, verdict: Reject, now: datetime, attempt: int
+) -> dict[str, str]:
     return {
         "x-reject-code": verdict.code,
         "x-reject-reason": verdict.reason[:_REASON_MAX],
@@ -149,5 +182,8 @@ async def drain(tasks: set[asyncio.Task[None]], *, within_seconds: float = DRAIN
         return
     _, late = await asyncio.wait(tasks, timeout=within_seconds)
     if late:
-        log.warning("%d handlers did not finish in time: cancelling them, their messages come again", len(late))
+        log.warning(
+            "%d handlers did not finish in time: cancelling them, their messages come again",
+            len(late),
+        )
     await ended(*late)

@@ -1,4 +1,6 @@
-"""The two ports as layers over another of their kind: what a layer does not override is handed on as it is."""
+"""The two ports as layers over another of their kind: what a layer does not override is handed on
+as it is.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -60,7 +62,9 @@ class ForwardingEventBus:
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._bus.listen(topic, handler)
 
-    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+    def subscribe(
+        self, patterns: Sequence[str], subscriber: Subscriber
+    ) -> AbstractAsyncContextManager[None]:
         return self._bus.subscribe(patterns, subscriber)
 
     async def depth(self, queue: str) -> int:
@@ -85,21 +89,29 @@ class ForwardingRecordStore:
     def __init__(self, store: RecordStore) -> None:
         self._store = store
 
-    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
-        """Every request passes here, with the name of its method; each call of `request` makes it once."""
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Every request passes here, with the name of its method; each call of `request` makes it
+        once.
+        """
         return await request()
 
     async def provision(self) -> None:
         await self._ask("provision", None, self._store.provision)
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        return await self._ask("create", type(record), lambda: self._store.create(tenant_id, record))
+        return await self._ask(
+            "create", type(record), lambda: self._store.create(tenant_id, record)
+        )
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         return await self._ask("read", kind, lambda: self._store.read(tenant_id, kind, id))
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
-        return await self._ask("replace", type(record), lambda: self._store.replace(tenant_id, etag, record))
+        return await self._ask(
+            "replace", type(record), lambda: self._store.replace(tenant_id, etag, record)
+        )
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id))

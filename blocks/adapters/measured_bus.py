@@ -35,24 +35,34 @@ PUBLISH_DURATION = Histogram(
     buckets=SECONDS_OF_A_CALL,
 )
 # The platform's dashboards read this name and its label.
-CONSUMED_MESSAGES = Counter("rabbitmq_messages_consumed_total", "Messages delivered to this process", ["queue"])
+CONSUMED_MESSAGES = Counter(
+    "rabbitmq_messages_consumed_total", "Messages delivered to this process", ["queue"]
+)
 REDELIVERIES = Counter(
-    "workflow_orchestrator_bus_redeliveries_total", "Messages that came again, after a loss or a retry", ["queue"]
+    "workflow_orchestrator_bus_redeliveries_total",
+    "Messages that came again, after a loss or a retry",
+    ["queue"],
 )
 HANDLED = Counter(
     "workflow_orchestrator_bus_messages_handled_total",
-    "Messages by verdict: accepted, rejected, retry, given-back (a part was away), failed (an error of ours)",
+    "Messages by verdict: accepted, rejected, retry, given-back (a part was away), failed (an "
+    "error of ours)",
     ["queue", "verdict"],
 )
 HANDLING_DURATION = Histogram(
     "workflow_orchestrator_bus_handling_duration_seconds",
-    "Seconds from the delivery of a message to its verdict; of an accepted one, until it is durable",
+    "Seconds from the delivery of a message to its verdict; of an accepted one, until it is "
+    "durable",
     ["queue"],
     buckets=SECONDS_OF_A_CALL,
 )
-IN_HAND = Gauge("workflow_orchestrator_bus_messages_in_hand", "Messages being handled now", ["queue"])
+IN_HAND = Gauge(
+    "workflow_orchestrator_bus_messages_in_hand", "Messages being handled now", ["queue"]
+)
 REGISTERED = Gauge(
-    "workflow_orchestrator_bus_consumer_registered", "1 while the broker knows this process's consumer", ["queue"]
+    "workflow_orchestrator_bus_consumer_registered",
+    "1 while the broker knows this process's consumer",
+    ["queue"],
 )
 
 _EVENT_TYPES = frozenset({*PUBLISHED, *CONSUMED, WEBHOOK_DUE})
@@ -142,7 +152,9 @@ class _Collecting:
 
 
 @asynccontextmanager
-async def _watched(queue: str, consumption: AbstractAsyncContextManager[Consumer]) -> AsyncIterator[Consumer]:
+async def _watched(
+    queue: str, consumption: AbstractAsyncContextManager[Consumer]
+) -> AsyncIterator[Consumer]:
     """While this lasts, the metric shows whether the broker knows the consumer."""
     async with consumption as consumer:
         REGISTERED.labels(queue).set_function(lambda: float(consumer.is_registered))

@@ -17,7 +17,8 @@ R = TypeVar("R", bound=Record)
 
 REQUESTS = Counter(
     "workflow_orchestrator_store_requests_total",
-    "Requests to the record store by outcome: ok, exists, stale, not-found, throttled, unavailable, error",
+    "Requests to the record store by outcome: ok, exists, stale, not-found, throttled, "
+    "unavailable, error",
     ["operation", "kind", "outcome"],
 )
 DURATION = Histogram(
@@ -46,14 +47,18 @@ class MeteredRecordStore(ForwardingRecordStore):
         work.created(record)
         return stored
 
-    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
         began, outcome = perf_counter(), "error"
         try:
             answer = await request()
             outcome = "ok"
             return answer
         except Exception as error:
-            outcome = next((name for kind_of, name in _OUTCOMES.items() if isinstance(error, kind_of)), outcome)
+            outcome = next(
+                (name for kind_of, name in _OUTCOMES.items() if isinstance(error, kind_of)), outcome
+            )
             raise
         finally:
             REQUESTS.labels(operation, tag(kind) if kind else _NO_KIND, outcome).inc()

@@ -1,4 +1,6 @@
-"""What both record stores agree on: which records they take, what a condition means, how records are ordered."""
+"""What both record stores agree on: which records they take, what a condition means, how records
+are ordered.
+"""
 
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import cache
@@ -9,7 +11,8 @@ import msgspec
 from blocks.contracts.records import Record
 from blocks.ports import Between, Contains, NotAbove, Where
 
-# What Cosmos DB takes; the embedded store keeps to it, so that what works on a laptop works in the cloud.
+# What Cosmos DB takes; the embedded store keeps to it, so that what works on a laptop works in the
+# cloud.
 ID_LENGTH_MAX = 255
 DOCUMENT_BYTES_MAX = 2_000_000
 _NOT_IN_AN_ID = frozenset("/\\?#")
@@ -23,7 +26,8 @@ def check_record(tenant_id: str, record: Record) -> None:
         raise ValueError(f"{name(type(record), record.id)} belongs to another tenant")
     if not is_storable(record.id):
         raise ValueError(
-            f"{record.id!r} cannot be the id of a record: 1 to {ID_LENGTH_MAX} characters, none of / \\ ? #"
+            f"{record.id!r} cannot be the id of a record: 1 to {ID_LENGTH_MAX} characters, none "
+            "of / \\ ? #"
         )
 
 
@@ -55,24 +59,34 @@ def name(kind: type[Record], id: str) -> str:
 
 
 def sort_key(record: Record) -> str:
-    """Text that compares as (`created_at`, `id`) does. ISO 8601 alone would not: its fraction may be missing."""
+    """Text that compares as (`created_at`, `id`) does. ISO 8601 alone would not: its fraction may
+    be missing.
+    """
     return f"{_comparable(record.created_at)} {record.id}"
 
 
 def conditions(kind: type[Record], where: Where) -> dict[str, Wanted]:
-    """JSON key to what its value must be: one of these JSON values (None: null or missing), a list, or a number.
+    """JSON key to what its value must be: one of these JSON values (None: null or missing), a list,
+    or a number.
 
-    Raises `ValueError` for a field that the record does not have, or a value that is no scalar. For `Between`: `ages`.
+    Raises `ValueError` for a field that the record does not have, or a value that is no scalar. For
+    `Between`: `ages`.
     """
     keys = _keys(kind)
     unknown = set(where) - set(keys)
     if unknown:
         raise ValueError(f"{tag(kind)} has no field {', '.join(sorted(unknown))}")
-    return {keys[field]: _wanted(value) for field, value in where.items() if not isinstance(value, Between)}
+    return {
+        keys[field]: _wanted(value)
+        for field, value in where.items()
+        if not isinstance(value, Between)
+    }
 
 
 def ages(where: Where) -> list[tuple[str, str]]:
-    """How a record's sort key must compare: `>=` or `<`, and with what. Raises `ValueError` for other fields' ages."""
+    """How a record's sort key must compare: `>=` or `<`, and with what. Raises `ValueError` for
+    other fields' ages.
+    """
     limits = [(field, value) for field, value in where.items() if isinstance(value, Between)]
     if any(field != "created_at" for field, _ in limits):
         raise ValueError("only created_at can be limited by Between")
@@ -82,7 +96,10 @@ def ages(where: Where) -> list[tuple[str, str]]:
 
 
 def _comparable(moment: datetime) -> str:
-    if moment.year in (MINYEAR, MAXYEAR):  # in another time zone, it may lie outside of what a datetime can hold
+    if moment.year in (
+        MINYEAR,
+        MAXYEAR,
+    ):  # in another time zone, it may lie outside of what a datetime can hold
         moment = moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 

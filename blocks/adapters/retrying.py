@@ -35,7 +35,9 @@ class Patience:
         self._is_away = False
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """What the attempt returns once the part is there; its last `Unavailable` when the limit has passed."""
+        """What the attempt returns once the part is there; its last `Unavailable` when the limit
+        has passed.
+        """
         loop, pause = asyncio.get_running_loop(), _PAUSE_FIRST_SECONDS
         deadline = loop.time() + self._limit_seconds
         while True:
@@ -60,7 +62,9 @@ class Patience:
 
 
 class RetryingEventBus(ForwardingEventBus):
-    """An `EventBus` whose publishes wait for the broker, with the same ids however often they are tried."""
+    """An `EventBus` whose publishes wait for the broker, with the same ids however often they are
+    tried.
+    """
 
     def __init__(self, bus: EventBus, limit_seconds: float = PATIENCE_SECONDS) -> None:
         super().__init__(bus)
@@ -77,7 +81,9 @@ class RetryingRecordStore(ForwardingRecordStore):
         super().__init__(store)
         self._patience = Patience("the record store", limit_seconds)
 
-    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
         return await self._patience.call(request)
 
     async def ping(self) -> None:

@@ -1,4 +1,6 @@
-"""Topic patterns as AMQP 0-9-1 defines them: words between dots, `*` is one word, `#` is any number of words."""
+"""Topic patterns as AMQP 0-9-1 defines them: words between dots, `*` is one word, `#` is any number
+of words.
+"""
 
 from functools import lru_cache
 

@@ -1,1 +1,3 @@
-"""Approvals: who may decide, what time and votes make of them, which forms go with them, what is published."""
+"""Approvals: who may decide, what time and votes make of them, which forms go with them, what is
+published.
+"""

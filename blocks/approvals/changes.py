@@ -1,4 +1,6 @@
-"""What else can happen to an approval while it is pending: each a new record from an old one; pure."""
+"""What else can happen to an approval while it is pending: each a new record from an
+old one; pure.
+"""
 
 from datetime import datetime
 
@@ -23,7 +25,9 @@ LINKS_MAX = 100
 """
 
 ENTRIES_MAX = 500
-"""In its history, of what people do to it besides deciding; what ends an approval always has room."""
+"""In its history, of what people do to it besides deciding; what ends an approval
+always has room.
+"""
 
 
 class ApprovalFull(Refused):
@@ -37,7 +41,9 @@ class ClaimedByAnother(Refused):
         super().__init__(approval, f"approval {approval.id} is claimed by {approval.claimed_by}")
 
 
-def claimed(approval: ApprovalRecord, actor: str, roles: frozenset[str], now: datetime) -> ApprovalRecord:
+def claimed(
+    approval: ApprovalRecord, actor: str, roles: frozenset[str], now: datetime
+) -> ApprovalRecord:
     """The others see that this person has it in hand; they may still decide."""
     check_open(approval, now)
     _check_room(approval)
@@ -57,11 +63,18 @@ def released(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRec
 
 
 def delegated(
-    approval: ApprovalRecord, actor: str, roles: frozenset[str], to: str, note: str | None, now: datetime
+    approval: ApprovalRecord,
+    actor: str,
+    roles: frozenset[str],
+    to: str,
+    note: str | None,
+    now: datetime,
 ) -> ApprovalRecord:
-    """`to` may decide in place of `actor`, who is an approver, has not voted, and may not vote any more.
+    """`to` may decide in place of `actor`, who is an approver, has not voted, and may not vote any
+    more.
 
-    Raises `AlreadyVoted`; `InvalidVote` for an heir who has no vote to win, or would leave too few for the quorum.
+    Raises `AlreadyVoted`; `InvalidVote` for an heir who has no vote to win, or would leave too few
+    for the quorum.
     """
     check_open(approval, now)
     _check_room(approval)
@@ -71,18 +84,27 @@ def delegated(
     users = (*(user for user in before.users if not is_same(user, (actor, to))), to)
     approvers = replace(before, users=users)
     policy = replace(approval.policy, approvers=approvers)
-    handed_on = [*(one for one in approval.handed_on if not is_same(one, (actor, to))), spelled(actor)]
+    handed_on = [
+        *(one for one in approval.handed_on if not is_same(one, (actor, to))),
+        spelled(actor),
+    ]
     after = replace(approval, policy=policy, handed_on=handed_on)
     if not _can_reach_quorum(after):
-        raise InvalidVote(approval, "to", f"fewer people than the quorum of {policy.quorum} would be left")
-    entry = HistoryEntry(what="delegated", at=now, actor=actor, note=f"to {to}: {note}" if note else f"to {to}")
+        raise InvalidVote(
+            approval, "to", f"fewer people than the quorum of {policy.quorum} would be left"
+        )
+    entry = HistoryEntry(
+        what="delegated", at=now, actor=actor, note=f"to {to}: {note}" if note else f"to {to}"
+    )
     return changed(after, entry, claimed_by=None)
 
 
 def _heir(approval: ApprovalRecord, actor: str, to: str) -> str:
     """Who decides in the place of the actor, in the one spelling of their id."""
     if has_voted(approval, actor):
-        raise AlreadyVoted(approval, f"{actor} has voted on {approval.id}, and has nothing left to delegate")
+        raise AlreadyVoted(
+            approval, f"{actor} has voted on {approval.id}, and has nothing left to delegate"
+        )
     try:
         heir = user_id(to)
     except NoIdentity as error:
@@ -116,8 +138,12 @@ def linked(approval: ApprovalRecord, actor: str, recipient: str, now: datetime) 
     check_actor(approval, recipient, frozenset())
     _check_room(approval)
     if sum(entry.what == "linked" for entry in approval.history) >= LINKS_MAX:
-        raise ApprovalFull(approval, f"approval {approval.id} has {LINKS_MAX} links, and may have no more")
-    return changed(approval, HistoryEntry(what="linked", at=now, actor=actor, note=f"for {recipient}"))
+        raise ApprovalFull(
+            approval, f"approval {approval.id} has {LINKS_MAX} links, and may have no more"
+        )
+    return changed(
+        approval, HistoryEntry(what="linked", at=now, actor=actor, note=f"for {recipient}")
+    )
 
 
 def _check_user(approval: ApprovalRecord, field: str, stated: str) -> None:
@@ -139,7 +165,8 @@ def extended(
 ) -> ApprovalRecord:
     """It expires later, if an approver gives it more time.
 
-    Raises `InvalidVote` for a moment that is not later than now and than before, and as `check_actor` does.
+    Raises `InvalidVote` for a moment that is not later than now and than before, and as
+    `check_actor` does.
     """
     check_open(approval, now)
     check_actor(approval, actor, roles)
@@ -150,14 +177,21 @@ def extended(
     return changed(approval, entry, expires_at=expires_at)
 
 
-def cancelled(approval: ApprovalRecord, actor: str, reason: str | None, now: datetime) -> ApprovalRecord:
+def cancelled(
+    approval: ApprovalRecord, actor: str, reason: str | None, now: datetime
+) -> ApprovalRecord:
     """Withdrawn. An overdue approval can still be cancelled until its timer has been applied."""
     if approval.status != "pending":
         check_open(approval, now)
     entry = HistoryEntry(what="cancelled", at=now, actor=actor, note=reason)
-    return changed(approval, entry, status="cancelled", decided_by=actor, decided_at=now, comment=reason)
+    return changed(
+        approval, entry, status="cancelled", decided_by=actor, decided_at=now, comment=reason
+    )
 
 
 def _check_room(approval: ApprovalRecord) -> None:
     if len(approval.history) >= ENTRIES_MAX:
-        raise ApprovalFull(approval, f"approval {approval.id} has a history of {ENTRIES_MAX} entries: decide or cancel")
+        raise ApprovalFull(
+            approval,
+            f"approval {approval.id} has a history of {ENTRIES_MAX} entries: decide or cancel",
+        )

@@ -1,4 +1,6 @@
-"""What a condition of an approval rule cannot mean: a misspelt path, a value that can never compare; pure."""
+"""What a condition of an approval rule cannot mean: a misspelt path, a value that can never
+compare; pure.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -78,8 +80,14 @@ def _path_problem(path: str) -> Problem | None:
     if path in PATHS or any(path.startswith(free) and path != free for free in FREE):
         return None
     root = path.split(".")[0]
-    nearest = get_close_matches(path, [known for known in PATHS if known.startswith(root)], n=1, cutoff=0.0)
-    own = f"; a field of your own is `subject.data.{path.partition('.')[2]}`" if root == "subject" else ""
+    nearest = get_close_matches(
+        path, [known for known in PATHS if known.startswith(root)], n=1, cutoff=0.0
+    )
+    own = (
+        f"; a field of your own is `subject.data.{path.partition('.')[2]}`"
+        if root == "subject"
+        else ""
+    )
     return "path", f"is not known; the nearest is `{nearest[0]}`{own}"
 
 
@@ -100,10 +108,19 @@ def _value_problem(condition: Condition, kind: Kind) -> Problem | None:
 
 
 def _single_problem(value: Any, op: str, kind: Kind) -> Problem | None:
-    if op not in ("eq", "ne", "in") and (isinstance(value, bool) or not isinstance(value, int | float | str)):
+    if op not in ("eq", "ne", "in") and (
+        isinstance(value, bool) or not isinstance(value, int | float | str)
+    ):
         return "value", f"is a number or a text where `op` is `{op}`"
     if not isinstance(value, bool | int | float | str):
-        return "value", f"is a number, a text, true or false where `op` is `{op}`; for null write `exists`: false"
+        return (
+            "value",
+            (
+                f"is a number, a text, true or false where `op` is `{op}`; for null "
+                "write `exists`: "
+                "false"
+            ),
+        )
     if isinstance(value, int | float) and not isinstance(value, bool) and not is_number(value):
         return "value", "is a finite number"
     if kind in ("number", "score") and not is_number(value):

@@ -33,8 +33,12 @@ class _Incomparable(Exception):
     """The two values have no common kind in which they could be compared."""
 
 
-def judge_all(conditions: Iterable[Condition], facts: Mapping[str, Any], on_unknown: OnUnknown = "ask") -> Judgement:
-    """False if one definitely does not hold, else None if one cannot be judged; no conditions always hold."""
+def judge_all(
+    conditions: Iterable[Condition], facts: Mapping[str, Any], on_unknown: OnUnknown = "ask"
+) -> Judgement:
+    """False if one definitely does not hold, else None if one cannot be judged; no conditions
+    always hold.
+    """
     judgements = [judge(condition, facts, on_unknown) for condition in conditions]
     if any(one.holds is False for one in judgements):
         return Judgement(False)
@@ -42,7 +46,9 @@ def judge_all(conditions: Iterable[Condition], facts: Mapping[str, Any], on_unkn
     return Judgement(None if reasons else True, reasons)
 
 
-def judge(condition: Condition, facts: Mapping[str, Any], on_unknown: OnUnknown = "ask") -> Judgement:
+def judge(
+    condition: Condition, facts: Mapping[str, Any], on_unknown: OnUnknown = "ask"
+) -> Judgement:
     """One condition; where it is to be skipped, one that cannot be judged does not hold."""
     found = _look_up(facts, condition.path)
     if condition.op == "exists":
@@ -88,7 +94,11 @@ def _is_in(condition: Condition, found: Any) -> bool:
 def _equal(condition: Condition, found: Any, wanted: Any) -> bool:
     if isinstance(found, bool) and isinstance(wanted, bool):
         return found is wanted
-    if isinstance(found, str) and isinstance(wanted, str) and not (is_number(found) and is_number(wanted)):
+    if (
+        isinstance(found, str)
+        and isinstance(wanted, str)
+        and not (is_number(found) and is_number(wanted))
+    ):
         dates = _date(found), _date(wanted)
         return dates[0] == dates[1] if None not in dates else found == wanted
     one, other = _ordered(condition, found, wanted)
@@ -99,13 +109,19 @@ def _ordered(condition: Condition, found: Any, wanted: Any) -> tuple[Any, Any]:
     """Both as numbers, as moments or as texts. Raises `_Incomparable`."""
     if is_number(found) and is_number(wanted):
         return read_number(found), read_number(wanted)
-    if isinstance(found, str) and isinstance(wanted, str) and not (is_number(found) or is_number(wanted)):
+    if (
+        isinstance(found, str)
+        and isinstance(wanted, str)
+        and not (is_number(found) or is_number(wanted))
+    ):
         dates = _date(found), _date(wanted)
         if None not in dates:
             return dates
         if dates == (None, None):
             return found, wanted
-    raise _Incomparable(f"{condition.path} is {shown(found)}, which cannot be compared with {shown(wanted)}")
+    raise _Incomparable(
+        f"{condition.path} is {shown(found)}, which cannot be compared with {shown(wanted)}"
+    )
 
 
 def _date(text: str) -> datetime | None:

@@ -1,4 +1,5 @@
-"""What a person's vote makes of an approval, or why it does not count; pure. Every channel decides through this.
+"""What a person's vote makes of an approval, or why it does not count; pure. Every channel decides
+through this.
 
 Refusals are exceptions, named for what happened; each edge translates them once.
 """
@@ -40,7 +41,9 @@ class AlreadyDecided(Refused):
     """Another decision came first; `approval` carries the decision that counts."""
 
     def __init__(self, approval: ApprovalRecord) -> None:
-        super().__init__(approval, f"approval {approval.id} is not pending: it is {approval.status}")
+        super().__init__(
+            approval, f"approval {approval.id} is not pending: it is {approval.status}"
+        )
 
 
 class Expired(Refused):
@@ -76,7 +79,9 @@ class InvalidVote(Refused):
 
 
 def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalRecord:
-    """The approval with this vote on its record: decided, or pending while the quorum needs more. Raises `Refused`."""
+    """The approval with this vote on its record: decided, or pending while the quorum needs more.
+    Raises `Refused`.
+    """
     if vote.link and vote.link in approval.used_links:
         raise LinkUsed(approval, "this link has been used")
     check_open(approval, now)
@@ -84,12 +89,19 @@ def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalReco
     _check_person(approval, vote)
     _check_content(approval, vote)
     decision = Decision(
-        actor=vote.actor, channel=vote.channel, outcome=vote.outcome, at=now, form=vote.form, reason=vote.reason
+        actor=vote.actor,
+        channel=vote.channel,
+        outcome=vote.outcome,
+        at=now,
+        form=vote.form,
+        reason=vote.reason,
     )
     decisions = [*approval.decisions, decision]
     used_links = [*approval.used_links, vote.link] if vote.link else approval.used_links
     if not _counts(approval, decisions):
-        return changed(approval, _entry("voted", decision), decisions=decisions, used_links=used_links)
+        return changed(
+            approval, _entry("voted", decision), decisions=decisions, used_links=used_links
+        )
     return changed(
         approval,
         _entry("decided", decision),
@@ -125,8 +137,10 @@ def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> 
     if not approval.policy.approvers.include(actor, roles):
         raise NotAnApprover(approval, f"{actor} is not an approver of {approval.id}")
     if is_same(actor, approval.handed_on):
-        raise NotAnApprover(approval, f"{actor} let somebody else decide {approval.id}")
-    if not approval.policy.allow_self and is_same(actor.removeprefix(CLAIMED), [approval.requested_by or ""]):
+        raise NotAnApprover(approval, f"{actor} has delegated the decision of {approval.id}")
+    if not approval.policy.allow_self and is_same(
+        actor.removeprefix(CLAIMED), [approval.requested_by or ""]
+    ):
         raise SelfApproval(approval, f"{actor} asked for {approval.id}, and may not decide it")
 
 
@@ -135,14 +149,22 @@ def has_voted(approval: ApprovalRecord, actor: str) -> bool:
 
 
 def is_same(actor: str, others: Iterable[str]) -> bool:
-    """Whether this person is one of those, however their ids were spelled when they were written down."""
+    """Whether this person is one of those, however their ids were spelled when they were written
+    down.
+    """
     return spelled(actor) in {spelled(other) for other in others}
 
 
 def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) -> ApprovalRecord:
-    """The approval with these changes, one more entry in its history, and all that follows from it still to be done."""
+    """The approval with these changes, one more entry in its history, and all that follows from it
+    still to be done.
+    """
     return msgspec.structs.replace(
-        approval, history=[*approval.history, entry], version=approval.version + 1, settled_at=None, **changes
+        approval,
+        history=[*approval.history, entry],
+        version=approval.version + 1,
+        settled_at=None,
+        **changes,
     )
 
 
@@ -159,8 +181,14 @@ def _check_claim(approval: ApprovalRecord, actor: str) -> None:
     """
     if not actor.removeprefix(CLAIMED):
         raise InvalidVote(approval, "decidedBy", "must not be empty")
-    if not approval.policy.approvers.is_everybody or approval.policy.quorum > 1 or approval.handed_on:
-        raise NotAnApprover(approval, f"{actor} is not proven, and {approval.id} asks for people by name or number")
+    if (
+        not approval.policy.approvers.is_everybody
+        or approval.policy.quorum > 1
+        or approval.handed_on
+    ):
+        raise NotAnApprover(
+            approval, f"{actor} is not proven, and {approval.id} asks for people by name or number"
+        )
 
 
 def _check_content(approval: ApprovalRecord, vote: Vote) -> None:

@@ -17,7 +17,9 @@ from blocks.contracts.records import ApprovalRecord
 
 
 def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
-    """The events of what has happened and was not confirmed by the broker, in the order it happened."""
+    """The events of what has happened and was not confirmed by the broker, in the order it
+    happened.
+    """
     for position in range(approval.published_count, len(approval.history)):
         entry = approval.history[position]
         if said := _said(approval, entry, position):
@@ -31,7 +33,9 @@ def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
             )
 
 
-def _said(approval: ApprovalRecord, entry: HistoryEntry, position: int) -> tuple[str, EventData] | None:
+def _said(
+    approval: ApprovalRecord, entry: HistoryEntry, position: int
+) -> tuple[str, EventData] | None:
     """The event that announces this entry, and the name in its id; most entries have none."""
     approvers = approval.policy.approvers
     match entry.what:

@@ -1,8 +1,10 @@
-"""Which JSON Schemas a form may have: those whose cost is bounded before anything is checked against them.
+"""Which JSON Schemas a form may have: those whose cost is bounded before anything is checked
+against them.
 
-A schema is written by a tenant and applied in a process that serves all of them. So patterns run in linear time (the
-engine has no backtracking, and no look-around or back-reference), references stay in the document and never lead back
-to themselves, and how often a part is applied, references followed, is counted when the schema is made.
+A schema is written by a tenant and applied in a process that serves all of them. So patterns run in
+linear time (the engine has no backtracking, and no look-around or back-reference), references stay
+in the document and never lead back to themselves, and how often a part is applied, references
+followed, is counted when the schema is made.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +24,11 @@ PATTERNS_MAX = 20
 PATTERN_LENGTH_MAX = 500
 NUMBER_MAX, NUMBER_MIN = 1e18, 1e-18
 
-Validator = jsonschema_rs.Draft7Validator | jsonschema_rs.Draft201909Validator | jsonschema_rs.Draft202012Validator
+Validator = (
+    jsonschema_rs.Draft7Validator
+    | jsonschema_rs.Draft201909Validator
+    | jsonschema_rs.Draft202012Validator
+)
 
 _DRAFTS: Mapping[str, type[Validator]] = {
     "http://json-schema.org/draft-07/schema": jsonschema_rs.Draft7Validator,
@@ -48,7 +54,16 @@ _ONE = (
 _LISTS = ("allOf", "anyOf", "items", "oneOf", "prefixItems")
 _MAPS = ("dependencies", "dependentSchemas", "patternProperties", "properties")
 _DEFINITIONS = ("$defs", "definitions")
-_REFUSED = ("$anchor", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveAnchor", "$recursiveRef", "$vocabulary", "id")
+_REFUSED = (
+    "$anchor",
+    "$dynamicAnchor",
+    "$dynamicRef",
+    "$id",
+    "$recursiveAnchor",
+    "$recursiveRef",
+    "$vocabulary",
+    "id",
+)
 """What would give a part a second address, or lead to a place that only an evaluation finds."""
 
 # Enough for fifty letters of any language; a pattern that needs more is refused by the engine.
@@ -60,7 +75,9 @@ class SchemaRefused(ValueError):
 
 
 def validator_of(schema: JsonObject) -> Validator:
-    """What checks forms against this schema. Raises `SchemaRefused`. It costs milliseconds, the GIL released."""
+    """What checks forms against this schema. Raises `SchemaRefused`. It costs milliseconds, the GIL
+    released.
+    """
     _check_size(schema)
     parts = _Parts(schema)
     draft = _draft_of(schema)
@@ -77,7 +94,9 @@ def shortened(message: str) -> str:
 
 
 def nodes(value: Any) -> int:
-    """How many values the JSON value consists of; a text counts once more for each 64 characters."""
+    """How many values the JSON value consists of; a text counts once more for each
+    64 characters.
+    """
     waiting, count = [value], 0
     while waiting:
         one = waiting.pop()
@@ -115,7 +134,9 @@ def _check_size(schema: JsonObject) -> None:
     if size > BYTES_MAX:
         raise SchemaRefused(f"is longer than {BYTES_MAX} bytes")
     if any(_is_extreme(number) for number in _numbers(schema)):
-        raise SchemaRefused(f"has a number beyond {NUMBER_MAX:g}, or closer to 0 than {NUMBER_MIN:g}")
+        raise SchemaRefused(
+            f"has a number beyond {NUMBER_MAX:g}, or closer to 0 than {NUMBER_MIN:g}"
+        )
 
 
 def _numbers(schema: Any) -> Iterator[int | float]:
@@ -174,7 +195,9 @@ class _Parts:
         self._patterns += len(patterns)
         if self._patterns > PATTERNS_MAX:
             raise SchemaRefused(f"has more than {PATTERNS_MAX} patterns")
-        if any(isinstance(pattern, str) and len(pattern) > PATTERN_LENGTH_MAX for pattern in patterns):
+        if any(
+            isinstance(pattern, str) and len(pattern) > PATTERN_LENGTH_MAX for pattern in patterns
+        ):
             raise SchemaRefused(f"has a pattern of more than {PATTERN_LENGTH_MAX} characters")
 
 
@@ -195,12 +218,16 @@ def _escaped(name: str) -> str:
 
 
 def _check_weight(parts: _Parts) -> None:
-    """Raises `SchemaRefused` for a reference that leads out of the document or back, and for too many parts."""
+    """Raises `SchemaRefused` for a reference that leads out of the document or back, and for too
+    many parts.
+    """
     weights: dict[str, int] = {}
     for pointer in parts.schemas:
         _weigh(parts, pointer, weights, ())
     if weights[""] > PARTS_MAX:
-        raise SchemaRefused(f"has more than {PARTS_MAX} parts, each counted as often as it is referred to")
+        raise SchemaRefused(
+            f"has more than {PARTS_MAX} parts, each counted as often as it is referred to"
+        )
 
 
 def _weigh(parts: _Parts, pointer: str, weights: dict[str, int], above: tuple[str, ...]) -> int:
@@ -214,7 +241,9 @@ def _weigh(parts: _Parts, pointer: str, weights: dict[str, int], above: tuple[st
         if isinstance(schema, Mapping) and "$ref" in schema:
             applied.append(_target(parts, schema["$ref"]))
         own = 1 if isinstance(schema, bool) else _own_weight(schema)
-        weights[pointer] = own + sum(_weigh(parts, one, weights, (*above, pointer)) for one in applied)
+        weights[pointer] = own + sum(
+            _weigh(parts, one, weights, (*above, pointer)) for one in applied
+        )
     return weights[pointer]
 
 

@@ -1,7 +1,7 @@
 """The form that goes with a decision, against the JSON Schema of its approval.
 
-Everything here costs a bounded time, and the library releases the interpreter's lock while it works: what is called
-through `off_loop` holds up no other request of the process.
+Everything here costs a bounded time, and the library releases the interpreter's lock while it
+works: what is called through `off_loop` holds up no other request of the process.
 """
 
 import asyncio
@@ -26,7 +26,9 @@ from blocks.contracts.events import JsonObject
 from blocks.ports import Unavailable
 
 WORK_MAX = 200_000
-"""Parts of the schema times values of the form; the dearest such product costs a third of a second of one core."""
+"""Parts of the schema times values of the form; the dearest such product costs a third of a second
+of one core.
+"""
 
 WAIT_SECONDS = 5.0
 """For one check, including the wait for those before it; then the caller has to retry."""
@@ -50,7 +52,9 @@ def check_form(schema: JsonObject, form: Mapping[str, Any]) -> FormProblem | Non
     try:
         validator = _known_validator(msgspec.json.encode(schema))
     except (SchemaRefused, ValueError, TypeError, RecursionError) as refused:
-        return FormProblem("form", f"cannot be checked, ask for another approval: its schema {refused}")
+        return FormProblem(
+            "form", f"cannot be checked, ask for another approval: its schema {refused}"
+        )
     if not depth_within(form, DEPTH_MAX):
         return FormProblem("form", f"is nested more than {DEPTH_MAX} deep")
     if nodes(schema) * nodes(form) > WORK_MAX:
@@ -74,7 +78,9 @@ def check_schema(schema: JsonObject) -> str | None:
 
 
 async def off_loop(check: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What the check returns or raises; other tasks go on meanwhile. Raises `Unavailable` if its turn never comes."""
+    """What the check returns or raises; other tasks go on meanwhile. Raises `Unavailable` if its
+    turn never comes.
+    """
     work = asyncio.get_running_loop().run_in_executor(_CHECKS, partial(check, *args, **kwargs))
     try:
         async with asyncio.timeout(WAIT_SECONDS):
@@ -96,7 +102,9 @@ def _problem(error: jsonschema_rs.ValidationError) -> FormProblem:
 
 def _most_telling(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
     for _ in range(DEPTH_MAX):
-        alternatives: Sequence[Sequence[jsonschema_rs.ValidationError]] = getattr(error.kind, "context", ())
+        alternatives: Sequence[Sequence[jsonschema_rs.ValidationError]] = getattr(
+            error.kind, "context", ()
+        )
         ranked = sorted((branch for branch in alternatives if branch), key=len)
         if not ranked or (len(ranked) > 1 and len(ranked[0]) == len(ranked[1])):
             break
@@ -111,7 +119,9 @@ def _message(error: jsonschema_rs.ValidationError) -> str:
 
 
 def _field(error: jsonschema_rs.ValidationError) -> str:
-    """`form.amount`; a field that is missing or too much is named although the error lies with what contains it."""
+    """`form.amount`; a field that is missing or too much is named although the error lies with what
+    contains it.
+    """
     path = ["form", *(str(part) for part in error.instance_path)]
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.Required(property=name):

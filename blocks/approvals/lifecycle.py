@@ -52,22 +52,28 @@ class TooManyAsked(Exception):
     """The execution waits for as many approvals as may be added to it."""
 
 
-# --- ask -------------------------------------------------------------------------------------------------------------
+# --- ask ------------------------------------------------------------------------------------------
 
 
 async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[ApprovalRecord]:
-    """The approval as it stands: this one if it is new, else the one of the same id that was there before."""
+    """The approval as it stands: this one if it is new, else the one of the same id that was there
+    before.
+    """
     try:
         return await store.create(approval.tenant_id, with_next_look(approval))
     except AlreadyExists:
         return await store.read(approval.tenant_id, ApprovalRecord, approval.id)
 
 
-async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: int | None = None) -> bool:
-    """The execution that the approval names waits for it; False if it had ended: then the approval stands alone.
+async def attach(
+    store: RecordStore, approval: Stored[ApprovalRecord], at_most: int | None = None
+) -> bool:
+    """The execution that the approval names waits for it; False if it had ended: then the approval
+    stands alone.
 
-    Either the execution knows of the approval when it concludes, or it has concluded before: its ETag decides which.
-    Raises `TooManyAsked`, and the approval stands alone, if the execution waits for `at_most` already.
+    Either the execution knows of the approval when it concludes, or it has concluded before: its
+    ETag decides which. Raises `TooManyAsked`, and the approval stands alone, if the execution waits
+    for `at_most` already.
     """
     record = approval.record
 
@@ -77,18 +83,22 @@ async def attach(store: RecordStore, approval: Stored[ApprovalRecord], at_most: 
         is_full = at_most is not None and len(waiting) >= at_most
         if execution.record.is_terminal or record.id in waiting or is_full:
             return execution.record
-        return (await transitions.change(store, execution, approval_ids=[*waiting, record.id])).record
+        return (
+            await transitions.change(store, execution, approval_ids=[*waiting, record.id])
+        ).record
 
     execution = await update(attached, f"execution {record.execution_id}")
     if not execution.is_terminal and record.id in execution.approval_ids:
         return True
-    await store.replace(record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None))
+    await store.replace(
+        record.tenant_id, approval.etag, msgspec.structs.replace(record, execution_id=None)
+    )
     if not execution.is_terminal:
         raise TooManyAsked(f"execution {record.execution_id} waits for {at_most} approvals already")
     return False
 
 
-# --- decide ----------------------------------------------------------------------------------------------------------
+# --- decide ---------------------------------------------------------------------------------------
 
 
 async def decide(
@@ -103,8 +113,9 @@ async def decide(
 ) -> ApprovalRecord:
     """The vote is on the record, and what follows from it is under way.
 
-    Raises `Refused` if it does not count, `Stale` if the approval is no longer at this `version`, `NotFound`,
-    `Unavailable` if the store did not answer: then the vote may count or not, and can be repeated.
+    Raises `Refused` if it does not count, `Stale` if the approval is no longer at this `version`,
+    `NotFound`, `Unavailable` if the store did not answer: then the vote may count or not, and can
+    be repeated.
     """
     stored = await record_vote(store, tenant_id, approval_id, vote, version=version)
     fault_points.reached("after-decision")
@@ -125,7 +136,12 @@ async def record_vote(
 
 
 async def change(
-    store: RecordStore, tenant_id: str, approval_id: str, make: Change, *, version: int | None = None
+    store: RecordStore,
+    tenant_id: str,
+    approval_id: str,
+    make: Change,
+    *,
+    version: int | None = None,
 ) -> Stored[ApprovalRecord]:
     """The record has the change that `make` returns; after a lost race `make` is called again.
 
@@ -139,7 +155,9 @@ async def change(
         made = make(stored.record)
         new = with_next_look(await made if isawaitable(made) else made)
         if version not in (None, stored.record.version):
-            raise WrongVersion(f"approval {approval_id} is at version {stored.record.version}, not {version}")
+            raise WrongVersion(
+                f"approval {approval_id} is at version {stored.record.version}, not {version}"
+            )
         if new is stored.record:
             return stored
         written = await store.replace(tenant_id, stored.etag, new)
@@ -149,7 +167,7 @@ async def change(
     return await update(changed, f"approval {approval_id}")
 
 
-# --- follow up -------------------------------------------------------------------------------------------------------
+# --- follow up ------------------------------------------------------------------------------------
 
 
 async def follow_up(
@@ -160,11 +178,18 @@ async def follow_up(
         await announce(store, bus, stored)
         await resume(store, bus, flow_runs, stored.record)
     except (Unavailable, NotFound) as error:
-        log.warning("approval %s is %s; what follows comes later: %s", stored.record.id, stored.record.status, error)
+        log.warning(
+            "approval %s is %s; what follows comes later: %s",
+            stored.record.id,
+            stored.record.status,
+            error,
+        )
     return stored.record
 
 
-async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> Stored[ApprovalRecord]:
+async def announce(
+    store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]
+) -> Stored[ApprovalRecord]:
     """Each change of the approval is confirmed by the broker, under its id, and recorded so."""
     approval = stored.record
     if approval.published_count == len(approval.history):
@@ -172,19 +197,25 @@ async def announce(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRec
     await bus.publish(*(to_message(event) for event in untold(approval)))
     # No run waits for one without an execution: once published, it is settled.
     is_done = approval.status != "pending" and approval.execution_id is None
-    told = msgspec.structs.replace(
-        approval, published_count=len(approval.history), settled_at=utc_now() if is_done else approval.settled_at
+    published = msgspec.structs.replace(
+        approval,
+        published_count=len(approval.history),
+        settled_at=utc_now() if is_done else approval.settled_at,
     )
     try:
-        return await store.replace(approval.tenant_id, stored.etag, with_next_look(told))
+        return await store.replace(approval.tenant_id, stored.etag, with_next_look(published))
     except Stale:
         return stored  # already announced, or a newer change is still to be
 
 
-async def resume(store: RecordStore, bus: EventBus, flow_runs: FlowRuns, approval: ApprovalRecord) -> bool:
-    """The run that is suspended for this approval goes on, if there is one and it has nothing else to wait for.
+async def resume(
+    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, approval: ApprovalRecord
+) -> bool:
+    """The run that is suspended for this approval goes on, if there is one and it has nothing else
+    to wait for.
 
-    A bare resume: the flow reads the decision from the record. False if Prefect refused: it is not suspended (yet).
+    A bare resume: the flow reads the decision from the record. False if Prefect refused: it is not
+    suspended (yet).
     """
     execution = await waiting_execution(store, approval)
     if execution is None or execution.flow_run_id is None or approval.status == "pending":
@@ -198,7 +229,9 @@ async def resume(store: RecordStore, bus: EventBus, flow_runs: FlowRuns, approva
 
 
 def with_bookkeeping(approval: ApprovalRecord, *, waits: int) -> ApprovalRecord:
-    """The same approval for everybody but ourselves: neither its version nor its history changes."""
+    """The same approval for everybody but ourselves: neither its version nor its
+    history changes.
+    """
     return approval if approval.waits == waits else msgspec.structs.replace(approval, waits=waits)
 
 
@@ -212,7 +245,7 @@ async def settle(store: RecordStore, stored: Stored[ApprovalRecord]) -> None:
             log.debug("approval %s changed while it was being settled", settled.id)
 
 
-# --- what an execution waits for -------------------------------------------------------------------------------------
+# --- what an execution waits for ------------------------------------------------------------------
 
 
 async def waiting_execution(store: RecordStore, approval: ApprovalRecord) -> ExecutionRecord | None:
@@ -220,14 +253,20 @@ async def waiting_execution(store: RecordStore, approval: ApprovalRecord) -> Exe
     if approval.execution_id is None:
         return None
     try:
-        execution = (await store.read(approval.tenant_id, ExecutionRecord, approval.execution_id)).record
+        execution = (
+            await store.read(approval.tenant_id, ExecutionRecord, approval.execution_id)
+        ).record
     except NotFound:
         return None
     return execution if execution.status == "awaiting_approval" else None
 
 
-async def approvals_of(store: RecordStore, execution: ExecutionRecord) -> list[Stored[ApprovalRecord]]:
-    """Every approval that hangs on this execution now, oldest first; of earlier tries, those that were granted."""
+async def approvals_of(
+    store: RecordStore, execution: ExecutionRecord
+) -> list[Stored[ApprovalRecord]]:
+    """Every approval that hangs on this execution now, oldest first; of earlier tries, those that
+    were granted.
+    """
     of_execution = {"execution_id": execution.id}
     return [
         stored
@@ -242,24 +281,36 @@ def verdict(asked: Sequence[Stored[ApprovalRecord]]) -> Stored[ApprovalRecord] |
     The first that makes it fail, once there is one. To complete, all must be decided: then the
     first that was refused and still lets it complete, else the last.
     """
-    refused = [stored for stored in asked if stored.record.status != "pending" and not is_granted(stored.record)]
+    refused = [
+        stored
+        for stored in asked
+        if stored.record.status != "pending" and not is_granted(stored.record)
+    ]
     if failing := [stored for stored in refused if not lets_complete(stored.record)]:
         return failing[0]
     if not asked or any(stored.record.status == "pending" for stored in asked):
         return None
     return (
-        refused[0] if refused else max(asked, key=lambda stored: stored.record.decided_at or stored.record.created_at)
+        refused[0]
+        if refused
+        else max(asked, key=lambda stored: stored.record.decided_at or stored.record.created_at)
     )
 
 
 def is_granted(approval: ApprovalRecord) -> bool:
     """Approved by people, or by a rule that approves when no one decides."""
-    return approval.status == "approved" or (approval.status == "expired" and approval.on_expiry == "approve")
+    return approval.status == "approved" or (
+        approval.status == "expired" and approval.on_expiry == "approve"
+    )
 
 
 def lets_complete(approval: ApprovalRecord) -> bool:
-    """Whether an execution may complete after it: granted, or rejected where a rejection is no failure."""
-    is_rejected = approval.status == "rejected" or (approval.status == "expired" and approval.on_expiry == "reject")
+    """Whether an execution may complete after it: granted, or rejected where a rejection is no
+    failure.
+    """
+    is_rejected = approval.status == "rejected" or (
+        approval.status == "expired" and approval.on_expiry == "reject"
+    )
     return is_granted(approval) or (is_rejected and approval.on_reject == "complete")
 
 

@@ -19,15 +19,25 @@ def standing(approval: ApprovalRecord) -> str:
     match approval.status:
         case "pending":
             quorum, given = approval.policy.quorum, len({one.actor for one in approval.decisions})
-            return f"It is pending: {given} of {quorum} approvals are there." if quorum > 1 else "It is pending."
+            return (
+                f"It is pending: {given} of {quorum} approvals are there."
+                if quorum > 1
+                else "It is pending."
+            )
         case "expired":
-            return f"Nobody decided in time{_when(approval)}; it counts as {outcome_of_expiry(approval)}."
+            return (
+                f"No one decided in time{_when(approval)}; it counts as "
+                f"{outcome_of_expiry(approval)}."
+            )
         case "cancelled":
             return f"{approval.decided_by} withdrew it{_when(approval)}.{_comment(approval)}"
         case _:
             through = _THROUGH.get(approval.decided_through or "", approval.decided_through)
             by = f" through {through}" if through else ""
-            return f"{approval.decided_by} {approval.status} it{_when(approval)}{by}.{_comment(approval)}"
+            return (
+                f"{approval.decided_by} {approval.status} "
+                f"it{_when(approval)}{by}.{_comment(approval)}"
+            )
 
 
 def _when(approval: ApprovalRecord) -> str:

@@ -1,4 +1,6 @@
-"""What time alone does to a pending approval: reminders, escalations, expiry; pure. Ours, never Prefect's."""
+"""What time alone does to a pending approval: reminders, escalations, expiry; pure. Ours, never
+Prefect's.
+"""
 
 from datetime import datetime
 
@@ -41,7 +43,9 @@ def apply_timers(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
     if any(at <= now for at in approval.reminders):
         # Several that fell due between two sweeps are one reminder.
         later = [at for at in approval.reminders if at > now]
-        return changed(approval, HistoryEntry(what="reminded", at=now, actor=CLOCK), reminders=later)
+        return changed(
+            approval, HistoryEntry(what="reminded", at=now, actor=CLOCK), reminders=later
+        )
     return approval
 
 
@@ -51,11 +55,18 @@ def _escalated(approval: ApprovalRecord, escalation: Escalation, now: datetime) 
     if before.users or before.roles:
         users = (*before.users, *(user for user in more.users if user not in before.users))
         roles = (*before.roles, *(role for role in more.roles if role not in before.roles))
-        approval = replace(approval, policy=replace(approval.policy, approvers=Approvers(users=users, roles=roles)))
+        approval = replace(
+            approval, policy=replace(approval.policy, approvers=Approvers(users=users, roles=roles))
+        )
     entry = HistoryEntry(
-        what="escalated", at=now, actor=CLOCK, note=", ".join([*more.users, *(f"role {role}" for role in more.roles)])
+        what="escalated",
+        at=now,
+        actor=CLOCK,
+        note=", ".join([*more.users, *(f"role {role}" for role in more.roles)]),
     )
-    return changed(approval, entry, escalations=[one for one in approval.escalations if one is not escalation])
+    return changed(
+        approval, entry, escalations=[one for one in approval.escalations if one is not escalation]
+    )
 
 
 def _at_its_end(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from blocks.adapters.forwarding import ForwardingRecordStore
-from blocks.audit.changes import change_of, is_told
+from blocks.audit.changes import change_of, is_audited
 from blocks.contracts.records import Record
 from blocks.contracts.records.audit import AuditChange
 from blocks.ports import NotFound, Page, Query, RecordStore, Stored, Throttled, Unavailable
@@ -25,8 +25,8 @@ class AuditedStore(ForwardingRecordStore):
 
     def changes(self) -> list[AuditChange]:
         """In the order in which the records were first written."""
-        told = (change_of(kind, id, *sides) for (kind, _, id), sides in self._written.items())
-        return [change for change in told if change]
+        found = (change_of(kind, id, *sides) for (kind, _, id), sides in self._written.items())
+        return [change for change in found if change]
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
         write = super().create(tenant_id, record)
@@ -37,12 +37,14 @@ class AuditedStore(ForwardingRecordStore):
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         kind = type(record)
-        before = self._seen.get(etag) or (await self._last(tenant_id, kind, record.id) if is_told(kind) else None)
+        before = self._seen.get(etag) or (
+            await self._last(tenant_id, kind, record.id) if is_audited(kind) else None
+        )
         write = super().replace(tenant_id, etag, record)
         return self._noted(await self._write(kind, tenant_id, record.id, before, record, write))
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        before = await self._last(tenant_id, kind, id) if is_told(kind) else None
+        before = await self._last(tenant_id, kind, id) if is_audited(kind) else None
         await self._write(kind, tenant_id, id, before, None, super().delete(tenant_id, kind, id))
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
@@ -52,7 +54,7 @@ class AuditedStore(ForwardingRecordStore):
         return page
 
     def _noted(self, stored: Stored[R]) -> Stored[R]:
-        if is_told(type(stored.record)):
+        if is_audited(type(stored.record)):
             self._seen[stored.etag] = stored.record
         return stored
 
@@ -83,7 +85,14 @@ class AuditedStore(ForwardingRecordStore):
         self._note(kind, tenant_id, id, before, after)
         return written
 
-    def _note(self, kind: type[Record], tenant_id: str, id: str, before: Record | None, after: Record | None) -> None:
-        if is_told(kind):
+    def _note(
+        self,
+        kind: type[Record],
+        tenant_id: str,
+        id: str,
+        before: Record | None,
+        after: Record | None,
+    ) -> None:
+        if is_audited(kind):
             first, _ = self._written.get((kind, tenant_id, id), (before, after))
             self._written[kind, tenant_id, id] = (first, after)

@@ -25,7 +25,9 @@ VALUE_BYTES_MAX = 2_000
 """Of a larger value the log keeps size and SHA-256: enough to verify one that is shown later."""
 
 CHANGES_BYTES_MAX = 1_000_000
-"""Of all the changes of one act; beyond that the log names the records, and leaves out what changed in them."""
+"""Of all the changes of one act; beyond that the log names the records, and leaves out what changed
+in them.
+"""
 
 _EVERYWHERE = ("id", "tenantId", "kind", "createdAt", "updatedAt")
 
@@ -46,14 +48,18 @@ Whatever else an act writes (steps, bodies, a tenant's line in the directory) fo
 _NOTHING: tuple[Any, ...] = (None, [], {})
 
 _AS_DIGEST = ("input", "results", "context", "formSchema")
-"""A tenant's own data: it lies in its record, and the log, which forgets nothing, need not repeat it."""
+"""A tenant's own data: it lies in its record, and the log, which forgets nothing, need not repeat
+it.
+"""
 
 
-def is_told(kind: type[Record]) -> bool:
+def is_audited(kind: type[Record]) -> bool:
     return kind in LEFT_OUT
 
 
-def change_of(kind: type[Record], id: str, before: Record | None, after: Record | None) -> AuditChange | None:
+def change_of(
+    kind: type[Record], id: str, before: Record | None, after: Record | None
+) -> AuditChange | None:
     """What differs; None: nothing that is logged."""
     was, now = _fields(before), _fields(after)
     differ = [name for name in was | now if was.get(name) != now.get(name)]
@@ -81,11 +87,13 @@ def _fields(record: Record | None) -> JsonObject:
     left_out = {*_EVERYWHERE, *LEFT_OUT[type(record)]}
     fields: JsonObject = msgspec.to_builtins(record)
     return {
-        name: _told(name, value) for name, value in fields.items() if name not in left_out and value not in _NOTHING
+        name: _shown(name, value)
+        for name, value in fields.items()
+        if name not in left_out and value not in _NOTHING
     }
 
 
-def _told(name: str, value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
     if name == "url":  # what follows the host is often a secret of the receiver
         return origin(value)
     encoded = msgspec.json.encode(value, order="deterministic")

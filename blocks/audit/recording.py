@@ -35,7 +35,8 @@ ENTRY_SECONDS = 5.0
 
 @asynccontextmanager
 async def audited(store: RecordStore, tenant_id: str, act: Act) -> AsyncIterator[RecordStore]:
-    """What is changed through the store that this yields stands on the tenant's audit log when the context has ended.
+    """What is changed through the store that this yields stands on the tenant's audit log when the
+    context has ended.
 
     Raises `Unavailable` at its begin when the intent cannot be written.
     """
@@ -60,7 +61,13 @@ class Audit:
     @classmethod
     async def begin(cls, store: RecordStore, tenant_id: str, act: Act) -> "Audit":
         """The intent is durable. Raises `Unavailable`."""
-        intent = AuditIntent(id=str(uuid4()), tenant_id=SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id, act=act)
+        intent = AuditIntent(
+            id=str(uuid4()),
+            tenant_id=SYSTEM_TENANT,
+            created_at=utc_now(),
+            tenant=tenant_id,
+            act=act,
+        )
         return cls(store, await store.create(SYSTEM_TENANT, intent))
 
     async def end(self, result: Result) -> None:
@@ -70,16 +77,25 @@ class Audit:
         A refusal that changed nothing leaves an entry only while its tenant has room for one this
         minute.
         """
-        changes, retrying = self.store.changes(), RetryingRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS)
+        changes, retrying = (
+            self.store.changes(),
+            RetryingRecordStore(self._underneath, limit_seconds=ENTRY_SECONDS),
+        )
         intent = self._intent.record
         if self.store.is_uncertain:
             result = "unknown"
         try:
-            if changes or result == "unknown" or (result == "refused" and room_for_refusal(intent.tenant, intent.act)):
+            if (
+                changes
+                or result == "unknown"
+                or (result == "refused" and room_for_refusal(intent.tenant, intent.act))
+            ):
                 await _write(retrying, _entry_of(intent, result, changes))
             await retrying.delete(SYSTEM_TENANT, AuditIntent, intent.id)
         except Unavailable as error:
-            log.warning("the audit entry of %s %s comes later: %s", intent.act.action, intent.id, error)
+            log.warning(
+                "the audit entry of %s %s comes later: %s", intent.act.action, intent.id, error
+            )
 
 
 async def refuse(store: RecordStore, tenant_id: str, act: Act) -> None:
@@ -87,12 +103,20 @@ async def refuse(store: RecordStore, tenant_id: str, act: Act) -> None:
     if not room_for_refusal(tenant_id, act):
         return
     with suppress(Unavailable):
-        intent = AuditIntent(id=str(uuid4()), tenant_id=SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id, act=act)
+        intent = AuditIntent(
+            id=str(uuid4()),
+            tenant_id=SYSTEM_TENANT,
+            created_at=utc_now(),
+            tenant=tenant_id,
+            act=act,
+        )
         await _write(store, _entry_of(intent, "refused", []))
 
 
 async def finish_lost_acts(store: RecordStore, before: datetime | None = None) -> int:
-    """Intents from before that moment (None: `GIVEN_UP_AFTER` ago) have become entries; returns how many there were."""
+    """Intents from before that moment (None: `GIVEN_UP_AFTER` ago) have become entries; returns how
+    many there were.
+    """
     finished, before = 0, before or utc_now() - GIVEN_UP_AFTER
     async for stored in every(store, SYSTEM_TENANT, AuditIntent):
         intent = stored.record
@@ -101,7 +125,12 @@ async def finish_lost_acts(store: RecordStore, before: datetime | None = None) -
         with suppress(AlreadyExists):  # its process died before the deletion
             await store.create(intent.tenant, _entry_of(intent, "unknown", []))
         await store.delete(SYSTEM_TENANT, AuditIntent, intent.id)
-        log.warning("nobody knows what became of %s %s of tenant %s", intent.act.action, intent.id, intent.tenant)
+        log.warning(
+            "it is not known what became of %s %s of tenant %s",
+            intent.act.action,
+            intent.id,
+            intent.tenant,
+        )
         finished += 1
     return finished
 
@@ -115,7 +144,9 @@ def _entry_of(intent: AuditIntent, result: Result, changes: Sequence[AuditChange
         created_at=intent.created_at,
         **act,
         result=result,
-        targets=list(dict.fromkeys([*([named] if named else []), *(change.id for change in changes)])),
+        targets=list(
+            dict.fromkeys([*([named] if named else []), *(change.id for change in changes)])
+        ),
         changes=fitting(changes),
     )
 

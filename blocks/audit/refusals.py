@@ -24,7 +24,8 @@ TENANTS_MAX = 1_000
 
 LEFT_OUT = Counter(
     "workflow_orchestrator_audit_refusals_left_out_total",
-    "Refused requests that are not on the audit log, because their sender or tenant had enough there this minute",
+    "Refused requests that are not on the audit log, because their sender or tenant had enough "
+    "there this minute",
 )
 
 
@@ -46,8 +47,13 @@ class Room:
             self._of_tenant.clear()
             self._of_one.clear()
             self._named.clear()
-        tenant = tenant_id if tenant_id in self._of_tenant or len(self._of_tenant) < TENANTS_MAX else ""
-        one = (tenant, act.service or act.actor or "")  # a service may name as many users as it likes
+        tenant = (
+            tenant_id if tenant_id in self._of_tenant or len(self._of_tenant) < TENANTS_MAX else ""
+        )
+        one = (
+            tenant,
+            act.service or act.actor or "",
+        )  # a service may name as many users as it likes
         written, own = self._of_tenant.get(tenant, 0), self._of_one.get(one, 0)
         if written < OF_A_TENANT and own < OF_ONE:
             self._of_tenant[tenant], self._of_one[one] = written + 1, own + 1
@@ -55,7 +61,9 @@ class Room:
         LEFT_OUT.inc()
         if tenant not in self._named:
             self._named.add(tenant)
-            log.warning("more refused requests of tenant %s this minute than the audit log takes", tenant_id)
+            log.warning(
+                "more refused requests of tenant %s this minute than the audit log takes", tenant_id
+            )
         return False
 
 

@@ -8,7 +8,8 @@ Pitfalls: importing this package must stay fast (about 0.05 s); it is on the pat
 
 - `envelope`: how an event travels, and `decode_event`, through which all foreign bytes are read.
 - `events`: the data of each event, published and consumed.
-- `records`: what is stored, one Struct per kind of document; `records.dead_letters` and `records.audit` among them.
+- `records`: what is stored, one Struct per kind of document; `records.dead_letters` and
+  `records.audit` among them.
 - `reading`: how foreign values are read, and their bounds.
 - `states`: which status may follow which.
 - `ids`: ids are computed, not drawn: doing a thing twice is doing it once.

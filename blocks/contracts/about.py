@@ -21,11 +21,15 @@ class About(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
     @classmethod
     def execution(cls, execution: ExecutionRecord) -> Self:
-        return cls(execution_id=execution.id, workflow=execution.workflow, subject=execution.subject)
+        return cls(
+            execution_id=execution.id, workflow=execution.workflow, subject=execution.subject
+        )
 
     @classmethod
     def approval(cls, approval: ApprovalRecord) -> Self:
-        return cls(execution_id=approval.execution_id, workflow=approval.workflow, subject=approval.about)
+        return cls(
+            execution_id=approval.execution_id, workflow=approval.workflow, subject=approval.about
+        )
 
     @classmethod
     def parse(cls, headers: Mapping[str, str]) -> Self:

@@ -1,7 +1,9 @@
-"""The four steps of an opportunity analysis: which event asks, which answers, where the result goes.
+"""The four steps of an opportunity analysis: which event asks, which answers, where the result
+goes.
 
-Source of the steps, their order and which are critical: the platform's workflow contract. A tenant's
-`WorkflowDefinition` may change what is critical and how long a step may take; the steps themselves are fixed.
+Source of the steps, their order and which are critical: the platform's workflow contract. A
+tenant's `WorkflowDefinition` may change what is critical and how long a step may take; the steps
+themselves are fixed.
 """
 
 from collections.abc import Callable

@@ -101,16 +101,20 @@ class HistoryEntry(Part, frozen=True, kw_only=True):
     note: str | None = None
 
 
-# --- when a person is asked ------------------------------------------------------------------------------------------
+# --- when a person is asked -----------------------------------------------------------------------
 
 Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "exists"]
 
 
 class Condition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. It may turn out that it cannot be judged."""
+    """One thing that must hold, e.g. `results.risk.riskScore` `gte` 0.8. It may turn out that it
+    cannot be judged.
+    """
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    """Dotted, from `results` (what the steps found) or `subject` (the triggering event, with its `id` and `amount`)."""
+    """Dotted, from `results` (what the steps found) or `subject` (the triggering event, with its
+    `id` and `amount`).
+    """
     op: Operator
     value: Any = None
     on_unknown: OnUnknown | None = None
@@ -118,7 +122,9 @@ class Condition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
-"""What may be written now is bounded in `definitions`; what was written before there was a bound can still be read."""
+"""What may be written now is bounded in `definitions`; what was written before there was a bound
+can still be read.
+"""
 
 
 class EscalationStep(Part, frozen=True, kw_only=True):

@@ -53,11 +53,15 @@ class Event(msgspec.Struct, Generic[D], frozen=True, kw_only=True):
     source: str = SERVICE
     metadata: EventMetadata = EventMetadata()
     traceparent: str | None = None
-    """The span that it belongs to, in W3C's words; a header of the message, not a field of the envelope."""
+    """The span that it belongs to, in W3C's words; a header of the message, not a field of the
+    envelope.
+    """
     about: About = About()
     """Headers of the message, too."""
     digest: str = ""
-    """SHA-256 of the body it was read from, in hexadecimal, to recognise a repetition; empty until it is routed."""
+    """SHA-256 of the body it was read from, in hexadecimal, to recognise a repetition; empty until
+    it is routed.
+    """
 
     @property
     def type(self) -> str:
@@ -144,28 +148,37 @@ def decode_event(
 ) -> Event[EventData]:
     """The typed event in these bytes.
 
-    Raises `Rejected` with the code of what is wrong (size, JSON, schema, version, tenant, in this order), and
-    `UnknownEventType` for a well-formed one of a type not in `types`. `received_at` stands in for a missing timestamp.
+    Raises `Rejected` with the code of what is wrong (size, JSON, schema, version, tenant, in this
+    order), and `UnknownEventType` for a well-formed one of a type not in `types`. `received_at`
+    stands in for a missing timestamp.
     """
     if len(body) > MAX_EVENT_BYTES:
-        raise Rejected(rejections.TOO_LARGE, f"{len(body):,} bytes; at most {MAX_EVENT_BYTES:,} are accepted")
+        raise Rejected(
+            rejections.TOO_LARGE, f"{len(body):,} bytes; at most {MAX_EVENT_BYTES:,} are accepted"
+        )
     envelope = _decode(body, _incoming_decoder)
     _refuse_repeated(body)
     if not EVENT_TYPE.fullmatch(envelope.type):
-        raise Rejected(rejections.SCHEMA_INVALID, f"type {envelope.type[:80]!r} is not two to four lowercase segments")
+        raise Rejected(
+            rejections.SCHEMA_INVALID,
+            f"type {envelope.type[:80]!r} is not two to four lowercase segments",
+        )
     data_type = types.get(envelope.type)
     if data_type is None:
         raise UnknownEventType(envelope.type)
     if envelope.version not in ACCEPTED_VERSIONS:
         accepted = ", ".join(ACCEPTED_VERSIONS)
-        raise Rejected(rejections.UNSUPPORTED_VERSION, f"version {envelope.version!r}; accepted: {accepted}")
+        raise Rejected(
+            rejections.UNSUPPORTED_VERSION, f"version {envelope.version!r}; accepted: {accepted}"
+        )
     return Event(
         id=_event_id(envelope.id),
         tenant_id=_tenant(envelope),
         timestamp=envelope.timestamp or in_utc(received_at),
         source=envelope.source if isinstance(envelope.source, str) else envelope.source.service,
         data=_typed(envelope.data, data_type),
-        metadata=envelope.metadata or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
+        metadata=envelope.metadata
+        or EventMetadata(correlation_id=envelope.correlation_id, user_id=envelope.user_id),
     )
 
 
@@ -181,7 +194,9 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def glance(body: bytes) -> Glance:
-    """The tenant that `decode_event` would find in these bytes, and the type and ids they state. Raises nothing."""
+    """The tenant that `decode_event` would find in these bytes, and the type and ids they state.
+    Raises nothing.
+    """
     try:
         seen = msgspec.json.decode(body, type=_Glanced)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -193,7 +208,9 @@ def glance(body: bytes) -> Glance:
     tenant, event_id = seen.tenant_id or data.tenant_id, _seen_id(seen.id)
     return Glance(
         tenant_id=_seen_uuid(tenant),
-        event_type=seen.type if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type) else None,
+        event_type=seen.type
+        if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type)
+        else None,
         event_id=event_id and matching_id(event_id),
         workflow_id=_seen_uuid(data.workflow_id),
         opportunity_id=_seen_id(data.opportunity_id),
@@ -217,7 +234,9 @@ def _decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], at: str
     try:
         return lenient.decode(body, decoder)
     except msgspec.ValidationError as error:
-        raise Rejected(rejections.SCHEMA_INVALID, str(error).replace("`$", f"`{at or 'event'}")) from None
+        raise Rejected(
+            rejections.SCHEMA_INVALID, str(error).replace("`$", f"`{at or 'event'}")
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(rejections.MALFORMED_JSON, str(error) or type(error).__name__) from None
 
@@ -231,7 +250,9 @@ def _refuse_repeated(body: bytes) -> None:
 
 
 def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:
-    """The data; of an opportunity event with all that it carries, as a rule may look at any of it."""
+    """The data; of an opportunity event with all that it carries, as a rule may look
+    at any of it.
+    """
     data = _decode(raw, _data_decoder(data_type), at="data")
     if not isinstance(data, OpportunityEvent):
         return _carriable(data)
@@ -257,14 +278,18 @@ def _storable(value: Any) -> Any:
         case list():
             return [_storable(one) for one in value]
         case int() if value.bit_length() > 63:
-            return str(value) if value.bit_length() <= 4096 else "a number of more than 1,000 digits"
+            return (
+                str(value) if value.bit_length() <= 4096 else "a number of more than 1,000 digits"
+            )
     return value
 
 
 def _tenant(envelope: _IncomingEnvelope) -> str:
     stated = envelope.tenant_id or _decode(envelope.data, _data_tenant_decoder, at="data").tenant_id
     if not stated:
-        raise Rejected(rejections.UNKNOWN_TENANT, "tenantId is missing, in the envelope and in the data")
+        raise Rejected(
+            rejections.UNKNOWN_TENANT, "tenantId is missing, in the envelope and in the data"
+        )
     tenant_id = canonical_uuid(stated)
     if tenant_id is None:
         raise Rejected(rejections.UNKNOWN_TENANT, f"tenantId {stated[:80]!r} is not a UUID")
@@ -273,7 +298,9 @@ def _tenant(envelope: _IncomingEnvelope) -> str:
 
 def _event_id(stated: str) -> str:
     if not 1 <= len(stated) <= ID_LENGTH_MAX:
-        raise Rejected(rejections.SCHEMA_INVALID, "id must have 1 to 200 characters - at `event.id`")
+        raise Rejected(
+            rejections.SCHEMA_INVALID, "id must have 1 to 200 characters - at `event.id`"
+        )
     return matching_id(stated)
 
 

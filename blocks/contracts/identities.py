@@ -1,6 +1,8 @@
-"""Who acts, as it stands on every record: one person has one spelling, and no two kinds of caller share a name.
+"""Who acts, as it stands on every record: one person has one spelling, and no two kinds of caller
+share a name.
 
-A user's id stands as it is; every other kind of caller has a prefix that no user's id may begin with.
+A user's id stands as it is; every other kind of caller has a prefix that no user's id may begin
+with.
 """
 
 from unicodedata import normalize
@@ -18,9 +20,11 @@ class NoIdentity(ValueError):
 
 
 def spelled(identity: str) -> str:
-    """The one spelling of this id: no blanks around it, Unicode in NFC, and e-mail addresses in lower case.
+    """The one spelling of this id: no blanks around it, Unicode in NFC, and e-mail addresses in
+    lower case.
 
-    Ids without `@` keep their case: platforms hand out ids (ULIDs, base64) that differ in case alone.
+    Ids without `@` keep their case: platforms hand out ids (ULIDs, base64) that differ in case
+    alone.
     """
     trimmed = normalize("NFC", identity).strip()
     return normalize("NFC", trimmed.casefold()) if "@" in trimmed else trimmed
@@ -32,7 +36,9 @@ def is_reserved(identity: str) -> bool:
 
 
 def user_id(stated: str) -> str:
-    """The user's id in its one spelling. Raises `NoIdentity`; the message goes on after the name of a field."""
+    """The user's id in its one spelling. Raises `NoIdentity`; the message goes on after the name of
+    a field.
+    """
     identity = spelled(stated)
     if not identity:
         raise NoIdentity("must not be empty")

@@ -13,7 +13,9 @@ from uuid import UUID, uuid5
 NAMESPACE = UUID("6d0f6a0e-5f0b-5c53-9d7b-0f1b6f6f2a51")
 
 SYSTEM_TENANT = "00000000-0000-0000-0000-000000000001"
-"""Tenant of what belongs to the platform itself: job triggers, worker heartbeats, the tenant directory."""
+"""Tenant of what belongs to the platform itself: job triggers, worker heartbeats, the tenant
+directory.
+"""
 
 
 def execution_id(tenant_id: str, workflow: str, trigger_event_id: str) -> str:
@@ -82,7 +84,9 @@ def webhook_delivery_id(subscription_id: str, event_id: str) -> str:
 
 
 def dead_letter_id(queue: str, message_id: str, digest: str) -> str:
-    """Id of what is kept of a message that this queue's consumer refused; another body is another letter."""
+    """Id of what is kept of a message that this queue's consumer refused; another body is another
+    letter.
+    """
     return _computed("dead-letter", queue, message_id, digest)
 
 

@@ -29,7 +29,9 @@ Misfire = Literal["latest", "all", "skip"]
 """Of ticks that come late: `latest` runs the newest, `all` runs every one, `skip` runs none."""
 
 Overlap = Literal["skip", "queue"]
-"""While an earlier run has not been reported: `skip` drops the tick, `queue` holds its trigger back."""
+"""While an earlier run has not been reported: `skip` drops the tick, `queue` holds its trigger
+back.
+"""
 
 TriggeredBy = Literal["scheduler", "api", "cli"]
 
@@ -48,7 +50,8 @@ class InvalidTrigger(Exception):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One piece of metadata: its name on the wire, what it may be in words, and the value as it is sent.
+    """One piece of metadata: its name on the wire, what it may be in words, and the value as it is
+    sent.
 
     `read` raises `ValueError` for a value it does not accept.
     """
@@ -102,18 +105,24 @@ FROM = Field("from", "a date, YYYY-MM-DD", _date)
 TO = Field("to", "a date, YYYY-MM-DD, not before `from`", _date)
 TENANT_IDS = Field("tenantIds", f"a list of 1 to {_LIST_MAX} UUIDs", _list_of(_tenant))
 TENANT_ID = Field("tenantId", "a UUID", _tenant)
-INDUSTRY_IDS = Field("industryIds", f"a list of 1 to {_LIST_MAX} texts of 1 to {_TEXT_MAX} characters", _list_of(_text))
+INDUSTRY_IDS = Field(
+    "industryIds",
+    f"a list of 1 to {_LIST_MAX} texts of 1 to {_TEXT_MAX} characters",
+    _list_of(_text),
+)
 PERIOD = Field("period", f"a text of 1 to {_TEXT_MAX} characters", _text)
 OUTCOMES_DAYS = Field("outcomesDays", f"a whole number, 1 to {_DAYS_MAX}", _days)
 
 _TENANTS = (TENANT_IDS, TENANT_ID)
 
 
-# --- the jobs --------------------------------------------------------------------------------------------------------
+# --- the jobs -------------------------------------------------------------------------------------
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. `cron` is its default schedule; times are those of the setting `batch_jobs.timezone`."""
+    """One job. `cron` is its default schedule; times are those of the setting
+    `batch_jobs.timezone`.
+    """
 
     id: str
     cron: str
@@ -126,7 +135,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     report_within: timedelta = timedelta(hours=2)
     """From the confirmed trigger; a job that has not been reported by then is `unreported`."""
     names_days: bool = False
-    """A tick's trigger names the whole days from the tick before to its own: a late tick still covers its own days."""
+    """A tick's trigger names the whole days from the tick before to its own: a late tick still
+    covers its own days.
+    """
     active: bool = True
 
     @property
@@ -152,7 +163,10 @@ JOBS = (
     Job(
         id="risk-snapshot-backfill",
         cron="0 1 * * 0",
-        description="Copies risk evaluations of whole days from the data lake into risk snapshots; each tick, a week.",
+        description=(
+            "Copies risk evaluations of whole days from the data lake into risk snapshots; each "
+            "tick, a week."
+        ),
         fields=(FROM, TO),
         misfire="all",  # each tick names its own week: leaving one out would leave a hole
         max_lateness=timedelta(days=28),
@@ -163,9 +177,10 @@ JOBS = (
     Job(
         id="outcome-sync",
         cron="0 1 * * *",
-        description="Tells the outcomes of opportunities that closed in the last 24 hours.",
+        description="Publishes the outcomes of opportunities that closed in the last 24 hours.",
         fields=(TENANT_IDS,),
-        misfire="latest",  # the worker looks back 24 hours from when it runs, so two late ticks would do the same
+        # the worker looks back 24 hours from when it runs, so two late ticks would do the same
+        misfire="latest",
         max_lateness=timedelta(hours=24),
         overlap="queue",
     ),
@@ -199,9 +214,13 @@ JOBS = (
     Job(
         id="propagation",
         cron="0 5 * * *",
-        description="Propagates risk between related accounts, over what the jobs of the same night have written.",
+        description=(
+            "Propagates risk between related accounts, over what the jobs of the same night "
+            "have written."
+        ),
         fields=_TENANTS,
-        misfire="skip",  # by day its inputs change under it; the next night covers what this one missed
+        # by day its inputs change under it; the next night covers what this one missed
+        misfire="skip",
         max_lateness=timedelta(hours=1),
         overlap="skip",
     ),
@@ -217,7 +236,10 @@ JOBS = (
     Job(
         id="cais-learning",
         cron="0 7 * * *",
-        description="Learns from recorded outcomes (adaptive-learning). Inactive unless CAIS_LEARNING_ENABLED is true.",
+        description=(
+            "Learns from recorded outcomes (adaptive-learning). Inactive unless "
+            "CAIS_LEARNING_ENABLED is true."
+        ),
         fields=(OUTCOMES_DAYS,),
         misfire="latest",
         max_lateness=timedelta(hours=12),
@@ -242,7 +264,9 @@ def checked_metadata(job: Job, metadata: Mapping[str, object]) -> events.JsonObj
     checked: events.JsonObject = {}
     for name, value in metadata.items():
         if name not in fields:
-            raise InvalidTrigger(name[:80], f"is not taken by {job.id}", ", ".join(fields) or "no metadata")
+            raise InvalidTrigger(
+                name[:80], f"is not taken by {job.id}", ", ".join(fields) or "no metadata"
+            )
         try:
             checked[name] = fields[name].read(value)
         except ValueError:
@@ -255,10 +279,14 @@ def _check_range(metadata: Mapping[str, object]) -> None:
     given = [field for field in (FROM, TO) if field.name in metadata]
     if len(given) == 1:
         [missing] = {FROM, TO} - set(given)
-        raise InvalidTrigger(missing.name, "is missing", f"{missing.accepted}; `from` and `to` come together")
+        raise InvalidTrigger(
+            missing.name, "is missing", f"{missing.accepted}; `from` and `to` come together"
+        )
     # The one spelling of dates compares as the dates do.
     if given and str(metadata["to"]) < str(metadata["from"]):
-        raise InvalidTrigger("to", f"is {metadata['to']}, before `from` {metadata['from']}", TO.accepted)
+        raise InvalidTrigger(
+            "to", f"is {metadata['to']}, before `from` {metadata['from']}", TO.accepted
+        )
 
 
 def _shown(value: object) -> str:
@@ -266,13 +294,20 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-# --- ticks -----------------------------------------------------------------------------------------------------------
+# --- ticks ----------------------------------------------------------------------------------------
 
 
 def stale_reason(
-    job: Job, *, tick: datetime, begun_at: datetime, late_after: timedelta, newer_tick: datetime | None
+    job: Job,
+    *,
+    tick: datetime,
+    begun_at: datetime,
+    late_after: timedelta,
+    newer_tick: datetime | None,
 ) -> str | None:
-    """Why a tick that began at this moment is not run, or None if it is. `newer_tick`: one that is due, too."""
+    """Why a tick that began at this moment is not run, or None if it is. `newer_tick`: one that is
+    due, too.
+    """
     lateness = begun_at - tick
     late = f"the tick of {tick:%Y-%m-%d %H:%M:%S} UTC came {_words(lateness)} late"
     if lateness <= late_after:
@@ -282,7 +317,10 @@ def stale_reason(
     if lateness > job.max_lateness:
         return f"{late}: {job.id} runs at most {_words(job.max_lateness)} late"
     if job.misfire == "latest" and newer_tick:
-        return f"{late}: {job.id} runs only the latest of late ticks, and {newer_tick:%Y-%m-%d %H:%M:%S} UTC is due"
+        return (
+            f"{late}: {job.id} runs only the latest of late ticks, and "
+            f"{newer_tick:%Y-%m-%d %H:%M:%S} UTC is due"
+        )
     return None
 
 
@@ -308,7 +346,7 @@ def _words(duration: timedelta) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
-# --- the end ---------------------------------------------------------------------------------------------------------
+# --- the end --------------------------------------------------------------------------------------
 
 
 def terminal_event(execution: ExecutionRecord) -> events.EventData:

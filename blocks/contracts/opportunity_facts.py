@@ -1,7 +1,8 @@
 """What the input of an analysis states about a deal's amount and owner, wherever it stands; pure.
 
-CRMs and our platform's services write them in the data itself, in `changes`, `metadata` or `structuredData`, as a value
-or as a change from one to another. Places that disagree state nothing that can be relied on.
+CRMs and our platform's services write them in the data itself, in `changes`, `metadata` or
+`structuredData`, as a value or as a change from one to another. Places that disagree state nothing
+that can be relied on.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ INPUT_BYTES_MAX = 256 * 1024
 
 _AMOUNT = frozenset({"amount", "value"})
 _OWNER = frozenset({"ownerid"})
-_CONTAINERS = frozenset({"changes", "metadata", "structureddata", "data", "shard", "fields", "properties"})
+_CONTAINERS = frozenset(
+    {"changes", "metadata", "structureddata", "data", "shard", "fields", "properties"}
+)
 _AFTER = ("new", "to", "newvalue", "after", "current")
 _BEFORE = ("old", "from", "oldvalue", "before", "previous")
 _FIELD_NAMES = ("field", "fieldname", "name", "property")
@@ -27,7 +30,9 @@ _TOO_DEEP = ["nested too deep"]
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Nothing states it, or what does cannot be relied on; `reason` is a sentence's end, for a business person."""
+    """Nothing states it, or what does cannot be relied on; `reason` is a sentence's end, for a
+    business person.
+    """
 
     reason: str
     is_stated: bool = False
@@ -66,17 +71,27 @@ def owner_of(stated: JsonObject) -> Owner:
         return Unknown("unknown: no event states it")
     if _TOO_DEEP in owners:
         return Unknown("not certain: the event states it too deep", is_stated=True)
-    ids = {str(owner) if type(owner) is int else owner for owner in owners if isinstance(owner, str | int)}
+    ids = {
+        str(owner) if type(owner) is int else owner
+        for owner in owners
+        if isinstance(owner, str | int)
+    }
     if len(ids) > 1 or len(ids) != len({shown(owner).strip('"') for owner in owners}):
         return Unknown("not certain: the event states different owners", is_stated=True)
     owner = ids.pop()
-    return owner if isinstance(owner, str) else Unknown(f"cannot be read: {shown(owner)} is no id", is_stated=True)
+    return (
+        owner
+        if isinstance(owner, str)
+        else Unknown(f"cannot be read: {shown(owner)} is no id", is_stated=True)
+    )
 
 
 def merged(older: JsonObject, newer: JsonObject) -> JsonObject:
-    """Both, where the newer one counts; one that is silent on the amount or the owner does not erase it.
+    """Both, where the newer one counts; one that is silent on the amount or the owner does not
+    erase it.
 
-    No larger than an event may be: beyond that, of the older one only the amount and the owner are kept.
+    No larger than an event may be: beyond that, of the older one only the amount and the owner are
+    kept.
     """
     kept = older
     for names in (_AMOUNT, _OWNER):
@@ -94,7 +109,7 @@ def merged(older: JsonObject, newer: JsonObject) -> JsonObject:
     return {**newer, **facts}
 
 
-# --- where it stands -------------------------------------------------------------------------------------------------
+# --- where it stands ------------------------------------------------------------------------------
 
 
 def _stated(place: Any, names: frozenset[str], depth: int = 0) -> Iterator[Any]:
@@ -152,7 +167,7 @@ def _plain(key: Any) -> str:
     return "".join(one for one in normalize("NFKC", str(key)).casefold() if one.isalnum())
 
 
-# --- merge -----------------------------------------------------------------------------------------------------------
+# --- merge ----------------------------------------------------------------------------------------
 
 
 def _without(place: JsonObject, names: frozenset[str], depth: int = 0) -> JsonObject:

@@ -1,4 +1,6 @@
-"""Why an input was refused: one stable code per reason, for the dead-letter header, logs and alerts."""
+"""Why an input was refused: one stable code per reason, for the dead-letter header, logs and
+alerts.
+"""
 
 from typing import Final
 

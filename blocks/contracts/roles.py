@@ -14,11 +14,15 @@ INCLUDED: Mapping[str, frozenset[Role]] = {
     "approver": frozenset({"viewer", "approver"}),
     "admin": frozenset({"viewer", "operator", "admin"}),
 }
-"""viewer: read · operator: start, cancel, trigger · approver: decide · admin: webhooks, definitions, keys."""
+"""viewer: read · operator: start, cancel, trigger · approver: decide · admin: webhooks,
+definitions, keys.
+"""
 
 
 def allows(roles: Iterable[str], needed: Role) -> bool:
-    """Whether one of these roles is the one that is needed, or includes it; other words count for nothing here."""
+    """Whether one of these roles is the one that is needed, or includes it; other words count for
+    nothing here.
+    """
     return any(needed in INCLUDED.get(role, ()) for role in roles)
 
 

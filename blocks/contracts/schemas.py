@@ -1,4 +1,6 @@
-"""JSON Schemas of the published events and the AsyncAPI document, made from the same Structs that are encoded."""
+"""JSON Schemas of the published events and the AsyncAPI document, made from the same Structs that
+are encoded.
+"""
 
 from typing import Any
 
@@ -10,12 +12,16 @@ JsonSchema = dict[str, Any]
 
 
 def event_schemas() -> dict[str, JsonSchema]:
-    """The JSON Schema (draft 2020-12) of every published event, by its type; each is complete in itself."""
+    """The JSON Schema (draft 2020-12) of every published event, by its type; each is complete in
+    itself.
+    """
     return {event_type: _event_schema(data) for event_type, data in events.PUBLISHED.items()}
 
 
 def asyncapi(version: str, exchange: str = "coder_events") -> JsonSchema:
-    """AsyncAPI 3.0 document: what is sent to and received from the topic exchange, one channel per event type."""
+    """AsyncAPI 3.0 document: what is sent to and received from the topic exchange, one channel per
+    event type.
+    """
     every = {**events.CONSUMED, **events.PUBLISHED}
     return {
         "asyncapi": "3.0.0",
@@ -30,7 +36,10 @@ def asyncapi(version: str, exchange: str = "coder_events") -> JsonSchema:
                 "address": event_type,
                 "messages": {data.__name__: {"$ref": f"#/components/messages/{data.__name__}"}},
                 "bindings": {
-                    "amqp": {"is": "routingKey", "exchange": {"name": exchange, "type": "topic", "durable": True}}
+                    "amqp": {
+                        "is": "routingKey",
+                        "exchange": {"name": exchange, "type": "topic", "durable": True},
+                    }
                 },
             }
             for event_type, data in every.items()
@@ -46,7 +55,11 @@ def asyncapi(version: str, exchange: str = "coder_events") -> JsonSchema:
         },
         "components": {
             "messages": {
-                data.__name__: {"name": event_type, "summary": _summary(data), "payload": _event_schema(data)}
+                data.__name__: {
+                    "name": event_type,
+                    "summary": _summary(data),
+                    "payload": _event_schema(data),
+                }
                 for event_type, data in every.items()
             }
         },

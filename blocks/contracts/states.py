@@ -1,9 +1,13 @@
-"""Which status may follow which. What is terminal moves no more by itself; a retry begins another life."""
+"""Which status may follow which. What is terminal moves no more by itself; a retry begins another
+life.
+"""
 
 from collections.abc import Mapping
 from typing import Literal
 
-ExecutionStatus = Literal["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
+ExecutionStatus = Literal[
+    "pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"
+]
 """`unreported`: the work was requested, and its end was not reported in time."""
 
 StepStatus = Literal["completed", "failed"]
@@ -19,11 +23,15 @@ TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
     "unreported": frozenset(),
 }
 
-TERMINAL: tuple[ExecutionStatus, ...] = tuple(status for status, following in TRANSITIONS.items() if not following)
+TERMINAL: tuple[ExecutionStatus, ...] = tuple(
+    status for status, following in TRANSITIONS.items() if not following
+)
 RETRYABLE: tuple[ExecutionStatus, ...] = ("failed", "cancelled")
 """From here an execution may be retried, on request: it is pending once more."""
 
-OPEN: tuple[ExecutionStatus, ...] = tuple(status for status in TRANSITIONS if status not in TERMINAL)
+OPEN: tuple[ExecutionStatus, ...] = tuple(
+    status for status in TRANSITIONS if status not in TERMINAL
+)
 
 
 class InvalidTransition(Exception):

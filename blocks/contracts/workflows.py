@@ -35,7 +35,9 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     live_events: tuple[type[events.EventData], ...] = ()
     """What tenants can follow of its executions as it happens."""
     dispatched: bool
-    """Whether listeners give pending executions to Prefect; otherwise schedules make the flow runs."""
+    """Whether listeners give pending executions to Prefect; otherwise schedules make
+    the flow runs.
+    """
     batched: bool = False
     """Whether several executions of one tenant may share a flow run."""
     startable: bool = False
@@ -125,12 +127,16 @@ def definable() -> tuple[str, ...]:
 
 
 def is_dispatched(name: str) -> bool:
-    """False for a workflow that this version does not know: another version's dispatchers take care of it."""
+    """False for a workflow that this version does not know: another version's dispatchers take care
+    of it.
+    """
     return name in WORKFLOWS and WORKFLOWS[name].dispatched
 
 
 def known_steps(name: str) -> tuple[str, ...]:
-    """The steps that every execution of this workflow shows from its start; none of one that is not known here."""
+    """The steps that every execution of this workflow shows from its start; none of one that is not
+    known here.
+    """
     workflow = WORKFLOWS.get(name)
     return workflow.steps if workflow and not workflow.steps_appear else ()
 

@@ -32,7 +32,16 @@ from blocks.contracts.records.dead_letters import (
     Who,
 )
 from blocks.contracts.rejections import Rejected
-from blocks.ports import AlreadyExists, EventBus, Message, NotFound, RecordStore, Stale, Stored, Unroutable
+from blocks.ports import (
+    AlreadyExists,
+    EventBus,
+    Message,
+    NotFound,
+    RecordStore,
+    Stale,
+    Stored,
+    Unroutable,
+)
 from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
@@ -46,7 +55,14 @@ HOLD = timedelta(seconds=30)
 LETTER_ID = "x-dead-letter-id"
 """Header of a replayed message: refused again, it is the same letter, even if edited."""
 
-_WHY = ("x-reject-code", "x-reject-reason", "x-reject-attempts", "x-original-routing-key", "x-rejected-at", LETTER_ID)
+_WHY = (
+    "x-reject-code",
+    "x-reject-reason",
+    "x-reject-attempts",
+    "x-original-routing-key",
+    "x-rejected-at",
+    LETTER_ID,
+)
 _TYPES = {**PUBLISHED, **CONSUMED}
 
 
@@ -62,7 +78,10 @@ class LetterCut(Exception):
     """Only the beginning of the letter was kept: it must be edited before it can be replayed."""
 
     def __init__(self, letter: DeadLetterRecord) -> None:
-        super().__init__(f"of its {letter.size:,} bytes only the beginning was kept: edit it before you replay it")
+        super().__init__(
+            f"of its {letter.size:,} bytes only the beginning was kept: edit it before you "
+            "replay it"
+        )
 
 
 class AnothersTenant(Exception):
@@ -72,11 +91,13 @@ class AnothersTenant(Exception):
         super().__init__(f"tenantId must be {letter.tenant_id}, the tenant of this letter")
 
 
-# --- kept ------------------------------------------------------------------------------------------------------------
+# --- kept -----------------------------------------------------------------------------------------
 
 
 async def keep(store: RecordStore, queue: str, message: Message) -> Letter:
-    """The dead letter is a record; the same one twice is one. A letter that comes back after a replay waits again."""
+    """The dead letter is a record; the same one twice is one. A letter that comes back after a
+    replay waits again.
+    """
     letter = letter_of(queue, message)
     if letter.tenant_id != ids.SYSTEM_TENANT:
         await enter_in_directory(store, letter.tenant_id)
@@ -108,7 +129,7 @@ def letter_of(queue: str, message: Message) -> DeadLetterRecord:
         published_at=in_utc_within_limits(message.timestamp),
         headers={name: value for name, value in message.headers.items() if name not in _WHY},
         code=why.get("x-reject-code", "unknown"),
-        reason=why.get("x-reject-reason", "put among the dead letters by somebody else"),
+        reason=why.get("x-reject-reason", "put among the dead letters by another program"),
         attempts=int(attempts) if attempts.isdecimal() and len(attempts) < 10 else 1,
         rejected_at=rejected_at,
         size=message.cut_from or len(message.body),
@@ -130,8 +151,12 @@ def _digest(body: bytes, cut_from: int | None) -> str:
     return hashlib.sha256(body if cut_from is None else body + str(cut_from).encode()).hexdigest()
 
 
-async def _returned(store: RecordStore, letter: DeadLetterRecord, message: Message) -> Letter | None:
-    """The letter that was replayed as this message; a header alone proves nothing, so the rest must match, too."""
+async def _returned(
+    store: RecordStore, letter: DeadLetterRecord, message: Message
+) -> Letter | None:
+    """The letter that was replayed as this message; a header alone proves nothing, so the rest must
+    match, too.
+    """
     id = message.headers.get(LETTER_ID)
     if id is None:
         return None
@@ -148,7 +173,10 @@ async def _returned(store: RecordStore, letter: DeadLetterRecord, message: Messa
 
 async def _refused_again(store: RecordStore, known: Letter, letter: DeadLetterRecord) -> Letter:
     async def once_more(now: Letter) -> Letter:
-        if any(entry.what == "refused" and entry.at == letter.rejected_at for entry in now.record.history):
+        if any(
+            entry.what == "refused" and entry.at == letter.rejected_at
+            for entry in now.record.history
+        ):
             return now  # this very refusal, collected twice
         again = {"code": letter.code, "reason": letter.reason, "attempts": letter.attempts}
         changes = {**again, "rejected_at": letter.rejected_at, "times": now.record.times + 1}
@@ -167,11 +195,13 @@ async def _keep_body(store: RecordStore, letter: DeadLetterRecord, body: bytes) 
     with suppress(AlreadyExists):
         await store.create(
             letter.tenant_id,
-            DeadLetterBody(id=letter.body_id, tenant_id=letter.tenant_id, created_at=utc_now(), **kept),
+            DeadLetterBody(
+                id=letter.body_id, tenant_id=letter.tenant_id, created_at=utc_now(), **kept
+            ),
         )
 
 
-# --- read ------------------------------------------------------------------------------------------------------------
+# --- read -----------------------------------------------------------------------------------------
 
 
 async def read(store: RecordStore, tenant_id: str, id: str) -> Letter:
@@ -188,7 +218,7 @@ def content_of(body: DeadLetterBody) -> bytes:
     return body.content.encode() if body.encoding == "utf-8" else b64decode(body.content)
 
 
-# --- changed ---------------------------------------------------------------------------------------------------------
+# --- changed --------------------------------------------------------------------------------------
 
 
 async def edit(store: RecordStore, stored: Letter, body: bytes, who: Who) -> Letter:
@@ -206,33 +236,45 @@ async def edit(store: RecordStore, stored: Letter, body: bytes, who: Who) -> Let
     edited = replace(letter, digest=_digest(body, None), size=len(body), is_whole=True)
     await _keep_body(store, edited, body)
     changes = {"digest": edited.digest, "size": edited.size, "is_whole": True}
-    return await _change(store, stored, _entry("edited", who), "waiting", event_type=event.type, **changes)
+    return await _change(
+        store, stored, _entry("edited", who), "waiting", event_type=event.type, **changes
+    )
 
 
 def _acceptable(body: bytes) -> Event[EventData]:
     try:
         return decode_event(body, received_at=utc_now(), types=_TYPES)
     except UnknownEventType as unknown:
-        raise Rejected(rejections.SCHEMA_INVALID, f"nobody here handles events of type {unknown}") from None
+        raise Rejected(
+            rejections.SCHEMA_INVALID, f"no handler here takes events of type {unknown}"
+        ) from None
 
 
 async def discard(store: RecordStore, stored: Letter, reason: str, who: Who) -> Letter:
-    """Nothing more is done about the letter; it is kept for a while. Raises `LetterSettled`, `Stale`."""
+    """Nothing more is done about the letter; it is kept for a while. Raises `LetterSettled`,
+    `Stale`.
+    """
     if stored.record.status != "waiting":
         raise LetterSettled(stored.record, "discarded")
-    return await _change(store, stored, _entry("discarded", who, reason), "discarded", settled_at=utc_now())
+    return await _change(
+        store, stored, _entry("discarded", who, reason), "discarded", settled_at=utc_now()
+    )
 
 
 async def replay(store: RecordStore, bus: EventBus, stored: Letter, who: Who) -> Letter:
-    """The message is in its queue again, confirmed, or will be: `Unavailable` leaves it `replaying`, to be repeated.
+    """The message is in its queue again, confirmed, or will be: `Unavailable` leaves it
+    `replaying`, to be repeated.
 
-    Raises `LetterSettled`, `LetterCut`, `Stale`, and `Unroutable` if its queue is gone: then it waits again.
+    Raises `LetterSettled`, `LetterCut`, `Stale`, and `Unroutable` if its queue is gone: then it
+    waits again.
     """
     return await publish(store, bus, await schedule(store, stored, utc_now() + HOLD, who))
 
 
 async def schedule(store: RecordStore, stored: Letter, at: datetime, who: Who) -> Letter:
-    """The letter is `replaying`, to be published from `at` on. Raises `LetterSettled`, `LetterCut`, `Stale`."""
+    """The letter is `replaying`, to be published from `at` on. Raises `LetterSettled`, `LetterCut`,
+    `Stale`.
+    """
     letter = stored.record
     if letter.status not in ("waiting", "discarded"):
         raise LetterSettled(letter, "replayed")
@@ -254,7 +296,12 @@ async def publish(store: RecordStore, bus: EventBus, stored: Letter) -> Letter:
         await bus.deliver(letter.queue, await _message(store, letter))
     except Unroutable as error:
         with suppress(Stale):
-            await _change(store, stored, LetterEntry(what="stranded", at=utc_now(), note=str(error)), "waiting")
+            await _change(
+                store,
+                stored,
+                LetterEntry(what="stranded", at=utc_now(), note=str(error)),
+                "waiting",
+            )
         raise
     fault_points.reached("after-replay")
     try:
@@ -281,7 +328,9 @@ async def _change(
     settled: Mapping[str, Any] = {"replay_at": None, "settled_at": None, **changes}
     history, version = [*letter.history, entry], letter.version + 1
     return await store.replace(
-        letter.tenant_id, stored.etag, replace(letter, status=status, history=history, version=version, **settled)
+        letter.tenant_id,
+        stored.etag,
+        replace(letter, status=status, history=history, version=version, **settled),
     )
 
 
@@ -289,11 +338,13 @@ def _entry(what: Any, who: Who, note: str | None = None) -> LetterEntry:
     return LetterEntry(what=what, at=utc_now(), actor=who.actor, channel=who.channel, note=note)
 
 
-# --- forgotten -------------------------------------------------------------------------------------------------------
+# --- forgotten ------------------------------------------------------------------------------------
 
 
 async def forget(store: RecordStore, tenant_id: str, settled_before: datetime) -> int:
-    """Letters of the tenant that were settled before that moment are gone, with their bodies; returns how many."""
+    """Letters of the tenant that were settled before that moment are gone, with their bodies;
+    returns how many.
+    """
     forgotten = 0
     async for stored in every(store, tenant_id, DeadLetterRecord, {"status": SETTLED}):
         letter = stored.record

@@ -30,17 +30,28 @@ class Scheduled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def schedule_many(
-    store: RecordStore, bus: EventBus, tenant_id: str, wanted: LetterFilter, who: Who, *, rate: float, limit: int
+    store: RecordStore,
+    bus: EventBus,
+    tenant_id: str,
+    wanted: LetterFilter,
+    who: Who,
+    *,
+    rate: float,
+    limit: int,
 ) -> Scheduled:
     """The oldest matching letters of the tenant that wait are `replaying`, at `rate` a second."""
     where = msgspec.structs.replace(wanted, status="waiting").where()
-    page = await store.query(tenant_id, Query(DeadLetterRecord, where, newest_first=False, limit=limit))
+    page = await store.query(
+        tenant_id, Query(DeadLetterRecord, where, newest_first=False, limit=limit)
+    )
     able = [stored for stored in page.items if stored.record.is_whole]
     begin, taken, last_at = utc_now(), 0, None
     for first in range(0, len(able), _AT_ONCE):
         batch = able[first : first + _AT_ONCE]
         times = [begin + timedelta(seconds=(first + index) / rate) for index in range(len(batch))]
-        done = await asyncio.gather(*(_schedule(store, one, at, who) for one, at in zip(batch, times, strict=True)))
+        done = await asyncio.gather(
+            *(_schedule(store, one, at, who) for one, at in zip(batch, times, strict=True))
+        )
         taken, last_at = taken + sum(done), times[-1]
     await bus.broadcast(signals.DEAD_LETTERS_SCHEDULED, tenant_id.encode())
     return Scheduled(

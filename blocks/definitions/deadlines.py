@@ -28,18 +28,23 @@ def deadline_of(execution: ExecutionRecord, definition: WorkflowDefinition) -> d
     do not postpone the deadline.
     """
     steps = workflow_named(execution.workflow).steps
-    of_steps = [definition.step_timeouts.get(step, definition.step_timeout_seconds) for step in steps]
+    of_steps = [
+        definition.step_timeouts.get(step, definition.step_timeout_seconds) for step in steps
+    ]
     started = execution.started_at or execution.updated_at
     return max(started + timedelta(seconds=max(of_steps)), execution.held_since or started)
 
 
-async def overdue(store: RecordStore, settings: Settings, tenant_ids: Sequence[str]) -> list[Overdue]:
-    """Every execution of these tenants that runs past its deadline and `analysis.overdue_after_seconds`.
+async def overdue(
+    store: RecordStore, settings: Settings, tenant_ids: Sequence[str]
+) -> list[Overdue]:
+    """Every execution of these tenants that runs past its deadline and
+    `analysis.overdue_after_seconds`.
 
     Only the steps of workflows that tenants define have deadlines.
 
-    One that is pending has no deadline yet; one that awaits a person has its approval's own; batch jobs have theirs.
-    Raises `Unavailable`.
+    One that is pending has no deadline yet; one that awaits a person has its approval's own; batch
+    jobs have theirs. Raises `Unavailable`.
     """
     margin = timedelta(seconds=settings.analysis.overdue_after_seconds)
     found = []

@@ -20,10 +20,14 @@ class InvalidDefinition(Exception):
 
 
 def check_definition(wanted: WantedDefinition, steps: Sequence[str]) -> None:
-    """Raises `InvalidDefinition` for a step that is none of these, and for a rule that could never come to an end."""
+    """Raises `InvalidDefinition` for a step that is none of these, and for a rule that could never
+    come to an end.
+    """
     for name in wanted.steps:
         if name not in steps:
-            raise InvalidDefinition(f"steps.{name}"[:200], f"is no step; the steps are {', '.join(steps)}")
+            raise InvalidDefinition(
+                f"steps.{name}"[:200], f"is no step; the steps are {', '.join(steps)}"
+            )
     if wanted.approval is not None:
         for field, problem in _problems(wanted.approval):
             raise InvalidDefinition(f"approval.{field}", problem)
@@ -33,13 +37,16 @@ def _problems(rule: ApprovalRule) -> Iterator[tuple[str, str]]:
     yield from rule_problems(rule)
     named = rule.policy.approvers
     if named.users and not named.roles and len(set(named.users)) < rule.policy.quorum:
-        yield "policy.quorum", f"is {rule.policy.quorum}, and only {len(set(named.users))} people may approve"
+        yield (
+            "policy.quorum",
+            f"is {rule.policy.quorum}, and only {len(set(named.users))} people may approve",
+        )
     if rule.form_schema is not None and (problem_of_schema := check_schema(rule.form_schema)):
         yield "formSchema", f"is no JSON Schema: {problem_of_schema}"
     if rule.on_expiry != "fail" and rule.expires_after_seconds is None:
         yield "onExpiry", "needs expiresAfterSeconds: without it, nothing ever expires"
     if rule.on_expiry == "escalate" and not rule.escalations:
-        yield "onExpiry", "escalates to nobody: name escalations"
+        yield "onExpiry", "escalates to no one: name escalations"
     for field, times in (
         ("remindAfterSeconds", rule.remind_after_seconds),
         ("escalations", rule.escalations),

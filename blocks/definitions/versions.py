@@ -25,7 +25,9 @@ CACHED_SECONDS = 5.0
 """How long a listener may act on what it knew of a tenant."""
 
 
-def platform_definition(tenant_id: str, workflow: str, settings: Settings, version: int = 0) -> WorkflowDefinition:
+def platform_definition(
+    tenant_id: str, workflow: str, settings: Settings, version: int = 0
+) -> WorkflowDefinition:
     """What holds for a tenant that has set nothing."""
     return WorkflowDefinition(
         id=workflow,
@@ -44,9 +46,15 @@ def platform_definition(tenant_id: str, workflow: str, settings: Settings, versi
 
 
 async def read_definition(
-    store: RecordStore, tenant_id: str, workflow: str, settings: Settings, version: int | None = None
+    store: RecordStore,
+    tenant_id: str,
+    workflow: str,
+    settings: Settings,
+    version: int | None = None,
 ) -> WorkflowDefinition:
-    """What holds for this tenant now, or held in this version. Raises `NotFound` for one that never was."""
+    """What holds for this tenant now, or held in this version. Raises `NotFound` for one that never
+    was.
+    """
     if version == 0:
         return platform_definition(tenant_id, workflow, settings)
     try:
@@ -57,9 +65,15 @@ async def read_definition(
         raise
     if version not in (None, found.version):
         found = (
-            await store.read(tenant_id, WorkflowDefinition, WorkflowDefinition.earlier_id(workflow, version or 0))
+            await store.read(
+                tenant_id, WorkflowDefinition, WorkflowDefinition.earlier_id(workflow, version or 0)
+            )
         ).record
-    return platform_definition(tenant_id, workflow, settings, found.version) if found.is_default else found
+    return (
+        platform_definition(tenant_id, workflow, settings, found.version)
+        if found.is_default
+        else found
+    )
 
 
 async def set_definition(
@@ -92,12 +106,15 @@ async def reset_definition(
     by: str | None = None,
     version: int | None = None,
 ) -> WorkflowDefinition:
-    """The platform's defaults hold again, as a version like any other; nothing happens where they hold already.
+    """The platform's defaults hold again, as a version like any other; nothing happens where they
+    hold already.
 
     Raises `Stale` if the definition is no longer at this `version`.
     """
     defaults = platform_definition(tenant_id, workflow, settings)
-    return await _replace(store, msgspec.structs.replace(defaults, updated_at=utc_now(), updated_by=by), version)
+    return await _replace(
+        store, msgspec.structs.replace(defaults, updated_at=utc_now(), updated_by=by), version
+    )
 
 
 class EnabledTenants:
@@ -125,18 +142,26 @@ class EnabledTenants:
         return found.enabled or found.is_default
 
 
-# --- write -----------------------------------------------------------------------------------------------------------
+# --- write ----------------------------------------------------------------------------------------
 
 
-def _definition_of(wanted: WantedDefinition, defaults: WorkflowDefinition, by: str | None) -> WorkflowDefinition:
+def _definition_of(
+    wanted: WantedDefinition, defaults: WorkflowDefinition, by: str | None
+) -> WorkflowDefinition:
     says = {name: step.critical for name, step in wanted.steps.items() if step.critical is not None}
     return msgspec.structs.replace(
         defaults,
         critical_steps=[
-            name for name in workflow_named(defaults.id).steps if says.get(name, name in defaults.critical_steps)
+            name
+            for name in workflow_named(defaults.id).steps
+            if says.get(name, name in defaults.critical_steps)
         ],
         step_timeout_seconds=wanted.step_timeout_seconds or defaults.step_timeout_seconds,
-        step_timeouts={name: step.timeout_seconds for name, step in wanted.steps.items() if step.timeout_seconds},
+        step_timeouts={
+            name: step.timeout_seconds
+            for name, step in wanted.steps.items()
+            if step.timeout_seconds
+        },
         approval=_rule_of(wanted.approval) if wanted.approval else defaults.approval,
         enabled=wanted.enabled,
         is_default=False,
@@ -152,7 +177,9 @@ def _rule_of(wanted: WantedRule) -> ApprovalRule:
 async def _replace(
     store: RecordStore, new: WorkflowDefinition, version: int | None, only_first: bool = False
 ) -> WorkflowDefinition:
-    """The next version, in force; or the one that is in force if both are the platform's defaults."""
+    """The next version, in force; or the one that is in force if both are the
+    platform's defaults.
+    """
 
     async def replaced() -> WorkflowDefinition:
         current = await _current(store, new.tenant_id, new.id)
@@ -167,7 +194,9 @@ async def _replace(
     return await update(replaced, f"the definition of {new.id}")
 
 
-async def _current(store: RecordStore, tenant_id: str, workflow: str) -> Stored[WorkflowDefinition] | None:
+async def _current(
+    store: RecordStore, tenant_id: str, workflow: str
+) -> Stored[WorkflowDefinition] | None:
     try:
         return await store.read(tenant_id, WorkflowDefinition, workflow)
     except NotFound:

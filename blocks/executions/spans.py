@@ -31,13 +31,20 @@ class Tracer:
         self.provider = TracerProvider(resource=self._resource)
         self.provider.add_span_processor(self._processor)
 
-    async def tell(self, store: RecordStore, ended: Sequence[ExecutionRecord]) -> None:
+    async def export(self, store: RecordStore, ended: Sequence[ExecutionRecord]) -> None:
         """The traces of these executions are on their way. Raises `Unavailable`."""
         for tenant_id in {execution.tenant_id for execution in ended}:
-            await self._tell(store, tenant_id, {one.id: one for one in ended if one.tenant_id == tenant_id})
+            await self._tell(
+                store, tenant_id, {one.id: one for one in ended if one.tenant_id == tenant_id}
+            )
 
-    async def _tell(self, store: RecordStore, tenant_id: str, ended: Mapping[str, ExecutionRecord]) -> None:
-        steps, approvals = defaultdict[str, list[StepRecord]](list), defaultdict[str, list[ApprovalRecord]](list)
+    async def _tell(
+        self, store: RecordStore, tenant_id: str, ended: Mapping[str, ExecutionRecord]
+    ) -> None:
+        steps, approvals = (
+            defaultdict[str, list[StepRecord]](list),
+            defaultdict[str, list[ApprovalRecord]](list),
+        )
         for step in await step_records(store, tenant_id, list(ended)):
             steps[step.execution_id].append(step)
         async for stored in every(store, tenant_id, ApprovalRecord, {"execution_id": tuple(ended)}):
@@ -48,9 +55,14 @@ class Tracer:
 
 
 def spans_of(
-    execution: ExecutionRecord, steps: Iterable[StepRecord], approvals: Iterable[ApprovalRecord], resource: Resource
+    execution: ExecutionRecord,
+    steps: Iterable[StepRecord],
+    approvals: Iterable[ApprovalRecord],
+    resource: Resource,
 ) -> list[ReadableSpan]:
-    """The execution, how long it waited for a worker, its steps and the approvals it waited for, in this try."""
+    """The execution, how long it waited for a worker, its steps and the approvals it waited for, in
+    this try.
+    """
     begun, ended = execution.waiting_since, execution.completed_at or execution.updated_at
     started = execution.started_at or ended
     cause = traces.cause_of(execution)
@@ -129,7 +141,10 @@ def _span(
 
 def _local(context: TraceContext) -> SpanContext:
     return SpanContext(
-        int(context.trace_id, 16), int(context.span_id, 16), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)
+        int(context.trace_id, 16),
+        int(context.span_id, 16),
+        is_remote=False,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED),
     )
 
 

@@ -52,20 +52,32 @@ async def record_step(
 
 def counts(record: StepRecord, execution: ExecutionRecord) -> bool:
     """Whether this record holds the end of the step for the execution in its current try."""
-    return record.execution_id == execution.id and (record.status == "completed" or record.retry == execution.retries)
+    return record.execution_id == execution.id and (
+        record.status == "completed" or record.retry == execution.retries
+    )
 
 
 def by_step(execution: ExecutionRecord, records: Iterable[StepRecord]) -> dict[str, StepRecord]:
-    """The record that counts of each step that has one; of two successes, that of the earlier try."""
+    """The record that counts of each step that has one; of two successes, that of
+    the earlier try.
+    """
     counting = (record for record in records if counts(record, execution))
     # The last one stays.
-    return {one.step: one for one in sorted(counting, key=lambda one: (one.status == "completed", -one.retry))}
+    return {
+        one.step: one
+        for one in sorted(counting, key=lambda one: (one.status == "completed", -one.retry))
+    }
 
 
-async def step_records(store: RecordStore, tenant_id: str, execution_ids: Sequence[str]) -> list[StepRecord]:
+async def step_records(
+    store: RecordStore, tenant_id: str, execution_ids: Sequence[str]
+) -> list[StepRecord]:
     """All step records of these executions, of all their tries, in no particular order."""
     if not execution_ids:
         return []
     return [
-        stored.record async for stored in every(store, tenant_id, StepRecord, {"execution_id": tuple(execution_ids)})
+        stored.record
+        async for stored in every(
+            store, tenant_id, StepRecord, {"execution_id": tuple(execution_ids)}
+        )
     ]

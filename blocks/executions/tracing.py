@@ -27,7 +27,9 @@ _tracer: "Tracer | None" = None
 
 @contextmanager
 def tracing(settings: Tracing, process: str) -> Iterator[None]:
-    """While this lasts, what this process sees end is traced, if a collector is configured; then the rest is sent."""
+    """While this lasts, what this process sees end is traced, if a collector is configured; then
+    the rest is sent.
+    """
     global _tracer
     if not settings.otlp_endpoint:
         yield
@@ -47,11 +49,11 @@ def provider() -> "TracerProvider | None":
     return _tracer.provider if _tracer else None
 
 
-async def tell(store: RecordStore, ended: Sequence[ExecutionRecord]) -> None:
+async def export(store: RecordStore, ended: Sequence[ExecutionRecord]) -> None:
     """These executions are traced, if anything is. What cannot be read now is not."""
     if _tracer is None:
         return
     try:
-        await _tracer.tell(store, ended)
+        await _tracer.export(store, ended)
     except Unavailable as error:
         log.warning("%d executions are not traced: %s", len(ended), error)

@@ -1,4 +1,6 @@
-"""What every process does to an execution: open it, move it, announce its end. Each is safe to do twice."""
+"""What every process does to an execution: open it, move it, announce its end. Each is safe to do
+twice.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +28,13 @@ _ERROR_KEPT = 500
 
 
 def new_execution(
-    tenant_id: str, workflow: str, subject: str, trigger: Trigger, input: JsonObject, *, priority: int = 0
+    tenant_id: str,
+    workflow: str,
+    subject: str,
+    trigger: Trigger,
+    input: JsonObject,
+    *,
+    priority: int = 0,
 ) -> ExecutionRecord:
     """A pending execution caused by this trigger; its id is computed from the trigger's event."""
     now = utc_now()
@@ -46,7 +54,9 @@ def new_execution(
     )
 
 
-async def change(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
+async def change(
+    store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any
+) -> Stored[ExecutionRecord]:
     """The record with these changes. Raises `Stale` if it changed since it was read."""
     record = msgspec.structs.replace(stored.record, updated_at=utc_now(), **changes)
     return await store.replace(record.tenant_id, stored.etag, record)
@@ -62,7 +72,9 @@ async def move(
     return moved
 
 
-async def complete(store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any) -> Stored[ExecutionRecord]:
+async def complete(
+    store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any
+) -> Stored[ExecutionRecord]:
     """The execution has ended with its results; `announce` is still due."""
     return await move(store, stored, "completed", completed_at=utc_now(), **changes)
 
@@ -71,20 +83,35 @@ async def fail(
     store: RecordStore, stored: Stored[ExecutionRecord], code: str, error: str, **changes: Any
 ) -> Stored[ExecutionRecord]:
     """The execution has ended without a result; `announce` is still due."""
-    return await move(store, stored, "failed", error=error, error_code=code, completed_at=utc_now(), **changes)
+    return await move(
+        store, stored, "failed", error=error, error_code=code, completed_at=utc_now(), **changes
+    )
 
 
-async def cancel(store: RecordStore, stored: Stored[ExecutionRecord], reason: str) -> Stored[ExecutionRecord]:
+async def cancel(
+    store: RecordStore, stored: Stored[ExecutionRecord], reason: str
+) -> Stored[ExecutionRecord]:
     """The execution has been cancelled; `announce` is still due, and publishes it as a failure."""
-    return await move(store, stored, "cancelled", error=reason, error_code=rejections.CANCELLED, completed_at=utc_now())
+    return await move(
+        store,
+        stored,
+        "cancelled",
+        error=reason,
+        error_code=rejections.CANCELLED,
+        completed_at=utc_now(),
+    )
 
 
 def refusals(execution: ExecutionRecord, step: str | None = None) -> str:
-    """For the end of an error: which answers (to this step) came and were refused; empty if none did."""
+    """For the end of an error: which answers (to this step) came and were refused; empty if none
+    did.
+    """
     refused = [answer for answer in execution.refused_answers if step in (None, answer.step)]
     if not refused:
         return ""
-    answers = "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
+    answers = (
+        "1 answer was refused" if len(refused) == 1 else f"{len(refused)} answers were refused"
+    )
     return f"; {answers}: {refused[-1].code}: {refused[-1].reason}"
 
 
@@ -110,7 +137,7 @@ async def reopen(
         store,
         stored,
         status="pending",
-        earlier_ends=[*ended.earlier_ends, end],
+        previous_outcomes=[*ended.previous_outcomes, end],
         started_at=None,
         held_since=None,
         completed_at=None,
@@ -125,7 +152,9 @@ async def reopen(
     )
 
 
-async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]) -> None:
+async def announce(
+    store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]
+) -> None:
     """The terminal events of these executions are confirmed by the broker, as their records state.
 
     Raises `Unavailable` when the broker or the store is down: the records still show what is due,
@@ -138,7 +167,7 @@ async def announce(store: RecordStore, bus: EventBus, ended: Sequence[Stored[Exe
     await bus.publish(*(to_message(terminal_event(stored.record)) for stored in owed))
     fault_points.reached("after-announcement")
     await asyncio.gather(*(_mark_announced(store, stored) for stored in owed))
-    await tracing.tell(store, [stored.record for stored in owed])
+    await tracing.export(store, [stored.record for stored in owed])
 
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
@@ -154,7 +183,9 @@ async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:
     """The one event that announces the end of this try; computed from the record alone."""
-    assert execution.completed_at is not None, "only an execution that has ended has a terminal event"
+    assert execution.completed_at is not None, (
+        "only an execution that has ended has a terminal event"
+    )
     return Event(
         id=ids.terminal_event_id(execution.id, execution.retries),
         tenant_id=execution.tenant_id,

@@ -1,4 +1,5 @@
-"""What every process does to a batch job: accept a trigger, send it, see what is at work. Each is safe to do twice.
+"""What every process does to a batch job: accept a trigger, send it, see what is at work. Each is
+safe to do twice.
 
 All of a job's executions belong to the system tenant; the job's id is their subject.
 """
@@ -18,7 +19,16 @@ from blocks.contracts.states import OPEN
 from blocks.executions import transitions
 from blocks.executions.steps import record_step
 from blocks.messages import to_message
-from blocks.ports import AlreadyExists, EventBus, NotFound, Query, RecordStore, Stored, Unavailable, Unroutable
+from blocks.ports import (
+    AlreadyExists,
+    EventBus,
+    NotFound,
+    Query,
+    RecordStore,
+    Stored,
+    Unavailable,
+    Unroutable,
+)
 from blocks.queries import every
 from blocks.updates import update_known
 
@@ -41,9 +51,13 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     flow_run_id: str | None = None
 
 
-def by_hand(job: Job, triggered_by: TriggeredBy, request_id: str, metadata: JsonObject) -> JobRequest:
+def by_hand(
+    job: Job, triggered_by: TriggeredBy, request_id: str, metadata: JsonObject
+) -> JobRequest:
     """A request that no schedule made; its key cannot be that of a tick."""
-    return JobRequest(job=job, key=f"request {request_id}", triggered_by=triggered_by, metadata=metadata)
+    return JobRequest(
+        job=job, key=f"request {request_id}", triggered_by=triggered_by, metadata=metadata
+    )
 
 
 async def trigger(store: RecordStore, bus: EventBus, request: JobRequest) -> ExecutionRecord:
@@ -64,7 +78,9 @@ async def accept(store: RecordStore, request: JobRequest) -> Stored[ExecutionRec
     except AlreadyExists:
         stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, wanted.id)
     if stored.record.triggers[0].digest != wanted.triggers[0].digest:
-        raise RequestReused(f"this request id has triggered {request.job.id} before, with other metadata")
+        raise RequestReused(
+            f"this request id has triggered {request.job.id} before, with other metadata"
+        )
     return stored
 
 
@@ -77,7 +93,9 @@ async def accepted(store: RecordStore, request: JobRequest) -> bool:
     return True
 
 
-async def send(store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+async def send(
+    store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]
+) -> Stored[ExecutionRecord]:
     """The broker has confirmed the trigger; a step records it. Raises `Unavailable`: repeat it."""
     if stored.record.is_terminal or await sent_at(store, stored.record.id):
         return stored
@@ -87,20 +105,28 @@ async def send(store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord
         await bus.publish(to_message(event), required=True)
     except Unroutable:
         raise Unavailable("no queue takes job triggers: run `orchestrator bootstrap`") from None
-    await record_step(store, running.record, TRIGGER_STEP, result={"eventId": event.id}, event_id=event.id)
+    await record_step(
+        store, running.record, TRIGGER_STEP, result={"eventId": event.id}, event_id=event.id
+    )
     return running
 
 
 async def sent_at(store: RecordStore, execution_id: str) -> datetime | None:
-    """When the broker had confirmed the trigger; None if it has not, or the step is not recorded yet."""
+    """When the broker had confirmed the trigger; None if it has not, or the step is not recorded
+    yet.
+    """
     try:
-        step = await store.read(ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution_id, TRIGGER_STEP))
+        step = await store.read(
+            ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution_id, TRIGGER_STEP)
+        )
     except NotFound:
         return None
     return step.record.completed_at
 
 
-async def earlier_run(store: RecordStore, job: Job, than: ExecutionRecord | None = None) -> ExecutionRecord | None:
+async def earlier_run(
+    store: RecordStore, job: Job, than: ExecutionRecord | None = None
+) -> ExecutionRecord | None:
     """A run of the job that has not ended and precedes this one (None: precedes any new one).
 
     Without reports a run never counts as ended: until a first report on the job, none is in the
@@ -109,25 +135,39 @@ async def earlier_run(store: RecordStore, job: Job, than: ExecutionRecord | None
     others = [
         stored.record
         async for stored in every(
-            store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": WORKFLOW, "subject": job.id, "status": OPEN}
+            store,
+            ids.SYSTEM_TENANT,
+            ExecutionRecord,
+            {"workflow": WORKFLOW, "subject": job.id, "status": OPEN},
         )
         if than is None or stored.record.id != than.id
     ]
-    ahead = [other for other in others if than is None or other.status == "running" or _order(other) < _order(than)]
+    ahead = [
+        other
+        for other in others
+        if than is None or other.status == "running" or _order(other) < _order(than)
+    ]
     return ahead[0] if ahead and await _is_reported(store, job) else None
 
 
-async def last_runs(store: RecordStore, seen_by: str = ids.SYSTEM_TENANT) -> dict[str, ExecutionRecord]:
+async def last_runs(
+    store: RecordStore, seen_by: str = ids.SYSTEM_TENANT
+) -> dict[str, ExecutionRecord]:
     """The newest execution of every job that has one, by job id.
 
-    A tenant sees those for all tenants and its own, among the newest of each job; the platform sees all.
+    A tenant sees those for all tenants and its own, among the newest of each job; the platform sees
+    all.
     """
     found = {}
     for job in JOBS:
         where = {"workflow": WORKFLOW, "subject": job.id}
         page = await store.query(
             ids.SYSTEM_TENANT,
-            Query(ExecutionRecord, where, limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH),
+            Query(
+                ExecutionRecord,
+                where,
+                limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH,
+            ),
         )
         visible = (_as_seen_by(seen_by, stored.record) for stored in page.items)
         if newest := next((run for run in visible if run), None):
@@ -137,7 +177,10 @@ async def last_runs(store: RecordStore, seen_by: str = ids.SYSTEM_TENANT) -> dic
 
 def _as_seen_by(tenant_id: str, run: ExecutionRecord) -> ExecutionRecord | None:
     metadata = run.input["metadata"]
-    named = {*metadata.get("tenantIds", []), *([metadata["tenantId"]] if metadata.get("tenantId") else [])}
+    named = {
+        *metadata.get("tenantIds", []),
+        *([metadata["tenantId"]] if metadata.get("tenantId") else []),
+    }
     if tenant_id == ids.SYSTEM_TENANT or named == {tenant_id}:
         return run
     # What went wrong with a run for all may be about one of the others.
@@ -150,14 +193,18 @@ def _execution(request: JobRequest) -> ExecutionRecord:
         event_id=event_id,
         event_type=JobTrigger.event_type,
         received_at=utc_now(),
-        digest=hashlib.sha256(msgspec.json.encode(request.metadata, order="deterministic")).hexdigest(),
+        digest=hashlib.sha256(
+            msgspec.json.encode(request.metadata, order="deterministic")
+        ).hexdigest(),
     )
     requested: JsonObject = {"metadata": request.metadata, "triggeredBy": request.triggered_by}
     if request.schedule:
         requested["schedule"] = request.schedule
     if request.scheduled_for:
         requested["scheduledFor"] = request.scheduled_for.isoformat()
-    execution = transitions.new_execution(ids.SYSTEM_TENANT, WORKFLOW, request.job.id, trigger, requested)
+    execution = transitions.new_execution(
+        ids.SYSTEM_TENANT, WORKFLOW, request.job.id, trigger, requested
+    )
     return msgspec.structs.replace(execution, flow_run_id=request.flow_run_id)
 
 
@@ -176,7 +223,9 @@ def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
     """Computed from the record alone: sent twice, it has the same id and body."""
     triggered_at = execution.started_at or execution.updated_at
     requested = execution.input
-    of_the_tick: JsonObject = {name: requested[name] for name in ("schedule", "scheduledFor") if name in requested}
+    of_the_tick: JsonObject = {
+        name: requested[name] for name in ("schedule", "scheduledFor") if name in requested
+    }
     return Event(
         id=execution.trigger_ids[0],
         tenant_id=execution.tenant_id,
@@ -198,7 +247,9 @@ async def _is_reported(store: RecordStore, job: Job) -> bool:
         "status": ("completed", "failed"),
         "error_code": (None, rejections.JOB_FAILED),
     }
-    return bool((await store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=1))).items)
+    return bool(
+        (await store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=1))).items
+    )
 
 
 def _order(execution: ExecutionRecord) -> tuple[datetime, str]:

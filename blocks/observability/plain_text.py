@@ -1,7 +1,8 @@
 """Text from outside, fit for a line of a log or a terminal.
 
-Purpose: what events, requests and records hold must not move a cursor, colour a screen, turn writing around or pass for
-a line of ours. Contract: what cannot be printed is spelled out as in Python's strings, everything else stays.
+Purpose: what events, requests and records hold must not move a cursor, colour a screen, turn
+writing around or pass for a line of ours. Contract: what cannot be printed is spelled out as in
+Python's strings, everything else stays.
 """
 
 import re
@@ -9,12 +10,16 @@ import unicodedata
 
 
 def plain(text: str) -> str:
-    """The text on one line, with its control and format characters spelled out: `\\x1b`, `\\n`, `\\u202e`."""
+    """The text on one line, with its control and format characters spelled out: `\\x1b`, `\\n`,
+    `\\u202e`.
+    """
     if text.isprintable():
         return text
     if all(map(_is_shown, text)):
         return text
-    return "".join(char if _is_shown(char) else _spelled(char) for char in text.replace("\\", "\\\\"))
+    return "".join(
+        char if _is_shown(char) else _spelled(char) for char in text.replace("\\", "\\\\")
+    )
 
 
 def plain_lines(text: str) -> str:
@@ -23,7 +28,9 @@ def plain_lines(text: str) -> str:
 
 
 def plain_json(document: str) -> str:
-    """The same JSON values, written without characters that a terminal would obey; line breaks stay."""
+    """The same JSON values, written without characters that a terminal would obey; line breaks
+    stay.
+    """
     if document.isprintable():
         return document
     return "".join(char if char == "\n" or _is_shown(char) else _as_json(char) for char in document)

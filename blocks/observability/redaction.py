@@ -28,7 +28,9 @@ _HEADER = r"(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|x-ms-[\w-]*(?:tok
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """What is put in place of what; only texts that hold one of the hints, in any case, are searched for it."""
+    """What is put in place of what; only texts that hold one of the hints, in any case, are
+    searched for it.
+    """
 
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
@@ -36,12 +38,18 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def _rule(hints: str | tuple[str, ...], pattern: str, replacement: str) -> Rule:
-    return Rule((hints,) if isinstance(hints, str) else hints, re.compile(pattern, re.I | re.S), replacement)
+    return Rule(
+        (hints,) if isinstance(hints, str) else hints, re.compile(pattern, re.I | re.S), replacement
+    )
 
 
 _RULES = (
     # A whole key file.
-    _rule("private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", MASK),
+    _rule(
+        "private key",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        MASK,
+    ),
     # scheme://user:password@host; the last @ counts, because a password may hold one.
     _rule("@", r"(\w://[^\s:/@\"'<>]*):[^\s\"'<>]*@", rf"\1:{MASK}@"),
     # A header with its value, as text, in a mapping or in a list of pairs.
@@ -90,7 +98,9 @@ def keep_secret(values: Iterable[str]) -> None:
 
 
 def secrets_of(settings: msgspec.Struct) -> list[str]:
-    """The values of all settings that are named like a secret, and the passwords in those that are URLs."""
+    """The values of all settings that are named like a secret, and the passwords in those that are
+    URLs.
+    """
     found: list[str] = []
     for name in settings.__struct_fields__:
         value = getattr(settings, name)

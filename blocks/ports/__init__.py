@@ -8,7 +8,15 @@ Pitfalls: an adapter translates its SDK's errors into those of `errors`; no SDK 
 adapter.
 """
 
-from blocks.ports.errors import AlreadyExists, NotFound, Stale, Throttled, Unavailable, Unroutable, WrongVersion
+from blocks.ports.errors import (
+    AlreadyExists,
+    NotFound,
+    Stale,
+    Throttled,
+    Unavailable,
+    Unroutable,
+    WrongVersion,
+)
 from blocks.ports.event_bus import Consumer, EventBus, Subscriber
 from blocks.ports.flow_runs import FlowRuns, FlowRunView
 from blocks.ports.messages import (

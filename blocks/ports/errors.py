@@ -2,7 +2,9 @@
 
 
 class Unavailable(Exception):
-    """The outside system does not answer now. The same call may succeed later; nothing is known to have happened."""
+    """The outside system does not answer now. The same call may succeed later; nothing is known to
+    have happened.
+    """
 
 
 class Throttled(Unavailable):
@@ -30,4 +32,6 @@ class Stale(Exception):
 
 
 class WrongVersion(Stale):
-    """The record is not at the version that the caller named: reading it again does not help, the caller decides."""
+    """The record is not at the version that the caller named: reading it again does not help, the
+    caller decides.
+    """

@@ -29,16 +29,22 @@ class Consumer(Protocol):
 
 
 class EventBus(Protocol):
-    """Durable, at-least-once, confirmed events on one topic exchange, and transient signals beside them."""
+    """Durable, at-least-once, confirmed events on one topic exchange, and transient signals beside
+    them.
+    """
 
     async def declare(self, *queues: Queue) -> None:
-        """The exchange, these queues, their bindings, retry and dead-letter queues exist. Idempotent."""
+        """The exchange, these queues, their bindings, retry and dead-letter queues exist.
+        Idempotent.
+        """
         ...
 
     async def publish(self, *messages: Message, required: bool = False) -> None:
-        """All messages are durable on the broker. With `required`, raises `Unroutable` if one reached no queue.
+        """All messages are durable on the broker. With `required`, raises `Unroutable` if one
+        reached no queue.
 
-        Raises `Unavailable` when not all were confirmed in time: publish the same messages, with the same ids, again.
+        Raises `Unavailable` when not all were confirmed in time: publish the same messages, with
+        the same ids, again.
         """
         ...
 
@@ -79,12 +85,14 @@ class EventBus(Protocol):
         """
         ...
 
-    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+    def subscribe(
+        self, patterns: Sequence[str], subscriber: Subscriber
+    ) -> AbstractAsyncContextManager[None]:
         """The subscriber receives each event whose type matches a pattern, while the context lasts.
 
         The events of one publisher come in its order. Nothing is kept for a subscriber, and no
-        publisher waits for one: a subscriber that was disconnected for a moment, or lags by seconds, is
-        notified of the gap (`on_gap`) once delivery resumes.
+        publisher waits for one: a subscriber that was disconnected for a moment, or lags by
+        seconds, is notified of the gap (`on_gap`) once delivery resumes.
         """
         ...
 
@@ -93,7 +101,8 @@ class EventBus(Protocol):
         ...
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        """The oldest messages of a queue, left where they are (they may come out marked as redelivered).
+        """The oldest messages of a queue, left where they are (they may come out marked as
+        redelivered).
 
         Of one of more than `MESSAGE_BYTES_MAX`, the beginning.
         """

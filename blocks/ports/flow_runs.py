@@ -21,20 +21,27 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     job: str | None = None
     """The batch job that the run triggers; its execution names the run, not the other way round."""
     kept_from_others: bool = False
-    """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other worker."""
+    """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other
+    worker.
+    """
 
 
 class FlowRuns(Protocol):
-    """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's deployment."""
+    """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's
+    deployment.
+    """
 
-    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+    async def start(
+        self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
+    ) -> str:
         """A flow run of the deployment is scheduled, once per `key`; returns its id."""
         ...
 
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
     ) -> list[FlowRunView]:
-        """Our flow runs in these state types (lower case), oldest first, whose state is not older than `since`.
+        """Our flow runs in these state types (lower case), oldest first, whose state is not older
+        than `since`.
 
         With `name`, only those whose state has this name.
         """
@@ -49,7 +56,9 @@ class FlowRuns(Protocol):
         ...
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
-        """The suspended run goes on with this input. False if Prefect refused it (not suspended, wrong input)."""
+        """The suspended run goes on with this input. False if Prefect refused it (not suspended,
+        wrong input).
+        """
         ...
 
     async def cancel(self, flow_run_id: str) -> None:

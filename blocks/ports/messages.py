@@ -17,11 +17,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime
     headers: Mapping[str, str] = {}
     cut_from: int | None = None
-    """Of a message too large to be handed over: the bytes it has, while `body` is only their beginning."""
+    """Of a message too large to be handed over: the bytes it has, while `body` is only their
+    beginning.
+    """
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A message handed to a consumer. `attempt` counts the handler's own failures plus one; a crash adds nothing."""
+    """A message handed to a consumer. `attempt` counts the handler's own failures plus one; a crash
+    adds nothing.
+    """
 
     message: Message
     queue: str
@@ -34,14 +38,18 @@ class Accept(msgspec.Struct, frozen=True):
 
 
 class Reject(msgspec.Struct, frozen=True):
-    """Never acceptable: goes to the dead-letter queue with its original body and these two headers."""
+    """Never acceptable: goes to the dead-letter queue with its original body and
+    these two headers.
+    """
 
     code: str
     reason: str
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """Not now: comes back after a delay, and to the dead-letter queue as `code` after too many attempts."""
+    """Not now: comes back after a delay, and to the dead-letter queue as `code` after too many
+    attempts.
+    """
 
     code: str
     reason: str
@@ -54,7 +62,9 @@ class Retry(msgspec.Struct, frozen=True):
 Verdict = Accept | Reject | Retry
 
 Handler = Callable[[Delivery], Awaitable[Verdict]]
-"""Judges one delivery. Raising `Unavailable` hands it back uncounted and pauses; any other exception is a `Retry`."""
+"""Judges one delivery. Raising `Unavailable` hands it back uncounted and pauses; any other
+exception is a `Retry`.
+"""
 
 Collector = Callable[[Message], Awaitable[None]]
 """Takes one dead letter; when it has returned, the letter is its own."""
@@ -63,16 +73,22 @@ SignalHandler = Callable[[bytes], Awaitable[None]]
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """A durable queue with its dead-letter queue. `bindings` are routing-key patterns (`*` one word, `#` any)."""
+    """A durable queue with its dead-letter queue. `bindings` are routing-key patterns (`*` one
+    word, `#` any).
+    """
 
     name: str
     bindings: Sequence[str]
     max_attempts: int = 5
     retry_delay_seconds: float = 5.0
     max_bytes: int = MESSAGE_BYTES_MAX
-    """A larger message is a dead letter (`too-large`) before any handler sees it, and never in memory as a whole."""
+    """A larger message is a dead letter (`too-large`) before any handler sees it, and never in
+    memory as a whole.
+    """
     has_long_delays: bool = False
-    """Its handler's retries name delays of their own, each another, up to hours; none waits behind a longer one."""
+    """Its handler's retries name delays of their own, each another, up to hours; none waits behind
+    a longer one.
+    """
 
     @property
     def dead_letters(self) -> str:

@@ -40,14 +40,17 @@ class Between(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Where = Mapping[str, Any]
-"""Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains` looks in a list,
-`Between` limits the age, `NotAbove` a number."""
+"""Field name (snake_case) to wanted value: a scalar or None is equality, a tuple any of, `Contains`
+looks in a list, `Between` limits the age, `NotAbove` a number.
+"""
 
 NO_CONDITION: Where = MappingProxyType({})
 
 
 class Query(msgspec.Struct, Generic[R_co], frozen=True):
-    """One tenant's records of one kind that match, ordered by (`created_at`, `id`), a page at a time."""
+    """One tenant's records of one kind that match, ordered by (`created_at`, `id`), a page at a
+    time.
+    """
 
     kind: type[R_co]
     where: Where = NO_CONDITION
@@ -59,7 +62,9 @@ class Query(msgspec.Struct, Generic[R_co], frozen=True):
 
 
 class Page(msgspec.Struct, Generic[R_co], frozen=True):
-    """A slice of an answer, and the opaque `continuation` that asks for the next one (None: this was the last)."""
+    """A slice of an answer, and the opaque `continuation` that asks for the next one (None: this
+    was the last).
+    """
 
     items: list[Stored[R_co]]
     continuation: str | None = None
@@ -73,7 +78,9 @@ class RecordStore(Protocol):
         ...
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        """The record is durable. Raises `AlreadyExists` if the id is taken; nothing is overwritten."""
+        """The record is durable. Raises `AlreadyExists` if the id is taken; nothing
+        is overwritten.
+        """
         ...
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
@@ -81,7 +88,8 @@ class RecordStore(Protocol):
         ...
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
-        """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if it is gone.
+        """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if
+        it is gone.
 
         Raises `ValueError` for a kind that is `append_only`, and so does `delete`.
         """
@@ -92,7 +100,9 @@ class RecordStore(Protocol):
         ...
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
-        """A page of the records that match. Raises `ValueError` for a limit or a continuation that is not valid."""
+        """A page of the records that match. Raises `ValueError` for a limit or a continuation that
+        is not valid.
+        """
         ...
 
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:

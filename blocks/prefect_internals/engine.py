@@ -1,4 +1,6 @@
-"""Prefect's async flow run engine, which is not documented: what we call, patch, override and use of it."""
+"""Prefect's async flow run engine, which is not documented: what we call, patch, override and use
+of it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -12,9 +14,11 @@ from blocks.prefect_internals.member import Member
 
 
 def flow_parameters(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
-    """The run's parameters with the flow's defaults. Raises `TypeError` if they do not fit its signature.
+    """The run's parameters with the flow's defaults. Raises `TypeError` if they do not fit its
+    signature.
 
-    Assumed: this is how Prefect's own runners fill them in. Public functions for it start the run, too.
+    Assumed: this is how Prefect's own runners fill them in. Public functions for it start the run,
+    too.
     """
     return flow_engine._flow_parameters(flow=flow, flow_run=flow_run, parameters=None)
 
@@ -23,8 +27,8 @@ def flow_parameters(flow: Flow[..., Any], flow_run: FlowRun) -> dict[str, Any]:
 def no_sigterm_handler() -> Iterator[None]:
     """While this lasts, no flow run of this process handles SIGTERM. A patch of Prefect's module.
 
-    Assumed: the engine enters `capture_sigterm()`, which it looks up in its module's globals, without
-    arguments. There is no setting for it.
+    Assumed: the engine enters `capture_sigterm()`, which it looks up in its module's globals,
+    without arguments. There is no setting for it.
     """
     names = vars(flow_engine)
     original = names["capture_sigterm"]
@@ -42,7 +46,8 @@ ENGINE_MEMBERS = (
     ),
     Member(
         "setup_flow_run_suspension_request",
-        "a context manager that yields the run's request; the base method also starts a thread with a web socket",
+        "a context manager that yields the run's request; the base method also starts a thread "
+        "with a web socket",
         parameters="(self)",
         called_by="start",
     ),
@@ -62,7 +67,8 @@ ENGINE_MEMBERS = (
     ),
     Member(
         "handle_crash",
-        "called with the `CancelledError` of a cancelled task; sets the state that the server is given",
+        "called with the `CancelledError` of a cancelled task; sets the state that the server "
+        "is given",
         parameters="(self, exc)",
         is_async=True,
         called_by="initialize_run",
@@ -79,7 +85,11 @@ ENGINE_MEMBERS = (
         parameters="(self, state, force=False)",
         is_async=True,
     ),
-    Member("start", "a context manager: the run has begun inside; Prefect's own loop is written so", "(self)"),
+    Member(
+        "start",
+        "a context manager: the run has begun inside; Prefect's own loop is written so",
+        "(self)",
+    ),
     Member("run_context", "a context manager around one try of the flow", "(self)"),
     Member("call_flow_fn", "carries out one try and sets the final state", "(self)", is_async=True),
     Member("is_running", "whether the flow is to be called once more", "(self)"),

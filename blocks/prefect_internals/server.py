@@ -7,10 +7,11 @@ from blocks.prefect_internals.member import Member
 
 
 def use_middleware_in_place_of_cors(middleware: type[ASGIApp]) -> None:
-    """The applications that Prefect makes from now on have this outermost but one, called as its CORS is.
+    """The applications that Prefect makes from now on have this outermost but one, called as its
+    CORS is.
 
-    Assumed: `create_app` adds the class `CORSMiddleware` that its module imported, and looks it up there
-    at each call. Prefect has no setting that adds a middleware.
+    Assumed: `create_app` adds the class `CORSMiddleware` that its module imported, and looks it up
+    there at each call. Prefect has no setting that adds a middleware.
     """
     vars(prefect.server.api.server)["CORSMiddleware"] = middleware
 

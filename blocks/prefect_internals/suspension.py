@@ -1,4 +1,6 @@
-"""How a flow run learns that it is suspended. Prefect's public API only lets a flow suspend itself."""
+"""How a flow run learns that it is suspended. Prefect's public API only lets a flow
+suspend itself.
+"""
 
 from uuid import UUID
 
@@ -10,7 +12,9 @@ from prefect._flow_run_suspension import (
 from prefect.client.schemas.objects import State
 
 SuspensionRequest = FlowRunSuspensionRequest
-"""Assumed: `raise_if_requested` raises `Pause` once the request was marked, and does nothing before."""
+"""Assumed: `raise_if_requested` raises `Pause` once the request was marked, and does nothing
+before.
+"""
 
 registered = register_flow_run_suspension_request
 """Assumed: while this context lasts, `suspend_at_next_task` finds the request of this run.

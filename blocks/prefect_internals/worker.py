@@ -1,7 +1,8 @@
-"""Private members of Prefect's `BaseWorker` that `deployments/worker/in_process_worker.py` overrides or uses.
+"""Private members of Prefect's `BaseWorker` that `deployments/worker/in_process_worker.py`
+overrides or uses.
 
-The documented way to write a worker is `run`, called once per run after a `Submitting` state and with
-infrastructure of its own. Many runs in one process need the steps before it.
+The documented way to write a worker is `run`, called once per run after a `Submitting` state and
+with infrastructure of its own. Many runs in one process need the steps before it.
 """
 
 from blocks.prefect_internals.member import Member
@@ -24,7 +25,8 @@ WORKER_MEMBERS = (
     ),
     Member(
         "_setup_cancellation_observer",
-        "called after the first sync; opens the web socket for cancelling, which one query replaces. "
+        "called after the first sync; opens the web socket for cancelling, which "
+        "one query replaces. "
         "The setting that turns it off holds for every worker of the machine's profile",
         parameters="(self)",
         is_async=True,
@@ -55,9 +57,12 @@ WORKER_MEMBERS = (
     ),
     Member("_limiter", "None without a limit; else says how many slots are free"),
     Member(
-        "_submitting_flow_run_ids", "runs in it are left out by the next polls; who overrides `_submit_run` discards"
+        "_submitting_flow_run_ids",
+        "runs in it are left out by the next polls; who overrides `_submit_run` discards",
     ),
-    Member("_exit_stack", "an `AsyncExitStack` from construction on, closed at the end of `teardown`"),
+    Member(
+        "_exit_stack", "an `AsyncExitStack` from construction on, closed at the end of `teardown`"
+    ),
     Member("_work_pool_name", "the pool it serves"),
     Member("_work_queues", "names of queues, empty for all"),
     Member("_prefetch_seconds", "how long before its time a run may be claimed"),

@@ -34,7 +34,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     body_seconds: float
     """From then on to the end of its body, while the application takes what comes."""
     trusted: Sequence[str] = ()
-    """Addresses and networks of proxies: each brings the connections of many, and is not counted by address."""
+    """Addresses and networks of proxies: each brings the connections of many, and is not counted by
+    address.
+    """
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -64,7 +66,9 @@ def no_websocket(path: str) -> bool:
     return False
 
 
-def bounded_http(limits: Limits, body: Body, has_websocket: HasWebSocket = no_websocket) -> type[H11Protocol]:
+def bounded_http(
+    limits: Limits, body: Body, has_websocket: HasWebSocket = no_websocket
+) -> type[H11Protocol]:
     """The protocol class for a `uvicorn.Config`.
 
     `body` writes the JSON of a refusal as the application would.
@@ -91,7 +95,10 @@ class _Connections:
         self._by_address[address] += 1
         return (
             self._by_address.total() <= self._limits.connections_max
-            and (self._by_address[address] <= self._limits.connections_per_address or self._is_trusted(address))
+            and (
+                self._by_address[address] <= self._limits.connections_per_address
+                or self._is_trusted(address)
+            )
         )  # fmt: skip
 
     def leave(self, address: str) -> None:
@@ -149,7 +156,8 @@ class _BoundedHttp(H11Protocol):
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """From here on it is another protocol's connection, and counted with the followers.
 
-        That protocol waits for ever for the rest of an opening that has a body, and fails at bytes that are no text.
+        That protocol waits for ever for the rest of an opening that has a body, and fails at bytes
+        that are no text.
         """
         if _opens_websocket(event, self.headers):
             self._expect(None)
@@ -159,7 +167,9 @@ class _BoundedHttp(H11Protocol):
             self._refuse(INVALID)
 
     def send_400_response(self, msg: str) -> None:
-        """uvicorn calls this while it handles what h11 has found wrong, which hints at a better status."""
+        """uvicorn calls this while it handles what h11 has found wrong, which hints at a better
+        status.
+        """
         hint = getattr(sys.exc_info()[1], "error_status_hint", 400)
         self._refuse(TOO_LARGE if hint == 431 else INVALID)
 
@@ -210,7 +220,9 @@ class _BoundedHttp(H11Protocol):
         ]
         if refusal.status == 503:
             headers.append((b"retry-after", b"5"))
-        answer: Any = h11.Response(status_code=refusal.status, headers=headers, reason=_PHRASES[refusal.status])
+        answer: Any = h11.Response(
+            status_code=refusal.status, headers=headers, reason=_PHRASES[refusal.status]
+        )
         try:
             for event in (answer, h11.Data(data=content), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
@@ -225,14 +237,19 @@ class _BoundedHttp(H11Protocol):
 
 
 def _opens_websocket(event: h11.Request, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether it is an opening as RFC 6455 (4.1) has it, one of each header and nothing behind them."""
+    """Whether it is an opening as RFC 6455 (4.1) has it, one of each header and nothing behind
+    them.
+    """
     names = [name for name, _ in headers]
     stated = dict(headers)
     return (
         event.method == b"GET"
         and all(value.isascii() for _, value in headers)
         and not {b"content-length", b"transfer-encoding"} & stated.keys()
-        and all(names.count(name) == 1 for name in (b"host", b"sec-websocket-key", b"sec-websocket-version"))
+        and all(
+            names.count(name) == 1
+            for name in (b"host", b"sec-websocket-key", b"sec-websocket-version")
+        )
         and _WEBSOCKET_KEY.fullmatch(stated[b"sec-websocket-key"]) is not None
         and stated[b"sec-websocket-version"] == b"13"
         and _is_accepted(event.target, headers)

@@ -1,9 +1,11 @@
-"""The end of what a process has begun: waited for, to a limit, and named in the log when the limit is reached.
+"""The end of what a process has begun: waited for, to a limit, and named in the log when the limit
+is reached.
 
-A cancelled task need not end. `asyncio.wait_for` of Python 3.11, which aiormq uses for every time limit, drops a
-cancellation that comes together with the result (https://github.com/python/cpython/issues/86296), and closing a
-connection waits until the peer has read what was written to it. So nothing here is awaited without a limit, and a
-cancellation is repeated.
+A cancelled task need not end. `asyncio.wait_for` of Python 3.11, which aiormq uses for every time
+limit, drops a cancellation that comes together with the result
+(https://github.com/python/cpython/issues/86296), and closing a connection waits until the peer has
+read what was written to it. So nothing here is awaited without a limit, and a cancellation is
+repeated.
 """
 
 import asyncio
@@ -22,12 +24,16 @@ _CANCEL_TRIES = 2
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> None:
-    """They were cancelled and have ended. One that goes on after the second time is left behind, named in the log."""
+    """They were cancelled and have ended. One that goes on after the second time is left behind,
+    named in the log.
+    """
     pending = {task for task in tasks if not task.done()}
     for tries in range(_CANCEL_TRIES):
         for task in pending:
             if tries:
-                log.warning("%s goes on though it was cancelled: cancelling it again", task.get_name())
+                log.warning(
+                    "%s goes on though it was cancelled: cancelling it again", task.get_name()
+                )
             task.cancel()
         if pending:
             _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
@@ -36,7 +42,9 @@ async def ended(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*(task for task in tasks if task.done()), return_exceptions=True)
 
 
-async def closed(what: str, closing: Coroutine[Any, Any, object], *, within_seconds: float = CLOSE_SECONDS) -> None:
+async def closed(
+    what: str, closing: Coroutine[Any, Any, object], *, within_seconds: float = CLOSE_SECONDS
+) -> None:
     """The closing is done, or given up after this time with a log line. Raises what it raises."""
     task = asyncio.create_task(closing, name=f"closing {what}")
     done, _ = await asyncio.wait({task}, timeout=within_seconds)
@@ -49,9 +57,11 @@ async def closed(what: str, closing: Coroutine[Any, Any, object], *, within_seco
 
 @asynccontextmanager
 async def closing(what: str) -> AsyncIterator[None]:
-    """What is closed inside was closed, or was given up after `CLOSE_SECONDS`, with a line in the log.
+    """What is closed inside was closed, or was given up after `CLOSE_SECONDS`, with a line in the
+    log.
 
-    For what has to be closed by the task that opened it; what may ignore its cancellation belongs into `closed`.
+    For what has to be closed by the task that opened it; what may ignore its cancellation belongs
+    into `closed`.
     """
     try:
         async with asyncio.timeout(CLOSE_SECONDS):

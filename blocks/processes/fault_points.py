@@ -1,6 +1,7 @@
 """Named places where a test can kill the process, to see what a crash exactly there leaves behind.
 
-Off unless `FAULT_POINT` names one. The process ends by SIGKILL, as in a power cut: nothing is flushed or closed.
+Off unless `FAULT_POINT` names one. The process ends by SIGKILL, as in a power cut: nothing is
+flushed or closed.
 """
 
 import logging

@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Keeps a `ProcessRecord` no older than `every_seconds` while its `async with` lasts; then the record is gone.
+    """Keeps a `ProcessRecord` no older than `every_seconds` while its `async with` lasts; then the
+    record is gone.
 
     A store that does not answer is logged once and tried again; nothing is raised.
     """
@@ -54,7 +55,10 @@ class Heartbeat:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await ended(self._beats)
         with suppress(Exception):  # the record goes stale, with the same effect a little later

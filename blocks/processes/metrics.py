@@ -15,7 +15,8 @@ INFORMATION = Gauge(
 )
 LOOP_LAG = Histogram(
     "workflow_orchestrator_event_loop_lag_seconds",
-    "Seconds by which the event loop was late for what it should have done, looked at once a second",
+    "Seconds by which the event loop was late for what it should have done, looked at once a "
+    "second",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 SIGN_OF_LIFE_AGE = Gauge(
@@ -23,7 +24,9 @@ SIGN_OF_LIFE_AGE = Gauge(
     "Seconds since this process last wrote the record by which the others know that it lives",
     ["role"],
 )
-ACTIVE_RUNS = Gauge("workflow_orchestrator_worker_flow_runs_active", "Flow runs that this worker carries out now")
+ACTIVE_RUNS = Gauge(
+    "workflow_orchestrator_worker_flow_runs_active", "Flow runs that this worker carries out now"
+)
 MEMORY_DRAINS = Counter(
     "workflow_orchestrator_worker_memory_drains_total",
     "Drains of this worker because it held more memory than its limit",

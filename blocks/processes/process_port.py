@@ -59,7 +59,10 @@ class ProcessPort:
         self._authorization = f"Bearer {bearer_token}".encode() if bearer_token else b""
 
     async def __call__(
-        self, scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+        self,
+        scope: Mapping[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
     ) -> None:
         answer = await self._answer(scope)
         headers = [
@@ -84,10 +87,15 @@ class ProcessPort:
 
     async def _readiness(self) -> Answer:
         found = await problems(self.probes)
-        checks = {name: Check("error", problem) if problem else Check("ok") for name, problem in found.items()}
+        checks = {
+            name: Check("error", problem) if problem else Check("ok")
+            for name, problem in found.items()
+        }
         is_ready = not any(found.values())
         status = "ready" if is_ready else "not_ready"
-        return _document(200 if is_ready else 503, status=status, checks=checks, timestamp=utc_now(), **self._who)
+        return _document(
+            200 if is_ready else 503, status=status, checks=checks, timestamp=utc_now(), **self._who
+        )
 
     async def _metrics(self, authorization: bytes) -> Answer:
         if self._authorization and not hmac.compare_digest(authorization, self._authorization):
@@ -110,12 +118,16 @@ async def process_port(settings: Settings, role: Role) -> AsyncIterator[ProcessP
             return
         with listening:
             async with _served(port, listening):
-                log.info("/metrics, /health and /ready are on http://%s:%d", *listening.getsockname()[:2])
+                log.info(
+                    "/metrics, /health and /ready are on http://%s:%d", *listening.getsockname()[:2]
+                )
                 yield port
 
 
 def free_port(settings: Settings, role: Role) -> int | None:
-    """The port that a process of this role would now take; None if it would have none. Raises `BadSetting`."""
+    """The port that a process of this role would now take; None if it would have none. Raises
+    `BadSetting`.
+    """
     listening = _listening_socket(settings, role)
     if listening is None:
         return None
@@ -125,7 +137,11 @@ def free_port(settings: Settings, role: Role) -> int | None:
 
 def _listening_socket(settings: Settings, role: Role) -> socket.socket | None:
     metrics = settings.metrics
-    first = {"api": metrics.api_port, "listener": metrics.listener_port, "worker": metrics.worker_port}[role]
+    first = {
+        "api": metrics.api_port,
+        "listener": metrics.listener_port,
+        "worker": metrics.worker_port,
+    }[role]
     return _first_free(metrics.host, first) if first else None
 
 
@@ -138,8 +154,15 @@ def _first_free(host: str, first: int) -> socket.socket | None:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 reason = (error.strerror or str(error)).partition(" (")[0]
-                raise BadSetting(f"setting metrics.host (METRICS_HOST): cannot listen on {host}: {reason}") from None
-    log.warning("ports %d to %d of %s are in use: this process has no /metrics, /health and /ready", first, last, host)
+                raise BadSetting(
+                    f"setting metrics.host (METRICS_HOST): cannot listen on {host}: {reason}"
+                ) from None
+    log.warning(
+        "ports %d to %d of %s are in use: this process has no /metrics, /health and /ready",
+        first,
+        last,
+        host,
+    )
     return None
 
 
@@ -148,7 +171,9 @@ class SignalFreeServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Does nothing: uvicorn would raise the signal again after the graceful end, and so end the process with it."""
+        """Does nothing: uvicorn would raise the signal again after the graceful end, and so end the
+        process with it.
+        """
         yield
 
 

@@ -14,7 +14,9 @@ T = TypeVar("T")
 _AGAIN_SECONDS = 0.2
 
 
-async def wait_until_available(what: str, attempt: Callable[[], Awaitable[T]], *, limit_seconds: float) -> T:
+async def wait_until_available(
+    what: str, attempt: Callable[[], Awaitable[T]], *, limit_seconds: float
+) -> T:
     """What the attempt returns, once it does not raise `Unavailable`; the wait is logged once.
 
     Raises the attempt's last `Unavailable`, naming what is unavailable, when the limit has passed.
@@ -26,7 +28,9 @@ async def wait_until_available(what: str, attempt: Callable[[], Awaitable[T]], *
             result = await attempt()
         except Unavailable as error:
             if loop.time() - began >= limit_seconds:
-                raise Unavailable(f"{what} did not come within {limit_seconds:g} s: {error}") from error
+                raise Unavailable(
+                    f"{what} did not come within {limit_seconds:g} s: {error}"
+                ) from error
             if not is_waiting:
                 log.warning("waiting for %s, at most %g s: %s", what, limit_seconds, error)
                 is_waiting = True

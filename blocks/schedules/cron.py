@@ -26,7 +26,9 @@ _ALL = (range(60), range(24), range(1, 32), range(1, 13), range(7))
 
 
 class _Reading(msgspec.Struct, frozen=True):
-    """The minutes, hours and months at which a line fires, and the days as pairs of day of month and day of week."""
+    """The minutes, hours and months at which a line fires, and the days as pairs of day of month
+    and day of week.
+    """
 
     minutes: frozenset[int]
     hours: frozenset[int]
@@ -38,7 +40,9 @@ def check_cron(line: str) -> None:
     """Raises `ValueError` with reason and remedy, unless the line fires and has one reading."""
     fields = line.split()
     if len(fields) != 5:
-        raise ValueError("a cron line has five fields: minute, hour, day of month, month, day of week")
+        raise ValueError(
+            "a cron line has five fields: minute, hour, day of month, month, day of week"
+        )
     odd = next((field for field in fields if not _FIELD.fullmatch(field)), None)
     if odd:
         raise ValueError(f"{odd!r} is not a cron field")
@@ -70,20 +74,25 @@ async def next_time(line: str, timezone: str, after: datetime) -> datetime:
 
     # Validation lists the whole IANA database, 40 ms a time; the settings have been checked.
     schedule = CronSchedule.model_construct(cron=line, timezone=timezone, day_or=True)
-    # Where clocks leave out an hour, the first times may lie before the start: that of 00:30 fires at 23:30.
+    # Where clocks leave out an hour, the first times may lie before the start: that of 00:30 fires
+    # at 23:30.
     count = 1
     while True:
         count *= 4
         fired = await schedule.get_dates(count, after + timedelta(microseconds=1))
         later = [moment for moment in fired if moment > after]
         if later:
-            return datetime.fromtimestamp(later[0].timestamp(), UTC)  # Prefect's are of a class of their own
+            return datetime.fromtimestamp(
+                later[0].timestamp(), UTC
+            )  # Prefect's are of a class of their own
 
 
 def _read_by_debian(line: str) -> _Reading:
     read = CronSim(line, datetime(2026, 1, 1))
     weekdays = {int(day) % 7 for day in read.weekdays if isinstance(day, int)}
-    return _reading(read.minutes, read.hours, read.days, read.months, weekdays, both_days=read.day_and)
+    return _reading(
+        read.minutes, read.hours, read.days, read.months, weekdays, both_days=read.day_and
+    )
 
 
 def _read_by_prefect(line: str) -> _Reading:
@@ -91,7 +100,9 @@ def _read_by_prefect(line: str) -> _Reading:
         fields = cron_fields(line)
     except (ValueError, KeyError) as error:  # the errors of croniter are ValueErrors
         raise ValueError(f"Prefect does not read it: {error}") from None
-    values = [set(all_) if "*" in field else set(field) for field, all_ in zip(fields, _ALL, strict=True)]
+    values = [
+        set(all_) if "*" in field else set(field) for field, all_ in zip(fields, _ALL, strict=True)
+    ]
     both_days = fields[2][0] == "*" or fields[4][0] == "*"
     return _reading(*values, both_days=both_days)
 
@@ -110,7 +121,11 @@ def _reading(
         (day, weekday)
         for day in _ALL[2]
         for weekday in _ALL[4]
-        if ((day in days and weekday in weekdays) if both_days else (day in days or weekday in weekdays))
+        if (
+            (day in days and weekday in weekdays)
+            if both_days
+            else (day in days or weekday in weekdays)
+        )
     )
     return _Reading(frozenset(minutes), frozenset(hours), frozenset(months), frozenset(fires))
 
@@ -120,13 +135,16 @@ _FOUR_YEARS = (datetime(2024, 1, 1), datetime(2028, 1, 1))
 
 
 def _check_ends_of_months(fields: list[str], read: _Reading) -> None:
-    """croniter, with which Prefect reads, passes over the first days of March for lines such as `0 0 1,31 * *`."""
+    """croniter, with which Prefect reads, passes over the first days of March for lines such as `0
+    0 1,31 * *`.
+    """
     if fields[2] == "*" or not any(day > 28 for day, _ in read.days):
         return
     days = " ".join(("0 0", *fields[2:]))
     if left_out := sorted({*_fired_by_debian(days)} ^ {*_fired_by_prefect(days)}):
         raise ValueError(
-            f"cron and Prefect differ over {fields[2]!r} as day of month, as on {left_out[0]:%Y-%m-%d}: "
+            f"cron and Prefect differ over {fields[2]!r} as day of month, "
+            f"as on {left_out[0]:%Y-%m-%d}: "
             "use days up to 28, or a schedule for each day"
         )
 
@@ -147,15 +165,20 @@ def _check_agreement(fields: list[str], ours: _Reading, prefects: _Reading) -> N
         values: frozenset[int] = getattr(ours, name)
         if values != getattr(prefects, name):
             written = ",".join(map(str, sorted(values)))
-            raise ValueError(f"{fields[index]!r} as {_FIELDS[index]} is read in two ways: write {written}")
+            raise ValueError(
+                f"{fields[index]!r} as {_FIELDS[index]} is read in two ways: write {written}"
+            )
     if ours.days != prefects.days:
         raise ValueError(
-            f"day of month {fields[2]!r} with day of week {fields[4]!r} is read in two ways, as both or as either: "
+            f"day of month {fields[2]!r} with day of week {fields[4]!r} is read in two ways, "
+            "as both or as either: "
             f"write {_either(fields)!r} for either, or leave one of the two *"
         )
 
 
 def _either(fields: list[str]) -> str:
-    """The same line with the steps over all days written as ranges, which every reader takes for either."""
+    """The same line with the steps over all days written as ranges, which every reader takes for
+    either.
+    """
     minute, hour, day, month, weekday = fields
     return " ".join([minute, hour, day.replace("*", "1-31"), month, weekday.replace("*", "0-6")])

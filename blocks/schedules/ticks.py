@@ -1,8 +1,9 @@
 """The whole days that a tick of a schedule stands for.
 
-A tick has two times: the nominal one, on the wall clock as the cron line writes it, and the moment at which Prefect
-fires it. Where clocks change they differ: the tick of Sunday 00:00 fires on Saturday 23:00 when summer time leaves out
-that hour. Nominal times depend on no zone and follow one another, so the days between two of them belong to one tick.
+A tick has two times: the nominal one, on the wall clock as the cron line writes it, and the moment
+at which Prefect fires it. Where clocks change they differ: the tick of Sunday 00:00 fires on
+Saturday 23:00 when summer time leaves out that hour. Nominal times depend on no zone and follow one
+another, so the days between two of them belong to one tick.
 """
 
 from collections.abc import Iterator
@@ -34,10 +35,11 @@ class Days(msgspec.Struct, frozen=True):
 
 
 async def days_of_tick(schedule: Schedule, fired_at: datetime) -> Days | None:
-    """The days from the tick before, included, to this one, excluded; None: no day has begun between them.
+    """The days from the tick before, included, to this one, excluded; None: no day has begun
+    between them.
 
-    Consecutive ticks of a schedule name each day once. A moment that is no tick of it, because the schedule has changed
-    since, names the days from the last tick on.
+    Consecutive ticks of a schedule name each day once. A moment that is no tick of it, because the
+    schedule has changed since, names the days from the last tick on.
     """
     local = _on_the_wall(fired_at, schedule)
     nominal = await _nominal_times(schedule, fired_at, local) or [local]
@@ -47,7 +49,9 @@ async def days_of_tick(schedule: Schedule, fired_at: datetime) -> Days | None:
 
 
 async def days_of_last_tick(schedule: Schedule, at: datetime) -> Days:
-    """The days of the last tick, at this moment or before, that names any: a run that a person starts repeats it."""
+    """The days of the last tick, at this moment or before, that names any: a run that a person
+    starts repeats it.
+    """
     local = _on_the_wall(at, schedule)
     fired = await _nominal_times(schedule, at, local)
     nominal = fired[-1] if fired else _tick_before(schedule, local)
@@ -83,14 +87,19 @@ async def _fires_at(nominal: datetime, timezone: str) -> datetime:
 
     line = f"{nominal.minute} {nominal.hour} {nominal.day} {nominal.month} *"
     start = (nominal - 2 * _GAP_MAX).replace(tzinfo=UTC)
-    # Not validated, which would list the whole IANA database, 40 ms a time: the zone is one that Prefect fires in.
-    [moment] = await CronSchedule.model_construct(cron=line, timezone=timezone, day_or=True).get_dates(1, start)
+    # Not validated, which would list the whole IANA database, 40 ms a time: the zone is one that
+    # Prefect fires in.
+    [moment] = await CronSchedule.model_construct(
+        cron=line, timezone=timezone, day_or=True
+    ).get_dates(1, start)
     return moment.astimezone(UTC)
 
 
 def _clocks_change_near(moment: datetime, timezone: str) -> bool:
     zone = ZoneInfo(timezone)
-    before, after = ((moment + near).astimezone(zone).utcoffset() for near in (-2 * _GAP_MAX, 2 * _GAP_MAX))
+    before, after = (
+        (moment + near).astimezone(zone).utcoffset() for near in (-2 * _GAP_MAX, 2 * _GAP_MAX)
+    )
     return before != after
 
 

@@ -33,7 +33,9 @@ LIVE_MAX = 2
 TENANT_MAX = 100
 """Keys of one tenant that may live at once, regardless of their names."""
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$"  # in Python, $ alone would let a line break pass
+NAME_PATTERN = (
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$"  # in Python, $ alone would let a line break pass
+)
 LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX = 90, 730
 
 _KEY = re.compile(r"wfo_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
@@ -89,7 +91,10 @@ async def create_key(
 
 async def keys_of(store: RecordStore, tenant_id: str) -> list[ApiKeyRecord]:
     """All of the tenant's, oldest first, those that have ended included."""
-    return [stored.record async for stored in every(store, SYSTEM_TENANT, ApiKeyRecord, {"tenant": tenant_id})]
+    return [
+        stored.record
+        async for stored in every(store, SYSTEM_TENANT, ApiKeyRecord, {"tenant": tenant_id})
+    ]
 
 
 async def find_key(store: RecordStore, key: str) -> Stored[ApiKeyRecord]:
@@ -112,7 +117,9 @@ def check_live(record: ApiKeyRecord, now: datetime) -> None:
     if record.revoked_at is not None:
         raise NoSuchKey(f"key {record.prefix} has been revoked")
     if not record.is_live(now):
-        raise KeyExpired(f"key {record.prefix} expired at {record.expires_at.isoformat(timespec='seconds')}")
+        raise KeyExpired(
+            f"key {record.prefix} expired at {record.expires_at.isoformat(timespec='seconds')}"
+        )
 
 
 async def revoke_key(store: RecordStore, tenant_id: str, prefix: str) -> ApiKeyRecord:

@@ -20,7 +20,9 @@ SECRET_LENGTH_MIN = 32
 
 _VERSION = "v1"
 _PURPOSE = b"approval-link\n"
-"""Signed with the token, so that no signature made with this secret for another end passes for a link's."""
+"""Signed with the token, so that no signature made with this secret for another end passes for a
+link's.
+"""
 
 
 class LinksDisabled(Exception):
@@ -36,7 +38,9 @@ class LinkExpired(Exception):
 
 
 class LinkClaims(Normalised, frozen=True, kw_only=True, rename="camel"):
-    """What a link permits: its recipient, one of these outcomes of this approval, once, before `expires_at`."""
+    """What a link permits: its recipient, one of these outcomes of this approval, once, before
+    `expires_at`.
+    """
 
     approval_id: str
     tenant_id: str
@@ -47,10 +51,13 @@ class LinkClaims(Normalised, frozen=True, kw_only=True, rename="camel"):
 
 
 def secret_of(setting: str) -> bytes:
-    """The secret that the setting `approvals.link_secret` holds. Raises `LinksDisabled` if it is empty."""
+    """The secret that the setting `approvals.link_secret` holds. Raises `LinksDisabled` if it is
+    empty.
+    """
     if not setting:
         raise LinksDisabled(
-            f"links are disabled: set approvals.link_secret (APPROVAL_LINK_SECRET) to {SECRET_LENGTH_MIN} or more "
+            f"links are disabled: set approvals.link_secret (APPROVAL_LINK_SECRET) to "
+            f"{SECRET_LENGTH_MIN} or more "
             "random characters"
         )
     return setting.encode()
@@ -70,13 +77,18 @@ def issue(secret: bytes, claims: LinkClaims) -> str:
 def read(secret: bytes, token: str, now: datetime) -> LinkClaims:
     """The claims of a token that is genuine and not expired. Raises `LinkForged`, `LinkExpired`."""
     signed, _, signature = token.rpartition(".")
-    # Texts are compared, not decoded bytes: base64 can spell the same bytes in several ways, and one link is one text.
-    if not hmac.compare_digest(_signature(secret, signed).encode(), signature.encode(errors="replace")):
+    # Texts are compared, not decoded bytes: base64 can spell the same bytes in several ways, and
+    # one link is one text.
+    if not hmac.compare_digest(
+        _signature(secret, signed).encode(), signature.encode(errors="replace")
+    ):
         raise LinkForged("the link is not genuine")
     version, _, claims = signed.partition(".")
     if version != _VERSION:
         raise LinkForged("the link is of an unknown version")
-    opened = msgspec.json.decode(urlsafe_b64decode(claims + "=" * (-len(claims) % 4)), type=LinkClaims)
+    opened = msgspec.json.decode(
+        urlsafe_b64decode(claims + "=" * (-len(claims) % 4)), type=LinkClaims
+    )
     if now >= opened.expires_at:
         raise LinkExpired(f"the link expired at {opened.expires_at.isoformat()}")
     return opened

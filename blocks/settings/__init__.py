@@ -1,10 +1,10 @@
 """What an operator can set, from defaults, a file, Prefect's blocks and the environment.
 
-Purpose: `load_settings` makes the frozen `Settings` of a process (`sections`); each part of the system takes its own
-section as an argument and reads no environment.
-Contract: what cannot be used raises `BadSetting` with one line that names the setting, its variable and what to do.
-Secrets never show in a section's `repr`.
-Pitfalls: a new variable goes into `default.yaml` and `deployments/docker/compose.yaml`.
+Purpose: `load_settings` makes the frozen `Settings` of a process (`sections`); each part of the
+system takes its own section as an argument and reads no environment. Contract: what cannot be used
+raises `BadSetting` with one line that names the setting, its variable and what to do. Secrets never
+show in a section's `repr`. Pitfalls: a new variable goes into `default.yaml` and
+`deployments/docker/compose.yaml`.
 """
 
 from blocks.settings.loading import DEFAULTS as DEFAULTS

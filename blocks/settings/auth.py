@@ -10,7 +10,18 @@ MODES = (JWT, API_KEY, GATEWAY)
 
 # Never mixed: with both kinds allowed, a public key could be used as a shared secret.
 WITH_SECRET = ("HS256", "HS384", "HS512")
-WITH_PUBLIC_KEYS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+WITH_PUBLIC_KEYS = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+)
 
 SECRET_BYTES_MIN = 32
 """Of HS256, RFC 7518 demands as much; what is shorter can be found out from one token."""
@@ -41,26 +52,41 @@ def announce(auth: Auth) -> str:
     """How callers show who they are, in one line."""
     if GATEWAY in modes_of(auth):
         return (
-            "AUTH_MODE=gateway: callers are NOT authenticated here. Whoever reaches this port is whoever the headers "
-            "X-Tenant-ID, X-User-ID and X-User-Roles say: only the gateway that sets them may reach it"
+            "AUTH_MODE=gateway: callers are NOT authenticated here. Whoever reaches this port is "
+            "whoever the headers "
+            "X-Tenant-ID, X-User-ID and X-User-Roles say: only the gateway that sets "
+            "them may reach it"
         )
-    tokens = f"tokens of {auth.jwt_issuer} ({', '.join(algorithms_of(auth))})" if takes_tokens(auth) else ""
+    tokens = (
+        f"tokens of {auth.jwt_issuer} ({', '.join(algorithms_of(auth))})"
+        if takes_tokens(auth)
+        else ""
+    )
     keys = "API keys" if API_KEY in modes_of(auth) else ""
     return f"Callers show {' or '.join(kind for kind in (tokens, keys) if kind)}"
 
 
 def problem_of(auth: Auth) -> str | None:
     """What is wrong and what to do, in one line; None if nothing is."""
-    return _mode_problem(auth) or _roles_problem(auth) or _key_problem(auth) or _algorithm_problem(auth)
+    return (
+        _mode_problem(auth)
+        or _roles_problem(auth)
+        or _key_problem(auth)
+        or _algorithm_problem(auth)
+    )
 
 
 def _mode_problem(auth: Auth) -> str | None:
     stated = words(auth.mode)
     if not stated or not set(stated) <= set(MODES):
-        return f"setting auth.mode (AUTH_MODE) is {auth.mode!r}: use {', '.join(MODES[:2])} or both, or {GATEWAY}"
+        return (
+            f"setting auth.mode (AUTH_MODE) is {auth.mode!r}: use {', '.join(MODES[:2])} or "
+            f"both, or {GATEWAY}"
+        )
     if GATEWAY in stated and len(set(stated)) > 1:
         return (
-            f"setting auth.mode (AUTH_MODE) is {auth.mode!r}: {GATEWAY} believes the headers of every request and "
+            f"setting auth.mode (AUTH_MODE) is {auth.mode!r}: {GATEWAY} believes the "
+            "headers of every request and "
             "goes with no other mode"
         )
     return None
@@ -70,17 +96,29 @@ def _roles_problem(auth: Auth) -> str | None:
     unknown = [role for role in words(auth.default_roles) if role not in (*ROLES, "none")]
     if unknown:
         known = ", ".join((*ROLES, "none"))
-        return f"setting auth.default_roles (AUTH_DEFAULT_ROLES) names {', '.join(unknown)}: use {known}"
+        return (
+            f"setting auth.default_roles (AUTH_DEFAULT_ROLES) names {', '.join(unknown)}: use "
+            f"{known}"
+        )
     return None
 
 
 def _key_problem(auth: Auth) -> str | None:
     if auth.jwt_secret and auth.jwt_jwks:
-        return "settings auth.jwt_secret (JWT_SECRET) and auth.jwt_jwks (JWT_JWKS) are both set: set one of them"
+        return (
+            "settings auth.jwt_secret (JWT_SECRET) and auth.jwt_jwks (JWT_JWKS) are both set: "
+            "set one of them"
+        )
     if 0 < len(auth.jwt_secret.encode()) < SECRET_BYTES_MIN:
-        return f"setting auth.jwt_secret (JWT_SECRET) is too short: use {SECRET_BYTES_MIN} or more random bytes"
+        return (
+            f"setting auth.jwt_secret (JWT_SECRET) is too short: use {SECRET_BYTES_MIN} or more "
+            "random bytes"
+        )
     if modes_of(auth) == {JWT} and not takes_tokens(auth):
-        return "setting auth.mode (AUTH_MODE) is 'jwt': set JWT_SECRET or JWT_JWKS to check tokens with"
+        return (
+            "setting auth.mode (AUTH_MODE) is 'jwt': set JWT_SECRET or JWT_JWKS to check tokens "
+            "with"
+        )
     parts = urlsplit(auth.jwt_jwks)
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         return "setting auth.jwt_jwks (JWT_JWKS) is fetched without TLS: use https:// or a file"

@@ -14,7 +14,11 @@ VARIABLE = "ORCHESTRATOR_BLOCKS"
 """Names the block documents to read, one of each type; not set: none is read."""
 
 VARIABLES: Mapping[str, Mapping[str, str]] = {
-    "message-broker": {"url": "RABBITMQ_URL", "exchange": "RABBITMQ_EXCHANGE", "queue": "RABBITMQ_QUEUE"},
+    "message-broker": {
+        "url": "RABBITMQ_URL",
+        "exchange": "RABBITMQ_EXCHANGE",
+        "queue": "RABBITMQ_QUEUE",
+    },
     "record-database": {
         "endpoint": "COSMOS_DB_ENDPOINT",
         "key": "COSMOS_DB_KEY",
@@ -41,7 +45,9 @@ class _Document(msgspec.Struct, frozen=True):
     data: dict[str, object]
 
 
-def variables_of_blocks(environment: Mapping[str, str], *, may_be_missing: bool = False) -> dict[str, str]:
+def variables_of_blocks(
+    environment: Mapping[str, str], *, may_be_missing: bool = False
+) -> dict[str, str]:
     """The values of the blocks that `ORCHESTRATOR_BLOCKS` names, by variable.
 
     Raises `BlockMissing` unless blocks may be missing, and `Unavailable` when Prefect does not
@@ -54,17 +60,28 @@ def variables_of_blocks(environment: Mapping[str, str], *, may_be_missing: bool 
     for slug, variables in VARIABLES.items():
         data = _read(environment, slug, name)
         if data is None and not may_be_missing:
-            raise BlockMissing(f"Prefect has no block {slug}/{name} ({VARIABLE}): run `orchestrator bootstrap`")
-        said |= {variables[field]: str(value) for field, value in (data or {}).items() if field in variables and value}
+            raise BlockMissing(
+                f"Prefect has no block {slug}/{name} ({VARIABLE}): run `orchestrator bootstrap`"
+            )
+        said |= {
+            variables[field]: str(value)
+            for field, value in (data or {}).items()
+            if field in variables and value
+        }
     return said
 
 
 def _read(environment: Mapping[str, str], slug: str, name: str) -> dict[str, object] | None:
     import httpx
 
-    url, auth = environment.get("PREFECT_API_URL", "").rstrip("/"), environment.get("PREFECT_API_AUTH_STRING")
+    url, auth = (
+        environment.get("PREFECT_API_URL", "").rstrip("/"),
+        environment.get("PREFECT_API_AUTH_STRING"),
+    )
     if not url:
-        raise BlockMissing(f"{VARIABLE} is set: set PREFECT_API_URL, too, to say where Prefect keeps the blocks")
+        raise BlockMissing(
+            f"{VARIABLE} is set: set PREFECT_API_URL, too, to say where Prefect keeps the blocks"
+        )
     user, _, password = (auth or "").partition(":")
     try:
         answer = httpx.get(
@@ -77,5 +94,7 @@ def _read(environment: Mapping[str, str], slug: str, name: str) -> dict[str, obj
             return None
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unavailable(f"block {slug}/{name} cannot be read from Prefect: {type(error).__name__}") from None
+        raise Unavailable(
+            f"block {slug}/{name} cannot be read from Prefect: {type(error).__name__}"
+        ) from None
     return msgspec.json.decode(answer.content, type=_Document).data

@@ -14,21 +14,36 @@ _TAKEN = ("/health", "/ready", "/docs")
 def check(settings: Settings) -> None:
     """Raises `BadSetting` for the first that cannot be used."""
     if settings.cosmos_db.endpoint.startswith("http") and not settings.cosmos_db.key:
-        raise BadSetting("setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key")
+        raise BadSetting(
+            "setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key"
+        )
     if 0 < len(settings.approvals.link_secret) < LINK_SECRET_LENGTH_MIN:
         raise BadSetting(
             "setting approvals.link_secret (APPROVAL_LINK_SECRET) is too short: "
             f"use {LINK_SECRET_LENGTH_MIN} or more random characters"
         )
     if settings.simulators.min_delay_seconds > settings.simulators.max_delay_seconds:
-        raise BadSetting("setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds")
-    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        raise BadSetting(f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
-    if not re.fullmatch(r"/[A-Za-z0-9._/-]{1,100}", settings.metrics.path) or settings.metrics.path in _TAKEN:
         raise BadSetting(
-            f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of its own, as /metrics"
+            "setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds"
         )
-    problems = (urls.problem_of(settings), server.problem_of(settings.server), auth.problem_of(settings.auth))
+    if settings.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise BadSetting(
+            f"setting log_level (LOG_LEVEL) is {settings.log_level!r}: use DEBUG, INFO, WARNING "
+            "or ERROR"
+        )
+    if (
+        not re.fullmatch(r"/[A-Za-z0-9._/-]{1,100}", settings.metrics.path)
+        or settings.metrics.path in _TAKEN
+    ):
+        raise BadSetting(
+            f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of "
+            "its own, as /metrics"
+        )
+    problems = (
+        urls.problem_of(settings),
+        server.problem_of(settings.server),
+        auth.problem_of(settings.auth),
+    )
     for problem in problems:
         if problem:
             raise BadSetting(problem)
@@ -45,8 +60,11 @@ def _check_schedules(batch_jobs: BatchJobs) -> None:
     for job in JOBS:
         cron = batch_jobs.cron_of(job)
         if cron == job.cron:
-            continue  # a test has checked it; the check imports Prefect, for which a command would wait
+            # a test has checked it; the check imports Prefect, for which a command would wait
+            continue
         try:
             check_cron(cron)
         except ValueError as error:
-            raise BadSetting(f"setting batch_jobs.{job.setting} ({job.variable}) is {cron!r}: {error}") from None
+            raise BadSetting(
+                f"setting batch_jobs.{job.setting} ({job.variable}) is {cron!r}: {error}"
+            ) from None

@@ -7,11 +7,20 @@ from typing import Annotated, Literal
 import msgspec
 
 from blocks.contracts.jobs import Job
-from blocks.contracts.reading.limits import AMOUNT_MAX, AtLeastOne, Count, Days, Seconds, SecondsOrZero
+from blocks.contracts.reading.limits import (
+    AMOUNT_MAX,
+    AtLeastOne,
+    Count,
+    Days,
+    Seconds,
+    SecondsOrZero,
+)
 
 
 class BadSetting(Exception):
-    """A setting cannot be used; the message names it, what is wrong and the file or variable it came from."""
+    """A setting cannot be used; the message names it, what is wrong and the file or variable it
+    came from.
+    """
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,7 +67,9 @@ class Auth(_Section, frozen=True, kw_only=True):
     jwt_audience: str
 
     def __repr__(self) -> str:
-        return f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={without_query(self.jwt_jwks)!r})"
+        return (
+            f"Auth(mode={self.mode!r}, jwt_secret='***', jwt_jwks={without_query(self.jwt_jwks)!r})"
+        )
 
 
 class Live(_Section, frozen=True, kw_only=True):
@@ -85,7 +96,10 @@ class Metrics(_Section, frozen=True, kw_only=True):
     worker_port: PortOrNone
 
     def __repr__(self) -> str:
-        ports = f"api_port={self.api_port}, listener_port={self.listener_port}, worker_port={self.worker_port}"
+        ports = (
+            f"api_port={self.api_port}, listener_port={self.listener_port}, "
+            f"worker_port={self.worker_port}"
+        )
         return f"Metrics(bearer_token='***', host={self.host!r}, {ports})"
 
 
@@ -109,7 +123,10 @@ class RabbitMQ(_Section, frozen=True, kw_only=True):
     prefetch: AtLeastOne
 
     def __repr__(self) -> str:
-        return f"RabbitMQ(url={masked_url(self.url)!r}, exchange={self.exchange!r}, queue={self.queue!r})"
+        return (
+            f"RabbitMQ(url={masked_url(self.url)!r}, exchange={self.exchange!r}, "
+            f"queue={self.queue!r})"
+        )
 
 
 class Prefect(_Section, frozen=True, kw_only=True):
@@ -133,7 +150,7 @@ class Dispatch(_Section, frozen=True, kw_only=True):
     sweep_seconds: Seconds
 
 
-class Mirror(_Section, frozen=True, kw_only=True):
+class Reconciler(_Section, frozen=True, kw_only=True):
     interval_seconds: Seconds
     lease_seconds: Seconds
 
@@ -186,7 +203,9 @@ class Webhooks(_Section, frozen=True, kw_only=True):
     allowed_hosts: str
     timeout_seconds: Seconds
     retry_delays_seconds: Annotated[str, msgspec.Meta(pattern=_DELAYS)]
-    """Between the attempts of a delivery, one after the other; one attempt more than there are delays."""
+    """Between the attempts of a delivery, one after the other; one attempt more than there are
+    delays.
+    """
 
 
 class DeadLetters(_Section, frozen=True, kw_only=True):
@@ -228,7 +247,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     prefect: Prefect
     analysis: Analysis
     dispatch: Dispatch
-    mirror: Mirror
+    reconciler: Reconciler
     worker: Worker
     startup: Startup
     batch_jobs: BatchJobs
@@ -241,7 +260,9 @@ class Settings(_Section, frozen=True, kw_only=True):
     simulators: Simulators
 
     def embedded_file(self, url: str) -> Path | None:
-        """The file of a `sqlite:` URL (a relative path lies in `data_dir`), or None for any other URL."""
+        """The file of a `sqlite:` URL (a relative path lies in `data_dir`), or None for any other
+        URL.
+        """
         if not url.startswith("sqlite:"):
             return None
         return (Path(self.data_dir) / url.removeprefix("sqlite:").removeprefix("//")).absolute()

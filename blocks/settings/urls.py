@@ -1,7 +1,9 @@
-"""URLs of the settings: what is wrong with one, in words that show no part of it, for it may hold a password.
+"""URLs of the settings: what is wrong with one, in words that show no part of it, for it may hold a
+password.
 
-Only URLs that are masked wherever they are shown may hold one: the broker's and its management's, and Prefect's. Logs,
-`doctor` and Prefect's blocks show the others, and names, as they are: with a credential in them, they are refused.
+Only URLs that are masked wherever they are shown may hold one: the broker's and its management's,
+and Prefect's. Logs, `doctor` and Prefect's blocks show the others, and names, as they are: with a
+credential in them, they are refused.
 """
 
 import re
@@ -20,10 +22,18 @@ def problem_of(settings: Settings) -> str | None:
     cosmos, rabbitmq = settings.cosmos_db, settings.rabbitmq
     urls = (
         ("rabbitmq.url (RABBITMQ_URL)", rabbitmq.url, ("amqp", "amqps", "sqlite")),
-        ("rabbitmq.management_url (RABBITMQ_MANAGEMENT_URL)", rabbitmq.management_url, ("http", "https")),
+        (
+            "rabbitmq.management_url (RABBITMQ_MANAGEMENT_URL)",
+            rabbitmq.management_url,
+            ("http", "https"),
+        ),
         ("cosmos_db.endpoint (COSMOS_DB_ENDPOINT)", cosmos.endpoint, ("https", "http", "sqlite")),
         ("prefect.api_url (PREFECT_API_URL)", settings.prefect.api_url, ("http", "https")),
-        ("tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)", settings.tracing.otlp_endpoint, ("http", "https")),
+        (
+            "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)",
+            settings.tracing.otlp_endpoint,
+            ("http", "https"),
+        ),
     )
     for name, url, schemes in urls:
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
@@ -39,26 +49,38 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
             cosmos.endpoint, "the account's key goes into COSMOS_DB_KEY"
         ),
         "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)": shown_url_problem(
-            settings.tracing.otlp_endpoint, "a collector's credentials go into OTEL_EXPORTER_OTLP_HEADERS"
+            settings.tracing.otlp_endpoint,
+            "a collector's credentials go into OTEL_EXPORTER_OTLP_HEADERS",
         ),
         "auth.jwt_jwks (JWT_JWKS)": key_set_problem(settings.auth.jwt_jwks),
         "cosmos_db.database_id (COSMOS_DB_DATABASE_ID)": clear_text_problem(cosmos.database_id),
         "rabbitmq.exchange (RABBITMQ_EXCHANGE)": clear_text_problem(rabbitmq.exchange),
         "rabbitmq.queue (RABBITMQ_QUEUE)": clear_text_problem(rabbitmq.queue),
-        "webhooks.allowed_hosts (WEBHOOK_ALLOWED_HOSTS)": clear_text_problem(settings.webhooks.allowed_hosts),
+        "webhooks.allowed_hosts (WEBHOOK_ALLOWED_HOSTS)": clear_text_problem(
+            settings.webhooks.allowed_hosts
+        ),
     }
-    return next((f"setting {name} {problem}" for name, problem in problems.items() if problem), None)
+    return next(
+        (f"setting {name} {problem}" for name, problem in problems.items() if problem), None
+    )
 
 
 def clear_text_problem(text: str) -> str | None:
-    """What is wrong with names that are shown in clear, as the end of a sentence that begins with their name."""
+    """What is wrong with names that are shown in clear, as the end of a sentence that begins with
+    their name.
+    """
     if "://" in text or re.search("[@=?]", text):
-        return "holds ://, @, = or ?, as a URL with credentials would, and is shown in clear: write the name alone"
+        return (
+            "holds ://, @, = or ?, as a URL with credentials would, and is shown in clear: "
+            "write the name alone"
+        )
     return None
 
 
 def shown_url_problem(url: str, instead: str) -> str | None:
-    """The same for a URL that is shown in clear and has neither user nor query; `instead` names the right place."""
+    """The same for a URL that is shown in clear and has neither user nor query; `instead` names the
+    right place.
+    """
     if url.startswith("sqlite:"):
         return None
     if "@" in url:
@@ -67,15 +89,22 @@ def shown_url_problem(url: str, instead: str) -> str | None:
 
 
 def key_set_problem(source: str) -> str | None:
-    """The same for the address or the file of a set of public keys. Some providers demand a query: it stays, unseen."""
+    """The same for the address or the file of a set of public keys. Some providers demand a query:
+    it stays, unseen.
+    """
     if source.lstrip().startswith(("{", "[", "data:")):
-        return "is a key set itself, and is shown in clear: write the address or the file that holds it"
+        return (
+            "is a key set itself, and is shown in clear: write the address or the file that "
+            "holds it"
+        )
     if not re.match("[A-Za-z][A-Za-z0-9+.-]*://", source):
         return None
     if problem := url_problem(source, ("https", "http")):
         return problem
     if "@" in source:
-        return "holds a user or a password, and is shown in clear: public keys are served without one"
+        return (
+            "holds a user or a password, and is shown in clear: public keys are served without one"
+        )
     return None
 
 
@@ -110,7 +139,10 @@ def _problem_of_the_place(rest: str) -> str | None:
         split: SplitResult = urlsplit(rest)
         host, port = split.hostname, split.port
     except ValueError:
-        return f"has a port that is no number from 1 to 65535, or a host that is none; in a password {_ENCODED}"
+        return (
+            "has a port that is no number from 1 to 65535, or a host that is none; in a "
+            f"password {_ENCODED}"
+        )
     if not host:
         return "names no host"
     return "has port 0; a port is 1 to 65535" if port == 0 else None
@@ -127,5 +159,8 @@ def _wrong_scheme(url: str, schemes: tuple[str, ...]) -> str:
     begin = [f"{scheme}:" if scheme == "sqlite" else f"{scheme}://" for scheme in schemes]
     words = f"must begin with {', '.join(begin[:-1])} or {begin[-1]}"
     if url.lower().startswith("accountendpoint="):
-        return f"{words}: of a connection string, AccountEndpoint goes here and AccountKey into COSMOS_DB_KEY"
+        return (
+            f"{words}: of a connection string, AccountEndpoint goes here and AccountKey into "
+            "COSMOS_DB_KEY"
+        )
     return words

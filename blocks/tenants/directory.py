@@ -10,6 +10,11 @@ from blocks.ports import AlreadyExists, RecordStore
 
 async def enter_in_directory(store: RecordStore, tenant_id: str) -> None:
     """The tenant is in the directory, so that every sweep finds its records from now on."""
-    entry = TenantRecord(id=f"tenant:{tenant_id}", tenant_id=ids.SYSTEM_TENANT, created_at=utc_now(), tenant=tenant_id)
+    entry = TenantRecord(
+        id=f"tenant:{tenant_id}",
+        tenant_id=ids.SYSTEM_TENANT,
+        created_at=utc_now(),
+        tenant=tenant_id,
+    )
     with suppress(AlreadyExists):
         await store.create(ids.SYSTEM_TENANT, entry)

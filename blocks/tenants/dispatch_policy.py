@@ -42,7 +42,9 @@ async def change_policy(
     return policy
 
 
-async def _write(store: RecordStore, change: Callable[[DispatchPolicy], DispatchPolicy]) -> DispatchPolicy:
+async def _write(
+    store: RecordStore, change: Callable[[DispatchPolicy], DispatchPolicy]
+) -> DispatchPolicy:
     try:
         stored = await store.read(SYSTEM_TENANT, DispatchPolicy, DispatchPolicy.ID)
     except NotFound:

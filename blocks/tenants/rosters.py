@@ -1,11 +1,13 @@
-"""How many of something a tenant may have, held under concurrency: one function counts and takes a place.
+"""How many of something a tenant may have, held under concurrency: one function counts and takes a
+place.
 
-Counting records and then creating one is two steps: requests at the same time all count before any of them creates. So
-a place is taken first, on one record per tenant and kind, whose ETag lets one process at a time take one; the record
-that was limited is created after that, under the id for which the place was taken.
+Counting records and then creating one is two steps: requests at the same time all count before any
+of them creates. So a place is taken first, on one record per tenant and kind, whose ETag lets one
+process at a time take one; the record that was limited is created after that, under the id for
+which the place was taken.
 
-Crash-safe: a place whose record does not exist after `GRACE` is free again, and records that stand on no roster (they
-are older than it) count too.
+Crash-safe: a place whose record does not exist after `GRACE` is free again, and records that stand
+on no roster (they are older than it) count too.
 """
 
 import asyncio
@@ -34,13 +36,17 @@ Check = Callable[[Mapping[str, str]], None]
 """Raises if there is no place beside these: id to group."""
 
 _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
-"""Within a process they queue up: a hundred that compete by ETag alone would read a hundred times each."""
+"""Within a process they queue up: a hundred that compete by ETag alone would read a hundred times
+each.
+"""
 
 
 class Roster:
     """The places of one kind of record of a tenant; `living` queries the store for holders."""
 
-    def __init__(self, store: RecordStore, owner: str, tenant_id: str, what: str, living: Living) -> None:
+    def __init__(
+        self, store: RecordStore, owner: str, tenant_id: str, what: str, living: Living
+    ) -> None:
         self._store, self._owner, self._living = store, owner, living
         self._tenant_id, self._id = tenant_id, RosterRecord.id_of(what, tenant_id)
 
@@ -64,12 +70,17 @@ class Roster:
     async def _leave(self, id: str) -> None:
         stored = await self._store.read(self._owner, RosterRecord, self._id)
         if id in stored.record.places:
-            await self._write(stored, {member: one for member, one in stored.record.places.items() if member != id})
+            await self._write(
+                stored,
+                {member: one for member, one in stored.record.places.items() if member != id},
+            )
 
     async def _write(self, stored: Stored[RosterRecord], places: dict[str, Place]) -> None:
         """Raises `Stale`, also when the roster is gone."""
         try:
-            await self._store.replace(self._owner, stored.etag, replace(stored.record, places=places))
+            await self._store.replace(
+                self._owner, stored.etag, replace(stored.record, places=places)
+            )
         except NotFound as gone:
             raise Stale(str(gone)) from None
 
@@ -86,6 +97,8 @@ class Roster:
 
     async def _kept(self, roster: RosterRecord, check: Check) -> dict[str, Place]:
         living, now = await self._living(), utc_now()
-        kept = {id: one for id, one in roster.places.items() if id in living or now < one.since + GRACE}
+        kept = {
+            id: one for id, one in roster.places.items() if id in living or now < one.since + GRACE
+        }
         check({**living, **{id: one.group for id, one in kept.items()}})
         return kept

@@ -1,4 +1,6 @@
-"""How many more executions may run, of a tenant and of all: by the dispatch policy, and by what the records count."""
+"""How many more executions may run, of a tenant and of all: by the dispatch policy, and by what the
+records count.
+"""
 
 import sys
 from collections import Counter
@@ -9,12 +11,21 @@ from blocks.ports import RecordStore
 from blocks.queries import tenants
 
 
-async def count_running(store: RecordStore, policy: DispatchPolicy, waiting: Collection[str]) -> Counter[str]:
-    """Running executions by tenant, as far as the waiting tenants' room depends on them; else nothing is counted."""
+async def count_running(
+    store: RecordStore, policy: DispatchPolicy, waiting: Collection[str]
+) -> Counter[str]:
+    """Running executions by tenant, as far as the waiting tenants' room depends on them; else
+    nothing is counted.
+    """
     limited = {tenant for tenant in waiting if policy.share_of(tenant).running_max is not None}
     if policy.running_max is not None and waiting:
         limited |= set(await tenants(store))
-    return Counter({tenant: await store.count(tenant, ExecutionRecord, {"status": "running"}) for tenant in limited})
+    return Counter(
+        {
+            tenant: await store.count(tenant, ExecutionRecord, {"status": "running"})
+            for tenant in limited
+        }
+    )
 
 
 def room(policy: DispatchPolicy, running: Counter[str], tenant_id: str) -> int:

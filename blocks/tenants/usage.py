@@ -1,4 +1,6 @@
-"""What a tenant uses of the system, in numbers that an index answers: no record is read for them."""
+"""What a tenant uses of the system, in numbers that an index answers: no record is
+read for them.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime

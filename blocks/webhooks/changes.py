@@ -24,7 +24,9 @@ EARLIER_SECRETS_MAX = 4
 
 
 class TooManySecrets(Exception):
-    """As many earlier secrets are valid as may be: one more would end one of them before its time."""
+    """As many earlier secrets are valid as may be: one more would end one of them
+    before its time.
+    """
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +50,8 @@ async def change(
 ) -> WebhookSubscription:
     """The webhook as it is from now on; its `secret` is another one if it was rotated.
 
-    Raises `NotFound`, `Stale` if it is not at that version, `DestinationRefused`, `UnknownEventTypes`,
-    `TooManySecrets`, `Unavailable` when others change it all the time.
+    Raises `NotFound`, `Stale` if it is not at that version, `DestinationRefused`,
+    `UnknownEventTypes`, `TooManySecrets`, `Unavailable` when others change it all the time.
     """
 
     async def replaced() -> WebhookSubscription:
@@ -68,7 +70,9 @@ async def change(
 def earlier_secrets_valid_until(record: WebhookSubscription) -> datetime | None:
     """Until when a secret that was rotated is still valid; None: none is."""
     now = utc_now()
-    return max((one.valid_until for one in record.earlier_secrets if now < one.valid_until), default=None)
+    return max(
+        (one.valid_until for one in record.earlier_secrets if now < one.valid_until), default=None
+    )
 
 
 async def _read(store: RecordStore, tenant_id: str, id: str) -> Stored[WebhookSubscription]:
@@ -78,7 +82,9 @@ async def _read(store: RecordStore, tenant_id: str, id: str) -> Stored[WebhookSu
         raise NotFound(f"tenant {tenant_id} has no webhook {id}") from None
 
 
-def _changed(record: WebhookSubscription, wanted: WebhookChange, rules: HostRules) -> WebhookSubscription:
+def _changed(
+    record: WebhookSubscription, wanted: WebhookChange, rules: HostRules
+) -> WebhookSubscription:
     if wanted.url is not None:
         rules.check(wanted.url)
         record = msgspec.structs.replace(record, url=wanted.url)
@@ -94,6 +100,10 @@ def _rotated(record: WebhookSubscription) -> WebhookSubscription:
     now = utc_now()
     earlier = [one for one in record.earlier_secrets if now < one.valid_until]
     if len(earlier) >= EARLIER_SECRETS_MAX:
-        raise TooManySecrets(f"{len(earlier)} earlier secrets of webhook {record.id} are still valid")
+        raise TooManySecrets(
+            f"{len(earlier)} earlier secrets of webhook {record.id} are still valid"
+        )
     replaced = EarlierSecret(secret=record.secret, valid_until=now + SECRET_OVERLAP)
-    return msgspec.structs.replace(record, secret=subscriptions.new_secret(), earlier_secrets=[*earlier, replaced])
+    return msgspec.structs.replace(
+        record, secret=subscriptions.new_secret(), earlier_secrets=[*earlier, replaced]
+    )

@@ -25,15 +25,20 @@ from blocks.webhooks.retry_after import retry_after_seconds
 
 URL_LENGTH_MAX = 2000
 
-_URL = re.compile(r"[!-\[\]-~]+")  # printable ASCII without blanks and the backslash, which browsers read as a slash
+_URL = re.compile(
+    r"[!-\[\]-~]+"
+)  # printable ASCII without blanks and the backslash, which browsers read as a slash
 _PORTS = {"https": 443, "http": 80}
 _ASK_TO_WAIT = (429, 503)
 
-# Neither public nor, for Python 3.11, anything else: 6to4 relays, IETF protocol assignments, and the one public address
-# at which a cloud (Azure) answers its own machines.
-_NOT_PUBLIC = tuple(ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
+# Neither public nor, for Python 3.11, anything else: 6to4 relays, IETF protocol assignments, and
+# the one public address at which a cloud (Azure) answers its own machines.
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")
+)
 _PUBLIC_V6 = ipaddress.ip_network("2000::/3")
-# Addresses of IPv4 in IPv6's clothes: Teredo and 6to4. Translated ones (64:ff9b::/96) lie outside 2000::/3.
+# Addresses of IPv4 in IPv6's clothes: Teredo and 6to4. Translated ones (64:ff9b::/96) lie outside
+# 2000::/3.
 _TUNNELS = tuple(ipaddress.ip_network(block) for block in ("2001::/32", "2002::/16"))
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -57,7 +62,9 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class HostRules(msgspec.Struct, frozen=True):
-    """Which destinations are exempt from the rules: hosts (`mail.internal`), or hosts at a port (`10.0.0.5:8080`)."""
+    """Which destinations are exempt from the rules: hosts (`mail.internal`), or hosts at a port
+    (`10.0.0.5:8080`).
+    """
 
     allowed: frozenset[str] = frozenset()
 
@@ -109,7 +116,10 @@ class OutgoingHttp:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         async with closing("the connections to webhooks"):
             await self._pool.__aexit__(kind, error, trace)
@@ -121,24 +131,44 @@ class OutgoingHttp:
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
-                self._pool.stream("POST", url, headers=list(sent.items()), content=body) as response,
+                self._pool.stream(
+                    "POST", url, headers=list(sent.items()), content=body
+                ) as response,
             ):
                 return _answered(response)
         except TimeoutError:
-            raise NoAnswer(f"{parts.hostname} did not answer within {self._timeout_seconds:g} s") from None
-        except (OSError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            raise NoAnswer(f"{parts.hostname} cannot be reached: {error or type(error).__name__}") from None
+            raise NoAnswer(
+                f"{parts.hostname} did not answer within {self._timeout_seconds:g} s"
+            ) from None
+        except (
+            OSError,
+            httpcore.NetworkError,
+            httpcore.ProtocolError,
+            httpcore.TimeoutException,
+        ) as error:
+            raise NoAnswer(
+                f"{parts.hostname} cannot be reached: {error or type(error).__name__}"
+            ) from None
 
 
 def _answered(response: httpcore.Response) -> Answered:
     if response.status not in _ASK_TO_WAIT:
         return Answered(response.status)
-    asked = next((value.decode("latin-1") for name, value in response.headers if name.lower() == b"retry-after"), None)
+    asked = next(
+        (
+            value.decode("latin-1")
+            for name, value in response.headers
+            if name.lower() == b"retry-after"
+        ),
+        None,
+    )
     return Answered(response.status, retry_after_seconds(asked, utc_now()))
 
 
 class _CheckedConnections(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses only, exempt hosts aside. TLS still verifies the host's name, not the address."""
+    """Connects to public addresses only, exempt hosts aside. TLS still verifies the host's name,
+    not the address.
+    """
 
     def __init__(self, rules: HostRules, resolve: Resolve) -> None:
         self._rules = rules
@@ -160,14 +190,18 @@ class _CheckedConnections(httpcore.AsyncNetworkBackend):
         failure: Exception = OSError("it has no address")
         for address in addresses:
             try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._network.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
 
 
 def is_public(address: str) -> bool:
-    """True for an address on the public internet; false for all that machines use among themselves."""
+    """True for an address on the public internet; false for all that machines use
+    among themselves.
+    """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         return ip in _PUBLIC_V6 and ip.is_global and not any(ip in block for block in _TUNNELS)

@@ -1,10 +1,14 @@
-"""When a delivery that failed is tried again: after delays that grow over hours, at random around the schedule."""
+"""When a delivery that failed is tried again: after delays that grow over hours, at random around
+the schedule.
+"""
 
 import random
 from collections.abc import Sequence
 
 JITTER = 0.2
-"""A delay is between 80 % and 120 % of the schedule's, so that what failed together does not come back together."""
+"""A delay is between 80 % and 120 % of the schedule's, so that what failed together does not come
+back together.
+"""
 
 
 def delays_of(setting: str) -> tuple[float, ...]:
@@ -12,7 +16,9 @@ def delays_of(setting: str) -> tuple[float, ...]:
     return tuple(float(seconds) for seconds in setting.split(","))
 
 
-def delay_after(attempt: int, delays: Sequence[float], retry_after_seconds: float | None = None) -> float:
+def delay_after(
+    attempt: int, delays: Sequence[float], retry_after_seconds: float | None = None
+) -> float:
     """Seconds from the failure of this attempt (the first is 1) to the next.
 
     A delay that the receiver demands only lengthens ours, because attempts are few and must last a

@@ -38,7 +38,9 @@ class UnknownEventTypes(Exception):
     """Not open to subscriptions."""
 
     def __init__(self, unknown: Sequence[str]) -> None:
-        super().__init__(f"no such event: {', '.join(unknown)}; there are {', '.join(sorted(EVENT_TYPES))}")
+        super().__init__(
+            f"no such event: {', '.join(unknown)}; there are {', '.join(sorted(EVENT_TYPES))}"
+        )
 
 
 class TooManyWebhooks(Exception):
@@ -122,7 +124,9 @@ def _inactive(subscription: WebhookSubscription) -> WebhookSubscription:
     return msgspec.structs.replace(subscription, active=False, version=subscription.version + 1)
 
 
-async def deliver(http: OutgoingHttp, to: WebhookSubscription, event_type: str, event_id: str, body: bytes) -> Answered:
+async def deliver(
+    http: OutgoingHttp, to: WebhookSubscription, event_type: str, event_id: str, body: bytes
+) -> Answered:
     """What the receiver answered. Raises `DestinationRefused`, `NoAnswer`."""
     headers = {
         "Content-Type": "application/json",
@@ -135,13 +139,19 @@ async def deliver(http: OutgoingHttp, to: WebhookSubscription, event_type: str, 
 
 
 async def deliver_test(http: OutgoingHttp, to: WebhookSubscription) -> int:
-    """The status the receiver answered an event of type `webhook.test` with. Raises as `deliver` does."""
-    event = WireEnvelope(id=str(uuid4()), type=TEST_EVENT, timestamp=utc_now(), tenant_id=to.tenant_id, data={})
+    """The status the receiver answered an event of type `webhook.test` with. Raises as `deliver`
+    does.
+    """
+    event = WireEnvelope(
+        id=str(uuid4()), type=TEST_EVENT, timestamp=utc_now(), tenant_id=to.tenant_id, data={}
+    )
     return (await deliver(http, to, TEST_EVENT, event.id, msgspec.json.encode(event))).status
 
 
 def signature_of(to: WebhookSubscription, body: bytes, at: datetime) -> str:
-    """The signature under every secret that is valid at that moment: the newest first, the oldest last."""
+    """The signature under every secret that is valid at that moment: the newest first, the oldest
+    last.
+    """
     earlier = [one.secret for one in to.earlier_secrets if at < one.valid_until]
     return signature(to.secret, body, at, earlier=earlier[::-1])
 
@@ -149,7 +159,8 @@ def signature_of(to: WebhookSubscription, body: bytes, at: datetime) -> str:
 def signature(secret: str, body: bytes, at: datetime, *, earlier: Sequence[str] = ()) -> str:
     """`t=SECONDS,v1=HEX`, and one more `v1=HEX` per earlier secret.
 
-    HEX is the HMAC-SHA256 of `SECONDS.BODY`, so that a delivery cannot be repeated under another time.
+    HEX is the HMAC-SHA256 of `SECONDS.BODY`, so that a delivery cannot be repeated under another
+    time.
     """
     seconds = int(at.timestamp())
     signed = f"{seconds}.".encode() + body

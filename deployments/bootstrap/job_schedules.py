@@ -8,7 +8,9 @@ from deployments.bootstrap.prefect_yaml import Deployment, Schedule
 
 
 def scheduled(deployment: Deployment, settings: BatchJobs) -> Deployment:
-    """A batch job's deployment with the cron, time zone and activity of the settings; any other as it is."""
+    """A batch job's deployment with the cron, time zone and activity of the settings; any other as
+    it is.
+    """
     job = JOB_BY_ID.get(deployment.name)
     if job is None:
         return deployment
@@ -16,4 +18,9 @@ def scheduled(deployment: Deployment, settings: BatchJobs) -> Deployment:
 
 
 def _schedule(job: Job, settings: BatchJobs) -> Schedule:
-    return Schedule(slug=job.id, cron=settings.cron_of(job), timezone=settings.timezone, active=settings.is_active(job))
+    return Schedule(
+        slug=job.id,
+        cron=settings.cron_of(job),
+        timezone=settings.timezone,
+        active=settings.is_active(job),
+    )

@@ -51,7 +51,10 @@ def read_deployments(path: Path = PREFECT_YAML) -> list[Deployment]:
     deployments = _decoded(path)
     for deployment in deployments:
         for schedule in deployment.schedules:
-            _check(schedule, f"the deployments file {path}: schedule {schedule.slug!r} of {deployment.name!r}")
+            _check(
+                schedule,
+                f"the deployments file {path}: schedule {schedule.slug!r} of {deployment.name!r}",
+            )
     return deployments
 
 

@@ -17,4 +17,6 @@ async def provision(settings: Settings) -> None:
     async with open_store(settings) as store:
         await wait_until_available("the record store", store.provision, limit_seconds=limit)
     async with open_bus(settings, "bootstrap") as bus:
-        await wait_until_available("the broker", partial(bus.declare, *topology(settings)), limit_seconds=limit)
+        await wait_until_available(
+            "the broker", partial(bus.declare, *topology(settings)), limit_seconds=limit
+        )

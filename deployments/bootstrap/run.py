@@ -1,4 +1,6 @@
-"""`orchestrator bootstrap`: everything the system needs outside its own processes exists. Safe to repeat."""
+"""`orchestrator bootstrap`: everything the system needs outside its own processes exists. Safe to
+repeat.
+"""
 
 import os
 from typing import Any
@@ -27,7 +29,9 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     """Returns what exists, one line each. Raises `Unavailable` if store, bus or Prefect is away."""
     await provision(settings)
     deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
-    flows: list[Flow[..., Any]] = [load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments]
+    flows: list[Flow[..., Any]] = [
+        load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments
+    ]
     await prefect_server.wait_until_healthy(settings, limit_seconds=settings.startup.wait_seconds)
     async with get_client() as client:
         # Late: workers wait for the pool, so that only this process writes to Prefect's SQLite
@@ -48,12 +52,16 @@ async def create_work_pool(client: PrefectClient, name: str) -> None:
     """The pool exists with this version's job template; operators' other settings stay."""
     template = InProcessWorker.get_default_base_job_template()
     try:
-        await client.create_work_pool(WorkPoolCreate(name=name, type=InProcessWorker.type, base_job_template=template))
+        await client.create_work_pool(
+            WorkPoolCreate(name=name, type=InProcessWorker.type, base_job_template=template)
+        )
     except ObjectAlreadyExists:
         await client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 
 
-async def deploy(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str) -> None:
+async def deploy(
+    client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str
+) -> None:
     """The deployment has its stanza's values; Prefect replaces one of the same flow and name."""
     await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),

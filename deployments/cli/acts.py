@@ -35,13 +35,24 @@ ACTION_OF: Mapping[str, str] = {
 }
 
 UNTOLD: Mapping[str, str] = {
-    "up": "starts processes; its development key, for the demo tenant of one machine, is made anew at every start",
-    "demo": "publishes an event and looks at what comes of it, with a key that may only look and goes when it ends",
-    "emit": "publishes an event, as any service of the platform does; its execution names the event",
+    "up": (
+        "starts processes; its development key, for the demo tenant of one machine, is made "
+        "again at every start"
+    ),
+    "demo": (
+        "publishes an event and looks at what comes of it, with a key that may only look and "
+        "goes when it ends"
+    ),
+    "emit": (
+        "publishes an event, as any service of the platform does; its execution names the event"
+    ),
     "bootstrap": "creates what is missing, and changes no tenant's record",
-    "doctor": "with --fix does once what the mirror does all the time, and decides nothing",
+    "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
     "webhooks test": "sends one event and changes nothing",
-    **dict.fromkeys(("api", "listener", "worker", "simulators"), "is a process; what comes through it is told by it"),
+    **dict.fromkeys(
+        ("api", "listener", "worker", "simulators"),
+        "is a process; what comes through it is recorded by it",
+    ),
 }
 """Commands that change something, and why that is not audited."""
 
@@ -58,5 +69,7 @@ def audited(
     store: RecordStore, tenant_id: str, command: str, actor: str, target: str | None = None
 ) -> AbstractAsyncContextManager[RecordStore]:
     """What the command changes through the store that this yields is on the tenant's audit log."""
-    act = Act(action=ACTION_OF[command], actor=actor, credential="terminal", channel="cli", target=target)
+    act = Act(
+        action=ACTION_OF[command], actor=actor, credential="terminal", channel="cli", target=target
+    )
     return recording.audited(store, tenant_id, act)

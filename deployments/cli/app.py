@@ -1,4 +1,6 @@
-"""The command `orchestrator`. Only click is imported before a command runs, so that help comes at once."""
+"""The command `orchestrator`. Only click is imported before a command runs, so that help comes at
+once.
+"""
 
 import io
 import logging
@@ -57,7 +59,9 @@ class InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
 @click.pass_context
 def cli(context: click.Context, traceback: bool) -> None:
@@ -72,9 +76,12 @@ def cli(context: click.Context, traceback: bool) -> None:
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
     context.obj["traceback"] = traceback
-    # Until a process configures its logging, libraries have no stream: an error is one line, and it is ours.
+    # Until a process configures its logging, libraries have no stream: an error is one line, and it
+    # is ours.
     logging.getLogger().addHandler(logging.NullHandler())
-    if context.invoked_subcommand != "schemas":  # whose files are for others; all else we write is for its owner alone
+    if (
+        context.invoked_subcommand != "schemas"
+    ):  # whose files are for others; all else we write is for its owner alone
         os.umask(0o077)
 
 
@@ -83,7 +90,9 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """The console script. Whatever goes wrong is one line on stderr; 1: it failed, 2: bad input, 130: interrupted."""
+    """The console script. Whatever goes wrong is one line on stderr; 1: it failed, 2: bad input,
+    130: interrupted.
+    """
     options: dict[str, bool] = {}
     _show_every_character()
     try:
@@ -113,7 +122,9 @@ def _show_every_character() -> None:
 
 
 def _leave_the_pipe() -> NoReturn:
-    """Whoever read our output has gone: end without a word, also from the interpreter, which flushes at its end."""
+    """Whoever read our output has gone: end without a word, also from the interpreter, which
+    flushes at its end.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(1)
 
@@ -121,13 +132,17 @@ def _leave_the_pipe() -> NoReturn:
 def _fail(message: str, exit_code: int) -> None:
     from blocks.observability.plain_text import plain_lines
     from blocks.observability.redaction import redacted
-    from deployments.logs import tell_failure
+    from deployments.logs import log_failure
 
-    if not tell_failure(message):
+    if not log_failure(message):
         click.echo(plain_lines(f"error: {redacted(message)}"), err=True)
     sys.exit(exit_code)
 
 
 def _with_usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"{error.format_message()} ({context.command_path} --help)" if context else error.format_message()
+    return (
+        f"{error.format_message()} ({context.command_path} --help)"
+        if context
+        else error.format_message()
+    )

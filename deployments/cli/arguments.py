@@ -1,4 +1,6 @@
-"""Values of options that are checked as the API checks them. Only click is imported until one is given."""
+"""Values of options that are checked as the API checks them. Only click is imported until one is
+given.
+"""
 
 import math
 from typing import Any
@@ -9,7 +11,9 @@ import click
 class Finite(click.FloatRange):
     """A number in a range; `nan` and `inf`, which Python parses as floats, are refused."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a number.", param, ctx)

@@ -10,13 +10,22 @@ from blocks.settings import BadSetting
 BAD_INPUT = 2
 FAILED = 1
 
-_BAD_INPUT = (AnothersTenant, BadSetting, InvalidDefinition, InvalidTrigger, Rejected, RequestReused)
+_BAD_INPUT = (
+    AnothersTenant,
+    BadSetting,
+    InvalidDefinition,
+    InvalidTrigger,
+    Rejected,
+    RequestReused,
+)
 
 _OURS = ("api", "blocks", "deployments", "flows", "listeners")
 
 
 def explained(error: BaseException) -> tuple[str, int]:
-    """What to print, and how to exit. Of several errors at once, the first; our own are worded for people."""
+    """What to print, and how to exit. Of several errors at once, the first; our own are worded for
+    people.
+    """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     words = " ".join(str(error).split())

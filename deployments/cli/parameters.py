@@ -29,4 +29,6 @@ def moment(value: str) -> datetime:
     try:
         return in_utc_within_limits(datetime.fromisoformat(value.strip()))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a date and time like 2026-03-02 or 2026-03-02T09:15:00Z.") from None
+        raise click.BadParameter(
+            f"{value!r} is not a date and time like 2026-03-02 or 2026-03-02T09:15:00Z."
+        ) from None

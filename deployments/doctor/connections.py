@@ -51,18 +51,29 @@ async def connect(settings: Settings) -> AsyncIterator[Connections]:
             client = await stack.enter_async_context(get_client())
             if error := await client.api_healthcheck():
                 raise Unavailable(f"{type(error).__name__}: {error}")
-            connections.flow_runs = await stack.enter_async_context(PrefectFlowRuns(settings.prefect.api_url or None))
+            connections.flow_runs = await stack.enter_async_context(
+                PrefectFlowRuns(settings.prefect.api_url or None)
+            )
             connections.prefect = client
 
         store_url, bus_url = settings.cosmos_db.endpoint, masked_url(settings.rabbitmq.url)
-        await _open(connections, "store", store, f"start the database at {store_url} (COSMOS_DB_ENDPOINT)")
+        await _open(
+            connections, "store", store, f"start the database at {store_url} (COSMOS_DB_ENDPOINT)"
+        )
         await _open(connections, "bus", bus, f"start the broker at {bus_url} (RABBITMQ_URL)")
         address = masked_url(settings.prefect.api_url)
-        await _open(connections, "prefect", prefect, f"start the Prefect server at {address} (PREFECT_API_URL)")
+        await _open(
+            connections,
+            "prefect",
+            prefect,
+            f"start the Prefect server at {address} (PREFECT_API_URL)",
+        )
         yield connections
 
 
-async def _open(connections: Connections, part: str, door: Callable[[], Awaitable[None]], todo: str) -> None:
+async def _open(
+    connections: Connections, part: str, door: Callable[[], Awaitable[None]], todo: str
+) -> None:
     try:
         async with asyncio.timeout(DOOR_SECONDS):
             await door()
@@ -83,4 +94,6 @@ def _check_is_there(settings: Settings, url: str) -> None:
     """Raises `Unavailable` if an embedded part has no file: connecting would create it."""
     file = settings.embedded_file(url)
     if file and not file.exists():
-        raise Unavailable(f"there is no file {file}: nothing was ever started here (ORCHESTRATOR_DATA_DIR)")
+        raise Unavailable(
+            f"there is no file {file}: nothing was ever started here (ORCHESTRATOR_DATA_DIR)"
+        )

@@ -35,7 +35,9 @@ def failed(part: str, found: str, todo: str) -> Finding:
 
 def worst(findings: Iterable[Finding]) -> State:
     """The state of the whole."""
-    return max((finding.state for finding in findings), key=lambda state: EXIT_CODES[state], default="ok")
+    return max(
+        (finding.state for finding in findings), key=lambda state: EXIT_CODES[state], default="ok"
+    )
 
 
 def counted(number: int, noun: str) -> str:

@@ -18,7 +18,9 @@ async def in_hand(rabbitmq: RabbitMQ, queue: str) -> int:
     broker, management = urlsplit(rabbitmq.url), urlsplit(rabbitmq.management_url)
     who = management if management.username else broker
     vhost = unquote(broker.path.removeprefix("/")) or "/"
-    base = rabbitmq.management_url.replace(f"{management.netloc}", management.netloc.rpartition("@")[2], 1).rstrip("/")
+    base = rabbitmq.management_url.replace(
+        f"{management.netloc}", management.netloc.rpartition("@")[2], 1
+    ).rstrip("/")
     try:
         async with httpx.AsyncClient(timeout=_ANSWER_SECONDS) as client:
             answer = await client.get(

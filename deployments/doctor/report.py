@@ -28,7 +28,9 @@ def print_report(findings: Sequence[Finding], repairs: Mapping[str, int] | None)
 
 
 def print_json(findings: Sequence[Finding], repairs: Mapping[str, int] | None) -> None:
-    """One object: `state`, `findings` in the order of the checks, and `repairs` if any were asked for."""
+    """One object: `state`, `findings` in the order of the checks, and `repairs` if any were asked
+    for.
+    """
     report: dict[str, object] = {"state": worst(findings), "findings": findings}
     if repairs is not None:
         report["repairs"] = repairs
@@ -43,6 +45,11 @@ def _table(findings: Sequence[Finding]) -> PlainTable:
     if any(finding.todo for finding in findings):
         table.add_column("WHAT TO DO", overflow="fold")
     for finding in sorted(findings, key=lambda finding: -EXIT_CODES[finding.state]):
-        cells = (finding.part, styled(finding.state, _COLOURS[finding.state]), finding.found, finding.todo)
+        cells = (
+            finding.part,
+            styled(finding.state, _COLOURS[finding.state]),
+            finding.found,
+            finding.todo,
+        )
         table.add_row(*cells[: len(table.columns)])
     return table

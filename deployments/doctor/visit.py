@@ -19,7 +19,13 @@ async def visit(settings: Settings, *, as_json: bool, fix: bool) -> int:
         repairs = await _repair(connections) if fix else None
         findings = await examine(connections)
         if fix and repairs is None:
-            findings.append(failed("repairs", "none was done: they need store, broker and Prefect", "mend those first"))
+            findings.append(
+                failed(
+                    "repairs",
+                    "none was done: they need store, broker and Prefect",
+                    "mend those first",
+                )
+            )
     (print_json if as_json else print_report)(findings, repairs)
     return EXIT_CODES[worst(findings)]
 
@@ -28,7 +34,9 @@ async def _repair(connections: Connections) -> dict[str, int] | None:
     """The reconciler's repairs per kind; None if a part is unavailable that they need."""
     if connections.store is None or connections.bus is None or connections.flow_runs is None:
         return None
-    parts = Parts.of(connections.settings, connections.store, connections.bus, connections.flow_runs)
+    parts = Parts.of(
+        connections.settings, connections.store, connections.bus, connections.flow_runs
+    )
     repairs = {}
     for drift in drifts(parts):
         with suppress(Unavailable):  # the examination reports the part

@@ -58,7 +58,9 @@ class ChildProcess:
         self._reading = asyncio.create_task(self._read(), name=f"log-{self.name}")
 
     async def wait(self) -> int:
-        """The exit code, once the process has ended and its output is in the log; -N for signal N."""
+        """The exit code, once the process has ended and its output is in the log; -N
+        for signal N.
+        """
         code = await self._process.wait()
         # A grandchild may hold the pipe open: its output is not worth waiting for.
         with suppress(TimeoutError):
@@ -67,7 +69,9 @@ class ChildProcess:
         return code
 
     async def stop(self, grace_seconds: float) -> bool:
-        """The process has ended: by itself after SIGTERM (True), or killed when the grace was over (False)."""
+        """The process has ended: by itself after SIGTERM (True), or killed when the grace was over
+        (False).
+        """
         self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(grace_seconds):
@@ -112,7 +116,9 @@ async def _next_line(stream: asyncio.StreamReader) -> bytes:
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    """What the child does before it becomes the command: ask the kernel to be killed when the parent dies."""
+    """What the child does before it becomes the command: ask the kernel to be killed when the
+    parent dies.
+    """
 
     def ask() -> None:
         if _libc is not None:

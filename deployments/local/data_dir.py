@@ -30,7 +30,9 @@ def data_dir_of_one_stack(settings: Settings) -> Iterator[Path]:
         lock = (folder / "stack.lock").open("a+")
     except OSError as error:
         problem = error.strerror or str(error)
-        raise DataDirTaken(f"the data folder {folder} (ORCHESTRATOR_DATA_DIR) cannot be used: {problem}") from None
+        raise DataDirTaken(
+            f"the data folder {folder} (ORCHESTRATOR_DATA_DIR) cannot be used: {problem}"
+        ) from None
     with lock:
         lock.seek(0)
         try:

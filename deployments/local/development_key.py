@@ -1,4 +1,6 @@
-"""The key that `orchestrator up` makes for the demo tenant, so that curl works on a laptop at once."""
+"""The key that `orchestrator up` makes for the demo tenant, so that curl works on a
+laptop at once.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +28,9 @@ async def development_key(settings: Settings) -> Path | None:
     None if the store is not embedded, so that this is no development machine, or if keys are
     switched off.
     """
-    if API_KEY not in modes_of(settings.auth) or not settings.embedded_file(settings.cosmos_db.endpoint):
+    if API_KEY not in modes_of(settings.auth) or not settings.embedded_file(
+        settings.cosmos_db.endpoint
+    ):
         return None
     file = key_file(settings)
     async with open_store(settings) as store:
@@ -48,7 +52,9 @@ async def _renew(store: RecordStore, file: Path) -> None:
     for known in await api_keys.keys_of(store, DEMO_TENANT):
         if known.name == NAME:
             await api_keys.forget_key(store, known)
-    key, _ = await api_keys.create_key(store, DEMO_TENANT, NAME, ROLES, lives=LIFE, acts_for_users=True)
+    key, _ = await api_keys.create_key(
+        store, DEMO_TENANT, NAME, ROLES, lives=LIFE, acts_for_users=True
+    )
     _write(file, key)
 
 

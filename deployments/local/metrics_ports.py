@@ -1,4 +1,6 @@
-"""Where the processes of a stack answer `/metrics`: chosen before they start, so that the summary can name it."""
+"""Where the processes of a stack answer `/metrics`: chosen before they start, so that the summary
+can name it.
+"""
 
 from collections.abc import Mapping
 
@@ -26,7 +28,9 @@ class MetricsPorts(msgspec.Struct, frozen=True):
         return {_VARIABLES[role]: str(port) for role, port in self.ports.items()}
 
     def lines(self) -> str:
-        """For the summary, one for each role, each after a line break; empty if none serves metrics."""
+        """For the summary, one for each role, each after a line break; empty if none serves
+        metrics.
+        """
         heads = ["  Metrics     ", *["              "] * len(self.ports)]
         urls = (f"{url_of(self.host, port)}/metrics ({role})" for role, port in self.ports.items())
         return "".join(f"\n{head}{url}" for head, url in zip(heads, urls, strict=False))

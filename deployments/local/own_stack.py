@@ -20,7 +20,9 @@ STOP_LIMIT_SECONDS = 90.0
 
 @asynccontextmanager
 async def own_stack(settings: Settings) -> AsyncIterator[None]:
-    """`orchestrator up` runs and is ready while the context lasts. Raises `ServiceFailed` if it does not start."""
+    """`orchestrator up` runs and is ready while the context lasts. Raises `ServiceFailed` if it
+    does not start.
+    """
     log_file = Path(settings.data_dir) / "logs" / "stack.log"
     private_folder(log_file.parent)
     runs = asyncio.Event()
@@ -51,5 +53,7 @@ async def _either(stack: ChildProcess, runs: asyncio.Event) -> None:
         ended.cancel()
         running.cancel()
     if not runs.is_set():
-        reason = stack.last_lines[-1].removeprefix("error: ") if stack.last_lines else "it said nothing"
+        reason = (
+            stack.last_lines[-1].removeprefix("error: ") if stack.last_lines else "it said nothing"
+        )
         raise ServiceFailed(f"the stack did not start: {reason}")

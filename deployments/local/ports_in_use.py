@@ -36,7 +36,11 @@ def check_ports(settings: Settings) -> None:
 def _ports(settings: Settings) -> list[Listening]:
     ports = [Listening("API", settings.server.host, settings.server.port, "PORT")]
     if prefect_server.is_embedded(settings):
-        ports.append(Listening("Prefect server", "127.0.0.1", settings.prefect.ui_port, "PREFECT_SERVER_PORT"))
+        ports.append(
+            Listening(
+                "Prefect server", "127.0.0.1", settings.prefect.ui_port, "PREFECT_SERVER_PORT"
+            )
+        )
     return ports
 
 

@@ -54,7 +54,10 @@ class _Stack:
             raise KeyboardInterrupt
 
     async def _serve(self) -> None:
-        say_plainly(f"Workflow orchestrator {self._settings.module.version}, data in {self._settings.data_dir}\n")
+        say_plainly(
+            f"Workflow orchestrator {self._settings.module.version}, data in "
+            f"{self._settings.data_dir}\n"
+        )
         async with self._supervisor:
             await self._supervisor.carry(self._start())
 
@@ -68,12 +71,16 @@ class _Stack:
         if prefect_server.is_embedded(self._settings):
             await self._supervisor.start(self._prefect())
         else:
-            await prefect_server.wait_until_healthy(self._settings, limit_seconds=OTHERS_LIMIT_SECONDS)
+            await prefect_server.wait_until_healthy(
+                self._settings, limit_seconds=OTHERS_LIMIT_SECONDS
+            )
         if self._simulators:
             await self._supervisor.start(self._ours("simulators"))
         await self._supervisor.start(self._ours("api"))
         await self._supervisor.start(self._ours("listener"))
-        await self._supervisor.start(self._ours("worker", stop_seconds=self._settings.worker.drain_seconds + 12))
+        await self._supervisor.start(
+            self._ours("worker", stop_seconds=self._settings.worker.drain_seconds + 12)
+        )
         await self._until_ready()
         self._supervisor.forgiving = True
         key = await development_key(self._settings)
@@ -82,20 +89,26 @@ class _Stack:
     async def _until_ready(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prefect_is_ready())
-            group.create_task(self._bootstrap())  # most of its time goes into imports; then it waits for Prefect
+            group.create_task(
+                self._bootstrap()
+            )  # most of its time goes into imports; then it waits for Prefect
         details = {
             "api": api_url(self._settings),
             "listener": f"queue {self._settings.rabbitmq.queue}",
             "worker": f"work pool {self._settings.prefect.work_pool}",
         }
-        async for part in parts_becoming_ready(self._settings, limit_seconds=self._settings.startup.wait_seconds):
+        async for part in parts_becoming_ready(
+            self._settings, limit_seconds=self._settings.startup.wait_seconds
+        ):
             if part in details:
                 self._say_ready(part, details[part])
         if self._simulators:
             self._say_ready("simulators", "risk-analytics, forecasting, recommendations")
 
     async def _prefect_is_ready(self) -> None:
-        await prefect_server.wait_until_healthy(self._settings, limit_seconds=self._settings.startup.wait_seconds)
+        await prefect_server.wait_until_healthy(
+            self._settings, limit_seconds=self._settings.startup.wait_seconds
+        )
         self._say_ready("prefect", prefect_server.ui_url(self._settings))
 
     async def _bootstrap(self) -> None:

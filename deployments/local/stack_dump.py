@@ -23,7 +23,9 @@ def dump_on_signal() -> None:
 
 
 def dump_tasks() -> None:
-    """One line in the log for each task that has not ended: its name, and where it waits, outermost first."""
+    """One line in the log for each task that has not ended: its name, and where it waits, outermost
+    first.
+    """
     for task in asyncio.all_tasks():
         where = " > ".join(_lines(task.get_coro())) or "it has not begun"
         cancelled = f", cancelled {task.cancelling()} times" if task.cancelling() else ""
@@ -31,7 +33,9 @@ def dump_tasks() -> None:
 
 
 def _lines(waiting: Any) -> Iterator[str]:
-    """`Task.get_stack` knows only the outermost frame of a coroutine; what it awaits is followed here."""
+    """`Task.get_stack` knows only the outermost frame of a coroutine; what it awaits is followed
+    here.
+    """
     while waiting is not None:
         frame = next((found for name in _FRAMES if (found := getattr(waiting, name, None))), None)
         if frame is not None:
@@ -39,7 +43,9 @@ def _lines(waiting: Any) -> Iterator[str]:
             yield f"{'/'.join(code.co_filename.split('/')[-2:])}:{frame.f_lineno} {code.co_name}"
         elif not any(hasattr(waiting, name) for name in _FRAMES):
             yield f"{waiting!r:.100}"
-        waiting = next((found for name in _AWAITED if (found := getattr(waiting, name, None))), None)
+        waiting = next(
+            (found for name in _AWAITED if (found := getattr(waiting, name, None))), None
+        )
 
 
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")

@@ -19,7 +19,9 @@ STEADY_SECONDS = 60.0
 PAUSE_MAX_SECONDS = 15.0
 
 SERIOUS = re.compile(r"^.{0,50}\b(WARNING|ERROR|CRITICAL)\b")
-"""A log line a person should see: our own format, Prefect's and uvicorn's all name the level near the start."""
+"""A log line a person should see: our own format, Prefect's and uvicorn's all name the level near
+the start.
+"""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -56,7 +58,10 @@ class Supervisor:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stopping = True
         for watch in self._watches:
@@ -71,7 +76,9 @@ class Supervisor:
     async def start(self, service: Service) -> None:
         """The service runs and is watched."""
         child = await self._launch(service)
-        self._watches.append(asyncio.create_task(self._watch(service, child), name=f"watch-{service.name}"))
+        self._watches.append(
+            asyncio.create_task(self._watch(service, child), name=f"watch-{service.name}")
+        )
 
     async def run_to_end(self, service: Service) -> None:
         """The command has ended well. Raises `ServiceFailed` if it has not."""

@@ -1,10 +1,11 @@
-"""`python -m deployments.prefect.embedded server start` is `prefect server start` that logs as our processes do, on a
-SQLite that queues its writers; on another database, nothing differs.
+"""`python -m deployments.prefect.embedded server start` is `prefect server start` that logs as our
+processes do, on a SQLite that queues its writers; on another database, nothing differs.
 
-Prefect opens its transactions DEFERRED and reads before it writes. When another connection commits in between, SQLite
-refuses the write at once (SQLITE_BUSY_SNAPSHOT, no timeout applies), the server answers 503 and the client sleeps
-2, 4, 8 … s. IMMEDIATE takes the write lock first and waits for it. 100 flow runs created, eight at a time, while a
-worker ran them, two cores: 95 refusals and 2 runs/s become none and 6 runs/s.
+Prefect opens its transactions DEFERRED and reads before it writes. When another connection commits
+in between, SQLite refuses the write at once (SQLITE_BUSY_SNAPSHOT, no timeout applies), the server
+answers 503 and the client sleeps 2, 4, 8 … s. IMMEDIATE takes the write lock first and waits for
+it. 100 flow runs created, eight at a time, while a worker ran them, two cores: 95 refusals and 2
+runs/s become none and 6 runs/s.
 """
 
 import logging
@@ -28,11 +29,15 @@ from blocks.settings.auth import words
 from deployments.prefect.loopback_only import LoopbackOnly
 
 HOSTS = "ORCHESTRATOR_PREFECT_HOSTS"
-"""Names, separated by commas, by which programs on a private network reach this server; none: this machine's own."""
+"""Names, separated by commas, by which programs on a private network reach this server; none: this
+machine's own.
+"""
 
 
 class QueueingSqlite(AioSqliteConfiguration):
-    """Prefect's SQLite, with every transaction a writer from its first moment. Plain reads open none."""
+    """Prefect's SQLite, with every transaction a writer from its first moment. Plain reads open
+    none.
+    """
 
     @asynccontextmanager
     async def begin_transaction(
@@ -58,7 +63,9 @@ def main() -> None:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):
         set_database_config(QueueingSqlite(url))
-    uvicorn.config.LOGGING_CONFIG.update(formatters={}, handlers={}, loggers={})  # its records go to the root logger
+    uvicorn.config.LOGGING_CONFIG.update(
+        formatters={}, handlers={}, loggers={}
+    )  # its records go to the root logger
     with nullcontext() if sys.stdout.isatty() else redirect_stdout(LoggedLines()):
         app()
 

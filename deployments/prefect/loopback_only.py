@@ -19,7 +19,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class LoopbackOnly:
-    """Refuses, with 403, what was sent to another name than this machine's, or by a page of another origin.
+    """Refuses, with 403, what was sent to another name than this machine's, or by a page of another
+    origin.
 
     Programs may use the `hosts`, too: the names by which a private network knows this server.
     """
@@ -34,7 +35,9 @@ class LoopbackOnly:
         elif scope["type"] == "websocket":
             await WebSocketClose(code=1008)(scope, receive, send)
         else:
-            refusal = PlainTextResponse("only for this machine, and for its own pages", HTTPStatus.FORBIDDEN)
+            refusal = PlainTextResponse(
+                "only for this machine, and for its own pages", HTTPStatus.FORBIDDEN
+            )
             await refusal(scope, receive, send)
 
     def _may_come_in(self, headers: Headers) -> bool:
@@ -42,11 +45,15 @@ class LoopbackOnly:
 
 
 def is_of_this_machine(headers: Headers) -> bool:
-    """Whether it was sent to this machine's own name, by no page or by one of the very same origin."""
+    """Whether it was sent to this machine's own name, by no page or by one of the
+    very same origin.
+    """
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if len(hosts) != 1 or _name(f"//{hosts[0]}") not in LOOPBACK:
         return False
-    return (not origins or origins == [f"http://{hosts[0]}"]) and _is_no_part_of_a_foreign_page(headers)
+    return (not origins or origins == [f"http://{hosts[0]}"]) and _is_no_part_of_a_foreign_page(
+        headers
+    )
 
 
 def is_of_a_program(headers: Headers, hosts: Collection[str]) -> bool:
@@ -61,17 +68,26 @@ def is_of_a_program(headers: Headers, hosts: Collection[str]) -> bool:
 
 
 def _with_the_address_of_its_api(scope: Scope) -> RedirectResponse | None:
-    """A person who opens a page at `localhost` is led to 127.0.0.1: there the page finds its API at its own origin."""
+    """A person who opens a page at `localhost` is led to 127.0.0.1: there the page finds its API at
+    its own origin.
+    """
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
     headers = Headers(scope=scope)
-    if _name(f"//{headers.get('host', '')}") != "localhost" or headers.get("sec-fetch-dest") != "document":
+    if (
+        _name(f"//{headers.get('host', '')}") != "localhost"
+        or headers.get("sec-fetch-dest") != "document"
+    ):
         return None
-    return RedirectResponse(str(URL(scope=scope).replace(hostname="127.0.0.1")), HTTPStatus.TEMPORARY_REDIRECT)
+    return RedirectResponse(
+        str(URL(scope=scope).replace(hostname="127.0.0.1")), HTTPStatus.TEMPORARY_REDIRECT
+    )
 
 
 def _is_no_part_of_a_foreign_page(headers: Headers) -> bool:
-    """A link may lead here from anywhere; a foreign page may neither frame this server's pages nor load from it."""
+    """A link may lead here from anywhere; a foreign page may neither frame this server's pages nor
+    load from it.
+    """
     site, destination = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-dest")
     return site in ("same-origin", "none") or destination == "document"
 

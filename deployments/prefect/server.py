@@ -1,6 +1,7 @@
 """How the embedded Prefect server is run, and how every process of ours reaches Prefect.
 
-Nothing here imports Prefect: these are the environment variables it reads when it is first imported.
+Nothing here imports Prefect: these are the environment variables it reads when it is first
+imported.
 """
 
 import asyncio
@@ -34,14 +35,38 @@ class Tuning(msgspec.Struct, frozen=True):
 
 
 SERVER_TUNING = (
-    Tuning("PREFECT_SERVER_ANALYTICS_ENABLED", "false", "nothing is told to anybody outside"),
+    Tuning("PREFECT_SERVER_ANALYTICS_ENABLED", "false", "nothing is sent outside"),
     Tuning("PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT", "false", "the UI is for operators"),
-    Tuning("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE", "200", "the default is one event per read"),
-    Tuning("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE", "200", "the default is one commit per task event"),
-    Tuning("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL", "1", "the UI shows task runs after a second"),
-    Tuning("PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE", "200", "the default is one event per read"),
-    Tuning("PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE", "500", "SQLite has one writer: few, large commits"),
-    Tuning("PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE", "200", "the default is one event per read"),
+    Tuning(
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE",
+        "200",
+        "the default is one event per read",
+    ),
+    Tuning(
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE",
+        "200",
+        "the default is one commit per task event",
+    ),
+    Tuning(
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL",
+        "1",
+        "the UI shows task runs after a second",
+    ),
+    Tuning(
+        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE",
+        "200",
+        "the default is one event per read",
+    ),
+    Tuning(
+        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE",
+        "500",
+        "SQLite has one writer: few, large commits",
+    ),
+    Tuning(
+        "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE",
+        "200",
+        "the default is one event per read",
+    ),
 )
 
 
@@ -52,7 +77,9 @@ def is_embedded(settings: Settings) -> bool:
 
 def api_url(settings: Settings) -> str:
     """Where Prefect's API is: as configured, else where the embedded server listens."""
-    return settings.prefect.api_url.rstrip("/") or f"http://127.0.0.1:{settings.prefect.ui_port}/api"
+    return (
+        settings.prefect.api_url.rstrip("/") or f"http://127.0.0.1:{settings.prefect.ui_port}/api"
+    )
 
 
 def ui_url(settings: Settings) -> str:
@@ -60,13 +87,18 @@ def ui_url(settings: Settings) -> str:
 
 
 def server_environment(settings: Settings) -> dict[str, str]:
-    """What the embedded server is started with; a variable that is already set wins over the tuning above."""
+    """What the embedded server is started with; a variable that is already set wins over the tuning
+    above.
+    """
     tuned = {tuning.name: os.environ.get(tuning.name, tuning.value) for tuning in SERVER_TUNING}
     return tuned | {
         "PREFECT_HOME": _home(settings),
         "PREFECT_API_URL": api_url(settings),
-        "PREFECT_SERVER_API_HOST": "127.0.0.1",  # Prefect's API knows no tenants and no users: never expose it
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ui_url(settings),  # the default lets every web page read the API
+        # Prefect's API knows no tenants and no users: never expose it
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ui_url(
+            settings
+        ),  # the default lets every web page read the API
         "PREFECT_SERVER_API_PORT": str(settings.prefect.ui_port),
         "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
         "LOG_FORMAT": settings.log_format,
@@ -80,7 +112,8 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": os.environ.get("PREFECT_HOME") or _home(settings),
         "PREFECT_API_URL": api_url(settings),
         "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # a missing server is an error, not a reason to start another
+        # a missing server is an error, not a reason to start another
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
 
@@ -96,18 +129,27 @@ def use_prefect(settings: Settings) -> Settings:
 
 
 async def wait_until_healthy(settings: Settings, *, limit_seconds: float) -> None:
-    """Prefect's API answers. Raises `Unavailable` if it still does not when the limit has passed."""
+    """Prefect's API answers. Raises `Unavailable` if it still does not when the
+    limit has passed.
+    """
     await _wait_until(settings, "/health", lambda response: response.is_success, limit_seconds)
 
 
 async def wait_for_work_pool(settings: Settings, *, limit_seconds: float) -> None:
-    """Prefect's API answers and has our work pool. Raises `Unavailable` when the limit has passed."""
+    """Prefect's API answers and has our work pool. Raises `Unavailable` when the
+    limit has passed.
+    """
     path = f"/work_pools/{settings.prefect.work_pool}"
-    await _wait_until(settings, path, lambda response: response.status_code != HTTPStatus.NOT_FOUND, limit_seconds)
+    await _wait_until(
+        settings, path, lambda response: response.status_code != HTTPStatus.NOT_FOUND, limit_seconds
+    )
 
 
 async def _wait_until(
-    settings: Settings, path: str, is_enough: "Callable[[httpx.Response], bool]", limit_seconds: float
+    settings: Settings,
+    path: str,
+    is_enough: "Callable[[httpx.Response], bool]",
+    limit_seconds: float,
 ) -> None:
     import httpx
 
@@ -122,7 +164,9 @@ async def _wait_until(
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 problem = type(error).__name__
             if time.monotonic() >= deadline:
-                raise Unavailable(f"Prefect does not answer at {masked_url(url)} (PREFECT_API_URL): {problem}")
+                raise Unavailable(
+                    f"Prefect does not answer at {masked_url(url)} (PREFECT_API_URL): {problem}"
+                )
             await asyncio.sleep(0.1)
 
 

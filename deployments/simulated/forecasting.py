@@ -6,7 +6,9 @@ from deployments.simulated.answer import Answer, Reply, about, draw_for, same_id
 
 
 def _forecast_started(request: StepRequested) -> list[Reply]:
-    return [("forecast.decomposition.started", about(request, forecastId=same_id(request, "forecast")))]
+    return [
+        ("forecast.decomposition.started", about(request, forecastId=same_id(request, "forecast")))
+    ]
 
 
 def _forecast_completed(request: StepRequested) -> list[Reply]:
@@ -25,9 +27,17 @@ def _forecast_completed(request: StepRequested) -> list[Reply]:
 def _forecast_failed(request: StepRequested) -> list[Reply]:
     # No consumer takes this one: the workflow notices by its deadline.
     error = "The decomposition did not converge"
-    return [("forecast.decomposition.failed", about(request, forecastId=same_id(request, "forecast"), error=error))]
+    return [
+        (
+            "forecast.decomposition.failed",
+            about(request, forecastId=same_id(request, "forecast"), error=error),
+        )
+    ]
 
 
 FORECAST = Answer(
-    service="forecasting", started=_forecast_started, completed=_forecast_completed, failed=_forecast_failed
+    service="forecasting",
+    started=_forecast_started,
+    completed=_forecast_completed,
+    failed=_forecast_failed,
 )

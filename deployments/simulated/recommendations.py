@@ -7,10 +7,22 @@ from blocks.contracts.events import JsonObject, StepRequested
 from deployments.simulated.answer import Answer, Reply, about, draw_for, same_id
 
 ADVICE = (
-    ("action", "Call the economic buyer", "Nobody has talked to the budget owner for three weeks."),
-    ("risk_mitigation", "Bring legal in now", "The open clause has delayed similar deals by a month."),
-    ("insight", "Similar deals closed faster with a pilot", "Seven of nine comparable deals began with a pilot."),
-    ("opportunity", "Offer the analytics module", "Accounts of this size add it in the first year."),
+    ("action", "Call the economic buyer", "No one has talked to the budget owner for three weeks."),
+    (
+        "risk_mitigation",
+        "Bring legal in now",
+        "The open clause has delayed similar deals by a month.",
+    ),
+    (
+        "insight",
+        "Similar deals closed faster with a pilot",
+        "Seven of nine comparable deals began with a pilot.",
+    ),
+    (
+        "opportunity",
+        "Offer the analytics module",
+        "Accounts of this size add it in the first year.",
+    ),
     ("forecast_adjustment", "Move the close date", "The stage has not changed for forty days."),
 )
 SOURCES = ("vector_search", "collaborative", "temporal", "content", "ml", "ai")
@@ -36,11 +48,17 @@ def _recommendations_completed(request: StepRequested) -> list[Reply]:
 
 def _recommendations_failed(request: StepRequested) -> list[Reply]:
     # Like the real one: no workflowId.
-    data = about(request, recommendationId=same_id(request, "recommendation"), error="No candidates could be ranked")
+    data = about(
+        request,
+        recommendationId=same_id(request, "recommendation"),
+        error="No candidates could be ranked",
+    )
     return [("recommendation.generation.failed", data)]
 
 
-def _recommendation(draw: random.Random, request: StepRequested, type: str, title: str, description: str) -> JsonObject:
+def _recommendation(
+    draw: random.Random, request: StepRequested, type: str, title: str, description: str
+) -> JsonObject:
     return {
         "id": same_id(request, title),
         "tenantId": request.tenant_id,

@@ -18,16 +18,27 @@ RISKS = (
 
 
 def _evaluation_started(request: StepRequested) -> list[Reply]:
-    return [("risk.evaluation.started", about(request, evaluationId=same_id(request, "evaluation")))]
+    return [
+        ("risk.evaluation.started", about(request, evaluationId=same_id(request, "evaluation")))
+    ]
 
 
 def _evaluation_completed(request: StepRequested) -> list[Reply]:
     draw, evaluation_id = draw_for(request, "risk"), same_id(request, "evaluation")
-    risks = [_risk(draw, name, category) for name, category in draw.sample(RISKS, k=draw.randint(1, 4))]
+    risks = [
+        _risk(draw, name, category) for name, category in draw.sample(RISKS, k=draw.randint(1, 4))
+    ]
     risks.sort(key=lambda risk: -risk["contribution"])
-    score = round(1 - math.prod(1 - risk["contribution"] for risk in risks), 3)  # at least one of them comes true
+    score = round(
+        1 - math.prod(1 - risk["contribution"] for risk in risks), 3
+    )  # at least one of them comes true
     drivers = [
-        {"feature": risk["riskName"], "contribution": risk["contribution"], "direction": "increases"} for risk in risks
+        {
+            "feature": risk["riskName"],
+            "contribution": risk["contribution"],
+            "direction": "increases",
+        }
+        for risk in risks
     ]
     completed = about(
         request,
@@ -43,7 +54,12 @@ def _evaluation_completed(request: StepRequested) -> list[Reply]:
         riskScore=score,
         categoryScores=_by_category(risks),
         topDrivers=drivers[:5],
-        dataQuality={"score": 0.9, "completenessPct": 92, "missingCritical": [], "stalenessDays": draw.randint(0, 9)},
+        dataQuality={
+            "score": 0.9,
+            "completenessPct": 92,
+            "missingCritical": [],
+            "stalenessDays": draw.randint(0, 9),
+        },
         atRiskReasons=[risk["riskName"] for risk in risks if risk["contribution"] >= 0.2],
         timestamp=utc_now(),
     )
@@ -53,7 +69,12 @@ def _evaluation_completed(request: StepRequested) -> list[Reply]:
 def _evaluation_failed(request: StepRequested) -> list[Reply]:
     # Like the real one: no workflowId.
     error = "The opportunity's history could not be read"
-    return [("risk.evaluation.failed", about(request, evaluationId=same_id(request, "evaluation"), error=error))]
+    return [
+        (
+            "risk.evaluation.failed",
+            about(request, evaluationId=same_id(request, "evaluation"), error=error),
+        )
+    ]
 
 
 def _risk(draw: random.Random, name: str, category: str) -> JsonObject:
@@ -74,11 +95,16 @@ def _risk(draw: random.Random, name: str, category: str) -> JsonObject:
 def _by_category(risks: list[JsonObject]) -> JsonObject:
     categories = sorted({risk["category"] for risk in risks})
     return {
-        category: round(sum(risk["contribution"] for risk in risks if risk["category"] == category), 3)
+        category: round(
+            sum(risk["contribution"] for risk in risks if risk["category"] == category), 3
+        )
         for category in categories
     }
 
 
 RISK_EVALUATION = Answer(
-    service="risk-analytics", started=_evaluation_started, completed=_evaluation_completed, failed=_evaluation_failed
+    service="risk-analytics",
+    started=_evaluation_started,
+    completed=_evaluation_completed,
+    failed=_evaluation_failed,
 )

@@ -7,7 +7,12 @@ MODEL_ID = "risk-scoring-v3"
 
 
 def _scoring_started(request: StepRequested) -> list[Reply]:
-    return [("risk.scoring.started", about(request, scoringId=same_id(request, "scoring"), modelId=MODEL_ID))]
+    return [
+        (
+            "risk.scoring.started",
+            about(request, scoringId=same_id(request, "scoring"), modelId=MODEL_ID),
+        )
+    ]
 
 
 def _scoring_completed(request: StepRequested) -> list[Reply]:
@@ -28,4 +33,9 @@ def _nothing(request: StepRequested) -> list[Reply]:
     return []
 
 
-RISK_SCORING = Answer(service="risk-analytics", started=_scoring_started, completed=_scoring_completed, failed=_nothing)
+RISK_SCORING = Answer(
+    service="risk-analytics",
+    started=_scoring_started,
+    completed=_scoring_completed,
+    failed=_nothing,
+)

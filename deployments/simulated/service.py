@@ -1,4 +1,6 @@
-"""Simulated risk-analytics, forecasting and recommendations: requests in, the documented answers out."""
+"""Simulated risk-analytics, forecasting and recommendations: requests in, the documented answers
+out.
+"""
 
 import asyncio
 import logging
@@ -38,7 +40,9 @@ ANSWERS = {
 }
 """By step."""
 
-REQUESTS: Mapping[str, type[EventData]] = {step.request.event_type: step.request for step in ANALYSIS_STEPS}
+REQUESTS: Mapping[str, type[EventData]] = {
+    step.request.event_type: step.request for step in ANALYSIS_STEPS
+}
 STEP_OF_REQUEST = {step.request.event_type: step.name for step in ANALYSIS_STEPS}
 
 
@@ -55,14 +59,20 @@ class Mishaps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> None:  # noqa: B008 - frozen
-    """Answers the requests on the services' queues until cancelled. Waits for the broker as every process does."""
+    """Answers the requests on the services' queues until cancelled. Waits for the broker as every
+    process does.
+    """
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings, "simulators"))
         simulator = Simulator(bus, settings.simulators, mishaps)
         limit = settings.startup.wait_seconds
-        await wait_until_available("the broker", lambda: bus.declare(*queues()), limit_seconds=limit)
+        await wait_until_available(
+            "the broker", lambda: bus.declare(*queues()), limit_seconds=limit
+        )
         for queue in queues():
-            await stack.enter_async_context(bus.consume(queue, simulator.handle, concurrency=CONCURRENCY))
+            await stack.enter_async_context(
+                bus.consume(queue, simulator.handle, concurrency=CONCURRENCY)
+            )
             log.info("answering on queue %s", queue.name)
         await asyncio.get_running_loop().create_future()
 
@@ -102,21 +112,30 @@ class Simulator:
         if struck and step in self._mishaps.silent:
             return
         await self._bus.publish(*messages(request, answer.service, answer.started(request.data)))
-        await asyncio.sleep(random.uniform(self._delays.min_delay_seconds, self._delays.max_delay_seconds))
+        await asyncio.sleep(
+            random.uniform(self._delays.min_delay_seconds, self._delays.max_delay_seconds)
+        )
         fails = struck and step in self._mishaps.fail
         said = answer.failed(request.data) if fails else answer.completed(request.data)
         await self._bus.publish(*messages(request, answer.service, said))
 
 
 def messages(request: Event[EventData], service: str, said: Sequence[Reply]) -> list[Message]:
-    """In the documented envelope; ids are computed from the request's: a redelivered request has the same answers."""
+    """In the documented envelope; ids are computed from the request's: a redelivered request has
+    the same answers.
+    """
     return [_message(request, service, event_type, data) for event_type, data in said]
 
 
 def _message(request: Event[EventData], service: str, event_type: str, data: JsonObject) -> Message:
     id, now = str(uuid5(_NAMESPACE, f"{request.id}/{event_type}")), utc_now()
     envelope = WireEnvelope(
-        id=id, type=event_type, timestamp=now, tenant_id=request.tenant_id, data=data, source=service
+        id=id,
+        type=event_type,
+        timestamp=now,
+        tenant_id=request.tenant_id,
+        data=data,
+        source=service,
     )
     return Message(
         id=id,

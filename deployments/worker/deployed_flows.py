@@ -19,7 +19,9 @@ class UnfitDeployment(Exception):
 
 
 class DeployedFlows:
-    """Finds the flow of a run. A deployment is read again after half a minute, a module is imported for good."""
+    """Finds the flow of a run. A deployment is read again after half a minute, a module is imported
+    for good.
+    """
 
     def __init__(self) -> None:
         self._entrypoints: dict[UUID, tuple[float, str]] = {}
@@ -28,13 +30,18 @@ class DeployedFlows:
     async def flow_of(self, flow_run: FlowRun, client: PrefectClient) -> Flow[..., Any]:
         """The async flow this run asks for.
 
-        Raises `UnfitDeployment`, `ObjectNotFound` if the deployment is gone, and what importing the module raises.
+        Raises `UnfitDeployment`, `ObjectNotFound` if the deployment is gone, and what importing the
+        module raises.
         """
         entrypoint = await self._entrypoint_of(flow_run, client)
         if entrypoint not in self._flows:
-            flow: Flow[..., Any] = await asyncio.to_thread(load_flow_from_entrypoint, entrypoint, False)
+            flow: Flow[..., Any] = await asyncio.to_thread(
+                load_flow_from_entrypoint, entrypoint, False
+            )
             if not flow.isasync:
-                raise UnfitDeployment(f"{entrypoint} is not an async flow: it would hold up every other run")
+                raise UnfitDeployment(
+                    f"{entrypoint} is not an async flow: it would hold up every other run"
+                )
             self._flows[entrypoint] = _with_its_storage(flow)
         return self._flows[entrypoint]
 
@@ -47,7 +54,9 @@ class DeployedFlows:
             entrypoint = deployment.entrypoint or ""
             if not entrypoint or ":" in entrypoint:
                 # A file path would load a second copy of every class.
-                raise UnfitDeployment(f"deployment {deployment.name!r} needs an entrypoint like package.module.flow")
+                raise UnfitDeployment(
+                    f"deployment {deployment.name!r} needs an entrypoint like package.module.flow"
+                )
             self._entrypoints[flow_run.deployment_id] = (time.monotonic(), entrypoint)
         return entrypoint
 
@@ -60,5 +69,7 @@ def _with_its_storage(flow: Flow[..., Any]) -> Flow[..., Any]:
     answers.
     """
     if flow.persist_result is False and flow.result_storage is None:
-        flow.result_storage = LocalFileSystem(basepath=str(get_current_settings().results.local_storage_path))
+        flow.result_storage = LocalFileSystem(
+            basepath=str(get_current_settings().results.local_storage_path)
+        )
     return flow

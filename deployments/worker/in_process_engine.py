@@ -36,7 +36,9 @@ class Stop(Enum):
 
 @dataclass
 class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
-    """Carries out one flow run among many in this process; makes no thread and handles no signal."""
+    """Carries out one flow run among many in this process; makes no thread and
+    handles no signal.
+    """
 
     stop: Stop | None = None
     _task: asyncio.Task[Any] | None = field(default=None, init=False)
@@ -44,8 +46,9 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
     async def carry_out(self) -> State[Any]:
         """The run has ended in the returned state; the flow's own exceptions are in it.
 
-        Raises `Pause` when the run was suspended, `Abort` when Prefect refused to let it run, `CancelledError` after
-        `end`, and whatever Prefect's client raises when the server does not answer.
+        Raises `Pause` when the run was suspended, `Abort` when Prefect refused to let it run,
+        `CancelledError` after `end`, and whatever Prefect's client raises when the server does not
+        answer.
         """
         async with self.start():
             while self.is_running():
@@ -55,7 +58,9 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
         return self.state
 
     def end(self, why: Stop) -> None:
-        """The run ends at its next await, in the state that `why` asks for. The first reason counts."""
+        """The run ends at its next await, in the state that `why` asks for. The first reason
+        counts.
+        """
         if self.stop:
             return
         self.stop = why
@@ -70,7 +75,7 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
     def emit_heartbeat(self) -> None:
         self._emit_flow_run_heartbeat()
 
-    # --- what differs from the base engine ---------------------------------------------------------------------------
+    # --- what differs from the base engine --------------------------------------------------------
 
     @property
     def heartbeat_seconds(self) -> int | None:
@@ -79,7 +84,9 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
 
     @contextmanager
     def setup_flow_run_suspension_request(self) -> Iterator[suspension.SuspensionRequest]:
-        """The base method without its observer: the worker marks the request when it sees the run suspended."""
+        """The base method without its observer: the worker marks the request when it sees the run
+        suspended.
+        """
         assert self.flow_run
         request = self._get_flow_run_suspension_request()
         with suspension.registered(self.flow_run.id, request):
@@ -115,8 +122,11 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
 
 
 def engine_for(flow: Flow[..., Any], flow_run: FlowRun) -> InProcessFlowRunEngine:
-    """An engine for this run of a deployment. Raises `TypeError` if the parameters do not fit the flow's signature."""
-    # What a poll returns comes without its state, and the engine reads the state before it asks for it.
+    """An engine for this run of a deployment. Raises `TypeError` if the parameters do not fit the
+    flow's signature.
+    """
+    # What a poll returns comes without its state, and the engine reads the state before it asks for
+    # it.
     flow_run.state = flow_run.state or Pending()
     parameters = flow_parameters(flow, flow_run)
     return InProcessFlowRunEngine(flow=flow, flow_run=flow_run, parameters=parameters)
@@ -126,7 +136,8 @@ def engine_for(flow: Flow[..., Any], flow_run: FlowRun) -> InProcessFlowRunEngin
 def signals_left_to_the_worker() -> Iterator[None]:
     """While this lasts, no flow run of this process takes over SIGTERM.
 
-    Prefect's handler raises `TerminationSignal` in the main thread, that is in whichever run is being executed.
+    Prefect's handler raises `TerminationSignal` in the main thread, that is in whichever run is
+    being executed.
     """
     with no_sigterm_handler():
         yield

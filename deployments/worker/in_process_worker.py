@@ -1,7 +1,9 @@
-"""The Prefect worker type `in-process`: many async flow runs in one warm process, side by side on one event loop.
+"""The Prefect worker type `in-process`: many async flow runs in one warm process, side by side on
+one event loop.
 
-`prefect worker start --pool NAME --type in-process` finds it through the entry point group `prefect.collections`;
-`python -m deployments.worker.in_process_worker` serves the pool of our own settings.
+`prefect worker start --pool NAME --type in-process` finds it through the entry point group
+`prefect.collections`; `python -m deployments.worker.in_process_worker` serves the pool of our own
+settings.
 """
 
 import argparse
@@ -39,12 +41,16 @@ from blocks.processes.process_port import ProcessPort
 from blocks.processes.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
-from blocks.signals import FLOW_RUNS_SCHEDULED, MIRROR_HINT
+from blocks.signals import FLOW_RUNS_SCHEDULED, RECONCILER_HINT
 from deployments.logs import configure_logging_of
 from deployments.worker.active_runs import ActiveRuns
 from deployments.worker.chores import repeat
 from deployments.worker.deployed_flows import DeployedFlows
-from deployments.worker.in_process_engine import InProcessFlowRunEngine, engine_for, signals_left_to_the_worker
+from deployments.worker.in_process_engine import (
+    InProcessFlowRunEngine,
+    engine_for,
+    signals_left_to_the_worker,
+)
 from deployments.worker.loop_watchdog import LoopWatchdog
 from deployments.worker.standstill import Standstill
 
@@ -52,7 +58,9 @@ log = logging.getLogger("deployments.worker.in_process_worker")
 
 _POLL_SECONDS = 3.0
 _POLL_GAP_SECONDS = 0.3
-"""Between two polls on signals: each costs Prefect's server as much as moving a run on by one state."""
+"""Between two polls on signals: each costs Prefect's server as much as moving a run on by one
+state.
+"""
 
 OUTGROWN_EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, start it again."""
@@ -75,7 +83,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     """
 
     type = "in-process"
-    _description = "Runs async flows side by side in the worker's own process. For flows that mostly wait."
+    _description = (
+        "Runs async flows side by side in the worker's own process. For flows that mostly wait."
+    )
 
     def __init__(self, *args: Any, settings: Settings | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,7 +104,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self.has_outgrown = asyncio.Event()
         """Set once it holds more memory than it may."""
 
-    # --- life --------------------------------------------------------------------------------------------------------
+    # --- life -------------------------------------------------------------------------------------
 
     async def setup(self) -> None:
         """The worker is ready to claim runs, and what its runs share is open."""
@@ -119,7 +129,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._start_chores()
 
     async def start(self, *args: Any, **kwargs: Any) -> None:
-        """Serves until it is cancelled, or until it has outgrown its memory: then it drains, and this returns."""
+        """Serves until it is cancelled, or until it has outgrown its memory: then it drains, and
+        this returns.
+        """
         serving = asyncio.current_task()
         assert serving
         watching = asyncio.create_task(_cancel_when(self.has_outgrown, serving))
@@ -133,19 +145,21 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             watching.cancel()
 
     async def teardown(self, *exc_info: Any) -> None:
-        """Active runs had `worker.drain_seconds` to finish; what was left ended Crashed, "worker stopped"."""
+        """Active runs had `worker.drain_seconds` to finish; what was left ended Crashed, "worker
+        stopped".
+        """
         self._is_stopping = True
         if len(self.active_runs):
             seconds = self._settings.worker.drain_seconds
             log.info("Stopping: %d flow runs have %g s to finish", len(self.active_runs), seconds)
             await self.active_runs.drain(seconds)
             if self._bus:  # the reconciler reschedules what was left at once
-                await self._bus.broadcast(MIRROR_HINT, b"")
+                await self._bus.broadcast(RECONCILER_HINT, b"")
         for chore in self._chores:
             chore.cancel()
         await super().teardown(*exc_info)
 
-    # --- readiness ---------------------------------------------------------------------------------------------------
+    # --- readiness --------------------------------------------------------------------------------
 
     def probes(self) -> Probes:
         """The conditions under which this worker claims runs and carries them out."""
@@ -159,7 +173,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     async def _polls(self) -> None:
         silent = monotonic() - self._polled_at
         if self._is_stopping or silent > _POLLS_WITHIN_SECONDS:
-            raise Unavailable("it is stopping" if self._is_stopping else "it does not ask Prefect for work")
+            raise Unavailable(
+                "it is stopping" if self._is_stopping else "it does not ask Prefect for work"
+            )
 
     async def _hears(self) -> None:
         if self._bus is None:
@@ -177,7 +193,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         if flows and (late := flows.overdue()):
             raise Unavailable(f"{len(late)} past their deadline, among them {late[0]}")
 
-    # --- beside the runs ---------------------------------------------------------------------------------------------
+    # --- beside the runs --------------------------------------------------------------------------
 
     def _start_chores(self) -> None:
         every = self._settings.worker.heartbeat_seconds
@@ -185,7 +201,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         chores = [
             repeat("Polling on a signal", self._poll_when_woken, _POLL_GAP_SECONDS, log),
             repeat("Listening for signals", self._listen, _RECONNECT_SECONDS, log),
-            repeat("Watching the runs' states", lambda: self.active_runs.watch(self.client), every, log),
+            repeat(
+                "Watching the runs' states", lambda: self.active_runs.watch(self.client), every, log
+            ),
             repeat("Watching the clock", self._let_go_after_a_standstill, every, log),
             repeat("Watching memory", self._watch_memory, every, log),
         ]
@@ -197,7 +215,10 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         async def wake(_: bytes) -> None:
             self._wake.set()
 
-        async with open_bus(self._settings, self.name) as bus, bus.listen(FLOW_RUNS_SCHEDULED, wake):
+        async with (
+            open_bus(self._settings, self.name) as bus,
+            bus.listen(FLOW_RUNS_SCHEDULED, wake),
+        ):
             self._bus = bus
             try:
                 await asyncio.get_running_loop().create_future()
@@ -214,7 +235,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         """Releases runs unreported after a standstill: others may have claimed them meanwhile."""
         if seconds := self._standstill.look():
             log.warning(
-                "This worker stood still for %.0f s: it lets go of %d flow runs", seconds, len(self.active_runs)
+                "This worker stood still for %.0f s: it lets go of %d flow runs",
+                seconds,
+                len(self.active_runs),
             )
             self.active_runs.let_go()
 
@@ -224,8 +247,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         if not limit or self.has_outgrown.is_set() or (megabytes := memory_megabytes()) <= limit:
             return
         log.error(
-            "This worker holds %.0f MB of memory, and %d are its limit (WORKER_MEMORY_MAX_MEGABYTES): "
-            "it takes no more runs, drains and ends to be restarted",
+            "This worker holds %.0f MB of memory, and %d are its limit "
+            "(WORKER_MEMORY_MAX_MEGABYTES): it takes no more runs, drains and ends to be restarted",
             megabytes,
             limit,
         )
@@ -233,7 +256,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._is_stopping = True
         self.has_outgrown.set()
 
-    # --- runs --------------------------------------------------------------------------------------------------------
+    # --- runs -------------------------------------------------------------------------------------
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """One poll at a time, whether a signal or the interval asked for it."""
@@ -300,7 +323,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._submitting_flow_run_ids.discard(flow_run.id)
         self._release_limit_slot(flow_run.id)
 
-    # --- what Prefect's base class asks for --------------------------------------------------------------------------
+    # --- what Prefect's base class asks for -------------------------------------------------------
 
     async def run(
         self, flow_run: FlowRun, configuration: BaseJobConfiguration, task_status: Any = None
@@ -314,7 +337,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     @classmethod
     def get_default_base_job_template(cls) -> dict[str, Any]:
-        """Nothing to configure per run: all share this process. (Prefect refuses an empty job configuration.)"""
+        """Nothing to configure per run: all share this process. (Prefect refuses an empty job
+        configuration.)
+        """
         return {"job_configuration": {"env": {}}, "variables": {"type": "object", "properties": {}}}
 
 
@@ -323,7 +348,8 @@ async def run_worker(
 ) -> None:
     """Serves the pool until SIGTERM or SIGINT, then drains; a second signal cuts the drain short.
 
-    Raises `SystemExit` with `OUTGROWN_EXIT_CODE` after a drain because of its memory: its supervisor restarts it.
+    Raises `SystemExit` with `OUTGROWN_EXIT_CODE` after a drain because of its memory: its
+    supervisor restarts it.
     """
     worker = InProcessWorker(work_pool_name=pool, limit=limit, settings=settings)
     if port:
@@ -346,8 +372,12 @@ async def _cancel_when(set: asyncio.Event, serving: asyncio.Task[None]) -> None:
 def main() -> None:
     """The command line of a worker process."""
     settings = load_settings()
-    parser = argparse.ArgumentParser(prog="python -m deployments.worker.in_process_worker", description=__doc__)
-    parser.add_argument("--pool", default=settings.prefect.work_pool, help="work pool to serve (%(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m deployments.worker.in_process_worker", description=__doc__
+    )
+    parser.add_argument(
+        "--pool", default=settings.prefect.work_pool, help="work pool to serve (%(default)s)"
+    )
     parser.add_argument("--limit", type=int, help="most flow runs at once (no limit)")
     arguments = parser.parse_args()
     configure_logging_of(settings, "worker")
@@ -373,6 +403,7 @@ def _named(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    # Prefect imports this module by its name to find the worker type; it must not get a second copy.
+    # Prefect imports this module by its name to find the worker type; it must not get a second
+    # copy.
     sys.modules["deployments.worker.in_process_worker"] = sys.modules["__main__"]
     main()

@@ -37,7 +37,10 @@ class LoopWatchdog:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
         self._next_tick.cancel()
@@ -52,7 +55,8 @@ class LoopWatchdog:
             asleep_since = time.monotonic()
             if self._stopping.wait(self._limit / 4):
                 return
-            # The whole process was stopped (a debugger, a sleeping laptop): the loop is not to blame.
+            # The whole process was stopped (a debugger, a sleeping laptop): the loop is not to
+            # blame.
             we_slept_too = time.monotonic() - asleep_since > self._limit
             tick = self._ticked_at
             if time.monotonic() - tick > self._limit and tick != told_of and not we_slept_too:
@@ -64,7 +68,10 @@ class LoopWatchdog:
         if frame is None:
             return
         self._logger.warning(
-            "The event loop has stood still for %.1f s in %s: %s", seconds, _flow_run_of(frame), _place_of(frame)
+            "The event loop has stood still for %.1f s in %s: %s",
+            seconds,
+            _flow_run_of(frame),
+            _place_of(frame),
         )
 
 
@@ -76,7 +83,9 @@ def _place_of(innermost: FrameType) -> str:
 
 
 def _flow_run_of(innermost: FrameType) -> str:
-    """Prefect's engines are on the stack of the code they run, as `self` or `engine`, and know the run."""
+    """Prefect's engines are on the stack of the code they run, as `self` or `engine`, and know the
+    run.
+    """
     for frame in _outward(innermost):
         for name in ("self", "engine"):
             engine = frame.f_locals.get(name)

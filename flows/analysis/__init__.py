@@ -1,1 +1,3 @@
-"""The opportunity analysis: the executions that a flow run carries, and what their answers come to."""
+"""The opportunity analysis: the executions that a flow run carries, and what their
+answers come to.
+"""

@@ -23,7 +23,9 @@ def approval_of(analysis: "Analysis") -> ApprovalRecord:
     risk = results.get("risk", {})
 
     def after(seconds: float) -> timedelta:
-        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))  # a definition may be older than the bound
+        return timedelta(
+            seconds=min(seconds, SPAN_SECONDS_MAX)
+        )  # a definition may be older than the bound
 
     return ApprovalRecord(
         id=own_approval_id(record),
@@ -52,14 +54,17 @@ def approval_of(analysis: "Analysis") -> ApprovalRecord:
         on_reject=rule.on_reject,
         reminders=sorted(now + after(seconds) for seconds in rule.remind_after_seconds),
         escalations=[
-            Escalation(at=now + after(one.after_seconds), approvers=one.approvers) for one in rule.escalations
+            Escalation(at=now + after(one.after_seconds), approvers=one.approvers)
+            for one in rule.escalations
         ],
         history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
     )
 
 
 def _requester(record: ExecutionRecord) -> str:
-    """Who caused the analysis, and so may not decide its approval; the workflow itself, if no event names a user."""
+    """Who caused the analysis, and so may not decide its approval; the workflow itself, if no event
+    names a user.
+    """
     return next((trigger.actor for trigger in record.triggers if trigger.actor), WORKFLOW)
 
 
@@ -69,7 +74,8 @@ def _summary(analysis: "Analysis", risk: dict[str, Any]) -> str:
     amount = analysis.amount
     states = f"unknown ({amount.reason})" if isinstance(amount, Unknown) else f"{amount:,.0f}"
     asked = (
-        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score is {score}, with "
+        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score "
+        f"is {score}, with "
         f"{risks} detected risks, and its amount is {states}."
     )
     reasons = analysis.judgement.reasons
@@ -79,6 +85,8 @@ def _summary(analysis: "Analysis", risk: dict[str, Any]) -> str:
 def _context(analysis: "Analysis") -> dict[str, Any]:
     """What the person must see, with the reasons why the rule could not be judged."""
     results = analysis.stored.record.results or {}
-    context: dict[str, Any] = {key: results[key] for key in ("risk", "forecast", "recommendations") if key in results}
+    context: dict[str, Any] = {
+        key: results[key] for key in ("risk", "forecast", "recommendations") if key in results
+    }
     reasons = analysis.judgement.reasons
     return {**context, "reasons": list(reasons)} if reasons else context

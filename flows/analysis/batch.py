@@ -1,4 +1,6 @@
-"""The executions that one flow run carries: claimed together, answered and ended each on its own."""
+"""The executions that one flow run carries: claimed together, answered and ended
+each on its own.
+"""
 
 import asyncio
 import logging
@@ -69,7 +71,9 @@ class AnalysisBatch:
         return sum(wait.answers_in_hand for wait in self._waits.values())
 
     def receive(self, record: StepRecord) -> None:
-        """Takes in an answer that a listener has recorded; what an earlier try met, or is known, changes nothing."""
+        """Takes in an answer that a listener has recorded; what an earlier try met, or is known,
+        changes nothing.
+        """
         if counts(record, self._analyses[record.execution_id].stored.record):
             self._waits[record.step].offer(record)
 
@@ -88,12 +92,16 @@ class AnalysisBatch:
         ]
 
     async def start(self) -> None:
-        """The started events are out, and answers that came before anyone waited for them are in hand."""
-        await self._publish(_started(analysis.stored.record) for analysis in self._analyses.values())
+        """The started events are out, and answers that came before anyone waited for them are in
+        hand.
+        """
+        await self._publish(
+            _started(analysis.stored.record) for analysis in self._analyses.values()
+        )
         for record in await step_records(self._runtime.store, self._tenant_id, self.execution_ids):
             self.receive(record)
 
-    # --- one step, of all executions ---------------------------------------------------------------------------------
+    # --- one step, of all executions --------------------------------------------------------------
 
     def is_waiting_for(self, step: AnalysisStep) -> bool:
         """Whether any execution still needs this step's answer."""
@@ -105,7 +113,9 @@ class AnalysisBatch:
 
     async def request(self, step: AnalysisStep) -> None:
         """This step is requested for every execution that needs it, always under the same id."""
-        unasked = [analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested]
+        unasked = [
+            analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested
+        ]
         await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
         for analysis in unasked:
             analysis.requested.add(step.name)
@@ -137,14 +147,17 @@ class AnalysisBatch:
             return
         completed = [record for record in news if record.status == "completed"]
         await self._publish(
-            _step_completed(record, self._analyses[record.execution_id].stored.record) for record in completed
+            _step_completed(record, self._analyses[record.execution_id].stored.record)
+            for record in completed
         )
         fault_points.reached("after-answer")
         for record in news:
             self._count(step, record)
 
     def _count(self, step: AnalysisStep, record: StepRecord) -> None:
-        """The outcome is known; the one that decides an execution makes every other step stop waiting for it."""
+        """The outcome is known; the one that decides an execution makes every other step stop
+        waiting for it.
+        """
         analysis = self._analyses[record.execution_id]
         analysis.outcomes[step.name] = record
         self._waits[step.name].settle(analysis.id)
@@ -157,7 +170,9 @@ class AnalysisBatch:
     def _patience(self, step: AnalysisStep) -> float:
         """Seconds until the next re-read or the first deadline."""
         left = self._next_reread[step.name] - monotonic()
-        deadline = None if fault_points.is_set("stopped-clock") else self._waits[step.name].next_deadline()
+        deadline = (
+            None if fault_points.is_set("stopped-clock") else self._waits[step.name].next_deadline()
+        )
         if deadline is not None:
             left = min(left, (deadline - utc_now()).total_seconds())
         return max(left, 0.0)
@@ -174,7 +189,9 @@ class AnalysisBatch:
 
     def _late(self, step: AnalysisStep) -> list[Analysis]:
         """Those past their deadline that still lack this step's answer."""
-        return [] if fault_points.is_set("stopped-clock") else self._waits[step.name].late(utc_now())
+        return (
+            [] if fault_points.is_set("stopped-clock") else self._waits[step.name].late(utc_now())
+        )
 
     async def _time_out(self, step: AnalysisStep, late: Iterable[Analysis]) -> list[StepRecord]:
         """The step records of these; an answer that was recorded first wins."""
@@ -198,7 +215,7 @@ class AnalysisBatch:
             error_code=rejections.STEP_TIMEOUT,
         )
 
-    # --- the end of each execution -----------------------------------------------------------------------------------
+    # --- the end of each execution ----------------------------------------------------------------
 
     async def conclude(self) -> None:
         """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
@@ -246,7 +263,10 @@ class AnalysisBatch:
             log.debug("execution %s is %s", analysis.id, concluded.record.status)
             return concluded
         except (Stale, InvalidTransition):
-            log.warning("execution %s is no longer held by this run: its end is somebody else's to write", analysis.id)
+            log.warning(
+                "execution %s is no longer held by this run: another run writes its end",
+                analysis.id,
+            )
         except Unavailable:
             raise  # the store is down for all of them: the run tries again from the top
         except Exception as error:
@@ -255,7 +275,9 @@ class AnalysisBatch:
             with suppress(Stale, InvalidTransition):
                 said = f"{type(error).__name__}: {error}"
                 stored = await newest(self._runtime.store, analysis.stored)
-                return await transitions.fail(self._runtime.store, stored, rejections.RUN_FAILED, said)
+                return await transitions.fail(
+                    self._runtime.store, stored, rejections.RUN_FAILED, said
+                )
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:
@@ -272,10 +294,17 @@ class AnalysisBatch:
         if failed is not None:
             if analysis.stored.record.approval_ids:
                 await withdraw_approvals(store, analysis.stored.record, f"{failed.step} failed")
-            code, error = failed.error_code or rejections.STEP_FAILED, failed.error or f"{failed.step} failed"
-            return await transitions.fail(store, analysis.stored, code, error, failed_step=failed.step, **findings)
+            code, error = (
+                failed.error_code or rejections.STEP_FAILED,
+                failed.error or f"{failed.step} failed",
+            )
+            return await transitions.fail(
+                store, analysis.stored, code, error, failed_step=failed.step, **findings
+            )
         if analysis.needs_approval:
-            analysis.stored = await transitions.move(store, analysis.stored, "awaiting_approval", **findings)
+            analysis.stored = await transitions.move(
+                store, analysis.stored, "awaiting_approval", **findings
+            )
             return analysis.stored
         return await transitions.complete(store, analysis.stored, **findings)
 

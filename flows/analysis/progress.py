@@ -1,4 +1,6 @@
-"""One opportunity analysis in memory: its record, what its steps have brought so far, and what follows from that."""
+"""One opportunity analysis in memory: its record, what its steps have brought so far, and what
+follows from that.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -34,7 +36,9 @@ class AnalysisRules(msgspec.Struct, frozen=True):
 
 
 class Analysis:
-    """One execution of the batch. `stored` is the record as this run last wrote it: its ETag is the right to write."""
+    """One execution of the batch. `stored` is the record as this run last wrote it: its ETag is the
+    right to write.
+    """
 
     def __init__(self, stored: Stored[ExecutionRecord], rules: AnalysisRules) -> None:
         self.stored = stored
@@ -42,7 +46,9 @@ class Analysis:
         self.outcomes: dict[str, StepRecord] = {}
         self.requested: set[str] = set()
         self.is_over = False
-        """True once this run has nothing more to do for it: ended, waiting for a person, or taken over."""
+        """True once this run has nothing more to do for it: ended, waiting for a person, or taken
+        over.
+        """
 
     @property
     def id(self) -> str:
@@ -71,7 +77,9 @@ class Analysis:
 
     @property
     def results(self) -> JsonObject:
-        """Result key to result, of the steps that have one; at the gate, as they stand on the record."""
+        """Result key to result, of the steps that have one; at the gate, as they stand on the
+        record.
+        """
         if not self.outcomes:
             return self.stored.record.results or {}
         return {
@@ -82,7 +90,11 @@ class Analysis:
 
     @property
     def missing_steps(self) -> list[str]:
-        return [step.name for step in ANALYSIS_STEPS if STEP_BY_NAME[step.name].result_key not in self.results]
+        return [
+            step.name
+            for step in ANALYSIS_STEPS
+            if STEP_BY_NAME[step.name].result_key not in self.results
+        ]
 
     @property
     def needs_approval(self) -> bool:
@@ -135,7 +147,10 @@ class Analysis:
     @property
     def awaits_approval(self) -> bool:
         """True while this run holds it at its gate; a batch gives it up to a run of its own."""
-        return self.stored.record.status == "awaiting_approval" and self.stored.record.flow_run_id is not None
+        return (
+            self.stored.record.status == "awaiting_approval"
+            and self.stored.record.flow_run_id is not None
+        )
 
     def approval(self) -> ApprovalRecord:
         """The approval that its gate requests."""
@@ -151,5 +166,7 @@ def rules_in(definition: WorkflowDefinition) -> AnalysisRules:
         critical_steps=frozenset(definition.critical_steps),
         step_timeout=timedelta(seconds=definition.step_timeout_seconds),
         approval=definition.approval,
-        step_timeouts={name: timedelta(seconds=seconds) for name, seconds in definition.step_timeouts.items()},
+        step_timeouts={
+            name: timedelta(seconds=seconds) for name, seconds in definition.step_timeouts.items()
+        },
     )

@@ -11,7 +11,8 @@ from flows.shared.inbox import Inbox
 
 
 class StepWait:
-    """One step of all executions of a run. It holds at most one answer of each that lacks one, and none of others.
+    """One step of all executions of a run. It holds at most one answer of each that lacks one, and
+    none of others.
 
     Each call costs by what it handles, never by the size of the run.
     """
@@ -20,7 +21,9 @@ class StepWait:
         self._lacking = {analysis.id: analysis for analysis in analyses if analysis.waits_for(step)}
         self._inbox = Inbox[StepRecord]()
         self._in_hand: dict[str, StepRecord] = {}
-        self._deadlines = [(analysis.deadline_of(step), analysis.id) for analysis in self._lacking.values()]
+        self._deadlines = [
+            (analysis.deadline_of(step), analysis.id) for analysis in self._lacking.values()
+        ]
         heapq.heapify(self._deadlines)
 
     def __bool__(self) -> bool:
@@ -40,9 +43,13 @@ class StepWait:
         return len(self._in_hand)
 
     def offer(self, record: StepRecord) -> None:
-        """The reader has this answer in its next bunch; one that is not needed, or in hand already, has no effect."""
+        """The reader has this answer in its next bunch; one that is not needed, or in hand already,
+        has no effect.
+        """
         id = record.execution_id
-        if id not in self._lacking or (id in self._in_hand and not _betters(record, self._in_hand[id])):
+        if id not in self._lacking or (
+            id in self._in_hand and not _betters(record, self._in_hand[id])
+        ):
             return
         self._in_hand[id] = record
         self._inbox.put(record)
@@ -82,4 +89,7 @@ class StepWait:
 
 def _betters(record: StepRecord, other: StepRecord) -> bool:
     """A success counts before a failure; of two successes, that of the earlier try."""
-    return (record.status == "completed", -record.retry) > (other.status == "completed", -other.retry)
+    return (record.status == "completed", -record.retry) > (
+        other.status == "completed",
+        -other.retry,
+    )

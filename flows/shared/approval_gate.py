@@ -55,7 +55,9 @@ _GATE = "analysis"
 
 
 class ApprovalInput(RunInput):
-    """The form that an operator may fill in to resume the run in Prefect's UI. Left empty, nothing is decided."""
+    """The form that an operator may fill in to resume the run in Prefect's UI. Left empty, nothing
+    is decided.
+    """
 
     approved: bool | None = None
     decided_by: str = ""
@@ -73,7 +75,9 @@ async def pass_gate(context: Runtime, gated: Gated) -> None:
         await _pass(context, gated)
     except Stale as stale:
         log.info("this run leaves the gate: %s", stale)
-        now = await context.store.read(gated.stored.record.tenant_id, ExecutionRecord, gated.stored.record.id)
+        now = await context.store.read(
+            gated.stored.record.tenant_id, ExecutionRecord, gated.stored.record.id
+        )
         if now.record.is_terminal:
             await withdraw_approvals(context.store, now.record, "the execution has ended")
 
@@ -84,12 +88,17 @@ async def _pass(context: Runtime, gated: Gated) -> None:
         asked = await asked_at_gate(context, gated)
         verdict = lifecycle.verdict(asked)
         if verdict is None:
-            # Who cancelled it before its approval was there has withdrawn nothing, and would not end this suspension.
+            # Who cancelled it before its approval was there has withdrawn nothing, and would not
+            # end this suspension.
             gated.stored = await newest(context.store, gated.stored)
             fault_points.reached("before-suspend")
-            await _wait(context, next(stored for stored in asked if stored.record.status == "pending"))
+            await _wait(
+                context, next(stored for stored in asked if stored.record.status == "pending")
+            )
             continue
-        verdict = await lifecycle.announce(context.store, context.bus, verdict)  # before its effects
+        verdict = await lifecycle.announce(
+            context.store, context.bus, verdict
+        )  # before its effects
         fault_points.reached("after-approval")
         try:
             await _end(context, gated, verdict.record)
@@ -98,12 +107,16 @@ async def _pass(context: Runtime, gated: Gated) -> None:
             continue
         await lifecycle.settle(context.store, verdict)
         if len(asked) > 1:
-            await withdraw_approvals(context.store, gated.stored.record, "another approval has decided")
+            await withdraw_approvals(
+                context.store, gated.stored.record, "another approval has decided"
+            )
         return
 
 
 async def continue_alone(context: Runtime, gated: Gated) -> None:
-    """The execution leaves its batch: a flow run of its own takes it to the gate, unless it is no longer this run's."""
+    """The execution leaves its batch: a flow run of its own takes it to the gate, unless it is no
+    longer this run's.
+    """
     try:
         await _give_up(context, gated)
     except Stale as stale:
@@ -128,7 +141,7 @@ async def _give_up(context: Runtime, gated: Gated) -> None:
             gated.stored = await newest(context.store, gated.stored)  # one more was requested
 
 
-# --- who is asked ----------------------------------------------------------------------------------------------------
+# --- who is asked ---------------------------------------------------------------------------------
 
 
 async def asked_at_gate(context: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:
@@ -152,7 +165,7 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
     return any(stored.record.id in own for stored in asked)
 
 
-# --- waiting ---------------------------------------------------------------------------------------------------------
+# --- waiting --------------------------------------------------------------------------------------
 
 
 async def _wait(context: Runtime, asked: Stored[ApprovalRecord]) -> None:
@@ -161,9 +174,14 @@ async def _wait(context: Runtime, asked: Stored[ApprovalRecord]) -> None:
     if said.approved is not None:
         await _take(context, asked.record, said)
     else:
-        log.info("approval %s: the run was resumed without a word; it looks at the record", asked.record.id)
+        log.info(
+            "approval %s: the run was resumed without a word; it looks at the record",
+            asked.record.id,
+        )
     # Prefect gives the same answer to the same key for ever: the next wait is another one.
-    await lifecycle.change(context.store, asked.record.tenant_id, asked.record.id, _waited(asked.record.waits))
+    await lifecycle.change(
+        context.store, asked.record.tenant_id, asked.record.id, _waited(asked.record.waits)
+    )
 
 
 async def _suspended(context: Runtime, approval: ApprovalRecord) -> ApprovalInput:
@@ -183,7 +201,11 @@ async def _take(context: Runtime, approval: ApprovalRecord, said: ApprovalInput)
     try:
         actor = _decider(said.decided_by, is_trusted=context.settings.approvals.trust_prefect_ui)
     except identities.NoIdentity as problem:
-        log.warning("approval %s: the answer given in Prefect does not count: decided_by %s", approval.id, problem)
+        log.warning(
+            "approval %s: the answer given in Prefect does not count: decided_by %s",
+            approval.id,
+            problem,
+        )
         return
     vote = Vote(
         actor=actor,
@@ -203,11 +225,15 @@ async def _take(context: Runtime, approval: ApprovalRecord, said: ApprovalInput)
         async with audited(context.store, approval.tenant_id, act) as store:
             await lifecycle.record_vote(store, approval.tenant_id, approval.id, vote)
     except Refused as refusal:
-        log.warning("approval %s: the answer given in Prefect does not count: %s", approval.id, refusal)
+        log.warning(
+            "approval %s: the answer given in Prefect does not count: %s", approval.id, refusal
+        )
 
 
 def _decider(stated: str, *, is_trusted: bool) -> str:
-    """Who decides. Prefect knows no users: unless its UI is trusted, the name is a claim. Raises `NoIdentity`."""
+    """Who decides. Prefect knows no users: unless its UI is trusted, the name is a claim. Raises
+    `NoIdentity`.
+    """
     user = identities.user_id(stated)
     return user if is_trusted else identities.claimed(user)
 
@@ -219,11 +245,14 @@ def _waited(times: int) -> lifecycle.Change:
     return waited
 
 
-# --- the end ---------------------------------------------------------------------------------------------------------
+# --- the end --------------------------------------------------------------------------------------
 
 
 async def _end(context: Runtime, gated: Gated, approval: ApprovalRecord) -> None:
-    results: dict[str, Any] = {**(gated.stored.record.results or {}), "approval": lifecycle.summary(approval)}
+    results: dict[str, Any] = {
+        **(gated.stored.record.results or {}),
+        "approval": lifecycle.summary(approval),
+    }
     reason = _reason_to_fail(approval)
     if reason is None:
         if gated.stored.record.status == "awaiting_approval":
@@ -245,9 +274,9 @@ def _reason_to_fail(approval: ApprovalRecord) -> tuple[str, str] | None:
         return rejections.APPROVAL_CANCELLED, f"the approval was cancelled by {approval.decided_by}"
     expired = approval.status == "expired"
     if expired and approval.on_expiry != "reject":
-        return rejections.APPROVAL_EXPIRED, "nobody decided in time"
+        return rejections.APPROVAL_EXPIRED, "no one decided in time"
     if approval.on_reject == "complete":
         return None
-    return rejections.APPROVAL_REJECTED, "rejected: nobody decided in time" if expired else (
+    return rejections.APPROVAL_REJECTED, "rejected: no one decided in time" if expired else (
         f"rejected by {approval.decided_by}"
     )

@@ -39,10 +39,20 @@ async def claim(
             stored = await store.read(tenant_id, ExecutionRecord, execution_id)
             record = stored.record
             if record.workflow != workflow:
-                log.warning("execution %s is of %s, not of %s: not ours", record.id, record.workflow, workflow)
+                log.warning(
+                    "execution %s is of %s, not of %s: not ours",
+                    record.id,
+                    record.workflow,
+                    workflow,
+                )
                 return None
             if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
-                log.info("execution %s is %s in flow run %s: not ours", record.id, record.status, record.flow_run_id)
+                log.info(
+                    "execution %s is %s in flow run %s: not ours",
+                    record.id,
+                    record.status,
+                    record.flow_run_id,
+                )
                 return None
             taken_at = utc_now()
             ours: dict[str, Any] = {
@@ -59,7 +69,9 @@ async def claim(
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None
 
-    return await update(claimed, f"execution {execution_id}")  # an event was absorbed, or another run was faster
+    return await update(
+        claimed, f"execution {execution_id}"
+    )  # an event was absorbed, or another run was faster
 
 
 async def claim_all(
@@ -83,7 +95,9 @@ async def claim_all(
 
 
 async def notify_started(context: Runtime, flow_run_id: str) -> None:
-    """Dispatchers send this tenant's next executions: the run has claimed its own and is under way."""
+    """Dispatchers send this tenant's next executions: the run has claimed its own
+    and is under way.
+    """
     await context.bus.broadcast(signals.FLOW_RUN_STARTED, flow_run_id.encode())
 
 
@@ -95,5 +109,8 @@ async def newest(store: RecordStore, held: Stored[ExecutionRecord]) -> Stored[Ex
     stored = await store.read(held.record.tenant_id, ExecutionRecord, held.record.id)
     now, before = stored.record, held.record
     if now.is_terminal or (now.flow_run_id, now.attempt) != (before.flow_run_id, before.attempt):
-        raise Stale(f"execution {now.id} is {now.status} in flow run {now.flow_run_id}, attempt {now.attempt}")
+        raise Stale(
+            f"execution {now.id} is {now.status} in flow run {now.flow_run_id}, attempt "
+            f"{now.attempt}"
+        )
     return stored

@@ -19,7 +19,9 @@ class Inbox(Generic[T]):
         self._stirred.set()
 
     async def take(self, timeout_seconds: float) -> list[T] | None:
-        """All that has come, as soon as anything has; empty if stirred without items, None if nothing came in time."""
+        """All that has come, as soon as anything has; empty if stirred without items, None if
+        nothing came in time.
+        """
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._stirred.wait()

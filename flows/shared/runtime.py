@@ -1,4 +1,5 @@
-"""What all flow runs of one process share: settings, bus, store, Prefect, and who waits for which step.
+"""What all flow runs of one process share: settings, bus, store, Prefect, and who waits for which
+step.
 
 Opened by the first run; closed by `close()` when the process ends, never by a run.
 """
@@ -42,7 +43,9 @@ class Runtime:
     Bus and store retry while a part is unavailable: an outage of minutes fails no flow run.
     """
 
-    def __init__(self, settings: Settings, bus: EventBus, store: RecordStore, flow_runs: FlowRuns) -> None:
+    def __init__(
+        self, settings: Settings, bus: EventBus, store: RecordStore, flow_runs: FlowRuns
+    ) -> None:
         self.settings = settings
         self.bus = bus
         self.store = store
@@ -67,7 +70,9 @@ class Runtime:
         return [id for receiver in set(self._receivers.values()) for id in receiver.overdue(margin)]
 
     async def step_settled(self, body: bytes) -> None:
-        """A step record that a listener has just created reaches the run that waits for it, if that is here."""
+        """A step record that a listener has just created reaches the run that waits for it, if that
+        is here.
+        """
         record = _step_decoder.decode(body)
         if receiver := self._receivers.get(record.execution_id):
             receiver.receive(record)
@@ -79,7 +84,9 @@ class Runtime:
 
 
 async def get() -> Runtime:
-    """The runtime of this process, opened on first use. Raises `Unavailable` when a part of it does not answer."""
+    """The runtime of this process, opened on first use. Raises `Unavailable` when a part of it does
+    not answer.
+    """
     global _opening, _stack
     if _opening is None or (_opening.done() and (_opening.cancelled() or _opening.exception())):
         _stack = AsyncExitStack()
@@ -119,5 +126,7 @@ async def _open(stack: AsyncExitStack) -> Runtime:
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
     await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
-    await stack.enter_async_context(runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled))
+    await stack.enter_async_context(
+        runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled)
+    )
     return runtime

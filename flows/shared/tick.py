@@ -22,7 +22,9 @@ from blocks.schedules.ticks import Days, Schedule, days_of_last_tick, days_of_ti
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
-    """When the run was to begin, when it first began, and by which schedule. A run that a person started has none."""
+    """When the run was to begin, when it first began, and by which schedule. A run that a person
+    started has none.
+    """
 
     flow_run_id: str
     at: datetime
@@ -32,7 +34,9 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     is_scheduled: bool
     schedule: Schedule | None
     days: Days | None
-    """The days that the tick stands for; None: no schedule, or no day has begun since the tick before."""
+    """The days that the tick stands for; None: no schedule, or no day has begun since the tick
+    before.
+    """
 
 
 async def current_tick() -> Tick:
@@ -56,7 +60,9 @@ async def current_tick() -> Tick:
 
 
 async def _schedule(client: PrefectClient, run: FlowRun) -> Schedule | None:
-    """The cron of the run, or the deployment's first, as it stands in Prefect, where operators may have changed it."""
+    """The cron of the run, or the deployment's first, as it stands in Prefect, where operators may
+    have changed it.
+    """
     if run.deployment_id is None:
         return None
     made_by = run.created_by and run.created_by.id
@@ -77,13 +83,17 @@ async def _days(schedule: Schedule | None, at: datetime, *, is_scheduled: bool) 
     return await (days_of_tick if is_scheduled else days_of_last_tick)(schedule, at)
 
 
-async def _newer(client: PrefectClient, run: FlowRun, at: datetime, until: datetime) -> datetime | None:
+async def _newer(
+    client: PrefectClient, run: FlowRun, at: datetime, until: datetime
+) -> datetime | None:
     """Read from Prefect, not computed: it has its own rules for hours that clock changes skip."""
     if run.deployment_id is None or until <= at:
         return None
     found = await client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
-            expected_start_time=FlowRunFilterExpectedStartTime(after_=at + timedelta(microseconds=1), before_=until),
+            expected_start_time=FlowRunFilterExpectedStartTime(
+                after_=at + timedelta(microseconds=1), before_=until
+            ),
             state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[StateType.CANCELLED])),
         ),
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[run.deployment_id])),

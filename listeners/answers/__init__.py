@@ -1,1 +1,3 @@
-"""Answers of other services: matched to the step that waits for them, or refused with a note on its execution."""
+"""Answers of other services: matched to the step that waits for them, or refused with a note on its
+execution.
+"""

@@ -61,12 +61,16 @@ async def note_refusal(store: RecordStore, letter: DeadLetterRecord, message: Me
 
 async def _write(store: RecordStore, stored: Stored[ExecutionRecord], note: RefusedAnswer) -> None:
     """`updated_at` stays: it starts the graces, and is the end where no other is recorded."""
-    others = [one for one in stored.record.refused_answers if one.dead_letter_id != note.dead_letter_id]
+    others = [
+        one for one in stored.record.refused_answers if one.dead_letter_id != note.dead_letter_id
+    ]
     noted = msgspec.structs.replace(stored.record, refused_answers=[*others, note][-KEPT:])
     await store.replace(noted.tenant_id, stored.etag, noted)
 
 
-async def _meant(store: RecordStore, tenant_id: str, seen: Glance) -> Stored[ExecutionRecord] | None:
+async def _meant(
+    store: RecordStore, tenant_id: str, seen: Glance
+) -> Stored[ExecutionRecord] | None:
     """The one it names; else the oldest running one of its subject, as for accepted answers; else
     the newest.
     """
@@ -86,7 +90,9 @@ async def _of_subject(
 ) -> Stored[ExecutionRecord] | None:
     where = {"workflow": workflows, "subject": spellings(subject)}
     running = {**where, "status": "running"}
-    found = await store.query(tenant_id, Query(ExecutionRecord, running, newest_first=False, limit=1))
+    found = await store.query(
+        tenant_id, Query(ExecutionRecord, running, newest_first=False, limit=1)
+    )
     if not found.items:
         found = await store.query(tenant_id, Query(ExecutionRecord, where, limit=1))
     return found.items[0] if found.items else None

@@ -50,16 +50,25 @@ async def record_answer(context: Context, event: Event[EventData]) -> str:
         step = STEP_OF_FAILURE[type(data)]
         error = data.error or step.default_error
         record = await record_step(
-            store, execution, step.name, error=error, error_code=rejections.STEP_FAILED, event_id=event.id
+            store,
+            execution,
+            step.name,
+            error=error,
+            error_code=rejections.STEP_FAILED,
+            event_id=event.id,
         )
     else:
         step = STEP_OF_ANSWER[type(data)]
-        record = await record_step(store, execution, step.name, result=step.result(data), event_id=event.id)
+        record = await record_step(
+            store, execution, step.name, result=step.result(data), event_id=event.id
+        )
     await context.bus.broadcast(signals.STEP_SETTLED, msgspec.json.encode(record))
     return "recorded"
 
 
-async def _is_known(store: RecordStore, execution: ExecutionRecord, event: Event[EventData]) -> bool:
+async def _is_known(
+    store: RecordStore, execution: ExecutionRecord, event: Event[EventData]
+) -> bool:
     brought = {"execution_id": execution.id, "event_id": spellings(event.id)}
     return await store.count(execution.tenant_id, StepRecord, brought) > 0
 
@@ -75,7 +84,9 @@ async def _execution_of(store: RecordStore, event: Event[EventData]) -> Executio
         try:
             return (await store.read(event.tenant_id, ExecutionRecord, workflow_id)).record
         except NotFound:
-            raise UnknownExecution(f"execution {workflow_id} does not exist for tenant {event.tenant_id}") from None
+            raise UnknownExecution(
+                f"execution {workflow_id} does not exist for tenant {event.tenant_id}"
+            ) from None
     opportunity_id = getattr(event.data, "opportunity_id", None)
     if not opportunity_id:
         return None

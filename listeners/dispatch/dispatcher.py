@@ -38,7 +38,9 @@ _LOOK_SECONDS = 1.0
 """How often limits and runs without a start signal are checked while something waits."""
 
 _REDISPATCH_SECONDS = 60.0
-"""A pending execution that was dispatched is dispatched again after this long without having been claimed."""
+"""A pending execution that was dispatched is dispatched again after this long without having been
+claimed.
+"""
 
 
 _SAME_RUN_TRIES = 10
@@ -52,7 +54,9 @@ _FEW = 5
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one flow run will carry. Under its key Prefect makes one run, however often requested."""
+    """What one flow run will carry. Under its key Prefect makes one run, however
+    often requested.
+    """
 
     lane: Lane
     execution_ids: list[str]
@@ -61,7 +65,9 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dispatcher:
-    """Gives pending executions to Prefect. `submit` never waits; `run` works until it is cancelled."""
+    """Gives pending executions to Prefect. `submit` never waits; `run` works until
+    it is cancelled.
+    """
 
     def __init__(
         self,
@@ -80,7 +86,7 @@ class Dispatcher:
         self._pace = Pace(settings.late_start_seconds)
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
-        self._told: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._policy_changed = asyncio.Event()
         metrics.WAITING.set_function(self._waiting)
@@ -100,7 +106,8 @@ class Dispatcher:
             self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
         ):
-            # Not a TaskGroup, which waits without a limit for a task that does not heed its cancellation.
+            # Not a TaskGroup, which waits without a limit for a task that does not heed its
+            # cancellation.
             working = [
                 asyncio.create_task(self._dispatch_for_ever(), name="dispatching"),
                 asyncio.create_task(self._sweep_for_ever(), name="sweeping"),
@@ -111,12 +118,14 @@ class Dispatcher:
             finally:
                 await ended(*working)
 
-    # --- dispatch ----------------------------------------------------------------------------------------------------
+    # --- dispatch ---------------------------------------------------------------------------------
 
     async def _dispatch_for_ever(self) -> None:
         while True:
             try:
-                await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._unstarted)
+                await self._limits.refresh(
+                    self._queue.policy, self._queue.tenants(), self._unstarted
+                )
                 batch = self._unanswered or self._next_batch()
                 if batch is None:
                     await self._wait_for_change()
@@ -138,7 +147,9 @@ class Dispatcher:
         return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
 
     def _room(self, lane: Lane) -> int:
-        """How many executions the lane may get in its next flow run; none while one of its runs is not started."""
+        """How many executions the lane may get in its next flow run; none while one of its runs is
+        not started.
+        """
         if lane in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
             return 0
         most = self._queue.policy.batch_max or self._settings.batch_max
@@ -184,11 +195,13 @@ class Dispatcher:
         executions may have to be dispatched again after a run of theirs was lost. For a broadcast
         that reached all dispatchers they are computed: Prefect makes one run of it.
         """
-        told = [self._told.pop(execution_id, None) for execution_id in execution_ids]
-        return told[0] if len(told) == 1 and told[0] else f"dispatch-{uuid4()}"
+        reasons = [self._reasons.pop(execution_id, None) for execution_id in execution_ids]
+        return reasons[0] if len(reasons) == 1 and reasons[0] else f"dispatch-{uuid4()}"
 
     async def _wait_for_change(self) -> None:
-        """Returns when something was submitted or started, and now and then while something waits."""
+        """Returns when something was submitted or started, and now and then while
+        something waits.
+        """
         look = _PACED_LOOK_SECONDS if self._pace.yields else _LOOK_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout(look if len(self._queue) else None):
@@ -209,10 +222,12 @@ class Dispatcher:
         """Another process has started or retried an execution; every dispatcher is notified."""
         opened = _opened_decoder.decode(body)
         if workflows.is_dispatched(opened.workflow):
-            self._told[opened.execution_id] = f"told-{opened.telling}"
-            self.submit(Lane(opened.tenant_id, opened.workflow), opened.execution_id, opened.priority)
+            self._reasons[opened.execution_id] = f"told-{opened.notice}"
+            self.submit(
+                Lane(opened.tenant_id, opened.workflow), opened.execution_id, opened.priority
+            )
 
-    # --- policy ------------------------------------------------------------------------------------------------------
+    # --- policy -----------------------------------------------------------------------------------
 
     async def _follow_policy(self) -> None:
         """The queue applies the policy in force, at once when notified, else by the next sweep."""
@@ -231,7 +246,7 @@ class Dispatcher:
     async def _policy_has_changed(self, _: bytes) -> None:
         self._policy_changed.set()
 
-    # --- sweep -------------------------------------------------------------------------------------------------------
+    # --- sweep ------------------------------------------------------------------------------------
 
     async def _sweep_for_ever(self) -> None:
         """Accepted executions that a dead listener or an outage of Prefect left are dispatched."""
@@ -263,4 +278,8 @@ _opened_decoder = msgspec.json.Decoder(signals.Opened)
 
 
 def _name(execution_ids: list[str]) -> str:
-    return execution_ids[0] if len(execution_ids) == 1 else f"{len(execution_ids)} executions from {execution_ids[0]}"
+    return (
+        execution_ids[0]
+        if len(execution_ids) == 1
+        else f"{len(execution_ids)} executions from {execution_ids[0]}"
+    )

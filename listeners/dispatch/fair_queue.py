@@ -21,7 +21,9 @@ class Lane(NamedTuple):
 
 
 class FairQueue:
-    """Execution ids by lane. Within a tenant: higher priority first, then first come, first served."""
+    """Execution ids by lane. Within a tenant: higher priority first, then first
+    come, first served.
+    """
 
     def __init__(self, policy: DispatchPolicy) -> None:
         self.policy = policy
@@ -41,10 +43,14 @@ class FairQueue:
         self._queued.add(execution_id)
         if not self.waiting(lane.tenant_id):
             self._clocks[lane.tenant_id] = max(self._clocks.get(lane.tenant_id, 0.0), self._present)
-        heapq.heappush(self._waiting.setdefault(lane, []), (-priority, next(self._order), execution_id))
+        heapq.heappush(
+            self._waiting.setdefault(lane, []), (-priority, next(self._order), execution_id)
+        )
 
     def take(self, room: Callable[[Lane], int]) -> tuple[Lane, list[str]] | None:
-        """The next lane for which there is `room` (how many executions it may get now), and what it gets."""
+        """The next lane for which there is `room` (how many executions it may get now), and what it
+        gets.
+        """
         lane = min((lane for lane in self._waiting if room(lane) > 0), key=self._turn, default=None)
         if lane is None:
             return None
@@ -60,7 +66,9 @@ class FairQueue:
 
     def waiting(self, tenant_id: str) -> int:
         """How many of this tenant wait."""
-        return sum(len(waiting) for lane, waiting in self._waiting.items() if lane.tenant_id == tenant_id)
+        return sum(
+            len(waiting) for lane, waiting in self._waiting.items() if lane.tenant_id == tenant_id
+        )
 
     def tenants(self) -> list[str]:
         """Those that have something waiting."""
@@ -75,5 +83,7 @@ class FairQueue:
         """For an idle tenant, a clock behind the present is the same as none."""
         waiting = set(self.tenants())
         self._clocks = {
-            tenant: clock for tenant, clock in self._clocks.items() if tenant in waiting or clock > self._present
+            tenant: clock
+            for tenant, clock in self._clocks.items()
+            if tenant in waiting or clock > self._present
         }

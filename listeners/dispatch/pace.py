@@ -73,7 +73,9 @@ class Pace:
         for a while are delayed by others.
         """
         now = self._clock()
-        self._behind_until = {tenant: until for tenant, until in self._behind_until.items() if until > now}
+        self._behind_until = {
+            tenant: until for tenant, until in self._behind_until.items() if until > now
+        }
         if tenant_id in self._behind_until:
             return
         if now < self._traffic_until:

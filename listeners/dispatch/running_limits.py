@@ -1,4 +1,6 @@
-"""The running limits as a dispatcher applies them: counted in the records, so they hold for all listeners."""
+"""The running limits as a dispatcher applies them: counted in the records, so they hold for all
+listeners.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +12,9 @@ from blocks.tenants.running_limits import count_running, room
 from listeners.dispatch.unstarted_runs import UnstartedRuns
 
 COUNT_SECONDS = 1.0
-"""How old a count may be. Listeners that dispatch within it may together exceed a limit by a batch each."""
+"""How old a count may be. Listeners that dispatch within it may together exceed a limit by a batch
+each.
+"""
 
 
 class RunningLimits:
@@ -21,12 +25,16 @@ class RunningLimits:
         self._taken: Counter[str] = Counter()
         self._counted_at = float("-inf")
 
-    async def refresh(self, policy: DispatchPolicy, waiting: Sequence[str], unstarted: UnstartedRuns) -> None:
+    async def refresh(
+        self, policy: DispatchPolicy, waiting: Sequence[str], unstarted: UnstartedRuns
+    ) -> None:
         """The counts that the policy needs are fresh enough. Raises `Unavailable`."""
         if monotonic() - self._counted_at < COUNT_SECONDS:
             return
         if running := await count_running(self._store, policy, waiting):
-            self._taken = Counter({tenant: count + unstarted.executions(tenant) for tenant, count in running.items()})
+            self._taken = Counter(
+                {tenant: count + unstarted.executions(tenant) for tenant, count in running.items()}
+            )
             self._counted_at = monotonic()
 
     def take(self, tenant_id: str, executions: int) -> None:

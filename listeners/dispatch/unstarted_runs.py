@@ -1,4 +1,6 @@
-"""Flow runs that were created and that no worker has started yet, as far as this dispatcher knows."""
+"""Flow runs that were created and that no worker has started yet, as far as this
+dispatcher knows.
+"""
 
 from time import monotonic
 
@@ -18,7 +20,9 @@ class UnstartedRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnstartedRuns:
-    """At most one per lane makes the others of the lane wait; what is too old is forgotten by looking."""
+    """At most one per lane makes the others of the lane wait; what is too old is forgotten by
+    looking.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[str, UnstartedRun] = {}

@@ -1,6 +1,8 @@
-"""Triggering events become executions: one per event, or none if a pending execution of the subject absorbs it.
+"""Triggering events become executions: one per event, or none if a pending execution of the subject
+absorbs it.
 
-One that is pending because it is being retried absorbs nothing: the steps it has done knew nothing of the event.
+One that is pending because it is being retried absorbs nothing: the steps it has done knew nothing
+of the event.
 """
 
 import asyncio
@@ -65,12 +67,20 @@ class Intake:
             traceparent=event.traceparent,
         )
         execution = executions.new_execution(
-            event.tenant_id, rule.workflow, subject, trigger, rule.input(event.data), priority=priority_of(event.data)
+            event.tenant_id,
+            rule.workflow,
+            subject,
+            trigger,
+            rule.input(event.data),
+            priority=priority_of(event.data),
         )
         log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
         fault_points.reached("before-record")
-        # Two events of one subject in this process take turns; two processes are kept apart by the ETag.
-        async with self._locks.setdefault((event.tenant_id, rule.workflow, execution.subject), asyncio.Lock()):
+        # Two events of one subject in this process take turns; two processes are kept apart by the
+        # ETag.
+        async with self._locks.setdefault(
+            (event.tenant_id, rule.workflow, execution.subject), asyncio.Lock()
+        ):
             outcome = await self._open(execution, trigger)
         fault_points.reached("after-record")
         if outcome == "created":
@@ -80,7 +90,10 @@ class Intake:
 
     async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
         # A write in between: it has just started, or absorbed another event.
-        return await update(lambda: self._open_now(execution, trigger), f"the pending execution of {execution.subject}")
+        return await update(
+            lambda: self._open_now(execution, trigger),
+            f"the pending execution of {execution.subject}",
+        )
 
     async def _open_now(self, execution: ExecutionRecord, trigger: Trigger) -> str:
         recent = await self._executions_of_subject(execution)
@@ -97,7 +110,9 @@ class Intake:
             return _repeated(first.record.triggers[0], trigger)
         return "created"
 
-    async def _absorb(self, pending: Stored[ExecutionRecord], trigger: Trigger, newer: ExecutionRecord) -> None:
+    async def _absorb(
+        self, pending: Stored[ExecutionRecord], trigger: Trigger, newer: ExecutionRecord
+    ) -> None:
         await executions.change(
             self._store,
             pending,
@@ -106,14 +121,26 @@ class Intake:
             input=merged(pending.record.input, newer.input),
         )
 
-    async def _executions_of_subject(self, execution: ExecutionRecord) -> list[Stored[ExecutionRecord]]:
-        """The newest executions of the subject, and with them any older one that lists this trigger."""
-        of_subject = {"workflow": execution.workflow, "subject": spellings(execution.subject_on_wire)}
-        newest = await self._store.query(execution.tenant_id, Query(ExecutionRecord, of_subject, limit=_RECENT))
+    async def _executions_of_subject(
+        self, execution: ExecutionRecord
+    ) -> list[Stored[ExecutionRecord]]:
+        """The newest executions of the subject, and with them any older one that lists this
+        trigger.
+        """
+        of_subject = {
+            "workflow": execution.workflow,
+            "subject": spellings(execution.subject_on_wire),
+        }
+        newest = await self._store.query(
+            execution.tenant_id, Query(ExecutionRecord, of_subject, limit=_RECENT)
+        )
         if newest.continuation is None:
             return newest.items
         listing = {**of_subject, "trigger_ids": Contains(execution.trigger_ids[0])}
-        return newest.items + (await self._store.query(execution.tenant_id, Query(ExecutionRecord, listing))).items
+        return (
+            newest.items
+            + (await self._store.query(execution.tenant_id, Query(ExecutionRecord, listing))).items
+        )
 
     async def _enter_in_directory(self, tenant_id: str) -> None:
         """The tenant is in the directory, so that every sweep finds its records from now on."""
@@ -126,7 +153,8 @@ class Intake:
 def _passed_over(event: Event[EventData], workflow: str) -> str:
     passed_over[event.tenant_id] += 1
     log.info(
-        "event %s starts nothing: tenant %s has switched %s off; %d passed over since this listener started",
+        "event %s starts nothing: tenant %s has switched %s off; %d passed over since this "
+        "listener started",
         event.id,
         event.tenant_id,
         workflow,
@@ -145,7 +173,12 @@ def _known_trigger(executions: list[Stored[ExecutionRecord]], event_id: str) -> 
 
 
 def _repeated(known: Trigger, trigger: Trigger) -> str:
-    """The first event of an id is the one that counts. Raises `Rejected` for another one under the same id."""
+    """The first event of an id is the one that counts. Raises `Rejected` for another one under the
+    same id.
+    """
     if known.digest == trigger.digest:
         return "duplicate"
-    raise Rejected(rejections.ID_REUSE, f"another event came under the id {trigger.event_id[:80]!r} before this one")
+    raise Rejected(
+        rejections.ID_REUSE,
+        f"another event came under the id {trigger.event_id[:80]!r} before this one",
+    )

@@ -1,4 +1,5 @@
-"""Triggers: which event opens an execution of which workflow, for which subject and with what input.
+"""Triggers: which event opens an execution of which workflow, for which subject and with what
+input.
 
 One line per type of event. `Intake` opens the execution, or lets a pending one absorb the event.
 """
@@ -26,7 +27,9 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str
     """Its name in the registry."""
     subject: Callable[[Any], str | None]
-    """What the event is about, as the event spells it; None: it is about nothing that the workflow works on."""
+    """What the event is about, as the event spells it; None: it is about nothing that the workflow
+    works on.
+    """
     input: Callable[[Any], JsonObject]
     """What the execution starts with."""
 
@@ -46,11 +49,15 @@ TRIGGERS: Mapping[type[EventData], TriggerRule] = {
     IntegrationOpportunityUpdated: TriggerRule(
         workflow=analysis.WORKFLOW, subject=lambda data: data.opportunity_id, input=_facts
     ),
-    ShardUpdated: TriggerRule(workflow=analysis.WORKFLOW, subject=_opportunity_of_shard, input=_facts),
+    ShardUpdated: TriggerRule(
+        workflow=analysis.WORKFLOW, subject=_opportunity_of_shard, input=_facts
+    ),
 }
 
 
 def priority_of(data: EventData) -> int:
-    """A whole number from 0 to 9 in the event's `metadata.priority`; 0 when it states nothing of the kind."""
+    """A whole number from 0 to 9 in the event's `metadata.priority`; 0 when it states nothing of
+    the kind.
+    """
     stated = (getattr(data, "metadata", None) or {}).get("priority")
     return stated if type(stated) is int and 0 <= stated <= 9 else 0

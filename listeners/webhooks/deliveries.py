@@ -16,7 +16,17 @@ from blocks.contracts.events import WEBHOOK_DUE, EventData
 from blocks.contracts.records import WebhookSubscription
 from blocks.contracts.rejections import Rejected
 from blocks.observability.log_context import log_context
-from blocks.ports import Accept, Delivery, EventBus, Message, NotFound, RecordStore, Reject, Retry, Verdict
+from blocks.ports import (
+    Accept,
+    Delivery,
+    EventBus,
+    Message,
+    NotFound,
+    RecordStore,
+    Reject,
+    Retry,
+    Verdict,
+)
 from blocks.webhooks import subscriptions
 from blocks.webhooks.outgoing_http import Answered, DestinationRefused, NoAnswer, OutgoingHttp
 from blocks.webhooks.retries import delay_after, later
@@ -25,7 +35,9 @@ from listeners.webhooks.receivers import Receivers
 log = logging.getLogger(__name__)
 
 AT_ONCE = 64
-"""Requests under way in one listener; each takes at most `webhooks.timeout_seconds`, and one receiver has a share."""
+"""Requests under way in one listener; each takes at most `webhooks.timeout_seconds`, and one
+receiver has a share.
+"""
 
 _SUBSCRIPTION = "subscriptionId"
 _GONE = 410
@@ -35,7 +47,11 @@ class Webhooks:
     """Judges deliveries of the webhooks' queue."""
 
     def __init__(
-        self, store: RecordStore, bus: EventBus, http: OutgoingHttp, retry_delays_seconds: Sequence[float]
+        self,
+        store: RecordStore,
+        bus: EventBus,
+        http: OutgoingHttp,
+        retry_delays_seconds: Sequence[float],
     ) -> None:
         self._store = store
         self._bus = bus
@@ -44,10 +60,14 @@ class Webhooks:
         self.receivers = Receivers()
 
     async def handle(self, delivery: Delivery) -> Verdict:
-        """Accepted once its messages are on the bus, or its receiver has answered with a status of success."""
+        """Accepted once its messages are on the bus, or its receiver has answered with a status of
+        success.
+        """
         message = delivery.message
         try:
-            event = decode_event(message.body, received_at=utc_now(), types=subscriptions.EVENT_TYPES)
+            event = decode_event(
+                message.body, received_at=utc_now(), types=subscriptions.EVENT_TYPES
+            )
         except UnknownEventType:
             return Accept()  # an approval's event that cannot be subscribed to
         except Rejected as rejected:
@@ -71,7 +91,9 @@ class Webhooks:
     async def _tell(self, event: Event[EventData], delivery: Delivery) -> Verdict:
         id = delivery.message.headers.get(_SUBSCRIPTION, "")
         if wait := self.receivers.seconds_to_wait(id):
-            return Retry(rejections.WEBHOOK_FAILED, f"webhook {id} is busy", later(wait), counts=False)
+            return Retry(
+                rejections.WEBHOOK_FAILED, f"webhook {id} is busy", later(wait), counts=False
+            )
         with self.receivers.sending(id):
             try:
                 to = await subscriptions.subscription(self._store, event.tenant_id, id)
@@ -79,9 +101,13 @@ class Webhooks:
                 return Accept()  # removed meanwhile
             return await self._send(event, delivery, to) if to.active else Accept()
 
-    async def _send(self, event: Event[EventData], delivery: Delivery, to: WebhookSubscription) -> Verdict:
+    async def _send(
+        self, event: Event[EventData], delivery: Delivery, to: WebhookSubscription
+    ) -> Verdict:
         try:
-            answer = await subscriptions.deliver(self._http, to, event.type, event.id, delivery.message.body)
+            answer = await subscriptions.deliver(
+                self._http, to, event.type, event.id, delivery.message.body
+            )
         except DestinationRefused as refused:
             return Reject(rejections.WEBHOOK_REFUSED, f"webhook {to.id}: {refused}")
         except NoAnswer as failure:
@@ -102,10 +128,16 @@ class Webhooks:
             return Accept()
         if answer.retry_after_seconds:
             self.receivers.leave_alone(to.id, answer.retry_after_seconds)
-        return self._later(delivery, to, f"the receiver answered {answer.status}", answer.retry_after_seconds)
+        return self._later(
+            delivery, to, f"the receiver answered {answer.status}", answer.retry_after_seconds
+        )
 
     def _later(
-        self, delivery: Delivery, to: WebhookSubscription, why: str, retry_after_seconds: float | None = None
+        self,
+        delivery: Delivery,
+        to: WebhookSubscription,
+        why: str,
+        retry_after_seconds: float | None = None,
     ) -> Retry:
         seconds = delay_after(delivery.attempt, self._delays, retry_after_seconds)
         log.warning(

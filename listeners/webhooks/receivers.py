@@ -1,6 +1,8 @@
-"""How much each receiver of webhooks is given at once, so that one that hangs or is overloaded holds up itself alone.
+"""How much each receiver of webhooks is given at once, so that one that hangs or is overloaded
+holds up itself alone.
 
-Kept in this process: another listener finds out by itself, which costs a receiver a few requests more.
+Kept in this process: another listener finds out by itself, which costs a receiver a few requests
+more.
 """
 
 from collections import Counter
@@ -31,7 +33,9 @@ class Receivers:
         self._last_turn: dict[str, float] = {}
 
     def seconds_to_wait(self, webhook_id: str) -> float:
-        """0: it may be sent a request now; else a turn of the caller's own, so that those who wait do not crowd."""
+        """0: it may be sent a request now; else a turn of the caller's own, so that those who wait
+        do not crowd.
+        """
         now = self._clock()
         if (until := self._alone_until.get(webhook_id, now)) > now:
             return until - now
@@ -55,7 +59,9 @@ class Receivers:
 
     @contextmanager
     def sending(self, webhook_id: str) -> Iterator[None]:
-        """A request to it is under way. Nothing is remembered of a webhook that is well and has none."""
+        """A request to it is under way. Nothing is remembered of a webhook that is well and has
+        none.
+        """
         self._under_way[webhook_id] += 1
         try:
             yield

@@ -1,4 +1,6 @@
-"""What tests of a running system look at it with. Each test module has its own `parts`: the system as it wants it."""
+"""What tests of a running system look at it with. Each test module has its own `parts`: the system
+as it wants it.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -35,7 +37,9 @@ async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowR
 
 
 @pytest.fixture
-def links(rabbitmq: RabbitMQNode, cosmos_emulator: CosmosEmulator, prefect_server: PrefectServer) -> Iterator[Links]:
+def links(
+    rabbitmq: RabbitMQNode, cosmos_emulator: CosmosEmulator, prefect_server: PrefectServer
+) -> Iterator[Links]:
     """What a test can break between the processes of a `linked_orchestra` and the parts."""
     with links_to(rabbitmq, cosmos_emulator, prefect_server) as links:
         yield links

@@ -1,4 +1,6 @@
-"""A workflow that only docs/add-a-workflow.md knows goes through everything that the built-in ones go through."""
+"""A workflow that only docs/add-a-workflow.md knows goes through everything that the built-in ones
+go through.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,7 +40,12 @@ async def parts(
     environment = on_real_parts(request, tmp_path.name) if request.param == "real" else {}
     metrics = {"API_METRICS_PORT": str(free_port())}
     async with whole_orchestra(
-        tmp_path, prefect_server, **environment, **metrics, **{IMPORTED_FIRST: MODULE}, MIRROR_INTERVAL_SECONDS="1"
+        tmp_path,
+        prefect_server,
+        **environment,
+        **metrics,
+        **{IMPORTED_FIRST: MODULE},
+        RECONCILER_INTERVAL_SECONDS="1",
     ) as parts:
         await deploy(parts, prefect_server)
         parts.api.start()
@@ -58,11 +65,13 @@ async def deploy(parts: Orchestra, server: PrefectServer) -> None:
             )
 
 
-# --- what a user does ------------------------------------------------------------------------------------------------
+# --- what a user does -----------------------------------------------------------------------------
 
 
 def a_parcel(parcel: str, kilograms: float = 3.0) -> Message:
-    return foreign_event(A_TENANT, "shop.parcel.sent", {"parcel": parcel, "kilograms": kilograms}, id=str(uuid4()))
+    return foreign_event(
+        A_TENANT, "shop.parcel.sent", {"parcel": parcel, "kilograms": kilograms}, id=str(uuid4())
+    )
 
 
 async def ask(parts: Orchestra, method: str, path: str, body: object = None) -> Any:
@@ -76,7 +85,9 @@ async def become(parts: Orchestra, status: str, count: int) -> list[ExecutionRec
     """The executions of the workflow in this status, once there are so many."""
 
     async def enough() -> list[ExecutionRecord]:
-        page = await parts.store.query(A_TENANT, Query(ExecutionRecord, {"workflow": WORKFLOW, "status": status}))
+        page = await parts.store.query(
+            A_TENANT, Query(ExecutionRecord, {"workflow": WORKFLOW, "status": status})
+        )
         return [one.record for one in page.items] if len(page.items) >= count else []
 
     return await eventually(enough, within_seconds=90)
@@ -87,7 +98,10 @@ async def release(parts: Orchestra, execution: ExecutionRecord) -> None:
 
     async def asked() -> list[ApprovalRecord]:
         pending = {"execution_id": execution.id, "status": "pending"}
-        return [one.record for one in (await parts.store.query(A_TENANT, Query(ApprovalRecord, pending))).items]
+        return [
+            one.record
+            for one in (await parts.store.query(A_TENANT, Query(ApprovalRecord, pending))).items
+        ]
 
     [approval] = await eventually(asked, within_seconds=60)
     decision = {"outcome": "approve", "decidedBy": "ann", "reason": "it is light"}
@@ -101,7 +115,7 @@ async def announced(ledger: Ledger, count: int) -> dict[str, str]:
     return {event["data"]["workflowId"]: event["data"]["status"] for event in events}
 
 
-# --- what it goes through --------------------------------------------------------------------------------------------
+# --- what it goes through -------------------------------------------------------------------------
 
 
 async def test_it_is_started_listed_recorded_released_by_a_person_and_announced_once(
@@ -110,7 +124,10 @@ async def test_it_is_started_listed_recorded_released_by_a_person_and_announced_
     parts.worker.start()
     await parts.bus.publish(a_parcel("p-1"))
     started = await ask(
-        parts, "POST", "/executions", {"workflow": WORKFLOW, "subject": "p-2", "input": {"kilograms": 4}}
+        parts,
+        "POST",
+        "/executions",
+        {"workflow": WORKFLOW, "subject": "p-2", "input": {"kilograms": 4}},
     )
     waiting = await become(parts, "awaiting_approval", 2)
 
@@ -119,7 +136,9 @@ async def test_it_is_started_listed_recorded_released_by_a_person_and_announced_
     shown = await ask(parts, "GET", f"/executions/{started['id']}")
     found = [finding.found for finding in await work(Connections(parts.settings, parts.store))]
     async with httpx.AsyncClient() as client:
-        metrics = (await client.get(f"http://127.0.0.1:{parts.settings.metrics.api_port}/metrics")).text
+        metrics = (
+            await client.get(f"http://127.0.0.1:{parts.settings.metrics.api_port}/metrics")
+        ).text
     for execution in waiting:
         await release(parts, execution)
     await become(parts, "completed", 2)
@@ -132,7 +151,7 @@ async def test_it_is_started_listed_recorded_released_by_a_person_and_announced_
     assert {execution.id: "completed" for execution in waiting} == await announced(ledger, 2)
 
 
-async def test_many_share_a_run_what_fails_is_retried_and_what_is_cancelled_goes_on_when_it_is_retried(
+async def test_many_share_a_run_and_what_failed_or_was_cancelled_goes_on_when_it_is_retried(
     parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns
 ) -> None:
     for number in range(7):
@@ -143,7 +162,9 @@ async def test_many_share_a_run_what_fails_is_retried_and_what_is_cancelled_goes
     waiting = await become(parts, "awaiting_approval", 6)
 
     async def shared() -> bool:
-        return any(len(run.execution_ids) > 1 for run in await flow_runs.list_runs(states=("completed",)))
+        return any(
+            len(run.execution_ids) > 1 for run in await flow_runs.list_runs(states=("completed",))
+        )
 
     await eventually(shared, within_seconds=60)
 
@@ -157,11 +178,15 @@ async def test_many_share_a_run_what_fails_is_retried_and_what_is_cancelled_goes
     assert (failed.error, failed.failed_step) == ("it is too heavy", "weigh")
     assert (completed.id, 1) == (cancelled.id, completed.retries)
     ends = await ledger.told(CHECKED, count=4)
-    assert sorted(["failed", "failed", "cancelled", "completed"]) == sorted(end["data"]["status"] for end in ends)
+    assert sorted(["failed", "failed", "cancelled", "completed"]) == sorted(
+        end["data"]["status"] for end in ends
+    )
     assert 4 == len({end["id"] for end in ends})
 
 
-async def test_after_the_death_of_its_worker_another_does_it_once(parts: Orchestra, ledger: Ledger) -> None:
+async def test_after_the_death_of_its_worker_another_does_it_once(
+    parts: Orchestra, ledger: Ledger
+) -> None:
     parts.worker.start(FAULT_POINT="after-claim")
     await parts.bus.publish(a_parcel("p-1"))
     await parts.worker.died()
@@ -173,4 +198,6 @@ async def test_after_the_death_of_its_worker_another_does_it_once(parts: Orchest
 
     assert completed.attempt > 1
     assert {execution.id: "completed"} == await announced(ledger, 1)
-    assert ["weigh"] == [step["step"] for step in (await ask(parts, "GET", f"/executions/{execution.id}"))["steps"]]
+    assert ["weigh"] == [
+        step["step"] for step in (await ask(parts, "GET", f"/executions/{execution.id}"))["steps"]
+    ]

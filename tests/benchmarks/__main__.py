@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks`: measures, prints a table per benchmark and one at the end, and writes JSON."""
+"""`python -m tests.benchmarks`: measures, prints a table per benchmark and one at the end, and
+writes JSON.
+"""
 
 import argparse
 import asyncio
@@ -29,13 +31,16 @@ examples:
   make bench                                        all of them, about half an hour
   python -m tests.benchmarks burst --events 500     one of them, smaller
   python -m tests.benchmarks latency fairness       two of them
-  python -m tests.benchmarks --quick                all of them on embedded parts, to see that they run
+  python -m tests.benchmarks --quick                all of them on embedded parts: do they run?
 
-They need RabbitMQ, PostgreSQL and, for intake, the Cosmos DB emulator; `make bench` installs them if it can.
+They need RabbitMQ, PostgreSQL and, for intake, the Cosmos DB emulator; `make bench` installs them
+if it can.
 """
 
 
-async def run(names: Sequence[str], options: Options, folder: Path, console: Console) -> list[Report]:
+async def run(
+    names: Sequence[str], options: Options, folder: Path, console: Console
+) -> list[Report]:
     """The reports, each shown and written as soon as it is there."""
     reports = []
     async with QuickStage() if options.quick else Stage() as stage:
@@ -55,19 +60,31 @@ def main() -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)} (default: all)"
+    )
     parser.add_argument("--events", type=int, help="size of the burst, or number of lone events")
-    parser.add_argument("--rounds", type=int, help="how often each way is measured; the figure is the median")
-    parser.add_argument("--quick", action="store_true", help="a smoke test on embedded parts, in seconds")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the JSON (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, help="how often each way is measured; the figure is the median"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a smoke test on embedded parts, in seconds"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=FOLDER, help="folder for the JSON (%(default)s)"
+    )
     arguments = parser.parse_args()
     names = arguments.names or list(BENCHMARKS)
     if unknown := set(names) - set(BENCHMARKS):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        parser.error(
+            f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
+        )
     options = Options(quick=arguments.quick, events=arguments.events, rounds=arguments.rounds)
     console = Console(width=None if sys.stdout.isatty() else 160)
     reports = asyncio.run(run(names, options, arguments.out, console))
-    judged = [figure for report in reports for figure in report.figures if figure.is_met is not None]
+    judged = [
+        figure for report in reports for figure in report.figures if figure.is_met is not None
+    ]
     if judged:
         console.print()
         console.print(figures_table("targets", judged))

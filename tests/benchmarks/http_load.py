@@ -1,4 +1,6 @@
-"""Load on one HTTP route, by a client that costs next to nothing beside the server: plain sockets, kept open."""
+"""Load on one HTTP route, by a client that costs next to nothing beside the server: plain sockets,
+kept open.
+"""
 
 import asyncio
 import time
@@ -19,8 +21,14 @@ class Target(msgspec.Struct, frozen=True):
 
 def target(url: str, path: str, headers: dict[str, str]) -> Target:
     address = urlsplit(url)
-    lines = [f"GET {path} HTTP/1.1", f"Host: {address.netloc}", *(f"{name}: {said}" for name, said in headers.items())]
-    return Target(address.hostname or "", address.port or 80, "\r\n".join([*lines, "", ""]).encode())
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {address.netloc}",
+        *(f"{name}: {said}" for name, said in headers.items()),
+    ]
+    return Target(
+        address.hostname or "", address.port or 80, "\r\n".join([*lines, "", ""]).encode()
+    )
 
 
 async def throughput(target: Target, connections: int, seconds: float) -> float:
@@ -41,8 +49,8 @@ async def throughput(target: Target, connections: int, seconds: float) -> float:
 async def latencies(target: Target, connections: int, rate: float, seconds: float) -> list[float]:
     """Seconds from when each request was due, at this constant rate, until its answer was there.
 
-    A request that is due while all connections are busy waits for one, and that counts: a server that stands still is
-    not asked less.
+    A request that is due while all connections are busy waits for one, and that counts: a server
+    that stands still is not asked less.
     """
     began, due = time.monotonic(), iter(range(int(rate * seconds)))
     measured: list[float] = []
@@ -62,7 +70,9 @@ async def latencies(target: Target, connections: int, rate: float, seconds: floa
 class Ask:
     """One open connection; to call it is to ask and to take the whole answer."""
 
-    def __init__(self, target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._target, self._reader, self._writer = target, reader, writer
 
     async def __call__(self) -> None:

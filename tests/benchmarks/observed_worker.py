@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.observed_worker FILE
 
-Writes to FILE one line per sample: when it was due (seconds since 1970) and by how many milliseconds it was late.
+Writes to FILE one line per sample: when it was due (seconds since 1970) and by how many
+milliseconds it was late.
 """
 
 import asyncio

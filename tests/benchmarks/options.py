@@ -4,7 +4,9 @@ import msgspec
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """`quick` asks for a smoke test: embedded parts only, as few events as show that everything still runs."""
+    """`quick` asks for a smoke test: embedded parts only, as few events as show that everything
+    still runs.
+    """
 
     quick: bool = False
     events: int | None = None

@@ -12,9 +12,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Part:
-    """One Python process of the measured system, or one that serves it: `python -m MODULE ARGUMENTS`."""
+    """One Python process of the measured system, or one that serves it: `python -m MODULE
+    ARGUMENTS`.
+    """
 
-    def __init__(self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
+    ) -> None:
         self.name = name
         self._arguments = arguments
         self._environment = environment
@@ -51,14 +55,20 @@ class Part:
 
 
 def processor_seconds(pid: int) -> float:
-    """What this process, its children and theirs have used so far, those that have ended included."""
+    """What this process, its children and theirs have used so far, those that have
+    ended included.
+    """
     return sum(_own_and_reaped_seconds(member) for member in family(pid))
 
 
 def machine_seconds() -> float:
-    """Processor time that all processes of this machine have used, and what its host took from it."""
+    """Processor time that all processes of this machine have used, and what its host
+    took from it.
+    """
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    user, nice, system, _, _, interrupts, soft_interrupts, stolen = (int(field) for field in fields[:8])
+    user, nice, system, _, _, interrupts, soft_interrupts, stolen = (
+        int(field) for field in fields[:8]
+    )
     return (user + nice + system + interrupts + soft_interrupts + stolen) / _TICKS
 
 

@@ -53,7 +53,8 @@ class Report(msgspec.Struct):
         file = folder / f"{self.name}-{now:%Y%m%dT%H%M%SZ}.json"
         content = {"date": now.isoformat(), "machine": machine(), **msgspec.to_builtins(self)}
         content["figures"] = [
-            {**msgspec.to_builtins(figure), "target": figure.target, "met": figure.is_met} for figure in self.figures
+            {**msgspec.to_builtins(figure), "target": figure.target, "met": figure.is_met}
+            for figure in self.figures
         ]
         file.write_text(json.dumps(content, indent=2, default=str))
         return file
@@ -79,17 +80,26 @@ def figures_table(title: str, figures: Sequence[Figure]) -> Table:
 
 def samples_tables(samples: Sequence[dict[str, Any]]) -> list[Table]:
     """One row per sample, numbered; what is nested in a sample gets a table of its own."""
-    nested = list(dict.fromkeys(key for sample in samples for key in sample if isinstance(sample[key], dict)))
-    flat = [{key: value for key, value in sample.items() if key not in nested} for sample in samples]
+    nested = list(
+        dict.fromkeys(key for sample in samples for key in sample if isinstance(sample[key], dict))
+    )
+    flat = [
+        {key: value for key, value in sample.items() if key not in nested} for sample in samples
+    ]
     return [
         _table("samples", dict(enumerate(flat, 1))),
-        *(_table(key, {n: sample[key] for n, sample in enumerate(samples, 1) if key in sample}) for key in nested),
+        *(
+            _table(key, {n: sample[key] for n, sample in enumerate(samples, 1) if key in sample})
+            for key in nested
+        ),
     ]
 
 
 def _table(title: str, rows: Mapping[int, Mapping[str, Any]]) -> Table:
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    table = Table("", *(column.replace("_", " ") for column in columns), title=title.replace("_", " "))
+    table = Table(
+        "", *(column.replace("_", " ") for column in columns), title=title.replace("_", " ")
+    )
     table.title_justify = "left"
     for number, row in rows.items():
         table.add_row(str(number), *(_cell(row.get(column)) for column in columns))

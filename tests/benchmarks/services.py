@@ -1,9 +1,10 @@
-"""The answering services of a benchmark, in a process of their own: immediate answers, as cheaply as it can be done.
+"""The answering services of a benchmark, in a process of their own: immediate answers, as cheaply
+as it can be done.
 
     python -m tests.benchmarks.services QUEUE
 
-reads its surroundings from the environment like every process of the system. No confirms and no validation: what this
-process saves is there for what is measured.
+reads its surroundings from the environment like every process of the system. No confirms and no
+validation: what this process saves is there for what is measured.
 """
 
 import asyncio
@@ -29,7 +30,9 @@ _PERSISTENT = 2
 
 
 async def answer_on_rabbitmq(settings: Settings, queue: str) -> None:
-    """Every request is answered until the process is ended. Each is acknowledged by being delivered."""
+    """Every request is answered until the process is ended. Each is acknowledged by being
+    delivered.
+    """
     connection = await aiormq.connect(settings.rabbitmq.url)
     channel = cast("aiormq.Channel", await connection.channel(publisher_confirms=False))
     exchange = settings.rabbitmq.exchange
@@ -59,12 +62,16 @@ async def answer_in_file(file: Path, queue: str) -> None:
     async with SqliteFile(file, tables.SCHEMA) as bus, SqliteWatch(file) as watch:
         while True:
             await watch.until(partial(tables.has_due, queue=queue))
-            claims = await bus.run(partial(tables.claim, queue=queue, owner="services", limit=_BUNCH, lease_seconds=30))
+            claims = await bus.run(
+                partial(tables.claim, queue=queue, owner="services", limit=_BUNCH, lease_seconds=30)
+            )
             answers = [answer_to(json.loads(claim.delivery.message.body)) for claim in claims]
             await bus.run(partial(_settle, claims=claims, queue=queue, answers=answers))
 
 
-def _settle(connection: sqlite3.Connection, claims: list[tables.Claim], queue: str, answers: list[Message]) -> None:
+def _settle(
+    connection: sqlite3.Connection, claims: list[tables.Claim], queue: str, answers: list[Message]
+) -> None:
     tables.publish(connection, answers, required=False)
     for claim in claims:
         tables.settle(connection, claim, "services", Queue(name=queue, bindings=()), Accept())

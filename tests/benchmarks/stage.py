@@ -39,7 +39,9 @@ class Stage:
         self._root = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         await self._open.aclose()
 
     def folder(self, name: str) -> Path:
@@ -93,7 +95,9 @@ class Stage:
         observed: bool = False,
         **environment: str,
     ) -> AsyncIterator["System"]:
-        """A whole system on a Prefect server of its own, deployed; none of its processes runs yet."""
+        """A whole system on a Prefect server of its own, deployed; none of its
+        processes runs yet.
+        """
         folder = self.folder("system")
         variables = self._environment(folder.name, bus, store) | environment
         async with self.prefect(prefect) as server, orchestra(folder, server, **variables) as parts:
@@ -125,7 +129,9 @@ class Stage:
 
 
 class QuickStage(Stage):
-    """One Prefect server on SQLite and one embedded system for all benchmarks: says that they run, not how fast."""
+    """One Prefect server on SQLite and one embedded system for all benchmarks: says that they run,
+    not how fast.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,6 +155,8 @@ class QuickStage(Stage):
         **environment: str,
     ) -> AsyncIterator[System]:
         if self._system is None:
-            opening = super().system(prefect="sqlite", bus="embedded", store="embedded", observed=True)
+            opening = super().system(
+                prefect="sqlite", bus="embedded", store="embedded", observed=True
+            )
             self._system = await self._open.enter_async_context(opening)
         yield self._system

@@ -26,10 +26,18 @@ TENANTS = 4
 
 
 class System:
-    """Listener, worker, api and answering services, each a real process; none is left after its `async with`."""
+    """Listener, worker, api and answering services, each a real process; none is left after its
+    `async with`.
+    """
 
     def __init__(
-        self, folder: Path, parts: Orchestra, server: PrefectServer, others: Mapping[str, int], *, observed: bool
+        self,
+        folder: Path,
+        parts: Orchestra,
+        server: PrefectServer,
+        others: Mapping[str, int],
+        *,
+        observed: bool,
     ) -> None:
         self.folder = folder
         self.settings = parts.settings
@@ -41,11 +49,17 @@ class System:
         self.requests = Queue(name=f"services-{parts.name}", bindings=REQUESTED)
         self.ends = Queue(name=f"ends-{parts.name}", bindings=TERMINAL)
         self._others = others
-        worker = ("tests.benchmarks.observed_worker", str(self.lag_file)) if observed else ("deployments.cli", "worker")
+        worker = (
+            ("tests.benchmarks.observed_worker", str(self.lag_file))
+            if observed
+            else ("deployments.cli", "worker")
+        )
         self.listener = Part("listener", ("deployments.cli", "listener"), parts.environment, folder)
         self.worker = Part("worker", worker, parts.environment, folder)
         self.api = Part("api", ("deployments.cli", "api"), parts.environment, folder)
-        self.services = Part("services", ("tests.benchmarks.services", self.requests.name), parts.environment, folder)
+        self.services = Part(
+            "services", ("tests.benchmarks.services", self.requests.name), parts.environment, folder
+        )
         self._started: list[Part] = []
         self._open = AsyncExitStack()
         self.records: Records
@@ -55,13 +69,17 @@ class System:
         self.records = await self._open.enter_async_context(records_of(self.settings, self.store))
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         for part in reversed(self._started):
             part.stop()
         await self._open.aclose()
 
     async def _declare_outside_queues(self) -> None:
-        """What the answering services and the readers of results would have; on RabbitMQ of its cheapest kind."""
+        """What the answering services and the readers of results would have; on RabbitMQ of its
+        cheapest kind.
+        """
         url = self.settings.rabbitmq.url
         if self.settings.embedded_file(url):
             await self.bus.declare(self.requests, self.ends)
@@ -71,7 +89,9 @@ class System:
             for queue in (self.requests, self.ends):
                 await channel.queue_declare(queue.name, durable=True)
                 for event_type in queue.bindings:
-                    await channel.queue_bind(queue.name, self.settings.rabbitmq.exchange, event_type)
+                    await channel.queue_bind(
+                        queue.name, self.settings.rabbitmq.exchange, event_type
+                    )
 
     def start(self, *parts: Part) -> None:
         """These run, those that ran already too."""
@@ -95,25 +115,35 @@ class System:
 
         async def all_say_so() -> bool:
             page = await self.store.query(SYSTEM_TENANT, Query(ProcessRecord))
-            return set(roles) <= {stored.record.role for stored in page.items if stored.record.ready}
+            return set(roles) <= {
+                stored.record.role for stored in page.items if stored.record.ready
+            }
 
         await self.eventually(all_say_so, within_seconds=60)
 
     async def warm_up(self, count: int = 1) -> None:
-        """Executions of a tenant that nobody measures have ended: imports are done and connections open."""
+        """Executions of a tenant that nobody measures have ended: imports are done and connections
+        open.
+        """
         tenant_id = str(uuid4())
         await self.bus.publish(*events(count, tenant_id))
         await self.until_ended([tenant_id], count, within_seconds=60)
 
-    async def until_ended(self, tenant_ids: list[str], count: int, *, within_seconds: float) -> None:
-        """So many executions of these tenants have ended, and their ends are published and confirmed."""
+    async def until_ended(
+        self, tenant_ids: list[str], count: int, *, within_seconds: float
+    ) -> None:
+        """So many executions of these tenants have ended, and their ends are published and
+        confirmed.
+        """
 
         async def all_ended() -> bool:
             return await self.records.ended(tenant_ids) >= count
 
         await self.eventually(all_ended, within_seconds=within_seconds)
 
-    async def until_taken_in(self, tenant_ids: list[str], count: int, *, within_seconds: float) -> None:
+    async def until_taken_in(
+        self, tenant_ids: list[str], count: int, *, within_seconds: float
+    ) -> None:
         """So many executions of these tenants have a record."""
 
         async def all_there() -> bool:
@@ -122,15 +152,21 @@ class System:
         await self.eventually(all_there, within_seconds=within_seconds)
 
     def processor_seconds(self) -> dict[str, float]:
-        """What each part has used so far, the servers, this observer and the rest of the machine included."""
+        """What each part has used so far, the servers, this observer and the rest of the machine
+        included.
+        """
         pids = {**{part.name: part.pid for part in self._started}, **self._others}
         seconds = {name: processor_seconds(pid) for name, pid in pids.items()}
         seconds["observer"] = time.process_time()
         seconds["not ours"] = machine_seconds() - sum(seconds.values())
         return seconds
 
-    async def eventually(self, look: Callable[[], Awaitable[bool]], *, within_seconds: float) -> None:
-        """Returns when `look` says so. Fails with the ends of all logs when it has not for so long."""
+    async def eventually(
+        self, look: Callable[[], Awaitable[bool]], *, within_seconds: float
+    ) -> None:
+        """Returns when `look` says so. Fails with the ends of all logs when it has
+        not for so long.
+        """
         try:
             await eventually(look, within_seconds=within_seconds, every_seconds=0.1)
         except AssertionError as error:
@@ -141,7 +177,8 @@ class System:
 def events(count: int, *tenant_ids: str) -> list[Message]:
     """So many opportunity events, the tenants in turn, each about an opportunity of its own."""
     return [
-        opportunity_event(tenant_id, str(uuid4()), id=str(uuid4())) for tenant_id in islice(cycle(tenant_ids), count)
+        opportunity_event(tenant_id, str(uuid4()), id=str(uuid4()))
+        for tenant_id in islice(cycle(tenant_ids), count)
     ]
 
 

@@ -1,4 +1,6 @@
-"""`python -m tests.chaos`: breaks the system at random while events come in, then audits its books."""
+"""`python -m tests.chaos`: breaks the system at random while events come in, then
+audits its books.
+"""
 
 import argparse
 import asyncio
@@ -26,7 +28,8 @@ examples:
   python -m tests.chaos --events 1000 --kills 40 more of both
   python -m tests.chaos --profile smallest --database sqlite --keep
 
-Exit code 1: a promise was broken; the logs, records and databases of the run are kept, and the report says where.
+Exit code 1: a promise was broken; the logs, records and databases of the run are kept, and the
+report says where.
 It needs RabbitMQ and, unless told otherwise, PostgreSQL; `make chaos` installs them if it can.
 """
 
@@ -34,12 +37,19 @@ It needs RabbitMQ and, unless told otherwise, PostgreSQL; `make chaos` installs 
 def main() -> int:
     arguments = _arguments()
     seed = time.time_ns() % 1_000_000 if arguments.seed is None else arguments.seed
-    changes = {name: getattr(arguments, name) for name in _NUMBERS if getattr(arguments, name) is not None}
+    changes = {
+        name: getattr(arguments, name) for name in _NUMBERS if getattr(arguments, name) is not None
+    }
     profile: Profile = msgspec.structs.replace(PROFILES[arguments.profile], **changes)
     options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in changes.items())
-    command = f"python -m tests.chaos --profile {arguments.profile} {options} --database {arguments.database}"
+    command = (
+        f"python -m tests.chaos --profile {arguments.profile} {options} --database "
+        f"{arguments.database}"
+    )
     command = f"{' '.join(command.split())} --seed {seed}"
-    folder: Path = (arguments.out / f"run-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}").absolute()
+    folder: Path = (
+        arguments.out / f"run-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
+    ).absolute()
     for library in ("aio_pika", "aiormq"):  # they tell of every connection that this run cuts
         logging.getLogger(library).setLevel(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -77,16 +87,29 @@ def _arguments() -> argparse.Namespace:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--profile", choices=PROFILES, default="ci", help="how much happens (%(default)s)")
+    parser.add_argument(
+        "--profile", choices=PROFILES, default="ci", help="how much happens (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, help="repeats a plan (default: drawn)")
     parser.add_argument(
-        "--database", choices=get_args(Database), default="postgresql", help="of Prefect's server (%(default)s)"
+        "--database",
+        choices=get_args(Database),
+        default="postgresql",
+        help="of Prefect's server (%(default)s)",
     )
     for name, kind in _NUMBERS.items():
-        defaults = ", ".join(f"{profile} {getattr(PROFILES[profile], name):g}" for profile in PROFILES)
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=f"({defaults})")
-    parser.add_argument("--keep", action="store_true", help="keep logs, records and databases in any case")
-    parser.add_argument("--out", type=Path, default=_OUT, help="folder for reports and runs (%(default)s)")
+        defaults = ", ".join(
+            f"{profile} {getattr(PROFILES[profile], name):g}" for profile in PROFILES
+        )
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=kind, metavar="N", help=f"({defaults})"
+        )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep logs, records and databases in any case"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=_OUT, help="folder for reports and runs (%(default)s)"
+    )
     return parser.parse_args()
 
 

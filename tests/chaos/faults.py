@@ -1,4 +1,6 @@
-"""Each kind of fault: how it is caused, how it is mended, and when the system has recovered from it."""
+"""Each kind of fault: how it is caused, how it is mended, and when the system has recovered from
+it.
+"""
 
 import asyncio
 import time
@@ -42,7 +44,9 @@ async def _kill(system: ChaosSystem, fault: Fault, tenant_ids: list[str]) -> Str
     async with part.busy, asyncio.TaskGroup() as group:
         held = await _held_by(system, part, tenant_ids)
         part.kill()
-        struck = Struck(kind=fault.kind, target=fault.target, began=time.time(), executions_held=len(held))
+        struck = Struck(
+            kind=fault.kind, target=fault.target, began=time.time(), executions_held=len(held)
+        )
         if held:
             group.create_task(_measure_move(system, struck, held))
         await asyncio.sleep(fault.seconds)
@@ -116,17 +120,23 @@ async def _consuming_again(system: ChaosSystem, since: float) -> None:
     """Every listener that is not itself being broken has said so after that moment."""
 
     async def all_say_so() -> bool:
-        listeners = [part for part in system.parts.values() if part.role == "listener" and not part.busy.locked()]
+        listeners = [
+            part
+            for part in system.parts.values()
+            if part.role == "listener" and not part.busy.locked()
+        ]
         lives = [await system.life_of(part) for part in listeners]
         return all(life and life.ready and life.beat_at.timestamp() > since for life in lives)
 
     await eventually(all_say_so, within_seconds=READY_SECONDS, every_seconds=_LOOK_SECONDS)
 
 
-# --- what becomes of a killed worker's executions --------------------------------------------------------------------
+# --- what becomes of a killed worker's executions -------------------------------------------------
 
 
-async def _held_by(system: ChaosSystem, part: Part, tenant_ids: list[str]) -> list[Stored[ExecutionRecord]]:
+async def _held_by(
+    system: ChaosSystem, part: Part, tenant_ids: list[str]
+) -> list[Stored[ExecutionRecord]]:
     """The executions that only this process carries."""
     life = await system.life_of(part) if part.role == "worker" else None
     if life is None:
@@ -139,8 +149,12 @@ async def _held_by(system: ChaosSystem, part: Part, tenant_ids: list[str]) -> li
     ]
 
 
-async def _measure_move(system: ChaosSystem, struck: Struck, held: list[Stored[ExecutionRecord]]) -> None:
-    """Writes down when all of them were in other hands. They may never be: the audit at the end sees that."""
+async def _measure_move(
+    system: ChaosSystem, struck: Struck, held: list[Stored[ExecutionRecord]]
+) -> None:
+    """Writes down when all of them were in other hands. They may never be: the audit at the end
+    sees that.
+    """
     waiting = {stored.record.id: stored.record for stored in held}
 
     async def all_moved() -> bool:

@@ -14,8 +14,12 @@ _TRAFFIC_SECONDS = 20.0
 """If nothing came in for so long after a restart, the traffic was over."""
 
 
-def figures(struck: Sequence[Struck], sent: Mapping[str, float], executions: Sequence[ExecutionRecord]) -> list[Figure]:
-    """Those for which the run had an occasion. `sent` says when each event was published, successfully."""
+def figures(
+    struck: Sequence[Struck], sent: Mapping[str, float], executions: Sequence[ExecutionRecord]
+) -> list[Figure]:
+    """Those for which the run had an occasion. `sent` says when each event was published,
+    successfully.
+    """
     taken_in = _taken_in(executions)
     delays = {id: taken_in[id] - sent[id] for id in sent.keys() & taken_in.keys()}
     healthy = [delay for id, delay in delays.items() if _is_healthy(sent[id], struck)]
@@ -24,7 +28,12 @@ def figures(struck: Sequence[Struck], sent: Mapping[str, float], executions: Seq
     measured = (
         ("published → recorded when healthy, p99", healthy, 99, 1.0),
         ("published → recorded, outages included, longest", list(delays.values()), 100, None),
-        ("broker back → consuming again, longest", list(_resumptions(struck, taken_in.values())), 100, 10.0),
+        (
+            "broker back → consuming again, longest",
+            list(_resumptions(struck, taken_in.values())),
+            100,
+            10.0,
+        ),
         ("listener started → consuming again, longest", _restarts("listener", alone), 100, 10.0),
         ("the same while other parts were broken, too", _restarts("listener", others), 100, None),
         ("worker killed → its executions went on, longest", _moves(alone), 100, 10.0),
@@ -39,18 +48,28 @@ def figures(struck: Sequence[Struck], sent: Mapping[str, float], executions: Seq
 
 def _taken_in(executions: Sequence[ExecutionRecord]) -> dict[str, float]:
     """Event id to the moment at which a listener made a record of it."""
-    return {trigger.event_id: trigger.received_at.timestamp() for one in executions for trigger in one.triggers}
+    return {
+        trigger.event_id: trigger.received_at.timestamp()
+        for one in executions
+        for trigger in one.triggers
+    }
 
 
 def _is_healthy(moment: float, struck: Sequence[Struck]) -> bool:
-    return not any(one.began - _BEFORE_SECONDS <= moment <= one.recovered + _AFTER_SECONDS for one in struck)
+    return not any(
+        one.began - _BEFORE_SECONDS <= moment <= one.recovered + _AFTER_SECONDS for one in struck
+    )
 
 
 def _was_alone(fault: Struck, struck: Sequence[Struck]) -> bool:
-    """Nothing else was broken from shortly before it until its executions were in other hands and it was back."""
+    """Nothing else was broken from shortly before it until its executions were in other hands and
+    it was back.
+    """
     over = max(fault.recovered, fault.began + (fault.executions_moved_seconds or 0.0))
     others = (one for one in struck if one is not fault)
-    return not any(one.began <= over and one.recovered + _AFTER_SECONDS >= fault.began for one in others)
+    return not any(
+        one.began <= over and one.recovered + _AFTER_SECONDS >= fault.began for one in others
+    )
 
 
 def _resumptions(struck: Sequence[Struck], received: Iterable[float]) -> Iterator[float]:
@@ -64,8 +83,14 @@ def _resumptions(struck: Sequence[Struck], received: Iterable[float]) -> Iterato
 
 
 def _restarts(role: str, struck: Sequence[Struck]) -> list[float]:
-    return [one.recovered - one.up for one in struck if one.kind == "kill" and one.target.startswith(role)]
+    return [
+        one.recovered - one.up
+        for one in struck
+        if one.kind == "kill" and one.target.startswith(role)
+    ]
 
 
 def _moves(struck: Sequence[Struck]) -> list[float]:
-    return [one.executions_moved_seconds for one in struck if one.executions_moved_seconds is not None]
+    return [
+        one.executions_moved_seconds for one in struck if one.executions_moved_seconds is not None
+    ]

@@ -1,4 +1,6 @@
-"""What will be done and when, computed from a profile and a seed: the same two give the same plan."""
+"""What will be done and when, computed from a profile and a seed: the same two give
+the same plan.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -16,13 +18,17 @@ from tests.chaos.services import early_answer
 from tests.chaos.toxins import TOXINS
 from tests.support.system.analysis_services import opportunity_event
 
-FaultKind = Literal["kill", "freeze", "broker killed", "broker stopped", "connections cut", "server killed"]
+FaultKind = Literal[
+    "kill", "freeze", "broker killed", "broker stopped", "connections cut", "server killed"
+]
 WishKind = Literal["cancelled", "approved", "rejected"]
 
 T = TypeVar("T")
 
 _ALONE_SECONDS, _ALONE_AFTER_SECONDS = 24.0, 10.0
-"""Some faults get so much time of their own, and strike so long after its start: what is measured then is theirs."""
+"""Some faults get so much time of their own, and strike so long after its start: what is measured
+then is theirs.
+"""
 
 _AGAIN, _SAME_SUBJECT, _EARLY, _TOXIC, _WISHED = 0.05, 0.10, 0.03, 0.03, 0.04
 _WISHES: tuple[WishKind, ...] = ("cancelled", "approved", "cancelled", "rejected")
@@ -45,7 +51,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """`target` is a process of ours, `broker` or `server`; what is broken comes back after `seconds`."""
+    """`target` is a process of ours, `broker` or `server`; what is broken comes back after
+    `seconds`.
+    """
 
     at: float
     kind: FaultKind
@@ -100,9 +108,16 @@ def _spread(random: Random, events: int, share: float, kinds: Sequence[T]) -> di
 
 
 def _plan_event(
-    plan: Plan, random: Random, at: float, name: str, subjects: dict[str, str], wish: WishKind | None
+    plan: Plan,
+    random: Random,
+    at: float,
+    name: str,
+    subjects: dict[str, str],
+    wish: WishKind | None,
 ) -> None:
-    """An opportunity event and what goes with it. `subjects` holds each tenant's last one that others may share."""
+    """An opportunity event and what goes with it. `subjects` holds each tenant's last one that
+    others may share.
+    """
     tenant_id = random.choice(plan.tenant_ids)
     if wish is None and tenant_id in subjects and random.random() < _SAME_SUBJECT:
         event = opportunity_event(tenant_id, subjects[tenant_id], id=name)
@@ -124,7 +139,9 @@ def _plan_of_its_own(
     subjects: dict[str, str],
     wish: WishKind | None,
 ) -> Message:
-    """An event of a new opportunity. Only where nobody wants anything of its execution may other events join it."""
+    """An event of a new opportunity. Only where nobody wants anything of its execution may other
+    events join it.
+    """
     opportunity_id = _uuid(random)
     amount = 2_000_000 if wish in ("approved", "rejected") else 1_000
     event = opportunity_event(tenant_id, opportunity_id, id=name, metadata={"amount": amount})
@@ -132,7 +149,9 @@ def _plan_of_its_own(
     messages = [event]
     if wish:
         wanted_at = at + random.uniform(0, 6)
-        plan.wishes.append(Wish(at=wanted_at, kind=wish, tenant_id=tenant_id, execution_id=execution_id))
+        plan.wishes.append(
+            Wish(at=wanted_at, kind=wish, tenant_id=tenant_id, execution_id=execution_id)
+        )
     elif random.random() < _EARLY:
         messages.append(early_answer(tenant_id, execution_id, opportunity_id))
         plan.answered_early.add(execution_id)
@@ -142,13 +161,17 @@ def _plan_of_its_own(
     return event
 
 
-# --- faults ----------------------------------------------------------------------------------------------------------
+# --- faults ---------------------------------------------------------------------------------------
 
 
 def _faults(profile: Profile, random: Random) -> Iterator[Fault]:
-    """Some kills of a worker and restarts of a broker have time of their own; the others come as they like."""
+    """Some kills of a worker and restarts of a broker have time of their own; the others come as
+    they like.
+    """
     kinds = _kinds(profile, random)
-    alone = [(kind, target) for kind, target in kinds if kind == "kill" and target.startswith("worker")]
+    alone = [
+        (kind, target) for kind, target in kinds if kind == "kill" and target.startswith("worker")
+    ]
     alone = alone[: 1 + profile.kills // 8]
     for one in alone:
         kinds.remove(one)

@@ -34,8 +34,25 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 PROFILES = {
     "smallest": Profile(
-        events=60, per_second=1.5, kills=3, broker_restarts=1, server_restarts=1, freezes=0, cuts=0, tenants=3
+        events=60,
+        per_second=1.5,
+        kills=3,
+        broker_restarts=1,
+        server_restarts=1,
+        freezes=0,
+        cuts=0,
+        tenants=3,
     ),
-    "ci": Profile(events=300, per_second=2.5, kills=8, broker_restarts=2, server_restarts=1, freezes=1, cuts=1),
-    "soak": Profile(events=10_000, per_second=6, kills=54, broker_restarts=12, server_restarts=6, freezes=4, cuts=4),
+    "ci": Profile(
+        events=300, per_second=2.5, kills=8, broker_restarts=2, server_restarts=1, freezes=1, cuts=1
+    ),
+    "soak": Profile(
+        events=10_000,
+        per_second=6,
+        kills=54,
+        broker_restarts=12,
+        server_restarts=6,
+        freezes=4,
+        cuts=4,
+    ),
 }

@@ -49,14 +49,23 @@ class ChaosReport(msgspec.Struct, kw_only=True):
         folder.mkdir(parents=True, exist_ok=True)
         now = datetime.now(UTC)
         file = folder / f"chaos-{now:%Y%m%dT%H%M%SZ}-seed-{self.seed}.json"
-        content = {"date": now.isoformat(), "kept": self.is_kept, "machine": machine(), **msgspec.to_builtins(self)}
+        content = {
+            "date": now.isoformat(),
+            "kept": self.is_kept,
+            "machine": machine(),
+            **msgspec.to_builtins(self),
+        }
         file.write_text(json.dumps(content, indent=2, default=str))
         return file
 
     def show(self, console: Console) -> None:
         console.print()
-        console.print(figures_table(f"chaos, seed {self.seed}, {self.seconds:.0f} s", self.all_figures))
-        console.print(", ".join(f"{count:,} {what}" for what, count in self.counts.items()), highlight=False)
+        console.print(
+            figures_table(f"chaos, seed {self.seed}, {self.seconds:.0f} s", self.all_figures)
+        )
+        console.print(
+            ", ".join(f"{count:,} {what}" for what, count in self.counts.items()), highlight=False
+        )
         console.print("faults: " + _fault_counts(self.struck), highlight=False)
         for death in self.deaths:
             console.print(f"ended by itself: {death}", markup=False, highlight=False)
@@ -64,13 +73,16 @@ class ChaosReport(msgspec.Struct, kw_only=True):
             console.print(f"not recovered: {failure}", style="red", markup=False, highlight=False)
         for finding in self.findings:
             for breach in finding.breaches[:_SHOWN]:
-                console.print(f"{finding.promise}: {breach}", style="red", markup=False, highlight=False)
+                console.print(
+                    f"{finding.promise}: {breach}", style="red", markup=False, highlight=False
+                )
         console.print(f"again: {self.command}", markup=False, highlight=False)
 
 
 def _fault_counts(struck: Sequence[Struck]) -> str:
     """`12 × kill worker, 3 × server killed`."""
     counts = Counter(
-        f"{one.kind} {one.target.partition('-')[0]}" if one.kind in ("kill", "freeze") else one.kind for one in struck
+        f"{one.kind} {one.target.partition('-')[0]}" if one.kind in ("kill", "freeze") else one.kind
+        for one in struck
     )
     return ", ".join(f"{count} × {what}" for what, count in sorted(counts.items()))

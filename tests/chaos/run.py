@@ -50,7 +50,9 @@ async def run(
         requests = await stack.enter_async_context(chaotic_services(outside, system.name, seed))
         await system.start_all()
         await asyncio.to_thread(system.broker.settle)
-        return await Run(system, plan, profile, seed, ledger, requests, console).carried_out(database, command)
+        return await Run(system, plan, profile, seed, ledger, requests, console).carried_out(
+            database, command
+        )
 
 
 class Run:
@@ -82,7 +84,11 @@ class Run:
     async def carried_out(self, database: str, command: str) -> ChaosReport:
         watching = [
             asyncio.create_task(watch)
-            for watch in (self._system.supervise(), self._unacknowledged.watch(), self._show_progress())
+            for watch in (
+                self._system.supervise(),
+                self._unacknowledged.watch(),
+                self._show_progress(),
+            )
         ]
         try:
             settled_seconds = await self._disturb_and_settle()
@@ -93,7 +99,9 @@ class Run:
         return await self._report(settled_seconds, database, command)
 
     async def _disturb_and_settle(self) -> float:
-        """Seconds from the end of the traffic and the faults until all was done, or the patience was over."""
+        """Seconds from the end of the traffic and the faults until all was done, or the patience
+        was over.
+        """
         flow = asyncio.create_task(self._traffic.flow(self._began))
         async with asyncio.TaskGroup() as group:
             for fault in self._plan.faults:
@@ -103,7 +111,9 @@ class Run:
         try:
             async with asyncio.timeout(patience):
                 await flow
-                await eventually(self._is_settled, within_seconds=patience, every_seconds=_LOOK_SECONDS)
+                await eventually(
+                    self._is_settled, within_seconds=patience, every_seconds=_LOOK_SECONDS
+                )
         except (TimeoutError, AssertionError):
             self._failures.append("not everything was confirmed, answered and ended in time")
         except ExceptionGroup as errors:
@@ -129,7 +139,9 @@ class Run:
             return False
         executions = await self._executions()
         causes = {event_id for one in executions for event_id in one.trigger_ids}
-        if not self._plan.events.keys() <= causes or any(one.announced_at is None for one in executions):
+        if not self._plan.events.keys() <= causes or any(
+            one.announced_at is None for one in executions
+        ):
             return False
         return len(self._ledger.of(*TERMINAL)) >= len(executions)
 
@@ -156,13 +168,15 @@ class Run:
         found = await letters(self._system.store, *self._plan.tenant_ids)
         return [letter for letter in found if letter.queue == self._system.settings.rabbitmq.queue]
 
-    # --- the end -----------------------------------------------------------------------------------------------------
+    # --- the end ----------------------------------------------------------------------------------
 
     async def _report(self, settled_seconds: float, database: str, command: str) -> ChaosReport:
         executions = await self._executions()
         await self._write_down_flow_runs()
         books = Books(
-            confirmed={id: tenant for id, tenant in self._plan.events.items() if id in self._traffic.sent},
+            confirmed={
+                id: tenant for id, tenant in self._plan.events.items() if id in self._traffic.sent
+            },
             toxic={id: code for id, code in self._plan.toxic.items() if id in self._traffic.sent},
             wanted=self._traffic.wanted,
             answered_early=frozenset(self._plan.answered_early),
@@ -175,9 +189,13 @@ class Run:
         figures = measures.figures(self._struck, sent, executions)
         longest = self._unacknowledged.longest_seconds
         figures += [
-            Figure("longest unacknowledged, at most", longest, "s", at_most=_UNACKNOWLEDGED_MAX_SECONDS),
+            Figure(
+                "longest unacknowledged, at most", longest, "s", at_most=_UNACKNOWLEDGED_MAX_SECONDS
+            ),
             Figure("calm → all done", settled_seconds, "s", at_most=self._profile.settle_seconds),
-            Figure("faults that the system did not recover from", len(self._failures), "", at_most=0),
+            Figure(
+                "faults that the system did not recover from", len(self._failures), "", at_most=0
+            ),
         ]
         return ChaosReport(
             command=command,
@@ -194,7 +212,9 @@ class Run:
         )
 
     async def _write_down_flow_runs(self) -> None:
-        """For whoever looks into a run that broke a promise: what Prefect thinks is still to be done."""
+        """For whoever looks into a run that broke a promise: what Prefect thinks is still to be
+        done.
+        """
         states = ("scheduled", "pending", "running", "paused")
         try:
             async with PrefectFlowRuns(self._system.server.api_url) as flow_runs:
@@ -203,12 +223,20 @@ class Run:
             self._failures.append(f"Prefect's server at the end: {error}")
         else:
             lines = [msgspec.json.encode(run) for run in open_runs]
-            (Path(self._system.settings.data_dir) / "open-flow-runs.jsonl").write_bytes(b"\n".join(lines))
+            (Path(self._system.settings.data_dir) / "open-flow-runs.jsonl").write_bytes(
+                b"\n".join(lines)
+            )
 
     async def _left(self) -> dict[str, int]:
-        """Of our own queues; the dead letters are counted one by one, and nobody here reads the batch jobs."""
+        """Of our own queues; the dead letters are counted one by one, and nobody here reads the
+        batch jobs.
+        """
         queues = [queue for queue in topology(self._system.settings) if "jobs" not in queue.name]
-        names = [name for queue in [*queues, self._requests] for name in (queue.name, *waiting_rooms(queue))]
+        names = [
+            name
+            for queue in [*queues, self._requests]
+            for name in (queue.name, *waiting_rooms(queue))
+        ]
         for _ in range(20):  # the last messages may still be on their way
             left = await left_in(self._system, names)
             if not any(left.values()):
@@ -224,7 +252,8 @@ class Run:
             "executions": len(books.executions),
             **dict(sorted(statuses.items())),
             "messages seen": len(self._ledger.seen),
-            "seen more than once": len(self._ledger.seen) - len({event["id"] for event in self._ledger.seen}),
+            "seen more than once": len(self._ledger.seen)
+            - len({event["id"] for event in self._ledger.seen}),
             "terminal events": sum(told[event_type] for event_type in TERMINAL),
             "toxic messages": len(books.toxic),
             "dead letters": len(books.letters),

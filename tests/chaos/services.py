@@ -1,4 +1,6 @@
-"""The analysis services of a chaos run: some answer late, some twice, in any order, as the seed says."""
+"""The analysis services of a chaos run: some answer late, some twice, in any order, as the seed
+says.
+"""
 
 import asyncio
 import json
@@ -19,13 +21,17 @@ _COPIES = (1,) * 17 + (2, 2, 3)
 
 @asynccontextmanager
 async def chaotic_services(bus: EventBus, name: str, seed: int) -> AsyncIterator[Queue]:
-    """They answer while the context lasts; an answer that the broker did not confirm is given again."""
+    """They answer while the context lasts; an answer that the broker did not confirm is given
+    again.
+    """
 
     async def serve(delivery: Delivery) -> Verdict:
         request = json.loads(delivery.message.body)
         random = Random(f"{seed} {request['id']}")
         share = random.random()
-        await asyncio.sleep(random.uniform(0, next(longest for upto, longest in _DELAYS if share <= upto)))
+        await asyncio.sleep(
+            random.uniform(0, next(longest for upto, longest in _DELAYS if share <= upto))
+        )
         await bus.publish(*[answer_to(request)] * random.choice(_COPIES))
         return Accept()
 
@@ -36,7 +42,9 @@ async def chaotic_services(bus: EventBus, name: str, seed: int) -> AsyncIterator
 
 
 def early_answer(tenant_id: str, execution_id: str, opportunity_id: str) -> Message:
-    """The answer to a request that will be made when the execution has begun, under the id it will have then."""
+    """The answer to a request that will be made when the execution has begun, under the id it will
+    have then.
+    """
     request = {
         "id": ids.step_requested_event_id(execution_id, "risk_scoring"),
         "type": "workflow.risk.scoring.requested",

@@ -1,4 +1,6 @@
-"""The system that is broken: two of most things, each a real process, and a supervisor that starts again what ended."""
+"""The system that is broken: two of most things, each a real process, and a supervisor that starts
+again what ended.
+"""
 
 import asyncio
 import os
@@ -31,7 +33,9 @@ _SUPERVISE_SECONDS = 1.0
 
 
 class Part:
-    """One process of ours under supervision. `life` is the record in which it shows that it lives, once it has."""
+    """One process of ours under supervision. `life` is the record in which it shows that it lives,
+    once it has.
+    """
 
     def __init__(self, name: str, role: str, environment: Mapping[str, str], folder: Path) -> None:
         self.name = name
@@ -61,9 +65,13 @@ class Part:
 
 
 class ChaosSystem:
-    """Broker, Prefect server and all processes of ours. `deaths` are ends that nobody here caused."""
+    """Broker, Prefect server and all processes of ours. `deaths` are ends that
+    nobody here caused.
+    """
 
-    def __init__(self, parts: Orchestra, broker: RabbitMQNode, server: PrefectServer, profile: Profile) -> None:
+    def __init__(
+        self, parts: Orchestra, broker: RabbitMQNode, server: PrefectServer, profile: Profile
+    ) -> None:
         self.broker = broker
         self.server = server
         self.bus = parts.bus
@@ -78,7 +86,9 @@ class ChaosSystem:
         names = [("listener", number + 1) for number in range(profile.listeners)]
         names += [("worker", number + 1) for number in range(profile.workers)]
         made = [Part(f"{role}-{number}", role, parts.environment, folder) for role, number in names]
-        self.parts = {part.name: part for part in (*made, Part("api", "api", parts.environment, folder))}
+        self.parts = {
+            part.name: part for part in (*made, Part("api", "api", parts.environment, folder))
+        }
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.settings.server.port}{path}"
@@ -88,15 +98,21 @@ class ChaosSystem:
         await asyncio.gather(*(self.start(part) for part in self.parts.values()))
 
     async def start(self, part: Part) -> float:
-        """The process does its work; the moment of its start. Fails with the end of its log if it does not."""
-        async with self._births[part.role]:  # a record does not name its process: one of a role at a time is born
+        """The process does its work; the moment of its start. Fails with the end of its log if it
+        does not.
+        """
+        async with self._births[
+            part.role
+        ]:  # a record does not name its process: one of a role at a time is born
             since = part.start()
             await self._eventually(part, lambda: self._is_born(part, since))
         await self._eventually(part, lambda: self._is_ready(part))
         return since
 
     async def _eventually(self, part: Part, look: Callable[[], Awaitable[bool]]) -> None:
-        """As soon as that is so; a process that ended over it is started again, as a supervisor would."""
+        """As soon as that is so; a process that ended over it is started again, as a supervisor
+        would.
+        """
 
         async def looked() -> bool:
             if part.process.is_dead:
@@ -106,7 +122,9 @@ class ChaosSystem:
         try:
             await eventually(looked, within_seconds=READY_SECONDS, every_seconds=0.1)
         except AssertionError:
-            raise AssertionError(f"{part.name} was not ready:\n{part.process.log[-3000:]}") from None
+            raise AssertionError(
+                f"{part.name} was not ready:\n{part.process.log[-3000:]}"
+            ) from None
 
     async def life_of(self, part: Part) -> ProcessRecord | None:
         """What the process last said of itself."""
@@ -117,7 +135,9 @@ class ChaosSystem:
         return None
 
     async def supervise(self) -> None:
-        """What ends by itself is started again, as any supervisor of processes would, until this is cancelled."""
+        """What ends by itself is started again, as any supervisor of processes would, until this is
+        cancelled.
+        """
         while True:
             await asyncio.sleep(_SUPERVISE_SECONDS)
             for part in self.parts.values():
@@ -134,7 +154,9 @@ class ChaosSystem:
         self.deaths.append(f"{part.name}: {_last_line(part.process.log)}")
 
     async def _is_born(self, part: Part, since: float) -> bool:
-        """It has left a record: that of its role which began after that moment and is no other part's."""
+        """It has left a record: that of its role which began after that moment and is no other
+        part's.
+        """
         if part.role == "api":
             return True
         if part.life is None:
@@ -160,8 +182,12 @@ class ChaosSystem:
 
 
 @asynccontextmanager
-async def chaos_system(folder: Path, profile: Profile, database: Database) -> AsyncIterator[ChaosSystem]:
-    """All servers run, and the system is deployed on them; none of its processes runs yet. Logs lie in `folder`."""
+async def chaos_system(
+    folder: Path, profile: Profile, database: Database
+) -> AsyncIterator[ChaosSystem]:
+    """All servers run, and the system is deployed on them; none of its processes runs yet. Logs lie
+    in `folder`.
+    """
     async with AsyncExitStack() as stack:
         broker = RabbitMQNode(_made(folder / "rabbitmq"))
         stack.callback(broker.close)
@@ -182,7 +208,8 @@ async def chaos_system(folder: Path, profile: Profile, database: Database) -> As
                 RABBITMQ_URL=broker.url,
                 HITL_APPROVALS_ENABLED="true",
                 BATCH_JOBS_ENABLED="false",
-                # Nothing is ever left unanswered here: on a busy machine outages may outlast the usual five minutes.
+                # Nothing is ever left unanswered here: on a busy machine outages may outlast the
+                # usual five minutes.
                 ANALYSIS_STEP_TIMEOUT_SECONDS="3600",
             )
         )

@@ -1,4 +1,6 @@
-"""The chaos driver itself: its plan follows from the seed, and its smallest run keeps every promise."""
+"""The chaos driver itself: its plan follows from the seed, and its smallest run keeps every
+promise.
+"""
 
 import json
 import subprocess
@@ -51,7 +53,17 @@ def test_the_long_run_is_what_the_promise_asks_for() -> None:
 
 @pytest.mark.slow
 def test_every_promise_is_kept_in_the_smallest_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.chaos", "--profile", "smallest", "--seed", "1", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.chaos",
+        "--profile",
+        "smallest",
+        "--seed",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     [report] = [json.loads(file.read_text()) for file in tmp_path.glob("chaos-*.json")]

@@ -33,12 +33,16 @@ def _too_large(tenant_id: str, name: str) -> Message:
 
 
 def _without_opportunity(tenant_id: str, name: str) -> Message:
-    return foreign_event(tenant_id, "integration.opportunity.updated", {"opportunity": "x"}, id=name)
+    return foreign_event(
+        tenant_id, "integration.opportunity.updated", {"opportunity": "x"}, id=name
+    )
 
 
 def _of_another_version(tenant_id: str, name: str) -> Message:
     message = opportunity_event(tenant_id, "x", id=name)
-    return msgspec.structs.replace(message, body=json.dumps({**json.loads(message.body), "version": "9.0"}).encode())
+    return msgspec.structs.replace(
+        message, body=json.dumps({**json.loads(message.body), "version": "9.0"}).encode()
+    )
 
 
 def _answer_to_nobody(tenant_id: str, name: str) -> Message:

@@ -1,4 +1,6 @@
-"""What the outside world does during a run: it publishes until the broker confirms, cancels and decides."""
+"""What the outside world does during a run: it publishes until the broker confirms, cancels and
+decides.
+"""
 
 import asyncio
 import time
@@ -14,23 +16,34 @@ from tests.support.api.credentials import AnyTenant
 
 _AGAIN_SECONDS = 0.5
 _ASK_AGAIN_SECONDS, _ASK_AGAIN_MAX_SECONDS = 1.0, 16.0
-_ENDS: Mapping[WishKind, str] = {"cancelled": "cancelled", "approved": "completed", "rejected": "failed"}
+_ENDS: Mapping[WishKind, str] = {
+    "cancelled": "cancelled",
+    "approved": "completed",
+    "rejected": "failed",
+}
 
 
 class Traffic:
-    """Carries out the publishes and wishes of a plan. Nothing is left to chance here but the system's answers."""
+    """Carries out the publishes and wishes of a plan. Nothing is left to chance here but the
+    system's answers.
+    """
 
     def __init__(self, system: ChaosSystem, plan: Plan) -> None:
         self._system = system
         self._plan = plan
         self.sent: dict[str, float] = {}
-        """Confirmed message to the moment (seconds since 1970) at which it was first published successfully."""
+        """Confirmed message to the moment (seconds since 1970) at which it was first published
+        successfully.
+        """
         self.wanted: dict[str, tuple[str, ...]] = {}
         """Executions of which a wish came true, or may have, to the statuses they may end in."""
 
     async def flow(self, began: float) -> None:
         """All is published and confirmed, and every wish was answered."""
-        async with httpx.AsyncClient(timeout=20, auth=AnyTenant()) as client, asyncio.TaskGroup() as group:
+        async with (
+            httpx.AsyncClient(timeout=20, auth=AnyTenant()) as client,
+            asyncio.TaskGroup() as group,
+        ):
             for wish in self._plan.wishes:
                 group.create_task(self._wish(client, wish, began))
             for publish in self._plan.publishes:
@@ -53,10 +66,12 @@ class Traffic:
                 return
 
     async def _wish(self, client: httpx.AsyncClient, wish: Wish, began: float) -> None:
-        """Asked until it is granted, or refused because the execution has ended or the approval was decided.
+        """Asked until it is granted, or refused because the execution has ended or the approval was
+        decided.
 
         One key for all tries: the wish comes true once. A refusal after a try that found neither
-        success nor nothing (no answer, 5xx) says that this try, or the execution itself, was faster.
+        success nor nothing (no answer, 5xx) says that this try, or the execution itself, was
+        faster.
         """
         await _until(began + wish.at)
         unclear, pause = False, _ASK_AGAIN_SECONDS
@@ -72,7 +87,11 @@ class Traffic:
     async def _ask(self, client: httpx.AsyncClient, wish: Wish) -> int:
         """The status; 0 if there was no answer, or none of this request's own yet."""
         path, body = _request(wish)
-        headers = {"X-Tenant-ID": wish.tenant_id, "X-User-ID": "ann", "Idempotency-Key": f"chaos-{wish.execution_id}"}
+        headers = {
+            "X-Tenant-ID": wish.tenant_id,
+            "X-User-ID": "ann",
+            "Idempotency-Key": f"chaos-{wish.execution_id}",
+        }
         try:
             response = await client.post(self._system.url(path), json=body, headers=headers)
         except httpx.HTTPError:
@@ -84,7 +103,10 @@ def _request(wish: Wish) -> tuple[str, dict[str, str]]:
     if wish.kind == "cancelled":
         return f"/api/v1/executions/{wish.execution_id}/cancel", {"reason": "chaos"}
     approval_id = ids.approval_id(wish.execution_id, "analysis")
-    return f"/api/v1/hitl/approvals/{approval_id}/decisions", {"outcome": wish.kind, "reason": "chaos"}
+    return f"/api/v1/hitl/approvals/{approval_id}/decisions", {
+        "outcome": wish.kind,
+        "reason": "chaos",
+    }
 
 
 async def _until(moment: float) -> None:

@@ -1,4 +1,6 @@
-"""`python -m tests.fuzz`: Schemathesis against the API, once in good order and once without a database."""
+"""`python -m tests.fuzz`: Schemathesis against the API, once in good order and once without a
+database.
+"""
 
 import argparse
 import asyncio
@@ -24,11 +26,13 @@ STATES = {
 }
 ALL_CHECKS = "all"
 DOCUMENTED_ONLY = "status_code_conformance,content_type_conformance,response_schema_conformance"
-"""Without a database, 503 and 429 are right: all that counts is that they are documented and look like it."""
+"""Without a database, 503 and 429 are right: all that counts is that they are documented and look
+like it.
+"""
 
 _EXAMPLES = """
 examples:
-  make fuzz                                             every state of the database, ten thousand requests and more
+  make fuzz                                             every state of the database, 10,000 requests
   python -m tests.fuzz --state away --max-examples 20   one of them, shorter
   python -m tests.fuzz --seed 7 -- --include-tag Keys   what stands behind -- is for `st run`
 """
@@ -37,8 +41,12 @@ examples:
 async def fuzz_raw(seed: int, count: int) -> int:
     """The same for bytes that no document invites."""
     with tempfile.TemporaryDirectory() as folder:
-        async with served_api(Path(folder), REQUEST_HEAD_SECONDS="2", REQUEST_BODY_SECONDS="2") as api:
-            faults = await fuzz_bytes(api.url, as_user(a_service_token(*ROLES, "act-for-users")), seed, count)
+        async with served_api(
+            Path(folder), REQUEST_HEAD_SECONDS="2", REQUEST_BODY_SECONDS="2"
+        ) as api:
+            faults = await fuzz_bytes(
+                api.url, as_user(a_service_token(*ROLES, "act-for-users")), seed, count
+            )
     sys.stdout.write("\n".join([*faults, f"{count} raw requests, {len(faults)} faults", ""]))
     return 1 if faults else 0
 
@@ -71,16 +79,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--state", choices=STATES, action="append", help="of the database (default: each)")
-    parser.add_argument("--max-examples", type=int, default=100, help="requests per route and phase (%(default)s)")
-    parser.add_argument("--raw", type=int, default=5_000, help="requests of raw bytes, without --state (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="another one asks other things (%(default)s)")
+    parser.add_argument(
+        "--state", choices=STATES, action="append", help="of the database (default: each)"
+    )
+    parser.add_argument(
+        "--max-examples", type=int, default=100, help="requests per route and phase (%(default)s)"
+    )
+    parser.add_argument(
+        "--raw",
+        type=int,
+        default=5_000,
+        help="requests of raw bytes, without --state (%(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="another one asks other things (%(default)s)"
+    )
     parser.add_argument("options", nargs="*", help="for `st run`")
     wanted = parser.parse_args(arguments)
     states = wanted.state or list(STATES)
     raw = 0 if wanted.state else asyncio.run(fuzz_raw(wanted.seed, wanted.raw))
     return max(
-        [raw, *(asyncio.run(fuzz(state, wanted.max_examples, wanted.seed, *wanted.options)) for state in states)]
+        [
+            raw,
+            *(
+                asyncio.run(fuzz(state, wanted.max_examples, wanted.seed, *wanted.options))
+                for state in states
+            ),
+        ]
     )
 
 

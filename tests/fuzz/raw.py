@@ -1,7 +1,8 @@
-"""Requests that no client library would send, byte for byte over a socket: every answer is a documented one.
+"""Requests that no client library would send, byte for byte over a socket: every answer is a
+documented one.
 
-What the OpenAPI document invites says nothing about encodings, framing or nesting. Here a good request of every route
-is spoiled in one or two ways; which, a seed decides.
+What the OpenAPI document invites says nothing about encodings, framing or nesting. Here a good
+request of every route is spoiled in one or two ways; which, a seed decides.
 """
 
 import asyncio
@@ -58,7 +59,7 @@ class Answered(msgspec.Struct, frozen=True):
 Twist = Callable[[random.Random, Spoiled], None]
 
 
-# --- bodies ----------------------------------------------------------------------------------------------------------
+# --- bodies ---------------------------------------------------------------------------------------
 
 VALUES = (
     b"[" * 1_000 + b"]" * 1_000,
@@ -103,12 +104,27 @@ def another_value(chance: random.Random, one: Spoiled) -> None:
         fields = {}
     names = [*fields, *NAMES] if isinstance(fields, dict) else [*NAMES]
     name, value = chance.choice(names), chance.choice(VALUES)
-    kept = {key: field for key, field in fields.items() if key != name} if isinstance(fields, dict) else {}
+    kept = (
+        {key: field for key, field in fields.items() if key != name}
+        if isinstance(fields, dict)
+        else {}
+    )
     start = json.dumps(kept).encode()[:-1]
     one.body = start + (b"," if kept else b"") + json.dumps(name).encode() + b":" + value + b"}"
 
 
-NAMES = ("formSchema", "form", "context", "metadata", "data", "expiresAt", "subject", "decidedBy", "reason", "policy")
+NAMES = (
+    "formSchema",
+    "form",
+    "context",
+    "metadata",
+    "data",
+    "expiresAt",
+    "subject",
+    "decidedBy",
+    "reason",
+    "policy",
+)
 
 
 def another_body(chance: random.Random, one: Spoiled) -> None:
@@ -137,7 +153,7 @@ def compressed(_: random.Random, one: Spoiled) -> None:
     one.headers.append((b"Content-Encoding", b"gzip"))
 
 
-# --- framing ---------------------------------------------------------------------------------------------------------
+# --- framing --------------------------------------------------------------------------------------
 
 
 def framed_badly(chance: random.Random, one: Spoiled) -> None:
@@ -154,7 +170,11 @@ def framed_badly(chance: random.Random, one: Spoiled) -> None:
         (chunked, size + body, False),
         (chunked, size + body + b"no end", True),
         (chunked + b"Content-Length: %d\r\n" % len(body), size + body + b"\r\n0\r\n\r\n", True),
-        (b"Content-Length: %d\r\n%s" % (len(body), chunked), b"0\r\n\r\nGET /health HTTP/1.1\r\n\r\n", True),
+        (
+            b"Content-Length: %d\r\n%s" % (len(body), chunked),
+            b"0\r\n\r\nGET /health HTTP/1.1\r\n\r\n",
+            True,
+        ),
         (b"Transfer-Encoding: gzip, chunked\r\n", size + body + b"\r\n0\r\n\r\n", True),
         (b"Transfer-Encoding: identity\r\n", body, True),
         (b"Content-Length: %d\r\n" % (len(body) + 10), body, False),
@@ -173,7 +193,7 @@ def cut(chance: random.Random, one: Spoiled) -> None:
     one.is_complete = False
 
 
-# --- targets and headers ---------------------------------------------------------------------------------------------
+# --- targets and headers --------------------------------------------------------------------------
 
 QUERIES = (
     b"limit=1e99",
@@ -278,7 +298,9 @@ def another_header(chance: random.Random, one: Spoiled) -> None:
 
 def a_header_instead(chance: random.Random, one: Spoiled) -> None:
     name, value = chance.choice(HEADERS)
-    one.headers = [kept for kept in one.headers if kept[0].lower() != name.lower()] + [(name, value)]
+    one.headers = [kept for kept in one.headers if kept[0].lower() != name.lower()] + [
+        (name, value)
+    ]
 
 
 def upgraded(chance: random.Random, one: Spoiled) -> None:
@@ -293,7 +315,18 @@ def upgraded(chance: random.Random, one: Spoiled) -> None:
 
 def another_method(chance: random.Random, one: Spoiled) -> None:
     one.method = chance.choice(
-        (b"BREW", b"HEAD", b"OPTIONS", b"TRACE", b"CONNECT", b"PATCH", b"get", b"A" * 5_000, b"G\x00T", b"PRI")
+        (
+            b"BREW",
+            b"HEAD",
+            b"OPTIONS",
+            b"TRACE",
+            b"CONNECT",
+            b"PATCH",
+            b"get",
+            b"A" * 5_000,
+            b"G\x00T",
+            b"PRI",
+        )
     )
 
 
@@ -322,7 +355,7 @@ TWISTS: Sequence[Twist] = (
 )
 
 
-# --- asking ----------------------------------------------------------------------------------------------------------
+# --- asking ---------------------------------------------------------------------------------------
 
 
 def requests(credential: dict[str, str], seed: int, count: int) -> Iterator[Spoiled]:
@@ -337,7 +370,9 @@ def requests(credential: dict[str, str], seed: int, count: int) -> Iterator[Spoi
 
 def _good(route: Route, credential: dict[str, str], chance: random.Random) -> Spoiled:
     known = str(UUID(int=chance.getrandbits(128), version=4))
-    fields = BODIES.get(route.name, {"outcome": "approve"} if route.method in ("POST", "PATCH", "PUT") else None)
+    fields = BODIES.get(
+        route.name, {"outcome": "approve"} if route.method in ("POST", "PATCH", "PUT") else None
+    )
     body = b"" if fields is None else msgspec.json.encode(fields)
     stated = {
         "Host": "api.test",
@@ -350,7 +385,9 @@ def _good(route: Route, credential: dict[str, str], chance: random.Random) -> Sp
 
 
 async def ask(url: str, one: Spoiled) -> Answered:
-    """The answer to these bytes. Raises `TimeoutError` if there is none and the connection stays open."""
+    """The answer to these bytes. Raises `TimeoutError` if there is none and the connection stays
+    open.
+    """
     where = urlsplit(url)
     async with asyncio.timeout(SECONDS):
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
@@ -405,16 +442,24 @@ def fault(one: Spoiled, answered: Answered) -> str | None:
         return None
     kind = answered.headers.get("content-type", "")
     if kind.startswith("text/html"):
-        return None if one.target.split(b"?")[0].endswith(b"/page") else "a page instead of an error"
+        return (
+            None if one.target.split(b"?")[0].endswith(b"/page") else "a page instead of an error"
+        )
     try:
         error = msgspec.json.decode(answered.body)["error"]
     except (msgspec.MsgspecError, KeyError, TypeError):
         return f"an error of another shape: {answered.body[:200]!r}"
-    return None if error.get("code") and error.get("message") else "an error without code or message"
+    return (
+        None if error.get("code") and error.get("message") else "an error without code or message"
+    )
 
 
 def _is_plain(one: Spoiled) -> bool:
-    return one.is_complete and one.framing is None and not any(name == b"Upgrade" for name, _ in one.headers)
+    return (
+        one.is_complete
+        and one.framing is None
+        and not any(name == b"Upgrade" for name, _ in one.headers)
+    )
 
 
 class Tracebacks(logging.Handler):

@@ -1,4 +1,6 @@
-"""Many people, one approval: exactly one decision counts, on both stores. `RACE_ROUNDS` says how often to try."""
+"""Many people, one approval: exactly one decision counts, on both stores. `RACE_ROUNDS` says how
+often to try.
+"""
 
 import asyncio
 import os
@@ -37,7 +39,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield cosmos
 
 
-# --- people against each other ---------------------------------------------------------------------------------------
+# --- people against each other --------------------------------------------------------------------
 
 
 async def decide(store: RecordStore, approval: ApprovalRecord, number: int) -> str | ApprovalRecord:
@@ -64,7 +66,9 @@ async def one_round(store: RecordStore) -> None:
     assert 1 == len(final.decisions)
 
 
-async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_told_which(store: RecordStore) -> None:
+async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_told_which(
+    store: RecordStore,
+) -> None:
     for _ in range(ROUNDS):
         await one_round(store)
 
@@ -75,16 +79,20 @@ async def test_of_fifty_decisions_at_once_one_wins_a_thousand_times(store: Recor
         await one_round(store)
 
 
-# --- people against the clock ----------------------------------------------------------------------------------------
+# --- people against the clock ---------------------------------------------------------------------
 
 
 async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
-    """How an approval ended that lives so long; somebody decides it at once while the clock looks all the time."""
+    """How an approval ended that lives so long; somebody decides it at once while the clock looks
+    all the time.
+    """
     await store.create(A_TENANT, approval := an_approval(expires_at=utc_now() + life))
 
     async def expire() -> None:
         while (await store.read(A_TENANT, ApprovalRecord, approval.id)).record.status == "pending":
-            await lifecycle.change(store, A_TENANT, approval.id, lambda one: apply_timers(one, utc_now()))
+            await lifecycle.change(
+                store, A_TENANT, approval.id, lambda one: apply_timers(one, utc_now())
+            )
 
     said, _ = await asyncio.gather(decide(store, approval, 1), expire())
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
@@ -95,7 +103,9 @@ async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
 
 
 async def races_with_expiry(store: RecordStore, rounds: int) -> Counter[str]:
-    """How they ended. Who lost gets a little more time in the next, so that each race is a close one."""
+    """How they ended. Who lost gets a little more time in the next, so that each race is a close
+    one.
+    """
     outcomes: Counter[str] = Counter()
     life = timedelta(milliseconds=10)
     for _ in range(rounds):

@@ -42,7 +42,9 @@ def a_database(client: httpx.Client, id: str = "") -> httpx.Response:
 
 
 async def test_the_store_works_through_it_and_goes_nowhere_else(proxy: CosmosFaultProxy) -> None:
-    store = CosmosRecordStore(proxy.endpoint, proxy.key, database=new_id(), ca_file=str(proxy.ca_file))
+    store = CosmosRecordStore(
+        proxy.endpoint, proxy.key, database=new_id(), ca_file=str(proxy.ca_file)
+    )
     execution = an_execution()
     async with store:
         await store.provision()
@@ -78,7 +80,9 @@ def test_a_fault_is_done_as_often_as_ordered(proxy: CosmosFaultProxy, client: ht
     assert {"create": 2} == proxy.faults
 
 
-def test_a_fault_is_done_for_as_long_as_ordered(proxy: CosmosFaultProxy, client: httpx.Client) -> None:
+def test_a_fault_is_done_for_as_long_as_ordered(
+    proxy: CosmosFaultProxy, client: httpx.Client
+) -> None:
     began = time.monotonic()
     proxy.inject(UNAVAILABLE, for_seconds=0.3)
     while a_database(client).status_code == 503:
@@ -96,7 +100,9 @@ def test_a_fault_hits_the_operations_and_paths_it_was_ordered_for(
     assert client.get(f"/dbs/{id}").status_code == 200
 
 
-def test_what_is_applied_and_then_dropped_is_done(proxy: CosmosFaultProxy, client: httpx.Client) -> None:
+def test_what_is_applied_and_then_dropped_is_done(
+    proxy: CosmosFaultProxy, client: httpx.Client
+) -> None:
     id = new_id()
     with proxy.broken(APPLIED_THEN_DROPPED), pytest.raises(httpx.TransportError):
         a_database(client, id)

@@ -31,14 +31,18 @@ def cosmos(cosmos_emulator: CosmosEmulator) -> Iterator[CosmosFaultProxy]:
 
 
 @pytest.fixture
-async def store(cosmos: CosmosFaultProxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CosmosRecordStore]:
+async def store(
+    cosmos: CosmosFaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[CosmosRecordStore]:
     monkeypatch.setattr(call_time, "THROTTLED_SECONDS", 1)
-    async with CosmosRecordStore(cosmos.endpoint, cosmos.key, database=new_id(), ca_file=str(cosmos.ca_file)) as store:
+    async with CosmosRecordStore(
+        cosmos.endpoint, cosmos.key, database=new_id(), ca_file=str(cosmos.ca_file)
+    ) as store:
         await store.provision()
         yield store
 
 
-# --- it throttles ----------------------------------------------------------------------------------------------------
+# --- it throttles ---------------------------------------------------------------------------------
 
 
 async def test_a_write_throttled_eight_times_is_repeated_until_it_is_done(
@@ -54,14 +58,17 @@ async def test_a_call_throttled_for_longer_says_when_to_come_back(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore
 ) -> None:
     with cosmos.broken(throttled(retry_after_ms=250)):
-        for attempt in (store.create(A_TENANT, an_execution()), store.query(A_TENANT, Query(ExecutionRecord))):
+        for attempt in (
+            store.create(A_TENANT, an_execution()),
+            store.query(A_TENANT, Query(ExecutionRecord)),
+        ):
             with pytest.raises(Throttled) as raised:
                 await attempt
             assert raised.value.retry_after_seconds == 0.25
     assert [] == (await store.query(A_TENANT, Query(ExecutionRecord))).items
 
 
-# --- it loses answers ------------------------------------------------------------------------------------------------
+# --- it loses answers -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
@@ -109,13 +116,15 @@ async def test_a_write_whose_fate_cannot_be_found_out_is_unavailable_and_may_be_
         await store.create(A_TENANT, execution)
 
 
-async def test_an_etag_that_is_stale_is_told(cosmos: CosmosFaultProxy, store: CosmosRecordStore) -> None:
+async def test_an_etag_that_is_stale_is_told(
+    cosmos: CosmosFaultProxy, store: CosmosRecordStore
+) -> None:
     before = await store.create(A_TENANT, an_execution())
     with cosmos.broken(PRECONDITION_FAILED, "replace"), pytest.raises(Stale):
         await store.replace(A_TENANT, before.etag, replace(before.record, status="running"))
 
 
-# --- it is away ------------------------------------------------------------------------------------------------------
+# --- it is away -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [Drop(), UNAVAILABLE], ids=["drops", "503"])

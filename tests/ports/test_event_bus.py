@@ -1,4 +1,6 @@
-"""What an event bus promises, shown on both adapters. What only one of them can show has a file of its own."""
+"""What an event bus promises, shown on both adapters. What only one of them can show has a file of
+its own.
+"""
 
 import asyncio
 import sys
@@ -38,7 +40,9 @@ from tests.support.waiting import eventually
 
 @dataclass(frozen=True)
 class Place:
-    """Where buses meet: a file or an exchange, and a way for one more process (or its stand-in) to come there."""
+    """Where buses meet: a file or an exchange, and a way for one more process (or its stand-in) to
+    come there.
+    """
 
     url: str
     exchange: str
@@ -70,14 +74,18 @@ async def orders(bus: EventBus) -> Queue:
 
 
 def a_queue(*bindings: str) -> Queue:
-    return Queue(name=f"queue-{uuid4()}", bindings=bindings, max_attempts=3, retry_delay_seconds=0.2)
+    return Queue(
+        name=f"queue-{uuid4()}", bindings=bindings, max_attempts=3, retry_delay_seconds=0.2
+    )
 
 
 def a_message(routing_key: str = "order.placed", body: bytes = b'{"order": 1}') -> Message:
     """AMQP counts whole seconds, so this is published on one."""
     published = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     headers = {"tenantId": "a-tenant"}
-    return Message(id=str(uuid4()), routing_key=routing_key, body=body, timestamp=published, headers=headers)
+    return Message(
+        id=str(uuid4()), routing_key=routing_key, body=body, timestamp=published, headers=headers
+    )
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -94,21 +102,29 @@ async def depth_becomes(bus: EventBus, queue: str, depth: int) -> None:
     await eventually(is_so)
 
 
-# --- routing ---------------------------------------------------------------------------------------------------------
+# --- routing --------------------------------------------------------------------------------------
 
 
 async def test_a_queue_receives_what_its_patterns_match(bus: EventBus) -> None:
-    one_word, any_words, exact = a_queue("order.*"), a_queue("order.#"), a_queue("order.placed", "order.item.added")
+    one_word, any_words, exact = (
+        a_queue("order.*"),
+        a_queue("order.#"),
+        a_queue("order.placed", "order.item.added"),
+    )
     await bus.declare(one_word, any_words, exact)
 
-    await bus.publish(*(a_message(key) for key in ("order", "order.placed", "order.item.added", "bill.sent")))
+    await bus.publish(
+        *(a_message(key) for key in ("order", "order.placed", "order.item.added", "bill.sent"))
+    )
 
     await depth_becomes(bus, any_words.name, 3)
     await depth_becomes(bus, one_word.name, 1)
     await depth_becomes(bus, exact.name, 2)
 
 
-async def test_a_queue_can_be_inspected_without_changing_anything(bus: EventBus, orders: Queue) -> None:
+async def test_a_queue_can_be_inspected_without_changing_anything(
+    bus: EventBus, orders: Queue
+) -> None:
     await bus.publish(a_message())
     await depth_becomes(bus, orders.name, 1)
 
@@ -154,7 +170,9 @@ async def test_a_message_without_a_queue_is_dropped(bus: EventBus, orders: Queue
     assert await bus.depth(orders.name) == 0
 
 
-async def test_a_required_message_without_a_queue_raises_unroutable(bus: EventBus, orders: Queue) -> None:
+async def test_a_required_message_without_a_queue_raises_unroutable(
+    bus: EventBus, orders: Queue
+) -> None:
     with pytest.raises(Unroutable, match=r"bill\.sent"):
         await bus.publish(a_message("bill.sent"), required=True)
 
@@ -165,7 +183,9 @@ async def test_a_required_message_with_a_queue_arrives(bus: EventBus, orders: Qu
     await depth_becomes(bus, orders.name, 1)
 
 
-async def test_many_messages_are_published_at_once_and_all_arrive(bus: EventBus, orders: Queue) -> None:
+async def test_many_messages_are_published_at_once_and_all_arrive(
+    bus: EventBus, orders: Queue
+) -> None:
     messages = [a_message() for _ in range(1_000)]
     inbox = Inbox()
 
@@ -186,10 +206,12 @@ async def test_messages_are_still_there_after_closing_and_opening_again(place: P
         await depth_becomes(bus_opened_later, queue.name, 1)
 
 
-# --- consuming -------------------------------------------------------------------------------------------------------
+# --- consuming ------------------------------------------------------------------------------------
 
 
-async def test_one_consumer_of_one_slot_hears_messages_in_their_order(bus: EventBus, orders: Queue) -> None:
+async def test_one_consumer_of_one_slot_hears_messages_in_their_order(
+    bus: EventBus, orders: Queue
+) -> None:
     messages = [a_message() for _ in range(50)]
     await bus.publish(*messages)
     inbox = Inbox()
@@ -200,11 +222,17 @@ async def test_one_consumer_of_one_slot_hears_messages_in_their_order(bus: Event
     assert [message.id for message in messages] == inbox.ids
 
 
-async def test_competing_consumers_get_each_message_once(place: Place, bus: EventBus, orders: Queue) -> None:
+async def test_competing_consumers_get_each_message_once(
+    place: Place, bus: EventBus, orders: Queue
+) -> None:
     messages = [a_message() for _ in range(300)]
     mine, theirs = Inbox(), Inbox()
 
-    async with place.open() as other_bus, bus.consume(orders, mine), other_bus.consume(orders, theirs):
+    async with (
+        place.open() as other_bus,
+        bus.consume(orders, mine),
+        other_bus.consume(orders, theirs),
+    ):
         await bus.publish(*messages)
         await until(lambda: len(mine.ids) + len(theirs.ids) >= 300)
 
@@ -235,7 +263,14 @@ async def test_a_message_comes_again_when_its_consumers_process_is_killed(
 ) -> None:
     message = a_message()
     await bus.publish(message)
-    command = (sys.executable, "-m", "tests.support.servers.stuck_consumer", place.url, place.exchange, orders.name)
+    command = (
+        sys.executable,
+        "-m",
+        "tests.support.servers.stuck_consumer",
+        place.url,
+        place.exchange,
+        orders.name,
+    )
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout
     assert await asyncio.wait_for(process.stdout.readline(), timeout=20) == b"taken\n"
@@ -249,8 +284,12 @@ async def test_a_message_comes_again_when_its_consumers_process_is_killed(
     assert [Delivery(message=message, queue=orders.name, redelivered=True)] == inbox.deliveries
 
 
-async def test_a_handler_may_take_longer_than_a_lease(place: Place, bus: EventBus, orders: Queue) -> None:
-    """The embedded bus leases a message for one second here; a broker has no such limit below minutes."""
+async def test_a_handler_may_take_longer_than_a_lease(
+    place: Place, bus: EventBus, orders: Queue
+) -> None:
+    """The embedded bus leases a message for one second here; a broker has no such limit below
+    minutes.
+    """
     handled = 0
 
     async def work_slowly(_: Delivery) -> Verdict:
@@ -260,7 +299,11 @@ async def test_a_handler_may_take_longer_than_a_lease(place: Place, bus: EventBu
         return Accept()
 
     await bus.publish(a_message())
-    async with place.open() as other, other.consume(orders, work_slowly), bus.consume(orders, work_slowly):
+    async with (
+        place.open() as other,
+        other.consume(orders, work_slowly),
+        bus.consume(orders, work_slowly),
+    ):
         await until(lambda: handled > 0)
 
     assert (handled, await bus.depth(orders.name)) == (1, 0)
@@ -296,14 +339,16 @@ async def test_leaving_gives_back_what_was_not_begun(bus: EventBus, orders: Queu
     await depth_becomes(bus, orders.name, 4)
 
 
-async def test_a_consumer_is_registered_only_while_its_context_lasts(bus: EventBus, orders: Queue) -> None:
+async def test_a_consumer_is_registered_only_while_its_context_lasts(
+    bus: EventBus, orders: Queue
+) -> None:
     async with bus.consume(orders, Inbox()) as consumer:
         await until(lambda: consumer.is_registered)
 
     assert not consumer.is_registered
 
 
-# --- verdicts --------------------------------------------------------------------------------------------------------
+# --- verdicts -------------------------------------------------------------------------------------
 
 
 async def test_an_accepted_message_is_gone(bus: EventBus, orders: Queue) -> None:
@@ -316,7 +361,9 @@ async def test_an_accepted_message_is_gone(bus: EventBus, orders: Queue) -> None
     assert (await bus.depth(orders.name), await bus.depth(orders.dead_letters)) == (0, 0)
 
 
-async def test_a_rejected_message_is_a_dead_letter_that_says_why(bus: EventBus, orders: Queue) -> None:
+async def test_a_rejected_message_is_a_dead_letter_that_says_why(
+    bus: EventBus, orders: Queue
+) -> None:
     message = a_message(body=b"not even JSON")
     before = datetime.now(UTC)
 
@@ -337,7 +384,9 @@ async def test_a_rejected_message_is_a_dead_letter_that_says_why(bus: EventBus, 
     assert await bus.depth(orders.name) == 0
 
 
-async def test_a_retried_message_comes_again_after_the_delay_unchanged(bus: EventBus, orders: Queue) -> None:
+async def test_a_retried_message_comes_again_after_the_delay_unchanged(
+    bus: EventBus, orders: Queue
+) -> None:
     message = a_message()
     inbox = Inbox(Retry("not-yet", "try later"), Accept())
 
@@ -348,11 +397,15 @@ async def test_a_retried_message_comes_again_after_the_delay_unchanged(bus: Even
         await inbox.holds(2)
         waited = asyncio.get_running_loop().time() - first
 
-    assert [Delivery(message=message, queue=orders.name, attempt=n) for n in (1, 2)] == inbox.deliveries
+    assert [
+        Delivery(message=message, queue=orders.name, attempt=n) for n in (1, 2)
+    ] == inbox.deliveries
     assert waited >= 0.19
 
 
-async def test_a_retry_that_names_its_delay_comes_after_it_and_not_behind_a_longer_one(bus: EventBus) -> None:
+async def test_a_retry_that_names_its_delay_comes_after_it_and_not_behind_a_longer_one(
+    bus: EventBus,
+) -> None:
     queue = Queue(name=f"queue-{uuid4()}", bindings=["order.#"], has_long_delays=True)
     await bus.declare(queue)
     hours, seconds, came = a_message(), a_message(), []
@@ -401,11 +454,16 @@ async def test_a_message_retried_too_often_is_a_dead_letter_with_the_code_of_the
 
     assert inbox.attempts == [1, 2, 3]
     [letter] = await bus.peek(orders.dead_letters)
-    assert (letter.headers["x-reject-code"], letter.headers["x-reject-reason"]) == ("not-yet", "try later")
+    assert (letter.headers["x-reject-code"], letter.headers["x-reject-reason"]) == (
+        "not-yet",
+        "try later",
+    )
     assert letter.headers["x-original-routing-key"] == letter.routing_key == "order.placed"
 
 
-async def test_an_unexpected_exception_is_retried_and_then_poison(bus: EventBus, orders: Queue) -> None:
+async def test_an_unexpected_exception_is_retried_and_then_poison(
+    bus: EventBus, orders: Queue
+) -> None:
     inbox = Inbox(ValueError("boom"))
 
     await bus.publish(a_message())
@@ -420,7 +478,9 @@ async def test_an_unexpected_exception_is_retried_and_then_poison(bus: EventBus,
     )
 
 
-async def test_unavailable_hands_the_message_back_uncounted_after_a_pause(bus: EventBus, orders: Queue) -> None:
+async def test_unavailable_hands_the_message_back_uncounted_after_a_pause(
+    bus: EventBus, orders: Queue
+) -> None:
     message = a_message()
     inbox = Inbox(Unavailable("the store is away"), Accept())
 
@@ -436,7 +496,7 @@ async def test_unavailable_hands_the_message_back_uncounted_after_a_pause(bus: E
     assert waited >= 0.9
 
 
-async def test_while_what_its_handlers_need_is_away_a_consumer_holds_nothing_and_tries_one_message_at_a_time(
+async def test_without_what_handlers_need_a_consumer_holds_nothing_and_tries_one_message_at_a_time(
     bus: EventBus, orders: Queue
 ) -> None:
     messages = [a_message() for _ in range(40)]
@@ -465,7 +525,9 @@ async def test_while_what_its_handlers_need_is_away_a_consumer_holds_nothing_and
     assert await bus.depth(orders.dead_letters) == 0
 
 
-async def test_good_messages_pass_while_a_poisonous_one_is_retried(bus: EventBus, orders: Queue) -> None:
+async def test_good_messages_pass_while_a_poisonous_one_is_retried(
+    bus: EventBus, orders: Queue
+) -> None:
     poison, good = a_message(), [a_message() for _ in range(20)]
     passed: list[str] = []
 
@@ -482,7 +544,9 @@ async def test_good_messages_pass_while_a_poisonous_one_is_retried(bus: EventBus
         await depth_becomes(bus, orders.dead_letters, 1)
 
 
-async def test_dead_letters_can_be_consumed_and_published_again(bus: EventBus, orders: Queue) -> None:
+async def test_dead_letters_can_be_consumed_and_published_again(
+    bus: EventBus, orders: Queue
+) -> None:
     message = a_message()
     await bus.publish(message)
     async with bus.consume(orders, Inbox(Reject("too-early", "not yet known"))):
@@ -496,13 +560,19 @@ async def test_dead_letters_can_be_consumed_and_published_again(bus: EventBus, o
         await depth_becomes(bus, orders.name, 1)
 
     [again] = await bus.peek(orders.name)
-    assert (again.id, again.routing_key, again.body) == (message.id, message.routing_key, message.body)
+    assert (again.id, again.routing_key, again.body) == (
+        message.id,
+        message.routing_key,
+        message.body,
+    )
 
 
-# --- large messages --------------------------------------------------------------------------------------------------
+# --- large messages -------------------------------------------------------------------------------
 
 
-async def test_a_message_that_is_too_large_is_a_dead_letter_that_no_handler_saw(bus: EventBus, orders: Queue) -> None:
+async def test_a_message_that_is_too_large_is_a_dead_letter_that_no_handler_saw(
+    bus: EventBus, orders: Queue
+) -> None:
     inbox, narrow = Inbox(), replace(orders, max_bytes=100_000)
     small, large = a_message(), a_message(body=b"x" * 300_000)
 
@@ -522,7 +592,9 @@ async def test_a_message_that_is_too_large_is_a_dead_letter_that_no_handler_saw(
     assert letter.headers["tenantId"] == "a-tenant"
 
 
-async def test_of_a_large_message_only_the_beginning_is_handed_over(bus: EventBus, orders: Queue) -> None:
+async def test_of_a_large_message_only_the_beginning_is_handed_over(
+    bus: EventBus, orders: Queue
+) -> None:
     large = a_message(body=b"begins" + b"x" * 10_000_000)
     await bus.publish(large)
     letters: list[Message] = []
@@ -537,7 +609,9 @@ async def test_of_a_large_message_only_the_beginning_is_handed_over(bus: EventBu
     await depth_becomes(bus, orders.dead_letters, 0)
 
 
-async def test_a_message_just_as_large_as_allowed_arrives_whole(bus: EventBus, orders: Queue) -> None:
+async def test_a_message_just_as_large_as_allowed_arrives_whole(
+    bus: EventBus, orders: Queue
+) -> None:
     message, inbox = a_message(body=b"x" * MESSAGE_BYTES_MAX), Inbox()
 
     await bus.publish(message)
@@ -547,7 +621,7 @@ async def test_a_message_just_as_large_as_allowed_arrives_whole(bus: EventBus, o
     assert message == inbox.deliveries[0].message
 
 
-# --- collecting dead letters -----------------------------------------------------------------------------------------
+# --- collecting dead letters ----------------------------------------------------------------------
 
 
 async def test_a_collected_letter_leaves_the_bus(bus: EventBus, orders: Queue) -> None:
@@ -558,18 +632,30 @@ async def test_a_collected_letter_leaves_the_bus(bus: EventBus, orders: Queue) -
         letters.append(letter)
 
     await bus.publish(message)
-    async with bus.consume(orders, Inbox(Reject("no-such-order", "gone"))), bus.collect(orders, collect):
+    async with (
+        bus.consume(orders, Inbox(Reject("no-such-order", "gone"))),
+        bus.collect(orders, collect),
+    ):
         await until(lambda: bool(letters))
 
     assert [(message.id, message.body, "no-such-order", "order.placed")] == [
-        (letter.id, letter.body, letter.headers["x-reject-code"], letter.headers["x-original-routing-key"])
+        (
+            letter.id,
+            letter.body,
+            letter.headers["x-reject-code"],
+            letter.headers["x-original-routing-key"],
+        )
         for letter in letters
     ]
     await depth_becomes(bus, orders.dead_letters, 0)
 
 
-@pytest.mark.parametrize("error", [Unavailable("the store is away"), ValueError("boom")], ids=lambda error: str(error))
-async def test_a_letter_that_could_not_be_collected_comes_again(bus: EventBus, orders: Queue, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [Unavailable("the store is away"), ValueError("boom")], ids=lambda error: str(error)
+)
+async def test_a_letter_that_could_not_be_collected_comes_again(
+    bus: EventBus, orders: Queue, error: Exception
+) -> None:
     message = a_message()
     seen: list[str] = []
 
@@ -579,7 +665,10 @@ async def test_a_letter_that_could_not_be_collected_comes_again(bus: EventBus, o
             raise error
 
     await bus.publish(message)
-    async with bus.consume(orders, Inbox(Reject("no-such-order", "gone"))), bus.collect(orders, stumble_once):
+    async with (
+        bus.consume(orders, Inbox(Reject("no-such-order", "gone"))),
+        bus.collect(orders, stumble_once),
+    ):
         await until(lambda: len(seen) == 2)
 
     assert [message.id, message.id] == seen
@@ -606,7 +695,7 @@ async def test_a_message_for_a_queue_that_nobody_declared_is_unroutable(bus: Eve
         await bus.deliver("no-such-queue", a_message())
 
 
-# --- signals ---------------------------------------------------------------------------------------------------------
+# --- signals --------------------------------------------------------------------------------------
 
 
 async def test_every_listener_of_a_topic_hears_a_broadcast(place: Place, bus: EventBus) -> None:
@@ -618,7 +707,11 @@ async def test_every_listener_of_a_topic_hears_a_broadcast(place: Place, bus: Ev
 
         return hear
 
-    async with place.open() as other, bus.listen("news", ear("one")), other.listen("news", ear("two")):
+    async with (
+        place.open() as other,
+        bus.listen("news", ear("one")),
+        other.listen("news", ear("two")),
+    ):
         await bus.broadcast("gossip", b"ignored")
         await bus.broadcast("news", b"hello")
         await until(lambda: len(heard) == 2)
@@ -654,7 +747,7 @@ async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> Non
         await until(lambda: len(heard) == 2)
 
 
-# --- overhearing -----------------------------------------------------------------------------------------------------
+# --- overhearing ----------------------------------------------------------------------------------
 
 
 async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_its_publisher(
@@ -663,7 +756,11 @@ async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_it
     one, another = RememberingSubscriber(), RememberingSubscriber()
     messages = [a_message(body=str(number).encode()) for number in range(100)]
 
-    async with place.open() as other, bus.subscribe(["order.*"], one), other.subscribe(["order.placed"], another):
+    async with (
+        place.open() as other,
+        bus.subscribe(["order.*"], one),
+        other.subscribe(["order.placed"], another),
+    ):
         await bus.publish(*messages)
         await until(lambda: len(one.ids) == len(another.ids) == 100)
 
@@ -686,7 +783,9 @@ async def test_other_types_and_what_was_published_before_are_not_overheard(bus: 
 
     await bus.publish(a_message())
     async with bus.subscribe(["order.placed", "bill.sent"], subscriber):
-        await bus.publish(a_message("order.item.added"), a_message("order.paid"), last := a_message("bill.sent"))
+        await bus.publish(
+            a_message("order.item.added"), a_message("order.paid"), last := a_message("bill.sent")
+        )
         await until(lambda: bool(subscriber.ids))
 
     assert [last.id] == subscriber.ids
@@ -703,7 +802,7 @@ async def test_consumers_get_what_is_overheard_all_the_same(bus: EventBus, order
     assert [message.id] == inbox.ids == subscriber.ids
 
 
-# --- looking ---------------------------------------------------------------------------------------------------------
+# --- looking --------------------------------------------------------------------------------------
 
 
 async def test_looking_at_messages_leaves_them_where_they_are(bus: EventBus, orders: Queue) -> None:

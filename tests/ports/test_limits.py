@@ -14,7 +14,13 @@ from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.approvals import lifecycle
 from blocks.approvals.changes import ApprovalFull, linked
 from blocks.clock import utc_now
-from blocks.contracts.records import ApiKeyRecord, ApprovalRecord, ExecutionRecord, Place, RosterRecord
+from blocks.contracts.records import (
+    ApiKeyRecord,
+    ApprovalRecord,
+    ExecutionRecord,
+    Place,
+    RosterRecord,
+)
 from blocks.ports import RecordStore
 from blocks.security import api_keys
 from blocks.services import open_bus
@@ -34,7 +40,10 @@ Stores = tuple[RecordStore, RecordStore]
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     """Two processes' stores: of one file, or of one database."""
     if request.param == "sqlite":
-        async with SqliteRecordStore(tmp_path / "r.db") as one, SqliteRecordStore(tmp_path / "r.db") as other:
+        async with (
+            SqliteRecordStore(tmp_path / "r.db") as one,
+            SqliteRecordStore(tmp_path / "r.db") as other,
+        ):
             yield one, other
     else:
         emulator, name = request.getfixturevalue("cosmos_emulator"), new_id()
@@ -52,11 +61,15 @@ async def add_key_of_one_name(store: RecordStore, _: int) -> None:
 
 
 async def add_key(store: RecordStore, number: int) -> None:
-    await api_keys.create_key(store, A_TENANT, f"key-{number}", ["viewer"], lives=timedelta(hours=1))
+    await api_keys.create_key(
+        store, A_TENANT, f"key-{number}", ["viewer"], lives=timedelta(hours=1)
+    )
 
 
 async def add_link(store: RecordStore, _: int) -> None:
-    await lifecycle.change(store, A_TENANT, APPROVAL.id, lambda one: linked(one, "ada", "ada", utc_now()))
+    await lifecycle.change(
+        store, A_TENANT, APPROVAL.id, lambda one: linked(one, "ada", "ada", utc_now())
+    )
 
 
 async def ask(store: RecordStore, _: int) -> None:
@@ -94,8 +107,12 @@ async def asked_there(store: RecordStore) -> int:
 
 
 LIMITED = {
-    "webhooks": Limited(add_webhook, subscriptions.SUBSCRIPTIONS_MAX, subscriptions.TooManyWebhooks, webhooks_there),
-    "keys of a name": Limited(add_key_of_one_name, api_keys.LIVE_MAX, api_keys.TooManyKeys, keys_there),
+    "webhooks": Limited(
+        add_webhook, subscriptions.SUBSCRIPTIONS_MAX, subscriptions.TooManyWebhooks, webhooks_there
+    ),
+    "keys of a name": Limited(
+        add_key_of_one_name, api_keys.LIVE_MAX, api_keys.TooManyKeys, keys_there
+    ),
     "keys of a tenant": Limited(add_key, 25, api_keys.TooManyKeys, keys_there),
     "links of an approval": Limited(add_link, 25, ApprovalFull, links_there),
     "approvals of an execution": Limited(ask, 25, lifecycle.TooManyAsked, asked_there),
@@ -117,7 +134,8 @@ async def test_of_a_hundred_at_once_as_many_are_made_as_may(
     await stores[0].create(A_TENANT, EXECUTION)
 
     outcomes = await asyncio.gather(
-        *(limited.add(stores[number % 2], number) for number in range(AT_ONCE)), return_exceptions=True
+        *(limited.add(stores[number % 2], number) for number in range(AT_ONCE)),
+        return_exceptions=True,
     )
 
     made = Counter(type(outcome) for outcome in outcomes)
@@ -131,7 +149,10 @@ async def test_a_hundred_reruns_at_once_are_one(stores: Stores, tmp_path: Path) 
 
     async with open_bus(load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)}), "api") as bus:
         reruns = await asyncio.gather(
-            *(starting.rerun_execution(stores[number % 2], bus, A_TENANT, ended.id) for number in range(AT_ONCE))
+            *(
+                starting.rerun_execution(stores[number % 2], bus, A_TENANT, ended.id)
+                for number in range(AT_ONCE)
+            )
         )
 
     assert 1 == len({one.id for one in reruns})
@@ -140,7 +161,9 @@ async def test_a_hundred_reruns_at_once_are_one(stores: Stores, tmp_path: Path) 
 async def test_what_is_removed_makes_room_at_once(stores: Stores) -> None:
     for number in range(subscriptions.SUBSCRIPTIONS_MAX):
         await add_webhook(stores[0], number)
-    await subscriptions.unsubscribe(stores[1], (await subscriptions.subscriptions(stores[0], A_TENANT))[0])
+    await subscriptions.unsubscribe(
+        stores[1], (await subscriptions.subscriptions(stores[0], A_TENANT))[0]
+    )
 
     await add_webhook(stores[0], 0)
 
@@ -150,7 +173,9 @@ async def test_what_is_removed_makes_room_at_once(stores: Stores) -> None:
 async def test_a_revoked_key_makes_room_at_once(stores: Stores) -> None:
     for _ in range(api_keys.LIVE_MAX):
         await add_key_of_one_name(stores[0], 0)
-    await api_keys.revoke_key(stores[1], A_TENANT, (await api_keys.keys_of(stores[0], A_TENANT))[0].prefix)
+    await api_keys.revoke_key(
+        stores[1], A_TENANT, (await api_keys.keys_of(stores[0], A_TENANT))[0].prefix
+    )
 
     await add_key_of_one_name(stores[0], 0)
 

@@ -1,4 +1,6 @@
-"""RabbitMQ over links that are cut, silent or slow, under alarms and without bindings: nothing is lost or doubled."""
+"""RabbitMQ over links that are cut, silent or slow, under alarms and without bindings: nothing is
+lost or doubled.
+"""
 
 import asyncio
 import time
@@ -16,7 +18,16 @@ from aio_pika.abc import UnderlayConnection
 from blocks.adapters import consuming
 from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
 from blocks.adapters.rabbitmq.link import until
-from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Unavailable, Unroutable, Verdict
+from blocks.ports import (
+    Accept,
+    Consumer,
+    Delivery,
+    Message,
+    Queue,
+    Unavailable,
+    Unroutable,
+    Verdict,
+)
 from tests.support.inbox import Inbox
 from tests.support.servers.foreign_queue import taken_by_somebody_else
 from tests.support.servers.rabbitmq import RabbitMQNode
@@ -33,13 +44,17 @@ def proxy(rabbitmq: RabbitMQNode) -> Iterator[TcpProxy]:
 @pytest.fixture
 async def near(rabbitmq: RabbitMQNode) -> AsyncIterator[RabbitMQEventBus]:
     """A bus that speaks to the broker directly."""
-    async with RabbitMQEventBus(rabbitmq.url, exchange=f"test-{uuid4()}", name="near", timeout_seconds=2.0) as opened:
+    async with RabbitMQEventBus(
+        rabbitmq.url, exchange=f"test-{uuid4()}", name="near", timeout_seconds=2.0
+    ) as opened:
         yield opened
 
 
 @pytest.fixture
 async def far(proxy: TcpProxy, near: RabbitMQEventBus) -> AsyncIterator[RabbitMQEventBus]:
-    """A bus that speaks to the broker through the proxy, and notices a dead link after two or three seconds."""
+    """A bus that speaks to the broker through the proxy, and notices a dead link after two or three
+    seconds.
+    """
     async with RabbitMQEventBus(
         f"{proxy.url}?heartbeat=1", exchange=near._exchange, name="far", timeout_seconds=2.0
     ) as opened:
@@ -54,7 +69,12 @@ async def orders(near: RabbitMQEventBus) -> Queue:
 
 
 def a_message() -> Message:
-    return Message(id=str(uuid4()), routing_key="order.placed", body=b"{}", timestamp=datetime(2026, 1, 2, tzinfo=UTC))
+    return Message(
+        id=str(uuid4()),
+        routing_key="order.placed",
+        body=b"{}",
+        timestamp=datetime(2026, 1, 2, tzinfo=UTC),
+    )
 
 
 async def registered(consumer: Consumer, *, within_seconds: float = 10.0) -> float:
@@ -75,7 +95,9 @@ async def unregistered(consumer: Consumer) -> None:
     await eventually(is_so, within_seconds=10, every_seconds=0.02)
 
 
-async def published(bus: RabbitMQEventBus, message: Message, *, within_seconds: float = 30.0) -> int:
+async def published(
+    bus: RabbitMQEventBus, message: Message, *, within_seconds: float = 30.0
+) -> int:
     """Published until confirmed, as every publisher does it; how many tries that took."""
     tries = 0
 
@@ -92,7 +114,7 @@ async def published(bus: RabbitMQEventBus, message: Message, *, within_seconds: 
     return tries
 
 
-# --- the link --------------------------------------------------------------------------------------------------------
+# --- the link -------------------------------------------------------------------------------------
 
 
 async def test_a_publish_whose_confirm_was_lost_is_repeated_under_the_same_id(
@@ -103,7 +125,9 @@ async def test_a_publish_whose_confirm_was_lost_is_repeated_under_the_same_id(
     proxy.cut_at(BASIC_ACK)
     assert await published(far, message) >= 2
     assert proxy.traps_sprung == 1
-    assert [warm_up.id, message.id, message.id] == [waiting.id for waiting in await near.peek(orders.name)]
+    assert [warm_up.id, message.id, message.id] == [
+        waiting.id for waiting in await near.peek(orders.name)
+    ]
 
 
 async def test_over_a_half_open_link_a_publish_times_out_and_is_repeated_under_the_same_id(
@@ -121,7 +145,7 @@ async def test_over_a_half_open_link_a_publish_times_out_and_is_repeated_under_t
     assert message.id in {waiting.id for waiting in await near.peek(orders.name)}
 
 
-async def test_over_a_half_open_link_a_consumer_is_not_registered_and_consumes_again_within_ten_seconds(
+async def test_over_a_half_open_link_a_consumer_is_not_registered_and_is_back_within_ten_seconds(
     proxy: TcpProxy, near: RabbitMQEventBus, far: RabbitMQEventBus, orders: Queue
 ) -> None:
     inbox = Inbox()
@@ -140,7 +164,9 @@ async def test_over_a_half_open_link_a_consumer_is_not_registered_and_consumes_a
 async def test_a_consumer_whose_connection_takes_no_more_acknowledgements_keeps_all_its_slots(
     proxy: TcpProxy, near: RabbitMQEventBus, far: RabbitMQEventBus, orders: Queue
 ) -> None:
-    """A lost connection first stops writing; only later is its channel closed. Acknowledgements in between wait."""
+    """A lost connection first stops writing; only later is its channel closed. Acknowledgements in
+    between wait.
+    """
     in_hand, may_end = 0, asyncio.Event()
 
     async def handler(_: Delivery) -> Verdict:
@@ -196,7 +222,7 @@ async def test_who_stops_listening_while_the_broker_still_answers_the_beginning_
         assert done, f"still listening though it should stop after {number} ms"
 
 
-async def test_the_wait_for_a_lost_channel_does_not_begin_in_a_task_whose_cancellation_was_dropped() -> None:
+async def test_the_wait_for_a_lost_channel_does_not_begin_after_a_dropped_cancellation() -> None:
     async def session() -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(3600)
@@ -247,7 +273,12 @@ async def test_a_slow_broker_slows_everything_down_and_breaks_nothing(
 @pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.long
 async def test_after_each_of_twenty_lost_connections_it_consumes_again_within_ten_seconds(
-    rabbitmq: RabbitMQNode, near: RabbitMQEventBus, far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, times: int
+    rabbitmq: RabbitMQNode,
+    near: RabbitMQEventBus,
+    far: RabbitMQEventBus,
+    proxy: TcpProxy,
+    orders: Queue,
+    times: int,
 ) -> None:
     inbox, sent = Inbox(), []
     async with far.consume(orders, inbox) as consumer:
@@ -273,7 +304,8 @@ async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
 ) -> None:
     def told(words: str) -> int:
         return sum(
-            record.name == "blocks.adapters.rabbitmq.link" and words in record.getMessage() for record in caplog.records
+            record.name == "blocks.adapters.rabbitmq.link" and words in record.getMessage()
+            for record in caplog.records
         )
 
     caplog.set_level("INFO")
@@ -282,7 +314,9 @@ async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
         caplog.clear()
         proxy.cut()
         await unregistered(consumer)
-        with pytest.raises(Unavailable):  # after two seconds, in which each connection has tried more than once
+        with pytest.raises(
+            Unavailable
+        ):  # after two seconds, in which each connection has tried more than once
             await far.publish(a_message())
         proxy.pass_all()
         await registered(consumer)
@@ -294,7 +328,7 @@ async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
     assert 2 == told("the connection for")
 
 
-# --- the broker ------------------------------------------------------------------------------------------------------
+# --- the broker -----------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -329,7 +363,9 @@ async def test_under_a_disk_alarm_nothing_piles_up_and_what_was_refused_is_publi
         await published(near, message)
     assert time.monotonic() - began < 60
     await near.ping()
-    assert [message.id for message in messages] == [waiting.id for waiting in await near.peek(orders.name)]
+    assert [message.id for message in messages] == [
+        waiting.id for waiting in await near.peek(orders.name)
+    ]
 
 
 async def test_a_message_for_which_the_binding_is_gone_is_an_error_until_the_binding_is_back(
@@ -374,7 +410,8 @@ async def test_a_handler_stuck_beyond_the_brokers_own_limit_holds_up_nobody_else
 ) -> None:
     monkeypatch.setattr(consuming, "DRAIN_SECONDS", 0.1)
     settings = (
-        "application:set_env(rabbit, consumer_timeout, {}), application:set_env(rabbit, channel_tick_interval, {})."
+        "application:set_env(rabbit, consumer_timeout, {}), application:set_env(rabbit, "
+        "channel_tick_interval, {})."
     )
     await asyncio.to_thread(rabbitmq.ctl, "eval", settings.format(1_000, 200))
     stuck, inbox = a_message(), Inbox()

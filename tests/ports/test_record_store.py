@@ -1,4 +1,6 @@
-"""What a record store promises, shown on both adapters; what only one of them can show stands at the end."""
+"""What a record store promises, shown on both adapters; what only one of them can show stands at
+the end.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +14,13 @@ from msgspec.structs import replace
 from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord, Record, TenantRecord
+from blocks.contracts.records import (
+    ApprovalRecord,
+    ExecutionRecord,
+    ProcessRecord,
+    Record,
+    TenantRecord,
+)
 from blocks.contracts.records.audit import AuditEntry
 from blocks.ports import (
     NO_CONDITION,
@@ -56,22 +64,28 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
             yield sqlite
     else:
-        async with cosmos_store(request.getfixturevalue("cosmos_emulator"), database=new_id()) as cosmos:
+        async with cosmos_store(
+            request.getfixturevalue("cosmos_emulator"), database=new_id()
+        ) as cosmos:
             await cosmos.provision()
             yield cosmos
 
 
 def cosmos_store(emulator: CosmosEmulator, database: str = "orchestrator") -> CosmosRecordStore:
-    return CosmosRecordStore(emulator.endpoint, emulator.key, database=database, ca_file=str(emulator.ca_file))
+    return CosmosRecordStore(
+        emulator.endpoint, emulator.key, database=database, ca_file=str(emulator.ca_file)
+    )
 
 
-# --- one record ------------------------------------------------------------------------------------------------------
+# --- one record -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "record",
     [
-        an_execution(status="completed", results={"risk": {"score": 0.5, "factors": ["a", None, True]}}),
+        an_execution(
+            status="completed", results={"risk": {"score": 0.5, "factors": ["a", None, True]}}
+        ),
         a_step(status="failed", error="no answer in time", error_code="TIMEOUT"),
         an_approval(status="approved", decided_at=now(), comment=AWKWARD),
         a_definition(),
@@ -84,7 +98,11 @@ def cosmos_store(emulator: CosmosEmulator, database: str = "orchestrator") -> Co
 async def test_a_record_is_read_as_it_was_created(store: RecordStore, record: Record) -> None:
     created = await store.create(record.tenant_id, record)
 
-    assert await store.read(record.tenant_id, type(record), record.id) == created == Stored(record, created.etag)
+    assert (
+        await store.read(record.tenant_id, type(record), record.id)
+        == created
+        == Stored(record, created.etag)
+    )
 
 
 async def test_any_text_comes_back_unchanged(store: RecordStore) -> None:
@@ -117,14 +135,20 @@ async def test_the_first_create_of_an_id_is_kept(store: RecordStore) -> None:
 async def test_the_very_same_record_is_created_once(store: RecordStore) -> None:
     record = an_execution()
 
-    outcomes = await asyncio.gather(*(store.create(A_TENANT, record) for _ in range(20)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(store.create(A_TENANT, record) for _ in range(20)), return_exceptions=True
+    )
 
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyExists"] * 19 + ["Stored"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyExists"] * 19 + [
+        "Stored"
+    ]
 
 
 async def test_a_replaced_record_is_read_in_its_new_form(store: RecordStore) -> None:
     created = await store.create(A_TENANT, an_execution())
-    replaced = await store.replace(A_TENANT, created.etag, replace(created.record, status="running", attempt=1))
+    replaced = await store.replace(
+        A_TENANT, created.etag, replace(created.record, status="running", attempt=1)
+    )
 
     assert await store.read(A_TENANT, ExecutionRecord, created.record.id) == replaced
     assert replaced.etag != created.etag
@@ -132,7 +156,9 @@ async def test_a_replaced_record_is_read_in_its_new_form(store: RecordStore) -> 
 
 async def test_an_old_etag_replaces_nothing(store: RecordStore) -> None:
     created = await store.create(A_TENANT, an_execution())
-    replaced = await store.replace(A_TENANT, created.etag, replace(created.record, status="running"))
+    replaced = await store.replace(
+        A_TENANT, created.etag, replace(created.record, status="running")
+    )
 
     with pytest.raises(Stale):
         await store.replace(A_TENANT, created.etag, replace(created.record, status="cancelled"))
@@ -194,7 +220,7 @@ async def test_a_record_too_large_for_cosmos_db_is_refused(store: RecordStore) -
         await store.create(A_TENANT, an_execution(input={"notes": "x" * 2_000_000}))
 
 
-# --- whose record ----------------------------------------------------------------------------------------------------
+# --- whose record ---------------------------------------------------------------------------------
 
 
 async def test_another_tenants_record_is_not_found(store: RecordStore) -> None:
@@ -204,7 +230,9 @@ async def test_another_tenants_record_is_not_found(store: RecordStore) -> None:
     with pytest.raises(NotFound):
         await store.read(ANOTHER_TENANT, ExecutionRecord, id)
     with pytest.raises(NotFound):
-        await store.replace(ANOTHER_TENANT, created.etag, replace(created.record, tenant_id=ANOTHER_TENANT))
+        await store.replace(
+            ANOTHER_TENANT, created.etag, replace(created.record, tenant_id=ANOTHER_TENANT)
+        )
     await store.delete(ANOTHER_TENANT, ExecutionRecord, id)
 
     assert (await store.query(ANOTHER_TENANT, Query(ExecutionRecord, {"id": id}))).items == []
@@ -240,7 +268,7 @@ async def test_kinds_in_one_container_are_told_apart(store: RecordStore) -> None
     assert await found(store, SYSTEM_TENANT, ProcessRecord) == [process.id]
 
 
-# --- queries ---------------------------------------------------------------------------------------------------------
+# --- queries --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -256,7 +284,10 @@ async def test_kinds_in_one_container_are_told_apart(store: RecordStore) -> None
         ({"attempt": 2}, ["c"]),
         ({"id": ("a", "c", "nobody")}, ["a", "c"]),
         ({"subject": AWKWARD}, ["b"]),
-        ({"status": ("running", "completed"), "trigger_ids": Contains("event-2"), "attempt": 0}, ["b"]),
+        (
+            {"status": ("running", "completed"), "trigger_ids": Contains("event-2"), "attempt": 0},
+            ["b"],
+        ),
         ({"subject": "' OR 1=1 --"}, []),
     ],
     ids=str,
@@ -265,7 +296,9 @@ async def test_a_query_finds_what_matches_all_its_conditions(
     store: RecordStore, where: dict[str, Any], expected: list[str]
 ) -> None:
     await store.create(A_TENANT, an_execution(id="a", status="pending"))
-    await store.create(A_TENANT, an_execution(id="b", status="running", subject=AWKWARD, trigger_ids=["event-2"]))
+    await store.create(
+        A_TENANT, an_execution(id="b", status="running", subject=AWKWARD, trigger_ids=["event-2"])
+    )
     await store.create(
         A_TENANT,
         an_execution(
@@ -288,14 +321,28 @@ async def test_a_query_finds_what_matches_all_its_conditions(
         (Between(since=NOON), ["b", "c"]),
         (Between(until=NOON), ["a"]),
         (Between(since=NOON, until=NOON + timedelta(microseconds=1)), ["b"]),
-        (Between(since=NOON.astimezone(timezone(timedelta(hours=5))), until=NOON + timedelta(days=1)), ["b", "c"]),
-        (Between(since=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))), ["a", "b", "c"]),
+        (
+            Between(
+                since=NOON.astimezone(timezone(timedelta(hours=5))), until=NOON + timedelta(days=1)
+            ),
+            ["b", "c"],
+        ),
+        (
+            Between(since=datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))),
+            ["a", "b", "c"],
+        ),
         (Between(since=NOON, until=NOON), []),
     ],
     ids=str,
 )
-async def test_a_query_can_be_limited_to_an_age(store: RecordStore, created_at: Between, expected: list[str]) -> None:
-    for id, moment in (("c", NOON + timedelta(seconds=0.5)), ("b", NOON), ("a", NOON - timedelta(microseconds=1))):
+async def test_a_query_can_be_limited_to_an_age(
+    store: RecordStore, created_at: Between, expected: list[str]
+) -> None:
+    for id, moment in (
+        ("c", NOON + timedelta(seconds=0.5)),
+        ("b", NOON),
+        ("a", NOON - timedelta(microseconds=1)),
+    ):
         await store.create(A_TENANT, an_execution(id=id, created_at=moment))
 
     where = {"created_at": created_at, "status": "pending"}
@@ -304,7 +351,8 @@ async def test_a_query_can_be_limited_to_an_age(store: RecordStore, created_at: 
 
 
 @pytest.mark.parametrize(
-    ("most", "expected"), [(-1.0, ["d"]), (0.0, ["c", "d"]), (99.5, ["b", "c", "d"]), (1e12, ["a", "b", "c", "d"])]
+    ("most", "expected"),
+    [(-1.0, ["d"]), (0.0, ["c", "d"]), (99.5, ["b", "c", "d"]), (1e12, ["a", "b", "c", "d"])],
 )
 async def test_a_query_can_be_limited_to_small_numbers_and_what_has_none(
     store: RecordStore, most: float, expected: list[str]
@@ -346,21 +394,28 @@ async def test_records_are_listed_by_age_and_then_by_id(store: RecordStore) -> N
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-async def test_pages_follow_one_another_without_gap_or_repeat(store: RecordStore, newest_first: bool) -> None:
+async def test_pages_follow_one_another_without_gap_or_repeat(
+    store: RecordStore, newest_first: bool
+) -> None:
     start = now()
-    records = [an_approval(created_at=start + timedelta(seconds=number // 3)) for number in range(250)]
+    records = [
+        an_approval(created_at=start + timedelta(seconds=number // 3)) for number in range(250)
+    ]
     await asyncio.gather(*(store.create(A_TENANT, record) for record in records))
 
     pages: list[list[ApprovalRecord]] = []
     continuation = None
     while continuation is not None or not pages:
         page = await store.query(
-            A_TENANT, Query(ApprovalRecord, newest_first=newest_first, limit=100, continuation=continuation)
+            A_TENANT,
+            Query(ApprovalRecord, newest_first=newest_first, limit=100, continuation=continuation),
         )
         pages.append([stored.record for stored in page.items])
         continuation = page.continuation
 
-    in_order = sorted(records, key=lambda record: (record.created_at, record.id), reverse=newest_first)
+    in_order = sorted(
+        records, key=lambda record: (record.created_at, record.id), reverse=newest_first
+    )
     assert [len(page) for page in pages] == [100, 100, 50]
     assert [record for page in pages for record in page] == in_order
 
@@ -395,7 +450,7 @@ async def test_a_continuation_serves_the_query_it_came_from_only(store: RecordSt
             await store.query(A_TENANT, Query(ApprovalRecord, continuation=tampered))
 
 
-# --- the store itself ------------------------------------------------------------------------------------------------
+# --- the store itself -----------------------------------------------------------------------------
 
 
 async def test_provisioning_again_keeps_what_is_there(store: RecordStore) -> None:
@@ -411,7 +466,7 @@ async def test_a_store_that_answers_says_so(store: RecordStore) -> None:
     await store.ping()
 
 
-# --- one adapter only ------------------------------------------------------------------------------------------------
+# --- one adapter only -----------------------------------------------------------------------------
 
 
 async def test_records_survive_the_closing_of_their_file(tmp_path: Path) -> None:
@@ -460,7 +515,9 @@ async def test_cosmos_db_may_go_and_come_back() -> None:
             assert await found(store, A_TENANT, ExecutionRecord) == ["after"]
 
 
-async def test_a_cosmos_db_that_is_not_provisioned_is_unavailable(cosmos_emulator: CosmosEmulator) -> None:
+async def test_a_cosmos_db_that_is_not_provisioned_is_unavailable(
+    cosmos_emulator: CosmosEmulator,
+) -> None:
     async with cosmos_store(cosmos_emulator, database=new_id()) as store:
         for attempt in (
             store.ping(),
@@ -482,7 +539,9 @@ async def test_a_store_may_be_opened_before_its_cosmos_db_is_there() -> None:
     emulator.close()
 
 
-async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos_emulator: CosmosEmulator) -> None:
+async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(
+    cosmos_emulator: CosmosEmulator,
+) -> None:
     stranger = CosmosEmulator()
     async with CosmosRecordStore(
         cosmos_emulator.endpoint, cosmos_emulator.key, database="any", ca_file=str(stranger.ca_file)
@@ -493,7 +552,11 @@ async def test_a_cosmos_db_under_a_strangers_certificate_is_not_spoken_to(cosmos
 
 
 async def found(
-    store: RecordStore, tenant_id: str, kind: type[Record], where: Where = NO_CONDITION, **options: Any
+    store: RecordStore,
+    tenant_id: str,
+    kind: type[Record],
+    where: Where = NO_CONDITION,
+    **options: Any,
 ) -> list[str]:
     page = await store.query(tenant_id, Query(kind, where, **options))
     return [stored.record.id for stored in page.items]

@@ -19,16 +19,22 @@ from tests.support.subscriber import RememberingSubscriber
 from tests.support.waiting import eventually
 
 ORDERS = Queue(name="orders", bindings=("order.*",))
-MESSAGE = Message(id="1", routing_key="order.placed", body=b"{}", timestamp=datetime(2026, 1, 2, tzinfo=UTC))
+MESSAGE = Message(
+    id="1", routing_key="order.placed", body=b"{}", timestamp=datetime(2026, 1, 2, tzinfo=UTC)
+)
 
 
 async def lose_one_consumer(file: Path) -> None:
     """A consumer takes what is there and vanishes; its lease is over at once."""
     async with SqliteFile(file, tables.SCHEMA) as opened:
-        await opened.run(partial(tables.claim, queue=ORDERS.name, owner="lost", limit=10, lease_seconds=0.0))
+        await opened.run(
+            partial(tables.claim, queue=ORDERS.name, owner="lost", limit=10, lease_seconds=0.0)
+        )
 
 
-async def test_a_message_that_takes_its_consumers_down_is_a_dead_letter_in_the_end(tmp_path: Path) -> None:
+async def test_a_message_that_takes_its_consumers_down_is_a_dead_letter_in_the_end(
+    tmp_path: Path,
+) -> None:
     inbox = Inbox()
     async with SqliteEventBus(tmp_path / "bus.db") as bus:
         await bus.declare(ORDERS)
@@ -53,7 +59,9 @@ async def test_fewer_losses_do_not_make_a_dead_letter(tmp_path: Path) -> None:
         async with bus.consume(ORDERS, inbox):
             await inbox.holds(1)
 
-    assert [(1, True)] == [(delivery.attempt, delivery.redelivered) for delivery in inbox.deliveries]
+    assert [(1, True)] == [
+        (delivery.attempt, delivery.redelivered) for delivery in inbox.deliveries
+    ]
 
 
 async def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
@@ -75,16 +83,25 @@ async def test_a_closed_bus_is_unavailable(tmp_path: Path) -> None:
 async def test_who_overhears_too_slowly_is_told_that_something_was_missed(tmp_path: Path) -> None:
     subscriber = RememberingSubscriber()
     async with SqliteEventBus(tmp_path / "bus.db") as bus, bus.subscribe(["order.*"], subscriber):
-        await bus.publish(*(replace(MESSAGE, id=str(number)) for number in range(subscription_tables.KEPT + 2)))
+        await bus.publish(
+            *(replace(MESSAGE, id=str(number)) for number in range(subscription_tables.KEPT + 2))
+        )
         await eventually(subscriber.has(str(subscription_tables.KEPT + 1)))
 
     assert (1, subscription_tables.KEPT) == (subscriber.interruptions, len(subscriber.ids))
 
 
-async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_was_missed(tmp_path: Path) -> None:
+async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_was_missed(
+    tmp_path: Path,
+) -> None:
     subscriber = RememberingSubscriber()
-    async with SqliteEventBus(tmp_path / "bus.db") as bus, SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file:
-        overhearing = SqliteSubscription(file, bus._watch, ["order.*"], subscriber, lease_seconds=0.2)
+    async with (
+        SqliteEventBus(tmp_path / "bus.db") as bus,
+        SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file,
+    ):
+        overhearing = SqliteSubscription(
+            file, bus._watch, ["order.*"], subscriber, lease_seconds=0.2
+        )
         async with overhearing:
             await file.run(partial(subscription_tables.end, owner=overhearing._owner))
             await bus.publish(MESSAGE)
@@ -96,7 +113,10 @@ async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_
 
 
 async def test_while_nobody_overhears_nothing_is_written_down_for_it(tmp_path: Path) -> None:
-    async with SqliteEventBus(tmp_path / "bus.db") as bus, SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file:
+    async with (
+        SqliteEventBus(tmp_path / "bus.db") as bus,
+        SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file,
+    ):
         async with bus.subscribe(["order.*"], RememberingSubscriber()):
             pass
         await bus.publish(MESSAGE)

@@ -1,4 +1,6 @@
-"""What became of one opportunity event of `A_TENANT`: its execution, as soon as it is where a test wants it."""
+"""What became of one opportunity event of `A_TENANT`: its execution, as soon as it is where a test
+wants it.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,8 +21,12 @@ Found = ExecutionRecord | None
 
 
 def an_opportunity(**data: Any) -> Message:
-    """An event of an opportunity of its own: a small deal, which asks no one, unless `data` states another."""
-    return opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), **{"metadata": {"amount": 1_000}, **data})
+    """An event of an opportunity of its own: a small deal, which asks no one, unless `data` states
+    another.
+    """
+    return opportunity_event(
+        A_TENANT, str(uuid4()), id=str(uuid4()), **{"metadata": {"amount": 1_000}, **data}
+    )
 
 
 def a_large_deal() -> Message:
@@ -33,7 +39,9 @@ def execution_id_of(event: Message) -> str:
 
 
 async def find(parts: Orchestra, event: Message) -> Found:
-    found = await parts.store.query(A_TENANT, Query(ExecutionRecord, {"id": execution_id_of(event)}))
+    found = await parts.store.query(
+        A_TENANT, Query(ExecutionRecord, {"id": execution_id_of(event)})
+    )
     return found.items[0].record if found.items else None
 
 
@@ -63,10 +71,14 @@ async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) ->
 
 
 async def _let_go(parts: Orchestra, execution: ExecutionRecord) -> None:
-    """No worker holds its flow run any more: what Prefect stores just after a suspension, the form, is there, too."""
+    """No worker holds its flow run any more: what Prefect stores just after a suspension, the form,
+    is there, too.
+    """
 
     async def is_let_go() -> bool:
-        processes = [stored.record async for stored in every(parts.store, ids.SYSTEM_TENANT, ProcessRecord)]
+        processes = [
+            stored.record async for stored in every(parts.store, ids.SYSTEM_TENANT, ProcessRecord)
+        ]
         return all(execution.flow_run_id not in process.flow_run_ids for process in processes)
 
     await seen(parts, is_let_go)
@@ -82,7 +94,9 @@ async def ended(parts: Orchestra, event: Message, *, within_seconds: float = 60)
     return await seen(parts, is_announced, within_seconds=within_seconds)
 
 
-async def seen(parts: Orchestra, look: Callable[[], Awaitable[T | None]], *, within_seconds: float = 60) -> T:
+async def seen(
+    parts: Orchestra, look: Callable[[], Awaitable[T | None]], *, within_seconds: float = 60
+) -> T:
     """What `look` returns as soon as that is true; fails with the ends of the processes' logs."""
     try:
         found = await eventually(look, within_seconds=within_seconds)

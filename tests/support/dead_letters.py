@@ -1,4 +1,6 @@
-"""Dead letters where a listener has put them: in the records of the tenants they name, and of the platform."""
+"""Dead letters where a listener has put them: in the records of the tenants they name, and of the
+platform.
+"""
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.dead_letters import DeadLetterRecord

@@ -1,4 +1,6 @@
-"""Records as a test wants them: every field has a plausible value, the ones that matter are named by the test."""
+"""Records as a test wants them: every field has a plausible value, the ones that matter are named
+by the test.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,8 +14,8 @@ from blocks.contracts.records import (
     ApiKeyRecord,
     ApprovalRecord,
     ExecutionRecord,
-    MirrorRecord,
     ProcessRecord,
+    ReconcilerRecord,
     StepRecord,
     TenantRecord,
     Trigger,
@@ -33,7 +35,10 @@ AN_ID = "33333333-3333-4333-8333-333333333333"
 def an_execution(**changes: Any) -> ExecutionRecord:
     """A pending opportunity analysis, caused by one event."""
     trigger = Trigger(
-        event_id=new_id(), event_type="integration.opportunity.updated", received_at=now(), digest="0" * 64
+        event_id=new_id(),
+        event_type="integration.opportunity.updated",
+        received_at=now(),
+        digest="0" * 64,
     )
     execution = ExecutionRecord(
         id=new_id(),
@@ -160,7 +165,12 @@ def a_dead_letter(
         "x-rejected-at": rejected_at.isoformat(),
     }
     event = {"id": new_id(), "type": "order.placed", "tenantId": A_TENANT, "data": {}}
-    message = Message(id=str(event["id"]), routing_key="order.placed", body=msgspec.json.encode(event), timestamp=now())
+    message = Message(
+        id=str(event["id"]),
+        routing_key="order.placed",
+        body=msgspec.json.encode(event),
+        timestamp=now(),
+    )
     headers = {"tenantId": "a-tenant", **changes.pop("headers", {}), **why}
     return replace(message, **{"headers": headers, **changes})
 
@@ -168,7 +178,9 @@ def a_dead_letter(
 def a_tenant_record(**changes: Any) -> TenantRecord:
     """A tenant's line in the directory; belongs to the platform."""
     tenant = changes.pop("tenant", A_TENANT)
-    record = TenantRecord(id=f"tenant-{tenant}", tenant_id=SYSTEM_TENANT, created_at=now(), tenant=tenant)
+    record = TenantRecord(
+        id=f"tenant-{tenant}", tenant_id=SYSTEM_TENANT, created_at=now(), tenant=tenant
+    )
     return replace(record, **changes)
 
 
@@ -185,10 +197,10 @@ def a_process(**changes: Any) -> ProcessRecord:
     return replace(process, **changes)
 
 
-def a_mirror_record(**changes: Any) -> MirrorRecord:
+def a_reconciler_record(**changes: Any) -> ReconcilerRecord:
     """Somebody leads, and renewed a moment ago."""
-    record = MirrorRecord(
-        id=MirrorRecord.ID,
+    record = ReconcilerRecord(
+        id=ReconcilerRecord.ID,
         tenant_id=SYSTEM_TENANT,
         created_at=now(),
         leader="host:1:abcd",

@@ -7,7 +7,9 @@ from blocks.ports import FlowRunView, Unavailable
 
 
 class RememberedFlowRuns:
-    """All of `FlowRuns` on lists: `runs` is what Prefect knows; `is_down` makes starting unavailable."""
+    """All of `FlowRuns` on lists: `runs` is what Prefect knows; `is_down` makes starting
+    unavailable.
+    """
 
     def __init__(self) -> None:
         self.started: list[tuple[str, list[str]]] = []
@@ -19,7 +21,9 @@ class RememberedFlowRuns:
         self.rescheduled: list[str] = []
         self.marked_cancelled: list[str] = []
 
-    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+    async def start(
+        self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
+    ) -> str:
         if self.is_down:
             self.refused += 1
             raise Unavailable("Prefect is down")

@@ -5,7 +5,9 @@ from tests.support.waiting import eventually
 
 
 class Inbox:
-    """Answers the first delivery with the first answer, and so on; from then on with the last. Errors are raised."""
+    """Answers the first delivery with the first answer, and so on; from then on with the last.
+    Errors are raised.
+    """
 
     def __init__(self, *answers: Verdict | Exception) -> None:
         self._answers = list(answers) or [Accept()]

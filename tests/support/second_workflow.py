@@ -1,4 +1,6 @@
-"""The workflow of docs/add-a-workflow.md, as it stands there; who imports this module has it in the registry."""
+"""The workflow of docs/add-a-workflow.md, as it stands there; who imports this module has it in the
+registry.
+"""
 
 from pathlib import Path
 from typing import Any

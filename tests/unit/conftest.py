@@ -1,4 +1,6 @@
-"""The embedded parts, new for every test; a file that needs them otherwise has a fixture of its own."""
+"""The embedded parts, new for every test; a file that needs them otherwise has a fixture of its
+own.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -20,7 +20,9 @@ _EVERY_SECONDS = 3.0
 """How late time passes, and how long a lost resume can hold a decided execution back."""
 
 _STUCK_AFTER = timedelta(seconds=15)
-"""A run that is still suspended so long after its decision, although it was resumed, is run again from the top."""
+"""A run that is still suspended so long after its decision, although it was resumed, is run again
+from the top.
+"""
 
 _DECIDED: tuple[ApprovalStatus, ...] = ("approved", "rejected", "expired", "cancelled")
 
@@ -36,7 +38,11 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
 
     async def find(self) -> list[Stored[ApprovalRecord]]:
         # Most approvals only wait: they are not even read.
-        due = {"settled_at": None, "status": self.statuses, "next_at": NotAbove(utc_now().timestamp())}
+        due = {
+            "settled_at": None,
+            "status": self.statuses,
+            "next_at": NotAbove(utc_now().timestamp()),
+        }
         return [
             stored
             for tenant_id in {*await tenants(self._parts.store), ids.SYSTEM_TENANT}
@@ -52,18 +58,28 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
         try:
             return await self._followed(stored)
         except (Unavailable, NotFound) as error:
-            log.debug("approval %s is decided, and nothing follows yet: %s", stored.record.id, error)
+            log.debug(
+                "approval %s is decided, and nothing follows yet: %s", stored.record.id, error
+            )
             return False
 
     async def _followed(self, stored: Stored[ApprovalRecord]) -> bool:
         """The run is resumed; if nothing waits for this decision any more, it is settled."""
         approval, store = stored.record, self._parts.store
         execution = await lifecycle.waiting_execution(store, approval)
-        if execution is None or lifecycle.verdict(await lifecycle.approvals_of(store, execution)) is None:
+        if (
+            execution is None
+            or lifecycle.verdict(await lifecycle.approvals_of(store, execution)) is None
+        ):
             await lifecycle.settle(store, stored)
             return True
         if await lifecycle.resume(store, self._parts.bus, self._parts.flow_runs, approval):
-            log.info("approval %s is %s: flow run %s goes on", approval.id, approval.status, execution.flow_run_id)
+            log.info(
+                "approval %s is %s: flow run %s goes on",
+                approval.id,
+                approval.status,
+                execution.flow_run_id,
+            )
             return True
         is_stuck = approval.decided_at and approval.decided_at < utc_now() - _STUCK_AFTER
         return bool(is_stuck) and await self._free(execution)
@@ -71,15 +87,21 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
     async def _free(self, execution: ExecutionRecord) -> bool:
         """A suspended run that refuses to be resumed runs again.
 
-        Prefect commits the suspension before the schema of its input; a worker that dies in between leaves a run that
-        no resume can move.
+        Prefect commits the suspension before the schema of its input; a worker that dies in between
+        leaves a run that no resume can move.
         """
         if execution.flow_run_id is None:
             return False
         flow_runs = self._parts.flow_runs
-        suspended = [run for run in await flow_runs.read_runs([execution.flow_run_id]) if run.state == "paused"]
+        suspended = [
+            run
+            for run in await flow_runs.read_runs([execution.flow_run_id])
+            if run.state == "paused"
+        ]
         for run in suspended:
-            await flow_runs.reschedule(run, "it could not be resumed after its approval was decided")
+            await flow_runs.reschedule(
+                run, "it could not be resumed after its approval was decided"
+            )
             log.warning("flow run %s, suspended beyond resuming, runs again", run.id)
         return bool(suspended)
 
@@ -104,10 +126,18 @@ class OverdueApprovals(_Untended):
 
     async def _wound_on(self, before: ApprovalRecord) -> Stored[ApprovalRecord]:
         after = await lifecycle.change(
-            self._parts.store, before.tenant_id, before.id, lambda approval: apply_timers(approval, utc_now())
+            self._parts.store,
+            before.tenant_id,
+            before.id,
+            lambda approval: apply_timers(approval, utc_now()),
         )
         if after.record.version != before.version:
-            log.info("approval %s is %s: %s", before.id, after.record.status, after.record.history[-1].what)
+            log.info(
+                "approval %s is %s: %s",
+                before.id,
+                after.record.status,
+                after.record.history[-1].what,
+            )
         return after
 
 
@@ -118,9 +148,9 @@ class UnfollowedApprovals(_Untended):
     statuses = _DECIDED
 
     async def act(self, stored: Stored[ApprovalRecord]) -> bool:
-        told = await lifecycle.announce(self._parts.store, self._parts.bus, stored)
-        was_untold = told.record != stored.record
-        return await self._follow_up(told) or was_untold
+        announced = await lifecycle.announce(self._parts.store, self._parts.bus, stored)
+        was_due = announced.record != stored.record
+        return await self._follow_up(announced) or was_due
 
     def _needs_something(self, approval: ApprovalRecord) -> bool:
         return True

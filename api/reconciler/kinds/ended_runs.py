@@ -27,7 +27,9 @@ _LOOKBACK = timedelta(hours=1)
 
 
 class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
-    """A run that crashed runs again; the executions of one that failed or was cancelled end likewise."""
+    """A run that crashed runs again; the executions of one that failed or was cancelled end
+    likewise.
+    """
 
     kind = "ended_run"
 
@@ -37,11 +39,17 @@ class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
 
     async def find(self) -> list[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]:
         looked_at, since = utc_now(), self._seen_until - _LOOKBACK
-        ended = await self._parts.flow_runs.list_runs(states=("crashed", "cancelled", "failed"), since=since)
+        ended = await self._parts.flow_runs.list_runs(
+            states=("crashed", "cancelled", "failed"), since=since
+        )
         found = [(run, await left_open(self._parts, run)) for run in ended]
         self._seen_until = looked_at
         # A job's run that crashed before it opened its execution still owes its tick.
-        return [(run, executions) for run, executions in found if executions or (_runs_again(run) and run.job)]
+        return [
+            (run, executions)
+            for run, executions in found
+            if executions or (_runs_again(run) and run.job)
+        ]
 
     async def act(self, found: tuple[FlowRunView, list[Stored[ExecutionRecord]]]) -> bool:
         run, executions = found
@@ -82,7 +90,7 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
 def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
     """Whether the run holds the execution, or no run does; not one from before a retry."""
     if execution.flow_run_id is None:
-        return run.id not in {end.flow_run_id for end in execution.earlier_ends}
+        return run.id not in {end.flow_run_id for end in execution.previous_outcomes}
     return execution.flow_run_id == run.id
 
 
@@ -93,7 +101,9 @@ async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
     except NotFound:
         return False
     await parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
-    log.warning("flow run %s with %d executions runs again: %s", run.id, len(run.execution_ids), reason)
+    log.warning(
+        "flow run %s with %d executions runs again: %s", run.id, len(run.execution_ids), reason
+    )
     return True
 
 
@@ -105,12 +115,16 @@ async def end(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -
         return False  # the next look sees what became of it
     await executions.announce(parts.store, parts.bus, [ended])
     if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
-        await withdraw_approvals(parts.store, stored.record, ended.record.error or ended.record.status)
+        await withdraw_approvals(
+            parts.store, stored.record, ended.record.error or ended.record.status
+        )
     log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
     return True
 
 
-async def _ended(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -> Stored[ExecutionRecord]:
+async def _ended(
+    parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView
+) -> Stored[ExecutionRecord]:
     if run.state in ("cancelled", "cancelling"):
         return await executions.cancel(parts.store, stored, run.message or "cancelled in Prefect")
     code = rejections.WORKER_LOST if run.state == "crashed" else rejections.RUN_FAILED

@@ -24,7 +24,9 @@ JOB_LIMIT = timedelta(hours=2)
 
 
 class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
-    """Triggers that a crash left unsent are sent. Flow runs send their own, as long as Prefect knows them."""
+    """Triggers that a crash left unsent are sent. Flow runs send their own, as long as Prefect
+    knows them.
+    """
 
     kind = "unsent_trigger"
 
@@ -37,8 +39,16 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
             and not await triggers.sent_at(self._parts.store, stored.record.id)
         ]
         in_a_run = {stored.record.flow_run_id for stored in unsent if stored.record.flow_run_id}
-        known = {run.id for run in await self._parts.flow_runs.read_runs(sorted(in_a_run))} if in_a_run else set()
-        return [stored for stored in unsent if stored.record.flow_run_id not in known and await self._has_turn(stored)]
+        known = (
+            {run.id for run in await self._parts.flow_runs.read_runs(sorted(in_a_run))}
+            if in_a_run
+            else set()
+        )
+        return [
+            stored
+            for stored in unsent
+            if stored.record.flow_run_id not in known and await self._has_turn(stored)
+        ]
 
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         await triggers.send(self._parts.store, self._parts.bus, stored)
@@ -68,7 +78,7 @@ class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
 
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         hours = _limit(stored.record).total_seconds() / 3600
-        error = f"{stored.record.subject} was triggered, and nobody reported within {hours:g} h"
+        error = f"{stored.record.subject} was triggered, and no report came within {hours:g} h"
         error += transitions.refusals(stored.record)
         try:
             ended = await transitions.move(
@@ -87,7 +97,9 @@ class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
 
 
 def _jobs(store: RecordStore, *statuses: str) -> AsyncIterator[Stored[ExecutionRecord]]:
-    return every(store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": jobs.WORKFLOW, "status": statuses})
+    return every(
+        store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": jobs.WORKFLOW, "status": statuses}
+    )
 
 
 def _limit(record: ExecutionRecord) -> timedelta:

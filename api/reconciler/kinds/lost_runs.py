@@ -31,7 +31,9 @@ class LostRuns(Drift[FlowRunView]):
 
     @property
     def every_seconds(self) -> float:
-        """Looking for workers that have just died costs one query; for everything else, it looks as all others do."""
+        """Looking for workers that have just died costs one query; for everything else, it looks as
+        all others do.
+        """
         return 0.5
 
     async def find(self) -> list[FlowRunView]:
@@ -60,7 +62,7 @@ class LostRuns(Drift[FlowRunView]):
         """Runs that have been running for a while and are in no living worker's heartbeat."""
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
-        self._next_full_look = monotonic() + self._parts.settings.mirror.interval_seconds
+        self._next_full_look = monotonic() + self._parts.settings.reconciler.interval_seconds
         settled_before = utc_now() - self._parts.workers.lost_after
         held = snapshot.held
         return [run for run in at_work if run.id not in held and run.state_at < settled_before]
@@ -82,7 +84,9 @@ class LostRuns(Drift[FlowRunView]):
             await end(self._parts, stored, run)
         with suppress(NotFound):
             await self._parts.flow_runs.mark_cancelled(run.id, "its worker is gone")
-        log.warning("flow run %s, which was to be cancelled when its worker died, is cancelled", run.id)
+        log.warning(
+            "flow run %s, which was to be cancelled when its worker died, is cancelled", run.id
+        )
         return True
 
 

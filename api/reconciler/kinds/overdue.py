@@ -19,12 +19,16 @@ log = logging.getLogger(__name__)
 
 
 class OverdueExecutions(Drift[Stored[ExecutionRecord]]):
-    """They fail with `deadline-passed`; a worker that still holds one finds its ETag stale and lets it go."""
+    """They fail with `deadline-passed`; a worker that still holds one finds its ETag stale and lets
+    it go.
+    """
 
     kind = "overdue_execution"
 
     async def find(self) -> list[Stored[ExecutionRecord]]:
-        late = await overdue(self._parts.store, self._parts.settings, await tenants(self._parts.store))
+        late = await overdue(
+            self._parts.store, self._parts.settings, await tenants(self._parts.store)
+        )
         work.OVERDUE.set(len(late))
         limit = timedelta(seconds=self._parts.settings.analysis.end_overdue_after_seconds)
         return [one.stored for one in late if one.late > limit]

@@ -29,7 +29,10 @@ class Unannounced(Drift[Stored[ExecutionRecord]]):
             stored
             for tenant_id in {*await tenants(self._parts.store), ids.SYSTEM_TENANT}
             async for stored in every(
-                self._parts.store, tenant_id, ExecutionRecord, {"status": TERMINAL, "announced_at": None}
+                self._parts.store,
+                tenant_id,
+                ExecutionRecord,
+                {"status": TERMINAL, "announced_at": None},
             )
         ]
         if not owed:
@@ -43,5 +46,7 @@ class Unannounced(Drift[Stored[ExecutionRecord]]):
         return True
 
     def _is_overdue(self, record: ExecutionRecord, held: frozenset[str]) -> bool:
-        is_held = record.flow_run_id is None or record.flow_run_id in held or self._parts.workers.is_blind
+        is_held = (
+            record.flow_run_id is None or record.flow_run_id in held or self._parts.workers.is_blind
+        )
         return record.updated_at <= utc_now() - (GRACE if is_held else GRACE_OF_THE_DEAD)

@@ -38,22 +38,22 @@ class Undispatched(Drift[ExecutionRecord]):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._told: frozenset[str] = frozenset()
+        self._notified: frozenset[str] = frozenset()
 
     async def find(self) -> list[ExecutionRecord]:
         waiting = await self._waiting()
         if waiting:
             runs = await self._parts.flow_runs.list_runs(states=("scheduled", "pending", "running"))
             waiting = await self._without_a_run(waiting, [run for run in runs if run.execution_ids])
-        self._told &= {record.id for record in waiting}
+        self._notified &= {record.id for record in waiting}
         return waiting[:AT_ONCE]
 
     async def act(self, record: ExecutionRecord) -> bool:
         opened = signals.Opened(record.tenant_id, record.id, record.priority, record.workflow)
         await self._parts.bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
-        if record.id in self._told:
+        if record.id in self._notified:
             return False  # no dispatcher has received it yet: notified again, counted once
-        self._told |= {record.id}
+        self._notified |= {record.id}
         log.warning("execution %s is pending and in no flow run: its dispatch was lost", record.id)
         return True
 
@@ -66,20 +66,30 @@ class Undispatched(Drift[ExecutionRecord]):
             for tenant_id in await tenants(self._parts.store)
             for stored in (
                 await self._parts.store.query(
-                    tenant_id, Query(ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT)
+                    tenant_id,
+                    Query(ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT),
                 )
             ).items
-            if stored.record.waiting_since <= accepted_before and workflows.is_dispatched(stored.record.workflow)
+            if stored.record.waiting_since <= accepted_before
+            and workflows.is_dispatched(stored.record.workflow)
         ]
 
-    async def _without_a_run(self, waiting: list[ExecutionRecord], runs: list[FlowRunView]) -> list[ExecutionRecord]:
-        """Not: those in a run, those of tenants whose turn comes with the start of a run, or whose limit is reached."""
+    async def _without_a_run(
+        self, waiting: list[ExecutionRecord], runs: list[FlowRunView]
+    ) -> list[ExecutionRecord]:
+        """Not: those in a run, those of tenants whose turn comes with the start of a run, or whose
+        limit is reached.
+        """
         unstarted = [run for run in runs if run.state != "running"]
         if len(unstarted) >= self._parts.settings.dispatch.runs_in_flight_max:
             return []
         carried = {execution_id for run in runs for execution_id in run.execution_ids}
         held_up = {run.tenant_id for run in unstarted} | await self._at_their_limit(waiting)
-        return [record for record in waiting if record.id not in carried and record.tenant_id not in held_up]
+        return [
+            record
+            for record in waiting
+            if record.id not in carried and record.tenant_id not in held_up
+        ]
 
     async def _at_their_limit(self, waiting: list[ExecutionRecord]) -> set[str]:
         policy = await read_policy(self._parts.store)

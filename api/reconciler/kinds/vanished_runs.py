@@ -46,7 +46,9 @@ class VanishedRuns(Drift[Group]):
         if not open_ones:
             return []
         held = (await self._parts.workers.call()).held  # a living worker finishes these
-        named = {stored.record.flow_run_id for stored in open_ones if stored.record.flow_run_id} - held
+        named = {
+            stored.record.flow_run_id for stored in open_ones if stored.record.flow_run_id
+        } - held
         known = {run.id: run for run in await self._parts.flow_runs.read_runs(sorted(named))}
         gone = {run_id for run_id in named if run_id not in known or _is_over(known[run_id])}
         without = [stored for stored in open_ones if stored.record.flow_run_id is None]
@@ -67,18 +69,24 @@ class VanishedRuns(Drift[Group]):
             first.workflow,
             first.tenant_id,
             execution_ids,
-            # Drawn: a computed key could be that of a run which has ended without having taken them up.
+            # Drawn: a computed key could be that of a run which has ended without having taken them
+            # up.
             key=ids.flow_run_key(execution_ids, f"vanished-{uuid4()}"),
             name=f"{len(execution_ids)} whose run vanished, from {first.id}",
         )
         await self._parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
         log.warning(
-            "%d executions from %s go on in flow run %s: Prefect has lost theirs", len(given_up), first.id, run_id
+            "%d executions from %s go on in flow run %s: Prefect has lost theirs",
+            len(given_up),
+            first.id,
+            run_id,
         )
         return True
 
     async def look(self) -> int:
-        """As for every drift. Those that await a person are seen to when a look at them has not failed."""
+        """As for every drift. Those that await a person are seen to when a look at them has not
+        failed.
+        """
         at_all = self._is_time_for_all
         repaired = await super().look()
         if at_all:
@@ -96,8 +104,11 @@ class VanishedRuns(Drift[Group]):
         return [
             stored
             for tenant_id in await tenants(self._parts.store)
-            async for stored in every(self._parts.store, tenant_id, ExecutionRecord, {"status": statuses})
-            if stored.record.updated_at <= settled_before and workflows.is_dispatched(stored.record.workflow)
+            async for stored in every(
+                self._parts.store, tenant_id, ExecutionRecord, {"status": statuses}
+            )
+            if stored.record.updated_at <= settled_before
+            and workflows.is_dispatched(stored.record.workflow)
         ]
 
     async def _started(self) -> frozenset[str]:

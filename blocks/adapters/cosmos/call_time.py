@@ -1,7 +1,9 @@
-"""How long one call to Cosmos DB may take, the SDK's own repetitions included; less, once the account throttles it.
+"""How long one call to Cosmos DB may take, the SDK's own repetitions included; less, once the
+account throttles it.
 
-The SDK limits how long it repeats what is throttled; what a query needs, it repeats ten times as long: its repetitions
-are themselves repeated (azure-cosmos 4.17.1, `_fetch_items_helper_with_retries`).
+The SDK limits how long it repeats what is throttled; what a query needs, it repeats ten times as
+long: its repetitions are themselves repeated (azure-cosmos 4.17.1,
+`_fetch_items_helper_with_retries`).
 """
 
 import asyncio
@@ -58,4 +60,6 @@ async def limited(about: str) -> AsyncIterator[None]:
     except TimeoutError:
         if time.retry_after_seconds is None:
             raise
-        raise Throttled(f"Cosmos DB is asked for more than it may do: {about}", time.retry_after_seconds) from None
+        raise Throttled(
+            f"Cosmos DB is asked for more than it may do: {about}", time.retry_after_seconds
+        ) from None

@@ -30,9 +30,9 @@ def cosmos_client(endpoint: str, key: str, ca_file: str | None) -> CosmosClient:
 class _VerifyingTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazily, so mypy sees Any
     """Verifies every server against one CA file.
 
-    The SDK's own way, `connection_verify`, does not: it drops a path (azure-cosmos 4.17.1, `_build_connection_policy`)
-    and never verifies localhost. Handed on per request it would cost a TLS handshake each, as aiohttp reuses a
-    connection for the same SSL context object only.
+    The SDK's own way, `connection_verify`, does not: it drops a path (azure-cosmos 4.17.1,
+    `_build_connection_policy`) and never verifies localhost. Handed on per request it would cost a
+    TLS handshake each, as aiohttp reuses a connection for the same SSL context object only.
     """
 
     def __init__(self, ca_file: str) -> None:

@@ -20,7 +20,9 @@ _RETRY_AFTER_SECONDS = 1.0
 
 @contextmanager
 def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None]:
-    """The SDK's errors as those of the port; `missing` is what it means that something is not there."""
+    """The SDK's errors as those of the port; `missing` is what it means that something is not
+    there.
+    """
     try:
         yield
     except CosmosResourceExistsError as error:
@@ -34,12 +36,17 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
     except CosmosHttpResponseError as error:
         if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             raise Throttled(
-                f"Cosmos DB is asked for more than it may do: {about}", retry_after_seconds(error.headers)
+                f"Cosmos DB is asked for more than it may do: {about}",
+                retry_after_seconds(error.headers),
             ) from error
         refused = error.status_code in (400, 413)
-        raise (ValueError if refused else Unavailable)(f"Cosmos DB answers {error.status_code} for {about}") from error
+        raise (ValueError if refused else Unavailable)(
+            f"Cosmos DB answers {error.status_code} for {about}"
+        ) from error
     except AzureError as error:
-        raise Unavailable(f"Cosmos DB does not answer for {about}: {type(error).__name__}") from error
+        raise Unavailable(
+            f"Cosmos DB does not answer for {about}: {type(error).__name__}"
+        ) from error
     except TimeoutError as error:
         raise Unavailable(f"Cosmos DB does not answer for {about} in time") from error
 

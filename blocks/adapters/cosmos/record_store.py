@@ -63,7 +63,9 @@ class CosmosRecordStore:
     consistency only the client that wrote is sure to read what it wrote at once.
     """
 
-    def __init__(self, endpoint: str, key: str, *, database: str, ca_file: str | None = None) -> None:
+    def __init__(
+        self, endpoint: str, key: str, *, database: str, ca_file: str | None = None
+    ) -> None:
         self._endpoint, self._key, self._ca_file = endpoint, key, ca_file
         self._database_id = database
         self._opened = AsyncExitStack()
@@ -72,7 +74,9 @@ class CosmosRecordStore:
 
     async def __aenter__(self) -> Self:
         # The SDK logs every request at INFO.
-        logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+        logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(
+            logging.WARNING
+        )
         async with AsyncExitStack() as opening:
             self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
             opening.push_async_callback(self._client.close)
@@ -81,7 +85,9 @@ class CosmosRecordStore:
             self._opened = opening.pop_all()
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         async with closing("the record store"):
             await self._opened.aclose()
 
@@ -93,11 +99,15 @@ class CosmosRecordStore:
         for id in CONTAINERS:
             async with self._call(f"container {id}"):
                 with suppress(CosmosResourceExistsError):
-                    await self._database.create_container_if_not_exists(id, partition_key=PartitionKey("/tenantId"))
+                    await self._database.create_container_if_not_exists(
+                        id, partition_key=PartitionKey("/tenantId")
+                    )
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
         container, document = self._container(record), _document(tenant_id, record)
-        return await self._written(record, document, lambda: container.create_item(document), missing=Unavailable)
+        return await self._written(
+            record, document, lambda: container.create_item(document), missing=Unavailable
+        )
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         if not is_storable(id):
@@ -146,7 +156,9 @@ class CosmosRecordStore:
         sql = f"SELECT VALUE COUNT(1) FROM c WHERE {' AND '.join(clauses)}"
         counted = 0
         async with self._call(f"{tag(kind)}s", missing=Unavailable):
-            answers = self._container(kind).query_items(sql, parameters=_parameters(values), partition_key=tenant_id)
+            answers = self._container(kind).query_items(
+                sql, parameters=_parameters(values), partition_key=tenant_id
+            )
             async for answer in answers:  # one per physical partition of the service
                 counted += int(answer)  # type: ignore[call-overload]  # typed as a document
         return counted
@@ -157,7 +169,9 @@ class CosmosRecordStore:
 
     @asynccontextmanager
     async def _call(self, about: str, missing: type[Exception] = NotFound) -> AsyncIterator[None]:
-        """The account is known, what goes wrong comes out in the words of the port, and nothing waits for ever."""
+        """The account is known, what goes wrong comes out in the words of the port, and nothing
+        waits for ever.
+        """
         with translated(about, missing):
             async with limited(about):
                 await self._know_the_account()
@@ -188,8 +202,8 @@ class CosmosRecordStore:
         except Throttled:
             raise  # it was refused before it did anything
         except (AlreadyExists, Stale, Unavailable):
-            # The answer to a write can be lost, and the transport then sends the write again by itself: what it meets
-            # may be its own work.
+            # The answer to a write can be lost, and the transport then sends the write again by
+            # itself: what it meets may be its own work.
             etag = await self._etag_of_own_write(record, document)
             if etag is None:
                 raise
@@ -198,7 +212,9 @@ class CosmosRecordStore:
     async def _etag_of_own_write(self, record: Record, document: Document) -> str | None:
         try:
             async with self._call(name(type(record), record.id)):
-                found = await self._container(record).read_item(record.id, partition_key=record.tenant_id)
+                found = await self._container(record).read_item(
+                    record.id, partition_key=record.tenant_id
+                )
         except (NotFound, Unavailable):
             return None
         return str(found["_etag"]) if found.get("writeId") == document["writeId"] else None

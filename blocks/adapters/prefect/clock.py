@@ -43,13 +43,18 @@ async def _look(client: PrefectClient) -> None:
     asked = monotonic()
     try:
         answer = await client.hello()
-        told = parsedate_to_datetime(answer.headers["Date"])
-    except Exception as error:  # down, or behind a proxy that sends no date: the clock stays as it is
+        server_time = parsedate_to_datetime(answer.headers["Date"])
+    except (
+        Exception
+    ) as error:  # down, or behind a proxy that sends no date: the clock stays as it is
         log.debug("the server's clock cannot be read: %s", error)
         return
     if monotonic() - asked > _PROMPT_SECONDS:
         return
-    apart = told - clock.utc_now()
-    clock.go_by(told)
+    apart = server_time - clock.utc_now()
+    clock.go_by(server_time)
     if abs(apart) > clock.TOLERANCE:
-        log.warning("the clock of Prefect's server is %+.0f s from this process's; going by it", apart.total_seconds())
+        log.warning(
+            "the clock of Prefect's server is %+.0f s from this process's; going by it",
+            apart.total_seconds(),
+        )

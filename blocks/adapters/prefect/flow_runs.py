@@ -1,7 +1,7 @@
 """The `FlowRuns` port on Prefect's client.
 
-Only scalars of ours go in as parameters: Prefect renders parameters on its server, and a payload with a nested
-`__prefect_kind` could read its Variables.
+Only scalars of ours go in as parameters: Prefect renders parameters on its server, and a payload
+with a nested `__prefect_kind` could read its Variables.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -41,9 +41,11 @@ _LIST_MAX = 10_000
 
 
 class PrefectFlowRuns:
-    """Flow runs of our deployments on the Prefect server at `api_url` (None: the one of the active settings).
+    """Flow runs of our deployments on the Prefect server at `api_url` (None: the one of the active
+    settings).
 
-    Lives as long as its `async with`, which holds one HTTP client. Raises `Unavailable` when Prefect does not answer.
+    Lives as long as its `async with`, which holds one HTTP client. Raises `Unavailable` when
+    Prefect does not answer.
     """
 
     def __init__(self, api_url: str | None = None) -> None:
@@ -61,12 +63,17 @@ class PrefectFlowRuns:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         async with closing("Prefect's client"):
             await self._client.__aexit__(kind, error, trace)
 
-    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+    async def start(
+        self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
+    ) -> str:
         async with _translated():
             try:
                 run = await self._client.create_flow_run_from_deployment(
@@ -117,7 +124,9 @@ class PrefectFlowRuns:
                 page = [UUID(id) for id in flow_run_ids[start : start + _PAGE]]
                 wanted = FlowRunFilter(id=FlowRunFilterId(any_=page))
                 # Left out, the client sends null for the order, which the server refuses with 422.
-                runs = await self._client.read_flow_runs(flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE)
+                runs = await self._client.read_flow_runs(
+                    flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE
+                )
                 found += [_view(run) for run in runs if run.state]
         return found
 
@@ -126,11 +135,15 @@ class PrefectFlowRuns:
         async with _translated():
             if run.kept_from_others:
                 await open_to_any_worker(self._client, UUID(run.id))
-            await self._client.set_flow_run_state(UUID(run.id), Scheduled(message=reason), force=True)
+            await self._client.set_flow_run_state(
+                UUID(run.id), Scheduled(message=reason), force=True
+            )
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
         async with _translated():
-            answer = await self._client.resume_flow_run(UUID(flow_run_id), run_input=dict(run_input))
+            answer = await self._client.resume_flow_run(
+                UUID(flow_run_id), run_input=dict(run_input)
+            )
         # A refused resume comes back as HTTP 200 too; only ACCEPT is success.
         return answer.status == SetStateStatus.ACCEPT
 
@@ -140,7 +153,9 @@ class PrefectFlowRuns:
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
         async with _translated():
-            await self._client.set_flow_run_state(UUID(flow_run_id), Cancelled(message=reason), force=True)
+            await self._client.set_flow_run_state(
+                UUID(flow_run_id), Cancelled(message=reason), force=True
+            )
 
     def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
         """While this lasts, this process's clock is synchronised with the server's."""

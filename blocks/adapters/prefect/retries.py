@@ -6,7 +6,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 
 AWAITING_RETRY = "AwaitingRetry"
-"""The state's name while the process that carries a run waits for its next try; its type is Scheduled."""
+"""The state's name while the process that carries a run waits for its next try; its type is
+Scheduled.
+"""
 
 
 async def open_to_any_worker(client: PrefectClient, flow_run_id: UUID) -> None:

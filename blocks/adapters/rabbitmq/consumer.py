@@ -89,7 +89,9 @@ class RabbitMQConsumer:
         self._keeping = asyncio.create_task(self._link.keep(self._session, purpose), name=purpose)
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         """Left within `DRAIN_SECONDS` and the few seconds of `ended`, even if the broker hangs."""
         self._is_leaving = True
         deadline = monotonic() + DRAIN_SECONDS
@@ -103,7 +105,9 @@ class RabbitMQConsumer:
         await drain(self._at_work, within_seconds=max(deadline - monotonic(), 0.0))
 
     async def _session(self, channel: Channel) -> None:
-        """Consumes until we leave, which empties our hands, or the broker forgets us, which raises `Unavailable`."""
+        """Consumes until we leave, which empties our hands, or the broker forgets us, which raises
+        `Unavailable`.
+        """
         await self._ensure_queue()
         lost = await when_lost(channel)
         await cut_bodies(channel, self._queue.max_bytes)
@@ -113,7 +117,9 @@ class RabbitMQConsumer:
         await drain(self._at_work)
 
     async def _consume(self, channel: Channel, lost: asyncio.Event) -> None:
-        """Registered until we leave, or should take more or fewer messages. Raises `Unavailable` when forgotten."""
+        """Registered until we leave, or should take more or fewer messages. Raises `Unavailable`
+        when forgotten.
+        """
         timeout, on_trial = self._link.timeout_seconds, self._pause.is_trial
         await channel.set_qos(1 if on_trial else self._prefetch, timeout=timeout)
         queue = await channel.get_queue(self._name, ensure=False)
@@ -121,7 +127,12 @@ class RabbitMQConsumer:
         log.log(logging.DEBUG if on_trial else logging.INFO, "consuming queue %s", self._name)
         self._is_registered = True
         try:
-            while not (lost.is_set() or self._is_leaving or self._pause.is_on or self._pause.is_trial != on_trial):
+            while not (
+                lost.is_set()
+                or self._is_leaving
+                or self._pause.is_on
+                or self._pause.is_trial != on_trial
+            ):
                 self._wake.clear()
                 await _first(lost, self._wake)
         finally:
@@ -149,7 +160,8 @@ class RabbitMQConsumer:
             await declare_queue(channel, exchange, self._queue, self._link.timeout_seconds)
 
     async def _take(self, channel: Channel, message: AbstractIncomingMessage) -> None:
-        # aiormq cancels its own tasks when the channel dies; a handler must not end in the middle for that.
+        # aiormq cancels its own tasks when the channel dies; a handler must not end in the middle
+        # for that.
         task = asyncio.create_task(self._handle(channel, message))
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
@@ -167,7 +179,11 @@ class RabbitMQConsumer:
                 if early is not None and remaining_seconds(early, utc_now()) is not None:
                     await self._wait(delivery.message, delivery.attempt, early, channel)
                 else:
-                    verdict = None if self._pause.is_on else await judge(self._handler, delivery, self._queue)
+                    verdict = (
+                        None
+                        if self._pause.is_on
+                        else await judge(self._handler, delivery, self._queue)
+                    )
                     await self._carry_out(verdict, delivery, channel)
                 await _answered("acknowledging", message.ack())
             except Unavailable as error:
@@ -182,11 +198,17 @@ class RabbitMQConsumer:
                 await _answered("giving back", message.nack(requeue=True))
 
     async def _refuse(self, message: AbstractIncomingMessage, delivery: Delivery) -> None:
-        """The broker moves the whole message to the dead letters, of which only the beginning has come here."""
-        log.warning("message %s is a dead letter: %s bytes", delivery.message.id, delivery.message.cut_from)
+        """The broker moves the whole message to the dead letters, of which only the beginning has
+        come here.
+        """
+        log.warning(
+            "message %s is a dead letter: %s bytes", delivery.message.id, delivery.message.cut_from
+        )
         await _answered("refusing", message.reject(requeue=False))
 
-    async def _carry_out(self, verdict: Verdict | None, delivery: Delivery, channel: Channel) -> None:
+    async def _carry_out(
+        self, verdict: Verdict | None, delivery: Delivery, channel: Channel
+    ) -> None:
         if verdict is None:
             self._pause.begin()
         else:
@@ -201,13 +223,22 @@ class RabbitMQConsumer:
             case Retry():
                 await self._retry(verdict, delivery, channel)
             case None if self._is_for_dead_letters:
-                raise Unavailable("it could not be collected")  # and keeps its place: nothing counts against it there
+                raise Unavailable(
+                    "it could not be collected"
+                )  # and keeps its place: nothing counts against it there
             case None:
-                # A requeue would count towards the delivery limit, and an outage would make good messages dead letters.
-                await self._copy(to_later_attempt(message, delivery.attempt), self._queue.name, channel)
+                # A requeue would count towards the delivery limit, and an outage would make good
+                # messages dead letters.
+                await self._copy(
+                    to_later_attempt(message, delivery.attempt), self._queue.name, channel
+                )
 
     async def _retry(self, verdict: Retry, delivery: Delivery, channel: Channel) -> None:
-        message, attempt, seconds = delivery.message, delivery.attempt + verdict.counts, verdict.delay_seconds
+        message, attempt, seconds = (
+            delivery.message,
+            delivery.attempt + verdict.counts,
+            verdict.delay_seconds,
+        )
         if seconds is None:
             delay = self._queue.retry_delay_seconds
             later = to_later_attempt(message, attempt, delay_seconds=delay)
@@ -217,7 +248,9 @@ class RabbitMQConsumer:
             await self._wait(message, attempt, due, channel)
 
     async def _wait(self, message: Message, attempt: int, due: datetime, channel: Channel) -> None:
-        """A copy is in a waiting room, and comes back when `due`, or before that for the next room."""
+        """A copy is in a waiting room, and comes back when `due`, or before that for
+        the next room.
+        """
         room, seconds = room_for(self._queue, remaining_seconds(due, utc_now()) or 0.0)
         later = to_later_attempt(message, attempt, delay_seconds=seconds, due=due)
         await self._copy(later, room, channel)
@@ -239,8 +272,9 @@ class RabbitMQConsumer:
 async def _answered(doing: str, answer: Awaitable[None]) -> None:
     """The broker will get this answer. Raises `Unavailable` if it has not gone out in time.
 
-    A connection that is being lost takes no more frames, and aiormq lets those who have one wait for ever
-    (aiormq 7.1, `Channel.basic_ack` on a full `write_queue`): each would keep a slot of its consumer.
+    A connection that is being lost takes no more frames, and aiormq lets those who have one wait
+    for ever (aiormq 7.1, `Channel.basic_ack` on a full `write_queue`): each would keep a slot of
+    its consumer.
     """
     with translated(doing):
         async with asyncio.timeout(_ANSWER_SECONDS):

@@ -1,9 +1,11 @@
-"""Delays of hours on the broker, each message its own, none unacknowledged and none behind a longer one.
+"""Delays of hours on the broker, each message its own, none unacknowledged and none behind a longer
+one.
 
-RabbitMQ expires messages at the head of a queue only: in one waiting room, a message of five seconds would
-wait behind one of eight hours (https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats). So there is a room
-per duration, in which all messages wait equally long, and a message passes through several until its moment,
-which it carries in a header.
+RabbitMQ expires messages at the head of a queue only: in one waiting room, a message of five
+seconds would wait behind one of eight hours
+(https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats). So there is a room per duration, in
+which all messages wait equally long, and a message passes through several until its moment, which
+it carries in a header.
 """
 
 from datetime import datetime, timedelta
@@ -32,7 +34,8 @@ def waiting_rooms(queue: Queue) -> list[str]:
 def room_for(queue: Queue, seconds: float) -> tuple[str, float]:
     """The queue in which to wait next, and how long: not longer than these seconds.
 
-    What is shorter than every room waits among the retries without a delay of their own, behind one of them at most.
+    What is shorter than every room waits among the retries without a delay of their own, behind one
+    of them at most.
     """
     fitting = [room for room in ROOM_SECONDS if room <= seconds] if queue.has_long_delays else []
     return (_room(queue, fitting[-1]), fitting[-1]) if fitting else (retry_queue(queue), seconds)

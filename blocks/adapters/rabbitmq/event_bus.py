@@ -39,7 +39,9 @@ class RabbitMQEventBus:
     still get through on the second.
     """
 
-    def __init__(self, url: str, *, exchange: str, name: str, timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, url: str, *, exchange: str, name: str, timeout_seconds: float = 10.0
+    ) -> None:
         def link(purpose: str) -> RabbitMQLink:
             return RabbitMQLink(url, name, purpose, timeout_seconds=timeout_seconds)
 
@@ -58,7 +60,9 @@ class RabbitMQEventBus:
             self._open = opening.pop_all()
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         await self._open.aclose()
 
     async def declare(self, *queues: Queue) -> None:
@@ -75,7 +79,9 @@ class RabbitMQEventBus:
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
-        return RabbitMQConsumer(self._in, self._publisher, self._exchange, queue, handler, concurrency=concurrency)
+        return RabbitMQConsumer(
+            self._in, self._publisher, self._exchange, queue, handler, concurrency=concurrency
+        )
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
         return RabbitMQConsumer(
@@ -98,7 +104,9 @@ class RabbitMQEventBus:
     def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
         return self._signals.listen(topic, handler)
 
-    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+    def subscribe(
+        self, patterns: Sequence[str], subscriber: Subscriber
+    ) -> AbstractAsyncContextManager[None]:
         return RabbitMQSubscription(self._in, self._exchange, patterns, subscriber).going_on()
 
     async def depth(self, queue: str) -> int:
@@ -114,7 +122,9 @@ class RabbitMQEventBus:
                 await count(channel, queue, self._timeout_seconds)
                 await cut_bodies(channel, MESSAGE_BYTES_MAX)
                 waiting = await channel.get_queue(queue, ensure=False)
-                while len(messages) < limit and (got := await waiting.get(fail=False, timeout=self._timeout_seconds)):
+                while len(messages) < limit and (
+                    got := await waiting.get(fail=False, timeout=self._timeout_seconds)
+                ):
                     messages.append(to_message(got))
         return messages
 

@@ -16,13 +16,17 @@ from pamqp.header import ContentHeader
 from blocks.adapters.consuming import BEGINNING_BYTES
 
 WHOLE_SIZE = "x-whole-size"
-"""Header of a message whose body was cut, put there by this process: the bytes it has on the broker."""
+"""Header of a message whose body was cut, put there by this process: the bytes it has on the
+broker.
+"""
 
 Read = Callable[[Any, ContentHeader], Awaitable[DeliveredMessage]]
 
 
 async def cut_bodies(channel: Channel, max_bytes: int) -> None:
-    """From now on, this channel keeps no more than the beginning of a body of more than `max_bytes`."""
+    """From now on, this channel keeps no more than the beginning of a body of more than
+    `max_bytes`.
+    """
     underlay = cast("Any", await channel.get_underlay_channel())
     read_whole: Read = underlay._read_content
 

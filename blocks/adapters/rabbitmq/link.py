@@ -38,9 +38,10 @@ Session = Callable[[Channel], Awaitable[None]]
 class RabbitMQLink:
     """One connection, on the broker under its name and purpose; lives as long as its `async with`.
 
-    Entering waits for the first try to connect, and raises nothing. A connection that fails, then or later, is tried
-    again in the background, each second. Meanwhile `channel` raises `Unavailable`: with the reason if there was never a
-    connection, else when none has come back within `timeout_seconds`.
+    Entering waits for the first try to connect, and raises nothing. A connection that fails, then
+    or later, is tried again in the background, each second. Meanwhile `channel` raises
+    `Unavailable`: with the reason if there was never a connection, else when none has come back
+    within `timeout_seconds`.
     """
 
     def __init__(self, url: str, name: str, purpose: str, *, timeout_seconds: float) -> None:
@@ -68,7 +69,9 @@ class RabbitMQLink:
             raise
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         OPEN_LINKS.discard(self)
         self._is_lost = True  # closed on purpose: no notification
         await ended(self._connecting)
@@ -90,16 +93,20 @@ class RabbitMQLink:
         """The broker's name and version, as of the connection."""
         async with self.channel():
             transport = (await self.ready()).transport
-        told = transport.connection.server_properties if transport else {}
-        name, version = (_text(told.get(key, "?")) for key in ("product", "version"))
+        properties = transport.connection.server_properties if transport else {}
+        name, version = (_text(properties.get(key, "?")) for key in ("product", "version"))
         return f"{name} {version}"
 
     async def open_channel(self, *, confirms: bool = True) -> Channel:
-        """A new channel; with `confirms`, its publishes are confirmed and returned messages raise."""
+        """A new channel; with `confirms`, its publishes are confirmed and returned
+        messages raise.
+        """
         self._expect_to_have_connected()
         with translated("opening a channel"):
             async with asyncio.timeout(self.timeout_seconds):
-                channel = Channel(await self.ready(), publisher_confirms=confirms, on_return_raises=confirms)
+                channel = Channel(
+                    await self.ready(), publisher_confirms=confirms, on_return_raises=confirms
+                )
                 await channel.initialize()
                 return channel
 
@@ -109,7 +116,9 @@ class RabbitMQLink:
         with translated("publishing"):
             async with asyncio.timeout_at(deadline):
                 connection = await self.ready()
-        with translated("publishing", Unavailable("the broker takes no messages: it is short of disk or memory")):
+        with translated(
+            "publishing", Unavailable("the broker takes no messages: it is short of disk or memory")
+        ):
             async with asyncio.timeout_at(deadline):
                 if connection.transport:
                     await connection.transport.ready()
@@ -125,7 +134,9 @@ class RabbitMQLink:
                 await closed("a channel", channel.close())
 
     async def keep(self, session: Session, purpose: str) -> None:
-        """Runs the session on a channel, and again on a new one whenever it raises `Unavailable`, until it returns."""
+        """Runs the session on a channel, and again on a new one whenever it raises `Unavailable`,
+        until it returns.
+        """
         pause = _SESSION_PAUSE_FIRST_SECONDS
         while True:
             began = asyncio.get_running_loop().time()
@@ -144,12 +155,16 @@ class RabbitMQLink:
             pause = min(2 * pause, _SESSION_PAUSE_MAX_SECONDS)
 
     @asynccontextmanager
-    async def kept(self, session: Session, purpose: str, begun: asyncio.Event) -> AsyncIterator[None]:
+    async def kept(
+        self, session: Session, purpose: str, begun: asyncio.Event
+    ) -> AsyncIterator[None]:
         """The session is kept up while the context lasts; `begun` at entry if the broker is up."""
         keeping = asyncio.create_task(self.keep(session, purpose), name=purpose)
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self.timeout_seconds):  # wait_for may drop a cancellation
+                async with asyncio.timeout(
+                    self.timeout_seconds
+                ):  # wait_for may drop a cancellation
                     await begun.wait()
             yield
         finally:
@@ -197,7 +212,9 @@ class RabbitMQLink:
 
     def _tell_of_the_loss(self, _: object, error: BaseException | None = None) -> None:
         if not self._is_lost:
-            log.warning("the connection for %s was lost: %s; trying again each second", self.purpose, error)
+            log.warning(
+                "the connection for %s was lost: %s; trying again each second", self.purpose, error
+            )
         self._is_lost = True
 
     def _tell_of_the_return(self, _: object) -> None:
@@ -226,7 +243,9 @@ class SharedChannel:
 
 
 async def when_lost(channel: Channel) -> asyncio.Event:
-    """Set once the broker no longer delivers to this channel: it closed, or the broker cancelled a consumer on it."""
+    """Set once the broker no longer delivers to this channel: it closed, or the broker cancelled a
+    consumer on it.
+    """
     lost = asyncio.Event()
     underlay = await channel.get_underlay_channel()
     underlay.on_consumer_cancel_callbacks.add(lambda _: lost.set())
@@ -235,7 +254,8 @@ async def when_lost(channel: Channel) -> asyncio.Event:
 
 
 async def until(lost: asyncio.Event) -> None:
-    """The channel is lost. Raises a cancellation that has come before and was dropped on the way here.
+    """The channel is lost. Raises a cancellation that has come before and was dropped on the way
+    here.
 
     Python 3.11 drops one that comes together with the broker's answer to the call before this wait.
     """
@@ -245,9 +265,9 @@ async def until(lost: asyncio.Event) -> None:
     await lost.wait()
 
 
-def _text(told: object) -> str:
+def _text(value: object) -> str:
     """aiormq leaves some of the broker's words as bytes."""
-    return told.decode(errors="replace") if isinstance(told, bytes | bytearray) else str(told)
+    return value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Messages in AMQP's words, and back.
 
-A message that waits for its next attempt carries headers of ours: its attempt, its routing key (which the waiting room
-replaces) and, after a long delay, its moment; a handler sees none of them, nor what the broker adds when it moves a
-message.
+A message that waits for its next attempt carries headers of ours: its attempt, its routing key
+(which the waiting room replaces) and, after a long delay, its moment; a handler sees none of them,
+nor what the broker adds when it moves a message.
 """
 
 from datetime import UTC, datetime
@@ -42,7 +42,11 @@ def to_amqp(message: Message) -> AmqpMessage:
 
 
 def to_later_attempt(
-    message: Message, attempt: int, *, delay_seconds: float | None = None, due: datetime | None = None
+    message: Message,
+    attempt: int,
+    *,
+    delay_seconds: float | None = None,
+    due: datetime | None = None,
 ) -> AmqpMessage:
     """A copy that comes back as this attempt; with a delay, it expires in the waiting room.
 
@@ -88,7 +92,9 @@ def to_message(amqp: AbstractIncomingMessage) -> Message:
         body=amqp.body,
         timestamp=amqp.timestamp or utc_now(),
         headers={
-            name: value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)
+            name: value.decode(errors="replace")
+            if isinstance(value, bytes | bytearray)
+            else str(value)
             for name, value in headers.items()
             if name not in hidden and not name.startswith(_MADE_BY_BROKER)
         },
@@ -104,9 +110,12 @@ def _whole_size(amqp: AbstractIncomingMessage) -> int | None:
 def _moved_by_broker(amqp: AbstractIncomingMessage) -> dict[str, str]:
     """The headers of a dead letter that no consumer wrote: never settled, or too large to read."""
     deaths = amqp.headers.get("x-death")
-    death: Any = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    death: Any = (
+        deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    )
     verdict = _VERDICTS.get(str(death.get("reason")))
-    # Other systems move messages, too: only what came from the queue whose dead letters these are is one of ours.
+    # Other systems move messages, too: only what came from the queue whose dead letters these are
+    # is one of ours.
     if verdict is None or amqp.routing_key != f"{death.get('queue')}.dead-letters":
         return {}
     routing_keys, time = death.get("routing-keys") or [amqp.routing_key], death.get("time")

@@ -31,7 +31,9 @@ class _Connections(Collector):
         )
         links = list(OPEN_LINKS)
         for purpose in sorted({link.purpose for link in links}):
-            up.add_metric([purpose], all(link.is_connected for link in links if link.purpose == purpose))
+            up.add_metric(
+                [purpose], all(link.is_connected for link in links if link.purpose == purpose)
+            )
         return [up]
 
 

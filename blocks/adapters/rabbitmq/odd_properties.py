@@ -1,8 +1,10 @@
-"""Properties of a message that cannot be read do not cost the connection: what was read before them counts.
+"""Properties of a message that cannot be read do not cost the connection: what was read before them
+counts.
 
-A broker passes on what publishers write: a timestamp in microseconds, a header whose name is no UTF-8. pamqp cannot
-read these and raises in the middle of the stream, aiormq closes the connection, the message comes again on the next
-one, and so on for ever: one message would stop a listener. The body is what matters; it is judged like any other.
+A broker passes on what publishers write: a timestamp in microseconds, a header whose name is no
+UTF-8. pamqp cannot read these and raises in the middle of the stream, aiormq closes the connection,
+the message comes again on the next one, and so on for ever: one message would stop a listener. The
+body is what matters; it is judged like any other.
 """
 
 import logging

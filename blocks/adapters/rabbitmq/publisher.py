@@ -23,7 +23,9 @@ _PING_SECONDS = 1.5
 
 
 class RabbitMQPublisher:
-    """Publishes on one channel of its link, as many messages at a time as are offered, each with a time limit."""
+    """Publishes on one channel of its link, as many messages at a time as are offered, each with a
+    time limit.
+    """
 
     def __init__(self, link: RabbitMQLink, exchange: str) -> None:
         self._exchange = exchange
@@ -32,10 +34,15 @@ class RabbitMQPublisher:
         self._channel = SharedChannel(link, self._prepare, confirms=True)
 
     async def publish(self, messages: Sequence[Message], *, required: bool) -> None:
-        """All are confirmed. Raises the first `Unavailable` or, if `required`, `Unroutable`; others may be there."""
+        """All are confirmed. Raises the first `Unavailable` or, if `required`, `Unroutable`; others
+        may be there.
+        """
         for start in range(0, len(messages), _IN_FLIGHT_MAX):
             batch = messages[start : start + _IN_FLIGHT_MAX]
-            publishing = (self._publish(self._exchange, m.routing_key, to_amqp(m), mandatory=required) for m in batch)
+            publishing = (
+                self._publish(self._exchange, m.routing_key, to_amqp(m), mandatory=required)
+                for m in batch
+            )
             for outcome in await asyncio.gather(*publishing, return_exceptions=True):
                 if isinstance(outcome, BaseException):
                     raise outcome
@@ -47,7 +54,9 @@ class RabbitMQPublisher:
     async def ping(self) -> None:
         """The broker confirms messages; this one has no queue. Only publishing reveals an alarm."""
         limit = min(_PING_SECONDS, self._timeout_seconds)
-        await self._publish("", f"nobody.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit)
+        await self._publish(
+            "", f"no-queue.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit
+        )
 
     async def _publish(
         self,
@@ -59,19 +68,23 @@ class RabbitMQPublisher:
         within_seconds: float | None = None,
     ) -> None:
         deadline = asyncio.get_running_loop().time() + (within_seconds or self._timeout_seconds)
-        # Under an alarm the broker stops reading: what was written to it now would pile up, and come out many times.
+        # Under an alarm the broker stops reading: what was written to it now would pile up, and
+        # come out many times.
         await self._link.expect_no_alarm(deadline)
         with translated(f"publishing {message.type or 'a sign of life'}"):
             try:
                 async with asyncio.timeout_at(deadline):
-                    channel = cast("aiormq.Channel", await (await self._channel.get()).get_underlay_channel())
+                    channel = cast(
+                        "aiormq.Channel", await (await self._channel.get()).get_underlay_channel()
+                    )
                     await channel.basic_publish(
                         message.body,
                         exchange=exchange,
                         routing_key=routing_key,
                         properties=message.properties,
                         mandatory=mandatory,
-                        # The confirm is waited for, not the socket, which would let one message in at a time.
+                        # The confirm is waited for, not the socket, which would let one message in
+                        # at a time.
                         wait=False,
                     )
             except PublishError:

@@ -34,7 +34,9 @@ class RabbitMQSignals:
         self._sending = asyncio.Lock()
 
     async def broadcast(self, topic: str, body: bytes) -> None:
-        """What is broadcast while another broadcast is on its way goes out together, as one message per topic."""
+        """What is broadcast while another broadcast is on its way goes out together, as one message
+        per topic.
+        """
         if not self._out.is_connected:
             return
         self._pending.setdefault(topic, []).append(body)
@@ -55,19 +57,21 @@ class RabbitMQSignals:
     @asynccontextmanager
     async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
         """Subscribed, unless the broker is unavailable; subscribed again after every loss."""
-        heard = asyncio.Event()
-        session = partial(self._listen, topic, handler, heard)
-        async with self._in.kept(session, f"listening to {topic}", heard):
+        is_listening = asyncio.Event()
+        session = partial(self._listen, topic, handler, is_listening)
+        async with self._in.kept(session, f"listening to {topic}", is_listening):
             yield
 
-    async def _listen(self, topic: str, handler: SignalHandler, heard: asyncio.Event, channel: Channel) -> None:
+    async def _listen(
+        self, topic: str, handler: SignalHandler, is_listening: asyncio.Event, channel: Channel
+    ) -> None:
         timeout = self._in.timeout_seconds
         exchange = await self._declare(channel)
         queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
         await queue.bind(exchange, topic, timeout=timeout)
         lost = await when_lost(channel)
         await queue.consume(partial(_hear, handler, topic), no_ack=True, timeout=timeout)
-        heard.set()
+        is_listening.set()
         await until(lost)
         raise Unavailable(f"listening to {topic} was interrupted")
 
@@ -75,7 +79,9 @@ class RabbitMQSignals:
         await self._declare(channel)
 
     async def _declare(self, channel: Channel) -> AbstractExchange:
-        return await channel.declare_exchange(self._exchange, ExchangeType.TOPIC, timeout=self._in.timeout_seconds)
+        return await channel.declare_exchange(
+            self._exchange, ExchangeType.TOPIC, timeout=self._in.timeout_seconds
+        )
 
 
 async def _hear(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:

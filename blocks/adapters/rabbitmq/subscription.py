@@ -21,9 +21,13 @@ from blocks.ports import MESSAGE_BYTES_MAX, Subscriber, Unavailable
 
 
 class RabbitMQSubscription:
-    """Hands published events to the subscriber; starts again after every loss, and reports the gap."""
+    """Hands published events to the subscriber; starts again after every loss, and
+    reports the gap.
+    """
 
-    def __init__(self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], subscriber: Subscriber) -> None:
+    def __init__(
+        self, link: RabbitMQLink, exchange: str, patterns: Sequence[str], subscriber: Subscriber
+    ) -> None:
         self._link = link
         self._exchange = exchange
         self._patterns = patterns

@@ -1,7 +1,8 @@
-"""What exists on the broker: one topic exchange, and for each queue its dead letters and its waiting rooms for retries.
+"""What exists on the broker: one topic exchange, and for each queue its dead letters and its
+waiting rooms for retries.
 
-All are quorum queues: replicated where there are several nodes, on disk everywhere. What the broker itself moves
-between them (expired waits, messages over the delivery limit) it moves at least once.
+All are quorum queues: replicated where there are several nodes, on disk everywhere. What the broker
+itself moves between them (expired waits, messages over the delivery limit) it moves at least once.
 """
 
 from aio_pika import Channel, ExchangeType
@@ -22,9 +23,13 @@ async def declare_exchange(channel: Channel, name: str, timeout: float) -> Abstr
     return await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=timeout)
 
 
-async def declare_queue(channel: Channel, exchange: AbstractExchange, queue: Queue, timeout: float) -> None:
+async def declare_queue(
+    channel: Channel, exchange: AbstractExchange, queue: Queue, timeout: float
+) -> None:
     """The queue, its dead letters and its waiting rooms exist; the queue is bound."""
-    await _declare(channel, queue.dead_letters, timeout, {"x-delivery-limit": _PRACTICALLY_UNLIMITED})
+    await _declare(
+        channel, queue.dead_letters, timeout, {"x-delivery-limit": _PRACTICALLY_UNLIMITED}
+    )
     for room in waiting_rooms(queue):
         await _declare(channel, room, timeout, _moves_to(queue.name))
     await _declare(channel, queue.name, timeout, _limits(queue))
@@ -34,19 +39,27 @@ async def declare_queue(channel: Channel, exchange: AbstractExchange, queue: Que
 
 
 async def count(channel: Channel, queue: str, timeout: float) -> int:
-    """Messages waiting in the queue. Raises `NotFound`, and the channel is closed, if there is no such queue."""
+    """Messages waiting in the queue. Raises `NotFound`, and the channel is closed, if there is no
+    such queue.
+    """
     return (await _look(channel, queue, timeout)).message_count or 0
 
 
 async def view(channel: Channel, queue: Queue, timeout: float) -> QueueView:
-    """The queue as it is. Raises `NotFound`. The channel is closed afterwards if the queue is not as we declare it."""
+    """The queue as it is. Raises `NotFound`. The channel is closed afterwards if the queue is not
+    as we declare it.
+    """
     found = await _look(channel, queue.name, timeout)
     mismatch = None
     try:
-        await _declare(channel, queue.name, timeout, _limits(queue))  # it exists: this only compares
+        await _declare(
+            channel, queue.name, timeout, _limits(queue)
+        )  # it exists: this only compares
     except ChannelPreconditionFailed as error:
         mismatch = str(error)
-    return QueueView(ready=found.message_count or 0, consumers=found.consumer_count, mismatch=mismatch)
+    return QueueView(
+        ready=found.message_count or 0, consumers=found.consumer_count, mismatch=mismatch
+    )
 
 
 async def _look(channel: Channel, queue: str, timeout: float) -> AmqpQueue.DeclareOk:
@@ -57,8 +70,12 @@ async def _look(channel: Channel, queue: str, timeout: float) -> AmqpQueue.Decla
     return found.declaration_result
 
 
-async def _declare(channel: Channel, name: str, timeout: float, arguments: dict[str, str | int]) -> None:
-    await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum", **arguments}, timeout=timeout)
+async def _declare(
+    channel: Channel, name: str, timeout: float, arguments: dict[str, str | int]
+) -> None:
+    await channel.declare_queue(
+        name, durable=True, arguments={"x-queue-type": "quorum", **arguments}, timeout=timeout
+    )
 
 
 def _limits(queue: Queue) -> dict[str, str | int]:

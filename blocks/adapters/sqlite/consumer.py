@@ -21,9 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class SqliteConsumer:
-    """Leases what is due, lets the handler judge it, and settles it; many settlements share one commit.
+    """Leases what is due, lets the handler judge it, and settles it; many settlements share one
+    commit.
 
-    A lease is renewed while its handler works. When the process dies, it runs out and another consumer takes over.
+    A lease is renewed while its handler works. When the process dies, it runs out and another
+    consumer takes over.
     """
 
     def __init__(
@@ -57,11 +59,16 @@ class SqliteConsumer:
         return self._is_registered
 
     async def __aenter__(self) -> Self:
-        self._loops = [asyncio.create_task(self._take_for_ever()), asyncio.create_task(self._renew_for_ever())]
+        self._loops = [
+            asyncio.create_task(self._take_for_ever()),
+            asyncio.create_task(self._renew_for_ever()),
+        ]
         self._is_registered = True
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         taking, renewing = self._loops
         self._is_registered = False
         await ended(taking)
@@ -83,7 +90,9 @@ class SqliteConsumer:
                 self._pause.begin()
 
     async def _take(self) -> None:
-        """As many deliveries as there are free slots are at work; waits for a slot, then for work."""
+        """As many deliveries as there are free slots are at work; waits for a slot,
+        then for work.
+        """
         while len(self._at_work) >= self._slots:
             self._slot_freed.clear()
             await self._slot_freed.wait()
@@ -119,7 +128,9 @@ class SqliteConsumer:
             self._pause.begin()
         else:
             self._pause.forget()
-        settlement = partial(tables.settle, claim=claim, owner=self._owner, queue=self._queue, verdict=verdict)
+        settlement = partial(
+            tables.settle, claim=claim, owner=self._owner, queue=self._queue, verdict=verdict
+        )
         try:
             await self._file.run(settlement)
         except Unavailable as error:
@@ -131,14 +142,18 @@ class SqliteConsumer:
         if claim.delivery.message.cut_from is not None:
             return too_large(claim.delivery.message.cut_from, self._queue.max_bytes)
         if claim.losses >= DELIVERY_LIMIT:
-            return Reject(rejections.POISON, f"lost together with its consumer {claim.losses} times")
+            return Reject(
+                rejections.POISON, f"lost together with its consumer {claim.losses} times"
+            )
         return await judge(self._handler, claim.delivery, self._queue)
 
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
             claims = list(self._at_work.values())
-            renewal = partial(tables.renew, claims=claims, owner=self._owner, lease_seconds=self._lease_seconds)
+            renewal = partial(
+                tables.renew, claims=claims, owner=self._owner, lease_seconds=self._lease_seconds
+            )
             try:
                 await self._file.run(renewal)
             except Unavailable as error:

@@ -1,4 +1,6 @@
-"""The embedded event bus: one SQLite file that several processes of one machine publish to and consume from."""
+"""The embedded event bus: one SQLite file that several processes of one machine publish to and
+consume from.
+"""
 
 import asyncio
 import logging
@@ -16,7 +18,17 @@ from blocks.adapters.sqlite.consumer import SqliteConsumer
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.adapters.sqlite.subscription import SqliteSubscription
 from blocks.adapters.sqlite.watch import SqliteWatch
-from blocks.ports import Collector, Consumer, Handler, Message, Queue, QueueView, SignalHandler, Subscriber, Unavailable
+from blocks.ports import (
+    Collector,
+    Consumer,
+    Handler,
+    Message,
+    Queue,
+    QueueView,
+    SignalHandler,
+    Subscriber,
+    Unavailable,
+)
 from blocks.processes.ending import ended
 
 log = logging.getLogger(__name__)
@@ -25,10 +37,11 @@ _AFTER_ERROR_SECONDS = 0.1
 
 
 class SqliteEventBus:
-    """The `EventBus` for one machine and no broker: durable, at-least-once, competing consumers, dead letters.
+    """The `EventBus` for one machine and no broker: durable, at-least-once, competing consumers,
+    dead letters.
 
-    Lives as long as its `async with`. A message whose consumer dies comes again after `lease_seconds`.
-    Raises `Unavailable` when the file cannot be opened or stays locked.
+    Lives as long as its `async with`. A message whose consumer dies comes again after
+    `lease_seconds`. Raises `Unavailable` when the file cannot be opened or stays locked.
     """
 
     def __init__(self, file: Path, *, lease_seconds: float = 30.0) -> None:
@@ -44,7 +57,9 @@ class SqliteEventBus:
             self._open = opening.pop_all()
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         await self._open.aclose()
 
     async def declare(self, *queues: Queue) -> None:
@@ -58,7 +73,12 @@ class SqliteEventBus:
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
         return SqliteConsumer(
-            self._file, self._watch, queue, handler, concurrency=concurrency, lease_seconds=self._lease_seconds
+            self._file,
+            self._watch,
+            queue,
+            handler,
+            concurrency=concurrency,
+            lease_seconds=self._lease_seconds,
         )
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
@@ -85,14 +105,16 @@ class SqliteEventBus:
 
     @asynccontextmanager
     async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
-        heard = await self._file.run(tables.last_signal)
-        listening = asyncio.create_task(self._listen(topic, handler, heard))
+        latest = await self._file.run(tables.last_signal)
+        listening = asyncio.create_task(self._listen(topic, handler, latest))
         try:
             yield
         finally:
             await ended(listening)
 
-    def subscribe(self, patterns: Sequence[str], subscriber: Subscriber) -> AbstractAsyncContextManager[None]:
+    def subscribe(
+        self, patterns: Sequence[str], subscriber: Subscriber
+    ) -> AbstractAsyncContextManager[None]:
         return SqliteSubscription(self._file, self._watch, patterns, subscriber)
 
     async def depth(self, queue: str) -> int:
@@ -110,11 +132,13 @@ class SqliteEventBus:
     async def ping(self) -> None:
         await self._file.run(tables.last_signal)
 
-    async def _listen(self, topic: str, handler: SignalHandler, heard: int) -> None:
+    async def _listen(self, topic: str, handler: SignalHandler, latest: int) -> None:
         while True:
             try:
-                for seq, about, body in await self._watch.until(partial(tables.signals_after, seq=heard)):
-                    heard = seq
+                for seq, about, body in await self._watch.until(
+                    partial(tables.signals_after, seq=latest)
+                ):
+                    latest = seq
                     if about == topic:
                         await handler(body)
             except Exception:

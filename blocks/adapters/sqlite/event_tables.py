@@ -35,7 +35,9 @@ from blocks.ports import (
 SCHEMA = (
     """
 CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bindings (queue TEXT, pattern TEXT, PRIMARY KEY (queue, pattern)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bindings (
+    queue TEXT, pattern TEXT, PRIMARY KEY (queue, pattern)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
@@ -50,7 +52,9 @@ CREATE TABLE IF NOT EXISTS deliveries (
     losses INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS deliveries_by_queue ON deliveries (queue, due_at, seq);
-CREATE TABLE IF NOT EXISTS signals (seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS signals (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL
+);
 """
     + subscription_tables.SCHEMA
 )
@@ -81,7 +85,9 @@ def declare(connection: sqlite3.Connection, queues: Sequence[Queue]) -> None:
 
 
 def publish(connection: sqlite3.Connection, messages: Sequence[Message], required: bool) -> None:
-    """Every message is in every queue that is bound for it. With `required`, `Unroutable` undoes all of them."""
+    """Every message is in every queue that is bound for it. With `required`, `Unroutable` undoes
+    all of them.
+    """
     bindings = connection.execute("SELECT queue, pattern FROM bindings").fetchall()
     overheard = subscription_tables.patterns_subscribed(connection)
     for message in messages:
@@ -95,7 +101,8 @@ def publish(connection: sqlite3.Connection, messages: Sequence[Message], require
 
 def has_due(connection: sqlite3.Connection, queue: str) -> bool:
     found = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM deliveries WHERE queue = ? AND due_at <= ?)", (queue, time.time())
+        "SELECT EXISTS (SELECT 1 FROM deliveries WHERE queue = ? AND due_at <= ?)",
+        (queue, time.time()),
     ).fetchall()
     return bool(found[0][0])
 
@@ -126,7 +133,8 @@ def claim(
         (queue, now),
     )
     rows = connection.execute(
-        f"SELECT {_CUT}, attempt, losses FROM deliveries WHERE queue = ? AND due_at = 0 ORDER BY seq LIMIT ?",
+        f"SELECT {_CUT}, attempt, losses FROM deliveries WHERE queue = ? AND due_at = 0 ORDER "
+        "BY seq LIMIT ?",
         (max_bytes, max_bytes, queue, limit),
     ).fetchall()
     connection.executemany(
@@ -135,16 +143,23 @@ def claim(
     )
     messages = [_cut_message(connection, row) for *row, _, _ in rows]
     return [
-        Claim(seq, Delivery(message=message, queue=queue, attempt=attempt, redelivered=losses > 0), losses)
+        Claim(
+            seq,
+            Delivery(message=message, queue=queue, attempt=attempt, redelivered=losses > 0),
+            losses,
+        )
         for message, (*_, seq, attempt, losses) in zip(messages, rows, strict=True)
     ]
 
 
-def renew(connection: sqlite3.Connection, claims: Sequence[Claim], owner: str, lease_seconds: float) -> None:
+def renew(
+    connection: sqlite3.Connection, claims: Sequence[Claim], owner: str, lease_seconds: float
+) -> None:
     """The leases of these claims last as long as if they had just been taken."""
     end = time.time() + lease_seconds
     connection.executemany(
-        "UPDATE deliveries SET due_at = ? WHERE seq = ? AND owner = ?", [(end, claim.seq, owner) for claim in claims]
+        "UPDATE deliveries SET due_at = ? WHERE seq = ? AND owner = ?",
+        [(end, claim.seq, owner) for claim in claims],
     )
 
 
@@ -157,7 +172,9 @@ def give_back(connection: sqlite3.Connection, queue: str, owner: str) -> None:
     )
 
 
-def settle(connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queue, verdict: Verdict | None) -> None:
+def settle(
+    connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queue, verdict: Verdict | None
+) -> None:
     """The verdict is carried out, unless the lease was lost to another consumer meanwhile."""
     held = (claim.seq, owner)
     match verdict:
@@ -166,18 +183,22 @@ def settle(connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queu
         case Reject():
             letter = dead_letter(claim.delivery, verdict, utc_now())
             connection.execute(
-                "UPDATE deliveries SET queue = ?, headers = ?, due_at = 0, owner = NULL, attempt = 1, losses = 0"
+                "UPDATE deliveries SET queue = ?, headers = ?, due_at = 0, owner = NULL, "
+                "attempt = 1, losses = 0"
                 " WHERE seq = ? AND owner = ?",
                 (queue.dead_letters, json.dumps(dict(letter.headers)), *held),
             )
         case Retry(delay_seconds=delay, counts=counts):
             due_at = time.time() + (queue.retry_delay_seconds if delay is None else delay)
             connection.execute(
-                "UPDATE deliveries SET due_at = ?, owner = NULL, attempt = attempt + ? WHERE seq = ? AND owner = ?",
+                "UPDATE deliveries SET due_at = ?, owner = NULL, attempt = attempt + ? WHERE "
+                "seq = ? AND owner = ?",
                 (due_at, int(counts), *held),
             )
         case None:
-            connection.execute("UPDATE deliveries SET due_at = 0, owner = NULL WHERE seq = ? AND owner = ?", held)
+            connection.execute(
+                "UPDATE deliveries SET due_at = 0, owner = NULL WHERE seq = ? AND owner = ?", held
+            )
 
 
 def depth(connection: sqlite3.Connection, queue: str) -> int:
@@ -190,7 +211,8 @@ def depth(connection: sqlite3.Connection, queue: str) -> int:
 
 def view(connection: sqlite3.Connection, queue: str) -> QueueView:
     leased = connection.execute(
-        "SELECT count(*) FROM deliveries WHERE queue = ? AND due_at > ? AND owner IS NOT NULL", (queue, time.time())
+        "SELECT count(*) FROM deliveries WHERE queue = ? AND due_at > ? AND owner IS NOT NULL",
+        (queue, time.time()),
     ).fetchone()
     return QueueView(ready=depth(connection, queue), in_hand=int(leased[0]))
 
@@ -205,7 +227,12 @@ def peek(connection: sqlite3.Connection, queue: str, limit: int) -> list[Message
 
 
 def broadcast(connection: sqlite3.Connection, topic: str, body: bytes) -> None:
-    signal = connection.execute("INSERT INTO signals (topic, body) VALUES (?, ?)", (topic, body)).lastrowid or 0
+    signal = (
+        connection.execute(
+            "INSERT INTO signals (topic, body) VALUES (?, ?)", (topic, body)
+        ).lastrowid
+        or 0
+    )
     connection.execute("DELETE FROM signals WHERE seq <= ?", (signal - _SIGNALS_KEPT,))
 
 
@@ -215,7 +242,9 @@ def last_signal(connection: sqlite3.Connection) -> int:
 
 def signals_after(connection: sqlite3.Connection, seq: int) -> list[tuple[int, str, bytes]]:
     """Number, topic and body of what was broadcast since."""
-    return connection.execute("SELECT seq, topic, body FROM signals WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
+    return connection.execute(
+        "SELECT seq, topic, body FROM signals WHERE seq > ? ORDER BY seq", (seq,)
+    ).fetchall()
 
 
 def _insert(connection: sqlite3.Connection, queue: str, message: Message) -> None:

@@ -1,7 +1,9 @@
-"""One SQLite file, used by one thread of ours: many small units of work, few commits (group commit).
+"""One SQLite file, used by one thread of ours: many small units of work, few commits (group
+commit).
 
-The standard `sqlite3` module is enough; an async wrapper would hand each statement over on its own and commit each unit
-of work on its own, which costs one disk flush per event. Here everything that is waiting shares one transaction.
+The standard `sqlite3` module is enough; an async wrapper would hand each statement over on its own
+and commit each unit of work on its own, which costs one disk flush per event. Here everything that
+is waiting shares one transaction.
 """
 
 import asyncio
@@ -23,17 +25,21 @@ _BATCH_MAX = 500
 
 
 class SqliteFile:
-    """Runs units of work on a SQLite file, each atomic, many per commit; an awaited unit is on disk.
+    """Runs units of work on a SQLite file, each atomic, many per commit; an awaited unit is on
+    disk.
 
-    Lives as long as its `async with`; the thread and the connection end with it. `run` raises what the work raises, and
-    `Unavailable` when the file is locked for longer than `timeout_seconds`, full, or gone.
+    Lives as long as its `async with`; the thread and the connection end with it. `run` raises what
+    the work raises, and `Unavailable` when the file is locked for longer than `timeout_seconds`,
+    full, or gone.
     """
 
     def __init__(self, path: Path, schema: str, *, timeout_seconds: float = 10.0) -> None:
         self._path = path
         self._schema = schema
         self._timeout_seconds = timeout_seconds
-        self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
         self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
         self._opened: asyncio.Future[None]
         self._loop: asyncio.AbstractEventLoop
@@ -56,7 +62,9 @@ class SqliteFile:
         private_file(self._path)
         tighten(self._path.with_name(self._path.name + end) for end in ("-wal", "-shm"))
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -70,7 +78,9 @@ class SqliteFile:
 
     def _serve(self) -> None:
         try:
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=self._timeout_seconds)
+            connection = sqlite3.connect(
+                self._path, isolation_level=None, timeout=self._timeout_seconds
+            )
             connection.execute("PRAGMA journal_mode=WAL")
             # FULL flushes the log at each commit: what was awaited survives a power cut.
             connection.execute("PRAGMA synchronous=FULL")
@@ -120,11 +130,17 @@ class SqliteFile:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            outcomes = [(done, None, Unavailable(f"{self._path.name}: {error}")) for _, done in batch]
+            outcomes = [
+                (done, None, Unavailable(f"{self._path.name}: {error}")) for _, done in batch
+            ]
         self._loop.call_soon_threadsafe(_settle_all, outcomes)
 
-    def _settle(self, future: asyncio.Future[None], *, result: None = None, error: Exception | None = None) -> None:
-        outcome: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = [(future, result, error)]
+    def _settle(
+        self, future: asyncio.Future[None], *, result: None = None, error: Exception | None = None
+    ) -> None:
+        outcome: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = [
+            (future, result, error)
+        ]
         self._loop.call_soon_threadsafe(_settle_all, outcome)
 
 

@@ -1,4 +1,6 @@
-"""The embedded record store: one table per container in one SQLite file, records as the JSON they are in Cosmos DB."""
+"""The embedded record store: one table per container in one SQLite file, records as the JSON they
+are in Cosmos DB.
+"""
 
 import sqlite3
 from pathlib import Path
@@ -22,7 +24,18 @@ from blocks.adapters.record_rules import (
 )
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.contracts.records import CONTAINERS, Record
-from blocks.ports import NO_CONDITION, AlreadyExists, Contains, NotAbove, NotFound, Page, Query, Stale, Stored, Where
+from blocks.ports import (
+    NO_CONDITION,
+    AlreadyExists,
+    Contains,
+    NotAbove,
+    NotFound,
+    Page,
+    Query,
+    Stale,
+    Stored,
+    Where,
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -30,7 +43,8 @@ R = TypeVar("R", bound=Record)
 class SqliteRecordStore:
     """Records in one file, durable when awaited; several processes of one machine may share it.
 
-    Lives as long as its `async with`. Every method raises `Unavailable` when the file is locked for long, full or gone.
+    Lives as long as its `async with`. Every method raises `Unavailable` when the file is locked for
+    long, full or gone.
     """
 
     def __init__(self, file: Path) -> None:
@@ -40,7 +54,9 @@ class SqliteRecordStore:
         await self._file.__aenter__()
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         await self._file.__aexit__(*exc)
 
     async def provision(self) -> None:
@@ -56,7 +72,9 @@ class SqliteRecordStore:
         return Stored(record, etag)
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
-        select = f"SELECT body, etag FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
+        select = (
+            f"SELECT body, etag FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
+        )
         key = (tenant_id, id, tag(kind))
         row = await self._file.run(lambda connection: connection.execute(select, key).fetchone())
         if row is None:
@@ -69,7 +87,9 @@ class SqliteRecordStore:
         key = (tenant_id, record.id, tag(type(record)))
         new_etag, body = uuid4().hex, _body(record)
         mine = "WHERE tenant_id = ? AND id = ? AND kind = ?"
-        update = f"UPDATE {record.container} SET etag = ?, sort_key = ?, body = ? {mine} AND etag = ?"
+        update = (
+            f"UPDATE {record.container} SET etag = ?, sort_key = ?, body = ? {mine} AND etag = ?"
+        )
         look = f"SELECT 1 FROM {record.container} {mine}"
 
         def replace(connection: sqlite3.Connection) -> None:
@@ -84,7 +104,9 @@ class SqliteRecordStore:
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         check_changeable(kind)
         delete = f"DELETE FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
-        await self._file.run(lambda connection: connection.execute(delete, (tenant_id, id, tag(kind))))
+        await self._file.run(
+            lambda connection: connection.execute(delete, (tenant_id, id, tag(kind)))
+        )
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
         work = _select(tenant_id, query)
@@ -94,7 +116,9 @@ class SqliteRecordStore:
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         clauses, parameters = _clauses(tenant_id, kind, where)
         sql = f"SELECT count(*) FROM {kind.container} WHERE {' AND '.join(clauses)}"
-        return await self._file.run(lambda connection: int(connection.execute(sql, parameters).fetchone()[0]))
+        return await self._file.run(
+            lambda connection: int(connection.execute(sql, parameters).fetchone()[0])
+        )
 
     async def ping(self) -> None:
         await self._file.run(lambda connection: connection.execute("SELECT 1"))
@@ -156,7 +180,8 @@ def _number(key: str) -> str:
     return f"coalesce({_extract(key)}, -9e999)"
 
 
-# Which field of which table has an index, and how many records of a tenant share one value, roughly.
+# Which field of which table has an index, and how many records of a tenant share one value,
+# roughly.
 _INDEXED = (
     ("workflow_executions", "subject", 3),
     ("workflow_executions", "status", 100),
@@ -171,7 +196,8 @@ _INDEXED = (
 _TABLES = [
     f"""
     CREATE TABLE IF NOT EXISTS {table} (
-        tenant_id TEXT, id TEXT, kind TEXT NOT NULL, etag TEXT NOT NULL, sort_key TEXT NOT NULL, body TEXT NOT NULL,
+        tenant_id TEXT, id TEXT, kind TEXT NOT NULL,
+        etag TEXT NOT NULL, sort_key TEXT NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY (tenant_id, id)
     );
     CREATE INDEX IF NOT EXISTS {table}_by_age ON {table} (tenant_id, kind, sort_key);
@@ -180,20 +206,26 @@ _TABLES = [
 ]
 
 _INDEXES = [
-    f"CREATE INDEX IF NOT EXISTS {table}_by_{key} ON {table} (tenant_id, kind, {_extract(key)}, sort_key);"
+    (
+        f"CREATE INDEX IF NOT EXISTS {table}_by_{key} ON {table} "
+        f"(tenant_id, kind, {_extract(key)}, "
+        "sort_key);"
+    )
     for table, key, _ in _INDEXED
 ]
 
 # Executions whose end is not announced: those that run, and the few whose announcement is due.
 _UNANNOUNCED = f"""
-    CREATE INDEX IF NOT EXISTS workflow_executions_unannounced ON workflow_executions (tenant_id, kind, sort_key)
+    CREATE INDEX IF NOT EXISTS workflow_executions_unannounced
+    ON workflow_executions (tenant_id, kind, sort_key)
     WHERE {_extract("announcedAt")} IS NULL;
 """
 
 # Approvals that need work, by when: the pending, and the few whose decision is not followed up.
 _UNSETTLED = f"""
     DROP INDEX IF EXISTS hitl_approvals_unsettled;
-    CREATE INDEX IF NOT EXISTS hitl_approvals_due ON hitl_approvals (tenant_id, kind, {_number("nextAt")})
+    CREATE INDEX IF NOT EXISTS hitl_approvals_due
+    ON hitl_approvals (tenant_id, kind, {_number("nextAt")})
     WHERE {_extract("settledAt")} IS NULL;
 """
 
@@ -203,7 +235,10 @@ _UNSETTLED = f"""
 _SHAPES = [
     *((table, f"sqlite_autoindex_{table}_1", "1000000 10000 1") for table in CONTAINERS),
     *((table, f"{table}_by_age", "1000000 10000 10000 1") for table in CONTAINERS),
-    *((table, f"{table}_by_{key}", f"1000000 10000 10000 {sharing} 1") for table, key, sharing in _INDEXED),
+    *(
+        (table, f"{table}_by_{key}", f"1000000 10000 10000 {sharing} 1")
+        for table, key, sharing in _INDEXED
+    ),
     ("workflow_executions", "workflow_executions_unannounced", "10000 100 100 1"),
     ("hitl_approvals", "hitl_approvals_due", "1000 10 10 1"),
 ]

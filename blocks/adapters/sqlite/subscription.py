@@ -45,9 +45,14 @@ class SqliteSubscription:
 
     async def __aenter__(self) -> None:
         await self._begin()
-        self._loops = [asyncio.create_task(self._hear_for_ever()), asyncio.create_task(self._renew_for_ever())]
+        self._loops = [
+            asyncio.create_task(self._hear_for_ever()),
+            asyncio.create_task(self._renew_for_ever()),
+        ]
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         await ended(*self._loops)
         try:
             await self._file.run(partial(tables.end, owner=self._owner))
@@ -55,7 +60,9 @@ class SqliteSubscription:
             log.debug("events are written down until the lease runs out: %s", error)
 
     async def _begin(self) -> None:
-        beginning = partial(tables.begin, owner=self._owner, patterns=self._patterns, seconds=self._lease_seconds)
+        beginning = partial(
+            tables.begin, owner=self._owner, patterns=self._patterns, seconds=self._lease_seconds
+        )
         self._heard = await self._file.run(beginning)
 
     async def _hear_for_ever(self) -> None:

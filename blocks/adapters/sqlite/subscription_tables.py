@@ -44,7 +44,9 @@ class Overheard(msgspec.Struct, frozen=True):
 
 def patterns_subscribed(connection: sqlite3.Connection) -> list[str]:
     """The patterns of all present subscriptions."""
-    rows = connection.execute("SELECT DISTINCT pattern FROM hearers WHERE until > ?", (time.time(),))
+    rows = connection.execute(
+        "SELECT DISTINCT pattern FROM hearers WHERE until > ?", (time.time(),)
+    )
     return [pattern for (pattern,) in rows.fetchall()]
 
 
@@ -65,12 +67,15 @@ def write_down(connection: sqlite3.Connection, message: Message, patterns: Seque
     connection.execute("DELETE FROM overheard WHERE seq <= ?", ((seq or 0) - KEPT,))
 
 
-def begin(connection: sqlite3.Connection, owner: str, patterns: Sequence[str], seconds: float) -> int:
+def begin(
+    connection: sqlite3.Connection, owner: str, patterns: Sequence[str], seconds: float
+) -> int:
     """Events are written down for this owner for this long; returns the last number before."""
     now = time.time()
     connection.execute("DELETE FROM hearers WHERE until <= ?", (now,))
     connection.executemany(
-        "INSERT OR REPLACE INTO hearers VALUES (?, ?, ?)", [(owner, pattern, now + seconds) for pattern in patterns]
+        "INSERT OR REPLACE INTO hearers VALUES (?, ?, ?)",
+        [(owner, pattern, now + seconds) for pattern in patterns],
     )
     # Of this table alone: the numbers go on where they were, even when all events are gone.
     rows = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'overheard'").fetchall()
@@ -93,7 +98,9 @@ def end(connection: sqlite3.Connection, owner: str) -> None:
 def after(connection: sqlite3.Connection, seq: int) -> list[Overheard]:
     """What was written down since, in order."""
     rows = connection.execute(
-        "SELECT seq, id, routing_key, body, timestamp, headers FROM overheard WHERE seq > ? ORDER BY seq", (seq,)
+        "SELECT seq, id, routing_key, body, timestamp, headers FROM overheard WHERE seq > ? "
+        "ORDER BY seq",
+        (seq,),
     )
     return [
         Overheard(

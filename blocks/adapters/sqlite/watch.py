@@ -13,7 +13,8 @@ from blocks.ports import Unavailable
 T = TypeVar("T")
 Question = Callable[[sqlite3.Connection], T]
 
-# An idle process that looks every 20 ms uses half a percent of a core; while there is traffic, milliseconds count.
+# An idle process that looks every 20 ms uses half a percent of a core; while there is traffic,
+# milliseconds count.
 _LOOK_EVERY_SECONDS = 0.02
 _LOOK_OFTEN_SECONDS = 0.005
 _LOOK_OFTEN_FOR_SECONDS = 1.0
@@ -38,7 +39,9 @@ class SqliteWatch:
         self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
         return self
 
-    async def __aexit__(self, *exc: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(
+        self, *exc: type[BaseException] | BaseException | TracebackType | None
+    ) -> None:
         if self._next_look:
             self._next_look.cancel()
         for answer in self._open_questions:

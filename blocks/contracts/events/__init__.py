@@ -1,7 +1,8 @@
-"""The data of every event this system publishes or consumes; field names are those of the platform's wire.
+"""The data of every event this system publishes or consumes; field names are those of the
+platform's wire.
 
-A class is its event type in PascalCase without the leading `workflow.`. Fields that are not named here are ignored on
-input: services may add fields without asking us.
+A class is its event type in PascalCase without the leading `workflow.`. Fields that are not named
+here are ignored on input: services may add fields without asking us.
 """
 
 from blocks.contracts.events.analysis import (
@@ -29,10 +30,22 @@ from blocks.contracts.events.approvals import (
     HitlApprovalReminded,
     HitlApprovalRequested,
 )
-from blocks.contracts.events.base import EventData, Id, JsonObject, OurId, RiskScore, SubjectId, Uuid
+from blocks.contracts.events.base import (
+    EventData,
+    Id,
+    JsonObject,
+    OurId,
+    RiskScore,
+    SubjectId,
+    Uuid,
+)
 from blocks.contracts.events.catalogue import CONSUMED, PUBLISHED
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
-from blocks.contracts.events.opportunities import IntegrationOpportunityUpdated, OpportunityEvent, ShardUpdated
+from blocks.contracts.events.opportunities import (
+    IntegrationOpportunityUpdated,
+    OpportunityEvent,
+    ShardUpdated,
+)
 from blocks.contracts.events.webhooks import WEBHOOK_DUE
 
 __all__ = [

@@ -84,7 +84,9 @@ class OpportunityAnalysisCompleted(EventData, frozen=True, kw_only=True):
 
 
 class OpportunityAnalysisFailed(EventData, frozen=True, kw_only=True):
-    """The analysis ended without a complete result; `failed_step` names the step that ended it, if one did."""
+    """The analysis ended without a complete result; `failed_step` names the step that ended it, if
+    one did.
+    """
 
     event_type: ClassVar[str] = "workflow.opportunity.analysis.failed"
     workflow_id: Uuid

@@ -16,10 +16,16 @@ OurId = Annotated[str, OUR_ID]
 """An id of ours that comes back to us: a UUID in any case, in lower case from here on."""
 
 RiskScore = Annotated[float, msgspec.Meta(ge=0, le=1)]
-"""From 0 to 1, as the platform documents; rules compare with it, so 85 is refused and not taken for 0.85."""
+"""From 0 to 1, as the platform documents; rules compare with it, so 85 is refused and not taken for
+0.85.
+"""
 
-SubjectId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"format": "uuid"})]
-"""An opportunity's id. The platform documents a UUID; one that is none is still passed through unchanged."""
+SubjectId = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=200, extra_json_schema={"format": "uuid"})
+]
+"""An opportunity's id. The platform documents a UUID; one that is none is still passed through
+unchanged.
+"""
 
 JsonObject = dict[str, Any]
 

@@ -8,7 +8,9 @@ from blocks.contracts.events.base import EventData, Id, JsonObject
 
 
 class OpportunityEvent(EventData, frozen=True, kw_only=True):
-    """Base of the events that cause an analysis: what they carry beside the fields named here counts, too."""
+    """Base of the events that cause an analysis: what they carry beside the fields named here
+    counts, too.
+    """
 
     received: JsonObject = msgspec.field(default_factory=dict, name="$received")
     """What `data` carries beside the named fields; set where an event is decoded."""

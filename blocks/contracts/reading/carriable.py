@@ -1,4 +1,6 @@
-"""What a record, an event and a response can carry on: JSON has limits of its own, and a decoder may be wider."""
+"""What a record, an event and a response can carry on: JSON has limits of its own, and a decoder
+may be wider.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,10 +25,15 @@ def uncarriable(data: msgspec.Struct) -> str | None:
 
 
 def _within(value: Any) -> Iterator[tuple[Any, int]]:
-    """The value and all that it holds, each with its depth; no recursion, and nothing below the greatest depth."""
+    """The value and all that it holds, each with its depth; no recursion, and nothing below the
+    greatest depth.
+    """
     pending = [(value, 0)]
     while pending:
         value, depth = pending.pop()
         yield value, depth
         if depth <= DEPTH_MAX and isinstance(value, dict | list):
-            pending += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
+            pending += [
+                (inner, depth + 1)
+                for inner in (value.values() if isinstance(value, dict) else value)
+            ]

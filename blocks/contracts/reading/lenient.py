@@ -1,4 +1,5 @@
-"""What can be read without doubt is read: JSON that a strict decoder refuses, put right by the types of its fields.
+"""What can be read without doubt is read: JSON that a strict decoder refuses, put right by the
+types of its fields.
 
 | type wanted | read, too |
 | --- | --- |
@@ -7,8 +8,8 @@
 | a number | its text, in JSON's own grammar (not `NaN`, `0,4`, blanks or an empty text) |
 | a moment | ISO 8601 in other spellings: no seconds, `+0000`, no hyphens |
 
-Nothing else: `"true"` is no boolean, one thing is no list, a number no moment. The strict decoder goes first, so
-what is spelled as documented costs nothing more.
+Nothing else: `"true"` is no boolean, one thing is no list, a number no moment. The strict decoder
+goes first, so what is spelled as documented costs nothing more.
 """
 
 import re
@@ -32,7 +33,8 @@ def decode(body: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
     except msgspec.ValidationError as refused:
         try:
             again = msgspec.json.encode(_repaired(msgspec.json.decode(body), decoder.type))
-        # It is no JSON behind what was wrong first, too deep, or has whole numbers that cannot be written down again.
+        # It is no JSON behind what was wrong first, too deep, or has whole numbers that cannot be
+        # written down again.
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
             raise refused from None
         return decoder.decode(again)

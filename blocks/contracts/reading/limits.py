@@ -25,7 +25,7 @@ Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")
 RequestKey = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[ -~]+$")]
 """What makes two requests the same one, e.g. `Idempotency-Key`."""
 
-# --- numbers ---------------------------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
 
 SPAN_SECONDS_MAX = 315_360_000.0
 """Ten years: added to any moment that is accepted as input, it is still a valid one."""

@@ -28,10 +28,11 @@ Read = Callable[[Any], Any]
 
 
 class Normalised(msgspec.Struct, frozen=True):
-    """Every moment in it is aware and in UTC, every text marked `OUR_ID` a UUID in lower case, or empty,
-    and a UUID marked `MATCHING_ID` is in lower case, too.
+    """Every moment in it is aware and in UTC, every text marked `OUR_ID` a UUID in lower case, or
+    empty, and a UUID marked `MATCHING_ID` is in lower case, too.
 
-    What cannot be is a `ValueError`, which msgspec's decoders turn into a `ValidationError` with its path.
+    What cannot be is a `ValueError`, which msgspec's decoders turn into a `ValidationError` with
+    its path.
     """
 
     def __post_init__(self) -> None:
@@ -50,7 +51,10 @@ class Normalised(msgspec.Struct, frozen=True):
 @cache
 def _readings(kind: type[Normalised]) -> tuple[tuple[str, str, Read], ...]:
     """Of the fields that are normalised: their names, here and on the wire, and how."""
-    fields = ((field.name, field.encode_name, reading(field.type)) for field in msgspec.structs.fields(kind))
+    fields = (
+        (field.name, field.encode_name, reading(field.type))
+        for field in msgspec.structs.fields(kind)
+    )
     return tuple((name, on_wire, read) for name, on_wire, read in fields if read)
 
 
@@ -60,7 +64,11 @@ def reading(kind: Any) -> Read | None:
     if kind is datetime:
         return in_utc
     if origin is Annotated:
-        marks = (read for mark, read in ((OUR_ID, required_uuid), (MATCHING_ID, matching_id)) if mark in args[1:])
+        marks = (
+            read
+            for mark, read in ((OUR_ID, required_uuid), (MATCHING_ID, matching_id))
+            if mark in args[1:]
+        )
         return next(marks, None) or reading(args[0])
     if origin in (Union, UnionType):
         return next((read for read in map(reading, args) if read), None)

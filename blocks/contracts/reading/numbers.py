@@ -1,4 +1,6 @@
-"""Numbers as other systems write them: read where there is no doubt, else a reason why not; pure."""
+"""Numbers as other systems write them: read where there is no doubt, else a reason
+why not; pure.
+"""
 
 import math
 import re
@@ -17,7 +19,9 @@ class Unreadable(Exception):
 
 
 def read_number(value: Any) -> int | float:
-    """The finite number in a JSON number or a text. Raises `Unreadable`; true and false are no numbers."""
+    """The finite number in a JSON number or a text. Raises `Unreadable`; true and false are no
+    numbers.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise Unreadable(f"{shown(value)} is not a number")
     if isinstance(value, str):

@@ -1,7 +1,7 @@
 """UUIDs as they come in: letters in any case are read, one spelling is used from there on.
 
-RFC 9562 writes them in lower case and reads them in any. Other notations (`urn:uuid:`, braces, no hyphens) are none of
-the platform's and are refused.
+RFC 9562 writes them in lower case and reads them in any. Other notations (`urn:uuid:`, braces, no
+hyphens) are none of the platform's and are refused.
 """
 
 import re
@@ -23,7 +23,9 @@ def matching_id(value: str) -> str:
 
 def spellings(value: str) -> tuple[str, ...]:
     """How an id of another system may be spelled in records that keep it as it came."""
-    return tuple(sorted({value, value.lower(), value.upper()})) if canonical_uuid(value) else (value,)
+    return (
+        tuple(sorted({value, value.lower(), value.upper()})) if canonical_uuid(value) else (value,)
+    )
 
 
 def in_lower_case(path: bytes) -> bytes:

@@ -1,14 +1,22 @@
-"""What is stored: one frozen Struct per kind of document, camelCase on disk, every one owned by a tenant.
+"""What is stored: one frozen Struct per kind of document, camelCase on disk, every one owned by a
+tenant.
 
-The containers are those the platform documents: `workflow_workflows` (definitions, and what the platform keeps about
-itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`, `workflow_dead_letters` (see `dead_letters`) and
-`workflow_audit` (see `audit`); partition key `/tenantId` in all.
+The containers are those the platform documents: `workflow_workflows` (definitions, and what the
+platform keeps about itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`,
+`workflow_dead_letters` (see `dead_letters`) and `workflow_audit` (see `audit`); partition key
+`/tenantId` in all.
 """
 
 from blocks.contracts.records.approvals import ApprovalRecord
 from blocks.contracts.records.base import CONTAINERS, Record
-from blocks.contracts.records.executions import ExecutionRecord, PreviousOutcome, RefusedAnswer, StepRecord, Trigger
-from blocks.contracts.records.processes import Look, MirrorRecord, ProcessRecord
+from blocks.contracts.records.executions import (
+    ExecutionRecord,
+    PreviousOutcome,
+    RefusedAnswer,
+    StepRecord,
+    Trigger,
+)
+from blocks.contracts.records.processes import Look, ProcessRecord, ReconcilerRecord
 from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
 from blocks.contracts.records.tenants import (
     DispatchPolicy,
@@ -30,10 +38,10 @@ __all__ = [
     "IdempotencyRecord",
     "KeptAnswer",
     "Look",
-    "MirrorRecord",
     "Place",
     "PreviousOutcome",
     "ProcessRecord",
+    "ReconcilerRecord",
     "Record",
     "RefusedAnswer",
     "RosterRecord",

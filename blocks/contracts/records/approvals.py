@@ -49,7 +49,9 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     comment: str | None = None
 
     subject: str | None = None
-    """What it is about; None in records that are older than this field, which have an opportunity."""
+    """What it is about; None in records that are older than this field, which have
+    an opportunity.
+    """
     requested_by: str | None = None
     summary: str = ""
     """What is asked, for the person who decides; Markdown."""
@@ -76,12 +78,16 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     used_links: list[str] = []
     """Nonces of links that have been used for a decision: each is good once."""
     version: int = 1
-    """Counts what happened to it; the ETag of the wire. Our own bookkeeping below does not count."""
+    """Counts what happened to it; the ETag of the wire. Our own bookkeeping below
+    does not count.
+    """
 
     published_count: int = msgspec.field(default=0, name="told")
     """How many entries of the history have been announced."""
     waits: int = 0
-    """How often its suspended run was resumed without a decision; each wait is a new one for Prefect."""
+    """How often its suspended run was resumed without a decision; each wait is a new one for
+    Prefect.
+    """
     settled_at: datetime | None = None
     """When all that follows from the decision was done: announced, the execution continued. None:
     due.

@@ -12,7 +12,9 @@ import msgspec
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import Record
 
-Credential = Literal["user-token", "service-token", "api-key", "gateway", "link", "terminal", "prefect-ui"]
+Credential = Literal[
+    "user-token", "service-token", "api-key", "gateway", "link", "terminal", "prefect-ui"
+]
 """How the caller was identified; `gateway` and `prefect-ui` were trusted, `terminal` is local."""
 
 Channel = Literal["api", "cli", "link", "page", "prefect-ui"]
@@ -42,7 +44,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class AuditChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One record that was changed: the fields that differ, as they were and as they are. Secrets never stand here."""
+    """One record that was changed: the fields that differ, as they were and as they are. Secrets
+    never stand here.
+    """
 
     kind: str
     id: str
@@ -72,7 +76,9 @@ class AuditEntry(Record, frozen=True, kw_only=True, tag="audit-entry"):
 
 
 class AuditIntent(Record, frozen=True, kw_only=True, tag="audit-intent"):
-    """An act whose entry is still to come, under that entry's id and the system tenant; it goes when that is there."""
+    """An act whose entry is still to come, under that entry's id and the system tenant; it goes
+    when that is there.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
 

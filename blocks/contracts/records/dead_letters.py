@@ -1,4 +1,6 @@
-"""What is kept of a message that was refused: a letter, its body beside it, and all that was done to it."""
+"""What is kept of a message that was refused: a letter, its body beside it, and all that was done
+to it.
+"""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -9,7 +11,9 @@ from blocks.contracts.reading.normalised import Normalised
 from blocks.contracts.records import Record
 
 LetterStatus = Literal["waiting", "replaying", "replayed", "discarded"]
-"""`replaying`: it goes back to its queue at its time, and does so again if a crash comes between."""
+"""`replaying`: it goes back to its queue at its time, and does so again if a crash
+comes between.
+"""
 
 SETTLED: tuple[LetterStatus, ...] = ("replayed", "discarded")
 
@@ -35,7 +39,9 @@ class LetterEntry(Normalised, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class DeadLetterRecord(Record, frozen=True, kw_only=True, tag="dead-letter"):
-    """A refused message, without its body. It belongs to the tenant its body names, else to the platform itself."""
+    """A refused message, without its body. It belongs to the tenant its body names, else to the
+    platform itself.
+    """
 
     container: ClassVar[str] = "workflow_dead_letters"
 
@@ -75,7 +81,9 @@ class DeadLetterRecord(Record, frozen=True, kw_only=True, tag="dead-letter"):
 
 
 class DeadLetterBody(Record, frozen=True, kw_only=True, tag="dead-letter-body"):
-    """One version of a letter's body, never changed; kept apart, so that a list of letters reads none."""
+    """One version of a letter's body, never changed; kept apart, so that a list of letters reads
+    none.
+    """
 
     container: ClassVar[str] = "workflow_dead_letters"
 

@@ -54,7 +54,9 @@ class RefusedAnswer(Normalised, frozen=True, kw_only=True, rename="camel"):
 
 
 class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
-    """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId` on the wire."""
+    """One piece of work of a workflow for one tenant and one subject; its `id` is the `workflowId`
+    on the wire.
+    """
 
     container: ClassVar[str] = "workflow_executions"
 
@@ -68,14 +70,18 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     updated_at: datetime
     started_at: datetime | None = None
     held_since: datetime | None = None
-    """When a run last took it up; unlike `updated_at`, nothing that is only noted on it moves this."""
+    """When a run last took it up; unlike `updated_at`, nothing that is only noted on
+    it moves this.
+    """
     completed_at: datetime | None = None
     announced_at: datetime | None = None
     """When the broker confirmed the terminal event; None on a terminal record: it is still due."""
     priority: int = 0
     """Within its tenant, a higher one is dispatched first."""
     attempt: int = 0
-    """How often a worker has taken this execution up; a worker that holds an older attempt cannot write."""
+    """How often a worker has taken this execution up; a worker that holds an older attempt cannot
+    write.
+    """
     flow_run_id: str | None = None
     results: JsonObject | None = None
     missing_steps: list[str] = []
@@ -83,10 +89,14 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     error_code: str | None = None
     failed_step: str | None = None
     definition_version: int | None = None
-    """The version of its tenant's workflow definition that it started with, and keeps; 0: there was none."""
+    """The version of its tenant's workflow definition that it started with, and keeps; 0: there was
+    none.
+    """
     approval_ids: list[str] = []
     """Approvals that others requested while it was open: it waits for them besides its own."""
-    earlier_ends: list[PreviousOutcome] = []
+    previous_outcomes: list[PreviousOutcome] = msgspec.field(
+        default_factory=list, name="earlierEnds"
+    )
     """One for each time that it was retried after it had failed or had been cancelled."""
     rerun_of: str | None = None
     """The execution of which this is a rerun."""
@@ -111,7 +121,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     @property
     def retries(self) -> int:
         """Which try this is; 0 the first. Ids of requests and announcements derive from it."""
-        return len(self.earlier_ends)
+        return len(self.previous_outcomes)
 
     @property
     def trace_id(self) -> str:
@@ -121,7 +131,7 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     @property
     def waiting_since(self) -> datetime:
         """When it was accepted, or retried for the last time."""
-        return self.earlier_ends[-1].retried_at if self.earlier_ends else self.created_at
+        return self.previous_outcomes[-1].retried_at if self.previous_outcomes else self.created_at
 
     @property
     def is_terminal(self) -> bool:
@@ -129,7 +139,9 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
 
 class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
-    """How one step ended. Created once, never changed: the first writer (answer, failure or deadline) decides."""
+    """How one step ended. Created once, never changed: the first writer (answer, failure or
+    deadline) decides.
+    """
 
     container: ClassVar[str] = "workflow_steps"
 

@@ -31,7 +31,7 @@ class Look(Normalised, frozen=True, kw_only=True, rename="camel"):
     """Why it could not see, or not repair."""
 
 
-class MirrorRecord(Record, frozen=True, kw_only=True, tag="mirror"):
+class ReconcilerRecord(Record, frozen=True, kw_only=True, tag="mirror"):
     """Which of several reconcilers leads, and what it did; one record under the system tenant.
 
     The leader renews it every few seconds. A process that sees it unchanged for `lease_seconds` may

@@ -33,12 +33,16 @@ class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
 
     @property
     def is_free(self) -> bool:
-        """True once a request has ended without an answer that counts: the key may be used for any other."""
+        """True once a request has ended without an answer that counts: the key may be used for any
+        other.
+        """
         return self.held_until is None and self.answer is None
 
 
 class ApiKeyRecord(Record, frozen=True, kw_only=True, tag="api-key"):
-    """A key to the API, under the system tenant, found by the key's prefix; the key itself is nowhere in it."""
+    """A key to the API, under the system tenant, found by the key's prefix; the key itself is
+    nowhere in it.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
 

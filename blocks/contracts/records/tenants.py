@@ -57,7 +57,9 @@ class TenantShare(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
-    """How dispatchers share the system among tenants; one record under the system tenant, changed while they run."""
+    """How dispatchers share the system among tenants; one record under the system tenant, changed
+    while they run.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
     ID: ClassVar[str] = "dispatch-policy"
@@ -74,7 +76,9 @@ class DispatchPolicy(Record, frozen=True, kw_only=True, tag="dispatch-policy"):
 
 
 class TenantRecord(Record, frozen=True, kw_only=True, tag="tenant"):
-    """One line of the tenant directory, kept under the system tenant: whose records a sweep has to visit."""
+    """One line of the tenant directory, kept under the system tenant: whose records a sweep has to
+    visit.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
 
@@ -89,7 +93,9 @@ class Place(Normalised, frozen=True, kw_only=True, rename="camel"):
 
 
 class RosterRecord(Record, frozen=True, kw_only=True, tag="roster"):
-    """Who takes the places of something of which a tenant has a limited number; see `blocks.tenants.rosters`."""
+    """Who takes the places of something of which a tenant has a limited number; see
+    `blocks.tenants.rosters`.
+    """
 
     container: ClassVar[str] = "workflow_workflows"
 

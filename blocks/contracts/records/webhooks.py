@@ -30,4 +30,7 @@ class WebhookSubscription(Record, frozen=True, kw_only=True, tag="webhook"):
     version: int = 1
 
     def __repr__(self) -> str:  # a URL may hold a secret, too
-        return f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, active={self.active})"
+        return (
+            f"WebhookSubscription(id={self.id!r}, tenant_id={self.tenant_id!r}, "
+            f"active={self.active})"
+        )

@@ -12,7 +12,9 @@ KEPT_SECONDS = 1.0
 
 
 class Exposition:
-    """This process's metrics as text; `more` adds what is not in its registry. Used on one event loop."""
+    """This process's metrics as text; `more` adds what is not in its registry. Used on one event
+    loop.
+    """
 
     def __init__(self, more: Callable[[], Awaitable[str]] | None = None) -> None:
         self._more = more

@@ -14,10 +14,12 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, St
 from blocks.contracts.workflows import WORKFLOWS, all_steps
 from blocks.observability.metrics import SECONDS_OF_PEOPLE, SECONDS_OF_WORK, known
 
-OPENED = Counter("workflow_orchestrator_executions_opened_total", "Executions that were accepted", ["workflow"])
+OPENED = Counter(
+    "workflow_orchestrator_executions_opened_total", "Executions that were accepted", ["workflow"]
+)
 WAIT = Histogram(
     "workflow_orchestrator_execution_wait_seconds",
-    "Seconds from the acceptance of an execution until somebody took it up",
+    "Seconds from the acceptance of an execution until a flow run claimed it",
     ["workflow"],
     buckets=SECONDS_OF_WORK,
 )
@@ -34,16 +36,19 @@ DURATION = Histogram(
 )
 OPEN = Gauge(
     "workflow_orchestrator_executions_open",
-    "Executions that have not ended, of all tenants; told by the API whose mirror leads",
+    "Executions that have not ended, of all tenants; set by the API whose reconciler leads",
     ["status"],
 )
 OVERDUE = Gauge(
     "workflow_orchestrator_executions_overdue",
-    "Executions that run past their deadline and its margin, of all tenants; set by the API whose mirror leads",
+    "Executions that run past their deadline and its margin, of all tenants; set by the API "
+    "whose reconciler leads",
 )
 
 RUNS_STARTED = Counter(
-    "workflow_orchestrator_flow_runs_started_total", "Flow runs that this process had Prefect make", ["workflow"]
+    "workflow_orchestrator_flow_runs_started_total",
+    "Flow runs that this process had Prefect make",
+    ["workflow"],
 )
 RUN_SIZE = Histogram(
     "workflow_orchestrator_flow_run_executions",
@@ -52,7 +57,9 @@ RUN_SIZE = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
 )
 
-STEPS_ASKED = Counter("workflow_orchestrator_steps_asked_total", "Requests of steps that went out", ["step"])
+STEPS_ASKED = Counter(
+    "workflow_orchestrator_steps_asked_total", "Requests of steps that went out", ["step"]
+)
 STEPS_ENDED = Counter(
     "workflow_orchestrator_steps_ended_total",
     "Steps by outcome: completed, or the code of what failed",
@@ -65,7 +72,9 @@ STEP_DURATION = Histogram(
     buckets=SECONDS_OF_WORK,
 )
 
-REQUESTED = Counter("workflow_orchestrator_approvals_requested_total", "Approvals that were asked for", ["workflow"])
+REQUESTED = Counter(
+    "workflow_orchestrator_approvals_requested_total", "Approvals that were asked for", ["workflow"]
+)
 DECIDED = Counter(
     "workflow_orchestrator_approvals_decided_total",
     "Approvals that no longer wait, by outcome; channel is none for what no person decided",
@@ -79,7 +88,7 @@ APPROVAL_WAIT = Histogram(
 )
 PENDING = Gauge(
     "workflow_orchestrator_approvals_pending",
-    "Approvals that wait for a person, of all tenants; told by the API whose mirror leads",
+    "Approvals that wait for a person, of all tenants; set by the API whose reconciler leads",
     ["workflow"],
 )
 

@@ -49,8 +49,10 @@ async def decide(
     ):
         command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
         try:
-            async with audited(store, tenant_id, command, actor, approval_id) as told:
-                return await lifecycle.decide(told, bus, flow_runs, tenant_id, approval_id, vote)
+            async with audited(store, tenant_id, command, actor, approval_id) as recorded:
+                return await lifecycle.decide(
+                    recorded, bus, flow_runs, tenant_id, approval_id, vote
+                )
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
 

@@ -31,21 +31,23 @@ class NotConfirmed(Exception):
 
 def replaying(actor: str) -> Act:
     async def act(store: RecordStore, bus: EventBus, letter: Letter) -> Letter:
-        async with _audited(store, letter, "dead-letters replay", actor) as told:
-            return await letters.replay(told, bus, letter, Who(actor, "cli"))
+        async with _audited(store, letter, "dead-letters replay", actor) as recorded:
+            return await letters.replay(recorded, bus, letter, Who(actor, "cli"))
 
     return act
 
 
 def discarding(reason: str, actor: str) -> Act:
     async def act(store: RecordStore, bus: EventBus, letter: Letter) -> Letter:
-        async with _audited(store, letter, "dead-letters discard", actor) as told:
-            return await letters.discard(told, letter, reason, Who(actor, "cli"))
+        async with _audited(store, letter, "dead-letters discard", actor) as recorded:
+            return await letters.discard(recorded, letter, reason, Who(actor, "cli"))
 
     return act
 
 
-def _audited(store: RecordStore, letter: Letter, command: str, actor: str) -> AbstractAsyncContextManager[RecordStore]:
+def _audited(
+    store: RecordStore, letter: Letter, command: str, actor: str
+) -> AbstractAsyncContextManager[RecordStore]:
     return audited(store, letter.record.tenant_id, command, actor, letter.record.id)
 
 
@@ -58,7 +60,12 @@ async def act_on_many(
     it is repeated.
     """
     settings, out = load_settings(), console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     failed, pace = 0, _Pace(rate)
     async with open_store(settings) as store, open_bus(settings, "cli") as bus:
         total = len(named) or await _count(store, wanted)
@@ -79,7 +86,12 @@ async def act_on_many(
 
 async def _count(store: RecordStore, wanted: Wanted) -> int:
     where = wanted.filter.where()
-    return sum([await store.count(one, DeadLetterRecord, where) for one in await owners(store, wanted.tenant_id)])
+    return sum(
+        [
+            await store.count(one, DeadLetterRecord, where)
+            for one in await owners(store, wanted.tenant_id)
+        ]
+    )
 
 
 async def _letters(
@@ -96,7 +108,9 @@ async def _letters(
             yield letter.record.id, letter
 
 
-async def _acted(store: RecordStore, bus: EventBus, act: Act, id: str, letter: Letter | None) -> DeadLetterRecord | str:
+async def _acted(
+    store: RecordStore, bus: EventBus, act: Act, id: str, letter: Letter | None
+) -> DeadLetterRecord | str:
     """The letter afterwards, or why it could not be done."""
     if letter is None:
         return "there is no such dead letter"
@@ -110,8 +124,12 @@ async def _acted(store: RecordStore, bus: EventBus, act: Act, id: str, letter: L
 
 def _tell(progress: Progress, id: str, said: DeadLetterRecord | str, *, as_json: bool) -> None:
     if as_json:
-        told = {"id": id, "error": said} if isinstance(said, str) else {"id": id, "status": said.status}
-        say_json(told)
+        shown = (
+            {"id": id, "error": said}
+            if isinstance(said, str)
+            else {"id": id, "status": said.status}
+        )
+        say_json(shown)
     else:
         what = said if isinstance(said, str) else said.status
         progress.console.print(plain(f"{id}  {what}"), highlight=False, markup=False, emoji=False)
@@ -129,7 +147,9 @@ class _Pace:
         self._next = max(self._next, monotonic() - self._pause_seconds) + self._pause_seconds
 
 
-async def edit_letter(tenant_id: str | None, id: str, event: bytes | None, actor: str) -> DeadLetterRecord | None:
+async def edit_letter(
+    tenant_id: str | None, id: str, event: bytes | None, actor: str
+) -> DeadLetterRecord | None:
     """The letter with this event, or with what its editor left; None if that changed nothing.
 
     Raises `NotFound`, `Rejected`, `AnothersTenant`, `LetterSettled`, `Stale`.
@@ -141,8 +161,8 @@ async def edit_letter(tenant_id: str | None, id: str, event: bytes | None, actor
         if after is None or after == before:
             return None
         try:
-            async with _audited(store, letter, "dead-letters edit", actor) as told:
-                return (await letters.edit(told, letter, after, Who(actor, "cli"))).record
+            async with _audited(store, letter, "dead-letters edit", actor) as recorded:
+                return (await letters.edit(recorded, letter, after, Who(actor, "cli"))).record
         except Stale:
             raise Stale(f"dead letter {id} has changed meanwhile: look again") from None
 

@@ -57,4 +57,6 @@ def _decoded(body: bytes) -> Event[EventData]:
 
 
 def _json_name(value: Any) -> str:
-    return {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}.get(type(value), "a number")
+    return {list: "an array", str: "a string", type(None): "null", bool: "a boolean"}.get(
+        type(value), "a number"
+    )

@@ -23,23 +23,38 @@ class BadStart(ValueError):
 
 
 async def start(
-    tenant_id: str, workflow: str, subject: str, input_json: str, *, priority: int, key: str | None, actor: str
+    tenant_id: str,
+    workflow: str,
+    subject: str,
+    input_json: str,
+    *,
+    priority: int,
+    key: str | None,
+    actor: str,
 ) -> ExecutionRecord:
     """The execution of this request. Raises `BadStart` with a readable message, `KeyReused`."""
     start = starting.StartRequest(
-        workflow=_startable(workflow), subject=subject, input=_json_object(input_json), priority=priority, actor=actor
+        workflow=_startable(workflow),
+        subject=subject,
+        input=_json_object(input_json),
+        priority=priority,
+        actor=actor,
     )
     settings = load_settings()
     async with (
         open_store(settings) as store,
         open_bus(settings, "cli") as bus,
-        audited(store, tenant_id, "executions start", actor) as told,
+        audited(store, tenant_id, "executions start", actor) as recorded,
     ):
-        return await starting.start_execution(told, bus, tenant_id, replace(start, key=key) if key else start)
+        return await starting.start_execution(
+            recorded, bus, tenant_id, replace(start, key=key) if key else start
+        )
 
 
 async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> ExecutionRecord:
-    """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if it has ended."""
+    """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if
+    it has ended.
+    """
     settings = use_prefect(load_settings())
 
     from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
@@ -65,7 +80,9 @@ async def rerun(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecor
 
 def _startable(workflow: str) -> str:
     if workflow not in startable():
-        raise BadStart(f"there is no workflow {workflow!r} to start; there is: {', '.join(startable())}")
+        raise BadStart(
+            f"there is no workflow {workflow!r} to start; there is: {', '.join(startable())}"
+        )
     return workflow
 
 
@@ -83,7 +100,7 @@ async def _records_of(
     settings = load_settings()
     async with open_store(settings) as store, open_bus(settings, "cli") as bus:
         try:
-            async with audited(store, tenant_id, command, actor, execution_id) as told:
-                yield told, bus
+            async with audited(store, tenant_id, command, actor, execution_id) as recorded:
+                yield recorded, bus
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {execution_id}") from None

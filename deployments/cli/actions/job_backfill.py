@@ -37,10 +37,14 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
         """The same chunk of the same backfill is the same request."""
         first, last = (day.isoformat() for day in chunk)
         metadata = {"from": first, "to": last}
-        return triggers.by_hand(self.job, "cli", f"backfill {self.request_id} {first} {last}", metadata)
+        return triggers.by_hand(
+            self.job, "cli", f"backfill {self.request_id} {first} {last}", metadata
+        )
 
 
-def plan_backfill(job_id: str, *, first: str, last: str, chunk: str, rate: str, request_id: str | None) -> Backfill:
+def plan_backfill(
+    job_id: str, *, first: str, last: str, chunk: str, rate: str, request_id: str | None
+) -> Backfill:
     """Raises `InvalidTrigger` for whatever is not accepted."""
     job = job_named(job_id)
     if not job.takes_range:
@@ -49,15 +53,25 @@ def plan_backfill(job_id: str, *, first: str, last: str, chunk: str, rate: str, 
     days = checked_metadata(job, {"from": first, "to": last})
     range_, size = (date.fromisoformat(days["from"]), date.fromisoformat(days["to"])), _days(chunk)
     if (range_[1] - range_[0]).days // size >= TRIGGERS_MAX:
-        raise InvalidTrigger("chunk", f"is {chunk!r}", f"what makes at most {TRIGGERS_MAX} triggers of this range")
+        raise InvalidTrigger(
+            "chunk", f"is {chunk!r}", f"what makes at most {TRIGGERS_MAX} triggers of this range"
+        )
     pieces = chunks(*range_, size)
-    return Backfill(job=job, chunks=list(pieces), pause_seconds=_pause(rate), request_id=request_id or str(uuid4()))
+    return Backfill(
+        job=job,
+        chunks=list(pieces),
+        pause_seconds=_pause(rate),
+        request_id=request_id or str(uuid4()),
+    )
 
 
 async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
     """The broker has confirmed every trigger; in a dry run none is sent. None is sent twice."""
     count = len(plan.chunks)
-    what = f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to {plan.chunks[-1][1]}"
+    what = (
+        f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to "
+        f"{plan.chunks[-1][1]}"
+    )
     if dry_run:
         for number, (first, last) in enumerate(plan.chunks, start=1):
             say_line(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
@@ -73,14 +87,21 @@ async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
 
 async def _send_all(plan: Backfill, actor: str) -> None:
     settings, out = load_settings(), console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     async with open_store(settings) as store, open_bus(settings, "cli") as bus:
         with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
             bar = progress.add_task(plan.job.id, total=len(plan.chunks))
             for number, chunk in enumerate(plan.chunks, start=1):
                 is_new = not await triggers.accepted(store, plan.request(chunk))
-                async with audited(store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id) as told:
-                    execution = await triggers.trigger(told, bus, plan.request(chunk))
+                async with audited(
+                    store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id
+                ) as recorded:
+                    execution = await triggers.trigger(recorded, bus, plan.request(chunk))
                 said = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
                 progress.console.print(said if is_new else f"{said}  sent before", highlight=False)
                 progress.advance(bar)
@@ -100,7 +121,9 @@ def _pause(rate: str) -> float:
         return 0.0
     match = re.fullmatch(r"(\d{1,6})/([a-z]+)", rate.strip(), re.ASCII)
     if not match or int(match[1]) < 1 or match[2] not in RATE_UNITS:
-        raise InvalidTrigger("rate", f"is {rate!r}", "triggers per time, e.g. 1/min, 10/h, 2/s; or none for no limit")
+        raise InvalidTrigger(
+            "rate", f"is {rate!r}", "triggers per time, e.g. 1/min, 10/h, 2/s; or none for no limit"
+        )
     return RATE_UNITS[match[2]] / int(match[1])
 
 

@@ -12,19 +12,23 @@ from deployments.cli.acts import audited
 from deployments.printing import say_line
 
 
-async def trigger_one(job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str) -> None:
+async def trigger_one(
+    job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str
+) -> None:
     """The trigger is confirmed, and its ids are printed.
 
     Raises `InvalidTrigger`, `RequestReused`, `Unavailable`.
     """
     job = job_named(job_id)
-    request = triggers.by_hand(job, "cli", f"cli {request_id or uuid4()}", checked_metadata(job, metadata))
+    request = triggers.by_hand(
+        job, "cli", f"cli {request_id or uuid4()}", checked_metadata(job, metadata)
+    )
     settings = load_settings()
     async with (
         open_store(settings) as store,
         open_bus(settings, "cli") as bus,
-        audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as told,
+        audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as recorded,
     ):
-        execution = await triggers.trigger(told, bus, request)
+        execution = await triggers.trigger(recorded, bus, request)
     say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
     say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")

@@ -18,7 +18,9 @@ as_option = click.option(
     show_envvar=True,
     help="Who decides.",
 )
-role_option = click.option("--role", "roles", multiple=True, help="A role of theirs; can be repeated.")
+role_option = click.option(
+    "--role", "roles", multiple=True, help="A role of theirs; can be repeated."
+)
 
 
 @click.group()
@@ -34,9 +36,15 @@ def approvals() -> None:
 
 @approvals.command("list")
 @tenant_option
-@click.option("--status", type=click.Choice([*STATUSES, "all"]), default="pending", show_default=True)
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
+@click.option(
+    "--status", type=click.Choice([*STATUSES, "all"]), default="pending", show_default=True
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON record per line, for other programs."
+)
 def list_approvals(tenant: str, status: str, limit: int, as_json: bool) -> None:
     """List a tenant's approvals, newest first.
 
@@ -77,7 +85,9 @@ def show_approval(id: str, tenant: str, as_json: bool) -> None:
 @role_option
 @click.option("--reason", type=Limited("Comment"), help="What its record will say.")
 @click.option("--form", help="The form that goes with it, as JSON.")
-def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None) -> None:
+def approve(
+    id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None
+) -> None:
     """Approve, once and on the record.
 
     \b
@@ -93,9 +103,13 @@ def approve(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: st
 @tenant_option
 @as_option
 @role_option
-@click.option("--reason", type=Limited("Comment"), help="What its record will say; most approvals need one.")
+@click.option(
+    "--reason", type=Limited("Comment"), help="What its record will say; most approvals need one."
+)
 @click.option("--form", help="The form that goes with it, as JSON.")
-def reject(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None) -> None:
+def reject(
+    id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str | None, form: str | None
+) -> None:
     """Reject, once and on the record.
 
     \b
@@ -106,7 +120,13 @@ def reject(id: str, tenant: str, actor: str, roles: tuple[str, ...], reason: str
 
 
 def _decide(
-    tenant: str, id: str, actor: str, roles: tuple[str, ...], outcome: str, reason: str | None, form: str | None
+    tenant: str,
+    id: str,
+    actor: str,
+    roles: tuple[str, ...],
+    outcome: str,
+    reason: str | None,
+    form: str | None,
 ) -> None:
     import asyncio
 

@@ -25,8 +25,12 @@ def audit() -> None:
 @click.option("--target", type=any_id, help="Only what named or changed this id.")
 @click.option("--since", type=moment, help="Only what began then or later (UTC).")
 @click.option("--until", type=moment, help="Only what began before that (UTC).")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON record per line, with before and after.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON record per line, with before and after."
+)
 def list_entries(
     tenant: str,
     action: str | None,
@@ -51,4 +55,6 @@ def list_entries(
     from deployments.cli.views.audit import print_entries, query_entries
 
     wanted = {"action": action, "actor": actor, "target": target}
-    print_entries(asyncio.run(query_entries(tenant, wanted, limit, since=since, until=until)), as_json=as_json)
+    print_entries(
+        asyncio.run(query_entries(tenant, wanted, limit, since=since, until=until)), as_json=as_json
+    )

@@ -18,19 +18,32 @@ STATUSES = ["waiting", "replaying", "replayed", "discarded"]
 tenant_option = click.option(
     "--tenant",
     type=uuid,
-    help="Only of this tenant; the platform's own are under 00000000-0000-0000-0000-000000000001.  [default: all]",
+    help=(
+        "Only of this tenant; the platform's own are under "
+        "00000000-0000-0000-0000-000000000001.  [default: all]"
+    ),
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-all_option = click.option("--all", "every", is_flag=True, help="All that wait and match the filters.")
+all_option = click.option(
+    "--all", "every", is_flag=True, help="All that wait and match the filters."
+)
 
 
 def filters(command: Callable[..., None]) -> Callable[..., None]:
     """Which letters: the same options wherever many are meant."""
     for option in (
-        click.option("--older-than", metavar="TIME", help="Only those refused first so long ago: 90s, 15m, 2h, 3d."),
+        click.option(
+            "--older-than",
+            metavar="TIME",
+            help="Only those refused first so long ago: 90s, 15m, 2h, 3d.",
+        ),
         click.option("--queue", metavar="NAME", help="Only those of this queue."),
         click.option("--type", "event_type", metavar="TYPE", help="Only events of this type."),
-        click.option("--code", metavar="CODE", help="Only those refused for this reason, e.g. schema-invalid."),
+        click.option(
+            "--code",
+            metavar="CODE",
+            help="Only those refused for this reason, e.g. schema-invalid.",
+        ),
         tenant_option,
     ):
         command = option(command)
@@ -63,9 +76,15 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @filters
-@click.option("--status", type=click.Choice([*STATUSES, "all"]), default="waiting", show_default=True)
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for other programs.")
+@click.option(
+    "--status", type=click.Choice([*STATUSES, "all"]), default="waiting", show_default=True
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line, for other programs."
+)
 def list_letters(status: str, limit: int, as_json: bool, **given: Any) -> None:
     """List dead letters, newest first, without their bodies.
 
@@ -108,7 +127,10 @@ def show(id: str, tenant: str | None, body_only: bool, as_json: bool) -> None:
 @click.argument("id", type=any_id)
 @tenant_option
 @click.option(
-    "--file", "file", type=click.File("rb"), help="The event as JSON; - is standard input.  [default: $EDITOR]"
+    "--file",
+    "file",
+    type=click.File("rb"),
+    help="The event as JSON; - is standard input.  [default: $EDITOR]",
 )
 @as_option
 def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
@@ -143,8 +165,18 @@ def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
 )
 @yes_option
 @as_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs.")
-def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str, as_json: bool, **given: Any) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs."
+)
+def replay(
+    ids: tuple[str, ...],
+    every: bool,
+    rate: float,
+    yes: bool,
+    actor: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Put dead letters back into their queues: those named by IDS, or with --all, all that match.
 
     A message that was handled meanwhile does nothing twice. What was stopped can be repeated.
@@ -161,7 +193,9 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str
 
     meant = _meant(ids, every, given)
     act = replaying(actor)
-    failed = asyncio.run(act_on_many(meant, ids, act, rate=rate, sure=yes or not every, as_json=as_json))
+    failed = asyncio.run(
+        act_on_many(meant, ids, act, rate=rate, sure=yes or not every, as_json=as_json)
+    )
     if failed:
         raise click.ClickException(f"{failed} could not be replayed")
 
@@ -171,12 +205,25 @@ def replay(ids: tuple[str, ...], every: bool, rate: float, yes: bool, actor: str
 @filters
 @all_option
 @click.option(
-    "--reason", type=Limited("DiscardReason"), required=True, help="Why nothing is done about them; kept with each."
+    "--reason",
+    type=Limited("DiscardReason"),
+    required=True,
+    help="Why nothing is done about them; kept with each.",
 )
 @yes_option
 @as_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs.")
-def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, actor: str, as_json: bool, **given: Any) -> None:
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per letter, for other programs."
+)
+def discard(
+    ids: tuple[str, ...],
+    every: bool,
+    reason: str,
+    yes: bool,
+    actor: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Settle dead letters without a replay: those named by IDS, or with --all, all that match.
 
     They are kept for a while, then deleted; `replay` with their id undoes a discard.
@@ -192,7 +239,9 @@ def discard(ids: tuple[str, ...], every: bool, reason: str, yes: bool, actor: st
 
     meant = _meant(ids, every, given)
     act = discarding(reason.strip(), actor)
-    failed = asyncio.run(act_on_many(meant, ids, act, rate=None, sure=yes or not every, as_json=as_json))
+    failed = asyncio.run(
+        act_on_many(meant, ids, act, rate=None, sure=yes or not every, as_json=as_json)
+    )
     if failed:
         raise click.ClickException(f"{failed} could not be discarded")
 

@@ -16,8 +16,12 @@ def _definable(_: click.Context, __: click.Parameter, name: str) -> str:
     return name
 
 
-version_option = click.option("--if-version", type=click.IntRange(0, 2**53 - 1), help="Only if it is at this version.")
-workflow_option = click.option("--workflow", default="opportunity-analysis", show_default=True, callback=_definable)
+version_option = click.option(
+    "--if-version", type=click.IntRange(0, 2**53 - 1), help="Only if it is at this version."
+)
+workflow_option = click.option(
+    "--workflow", default="opportunity-analysis", show_default=True, callback=_definable
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 
 
@@ -73,7 +77,9 @@ def set_definition(
 
     from deployments.cli.views.definitions import print_definition, write
 
-    print_definition(asyncio.run(write(tenant, workflow, file.read(), actor, if_version)), as_json=as_json)
+    print_definition(
+        asyncio.run(write(tenant, workflow, file.read(), actor, if_version)), as_json=as_json
+    )
 
 
 @definitions.command("reset")

@@ -6,7 +6,9 @@ from deployments.cli.actor import as_option
 from deployments.cli.arguments import Finite
 from deployments.cli.parameters import uuid
 
-tenant_option = click.option("--tenant", type=uuid, help="Whose share; without it, the default for all others.")
+tenant_option = click.option(
+    "--tenant", type=uuid, help="Whose share; without it, the default for all others."
+)
 
 
 class Limit(click.ParamType[int | None]):
@@ -14,14 +16,18 @@ class Limit(click.ParamType[int | None]):
 
     name = "NUMBER|none"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
         if value == "none":
             return None
         try:
             number = int(str(value))
         except ValueError:
             self.fail(f"{value!r} is neither a number nor `none`.", param, ctx)
-        if not 0 <= number < 2**53:  # as blocks.contracts.reading.limits has it, which would have to be imported
+        if (
+            not 0 <= number < 2**53
+        ):  # as blocks.contracts.reading.limits has it, which would have to be imported
             self.fail(f"{number} is not from 0 to {2**53 - 1}.", param, ctx)
         return number
 
@@ -55,10 +61,20 @@ def show() -> None:
 @dispatch.command("set")
 @tenant_option
 @click.option("--weight", type=Finite(0, 1000, min_open=True), help="Share in relation to others.")
-@click.option("--priority", type=click.IntRange(-100, 100), help="Higher ones go first, whatever the weights.")
-@click.option("--running-max", type=Limit(), help="At most so many executions of the tenant run at once.")
-@click.option("--total-running-max", type=Limit(), help="At most so many executions of all tenants run at once.")
-@click.option("--batch-max", type=Limit(), help="At most so many executions share a flow run (1 to 1000).")
+@click.option(
+    "--priority", type=click.IntRange(-100, 100), help="Higher ones go first, whatever the weights."
+)
+@click.option(
+    "--running-max", type=Limit(), help="At most so many executions of the tenant run at once."
+)
+@click.option(
+    "--total-running-max",
+    type=Limit(),
+    help="At most so many executions of all tenants run at once.",
+)
+@click.option(
+    "--batch-max", type=Limit(), help="At most so many executions share a flow run (1 to 1000)."
+)
 @as_option
 @click.pass_context
 def set_policy(context: click.Context, /, tenant: str | None, actor: str, **stated: object) -> None:
@@ -81,7 +97,9 @@ def set_policy(context: click.Context, /, tenant: str | None, actor: str, **stat
     }
     if not given:
         raise click.UsageError("Nothing to change: name a weight, a priority or a limit.")
-    if given.get("batch_max") == 0 or (isinstance(size := given.get("batch_max"), int) and size > 1000):
+    if given.get("batch_max") == 0 or (
+        isinstance(size := given.get("batch_max"), int) and size > 1000
+    ):
         raise click.BadParameter("a batch has 1 to 1000 executions.", param_hint="--batch-max")
     asyncio.run(change(tenant, given, actor))
     asyncio.run(print_policy())

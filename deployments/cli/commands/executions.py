@@ -10,7 +10,15 @@ from deployments.cli.arguments import Limited
 from deployments.cli.parameters import any_id, moment
 from deployments.cli.parameters import uuid as uuid
 
-STATUSES = ["pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"]
+STATUSES = [
+    "pending",
+    "running",
+    "awaiting_approval",
+    "completed",
+    "failed",
+    "cancelled",
+    "unreported",
+]
 
 
 tenant_option = click.option(
@@ -41,8 +49,12 @@ def executions() -> None:
 @click.option("--subject", type=any_id, help="Only about this subject, e.g. an opportunity id.")
 @click.option("--since", type=moment, help="Only those created then or later (UTC).")
 @click.option("--until", type=moment, help="Only those created before that (UTC).")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON record per line, for other programs.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON record per line, for other programs."
+)
 def list_executions(
     tenant: str,
     workflow: str | None,
@@ -102,14 +114,32 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
     show_default=True,
     help="What is to be done.",
 )
-@click.option("--input", "input_json", default="{}", help='JSON object: what an event would tell, e.g. {"amount": 5}.')
-@click.option("--priority", type=click.IntRange(0, 9), default=0, help="Within the tenant, a higher one goes first.")
 @click.option(
-    "--key", type=Limited("RequestKey"), help="The same key starts the same execution, however often it is used."
+    "--input",
+    "input_json",
+    default="{}",
+    help='JSON object: what an event would carry, e.g. {"amount": 5}.',
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(0, 9),
+    default=0,
+    help="Within the tenant, a higher one goes first.",
+)
+@click.option(
+    "--key",
+    type=Limited("RequestKey"),
+    help="The same key starts the same execution, however often it is used.",
 )
 @as_option
 def start_execution(
-    subject: str, tenant: str, workflow: str, input_json: str, priority: int, key: str | None, actor: str
+    subject: str,
+    tenant: str,
+    workflow: str,
+    input_json: str,
+    priority: int,
+    key: str | None,
+    actor: str,
 ) -> None:
     """Start an execution about SUBJECT, e.g. an opportunity id, without an event.
 
@@ -122,8 +152,12 @@ def start_execution(
 
     from deployments.cli.actions.executions import start
 
-    execution = asyncio.run(start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor))
-    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}"))
+    execution = asyncio.run(
+        start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor)
+    )
+    click.echo(
+        plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}")
+    )
 
 
 @executions.command("cancel")
@@ -158,7 +192,8 @@ def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
 @tenant_option
 @as_option
 def retry_execution(id: str, tenant: str, actor: str) -> None:
-    """Retry an execution that failed or was cancelled, under the same id; steps that succeeded are kept.
+    """Retry an execution that failed or was cancelled, under the same id; steps that succeeded are
+    kept.
 
     \b
     Examples:
@@ -191,4 +226,9 @@ def rerun_execution(id: str, tenant: str, actor: str) -> None:
     from deployments.cli.actions.executions import rerun
 
     execution = asyncio.run(rerun(tenant, id, actor))
-    click.echo(plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} anew"))
+    click.echo(
+        plain(
+            f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} "
+            "anew"
+        )
+    )

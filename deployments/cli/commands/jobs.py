@@ -26,11 +26,14 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for other programs.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line, for other programs."
+)
 def list_jobs(as_json: bool) -> None:
     """List the jobs with their next and last runs.
 
-    Next runs are those of the settings; Prefect's UI shows schedules that were paused or changed there.
+    Next runs are those of the settings; Prefect's UI shows schedules that were paused or changed
+    there.
 
     \b
     Examples:
@@ -48,11 +51,26 @@ def list_jobs(as_json: bool) -> None:
 @click.argument("job")
 @click.option("--from", "first", metavar="DATE", help="First day, YYYY-MM-DD.")
 @click.option("--to", "last", metavar="DATE", help="Last day, YYYY-MM-DD.")
-@click.option("--tenant", "tenants", multiple=True, metavar="UUID", help="Only for this tenant; may be repeated.")
-@click.option("--industry", "industries", multiple=True, metavar="ID", help="Only this industry; may be repeated.")
+@click.option(
+    "--tenant",
+    "tenants",
+    multiple=True,
+    metavar="UUID",
+    help="Only for this tenant; may be repeated.",
+)
+@click.option(
+    "--industry",
+    "industries",
+    multiple=True,
+    metavar="ID",
+    help="Only this industry; may be repeated.",
+)
 @click.option("--period", metavar="TEXT", help="The period of benchmarks.")
 @click.option(
-    "--outcomes-days", type=click.IntRange(1, 3650), metavar="DAYS", help="How many days of outcomes to learn from."
+    "--outcomes-days",
+    type=click.IntRange(1, 3650),
+    metavar="DAYS",
+    help="How many days of outcomes to learn from.",
 )
 @request_id_option
 @as_option
@@ -69,7 +87,8 @@ def trigger(
 ) -> None:
     """Trigger JOB now, once, regardless of its schedule.
 
-    Each job takes its own options; the others are refused. `orchestrator executions show` follows the run.
+    Each job takes its own options; the others are refused. `orchestrator executions show` follows
+    the run.
 
     \b
     Examples:
@@ -98,17 +117,33 @@ def trigger(
 @click.argument("job")
 @click.option("--from", "first", required=True, metavar="DATE", help="First day, YYYY-MM-DD.")
 @click.option("--to", "last", required=True, metavar="DATE", help="Last day, YYYY-MM-DD.")
-@click.option("--chunk", default="7d", show_default=True, metavar="DAYS", help="Days in one trigger, e.g. 7d.")
-@click.option("--rate", default="1/min", show_default=True, metavar="RATE", help="At most so fast: 1/min, 10/h, none.")
+@click.option(
+    "--chunk", default="7d", show_default=True, metavar="DAYS", help="Days in one trigger, e.g. 7d."
+)
+@click.option(
+    "--rate",
+    default="1/min",
+    show_default=True,
+    metavar="RATE",
+    help="At most so fast: 1/min, 10/h, none.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the triggers and send none.")
 @request_id_option
 @as_option
 def backfill(
-    job: str, first: str, last: str, chunk: str, rate: str, dry_run: bool, request_id: str | None, actor: str
+    job: str,
+    first: str,
+    last: str,
+    chunk: str,
+    rate: str,
+    dry_run: bool,
+    request_id: str | None,
+    actor: str,
 ) -> None:
     """Trigger JOB for a range of days, piece by piece.
 
-    An interrupted backfill goes on where it stopped when it is repeated with the request id it printed.
+    An interrupted backfill goes on where it stopped when it is repeated with the request id it
+    printed.
 
     \b
     Examples:

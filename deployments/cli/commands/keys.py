@@ -9,7 +9,12 @@ from deployments.cli.parameters import uuid
 ROLES = ["viewer", "operator", "approver", "admin"]
 
 tenant_option = click.option(
-    "--tenant", type=uuid, required=True, envvar="ORCHESTRATOR_TENANT", show_envvar=True, help="Whose data they open."
+    "--tenant",
+    type=uuid,
+    required=True,
+    envvar="ORCHESTRATOR_TENANT",
+    show_envvar=True,
+    help="Whose data they open.",
 )
 
 
@@ -27,19 +32,39 @@ def keys() -> None:
 
 @keys.command("create")
 @tenant_option
-@click.option("--name", required=True, help="Of the program that will use it; stands on record for what it does.")
 @click.option(
-    "--role", "roles", type=click.Choice(ROLES), multiple=True, required=True, help="What it may do; can be repeated."
+    "--name",
+    required=True,
+    help="Of the program that will use it; stands on record for what it does.",
 )
-@click.option("--acts-for-users", is_flag=True, help="Its holder may say in whose name it acts (X-User-ID, decidedBy).")
 @click.option(
-    "--days", type=click.IntRange(1, 730), default=90, show_default=True, help="It expires after so many days."
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    required=True,
+    help="What it may do; can be repeated.",
+)
+@click.option(
+    "--acts-for-users",
+    is_flag=True,
+    help="Its holder may say in whose name it acts (X-User-ID, decidedBy).",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 730),
+    default=90,
+    show_default=True,
+    help="It expires after so many days.",
 )
 @as_option
-def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool, days: int, actor: str) -> None:
+def create(
+    tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool, days: int, actor: str
+) -> None:
     """Make a key; print it, this once.
 
-    To rotate: make a second key of the same name, hand it out, revoke the first. At most two of one name are live.
+    To rotate: make a second key of the same name, hand it out, revoke the first. At most two of one
+    name are live.
 
     \b
     Examples:
@@ -53,7 +78,9 @@ def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool,
     from deployments.cli.views.api_keys import create_key
 
     if not re.fullmatch(NAME_PATTERN, name):
-        raise click.BadParameter("use 1 to 100 letters, digits, '.', '_' or '-'.", param_hint="--name")
+        raise click.BadParameter(
+            "use 1 to 100 letters, digits, '.', '_' or '-'.", param_hint="--name"
+        )
     wanted = create_key(tenant, name, roles, acts_for_users=acts_for_users, days=days, actor=actor)
     key, record = asyncio.run(wanted)
     click.echo(plain(f"key      {key}"))
@@ -64,7 +91,9 @@ def create(tenant: str, name: str, roles: tuple[str, ...], acts_for_users: bool,
 
 @keys.command("list")
 @tenant_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for other programs.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line, for other programs."
+)
 def list_keys(tenant: str, as_json: bool) -> None:
     """List a tenant's keys: whose they are, what they may do, when each was last used.
 

@@ -13,7 +13,12 @@ EVENT_TYPES = [
 ]
 
 tenant_option = click.option(
-    "--tenant", type=uuid, required=True, envvar="ORCHESTRATOR_TENANT", show_envvar=True, help="Whose webhooks."
+    "--tenant",
+    type=uuid,
+    required=True,
+    envvar="ORCHESTRATOR_TENANT",
+    show_envvar=True,
+    help="Whose webhooks.",
 )
 
 
@@ -30,7 +35,9 @@ def webhooks() -> None:
 
 @webhooks.command("list")
 @tenant_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for other programs.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line, for other programs."
+)
 def list_webhooks(tenant: str, as_json: bool) -> None:
     """List a tenant's webhooks, without their secrets.
 
@@ -60,8 +67,8 @@ def list_webhooks(tenant: str, as_json: bool) -> None:
 def add(url: str, tenant: str, events: tuple[str, ...], actor: str) -> None:
     """Add a webhook; print the secret that signs its deliveries, this once.
 
-    URL is https and on the public internet, unless its host is in WEBHOOK_ALLOWED_HOSTS here and where the listeners
-    run.
+    URL is https and on the public internet, unless its host is in WEBHOOK_ALLOWED_HOSTS here and
+    where the listeners run.
 
     \b
     Examples:

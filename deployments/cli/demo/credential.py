@@ -25,9 +25,13 @@ async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapp
         yield named | {"X-User-ID": "demo", "X-User-Roles": "viewer"}
         return
     if API_KEY not in modes_of(settings.auth):
-        raise click.ClickException("the demo asks the API with a key: AUTH_MODE must include api-key")
+        raise click.ClickException(
+            "the demo asks the API with a key: AUTH_MODE must include api-key"
+        )
     async with open_store(settings) as store:
-        key, record = await api_keys.create_key(store, tenant_id, f"demo-{uuid4().hex[:8]}", ["viewer"], lives=LIFE)
+        key, record = await api_keys.create_key(
+            store, tenant_id, f"demo-{uuid4().hex[:8]}", ["viewer"], lives=LIFE
+        )
         try:
             yield named | {"Authorization": f"Bearer {key}"}
         finally:

@@ -1,4 +1,6 @@
-"""The progress of one analysis: four live lines on a terminal, one plain line per change elsewhere."""
+"""The progress of one analysis: four live lines on a terminal, one plain line per
+change elsewhere.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +53,9 @@ class _LiveDisplay:
         table = PlainTable(padding=(0, 2), pad_edge=False, box=None, show_header=False)
         for name, status, ended_at in _standings(execution):
             mark = MARKS.get(status, self._spinner)
-            table.add_row("", mark, name, status, _elapsed(self._published_at, ended_at), style=_style(status))
+            table.add_row(
+                "", mark, name, status, _elapsed(self._published_at, ended_at), style=_style(status)
+            )
         self._live.update(table)
 
 

@@ -34,8 +34,12 @@ class DemoFailed(click.ClickException):
     """The demo did not end with a completed analysis; the message is the reason."""
 
 
-async def run_demo(settings: Settings, tenant_id: str, opportunity_id: str, *, limit_seconds: float) -> None:
-    """The opportunity has been analysed and its record shown. Raises `DemoFailed` with the reason if not."""
+async def run_demo(
+    settings: Settings, tenant_id: str, opportunity_id: str, *, limit_seconds: float
+) -> None:
+    """The opportunity has been analysed and its record shown. Raises `DemoFailed` with the reason
+    if not.
+    """
     async with AsyncExitStack() as stack:
         if await answers(settings):
             say_plainly(f"Using the stack at {api_url(settings)}")
@@ -48,30 +52,46 @@ async def run_demo(settings: Settings, tenant_id: str, opportunity_id: str, *, l
         execution = await _watch(settings, event, opportunity_id, limit_seconds)
         await _show(settings, execution, event.timestamp)
     if execution["status"] != "completed":
-        raise DemoFailed(f"the analysis {execution['status']}: {execution.get('error', 'no reason was given')}")
+        raise DemoFailed(
+            f"the analysis {execution['status']}: {execution.get('error', 'no reason was given')}"
+        )
 
 
 async def _publish(settings: Settings, tenant_id: str, opportunity_id: str) -> Event[EventData]:
-    data = IntegrationOpportunityUpdated(opportunity_id=opportunity_id, changes={"stage": "Negotiation"})
+    data = IntegrationOpportunityUpdated(
+        opportunity_id=opportunity_id, changes={"stage": "Negotiation"}
+    )
     event: Event[EventData] = Event(
-        id=str(uuid4()), tenant_id=tenant_id, timestamp=utc_now(), source="orchestrator-demo", data=data
+        id=str(uuid4()),
+        tenant_id=tenant_id,
+        timestamp=utc_now(),
+        source="orchestrator-demo",
+        data=data,
     )
     async with open_bus(settings, "demo") as bus:
         try:
             await bus.publish(to_message(event), required=True)
         except Unroutable:
-            raise DemoFailed("nobody takes the event: run `orchestrator bootstrap` first") from None
-    say_plainly(f"\nPublished {event.type} {event.id}\n  tenant {tenant_id}, opportunity {opportunity_id}\n")
+            raise DemoFailed(
+                "no queue takes the event: run `orchestrator bootstrap` first"
+            ) from None
+    say_plainly(
+        f"\nPublished {event.type} {event.id}\n  tenant {tenant_id}, opportunity {opportunity_id}\n"
+    )
     return event
 
 
-async def _watch(settings: Settings, event: Event[EventData], opportunity_id: str, limit_seconds: float) -> JsonObject:
+async def _watch(
+    settings: Settings, event: Event[EventData], opportunity_id: str, limit_seconds: float
+) -> JsonObject:
     """The ended execution, as the API returns it."""
     deadline = time.monotonic() + limit_seconds
     execution: JsonObject | None = None
     async with (
         demo_headers(settings, event.tenant_id) as headers,
-        httpx.AsyncClient(base_url=f"{api_url(settings)}/api/v1", headers=headers, timeout=10) as client,
+        httpx.AsyncClient(
+            base_url=f"{api_url(settings)}/api/v1", headers=headers, timeout=10
+        ) as client,
     ):
         with progress_display(event.timestamp) as display:
             while execution is None or execution["status"] not in TERMINAL:
@@ -109,20 +129,31 @@ async def _get(client: httpx.AsyncClient, path: str, **query: str) -> JsonObject
 async def _show(settings: Settings, execution: JsonObject, published_at: datetime) -> None:
     if execution["status"] == "completed":
         completed_at = datetime.fromisoformat(execution["completedAt"])
-        say_plainly(f"\nFrom published to completed: {(completed_at - published_at).total_seconds():.2f} s\n")
+        say_plainly(
+            "\nFrom published to completed: "
+            f"{(completed_at - published_at).total_seconds():.2f} s\n"
+        )
     record, steps = await read_execution(execution["tenantId"], execution["id"])
     print_execution(record, steps, as_json=False)
     say_plainly(f"\nAPI         curl {curl_options(settings, record.tenant_id)} \\")
     say_plainly(f"                 {api_url(settings)}/api/v1/executions/{record.id}")
     if record.flow_run_id:
-        say_plainly(f"Prefect UI  {prefect_server.ui_url(settings)}/runs/flow-run/{record.flow_run_id}")
+        say_plainly(
+            f"Prefect UI  {prefect_server.ui_url(settings)}/runs/flow-run/{record.flow_run_id}"
+        )
 
 
 def _why_not_ended(execution: JsonObject | None, limit_seconds: float) -> str:
     if execution is None:
         return (
-            f"no execution appeared in {limit_seconds:g} s: does the running stack use the same RABBITMQ_URL, "
+            f"no execution appeared in {limit_seconds:g} s: does the running stack use the "
+            "same RABBITMQ_URL, "
             "and does its listener run?"
         )
-    waiting = [step["step"] for step in execution["steps"] if step["status"] not in ("completed", "failed")]
-    return f"after {limit_seconds:g} s the analysis is still {execution['status']}, waiting for {', '.join(waiting)}"
+    waiting = [
+        step["step"] for step in execution["steps"] if step["status"] not in ("completed", "failed")
+    ]
+    return (
+        f"after {limit_seconds:g} s the analysis is still {execution['status']}, waiting for "
+        f"{', '.join(waiting)}"
+    )

@@ -9,8 +9,9 @@ from blocks.observability.plain_text import plain
 def bootstrap() -> None:
     """Create what is missing; safe to repeat.
 
-    The store's containers, the bus's exchange and queues, Prefect's work pool, the deployments of prefect.yaml with
-    their schedules, and the blocks for broker, store and services. Waits a minute for Prefect to answer.
+    The store's containers, the bus's exchange and queues, Prefect's work pool, the deployments of
+    prefect.yaml with their schedules, and the blocks for broker, store and services. Waits a minute
+    for Prefect to answer.
 
     \b
     Examples:

@@ -8,15 +8,25 @@ from deployments.cli.parameters import uuid
 
 @click.command()
 @click.option(
-    "--tenant", type=uuid, default="7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10", show_default=True, help="For whom."
+    "--tenant",
+    type=uuid,
+    default="7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10",
+    show_default=True,
+    help="For whom.",
 )
 @click.option("--opportunity", type=uuid, help="Which opportunity; a new one if not given.")
-@click.option("--timeout", type=Finite(1, 86_400), default=60.0, show_default=True, help="Seconds to wait for the end.")
+@click.option(
+    "--timeout",
+    type=Finite(1, 86_400),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for the end.",
+)
 def demo(tenant: str, opportunity: str | None, timeout: float) -> None:
     """Watch the analysis of one demo opportunity.
 
-    Publishes an opportunity event, shows the progress of its four steps and the record it leaves. Uses the stack that
-    runs here; if none does, starts one and stops it at the end.
+    Publishes an opportunity event, shows the progress of its four steps and the record it leaves.
+    Uses the stack that runs here; if none does, starts one and stops it at the end.
 
     \b
     Examples:
@@ -29,4 +39,6 @@ def demo(tenant: str, opportunity: str | None, timeout: float) -> None:
     from blocks.settings import load_settings
     from deployments.cli.demo.run import run_demo
 
-    asyncio.run(run_demo(load_settings(), tenant, opportunity or str(uuid4()), limit_seconds=timeout))
+    asyncio.run(
+        run_demo(load_settings(), tenant, opportunity or str(uuid4()), limit_seconds=timeout)
+    )

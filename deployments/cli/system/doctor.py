@@ -5,7 +5,11 @@ import click
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-@click.option("--fix", is_flag=True, help="First do the mirror's repairs once, and say how many of each kind.")
+@click.option(
+    "--fix",
+    is_flag=True,
+    help="First do the reconciler's repairs once, and say how many of each kind.",
+)
 def doctor(as_json: bool, fix: bool) -> None:
     """Examine every part of a running system.
 
@@ -13,8 +17,8 @@ def doctor(as_json: bool, fix: bool) -> None:
     overdue work, clocks, and the reconciler: one line each, what was found and what to do. Nothing
     is changed without --fix.
 
-    \b
-    Exit code, as monitoring expects of a plugin: 0 all is well, 1 warnings, 2 something does not work.
+    \b Exit code, as monitoring expects of a plugin: 0 all is well, 1 warnings, 2 something does not
+    work.
 
     \b
     Examples:
@@ -30,7 +34,9 @@ def doctor(as_json: bool, fix: bool) -> None:
     from deployments.prefect.server import use_prefect
 
     settings = use_prefect(load_settings())
-    warnings.simplefilter("ignore")  # Prefect's, of a home folder that it cannot make before there is a data folder
+    warnings.simplefilter(
+        "ignore"
+    )  # Prefect's, of a home folder that it cannot make before there is a data folder
     from deployments.doctor.visit import visit  # imports Prefect, which reads what was just set
 
     sys.exit(asyncio.run(visit(settings, as_json=as_json, fix=fix)))

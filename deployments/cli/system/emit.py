@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 def emit(file: BinaryIO) -> None:
     """Publish an event from a file; print its id.
 
-    FILE ("-" is stdin) holds one event in the platform's envelope, as JSON; `id` and `timestamp` are filled in if
-    they are absent. An event that is not valid is refused, naming the field.
+    FILE ("-" is stdin) holds one event in the platform's envelope, as JSON; `id` and `timestamp`
+    are filled in if they are absent. An event that is not valid is refused, naming the field.
 
     \b
     Examples:
       orchestrator emit opportunity.json
       echo '{"type": "integration.opportunity.updated",
              "tenantId": "7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10",
-             "data": {"opportunityId": "0f9619ff-8b86-4d01-b42d-00cf4fc964ff"}}' | orchestrator emit -
+             "data": {"opportunityId": "0f9619ff-8b86-4d01-b42d-00cf4fc964ff"}}' |
+      orchestrator emit -
     """
     import asyncio
 
@@ -45,5 +46,5 @@ async def _publish(settings: "Settings", message: "Message") -> None:
             await bus.publish(message, required=True)
         except Unroutable:
             raise click.ClickException(
-                f"nobody takes {message.routing_key}: no queue is bound to it; run `orchestrator bootstrap` first"
+                f"no queue is bound to {message.routing_key}; run `orchestrator bootstrap` first"
             ) from None

@@ -39,7 +39,9 @@ def schemas(out: str | None) -> None:
     if out is None:
         click.echo(_pretty({"schemas": by_type, "asyncapi": document}))
         return
-    files: dict[str, object] = {f"{event_type}.schema.json": schema for event_type, schema in by_type.items()}
+    files: dict[str, object] = {
+        f"{event_type}.schema.json": schema for event_type, schema in by_type.items()
+    }
     _write(Path(out), files | {"asyncapi.json": document})
 
 
@@ -47,8 +49,8 @@ def schemas(out: str | None) -> None:
 def settings() -> None:
     """Print the settings, secrets masked.
 
-    As they are in effect here: the file that ORCHESTRATOR_CONFIG names is laid over the defaults key by key; both may
-    name environment variables.
+    As they are in effect here: the file that ORCHESTRATOR_CONFIG names is laid over the defaults
+    key by key; both may name environment variables.
 
     \b
     Examples:

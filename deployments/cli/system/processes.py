@@ -1,4 +1,6 @@
-"""`orchestrator listener | worker | api | simulators`: one process of the stack alone, in the foreground."""
+"""`orchestrator listener | worker | api | simulators`: one process of the stack alone, in the
+foreground.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
     from blocks.settings import Settings
 
 LISTENER_STOP_SECONDS = 27.0
-"""Less than the thirty seconds after which Kubernetes kills; each wait of a listener's end has a limit far below."""
+"""Less than the thirty seconds after which Kubernetes kills; each wait of a listener's end has a
+limit far below.
+"""
 
 STEPS = click.Choice(["risk_analysis", "risk_scoring", "forecast", "recommendation"])
 
@@ -21,7 +25,8 @@ STEPS = click.Choice(["risk_analysis", "risk_scoring", "forecast", "recommendati
 def listener() -> None:
     """Run the listener.
 
-    It takes events in, dispatches executions and records answers. Several may run at once; they share the queue.
+    It takes events in, dispatches executions and records answers. Several may run at once; they
+    share the queue.
 
     \b
     Examples:
@@ -38,12 +43,16 @@ def listener() -> None:
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(1, 100_000), help="At most so many flow runs at once (default: no limit).")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    help="At most so many flow runs at once (default: no limit).",
+)
 def worker(limit: int | None) -> None:
     """Run the worker.
 
-    It carries out the flow runs of the work pool, many in this one process. Several may run at once. SIGTERM and
-    Ctrl-C let running flows finish for a while; see `worker.drain_seconds`.
+    It carries out the flow runs of the work pool, many in this one process. Several may run at
+    once. SIGTERM and Ctrl-C let running flows finish for a while; see `worker.drain_seconds`.
 
     \b
     Examples:
@@ -60,9 +69,12 @@ def worker(limit: int | None) -> None:
         from deployments.worker.in_process_worker import run_worker
 
         async with process_port(settings, "worker") as port:
-            # A worker that is there before Prefect backs off, and takes its first run many seconds after it could.
+            # A worker that is there before Prefect backs off, and takes its first run many seconds
+            # after it could.
             has_pool = partial(wait_for_work_pool, settings, limit_seconds=0)
-            await wait_until_available("Prefect", has_pool, limit_seconds=settings.startup.wait_seconds)
+            await wait_until_available(
+                "Prefect", has_pool, limit_seconds=settings.startup.wait_seconds
+            )
             await run_worker(settings, pool=settings.prefect.work_pool, limit=limit, port=port)
 
     _run("worker", work)
@@ -89,15 +101,23 @@ def api() -> None:
 
 
 @click.command()
-@click.option("--fail", type=STEPS, multiple=True, help="This step's service answers with a failure.")
+@click.option(
+    "--fail", type=STEPS, multiple=True, help="This step's service answers with a failure."
+)
 @click.option("--silent", type=STEPS, multiple=True, help="This step's service never answers.")
-@click.option("--share", type=Finite(0, 1), default=1.0, show_default=True, help="Share of requests that are hit.")
+@click.option(
+    "--share",
+    type=Finite(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of requests that are hit.",
+)
 def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> None:
     """Run the simulated downstream services.
 
-    risk-analytics, forecasting and recommendations answer requests after a random delay (SIMULATOR_MIN_DELAY_SECONDS
-    to SIMULATOR_MAX_DELAY_SECONDS). Scoring has no failure event and forecasting's is not consumed: to fail, they
-    fall silent like the real ones.
+    risk-analytics, forecasting and recommendations answer requests after a random delay
+    (SIMULATOR_MIN_DELAY_SECONDS to SIMULATOR_MAX_DELAY_SECONDS). Scoring has no failure event and
+    forecasting's is not consumed: to fail, they fall silent like the real ones.
 
     \b
     Examples:
@@ -109,13 +129,18 @@ def simulators(fail: tuple[str, ...], silent: tuple[str, ...], share: float) -> 
     async def work(settings: "Settings") -> None:
         from deployments.simulated.service import Mishaps, run_simulators
 
-        await run_simulators(settings, Mishaps(fail=frozenset(fail), silent=frozenset(silent), share=share))
+        await run_simulators(
+            settings, Mishaps(fail=frozenset(fail), silent=frozenset(silent), share=share)
+        )
 
     _run("simulators", work)
 
 
 def _run(
-    name: str, work: "Callable[[Settings], Coroutine[None, None, None]]", *, stop_seconds: float | None = None
+    name: str,
+    work: "Callable[[Settings], Coroutine[None, None, None]]",
+    *,
+    stop_seconds: float | None = None,
 ) -> None:
     """Runs this process until a signal stops it; then it must end within this time."""
     import asyncio

@@ -13,9 +13,9 @@ import click
 def up(without: tuple[str, ...]) -> None:
     """Start the whole stack; Ctrl-C stops it.
 
-    Prefect's server, the API, the listener, the worker and simulated downstream services run as child processes;
-    their logs lie in the data folder. Set RABBITMQ_URL, COSMOS_DB_ENDPOINT and PREFECT_API_URL to use real parts
-    instead of the embedded ones.
+    Prefect's server, the API, the listener, the worker and simulated downstream services run as
+    child processes; their logs lie in the data folder. Set RABBITMQ_URL, COSMOS_DB_ENDPOINT and
+    PREFECT_API_URL to use real parts instead of the embedded ones.
 
     \b
     Examples:

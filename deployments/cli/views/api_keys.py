@@ -22,9 +22,9 @@ async def create_key(
     """The key, and what is kept of it. Raises `TooManyKeys`."""
     async with open_store(load_settings()) as store:
         await store.provision()
-        async with audited(store, tenant_id, "keys create", actor) as told:
+        async with audited(store, tenant_id, "keys create", actor) as recorded:
             return await api_keys.create_key(
-                told,
+                recorded,
                 tenant_id,
                 name,
                 cast("Sequence[Role]", roles),
@@ -35,7 +35,10 @@ async def create_key(
 
 async def revoke_key(tenant_id: str, prefix: str, actor: str) -> None:
     """Raises `NotFound`."""
-    async with open_store(load_settings()) as opened, audited(opened, tenant_id, "keys revoke", actor, prefix) as store:
+    async with (
+        open_store(load_settings()) as opened,
+        audited(opened, tenant_id, "keys revoke", actor, prefix) as store,
+    ):
         await api_keys.revoke_key(store, tenant_id, prefix)
 
 
@@ -58,7 +61,14 @@ def _table(keys: Sequence[ApiKeyRecord]) -> PlainTable:
     table = table_of("PREFIX", "NAME", "STATE", "ROLES", "EXPIRES", "LAST USED", wraps=("ROLES",))
     for key in keys:
         roles = ", ".join([*key.roles, *(["acts for users"] if key.acts_for_users else [])])
-        table.add_row(key.prefix, key.name, _state(key), roles, f"{key.expires_at:%Y-%m-%d}", _moment(key.last_used_at))
+        table.add_row(
+            key.prefix,
+            key.name,
+            _state(key),
+            roles,
+            f"{key.expires_at:%Y-%m-%d}",
+            _moment(key.last_used_at),
+        )
     return table
 
 

@@ -10,7 +10,13 @@ from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.printing import console, facts_of, say_json, say_line, styled, table_of
 
-COLOURS = {"pending": "magenta", "approved": "green", "rejected": "red", "expired": "yellow", "cancelled": "yellow"}
+COLOURS = {
+    "pending": "magenta",
+    "approved": "green",
+    "rejected": "red",
+    "expired": "yellow",
+    "cancelled": "yellow",
+}
 
 
 async def query_approvals(tenant_id: str, status: str, limit: int) -> list[ApprovalRecord]:
@@ -37,7 +43,9 @@ def print_approvals(found: Sequence[ApprovalRecord], *, as_json: bool) -> None:
     if not found:
         say_line("no approvals")
         return
-    table = table_of("ID", "SUBJECT", "STATUS", "RISK", "AMOUNT", "REQUESTED", "EXPIRES", "DECIDED BY")
+    table = table_of(
+        "ID", "SUBJECT", "STATUS", "RISK", "AMOUNT", "REQUESTED", "EXPIRES", "DECIDED BY"
+    )
     for approval in found:
         table.add_row(
             approval.id,
@@ -64,7 +72,8 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
         "status": _coloured(approval.status),
         "amount": _amount(approval),
         "asks": approval.summary,
-        "approvers": ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody",
+        "approvers": ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)])
+        or "everybody",
         "quorum": str(approval.policy.quorum),
         "expires": f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else None,
         "claimed by": approval.claimed_by,
@@ -75,7 +84,11 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
     for entry in approval.history:
         what = f"{entry.what}: {entry.outcome}" if entry.outcome else entry.what
         history.add_row(
-            f"{entry.at:%Y-%m-%d %H:%M:%S}Z", what, entry.actor or "", entry.channel or "", entry.note or ""
+            f"{entry.at:%Y-%m-%d %H:%M:%S}Z",
+            what,
+            entry.actor or "",
+            entry.channel or "",
+            entry.note or "",
         )
     out.print(history)
 

@@ -13,7 +13,12 @@ from deployments.printing import console, say_json, say_line, table_of, text_of_
 
 
 async def query_entries(
-    tenant_id: str, wanted: Mapping[str, str | None], limit: int, *, since: datetime | None, until: datetime | None
+    tenant_id: str,
+    wanted: Mapping[str, str | None],
+    limit: int,
+    *,
+    since: datetime | None,
+    until: datetime | None,
 ) -> list[AuditEntry]:
     """The newest that match; the moments are in UTC."""
     named = {name: value for name, value in wanted.items() if value}
@@ -38,14 +43,16 @@ def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
         return
     table = table_of("AT", "WHO", "THROUGH", "ACTION", "RESULT", "WHAT", wraps=("WHAT",))
     for entry in found:
-        who = (entry.actor or "nobody named") + (f" by {entry.service}" if entry.service else "")
-        what = text_of_lines(map(_told, entry.changes) if entry.changes else [", ".join(entry.targets)])
+        who = (entry.actor or "no user named") + (f" by {entry.service}" if entry.service else "")
+        what = text_of_lines(
+            map(_in_words, entry.changes) if entry.changes else [", ".join(entry.targets)]
+        )
         at = f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z"
         table.add_row(at, who, entry.channel, entry.action, entry.result, what)
     console().print(table)
 
 
-def _told(change: AuditChange) -> str:
+def _in_words(change: AuditChange) -> str:
     """One record and the fields that differ; `--json` has them whole."""
     if change.before is None and change.after is not None:
         return f"{change.kind} {change.id} created"

@@ -1,4 +1,6 @@
-"""Dead letters for a person at a terminal: a table of many, a page of one. Operators see those of all tenants."""
+"""Dead letters for a person at a terminal: a table of many, a page of one. Operators see those of
+all tenants.
+"""
 
 import asyncio
 import re
@@ -70,7 +72,11 @@ def refused_before(older_than: str | None) -> datetime | None:
 
 async def owners(store: RecordStore, tenant_id: str | None) -> list[str]:
     """That tenant, or all that can have letters, the platform first."""
-    return [tenant_id] if tenant_id else list(dict.fromkeys([ids.SYSTEM_TENANT, *await tenants(store)]))
+    return (
+        [tenant_id]
+        if tenant_id
+        else list(dict.fromkeys([ids.SYSTEM_TENANT, *await tenants(store)]))
+    )
 
 
 async def every_letter(store: RecordStore, wanted: Wanted) -> AsyncIterator[Letter]:
@@ -90,7 +96,9 @@ async def query_letters(wanted: Wanted, limit: int) -> list[DeadLetterRecord]:
                 store.query(tenant_id, Query(DeadLetterRecord, wanted.filter.where(), limit=limit))
                 for tenant_id in everybody[first : first + _AT_ONCE]
             )
-            found += [stored.record for page in await asyncio.gather(*pages) for stored in page.items]
+            found += [
+                stored.record for page in await asyncio.gather(*pages) for stored in page.items
+            ]
             found = sorted(found, key=lambda letter: letter.created_at, reverse=True)[:limit]
     return found
 
@@ -120,7 +128,9 @@ def print_letters(found: Sequence[DeadLetterRecord], *, as_json: bool) -> None:
     if not found:
         say_line("no dead letters")
         return
-    table = table_of("ID", "REFUSED", "TIMES", "CODE", "TYPE", "STATUS", "REASON", wraps=("TYPE", "REASON"))
+    table = table_of(
+        "ID", "REFUSED", "TIMES", "CODE", "TYPE", "STATUS", "REASON", wraps=("TYPE", "REASON")
+    )
     for letter in found:
         table.add_row(
             letter.id,
@@ -134,7 +144,9 @@ def print_letters(found: Sequence[DeadLetterRecord], *, as_json: bool) -> None:
     console().print(table)
 
 
-def print_letter(letter: DeadLetterRecord, body: DeadLetterBody, *, body_only: bool, as_json: bool) -> None:
+def print_letter(
+    letter: DeadLetterRecord, body: DeadLetterBody, *, body_only: bool, as_json: bool
+) -> None:
     content = letters.content_of(body)
     if body_only:
         _print_bytes(content)
@@ -147,7 +159,7 @@ def print_letter(letter: DeadLetterRecord, body: DeadLetterBody, *, body_only: b
     out.print(_facts(letter))
     out.print()
     for entry in letter.history:
-        say_line(_told(entry))
+        say_line(_in_words(entry))
     out.print()
     say_lines(content.decode(errors="replace"))
 
@@ -165,11 +177,16 @@ def _facts(letter: DeadLetterRecord) -> PlainTable:
     headers = text_of_lines(f"{name}: {value}" for name, value in sorted(letter.headers.items()))
     facts: dict[str, Cell] = {
         "dead letter": letter.id,
-        "tenant": "none: the platform's" if letter.tenant_id == ids.SYSTEM_TENANT else letter.tenant_id,
+        "tenant": "none: the platform's"
+        if letter.tenant_id == ids.SYSTEM_TENANT
+        else letter.tenant_id,
         "status": _coloured(letter.status),
         "code": letter.code,
         "reason": letter.reason,
-        "refused": f"{letter.times} times, last {_moment(letter.rejected_at)}, after {letter.attempts} attempts",
+        "refused": (
+            f"{letter.times} times, last {_moment(letter.rejected_at)}, after {letter.attempts} "
+            "attempts"
+        ),
         "queue": letter.queue,
         "type": letter.event_type,
         "routing key": letter.routing_key,
@@ -182,8 +199,8 @@ def _facts(letter: DeadLetterRecord) -> PlainTable:
     return facts_of(facts)
 
 
-def _told(entry: LetterEntry) -> str:
-    by = f" by {entry.actor or 'somebody'} ({entry.channel})" if entry.channel else ""
+def _in_words(entry: LetterEntry) -> str:
+    by = f" by {entry.actor or 'unknown'} ({entry.channel})" if entry.channel else ""
     return f"{_moment(entry.at)}  {entry.what}{by}{f': {entry.note}' if entry.note else ''}"
 
 

@@ -25,23 +25,31 @@ async def read(tenant_id: str, workflow: str) -> WorkflowDefinition:
         return await versions.read_definition(store, tenant_id, workflow, settings)
 
 
-async def write(tenant_id: str, workflow: str, text: bytes, actor: str, version: int | None) -> WorkflowDefinition:
+async def write(
+    tenant_id: str, workflow: str, text: bytes, actor: str, version: int | None
+) -> WorkflowDefinition:
     """The definition in the text is in force. Raises `InvalidDefinition`, `Stale`, readably."""
     wanted, settings = _wanted(text), load_settings()
     async with (
         open_store(settings) as opened,
         audited(opened, tenant_id, "definitions set", actor, workflow) as store,
     ):
-        return await versions.set_definition(store, tenant_id, workflow, settings, wanted, by=actor, version=version)
+        return await versions.set_definition(
+            store, tenant_id, workflow, settings, wanted, by=actor, version=version
+        )
 
 
-async def reset(tenant_id: str, workflow: str, actor: str, version: int | None) -> WorkflowDefinition:
+async def reset(
+    tenant_id: str, workflow: str, actor: str, version: int | None
+) -> WorkflowDefinition:
     settings = load_settings()
     async with (
         open_store(settings) as opened,
         audited(opened, tenant_id, "definitions reset", actor, workflow) as store,
     ):
-        return await versions.reset_definition(store, tenant_id, workflow, settings, by=actor, version=version)
+        return await versions.reset_definition(
+            store, tenant_id, workflow, settings, by=actor, version=version
+        )
 
 
 def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
@@ -52,7 +60,8 @@ def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
     changed = f"{definition.updated_at:%Y-%m-%d %H:%M:%S}Z" if definition.updated_at else None
     facts = {
         "workflow": definition.id,
-        "version": f"{definition.version}{' (the platform’s defaults)' if definition.is_default else ''}",
+        "version": str(definition.version)
+        + (" (the platform’s defaults)" if definition.is_default else ""),
         "changed": " by ".join(filter(None, (changed, definition.updated_by))),
         "events": "start executions" if definition.enabled else styled("start nothing", "yellow"),
         "approval": _rule(definition.approval),
@@ -68,10 +77,14 @@ def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
 
 def _rule(rule: ApprovalRule) -> str:
     if not rule.enabled:
-        return "nobody is asked"
-    conditions = " and ".join(f"{one.path} {one.op} {one.value}" for one in rule.every_condition) or "always"
+        return "no one is asked"
+    conditions = (
+        " and ".join(f"{one.path} {one.op} {one.value}" for one in rule.every_condition) or "always"
+    )
     approvers = rule.policy.approvers
-    who = ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody"
+    who = (
+        ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody"
+    )
     return f"if {conditions}: {rule.policy.quorum} of {who}"
 
 
@@ -93,7 +106,9 @@ def _wanted(text: bytes) -> WantedDefinition:
     try:
         tree = yaml.load(text, _OnceKeyed)
     except RepeatedKey as repeated:
-        raise click.BadParameter(f"must hold each key once: {repeated}", param_hint="FILE") from None
+        raise click.BadParameter(
+            f"must hold each key once: {repeated}", param_hint="FILE"
+        ) from None
     except RecursionError:
         raise click.BadParameter("is nested too deep", param_hint="FILE") from None
     except yaml.YAMLError as error:

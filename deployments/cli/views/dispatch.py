@@ -57,14 +57,19 @@ async def print_policy() -> None:
         counts = {tenant: await _counts(store, tenant) for tenant in known}
     table = PlainTable(box=None, pad_edge=False, header_style="bold")
     for heading in ("TENANT", "WEIGHT", "PRIORITY", "RUNNING MAX", "PENDING", "RUNNING"):
-        table.add_column(heading, justify="left" if heading == "TENANT" else "right", no_wrap=heading == "TENANT")
+        table.add_column(
+            heading, justify="left" if heading == "TENANT" else "right", no_wrap=heading == "TENANT"
+        )
     table.add_row("default", *_cells(policy.default), "", "")
     for tenant in known:
         own = policy.tenants.get(tenant)
         table.add_row(tenant, *(_cells(own) if own else ("·", "·", "·")), *map(str, counts[tenant]))
     console().print(table)
     say_lines(f"\nof all tenants: running at most {_limit(policy.running_max)}")
-    say_lines(f"in one flow run: at most {policy.batch_max or load_settings().dispatch.batch_max} executions")
+    say_lines(
+        f"in one flow run: at most {policy.batch_max or load_settings().dispatch.batch_max} "
+        "executions"
+    )
 
 
 async def _counts(store: RecordStore, tenant: str) -> tuple[int, int]:

@@ -46,18 +46,24 @@ async def query_executions(
     """The newest that match; the moments are in UTC."""
     created = Between(since=since, until=until)
     async with open_store(load_settings()) as store:
-        page = await store.query(tenant_id, Query(ExecutionRecord, {**where, "created_at": created}, limit=limit))
+        page = await store.query(
+            tenant_id, Query(ExecutionRecord, {**where, "created_at": created}, limit=limit)
+        )
     return [stored.record for stored in page.items]
 
 
 async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list[StepRecord]]:
-    """The record and its steps, in the workflow's order. Raises `NotFound` with a readable message."""
+    """The record and its steps, in the workflow's order. Raises `NotFound` with a
+    readable message.
+    """
     async with open_store(load_settings()) as store:
         try:
             execution = (await store.read(tenant_id, ExecutionRecord, id)).record
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
-        page = await store.query(tenant_id, Query(StepRecord, {"execution_id": id}, newest_first=False))
+        page = await store.query(
+            tenant_id, Query(StepRecord, {"execution_id": id}, newest_first=False)
+        )
     workflow = WORKFLOWS.get(execution.workflow)
     places = {name: place for place, name in enumerate(workflow.steps if workflow else ())}
     steps = [stored.record for stored in page.items]
@@ -72,7 +78,9 @@ def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None
     if not found:
         say_line("no executions")
         return
-    table = table_of("ID", "WORKFLOW", "SUBJECT", "STATUS", "CREATED", "TOOK", "ERROR", wraps=("ERROR",))
+    table = table_of(
+        "ID", "WORKFLOW", "SUBJECT", "STATUS", "CREATED", "TOOK", "ERROR", wraps=("ERROR",)
+    )
     for execution in found:
         table.add_row(
             execution.id,
@@ -86,7 +94,9 @@ def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None
     console().print(table)
 
 
-def print_execution(execution: ExecutionRecord, steps: Sequence[StepRecord], *, as_json: bool) -> None:
+def print_execution(
+    execution: ExecutionRecord, steps: Sequence[StepRecord], *, as_json: bool
+) -> None:
     if as_json:
         say_json({"execution": execution, "steps": steps}, indent=2)
         return
@@ -104,7 +114,9 @@ def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> Plai
     for name in names:
         step = recorded.get(name)
         if step is None:
-            table.add_row(name, _coloured("skipped" if execution.is_terminal else execution.status), "", "")
+            table.add_row(
+                name, _coloured("skipped" if execution.is_terminal else execution.status), "", ""
+            )
         else:
             found = step.error or _compact(step.result)
             table.add_row(name, _coloured(step.status), f"{step.completed_at:%H:%M:%S}", found)
@@ -120,9 +132,13 @@ def _facts(execution: ExecutionRecord) -> PlainTable:
         "status": _coloured(execution.status),
         "created": _moment(execution.created_at),
         "took": _took(execution),
-        "triggers": text_of_lines(f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers),
+        "triggers": text_of_lines(
+            f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers
+        ),
         "flow run": execution.flow_run_id,
-        "retries": f"{execution.retries}, last ended {_ended_before(execution)}" if execution.retries else None,
+        "retries": f"{execution.retries}, last ended {_ended_before(execution)}"
+        if execution.retries
+        else None,
         "rerun of": execution.rerun_of,
         "definition": _definition(execution.definition_version),
         "announced": _moment(execution.announced_at) if execution.announced_at else None,
@@ -145,7 +161,7 @@ def _definition(version: int | None) -> str | None:
 
 
 def _ended_before(execution: ExecutionRecord) -> str:
-    end = execution.earlier_ends[-1]
+    end = execution.previous_outcomes[-1]
     return f"{end.status}: {end.error} ({end.error_code})"
 
 

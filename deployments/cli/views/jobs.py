@@ -1,4 +1,6 @@
-"""The batch jobs for a person at a terminal: when each runs next, and what became of its last run."""
+"""The batch jobs for a person at a terminal: when each runs next, and what became of
+its last run.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -23,11 +25,15 @@ async def print_jobs(*, as_json: bool) -> None:
         last_runs = await triggers.last_runs(store)
     now = utc_now()
     schedule = f"SCHEDULE ({schedules.timezone})"
-    table = table_of("JOB", schedule, "NEXT RUN", "LAST RUN", "BY", "LAST RESULT", wraps=("LAST RESULT",))
+    table = table_of(
+        "JOB", schedule, "NEXT RUN", "LAST RUN", "BY", "LAST RESULT", wraps=("LAST RESULT",)
+    )
     for job in JOBS:
         last = last_runs.get(job.id)
         cron = schedules.cron_of(job)
-        next_run = await next_time(cron, schedules.timezone, now) if schedules.is_active(job) else None
+        next_run = (
+            await next_time(cron, schedules.timezone, now) if schedules.is_active(job) else None
+        )
         if as_json:
             say_json(_as_json(job.id, cron, next_run, last))
         table.add_row(
@@ -42,7 +48,9 @@ async def print_jobs(*, as_json: bool) -> None:
         console().print(table)
 
 
-def _as_json(job: str, cron: str, next_run: datetime | None, last: ExecutionRecord | None) -> dict[str, Any]:
+def _as_json(
+    job: str, cron: str, next_run: datetime | None, last: ExecutionRecord | None
+) -> dict[str, Any]:
     return {"job": job, "schedule": cron, "nextRun": next_run, "lastRun": last}
 
 

@@ -36,26 +36,32 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
     console().print(table)
 
 
-async def add_webhook(tenant_id: str, url: str, event_types: Sequence[str], actor: str) -> tuple[str, str]:
+async def add_webhook(
+    tenant_id: str, url: str, event_types: Sequence[str], actor: str
+) -> tuple[str, str]:
     """The new webhook's id and secret. Raises `DestinationRefused`, `TooManyWebhooks`."""
     settings = load_settings()
     rules = HostRules.of(settings.webhooks.allowed_hosts)
     async with open_store(settings) as store:
         await store.provision()
-        async with audited(store, tenant_id, "webhooks add", actor) as told:
-            added = await subscriptions.subscribe(told, tenant_id, url, event_types, rules)
+        async with audited(store, tenant_id, "webhooks add", actor) as recorded:
+            added = await subscriptions.subscribe(recorded, tenant_id, url, event_types, rules)
     return added.id, added.secret
 
 
 async def rotate_secret(tenant_id: str, id: str, actor: str) -> tuple[str, datetime]:
-    """The webhook's new secret, and until when the earlier one stays valid. Raises `NotFound`, `TooManySecrets`."""
+    """The webhook's new secret, and until when the earlier one stays valid. Raises `NotFound`,
+    `TooManySecrets`.
+    """
     settings = load_settings()
     async with (
         open_store(settings) as opened,
         audited(opened, tenant_id, "webhooks rotate", actor, id) as store,
     ):
         wanted = WebhookChange(rotate_secret=True)
-        rotated = await change(store, tenant_id, id, wanted, HostRules.of(settings.webhooks.allowed_hosts))
+        rotated = await change(
+            store, tenant_id, id, wanted, HostRules.of(settings.webhooks.allowed_hosts)
+        )
     return rotated.secret, rotated.earlier_secrets[-1].valid_until
 
 
@@ -65,11 +71,15 @@ async def remove_webhook(tenant_id: str, id: str, actor: str) -> None:
         open_store(load_settings()) as opened,
         audited(opened, tenant_id, "webhooks remove", actor, id) as store,
     ):
-        await subscriptions.unsubscribe(store, await subscriptions.subscription(store, tenant_id, id))
+        await subscriptions.unsubscribe(
+            store, await subscriptions.subscription(store, tenant_id, id)
+        )
 
 
 async def try_webhook(tenant_id: str, id: str) -> tuple[int, float]:
-    """What the receiver answered, and after how many seconds. Raises `NotFound`, `DestinationRefused`, `NoAnswer`."""
+    """What the receiver answered, and after how many seconds. Raises `NotFound`,
+    `DestinationRefused`, `NoAnswer`.
+    """
     settings = load_settings()
     rules = HostRules.of(settings.webhooks.allowed_hosts)
     async with (

@@ -30,7 +30,9 @@ async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:
     try:
         view = await bus.inspect(queue)
     except NotFound:
-        return failed(PART, f"{queue.name} does not exist: what is published for it is lost", BOOTSTRAP)
+        return failed(
+            PART, f"{queue.name} does not exist: what is published for it is lost", BOOTSTRAP
+        )
     if view.mismatch:
         todo = f"drain and delete it, then {BOOTSTRAP}"
         return failed(PART, f"{queue.name} exists, but not as declared: {view.mismatch}", todo)
@@ -46,16 +48,24 @@ async def _in_hand(rabbitmq: RabbitMQ, queues: Sequence[Queue]) -> list[Finding]
     except NoAnswer as error:
         todo = "is the plugin rabbitmq_management enabled, may the user see it (tag `management`)?"
         return [warning("broker", f"management (RABBITMQ_MANAGEMENT_URL): {error}", todo)]
-    return [ok("broker", "in hand: " + ", ".join(f"{count} of {name}" for name, count in held.items()))]
+    return [
+        ok("broker", "in hand: " + ", ".join(f"{count} of {name}" for name, count in held.items()))
+    ]
 
 
 def _judged(found: str, view: QueueView, *, is_ours: bool) -> Finding:
     if view.consumers == 0 and is_ours:
-        return failed(PART, f"{found}; nobody reads it", "start a listener: `orchestrator listener`")
+        return failed(
+            PART, f"{found}; it has no consumer", "start a listener: `orchestrator listener`"
+        )
     if view.consumers == 0:
-        return warning(PART, f"{found}; nobody reads it", "start the batch workers that carry out the jobs")
+        return warning(
+            PART, f"{found}; it has no consumer", "start the batch workers that carry out the jobs"
+        )
     if view.ready >= DEEP:
-        return warning(PART, f"{found}; its readers do not keep up", "start more of them; docs/performance.md")
+        return warning(
+            PART, f"{found}; its readers do not keep up", "start more of them; docs/performance.md"
+        )
     return ok(PART, found)
 
 

@@ -20,16 +20,31 @@ _ANSWER_SECONDS = 3.0
 
 async def clocks(connections: Connections) -> list[Finding]:
     """The offset of each visible clock from Prefect's; without Prefect, from the one here."""
-    differences = {**_here(connections), **await _of_the_store(connections), **await _by_signs_of_life(connections)}
+    differences = {
+        **_here(connections),
+        **await _of_the_store(connections),
+        **await _by_signs_of_life(connections),
+    }
     counts = "Prefect's clock" if connections.has("prefect") else "the clock here"
     off = {name: by for name, by in differences.items() if abs(by) > TOLERANCE}
     if off:
         found = ", ".join(f"{name} {_by(difference)}" for name, difference in off.items())
         say = failed if any(abs(by) > TOO_MUCH for by in off.values()) else warning
-        return [say("clocks", f"against {counts}: {found}", "let all machines follow one time server (NTP)")]
+        return [
+            say(
+                "clocks",
+                f"against {counts}: {found}",
+                "let all machines follow one time server (NTP)",
+            )
+        ]
     if not differences:
         return [ok("clocks", "nothing to compare with")]
-    return [ok("clocks", f"{', '.join(differences)}: within {TOLERANCE.total_seconds():g} s of {counts}")]
+    return [
+        ok(
+            "clocks",
+            f"{', '.join(differences)}: within {TOLERANCE.total_seconds():g} s of {counts}",
+        )
+    ]
 
 
 def _here(connections: Connections) -> dict[str, timedelta]:
@@ -58,7 +73,10 @@ async def _by_signs_of_life(connections: Connections) -> dict[str, timedelta]:
         return {}
     now = utc_now()
     found = every(connections.store, SYSTEM_TENANT, ProcessRecord)
-    ahead = {f"a {one.role}": one.beat_at - now async for one in (stored.record async for stored in found)}
+    ahead = {
+        f"a {one.role}": one.beat_at - now
+        async for one in (stored.record async for stored in found)
+    }
     return {name: by for name, by in ahead.items() if by > TOLERANCE}
 
 

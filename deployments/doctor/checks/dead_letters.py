@@ -21,9 +21,14 @@ async def _waiting(connections: Connections) -> list[Finding]:
     assert connections.store
     waiting: Counter[str] = Counter()
     for tenant_id in {*await tenants(connections.store), ids.SYSTEM_TENANT}:
-        async for stored in every(connections.store, tenant_id, DeadLetterRecord, {"status": "waiting"}):
+        async for stored in every(
+            connections.store, tenant_id, DeadLetterRecord, {"status": "waiting"}
+        ):
             waiting[stored.record.code] += 1
-    return [warning("dead letters", f"{count} {code}", _todo(code)) for code, count in waiting.most_common()]
+    return [
+        warning("dead letters", f"{count} {code}", _todo(code))
+        for code, count in waiting.most_common()
+    ]
 
 
 def _todo(code: str) -> str:
@@ -39,6 +44,9 @@ async def _uncollected(connections: Connections) -> list[Finding]:
         except NotFound:
             continue  # the queue's own line reports it
         if count:
-            todo = "a running listener collects them: orchestrator dead-letters list; docs/dead-letters.md"
+            todo = (
+                "a running listener collects them: orchestrator dead-letters list; "
+                "docs/dead-letters.md"
+            )
             found.append(warning("dead letters", f"{count} in {queue.dead_letters}", todo))
     return found

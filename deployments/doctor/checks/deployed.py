@@ -30,7 +30,7 @@ PART = "deployments"
 BOOTSTRAP = "run `orchestrator bootstrap`"
 
 
-# --- work pool -------------------------------------------------------------------------------------------------------
+# --- work pool ------------------------------------------------------------------------------------
 
 
 async def work_pool(connections: Connections) -> list[Finding]:
@@ -43,7 +43,13 @@ async def work_pool(connections: Connections) -> list[Finding]:
         return [failed("work pool", f"Prefect has no work pool {name}", BOOTSTRAP)]
     if pool.type != InProcessWorker.type:
         found = f"{name} is of type {pool.type}, not {InProcessWorker.type}"
-        return [failed("work pool", found, "delete it, or name another with PREFECT_WORK_POOL; then bootstrap")]
+        return [
+            failed(
+                "work pool",
+                found,
+                "delete it, or name another with PREFECT_WORK_POOL; then bootstrap",
+            )
+        ]
     if pool.is_paused:
         return [failed("work pool", f"{name} is paused", f"`prefect work-pool resume {name}`")]
     online = [
@@ -76,16 +82,24 @@ async def _late(client: PrefectClient, pool: str) -> list[Finding]:
     return [warning("work pool", found, "start more workers: `orchestrator worker`")]
 
 
-# --- deployments -----------------------------------------------------------------------------------------------------
+# --- deployments ----------------------------------------------------------------------------------
 
 
 async def deployments(connections: Connections) -> list[Finding]:
     """Each is registered, its source can be loaded and its schedules are those of the settings."""
     assert connections.prefect
-    wanted = [scheduled(deployment, connections.settings.batch_jobs) for deployment in read_deployments()]
-    findings = [found for deployment in wanted for found in await _deployment(connections.prefect, deployment)]
+    wanted = [
+        scheduled(deployment, connections.settings.batch_jobs) for deployment in read_deployments()
+    ]
+    findings = [
+        found
+        for deployment in wanted
+        for found in await _deployment(connections.prefect, deployment)
+    ]
     active = sum(schedule.active for deployment in wanted for schedule in deployment.schedules)
-    return findings or [ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")]
+    return findings or [
+        ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")
+    ]
 
 
 async def _deployment(client: PrefectClient, wanted: Deployment) -> list[Finding]:
@@ -111,7 +125,13 @@ def _loaded(entrypoint: str) -> tuple[str | None, str]:
 def _differences(wanted: Deployment, there: DeploymentResponse) -> Sequence[Finding]:
     found = []
     if there.entrypoint != wanted.entrypoint:
-        found.append(failed(PART, f"{wanted.name} points at {there.entrypoint}, not at {wanted.entrypoint}", BOOTSTRAP))
+        found.append(
+            failed(
+                PART,
+                f"{wanted.name} points at {there.entrypoint}, not at {wanted.entrypoint}",
+                BOOTSTRAP,
+            )
+        )
     if there.paused and not wanted.paused:
         resume = "switch it on in Prefect's UI, or run `orchestrator bootstrap`"
         found.append(warning(PART, f"{wanted.name} is paused: its schedules do nothing", resume))
@@ -121,7 +141,11 @@ def _differences(wanted: Deployment, there: DeploymentResponse) -> Sequence[Find
         if isinstance(one.schedule, CronSchedule)
     }
     if crons != {(one.cron, one.timezone, one.active) for one in wanted.schedules}:
-        shown = ", ".join(f"{cron} {zone}{'' if active else ' (off)'}" for cron, zone, active in sorted(crons))
-        difference = f"{wanted.name}: its schedule is not that of the settings, but {shown or 'none'}"
+        shown = ", ".join(
+            f"{cron} {zone}{'' if active else ' (off)'}" for cron, zone, active in sorted(crons)
+        )
+        difference = (
+            f"{wanted.name}: its schedule is not that of the settings, but {shown or 'none'}"
+        )
         found.append(warning(PART, difference, BOOTSTRAP))
     return found

@@ -10,7 +10,14 @@ from blocks.ports import Query, Unavailable
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, ok, warning
 
-ONE_OF_EACH = (DispatchPolicy, ExecutionRecord, StepRecord, ApprovalRecord, DeadLetterRecord, AuditEntry)
+ONE_OF_EACH = (
+    DispatchPolicy,
+    ExecutionRecord,
+    StepRecord,
+    ApprovalRecord,
+    DeadLetterRecord,
+    AuditEntry,
+)
 """A kind of record of each container."""
 
 SLOW_SECONDS = 1.0
@@ -29,8 +36,20 @@ async def store(connections: Connections) -> list[Finding]:
         slowest = max(slowest, monotonic() - began)
     where = connections.settings.cosmos_db.endpoint
     if missing:
-        return [failed("store", f"{where} answers, but not: {'; '.join(missing)}", "run `orchestrator bootstrap`")]
+        return [
+            failed(
+                "store",
+                f"{where} answers, but not: {'; '.join(missing)}",
+                "run `orchestrator bootstrap`",
+            )
+        ]
     if slowest > SLOW_SECONDS:
         found = f"{where}: one of its containers took {slowest:.1f} s to answer"
         return [warning("store", found, "look at its throughput (429s) and at the network")]
-    return [ok("store", f"{where}: all {len(ONE_OF_EACH)} containers answer, the slowest in {1000 * slowest:.0f} ms")]
+    return [
+        ok(
+            "store",
+            f"{where}: all {len(ONE_OF_EACH)} containers answer, the slowest in "
+            f"{1000 * slowest:.0f} ms",
+        )
+    ]

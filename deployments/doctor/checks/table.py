@@ -11,7 +11,7 @@ from deployments.doctor.checks.clocks import clocks
 from deployments.doctor.checks.dead_letters import dead_letters
 from deployments.doctor.checks.deployed import deployments, work_pool
 from deployments.doctor.checks.processes import processes
-from deployments.doctor.checks.reconciler import mirror
+from deployments.doctor.checks.reconciler import reconciler
 from deployments.doctor.checks.store import store
 from deployments.doctor.checks.versions import prefect_version, python_version
 from deployments.doctor.checks.work import work
@@ -38,7 +38,7 @@ CHECKS = (
     Check("work pool", ("prefect",), work_pool),
     Check("deployments", ("prefect",), deployments),
     Check("processes", ("store",), processes),
-    Check("mirror", ("store",), mirror),
+    Check("reconciler", ("store",), reconciler),
     Check("executions", ("store",), work),
     Check("approvals", ("store",), approvals),
     Check("dead letters", ("store", "bus"), dead_letters),
@@ -50,7 +50,10 @@ async def examine(connections: Connections) -> list[Finding]:
     """The findings of all checks, in order; those that need an unavailable part are left out."""
     possible = [check for check in CHECKS if all(connections.has(door) for door in check.needs)]
     found = await asyncio.gather(*(_look(check, connections) for check in possible))
-    return [*(_with_consequences(death) for death in connections.unavailable), *(one for many in found for one in many)]
+    return [
+        *(_with_consequences(death) for death in connections.unavailable),
+        *(one for many in found for one in many),
+    ]
 
 
 async def _look(check: Check, connections: Connections) -> Sequence[Finding]:
@@ -61,11 +64,17 @@ async def _look(check: Check, connections: Connections) -> Sequence[Finding]:
         reason = f"this check did not end in {LIMIT_SECONDS:g} s"
     except Exception as error:
         reason = f"this check failed: {' '.join(str(error).split()) or type(error).__name__}"
-    return [failed(check.part, reason, "look at the part itself, and run `orchestrator doctor` again")]
+    return [
+        failed(check.part, reason, "look at the part itself, and run `orchestrator doctor` again")
+    ]
 
 
 def _with_consequences(death: Finding) -> Finding:
     """The finding with the checks that are impossible without the part."""
-    unseen = [check.part for check in CHECKS if any(NAMES[door] == death.part for door in check.needs)]
+    unseen = [
+        check.part for check in CHECKS if any(NAMES[door] == death.part for door in check.needs)
+    ]
     others = ", ".join(part for part in unseen if part != death.part)
-    return msgspec.structs.replace(death, found=f"{death.found}; not looked at without it: {others}")
+    return msgspec.structs.replace(
+        death, found=f"{death.found}; not looked at without it: {others}"
+    )

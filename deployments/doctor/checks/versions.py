@@ -14,9 +14,14 @@ from deployments.doctor.finding import Finding, failed, ok, warning
 
 async def python_version(connections: Connections) -> list[Finding]:
     """The interpreter is one that this project supports."""
-    running, wanted = platform.python_version(), metadata("workflow-orchestrator")["Requires-Python"]
+    running, wanted = (
+        platform.python_version(),
+        metadata("workflow-orchestrator")["Requires-Python"],
+    )
     if Version(running) in SpecifierSet(wanted):
-        return [ok("python", f"{running}; workflow-orchestrator {connections.settings.module.version}")]
+        return [
+            ok("python", f"{running}; workflow-orchestrator {connections.settings.module.version}")
+        ]
     return [failed("python", f"{sys.executable} is {running}", f"use Python {wanted}")]
 
 
@@ -26,7 +31,10 @@ async def prefect_version(connections: Connections) -> list[Finding]:
     server, client = await connections.prefect.api_version(), prefect.__version__
     if server == client:
         return [ok("Prefect server", f"version {server}, as the client here")]
-    if (Version(server).major, Version(server).minor) == (Version(client).major, Version(client).minor):
+    if (Version(server).major, Version(server).minor) == (
+        Version(client).major,
+        Version(client).minor,
+    ):
         return [ok("Prefect server", f"version {server}; the client here is {client}")]
     return [
         warning(

@@ -39,14 +39,20 @@ def kinds(step_timeout: timedelta) -> tuple[Kind, ...]:
             where={"status": TERMINAL, "announced_at": None},
             warn_after=minute,
             fail_after=5 * minute,
-            todo="`orchestrator doctor --fix` announces them; is the broker there, does a mirror lead?",
+            todo=(
+                "`orchestrator doctor --fix` announces them; is the broker there, does a "
+                "reconciler lead?"
+            ),
         ),
         Kind(
             called="pending",
             where={"status": "pending"},
             warn_after=minute,
             fail_after=10 * minute,
-            todo="is a listener there, is Prefect, does `orchestrator dispatch show` limit the tenant?",
+            todo=(
+                "is a listener there, is Prefect, does `orchestrator dispatch show` limit the "
+                "tenant?"
+            ),
         ),
         Kind(
             called="running",
@@ -71,11 +77,15 @@ async def work(connections: Connections) -> list[Finding]:
     store = connections.store
     step_timeout = timedelta(seconds=connections.settings.analysis.step_timeout_seconds)
     owners = await tenants(store)
-    kinds_found = await asyncio.gather(*(_kind(store, owners, kind) for kind in kinds(step_timeout)))
+    kinds_found = await asyncio.gather(
+        *(_kind(store, owners, kind) for kind in kinds(step_timeout))
+    )
     return [*kinds_found, await _past_their_deadline(connections.settings, store, owners)]
 
 
-async def _past_their_deadline(settings: Settings, store: RecordStore, owners: Sequence[str]) -> Finding:
+async def _past_their_deadline(
+    settings: Settings, store: RecordStore, owners: Sequence[str]
+) -> Finding:
     """Those that run although their longest step is past its deadline."""
     late = await overdue(store, settings, owners)
     if not late:
@@ -88,7 +98,8 @@ async def _past_their_deadline(settings: Settings, store: RecordStore, owners: S
     )
     after = in_words(timedelta(seconds=settings.analysis.end_overdue_after_seconds))
     todo = (
-        f"restart the worker that holds it (its /ready says so); a mirror ends it {after} past its deadline, "
+        f"restart the worker that holds it (its /ready says so); a reconciler "
+        f"ends it {after} past its deadline, "
         "or `orchestrator doctor --fix` does then"
     )
     return failed(PART, found, todo)
@@ -102,7 +113,9 @@ async def _kind(store: RecordStore, owners: Sequence[str], kind: Kind) -> Findin
             count = await store.count(tenant_id, ExecutionRecord, kind.where)
             if not count:
                 return 0, None
-            page = await store.query(tenant_id, Query(ExecutionRecord, kind.where, newest_first=False, limit=1))
+            page = await store.query(
+                tenant_id, Query(ExecutionRecord, kind.where, newest_first=False, limit=1)
+            )
             return count, page.items[0].record if page.items else None
 
     found = await asyncio.gather(*(of_tenant(tenant_id) for tenant_id in owners))

@@ -1,4 +1,6 @@
-"""The API as it runs: a real server on a real port, with the embedded store and bus, told to stop by a signal."""
+"""The API as it runs: a real server on a real port, with the embedded store and bus, told to stop
+by a signal.
+"""
 
 import asyncio
 import os
@@ -32,23 +34,35 @@ async def test_a_tenant_reads_its_execution_over_http(settings: Settings) -> Non
     async with open_store(settings) as store:
         await keep(store, execution, a_step(execution_id=execution.id, step="forecast"))
         async with running_api(settings) as client:
-            own = await client.get(f"/api/v1/executions/{execution.id}", headers={"X-Tenant-ID": A_TENANT})
-            foreign = await client.get(f"/api/v1/executions/{execution.id}", headers={"X-Tenant-ID": ANOTHER_TENANT})
+            own = await client.get(
+                f"/api/v1/executions/{execution.id}", headers={"X-Tenant-ID": A_TENANT}
+            )
+            foreign = await client.get(
+                f"/api/v1/executions/{execution.id}", headers={"X-Tenant-ID": ANOTHER_TENANT}
+            )
 
     assert (200, 404) == (own.status_code, foreign.status_code)
-    assert ["running", "running", "completed", "running"] == [step["status"] for step in own.json()["steps"]]
+    assert ["running", "running", "completed", "running"] == [
+        step["status"] for step in own.json()["steps"]
+    ]
 
 
-async def test_readiness_tells_the_parts_that_are_there_from_those_that_are_not(settings: Settings) -> None:
+async def test_readiness_tells_the_parts_that_are_there_from_those_that_are_not(
+    settings: Settings,
+) -> None:
     async with open_store(settings) as store:
         await keep(store, a_process(role="listener"))
         async with running_api(settings) as client:
             response = await client.get("/ready")
 
     assert 503 == response.status_code
-    assert {"database": "ok", "broker": "ok", "prefect": "error", "listener": "ok", "worker": "error"} == {
-        part: check["status"] for part, check in response.json()["checks"].items()
-    }
+    assert {
+        "database": "ok",
+        "broker": "ok",
+        "prefect": "error",
+        "listener": "ok",
+        "worker": "error",
+    } == {part: check["status"] for part, check in response.json()["checks"].items()}
 
 
 async def test_a_signal_ends_the_server_and_frees_its_port(settings: Settings) -> None:
@@ -66,20 +80,25 @@ async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
-            PortInUse, match=rf"^the API cannot listen on 127.0.0.1:{port}: the port is in use; [^\n]+$"
+            PortInUse,
+            match=rf"^the API cannot listen on 127.0.0.1:{port}: the port is in use; [^\n]+$",
         ):
             await run_api(settings_for(tmp_path, port=port))
 
 
 async def test_an_address_of_another_machine_is_a_bad_setting(tmp_path: Path) -> None:
     # 203.0.113.0/24 is reserved for documentation: no machine has it.
-    with pytest.raises(BadSetting, match=r"cannot listen on 203.0.113.9:\d+: Cannot assign requested address$"):
+    with pytest.raises(
+        BadSetting, match=r"cannot listen on 203.0.113.9:\d+: Cannot assign requested address$"
+    ):
         await run_api(settings_for(tmp_path, port=free_port(), host="203.0.113.9"))
 
 
 @asynccontextmanager
 async def running_api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a server that runs while the context lasts; leaving cancels it, as a stopping process does."""
+    """A client of a server that runs while the context lasts; leaving cancels it, as a stopping
+    process does.
+    """
     running = asyncio.create_task(run_api(settings))
     try:
         async with answering(settings) as client:
@@ -113,7 +132,9 @@ async def keep(store: RecordStore, *records: Record) -> None:
 
 
 def settings_for(directory: Path, *, port: int, host: str = "127.0.0.1") -> Settings:
-    """Embedded parts in this directory, and a Prefect that is not there: nothing listens on port 9."""
+    """Embedded parts in this directory, and a Prefect that is not there: nothing
+    listens on port 9.
+    """
     return load_settings(
         {
             **ENVIRONMENT,

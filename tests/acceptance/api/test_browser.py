@@ -1,4 +1,6 @@
-"""Pages in a real browser: what a foreign one can do to the servers of this machine, and that their own ones work."""
+"""Pages in a real browser: what a foreign one can do to the servers of this machine, and that their
+own ones work.
+"""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +20,15 @@ from blocks.settings import load_settings
 from tests.support.api.approval_links import SECRET, a_token
 from tests.support.api.credentials import a_token as jwt_of
 from tests.support.api.credentials import as_user
-from tests.support.api.foreign_pages import GETS, Places, embedded, fetched, foreign_places, posts, submitted
+from tests.support.api.foreign_pages import (
+    GETS,
+    Places,
+    embedded,
+    fetched,
+    foreign_places,
+    posts,
+    submitted,
+)
 from tests.support.api.served_api import served_api
 from tests.support.factories import A_TENANT, an_approval
 from tests.support.servers.browser import FOREIGN_HOST, Browser, Page, a_browser
@@ -61,7 +71,9 @@ def waits() -> None:
 async def a_paused_run(server: PrefectServer) -> UUID:
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         async with get_client() as client:
-            await save_blocks(load_settings({"RABBITMQ_URL": f"amqp://us:{PASSWORD}@broker/"}), client, BLOCK)
+            await save_blocks(
+                load_settings({"RABBITMQ_URL": f"amqp://us:{PASSWORD}@broker/"}), client, BLOCK
+            )
             run = await client.create_flow_run(waits)
             await client.set_flow_run_state(run.id, Paused(timeout_seconds=3600), force=True)
             return run.id
@@ -86,9 +98,18 @@ async def test_a_foreign_page_reads_and_moves_nothing_of_prefect(
     run, url = await a_paused_run(prefect), prefect.api_url
     async with browser.page(getattr(places, origin)) as page:
         answers = [
-            *[await fetched(page, f"{url}/block_documents/filter", how) for how in posts({}).values()],
-            *[await fetched(page, f"{url}/block_types/slug/message-broker", how) for how in GETS.values()],
-            *[await fetched(page, f"{url}/flow_runs/{run}/resume", how) for how in posts({}).values()],
+            *[
+                await fetched(page, f"{url}/block_documents/filter", how)
+                for how in posts({}).values()
+            ],
+            *[
+                await fetched(page, f"{url}/block_types/slug/message-broker", how)
+                for how in GETS.values()
+            ],
+            *[
+                await fetched(page, f"{url}/flow_runs/{run}/resume", how)
+                for how in posts({}).values()
+            ],
             await fetched(page, f"{url}/flow_runs/{run}", "{method: 'DELETE'}"),
         ]
         await submitted(page, f"{url}/flow_runs/{run}/resume")
@@ -106,7 +127,9 @@ async def test_a_foreign_page_reads_nothing_of_the_api_and_decides_no_approval(
     browser: Browser, places: Places, tmp_path: Path, origin: str, mode: str
 ) -> None:
     roles = "viewer,approver"
-    async with served_api(tmp_path, AUTH_MODE=mode, AUTH_DEFAULT_ROLES=roles, APPROVAL_LINK_SECRET=SECRET) as api:
+    async with served_api(
+        tmp_path, AUTH_MODE=mode, AUTH_DEFAULT_ROLES=roles, APPROVAL_LINK_SECRET=SECRET
+    ) as api:
         approval = (await api.store.create(A_TENANT, an_approval(execution_id=None))).record
         url = f"{api.url}/api/v1/hitl/approvals"
         async with browser.page(getattr(places, origin)) as page:
@@ -121,7 +144,9 @@ async def test_a_foreign_page_reads_nothing_of_the_api_and_decides_no_approval(
             await embedded(page, "iframe", f"{api.url}/api/v1/hitl/links/{a_token(approval)}/page")
 
             assert [] == [answer for answer in answers if answer.is_readable]
-            assert {204, 401} == statuses(page, url)  # to the browser's own question, and to all else
+            assert {204, 401} == statuses(
+                page, url
+            )  # to the browser's own question, and to all else
         untouched = (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record
         assert approval == untouched
         assert 200 == await decided_without_a_page(f"{url}/{approval.id}/approve")
@@ -140,7 +165,10 @@ def decisions(approval_id: str) -> dict[str, object]:
 
 
 def in_a_users_name(body: object) -> str:
-    headers, text = json.dumps({"Content-Type": "application/json", **USER}), json.dumps(json.dumps(body))
+    headers, text = (
+        json.dumps({"Content-Type": "application/json", **USER}),
+        json.dumps(json.dumps(body)),
+    )
     return f"{{method: 'POST', headers: {headers}, body: {text}}}"
 
 
@@ -163,7 +191,9 @@ async def test_a_name_that_is_rebound_to_this_machine_makes_no_page_prefects_own
     assert await is_paused(prefect, run)
 
 
-async def test_prefects_own_pages_work_and_show_no_secret(prefect: PrefectServer, browser: Browser) -> None:
+async def test_prefects_own_pages_work_and_show_no_secret(
+    prefect: PrefectServer, browser: Browser
+) -> None:
     run, url = await a_paused_run(prefect), prefect.api_url
     async with browser.page(url.replace("/api", "/blocks")) as page:
         await eventually(lambda: shows(page, BLOCK), within_seconds=120)

@@ -1,4 +1,5 @@
-"""What nobody may accept ends as a dead letter of a real listener on RabbitMQ, and can be acted on from there.
+"""What nobody may accept ends as a dead letter of a real listener on RabbitMQ, and can be acted on
+from there.
 
 Store and Prefect server are the embedded ones; no worker is needed.
 """
@@ -37,7 +38,9 @@ GROWTH_MAX_BYTES = 50 * MEBIBYTE
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
     async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
         yield parts
 
@@ -48,7 +51,9 @@ class Publisher:
     def __init__(self, exchange: aio_pika.abc.AbstractExchange) -> None:
         self._exchange = exchange
 
-    async def says(self, body: bytes, routing_key: str = "integration.opportunity.updated", **properties: Any) -> None:
+    async def says(
+        self, body: bytes, routing_key: str = "integration.opportunity.updated", **properties: Any
+    ) -> None:
         await self._exchange.publish(aio_pika.Message(body, **properties), routing_key, timeout=60)
 
 
@@ -114,7 +119,9 @@ async def test_whatever_is_no_event_is_a_letter_with_its_code_and_the_next_event
     for name, (body, code, _) in REFUSED.items():
         assert (body[:BEGINNING_BYTES] if code == "too-large" else body) == kept[name]
     assert [] == [
-        one for one in await executions(parts) if one.subject != json.loads(good.body)["data"]["opportunityId"]
+        one
+        for one in await executions(parts)
+        if one.subject != json.loads(good.body)["data"]["opportunityId"]
     ]
     assert 0 == await parts.bus.depth(intake_queue(parts.settings).dead_letters)
 
@@ -124,32 +131,49 @@ async def test_what_a_publisher_writes_oddly_is_taken_as_it_is_meant_unless_it_m
 ) -> None:
     parts.listener.start()
     one, other = str(uuid4()), str(uuid4())
-    doubled = encoded(data={"opportunityId": one})[:-1] + b', "data": {"opportunityId": "%s"}}' % other.encode()
+    doubled = (
+        encoded(data={"opportunityId": one})[:-1]
+        + b', "data": {"opportunityId": "%s"}}' % other.encode()
+    )
     hydrating = {"opportunityId": "o-h", "changes": {"__prefect_kind": "json", "value": "{{ x }}"}}
     await publisher.says(doubled)
-    await publisher.says(encoded(data=hydrating, unknown={"deep": [1]}), content_type="application/octet-stream")
+    await publisher.says(
+        encoded(data=hydrating, unknown={"deep": [1]}), content_type="application/octet-stream"
+    )
 
     async def taken() -> list[ExecutionRecord]:
         return await executions(parts)
 
-    # What nobody knows is passed over, and Prefect sees none of it; two fields of one name are refused.
+    # What nobody knows is passed over, and Prefect sees none of it; two fields of one name are
+    # refused.
     [execution] = await eventually(taken, within_seconds=60)
     assert ("o-h", hydrating["changes"]) == (execution.subject, execution.input["changes"])
     [letter] = await letters_become(parts.store, 1, A_TENANT, within_seconds=60)
     assert "malformed-json" == letter.code
 
 
-async def test_a_second_event_under_a_known_id_is_a_letter_and_the_first_one_counts(parts: Orchestra) -> None:
+async def test_a_second_event_under_a_known_id_is_a_letter_and_the_first_one_counts(
+    parts: Orchestra,
+) -> None:
     parts.listener.start()
     first = an_opportunity()
-    second = Message(id=first.id, routing_key=first.routing_key, body=encoded(id=first.id), timestamp=first.timestamp)
+    second = Message(
+        id=first.id,
+        routing_key=first.routing_key,
+        body=encoded(id=first.id),
+        timestamp=first.timestamp,
+    )
     await parts.bus.publish(first)
     execution = await recorded(parts, first)
 
     await parts.bus.publish(second, first, first)
     [letter] = await letters_become(parts.store, 1, A_TENANT)
 
-    assert ("id-reuse", first.id, second.body) == (letter.code, letter.message_id, await body_of(parts.store, letter))
+    assert ("id-reuse", first.id, second.body) == (
+        letter.code,
+        letter.message_id,
+        await body_of(parts.store, letter),
+    )
     assert [execution.subject] == [one.subject for one in await executions(parts)]
 
 
@@ -166,9 +190,12 @@ async def test_messages_of_one_sixteen_and_a_hundred_megabytes_are_letters_and_h
     found = await letters_become(parts.store, 4, within_seconds=60)
 
     growth = memory(parts.listener.pid, "VmHWM") - before
-    assert {("1", "too-large"), ("16", "too-large"), ("100", "too-large"), ("small", "malformed-json")} == {
-        (letter.message_id, letter.code) for letter in found
-    }
+    assert {
+        ("1", "too-large"),
+        ("16", "too-large"),
+        ("100", "too-large"),
+        ("small", "malformed-json"),
+    } == {(letter.message_id, letter.code) for letter in found}
     assert 100 * MEBIBYTE + 7 == max(letter.size for letter in found)
     assert growth < GROWTH_MAX_BYTES, f"{growth / MEBIBYTE:.0f} MB"
     assert 0 == await parts.bus.depth(intake_queue(parts.settings).dead_letters)
@@ -204,14 +231,17 @@ async def test_a_mended_letter_is_carried_out_and_one_that_was_handled_meanwhile
     async with api_of(parts) as api:
         fixed = {"event": an_event()}
         await api.patch(f"/{found['m-1'].id}", json=fixed, headers={"If-Match": '"1"'})
-        answers = [(await api.post(f"/{letter.id}/replay")).json()["status"] for letter in found.values()]
+        answers = [
+            (await api.post(f"/{letter.id}/replay")).json()["status"] for letter in found.values()
+        ]
 
     assert ["replayed", "replayed"] == answers
     await eventually(lambda: has_executions(parts, 2), within_seconds=60)
     await eventually(lambda: queue_is_empty(parts), within_seconds=30)
-    assert {json.loads(done.body)["data"]["opportunityId"], fixed["event"]["data"]["opportunityId"]} == {
-        execution.subject for execution in await executions(parts)
-    }
+    assert {
+        json.loads(done.body)["data"]["opportunityId"],
+        fixed["event"]["data"]["opportunityId"],
+    } == {execution.subject for execution in await executions(parts)}
     assert {"replayed"} == {letter.status for letter in await letters(parts.store, A_TENANT)}
 
 
@@ -239,7 +269,9 @@ async def test_many_letters_are_replayed_at_their_rate_by_the_api_process(
     """No listener runs when they are replayed, so they stay where they were put."""
     parts.api.start()
     for number in range(10):
-        await dead_letters.keep(parts.store, intake_queue(parts.settings).name, a_dead_letter(id=f"m-{number}"))
+        await dead_letters.keep(
+            parts.store, intake_queue(parts.settings).name, a_dead_letter(id=f"m-{number}")
+        )
 
     async with api_of(parts) as api:
         began = time.monotonic()
@@ -257,7 +289,11 @@ async def test_a_replay_that_a_crash_interrupted_is_repeated_under_the_same_id(
     parts: Orchestra, publisher: Publisher
 ) -> None:
     event = an_opportunity()
-    letter = (await dead_letters.keep(parts.store, intake_queue(parts.settings).name, a_dead_letter_of(event))).record
+    letter = (
+        await dead_letters.keep(
+            parts.store, intake_queue(parts.settings).name, a_dead_letter_of(event)
+        )
+    ).record
     parts.api.start(FAULT_POINT="after-replay")
     async with api_of(parts) as api:
         with pytest.raises(httpx.TransportError):
@@ -270,7 +306,9 @@ async def test_a_replay_that_a_crash_interrupted_is_repeated_under_the_same_id(
     await eventually(lambda: all_are(parts, "replayed"), within_seconds=90)
 
     await eventually(lambda: queue_is_empty(parts), within_seconds=30)
-    assert [event.id] == [id for execution in await executions(parts) for id in execution.trigger_ids]
+    assert [event.id] == [
+        id for execution in await executions(parts) for id in execution.trigger_ids
+    ]
 
 
 @pytest.mark.slow
@@ -293,31 +331,46 @@ async def test_letters_are_counted_by_code(parts: Orchestra) -> None:
 
     async def counted() -> bool:
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{parts.settings.server.port}") as client:
-                return 'dead_letters_waiting{code="poison"} 1.0' in (await client.get("/metrics")).text
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{parts.settings.server.port}"
+            ) as client:
+                return (
+                    'dead_letters_waiting{code="poison"} 1.0' in (await client.get("/metrics")).text
+                )
         except httpx.TransportError:
             return False
 
     await eventually(counted, within_seconds=60)
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------------------
 
 
 def dead_letter_of(message: Message) -> Message:
     """As somebody who shovels messages about would put it into the dead letters."""
     return Message(
-        id=message.id, routing_key=message.routing_key, body=message.body, timestamp=message.timestamp, headers={}
+        id=message.id,
+        routing_key=message.routing_key,
+        body=message.body,
+        timestamp=message.timestamp,
+        headers={},
     )
 
 
 def a_dead_letter_of(message: Message) -> Message:
-    return a_dead_letter(id=message.id, routing_key=message.routing_key, body=message.body, timestamp=message.timestamp)
+    return a_dead_letter(
+        id=message.id,
+        routing_key=message.routing_key,
+        body=message.body,
+        timestamp=message.timestamp,
+    )
 
 
 def memory(pid: int, what: str) -> int:
     """Bytes; `VmRSS` is now, `VmHWM` the most there ever was."""
-    found = re.search(rf"^{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    found = re.search(
+        rf"^{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+    )
     assert found
     return int(found[1]) * 1024
 

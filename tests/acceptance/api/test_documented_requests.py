@@ -1,4 +1,6 @@
-"""Every `curl` that the documentation shows is run as it stands, against a real server, and answered as it says."""
+"""Every `curl` that the documentation shows is run as it stands, against a real server, and
+answered as it says.
+"""
 
 import asyncio
 import os
@@ -27,7 +29,9 @@ REFUSED = {"executions?limit=500": 400}
 
 ABOUT: Mapping[str, Callable[[], Record]] = {
     r"/executions/\S+/cancel": lambda: an_execution(tenant_id=TENANT),
-    r"/(executions|workflows)/\S+/retry": lambda: an_execution(tenant_id=TENANT, status="failed", completed_at=now()),
+    r"/(executions|workflows)/\S+/retry": lambda: an_execution(
+        tenant_id=TENANT, status="failed", completed_at=now()
+    ),
     r"/executions": lambda: an_execution(tenant_id=TENANT, status="completed"),
     r"/webhooks/\S+": lambda: a_webhook(tenant_id=TENANT),
     r"/approvals/\S+": lambda: an_approval(tenant_id=TENANT, execution_id=None),
@@ -42,7 +46,11 @@ SYSTEM="X-Tenant-ID: $SYSTEM_ID" ID=$RECORD APPROVAL=$RECORD WEBHOOK=$RECORD
 curl() { command curl -sS -w '%{stderr}status %{http_code}\\n' "$@"; }
 """
 
-AN_EVENT = {"id": new_id(), "type": "integration.opportunity.updated", "data": {"opportunityId": "opportunity-1"}}
+AN_EVENT = {
+    "id": new_id(),
+    "type": "integration.opportunity.updated",
+    "data": {"opportunityId": "opportunity-1"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +69,14 @@ async def test_a_documented_request_is_answered_as_its_page_says(
     record = await about(api, command.text)
     continuation = await first_continuation(api) if "$CONTINUATION" in command.text else ""
 
-    said, output = await run(filled_in(command.text, record, api), tmp_path, api, record, continuation)
+    said, output = await run(
+        filled_in(command.text, record, api), tmp_path, api, record, continuation
+    )
 
     expected = next((status for part, status in REFUSED.items() if part in command.text), None)
-    assert [expected] == said if expected else said and all(200 <= status < 300 for status in said), output
+    assert (
+        [expected] == said if expected else said and all(200 <= status < 300 for status in said)
+    ), output
 
 
 async def about(api: ServedApi, text: str) -> str:
@@ -90,13 +102,19 @@ def filled_in(text: str, record: str, api: ServedApi) -> str:
 
 async def first_continuation(api: ServedApi) -> str:
     said, output = await run(
-        'curl -H "$AUTH" -H "$TENANT" "$API/api/v1/executions?status=completed&limit=1"', Path(), api, "", ""
+        'curl -H "$AUTH" -H "$TENANT" "$API/api/v1/executions?status=completed&limit=1"',
+        Path(),
+        api,
+        "",
+        "",
     )
     assert [200] == said
     return str(msgspec.json.decode(output)["continuation"])
 
 
-async def run(text: str, folder: Path, api: ServedApi, record: str, continuation: str) -> tuple[list[int], str]:
+async def run(
+    text: str, folder: Path, api: ServedApi, record: str, continuation: str
+) -> tuple[list[int], str]:
     """The statuses that the command was answered with, and what it printed."""
     token = a_service_token(*ROLES, "act-for-users", tenant_id=TENANT)
     (folder / ".orchestrator").mkdir(exist_ok=True)
@@ -121,4 +139,6 @@ async def run(text: str, folder: Path, api: ServedApi, record: str, continuation
     )
     async with asyncio.timeout(30):
         output, errors = await process.communicate()
-    return [int(status) for status in re.findall(r"^status (\d+)$", errors.decode(), re.MULTILINE)], output.decode()
+    return [
+        int(status) for status in re.findall(r"^status (\d+)$", errors.decode(), re.MULTILINE)
+    ], output.decode()

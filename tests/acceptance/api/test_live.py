@@ -1,4 +1,6 @@
-"""The live view over the network: API processes of their own, on both buses, and clients that come, freeze and go."""
+"""The live view over the network: API processes of their own, on both buses, and clients that come,
+freeze and go.
+"""
 
 import asyncio
 import json
@@ -8,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -33,7 +36,11 @@ from tests.support.system.live_system import (
 from tests.support.system.orchestra import on_rabbitmq
 from tests.support.waiting import eventually
 
-IMPATIENT = {"LIVE_HEARTBEAT_SECONDS": "0.5", "LIVE_OVERLAP_SECONDS": "1", "LIVE_FROZEN_SECONDS": "2"}
+IMPATIENT = {
+    "LIVE_HEARTBEAT_SECONDS": "0.5",
+    "LIVE_OVERLAP_SECONDS": "1",
+    "LIVE_FROZEN_SECONDS": "2",
+}
 Follow = Callable[..., Awaitable[object]]
 
 OVER = pytest.mark.parametrize("transport", FOLLOW)
@@ -43,7 +50,9 @@ ON_RABBITMQ = pytest.mark.parametrize("system", ["rabbitmq"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-async def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSystem]:
+async def system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LiveSystem]:
     """Two API processes."""
     folder = tmp_path_factory.mktemp("live")
     broker = {}
@@ -78,11 +87,17 @@ async def test_a_client_is_told_its_tenants_events_in_order_by_any_process_and_n
 ) -> None:
     mine, too, other = Client(), Client(), Client()
     follow, (one, another) = FOLLOW[transport], system.places
-    works = [follow(mine, one.port), follow(too, another.port), follow(other, one.port, tenant_id=ANOTHER_TENANT)]
+    works = [
+        follow(mine, one.port),
+        follow(too, another.port),
+        follow(other, one.port, tenant_id=ANOTHER_TENANT),
+    ]
     async with following(*works):
         await opened(mine, too, other)
         messages, foreign = steps_told(100), steps_told(100, tenant_id=ANOTHER_TENANT)
-        await system.bus.publish(*(message for pair in zip(messages, foreign, strict=True) for message in pair))
+        await system.bus.publish(
+            *(message for pair in zip(messages, foreign, strict=True) for message in pair)
+        )
         for client, expected in ((mine, messages), (too, messages), (other, foreign)):
             await eventually(client.heard(expected))
 
@@ -93,7 +108,9 @@ async def test_a_client_is_told_its_tenants_events_in_order_by_any_process_and_n
 
 
 @ON_EITHER
-async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses_nothing(system: LiveSystem) -> None:
+async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses_nothing(
+    system: LiveSystem,
+) -> None:
     dying, living = system.places
     await eventually(partial(knows_as_much, system, living, dying))
     clients = [(Client(), follow) for follow in (*FOLLOW.values(), *FOLLOW.values())]
@@ -113,7 +130,9 @@ async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses
 
     async def all_have(count: int) -> bool:
         wanted = set(published[:count])
-        return len(published) >= count and all(wanted <= set(client.event_ids) for client, _ in clients)
+        return len(published) >= count and all(
+            wanted <= set(client.event_ids) for client, _ in clients
+        )
 
     async with following(*(follow_on(*client) for client in clients)):
         await opened(*(client for client, _ in clients))
@@ -130,23 +149,35 @@ async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses
 
 
 async def knows_as_much(system: LiveSystem, one: Place, another: Place) -> bool:
-    """It has been there for long enough, and heard enough, to answer who was at the other one until now."""
+    """It has been there for long enough, and heard enough, to answer who was at the other one until
+    now.
+    """
     await system.bus.publish(*steps_told(1))
     here = (await another.told_at_once())[-1].id
     return "resync" not in [message.event for message in await one.told_at_once(here)]
 
 
 @ON_EITHER
-async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_was_before(system: LiveSystem) -> None:
+async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_was_before(
+    system: LiveSystem,
+) -> None:
     clients, (anew, other) = [Client(), Client()], system.places
     async with following(
-        *(follow(client, other.port) for client, follow in zip(clients, FOLLOW.values(), strict=True))
+        *(
+            follow(client, other.port)
+            for client, follow in zip(clients, FOLLOW.values(), strict=True)
+        )
     ):
         await opened(*clients)
     anew.process.kill()
     await anew.starts()
 
-    async with following(*(follow(client, anew.port) for client, follow in zip(clients, FOLLOW.values(), strict=True))):
+    async with following(
+        *(
+            follow(client, anew.port)
+            for client, follow in zip(clients, FOLLOW.values(), strict=True)
+        )
+    ):
         for client in clients:
             await eventually(client.was_told("resync"))
         await system.bus.publish(after := a_step_told())
@@ -157,8 +188,12 @@ async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_w
 
 
 @ON_SQLITE
-async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(system: LiveSystem) -> None:
-    """It opens the stream, then reads no more: its system goes on acknowledging, with a window of nothing."""
+async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
+    system: LiveSystem,
+) -> None:
+    """It opens the stream, then reads no more: its system goes on acknowledging, with a window of
+    nothing.
+    """
     place, quick = system.places[0], Client()
     frozen = [a_frozen_client(place.port) for _ in range(20)]
     memory = place.process.memory_mb
@@ -191,7 +226,11 @@ def a_frozen_client(port: int) -> socket.socket:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
-    lines = [f"GET {PATH} HTTP/1.1", "Host: api", *(f"{k}: {v}" for k, v in as_user(a_token("viewer")).items())]
+    lines = [
+        f"GET {PATH} HTTP/1.1",
+        "Host: api",
+        *(f"{k}: {v}" for k, v in as_user(a_token("viewer")).items()),
+    ]
     client.sendall("\r\n".join([*lines, "", ""]).encode())
     return client
 
@@ -199,7 +238,9 @@ def a_frozen_client(port: int) -> socket.socket:
 async def clients_of(port: int) -> int:
     async with httpx.AsyncClient() as client:
         text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-    [line] = [line for line in text.splitlines() if line.startswith("workflow_orchestrator_live_clients ")]
+    [line] = [
+        line for line in text.splitlines() if line.startswith("workflow_orchestrator_live_clients ")
+    ]
     return int(float(line.split()[1]))
 
 
@@ -207,7 +248,9 @@ async def clients_of(port: int) -> int:
 @OVER
 async def test_a_stream_ends_with_its_token(system: LiveSystem, transport: str) -> None:
     client = Client()
-    nearly_over = a_token("viewer", exp=now() - timedelta(seconds=8))  # ten seconds are granted to other clocks
+    nearly_over = a_token(
+        "viewer", exp=now() - timedelta(seconds=8)
+    )  # ten seconds are granted to other clocks
 
     async with asyncio.timeout(15):
         closed = await FOLLOW[transport](client, system.places[0].port, as_user(nearly_over))
@@ -243,15 +286,21 @@ async def test_who_may_not_open_a_websocket_is_answered_as_over_http(system: Liv
         await follow_socket(Client(), system.places[0].port, {"X-Tenant-ID": A_TENANT})
 
     response = refused.value.response
-    assert (401, "UNAUTHORIZED") == (response.status_code, json.loads(response.body or b"")["error"]["code"])
+    assert (401, "UNAUTHORIZED") == (
+        response.status_code,
+        json.loads(response.body or b"")["error"]["code"],
+    )
 
 
 @ON_SQLITE
-async def test_a_page_opens_a_websocket_with_its_credential_among_the_subprotocols(system: LiveSystem) -> None:
+async def test_a_page_opens_a_websocket_with_its_credential_among_the_subprotocols(
+    system: LiveSystem,
+) -> None:
     stated = ["workflow-orchestrator.v1", f"bearer.{a_token('viewer')}", f"tenant.{A_TENANT}"]
     address = f"127.0.0.1:{system.places[0].port}"
+    plain: Any = {"subprotocols": stated, "origin": f"http://{address}"}
 
-    async with connect(f"ws://{address}{PATH}", subprotocols=stated, origin=f"http://{address}") as socket:  # type: ignore[arg-type] # plain strings are what it sends
+    async with connect(f"ws://{address}{PATH}", **plain) as socket:
         first = json.loads(await socket.recv())
 
     assert ("workflow-orchestrator.v1", "heartbeat") == (socket.subprotocol, first["event"])
@@ -295,7 +344,9 @@ async def test_while_the_broker_is_away_streams_stay_up_and_are_told_to_read_aga
 
 
 @ON_SQLITE
-async def test_a_process_that_is_stopped_ends_its_streams_and_is_gone_at_once(system: LiveSystem) -> None:
+async def test_a_process_that_is_stopped_ends_its_streams_and_is_gone_at_once(
+    system: LiveSystem,
+) -> None:
     place, clients = system.places[0], [Client(), Client()]
     works = [follow_stream(clients[0], place.port), follow_socket(clients[1], place.port)]
     async with following(*works) as tasks:
@@ -305,5 +356,9 @@ async def test_a_process_that_is_stopped_ends_its_streams_and_is_gone_at_once(sy
         took = time.monotonic() - began
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    assert (0, "end", "STOPPING") == (code, clients[0].told[-1].event, clients[0].told[-1].data["code"])
+    assert (0, "end", "STOPPING") == (
+        code,
+        clients[0].told[-1].event,
+        clients[0].told[-1].data["code"],
+    )
     assert took < 8

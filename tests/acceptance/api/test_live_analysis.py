@@ -35,7 +35,9 @@ async def test_an_analysis_is_told_from_its_start_to_its_end_to_who_follows_its_
     parts.listener.start()
     parts.worker.start()
 
-    following = asyncio.create_task(follow_stream(client, place.port, query=f"?subject={opportunity}"))
+    following = asyncio.create_task(
+        follow_stream(client, place.port, query=f"?subject={opportunity}")
+    )
     await eventually(client.stands)
     await parts.bus.publish(opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())), event)
     await eventually(client.was_told(f"{PREFIX}.completed"), within_seconds=120)
@@ -47,5 +49,6 @@ async def test_an_analysis_is_told_from_its_start_to_its_end_to_who_follows_its_
     ]
     execution_id = ids.execution_id(A_TENANT, WORKFLOW, event.id)
     assert {(execution_id, WORKFLOW, opportunity)} == {
-        (message.data["executionId"], message.data["workflow"], message.data["subject"]) for message in events
+        (message.data["executionId"], message.data["workflow"], message.data["subject"])
+        for message in events
     }

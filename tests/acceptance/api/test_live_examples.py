@@ -45,7 +45,9 @@ async def test_the_function_for_pages_shows_each_event(system: LiveSystem) -> No
 
 def shown(language: str) -> str:
     """The only program in this language that the page has."""
-    [program] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    [program] = re.findall(
+        rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE
+    )
     return str(program)
 
 
@@ -82,6 +84,8 @@ async def tells(system: LiveSystem, lines: list[str]) -> None:
 
     async def printed() -> bool:
         last = lines[-len(sent) :]
-        return len(last) == len(sent) and all(message.id in line for message, line in zip(sent, last, strict=True))
+        return len(last) == len(sent) and all(
+            message.id in line for message, line in zip(sent, last, strict=True)
+        )
 
     await eventually(printed)

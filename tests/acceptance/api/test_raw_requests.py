@@ -1,4 +1,6 @@
-"""Requests that no client library would send, byte by byte, to the real server: none of them gets past the headers."""
+"""Requests that no client library would send, byte by byte, to the real server: none of them gets
+past the headers.
+"""
 
 import asyncio
 import time
@@ -51,7 +53,10 @@ async def answers(settings: Settings) -> bool:
 
 async def status(settings: Settings, *lines: str | bytes, path: str = "/api/v1/executions") -> int:
     """What a request with these header lines is answered with; 0 if the server hung up."""
-    raw = [line if isinstance(line, bytes) else line.encode() for line in (f"GET {path} HTTP/1.1", *lines)]
+    raw = [
+        line if isinstance(line, bytes) else line.encode()
+        for line in (f"GET {path} HTTP/1.1", *lines)
+    ]
     reader, writer = await asyncio.open_connection("127.0.0.1", settings.server.port)
     try:
         writer.write(b"\r\n".join([*raw, b"Connection: close", b"", b""]))
@@ -66,7 +71,9 @@ async def test_a_good_request_is_answered(settings: Settings) -> None:
     assert 200 == await status(settings, "Host: api", CREDENTIAL, TENANT)
 
 
-async def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(settings: Settings) -> None:
+async def test_an_answer_on_a_kept_connection_waits_for_no_acknowledgement(
+    settings: Settings,
+) -> None:
     url = f"http://127.0.0.1:{settings.server.port}"
     async with connection(target(url, "/health", {})) as ask:
         seconds = [await timed(ask) for _ in range(50)]
@@ -119,12 +126,21 @@ async def test_what_is_wrong_with_the_headers_ends_the_request(
 async def test_a_credential_in_the_path_is_none(settings: Settings) -> None:
     token = CREDENTIAL.rpartition(" ")[2]
 
-    assert 401 == await status(settings, "Host: api", TENANT, path=f"/api/v1/executions?access_token={token}")
+    assert 401 == await status(
+        settings, "Host: api", TENANT, path=f"/api/v1/executions?access_token={token}"
+    )
 
 
 @pytest.mark.parametrize(
     "path",
-    ["//api/v1/executions", "/api/v1/./executions", "/health/../api/v1/executions", "/docs/../api/v1/executions"],
+    [
+        "//api/v1/executions",
+        "/api/v1/./executions",
+        "/health/../api/v1/executions",
+        "/docs/../api/v1/executions",
+    ],
 )
-async def test_no_spelling_of_a_path_gets_round_the_credential(settings: Settings, path: str) -> None:
+async def test_no_spelling_of_a_path_gets_round_the_credential(
+    settings: Settings, path: str
+) -> None:
     assert await status(settings, "Host: api", TENANT, path=path) in (400, 401, 404)

@@ -1,4 +1,6 @@
-"""Webhooks are told on both buses: each by itself, again if it fails, and nothing goes where it must not."""
+"""Webhooks are told on both buses: each by itself, again if it fails, and nothing goes where it
+must not.
+"""
 
 import hmac
 import os
@@ -69,7 +71,9 @@ class Teller:
         await eventually(is_left_alone, within_seconds=20, every_seconds=0.01)
 
     async def is_done(self) -> None:
-        """Nothing waits in the queue, now or for its next attempt, that a further event would not have overtaken."""
+        """Nothing waits in the queue, now or for its next attempt, that a further event would not
+        have overtaken.
+        """
 
         async def empty() -> bool:
             return await self.bus.depth(self.queue.name) == 0
@@ -84,7 +88,11 @@ async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     if request.param == "rabbitmq":
         on_rabbitmq["RABBITMQ_URL"] = request.getfixturevalue("rabbitmq").url
     settings = load_settings(
-        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "WEBHOOK_RETRY_DELAYS_SECONDS": "0.1,0.1,0.1,0.1", **on_rabbitmq}
+        {
+            "ORCHESTRATOR_DATA_DIR": str(tmp_path),
+            "WEBHOOK_RETRY_DELAYS_SECONDS": "0.1,0.1,0.1,0.1",
+            **on_rabbitmq,
+        }
     )
     async with (
         open_bus(settings, "test") as bus,
@@ -112,7 +120,9 @@ def a_decision(tenant_id: str = A_TENANT) -> Event[EventData]:
 
 
 def a_request() -> Event[EventData]:
-    data = HitlApprovalRequested(opportunity_id=new_id(), risk_score=0.9, amount=2_000_000, requested_at=now())
+    data = HitlApprovalRequested(
+        opportunity_id=new_id(), risk_score=0.9, amount=2_000_000, requested_at=now()
+    )
     return Event(id=new_id(), tenant_id=A_TENANT, timestamp=now(), data=data)
 
 
@@ -128,7 +138,11 @@ async def test_a_receiver_is_told_of_an_event_in_the_documented_envelope(teller:
         [received] = await receiver.has_received(1)
 
     body = msgspec.json.decode(received.body)
-    assert (event.id, "hitl.approval.completed", A_TENANT) == (body["id"], body["type"], body["tenantId"])
+    assert (event.id, "hitl.approval.completed", A_TENANT) == (
+        body["id"],
+        body["type"],
+        body["tenantId"],
+    )
     assert ("chief@customer.example", True) == (body["data"]["decidedBy"], body["data"]["approved"])
     assert "application/json" == received.headers["content-type"]
     assert (event.id, event.type) == (
@@ -137,7 +151,9 @@ async def test_a_receiver_is_told_of_an_event_in_the_documented_envelope(teller:
     )
 
 
-async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(teller: Teller) -> None:
+async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(
+    teller: Teller,
+) -> None:
     with a_receiver() as receiver:
         await teller.has(a_webhook(url=receiver.url, secret="whsec_mine"))
         await teller.tells(a_decision())
@@ -150,9 +166,14 @@ async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(
     assert "whsec_mine" not in str(received)
 
 
-async def test_a_receiver_that_fails_is_told_again_under_the_same_id_and_the_others_are_not(teller: Teller) -> None:
+async def test_a_receiver_that_fails_is_told_again_under_the_same_id_and_the_others_are_not(
+    teller: Teller,
+) -> None:
     event, last = a_decision(), a_decision()
-    with a_receiver() as well, a_receiver(GONE_WRONG, Answer(302, {"Location": "/"}), Answer(404), Answer()) as ill:
+    with (
+        a_receiver() as well,
+        a_receiver(GONE_WRONG, Answer(302, {"Location": "/"}), Answer(404), Answer()) as ill,
+    ):
         await teller.has(a_webhook(url=well.url), a_webhook(url=ill.url))
         await teller.tells(event)
         assert [event.id] * 4 == delivered(await ill.has_received(4))
@@ -186,7 +207,9 @@ async def test_a_receiver_that_asks_for_time_is_sent_nothing_before_it_is_over(
 
 async def test_a_receiver_that_hangs_holds_up_no_other(teller: Teller) -> None:
     with a_receiver(Answer(after_seconds=2)) as hanging, a_receiver() as well:
-        await teller.has(a_webhook(url=hanging.url), a_webhook(url=well.url, tenant_id=ANOTHER_TENANT))
+        await teller.has(
+            a_webhook(url=hanging.url), a_webhook(url=well.url, tenant_id=ANOTHER_TENANT)
+        )
         await teller.tells(*(a_decision() for _ in range(100)))
         await hanging.has_received(AT_ONCE)
         await teller.tells(a_decision(ANOTHER_TENANT))
@@ -194,12 +217,15 @@ async def test_a_receiver_that_hangs_holds_up_no_other(teller: Teller) -> None:
         assert len(hanging.received) < 100  # it would have been sent all of them first
 
 
-async def test_while_a_secret_is_rotated_deliveries_carry_the_signatures_of_both(teller: Teller) -> None:
+async def test_while_a_secret_is_rotated_deliveries_carry_the_signatures_of_both(
+    teller: Teller,
+) -> None:
     with a_receiver() as receiver:
         webhook = a_webhook(url=receiver.url)
         await teller.has(webhook)
         rotated = await change(
-            *(teller.store, A_TENANT, webhook.id, WebhookChange(rotate_secret=True)), HostRules.of(receiver.authority)
+            *(teller.store, A_TENANT, webhook.id, WebhookChange(rotate_secret=True)),
+            HostRules.of(receiver.authority),
         )
         await teller.tells(a_decision())
         [received] = await receiver.has_received(1)
@@ -226,9 +252,12 @@ async def test_every_attempt_is_signed_anew(teller: Teller) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [GONE_WRONG, Answer(301, {"Location": "http://127.0.0.1/"}), Answer(after_seconds=0.7)]
+    "answer",
+    [GONE_WRONG, Answer(301, {"Location": "http://127.0.0.1/"}), Answer(after_seconds=0.7)],
 )
-async def test_after_five_attempts_a_delivery_is_a_dead_letter(teller: Teller, answer: Answer) -> None:
+async def test_after_five_attempts_a_delivery_is_a_dead_letter(
+    teller: Teller, answer: Answer
+) -> None:
     with a_receiver(answer) as receiver:
         webhook = a_webhook(url=receiver.url)
         await teller.has(webhook)
@@ -259,7 +288,9 @@ async def test_a_receiver_hears_of_what_it_asked_for_and_of_its_tenant_only(tell
         await teller.has(
             a_webhook(url=receiver.url, event_types=["hitl.approval.completed"]),
             a_webhook(url=receiver.url, active=False),
-            a_webhook(url=receiver.url, tenant_id=ANOTHER_TENANT, event_types=["hitl.approval.escalated"]),
+            a_webhook(
+                url=receiver.url, tenant_id=ANOTHER_TENANT, event_types=["hitl.approval.escalated"]
+            ),
         )
         await teller.tells(a_request(), a_decision(ANOTHER_TENANT), wanted)
         assert [wanted.id] == delivered(await receiver.has_received(1))
@@ -274,7 +305,9 @@ async def test_a_receiver_that_is_gone_for_good_is_told_no_more(teller: Teller) 
         await teller.tells(a_decision())
 
         async def inactive() -> bool:
-            return not (await teller.store.read(A_TENANT, WebhookSubscription, webhook.id)).record.active
+            return not (
+                await teller.store.read(A_TENANT, WebhookSubscription, webhook.id)
+            ).record.active
 
         await eventually(inactive)
         await teller.tells(a_decision())
@@ -297,7 +330,9 @@ async def test_a_removed_webhook_is_not_tried_again(teller: Teller) -> None:
     assert 0 == await teller.bus.depth(teller.queue.dead_letters)
 
 
-async def test_no_secret_and_no_path_is_in_the_log(teller: Teller, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_and_no_path_is_in_the_log(
+    teller: Teller, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
 
     async def has_logged_the_delivery() -> bool:
@@ -319,9 +354,12 @@ async def test_a_delivery_survives_the_death_of_its_listener(tmp_path: Path) -> 
     event = a_decision()
     with a_receiver(GONE_WRONG, Answer()) as receiver:
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+            **{
+                name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+            },
             "ORCHESTRATOR_DATA_DIR": str(tmp_path),
-            "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",  # it delivers without Prefect, too
+            # it delivers without Prefect, too
+            "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",
             "WEBHOOK_ALLOWED_HOSTS": receiver.authority,
             "WEBHOOK_RETRY_DELAYS_SECONDS": "2",
         }
@@ -342,4 +380,6 @@ async def test_a_delivery_survives_the_death_of_its_listener(tmp_path: Path) -> 
         finally:
             listener.kill()
 
-    assert [] == [line for line in listener.log.splitlines() if "hook?team=sales" in line or "whsec" in line]
+    assert [] == [
+        line for line in listener.log.splitlines() if "hook?team=sales" in line or "whsec" in line
+    ]

@@ -1,4 +1,6 @@
-"""docs/webhooks.md says how to check a signature and how to tell Slack; both are run here as they are written."""
+"""docs/webhooks.md says how to check a signature and how to tell Slack; both are run here as they
+are written.
+"""
 
 import os
 import subprocess
@@ -69,7 +71,9 @@ def test_while_a_secret_is_being_rotated_a_receiver_with_any_of_them_accepts(
         lambda at: "",
     ],
 )
-def test_anything_else_does_not(is_ours: Callable[..., bool], header_at: Callable[[datetime], str]) -> None:
+def test_anything_else_does_not(
+    is_ours: Callable[..., bool], header_at: Callable[[datetime], str]
+) -> None:
     assert not is_ours(SECRET, header_at(now()), BODY)
 
 
@@ -80,7 +84,12 @@ def relay(tmp_path: Path) -> Iterator[tuple[str, Any]]:
     (tmp_path / "relay.py").write_text(snippet("import json"))
     port = free_port()
     with a_receiver(Answer(200)) as slack:
-        environment = {**os.environ, "PORT": str(port), "WEBHOOK_SECRET": SECRET, "SLACK_URL": slack.url}
+        environment = {
+            **os.environ,
+            "PORT": str(port),
+            "WEBHOOK_SECRET": SECRET,
+            "SLACK_URL": slack.url,
+        }
         process = subprocess.Popen(
             [sys.executable, "relay.py"], cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL
         )
@@ -91,14 +100,18 @@ def relay(tmp_path: Path) -> Iterator[tuple[str, Any]]:
             process.wait()
 
 
-async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(relay: tuple[str, Any]) -> None:
+async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(
+    relay: tuple[str, Any],
+) -> None:
     authority, slack = relay
     async with OutgoingHttp(HostRules.of(authority), timeout_seconds=10) as http:
 
         async def send(secret: str) -> int | None:
             try:
                 webhook = a_webhook(url=f"http://{authority}/", secret=secret)
-                return (await deliver(http, webhook, "hitl.approval.requested", "event-1", BODY)).status
+                return (
+                    await deliver(http, webhook, "hitl.approval.requested", "event-1", BODY)
+                ).status
             except NoAnswer:
                 return None
 

@@ -1,4 +1,6 @@
-"""Fifty people decide at once, and everything is stopped while people think: the analysis follows the one decision."""
+"""Fifty people decide at once, and everything is stopped while people think: the analysis follows
+the one decision.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -63,7 +65,7 @@ def api_url(parts: Orchestra) -> str:
     return f"http://127.0.0.1:{parts.settings.server.port}"
 
 
-# --- fifty at once ---------------------------------------------------------------------------------------------------
+# --- fifty at once --------------------------------------------------------------------------------
 
 
 async def test_each_analysis_follows_the_winner_of_fifty_decisions_at_once(
@@ -81,25 +83,34 @@ async def test_each_analysis_follows_the_winner_of_fifty_decisions_at_once(
         [won] = [one.json() for one in said if one.status_code == 200]
         told = [one.json()["error"]["decision"] for one in said if one.status_code == 409]
         assert PEOPLE - 1 == len(told)
-        assert {(won["status"], won["decidedBy"])} == {(one["status"], one["decidedBy"]) for one in told}
+        assert {(won["status"], won["decidedBy"])} == {
+            (one["status"], one["decidedBy"]) for one in told
+        }
         execution = await ended(parts, event)
         assert {"approved": "completed", "rejected": "failed"}[won["status"]] == execution.status
         assert won["decidedBy"] == (execution.results or {})["approval"]["decidedBy"]
 
 
-async def crowd(client: httpx.AsyncClient, parts: Orchestra, event: Message) -> list[httpx.Response]:
+async def crowd(
+    client: httpx.AsyncClient, parts: Orchestra, event: Message
+) -> list[httpx.Response]:
     """What fifty people are answered who decide at once, every second one against the others."""
     outcomes = ("approved", "rejected")
     return await asyncio.gather(
-        *(say(client, parts, event, outcomes[number % 2], f"user-{number}") for number in range(PEOPLE))
+        *(
+            say(client, parts, event, outcomes[number % 2], f"user-{number}")
+            for number in range(PEOPLE)
+        )
     )
 
 
-# --- everything is stopped -------------------------------------------------------------------------------------------
+# --- everything is stopped ------------------------------------------------------------------------
 
 
 @pytest.fixture
-async def real_parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+async def real_parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
     settings = {"HITL_APPROVALS_ENABLED": "true", **on_rabbitmq(rabbitmq, tmp_path.name)}
     async with orchestra(tmp_path, prefect_server, **settings) as parts:
         start(parts)
@@ -115,7 +126,10 @@ async def test_after_everything_was_restarted_a_decision_moves_its_analysis_with
     record_property: Callable[[str, object], None],
 ) -> None:
     parts, events = real_parts, [a_large_deal() for _ in range(RESTARTED)]
-    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name) as services:
+    async with (
+        ledger_of(parts.bus, parts.name) as ledger,
+        services_on(parts.bus, parts.name) as services,
+    ):
         await parts.bus.publish(*events)
         for event in events:
             await gated(parts, flow_runs, event)
@@ -126,7 +140,9 @@ async def test_after_everything_was_restarted_a_decision_moves_its_analysis_with
             seconds = sorted([await seconds_to_the_end(client, parts, event) for event in events])
 
         p95 = quantiles(seconds, n=20)[-1]
-        record_property("decision to end", f"p50 {seconds[len(seconds) // 2]:.2f} s, p95 {p95:.2f} s")
+        record_property(
+            "decision to end", f"p50 {seconds[len(seconds) // 2]:.2f} s, p95 {p95:.2f} s"
+        )
         assert p95 <= PROMISED_SECONDS
         await ledger.told(*TERMINAL, count=RESTARTED)
         assert_nothing_was_sent_twice(ledger, services)
@@ -167,4 +183,6 @@ async def seconds_to_the_end(client: httpx.AsyncClient, parts: Orchestra, event:
 def assert_nothing_was_sent_twice(ledger: Ledger, services: AnalysisServices) -> None:
     assert {} == ledger.second_ids()
     assert [RESTARTED] * 4 == [len(services.asked[request]) for request in REQUESTED]
-    assert [RESTARTED] * 2 == [ledger.counts()[f"hitl.approval.{what}"] for what in ("requested", "completed")]
+    assert [RESTARTED] * 2 == [
+        ledger.counts()[f"hitl.approval.{what}"] for what in ("requested", "completed")
+    ]

@@ -1,4 +1,6 @@
-"""The approval gate, on a real Prefect server: the run is suspended, a person's input resumes it, the record tells."""
+"""The approval gate, on a real Prefect server: the run is suspended, a person's input resumes it,
+the record tells.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,8 +45,12 @@ async def test_an_approved_analysis_completes_and_tells_who_decided(
 
     execution = await ended(parts, event)
     assert execution.status == "completed"
-    assert {"approved": True, "decidedBy": "claimed:ann"}.items() <= (execution.results or {})["approval"].items()
-    approval = await parts.store.read(A_TENANT, ApprovalRecord, ids.approval_id(execution.id, "analysis"))
+    assert {"approved": True, "decidedBy": "claimed:ann"}.items() <= (execution.results or {})[
+        "approval"
+    ].items()
+    approval = await parts.store.read(
+        A_TENANT, ApprovalRecord, ids.approval_id(execution.id, "analysis")
+    )
     assert ("approved", "claimed:ann", "prefect-ui") == (
         approval.record.status,
         approval.record.decided_by,
@@ -121,7 +127,9 @@ async def test_an_execution_that_needs_a_person_leaves_its_batch(
 async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_it(
     parts: Orchestra, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
-    asks_always = WantedDefinition(approval=WantedRule(enabled=True, conditions=[], on_reject="complete"))
+    asks_always = WantedDefinition(
+        approval=WantedRule(enabled=True, conditions=[], on_reject="complete")
+    )
     await set_definition(parts.store, A_TENANT, WORKFLOW, parts.settings, asks_always)
     event = an_opportunity()  # small: the platform's rule asks nobody
     await parts.bus.publish(event)

@@ -1,4 +1,6 @@
-"""An analysis that a person must approve, on real processes: whatever is killed meanwhile, the decision counts."""
+"""An analysis that a person must approve, on real processes: whatever is killed meanwhile, the
+decision counts.
+"""
 
 import shutil
 import subprocess
@@ -20,7 +22,11 @@ from tests.support.analyses import a_large_deal, ended, execution_id_of, find, g
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
-from tests.support.system.analysis_services import AnalysisServices, foreign_event, opportunity_event
+from tests.support.system.analysis_services import (
+    AnalysisServices,
+    foreign_event,
+    opportunity_event,
+)
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.system.orchestra import Orchestra, orchestra
 from tests.support.waiting import eventually
@@ -30,14 +36,18 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect_server, HITL_APPROVALS_ENABLED="true", MIRROR_INTERVAL_SECONDS="3") as parts:
+    async with orchestra(
+        tmp_path, prefect_server, HITL_APPROVALS_ENABLED="true", RECONCILER_INTERVAL_SECONDS="3"
+    ) as parts:
         for part in (parts.listener, parts.worker, parts.api):
             part.start()
         yield parts
 
 
 def in_the_name_of(user: str, event: Message) -> Message:
-    return msgspec.structs.replace(event, body=msgspec.json.encode({**msgspec.json.decode(event.body), "userId": user}))
+    return msgspec.structs.replace(
+        event, body=msgspec.json.encode({**msgspec.json.decode(event.body), "userId": user})
+    )
 
 
 def approval_id_of(event: Message) -> str:
@@ -52,11 +62,15 @@ async def decide(parts: Orchestra, event: Message, outcome: str = "approved") ->
 
         async def answered() -> httpx.Response | None:
             try:
-                return await client.post(url, json={"outcome": outcome, "reason": "seen"}, headers=headers, timeout=20)
+                return await client.post(
+                    url, json={"outcome": outcome, "reason": "seen"}, headers=headers, timeout=20
+                )
             except httpx.ConnectError:
                 return None
 
-        return await eventually(answered, within_seconds=60) or pytest.fail("the API never answered")
+        return await eventually(answered, within_seconds=60) or pytest.fail(
+            "the API never answered"
+        )
 
 
 async def test_everything_is_stopped_and_started_again_and_the_decision_counts(
@@ -85,7 +99,9 @@ async def test_everything_is_stopped_and_started_again_and_the_decision_counts(
         told["data"]["results"]["approval"].items()
     )
     assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
-    assert [1, 1] == [ledger.counts()[f"hitl.approval.{what}"] for what in ("requested", "completed")]
+    assert [1, 1] == [
+        ledger.counts()[f"hitl.approval.{what}"] for what in ("requested", "completed")
+    ]
     assert {} == ledger.second_ids()
 
 
@@ -135,7 +151,9 @@ async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_chang
 
 
 async def waited(parts: Orchestra, event: Message, times: int) -> bool:
-    return (await parts.store.read(A_TENANT, ApprovalRecord, approval_id_of(event))).record.waits >= times
+    return (
+        await parts.store.read(A_TENANT, ApprovalRecord, approval_id_of(event))
+    ).record.waits >= times
 
 
 async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
@@ -150,7 +168,12 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
     request = foreign_event(
         A_TENANT,
         "hitl.approval.requested",
-        {"opportunityId": subject, "riskScore": 0.9, "amount": 5.0, "correlationId": "evaluation-1"},
+        {
+            "opportunityId": subject,
+            "riskScore": 0.9,
+            "amount": 5.0,
+            "correlationId": "evaluation-1",
+        },
         id=str(uuid4()),
     )
     await parts.bus.publish(request, request)
@@ -162,17 +185,28 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
     approval_id = (await seen(parts, attached)).approval_ids[0]
     await services.speak()
     await gated(parts, flow_runs, event)
-    url = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/hitl/approvals/{approval_id}/approve"
+    url = (
+        f"http://127.0.0.1:{parts.settings.server.port}/api/v1/hitl/approvals/{approval_id}/approve"
+    )
     async with httpx.AsyncClient(auth=AnyTenant()) as client:
-        answer = await client.post(url, json={"decidedBy": "ann"}, headers={"X-Tenant-ID": A_TENANT}, timeout=20)
+        answer = await client.post(
+            url, json={"decidedBy": "ann"}, headers={"X-Tenant-ID": A_TENANT}, timeout=20
+        )
 
     assert 200 == answer.status_code
     execution = await ended(parts, event)
-    assert ("completed", approval_id) == (execution.status, (execution.results or {})["approval"]["approvalId"])
+    assert ("completed", approval_id) == (
+        execution.status,
+        (execution.results or {})["approval"]["approvalId"],
+    )
 
 
 async def test_a_run_that_waited_while_the_flow_was_changed_and_redeployed_honours_the_decision(
-    parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices, tmp_path: Path
+    parts: Orchestra,
+    flow_runs: PrefectFlowRuns,
+    ledger: Ledger,
+    services: AnalysisServices,
+    tmp_path: Path,
 ) -> None:
     event = a_large_deal()
     await parts.bus.publish(event)
@@ -192,19 +226,26 @@ async def test_a_run_that_waited_while_the_flow_was_changed_and_redeployed_honou
 
 def redeploy(parts: Orchestra, source: Path) -> None:
     bootstrap = [sys.executable, "-m", "deployments.cli", "bootstrap"]
-    subprocess.run(bootstrap, env=dict(parts.environment), cwd=source, check=True, capture_output=True)
+    subprocess.run(
+        bootstrap, env=dict(parts.environment), cwd=source, check=True, capture_output=True
+    )
 
 
 def changed_source(folder: Path) -> Path:
     """A copy of the project in which the flow and its task are others than before."""
     here = Path(__file__).parents[3]
     for package in ("api", "blocks", "deployments", "flows", "listeners"):
-        shutil.copytree(here / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            here / package, folder / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(here / "prefect.yaml", folder)
     flow = folder / "flows" / "opportunity_analysis.py"
     changed = (
         flow.read_text()
-        .replace("    step = STEP_BY_NAME[step_name]\n", "    step, _ = STEP_BY_NAME[step_name], 'changed'\n")
+        .replace(
+            "    step = STEP_BY_NAME[step_name]\n",
+            "    step, _ = STEP_BY_NAME[step_name], 'changed'\n",
+        )
         .replace(
             "    context = await runtime.get()\n",
             "    context = await runtime.get()\n    print('the source was changed')\n",

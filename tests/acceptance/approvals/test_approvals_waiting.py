@@ -1,4 +1,6 @@
-"""Many analyses wait for a person at once: nothing is held while they wait, and none is forgotten."""
+"""Many analyses wait for a person at once: nothing is held while they wait, and none
+is forgotten.
+"""
 
 import time
 from collections.abc import AsyncIterator
@@ -51,7 +53,10 @@ async def test_three_hundred_wait_and_a_third_expires_in_time(
 ) -> None:
     rule = ApprovalRule(enabled=True, conditions=[], expires_after_seconds=3600)
     await parts.store.create(A_TENANT, a_definition(approval=rule))
-    async with services_on(parts.bus, parts.name), PrefectFlowRuns(prefect_server.api_url) as flow_runs:
+    async with (
+        services_on(parts.bus, parts.name),
+        PrefectFlowRuns(prefect_server.api_url) as flow_runs,
+    ):
         for part in (parts.listener, parts.worker, parts.api):
             part.start()
         await parts.bus.publish(*(a_deal(1.0) for _ in range(WAITING)))
@@ -66,28 +71,41 @@ async def test_three_hundred_wait_and_a_third_expires_in_time(
         began = time.monotonic()
         await eventually(lambda: elapsed(began, 60), within_seconds=70, every_seconds=1)
         for name, pid in pids.items():
-            grown, worked = resident_megabytes(pid) - memory[name], processor_seconds(pid) - work[name]
+            grown, worked = (
+                resident_megabytes(pid) - memory[name],
+                processor_seconds(pid) - work[name],
+            )
             record_property(name, f"{grown:+.1f} MB and {worked:.1f} s of processor in a minute")
             assert grown < 30, name
 
         soon = utc_now() + timedelta(seconds=5)
-        page = await parts.store.query(A_TENANT, Query(ApprovalRecord, {"status": "pending"}, limit=WAITING))
+        page = await parts.store.query(
+            A_TENANT, Query(ApprovalRecord, {"status": "pending"}, limit=WAITING)
+        )
         for stored in page.items[: WAITING // 3]:
             expiring = with_next_look(msgspec.structs.replace(stored.record, expires_at=soon))
             await parts.store.replace(A_TENANT, stored.etag, expiring)
 
         async def a_third_expired() -> bool:
-            return await parts.store.count(A_TENANT, ApprovalRecord, {"status": "expired"}) == WAITING // 3
+            return (
+                await parts.store.count(A_TENANT, ApprovalRecord, {"status": "expired"})
+                == WAITING // 3
+            )
 
         await eventually(a_third_expired, within_seconds=65, every_seconds=1)
         late = (utc_now() - soon).total_seconds()
         record_property("all expired within seconds", f"{late:.1f}")
 
         async def failed() -> bool:
-            return await parts.store.count(A_TENANT, ExecutionRecord, {"status": "failed"}) == WAITING // 3
+            return (
+                await parts.store.count(A_TENANT, ExecutionRecord, {"status": "failed"})
+                == WAITING // 3
+            )
 
         await eventually(failed, within_seconds=240, every_seconds=1)
-        assert WAITING - WAITING // 3 == await parts.store.count(A_TENANT, ApprovalRecord, {"status": "pending"})
+        assert WAITING - WAITING // 3 == await parts.store.count(
+            A_TENANT, ApprovalRecord, {"status": "pending"}
+        )
 
 
 async def elapsed(since: float, seconds: float) -> bool:

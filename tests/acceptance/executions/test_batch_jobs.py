@@ -1,4 +1,6 @@
-"""Scheduled batch jobs on a real Prefect server and a real RabbitMQ, watched by a consumer that shares no code."""
+"""Scheduled batch jobs on a real Prefect server and a real RabbitMQ, watched by a consumer that
+shares no code.
+"""
 
 import asyncio
 import subprocess
@@ -34,8 +36,12 @@ SEVEN = [job.id for job in JOBS if job.active]
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    async with whole_orchestra(tmp_path, prefect_server, **real_parts(rabbitmq, tmp_path.name)) as parts:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
+    async with whole_orchestra(
+        tmp_path, prefect_server, **real_parts(rabbitmq, tmp_path.name)
+    ) as parts:
         yield parts
     await forget_deployments(prefect_server)  # the next test's ticks are the first of theirs
 
@@ -43,7 +49,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitM
 def real_parts(rabbitmq: RabbitMQNode, name: str) -> dict[str, str]:
     return {
         **on_rabbitmq(rabbitmq, name),
-        "MIRROR_INTERVAL_SECONDS": "1",
+        "RECONCILER_INTERVAL_SECONDS": "1",
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
     }
 
@@ -66,17 +72,25 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
             yield client
 
 
-async def tick(prefect: PrefectClient, job: str, at: datetime | None = None, **parameters: str) -> FlowRun:
-    """A run of the job's deployment for this moment (now, if none is named), as the scheduler makes them."""
+async def tick(
+    prefect: PrefectClient, job: str, at: datetime | None = None, **parameters: str
+) -> FlowRun:
+    """A run of the job's deployment for this moment (now, if none is named), as the scheduler makes
+    them.
+    """
     deployment = await prefect.read_deployment_by_name(f"{WORKFLOW}/{job}")
     state: State[None] = Scheduled(scheduled_time=at or utc_now())
-    return await prefect.create_flow_run_from_deployment(deployment.id, state=state, parameters=parameters)
+    return await prefect.create_flow_run_from_deployment(
+        deployment.id, state=state, parameters=parameters
+    )
 
 
 async def runs_of(prefect: PrefectClient, job: str) -> list[FlowRun]:
     deployment = await prefect.read_deployment_by_name(f"{WORKFLOW}/{job}")
     only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
-    return await prefect.read_flow_runs(deployment_filter=only, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=5)
+    return await prefect.read_flow_runs(
+        deployment_filter=only, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=5
+    )
 
 
 async def ended(parts: Orchestra, prefect: PrefectClient, *runs: FlowRun) -> list[tuple[str, str]]:
@@ -84,7 +98,11 @@ async def ended(parts: Orchestra, prefect: PrefectClient, *runs: FlowRun) -> lis
 
     async def all_ended() -> list[tuple[str, str]]:
         states = [(await prefect.read_flow_run(run.id)).state for run in runs]
-        done = [(state.name or "", state.message or "") for state in states if state and state.is_final()]
+        done = [
+            (state.name or "", state.message or "")
+            for state in states
+            if state and state.is_final()
+        ]
         return done if len(done) == len(runs) else []
 
     try:
@@ -96,7 +114,9 @@ async def ended(parts: Orchestra, prefect: PrefectClient, *runs: FlowRun) -> lis
 async def executions_of(parts: Orchestra, job: str) -> list[ExecutionRecord]:
     """Oldest first."""
     where = {"workflow": WORKFLOW, "subject": job}
-    page = await parts.store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, newest_first=False, limit=1000))
+    page = await parts.store.query(
+        ids.SYSTEM_TENANT, Query(ExecutionRecord, where, newest_first=False, limit=1000)
+    )
     return [stored.record for stored in page.items]
 
 
@@ -104,7 +124,7 @@ async def ticks(prefect: PrefectClient, job: str, *times: datetime) -> list[Flow
     return [await tick(prefect, job, at) for at in times]
 
 
-# --- one trigger per tick --------------------------------------------------------------------------------------------
+# --- one trigger per tick -------------------------------------------------------------------------
 
 
 async def test_each_of_the_seven_leaves_one_trigger_per_tick_for_a_consumer_that_comes_later(
@@ -123,7 +143,10 @@ async def test_each_of_the_seven_leaves_one_trigger_per_tick_for_a_consumer_that
     for envelope, message_id in zip(consumer.envelopes, consumer.message_ids, strict=True):
         job = envelope["data"]["job"]
         assert ids.job_trigger_event_id(job, at.isoformat()) == envelope["id"] == message_id
-        assert ("workflow.job.trigger", ids.SYSTEM_TENANT) == (envelope["type"], envelope["tenantId"])
+        assert ("workflow.job.trigger", ids.SYSTEM_TENANT) == (
+            envelope["type"],
+            envelope["tenantId"],
+        )
         assert JOB_BY_ID[job].cron == envelope["data"]["metadata"]["schedule"]
     for run in runs:
         assert f"{at:%Y-%m-%d %H:%M}" in (await prefect.read_flow_run(run.id)).name
@@ -138,7 +161,8 @@ async def test_after_an_outage_each_job_gets_what_its_rule_says(
     parts.worker.kill()
     passed = [utc_now() - timedelta(hours=hours) for hours in (3, 2, 1)]
     all_of_them, latest, none = [
-        await ticks(prefect, job, *passed) for job in ("risk-snapshot-backfill", "risk-clustering", "propagation")
+        await ticks(prefect, job, *passed)
+        for job in ("risk-snapshot-backfill", "risk-clustering", "propagation")
     ]
 
     parts.worker.start()
@@ -146,14 +170,19 @@ async def test_after_an_outage_each_job_gets_what_its_rule_says(
     assert ["Completed"] * 3 == [name for name, _ in await ended(parts, prefect, *all_of_them)]
     states = await ended(parts, prefect, *latest)
     assert ["Skipped", "Skipped", "Completed"] == [name for name, _ in states]
-    assert f"runs only the latest of late ticks, and {passed[2]:%Y-%m-%d %H:%M:%S} UTC is due" in states[0][1]
+    assert (
+        f"runs only the latest of late ticks, and {passed[2]:%Y-%m-%d %H:%M:%S} UTC is due"
+        in states[0][1]
+    )
     states = await ended(parts, prefect, *none)
     assert ["Skipped"] * 3 == [name for name, _ in states]
     assert "propagation skips late ticks" in states[0][1]
 
     told = {job: [data["metadata"]["scheduledFor"] for data in consumer.of(job)] for job in SEVEN}
     as_sent = [moment.isoformat().replace("+00:00", "Z") for moment in passed]
-    assert sorted(as_sent) == sorted(moment.replace("+00:00", "Z") for moment in told["risk-snapshot-backfill"])
+    assert sorted(as_sent) == sorted(
+        moment.replace("+00:00", "Z") for moment in told["risk-snapshot-backfill"]
+    )
     assert [as_sent[2]] == [moment.replace("+00:00", "Z") for moment in told["risk-clustering"]]
     assert [] == told["propagation"]
 
@@ -176,7 +205,9 @@ async def test_a_tick_while_the_broker_is_down_is_sent_when_it_is_back(
     parts: Orchestra, prefect: PrefectClient, rabbitmq: RabbitMQNode
 ) -> None:
     parts.worker.start()
-    await ended(parts, prefect, await tick(prefect, "outcome-sync", utc_now() - timedelta(seconds=1)))
+    await ended(
+        parts, prefect, await tick(prefect, "outcome-sync", utc_now() - timedelta(seconds=1))
+    )
     await asyncio.to_thread(rabbitmq.stop_app)
     try:
         run = await tick(prefect, "outcome-sync")
@@ -195,14 +226,17 @@ async def test_a_person_can_start_a_job_in_prefect_with_metadata(
 ) -> None:
     parts.worker.start()
     days = '{"from": "2026-01-01", "to": "2026-01-03"}'
-    good, bad = [await tick(prefect, "risk-snapshot-backfill", metadata=text) for text in (days, '{"from": "now"}')]
+    good, bad = [
+        await tick(prefect, "risk-snapshot-backfill", metadata=text)
+        for text in (days, '{"from": "now"}')
+    ]
 
     assert ["Completed", "Refused"] == [name for name, _ in await ended(parts, prefect, good, bad)]
     [data] = consumer.of("risk-snapshot-backfill")
     assert ("api", "2026-01-03") == (data["triggeredBy"], data["metadata"]["to"])
 
 
-# --- reports ---------------------------------------------------------------------------------------------------------
+# --- reports --------------------------------------------------------------------------------------
 
 
 async def test_reports_end_the_oldest_run_and_make_ticks_give_way_to_earlier_runs(
@@ -235,39 +269,64 @@ async def test_reports_end_the_oldest_run_and_make_ticks_give_way_to_earlier_run
     assert 0 == await parts.bus.depth(f"{parts.settings.rabbitmq.queue}.dead-letters")
 
 
-# --- by hand ---------------------------------------------------------------------------------------------------------
+# --- by hand --------------------------------------------------------------------------------------
 
 
 async def test_six_months_backfilled_are_twenty_six_triggers_without_gap_or_overlap(
     parts: Orchestra, consumer: BatchWorker
 ) -> None:
-    command = ("jobs", "backfill", "risk-snapshot-backfill", "--from", "2026-01-01", "--to", "2026-06-30")
+    command = (
+        "jobs",
+        "backfill",
+        "risk-snapshot-backfill",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-06-30",
+    )
     dry = await orchestrator(parts, *command, "--chunk", "7d", "--rate", "1/min", "--dry-run")
-    assert "26 triggers of risk-snapshot-backfill, 2026-01-01 to 2026-06-30; over 25 min; nothing was sent" in dry
+    assert (
+        "26 triggers of risk-snapshot-backfill, 2026-01-01 to 2026-06-30; over 25 min; nothing "
+        "was sent"
+    ) in dry
     assert [] == consumer.envelopes
 
     for _ in range(2):  # the second time, all were sent before
-        await orchestrator(parts, *command, "--chunk", "7d", "--rate", "none", "--request-id", "half a year")
+        await orchestrator(
+            parts, *command, "--chunk", "7d", "--rate", "none", "--request-id", "half a year"
+        )
 
     triggers = await consumer.got("risk-snapshot-backfill", 26)
     assert 26 == len(triggers)
     ranges = sorted((data["metadata"]["from"], data["metadata"]["to"]) for data in triggers)
-    days = [date.fromisoformat(first) + timedelta(days=n) for first, last in ranges for n in range(length(first, last))]
+    days = [
+        date.fromisoformat(first) + timedelta(days=n)
+        for first, last in ranges
+        for n in range(length(first, last))
+    ]
     assert [date(2026, 1, 1) + timedelta(days=n) for n in range(181)] == days
     assert {"cli"} == {data["triggeredBy"] for data in triggers}
 
 
-# --- deployments -----------------------------------------------------------------------------------------------------
+# --- deployments ----------------------------------------------------------------------------------
 
 
-def test_prefect_deploy_registers_all_without_a_question(prefect_server: PrefectServer, tmp_path: Path) -> None:
+def test_prefect_deploy_registers_all_without_a_question(
+    prefect_server: PrefectServer, tmp_path: Path
+) -> None:
     """On a server that has nothing but the work pool."""
     environment = prefect_server.client_environment() | {"COLUMNS": "200"}
 
     def prefect(*arguments: str) -> str:
         command = [sys.executable, "-m", "prefect", *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -283,8 +342,12 @@ def test_prefect_deploy_registers_all_without_a_question(prefect_server: Prefect
     assert "0 1 * * *" in shown
 
 
-async def test_prefects_scheduler_makes_runs_of_every_active_job(parts: Orchestra, prefect: PrefectClient) -> None:
-    """With some versions of its libraries it fails at every look, and nothing but its log says so."""
+async def test_prefects_scheduler_makes_runs_of_every_active_job(
+    parts: Orchestra, prefect: PrefectClient
+) -> None:
+    """With some versions of its libraries it fails at every look, and nothing but
+    its log says so.
+    """
 
     async def scheduled() -> bool:
         made = [await runs_of(prefect, job) for job in SEVEN]
@@ -294,7 +357,7 @@ async def test_prefects_scheduler_makes_runs_of_every_active_job(parts: Orchestr
     assert [] == await runs_of(prefect, "cais-learning")
 
 
-# --- on the clock ----------------------------------------------------------------------------------------------------
+# --- on the clock ---------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -321,17 +384,28 @@ async def fire_for_minutes(parts: Orchestra, consumer: BatchWorker) -> None:
     parts.worker.kill()
     killed_at = utc_now()
     before = {job: len(consumer.of(job)) for job in SEVEN}
-    assert {job: len({data["metadata"]["scheduledFor"] for data in consumer.of(job)}) for job in SEVEN} == before
+    assert {
+        job: len({data["metadata"]["scheduledFor"] for data in consumer.of(job)}) for job in SEVEN
+    } == before
 
-    await eventually(lambda: is_past(killed_at + timedelta(minutes=3, seconds=30)), within_seconds=300)
+    await eventually(
+        lambda: is_past(killed_at + timedelta(minutes=3, seconds=30)), within_seconds=300
+    )
     parts.worker.start()
     began_at = utc_now()
-    await consumer.got("risk-snapshot-backfill", before["risk-snapshot-backfill"] + 4, within_seconds=150)
+    await consumer.got(
+        "risk-snapshot-backfill", before["risk-snapshot-backfill"] + 4, within_seconds=150
+    )
 
     for job in SEVEN:
-        moments = [datetime.fromisoformat(data["metadata"]["scheduledFor"]) for data in consumer.of(job)]
+        moments = [
+            datetime.fromisoformat(data["metadata"]["scheduledFor"]) for data in consumer.of(job)
+        ]
         assert len(set(moments)) == len(moments), "one message per tick"
-    late = {job: [at for at in scheduled_for(consumer, job) if killed_at < at < began_at] for job in SEVEN}
+    late = {
+        job: [at for at in scheduled_for(consumer, job) if killed_at < at < began_at]
+        for job in SEVEN
+    }
     on_time = began_at - timedelta(seconds=60)
     assert len([at for at in late["risk-snapshot-backfill"] if at < on_time]) in (2, 3)
     assert [] == [at for at in late["propagation"] if at < on_time]
@@ -339,7 +413,9 @@ async def fire_for_minutes(parts: Orchestra, consumer: BatchWorker) -> None:
 
 
 def scheduled_for(consumer: BatchWorker, job: str) -> list[datetime]:
-    return sorted(datetime.fromisoformat(data["metadata"]["scheduledFor"]) for data in consumer.of(job))
+    return sorted(
+        datetime.fromisoformat(data["metadata"]["scheduledFor"]) for data in consumer.of(job)
+    )
 
 
 async def forget_deployments(server: PrefectServer) -> None:
@@ -351,7 +427,7 @@ async def forget_deployments(server: PrefectServer) -> None:
                 await prefect.delete_deployment(deployment.id)
 
 
-# --- looking ---------------------------------------------------------------------------------------------------------
+# --- looking --------------------------------------------------------------------------------------
 
 
 async def statuses(parts: Orchestra, job: str, *expected: str) -> None:

@@ -1,4 +1,6 @@
-"""A flow run that carries many executions: each ends on its own, and several workers serve one pool."""
+"""A flow run that carries many executions: each ends on its own, and several workers serve one
+pool.
+"""
 
 import asyncio
 import json
@@ -43,7 +45,9 @@ async def records_of(parts: Orchestra, events: Sequence[Message]) -> list[Execut
     return [by_id[id] for id in wanted if id in by_id]
 
 
-async def all_in(parts: Orchestra, events: Sequence[Message], *statuses: str) -> list[ExecutionRecord]:
+async def all_in(
+    parts: Orchestra, events: Sequence[Message], *statuses: str
+) -> list[ExecutionRecord]:
     """The records, once each is in one of these statuses, and announced if it has ended."""
 
     async def look() -> list[ExecutionRecord]:
@@ -67,10 +71,15 @@ async def one_batch(parts: Orchestra, events: Sequence[Message]) -> None:
     assert len({record.flow_run_id for record in records}) <= 2
 
 
-async def test_one_that_fails_and_one_that_is_cancelled_leave_the_rest_of_their_batch_alone(parts: Orchestra) -> None:
+async def test_one_that_fails_and_one_that_is_cancelled_leave_the_rest_of_their_batch_alone(
+    parts: Orchestra,
+) -> None:
     events = opportunities(12)
     unlucky, unwanted, rest = events[-1], events[-2], events[:-2]
-    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name, silent=REQUESTED) as them:
+    async with (
+        ledger_of(parts.bus, parts.name) as ledger,
+        services_on(parts.bus, parts.name, silent=REQUESTED) as them,
+    ):
         parts.api.start()
         await one_batch(parts, events)
         await eventually(lambda: asked(them.unanswered, 48), within_seconds=30)
@@ -100,7 +109,10 @@ async def test_one_that_fails_and_one_that_is_cancelled_leave_the_rest_of_their_
 
 async def test_two_workers_share_a_pool_and_no_execution_is_done_twice(parts: Orchestra) -> None:
     events = opportunities(60)
-    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name) as them:
+    async with (
+        ledger_of(parts.bus, parts.name) as ledger,
+        services_on(parts.bus, parts.name) as them,
+    ):
         parts.listener.start()
         parts.worker.start()
         parts.another_worker.start()
@@ -120,8 +132,11 @@ async def test_a_worker_told_to_stop_leaves_what_it_cannot_finish_to_the_next(
     parts: Orchestra, prefect_server: PrefectServer
 ) -> None:
     events = opportunities(5)
-    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name, silent=REQUESTED) as them:
-        parts.api.start(MIRROR_INTERVAL_SECONDS="1")
+    async with (
+        ledger_of(parts.bus, parts.name) as ledger,
+        services_on(parts.bus, parts.name, silent=REQUESTED) as them,
+    ):
+        parts.api.start(RECONCILER_INTERVAL_SECONDS="1")
         parts.listener.start()
         parts.worker.start(WORKER_DRAIN_SECONDS="1")
         await parts.bus.publish(*events)

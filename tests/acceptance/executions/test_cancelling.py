@@ -1,4 +1,6 @@
-"""An execution is called off in whatever state it is, through whatever door: it ends once, and its end is told once."""
+"""An execution is called off in whatever state it is, through whatever door: it ends once, and its
+end is told once.
+"""
 
 import asyncio
 import subprocess
@@ -20,7 +22,15 @@ from blocks.approvals.decisions import Vote
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message, Query
-from tests.support.analyses import a_large_deal, an_opportunity, ended, execution_id_of, gated, recorded, seen
+from tests.support.analyses import (
+    a_large_deal,
+    an_opportunity,
+    ended,
+    execution_id_of,
+    gated,
+    recorded,
+    seen,
+)
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
@@ -33,7 +43,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    settings = {"HITL_APPROVALS_ENABLED": "true", "MIRROR_INTERVAL_SECONDS": "1"}
+    settings = {"HITL_APPROVALS_ENABLED": "true", "RECONCILER_INTERVAL_SECONDS": "1"}
     async with orchestra(tmp_path, prefect_server, **settings) as parts:
         parts.listener.start()
         yield parts
@@ -46,7 +56,9 @@ async def test_before_it_runs(
     parts.api.start()
     await parts.bus.publish(of_a_run)
     await dispatched(parts, flow_runs, of_a_run)
-    await parts.bus.publish(accepted, in_prefect)  # they wait until a worker has started that run, or for five seconds
+    await parts.bus.publish(
+        accepted, in_prefect
+    )  # they wait until a worker has started that run, or for five seconds
     await recorded(parts, accepted)
 
     answers = [await cancelled_over_http(parts, event) for event in (of_a_run, accepted, accepted)]
@@ -70,7 +82,8 @@ async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: Analysi
         await recorded(parts, event, "running")
 
     answer, code = await asyncio.gather(
-        cancelled_over_http(parts, by_request), asyncio.to_thread(cancelled_by_command, parts, by_command)
+        cancelled_over_http(parts, by_request),
+        asyncio.to_thread(cancelled_by_command, parts, by_command),
     )
 
     assert (200, 0) == (answer.status_code, code)
@@ -81,7 +94,9 @@ async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: Analysi
 async def test_while_it_waits_for_a_person_or_has_just_been_told_to_go_on(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
-    by_command, in_prefect, resuming, resuming_in_prefect = events = [a_large_deal() for _ in range(4)]
+    by_command, in_prefect, resuming, resuming_in_prefect = events = [
+        a_large_deal() for _ in range(4)
+    ]
     runs = await all_gated(parts, flow_runs, events)
     parts.api.start()
 
@@ -126,7 +141,7 @@ async def test_a_decision_is_taken_when_prefect_has_other_ideas_of_its_run(
     await each_end_was_told_once(ledger, *events)
 
 
-# --- doors -----------------------------------------------------------------------------------------------------------
+# --- doors ----------------------------------------------------------------------------------------
 
 
 async def cancelled_over_http(parts: Orchestra, event: Message) -> httpx.Response:
@@ -135,7 +150,11 @@ async def cancelled_over_http(parts: Orchestra, event: Message) -> httpx.Respons
     async def answers() -> list[httpx.Response]:
         try:
             async with httpx.AsyncClient(auth=AnyTenant(), timeout=30) as client:
-                return [await client.post(url, json={"reason": "sold"}, headers={"X-Tenant-ID": A_TENANT})]
+                return [
+                    await client.post(
+                        url, json={"reason": "sold"}, headers={"X-Tenant-ID": A_TENANT}
+                    )
+                ]
         except httpx.ConnectError:
             return []  # the API is still starting
 
@@ -146,7 +165,9 @@ def cancelled_by_command(parts: Orchestra, event: Message) -> int:
     """The command's exit code."""
     command = ["executions", "cancel", execution_id_of(event), "--tenant", A_TENANT]
     return subprocess.run(
-        [sys.executable, "-m", "deployments.cli", *command], env=dict(parts.environment), check=False
+        [sys.executable, "-m", "deployments.cli", *command],
+        env=dict(parts.environment),
+        check=False,
     ).returncode
 
 
@@ -161,10 +182,12 @@ async def force(prefect: PrefectServer, flow_run_id: str, state: State[None]) ->
             await client.set_flow_run_state(UUID(flow_run_id), state, force=True)
 
 
-# --- what became of it -----------------------------------------------------------------------------------------------
+# --- what became of it ----------------------------------------------------------------------------
 
 
-async def all_gated(parts: Orchestra, flow_runs: PrefectFlowRuns, events: list[Message]) -> dict[str, str]:
+async def all_gated(
+    parts: Orchestra, flow_runs: PrefectFlowRuns, events: list[Message]
+) -> dict[str, str]:
     """The suspended flow run of each event's execution."""
     parts.worker.start()
     await parts.bus.publish(*events)
@@ -176,14 +199,19 @@ async def dispatched(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Messag
 
     async def is_scheduled() -> str | None:
         scheduled = await flow_runs.list_runs(states=("scheduled",))
-        return next((run.id for run in scheduled if execution_id_of(event) in run.execution_ids), None)
+        return next(
+            (run.id for run in scheduled if execution_id_of(event) in run.execution_ids), None
+        )
 
     return await seen(parts, is_scheduled)
 
 
 async def nothing_runs(parts: Orchestra, flow_runs: PrefectFlowRuns) -> None:
     """Whatever was still to be done for executions of this test has been done."""
-    ours = {stored.record.id for stored in (await parts.store.query(A_TENANT, Query(ExecutionRecord))).items}
+    ours = {
+        stored.record.id
+        for stored in (await parts.store.query(A_TENANT, Query(ExecutionRecord))).items
+    }
 
     async def is_quiet() -> bool:
         at_work = await flow_runs.list_runs(states=("scheduled", "pending", "running"))
@@ -202,4 +230,6 @@ async def approval_status(parts: Orchestra, event: Message) -> str:
 
 async def each_end_was_told_once(ledger: Ledger, *events: Message) -> None:
     told = await ledger.told(*TERMINAL, count=len(events))
-    assert sorted(execution_id_of(event) for event in events) == sorted(end["data"]["workflowId"] for end in told)
+    assert sorted(execution_id_of(event) for event in events) == sorted(
+        end["data"]["workflowId"] for end in told
+    )

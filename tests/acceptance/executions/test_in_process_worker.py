@@ -1,4 +1,6 @@
-"""The worker type `in-process` against a real Prefect server: runs that share a process keep Prefect's promises."""
+"""The worker type `in-process` against a real Prefect server: runs that share a process keep
+Prefect's promises.
+"""
 
 import asyncio
 import logging
@@ -55,7 +57,9 @@ async def test_a_run_of_a_deployment_completes(stage: Stage, worker: InProcessWo
 async def test_a_run_that_keeps_no_results_asks_nobody_where_they_lie(
     stage: Stage, worker: InProcessWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prefect would ask its server in a blocking request, and every other run would stand still meanwhile."""
+    """Prefect would ask its server in a blocking request, and every other run would stand still
+    meanwhile.
+    """
 
     def asked() -> None:
         raise AssertionError("the event loop stands still for this")
@@ -78,10 +82,14 @@ async def test_a_broadcast_starts_a_run_before_the_next_poll(stage: Stage) -> No
     async with open_bus(stage.settings, "test") as bus, serving(stage, query_seconds=600):
         for _ in range(2):  # the first may be found by the poll a worker starts with
             run = await stage.start("four_steps")
-            await stage.reached(run, "Completed", meanwhile=lambda: bus.broadcast(FLOW_RUNS_SCHEDULED, b""))
+            await stage.reached(
+                run, "Completed", meanwhile=lambda: bus.broadcast(FLOW_RUNS_SCHEDULED, b"")
+            )
 
 
-async def test_broadcasts_in_quick_succession_share_polls(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_broadcasts_in_quick_succession_share_polls(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     polled_at: list[float] = []
 
     async def poll() -> None:
@@ -99,7 +107,9 @@ async def test_broadcasts_in_quick_succession_share_polls(stage: Stage, monkeypa
     assert all(0.29 < later - earlier for earlier, later in pairwise(on_signals))
 
 
-async def test_an_exception_in_one_run_leaves_the_others(stage: Stage, worker: InProcessWorker) -> None:
+async def test_an_exception_in_one_run_leaves_the_others(
+    stage: Stage, worker: InProcessWorker
+) -> None:
     before = await stage.start("meet", guests=2)
     broken = await stage.start("break_down")
     await stage.reached(broken, "Failed")
@@ -109,7 +119,9 @@ async def test_an_exception_in_one_run_leaves_the_others(stage: Stage, worker: I
     await stage.reached(after, "Completed")
 
 
-async def test_a_run_whose_flow_cannot_be_loaded_fails(stage: Stage, worker: InProcessWorker) -> None:
+async def test_a_run_whose_flow_cannot_be_loaded_fails(
+    stage: Stage, worker: InProcessWorker
+) -> None:
     run = await stage.start("no_such_flow")
 
     assert "no_such_flow" in str((await stage.reached(run, "Failed")).message)
@@ -124,8 +136,12 @@ async def test_a_cancelled_run_ends_cancelled(stage: Stage, worker: InProcessWor
     assert "Cancelled" == (await stage.reached(run, "Cancelled", "Crashed", "Completed")).name
 
 
-async def test_a_claimed_run_that_waits_for_its_time_can_be_cancelled(stage: Stage, worker: InProcessWorker) -> None:
-    run = await stage.start("wait_long", state=Scheduled(scheduled_time=utc_now() + timedelta(seconds=8)))
+async def test_a_claimed_run_that_waits_for_its_time_can_be_cancelled(
+    stage: Stage, worker: InProcessWorker
+) -> None:
+    run = await stage.start(
+        "wait_long", state=Scheduled(scheduled_time=utc_now() + timedelta(seconds=8))
+    )
     await stage.reached(run, "Pending")
 
     await stage.client.set_flow_run_state(run.id, Cancelling())
@@ -133,7 +149,9 @@ async def test_a_claimed_run_that_waits_for_its_time_can_be_cancelled(stage: Sta
     assert "Cancelled" == (await stage.reached(run, "Cancelled", "Crashed", "Completed")).name
 
 
-async def test_a_suspended_flow_goes_on_with_its_input(stage: Stage, worker: InProcessWorker) -> None:
+async def test_a_suspended_flow_goes_on_with_its_input(
+    stage: Stage, worker: InProcessWorker
+) -> None:
     run = await stage.start("ask_a_person")
     await stage.reached(run, "Suspended")
 
@@ -144,7 +162,9 @@ async def test_a_suspended_flow_goes_on_with_its_input(stage: Stage, worker: InP
     assert [str(run.id)] * 2 == [id for id, _, _ in sample_flows.bodies]
 
 
-async def test_a_run_that_was_tried_again_goes_on_after_a_suspension(stage: Stage, worker: InProcessWorker) -> None:
+async def test_a_run_that_was_tried_again_goes_on_after_a_suspension(
+    stage: Stage, worker: InProcessWorker
+) -> None:
     run = await stage.start("fail_once_and_ask")
     await stage.reached(run, "Suspended")
 
@@ -153,7 +173,9 @@ async def test_a_run_that_was_tried_again_goes_on_after_a_suspension(stage: Stag
     await stage.reached(run, "Completed")
 
 
-async def test_a_run_suspended_from_outside_stops_and_starts_again(stage: Stage, worker: InProcessWorker) -> None:
+async def test_a_run_suspended_from_outside_stops_and_starts_again(
+    stage: Stage, worker: InProcessWorker
+) -> None:
     run = await stage.start("step_by_step")
     await stage.began(run)
 
@@ -184,7 +206,9 @@ async def test_a_worker_takes_no_more_runs_than_its_limit(stage: Stage) -> None:
     assert all(later - earlier >= 0.5 for earlier, later in pairwise(begins))
 
 
-async def test_the_workers_record_lists_its_runs_and_goes_away_with_it(stage: Stage, store: RecordStore) -> None:
+async def test_the_workers_record_lists_its_runs_and_goes_away_with_it(
+    stage: Stage, store: RecordStore
+) -> None:
     async with serving(stage):
         run = await stage.start("wait_long")
         await stage.began(run)
@@ -201,14 +225,18 @@ async def test_a_flow_that_blocks_the_loop_is_named_in_the_log(
         run = await stage.start("block_the_loop", seconds=1.6)
         await stage.reached(run, "Completed")
 
-    [line] = [record.getMessage() for record in caplog.records if "stood still" in record.getMessage()]
+    [line] = [
+        record.getMessage() for record in caplog.records if "stood still" in record.getMessage()
+    ]
     assert str(run.id) in line
     assert "block_the_loop" in line
 
 
 @pytest.mark.parametrize("kind", ["ours", "prefect's"])
 @pytest.mark.long
-async def test_sigterm_lets_active_runs_finish(stage: Stage, prefect_server: PrefectServer, kind: str) -> None:
+async def test_sigterm_lets_active_runs_finish(
+    stage: Stage, prefect_server: PrefectServer, kind: str
+) -> None:
     with worker_process(stage, prefect_server, kind, drain_seconds=20) as process:
         run = await stage.start("wait_long", seconds=2.0)
         await stage.reached(run, "Running", within_seconds=30)

@@ -1,4 +1,6 @@
-"""A failed analysis is tried again: what succeeded is kept, what failed is asked again, and each end is told once."""
+"""A failed analysis is tried again: what succeeded is kept, what failed is asked again, and each
+end is told once.
+"""
 
 import asyncio
 from collections import Counter
@@ -36,7 +38,9 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
     parts: Orchestra, ledger: Ledger, services: AnalysisServices
 ) -> None:
     services.silent |= set(REQUESTED)
-    started = await post(parts, "/api/v1/executions", {"workflow": "opportunity-analysis", "subject": str(uuid4())})
+    started = await post(
+        parts, "/api/v1/executions", {"workflow": "opportunity-analysis", "subject": str(uuid4())}
+    )
     id = started.json()["id"]
     requests = await unanswered(services, 4)
     await parts.bus.publish(answer_to(requests[FORECAST]))
@@ -45,7 +49,9 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
     assert "risk_analysis" == (await ended(parts, id, "failed")).failed_step
     services.unanswered.clear()
 
-    answers = await asyncio.gather(*(post(parts, f"/api/v1/workflows/{id}/retry") for _ in range(50)))
+    answers = await asyncio.gather(
+        *(post(parts, f"/api/v1/workflows/{id}/retry") for _ in range(50))
+    )
 
     retried = await unanswered(services, 3)
     await parts.bus.publish(failure_of(requests[RISK]))  # the broker delivers the old failure again
@@ -54,7 +60,9 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
 
     assert Counter({409: 49, 200: 1}) == Counter(answer.status_code for answer in answers)
     assert FORECAST not in retried, "what succeeded is asked for again"
-    assert [1, 2, 2, 2] == [len(services.asked[name]) for name in (FORECAST, *(n for n in REQUESTED if n != FORECAST))]
+    assert [1, 2, 2, 2] == [
+        len(services.asked[name]) for name in (FORECAST, *(n for n in REQUESTED if n != FORECAST))
+    ]
     assert {"risk", "scoring", "forecast", "recommendations"} == (completed.results or {}).keys()
     assert {
         (ids.terminal_event_id(id), "workflow.opportunity.analysis.failed"),
@@ -80,7 +88,9 @@ async def unanswered(services: AnalysisServices, count: int) -> dict[str, dict[s
 
 def failure_of(request: dict[str, Any]) -> Any:
     about = {"opportunityId": request["data"]["opportunityId"], "error": "no model"}
-    return foreign_event(A_TENANT, "risk.evaluation.failed", about, id=f"failure of {request['id']}")
+    return foreign_event(
+        A_TENANT, "risk.evaluation.failed", about, id=f"failure of {request['id']}"
+    )
 
 
 async def ended(parts: Orchestra, id: str, status: str) -> ExecutionRecord:

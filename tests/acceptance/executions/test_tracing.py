@@ -1,4 +1,6 @@
-"""One trace follows an event from its AMQP headers to the event that tells its end, and on to who reads it."""
+"""One trace follows an event from its AMQP headers to the event that tells its end, and on to who
+reads it.
+"""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -35,7 +37,9 @@ async def parts(
     tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode, collector: Collector
 ) -> AsyncIterator[Orchestra]:
     tells = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells) as parts:
+    async with orchestra(
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells
+    ) as parts:
         yield parts
 
 
@@ -47,20 +51,33 @@ async def test_a_trace_goes_from_an_amqp_header_over_the_four_steps_to_the_api(
     async with messages_of(parts) as messages:
         for process in (parts.listener, parts.worker, parts.api):
             process.start()
-        await parts.bus.publish(msgspec.structs.replace(event, headers={traces.HEADER: str(CALLER)}))
+        await parts.bus.publish(
+            msgspec.structs.replace(event, headers={traces.HEADER: str(CALLER)})
+        )
         whole = await span_named(collector, WORKFLOW)
-        document = await read_execution(parts, execution_id, TraceContext(whole.trace_id, whole.span_id))
+        document = await read_execution(
+            parts, execution_id, TraceContext(whole.trace_id, whole.span_id)
+        )
         read = await span_named(collector, "GET /api/v1/executions/{executionId}")
-        carried = {type: TraceContext.parse(message.headers.get(traces.HEADER)) for type, message in messages.items()}
+        carried = {
+            type: TraceContext.parse(message.headers.get(traces.HEADER))
+            for type, message in messages.items()
+        }
 
     assert CALLER.trace_id == document["traceId"] == whole.trace_id == read.trace_id
     assert (CALLER.span_id, "worker") == (whole.parent_id, whole.component)
     below = {span.name: span for span in collector.spans if span.parent_id == whole.span_id}
     assert {step.name for step in ANALYSIS_STEPS} | {"wait for a worker", read.name} == set(below)
     assert all(whole.began <= below[step.name].began for step in ANALYSIS_STEPS)
-    assert TraceContext(whole.trace_id, whole.span_id) == carried["workflow.opportunity.analysis.completed"]
+    assert (
+        TraceContext(whole.trace_id, whole.span_id)
+        == carried["workflow.opportunity.analysis.completed"]
+    )
     for step in ANALYSIS_STEPS:
-        assert TraceContext(whole.trace_id, below[step.name].span_id) == carried[step.request.event_type]
+        assert (
+            TraceContext(whole.trace_id, below[step.name].span_id)
+            == carried[step.request.event_type]
+        )
 
 
 @asynccontextmanager
@@ -84,12 +101,18 @@ async def span_named(collector: Collector, name: str) -> ReceivedSpan:
     try:
         return await eventually(found, within_seconds=60) or pytest.fail(f"no span {name}")
     except AssertionError as error:
-        raise AssertionError(f"{error}; there are {[span.name for span in collector.spans]}") from None
+        raise AssertionError(
+            f"{error}; there are {[span.name for span in collector.spans]}"
+        ) from None
 
 
-async def read_execution(parts: Orchestra, execution_id: str, seen_from: TraceContext) -> dict[str, Any]:
+async def read_execution(
+    parts: Orchestra, execution_id: str, seen_from: TraceContext
+) -> dict[str, Any]:
     """What the API answers to a reader who is part of the trace."""
     async with client_of(parts) as client:
-        answer = await client.get(f"/api/v1/executions/{execution_id}", headers={traces.HEADER: str(seen_from)})
+        answer = await client.get(
+            f"/api/v1/executions/{execution_id}", headers={traces.HEADER: str(seen_from)}
+        )
         document: dict[str, Any] = answer.raise_for_status().json()
         return document

@@ -1,4 +1,6 @@
-"""The host goes down and comes back: every process, the broker and the Prefect server are killed at once."""
+"""The host goes down and comes back: every process, the broker and the Prefect server are killed at
+once.
+"""
 
 import time
 from collections.abc import AsyncIterator
@@ -16,20 +18,31 @@ from tests.support.system.ledger import REQUESTED, Ledger
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
 
 RECOVERED_WITHIN_SECONDS = 60.0
-"""From the first process that is started again to the last end that is told, on a host that does nothing else."""
+"""From the first process that is started again to the last end that is told, on a host that does
+nothing else.
+"""
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
     async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
         yield parts
 
 
 @pytest.mark.slow
 async def test_after_a_reboot_of_the_host_all_that_was_accepted_ends_once(
-    parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer, rabbitmq: RabbitMQNode, record_property: Any
+    parts: Orchestra,
+    ledger: Ledger,
+    prefect_server: PrefectServer,
+    rabbitmq: RabbitMQNode,
+    record_property: Any,
 ) -> None:
-    under_way, untouched = [an_opportunity() for _ in range(10)], [an_opportunity() for _ in range(10)]
+    under_way, untouched = (
+        [an_opportunity() for _ in range(10)],
+        [an_opportunity() for _ in range(10)],
+    )
     async with services_on(parts.bus, parts.name, silent=REQUESTED) as services:
         rabbitmq.settle()
         start(parts)

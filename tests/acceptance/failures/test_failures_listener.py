@@ -69,7 +69,10 @@ async def test_an_event_whose_listener_was_killed_is_done_once_by_the_next(
 async def test_an_event_that_comes_a_hundred_times_to_three_listeners_is_one_execution(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices
 ) -> None:
-    event, listeners = an_opportunity(), [parts.listener, parts.one_more("listener"), parts.one_more("listener")]
+    event, listeners = (
+        an_opportunity(),
+        [parts.listener, parts.one_more("listener"), parts.one_more("listener")],
+    )
     for listener in listeners:
         listener.start()
     try:
@@ -93,7 +96,10 @@ async def test_answers_in_every_order_doubled_and_among_strangers_end_each_execu
         parts.listener.start()
         await parts.bus.publish(*events)
         await eventually(lambda: has(services.unanswered, len(orders) * 4), within_seconds=60)
-        asked = {(request["data"]["workflowId"], request["type"]): request for request in services.unanswered}
+        asked = {
+            (request["data"]["workflowId"], request["type"]): request
+            for request in services.unanswered
+        }
 
         for place in range(4):  # the first answers of all executions, then the second ones, …
             answers = [
@@ -125,31 +131,46 @@ async def test_answers_that_come_before_their_event_are_kept_for_it(
 
 
 @pytest.mark.slow
-async def test_answers_whose_execution_never_comes_are_dead_letters_within_a_minute(parts: Orchestra) -> None:
+async def test_answers_whose_execution_never_comes_are_dead_letters_within_a_minute(
+    parts: Orchestra,
+) -> None:
     orphan = answer_before_the_request(an_opportunity(), REQUESTED[0])
     parts.listener.start()
     await parts.bus.publish(orphan)
 
     async def dead_letter() -> list[str]:
-        return [letter.code for letter in await letters(parts.store, A_TENANT) if letter.message_id == orphan.id]
+        return [
+            letter.code
+            for letter in await letters(parts.store, A_TENANT)
+            if letter.message_id == orphan.id
+        ]
 
     assert ["unknown-execution"] == await eventually(dead_letter, within_seconds=60)
 
 
 def answer_before_the_request(event: Message, request: str) -> Message:
-    about = {"workflowId": execution_id_of(event), "opportunityId": json.loads(event.body)["data"]["opportunityId"]}
-    return answer_to({"type": request, "id": f"{request} of {event.id}", "tenantId": A_TENANT, "data": about})
+    about = {
+        "workflowId": execution_id_of(event),
+        "opportunityId": json.loads(event.body)["data"]["opportunityId"],
+    }
+    return answer_to(
+        {"type": request, "id": f"{request} of {event.id}", "tenantId": A_TENANT, "data": about}
+    )
 
 
 def of_an_unknown_step(answer: Message) -> Message:
     """The same answer as the answer to a step that nobody here knows."""
     envelope = {**json.loads(answer.body), "type": "weather.evaluation.completed"}
-    return msgspec.structs.replace(answer, id=f"weather, not {answer.id}", body=json.dumps(envelope).encode())
+    return msgspec.structs.replace(
+        answer, id=f"weather, not {answer.id}", body=json.dumps(envelope).encode()
+    )
 
 
 async def listening(parts: Orchestra, listeners: int) -> bool:
     """So many listeners have shown just now that they consume."""
-    known = await parts.store.query(SYSTEM_TENANT, Query(ProcessRecord, {"role": "listener", "ready": True}))
+    known = await parts.store.query(
+        SYSTEM_TENANT, Query(ProcessRecord, {"role": "listener", "ready": True})
+    )
     fresh = utc_now() - timedelta(seconds=2 * parts.settings.worker.heartbeat_seconds)
     return len([stored for stored in known.items if stored.record.beat_at > fresh]) >= listeners
 

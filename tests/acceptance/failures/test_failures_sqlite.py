@@ -1,7 +1,9 @@
-"""The embedded parts' files are locked by somebody else, or their disk is full: nothing is lost, nothing done twice.
+"""The embedded parts' files are locked by somebody else, or their disk is full: nothing is lost,
+nothing done twice.
 
-Flows keep no results in Prefect (`persist_result=False`; a flow that runs again reads our records), so there is no
-result storage that could fill up; what can is the records, the bus and the Prefect server's database.
+Flows keep no results in Prefect (`persist_result=False`; a flow that runs again reads our records),
+so there is no result storage that could fill up; what can is the records, the bus and the Prefect
+server's database.
 """
 
 import asyncio
@@ -57,7 +59,9 @@ def small_disk() -> Iterator[Path]:
 
 @contextmanager
 def filled(folder: Path) -> Iterator[None]:
-    """Not a byte is left on the folder's file system, nor in the logs that SQLite writes anew from their beginning."""
+    """Not a byte is left on the folder's file system, nor in the logs that SQLite writes anew from
+    their beginning.
+    """
     for database in folder.glob("*.db"):
         with closing(sqlite3.connect(database, timeout=60)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -76,8 +80,10 @@ def filled(folder: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def system(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
-    async with orchestra(folder, prefect, MIRROR_INTERVAL_SECONDS="1", **environment) as parts:
+async def system(
+    folder: Path, prefect: PrefectServer, **environment: str
+) -> AsyncIterator[Orchestra]:
+    async with orchestra(folder, prefect, RECONCILER_INTERVAL_SECONDS="1", **environment) as parts:
         for part in (parts.listener, parts.worker, parts.api):
             part.start()
         yield parts
@@ -107,9 +113,14 @@ async def test_a_locked_prefect_database_delays_runs_and_doubles_none(tmp_path: 
         prefect.close()
 
 
-async def test_locked_records_hold_events_back_and_lose_none(tmp_path: Path, prefect_server: PrefectServer) -> None:
+async def test_locked_records_hold_events_back_and_lose_none(
+    tmp_path: Path, prefect_server: PrefectServer
+) -> None:
     """For 15 s: ours wait 10 s for a lock before they hand the event back."""
-    async with system(tmp_path, prefect_server) as parts, ledger_of(parts.bus, parts.name) as ledger:
+    async with (
+        system(tmp_path, prefect_server) as parts,
+        ledger_of(parts.bus, parts.name) as ledger,
+    ):
         async with services_on(parts.bus, parts.name):
             await parts.bus.publish(first := an_opportunity())
             await ended(parts, first)
@@ -129,7 +140,10 @@ async def test_a_full_disk_under_the_records_refuses_writes_clearly_and_recovers
     tmp_path: Path, small_disk: Path, prefect_server: PrefectServer
 ) -> None:
     bus = {"RABBITMQ_URL": f"sqlite:{tmp_path / 'bus.db'}"}
-    async with system(small_disk, prefect_server, **bus) as parts, ledger_of(parts.bus, parts.name) as ledger:
+    async with (
+        system(small_disk, prefect_server, **bus) as parts,
+        ledger_of(parts.bus, parts.name) as ledger,
+    ):
         async with services_on(parts.bus, parts.name):
             await parts.bus.publish(first := an_opportunity())
             await ended(parts, first)

@@ -1,4 +1,5 @@
-"""A worker whose machine's clock is ten minutes off works like any other, and so does the one that takes over from it.
+"""A worker whose machine's clock is ten minutes off works like any other, and so does the one that
+takes over from it.
 
 On RabbitMQ: the embedded bus belongs to one machine, which has one clock.
 """
@@ -29,7 +30,9 @@ STEP_TIMEOUT = timedelta(seconds=60)
 
 @pytest.fixture(scope="module")
 def faketime() -> Path:
-    """The library that shows its process another time; Debian's package `libfaketime`, installed if it can be."""
+    """The library that shows its process another time; Debian's package `libfaketime`, installed if
+    it can be.
+    """
     if not (found := library()):
         subprocess.run([ROOT / "scripts" / "debian-packages", "libfaketime"], capture_output=True)
         found = library()
@@ -43,17 +46,30 @@ def library() -> Path | None:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    quick = {"MIRROR_INTERVAL_SECONDS": "1", "ANALYSIS_STEP_TIMEOUT_SECONDS": str(STEP_TIMEOUT.seconds)}
-    async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **quick) as parts:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
+    quick = {
+        "RECONCILER_INTERVAL_SECONDS": "1",
+        "ANALYSIS_STEP_TIMEOUT_SECONDS": str(STEP_TIMEOUT.seconds),
+    }
+    async with orchestra(
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **quick
+    ) as parts:
         parts.listener.start()
         parts.api.start()
         yield parts
 
 
 def off_by(minutes: int, faketime: Path) -> dict[str, str]:
-    """The environment of a process whose clock is so far off; what measures durations is as always."""
-    return {"LD_PRELOAD": str(faketime), "FAKETIME": f"{minutes:+d}m", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    """The environment of a process whose clock is so far off; what measures
+    durations is as always.
+    """
+    return {
+        "LD_PRELOAD": str(faketime),
+        "FAKETIME": f"{minutes:+d}m",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 @pytest.mark.slow
@@ -69,16 +85,24 @@ async def test_a_worker_whose_clock_is_wrong_does_its_work_once_and_in_time(
     for event in events:
         await recorded(parts, event, "running")
     await eventually(lambda: all_asked(services, 8), within_seconds=60)
-    # Long enough for a mirror that goes by another clock to take the worker for dead.
+    # Long enough for a reconciler that goes by another clock to take the worker for dead.
     await eventually(lambda: passed(published + timedelta(seconds=15)), within_seconds=30)
 
-    of_one = [one for one in services.unanswered if one["data"]["workflowId"] == execution_id_of(answered)]
+    of_one = [
+        one for one in services.unanswered if one["data"]["workflowId"] == execution_id_of(answered)
+    ]
     await parts.bus.publish(*map(answer_to, of_one))
     assert ("completed", 1) == status_and_attempt(await ended(parts, answered))
     timed_out = await ended(parts, unanswered, within_seconds=120)
 
-    assert ("failed", "step-timeout", 1) == (timed_out.status, timed_out.error_code, timed_out.attempt)
-    assert STEP_TIMEOUT <= (timed_out.completed_at or published) - (timed_out.started_at or published)
+    assert ("failed", "step-timeout", 1) == (
+        timed_out.status,
+        timed_out.error_code,
+        timed_out.attempt,
+    )
+    assert STEP_TIMEOUT <= (timed_out.completed_at or published) - (
+        timed_out.started_at or published
+    )
     for moment in (timed_out.started_at, timed_out.completed_at):
         assert moment
         assert published - timedelta(seconds=10) < moment < utc_now() + timedelta(seconds=10)
@@ -122,7 +146,10 @@ async def test_what_an_event_says_of_its_time_decides_nothing(
     envelope = msgspec.json.decode(event.body)
     envelope["timestamp"] = (utc_now() + timedelta(hours=hours)).isoformat()
     told_wrong = Message(
-        id=event.id, routing_key=event.routing_key, body=msgspec.json.encode(envelope), timestamp=event.timestamp
+        id=event.id,
+        routing_key=event.routing_key,
+        body=msgspec.json.encode(envelope),
+        timestamp=event.timestamp,
     )
     parts.worker.start()
 

@@ -1,4 +1,6 @@
-"""A rolling restart from an older version to this one, under load: side by side, they do everything once."""
+"""A rolling restart from an older version to this one, under load: side by side, they do everything
+once.
+"""
 
 import asyncio
 import io
@@ -27,10 +29,14 @@ COMMITS_BACK = 40
 @pytest.fixture
 def older_source(tmp_path: Path) -> Path:
     """The packages as the newest release has them, or without one as they were some commits ago."""
-    version = git("describe", "--tags", "--abbrev=0") or git("rev-parse", "--verify", f"HEAD~{COMMITS_BACK}")
+    version = git("describe", "--tags", "--abbrev=0") or git(
+        "rev-parse", "--verify", f"HEAD~{COMMITS_BACK}"
+    )
     if not version:
         pytest.skip("this checkout has no history to take an older version from")
-    packed = subprocess.run(["git", "archive", version.strip()], cwd=ROOT, check=True, capture_output=True).stdout
+    packed = subprocess.run(
+        ["git", "archive", version.strip()], cwd=ROOT, check=True, capture_output=True
+    ).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path / "older", filter="data")
     return tmp_path / "older"
@@ -43,7 +49,9 @@ def git(*arguments: str) -> str:
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
     async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
         yield parts
 

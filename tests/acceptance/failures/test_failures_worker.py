@@ -1,4 +1,5 @@
-"""A worker is killed at each place where that leaves something else behind: the next one does the rest, once.
+"""A worker is killed at each place where that leaves something else behind: the next one does the
+rest, once.
 
 One system for all of them, on the embedded bus and store; only the worker dies.
 """
@@ -23,8 +24,14 @@ TELLING = ("after-request-2", "before-end", "after-end")
 
 
 @pytest.fixture(scope="module")
-async def parts(tmp_path_factory: pytest.TempPathFactory, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    quick = {"MIRROR_INTERVAL_SECONDS": "1", "WORKER_HEARTBEAT_SECONDS": "0.5", "WORKER_LOST_AFTER_SECONDS": "3"}
+async def parts(
+    tmp_path_factory: pytest.TempPathFactory, prefect_server: PrefectServer
+) -> AsyncIterator[Orchestra]:
+    quick = {
+        "RECONCILER_INTERVAL_SECONDS": "1",
+        "WORKER_HEARTBEAT_SECONDS": "0.5",
+        "WORKER_LOST_AFTER_SECONDS": "3",
+    }
     folder = tmp_path_factory.mktemp("killed-workers")
     async with orchestra(folder, prefect_server, HITL_APPROVALS_ENABLED="true", **quick) as parts:
         parts.listener.start()
@@ -39,7 +46,10 @@ async def no_worker_is_left(parts: Orchestra) -> AsyncIterator[None]:
 
 
 def slow_unless_telling(points: Iterable[str]) -> list[object]:
-    return [point if point in TELLING else pytest.param(point, marks=pytest.mark.slow) for point in points]
+    return [
+        point if point in TELLING else pytest.param(point, marks=pytest.mark.slow)
+        for point in points
+    ]
 
 
 @pytest.mark.parametrize("point", slow_unless_telling(fault_points.OF_AN_ANALYSIS))
@@ -68,7 +78,9 @@ async def test_a_worker_killed_before_it_suspends_leaves_one_approval_which_coun
 
     parts.worker.start()
     waiting = await gated(parts, flow_runs, event)
-    assert await flow_runs.resume(waiting.flow_run_id or "", {"approved": True, "decided_by": "ann"})
+    assert await flow_runs.resume(
+        waiting.flow_run_id or "", {"approved": True, "decided_by": "ann"}
+    )
 
     assert "completed" == (await ended(parts, event)).status
     await done_once(parts, ledger, [event])
@@ -81,11 +93,16 @@ async def test_a_worker_killed_after_the_approval_does_not_ask_again(
     parts.worker.start(FAULT_POINT="after-approval")
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
-    assert await flow_runs.resume(waiting.flow_run_id or "", {"approved": True, "decided_by": "ann"})
+    assert await flow_runs.resume(
+        waiting.flow_run_id or "", {"approved": True, "decided_by": "ann"}
+    )
     await parts.worker.died()
 
     parts.worker.start()
 
     execution = await ended(parts, event)
-    assert ("completed", "claimed:ann") == (execution.status, (execution.results or {})["approval"]["decidedBy"])
+    assert ("completed", "claimed:ann") == (
+        execution.status,
+        (execution.results or {})["approval"]["decidedBy"],
+    )
     await done_once(parts, ledger, [event])

@@ -1,4 +1,6 @@
-"""A worker that was thought dead and comes back: its work was given to another, and it changes nothing any more."""
+"""A worker that was thought dead and comes back: its work was given to another, and it changes
+nothing any more.
+"""
 
 import os
 import signal
@@ -21,7 +23,11 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    quick = {"WORKER_HEARTBEAT_SECONDS": "0.5", "WORKER_LOST_AFTER_SECONDS": "4", "MIRROR_INTERVAL_SECONDS": "1"}
+    quick = {
+        "WORKER_HEARTBEAT_SECONDS": "0.5",
+        "WORKER_LOST_AFTER_SECONDS": "4",
+        "RECONCILER_INTERVAL_SECONDS": "1",
+    }
     async with orchestra(tmp_path, prefect_server, **quick) as parts:
         yield parts
 
@@ -40,7 +46,9 @@ async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_n
 
     os.kill(parts.worker.pid, signal.SIGSTOP)
     await all_at(parts, (early, late), "running", attempt=2)
-    of_early = [one for one in services.unanswered if one["data"]["workflowId"] == execution_id_of(early)]
+    of_early = [
+        one for one in services.unanswered if one["data"]["workflowId"] == execution_id_of(early)
+    ]
     await parts.bus.publish(*(answer_to(request) for request in of_early))
     [ended] = await all_at(parts, (early,), "completed", attempt=2)
 
@@ -58,7 +66,9 @@ async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_n
 async def all_at(
     parts: Orchestra, events: Sequence[Message], status: str, *, attempt: int
 ) -> list[Stored[ExecutionRecord]]:
-    """The records, once each is there, in this attempt or a later one; what has ended has been announced, too."""
+    """The records, once each is there, in this attempt or a later one; what has ended has been
+    announced, too.
+    """
     wanted = {"id": tuple(execution_id_of(event) for event in events), "status": status}
 
     async def are_there() -> list[Stored[ExecutionRecord]]:

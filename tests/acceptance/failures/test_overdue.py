@@ -1,4 +1,6 @@
-"""A run whose clock stands still shows everywhere, and the mirror ends what it holds; a worker too large restarts."""
+"""A run whose clock stands still shows everywhere, and the reconciler ends what it holds; a worker
+too large restarts.
+"""
 
 import asyncio
 import sys
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.long
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
     quick = {
-        "MIRROR_INTERVAL_SECONDS": "1",
+        "RECONCILER_INTERVAL_SECONDS": "1",
         "ANALYSIS_STEP_TIMEOUT_SECONDS": "2",
         "ANALYSIS_OVERDUE_AFTER_SECONDS": "2",
         "ANALYSIS_END_OVERDUE_AFTER_SECONDS": "30",
@@ -38,7 +40,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_a_run_whose_clock_stands_still_shows_and_the_mirror_ends_it_once(
+async def test_a_run_whose_clock_stands_still_shows_and_the_reconciler_ends_it_once(
     parts: Orchestra,
 ) -> None:
     event = an_opportunity()
@@ -51,7 +53,9 @@ async def test_a_run_whose_clock_stands_still_shows_and_the_mirror_ends_it_once(
         await parts.bus.publish(event)
         await recorded(parts, event, "running")
 
-        await eventually(lambda: says(parts, "/ready", 503, "past their deadline"), within_seconds=60)
+        await eventually(
+            lambda: says(parts, "/ready", 503, "past their deadline"), within_seconds=60
+        )
         await eventually(lambda: doctor_finds(parts, "past their deadline: 1"), within_seconds=15)
         await eventually(
             lambda: metric_of_the_api(parts, "workflow_orchestrator_executions_overdue 1.0"),
@@ -84,8 +88,16 @@ async def test_a_worker_that_holds_too_much_memory_drains_says_why_and_another_g
     assert "completed" == execution.status
 
 
-async def test_a_worker_of_prefects_own_command_ends_too_when_it_holds_too_much_memory(parts: Orchestra) -> None:
-    command = [str(Path(sys.executable).with_name("prefect")), "worker", "start", "--type", "in-process"]
+async def test_a_worker_of_prefects_own_command_ends_too_when_it_holds_too_much_memory(
+    parts: Orchestra,
+) -> None:
+    command = [
+        str(Path(sys.executable).with_name("prefect")),
+        "worker",
+        "start",
+        "--type",
+        "in-process",
+    ]
     worker = await asyncio.create_subprocess_exec(
         *command,
         "--pool",

@@ -1,4 +1,6 @@
-"""What was done is not done again: an event and its answers come once more, long after their execution has ended."""
+"""What was done is not done again: an event and its answers come once more, long after their
+execution has ended.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,7 +22,16 @@ from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.system.orchestra import Orchestra, orchestra
 
-ALL_STATES = ("scheduled", "pending", "running", "paused", "completed", "failed", "crashed", "cancelled")
+ALL_STATES = (
+    "scheduled",
+    "pending",
+    "running",
+    "paused",
+    "completed",
+    "failed",
+    "crashed",
+    "cancelled",
+)
 
 
 @pytest.fixture
@@ -31,22 +42,28 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_an_event_that_comes_again_after_the_end_has_no_effect_even_when_prefect_has_forgotten_its_run(
+async def test_an_event_that_comes_again_after_the_end_has_no_effect_without_its_flow_run(
     parts: Orchestra,
     ledger: Ledger,
     services: AnalysisServices,
     flow_runs: PrefectFlowRuns,
     prefect_server: PrefectServer,
 ) -> None:
-    """One event is one flow run, also where the listener's first sweep meets the event in the middle of its dispatch.
+    """One event is one flow run, also where the listener's first sweep meets the event in the
+    middle of its dispatch.
 
-    The event is published while the listener starts, so both happen here, and more often on a busy machine.
+    The event is published while the listener starts, so both happen here, and more often on a busy
+    machine.
     """
     event, later = an_opportunity(), an_opportunity()
     await parts.bus.publish(event)
     run_id = (await ended(parts, event)).flow_run_id
     record = await parts.store.read(A_TENANT, ExecutionRecord, execution_id_of(event))
-    answers = [one for one in ledger.seen if one["source"] != "workflow-orchestrator" and one["id"] != event.id]
+    answers = [
+        one
+        for one in ledger.seen
+        if one["source"] != "workflow-orchestrator" and one["id"] != event.id
+    ]
 
     await parts.bus.publish(event)
     await delete_run(prefect_server, run_id or "")

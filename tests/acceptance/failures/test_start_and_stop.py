@@ -1,4 +1,6 @@
-"""Our processes may start in any order, before anything they need is there, and stop soon whatever is away."""
+"""Our processes may start in any order, before anything they need is there, and stop soon whatever
+is away.
+"""
 
 import asyncio
 import time
@@ -40,7 +42,9 @@ async def parts(
     prefect_server: PrefectServer,
 ) -> AsyncIterator[Orchestra]:
     """Store, broker and Prefect are not there yet."""
-    async with linked_orchestra(tmp_path, links, rabbitmq, cosmos_emulator, prefect_server) as parts:
+    async with linked_orchestra(
+        tmp_path, links, rabbitmq, cosmos_emulator, prefect_server
+    ) as parts:
         links.broker.cut()
         links.prefect.cut()
         links.cosmos.inject(Drop())
@@ -116,7 +120,9 @@ async def test_processes_that_start_before_everything_they_need_go_on_as_the_par
         assert "Traceback" not in process.log
 
 
-async def test_a_listener_for_which_a_part_never_comes_ends_with_one_line_that_names_it(parts: Orchestra) -> None:
+async def test_a_listener_for_which_a_part_never_comes_ends_with_one_line_that_names_it(
+    parts: Orchestra,
+) -> None:
     parts.listener.start(STARTUP_WAIT_SECONDS="2")
 
     async def has_ended() -> bool:
@@ -124,7 +130,9 @@ async def test_a_listener_for_which_a_part_never_comes_ends_with_one_line_that_n
 
     await eventually(has_ended, within_seconds=60)
     assert parts.listener.exit_code == 1
-    assert parts.listener.log.splitlines()[-1].startswith("error: the record store did not come within 2 s: ")
+    assert parts.listener.log.splitlines()[-1].startswith(
+        "error: the record store did not come within 2 s: "
+    )
     assert "Traceback" not in parts.listener.log
 
 
@@ -139,7 +147,9 @@ async def test_processes_that_still_wait_stop_at_once(parts: Orchestra) -> None:
     assert max(took.values()) < STOP_SECONDS
 
 
-async def test_processes_stop_in_time_though_everything_has_gone_away(parts: Orchestra, links: Links) -> None:
+async def test_processes_stop_in_time_though_everything_has_gone_away(
+    parts: Orchestra, links: Links
+) -> None:
     links.broker.pass_all()
     links.prefect.pass_all()
     links.cosmos.heal()

@@ -1,4 +1,6 @@
-"""Flow runs that vanish from Prefect, one by one or with its whole database: their executions go on and end once."""
+"""Flow runs that vanish from Prefect, one by one or with its whole database: their executions go on
+and end once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,14 +17,24 @@ from blocks.approvals.decisions import Vote
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
-from tests.support.analyses import a_large_deal, an_opportunity, ended, execution_id_of, gated, recorded, seen
+from tests.support.analyses import (
+    a_large_deal,
+    an_opportunity,
+    ended,
+    execution_id_of,
+    gated,
+    recorded,
+    seen,
+)
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.system.orchestra import Orchestra, bootstrap, orchestra
 
-pytestmark = pytest.mark.slow  # what is young is left alone: up to half a minute passes before a repair
+pytestmark = (
+    pytest.mark.slow
+)  # what is young is left alone: up to half a minute passes before a repair
 
 
 @pytest.fixture
@@ -38,7 +50,9 @@ async def prefect(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pre
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect: PrefectServer) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect, MIRROR_INTERVAL_SECONDS="1", HITL_APPROVALS_ENABLED="true") as parts:
+    async with orchestra(
+        tmp_path, prefect, RECONCILER_INTERVAL_SECONDS="1", HITL_APPROVALS_ENABLED="true"
+    ) as parts:
         parts.api.start()
         parts.listener.start()
         parts.worker.start()
@@ -76,8 +90,12 @@ async def in_another_run(
     return await seen(parts, is_there, within_seconds=120)
 
 
-async def test_a_run_deleted_while_its_execution_awaits_a_person_is_replaced_and_the_decision_counts(
-    parts: Orchestra, prefect: PrefectServer, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
+async def test_a_run_deleted_while_a_person_is_awaited_is_replaced_and_the_decision_counts(
+    parts: Orchestra,
+    prefect: PrefectServer,
+    flow_runs: PrefectFlowRuns,
+    ledger: Ledger,
+    services: AnalysisServices,
 ) -> None:
     event = a_large_deal()
     await parts.bus.publish(event)
@@ -88,7 +106,9 @@ async def test_a_run_deleted_while_its_execution_awaits_a_person_is_replaced_and
     await approve(parts, flow_runs, event)
 
     assert "completed" == (await ended(parts, event)).status
-    assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED], "nothing was asked again"
+    assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED], (
+        "nothing was asked again"
+    )
     assert 1 == len(await ledger.told(*TERMINAL))
     assert 1 == len(await ledger.told("hitl.approval.requested"))
 
@@ -110,7 +130,11 @@ async def test_a_run_deleted_while_a_worker_carries_it_out_ends_as_if_nothing_ha
 
 
 async def test_a_run_deleted_before_a_worker_took_it_up_is_dispatched_anew(
-    parts: Orchestra, prefect: PrefectServer, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
+    parts: Orchestra,
+    prefect: PrefectServer,
+    flow_runs: PrefectFlowRuns,
+    ledger: Ledger,
+    services: AnalysisServices,
 ) -> None:
     parts.worker.stop()
     event = an_opportunity()
@@ -128,9 +152,18 @@ async def test_a_run_deleted_before_a_worker_took_it_up_is_dispatched_anew(
 
 
 async def test_with_prefects_database_lost_every_open_execution_goes_on_and_ends_once(
-    parts: Orchestra, prefect: PrefectServer, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
+    parts: Orchestra,
+    prefect: PrefectServer,
+    flow_runs: PrefectFlowRuns,
+    ledger: Ledger,
+    services: AnalysisServices,
 ) -> None:
-    done, suspended, running, pending = an_opportunity(), a_large_deal(), an_opportunity(), an_opportunity()
+    done, suspended, running, pending = (
+        an_opportunity(),
+        a_large_deal(),
+        an_opportunity(),
+        an_opportunity(),
+    )
     await parts.bus.publish(done, suspended)
     before = await gated(parts, flow_runs, suspended)
     await ended(parts, done)
@@ -150,7 +183,10 @@ async def test_with_prefects_database_lost_every_open_execution_goes_on_and_ends
     await in_another_run(parts, flow_runs, suspended, before)
     await approve(parts, flow_runs, suspended)
 
-    ends = [await ended(parts, event, within_seconds=120) for event in (done, suspended, running, pending)]
+    ends = [
+        await ended(parts, event, within_seconds=120)
+        for event in (done, suspended, running, pending)
+    ]
     assert ["completed"] * 4 == [execution.status for execution in ends]
     assert sorted(ids.terminal_event_id(execution.id) for execution in ends) == sorted(
         event["id"] for event in await ledger.told(*TERMINAL)

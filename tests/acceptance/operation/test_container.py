@@ -1,7 +1,8 @@
-"""The container image as `make image` builds it: built, looked at, and run with its embedded parts, locked down.
+"""The container image as `make image` builds it: built, looked at, and run with its embedded parts,
+locked down.
 
-Needs a Docker engine that answers, and a base image: one named by BASE, one that can be pulled, or one that debootstrap
-makes from Debian's packages. What is missing is the reason of the skip.
+Needs a Docker engine that answers, and a base image: one named by BASE, one that can be pulled, or
+one that debootstrap makes from Debian's packages. What is missing is the reason of the skip.
 """
 
 import json
@@ -42,7 +43,9 @@ class Docker:
         return self._run("info").returncode == 0
 
     def builds(self) -> bool:
-        """A client from Docker 23 on needs the buildx plugin for that, an older one brings BuildKit along."""
+        """A client from Docker 23 on needs the buildx plugin for that, an older one brings BuildKit
+        along.
+        """
         return self._run("build", "--help").returncode == 0
 
     def has(self, image: str) -> bool:
@@ -51,13 +54,22 @@ class Docker:
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {"DOCKER_BUILDKIT": "1"}
         return subprocess.run(
-            [self._client, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+            [self._client, *arguments],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 
 @pytest.fixture(scope="module")
 def docker() -> Docker:
-    found = [Docker(f"{folder}/docker") for folder in os.get_exec_path() if Path(folder, "docker").exists()]
+    found = [
+        Docker(f"{folder}/docker")
+        for folder in os.get_exec_path()
+        if Path(folder, "docker").exists()
+    ]
     if not found:
         pytest.skip("no `docker` on the PATH (Debian package docker.io)")
     answering = [client for client in found if client.answers()]
@@ -81,14 +93,17 @@ def base(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str:
         return PULLED_BASE
     if os.getuid() != 0 or not shutil.which("debootstrap"):
         pytest.skip(
-            f"{PULLED_BASE} cannot be pulled, and debootstrap as root is not there to make another; or set BASE"
+            f"{PULLED_BASE} cannot be pulled, and debootstrap as root is not there to make "
+            "another; or set BASE"
         )
     return made_base(docker, tmp_path_factory.mktemp("base"))
 
 
 def made_base(docker: Docker, folder: Path) -> str:
     packages = "--include=python3,python3-venv,ca-certificates"
-    subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", str(folder / "root")], check=True)
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", packages, "bookworm", str(folder / "root")], check=True
+    )
     tar = (
         "tar",
         "-C",
@@ -116,7 +131,9 @@ def image(docker: Docker, base: str) -> str:
 @pytest.fixture(scope="module")
 def stack(docker: Docker, image: str) -> Iterator[str]:
     """The id of a container that runs `orchestrator up` and is ready."""
-    container = docker("run", "--detach", *LOCKED_DOWN, "--volume=/data", image, "up").stdout.strip()
+    container = docker(
+        "run", "--detach", *LOCKED_DOWN, "--volume=/data", image, "up"
+    ).stdout.strip()
     try:
         until_in_logs(docker, container, "Everything runs.")
         yield container
@@ -127,7 +144,9 @@ def stack(docker: Docker, image: str) -> Iterator[str]:
 def until_in_logs(docker: Docker, container: str, text: str) -> None:
     deadline = time.monotonic() + START_LIMIT_SECONDS
     while text not in (logs := docker("logs", container)).stdout:
-        running = docker("inspect", "--format={{.State.Running}}", container).stdout.strip() == "true"
+        running = (
+            docker("inspect", "--format={{.State.Running}}", container).stdout.strip() == "true"
+        )
         assert running, logs.stdout + logs.stderr
         assert time.monotonic() < deadline, logs.stdout + logs.stderr
         time.sleep(0.5)
@@ -141,34 +160,50 @@ def test_the_image_runs_as_nobody_special(docker: Docker, image: str) -> None:
     assert "10001" == docker("run", "--rm", "--entrypoint=id", image, "-u").stdout.strip()
 
 
-def test_the_image_holds_no_secret_of_its_build_and_nothing_but_the_product(docker: Docker, image: str) -> None:
-    listed = docker("run", "--rm", "--entrypoint=ls", image, "-A", "/app", "/app/deployments", "/run").stdout.split()
+def test_the_image_holds_no_secret_of_its_build_and_nothing_but_the_product(
+    docker: Docker, image: str
+) -> None:
+    listed = docker(
+        "run", "--rm", "--entrypoint=ls", image, "-A", "/app", "/app/deployments", "/run"
+    ).stdout.split()
     assert not {".env", ".git", "tests", "docker", "secrets"} & set(listed)
 
 
-def test_every_module_is_compiled_because_nobody_can_write_bytecode_later(docker: Docker, image: str) -> None:
+def test_every_module_is_compiled_because_nobody_can_write_bytecode_later(
+    docker: Docker, image: str
+) -> None:
     program = """
 from pathlib import Path
 import prefect
 from deployments import cli
 print([Path(module.__cached__).exists() for module in (prefect, cli)])
 """
-    assert "[True, True]" == docker("run", "--rm", "--entrypoint=python", image, "-c", program).stdout.strip()
+    assert (
+        "[True, True]"
+        == docker("run", "--rm", "--entrypoint=python", image, "-c", program).stdout.strip()
+    )
 
 
 def test_the_demo_completes_in_a_locked_down_container(docker: Docker, stack: str) -> None:
     opportunity_id = new_id()
-    demo = docker("exec", stack, "orchestrator", "demo", "--tenant", A_TENANT, "--opportunity", opportunity_id)
+    demo = docker(
+        "exec", stack, "orchestrator", "demo", "--tenant", A_TENANT, "--opportunity", opportunity_id
+    )
     assert re.search(r"From published to completed: \d+\.\d+ s", demo.stdout)
-    listed = docker("exec", stack, "orchestrator", "executions", "list", "--tenant", A_TENANT, "--json").stdout
+    listed = docker(
+        "exec", stack, "orchestrator", "executions", "list", "--tenant", A_TENANT, "--json"
+    ).stdout
     assert [(opportunity_id, "completed")] == [
-        (execution["subject"], execution["status"]) for execution in map(json.loads, listed.splitlines())
+        (execution["subject"], execution["status"])
+        for execution in map(json.loads, listed.splitlines())
     ]
 
 
 def test_the_container_is_healthy_while_its_api_answers(docker: Docker, stack: str) -> None:
     deadline = time.monotonic() + 30
-    while (health := docker("inspect", "--format={{.State.Health.Status}}", stack).stdout.strip()) == "starting":
+    while (
+        health := docker("inspect", "--format={{.State.Health.Status}}", stack).stdout.strip()
+    ) == "starting":
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert "healthy" == health

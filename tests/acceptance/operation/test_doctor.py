@@ -25,12 +25,18 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    async with whole_orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
+    async with whole_orchestra(
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)
+    ) as parts:
         yield parts
 
 
-async def doctor(parts: Orchestra, *arguments: str, **environment: str) -> tuple[int, dict[str, Any]]:
+async def doctor(
+    parts: Orchestra, *arguments: str, **environment: str
+) -> tuple[int, dict[str, Any]]:
     """The exit code and the report."""
     done = await asyncio.to_thread(
         subprocess.run,
@@ -67,21 +73,25 @@ async def test_the_doctor_finds_what_is_wrong_and_nothing_else(parts: Orchestra)
     for process in (parts.api, parts.listener, parts.worker):
         process.kill()
     somewhere_else = f"http://127.0.0.1:{free_port()}/api"
-    code, report = await doctor(parts, PREFECT_API_URL=somewhere_else, RABBITMQ_URL=f"amqp://127.0.0.1:{free_port()}/")
+    code, report = await doctor(
+        parts, PREFECT_API_URL=somewhere_else, RABBITMQ_URL=f"amqp://127.0.0.1:{free_port()}/"
+    )
 
     assert 2 == code
     assert {"Prefect server", "broker"} <= parts_that(report, "failed")
 
     async def all_are_missed() -> bool:
         _, report = await doctor(parts)
-        return {"mirror", "listeners", "workers", "queues"} <= parts_that(report, "failed")
+        return {"reconciler", "listeners", "workers", "queues"} <= parts_that(report, "failed")
 
     await eventually(all_are_missed, within_seconds=120)
 
 
 async def test_the_doctor_repairs_when_asked_also_without_an_api(parts: Orchestra) -> None:
     long_ago = utc_now() - timedelta(minutes=10)
-    owed = an_execution(status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}})
+    owed = an_execution(
+        status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}}
+    )
     await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
     await parts.store.create(A_TENANT, owed)
 
@@ -89,5 +99,8 @@ async def test_the_doctor_repairs_when_asked_also_without_an_api(parts: Orchestr
     _, after = await doctor(parts, "--fix")
 
     assert ("executions" in parts_that(before, "failed"), "repairs" in before) == (True, False)
-    assert ("executions" in parts_that(after, "failed"), after["repairs"]["unannounced"]) == (False, 1)
+    assert ("executions" in parts_that(after, "failed"), after["repairs"]["unannounced"]) == (
+        False,
+        1,
+    )
     assert (await parts.store.read(A_TENANT, ExecutionRecord, owed.id)).record.announced_at

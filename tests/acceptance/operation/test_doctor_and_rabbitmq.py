@@ -29,7 +29,9 @@ def node(tmp_path: Path) -> Iterator[RabbitMQNode]:
         node.close()
 
 
-async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_address(node: RabbitMQNode) -> None:
+async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_address(
+    node: RabbitMQNode,
+) -> None:
     address = f"http://127.0.0.1:{node.management_port}"
     settings = load_settings({"RABBITMQ_URL": node.url, "RABBITMQ_MANAGEMENT_URL": address})
     queue, has_been_seen = intake_queue(settings), asyncio.Event()

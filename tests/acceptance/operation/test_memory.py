@@ -1,4 +1,6 @@
-"""The memory of a worker over many analyses: what one of them needed is given back, or used by the next."""
+"""The memory of a worker over many analyses: what one of them needed is given back, or used by the
+next.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,7 +35,9 @@ async def analyse(parts: Orchestra) -> float:
     return parts.worker.memory_mb
 
 
-async def test_a_worker_holds_no_more_after_two_hundred_analyses(parts: Orchestra, services: AnalysisServices) -> None:
+async def test_a_worker_holds_no_more_after_two_hundred_analyses(
+    parts: Orchestra, services: AnalysisServices
+) -> None:
     """Measured: 1 MB more. The limit is what a worker would hold that kept 40 kB of each."""
     warm = [await analyse(parts) for _ in range(WARM_UP_ROUNDS)]
     held = [await analyse(parts) for _ in range(ROUNDS)]

@@ -1,4 +1,6 @@
-"""One analysis through real processes, and what each of them tells of it on its port and in its log."""
+"""One analysis through real processes, and what each of them tells of it on its port and in its
+log.
+"""
 
 import asyncio
 import json
@@ -30,7 +32,9 @@ PREFIX = "workflow_orchestrator_"
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
     tells = {
         "API_METRICS_PORT": str(free_port()),
         "LISTENER_METRICS_PORT": str(free_port()),
@@ -39,11 +43,15 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitM
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "DEBUG",
     }
-    async with orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells) as parts:
+    async with orchestra(
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells
+    ) as parts:
         yield parts
 
 
-async def test_every_process_tells_its_part_of_an_analysis(parts: Orchestra, services: AnalysisServices) -> None:
+async def test_every_process_tells_its_part_of_an_analysis(
+    parts: Orchestra, services: AnalysisServices
+) -> None:
     event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
     execution_id = ids.execution_id(A_TENANT, WORKFLOW, event.id)
     processes = {"listener": parts.listener, "worker": parts.worker, "api": parts.api}
@@ -58,18 +66,27 @@ async def test_every_process_tells_its_part_of_an_analysis(parts: Orchestra, ser
     listener, worker, api = [await metrics_of(parts, name) for name in processes]
     opened = {"event_type": "integration.opportunity.updated"}
     assert (1, 1) == tuple(
-        listener[f"{PREFIX}intake_events_total", {**opened, "outcome": outcome}] for outcome in ("created", "duplicate")
+        listener[f"{PREFIX}intake_events_total", {**opened, "outcome": outcome}]
+        for outcome in ("created", "duplicate")
     )
     assert 1 == listener[f"{PREFIX}executions_opened_total", {"workflow": WORKFLOW}]
     assert 1 == listener[f"{PREFIX}flow_runs_started_total", {"workflow": WORKFLOW}]
     queue = {"queue": parts.settings.rabbitmq.queue}
-    assert 6 <= listener["rabbitmq_messages_consumed_total", queue]  # the event twice, and four answers
+    assert (
+        6 <= listener["rabbitmq_messages_consumed_total", queue]
+    )  # the event twice, and four answers
     assert 1 == listener[f"{PREFIX}bus_consumer_registered", queue]
     for step in ANALYSIS_STEPS:
         labels = {"workflow": WORKFLOW, "step": step.name}
         assert 1 == worker[f"{PREFIX}steps_asked_total", {"step": step.name}]
         assert 1 == listener[f"{PREFIX}steps_ended_total", {**labels, "outcome": "completed"}]
-    assert 1 == worker[f"{PREFIX}executions_ended_total", {"workflow": WORKFLOW, "status": "completed", "code": "none"}]
+    assert (
+        1
+        == worker[
+            f"{PREFIX}executions_ended_total",
+            {"workflow": WORKFLOW, "status": "completed", "code": "none"},
+        ]
+    )
     assert 1 == worker[f"{PREFIX}execution_wait_seconds_count", {"workflow": WORKFLOW}]
     for metrics in (listener, worker, api):
         assert 1 == metrics[f"{PREFIX}bus_connection_up", {"purpose": "publishing"}]
@@ -123,7 +140,9 @@ def known_of(lines: list[dict[str, Any]], execution_id: str) -> dict[str, Any]:
     return {name: value for line in of_it for name, value in line.items()}
 
 
-async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passwords(tmp_path: Path) -> None:
+async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passwords(
+    tmp_path: Path,
+) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
     environment = {
         "ORCHESTRATOR_DATA_DIR": str(tmp_path),
@@ -133,7 +152,8 @@ async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passw
         "LOG_FORMAT": "json",
     }
     processes = [
-        Process(name, {**os.environ, **environment}, tmp_path / f"{name}.log") for name in ("listener", "worker")
+        Process(name, {**os.environ, **environment}, tmp_path / f"{name}.log")
+        for name in ("listener", "worker")
     ]
     for process in processes:
         process.start()

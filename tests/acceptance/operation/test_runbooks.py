@@ -26,18 +26,28 @@ COMMANDS = ("orchestrator", "prefect", "rabbitmqctl", "curl", "echo")
 
 
 @pytest.fixture
-async def parts(tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
-    async with whole_orchestra(tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)) as parts:
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
+    async with whole_orchestra(
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name)
+    ) as parts:
         parts.api.start()
         yield parts
 
 
-async def test_every_command_of_the_runbooks_works(parts: Orchestra, rabbitmq: RabbitMQNode) -> None:
+async def test_every_command_of_the_runbooks_works(
+    parts: Orchestra, rabbitmq: RabbitMQNode
+) -> None:
     await eventually(lambda: log_says(parts, "The API listens"), within_seconds=60)
     commands_of_one = {runbook.stem: commands(runbook) for runbook in RUNBOOKS}
-    assert {"backfill-failure", "model-monitoring", "hitl-approval-flow", "dead-letters", "work-stands-still"} == set(
-        commands_of_one
-    )
+    assert {
+        "backfill-failure",
+        "model-monitoring",
+        "hitl-approval-flow",
+        "dead-letters",
+        "work-stands-still",
+    } == set(commands_of_one)
     for name, lines in commands_of_one.items():
         variables = await placeholders(parts, for_tenant=name == "hitl-approval-flow")
         for line in lines:
@@ -51,7 +61,9 @@ async def test_every_command_of_the_runbooks_works(parts: Orchestra, rabbitmq: R
 
 
 def commands(runbook: Path) -> list[str]:
-    indented = [line.strip() for line in runbook.read_text().splitlines() if line.startswith("    ")]
+    indented = [
+        line.strip() for line in runbook.read_text().splitlines() if line.startswith("    ")
+    ]
     return [line for line in indented if line.startswith(COMMANDS)]
 
 
@@ -62,7 +74,9 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
     approval = an_approval(tenant_id=tenant, execution_id=execution.id)
     await parts.store.create(tenant, execution)
     await parts.store.create(tenant, approval)
-    key, _ = await api_keys.create_key(parts.store, A_TENANT, new_id(), ["operator"], lives=timedelta(hours=1))
+    key, _ = await api_keys.create_key(
+        parts.store, A_TENANT, new_id(), ["operator"], lives=timedelta(hours=1)
+    )
     letter = await letters.keep(parts.store, parts.settings.rabbitmq.queue, a_dead_letter())
     return {
         "LETTER": letter.record.id,
@@ -81,7 +95,13 @@ def run(line: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
     """In bash, with our console scripts before all others."""
     scripts = Path(sys.executable).parent
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f'orchestrator() {{ "{sys.executable}" -m deployments.cli "$@"; }}\n{line}'],
+        [
+            "bash",
+            "-o",
+            "pipefail",
+            "-c",
+            f'orchestrator() {{ "{sys.executable}" -m deployments.cli "$@"; }}\n{line}',
+        ],
         env={**os.environ, **environment, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,

@@ -1,7 +1,9 @@
-"""No secret leaves its place: each is a canary, the system works, fails, is refused, and then everything is searched.
+"""No secret leaves its place: each is a canary, the system works, fails, is refused, and then
+everything is searched.
 
-Searched are the logs of every process, the command line's output, Prefect's database, the bus, the records, the API's
-answers, traces, metrics and the processes' command lines. A canary may be found only where it has to be.
+Searched are the logs of every process, the command line's output, Prefect's database, the bus, the
+records, the API's answers, traces, metrics and the processes' command lines. A canary may be found
+only where it has to be.
 """
 
 import asyncio
@@ -30,7 +32,9 @@ from tests.support.system.analysis_services import AnalysisServices, opportunity
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
 from tests.support.waiting import eventually
 
-BROKER, WRONG, BAD_URL, PREFECT = (f"canary-{name}-{new_id()}" for name in ("broker", "wrong", "bad-url", "prefect"))
+BROKER, WRONG, BAD_URL, PREFECT = (
+    f"canary-{name}-{new_id()}" for name in ("broker", "wrong", "bad-url", "prefect")
+)
 STORE = base64.b64encode(f"canary-store-{new_id()}".encode() * 2).decode()
 JWT, LINKS, METRICS, HOOK, MANAGEMENT, SHORT = (
     *(f"canary-{name}-{new_id()}" for name in ("jwt", "links", "metrics", "hook", "management")),
@@ -102,7 +106,11 @@ def broker(rabbitmq: RabbitMQNode) -> Iterator[TcpProxy]:
 
 @pytest.fixture
 async def parts(
-    tmp_path: Path, rabbitmq: RabbitMQNode, broker: TcpProxy, prefect_server: PrefectServer, collector: Collector
+    tmp_path: Path,
+    rabbitmq: RabbitMQNode,
+    broker: TcpProxy,
+    prefect_server: PrefectServer,
+    collector: Collector,
 ) -> AsyncIterator[Orchestra]:
     environment = {
         **on_rabbitmq(rabbitmq, tmp_path.name),
@@ -140,10 +148,14 @@ async def test_no_secret_is_found_where_it_does_not_belong(
         made = await use_the_api(parts, api, searched)
         await without_a_broker(broker, api, searched)
     for process in processes:
-        searched.add_file(f"the command line of the {process.name}", Path(f"/proc/{process.pid}/cmdline"))
+        searched.add_file(
+            f"the command line of the {process.name}", Path(f"/proc/{process.pid}/cmdline")
+        )
         process.stop()
         searched.add(f"the log of the {process.name}", process.log)
-    for number, printed in enumerate(await asyncio.gather(*(ran(parts, *command) for command in COMMANDS))):
+    for number, printed in enumerate(
+        await asyncio.gather(*(ran(parts, *command) for command in COMMANDS))
+    ):
         searched.add(f"command {number}: {COMMANDS[number]}", printed)
     for message in await parts.bus.peek(everything.name, limit=1000):
         searched.add("the bus", message.body + repr(message.headers).encode())
@@ -154,8 +166,13 @@ async def test_no_secret_is_found_where_it_does_not_belong(
     assert len(searched.places) == 2 * len(processes) + len(COMMANDS) + len(PLACES)
     assert all(searched.places.values())
     # A webhook is told at its URL and signed with its secret; who makes one or a link is shown it.
-    known = {("what stands in a webhook's URL", place) for place in ("the records", "answers about webhooks")}
-    known |= {("the webhook's secret", place) for place in ("the records", "answers about webhooks")}
+    known = {
+        ("what stands in a webhook's URL", place)
+        for place in ("the records", "answers about webhooks")
+    }
+    known |= {
+        ("the webhook's secret", place) for place in ("the records", "answers about webhooks")
+    }
     known |= {("a link", "answers about links")}
     assert known == searched.finds({**CANARIES, **made})
 
@@ -166,7 +183,7 @@ PLACES = (
 )
 
 
-# --- traffic ---------------------------------------------------------------------------------------------------------
+# --- traffic --------------------------------------------------------------------------------------
 
 
 async def work_and_fail(parts: Orchestra, services: AnalysisServices) -> None:
@@ -189,10 +206,14 @@ async def has_ended(parts: Orchestra, status: str) -> None:
         raise AssertionError(f"{error}\n{parts.logs()}") from None
 
 
-async def use_the_api(parts: Orchestra, api: httpx.AsyncClient, searched: Searched) -> dict[str, str]:
+async def use_the_api(
+    parts: Orchestra, api: httpx.AsyncClient, searched: Searched
+) -> dict[str, str]:
     """Good requests and refused ones; the secrets that were made meanwhile."""
 
-    async def ask(place: str, method: str, path: str, *, token: str | None = None, **sent: Any) -> Any:
+    async def ask(
+        place: str, method: str, path: str, *, token: str | None = None, **sent: Any
+    ) -> Any:
         headers = {"X-Tenant-ID": A_TENANT, "Authorization": f"Bearer {token or admin}"}
         answer = await api.request(method, path, headers=headers, **sent)
         searched.add(place, repr(answer.headers) + answer.text)
@@ -211,15 +232,29 @@ async def use_the_api(parts: Orchestra, api: httpx.AsyncClient, searched: Search
     await ask("answers about webhooks", "GET", "/api/v1/webhooks")
     asks = credentials.a_token("operator", user="bob", secret=JWT)
     wanted = {"subject": "a discount"}
-    approval = (await ask("answers", "POST", "/api/v1/hitl/approvals", token=asks, json=wanted)).json()
+    approval = (
+        await ask("answers", "POST", "/api/v1/hitl/approvals", token=asks, json=wanted)
+    ).json()
     links = f"/api/v1/hitl/approvals/{approval['id']}/links"
-    link = (await ask("answers about links", "POST", links, json={"recipient": "ann"})).json()["token"]
+    link = (await ask("answers about links", "POST", links, json={"recipient": "ann"})).json()[
+        "token"
+    ]
     await ask("answers to who has a link", "GET", f"/api/v1/hitl/links/{link}")
     await ask("answers to who has a link", "GET", f"/api/v1/hitl/links/{link}x")
-    await ask("answers to who has a link", "POST", f"/api/v1/hitl/links/{link}", json={"outcome": "approved"})
+    await ask(
+        "answers to who has a link",
+        "POST",
+        f"/api/v1/hitl/links/{link}",
+        json={"outcome": "approved"},
+    )
     await ask("answers", "DELETE", f"/api/v1/webhooks/{webhook['id']}x")
     for token in (admin, forged, key, strange, LINKS, f"{admin}x"):
-        for path in ("/api/v1/executions", "/api/v1/audit", "/api/v1/executions?limit=0", "/metrics"):
+        for path in (
+            "/api/v1/executions",
+            "/api/v1/audit",
+            "/api/v1/executions?limit=0",
+            "/metrics",
+        ):
             await ask("answers", "GET", path, token=token)
     await ask("answers", "GET", "/metrics", token=METRICS)
     await ask("answers", "GET", "/ready")
@@ -256,7 +291,7 @@ async def without_a_broker(broker: TcpProxy, api: httpx.AsyncClient, searched: S
     broker.pass_all()
 
 
-# --- commands --------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 _WRONG_PASSWORD = {"RABBITMQ_URL": f"amqp://canary:{WRONG}@BROKER/"}
 _NO_BROKER = {"RABBITMQ_URL": f"amqp://canary:{BROKER}@127.0.0.1:9/"}
@@ -291,10 +326,15 @@ COMMANDS: list[tuple[list[str], Mapping[str, str]]] = [
 async def ran(parts: Orchestra, arguments: list[str], environment: Mapping[str, str]) -> bytes:
     """What the command printed, on both streams."""
     broker = urlsplit(parts.environment["RABBITMQ_URL"]).netloc.rpartition("@")[2]
-    changed = {name: value.replace("@BROKER/", f"@{broker}/") for name, value in environment.items()}
+    changed = {
+        name: value.replace("@BROKER/", f"@{broker}/") for name, value in environment.items()
+    }
     command = [sys.executable, "-m", "deployments.cli", *arguments]
     process = await asyncio.create_subprocess_exec(
-        *command, env={**parts.environment, **changed}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        *command,
+        env={**parts.environment, **changed},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     printed, _ = await asyncio.wait_for(process.communicate(), timeout=180)
     return printed
@@ -302,5 +342,7 @@ async def ran(parts: Orchestra, arguments: list[str], environment: Mapping[str, 
 
 async def a_key(parts: Orchestra) -> str:
     """A new API key, which its maker is shown."""
-    shown = await ran(parts, ["keys", "create", "--tenant", A_TENANT, "--name", "canary", "--role", "admin"], {})
+    shown = await ran(
+        parts, ["keys", "create", "--tenant", A_TENANT, "--name", "canary", "--role", "admin"], {}
+    )
     return shown.decode().split()[1]

@@ -1,4 +1,6 @@
-"""`orchestrator up` and `orchestrator demo` as a user starts them, on free ports and a folder of their own."""
+"""`orchestrator up` and `orchestrator demo` as a user starts them, on free ports and a folder of
+their own.
+"""
 
 import json
 import os
@@ -35,7 +37,9 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.api_port, self.prefect_port = free_port(), free_port()
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+        }
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environment = inherited | {
             "ORCHESTRATOR_DATA_DIR": str(folder / "data"),
@@ -53,7 +57,11 @@ class Stack:
             self._up = subprocess.Popen(
                 self._command("up"), env=self.environment, stdout=output, stderr=subprocess.STDOUT
             )
-        until(lambda: "Everything runs." in self.output or self._has_ended(), START_LIMIT_SECONDS, self.describe)
+        until(
+            lambda: "Everything runs." in self.output or self._has_ended(),
+            START_LIMIT_SECONDS,
+            self.describe,
+        )
         assert not self._has_ended(), self.describe()
 
     def end(self, number: signal.Signals) -> int:
@@ -81,16 +89,24 @@ class Stack:
         return {
             int(process.name): command
             for process in Path("/proc").iterdir()
-            if process.name.isdigit() and str(self.folder / "data") in read_proc(process / "environ")
+            if process.name.isdigit()
+            and str(self.folder / "data") in read_proc(process / "environ")
             if (command := read_proc(process / "cmdline").replace("\0", " ").strip())
         }
 
     def process(self, name: str) -> int:
-        (pid,) = [pid for pid, command in self.processes().items() if command.endswith(f"deployments.cli {name}")]
+        (pid,) = [
+            pid
+            for pid, command in self.processes().items()
+            if command.endswith(f"deployments.cli {name}")
+        ]
         return pid
 
     def describe(self) -> str:
-        logs = (f"{log.name}:\n{log.read_text()[-1500:]}" for log in (self.folder / "data" / "logs").glob("*.log"))
+        logs = (
+            f"{log.name}:\n{log.read_text()[-1500:]}"
+            for log in (self.folder / "data" / "logs").glob("*.log")
+        )
         return "\n".join([self.output, *logs])
 
     def close(self) -> None:
@@ -114,7 +130,9 @@ def read_proc(file: Path) -> str:
         return ""
 
 
-def until(condition: Callable[[], bool], limit_seconds: float, describe: Callable[[], str] = str) -> None:
+def until(
+    condition: Callable[[], bool], limit_seconds: float, describe: Callable[[], str] = str
+) -> None:
     deadline = time.monotonic() + limit_seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {limit_seconds:g} s\n{describe()}"
@@ -140,10 +158,12 @@ def stack() -> Iterator[Stack]:
 
 def deployments(stack: Stack) -> list[dict[str, Any]]:
     answer = httpx.post(f"{stack.prefect_api}/deployments/filter", json={"sort": "NAME_ASC"})
-    # What a second registration may change: when it was made, and the version that `prefect deploy` invents.
+    # What a second registration may change: when it was made, and the version that `prefect deploy`
+    # invents.
     changing = {"updated", "version", "last_polled", "status"}
     return [
-        {key: value for key, value in each.items() if key not in changing} | {"schedules": schedules(each)}
+        {key: value for key, value in each.items() if key not in changing}
+        | {"schedules": schedules(each)}
         for each in answer.json()
     ]
 
@@ -151,14 +171,18 @@ def deployments(stack: Stack) -> list[dict[str, Any]]:
 def schedules(deployment: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Prefect makes a schedule anew at each registration: what counts is what it says."""
     return [
-        (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"]) for each in deployment["schedules"]
+        (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"])
+        for each in deployment["schedules"]
     ]
 
 
 def test_up_says_where_everything_is_when_everything_is_ready(stack: Stack) -> None:
     for part in ("prefect", "bootstrap", "api", "listener", "worker", "simulators"):
         assert re.search(rf"^  {part} +ready ", stack.output, re.MULTILINE), stack.output
-    for url in (f"http://127.0.0.1:{stack.api_port}/docs", f"http://127.0.0.1:{stack.prefect_port}"):
+    for url in (
+        f"http://127.0.0.1:{stack.api_port}/docs",
+        f"http://127.0.0.1:{stack.prefect_port}",
+    ):
         assert url in stack.output
         assert httpx.get(url, follow_redirects=True).is_success
     assert httpx.get(f"http://127.0.0.1:{stack.api_port}/ready").json()["status"] == "ready"
@@ -167,7 +191,9 @@ def test_up_says_where_everything_is_when_everything_is_ready(stack: Stack) -> N
 
 @pytest.mark.parametrize("role", ["api", "listener", "worker"])
 def test_up_says_where_the_metrics_of_each_process_are(stack: Stack, role: str) -> None:
-    printed = re.search(rf"(http://127\.0\.0\.1:\d+)/metrics \({role}\)$", stack.output, re.MULTILINE)
+    printed = re.search(
+        rf"(http://127\.0\.0\.1:\d+)/metrics \({role}\)$", stack.output, re.MULTILINE
+    )
     assert printed, stack.output
     assert role == httpx.get(f"{printed[1]}/health").json()["role"]
     assert "process_resident_memory_bytes" in httpx.get(f"{printed[1]}/metrics").text
@@ -176,7 +202,9 @@ def test_up_says_where_the_metrics_of_each_process_are(stack: Stack, role: str) 
 def test_the_printed_command_reads_the_api_with_the_key_made_for_it(stack: Stack) -> None:
     printed = re.search(r"curl .*?/api/v1/executions$", stack.output, re.MULTILINE | re.DOTALL)
     assert printed
-    answer = subprocess.run(["bash", "-c", f"{printed[0]} --silent"], capture_output=True, check=True).stdout
+    answer = subprocess.run(
+        ["bash", "-c", f"{printed[0]} --silent"], capture_output=True, check=True
+    ).stdout
     assert "executions" in json.loads(answer)
     assert 0o600 == (stack.folder / "data" / "development-key").stat().st_mode & 0o777
     assert 401 == httpx.get(f"http://127.0.0.1:{stack.api_port}/api/v1/executions").status_code
@@ -190,7 +218,9 @@ def test_the_demo_shows_the_four_steps_and_the_finished_record(stack: Stack) -> 
         assert re.search(rf"\d s  {step} +completed", demo.stdout)
     assert re.search(r"From published to completed: \d+\.\d+ s", demo.stdout)
     assert f"http://127.0.0.1:{stack.prefect_port}/runs/flow-run/" in demo.stdout
-    listed = stack.run("executions", "list", "--tenant", A_TENANT, "--subject", opportunity_id, "--json")
+    listed = stack.run(
+        "executions", "list", "--tenant", A_TENANT, "--subject", opportunity_id, "--json"
+    )
     assert json.loads(listed.stdout)["status"] == "completed"
 
 
@@ -232,14 +262,17 @@ def test_bootstrap_again_changes_nothing(stack: Stack) -> None:
     again = stack.run("bootstrap")
     assert again.returncode == 0, again.stderr
     assert before == deployments(stack)
-    assert {"opportunity-analysis", *(job.id for job in JOBS)} == {deployment["name"] for deployment in before}
+    assert {"opportunity-analysis", *(job.id for job in JOBS)} == {
+        deployment["name"] for deployment in before
+    }
 
 
 def test_prefect_deploy_registers_the_same_deployments(stack: Stack) -> None:
     before = deployments(stack)
     deploy = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
-        env=stack.environment | {"PREFECT_API_URL": stack.prefect_api, "PREFECT_HOME": str(stack.folder / "home")},
+        env=stack.environment
+        | {"PREFECT_API_URL": stack.prefect_api, "PREFECT_HOME": str(stack.folder / "home")},
         cwd=Path(__file__).parents[3],
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -32,7 +32,9 @@ _NO_LIMIT = "100000000"
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """One API process on the embedded store; a tenant with 10,000 executions, of which a page of 100 is listed."""
+    """One API process on the embedded store; a tenant with 10,000 executions, of which a page of
+    100 is listed.
+    """
     count, seconds = options.count(10_000, 200), 1.0 if options.quick else 15.0
     async with _api(stage.folder("api")) as (url, store):
         tenant_id = str(uuid4())
@@ -43,11 +45,18 @@ async def measure(stage: Stage, options: Options) -> Report:
             "one execution": f"/api/v1/executions/{one}",
         }
         samples = [
-            {"asked for": name, **await _measured(target(url, path, headers), seconds)} for name, path in paths.items()
+            {"asked for": name, **await _measured(target(url, path, headers), seconds)}
+            for name, path in paths.items()
         ]
-    figures = [figure for sample in samples for figure in _figures(sample, 50 if not options.quick else None)]
+    figures = [
+        figure
+        for sample in samples
+        for figure in _figures(sample, 50 if not options.quick else None)
+    ]
     parameters = {"executions": count, "connections": CONNECTIONS, "seconds": seconds}
-    return Report("api", "requests a second, and their latency at half of that", parameters, figures, samples)
+    return Report(
+        "api", "requests a second, and their latency at half of that", parameters, figures, samples
+    )
 
 
 @asynccontextmanager
@@ -104,7 +113,9 @@ async def _fill(store: RecordStore, tenant_id: str, count: int) -> str:
     last = an_execution(tenant_id=tenant_id, status="completed", completed_at=now())
     await store.create(tenant_id, last)
     for step in ANALYSIS_STEPS:
-        await store.create(tenant_id, a_step(tenant_id=tenant_id, execution_id=last.id, step=step.name))
+        await store.create(
+            tenant_id, a_step(tenant_id=tenant_id, execution_id=last.id, step=step.name)
+        )
     return last.id
 
 

@@ -21,7 +21,9 @@ _RUNS, _CALLS = 12, 60
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """Answers are immediate; the ways are taken in turns. A run of plain Prefect does four tasks without work."""
+    """Answers are immediate; the ways are taken in turns. A run of plain Prefect does four tasks
+    without work.
+    """
     count, rounds = options.count(2000, 20), options.turns(2)
     parts = _PARTS[2:] if options.quick else _PARTS
     runs, calls = (1, 4) if options.quick else (_RUNS // rounds, _CALLS // rounds)
@@ -34,11 +36,23 @@ async def measure(stage: Stage, options: Options) -> Report:
                 samples.append({"way": name, **await burst(system, count)})
         async with stage.prefect(plain_database) as server:
             calls_per_second = await plain_prefect.calls_per_second(server, calls)
-            samples.append({"way": "direct calls", "executions": calls, "per_second": calls_per_second})
+            samples.append(
+                {"way": "direct calls", "executions": calls, "per_second": calls_per_second}
+            )
             runs_per_second = await plain_prefect.process_worker_runs_per_second(server, runs)
-            samples.append({"way": "process worker", "executions": runs, "per_second": runs_per_second})
-    parameters = {"events": count, "rounds": rounds, "tenants": TENANTS, "runs": runs, "calls": calls}
-    return Report("burst", "executions/s, answers immediate", parameters, _figures(samples, options), samples)
+            samples.append(
+                {"way": "process worker", "executions": runs, "per_second": runs_per_second}
+            )
+    parameters = {
+        "events": count,
+        "rounds": rounds,
+        "tenants": TENANTS,
+        "runs": runs,
+        "calls": calls,
+    }
+    return Report(
+        "burst", "executions/s, answers immediate", parameters, _figures(samples, options), samples
+    )
 
 
 async def burst(system: System, count: int) -> dict[str, Any]:

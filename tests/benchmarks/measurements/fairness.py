@@ -1,4 +1,6 @@
-"""Fairness: how much longer one tenant's lone events take while another tenant has thousands pending."""
+"""Fairness: how much longer one tenant's lone events take while another tenant has thousands
+pending.
+"""
 
 import asyncio
 import time
@@ -20,12 +22,15 @@ _ENOUGH = 20
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """B sends an event every half second: alone, while A's pending executions are worked off, and while A's burst
-    is still being taken in."""
+    """B sends an event every half second: alone, while A's pending executions are worked off, and
+    while A's burst is still being taken in.
+    """
     count = options.count(5000, 40)
     enough, alone_count = (1, 3) if options.quick else (_ENOUGH, 40)
     database: Database = "sqlite" if options.quick else "postgresql"
-    async with stage.system(prefect=database, bus="embedded" if options.quick else "rabbitmq") as system:
+    async with stage.system(
+        prefect=database, bus="embedded" if options.quick else "rabbitmq"
+    ) as system:
         await system.start_all()
         sent = [0]
 
@@ -42,19 +47,38 @@ async def measure(stage: Stage, options: Options) -> Report:
     figures = [
         Figure("B alone, p95", percentile(alone, 95), "s"),
         Figure(f"B while A has {count} pending, p95", percentile(backlog, 95), "s"),
-        Figure("beside A's backlog : alone", percentile(backlog, 95) / percentile(alone, 95), "×", at_most=limit),
+        Figure(
+            "beside A's backlog : alone",
+            percentile(backlog, 95) / percentile(alone, 95),
+            "×",
+            at_most=limit,
+        ),
         Figure(f"B from the start of A's burst of {count}, p95", percentile(burst, 95), "s"),
     ]
     samples = [
-        {"b": name, "events": len(times), "p50": percentile(times, 50), "p95": percentile(times, 95), "max": max(times)}
-        for name, times in (("alone", alone), ("beside A's backlog", backlog), ("beside A's burst", burst))
+        {
+            "b": name,
+            "events": len(times),
+            "p50": percentile(times, 50),
+            "p95": percentile(times, 95),
+            "max": max(times),
+        }
+        for name, times in (
+            ("alone", alone),
+            ("beside A's backlog", backlog),
+            ("beside A's burst", burst),
+        )
     ]
     parameters = {"a_events": count, "b_every_seconds": _EVERY_SECONDS}
-    return Report("fairness", "tenant B beside tenant A: event → completed", parameters, figures, samples)
+    return Report(
+        "fairness", "tenant B beside tenant A: event → completed", parameters, figures, samples
+    )
 
 
 async def _beside_backlog(system: System, count: int) -> list[float]:
-    """A's events are all taken in while no worker runs; B's begin with the first of A's that ends."""
+    """A's events are all taken in while no worker runs; B's begin with the first of
+    A's that ends.
+    """
     system.stop(system.worker)
     tenant_a = str(uuid4())
     await system.bus.publish(*events(count, tenant_a))
@@ -81,7 +105,9 @@ def _has_ended(system: System, tenant_id: str, count: int) -> Callable[[], Await
 
 
 async def _times_of_b(system: System, is_over: Callable[[], Awaitable[bool]]) -> list[float]:
-    """Seconds from publishing each of B's events to its confirmed end; the records tell, so that nobody listens."""
+    """Seconds from publishing each of B's events to its confirmed end; the records tell, so that
+    nobody listens.
+    """
     tenant_b, sent_at = str(uuid4()), {}
     while not await is_over():
         [event] = events(1, tenant_b)
@@ -90,4 +116,8 @@ async def _times_of_b(system: System, is_over: Callable[[], Awaitable[bool]]) ->
         await asyncio.sleep(_EVERY_SECONDS)
     await system.until_ended([tenant_b], len(sent_at), within_seconds=_LIMIT_SECONDS)
     ended = await system.records.all([tenant_b])
-    return [record.announced_at.timestamp() - sent_at[record.id] for record in ended if record.announced_at]
+    return [
+        record.announced_at.timestamp() - sent_at[record.id]
+        for record in ended
+        if record.announced_at
+    ]

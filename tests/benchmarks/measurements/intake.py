@@ -18,19 +18,34 @@ _PARTS: tuple[tuple[str, Bus, Store], ...] = (
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """One listener, no worker; from the first publish to the empty queue with every record in the store."""
+    """One listener, no worker; from the first publish to the empty queue with every record in the
+    store.
+    """
     count, rounds = options.count(5000, 50), options.turns(2)
     parts = _PARTS[:1] if options.quick else _PARTS
     samples = [
-        {"parts": name, **await _take_in(stage, bus, store, count // 5 if store == "cosmos" else count)}
+        {
+            "parts": name,
+            **await _take_in(stage, bus, store, count // 5 if store == "cosmos" else count),
+        }
         for _ in range(rounds)
         for name, bus, store in parts
     ]
     figures = [
-        Figure(name, _typical(samples, name), "events/s", at_least=500 if "embedded store" in name else None)
+        Figure(
+            name,
+            _typical(samples, name),
+            "events/s",
+            at_least=500 if "embedded store" in name else None,
+        )
         for name, _, _ in parts
     ]
-    parameters = {"events": count, "rounds": rounds, "tenants": TENANTS, "publisher": "this process, all at once"}
+    parameters = {
+        "events": count,
+        "rounds": rounds,
+        "tenants": TENANTS,
+        "publisher": "this process, all at once",
+    }
     return Report("intake", "events → durable and acknowledged", parameters, figures, samples)
 
 
@@ -57,7 +72,9 @@ async def _take_in(stage: Stage, bus: Bus, store: Store, count: int) -> dict[str
 
 
 async def _until_empty(system: System, tenant_ids: list[str], count: int) -> None:
-    """No event waits in the queue, and every record is there. Handlers at work show as records that are not there."""
+    """No event waits in the queue, and every record is there. Handlers at work show as records that
+    are not there.
+    """
     queue = system.settings.rabbitmq.queue
 
     async def is_empty() -> bool:

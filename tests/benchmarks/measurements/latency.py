@@ -1,4 +1,6 @@
-"""A lone event: how long until the four requests are published, and until the analysis has ended."""
+"""A lone event: how long until the four requests are published, and until the
+analysis has ended.
+"""
 
 import asyncio
 import json
@@ -28,7 +30,9 @@ _PAUSE_SECONDS = 0.2
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """One event at a time, each published when the analysis before it has ended and the system has come to rest."""
+    """One event at a time, each published when the analysis before it has ended and the system has
+    come to rest.
+    """
     count = options.count(100, 3)
     parts = _PARTS[2:] if options.quick else _PARTS
     figures, samples = [], []
@@ -41,13 +45,31 @@ async def measure(stage: Stage, options: Options) -> Report:
         requested, ended = [one[0] for one in timed], [one[1] for one in timed]
         target = database == "postgresql"
         figures += [
-            Figure(f"{name}: requests p50", percentile(requested, 50), "s", at_most=0.5 if target else None),
-            Figure(f"{name}: requests p95", percentile(requested, 95), "s", at_most=1.5 if target else None),
+            Figure(
+                f"{name}: requests p50",
+                percentile(requested, 50),
+                "s",
+                at_most=0.5 if target else None,
+            ),
+            Figure(
+                f"{name}: requests p95",
+                percentile(requested, 95),
+                "s",
+                at_most=1.5 if target else None,
+            ),
             Figure(f"{name}: completed p50", percentile(ended, 50), "s"),
             Figure(f"{name}: completed p95", percentile(ended, 95), "s"),
         ]
-        samples.append({"parts": name, "slowest_request": max(requested), "slowest_end": max(ended)})
-    return Report("latency", "a lone event: received → requested → completed", {"events": count}, figures, samples)
+        samples.append(
+            {"parts": name, "slowest_request": max(requested), "slowest_end": max(ended)}
+        )
+    return Report(
+        "latency",
+        "a lone event: received → requested → completed",
+        {"events": count},
+        figures,
+        samples,
+    )
 
 
 async def _timed(watch: "Stopwatch") -> tuple[float, float]:
@@ -56,7 +78,9 @@ async def _timed(watch: "Stopwatch") -> tuple[float, float]:
 
 
 class Stopwatch:
-    """Sends events and sees, on the bus like any other service, when their requests and their end arrive."""
+    """Sends events and sees, on the bus like any other service, when their requests and their end
+    arrive.
+    """
 
     def __init__(self, system: System) -> None:
         self._system = system

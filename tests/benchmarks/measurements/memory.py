@@ -1,4 +1,6 @@
-"""Executions that wait: what each costs in memory, and whether the worker's event loop stays prompt."""
+"""Executions that wait: what each costs in memory, and whether the worker's event loop stays
+prompt.
+"""
 
 import asyncio
 import time
@@ -20,7 +22,9 @@ _ENOUGH = 1000
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """Nobody answers until so many executions wait in one worker; then all are answered and must complete."""
+    """Nobody answers until so many executions wait in one worker; then all are answered and must
+    complete.
+    """
     database: Database = "sqlite" if options.quick else "postgresql"
     counts = [options.events] if options.events else [30] if options.quick else [100, 1000, 5000]
     samples = []
@@ -31,14 +35,21 @@ async def measure(stage: Stage, options: Options) -> Report:
             observed=True,
             ANALYSIS_STEP_TIMEOUT_SECONDS="1800",
         ) as system:
-            samples.append(await _wait_and_complete(system, count, 2.0 if options.quick else _WATCH_SECONDS))
+            samples.append(
+                await _wait_and_complete(system, count, 2.0 if options.quick else _WATCH_SECONDS)
+            )
     figures = []
     for sample in samples:
         count, judged = sample["executions"], sample["executions"] >= _ENOUGH
         figures += [
-            Figure(f"{count} waiting: each", sample["kb_each"], "KB", at_most=20 if judged else None),
             Figure(
-                f"{count} waiting: loop lag p99", sample["lag_p99_waiting_ms"], "ms", at_most=250 if judged else None
+                f"{count} waiting: each", sample["kb_each"], "KB", at_most=20 if judged else None
+            ),
+            Figure(
+                f"{count} waiting: loop lag p99",
+                sample["lag_p99_waiting_ms"],
+                "ms",
+                at_most=250 if judged else None,
             ),
             Figure(
                 f"{count} started and answered: loop lag p99",
@@ -48,7 +59,13 @@ async def measure(stage: Stage, options: Options) -> Report:
             ),
             Figure(f"{count}: completed", sample["completed"], "executions", at_least=count),
         ]
-    return Report("memory", "executions waiting for answers in one worker", {"counts": counts}, figures, samples)
+    return Report(
+        "memory",
+        "executions waiting for answers in one worker",
+        {"counts": counts},
+        figures,
+        samples,
+    )
 
 
 async def _wait_and_complete(system: System, count: int, watch_seconds: float) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Prefect as it comes: a flow of four tasks that do nothing, called in one process or run by Prefect's process worker.
+"""Prefect as it comes: a flow of four tasks that do nothing, called in one process or run by
+Prefect's process worker.
 
     python -m tests.benchmarks.measurements.noop CALLS
 
@@ -26,7 +27,9 @@ async def step(name: str) -> None:
 @flow(name="four-steps", persist_result=False)
 async def four_steps() -> None:
     """The shape of an opportunity analysis without its work."""
-    await asyncio.gather(*(step.with_options(name=name)(name) for name in ("risk", "scoring", "forecast", "advice")))
+    await asyncio.gather(
+        *(step.with_options(name=name)(name) for name in ("risk", "scoring", "forecast", "advice"))
+    )
 
 
 async def calls_per_second(calls: int) -> float:

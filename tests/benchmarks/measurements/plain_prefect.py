@@ -9,7 +9,12 @@ from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -29,13 +34,20 @@ async def calls_per_second(server: PrefectServer, calls: int) -> float:
     """`await four_steps()` in one process, with shared clients, on a tuned server."""
     command = [sys.executable, "-m", "tests.benchmarks.measurements.noop", str(calls)]
     done = await asyncio.to_thread(
-        subprocess.run, command, env=server.client_environment(), check=True, capture_output=True, text=True
+        subprocess.run,
+        command,
+        env=server.client_environment(),
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return float(done.stdout.split()[-1])
 
 
 async def process_worker_runs_per_second(server: PrefectServer, runs: int) -> float:
-    """All runs are scheduled at once, for a worker that is warm, polls each second and has no limit."""
+    """All runs are scheduled at once, for a worker that is warm, polls each second and has no
+    limit.
+    """
     environment = server.client_environment() | {
         "PYTHONPATH": str(_REPOSITORY),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -61,7 +73,9 @@ async def process_worker_runs_per_second(server: PrefectServer, runs: int) -> fl
 
 async def _deploy(client: PrefectClient) -> UUID:
     template = ProcessWorker.get_default_base_job_template()
-    await client.create_work_pool(WorkPoolCreate(name=_POOL, type="process", base_job_template=template))
+    await client.create_work_pool(
+        WorkPoolCreate(name=_POOL, type="process", base_job_template=template)
+    )
     return await client.create_deployment(
         flow_id=await client.create_flow_from_name("four-steps"),
         name="four-steps",

@@ -39,7 +39,9 @@ async def records_of(settings: Settings, store: RecordStore) -> AsyncIterator[Re
 
 
 class FileRecords:
-    """Reads the embedded store's file directly: two counts over indexes, no lock that a writer would wait for."""
+    """Reads the embedded store's file directly: two counts over indexes, no lock that a writer
+    would wait for.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -53,12 +55,19 @@ class FileRecords:
 
     async def all(self, tenant_ids: Sequence[str]) -> list[ExecutionRecord]:
         sql = "SELECT body FROM workflow_executions WHERE tenant_id = ? AND kind = 'execution'"
-        rows = [row for tenant_id in tenant_ids for row in self._connection.execute(sql, (tenant_id,))]
+        rows = [
+            row for tenant_id in tenant_ids for row in self._connection.execute(sql, (tenant_id,))
+        ]
         return [msgspec.json.decode(body, type=ExecutionRecord) for (body,) in rows]
 
     def _count(self, condition: str, tenant_ids: Sequence[str]) -> int:
-        sql = f"SELECT count(*) FROM workflow_executions WHERE tenant_id = ? AND kind = 'execution' {condition}"
-        return sum(self._connection.execute(sql, (tenant_id,)).fetchone()[0] for tenant_id in tenant_ids)
+        sql = (
+            "SELECT count(*) FROM workflow_executions WHERE tenant_id = ? AND kind = "
+            f"'execution' {condition}"
+        )
+        return sum(
+            self._connection.execute(sql, (tenant_id,)).fetchone()[0] for tenant_id in tenant_ids
+        )
 
 
 class StoredRecords:
@@ -77,7 +86,9 @@ class StoredRecords:
 
     async def all(self, tenant_ids: Sequence[str]) -> list[ExecutionRecord]:
         return [
-            stored.record for tenant_id in tenant_ids async for stored in every(self._store, tenant_id, ExecutionRecord)
+            stored.record
+            for tenant_id in tenant_ids
+            async for stored in every(self._store, tenant_id, ExecutionRecord)
         ]
 
     async def _recent(self, tenant_ids: Sequence[str]) -> list[ExecutionRecord]:

@@ -22,7 +22,8 @@ from tests.support.flow_runs import RememberedFlowRuns
 
 
 class Api(msgspec.Struct, frozen=True):
-    """The application, the store behind it, and a client that speaks for `A_TENANT` unless told otherwise.
+    """The application, the store behind it, and a client that speaks for `A_TENANT` unless told
+    otherwise.
 
     The client may do everything; a test that is about what one may do sends a token of its own.
     """
@@ -39,22 +40,42 @@ class Api(msgspec.Struct, frozen=True):
         for record in records:
             await self.store.create(record.tenant_id, record)
 
-    async def get(self, path: str, tenant_id: str = A_TENANT, **parameters: str | int) -> httpx.Response:
-        return await self.client.get(path, params=parameters or None, headers={"X-Tenant-ID": tenant_id})
+    async def get(
+        self, path: str, tenant_id: str = A_TENANT, **parameters: str | int
+    ) -> httpx.Response:
+        return await self.client.get(
+            path, params=parameters or None, headers={"X-Tenant-ID": tenant_id}
+        )
 
-    async def send(self, method: str, path: str, body: object = None, tenant_id: str = A_TENANT) -> httpx.Response:
-        return await self.client.request(method, path, json=body, headers={"X-Tenant-ID": tenant_id})
+    async def send(
+        self, method: str, path: str, body: object = None, tenant_id: str = A_TENANT
+    ) -> httpx.Response:
+        return await self.client.request(
+            method, path, json=body, headers={"X-Tenant-ID": tenant_id}
+        )
 
 
 @asynccontextmanager
 async def an_api(
-    directory: Path, probes: Probes | None = None, store: RecordStore | None = None, **environment: str
+    directory: Path,
+    probes: Probes | None = None,
+    store: RecordStore | None = None,
+    **environment: str,
 ) -> AsyncIterator[Api]:
     """An API whose files lie in the directory; `store` stands in for the embedded one."""
-    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(directory), **ENVIRONMENT, **environment})
-    async with SqliteRecordStore(directory / "records.db") as embedded, open_bus(settings, "api") as bus:
+    settings = load_settings(
+        {"ORCHESTRATOR_DATA_DIR": str(directory), **ENVIRONMENT, **environment}
+    )
+    async with (
+        SqliteRecordStore(directory / "records.db") as embedded,
+        open_bus(settings, "api") as bus,
+    ):
         hub = Hub(settings.live)
-        app = create_app(settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {}, hub=hub)
+        app = create_app(
+            settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {}, hub=hub
+        )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
-        async with httpx.AsyncClient(transport=transport, base_url="http://api.test", auth=AnyTenant()) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://api.test", auth=AnyTenant()
+        ) as client:
             yield Api(app, store or embedded, client, hub, str(directory))

@@ -13,15 +13,23 @@ from tests.support.factories import A_TENANT, now
 
 SECRET = "only tests share this secret of more than thirty-two bytes"
 ENVIRONMENT = {"JWT_SECRET": SECRET, "METRICS_ON_API_PORT": "true"}
-"""What an API needs to believe these tokens, and to show its metrics where a test asks for everything else."""
+"""What an API needs to believe these tokens, and to show its metrics where a test asks for
+everything else.
+"""
 
 
-def a_token(*roles: str, tenant_id: str = A_TENANT, user: str = "ann", secret: str = SECRET, **claims: Any) -> str:
+def a_token(
+    *roles: str, tenant_id: str = A_TENANT, user: str = "ann", secret: str = SECRET, **claims: Any
+) -> str:
     """A user's access token, as the platform issues it; a claim that is None is left out."""
-    return _signed({"sub": user, "type": "access", "roles": list(roles)} | claims, tenant_id, secret)
+    return _signed(
+        {"sub": user, "type": "access", "roles": list(roles)} | claims, tenant_id, secret
+    )
 
 
-def a_service_token(*permissions: str, tenant_id: str = A_TENANT, service: str = "tests", **claims: Any) -> str:
+def a_service_token(
+    *permissions: str, tenant_id: str = A_TENANT, service: str = "tests", **claims: Any
+) -> str:
     stated = {"serviceId": service, "serviceName": service, "permissions": list(permissions)}
     return _signed(stated | claims, tenant_id, SECRET)
 
@@ -32,7 +40,9 @@ def as_user(token: str, tenant_id: str = A_TENANT) -> dict[str, str]:
 
 
 class AnyTenant(httpx.Auth):
-    """A service that may do everything for whatever tenant `X-Tenant-ID` names, in the name of whomever it says."""
+    """A service that may do everything for whatever tenant `X-Tenant-ID` names, in the name of
+    whomever it says.
+    """
 
     def __init__(self, permissions: Sequence[str] = (*ROLES, "act-for-users")) -> None:
         self._permissions = permissions
@@ -46,5 +56,14 @@ class AnyTenant(httpx.Auth):
 
 
 def _signed(claims: dict[str, Any], tenant_id: str, secret: str) -> str:
-    stated = {"iss": "coder", "tenantId": tenant_id, "iat": now(), "exp": now() + timedelta(days=1)} | claims
-    return jwt.encode({name: value for name, value in stated.items() if value is not None}, secret, algorithm="HS256")
+    stated = {
+        "iss": "coder",
+        "tenantId": tenant_id,
+        "iat": now(),
+        "exp": now() + timedelta(days=1),
+    } | claims
+    return jwt.encode(
+        {name: value for name, value in stated.items() if value is not None},
+        secret,
+        algorithm="HS256",
+    )

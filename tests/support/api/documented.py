@@ -1,4 +1,6 @@
-"""The `curl` commands that the documentation shows, as somebody would copy them; runbooks have a test of their own."""
+"""The `curl` commands that the documentation shows, as somebody would copy them; runbooks have a
+test of their own.
+"""
 
 import re
 import shlex

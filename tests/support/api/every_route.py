@@ -10,13 +10,27 @@ from litestar.routes import HTTPRoute, WebSocketRoute
 
 from api.access.authentication import PUBLIC
 from api.app import create_app
-from blocks.contracts.records import ApiKeyRecord, ApprovalRecord, ExecutionRecord, Record, WebhookSubscription
+from blocks.contracts.records import (
+    ApiKeyRecord,
+    ApprovalRecord,
+    ExecutionRecord,
+    Record,
+    WebhookSubscription,
+)
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters
 from blocks.ports import RecordStore, Unavailable
 from blocks.settings import load_settings
 from tests.support.api.credentials import ENVIRONMENT
-from tests.support.factories import A_TENANT, a_dead_letter, a_webhook, an_api_key, an_approval, an_execution, new_id
+from tests.support.factories import (
+    A_TENANT,
+    a_dead_letter,
+    a_webhook,
+    an_api_key,
+    an_approval,
+    an_execution,
+    new_id,
+)
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.stores import FailingStore
 
@@ -44,7 +58,9 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def body(self) -> Any:
-        """Of a good request. A route that takes one and is not in the table fails the test that asks."""
+        """Of a good request. A route that takes one and is not in the table fails the test that
+        asks.
+        """
         return None if self.method in ("GET", "DELETE") else BODIES[self.name]
 
     @property
@@ -55,7 +71,11 @@ class Route(msgspec.Struct, frozen=True):
     def with_id(self, id: str) -> str:
         """The path, about this record, with what else it needs."""
         name = id.removeprefix("api-key:")
-        path = re.sub(r"{(\w+)}", lambda match: name if match[1] in RECORDS else OTHER_NAMES[match[1]], self.path)
+        path = re.sub(
+            r"{(\w+)}",
+            lambda match: name if match[1] in RECORDS else OTHER_NAMES[match[1]],
+            self.path,
+        )
         return f"{path}?{QUERIES[self.name]}" if self.name in QUERIES else path
 
 

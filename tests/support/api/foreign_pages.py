@@ -1,4 +1,6 @@
-"""Pages that have no business here, and what they try: each on an origin of its own, opened in a real browser."""
+"""Pages that have no business here, and what they try: each on an origin of its own, opened in a
+real browser.
+"""
 
 import json
 from collections.abc import Iterator
@@ -59,7 +61,9 @@ def posts(body: object) -> dict[str, str]:
     """The options of `fetch` for a POST of this JSON, by how a page may send it."""
     text = json.dumps(json.dumps(body))
     return {
-        "as JSON": f"{{method: 'POST', headers: {{'Content-Type': 'application/json'}}, body: {text}}}",
+        "as JSON": (
+            f"{{method: 'POST', headers: {{'Content-Type': 'application/json'}}, body: {text}}}"
+        ),
         "as text": f"{{method: 'POST', headers: {{'Content-Type': 'text/plain'}}, body: {text}}}",
         "without a type": f"{{method: 'POST', body: new Blob([{text}])}}",
         "unread": f"{{method: 'POST', mode: 'no-cors', body: {text}}}",
@@ -88,7 +92,8 @@ async def submitted(page: Page, url: str) -> None:
     await page.evaluates(f"""new Promise(done => {{
         const frame = document.createElement('iframe'), form = document.createElement('form');
         frame.name = 'into' + document.forms.length;
-        Object.assign(form, {{method: 'POST', action: {json.dumps(url)}, target: frame.name, enctype: 'text/plain'}});
+        Object.assign(form, {{
+          method: 'POST', action: {json.dumps(url)}, target: frame.name, enctype: 'text/plain'}});
         document.body.append(frame, form);
         frame.onload = done;
         form.submit();

@@ -19,17 +19,26 @@ def live_settings(**changes: Any) -> Live:
     return replace(load_settings({}).live, **changes)
 
 
-def told(data: EventData, execution: ExecutionRecord | None = None, tenant_id: str = A_TENANT) -> Message:
+def told(
+    data: EventData, execution: ExecutionRecord | None = None, tenant_id: str = A_TENANT
+) -> Message:
     """An event of ours as it goes over the bus, about this execution."""
     about = About.execution(execution) if execution else About()
-    return to_message(Event(id=new_id(), tenant_id=tenant_id, timestamp=now(), about=about, data=data))
+    return to_message(
+        Event(id=new_id(), tenant_id=tenant_id, timestamp=now(), about=about, data=data)
+    )
 
 
-def a_step_told(execution: ExecutionRecord | None = None, tenant_id: str = A_TENANT, **changes: Any) -> Message:
+def a_step_told(
+    execution: ExecutionRecord | None = None, tenant_id: str = A_TENANT, **changes: Any
+) -> Message:
     """That a step of the execution has its result."""
     execution = execution or an_execution(tenant_id=tenant_id)
     step = StepCompleted(
-        workflow_id=execution.id, step_id=ids.step_id(execution.id, "forecast"), step_type="forecast", result={}
+        workflow_id=execution.id,
+        step_id=ids.step_id(execution.id, "forecast"),
+        step_type="forecast",
+        result={},
     )
     return told(replace(step, **changes), execution, execution.tenant_id)
 

@@ -1,4 +1,6 @@
-"""The API on a port of its own: real HTTP, real records in an embedded store, or a store that fails."""
+"""The API on a port of its own: real HTTP, real records in an embedded store, or a store that
+fails.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +30,9 @@ class ServedApi(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def served_api(folder: Path, failing: RecordStore | None = None, **environment: str) -> AsyncIterator[ServedApi]:
+async def served_api(
+    folder: Path, failing: RecordStore | None = None, **environment: str
+) -> AsyncIterator[ServedApi]:
     """It takes the tests' tokens and any number of requests; `failing` stands in for its store."""
     settings = load_settings(
         {

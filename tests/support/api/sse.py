@@ -1,4 +1,6 @@
-"""Reads server-sent events as a browser does: https://html.spec.whatwg.org/multipage/server-sent-events.html"""
+"""Reads server-sent events as a browser does:
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -37,7 +39,9 @@ def _messages(lines: Iterable[str]) -> Iterator[Sent]:
         if line:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
-            fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+            fields[name] = (
+                f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+            )
         elif fields:
             yield Sent(
                 event=fields.get("event", "message"),

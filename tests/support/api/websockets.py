@@ -29,7 +29,9 @@ async def open_websocket(
     subprotocols: Sequence[str] = (),
     tells_status: bool = True,
 ) -> Opened:
-    """What becomes of the request; a client that is let in leaves at once. `tells_status`: the server can answer."""
+    """What becomes of the request; a client that is let in leaves at once. `tells_status`: the
+    server can answer.
+    """
     sent: list[Any] = []
     answered = asyncio.Event()
     incoming = iter([{"type": "websocket.connect"}])
@@ -42,7 +44,11 @@ async def open_websocket(
 
     async def send(message: Any) -> None:
         sent.append(message)
-        if message["type"] in ("websocket.accept", "websocket.close", "websocket.http.response.body"):
+        if message["type"] in (
+            "websocket.accept",
+            "websocket.close",
+            "websocket.http.response.body",
+        ):
             answered.set()
 
     scope: Any = {
@@ -53,7 +59,10 @@ async def open_websocket(
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(b"host", b"api.test"), *((name.lower().encode(), value.encode()) for name, value in headers)],
+        "headers": [
+            (b"host", b"api.test"),
+            *((name.lower().encode(), value.encode()) for name, value in headers),
+        ],
         "subprotocols": list(subprotocols),
         "state": {},
         "extensions": {"websocket.http.response": {}} if tells_status else {},

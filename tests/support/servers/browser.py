@@ -28,13 +28,16 @@ _FLAGS = (
     "--no-first-run",
     "--remote-debugging-port=0",
     "--disable-site-isolation-trials",  # what frames receive is reported with their page
-    "--disable-features=LocalNetworkAccessChecks",  # only new browsers ask before a page reaches this machine
+    # only new browsers ask before a page reaches this machine
+    "--disable-features=LocalNetworkAccessChecks",
     f"--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1",
 )
 
 
 class Page:
-    """One tab; `received` holds the status of every answer that it and its frames were given, by URL."""
+    """One tab; `received` holds the status of every answer that it and its frames were given, by
+    URL.
+    """
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -77,7 +80,9 @@ class Page:
     async def _asks(self, method: str, **parameters: Any) -> Any:
         id = next(self._ids)
         waiting = self._waiting[id] = asyncio.get_running_loop().create_future()
-        await self._connection.send(msgspec.json.encode({"id": id, "method": method, "params": parameters}).decode())
+        await self._connection.send(
+            msgspec.json.encode({"id": id, "method": method, "params": parameters}).decode()
+        )
         answer = await asyncio.wait_for(waiting, 120)
         assert "error" not in answer, answer
         return answer["result"]
@@ -95,7 +100,9 @@ class Browser(msgspec.Struct, frozen=True):
     async def page(self, url: str) -> AsyncIterator[Page]:
         """A tab that shows this URL."""
         async with httpx.AsyncClient() as client:
-            made = (await client.put(f"http://127.0.0.1:{self.port}/json/new?about:blank", timeout=60)).json()
+            made = (
+                await client.put(f"http://127.0.0.1:{self.port}/json/new?about:blank", timeout=60)
+            ).json()
         async with connect(made["webSocketDebuggerUrl"], max_size=None) as connection:
             page = Page(connection)
             listening = asyncio.create_task(page.listen())

@@ -1,8 +1,10 @@
-"""A Cosmos DB of our own for tests: an emulator in memory, over HTTPS, with a certificate that clients must verify.
+"""A Cosmos DB of our own for tests: an emulator in memory, over HTTPS, with a certificate that
+clients must verify.
 
     python -m tests.support.servers.cosmos --port 8081
 
-serves it to a person and prints what to export. Needs Node.js 20 with npm; its packages are fetched on first use.
+serves it to a person and prints what to export. Needs Node.js 20 with npm; its packages are fetched
+on first use.
 """
 
 import argparse
@@ -30,7 +32,9 @@ def cosmos_emulator() -> Iterator["CosmosEmulator"]:
 
 
 class CosmosEmulator:
-    """Serves on one port from `start` to `kill`, which forgets all data. `close` also removes the certificate."""
+    """Serves on one port from `start` to `kill`, which forgets all data. `close` also removes the
+    certificate.
+    """
 
     key = "bm90LWEtc2VjcmV0OnRoZS1lbXVsYXRvci1jaGVja3Mtbm8ta2V5"
     """Base64, as the client demands; the emulator looks at no key."""
@@ -42,7 +46,11 @@ class CosmosEmulator:
         self._process: subprocess.Popen[bytes] | None = None
         folder = Path(self._folder.name)
         self.ca_file = folder / "ca.pem"
-        self.certificate_file, self.key_file, self._log_file = folder / "cert.pem", folder / "key.pem", folder / "log"
+        self.certificate_file, self.key_file, self._log_file = (
+            folder / "cert.pem",
+            folder / "key.pem",
+            folder / "log",
+        )
         self._issue_certificate()
 
     def __enter__(self) -> Self:
@@ -53,11 +61,21 @@ class CosmosEmulator:
         self.close()
 
     def start(self, timeout_seconds: float = 120.0) -> None:
-        """The emulator answers, with no data. Raises `RuntimeError` with its last words if it does not in time."""
+        """The emulator answers, with no data. Raises `RuntimeError` with its last words if it does
+        not in time.
+        """
         node = _installed()
-        command: list[str | Path] = [node, HERE / "server.js", str(self.port), self.certificate_file, self.key_file]
+        command: list[str | Path] = [
+            node,
+            HERE / "server.js",
+            str(self.port),
+            self.certificate_file,
+            self.key_file,
+        ]
         with self._log_file.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
+            )
         deadline = time.monotonic() + timeout_seconds
         while not _answers(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -66,7 +84,9 @@ class CosmosEmulator:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """The emulator is gone without a goodbye, and its data with it; `start` brings an empty one back."""
+        """The emulator is gone without a goodbye, and its data with it; `start` brings an empty one
+        back.
+        """
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
@@ -89,11 +109,15 @@ def _installed() -> str:
     """The path of `node`, once the emulator's packages are there."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
-        raise RuntimeError("the Cosmos DB emulator needs Node.js 20 or newer with npm: install `nodejs` and `npm`")
+        raise RuntimeError(
+            "the Cosmos DB emulator needs Node.js 20 or newer with npm: install `nodejs` and `npm`"
+        )
     if not (HERE / "node_modules" / "@vercel" / "cosmosdb-server").is_dir():
         if npm is None:
             raise RuntimeError("the Cosmos DB emulator's packages are missing: install `npm`")
-        subprocess.run([npm, "ci", "--prefix", HERE, "--no-audit", "--no-fund", "--ignore-scripts"], check=True)
+        subprocess.run(
+            [npm, "ci", "--prefix", HERE, "--no-audit", "--no-fund", "--ignore-scripts"], check=True
+        )
     return node
 
 
@@ -112,7 +136,9 @@ def _answers(port: int) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.support.servers.cosmos", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.support.servers.cosmos", description=__doc__
+    )
     parser.add_argument("--port", type=int, default=8081)
     with CosmosEmulator(parser.parse_args().port) as emulator:
         print(f"export COSMOS_DB_ENDPOINT={emulator.endpoint}")  # noqa: T201  # what this command is for

@@ -1,7 +1,9 @@
-"""An HTTPS proxy before the Cosmos DB emulator that answers some requests as an account in trouble does.
+"""An HTTPS proxy before the Cosmos DB emulator that answers some requests as an account in trouble
+does.
 
-It runs on a thread of its own, so that blocking and asyncio tests, and processes of ours, can use it; every method may
-be called from anywhere. A client trusts it as it trusts the emulator, by the same authority.
+It runs on a thread of its own, so that blocking and asyncio tests, and processes of ours, can use
+it; every method may be called from anywhere. A client trusts it as it trusts the emulator, by the
+same authority.
 """
 
 import asyncio
@@ -36,7 +38,9 @@ class Refuse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drop(msgspec.Struct, frozen=True, kw_only=True):
-    """The connection is closed without an answer; with `applied`, after the account has done what was asked."""
+    """The connection is closed without an answer; with `applied`, after the account has done what
+    was asked.
+    """
 
     applied: bool = False
 
@@ -56,7 +60,9 @@ APPLIED_THEN_DROPPED = Drop(applied=True)
 
 def throttled(retry_after_ms: int = 10) -> Refuse:
     """429: come back after so many milliseconds."""
-    return Refuse(status=429, headers={"x-ms-retry-after-ms": str(retry_after_ms), "x-ms-substatus": "3200"})
+    return Refuse(
+        status=429, headers={"x-ms-retry-after-ms": str(retry_after_ms), "x-ms-substatus": "3200"}
+    )
 
 
 class _Rule(msgspec.Struct, kw_only=True):
@@ -68,7 +74,9 @@ class _Rule(msgspec.Struct, kw_only=True):
 
 
 class CosmosFaultProxy:
-    """Before an emulator, from `with` to its end. `endpoint` and `ca_file` replace the emulator's."""
+    """Before an emulator, from `with` to its end. `endpoint` and `ca_file` replace
+    the emulator's.
+    """
 
     def __init__(self, emulator: CosmosEmulator) -> None:
         self.key = emulator.key
@@ -98,7 +106,7 @@ class CosmosFaultProxy:
         self._loop.run(self._close())
         self._loop.stop()
 
-    # --- what it does to requests ------------------------------------------------------------------------------------
+    # --- what it does to requests -----------------------------------------------------------------
 
     def inject(
         self,
@@ -108,10 +116,14 @@ class CosmosFaultProxy:
         times: int | None = None,
         for_seconds: float | None = None,
     ) -> None:
-        """The fault is done to requests of these operations (none named: all) whose path has `path` in it, a regular
-        expression: so many times, or for so long, or until `heal`. Of several that match, the first given counts."""
+        """The fault is done to requests of these operations (none named: all) whose path has `path`
+        in it, a regular expression: so many times, or for so long, or until `heal`. Of several that
+        match, the first given counts.
+        """
         until = None if for_seconds is None else time.monotonic() + for_seconds
-        rule = _Rule(fault=fault, operations=operations, path=re.compile(path), left=times, until=until)
+        rule = _Rule(
+            fault=fault, operations=operations, path=re.compile(path), left=times, until=until
+        )
         with self._lock:
             self._rules.append(rule)
 
@@ -140,16 +152,20 @@ class CosmosFaultProxy:
                     return rule.fault
         return None
 
-    # --- on the proxy's own thread -----------------------------------------------------------------------------------
+    # --- on the proxy's own thread ----------------------------------------------------------------
 
     async def _open(self) -> None:
         trusted = ssl.create_default_context(cafile=str(self._emulator.ca_file))
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trusted, limit=0), auto_decompress=False, trust_env=False
+            connector=aiohttp.TCPConnector(ssl=trusted, limit=0),
+            auto_decompress=False,
+            trust_env=False,
         )
         own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         own.load_cert_chain(self._emulator.certificate_file, self._emulator.key_file)
-        self._runner = web.ServerRunner(web.Server(self._handle), handle_signals=False, shutdown_timeout=0.1)
+        self._runner = web.ServerRunner(
+            web.Server(self._handle), handle_signals=False, shutdown_timeout=0.1
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=own)
         await site.start()
@@ -173,11 +189,19 @@ class CosmosFaultProxy:
         return await self._forwarded(request)
 
     async def _forwarded(self, request: web.BaseRequest) -> web.StreamResponse:
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_FORWARDED}
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() not in _NOT_FORWARDED
+        }
         url = f"{self._emulator.endpoint.rstrip('/')}{request.rel_url}"
         try:
             async with self._session.request(
-                request.method, url, headers=headers, data=await request.read(), allow_redirects=False
+                request.method,
+                url,
+                headers=headers,
+                data=await request.read(),
+                allow_redirects=False,
             ) as answer:
                 body = await answer.read()
         except aiohttp.ClientError:
@@ -185,13 +209,21 @@ class CosmosFaultProxy:
         if request.path == "/":
             # The account names the address that its clients go to next: ours.
             body = body.replace(f":{self._emulator.port}/".encode(), f":{self.port}/".encode())
-        kept = {name: value for name, value in answer.headers.items() if name.lower() not in _NOT_FORWARDED}
+        kept = {
+            name: value
+            for name, value in answer.headers.items()
+            if name.lower() not in _NOT_FORWARDED
+        }
         return web.Response(body=body, status=answer.status, headers=kept)
 
 
 def _applies(rule: _Rule, operation: Operation, path: str) -> bool:
     is_spent = rule.left == 0 or (rule.until is not None and time.monotonic() >= rule.until)
-    return not is_spent and (not rule.operations or operation in rule.operations) and bool(rule.path.search(path))
+    return (
+        not is_spent
+        and (not rule.operations or operation in rule.operations)
+        and bool(rule.path.search(path))
+    )
 
 
 def _operation(request: web.BaseRequest) -> Operation:

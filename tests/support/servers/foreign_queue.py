@@ -11,7 +11,9 @@ from tests.support.waiting import eventually
 
 @asynccontextmanager
 async def taken_by_somebody_else(node: RabbitMQNode, queue: str) -> AsyncIterator[None]:
-    """The queue was deleted, and while this lasts another connection has one of its name to itself."""
+    """The queue was deleted, and while this lasts another connection has one of its
+    name to itself.
+    """
     async with await aio_pika.connect(node.url) as connection, connection.channel() as channel:
 
         async def is_taken() -> bool:

@@ -1,4 +1,6 @@
-"""An OpenTelemetry collector: a real OTLP endpoint on the loopback address that remembers the spans it was sent."""
+"""An OpenTelemetry collector: a real OTLP endpoint on the loopback address that remembers the spans
+it was sent.
+"""
 
 import gzip
 from collections.abc import Iterator
@@ -11,7 +13,9 @@ from tests.support.servers.webhook_receiver import Answer, Receiver, a_receiver
 
 
 class ReceivedSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """A span as it came over the wire; ids in hexadecimal digits, `parent_id` empty at the root, times in seconds."""
+    """A span as it came over the wire; ids in hexadecimal digits, `parent_id` empty at the root,
+    times in seconds.
+    """
 
     trace_id: str
     span_id: str
@@ -30,8 +34,14 @@ class Collector:
 
     @property
     def spans(self) -> list[ReceivedSpan]:
-        """Those received so far, each once however often it was told, in the order in which they began."""
-        spans = [span for received in self._receiver.received for span in _spans_in(received.body, received.headers)]
+        """Those received so far, each once however often it was told, in the order in which they
+        began.
+        """
+        spans = [
+            span
+            for received in self._receiver.received
+            for span in _spans_in(received.body, received.headers)
+        ]
         return sorted({span.span_id: span for span in spans}.values(), key=lambda span: span.began)
 
 
@@ -46,7 +56,10 @@ def _spans_in(body: bytes, headers: dict[str, str]) -> Iterator[ReceivedSpan]:
     if headers.get("content-encoding") == "gzip":
         body = gzip.decompress(body)
     for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-        resource = {attribute.key: attribute.value.string_value for attribute in of_resource.resource.attributes}
+        resource = {
+            attribute.key: attribute.value.string_value
+            for attribute in of_resource.resource.attributes
+        }
         for span in (span for of_scope in of_resource.scope_spans for span in of_scope.spans):
             yield ReceivedSpan(
                 trace_id=span.trace_id.hex(),
@@ -56,5 +69,7 @@ def _spans_in(body: bytes, headers: dict[str, str]) -> Iterator[ReceivedSpan]:
                 component=resource.get("service.component", ""),
                 began=span.start_time_unix_nano / 1e9,
                 lasted=(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
-                attributes={attribute.key: attribute.value.string_value for attribute in span.attributes},
+                attributes={
+                    attribute.key: attribute.value.string_value for attribute in span.attributes
+                },
             )

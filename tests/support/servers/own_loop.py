@@ -1,4 +1,6 @@
-"""An event loop on a thread of its own, for servers that blocking tests, asyncio tests and other processes all use."""
+"""An event loop on a thread of its own, for servers that blocking tests, asyncio tests and other
+processes all use.
+"""
 
 import asyncio
 import threading
@@ -11,7 +13,9 @@ _LIMIT_SECONDS = 10.0
 
 
 class OwnLoop:
-    """Runs from `start` to `stop`, which cancels what still runs on it. Calls from other threads wait for their end."""
+    """Runs from `start` to `stop`, which cancels what still runs on it. Calls from other threads
+    wait for their end.
+    """
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()

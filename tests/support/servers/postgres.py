@@ -1,6 +1,7 @@
 """A private PostgreSQL cluster: its own data, port and superuser; gone when it is closed.
 
-With PostgreSQL's own defaults, so what is committed is on disk. A Prefect server takes the URL of `create_database`.
+With PostgreSQL's own defaults, so what is committed is on disk. A Prefect server takes the URL of
+`create_database`.
 """
 
 import os
@@ -22,7 +23,9 @@ _CONNECTIONS_MAX = 300  # several Prefect servers share one cluster
 
 
 class Postgres:
-    """Lives from `start` to `close`; `kill` and `start` again is a crash and a recovery on the same data and port."""
+    """Lives from `start` to `close`; `kill` and `start` again is a crash and a recovery on the same
+    data and port.
+    """
 
     def __init__(self) -> None:
         self._programs = _programs()
@@ -40,7 +43,9 @@ class Postgres:
         return f"postgresql+asyncpg://postgres:postgres@127.0.0.1:{self._port}/{database}"
 
     def start(self) -> None:
-        """The cluster answers. Raises `RuntimeError` with the end of its log if it does not within a minute."""
+        """The cluster answers. Raises `RuntimeError` with the end of its log if it does not within
+        a minute.
+        """
         if not (self._folder / "data").exists():
             self._initialise()
         options: dict[str, object] = {
@@ -77,7 +82,8 @@ class Postgres:
                 os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait()
             self._server = None
-            # A killed cluster leaves its lock behind, and cannot tell whether another process has its number by now.
+            # A killed cluster leaves its lock behind, and cannot tell whether another process has
+            # its number by now.
             (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -92,11 +98,26 @@ class Postgres:
     def _initialise(self) -> None:
         if os.geteuid() == 0:
             shutil.chown(self._folder, "postgres", "postgres")
-        self._run("initdb", "-D", str(self._folder / "data"), "-U", "postgres", "--auth=trust", "--encoding=UTF8")
+        self._run(
+            "initdb",
+            "-D",
+            str(self._folder / "data"),
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+        )
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        ready: list[str | Path] = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        ready: list[str | Path] = [
+            self._programs / "pg_isready",
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self._port),
+        ]
         while subprocess.run(ready, check=False).returncode:
             ended = self._server is not None and self._server.poll() is not None
             if ended or time.monotonic() > deadline:
@@ -131,11 +152,15 @@ def _as_postgres() -> dict[str, Any]:
 
 
 def _programs() -> Path:
-    """Where the server programs are; Debian keeps them off the PATH. Raises `RuntimeError` if there are none."""
+    """Where the server programs are; Debian keeps them off the PATH. Raises `RuntimeError` if there
+    are none.
+    """
     on_path = shutil.which("initdb")
     if on_path:
         return Path(on_path).resolve().parent
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    packaged = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name)
+    )
     if not packaged:
         raise RuntimeError("PostgreSQL is not installed (Debian package postgresql)")
     return packaged[-1]

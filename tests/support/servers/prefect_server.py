@@ -1,4 +1,6 @@
-"""A private Prefect server: its own process, free port and database (a SQLite file unless told), tuned like ours."""
+"""A private Prefect server: its own process, free port and database (a SQLite file unless told),
+tuned like ours.
+"""
 
 import os
 import socket
@@ -19,9 +21,13 @@ START_LIMIT_SECONDS = 300.0
 
 
 class PrefectServer:
-    """Lives from `start` to `close`; `kill` and `start` again is a crash and a restart on the same data and port."""
+    """Lives from `start` to `close`; `kill` and `start` again is a crash and a restart on the same
+    data and port.
+    """
 
-    def __init__(self, folder: Path, database_url: str | None = None, *, with_ui: bool = False) -> None:
+    def __init__(
+        self, folder: Path, database_url: str | None = None, *, with_ui: bool = False
+    ) -> None:
         self.folder = folder
         self._with_ui = with_ui
         self._database_url = database_url or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
@@ -30,9 +36,19 @@ class PrefectServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """The server answers. Raises `TimeoutError` with the end of its log if it does not within five minutes."""
+        """The server answers. Raises `TimeoutError` with the end of its log if it does not within
+        five minutes.
+        """
         log = (self.folder / "server.log").open("ab")
-        command = [sys.executable, "-m", "deployments.prefect.embedded", "server", "start", "--port", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "deployments.prefect.embedded",
+            "server",
+            "start",
+            "--port",
+            str(self.port),
+        ]
         self._process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--ui" if self._with_ui else "--no-ui"],
             env=self._environment(),
@@ -71,8 +87,12 @@ class PrefectServer:
 
     def client_environment(self) -> dict[str, str]:
         """What a child process needs to talk to this server and to no other."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        inherited.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every start compiles Prefect anew
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
+        }
+        inherited.pop(
+            "PYTHONDONTWRITEBYTECODE", None
+        )  # without bytecode every start compiles Prefect anew
         return inherited | {"PREFECT_HOME": str(self.folder), "PREFECT_API_URL": self.api_url}
 
     def _environment(self) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""A private RabbitMQ node for tests: its own ports, data, node name and port mapper; gone with the test session.
+"""A private RabbitMQ node for tests: its own ports, data, node name and port mapper; gone with the
+test session.
 
-Use it as `pytest_plugins = ("tests.support.servers.rabbitmq",)` in the test module, so that one node serves all
-modules.
+Use it as `pytest_plugins = ("tests.support.servers.rabbitmq",)` in the test module, so that one
+node serves all modules.
 """
 
 import os
@@ -20,14 +21,18 @@ _START_SECONDS = 300.0
 _CTL_SECONDS = 180.0
 
 # Erlang, sent to the broker; names become atoms because the client prints those as they are. What
-# `rabbit_amqqueue:info` says of a quorum queue is up to five seconds old, so its state machine is asked.
+# `rabbit_amqqueue:info` says of a quorum queue is up to five seconds old, so its state machine is
+# asked.
 _DEPTHS = """
-Of = fun(Queue, Count) -> {ok, {_, Number}, _} = ra:local_query(amqqueue:get_pid(Queue), Count), Number end,
+Of = fun(Queue, Count) ->
+    {ok, {_, Number}, _} = ra:local_query(amqqueue:get_pid(Queue), Count), Number end,
 Told = fun(Queue) ->
-    [{_, Ready}, {_, Held}] = rabbit_amqqueue:info(Queue, [messages_ready, messages_unacknowledged]), {Ready, Held} end,
+    [{_, Ready}, {_, Held}] =
+        rabbit_amqqueue:info(Queue, [messages_ready, messages_unacknowledged]), {Ready, Held} end,
 Depth = fun(Queue) -> case amqqueue:get_type(Queue) of
     rabbit_quorum_queue ->
-        {Of(Queue, fun rabbit_fifo:query_messages_ready/1), Of(Queue, fun rabbit_fifo:query_messages_checked_out/1)};
+        {Of(Queue, fun rabbit_fifo:query_messages_ready/1),
+         Of(Queue, fun rabbit_fifo:query_messages_checked_out/1)};
     _ -> Told(Queue) end end,
 [{binary_to_atom(element(4, amqqueue:get_name(Queue))), Ready, Held}
  || Queue <- rabbit_amqqueue:list(), {Ready, Held} <- [Depth(Queue)]].
@@ -36,7 +41,9 @@ _DEPTH = re.compile(r"\{'?([^',{}]+)'?, *(\d+), *(\d+)\}")
 
 
 class RabbitMQNode:
-    """A broker that can be killed, stopped and started like a real one. All methods block: it is slow, use threads."""
+    """A broker that can be killed, stopped and started like a real one. All methods block: it is
+    slow, use threads.
+    """
 
     def __init__(self, directory: Path, *, plugins: Sequence[str] = ()) -> None:
         self._directory = directory
@@ -44,7 +51,8 @@ class RabbitMQNode:
         self._log = directory / "console.log"
         self._server: subprocess.Popen[bytes] | None = None
         self._port_mapper: subprocess.Popen[bytes] | None = None
-        # The entries that end in FILE keep the machine's own configuration and plugins out of this node.
+        # The entries that end in FILE keep the machine's own configuration and plugins out of this
+        # node.
         self._environment = {
             **os.environ,
             "HOME": str(directory),
@@ -63,7 +71,9 @@ class RabbitMQNode:
         }
         (directory / "enabled_plugins").write_text(f"[{','.join(plugins)}].")
         self.management_port = _free_port()
-        (directory / "rabbitmq.conf").write_text(f"management.tcp.port = {self.management_port}\n" if plugins else "")
+        (directory / "rabbitmq.conf").write_text(
+            f"management.tcp.port = {self.management_port}\n" if plugins else ""
+        )
 
     @property
     def url(self) -> str:
@@ -75,7 +85,9 @@ class RabbitMQNode:
         return self._server.pid
 
     def start(self) -> None:
-        """The broker accepts connections. Raises `RuntimeError` with the end of its log if it does not."""
+        """The broker accepts connections. Raises `RuntimeError` with the end of its log if it does
+        not.
+        """
         if self._port_mapper is None:
             self._port_mapper = self._spawn("epmd")
         self._server = self._spawn(_script("rabbitmq-server"))
@@ -97,10 +109,12 @@ class RabbitMQNode:
         self.wait_until_ready()
 
     def settle(self) -> None:
-        """Queues declared just now survive `kill`; messages do without this, as soon as they are confirmed.
+        """Queues declared just now survive `kill`; messages do without this, as soon as they are
+        confirmed.
 
-        RabbitMQ 3.10.8, killed within a second after a quorum queue was declared, brings that queue back without a
-        leader, for good (rabbitmq-server issue 10070). Nothing tells when that second is over, so this wait is timed.
+        RabbitMQ 3.10.8, killed within a second after a quorum queue was declared, brings that queue
+        back without a leader, for good (rabbitmq-server issue 10070). Nothing tells when that
+        second is over, so this wait is timed.
         """
         time.sleep(2.0)
 
@@ -108,15 +122,21 @@ class RabbitMQNode:
         """What `rabbitmqctl` prints. Raises `CalledProcessError` if it fails."""
         command = [_script("rabbitmqctl"), "--quiet", *arguments]
         done = subprocess.run(
-            command, env=self._environment, check=True, capture_output=True, text=True, timeout=_CTL_SECONDS
+            command,
+            env=self._environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=_CTL_SECONDS,
         )
         return done.stdout
 
     def depths(self) -> dict[str, tuple[int, int]]:
         """Of each queue, the messages that wait and those that are unacknowledged, at this moment.
 
-        Asked through Erlang's own small client: `rabbitmqctl` takes seconds of processor for the same answer. Raises
-        `CalledProcessError` or `TimeoutExpired` when the broker does not answer.
+        Asked through Erlang's own small client: `rabbitmqctl` takes seconds of processor for the
+        same answer. Raises `CalledProcessError` or `TimeoutExpired` when the broker does not
+        answer.
         """
         cookie = (self._directory / ".erlang.cookie").read_text()
         command = ["erl_call", "-sname", self._environment["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
@@ -146,13 +166,20 @@ class RabbitMQNode:
         while not _answers(self._port):
             ended = self._server is not None and self._server.poll() is not None
             if ended or time.monotonic() > deadline:
-                raise RuntimeError(f"RabbitMQ did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
+                raise RuntimeError(
+                    f"RabbitMQ did not start:\n{self._log.read_text(errors='replace')[-3000:]}"
+                )
             time.sleep(0.1)
 
     def _spawn(self, *command: str) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
             return subprocess.Popen(
-                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
 
@@ -160,7 +187,9 @@ class RabbitMQNode:
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQNode]:
     """A running node, shared by the session: give your queues and exchanges names of their own."""
     if not shutil.which("rabbitmq-server") or not shutil.which("epmd"):
-        pytest.fail("RabbitMQ is not installed; `make test` installs it (Debian package rabbitmq-server)")
+        pytest.fail(
+            "RabbitMQ is not installed; `make test` installs it (Debian package rabbitmq-server)"
+        )
     node = RabbitMQNode(tmp_path_factory.mktemp("rabbitmq"))
     try:
         node.start()
@@ -170,7 +199,9 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQNode]
 
 
 def _script(name: str) -> str:
-    """Debian's commands on the PATH change to another user and drop the environment; the scripts behind them do not."""
+    """Debian's commands on the PATH change to another user and drop the environment; the scripts
+    behind them do not.
+    """
     packaged = Path("/usr/lib/rabbitmq/bin") / name
     return str(packaged) if packaged.exists() else name
 

@@ -1,4 +1,5 @@
-"""`python -m tests.support.servers.stuck_consumer URL EXCHANGE QUEUE` takes one message and never finishes it.
+"""`python -m tests.support.servers.stuck_consumer URL EXCHANGE QUEUE` takes one message and never
+finishes it.
 
 It prints `taken` when it has the message in hand, and is there to be killed.
 """

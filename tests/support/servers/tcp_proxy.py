@@ -1,7 +1,9 @@
-"""A TCP proxy that stands between a client and one server, and does to their traffic what networks do.
+"""A TCP proxy that stands between a client and one server, and does to their traffic what networks
+do.
 
-It runs on a thread of its own, so that blocking and asyncio tests, and processes of ours, can use it; every method may
-be called from anywhere, takes effect at once, and on connections that exist as well as on those to come.
+It runs on a thread of its own, so that blocking and asyncio tests, and processes of ours, can use
+it; every method may be called from anywhere, takes effect at once, and on connections that exist as
+well as on those to come.
 """
 
 import asyncio
@@ -15,14 +17,18 @@ Direction = Literal["to_server", "to_client"]
 BOTH: tuple[Direction, ...] = ("to_server", "to_client")
 
 BASIC_ACK = b"\x00\x00\x00\x0d\x00\x3c\x00\x50"
-"""In AMQP 0-9-1: a method frame's length, class 60, method 80. From the broker, that is a publisher's confirm."""
+"""In AMQP 0-9-1: a method frame's length, class 60, method 80. From the broker, that is a
+publisher's confirm.
+"""
 
 _CHUNK = 64 * 1024
 _PATTERN_MAX = 256
 
 
 class TcpProxy:
-    """Before the server of `url`, which `self.url` replaces; lives as long as its `with`. It begins by passing all."""
+    """Before the server of `url`, which `self.url` replaces; lives as long as its `with`. It begins
+    by passing all.
+    """
 
     def __init__(self, url: str) -> None:
         self._server = urlsplit(url)
@@ -59,10 +65,12 @@ class TcpProxy:
         self._loop.call(self._reset_all)
         self._loop.stop()
 
-    # --- what it does to traffic -------------------------------------------------------------------------------------
+    # --- what it does to traffic ------------------------------------------------------------------
 
     def pass_all(self) -> None:
-        """Everything is well again. What was held back goes on its way, as after a repaired route."""
+        """Everything is well again. What was held back goes on its way, as after a
+        repaired route.
+        """
 
         def mend() -> None:
             self._is_cut = False
@@ -85,7 +93,9 @@ class TcpProxy:
         self._loop.call(self._reset_all)
 
     def blackhole(self, *directions: Direction) -> None:
-        """Nothing gets through, not even an end: to both sides the link looks open (half-open) until `pass_all`."""
+        """Nothing gets through, not even an end: to both sides the link looks open (half-open)
+        until `pass_all`.
+        """
 
         def close() -> None:
             for direction in directions or BOTH:
@@ -94,7 +104,9 @@ class TcpProxy:
         self._loop.call(close)
 
     def delay(self, seconds: float, *directions: Direction) -> None:
-        """Each chunk is held up for so long, one after the other: a slow network, or a slow server."""
+        """Each chunk is held up for so long, one after the other: a slow network, or
+        a slow server.
+        """
 
         def slow() -> None:
             for direction in directions or BOTH:
@@ -103,14 +115,18 @@ class TcpProxy:
         self._loop.call(slow)
 
     def cut_at(self, pattern: bytes, direction: Direction = "to_client") -> None:
-        """The first connection that carries these bytes is reset just before them; from then on all pass again."""
+        """The first connection that carries these bytes is reset just before them; from then on all
+        pass again.
+        """
         self._loop.call(lambda: self._traffic[direction].lay_trap(pattern=pattern))
 
     def cut_after(self, count: int, direction: Direction = "to_client") -> None:
-        """A connection is reset once so many bytes (of all connections) have passed; from then on all pass again."""
+        """A connection is reset once so many bytes (of all connections) have passed; from then on
+        all pass again.
+        """
         self._loop.call(lambda: self._traffic[direction].lay_trap(count=count))
 
-    # --- on the proxy's own thread -----------------------------------------------------------------------------------
+    # --- on the proxy's own thread ----------------------------------------------------------------
 
     async def _listen(self) -> None:
         self._listening = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -155,7 +171,9 @@ class _Traffic:
         self._pattern, self._count = pattern, count
 
     def let_through(self, chunk: bytes, before: bytes) -> int | None:
-        """How much of the chunk may still go before the cut; None if there is none. `before` went just before it."""
+        """How much of the chunk may still go before the cut; None if there is none. `before` went
+        just before it.
+        """
         if self._pattern:
             begun = before[1 - len(self._pattern) :] if len(self._pattern) > 1 else b""
             at = (begun + chunk).find(self._pattern)
@@ -192,8 +210,12 @@ class _Connection:
         self._carrying = asyncio.current_task()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(self._client[0], self._server[1], self._traffic["to_server"]))
-                group.create_task(self._pump(self._server[0], self._client[1], self._traffic["to_client"]))
+                group.create_task(
+                    self._pump(self._client[0], self._server[1], self._traffic["to_server"])
+                )
+                group.create_task(
+                    self._pump(self._server[0], self._client[1], self._traffic["to_client"])
+                )
         except* OSError:
             pass
         finally:
@@ -204,14 +226,18 @@ class _Connection:
         if self._carrying:
             self._carrying.cancel()
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, traffic: _Traffic) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, traffic: _Traffic
+    ) -> None:
         before = b""
         while chunk := await _read(source, traffic):
             upto = traffic.let_through(chunk, before)
             target.write(chunk if upto is None else chunk[:upto])
             await target.drain()
             if upto is not None:
-                await asyncio.sleep(0.05)  # what was let through leaves before the reset throws buffers away
+                await asyncio.sleep(
+                    0.05
+                )  # what was let through leaves before the reset throws buffers away
                 self.reset()
             before = chunk[-_PATTERN_MAX:]
         if target.can_write_eof():
@@ -219,7 +245,9 @@ class _Connection:
 
 
 async def _read(source: asyncio.StreamReader, traffic: _Traffic) -> bytes:
-    """The next bytes, or their end, as soon as this direction lets them through. Raises what became of the link."""
+    """The next bytes, or their end, as soon as this direction lets them through. Raises what became
+    of the link.
+    """
     try:
         chunk: bytes | OSError = await source.read(_CHUNK)
     except OSError as error:

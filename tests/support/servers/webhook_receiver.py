@@ -1,4 +1,6 @@
-"""A receiver of webhooks: a real HTTP server on the loopback address that remembers what it was sent."""
+"""A receiver of webhooks: a real HTTP server on the loopback address that remembers what it was
+sent.
+"""
 
 import ssl
 import threading

@@ -1,4 +1,6 @@
-"""The three analysis services as a test wants them: immediate, silent or doubled, and counting what is asked."""
+"""The three analysis services as a test wants them: immediate, silent or doubled, and counting what
+is asked.
+"""
 
 import json
 from collections import defaultdict
@@ -16,11 +18,20 @@ Data = dict[str, Any]
 ANSWERS: dict[str, Callable[[str], tuple[str, Data]]] = {
     "workflow.risk.analysis.requested": lambda subject: (
         "risk.evaluation.completed",
-        {"evaluationId": f"evaluation of {subject}", "riskScore": 0.91, "detectedRisks": [{"riskId": "r-1"}]},
+        {
+            "evaluationId": f"evaluation of {subject}",
+            "riskScore": 0.91,
+            "detectedRisks": [{"riskId": "r-1"}],
+        },
     ),
     "workflow.risk.scoring.requested": lambda subject: (
         "risk.scoring.completed",
-        {"scoringId": f"scoring of {subject}", "mlRiskScore": 0.5, "modelId": "m-1", "confidence": 0.8},
+        {
+            "scoringId": f"scoring of {subject}",
+            "mlRiskScore": 0.5,
+            "modelId": "m-1",
+            "confidence": 0.8,
+        },
     ),
     "workflow.forecast.requested": lambda subject: (
         "forecast.completed",
@@ -28,13 +39,18 @@ ANSWERS: dict[str, Callable[[str], tuple[str, Data]]] = {
     ),
     "workflow.recommendation.requested": lambda subject: (
         "recommendation.generation.completed",
-        {"recommendationId": f"recommendation for {subject}", "recommendations": [{"id": "1"}, {"id": "2"}]},
+        {
+            "recommendationId": f"recommendation for {subject}",
+            "recommendations": [{"id": "1"}, {"id": "2"}],
+        },
     ),
 }
 
 
 class AnalysisServices:
-    """Answers requests while `silent` does not name their type; keeps what it could not answer for `speak`."""
+    """Answers requests while `silent` does not name their type; keeps what it could not answer for
+    `speak`.
+    """
 
     def __init__(self, bus: EventBus, *, silent: tuple[str, ...] = (), copies: int = 1) -> None:
         self.bus = bus
@@ -71,14 +87,26 @@ async def services_on(bus: EventBus, name: str, **manner: Any) -> AsyncIterator[
 
 
 def answer_to(request: Data) -> Message:
-    """The documented answer, with the `workflowId` of the request; its id follows from the request's."""
+    """The documented answer, with the `workflowId` of the request; its id follows from the
+    request's.
+    """
     event_type, data = ANSWERS[request["type"]](request["data"]["opportunityId"])
-    about = {"workflowId": request["data"]["workflowId"], "opportunityId": request["data"]["opportunityId"]}
-    return foreign_event(request["tenantId"], event_type, {**data, **about}, id=f"answer to {request['id']}")
+    about = {
+        "workflowId": request["data"]["workflowId"],
+        "opportunityId": request["data"]["opportunityId"],
+    }
+    return foreign_event(
+        request["tenantId"], event_type, {**data, **about}, id=f"answer to {request['id']}"
+    )
 
 
 def opportunity_event(tenant_id: str, opportunity_id: str, *, id: str, **data: Any) -> Message:
-    return foreign_event(tenant_id, "integration.opportunity.updated", {"opportunityId": opportunity_id, **data}, id=id)
+    return foreign_event(
+        tenant_id,
+        "integration.opportunity.updated",
+        {"opportunityId": opportunity_id, **data},
+        id=id,
+    )
 
 
 def foreign_event(tenant_id: str, event_type: str, data: Data, *, id: str) -> Message:
@@ -94,4 +122,6 @@ def foreign_event(tenant_id: str, event_type: str, data: Data, *, id: str) -> Me
         "source": {"service": "test", "instance": "test-1"},
         "data": data,
     }
-    return Message(id=event_id, routing_key=event_type, body=json.dumps(envelope).encode(), timestamp=now)
+    return Message(
+        id=event_id, routing_key=event_type, body=json.dumps(envelope).encode(), timestamp=now
+    )

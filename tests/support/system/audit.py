@@ -1,4 +1,6 @@
-"""The books of a whole run: what was confirmed against what came out. It knows nothing of how the run went."""
+"""The books of a whole run: what was confirmed against what came out. It knows nothing of how the
+run went.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +22,13 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     toxic: Mapping[str, str] = {}
     """Id of every message that must be refused, to the code it must be refused with."""
     wanted: Mapping[str, tuple[str, ...]] = {}
-    """Executions that somebody called off or decided, to the statuses they may have; all others are `completed`."""
+    """Executions that somebody called off or decided, to the statuses they may have; all others are
+    `completed`.
+    """
     answered_early: frozenset[str] = frozenset()
-    """Executions with a step that was answered before it was asked for: that request may be missing."""
+    """Executions with a step that was answered before it was asked for: that request may be
+    missing.
+    """
     executions: Sequence[ExecutionRecord]
     wire: Ledger
     letters: Sequence[DeadLetterRecord] = ()
@@ -53,7 +59,10 @@ def audit(books: Books) -> list[Finding]:
         Finding("I5 tenants mixed up", _mixed_up(books)),
         Finding("I6 toxic messages not refused with their code", _unrefused(books)),
         Finding("I6 messages refused without cause", _refused_without_cause(books)),
-        Finding("I7 queues not empty", [f"{queue}: {count}" for queue, count in books.left.items() if count]),
+        Finding(
+            "I7 queues not empty",
+            [f"{queue}: {count}" for queue, count in books.left.items() if count],
+        ),
     ]
 
 
@@ -66,7 +75,9 @@ def _doubled(books: Books) -> list[str]:
 
 
 def _unexpected(books: Books) -> list[str]:
-    return [one.id for one in books.executions if not set(one.trigger_ids) <= books.confirmed.keys()]
+    return [
+        one.id for one in books.executions if not set(one.trigger_ids) <= books.confirmed.keys()
+    ]
 
 
 def _open(books: Books) -> list[str]:
@@ -88,14 +99,19 @@ def _otherwise(books: Books) -> list[str]:
     return [
         f"{one.id} is {one.status}, not {' or '.join(wanted)}: {one.error_code} {one.error}"
         for one in books.executions
-        if one.is_terminal and one.status not in (wanted := books.wanted.get(one.id, ("completed",)))
+        if one.is_terminal
+        and one.status not in (wanted := books.wanted.get(one.id, ("completed",)))
     ]
 
 
 def _requests(books: Books, ids: "_EventIds") -> list[str]:
-    """One that was called off or answered early may have asked for less; nobody ever asks for more."""
+    """One that was called off or answered early may have asked for less; nobody ever
+    asks for more.
+    """
     counts = {one.id: len(ids[one.id, REQUESTED]) for one in books.executions}
-    may_be_fewer = {one.id for one in books.executions if one.status == "cancelled"} | books.answered_early
+    may_be_fewer = {
+        one.id for one in books.executions if one.status == "cancelled"
+    } | books.answered_early
     return [
         f"{id}: {count}"
         for id, count in counts.items()
@@ -108,7 +124,8 @@ def _mixed_up(books: Books) -> list[str]:
     told = [
         f"{event['type']} of {execution_id} told to {event['tenantId']}"
         for event in books.wire.seen
-        if (execution_id := _execution(event)) in tenants and event["tenantId"] != tenants[execution_id]
+        if (execution_id := _execution(event)) in tenants
+        and event["tenantId"] != tenants[execution_id]
     ]
     caused = [
         f"{one.id} of {one.tenant_id} caused by {event_id}"

@@ -1,8 +1,10 @@
-"""Processes of ours that start in hundredths of a second: forked from one that has imported everything already.
+"""Processes of ours that start in hundredths of a second: forked from one that has imported
+everything already.
 
-Importing Prefect takes two to three seconds of a processor, and the tests of running systems start hundreds of
-processes. A parent per environment that Prefect reads on import imports once. What it forks gets an environment, a log
-and arguments of its own and runs the console script from its beginning: only the imports are shared.
+Importing Prefect takes two to three seconds of a processor, and the tests of running systems start
+hundreds of processes. A parent per environment that Prefect reads on import imports once. What it
+forks gets an environment, a log and arguments of its own and runs the console script from its
+beginning: only the imports are shared.
 """
 
 import atexit
@@ -22,7 +24,9 @@ from blocks.settings import load_settings
 from deployments.prefect.server import client_environment
 
 IMPORTED_FIRST = "IMPORTED_FIRST"
-"""Names a module that the processes have imported before everything else, e.g. with a workflow of a test's own."""
+"""Names a module that the processes have imported before everything else, e.g. with a workflow of a
+test's own.
+"""
 
 _READ_ON_IMPORT = ("PREFECT_", "OTEL_", "PYTHON", "DO_NOT_TRACK", IMPORTED_FIRST)
 _OURS = frozenset({"PREFECT_WORK_POOL"})
@@ -80,7 +84,11 @@ def _parent_for(environment: Mapping[str, str]) -> "_Parent":
     # The console script sets some of Prefect's variables itself before it imports Prefect.
     whole = {**environment, **client_environment(load_settings(environment))}
     whole |= {name: environment[name] for name in ("PREFECT_HOME",) if name in environment}
-    read = {name: whole[name] for name in whole if name.startswith(_READ_ON_IMPORT) and name not in _OURS}
+    read = {
+        name: whole[name]
+        for name in whole
+        if name.startswith(_READ_ON_IMPORT) and name not in _OURS
+    }
     key = frozenset(read.items())
     with _lock:
         if key not in _parents:
@@ -92,7 +100,9 @@ def _parent_for(environment: Mapping[str, str]) -> "_Parent":
 
 
 class _Parent:
-    """Forks one process for each request, and is asked for exit codes. Ends with the test session."""
+    """Forks one process for each request, and is asked for exit codes. Ends with the
+    test session.
+    """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._asking = threading.Lock()
@@ -114,13 +124,15 @@ class _Parent:
             return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
-        """Nothing more is forked. Whoever needs an exit code of its children must have asked before."""
+        """Nothing more is forked. Whoever needs an exit code of its children must have asked
+        before.
+        """
         self._process.kill()
         self._process.wait()
         atexit.unregister(self.close)
 
 
-# --- the parent's side -----------------------------------------------------------------------------------------------
+# --- the parent's side ----------------------------------------------------------------------------
 
 
 def _serve() -> None:
@@ -145,7 +157,10 @@ def _become(arguments: list[str], environment: dict[str, str], log: str) -> None
     """This process is `orchestrator ARGUMENTS`."""
     os.environ.clear()
     os.environ.update(environment)
-    nothing, appended = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    nothing, appended = (
+        os.open(os.devnull, os.O_RDONLY),
+        os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644),
+    )
     for number, opened in enumerate((nothing, appended, appended)):
         os.dup2(opened, number)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115

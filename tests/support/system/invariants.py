@@ -13,14 +13,20 @@ from tests.support.system.orchestra import Orchestra
 from tests.support.waiting import eventually
 
 
-async def done_once(parts: Orchestra, ledger: Ledger, events: Sequence[Message]) -> list[ExecutionRecord]:
-    """The executions of these events of `A_TENANT`: each event is in exactly one, and all of the following hold.
+async def done_once(
+    parts: Orchestra, ledger: Ledger, events: Sequence[Message]
+) -> list[ExecutionRecord]:
+    """The executions of these events of `A_TENANT`: each event is in exactly one, and all of the
+    following hold.
 
-    Each execution has ended, and exactly one end of it was told. Of each step, one request was made. Whatever was told
-    more than once was told under the same id in the same words. The intake queue is empty.
+    Each execution has ended, and exactly one end of it was told. Of each step, one request was
+    made. Whatever was told more than once was told under the same id in the same words. The intake
+    queue is empty.
     """
     executions = await _executions_of(parts, events)
-    assert sorted(event.id for event in events) == sorted(id for one in executions for id in one.trigger_ids)
+    assert sorted(event.id for event in events) == sorted(
+        id for one in executions for id in one.trigger_ids
+    )
     assert [] == [execution.id for execution in executions if not execution.is_terminal]
     for execution in executions:
         await _told_once(ledger, execution)

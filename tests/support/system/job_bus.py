@@ -1,4 +1,6 @@
-"""The platform's side of the batch jobs, on the real broker, with plain aio-pika: no code of ours takes part."""
+"""The platform's side of the batch jobs, on the real broker, with plain aio-pika: no code of ours
+takes part.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -15,7 +17,9 @@ Trigger = dict[str, Any]
 
 
 class BatchWorker:
-    """A foreign consumer of the batch jobs queue: lists what it gets, redeliveries included, and can report."""
+    """A foreign consumer of the batch jobs queue: lists what it gets, redeliveries included, and
+    can report.
+    """
 
     def __init__(self, exchange: aio_pika.abc.AbstractExchange) -> None:
         self._exchange = exchange
@@ -37,10 +41,16 @@ class BatchWorker:
 
         return await eventually(enough, within_seconds=within_seconds)
 
-    async def report(self, job: str, error: str | None = None, at: datetime | None = None, id: str = "") -> None:
+    async def report(
+        self, job: str, error: str | None = None, at: datetime | None = None, id: str = ""
+    ) -> None:
         """As risk-analytics does it: the job's name, and no run id."""
         moment = (at or datetime.now(UTC)).isoformat()
-        told = {"error": error, "failedAt": moment} if error else {"status": "success", "completedAt": moment}
+        told = (
+            {"error": error, "failedAt": moment}
+            if error
+            else {"status": "success", "completedAt": moment}
+        )
         kind = "workflow.job.failed" if error else "workflow.job.completed"
         envelope = {
             "id": id or str(uuid4()),

@@ -1,4 +1,6 @@
-"""Everything that went over the exchange, written down by somebody who shares no code with the sender."""
+"""Everything that went over the exchange, written down by somebody who shares no code with the
+sender.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -34,14 +36,18 @@ def identity(event: Envelope) -> Envelope:
 
 
 class Ledger:
-    """Lists what was seen, in the order it came, redeliveries included; of each event, what `keep` returns."""
+    """Lists what was seen, in the order it came, redeliveries included; of each event, what `keep`
+    returns.
+    """
 
     def __init__(self, keep: Callable[[Envelope], Envelope] = whole) -> None:
         self.seen: list[Envelope] = []
         self._keep = keep
 
     async def write_down(self, delivery: Delivery) -> Verdict:
-        with suppress(ValueError, KeyError, TypeError):  # what is no envelope is the dead-letter queue's to keep
+        with suppress(
+            ValueError, KeyError, TypeError
+        ):  # what is no envelope is the dead-letter queue's to keep
             event = json.loads(delivery.message.body)
             if "type" in event:
                 self.seen.append(self._keep(event))
@@ -67,18 +73,24 @@ class Ledger:
             data = event["data"]
             what = "the end" if event["type"] in TERMINAL else event["type"]
             step = data.get("stepId", "") if event["type"] not in REQUESTED else ""
-            ids[(event["tenantId"], data.get("workflowId", event["id"]), what, step)].add(event["id"])
+            ids[(event["tenantId"], data.get("workflowId", event["id"]), what, step)].add(
+                event["id"]
+            )
         return {thing: found for thing, found in ids.items() if len(found) > 1}
 
     def second_wordings(self) -> list[str]:
         """Ids under which we told two different things: should be empty."""
         words: dict[str, Envelope] = {}
-        return [event["id"] for event in self._ours() if words.setdefault(event["id"], event) != event]
+        return [
+            event["id"] for event in self._ours() if words.setdefault(event["id"], event) != event
+        ]
 
     def invalid(self) -> list[str]:
         """Events of ours that their exported schema does not allow: should be empty."""
         validators = {
-            event_type: Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+            event_type: Draft202012Validator(
+                schema, format_checker=Draft202012Validator.FORMAT_CHECKER
+            )
             for event_type, schema in event_schemas().items()
         }
         return [
@@ -92,11 +104,18 @@ class Ledger:
 
     def counts(self) -> Counter[str]:
         """How many different events there were of each type."""
-        return Counter({event_type: len(self.of(event_type)) for event_type in {event["type"] for event in self.seen}})
+        return Counter(
+            {
+                event_type: len(self.of(event_type))
+                for event_type in {event["type"] for event in self.seen}
+            }
+        )
 
 
 @asynccontextmanager
-async def ledger_of(bus: EventBus, name: str, keep: Callable[[Envelope], Envelope] = whole) -> AsyncIterator[Ledger]:
+async def ledger_of(
+    bus: EventBus, name: str, keep: Callable[[Envelope], Envelope] = whole
+) -> AsyncIterator[Ledger]:
     """Writes down from now on, while the context lasts."""
     ledger = Ledger(keep)
     everything = Queue(name=f"ledger-{name}", bindings=("#",))

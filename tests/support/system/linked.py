@@ -31,7 +31,9 @@ class Links(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def links_to(rabbitmq: RabbitMQNode, cosmos: CosmosEmulator, prefect: PrefectServer) -> Iterator[Links]:
+def links_to(
+    rabbitmq: RabbitMQNode, cosmos: CosmosEmulator, prefect: PrefectServer
+) -> Iterator[Links]:
     with ExitStack() as stack:
         yield Links(
             broker=stack.enter_context(TcpProxy(rabbitmq.url)),
@@ -49,7 +51,9 @@ async def linked_orchestra(
     prefect: PrefectServer,
     **environment: str,
 ) -> AsyncIterator[Orchestra]:
-    """The system on real parts; its processes use the links, the test's own doors lead to the parts directly."""
+    """The system on real parts; its processes use the links, the test's own doors lead to the parts
+    directly.
+    """
     real = {
         **on_rabbitmq(rabbitmq, folder.name),
         **on_cosmos(cosmos, folder.name),

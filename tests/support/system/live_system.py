@@ -42,7 +42,9 @@ class Place(msgspec.Struct, frozen=True):
         """What a client of `A_TENANT` that stands there is told."""
         headers = as_user(a_token("viewer")) | ({"Last-Event-ID": after} if after else {})
         async with httpx.AsyncClient() as client:
-            answer = await client.get(f"http://127.0.0.1:{self.port}{PATH}?seconds=0", headers=headers)
+            answer = await client.get(
+                f"http://127.0.0.1:{self.port}{PATH}?seconds=0", headers=headers
+            )
             return messages_in(answer.text)
 
     async def starts(self) -> None:
@@ -70,7 +72,9 @@ async def live_system(folder: Path, count: int, **environment: str) -> AsyncIter
         **environment,
     }
     settings = load_settings(variables)
-    places = [Place(Process("api", variables, folder / f"api-{n}.log"), free_port()) for n in range(count)]
+    places = [
+        Place(Process("api", variables, folder / f"api-{n}.log"), free_port()) for n in range(count)
+    ]
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings, "test"))
         store = await stack.enter_async_context(open_store(settings))
@@ -100,7 +104,9 @@ class Client:
     @property
     def event_ids(self) -> list[str]:
         """Of the events, each once, in the order in which they first came."""
-        return list(dict.fromkeys(message.data["eventId"] for message in self.told if _is_event(message)))
+        return list(
+            dict.fromkeys(message.data["eventId"] for message in self.told if _is_event(message))
+        )
 
     @property
     def names(self) -> list[str]:
@@ -128,7 +134,11 @@ def _is_event(message: Sent) -> bool:
 
 
 async def follow_stream(
-    client: Client, port: int, headers: Mapping[str, str] | None = None, tenant_id: str = A_TENANT, query: str = ""
+    client: Client,
+    port: int,
+    headers: Mapping[str, str] | None = None,
+    tenant_id: str = A_TENANT,
+    query: str = "",
 ) -> None:
     """Takes what is told over HTTP until the stream ends; goes on behind the client's last id."""
     sent = dict(headers or as_user(a_token("viewer", tenant_id=tenant_id), tenant_id))
@@ -144,15 +154,25 @@ async def follow_stream(
 
 
 async def follow_socket(
-    client: Client, port: int, headers: Mapping[str, str] | None = None, tenant_id: str = A_TENANT, query: str = ""
+    client: Client,
+    port: int,
+    headers: Mapping[str, str] | None = None,
+    tenant_id: str = A_TENANT,
+    query: str = "",
 ) -> tuple[int | None, str | None]:
-    """Takes what is told over a WebSocket; returns the code and the reason with which it was closed."""
+    """Takes what is told over a WebSocket; returns the code and the reason with which it was
+    closed.
+    """
     sent = headers or as_user(a_token("viewer", tenant_id=tenant_id), tenant_id)
     after = f"{'&' if query else '?'}lastEventId={client.last_id}" if client.last_id else ""
-    async with connect(f"ws://127.0.0.1:{port}{PATH}{query}{after}", additional_headers=dict(sent)) as socket:
+    async with connect(
+        f"ws://127.0.0.1:{port}{PATH}{query}{after}", additional_headers=dict(sent)
+    ) as socket:
         with suppress(ConnectionClosed):
             while message := json.loads(await socket.recv()):
-                client.take(Sent(event=message["event"], id=message.get("id"), data=message.get("data")))
+                client.take(
+                    Sent(event=message["event"], id=message.get("id"), data=message.get("data"))
+                )
         return socket.close_code, socket.close_reason
 
 

@@ -1,4 +1,6 @@
-"""The real processes of the system, on whatever bus, store and Prefect server a test names; each can be killed."""
+"""The real processes of the system, on whatever bus, store and Prefect server a test names; each
+can be killed.
+"""
 
 import asyncio
 import subprocess
@@ -120,7 +122,9 @@ class Orchestra:
 
     def one_more(self, name: str) -> Process:
         """Another process of this kind, not started yet; it ends with the rest."""
-        self.processes.append(process := Process(name, self.environment, self._folder / f"{name}.log"))
+        self.processes.append(
+            process := Process(name, self.environment, self._folder / f"{name}.log")
+        )
         return process
 
     async def has_workers(self, count: int) -> bool:
@@ -133,11 +137,16 @@ class Orchestra:
         return self.settings.rabbitmq.exchange
 
     def logs(self) -> str:
-        return "\n".join(f"--- {part.name}\n{part.log[-3000:]}" for part in (self.listener, self.worker, self.api))
+        return "\n".join(
+            f"--- {part.name}\n{part.log[-3000:]}"
+            for part in (self.listener, self.worker, self.api)
+        )
 
 
 @asynccontextmanager
-async def whole_orchestra(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
+async def whole_orchestra(
+    folder: Path, prefect: PrefectServer, **environment: str
+) -> AsyncIterator[Orchestra]:
     """The system as `orchestrator bootstrap` leaves it, with the batch jobs and the blocks."""
     async with orchestra(folder, prefect, **environment) as parts:
         await bootstrap(parts)
@@ -145,8 +154,11 @@ async def whole_orchestra(folder: Path, prefect: PrefectServer, **environment: s
 
 
 @asynccontextmanager
-async def orchestra(folder: Path, prefect: PrefectServer, **environment: str) -> AsyncIterator[Orchestra]:
-    """The system, provisioned and deployed, no process running yet; at the end nothing of it is left.
+async def orchestra(
+    folder: Path, prefect: PrefectServer, **environment: str
+) -> AsyncIterator[Orchestra]:
+    """The system, provisioned and deployed, no process running yet; at the end nothing of it is
+    left.
 
     Deployed is what events start; see `whole_orchestra`.
     """
@@ -195,13 +207,20 @@ def on_cosmos(cosmos: CosmosEmulator, name: str) -> dict[str, str]:
 
 
 def on_real_parts(request: pytest.FixtureRequest, name: str) -> dict[str, str]:
-    """Settings of a system on RabbitMQ and the Cosmos emulator, which start if no test has asked for them before."""
-    rabbitmq, cosmos = request.getfixturevalue("rabbitmq"), request.getfixturevalue("cosmos_emulator")
+    """Settings of a system on RabbitMQ and the Cosmos emulator, which start if no test has asked
+    for them before.
+    """
+    rabbitmq, cosmos = (
+        request.getfixturevalue("rabbitmq"),
+        request.getfixturevalue("cosmos_emulator"),
+    )
     return {**on_rabbitmq(rabbitmq, name), **on_cosmos(cosmos, name)}
 
 
 def client_of(parts: Orchestra) -> httpx.AsyncClient:
-    """Speaks to the API of this system for `A_TENANT`, with every role; waits for the API to start."""
+    """Speaks to the API of this system for `A_TENANT`, with every role; waits for
+    the API to start.
+    """
     return httpx.AsyncClient(
         auth=AnyTenant(),
         base_url=f"http://127.0.0.1:{parts.settings.server.port}",
@@ -211,14 +230,23 @@ def client_of(parts: Orchestra) -> httpx.AsyncClient:
     )
 
 
-async def deploy_analysis(settings: Settings, prefect: PrefectServer, environment: Mapping[str, str]) -> None:
-    """Prefect has the work pool and the deployment of the analysis: a tenth of what `bootstrap` asks of it."""
+async def deploy_analysis(
+    settings: Settings, prefect: PrefectServer, environment: Mapping[str, str]
+) -> None:
+    """Prefect has the work pool and the deployment of the analysis: a tenth of what `bootstrap`
+    asks of it.
+    """
     analysis = next(stanza for stanza in read_deployments() if stanza.name == WORKFLOW)
     auth = environment.get("PREFECT_API_AUTH_STRING")
     with temporary_settings({PREFECT_API_URL: prefect.api_url, PREFECT_API_AUTH_STRING: auth}):
         async with get_client() as client:
             await create_work_pool(client, settings.prefect.work_pool)
-            await deploy(client, analysis, load_flow_from_entrypoint(analysis.entrypoint), settings.prefect.work_pool)
+            await deploy(
+                client,
+                analysis,
+                load_flow_from_entrypoint(analysis.entrypoint),
+                settings.prefect.work_pool,
+            )
 
 
 async def bootstrap(parts: Orchestra) -> None:

@@ -1,4 +1,6 @@
-"""Small flows that tests and benchmarks deploy. What they did is kept in this module: they share its process."""
+"""Small flows that tests and benchmarks deploy. What they did is kept in this module: they share
+its process.
+"""
 
 import asyncio
 import os

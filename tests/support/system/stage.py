@@ -25,15 +25,21 @@ Meanwhile = Callable[[], Awaitable[None]] | None
 
 
 class Stage:
-    """A work pool of its own on the shared server; deploys sample flows into it and looks at their runs."""
+    """A work pool of its own on the shared server; deploys sample flows into it and looks at their
+    runs.
+    """
 
     def __init__(self, client: PrefectClient, settings: Settings) -> None:
         self.client = client
         self.settings = settings
         self.pool = f"pool-{uuid4().hex[:8]}"
 
-    async def start(self, flow_name: str, *, state: State[Any] | None = None, **parameters: Any) -> FlowRun:
-        flow_id = await self.client.create_flow(getattr(sample_flows, flow_name, sample_flows.four_steps))
+    async def start(
+        self, flow_name: str, *, state: State[Any] | None = None, **parameters: Any
+    ) -> FlowRun:
+        flow_id = await self.client.create_flow(
+            getattr(sample_flows, flow_name, sample_flows.four_steps)
+        )
         deployment_id = await self.client.create_deployment(
             flow_id,
             f"{flow_name}-{self.pool}",
@@ -41,7 +47,9 @@ class Stage:
             entrypoint=f"tests.support.system.sample_flows.{flow_name}",
             pull_steps=[],
         )
-        return await self.client.create_flow_run_from_deployment(deployment_id, parameters=parameters, state=state)
+        return await self.client.create_flow_run_from_deployment(
+            deployment_id, parameters=parameters, state=state
+        )
 
     async def reached(
         self, run: FlowRun, *names: str, within_seconds: float = 15.0, meanwhile: Meanwhile = None
@@ -71,7 +79,9 @@ class Stage:
 @asynccontextmanager
 async def staged(server: PrefectServer, folder: Path) -> AsyncIterator[Stage]:
     """An empty stage; the sample flows have done nothing yet."""
-    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(folder), "WORKER_HEARTBEAT_SECONDS": "0.3"})
+    settings = load_settings(
+        {"ORCHESTRATOR_DATA_DIR": str(folder), "WORKER_HEARTBEAT_SECONDS": "0.3"}
+    )
     sample_flows.bodies.clear()
     sample_flows.verdicts.clear()
     with temporary_settings({PREFECT_API_URL: server.api_url}):

@@ -1,4 +1,6 @@
-"""In whose name a request is made: the credential says it, and only a service that may names somebody else."""
+"""In whose name a request is made: the credential says it, and only a service that may names
+somebody else.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,7 +30,9 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
         yield api
 
 
-async def decide(api: Api, headers: dict[str, str], *, decided_by: str | None = None, **policy: Any) -> httpx.Response:
+async def decide(
+    api: Api, headers: dict[str, str], *, decided_by: str | None = None, **policy: Any
+) -> httpx.Response:
     await api.holds(approval := an_approval(execution_id=None, **policy))
     if decided_by is None:
         path, body = "decisions", {"outcome": "approve"}
@@ -55,7 +59,9 @@ async def test_a_user_decides_in_the_name_of_the_token(api: Api) -> None:
         ({**DESK, "X-User-ID": "ann"}, "bob"),
     ],
 )
-async def test_nobody_decides_in_anothers_name(api: Api, headers: dict[str, str], decided_by: str | None) -> None:
+async def test_nobody_decides_in_anothers_name(
+    api: Api, headers: dict[str, str], decided_by: str | None
+) -> None:
     refused = await decide(api, headers, decided_by=decided_by)
 
     assert (403, "FORBIDDEN") == (refused.status_code, refused.json()["error"]["code"])
@@ -64,16 +70,26 @@ async def test_nobody_decides_in_anothers_name(api: Api, headers: dict[str, str]
 async def test_a_service_that_acts_for_users_says_for_whom(api: Api) -> None:
     assert "ann" == (await decide(api, DESK, decided_by="ann")).json()["decidedBy"]
     assert "ann" == (await decide(api, {**DESK, "X-User-ID": "ann"})).json()["decidedBy"]
-    assert "ann" == (await decide(api, {**DESK, "X-User-ID": "ann"}, decided_by="ann")).json()["decidedBy"]
+    assert (
+        "ann"
+        == (await decide(api, {**DESK, "X-User-ID": "ann"}, decided_by="ann")).json()["decidedBy"]
+    )
     nobody = await decide(api, DESK)
     assert (401, "User ID is required") == (nobody.status_code, nobody.json()["error"]["message"])
 
 
-async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a_service(api: Api) -> None:
+async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a_service(
+    api: Api,
+) -> None:
     assert 403 == (await decide(api, ANN, policy=VPS)).status_code
     assert 200 == (await decide(api, VP, policy=VPS)).status_code
     assert 403 == (await decide(api, {**DESK, "X-User-ID": "ann"}, policy=VPS)).status_code
-    assert 200 == (await decide(api, {**DESK, "X-User-ID": "ann", "X-User-Roles": "cfo, vp"}, policy=VPS)).status_code
+    assert (
+        200
+        == (
+            await decide(api, {**DESK, "X-User-ID": "ann", "X-User-Roles": "cfo, vp"}, policy=VPS)
+        ).status_code
+    )
 
 
 async def test_nobody_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> None:
@@ -82,7 +98,11 @@ async def test_nobody_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> 
 
     statuses = [
         (await api.client.post(path, json={"recipient": recipient}, headers=headers)).status_code
-        for recipient, headers in (("bob", ANN), ("ann", ANN), ("bob", {**DESK, "X-User-ID": "ann"}))
+        for recipient, headers in (
+            ("bob", ANN),
+            ("ann", ANN),
+            ("bob", {**DESK, "X-User-ID": "ann"}),
+        )
     ]
 
     assert [403, 201, 201] == statuses
@@ -92,12 +112,14 @@ async def test_nobody_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> 
 async def test_a_name_is_given_once_and_can_be_printed(api: Api, name: str) -> None:
     sent = [(key.encode(), value.encode()) for key, value in (*DESK.items(), (name, "ann"))]
     twice = await api.client.get(f"{APPROVALS}?mine=true", headers=[*sent, (name.encode(), b"ann")])
-    umlaut = await api.client.get(f"{APPROVALS}?mine=true", headers=[*sent[:-1], (name.encode(), b"\xc3\xa4nn")])
+    umlaut = await api.client.get(
+        f"{APPROVALS}?mine=true", headers=[*sent[:-1], (name.encode(), b"\xc3\xa4nn")]
+    )
 
     assert [400, 400] == [twice.status_code, umlaut.status_code]
 
 
-# --- AUTH_MODE=gateway -----------------------------------------------------------------------------------------------
+# --- AUTH_MODE=gateway ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +141,9 @@ GATE = {"X-Tenant-ID": A_TENANT, "X-User-Roles": "approver"}
 ROUTES = ("approve", "reject", "decisions", "bulk")
 
 
-async def take(api: Api, route: str, headers: dict[str, str], decided_by: object) -> tuple[int, str | None]:
+async def take(
+    api: Api, route: str, headers: dict[str, str], decided_by: object
+) -> tuple[int, str | None]:
     """The status of the decision, and who is on record as the one who decided."""
     await api.holds(approval := an_approval(execution_id=None))
     named = {} if decided_by is None else {"decidedBy": decided_by}
@@ -127,7 +151,10 @@ async def take(api: Api, route: str, headers: dict[str, str], decided_by: object
         "approve": (f"{approval.id}/approve", named),
         "reject": (f"{approval.id}/reject", named),
         "decisions": (f"{approval.id}/decisions", {"outcome": "approve", **named}),
-        "bulk": ("decisions", {"decisions": [{"id": approval.id.upper(), "outcome": "approve", **named}]}),
+        "bulk": (
+            "decisions",
+            {"decisions": [{"id": approval.id.upper(), "outcome": "approve", **named}]},
+        ),
     }[route]
     response = await api.client.post(f"{APPROVALS}/{path}", json=body, headers=headers)
     stored = await api.store.read(A_TENANT, ApprovalRecord, approval.id)
@@ -153,7 +180,12 @@ async def take(api: Api, route: str, headers: dict[str, str], decided_by: object
     ],
 )
 async def test_behind_a_gateway_that_names_no_user_the_body_says_who_decides(
-    behind_a_gateway: Api, route: str, user: str, decided_by: object, status: int, decider: str | None
+    behind_a_gateway: Api,
+    route: str,
+    user: str,
+    decided_by: object,
+    status: int,
+    decider: str | None,
 ) -> None:
     taken = await take(behind_a_gateway, route, {**GATE, "X-User-ID": user}, decided_by)
 
@@ -161,14 +193,20 @@ async def test_behind_a_gateway_that_names_no_user_the_body_says_who_decides(
 
 
 @pytest.mark.parametrize("route", ROUTES)
-async def test_a_client_that_shows_its_tenant_alone_decides_as_its_body_says(tmp_path: Path, route: str) -> None:
-    async with an_api(tmp_path, AUTH_MODE="gateway", JWT_SECRET="", AUTH_DEFAULT_ROLES="viewer,approver") as api:
+async def test_a_client_that_shows_its_tenant_alone_decides_as_its_body_says(
+    tmp_path: Path, route: str
+) -> None:
+    async with an_api(
+        tmp_path, AUTH_MODE="gateway", JWT_SECRET="", AUTH_DEFAULT_ROLES="viewer,approver"
+    ) as api:
         assert (200, "ann") == await take(api, route, {"X-Tenant-ID": A_TENANT.upper()}, "ann")
         assert (400, None) == await take(api, route, {"X-Tenant-ID": A_TENANT}, None)
 
 
 @pytest.mark.parametrize("route", ["decisions", "bulk"])
-async def test_a_user_whom_the_gateway_names_need_not_be_named_twice(behind_a_gateway: Api, route: str) -> None:
+async def test_a_user_whom_the_gateway_names_need_not_be_named_twice(
+    behind_a_gateway: Api, route: str
+) -> None:
     assert (200, "ann") == await take(behind_a_gateway, route, {**GATE, "X-User-ID": "ann"}, None)
 
 
@@ -195,7 +233,7 @@ async def test_behind_a_gateway_a_tenant_is_named_once(
     assert status == response.status_code
 
 
-# --- what is public --------------------------------------------------------------------------------------------------
+# --- what is public -------------------------------------------------------------------------------
 
 
 async def test_metrics_may_ask_for_a_token_of_their_own(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Every route, whoever asks: no credential, no role, another tenant's id. The routes are read from the application."""
+"""Every route, whoever asks: no credential, no role, another tenant's id. The routes are read from
+the application.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -30,7 +32,10 @@ Named = pytest.mark.parametrize("route", UNDER_V1, ids=lambda route: route.name)
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     folder = tmp_path_factory.mktemp("access")
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(folder)})
-    async with open_bus(settings, "test") as bus, an_api(folder, APPROVAL_LINK_SECRET="x" * 32) as api:
+    async with (
+        open_bus(settings, "test") as bus,
+        an_api(folder, APPROVAL_LINK_SECRET="x" * 32) as api,
+    ):
         await bus.declare(batch_jobs_queue(settings))
         yield api
 
@@ -42,7 +47,7 @@ async def ask(
     return await api.client.request(route.method, route.with_id(id), json=route.body, headers=sent)
 
 
-# --- which routes there are ------------------------------------------------------------------------------------------
+# --- which routes there are -----------------------------------------------------------------------
 
 
 def test_these_routes_and_no_others_need_no_credential() -> None:
@@ -50,7 +55,11 @@ def test_these_routes_and_no_others_need_no_credential() -> None:
 
     assert {"GET /health", "GET /ready", "GET /metrics"} | {
         f"{method} {link}" for method in ("GET", "POST") for link in links
-    } == {route.name for route in EVERY_ROUTE if route.is_public and not route.path.startswith("/docs")}
+    } == {
+        route.name
+        for route in EVERY_ROUTE
+        if route.is_public and not route.path.startswith("/docs")
+    }
 
 
 def test_every_other_route_is_in_the_table_of_roles_and_the_table_has_nothing_else() -> None:
@@ -62,14 +71,18 @@ def test_no_websocket_is_public_and_each_has_an_address_that_is_let_in() -> None
     assert list(PATHS) == [route.path for route in every_websocket()]
 
 
-# --- no credential ---------------------------------------------------------------------------------------------------
+# --- no credential --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic YW5uOmFubg==", "Bearer  "])
 async def test_no_route_answers_without_a_credential(api: Api, authorization: str | None) -> None:
-    headers = {"X-Tenant-ID": A_TENANT} | ({} if authorization is None else {"Authorization": authorization})
+    headers = {"X-Tenant-ID": A_TENANT} | (
+        {} if authorization is None else {"Authorization": authorization}
+    )
     answered = []
-    async with httpx.AsyncClient(transport=api.client._transport, base_url="http://api.test") as client:
+    async with httpx.AsyncClient(
+        transport=api.client._transport, base_url="http://api.test"
+    ) as client:
         for route in CLOSED:
             for path in (
                 route.with_id(new_id()),
@@ -77,17 +90,22 @@ async def test_no_route_answers_without_a_credential(api: Api, authorization: st
                 f"{route.with_id('x').partition('?')[0]}?limit=x",
             ):
                 response = await client.request(route.method, path, content=b"{", headers=headers)
-                if (401, "Bearer") != (response.status_code, response.headers.get("www-authenticate")):
+                if (401, "Bearer") != (
+                    response.status_code,
+                    response.headers.get("www-authenticate"),
+                ):
                     answered.append((route.name, path, response.status_code))
 
     assert [] == answered
 
 
-# --- roles -----------------------------------------------------------------------------------------------------------
+# --- roles ----------------------------------------------------------------------------------------
 
 
 @Named
-async def test_who_lacks_the_role_is_refused_alike_whatever_the_id_names(api: Api, route: Route) -> None:
+async def test_who_lacks_the_role_is_refused_alike_whatever_the_id_names(
+    api: Api, route: Route
+) -> None:
     needed = role_of(route.method, route.path)
     assert needed
     own = await kept(api, route, A_TENANT)
@@ -118,20 +136,32 @@ async def test_who_has_the_role_is_let_in(api: Api, role: str) -> None:
 async def test_what_is_for_the_platform_no_tenants_operator_may(api: Api, route: Route) -> None:
     answer = await ask(api, route, "", "operator")
 
-    assert (403, "Only the platform itself may do this") == (answer.status_code, answer.json()["error"]["message"])
+    assert (403, "Only the platform itself may do this") == (
+        answer.status_code,
+        answer.json()["error"]["message"],
+    )
 
 
-# --- other tenants' ids ----------------------------------------------------------------------------------------------
+# --- other tenants' ids ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("route", [route for route in UNDER_V1 if route.record], ids=lambda route: route.name)
-@pytest.mark.parametrize(("mine", "theirs"), [(A_TENANT, ANOTHER_TENANT), (ANOTHER_TENANT, A_TENANT)])
+@pytest.mark.parametrize(
+    "route", [route for route in UNDER_V1 if route.record], ids=lambda route: route.name
+)
+@pytest.mark.parametrize(
+    ("mine", "theirs"), [(A_TENANT, ANOTHER_TENANT), (ANOTHER_TENANT, A_TENANT)]
+)
 async def test_a_foreign_id_is_answered_like_an_unknown_one_and_like_no_id(
     api: Api, route: Route, mine: str, theirs: str
 ) -> None:
     foreign, own = await kept(api, route, theirs), await kept(api, route, mine)
-    for role in (role for role in ROLES if allows({role}, role_of(route.method, route.path) or "admin")):
-        answers = [await ask(api, route, id, role, mine) for id in (foreign.id, new_id(), "no-id", foreign.id.upper())]
+    for role in (
+        role for role in ROLES if allows({role}, role_of(route.method, route.path) or "admin")
+    ):
+        answers = [
+            await ask(api, route, id, role, mine)
+            for id in (foreign.id, new_id(), "no-id", foreign.id.upper())
+        ]
 
         assert {404} == {answer.status_code for answer in answers}
         assert 1 == len({answer.content for answer in answers})
@@ -152,12 +182,14 @@ async def test_the_header_must_name_the_tenant_of_the_credential(
     needed = role_of(route.method, route.path) or "admin"
     headers = {"Authorization": f"Bearer {a_token(needed)}", "X-Tenant-ID": claimed}
 
-    answer = await api.client.request(route.method, route.with_id(new_id()), json=route.body, headers=headers)
+    answer = await api.client.request(
+        route.method, route.with_id(new_id()), json=route.body, headers=headers
+    )
 
     assert status == answer.status_code
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------------------
 
 
 async def kept(api: Api, route: Route, tenant_id: str) -> Record:

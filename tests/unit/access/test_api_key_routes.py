@@ -1,4 +1,6 @@
-"""API keys over HTTP: the rules are those of the command line, and nobody makes a key that may do more than they."""
+"""API keys over HTTP: the rules are those of the command line, and nobody makes a key that may do
+more than they.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,15 +43,27 @@ async def test_a_key_that_is_made_opens_what_it_says_until_it_is_revoked(api: Ap
     made = await make(api, days=30)
     key = made.json()
 
-    assert (201, "billing", "live", ["viewer"]) == (made.status_code, key["name"], key["state"], key["roles"])
-    assert 200 == (await api.client.get("/api/v1/executions", headers=as_user(key["key"]))).status_code
+    assert (201, "billing", "live", ["viewer"]) == (
+        made.status_code,
+        key["name"],
+        key["state"],
+        key["roles"],
+    )
+    assert (
+        200 == (await api.client.get("/api/v1/executions", headers=as_user(key["key"]))).status_code
+    )
     assert 403 == (await api.client.get(KEYS, headers=as_user(key["key"]))).status_code
 
     revoked = await api.client.delete(f"{KEYS}/{key['prefix']}", headers=as_user(ADMIN))
 
     assert (200, "revoked") == (revoked.status_code, revoked.json()["state"])
-    assert 401 == (await api.client.get("/api/v1/executions", headers=as_user(key["key"]))).status_code
-    assert 200 == (await api.client.delete(f"{KEYS}/{key['prefix']}", headers=as_user(ADMIN))).status_code
+    assert (
+        401 == (await api.client.get("/api/v1/executions", headers=as_user(key["key"]))).status_code
+    )
+    assert (
+        200
+        == (await api.client.delete(f"{KEYS}/{key['prefix']}", headers=as_user(ADMIN))).status_code
+    )
 
 
 async def test_the_key_is_shown_once_and_kept_nowhere(api: Api) -> None:
@@ -57,14 +71,24 @@ async def test_the_key_is_shown_once_and_kept_nowhere(api: Api) -> None:
     secret = made.json()["key"].split("_", 2)[2]
 
     assert secret not in (await api.get(KEYS)).text
-    assert secret not in (await api.client.delete(f"{KEYS}/{made.json()['prefix']}", headers=as_user(ADMIN))).text
-    files = await asyncio.to_thread(lambda: [file.read_bytes() for file in Path(api.folder).iterdir()])
+    assert (
+        secret
+        not in (
+            await api.client.delete(f"{KEYS}/{made.json()['prefix']}", headers=as_user(ADMIN))
+        ).text
+    )
+    files = await asyncio.to_thread(
+        lambda: [file.read_bytes() for file in Path(api.folder).iterdir()]
+    )
     assert files
     assert not any(secret.encode() in content for content in files)
 
 
 async def test_the_list_holds_the_tenants_keys_whatever_became_of_them(api: Api) -> None:
-    await api.holds(an_api_key(name="a", expires_at=now() - timedelta(days=1)), an_api_key(tenant=ANOTHER_TENANT))
+    await api.holds(
+        an_api_key(name="a", expires_at=now() - timedelta(days=1)),
+        an_api_key(tenant=ANOTHER_TENANT),
+    )
     prefix = (await make(api, name="b")).json()["prefix"]
     await api.client.delete(f"{KEYS}/{prefix}", headers=as_user(ADMIN))
     await make(api, name="c")
@@ -94,8 +118,13 @@ async def test_two_of_a_name_are_live_so_that_one_can_take_over(api: Api) -> Non
         ({"acts_for_users": True, "roles": ["viewer"]}, a_token("admin", "approver")),
     ],
 )
-async def test_a_key_may_do_no_more_than_who_makes_it(api: Api, wanted: dict[str, Any], maker: str) -> None:
-    body = {"actsForUsers" if name == "acts_for_users" else name: value for name, value in wanted.items()}
+async def test_a_key_may_do_no_more_than_who_makes_it(
+    api: Api, wanted: dict[str, Any], maker: str
+) -> None:
+    body = {
+        "actsForUsers" if name == "acts_for_users" else name: value
+        for name, value in wanted.items()
+    }
 
     refused = await make(api, maker, **body)
 
@@ -108,7 +137,9 @@ async def test_a_key_may_do_no_more_than_who_makes_it(api: Api, wanted: dict[str
 
 async def test_who_may_decide_or_act_for_users_may_hand_that_on(api: Api) -> None:
     assert 201 == (await make(api, a_token("admin", "approver"), roles=["approver"])).status_code
-    acting = await make(api, a_service_token("admin", "act-for-users"), name="desk", actsForUsers=True)
+    acting = await make(
+        api, a_service_token("admin", "act-for-users"), name="desk", actsForUsers=True
+    )
     assert (201, True) == (acting.status_code, acting.json()["actsForUsers"])
 
 

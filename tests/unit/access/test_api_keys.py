@@ -31,8 +31,12 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield api
 
 
-async def made(api: Api, *roles: Role, name: str = "billing", tenant_id: str = A_TENANT, **options: Any) -> str:
-    key, _ = await api_keys.create_key(api.store, tenant_id, name, roles or ("viewer",), **{"lives": HOUR, **options})
+async def made(
+    api: Api, *roles: Role, name: str = "billing", tenant_id: str = A_TENANT, **options: Any
+) -> str:
+    key, _ = await api_keys.create_key(
+        api.store, tenant_id, name, roles or ("viewer",), **{"lives": HOUR, **options}
+    )
     return key
 
 
@@ -52,7 +56,9 @@ async def test_a_key_opens_its_own_tenants_data_and_no_others(api: Api) -> None:
     key = await made(api)
 
     assert 200 == (await read(api, key)).status_code
-    assert (401, "The tenant is not the credential's") == refusal(await read(api, key, ANOTHER_TENANT))
+    assert (401, "The tenant is not the credential's") == refusal(
+        await read(api, key, ANOTHER_TENANT)
+    )
 
 
 async def test_a_key_may_do_what_its_roles_say(api: Api) -> None:
@@ -80,7 +86,9 @@ async def test_no_two_keys_are_alike_and_each_holds_256_random_bits(api: Api) ->
     assert 43 == len(first.split("_", 2)[2])
 
 
-@pytest.mark.parametrize("change", [str.upper, lambda key: key[:-1], lambda key: key + "A", lambda key: key[:-1] + "!"])
+@pytest.mark.parametrize(
+    "change", [str.upper, lambda key: key[:-1], lambda key: key + "A", lambda key: key[:-1] + "!"]
+)
 async def test_what_is_nearly_a_key_opens_nothing(api: Api, change: Any) -> None:
     assert 401 == (await read(api, change(await made(api)))).status_code
 
@@ -108,7 +116,9 @@ async def test_a_revoked_key_opens_nothing_although_it_was_just_used(api: Api) -
     await api_keys.revoke_key(api.store, A_TENANT, prefix_of(key))  # once more changes nothing
 
 
-async def test_a_key_is_believed_for_seconds_only_and_its_end_counts_at_once(tmp_path: Path) -> None:
+async def test_a_key_is_believed_for_seconds_only_and_its_end_counts_at_once(
+    tmp_path: Path,
+) -> None:
     assert key_holders.BELIEVED_SECONDS <= 5
     async with an_api(tmp_path) as api:
         holders = key_holders.KeyHolders(api.store)
@@ -116,7 +126,8 @@ async def test_a_key_is_believed_for_seconds_only_and_its_end_counts_at_once(tmp
         await holders.identity(key)
         [known] = holders._known.values()
         holders._known = {
-            digest: replace(known, record=replace(known.record, expires_at=now())) for digest in holders._known
+            digest: replace(known, record=replace(known.record, expires_at=now()))
+            for digest in holders._known
         }
 
         with pytest.raises(CredentialExpired):
@@ -126,7 +137,11 @@ async def test_a_key_is_believed_for_seconds_only_and_its_end_counts_at_once(tmp
 async def test_only_its_own_tenant_revokes_a_key(api: Api) -> None:
     key = await made(api)
 
-    for tenant_id, prefix in ((ANOTHER_TENANT, prefix_of(key)), (A_TENANT, "0" * 12), (A_TENANT, "no/prefix")):
+    for tenant_id, prefix in (
+        (ANOTHER_TENANT, prefix_of(key)),
+        (A_TENANT, "0" * 12),
+        (A_TENANT, "no/prefix"),
+    ):
         with pytest.raises(NotFound):
             await api_keys.revoke_key(api.store, tenant_id, prefix)
     assert 200 == (await read(api, key)).status_code
@@ -157,7 +172,9 @@ async def test_its_last_use_is_noted_to_the_minute(api: Api) -> None:
     assert first == (await kept(api, key)).last_used_at
 
 
-async def test_a_use_that_cannot_be_noted_is_granted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_use_that_cannot_be_noted_is_granted(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def away(*_: object) -> None:
         raise Unavailable("away")
 
@@ -168,31 +185,47 @@ async def test_a_use_that_cannot_be_noted_is_granted(api: Api, monkeypatch: pyte
 
 
 async def test_a_key_decides_in_its_own_name_unless_it_acts_for_users(api: Api) -> None:
-    await api.holds(approval := an_approval(execution_id=None), another := an_approval(execution_id=None))
+    await api.holds(
+        approval := an_approval(execution_id=None), another := an_approval(execution_id=None)
+    )
     bot = as_user(await made(api, "approver", name="bot"))
     desk = as_user(await made(api, "approver", name="desk", acts_for_users=True))
     path = "/api/v1/hitl/approvals/{}/approve"
 
-    refused = await api.client.post(path.format(approval.id), json={"decidedBy": "ann"}, headers=bot)
-    own = await api.client.post(path.format(approval.id), json={"decidedBy": "key:bot"}, headers=bot)
-    for_ann = await api.client.post(path.format(another.id), json={"decidedBy": "ann"}, headers=desk)
+    refused = await api.client.post(
+        path.format(approval.id), json={"decidedBy": "ann"}, headers=bot
+    )
+    own = await api.client.post(
+        path.format(approval.id), json={"decidedBy": "key:bot"}, headers=bot
+    )
+    for_ann = await api.client.post(
+        path.format(another.id), json={"decidedBy": "ann"}, headers=desk
+    )
 
     assert (403, "The credential is another user's than the request names") == refusal(refused)
     assert ("key:bot", "ann") == (own.json()["decidedBy"], for_ann.json()["decidedBy"])
 
 
-async def test_no_key_is_in_the_log_however_it_was_sent(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_key_is_in_the_log_however_it_was_sent(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG")
     key = await made(api)
     secret = key.split("_", 2)[2]
 
     await read(api, key)
     await read(api, key[:-1])
-    await api.client.get(f"{EXECUTIONS}?access_token={key}", headers={"Authorization": f"Basic {key}"})
-    await api.client.get(EXECUTIONS, headers={"Authorization": f"Bearer x{key}", "X-Tenant-ID": A_TENANT})
+    await api.client.get(
+        f"{EXECUTIONS}?access_token={key}", headers={"Authorization": f"Basic {key}"}
+    )
+    await api.client.get(
+        EXECUTIONS, headers={"Authorization": f"Bearer x{key}", "X-Tenant-ID": A_TENANT}
+    )
 
     assert "answered 401" in caplog.text
-    assert secret not in "".join(record.getMessage() for record in caplog.records if record.name.startswith("api"))
+    assert secret not in "".join(
+        record.getMessage() for record in caplog.records if record.name.startswith("api")
+    )
 
 
 async def test_where_keys_are_switched_off_they_open_nothing(tmp_path: Path) -> None:

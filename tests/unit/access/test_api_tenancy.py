@@ -7,7 +7,14 @@ import pytest
 
 from blocks.contracts.records import Record
 from tests.support.api.api_client import Api, an_api
-from tests.support.factories import A_TENANT, AN_ID, ANOTHER_TENANT, an_approval, an_execution, new_id
+from tests.support.factories import (
+    A_TENANT,
+    AN_ID,
+    ANOTHER_TENANT,
+    an_approval,
+    an_execution,
+    new_id,
+)
 
 EXECUTION, APPROVAL = an_execution(id=AN_ID, subject="opportunity-1"), an_approval(id=AN_ID)
 
@@ -58,36 +65,55 @@ async def test_a_tenant_is_the_same_in_capitals(api: Api) -> None:
     execution = an_execution(tenant_id=tenant_id)
     await api.holds(execution)
 
-    assert tenant_id == (await api.get(f"/api/v1/executions/{execution.id}", tenant_id.upper())).json()["tenantId"]
+    assert (
+        tenant_id
+        == (await api.get(f"/api/v1/executions/{execution.id}", tenant_id.upper())).json()[
+            "tenantId"
+        ]
+    )
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("headers", [{}, {"X-Tenant-ID": ""}])
-async def test_without_a_tenant_nothing_is_shown(api: Api, route: str, headers: dict[str, str]) -> None:
+async def test_without_a_tenant_nothing_is_shown(
+    api: Api, route: str, headers: dict[str, str]
+) -> None:
     response = await api.client.get(route, headers=headers)
 
     assert 401 == response.status_code
-    assert {"error": {"code": "UNAUTHORIZED", "message": "Tenant ID is required"}} == response.json()
+    assert {
+        "error": {"code": "UNAUTHORIZED", "message": "Tenant ID is required"}
+    } == response.json()
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("malformed", ["acme", "1" * 32, UUID(A_TENANT).urn, f"{A_TENANT},{ANOTHER_TENANT}", "*"])
+@pytest.mark.parametrize(
+    "malformed", ["acme", "1" * 32, UUID(A_TENANT).urn, f"{A_TENANT},{ANOTHER_TENANT}", "*"]
+)
 async def test_a_tenant_that_is_no_uuid_is_refused(api: Api, route: str, malformed: str) -> None:
     response = await api.client.get(route, headers={"X-Tenant-ID": malformed})
 
     assert 403 == response.status_code
-    assert {"error": {"code": "FORBIDDEN", "message": "Invalid tenant ID format"}} == response.json()
+    assert {
+        "error": {"code": "FORBIDDEN", "message": "Invalid tenant ID format"}
+    } == response.json()
 
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("second", [A_TENANT, ANOTHER_TENANT, ""])
-async def test_two_tenant_headers_are_refused_even_when_they_agree(api: Api, route: str, second: str) -> None:
-    response = await api.client.get(route, headers=[("X-Tenant-ID", A_TENANT), ("x-tenant-id", second)])
+async def test_two_tenant_headers_are_refused_even_when_they_agree(
+    api: Api, route: str, second: str
+) -> None:
+    response = await api.client.get(
+        route, headers=[("X-Tenant-ID", A_TENANT), ("x-tenant-id", second)]
+    )
 
     assert 400 == response.status_code
-    assert {"field": "X-Tenant-ID", "message": "must be given once", "source": "header"} in response.json()["error"][
-        "details"
-    ]
+    assert {
+        "field": "X-Tenant-ID",
+        "message": "must be given once",
+        "source": "header",
+    } in response.json()["error"]["details"]
 
 
 async def test_the_tenant_is_asked_for_before_anything_else(api: Api) -> None:

@@ -17,17 +17,29 @@ def auth(**environment: str) -> Auth:
     [
         ({"AUTH_MODE": "none"}, "AUTH_MODE) is 'none': use jwt, api-key or both, or gateway"),
         ({"AUTH_MODE": ","}, "AUTH_MODE) is ','"),
-        ({"AUTH_MODE": "jwt,gateway", "JWT_SECRET": SECRET}, "gateway believes the headers of every request"),
+        (
+            {"AUTH_MODE": "jwt,gateway", "JWT_SECRET": SECRET},
+            "gateway believes the headers of every request",
+        ),
         ({"AUTH_MODE": "api-key,gateway"}, "goes with no other mode"),
         ({"AUTH_MODE": "jwt"}, "set JWT_SECRET or JWT_JWKS"),
         ({"JWT_SECRET": SECRET, "JWT_JWKS": "keys.json"}, "are both set: set one of them"),
         ({"JWT_SECRET": "s" * 31}, "too short: use 32 or more random bytes"),
         ({"JWT_JWKS": "http://auth.example/keys"}, "without TLS"),
-        ({"JWT_SECRET": SECRET, "JWT_ALGORITHMS": "HS256,RS256"}, "names RS256: with a shared secret"),
-        ({"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "RS256,HS256"}, "names HS256: with public keys"),
+        (
+            {"JWT_SECRET": SECRET, "JWT_ALGORITHMS": "HS256,RS256"},
+            "names RS256: with a shared secret",
+        ),
+        (
+            {"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "RS256,HS256"},
+            "names HS256: with public keys",
+        ),
         ({"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "none"}, "names none: with public keys"),
         ({"JWT_SECRET": SECRET, "JWT_ALGORITHMS": "none"}, "names none: with a shared secret"),
-        ({"AUTH_DEFAULT_ROLES": "viewer,boss"}, "names boss: use viewer, operator, approver, admin, none"),
+        (
+            {"AUTH_DEFAULT_ROLES": "viewer,boss"},
+            "names boss: use viewer, operator, approver, admin, none",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name_without_the_secret(
@@ -48,11 +60,19 @@ def test_a_laptop_needs_no_setting_at_all() -> None:
     ("environment", "said"),
     [
         ({"JWT_SECRET": SECRET}, "Callers show tokens of coder (HS256) or API keys"),
-        ({"JWT_JWKS": "keys.json", "AUTH_MODE": "jwt"}, "Callers show tokens of coder (RS256, ES256)"),
-        ({"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "ES384"}, "Callers show tokens of coder (ES384) or API keys"),
+        (
+            {"JWT_JWKS": "keys.json", "AUTH_MODE": "jwt"},
+            "Callers show tokens of coder (RS256, ES256)",
+        ),
+        (
+            {"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "ES384"},
+            "Callers show tokens of coder (ES384) or API keys",
+        ),
     ],
 )
-def test_the_start_says_how_callers_show_who_they_are(environment: dict[str, str], said: str) -> None:
+def test_the_start_says_how_callers_show_who_they_are(
+    environment: dict[str, str], said: str
+) -> None:
     assert said == announce(auth(**environment))
 
 

@@ -1,5 +1,6 @@
-"""The same name, by whatever credential and channel it comes: each kind of caller has a namespace of its own, and none
-votes as another."""
+"""The same name, by whatever credential and channel it comes: each kind of caller has a namespace
+of its own, and none votes as another.
+"""
 
 import asyncio
 import re
@@ -73,7 +74,7 @@ async def doors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doors
         yield Doors(by_credential, by_gateway, keys)
 
 
-# --- who calls -------------------------------------------------------------------------------------------------------
+# --- who calls ------------------------------------------------------------------------------------
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -100,17 +101,25 @@ CALLERS: Mapping[str, Caller] = {
     "a user": Caller("ann", lambda _: bearer(jwt_of(*ROLES))),
     "a key": Caller("key:ann", lambda doors: bearer(doors.keys["ann"])),
     "a service": Caller("service:ann", lambda _: bearer(a_service_token(*ROLES, service="ann"))),
-    "a service for ann": Caller("ann", lambda _: bearer(a_service_token(*ACTS, service="desk"), X_User_ID="ann")),
+    "a service for ann": Caller(
+        "ann", lambda _: bearer(a_service_token(*ACTS, service="desk"), X_User_ID="ann")
+    ),
     "a key for ann": Caller("ann", lambda doors: bearer(doors.keys["desk"], X_User_ID="ann")),
-    "a gateway's user": Caller("ann", lambda _: {**GATEWAY, "X-User-ID": "ann"}, through_gateway=True),
-    "whom a gateway's client names": Caller("ann", lambda _: GATEWAY, named="ann", through_gateway=True),
+    "a gateway's user": Caller(
+        "ann", lambda _: {**GATEWAY, "X-User-ID": "ann"}, through_gateway=True
+    ),
+    "whom a gateway's client names": Caller(
+        "ann", lambda _: GATEWAY, named="ann", through_gateway=True
+    ),
 }
 
 
-# --- the channels ----------------------------------------------------------------------------------------------------
+# --- the channels ---------------------------------------------------------------------------------
 
 
-async def post(doors: Doors, caller: Caller, path: str, body: Mapping[str, object]) -> httpx.Response:
+async def post(
+    doors: Doors, caller: Caller, path: str, body: Mapping[str, object]
+) -> httpx.Response:
     api = doors.by_gateway if caller.through_gateway else doors.by_credential
     return await api.client.post(f"{APPROVALS}/{path}", json=body, headers=caller.headers(doors))
 
@@ -145,7 +154,9 @@ Channel = Callable[[Doors, str, ApprovalRecord], Awaitable[bool]]
 
 
 async def link_for(doors: Doors, name: str, approval: ApprovalRecord) -> str | None:
-    """The path of a link that a service which acts for users has made for this name, if one is made."""
+    """The path of a link that a service which acts for users has made for this name, if one is
+    made.
+    """
     desk = bearer(a_service_token(*ACTS, service="desk"), X_User_ID="eve")
     path = f"{APPROVALS}/{approval.id}/links"
     made = await doors.by_credential.client.post(path, json={"recipient": name}, headers=desk)
@@ -154,18 +165,26 @@ async def link_for(doors: Doors, name: str, approval: ApprovalRecord) -> str | N
 
 async def through_a_link(doors: Doors, name: str, approval: ApprovalRecord) -> bool:
     path = await link_for(doors, name, approval)
-    return bool(path and (await doors.by_credential.client.post(path, json={"outcome": "approve"})).is_success)
+    return bool(
+        path
+        and (await doors.by_credential.client.post(path, json={"outcome": "approve"})).is_success
+    )
 
 
 async def through_its_page(doors: Doors, name: str, approval: ApprovalRecord) -> bool:
     path, form = await link_for(doors, name, approval), {"outcome": "approved"}
-    return bool(path and (await doors.by_credential.client.post(f"{path}/page", data=form)).status_code == 303)
+    return bool(
+        path
+        and (await doors.by_credential.client.post(f"{path}/page", data=form)).status_code == 303
+    )
 
 
 async def through_the_command_line(doors: Doors, name: str, approval: ApprovalRecord) -> bool:
     command = ["approvals", "approve", approval.id, "--tenant", A_TENANT, "--as", name]
     folder = {"ORCHESTRATOR_DATA_DIR": doors.by_credential.folder}
-    return (await asyncio.to_thread(CliRunner().invoke, cli, command, obj={}, env=folder)).exit_code == 0
+    return (
+        await asyncio.to_thread(CliRunner().invoke, cli, command, obj={}, env=folder)
+    ).exit_code == 0
 
 
 async def through_prefects_form(doors: Doors, name: str, approval: ApprovalRecord) -> bool:
@@ -194,7 +213,7 @@ CHANNELS: Mapping[Channel, str] = {
 """And what the name `ann` is on the record when it comes through it."""
 
 
-# --- what is on the record -------------------------------------------------------------------------------------------
+# --- what is on the record ------------------------------------------------------------------------
 
 
 anybody = ApprovalPolicy()
@@ -214,7 +233,11 @@ async def asked(doors: Doors, policy: ApprovalPolicy = anybody) -> ApprovalRecor
 
 async def acted_on(doors: Doors, approval: ApprovalRecord) -> set[str | None]:
     """Who, as the audit log has it."""
-    return {entry.actor for entry in await entries(doors.by_credential.store) if approval.id in entry.targets}
+    return {
+        entry.actor
+        for entry in await entries(doors.by_credential.store)
+        if approval.id in entry.targets
+    }
 
 
 async def deciders(doors: Doors, approval: ApprovalRecord) -> list[str]:
@@ -223,15 +246,23 @@ async def deciders(doors: Doors, approval: ApprovalRecord) -> list[str]:
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-async def test_a_caller_decides_in_its_own_namespace_alone(doors: Doors, route: Decide, caller: str) -> None:
-    anybodys, anns, one_of_two = await asked(doors), await asked(doors, only_ann), await asked(doors, both)
+async def test_a_caller_decides_in_its_own_namespace_alone(
+    doors: Doors, route: Decide, caller: str
+) -> None:
+    anybodys, anns, one_of_two = (
+        await asked(doors),
+        await asked(doors, only_ann),
+        await asked(doors, both),
+    )
     who = CALLERS[caller]
     statuses = [await route(doors, who, approval) for approval in (anybodys, anns, one_of_two)]
 
     votes = who.on_record == "ann"
     assert ([200, 200, 200] if votes else [200, 403, 403]) == statuses
     assert [who.on_record] == await deciders(doors, anybodys)
-    assert [["ann"] if votes else []] * 2 == [await deciders(doors, one) for one in (anns, one_of_two)]
+    assert [["ann"] if votes else []] * 2 == [
+        await deciders(doors, one) for one in (anns, one_of_two)
+    ]
     # Of a gateway's request without a user, the log has what it changed, and nobody as its actor.
     assert {None if who.named else who.on_record} == await acted_on(doors, anybodys)
 
@@ -252,7 +283,8 @@ async def test_of_all_who_go_by_one_name_those_that_are_one_person_have_one_vote
     doors: Doors, channel: Channel
 ) -> None:
     approval = await asked(
-        doors, ApprovalPolicy(approvers=Approvers(users=("ann", "key:ann", "service:ann")), quorum=3)
+        doors,
+        ApprovalPolicy(approvers=Approvers(users=("ann", "key:ann", "service:ann")), quorum=3),
     )
     for caller in CALLERS.values():
         await through_decisions(doors, caller, approval)
@@ -261,7 +293,7 @@ async def test_of_all_who_go_by_one_name_those_that_are_one_person_have_one_vote
     assert ["ann", "key:ann", "service:ann"] == sorted(await deciders(doors, approval))
 
 
-# --- a name of another kind ------------------------------------------------------------------------------------------
+# --- a name of another kind -----------------------------------------------------------------------
 
 
 IN_DISGUISE = [f"{prefix}ann" for prefix in (*RESERVED, KEY.upper(), f" {KEY}")]
@@ -269,15 +301,21 @@ IN_DISGUISE = [f"{prefix}ann" for prefix in (*RESERVED, KEY.upper(), f" {KEY}")]
 
 @pytest.mark.parametrize("name", IN_DISGUISE)
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
-async def test_no_channel_takes_the_name_of_another_kind_of_caller(doors: Doors, channel: Channel, name: str) -> None:
-    approval = await asked(doors, ApprovalPolicy(approvers=Approvers(users=(name.strip().lower(),))))
+async def test_no_channel_takes_the_name_of_another_kind_of_caller(
+    doors: Doors, channel: Channel, name: str
+) -> None:
+    approval = await asked(
+        doors, ApprovalPolicy(approvers=Approvers(users=(name.strip().lower(),)))
+    )
 
     assert not await channel(doors, name, approval)
     assert approval == await stored(doors, approval)
 
 
 @pytest.mark.parametrize("name", IN_DISGUISE)
-async def test_no_credential_and_no_header_names_another_kind_of_caller(doors: Doors, name: str) -> None:
+async def test_no_credential_and_no_header_names_another_kind_of_caller(
+    doors: Doors, name: str
+) -> None:
     disguised = (
         Caller(name, lambda _: bearer(jwt_of("approver", user=name))),
         Caller(name, lambda _: bearer(a_service_token("approver", service=name))),
@@ -287,14 +325,16 @@ async def test_no_credential_and_no_header_names_another_kind_of_caller(doors: D
         Caller(name, lambda _: {**GATEWAY, "X-User-ID": name}, through_gateway=True),
         Caller(name, lambda _: GATEWAY, named=name, through_gateway=True),
     )
-    approval = await asked(doors, ApprovalPolicy(approvers=Approvers(users=(name.strip().lower(),))))
+    approval = await asked(
+        doors, ApprovalPolicy(approvers=Approvers(users=(name.strip().lower(),)))
+    )
     statuses = [await through_decisions(doors, caller, approval) for caller in disguised]
 
     assert set(statuses) <= {400, 401, 403}
     assert approval == await stored(doors, approval)
 
 
-# --- what else is done to an approval --------------------------------------------------------------------------------
+# --- what else is done to an approval -------------------------------------------------------------
 
 
 ACTIONS: Mapping[str, dict[str, Any]] = {
@@ -326,7 +366,12 @@ async def test_what_is_anns_to_do_is_not_done_by_what_is_called_like_her(
 ) -> None:
     approval = await asked(doors, only_ann)
 
-    assert 403 == (await post(doors, CALLERS[caller], f"{approval.id}/{action}", ACTIONS[action])).status_code
+    assert (
+        403
+        == (
+            await post(doors, CALLERS[caller], f"{approval.id}/{action}", ACTIONS[action])
+        ).status_code
+    )
     assert approval == await stored(doors, approval)
 
 

@@ -1,4 +1,6 @@
-"""A tenant has so many requests a minute, an address so many wrong credentials; then both are told to come back."""
+"""A tenant has so many requests a minute, an address so many wrong credentials; then both are told
+to come back.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +31,9 @@ class Clock:
 
 
 async def a_key(api: Api) -> str:
-    key, _ = await api_keys.create_key(api.store, A_TENANT, "billing", ("viewer",), lives=timedelta(hours=1))
+    key, _ = await api_keys.create_key(
+        api.store, A_TENANT, "billing", ("viewer",), lives=timedelta(hours=1)
+    )
     return key
 
 
@@ -41,27 +45,35 @@ def error(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["message"]
 
 
-# --- tenants ---------------------------------------------------------------------------------------------------------
+# --- tenants --------------------------------------------------------------------------------------
 
 
-async def test_a_tenant_that_has_made_its_requests_is_told_when_to_come_back(tmp_path: Path) -> None:
+async def test_a_tenant_that_has_made_its_requests_is_told_when_to_come_back(
+    tmp_path: Path,
+) -> None:
     async with an_api(tmp_path, REQUESTS_PER_MINUTE="2") as api:
         answers = [await api.get(EXECUTIONS) for _ in range(3)]
 
     assert [200, 200, 429] == [answer.status_code for answer in answers]
     refused = answers[2]
     assert {
-        "error": {"code": "RATE_LIMITED", "message": "The tenant has made all requests it has in this minute"}
+        "error": {
+            "code": "RATE_LIMITED",
+            "message": "The tenant has made all requests it has in this minute",
+        }
     } == refused.json()
     assert 1 <= int(refused.headers["retry-after"]) <= WINDOW_SECONDS
 
 
 async def test_every_answer_says_how_many_requests_are_left(tmp_path: Path) -> None:
     async with an_api(tmp_path, REQUESTS_PER_MINUTE="2") as api:
-        answers = [await api.get(path) for path in (EXECUTIONS, f"{EXECUTIONS}/unknown", EXECUTIONS)]
+        answers = [
+            await api.get(path) for path in (EXECUTIONS, f"{EXECUTIONS}/unknown", EXECUTIONS)
+        ]
 
     assert [("2", "1"), ("2", "0"), ("2", "0")] == [
-        (answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]) for answer in answers
+        (answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"])
+        for answer in answers
     ]
     assert {"2; w=60"} == {answer.headers["ratelimit-policy"] for answer in answers}
     assert all(0 < int(answer.headers["ratelimit-reset"]) <= WINDOW_SECONDS for answer in answers)
@@ -107,7 +119,7 @@ async def test_without_a_limit_nobody_is_counted(tmp_path: Path) -> None:
     assert (200, False) == (answer.status_code, "ratelimit-limit" in answer.headers)
 
 
-# --- wrong credentials -----------------------------------------------------------------------------------------------
+# --- wrong credentials ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("credential", [A_GUESS, "no.such.token"])
@@ -153,7 +165,7 @@ async def test_a_token_and_a_key_in_use_still_pass_from_that_address(tmp_path: P
         assert 200 == (await shows(api, a_token("viewer"))).status_code
 
 
-# --- windows ---------------------------------------------------------------------------------------------------------
+# --- windows --------------------------------------------------------------------------------------
 
 
 def test_a_window_begins_with_what_is_counted_first_and_ends_a_minute_later() -> None:

@@ -86,12 +86,21 @@ async def test_a_token_of_the_platform_is_believed(api: Api) -> None:
         "ä.ö.ü",
     ],
 )
-async def test_a_token_that_is_wrong_in_one_thing_is_refused_without_saying_in_which(api: Api, bad: str) -> None:
+async def test_a_token_that_is_wrong_in_one_thing_is_refused_without_saying_in_which(
+    api: Api, bad: str
+) -> None:
     response = await api.client.get(
-        EXECUTIONS, headers=[(b"Authorization", b"Bearer " + bad.encode()), (b"X-Tenant-ID", A_TENANT.encode())]
+        EXECUTIONS,
+        headers=[
+            (b"Authorization", b"Bearer " + bad.encode()),
+            (b"X-Tenant-ID", A_TENANT.encode()),
+        ],
     )
 
-    assert (401, "The credential is not valid") == (response.status_code, response.json()["error"]["message"])
+    assert (401, "The credential is not valid") == (
+        response.status_code,
+        response.json()["error"]["message"],
+    )
 
 
 async def test_an_expired_token_is_told_so_and_a_forged_one_is_not(api: Api) -> None:
@@ -114,8 +123,12 @@ async def test_a_token_without_a_signature_is_refused(api: Api, algorithm: str) 
 async def test_another_algorithm_is_refused_even_with_the_right_secret(api: Api) -> None:
     claims = jwt.decode(token(), options={"verify_signature": False})
 
-    assert "The credential is not valid" == await refusal(api, jwt.encode(claims, SECRET + "x" * 64, algorithm="HS512"))
-    assert "The credential is not valid" == await refusal(api, jwt.encode(claims, RSA, algorithm="RS256"))
+    assert "The credential is not valid" == await refusal(
+        api, jwt.encode(claims, SECRET + "x" * 64, algorithm="HS512")
+    )
+    assert "The credential is not valid" == await refusal(
+        api, jwt.encode(claims, RSA, algorithm="RS256")
+    )
 
 
 async def test_why_a_token_was_refused_is_in_the_log_without_the_token(
@@ -141,7 +154,7 @@ async def test_two_credentials_are_refused(api: Api) -> None:
     assert 400 == (await api.client.get(EXECUTIONS, headers=headers)).status_code
 
 
-# --- public keys -----------------------------------------------------------------------------------------------------
+# --- public keys ----------------------------------------------------------------------------------
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -151,7 +164,11 @@ OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 def a_key_set(**keys: Any) -> str:
     found = []
     for kid, key in keys.items():
-        algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+        algorithm = (
+            jwt.algorithms.RSAAlgorithm
+            if isinstance(key, rsa.RSAPrivateKey)
+            else jwt.algorithms.ECAlgorithm
+        )
         found.append({**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"})
     return json.dumps({"keys": found})
 
@@ -176,16 +193,22 @@ def signed(key: Any, algorithm: str, **headers: Any) -> str:
 
 async def test_tokens_of_both_public_keys_are_believed(with_keys: Api) -> None:
     for believed in (signed(RSA, "RS256", kid="one"), signed(EC, "ES256", kid="two")):
-        assert 200 == (await with_keys.client.get(EXECUTIONS, headers=as_user(believed))).status_code
+        assert (
+            200 == (await with_keys.client.get(EXECUTIONS, headers=as_user(believed))).status_code
+        )
 
 
 async def test_a_public_key_is_no_shared_secret(with_keys: Api) -> None:
-    public = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    public = RSA.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     header = encoded(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "one"}).encode())
     claims = a_token("viewer").split(".")[1]
     forged = hmac.digest(public, f"{header}.{claims}".encode(), "sha256")
 
-    assert "The credential is not valid" == await refusal(with_keys, f"{header}.{claims}.{encoded(forged)}")
+    assert "The credential is not valid" == await refusal(
+        with_keys, f"{header}.{claims}.{encoded(forged)}"
+    )
     assert "The credential is not valid" == await refusal(with_keys, a_token("viewer"))
 
 
@@ -198,12 +221,25 @@ async def test_a_public_key_is_no_shared_secret(with_keys: Api) -> None:
         lambda: signed(OTHER_RSA, "RS256", kid="one"),
         lambda: signed(RSA, "RS512", kid="one"),
         lambda: signed(RSA, "PS256", kid="one"),
-        lambda: signed(OTHER_RSA, "RS256", kid="one", jwk={"kty": "RSA"}, jku="http://127.0.0.1/keys"),
+        lambda: signed(
+            OTHER_RSA, "RS256", kid="one", jwk={"kty": "RSA"}, jku="http://127.0.0.1/keys"
+        ),
         lambda: signed(RSA, "RS256", kid="one", crit=["exp"]),
     ],
-    ids=["no kid", "another's kid", "unknown kid", "other key", "RS512", "PS256", "brings its own key", "crit"],
+    ids=[
+        "no kid",
+        "another's kid",
+        "unknown kid",
+        "other key",
+        "RS512",
+        "PS256",
+        "brings its own key",
+        "crit",
+    ],
 )
-async def test_only_the_key_that_a_token_names_is_tried_on_it(with_keys: Api, bad: Callable[[], str]) -> None:
+async def test_only_the_key_that_a_token_names_is_tried_on_it(
+    with_keys: Api, bad: Callable[[], str]
+) -> None:
     assert "The credential is not valid" == await refusal(with_keys, bad())
 
 
@@ -224,9 +260,14 @@ async def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(
 
 async def test_without_keys_nobody_is_believed_and_everybody_may_come_again(tmp_path: Path) -> None:
     async with an_api(tmp_path, JWT_SECRET="", JWT_JWKS=str(tmp_path / "missing.json")) as api:
-        response = await api.client.get(EXECUTIONS, headers=as_user(signed(RSA, "RS256", kid="one")))
+        response = await api.client.get(
+            EXECUTIONS, headers=as_user(signed(RSA, "RS256", kid="one"))
+        )
 
-    assert (503, "DEPENDENCY_UNAVAILABLE") == (response.status_code, response.json()["error"]["code"])
+    assert (503, "DEPENDENCY_UNAVAILABLE") == (
+        response.status_code,
+        response.json()["error"]["code"],
+    )
 
 
 async def test_the_keys_are_fetched_over_http_once_for_many_tokens() -> None:
@@ -237,7 +278,10 @@ async def test_the_keys_are_fetched_over_http_once_for_many_tokens() -> None:
         asked += 1
         await reader.readuntil(b"\r\n\r\n")
         body = a_key_set(one=RSA).encode()
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(body), body)
+        )
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
@@ -265,7 +309,15 @@ async def test_while_the_keys_cannot_be_had_the_last_ones_are_believed(
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", '{"keys": []}', '{"keys": 7}', "[]", '{"keys": [{"kty": "oct", "kid": "one", "k": "AAAA"}]}']
+    "content",
+    [
+        "",
+        "{}",
+        '{"keys": []}',
+        '{"keys": 7}',
+        "[]",
+        '{"keys": [{"kty": "oct", "kid": "one", "k": "AAAA"}]}',
+    ],
 )
 async def test_what_is_no_set_of_public_keys_is_none(tmp_path: Path, content: str) -> None:
     file = tmp_path / "jwks.json"
@@ -277,13 +329,19 @@ async def test_what_is_no_set_of_public_keys_is_none(tmp_path: Path, content: st
 
 def test_a_key_that_cannot_be_used_spoils_no_other() -> None:
     keys = json.loads(a_key_set(one=RSA))["keys"]
-    broken: list[dict[str, Any]] = [{"kty": "RSA", "kid": "two"}, {}, {**keys[0], "kid": "three", "use": "enc"}]
+    broken: list[dict[str, Any]] = [
+        {"kty": "RSA", "kid": "two"},
+        {},
+        {**keys[0], "kid": "three", "use": "enc"},
+    ]
 
     assert {"one"} == usable_keys(json.dumps({"keys": [*broken, *keys]}).encode()).keys()
 
 
 @pytest.mark.parametrize("status", [None, 404, 302, 500])
-async def test_the_query_of_an_address_is_shown_to_nobody(caplog: pytest.LogCaptureFixture, status: int | None) -> None:
+async def test_the_query_of_an_address_is_shown_to_nobody(
+    caplog: pytest.LogCaptureFixture, status: int | None
+) -> None:
     """An address may hold a token there, and errors of HTTP clients show addresses."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -299,10 +357,13 @@ async def test_the_query_of_an_address_is_shown_to_nobody(caplog: pytest.LogCapt
             await keys.key("one")
 
     assert f"The public keys at http://127.0.0.1:{port}/keys cannot be had" in caplog.text
-    assert "hunter2" not in f"{missing.value}{[one.getMessage() for one in caplog.records if one.name != 'httpx']}"
+    assert (
+        "hunter2" not in f"{missing.value}"
+        f"{[one.getMessage() for one in caplog.records if one.name != 'httpx']}"
+    )
 
 
-# --- what a token says -----------------------------------------------------------------------------------------------
+# --- what a token says ----------------------------------------------------------------------------
 
 VIEWER = frozenset({"viewer"})
 
@@ -312,11 +373,31 @@ VIEWER = frozenset({"viewer"})
     [
         ({"sub": "ann", "type": "access"}, "ann", {"viewer"}, False),
         ({"user_id": "ann", "type": "access"}, "ann", {"viewer"}, False),
-        ({"id": "ann", "type": "access", "roles": ["approver", "vp"]}, "ann", {"approver", "vp"}, False),
+        (
+            {"id": "ann", "type": "access", "roles": ["approver", "vp"]},
+            "ann",
+            {"approver", "vp"},
+            False,
+        ),
         ({"sub": "ann", "type": "access", "roles": ["vp"]}, "ann", {"viewer", "vp"}, False),
-        ({"sub": "ann", "type": "access", "roles": "operator, vp"}, "ann", {"operator", "vp"}, False),
-        ({"sub": "ann", "type": "access", "permissions": ["workflow-orchestrator:admin"]}, "ann", {"admin"}, False),
-        ({"sub": "ann", "type": "access", "permissions": ["act-for-users"]}, "ann", {"viewer", "act-for-users"}, False),
+        (
+            {"sub": "ann", "type": "access", "roles": "operator, vp"},
+            "ann",
+            {"operator", "vp"},
+            False,
+        ),
+        (
+            {"sub": "ann", "type": "access", "permissions": ["workflow-orchestrator:admin"]},
+            "ann",
+            {"admin"},
+            False,
+        ),
+        (
+            {"sub": "ann", "type": "access", "permissions": ["act-for-users"]},
+            "ann",
+            {"viewer", "act-for-users"},
+            False,
+        ),
         ({"service_id": "bot", "permissions": ["operator"]}, "service:bot", {"operator"}, False),
         (
             {"service_id": "bot", "permissions": ["approver", "act-for-users"]},
@@ -324,12 +405,23 @@ VIEWER = frozenset({"viewer"})
             {"approver", "act-for-users"},
             True,
         ),
-        ({"service_id": "bot", "roles": ["act-for-users"]}, "service:bot", {"viewer", "act-for-users"}, False),
+        (
+            {"service_id": "bot", "roles": ["act-for-users"]},
+            "service:bot",
+            {"viewer", "act-for-users"},
+            False,
+        ),
     ],
 )
-def test_who_it_is_and_what_they_may(claims: dict[str, Any], id: str, roles: set[str], acts: bool) -> None:
+def test_who_it_is_and_what_they_may(
+    claims: dict[str, Any], id: str, roles: set[str], acts: bool
+) -> None:
     expected = Identity(
-        A_TENANT, id, frozenset(roles), acts, credential="service-token" if "service_id" in claims else "user-token"
+        A_TENANT,
+        id,
+        frozenset(roles),
+        acts,
+        credential="service-token" if "service_id" in claims else "user-token",
     )
 
     assert expected == identity_of(Claims(tenant_id=A_TENANT.upper(), **claims), VIEWER)

@@ -16,7 +16,10 @@ QUEUE = Queue(name="orders", bindings=())
 
 def a_delivery(attempt: int = 1) -> Delivery:
     message = Message(
-        id=str(uuid4()), routing_key="order.placed", body=b"{}", timestamp=datetime(2026, 1, 2, tzinfo=UTC)
+        id=str(uuid4()),
+        routing_key="order.placed",
+        body=b"{}",
+        timestamp=datetime(2026, 1, 2, tzinfo=UTC),
     )
     return Delivery(message=message, queue="orders", attempt=attempt)
 
@@ -34,13 +37,19 @@ async def test_a_handler_that_lacks_something_decides_nothing_however_often() ->
     assert await judge(lacks_something, a_delivery(attempt=100), QUEUE) is None
 
 
-async def test_a_handler_that_hangs_is_tried_again_and_then_poison(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handler_that_hangs_is_tried_again_and_then_poison(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(consuming, "HANDLER_SECONDS", 0.05)
     assert await judge(hangs, a_delivery(), QUEUE) == Retry("poison", "not judged within 0.05 s")
-    assert await judge(hangs, a_delivery(attempt=5), QUEUE) == Reject("poison", "not judged within 0.05 s")
+    assert await judge(hangs, a_delivery(attempt=5), QUEUE) == Reject(
+        "poison", "not judged within 0.05 s"
+    )
 
 
-async def test_a_pause_ends_by_itself_and_is_followed_by_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pause_ends_by_itself_and_is_followed_by_a_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(consuming, "_PAUSE_FIRST_SECONDS", 0.05)
     pause = Pause()
     assert (False, False) == (pause.is_on, pause.is_trial)
@@ -52,7 +61,9 @@ async def test_a_pause_ends_by_itself_and_is_followed_by_a_trial(monkeypatch: py
     assert (False, False) == (pause.is_on, pause.is_trial)
 
 
-async def test_each_pause_is_twice_as_long_as_the_one_before_until_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_pause_is_twice_as_long_as_the_one_before_until_a_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(consuming, "_PAUSE_FIRST_SECONDS", 0.02)
     monkeypatch.setattr(consuming, "_PAUSE_MAX_SECONDS", 0.08)
     pause = Pause()

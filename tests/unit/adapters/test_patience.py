@@ -41,7 +41,10 @@ async def test_a_call_waits_until_the_store_is_there_and_says_so_once(
     connections = RetryingRecordStore(Outage(store, calls=3))
     created = await connections.create(A_TENANT, an_execution())
     assert created == await connections.read(A_TENANT, ExecutionRecord, created.record.id)
-    assert ["waiting for the record store: away", "the record store is there again"] == caplog.messages
+    assert [
+        "waiting for the record store: away",
+        "the record store is there again",
+    ] == caplog.messages
 
 
 async def test_a_publish_waits_until_the_broker_is_there(tmp_path: Path) -> None:
@@ -62,4 +65,6 @@ async def test_what_the_store_says_is_not_waited_for(store: RecordStore) -> None
 
 async def test_patience_ends() -> None:
     with pytest.raises(Unavailable, match="away"):
-        await RetryingRecordStore(FailingStore(Unavailable("away")), limit_seconds=0.1).count(A_TENANT, ExecutionRecord)
+        await RetryingRecordStore(FailingStore(Unavailable("away")), limit_seconds=0.1).count(
+            A_TENANT, ExecutionRecord
+        )

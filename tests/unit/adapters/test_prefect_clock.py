@@ -22,7 +22,11 @@ async def a_server(ahead: timedelta, seconds: float) -> AsyncIterator[PrefectCli
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(seconds)
         date = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
-        writer.write(f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        writer.write(
+            (
+                f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            ).encode()
+        )
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -34,7 +38,9 @@ async def a_server(ahead: timedelta, seconds: float) -> AsyncIterator[PrefectCli
 
 
 @pytest.mark.parametrize(("seconds", "is_believed"), [(0.0, True), (1.2, False)])
-async def test_only_an_answer_that_came_promptly_says_what_time_it_is(seconds: float, is_believed: bool) -> None:
+async def test_only_an_answer_that_came_promptly_says_what_time_it_is(
+    seconds: float, is_believed: bool
+) -> None:
     ahead = timedelta(minutes=10)
     async with a_server(ahead, seconds) as client, synchronized_with_server_clock(client):
         corrected = clock.correction()

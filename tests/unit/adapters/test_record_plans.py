@@ -1,4 +1,6 @@
-"""The embedded store answers what is asked all the time from an index, not by walking through a tenant's records."""
+"""The embedded store answers what is asked all the time from an index, not by walking through a
+tenant's records.
+"""
 
 import sqlite3
 from datetime import UTC, datetime
@@ -20,9 +22,17 @@ DUE = {"settled_at": None, "next_at": NotAbove(1.0)}
     ("kind", "where", "index"),
     [
         (ApprovalRecord, {**DUE, "status": ("pending",)}, "hitl_approvals_due"),
-        (ApprovalRecord, {**DUE, "status": ("approved", "rejected", "expired", "cancelled")}, "hitl_approvals_due"),
+        (
+            ApprovalRecord,
+            {**DUE, "status": ("approved", "rejected", "expired", "cancelled")},
+            "hitl_approvals_due",
+        ),
         (ApprovalRecord, {"execution_id": "e"}, "hitl_approvals_by_executionId"),
-        (ExecutionRecord, {"status": ("completed", "failed"), "announced_at": None}, "workflow_executions_unannounced"),
+        (
+            ExecutionRecord,
+            {"status": ("completed", "failed"), "announced_at": None},
+            "workflow_executions_unannounced",
+        ),
         (ExecutionRecord, {"workflow": "w", "subject": "o"}, "workflow_executions_by_subject"),
         (
             ExecutionRecord,

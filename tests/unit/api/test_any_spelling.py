@@ -20,8 +20,20 @@ SPELLINGS = pytest.mark.parametrize("spell", [str.lower, str.upper, str.title, s
 Spell = Callable[[str], str]
 
 OTHER_NOTATIONS = [
-    *(f"urn:uuid:{AN_ID}", f"{{{AN_ID}}}", AN_ID.replace("-", ""), f" {AN_ID}", f"{AN_ID}\n", f"urn:{'a' * 32}"),
-    *("{{" + "a" * 32 + "}}", AN_ID.replace("3", "٣"), "3f2b1c0daaaa-4bbb-8ccc-abcd-efabcdef", "3f2b_c0d" + AN_ID[8:]),
+    *(
+        f"urn:uuid:{AN_ID}",
+        f"{{{AN_ID}}}",
+        AN_ID.replace("-", ""),
+        f" {AN_ID}",
+        f"{AN_ID}\n",
+        f"urn:{'a' * 32}",
+    ),
+    *(
+        "{{" + "a" * 32 + "}}",
+        AN_ID.replace("3", "٣"),
+        "3f2b1c0daaaa-4bbb-8ccc-abcd-efabcdef",
+        "3f2b_c0d" + AN_ID[8:],
+    ),
 ]
 
 
@@ -33,7 +45,12 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 @SPELLINGS
 def test_a_uuid_has_one_spelling(spell: Spell) -> None:
-    assert AN_ID == canonical_uuid(spell(AN_ID)) == parameters.uuid(spell(AN_ID)) == parameters.any_id(spell(AN_ID))
+    assert (
+        AN_ID
+        == canonical_uuid(spell(AN_ID))
+        == parameters.uuid(spell(AN_ID))
+        == parameters.any_id(spell(AN_ID))
+    )
 
 
 @pytest.mark.parametrize("odd", OTHER_NOTATIONS)
@@ -69,7 +86,9 @@ async def test_a_query_names_it_in_any_case(api: Api, spell: Spell) -> None:
 
 
 @SPELLINGS
-async def test_a_body_names_it_in_any_case_and_its_moments_may_lack_a_zone(api: Api, spell: Spell) -> None:
+async def test_a_body_names_it_in_any_case_and_its_moments_may_lack_a_zone(
+    api: Api, spell: Spell
+) -> None:
     await api.holds(execution := an_execution(status="running"))
     later = (now() + timedelta(days=1)).replace(microsecond=0)
     body = {
@@ -94,7 +113,9 @@ async def test_a_body_names_it_in_any_case_and_its_moments_may_lack_a_zone(api: 
         ("dueAt", "9999-12-31T23:59:59Z"),
     ],
 )
-async def test_what_cannot_be_is_refused_and_its_field_named(api: Api, field: str, odd: str) -> None:
+async def test_what_cannot_be_is_refused_and_its_field_named(
+    api: Api, field: str, odd: str
+) -> None:
     refused = await api.send("POST", "/api/v1/hitl/approvals", {"subject": "s", field: odd})
 
     assert (400, field) == (refused.status_code, refused.json()["error"]["details"][0]["field"])
@@ -103,12 +124,26 @@ async def test_what_cannot_be_is_refused_and_its_field_named(api: Api, field: st
 @pytest.mark.parametrize(
     "moment",
     [
-        *("2026-03-02T09:15:00", "2026-03-02T09:15:00Z", "2026-03-02T09:15:00-05:00", "0001-01-01T00:00:00+05:00"),
-        *("9999-12-31T23:59:59-05:00", "9999-12-31T23:59:60Z", "1700000000", "1700000000000", "NaN", "yesterday"),
+        *(
+            "2026-03-02T09:15:00",
+            "2026-03-02T09:15:00Z",
+            "2026-03-02T09:15:00-05:00",
+            "0001-01-01T00:00:00+05:00",
+        ),
+        *(
+            "9999-12-31T23:59:59-05:00",
+            "9999-12-31T23:59:60Z",
+            "1700000000",
+            "1700000000000",
+            "NaN",
+            "yesterday",
+        ),
     ],
 )
 @pytest.mark.parametrize("path", ["executions", "audit", "dead-letters"])
-async def test_whatever_moment_limits_a_list_it_is_listed_or_refused(api: Api, path: str, moment: str) -> None:
+async def test_whatever_moment_limits_a_list_it_is_listed_or_refused(
+    api: Api, path: str, moment: str
+) -> None:
     response = await api.get(f"/api/v1/{path}", createdBefore=moment)
 
     assert response.status_code in (200, 400)
@@ -147,7 +182,9 @@ def test_a_moment_at_the_command_line_is_in_utc(stated: str, meant: datetime) ->
     assert (meant, UTC) == (read, read.tzinfo)
 
 
-@pytest.mark.parametrize("odd", ["", "yesterday", "1700000000", "2026-13-01", "2026-03-02T09:15:60Z"])
+@pytest.mark.parametrize(
+    "odd", ["", "yesterday", "1700000000", "2026-13-01", "2026-03-02T09:15:60Z"]
+)
 def test_what_is_no_moment_is_refused_at_the_command_line(odd: str) -> None:
     with pytest.raises(click.BadParameter):
         parameters.moment(odd)

@@ -104,7 +104,12 @@ async def test_a_letter_is_shown_with_its_body_and_history(api: Api) -> None:
     response = await api.get(f"{LETTERS}/{letter.id}")
 
     shown = response.json()
-    assert ("poison", "ValueError: boom", 5, 1) == (shown["code"], shown["reason"], shown["attempts"], shown["times"])
+    assert ("poison", "ValueError: boom", 5, 1) == (
+        shown["code"],
+        shown["reason"],
+        shown["attempts"],
+        shown["times"],
+    )
     assert ("utf-8", A_TENANT in shown["body"]) == (shown["bodyEncoding"], True)
     assert ["refused"] == [entry["what"] for entry in shown["history"]]
     assert '"1"' == response.headers["etag"]
@@ -127,7 +132,9 @@ async def test_what_names_no_tenant_is_the_platforms(api: Api) -> None:
         ("POST", "/discard", {"reason": "no"}),
     ],
 )
-async def test_anothers_letter_is_not_found_like_an_unknown_one(api: Api, method: str, path: str, body: object) -> None:
+async def test_anothers_letter_is_not_found_like_an_unknown_one(
+    api: Api, method: str, path: str, body: object
+) -> None:
     letter = await kept(api)
 
     for id in (letter.id, new_id(), "nonsense", quote("a/b")):
@@ -142,11 +149,17 @@ async def test_an_edited_letter_is_replayed_as_it_was_edited(api: Api, bus: Even
     edited = await act(api, "PATCH", f"/{letter.id}", {"event": AN_EVENT}, If_Match='"1"')
     replayed = await act(api, "POST", f"/{letter.id}/replay", If_Match=edited.headers["etag"])
 
-    assert (200, 200, "replayed") == (edited.status_code, replayed.status_code, replayed.json()["status"])
+    assert (200, 200, "replayed") == (
+        edited.status_code,
+        replayed.status_code,
+        replayed.json()["status"],
+    )
     [message] = await bus.peek(QUEUE)
     assert (letter.message_id, b'"opportunityId":"o-1"' in message.body) == (message.id, True)
     history = replayed.json()["history"]
-    assert [("edited", "ann"), ("replaying", "ann")] == [(entry["what"], entry["actor"]) for entry in history[1:3]]
+    assert [("edited", "ann"), ("replaying", "ann")] == [
+        (entry["what"], entry["actor"]) for entry in history[1:3]
+    ]
 
 
 async def test_an_edit_must_say_which_version_it_changes(api: Api) -> None:
@@ -167,7 +180,9 @@ async def test_an_edit_must_say_which_version_it_changes(api: Api) -> None:
         ({**AN_EVENT, "type": "no.such"}, "no.such"),
     ],
 )
-async def test_an_edit_that_helps_nobody_is_refused_with_what_is_wrong(api: Api, event: object, what: str) -> None:
+async def test_an_edit_that_helps_nobody_is_refused_with_what_is_wrong(
+    api: Api, event: object, what: str
+) -> None:
     letter = await kept(api)
 
     refused = await act(api, "PATCH", f"/{letter.id}", {"event": event}, If_Match='"1"')
@@ -177,7 +192,9 @@ async def test_an_edit_that_helps_nobody_is_refused_with_what_is_wrong(api: Api,
     assert what in problem["message"]
 
 
-async def test_a_letter_is_discarded_with_a_reason_and_can_be_had_back(api: Api, bus: EventBus) -> None:
+async def test_a_letter_is_discarded_with_a_reason_and_can_be_had_back(
+    api: Api, bus: EventBus
+) -> None:
     letter = await kept(api)
 
     assert 400 == (await act(api, "POST", f"/{letter.id}/discard", {"reason": " "})).status_code
@@ -233,7 +250,15 @@ async def test_many_are_scheduled_by_filter_at_a_rate(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [{"rate": 0}, {"rate": 1000}, {"limit": 0}, {"limit": 5000}, {"codes": "x"}, {"createdBefore": "today"}]
+    "wish",
+    [
+        {"rate": 0},
+        {"rate": 1000},
+        {"limit": 0},
+        {"limit": 5000},
+        {"codes": "x"},
+        {"createdBefore": "today"},
+    ],
 )
 async def test_a_wish_that_makes_no_sense_is_refused(api: Api, wish: object) -> None:
     assert 400 == (await act(api, "POST", "/replay", wish)).status_code

@@ -41,7 +41,9 @@ async def test_a_share_is_set_and_taken_away(api: Api) -> None:
 
 
 async def test_the_default_share_is_set_by_its_name(api: Api) -> None:
-    changed = await api.send("PUT", "/api/v1/dispatch/tenants/default", SHARE, tenant_id=SYSTEM_TENANT)
+    changed = await api.send(
+        "PUT", "/api/v1/dispatch/tenants/default", SHARE, tenant_id=SYSTEM_TENANT
+    )
 
     assert SHARE == changed.json()["default"]
 
@@ -52,7 +54,9 @@ async def test_a_limit_that_is_not_named_stays(api: Api) -> None:
     changed = await api.send("PATCH", "/api/v1/dispatch", {"batchMax": 20}, tenant_id=SYSTEM_TENANT)
     assert (50, 20) == (changed.json()["runningMax"], changed.json()["batchMax"])
 
-    changed = await api.send("PATCH", "/api/v1/dispatch", {"runningMax": None}, tenant_id=SYSTEM_TENANT)
+    changed = await api.send(
+        "PATCH", "/api/v1/dispatch", {"runningMax": None}, tenant_id=SYSTEM_TENANT
+    )
     assert (None, 20) == (changed.json()["runningMax"], changed.json()["batchMax"])
 
 
@@ -60,8 +64,12 @@ async def test_a_limit_that_is_not_named_stays(api: Api) -> None:
     ("body", "field"),
     [({"weight": 0}, "weight"), ({"weight": "much"}, "weight"), ({"runningMax": -1}, "runningMax")],
 )
-async def test_a_share_that_is_none_is_refused_by_its_field(api: Api, body: object, field: str) -> None:
-    refused = await api.send("PUT", f"/api/v1/dispatch/tenants/{A_TENANT}", body, tenant_id=SYSTEM_TENANT)
+async def test_a_share_that_is_none_is_refused_by_its_field(
+    api: Api, body: object, field: str
+) -> None:
+    refused = await api.send(
+        "PUT", f"/api/v1/dispatch/tenants/{A_TENANT}", body, tenant_id=SYSTEM_TENANT
+    )
 
     assert (400, "VALIDATION_ERROR") == (refused.status_code, refused.json()["error"]["code"])
     assert field in str(refused.json()["error"]["details"])
@@ -78,11 +86,15 @@ async def test_the_policy_is_not_for_tenants(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval"])
-async def test_an_open_execution_is_cancelled_with_its_reason(api: Api, status: ExecutionStatus) -> None:
+async def test_an_open_execution_is_cancelled_with_its_reason(
+    api: Api, status: ExecutionStatus
+) -> None:
     execution = an_execution(status=status)
     await api.holds(execution)
 
-    response = await api.send("POST", f"/api/v1/executions/{execution.id}/cancel", {"reason": "sold"})
+    response = await api.send(
+        "POST", f"/api/v1/executions/{execution.id}/cancel", {"reason": "sold"}
+    )
 
     assert (200, "cancelled", "sold") == (
         response.status_code,
@@ -99,7 +111,9 @@ async def test_cancelling_withdraws_what_a_person_was_asked(api: Api) -> None:
 
     await api.send("POST", f"/api/v1/executions/{execution.id}/cancel", {})
 
-    assert "cancelled" == (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record.status
+    assert (
+        "cancelled" == (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record.status
+    )
 
 
 async def test_what_has_ended_is_not_cancelled(api: Api) -> None:
@@ -115,7 +129,11 @@ async def test_another_tenant_cannot_cancel(api: Api) -> None:
     execution = an_execution()
     await api.holds(execution)
 
-    refused = await api.send("POST", f"/api/v1/executions/{execution.id}/cancel", {}, tenant_id=ANOTHER_TENANT)
+    refused = await api.send(
+        "POST", f"/api/v1/executions/{execution.id}/cancel", {}, tenant_id=ANOTHER_TENANT
+    )
 
     assert 404 == refused.status_code
-    assert "pending" == (await api.store.read(A_TENANT, ExecutionRecord, execution.id)).record.status
+    assert (
+        "pending" == (await api.store.read(A_TENANT, ExecutionRecord, execution.id)).record.status
+    )

@@ -37,10 +37,12 @@ def one_that_failed(**changes: Any) -> ExecutionRecord:
 
 
 async def all_records(api: Api) -> list[ExecutionRecord]:
-    return [stored.record for stored in (await api.store.query(A_TENANT, Query(ExecutionRecord))).items]
+    return [
+        stored.record for stored in (await api.store.query(A_TENANT, Query(ExecutionRecord))).items
+    ]
 
 
-# --- retry -----------------------------------------------------------------------------------------------------------
+# --- retry ----------------------------------------------------------------------------------------
 
 
 async def test_older_clients_are_answered_as_they_know_it(api: Api) -> None:
@@ -62,14 +64,20 @@ async def test_a_retried_execution_shows_its_earlier_end_and_the_steps_it_keeps(
     await api.holds(
         failed,
         a_step(execution_id=failed.id, step="risk_analysis"),
-        a_step(execution_id=failed.id, step="forecast", status="failed", result=None, error="no model"),
+        a_step(
+            execution_id=failed.id, step="forecast", status="failed", result=None, error="no model"
+        ),
     )
 
     shown = (await post(api, f"/api/v1/executions/{failed.id}/retry")).json()
 
     assert ("pending", 1) == (shown["status"], shown["retries"])
-    assert [("failed", "no model")] == [(end["status"], end["error"]) for end in shown["earlierEnds"]]
-    assert ["completed", "pending", "pending", "pending"] == [step["status"] for step in shown["steps"]]
+    assert [("failed", "no model")] == [
+        (end["status"], end["error"]) for end in shown["earlierEnds"]
+    ]
+    assert ["completed", "pending", "pending", "pending"] == [
+        step["status"] for step in shown["steps"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +94,9 @@ async def test_what_has_completed_is_not_retried(api: Api, path: str, code: str)
     assert "it is completed" in response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("path", ["executions/{}/retry", "executions/{}/rerun", "workflows/{}/retry"])
+@pytest.mark.parametrize(
+    "path", ["executions/{}/retry", "executions/{}/rerun", "workflows/{}/retry"]
+)
 @pytest.mark.parametrize("whose", ["another tenant's", "nobody's", "nonsense"])
 async def test_what_the_tenant_does_not_have_is_not_found(api: Api, path: str, whose: str) -> None:
     foreign = one_that_failed(tenant_id=ANOTHER_TENANT)
@@ -94,20 +104,25 @@ async def test_what_the_tenant_does_not_have_is_not_found(api: Api, path: str, w
     id = {"another tenant's": foreign.id, "nobody's": new_id(), "nonsense": "nonsense"}[whose]
 
     assert 404 == (await post(api, f"/api/v1/{path.format(id)}")).status_code
-    assert "failed" == (await api.store.read(ANOTHER_TENANT, ExecutionRecord, foreign.id)).record.status
+    assert (
+        "failed"
+        == (await api.store.read(ANOTHER_TENANT, ExecutionRecord, foreign.id)).record.status
+    )
 
 
 async def test_a_retry_repeated_under_its_key_is_one_retry(api: Api) -> None:
     failed = one_that_failed()
     await api.holds(failed)
 
-    first, second = [await post(api, f"/api/v1/workflows/{failed.id}/retry", key="again") for _ in range(2)]
+    first, second = [
+        await post(api, f"/api/v1/workflows/{failed.id}/retry", key="again") for _ in range(2)
+    ]
 
     assert (200, 200, first.json()) == (first.status_code, second.status_code, second.json())
     assert "true" == second.headers["Idempotency-Replayed"]
 
 
-# --- rerun -----------------------------------------------------------------------------------------------------------
+# --- rerun ----------------------------------------------------------------------------------------
 
 
 async def test_a_rerun_is_a_new_execution_of_the_same_subject_and_input(api: Api) -> None:
@@ -117,17 +132,30 @@ async def test_a_rerun_is_a_new_execution_of_the_same_subject_and_input(api: Api
     response = await post(api, f"/api/v1/executions/{completed.id}/rerun")
 
     again = response.json()
-    assert (201, f"/api/v1/executions/{again['id']}") == (response.status_code, response.headers["Location"])
-    assert (completed.id, "pending", completed.subject) == (again["rerunOf"], again["status"], again["subject"])
-    assert {"amount": 7} == (await api.store.read(A_TENANT, ExecutionRecord, again["id"])).record.input
-    assert "completed" == (await api.store.read(A_TENANT, ExecutionRecord, completed.id)).record.status
+    assert (201, f"/api/v1/executions/{again['id']}") == (
+        response.status_code,
+        response.headers["Location"],
+    )
+    assert (completed.id, "pending", completed.subject) == (
+        again["rerunOf"],
+        again["status"],
+        again["subject"],
+    )
+    assert {"amount": 7} == (
+        await api.store.read(A_TENANT, ExecutionRecord, again["id"])
+    ).record.input
+    assert (
+        "completed" == (await api.store.read(A_TENANT, ExecutionRecord, completed.id)).record.status
+    )
 
 
 async def test_all_who_ask_for_a_rerun_at_once_get_the_same_one(api: Api) -> None:
     completed = an_execution(status="completed", announced_at=now())
     await api.holds(completed)
 
-    answers = await asyncio.gather(*(post(api, f"/api/v1/executions/{completed.id}/rerun") for _ in range(50)))
+    answers = await asyncio.gather(
+        *(post(api, f"/api/v1/executions/{completed.id}/rerun") for _ in range(50))
+    )
 
     assert {201} == {answer.status_code for answer in answers}
     assert 1 == len({answer.json()["id"] for answer in answers})
@@ -152,18 +180,30 @@ async def test_what_is_open_is_not_run_anew(api: Api) -> None:
 
     response = await post(api, f"/api/v1/executions/{running.id}/rerun")
 
-    assert (409, "EXECUTION_NOT_RERUNNABLE") == (response.status_code, response.json()["error"]["code"])
+    assert (409, "EXECUTION_NOT_RERUNNABLE") == (
+        response.status_code,
+        response.json()["error"]["code"],
+    )
 
 
-# --- start -----------------------------------------------------------------------------------------------------------
+# --- start ----------------------------------------------------------------------------------------
 
 
-async def test_a_started_execution_is_pending_and_its_tenant_is_known_to_every_sweep(api: Api) -> None:
+async def test_a_started_execution_is_pending_and_its_tenant_is_known_to_every_sweep(
+    api: Api,
+) -> None:
     response = await post(api, "/api/v1/executions", A_START | {"priority": 4})
 
     started = response.json()
-    assert (201, f"/api/v1/executions/{started['id']}") == (response.status_code, response.headers["Location"])
-    assert ("pending", "o-1", "opportunity-analysis") == (started["status"], started["subject"], started["workflow"])
+    assert (201, f"/api/v1/executions/{started['id']}") == (
+        response.status_code,
+        response.headers["Location"],
+    )
+    assert ("pending", "o-1", "opportunity-analysis") == (
+        started["status"],
+        started["subject"],
+        started["workflow"],
+    )
     record = (await api.store.read(A_TENANT, ExecutionRecord, started["id"])).record
     assert ({"amount": 1_500_000}, 4) == (record.input, record.priority)
     directory = await api.store.query(ids.SYSTEM_TENANT, Query(TenantRecord))
@@ -171,13 +211,17 @@ async def test_a_started_execution_is_pending_and_its_tenant_is_known_to_every_s
 
 
 async def test_without_a_key_every_request_starts_one(api: Api) -> None:
-    first, second = [(await post(api, "/api/v1/executions", A_START)).json()["id"] for _ in range(2)]
+    first, second = [
+        (await post(api, "/api/v1/executions", A_START)).json()["id"] for _ in range(2)
+    ]
 
     assert first != second
 
 
 async def test_under_one_key_fifty_requests_start_one(api: Api) -> None:
-    answers = await asyncio.gather(*(post(api, "/api/v1/executions", A_START, key="k-1") for _ in range(50)))
+    answers = await asyncio.gather(
+        *(post(api, "/api/v1/executions", A_START, key="k-1") for _ in range(50))
+    )
 
     assert {201, 409} >= {answer.status_code for answer in answers}
     assert 1 == len(await all_records(api))
@@ -223,7 +267,9 @@ async def test_the_same_key_of_another_tenant_is_another_wish(api: Api) -> None:
         ({"status": "completed"}, "data", "unknown field status"),
     ],
 )
-async def test_a_wrong_wish_is_refused_and_says_where(api: Api, change: dict[str, Any], field: str, said: str) -> None:
+async def test_a_wrong_wish_is_refused_and_says_where(
+    api: Api, change: dict[str, Any], field: str, said: str
+) -> None:
     response = await post(api, "/api/v1/executions", A_START | change)
 
     assert (400, "VALIDATION_ERROR") == (response.status_code, response.json()["error"]["code"])
@@ -233,7 +279,7 @@ async def test_a_wrong_wish_is_refused_and_says_where(api: Api, change: dict[str
     assert [] == await all_records(api)
 
 
-# --- in whose name ---------------------------------------------------------------------------------------------------
+# --- in whose name --------------------------------------------------------------------------------
 
 
 async def test_an_execution_knows_who_started_it_and_who_ran_it_anew(api: Api) -> None:

@@ -11,7 +11,15 @@ from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
 from tests.support.api.api_client import Api, an_api
-from tests.support.factories import A_TENANT, AN_ID, ANOTHER_TENANT, a_step, an_execution, new_id, now
+from tests.support.factories import (
+    A_TENANT,
+    AN_ID,
+    ANOTHER_TENANT,
+    a_step,
+    an_execution,
+    new_id,
+    now,
+)
 
 
 @pytest.fixture
@@ -27,11 +35,15 @@ async def test_executions_are_listed_newest_first(api: Api) -> None:
     response = await api.get("/api/v1/executions")
 
     assert 200 == response.status_code
-    assert [third.id, second.id, first.id] == [execution["id"] for execution in response.json()["executions"]]
+    assert [third.id, second.id, first.id] == [
+        execution["id"] for execution in response.json()["executions"]
+    ]
 
 
 async def test_a_listed_execution_says_what_it_is_about_and_how_it_stands(api: Api) -> None:
-    failed = an_execution(status="failed", error="Forecast failed", error_code="step-failed", failed_step="forecast")
+    failed = an_execution(
+        status="failed", error="Forecast failed", error_code="step-failed", failed_step="forecast"
+    )
     await api.holds(failed)
 
     listed = (await api.get("/api/v1/executions")).json()["executions"][0]
@@ -51,7 +63,9 @@ async def test_a_listed_execution_says_what_it_is_about_and_how_it_stands(api: A
 
 @pytest.mark.parametrize("name", ["workflow", "status", "subject", "rerunOf"])
 async def test_a_filter_leaves_only_what_matches(api: Api, name: str) -> None:
-    wanted = an_execution(workflow="claim-recovery", status="running", subject="claim-17", rerun_of=new_id())
+    wanted = an_execution(
+        workflow="claim-recovery", status="running", subject="claim-17", rerun_of=new_id()
+    )
     await api.holds(wanted, an_execution())
 
     value = msgspec.to_builtins(wanted)[name]
@@ -64,7 +78,10 @@ async def test_a_filter_leaves_only_what_matches(api: Api, name: str) -> None:
     ("limits", "expected"),
     [
         ({"createdAfter": "2026-03-02T12:00:00Z"}, ["second", "first"]),
-        ({"createdAfter": "2026-03-02T13:00:00+01:00", "createdBefore": "2026-03-03T00:00:00Z"}, ["first"]),
+        (
+            {"createdAfter": "2026-03-02T13:00:00+01:00", "createdBefore": "2026-03-03T00:00:00Z"},
+            ["first"],
+        ),
         ({"createdBefore": "2026-03-02T12:00:00"}, []),
     ],
 )
@@ -85,7 +102,10 @@ async def test_executions_are_found_by_when_they_were_created(
 async def test_what_is_no_moment_is_refused(api: Api, moment: str) -> None:
     response = await api.get("/api/v1/executions", createdBefore=moment)
 
-    assert (400, "createdBefore") == (response.status_code, response.json()["error"]["details"][0]["field"])
+    assert (400, "createdBefore") == (
+        response.status_code,
+        response.json()["error"]["details"][0]["field"],
+    )
 
 
 async def test_pages_hold_every_execution_once(api: Api) -> None:
@@ -97,7 +117,11 @@ async def test_pages_hold_every_execution_once(api: Api) -> None:
         sizes.append(len(page["executions"]))
         seen += [execution["id"] for execution in page["executions"]]
         more = page.get("continuation")
-        page = (await api.get("/api/v1/executions", limit=2, continuation=more)).json() if more else None
+        page = (
+            (await api.get("/api/v1/executions", limit=2, continuation=more)).json()
+            if more
+            else None
+        )
 
     assert [2, 2, 1] == sizes
     assert [execution.id for execution in reversed(everything)] == seen
@@ -115,7 +139,13 @@ async def test_another_tenants_continuation_is_refused(api: Api) -> None:
 async def test_an_execution_is_read_with_its_four_steps_in_order(api: Api) -> None:
     execution = an_execution(status="running")
     forecast = a_step(execution_id=execution.id, step="forecast", result={"revenueForecast": 5})
-    scoring = a_step(execution_id=execution.id, step="risk_scoring", status="failed", result=None, error="no model")
+    scoring = a_step(
+        execution_id=execution.id,
+        step="risk_scoring",
+        status="failed",
+        result=None,
+        error="no model",
+    )
     await api.holds(execution, forecast, scoring)
 
     steps = (await api.get(f"/api/v1/executions/{execution.id}")).json()["steps"]
@@ -165,7 +195,9 @@ async def test_an_execution_of_another_workflow_shows_the_steps_it_recorded(api:
     await api.holds(
         execution,
         a_step(execution_id=execution.id, step="submission", completed_at=now()),
-        a_step(execution_id=execution.id, step="detection", completed_at=now() - timedelta(seconds=1)),
+        a_step(
+            execution_id=execution.id, step="detection", completed_at=now() - timedelta(seconds=1)
+        ),
     )
 
     steps = (await api.get(f"/api/v1/executions/{execution.id}")).json()["steps"]
@@ -188,7 +220,9 @@ async def test_an_id_is_the_same_in_capitals(api: Api) -> None:
     execution = an_execution()
     await api.holds(execution)
 
-    assert execution.id == (await api.get(f"/api/v1/executions/{execution.id.upper()}")).json()["id"]
+    assert (
+        execution.id == (await api.get(f"/api/v1/executions/{execution.id.upper()}")).json()["id"]
+    )
 
 
 @pytest.mark.parametrize("unknown", [AN_ID, "nonsense", "..", "%00", "a" * 300])

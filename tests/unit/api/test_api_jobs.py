@@ -30,7 +30,9 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield api
 
 
-async def trigger(api: Api, job: str, body: Any = None, tenant_id: str = A_TENANT, key: str = "") -> httpx.Response:
+async def trigger(
+    api: Api, job: str, body: Any = None, tenant_id: str = A_TENANT, key: str = ""
+) -> httpx.Response:
     headers = {"X-Tenant-ID": tenant_id} | ({"Idempotency-Key": key} if key else {})
     return await api.client.post(f"/api/v1/jobs/{job}/trigger", json=body, headers=headers)
 
@@ -38,7 +40,10 @@ async def trigger(api: Api, job: str, body: Any = None, tenant_id: str = A_TENAN
 async def sent(tmp_path: Path) -> list[dict[str, Any]]:
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
     async with open_bus(settings, "test") as bus:
-        return [json.loads(message.body)["data"] for message in await bus.peek(batch_jobs_queue(settings).name)]
+        return [
+            json.loads(message.body)["data"]
+            for message in await bus.peek(batch_jobs_queue(settings).name)
+        ]
 
 
 async def test_every_job_is_listed_with_its_schedule_and_its_last_run(api: Api) -> None:
@@ -51,16 +56,26 @@ async def test_every_job_is_listed_with_its_schedule_and_its_last_run(api: Api) 
     assert ("0 1 * * *", "UTC", True) == (sync["schedule"], sync["timeZone"], sync["isActive"])
     assert sync["nextRun"].endswith("T01:00:00Z")
     assert ("running", "api") == (sync["lastRun"]["status"], sync["lastRun"]["triggeredBy"])
-    assert (False, None, None) == (learning["isActive"], learning.get("nextRun"), learning.get("lastRun"))
+    assert (False, None, None) == (
+        learning["isActive"],
+        learning.get("nextRun"),
+        learning.get("lastRun"),
+    )
 
 
 async def test_a_tenant_sees_its_own_runs_and_those_for_all_and_no_others(api: Api) -> None:
     async def last_run(tenant_id: str) -> str | None:
-        jobs = {job["job"]: job for job in (await api.get("/api/v1/jobs", tenant_id)).json()["jobs"]}
+        jobs = {
+            job["job"]: job for job in (await api.get("/api/v1/jobs", tenant_id)).json()["jobs"]
+        }
         return (jobs["outcome-sync"].get("lastRun") or {}).get("executionId")
 
     own = (await trigger(api, "outcome-sync")).json()["executionId"]
-    assert (own, None, own) == (await last_run(A_TENANT), await last_run(ANOTHER_TENANT), await last_run(SYSTEM_TENANT))
+    assert (own, None, own) == (
+        await last_run(A_TENANT),
+        await last_run(ANOTHER_TENANT),
+        await last_run(SYSTEM_TENANT),
+    )
 
     for_all = (await trigger(api, "outcome-sync", tenant_id=SYSTEM_TENANT)).json()["executionId"]
     theirs = (await trigger(api, "outcome-sync", tenant_id=ANOTHER_TENANT)).json()["executionId"]
@@ -71,7 +86,10 @@ async def test_a_tenant_sees_its_own_runs_and_those_for_all_and_no_others(api: A
 async def test_a_tenant_triggers_a_job_for_itself(api: Api, tmp_path: Path) -> None:
     response = await trigger(api, "industry-benchmarks", {"metadata": {"period": "2026-Q1"}})
 
-    assert (202, {"period": "2026-Q1", "tenantIds": [A_TENANT]}) == (response.status_code, response.json()["metadata"])
+    assert (202, {"period": "2026-Q1", "tenantIds": [A_TENANT]}) == (
+        response.status_code,
+        response.json()["metadata"],
+    )
     [data] = await sent(tmp_path)
     assert ("industry-benchmarks", "api", [A_TENANT]) == (
         data["job"],
@@ -84,8 +102,13 @@ async def test_the_platform_triggers_a_job_for_all(api: Api, tmp_path: Path) -> 
     body = {"metadata": {"from": "2026-01-01", "to": "2026-01-07"}}
     response = await trigger(api, "risk-snapshot-backfill", body, tenant_id=SYSTEM_TENANT)
 
-    execution = await api.get(f"/api/v1/executions/{response.json()['executionId']}", tenant_id=SYSTEM_TENANT)
-    assert ("batch-job", "risk-snapshot-backfill") == (execution.json()["workflow"], execution.json()["subject"])
+    execution = await api.get(
+        f"/api/v1/executions/{response.json()['executionId']}", tenant_id=SYSTEM_TENANT
+    )
+    assert ("batch-job", "risk-snapshot-backfill") == (
+        execution.json()["workflow"],
+        execution.json()["subject"],
+    )
     assert ["trigger"] == [step["step"] for step in execution.json()["steps"]]
 
 
@@ -105,7 +128,9 @@ async def test_the_same_idempotency_key_triggers_once(api: Api, tmp_path: Path) 
 
 async def test_two_tenants_may_use_the_same_key(api: Api, tmp_path: Path) -> None:
     await trigger(api, "propagation", key="k-1")
-    assert 202 == (await trigger(api, "propagation", key="k-1", tenant_id=ANOTHER_TENANT)).status_code
+    assert (
+        202 == (await trigger(api, "propagation", key="k-1", tenant_id=ANOTHER_TENANT)).status_code
+    )
     assert 2 == len(await sent(tmp_path))
 
 
@@ -122,7 +147,9 @@ async def test_two_tenants_may_use_the_same_key(api: Api, tmp_path: Path) -> Non
         ("propagation", {"from": "2026-01-01"}, None),
     ],
 )
-async def test_bad_input_is_refused_by_its_field(api: Api, tmp_path: Path, job: str, body: Any, field: str) -> None:
+async def test_bad_input_is_refused_by_its_field(
+    api: Api, tmp_path: Path, job: str, body: Any, field: str
+) -> None:
     response = await trigger(api, job, body)
 
     assert (400, "VALIDATION_ERROR") == (response.status_code, response.json()["error"]["code"])
@@ -139,7 +166,13 @@ async def test_the_metrics_count_triggers_and_time_reports(api: Api) -> None:
     data = JobCompleted(job="propagation", completed_at=utc_now())
     await record_job_report(
         context_of(api.store),
-        Event(id=new_id(), tenant_id=SYSTEM_TENANT, timestamp=utc_now(), data=data, source="risk-analytics"),
+        Event(
+            id=new_id(),
+            tenant_id=SYSTEM_TENANT,
+            timestamp=utc_now(),
+            data=data,
+            source="risk-analytics",
+        ),
     )
 
     for _ in range(2):  # asking changes nothing

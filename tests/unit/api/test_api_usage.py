@@ -27,14 +27,23 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def test_a_tenants_open_work_is_counted_by_what_it_waits_for(api: Api) -> None:
-    for status, count in (("pending", 3), ("running", 2), ("awaiting_approval", 1), ("completed", 4)):
+    for status, count in (
+        ("pending", 3),
+        ("running", 2),
+        ("awaiting_approval", 1),
+        ("completed", 4),
+    ):
         await api.holds(*(an_execution(status=status) for _ in range(count)))
     await api.holds(an_approval(), an_approval(status="approved"))
     await a_record(api.store, DeadLetterRecord, A_TENANT)
 
-    assert {"pending": 3, "running": 2, "awaitingApproval": 1, "pendingApprovals": 1, "deadLetters": 1} == (
-        await api.get(USAGE)
-    ).json()["now"]
+    assert {
+        "pending": 3,
+        "running": 2,
+        "awaitingApproval": 1,
+        "pendingApprovals": 1,
+        "deadLetters": 1,
+    } == (await api.get(USAGE)).json()["now"]
 
 
 async def test_work_is_counted_since_the_day_and_the_month_began(api: Api) -> None:
@@ -71,7 +80,14 @@ async def test_a_tenants_own_share_and_its_rate_are_its_limits(api: Api) -> None
         share = TenantShare(weight=3, priority=1, running_max=20)
         await change_policy(api.store, bus, lambda policy: with_share(policy, A_TENANT, share))
 
-    own, another = (await api.get(USAGE)).json()["limits"], (await api.get(USAGE, ANOTHER_TENANT)).json()["limits"]
+    own, another = (
+        (await api.get(USAGE)).json()["limits"],
+        (await api.get(USAGE, ANOTHER_TENANT)).json()["limits"],
+    )
 
-    assert {"requestsPerMinute": 500, "runningMax": None, "weight": 1.0, "priority": 0} == default == another
+    assert (
+        {"requestsPerMinute": 500, "runningMax": None, "weight": 1.0, "priority": 0}
+        == default
+        == another
+    )
     assert {"requestsPerMinute": 500, "runningMax": 20, "weight": 3.0, "priority": 1} == own

@@ -47,7 +47,9 @@ async def test_no_two_secrets_are_alike(api: Api) -> None:
 async def test_a_request_that_is_repeated_under_its_key_adds_one_webhook(api: Api) -> None:
     headers = {"X-Tenant-ID": A_TENANT, "Idempotency-Key": "key-1"}
 
-    first, again = [await api.client.post(WEBHOOKS, json={"url": URL}, headers=headers) for _ in range(2)]
+    first, again = [
+        await api.client.post(WEBHOOKS, json={"url": URL}, headers=headers) for _ in range(2)
+    ]
 
     assert (201, first.json()) == (again.status_code, again.json())
     assert 1 == await api.store.count(A_TENANT, WebhookSubscription)
@@ -101,7 +103,9 @@ async def test_another_tenants_webhook_is_like_an_unknown_one(api: Api) -> None:
         ({"url": URL, "secret": "mine"}, "secret"),
     ],
 )
-async def test_what_cannot_be_a_webhook_is_refused_by_its_field(api: Api, body: object, field: str) -> None:
+async def test_what_cannot_be_a_webhook_is_refused_by_its_field(
+    api: Api, body: object, field: str
+) -> None:
     refused = await api.send("POST", WEBHOOKS, body)
 
     assert (400, "VALIDATION_ERROR") == (refused.status_code, refused.json()["error"]["code"])
@@ -119,14 +123,22 @@ async def test_a_change_changes_what_it_names_and_nothing_else(api: Api) -> None
     elsewhere, one_type = "https://elsewhere.example/hook", ["hitl.approval.completed"]
     expected = {name: value for name, value in created.items() if name != "secret"}
 
-    for body in ({}, {"url": elsewhere}, {"eventTypes": one_type}, {"active": False}, {"active": True}):
+    for body in (
+        {},
+        {"url": elsewhere},
+        {"eventTypes": one_type},
+        {"active": False},
+        {"active": True},
+    ):
         changed = await change(api, created["id"], body)
         expected |= body
         assert (200, expected) == (changed.status_code, changed.json())
         assert expected == (await api.get(f"{WEBHOOKS}/{created['id']}")).json()
 
 
-async def test_a_rotated_secret_is_shown_once_and_the_earlier_one_stays_valid_for_a_day(api: Api) -> None:
+async def test_a_rotated_secret_is_shown_once_and_the_earlier_one_stays_valid_for_a_day(
+    api: Api,
+) -> None:
     created = await add(api)
 
     rotated = (await change(api, created["id"], {"rotateSecret": True})).json()
@@ -136,7 +148,10 @@ async def test_a_rotated_secret_is_shown_once_and_the_earlier_one_stays_valid_fo
     left = datetime.fromisoformat(rotated["earlierSecretsValidUntil"]) - now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
     stored = (await api.store.read(A_TENANT, WebhookSubscription, created["id"])).record
-    assert (rotated["secret"], [created["secret"]]) == (stored.secret, [one.secret for one in stored.earlier_secrets])
+    assert (rotated["secret"], [created["secret"]]) == (
+        stored.secret,
+        [one.secret for one in stored.earlier_secrets],
+    )
     for answer in (await api.get(WEBHOOKS), await change(api, created["id"], {"active": True})):
         assert "whsec_" not in answer.text
     assert "whsec_" not in f"{stored} {stored!r} {stored.earlier_secrets!r}"
@@ -144,27 +159,38 @@ async def test_a_rotated_secret_is_shown_once_and_the_earlier_one_stays_valid_fo
 
 async def test_an_earlier_secret_signs_until_its_time_is_over(api: Api) -> None:
     over, valid = now() - timedelta(seconds=1), now() + timedelta(hours=1)
-    secrets = [EarlierSecret(secret="whsec_1", valid_until=over), EarlierSecret(secret="whsec_2", valid_until=valid)]
+    secrets = [
+        EarlierSecret(secret="whsec_1", valid_until=over),
+        EarlierSecret(secret="whsec_2", valid_until=valid),
+    ]
     webhook = a_webhook(secret="whsec_3", earlier_secrets=secrets)
     await api.holds(webhook)
 
-    assert signature("whsec_3", b"{}", now(), earlier=["whsec_2"]) == signature_of(webhook, b"{}", now())
+    assert signature("whsec_3", b"{}", now(), earlier=["whsec_2"]) == signature_of(
+        webhook, b"{}", now()
+    )
     await change(api, webhook.id, {"rotateSecret": True})
 
     stored = (await api.store.read(A_TENANT, WebhookSubscription, webhook.id)).record
     assert ["whsec_2", "whsec_3"] == [one.secret for one in stored.earlier_secrets]
 
 
-async def test_secrets_that_rotate_at_once_each_stay_valid_and_no_more_than_so_many_are(api: Api) -> None:
+async def test_secrets_that_rotate_at_once_each_stay_valid_and_no_more_than_so_many_are(
+    api: Api,
+) -> None:
     created = await add(api)
 
-    answers = await asyncio.gather(*(change(api, created["id"], {"rotateSecret": True}) for _ in range(6)))
+    answers = await asyncio.gather(
+        *(change(api, created["id"], {"rotateSecret": True}) for _ in range(6))
+    )
 
     refused = [one for one in answers if one.status_code != 200]
     assert [(409, "WEBHOOK_SECRET_LIMIT_REACHED")] * (6 - EARLIER_SECRETS_MAX) == [
         (one.status_code, one.json()["error"]["code"]) for one in refused
     ]
-    shown = {one.json()["secret"] for one in answers if one.status_code == 200} | {created["secret"]}
+    shown = {one.json()["secret"] for one in answers if one.status_code == 200} | {
+        created["secret"]
+    }
     stored = (await api.store.read(A_TENANT, WebhookSubscription, created["id"])).record
     assert shown == {stored.secret, *(one.secret for one in stored.earlier_secrets)}
 

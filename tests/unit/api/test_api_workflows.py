@@ -1,4 +1,6 @@
-"""GET /api/v1/workflows, /api/v1/workflows/{id} and /api/v1/hitl/approvals/{id}: the forms that older clients know."""
+"""GET /api/v1/workflows, /api/v1/workflows/{id} and /api/v1/hitl/approvals/{id}: the forms that
+older clients know.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -19,7 +21,11 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
 async def test_a_workflow_has_the_documented_fields(api: Api) -> None:
     moment = now()
     execution = an_execution(
-        status="completed", results={"risk": {}}, started_at=moment, completed_at=moment, updated_at=moment
+        status="completed",
+        results={"risk": {}},
+        started_at=moment,
+        completed_at=moment,
+        updated_at=moment,
     )
     await api.holds(execution)
 
@@ -35,11 +41,22 @@ async def test_a_workflow_has_the_documented_fields(api: Api) -> None:
 
 async def test_a_workflows_step_has_the_documented_fields(api: Api) -> None:
     execution = an_execution(status="running", started_at=now())
-    await api.holds(execution, a_step(execution_id=execution.id, step="risk_analysis", step_id=step_id(execution.id)))
+    await api.holds(
+        execution,
+        a_step(execution_id=execution.id, step="risk_analysis", step_id=step_id(execution.id)),
+    )
 
     step = (await api.get(f"/api/v1/workflows/{execution.id}")).json()["steps"][0]
 
-    assert {"stepId", "workflowId", "stepType", "status", "result", "startedAt", "completedAt"} == step.keys()
+    assert {
+        "stepId",
+        "workflowId",
+        "stepType",
+        "status",
+        "result",
+        "startedAt",
+        "completedAt",
+    } == step.keys()
     assert (step_id(execution.id), execution.id, "risk_analysis", "completed") == (
         step["stepId"],
         step["workflowId"],
@@ -75,17 +92,28 @@ async def test_a_workflow_that_has_not_started_says_when_it_was_accepted(api: Ap
 
 async def test_the_workflows_of_an_opportunity_are_listed_newest_first(api: Api) -> None:
     older = an_execution(subject="opportunity-1", status="completed")
-    newer = an_execution(subject="opportunity-1", status="completed", created_at=now() + timedelta(seconds=1))
-    await api.holds(older, newer, an_execution(subject="opportunity-2"), a_step(execution_id=older.id))
+    newer = an_execution(
+        subject="opportunity-1", status="completed", created_at=now() + timedelta(seconds=1)
+    )
+    await api.holds(
+        older, newer, an_execution(subject="opportunity-2"), a_step(execution_id=older.id)
+    )
 
     listed = (await api.get("/api/v1/workflows", opportunityId="opportunity-1")).json()
 
-    assert (2, [newer.id, older.id]) == (listed["total"], [workflow["workflowId"] for workflow in listed["workflows"]])
-    assert ["failed", "completed"] == [workflow["steps"][0]["status"] for workflow in listed["workflows"]]
+    assert (2, [newer.id, older.id]) == (
+        listed["total"],
+        [workflow["workflowId"] for workflow in listed["workflows"]],
+    )
+    assert ["failed", "completed"] == [
+        workflow["steps"][0]["status"] for workflow in listed["workflows"]
+    ]
 
 
 async def test_an_opportunity_nobody_analysed_has_no_workflows(api: Api) -> None:
-    assert {"workflows": [], "total": 0} == (await api.get("/api/v1/workflows", opportunityId="unknown")).json()
+    assert {"workflows": [], "total": 0} == (
+        await api.get("/api/v1/workflows", opportunityId="unknown")
+    ).json()
 
 
 async def test_the_list_of_workflows_needs_an_opportunity(api: Api) -> None:
@@ -111,7 +139,9 @@ async def test_an_execution_that_is_no_analysis_is_no_workflow(api: Api) -> None
 
 
 async def test_an_approval_has_the_documented_fields(api: Api) -> None:
-    approval = an_approval(status="approved", decided_by="u-1", decided_at=now(), comment="fine", owner_id="u-2")
+    approval = an_approval(
+        status="approved", decided_by="u-1", decided_at=now(), comment="fine", owner_id="u-2"
+    )
     await api.holds(approval)
 
     found = (await api.get(f"/api/v1/hitl/approvals/{approval.id}")).json()

@@ -1,4 +1,6 @@
-"""What a tenant wants of a workflow: said over HTTP, checked at once, in versions, kept by whoever started with one."""
+"""What a tenant wants of a workflow: said over HTTP, checked at once, in versions, kept by whoever
+started with one.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -42,11 +44,14 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def put(api: Api, body: object, tenant_id: str = A_TENANT, **headers: str) -> httpx.Response:
-    named = {"X-Tenant-ID": tenant_id, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    named = {
+        "X-Tenant-ID": tenant_id,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     return await api.client.put(PATH, json=body, headers=named)
 
 
-# --- over HTTP -------------------------------------------------------------------------------------------------------
+# --- over HTTP ------------------------------------------------------------------------------------
 
 
 async def test_without_a_definition_the_platforms_defaults_hold(api: Api) -> None:
@@ -54,8 +59,15 @@ async def test_without_a_definition_the_platforms_defaults_hold(api: Api) -> Non
 
     assert (200, '"0"') == (response.status_code, response.headers["etag"])
     said = response.json()
-    assert (True, True, 0, 300.0) == (said["isDefault"], said["enabled"], said["version"], said["stepTimeoutSeconds"])
-    assert {"risk_analysis", "forecast"} == {name for name, step in said["steps"].items() if step["critical"]}
+    assert (True, True, 0, 300.0) == (
+        said["isDefault"],
+        said["enabled"],
+        said["version"],
+        said["stepTimeoutSeconds"],
+    )
+    assert {"risk_analysis", "forecast"} == {
+        name for name, step in said["steps"].items() if step["critical"]
+    }
     assert (False, 1.0) == (said["approval"]["enabled"], said["share"]["weight"])
 
 
@@ -65,7 +77,10 @@ async def test_what_is_said_holds_and_what_is_not_said_is_the_platforms(api: Api
     said = (await put(api, {"steps": steps, "approval": A_RULE}, X_User_ID="u-311")).json()
 
     assert said == (await api.get(PATH)).json()
-    assert ({"critical": False, "timeoutSeconds": 300.0}, {"critical": False, "timeoutSeconds": 20.0}) == (
+    assert (
+        {"critical": False, "timeoutSeconds": 300.0},
+        {"critical": False, "timeoutSeconds": 20.0},
+    ) == (
         said["steps"]["forecast"],
         said["steps"]["recommendation"],
     )
@@ -89,7 +104,9 @@ async def test_each_change_is_a_version_and_going_back_is_one_too(api: Api) -> N
 
     assert [1, 2, 3, 3, 4] == versions
     assert ["", True, False, True, False] == [
-        "" if version == 0 else (await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, version)).enabled
+        ""
+        if version == 0
+        else (await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, version)).enabled
         for version in range(5)
     ]
 
@@ -103,7 +120,12 @@ async def test_who_insists_on_a_version_changes_that_or_nothing(api: Api) -> Non
     assert (412, "PRECONDITION_FAILED") == (refused.status_code, refused.json()["error"]["code"])
 
     assert (1, True) == ((now := (await api.get(PATH)).json())["version"], now["enabled"])
-    assert 200 == (await api.client.delete(PATH, headers={"X-Tenant-ID": A_TENANT, "If-Match": '"1"'})).status_code
+    assert (
+        200
+        == (
+            await api.client.delete(PATH, headers={"X-Tenant-ID": A_TENANT, "If-Match": '"1"'})
+        ).status_code
+    )
     assert 200 == (await put(api, {}, If_None_Match="*")).status_code
 
 
@@ -124,8 +146,16 @@ async def test_who_insists_on_a_version_changes_that_or_nothing(api: Api) -> Non
             "is 2, and only 1 people may approve",
         ),
         ({"approval": {"onExpiry": "reject"}}, "approval.onExpiry", "needs expiresAfterSeconds"),
-        ({"approval": {"onExpiry": "escalate", "expiresAfterSeconds": 9}}, "approval.onExpiry", "escalates to nobody"),
-        ({"approval": {"formSchema": {"type": "nonsense"}}}, "approval.formSchema", "is no JSON Schema"),
+        (
+            {"approval": {"onExpiry": "escalate", "expiresAfterSeconds": 9}},
+            "approval.onExpiry",
+            "escalates to no one",
+        ),
+        (
+            {"approval": {"formSchema": {"type": "nonsense"}}},
+            "approval.formSchema",
+            "is no JSON Schema",
+        ),
         (
             {"approval": {"conditions": [{"path": "risk", "op": "exists"}]}},
             "approval.conditions.0.path",
@@ -141,7 +171,11 @@ async def test_who_insists_on_a_version_changes_that_or_nothing(api: Api) -> Non
             "approval.conditions.0.value",
             "list",
         ),
-        ({"approval": {"remindAfterSeconds": [1.0] * 51}}, "approval.remindAfterSeconds", "at most 50"),
+        (
+            {"approval": {"remindAfterSeconds": [1.0] * 51}},
+            "approval.remindAfterSeconds",
+            "at most 50",
+        ),
         ({"enabled": "yes"}, "enabled", "bool"),
     ],
 )
@@ -159,11 +193,16 @@ async def test_what_cannot_be_meant_is_refused_with_its_field_and_changes_nothin
 
 async def test_only_what_can_be_defined_has_a_definition(api: Api) -> None:
     for method in ("GET", "PUT", "DELETE"):
-        response = await api.send(method, "/api/v1/definitions/batch-job", {} if method == "PUT" else None)
-        assert (404, "DEFINITION_NOT_FOUND") == (response.status_code, response.json()["error"]["code"])
+        response = await api.send(
+            method, "/api/v1/definitions/batch-job", {} if method == "PUT" else None
+        )
+        assert (404, "DEFINITION_NOT_FOUND") == (
+            response.status_code,
+            response.json()["error"]["code"],
+        )
 
 
-# --- what follows from it --------------------------------------------------------------------------------------------
+# --- what follows from it -------------------------------------------------------------------------
 
 
 async def test_an_execution_keeps_the_version_it_started_with(api: Api) -> None:
@@ -177,7 +216,11 @@ async def test_an_execution_keeps_the_version_it_started_with(api: Api) -> None:
     assert claimed
     assert again
     assert (1, 1) == (claimed.record.definition_version, again.record.definition_version)
-    rules = rules_in(await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, again.record.definition_version))
+    rules = rules_in(
+        await read_definition(
+            api.store, A_TENANT, WORKFLOW, SETTINGS, again.record.definition_version
+        )
+    )
     assert (frozenset({"risk_analysis"}), False) == (rules.critical_steps, rules.approval.enabled)
     assert [timedelta(seconds=20), timedelta(seconds=300)] == [
         rules.timeout_of(step) for step in ("forecast", "risk_analysis")
@@ -204,10 +247,14 @@ async def test_who_started_without_a_definition_keeps_the_defaults(api: Api) -> 
     await claim(api.store, A_TENANT, started.id, "run-1", 0, workflow=WORKFLOW)
     await put(api, {"approval": A_RULE})
 
-    version = (await api.store.read(A_TENANT, ExecutionRecord, started.id)).record.definition_version
+    version = (
+        await api.store.read(A_TENANT, ExecutionRecord, started.id)
+    ).record.definition_version
 
     assert 0 == version
-    assert not (await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, version)).approval.enabled
+    assert not (
+        await read_definition(api.store, A_TENANT, WORKFLOW, SETTINGS, version)
+    ).approval.enabled
 
 
 async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: Api) -> None:

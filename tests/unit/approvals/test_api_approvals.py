@@ -1,4 +1,6 @@
-"""`/hitl/approvals` over HTTP: what is answered to whom, and what stands on the record afterwards."""
+"""`/hitl/approvals` over HTTP: what is answered to whom, and what stands on the
+record afterwards.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -26,7 +28,10 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def post(api: Api, path: str, body: object = None, **headers: str) -> httpx.Response:
-    named = {"X-Tenant-ID": A_TENANT, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    named = {
+        "X-Tenant-ID": A_TENANT,
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     return await api.client.post(path, json=body, headers=named)
 
 
@@ -34,7 +39,7 @@ def code_of(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]["code"]
 
 
-# --- the older form --------------------------------------------------------------------------------------------------
+# --- the older form -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prefix", ["/api/v1", "/api", ""])
@@ -42,12 +47,17 @@ def code_of(response: httpx.Response) -> tuple[int, str]:
 async def test_the_documented_routes_decide(api: Api, prefix: str, word: str, status: str) -> None:
     await api.holds(approval := an_approval(execution_id=None, owner_id="owner"))
 
-    response = await post(api, f"{prefix}/hitl/approvals/{approval.id}/{word}", {"decidedBy": "ann"})
+    response = await post(
+        api, f"{prefix}/hitl/approvals/{approval.id}/{word}", {"decidedBy": "ann"}
+    )
 
     assert 200 == response.status_code
-    assert {"id": approval.id, "status": status, "decidedBy": "ann", "ownerId": "owner"}.items() <= (
-        response.json().items()
-    )
+    assert {
+        "id": approval.id,
+        "status": status,
+        "decidedBy": "ann",
+        "ownerId": "owner",
+    }.items() <= (response.json().items())
     assert status == (await api.get(f"{prefix}/hitl/approvals/{approval.id}")).json()["status"]
 
 
@@ -81,13 +91,15 @@ async def test_an_unknown_approval_and_another_tenants_are_not_found(api: Api) -
         assert (404, "HITL_APPROVAL_NOT_FOUND") == code_of(response)
 
 
-# --- the newer form --------------------------------------------------------------------------------------------------
+# --- the newer form -------------------------------------------------------------------------------
 
 
 async def test_a_decision_is_the_users_whom_the_gateway_names(api: Api) -> None:
     await api.holds(approval := an_approval())
 
-    decided = await post(api, f"{LIST}/{approval.id}/decisions", {"outcome": "approve"}, X_User_ID="ann")
+    decided = await post(
+        api, f"{LIST}/{approval.id}/decisions", {"outcome": "approve"}, X_User_ID="ann"
+    )
 
     assert ("approved", "ann", "api") == tuple(
         decided.json()[field] for field in ("status", "decidedBy", "decidedThrough")
@@ -97,7 +109,11 @@ async def test_a_decision_is_the_users_whom_the_gateway_names(api: Api) -> None:
 
 
 async def test_a_form_that_does_not_fit_names_the_field_and_changes_nothing(api: Api) -> None:
-    schema = {"type": "object", "required": ["limit"], "properties": {"limit": {"type": "number", "maximum": 10}}}
+    schema = {
+        "type": "object",
+        "required": ["limit"],
+        "properties": {"limit": {"type": "number", "maximum": 10}},
+    }
     await api.holds(approval := an_approval(form_schema=schema))
     path = f"{LIST}/{approval.id}/decisions"
 
@@ -120,7 +136,12 @@ async def test_a_rejection_gives_its_reason_where_the_policy_asks_for_one(api: A
     assert "reason" == refused.json()["error"]["details"][0]["field"]
     older = await post(api, f"{LIST}/{approval.id}/reject", {"decidedBy": "ann"})
     assert "comment" == older.json()["error"]["details"][0]["field"]
-    assert 200 == (await post(api, path, {"outcome": "rejected", "reason": "no"}, X_User_ID="ann")).status_code
+    assert (
+        200
+        == (
+            await post(api, path, {"outcome": "rejected", "reason": "no"}, X_User_ID="ann")
+        ).status_code
+    )
 
 
 async def test_many_are_decided_at_once_each_on_its_own(api: Api) -> None:
@@ -129,13 +150,16 @@ async def test_many_are_decided_at_once_each_on_its_own(api: Api) -> None:
     ids = [*(approval.id for approval in approvals), new_id()]
 
     response = await post(
-        api, f"{LIST}/decisions", {"decisions": [{"id": id, "outcome": "approve"} for id in ids]}, X_User_ID="ann"
+        api,
+        f"{LIST}/decisions",
+        {"decisions": [{"id": id, "outcome": "approve"} for id in ids]},
+        X_User_ID="ann",
     )
 
     assert [200, 409, 200, 404] == [result["status"] for result in response.json()["results"]]
 
 
-# --- ETags -----------------------------------------------------------------------------------------------------------
+# --- ETags ----------------------------------------------------------------------------------------
 
 
 async def test_what_was_decided_on_must_still_stand(api: Api) -> None:
@@ -153,10 +177,12 @@ async def test_what_was_decided_on_must_still_stand(api: Api) -> None:
 async def test_what_we_note_for_ourselves_changes_no_etag(api: Api) -> None:
     created = await post(api, LIST, {"subject": "a discount"}, X_User_ID="ann")
 
-    assert created.headers["etag"] == (await api.get(f"{LIST}/{created.json()['id']}")).headers["etag"]
+    assert (
+        created.headers["etag"] == (await api.get(f"{LIST}/{created.json()['id']}")).headers["etag"]
+    )
 
 
-# --- a life ----------------------------------------------------------------------------------------------------------
+# --- a life ---------------------------------------------------------------------------------------
 
 
 async def test_a_person_asks_and_another_decides(api: Api) -> None:
@@ -164,7 +190,12 @@ async def test_a_person_asks_and_another_decides(api: Api) -> None:
     asked = await post(
         api,
         LIST,
-        {"subject": "a discount", "summary": "**20 %** for ACME?", "expiresAt": soon, "policy": {"quorum": 2}},
+        {
+            "subject": "a discount",
+            "summary": "**20 %** for ACME?",
+            "expiresAt": soon,
+            "policy": {"quorum": 2},
+        },
         X_User_ID="ann",
     )
     path = f"{LIST}/{asked.json()['id']}"
@@ -188,24 +219,37 @@ async def test_a_person_asks_and_another_decides(api: Api) -> None:
 async def test_claim_release_delegate_remind_extend_cancel(api: Api) -> None:
     policy = ApprovalPolicy(approvers=Approvers(users=("ann",), roles=("vp",)))
     await api.holds(approval := an_approval(policy=policy, execution_id=None))
-    path, ann, vp = f"{LIST}/{approval.id}", {"X_User_ID": "ann"}, {"X_User_ID": "vi", "X_User_Roles": "vp, board"}
+    path, ann, vp = (
+        f"{LIST}/{approval.id}",
+        {"X_User_ID": "ann"},
+        {"X_User_ID": "vi", "X_User_Roles": "vp, board"},
+    )
 
     assert "ann" == (await post(api, f"{path}/claim", **ann)).json()["claimedBy"]
     assert (409, "HITL_APPROVAL_CLAIMED") == code_of(await post(api, f"{path}/claim", **vp))
     assert "claimedBy" not in (await post(api, f"{path}/release", **ann)).json()
-    assert (403, "HITL_NOT_AN_APPROVER") == code_of(await post(api, f"{path}/delegate", {"to": "bob"}, X_User_ID="x"))
+    assert (403, "HITL_NOT_AN_APPROVER") == code_of(
+        await post(api, f"{path}/delegate", {"to": "bob"}, X_User_ID="x")
+    )
     delegated = await post(api, f"{path}/delegate", {"to": "bob"}, **ann)
     assert {"users": ["bob"], "roles": ["vp"]} == delegated.json()["policy"]["approvers"]
     assert 200 == (await post(api, f"{path}/remind", **vp)).status_code
     later = (now() + timedelta(days=1)).isoformat()
     assert "expiresAt" in (await post(api, f"{path}/extend", {"expiresAt": later}, **vp)).json()
-    assert (400, "VALIDATION_ERROR") == code_of(await post(api, f"{path}/extend", {"expiresAt": later}, **vp))
-    assert "cancelled" == (await post(api, f"{path}/cancel", {"reason": "done"}, **vp)).json()["status"]
+    assert (400, "VALIDATION_ERROR") == code_of(
+        await post(api, f"{path}/extend", {"expiresAt": later}, **vp)
+    )
+    assert (
+        "cancelled"
+        == (await post(api, f"{path}/cancel", {"reason": "done"}, **vp)).json()["status"]
+    )
     assert (409, "HITL_APPROVAL_NOT_PENDING") == code_of(await post(api, f"{path}/claim", **vp))
 
 
 async def test_an_expired_approval_is_gone_even_before_the_clock_came_round(api: Api) -> None:
-    await api.holds(overdue := an_approval(expires_at=now()), expired := an_approval(status="expired"))
+    await api.holds(
+        overdue := an_approval(expires_at=now()), expired := an_approval(status="expired")
+    )
 
     for approval in (overdue, expired):
         response = await post(api, f"{LIST}/{approval.id}/approve", {"decidedBy": "ann"})
@@ -213,7 +257,9 @@ async def test_an_expired_approval_is_gone_even_before_the_clock_came_round(api:
 
 
 async def test_an_execution_waits_for_the_approval_that_names_it(api: Api) -> None:
-    await api.holds(execution := an_execution(status="running"), ended := an_execution(status="completed"))
+    await api.holds(
+        execution := an_execution(status="running"), ended := an_execution(status="completed")
+    )
 
     asked = await post(api, LIST, {"subject": "s", "executionId": execution.id})
 
@@ -232,13 +278,15 @@ async def test_an_execution_waits_for_the_approval_that_names_it(api: Api) -> No
         ({"subject": "s", "executionId": "unknown"}, "executionId"),
     ],
 )
-async def test_a_request_that_cannot_be_names_the_field(api: Api, body: dict[str, Any], field: str) -> None:
+async def test_a_request_that_cannot_be_names_the_field(
+    api: Api, body: dict[str, Any], field: str
+) -> None:
     response = await post(api, LIST, body, X_User_ID="ann")
 
     assert (400, field) == (response.status_code, response.json()["error"]["details"][0]["field"])
 
 
-# --- list ------------------------------------------------------------------------------------------------------------
+# --- list -----------------------------------------------------------------------------------------
 
 
 async def test_the_list_is_filtered_counted_and_paged(api: Api) -> None:
@@ -255,18 +303,33 @@ async def test_the_list_is_filtered_counted_and_paged(api: Api) -> None:
 
     assert ["done", "bobs", "late"] == await listed()
     assert ["bobs", "late"] == await listed(status="pending")
-    assert ["late"] == await listed(mine="true") == await listed(overdue="true") == await listed(subject="late")
+    assert (
+        ["late"]
+        == await listed(mine="true")
+        == await listed(overdue="true")
+        == await listed(subject="late")
+    )
     assert ["done"] == await listed(workflow="claim-recovery")
     first = (await api.get(LIST, limit=2)).json()
-    assert {"pending": 2, "approved": 1, "rejected": 0, "expired": 0, "cancelled": 0} == first["counts"]
+    assert {"pending": 2, "approved": 1, "rejected": 0, "expired": 0, "cancelled": 0} == first[
+        "counts"
+    ]
     rest = (await api.get(LIST, limit=2, continuation=first["continuation"])).json()
-    assert (["late"], False) == ([one["subject"] for one in rest["approvals"]], "continuation" in rest)
+    assert (["late"], False) == (
+        [one["subject"] for one in rest["approvals"]],
+        "continuation" in rest,
+    )
 
 
 @pytest.mark.parametrize("prefix", ["/api/v1", "/api", ""])
 @pytest.mark.parametrize(
     ("stated", "amount", "known"),
-    [({}, 0, False), ({"amount": None}, 0, False), ({"amount": 0}, 0, True), ({"amount": 7.5}, 7.5, True)],
+    [
+        ({}, 0, False),
+        ({"amount": None}, 0, False),
+        ({"amount": 0}, 0, True),
+        ({"amount": 7.5}, 7.5, True),
+    ],
 )
 async def test_an_amount_that_is_not_stated_is_not_known(
     api: Api, prefix: str, stated: dict[str, Any], amount: float, known: bool

@@ -1,4 +1,6 @@
-"""The page behind a link: everything needed to decide, nothing that runs, and one decision at most."""
+"""The page behind a link: everything needed to decide, nothing that runs, and one
+decision at most.
+"""
 
 import re
 from base64 import b64encode
@@ -74,7 +76,7 @@ async def now_of(api: Api, approval: ApprovalRecord) -> ApprovalRecord:
     return (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record
 
 
-# --- looking ---------------------------------------------------------------------------------------------------------
+# --- looking --------------------------------------------------------------------------------------
 
 
 async def test_an_unknown_amount_is_shown_as_unknown_and_never_as_0(api: Api) -> None:
@@ -91,7 +93,9 @@ async def test_the_page_shows_what_is_needed_to_decide(api: Api) -> None:
         summary="**20 %** off for [ACME](https://crm.example/acme)?",
         context={"risk": {"riskScore": 0.91, "detectedRisks": [{"riskName": "No champion"}]}},
         policy=ApprovalPolicy(quorum=2),
-        decisions=[Decision(actor="cy", channel="api", outcome="approved", at=now(), reason="good margin")],
+        decisions=[
+            Decision(actor="cy", channel="api", outcome="approved", at=now(), reason="good margin")
+        ],
         expires_at=now() + timedelta(days=1),
         form_schema=A_FORM,
     )
@@ -139,9 +143,12 @@ async def test_the_page_runs_nothing_and_leaves_its_address_nowhere(api: Api) ->
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
-    assert {"form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(policy.split("; "))
+    assert {"form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} <= set(
+        policy.split("; ")
+    )
     assert ("no-referrer", "no-store", "nosniff") == tuple(
-        page.headers[name] for name in ("referrer-policy", "cache-control", "x-content-type-options")
+        page.headers[name]
+        for name in ("referrer-policy", "cache-control", "x-content-type-options")
     )
     assert not re.search(r"<script|<link|<img|src=|url\(|style=|onclick", page.text)
     assert "set-cookie" not in page.headers
@@ -169,9 +176,18 @@ async def test_the_one_style_that_the_policy_allows_is_the_pages_own(api: Api) -
     ],
 )
 async def test_what_comes_from_outside_is_text(api: Api, text: str) -> None:
-    schema = {"properties": {text: {"type": "string", "title": text, "description": text, "default": text}}}
+    schema = {
+        "properties": {
+            text: {"type": "string", "title": text, "description": text, "default": text}
+        }
+    }
     approval = an_approval(
-        subject=text, summary=text, context={text: [text]}, requested_by=text, claimed_by=text, form_schema=schema
+        subject=text,
+        summary=text,
+        context={text: [text]},
+        requested_by=text,
+        claimed_by=text,
+        form_schema=schema,
     )
     await api.holds(approval)
 
@@ -185,7 +201,7 @@ async def test_what_comes_from_outside_is_text(api: Api, text: str) -> None:
     }
 
 
-# --- deciding --------------------------------------------------------------------------------------------------------
+# --- deciding -------------------------------------------------------------------------------------
 
 
 async def test_who_decides_on_the_page_sees_the_decision_and_the_record_says_page(api: Api) -> None:
@@ -218,7 +234,13 @@ async def test_a_form_is_filled_in_as_its_schema_says(api: Api) -> None:
     await say(api, path_of(approval), {"outcome": "approved", **filled})
 
     [decision] = (await now_of(api, approval)).decisions
-    assert {"limit": 7, "rate": 0.5, "region": "EMEA", "seen": True, "lines": [1, 2]} == decision.form
+    assert {
+        "limit": 7,
+        "rate": 0.5,
+        "region": "EMEA",
+        "seen": True,
+        "lines": [1, 2],
+    } == decision.form
 
 
 @pytest.mark.parametrize(
@@ -237,7 +259,13 @@ async def test_a_form_that_does_not_fit_comes_back_as_it_was_with_its_problem(
     api: Api, changed: dict[str, str], field: str, message: str
 ) -> None:
     await api.holds(approval := an_approval(form_schema=A_FORM))
-    said = {"form.limit": "7", "form.region": '"APAC"', "form.note": "as <agreed>", "reason": "why & how", **changed}
+    said = {
+        "form.limit": "7",
+        "form.region": '"APAC"',
+        "form.note": "as <agreed>",
+        "reason": "why & how",
+        **changed,
+    }
 
     page = await say(api, path_of(approval), {"outcome": "approved", **said})
 
@@ -246,7 +274,9 @@ async def test_a_form_that_does_not_fit_comes_back_as_it_was_with_its_problem(
     assert f'id="{field}-error"' in page.text
     assert "as &lt;agreed&gt;" in page.text
     assert "why &amp; how" in page.text
-    assert changed.keys() == {"form.region"} or '<option value="&#34;APAC&#34;" selected>' in page.text
+    assert (
+        changed.keys() == {"form.region"} or '<option value="&#34;APAC&#34;" selected>' in page.text
+    )
     assert approval == await now_of(api, approval)
 
 
@@ -254,12 +284,19 @@ async def test_a_form_that_no_fields_can_show_is_written_as_json(api: Api) -> No
     await api.holds(approval := an_approval(form_schema={"minProperties": 1}, execution_id=None))
 
     for whole, status in (("[]", 400), ("nonsense", 400), ("", 400), ('{"any": "thing"}', 200)):
-        assert status == (await say(api, path_of(approval), {"outcome": "approved", "form": whole})).status_code
+        assert (
+            status
+            == (
+                await say(api, path_of(approval), {"outcome": "approved", "form": whole})
+            ).status_code
+        )
     assert {"any": "thing"} == (await now_of(api, approval)).decisions[0].form
 
 
 async def test_a_rejection_needs_its_reason_and_no_form(api: Api) -> None:
-    await api.holds(approval := an_approval(form_schema=A_FORM, policy=ApprovalPolicy(), execution_id=None))
+    await api.holds(
+        approval := an_approval(form_schema=A_FORM, policy=ApprovalPolicy(), execution_id=None)
+    )
     path = path_of(approval)
 
     refused = await say(api, path, {"outcome": "rejected"})
@@ -290,7 +327,7 @@ async def test_a_form_of_too_many_fields_is_refused(api: Api) -> None:
     assert "at most 500 fields" in text_of(page)
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 async def test_who_comes_second_reads_who_decided(api: Api) -> None:
@@ -311,7 +348,9 @@ async def test_a_second_use_of_a_link_is_refused_with_what_came_of_it(api: Api) 
     await api.holds(approval := an_approval(policy=ApprovalPolicy(quorum=2), execution_id=None))
     path = path_of(approval)
     once = await say(api, path, {"outcome": "approved"})
-    assert "What you said is on the record. It is pending: 1 of 2 approvals are there." in text_of(once)
+    assert "What you said is on the record. It is pending: 1 of 2 approvals are there." in text_of(
+        once
+    )
 
     twice = await say(api, path, {"outcome": "approved"})
 
@@ -322,7 +361,12 @@ async def test_a_second_use_of_a_link_is_refused_with_what_came_of_it(api: Api) 
 @pytest.mark.parametrize(
     ("changes", "link", "status", "message"),
     [
-        ({"policy": ApprovalPolicy(approvers=Approvers(users=("bob",)))}, {}, 403, "Others may decide"),
+        (
+            {"policy": ApprovalPolicy(approvers=Approvers(users=("bob",)))},
+            {},
+            403,
+            "Others may decide",
+        ),
         ({"requested_by": "ann"}, {}, 403, "may not decide it"),
         ({"expires_at": now() - timedelta(seconds=1)}, {}, 410, "The approval has expired"),
         ({}, {"seconds": -1}, 410, "The link has expired"),
@@ -354,7 +398,7 @@ async def test_whoever_may_not_decide_is_shown_no_form(api: Api) -> None:
     late = an_approval(expires_at=now() - timedelta(seconds=1))
     await api.holds(theirs, late)
 
-    for approval, why in ((theirs, "Others may decide"), (late, "nobody can decide it any more")):
+    for approval, why in ((theirs, "Others may decide"), (late, "it can no longer be decided")):
         page = await look(api, approval)
         assert (200, 0, True) == (page.status_code, page.text.count("<form"), why in text_of(page))
 
@@ -364,7 +408,9 @@ async def test_no_link_is_kept_for_a_repetition(api: Api) -> None:
     headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann", "Idempotency-Key": "once"}
     path = f"/api/v1/hitl/approvals/{approval.id}/links"
 
-    first, second = [await api.client.post(path, json={"recipient": "ann"}, headers=headers) for _ in range(2)]
+    first, second = [
+        await api.client.post(path, json={"recipient": "ann"}, headers=headers) for _ in range(2)
+    ]
 
     assert (201, 201) == (first.status_code, second.status_code)
     assert first.json()["token"] != second.json()["token"]

@@ -1,4 +1,6 @@
-"""Who may not decide may not through any channel: each refusal, through each door that a person can come in by."""
+"""Who may not decide may not through any channel: each refusal, through each door that a person can
+come in by.
+"""
 
 import asyncio
 import logging
@@ -65,7 +67,9 @@ async def through_many(api: Api, approval: ApprovalRecord) -> str:
 
 async def through_a_link(api: Api, approval: ApprovalRecord) -> str:
     token = a_token(approval)
-    return code_of((await api.client.post(f"/api/v1/hitl/links/{token}", json={"outcome": "approve"})).json())
+    return code_of(
+        (await api.client.post(f"/api/v1/hitl/links/{token}", json={"outcome": "approve"})).json()
+    )
 
 
 async def through_its_page(api: Api, approval: ApprovalRecord) -> str:
@@ -80,7 +84,9 @@ async def through_its_page(api: Api, approval: ApprovalRecord) -> str:
 async def through_the_command_line(api: Api, approval: ApprovalRecord) -> str:
     """The command itself, on the files of the API's own store and bus."""
     said = ["approvals", "approve", approval.id, "--tenant", A_TENANT, "--as", "ann"]
-    result = await asyncio.to_thread(CliRunner().invoke, cli, said, obj={}, env={"ORCHESTRATOR_DATA_DIR": api.folder})
+    result = await asyncio.to_thread(
+        CliRunner().invoke, cli, said, obj={}, env={"ORCHESTRATOR_DATA_DIR": api.folder}
+    )
     match result.exception:
         case None:
             assert result.output.startswith(f"{approval.id} is ")
@@ -101,7 +107,9 @@ async def in_prefects_form(api: Api, approval: ApprovalRecord, *, is_trusted: bo
     context = cast("Runtime", SimpleNamespace(store=api.store, settings=settings))
     with heard(approval_gate.log) as lines:
         await approval_gate._take(context, approval, ApprovalInput(approved=True, decided_by="ann"))
-    refusals = [argument for line in lines for argument in line.args or () if isinstance(argument, Refused)]
+    refusals = [
+        argument for line in lines for argument in line.args or () if isinstance(argument, Refused)
+    ]
     return answer_of(refusals[0]).code if refusals else "accepted"
 
 
@@ -120,7 +128,9 @@ Channel = Callable[[Api, ApprovalRecord], Awaitable[str]]
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
-async def test_a_refusal_is_the_same_through_every_channel(api: Api, channel: Channel, refusal: str) -> None:
+async def test_a_refusal_is_the_same_through_every_channel(
+    api: Api, channel: Channel, refusal: str
+) -> None:
     changes, code = REFUSALS[refusal]
     await api.holds(approval := an_approval(**{"policy": anyone, "execution_id": None, **changes}))
 
@@ -146,7 +156,9 @@ async def test_the_owner_may_decide_through_every_channel_but_not_what_the_owner
     await api.holds(
         theirs := an_approval(policy=anyone, execution_id=None, owner_id="ann", requested_by="bob"),
         own := an_approval(policy=anyone, execution_id=None, owner_id="ann", requested_by="ann"),
-        allowed := an_approval(policy=ApprovalPolicy(allow_self=True), execution_id=None, requested_by="ann"),
+        allowed := an_approval(
+            policy=ApprovalPolicy(allow_self=True), execution_id=None, requested_by="ann"
+        ),
     )
 
     said = [await channel(api, approval) for approval in (theirs, own, allowed)]
@@ -155,7 +167,9 @@ async def test_the_owner_may_decide_through_every_channel_but_not_what_the_owner
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
-async def test_a_quorum_of_two_is_two_people_through_every_channel(api: Api, channel: Channel) -> None:
+async def test_a_quorum_of_two_is_two_people_through_every_channel(
+    api: Api, channel: Channel
+) -> None:
     await api.holds(approval := an_approval(policy=two, execution_id=None))
 
     assert "accepted" == await channel(api, approval)
@@ -163,23 +177,29 @@ async def test_a_quorum_of_two_is_two_people_through_every_channel(api: Api, cha
     assert "HITL_ALREADY_VOTED" == await channel(api, approval)
     assert ("pending", 1) == await standing_of(api, approval)
 
-    await record_vote(api.store, A_TENANT, approval.id, Vote(actor="bob", outcome="approved", channel="api"))
+    await record_vote(
+        api.store, A_TENANT, approval.id, Vote(actor="bob", outcome="approved", channel="api")
+    )
     assert ("approved", 2) == await standing_of(api, approval)
     assert "HITL_APPROVAL_NOT_PENDING" == await channel(api, approval)
 
 
-# --- links -----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------
 
 
 async def test_a_link_decides_once_in_the_name_of_its_recipient(api: Api) -> None:
     await api.holds(approval := an_approval(policy=two, execution_id=None))
     made = await api.client.post(
-        f"/api/v1/hitl/approvals/{approval.id}/links", json={"recipient": "ann"}, headers={**ANN, "X-User-ID": "cy"}
+        f"/api/v1/hitl/approvals/{approval.id}/links",
+        json={"recipient": "ann"},
+        headers={**ANN, "X-User-ID": "cy"},
     )
     path = made.json()["path"]
 
     shown = [(await api.client.get(path)).json() for _ in range(2)]
-    assert [("pending", False)] * 2 == [(view["approval"]["status"], view["isUsed"]) for view in shown]
+    assert [("pending", False)] * 2 == [
+        (view["approval"]["status"], view["isUsed"]) for view in shown
+    ]
     used = (await api.client.post(path, json={"outcome": "approved"})).json()
     assert ("link", "ann") == (used["decisions"][0]["channel"], used["decisions"][0]["actor"])
     again = await api.client.post(path, json={"outcome": "approved"})
@@ -203,12 +223,14 @@ async def test_two_uses_of_one_link_at_once_are_one(api: Api) -> None:
     await api.holds(approval := an_approval(policy=two, execution_id=None))
     path = f"/api/v1/hitl/links/{a_token(approval)}"
 
-    answers = await asyncio.gather(*(api.client.post(path, json={"outcome": "approve"}) for _ in range(10)))
+    answers = await asyncio.gather(
+        *(api.client.post(path, json={"outcome": "approve"}) for _ in range(10))
+    )
 
     assert [200, *[410] * 9] == sorted(answer.status_code for answer in answers)
 
 
-# --- helpers ---------------------------------------------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------------------
 
 ANN = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
 
@@ -230,7 +252,9 @@ def heard(log: logging.Logger) -> Iterator[list[logging.LogRecord]]:
 
 
 async def over_http(api: Api, path: str, body: object) -> str:
-    return code_of((await api.client.post(f"/api/v1/hitl/approvals/{path}", json=body, headers=ANN)).json())
+    return code_of(
+        (await api.client.post(f"/api/v1/hitl/approvals/{path}", json=body, headers=ANN)).json()
+    )
 
 
 def code_of(answer: dict[str, Any]) -> str:
@@ -252,7 +276,10 @@ async def test_a_name_typed_into_prefects_form_is_recorded_as_a_claim(api: Api) 
     await api.holds(approval := an_approval(policy=anyone, execution_id=None))
 
     assert "accepted" == await in_prefects_form(api, approval, is_trusted=False)
-    assert ("approved", "claimed:ann") == ((now_is := await stored(api, approval)).status, now_is.decided_by)
+    assert ("approved", "claimed:ann") == (
+        (now_is := await stored(api, approval)).status,
+        now_is.decided_by,
+    )
     assert "claimed:ann" in [entry.actor for entry in await entries(api.store)]
 
 

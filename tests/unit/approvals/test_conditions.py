@@ -1,4 +1,6 @@
-"""Conditions are true, false, or cannot be judged; what a condition cannot mean is refused when it is written."""
+"""Conditions are true, false, or cannot be judged; what a condition cannot mean is refused when it
+is written.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -25,7 +27,9 @@ from listeners.triggers.table import TRIGGERS
 from tests.support.factories import A_TENANT, an_execution
 
 PATH = "subject.data.x"
-RULE = ApprovalRule(enabled=True, conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)])
+RULE = ApprovalRule(
+    enabled=True, conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)]
+)
 
 
 def decoded_input(event_type: str, **data: Any) -> dict[str, Any]:
@@ -35,7 +39,9 @@ def decoded_input(event_type: str, **data: Any) -> dict[str, Any]:
 
 
 def analysis_of(stated: dict[str, Any], rule: ApprovalRule = RULE) -> Analysis:
-    rules = AnalysisRules(critical_steps=frozenset(), step_timeout=timedelta(seconds=9), approval=rule)
+    rules = AnalysisRules(
+        critical_steps=frozenset(), step_timeout=timedelta(seconds=9), approval=rule
+    )
     return Analysis(Stored(an_execution(input=stated), "etag"), rules)
 
 
@@ -79,7 +85,9 @@ def nested(levels: int, innermost: dict[str, Any]) -> dict[str, Any]:
         {},
     ],
 )
-def test_an_amount_that_is_large_or_not_certain_asks(event_type: str, carried: dict[str, Any]) -> None:
+def test_an_amount_that_is_large_or_not_certain_asks(
+    event_type: str, carried: dict[str, Any]
+) -> None:
     stated = decoded_input(event_type, opportunityId="o-1", shardId="s-1", **carried)
 
     assert analysis_of(stated).needs_approval
@@ -147,7 +155,10 @@ def test_a_number_and_its_text_are_judged_the_same(found: float, limit: float, o
 
 def test_one_that_is_false_counts_more_than_one_that_cannot_be_judged() -> None:
     facts = {"subject": {"data": {"x": 1}}}
-    unknown, false = Condition(path="subject.y", op="eq", value=1), Condition(path=PATH, op="eq", value=2)
+    unknown, false = (
+        Condition(path="subject.y", op="eq", value=1),
+        Condition(path=PATH, op="eq", value=2),
+    )
 
     assert judge_all([unknown, false], facts).holds is False
     assert judge_all([unknown], facts).holds is None
@@ -168,14 +179,18 @@ def test_one_that_is_false_counts_more_than_one_that_cannot_be_judged() -> None:
         ("results.risk.detectedRisks", "gte", 1, "exists"),
     ],
 )
-def test_a_condition_that_cannot_be_meant_is_refused(path: str, op: Any, value: Any, problem: str) -> None:
+def test_a_condition_that_cannot_be_meant_is_refused(
+    path: str, op: Any, value: Any, problem: str
+) -> None:
     found = condition_problem(Condition(path=path, op=op, value=value))
 
     assert found is not None
     assert problem in found[1]
 
 
-@pytest.mark.parametrize("path", ["subject.changes.Region__c", "subject.data.region", "subject.amount"])
+@pytest.mark.parametrize(
+    "path", ["subject.changes.Region__c", "subject.data.region", "subject.amount"]
+)
 def test_a_field_of_the_tenants_own_is_accepted(path: str) -> None:
     assert condition_problem(Condition(path=path, op="gte", value="2000000")) is None
 
@@ -187,7 +202,9 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
     ]
 
     assert ["conditions"] == [field for field, _ in rule_problems(ApprovalRule(conditions=between))]
-    assert ["minRiskScore"] == [field for field, _ in rule_problems(ApprovalRule(min_risk_score=80))]
+    assert ["minRiskScore"] == [
+        field for field, _ in rule_problems(ApprovalRule(min_risk_score=80))
+    ]
 
 
 NUMBER_TEXTS = st.one_of(
@@ -206,9 +223,13 @@ def test_every_text_is_a_finite_number_or_is_unreadable(text: str) -> None:
     [
         ApprovalRule(enabled=True, min_risk_score=80),
         ApprovalRule(enabled=True, min_amount=float("nan")),
-        ApprovalRule(enabled=True, conditions=[Condition(path="subject.amuont", op="exists", value=True)]),
         ApprovalRule(
-            enabled=True, on_unknown="skip", conditions=[Condition(path="subject.amount", op="gt", value="x")]
+            enabled=True, conditions=[Condition(path="subject.amuont", op="exists", value=True)]
+        ),
+        ApprovalRule(
+            enabled=True,
+            on_unknown="skip",
+            conditions=[Condition(path="subject.amount", op="gt", value="x")],
         ),
     ],
 )

@@ -45,7 +45,8 @@ REFUSED: Mapping[str, dict[str, Any]] = {
     "a reference that is none": {"$ref": 5},
     "doubling": {
         "$ref": "#/$defs/0",
-        "$defs": {f"{i}": {"allOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(20)} | {"20": {}},
+        "$defs": {f"{i}": {"allOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(20)}
+        | {"20": {}},
     },
     "a long chain": {
         "$ref": "#/$defs/0",
@@ -79,7 +80,9 @@ REFUSED: Mapping[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_schema_that_cannot_be_checked_within_bounds_is_refused_when_it_is_made(name: str) -> None:
+def test_a_schema_that_cannot_be_checked_within_bounds_is_refused_when_it_is_made(
+    name: str,
+) -> None:
     problem = check_schema(REFUSED[name])
 
     assert problem
@@ -87,12 +90,16 @@ def test_a_schema_that_cannot_be_checked_within_bounds_is_refused_when_it_is_mad
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_older_record_with_such_a_schema_has_a_page_and_refuses_the_form_not_the_rejection(name: str) -> None:
+def test_an_older_record_with_such_a_schema_has_a_page_and_refuses_the_form_not_the_rejection(
+    name: str,
+) -> None:
     approval = an_approval(form_schema=REFUSED[name])
 
     fields_of(approval.form_schema)
     with pytest.raises(InvalidVote):
-        decided(approval, Vote(actor="ann", outcome="approved", channel="api", form={"a": "b"}), now())
+        decided(
+            approval, Vote(actor="ann", outcome="approved", channel="api", form={"a": "b"}), now()
+        )
     rejection = Vote(actor="ann", outcome="rejected", channel="api", reason="no form can fit")
     assert "rejected" == decided(approval, rejection, now()).status
 
@@ -101,7 +108,10 @@ ACCEPTED: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "cents": ({"properties": {"a": {"multipleOf": 0.01}}}, {"a": 19.99}),
     "tenths": ({"properties": {"a": {"multipleOf": 0.1}}}, {"a": 0.3}),
     "a shared definition": (
-        {"properties": {"a": {"$ref": "#/$defs/t"}, "b": {"$ref": "#/$defs/t"}}, "$defs": {"t": {"type": "string"}}},
+        {
+            "properties": {"a": {"$ref": "#/$defs/t"}, "b": {"$ref": "#/$defs/t"}},
+            "$defs": {"t": {"type": "string"}},
+        },
         {"a": "x", "b": "y"},
     ),
     "draft 7": (
@@ -113,7 +123,14 @@ ACCEPTED: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"a": 1},
     ),
     "names that are words": (
-        {"properties": {"$ref": {"type": "string"}, "$id": {}, "id": {}, "pattern": {"type": "string"}}},
+        {
+            "properties": {
+                "$ref": {"type": "string"},
+                "$id": {},
+                "id": {},
+                "pattern": {"type": "string"},
+            }
+        },
         {"$ref": "#", "$id": "a", "id": 1, "pattern": "("},
     ),
     "data that looks like a schema": ({"const": {"$ref": "#"}}, {"$ref": "#"}),
@@ -122,7 +139,10 @@ ACCEPTED: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"properties": {"a": {"pattern": r"^\p{L}[\p{L} '-]{0,40}$"}}},
         {"a": "Zoë Müller"},
     ),
-    "a long pattern of digits": ({"properties": {"a": {"pattern": r"^\d{1,100}(\.\d{2})?$"}}}, {"a": "19.99"}),
+    "a long pattern of digits": (
+        {"properties": {"a": {"pattern": r"^\d{1,100}(\.\d{2})?$"}}},
+        {"a": "19.99"},
+    ),
 }
 
 
@@ -143,18 +163,44 @@ def test_every_amount_of_cents_is_a_multiple_of_a_cent(cents: int) -> None:
 
 
 WORDS = st.sampled_from(
-    ["$ref", "$defs", "allOf", "anyOf", "items", "properties", "not", "pattern", "type", "enum", "required", "minimum"]
+    [
+        "$ref",
+        "$defs",
+        "allOf",
+        "anyOf",
+        "items",
+        "properties",
+        "not",
+        "pattern",
+        "type",
+        "enum",
+        "required",
+        "minimum",
+    ]
 )
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["#", "#/items"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS | st.text(max_size=3), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["#", "#/items"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(WORDS | st.text(max_size=3), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(schema=st.dictionaries(WORDS, ANYTHING, max_size=4), form=st.dictionaries(st.text(max_size=3), ANYTHING))
-def test_whatever_schema_and_form_come_there_is_an_answer(schema: dict[str, Any], form: dict[str, Any]) -> None:
+@given(
+    schema=st.dictionaries(WORDS, ANYTHING, max_size=4),
+    form=st.dictionaries(st.text(max_size=3), ANYTHING),
+)
+def test_whatever_schema_and_form_come_there_is_an_answer(
+    schema: dict[str, Any], form: dict[str, Any]
+) -> None:
     problem, answer = check_schema(schema), check_form(schema, form)
 
     assert problem is None or (answer is not None and answer.field.startswith("form"))
@@ -165,7 +211,11 @@ def test_whatever_schema_and_form_come_there_is_an_answer(schema: dict[str, Any]
     ("schema", "form", "expected"),
     [
         ({"required": ["a"]}, {}, FormProblem("form.a", '"a" is a required property')),
-        ({"properties": {"a": {"maximum": 5}}}, {"a": 6}, FormProblem("form.a", "6 is greater than the maximum of 5")),
+        (
+            {"properties": {"a": {"maximum": 5}}},
+            {"a": 6},
+            FormProblem("form.a", "6 is greater than the maximum of 5"),
+        ),
         ({"additionalProperties": False}, {"b": 1}, None),
         (
             {"properties": {"a": {}}, "additionalProperties": False},
@@ -198,7 +248,11 @@ DEAR: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"a": [1_000] * 20_000},
     ),
     "many wrong rows": (
-        {"properties": {"a": {"items": {"anyOf": [{"minLength": i, "type": "string"} for i in range(40)]}}}},
+        {
+            "properties": {
+                "a": {"items": {"anyOf": [{"minLength": i, "type": "string"} for i in range(40)]}}
+            }
+        },
         {"a": [1] * 600},
     ),
     "objects compared": (
@@ -220,5 +274,7 @@ async def test_other_work_goes_on_while_a_dear_form_is_checked(name: str) -> Non
         await asyncio.sleep(0)
         longest, last = max(longest, perf_counter() - last), perf_counter()
 
-    assert longest < 1.0  # with backtracking, or without bounds, each of these takes seconds or does not end
+    assert (
+        longest < 1.0
+    )  # with backtracking, or without bounds, each of these takes seconds or does not end
     await checking

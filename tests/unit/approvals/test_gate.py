@@ -52,7 +52,9 @@ async def at_gate(
     context: Runtime, rule: ApprovalRule, *asked: ApprovalRecord, retries: int = 0
 ) -> tuple[Analysis, list[Stored[ApprovalRecord]]]:
     execution = an_execution(
-        status="awaiting_approval", earlier_ends=[ENDED] * retries, approval_ids=[one.id for one in asked]
+        status="awaiting_approval",
+        previous_outcomes=[ENDED] * retries,
+        approval_ids=[one.id for one in asked],
     )
     stored = await context.store.create(A_TENANT, execution)
     for one in asked:
@@ -63,7 +65,9 @@ async def at_gate(
 
 
 def _facts(one: ApprovalRecord) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in ("id", "status", "on_expiry", "on_reject", "retry")}
+    return {
+        name: getattr(one, name) for name in ("id", "status", "on_expiry", "on_reject", "retry")
+    }
 
 
 @pytest.mark.parametrize(("end", "retries"), list(product(ENDS, [0, 1])))
@@ -79,10 +83,16 @@ async def test_the_rules_own_is_asked_whatever_others_asked_for(
     assert len(asked) == len(await asked_at_gate(context, analysis)), "it is asked once"
 
 
-async def test_the_rules_own_that_was_granted_in_an_earlier_try_is_not_asked_again(context: Runtime) -> None:
-    execution = await context.store.create(A_TENANT, an_execution(status="awaiting_approval", earlier_ends=[ENDED]))
+async def test_the_rules_own_that_was_granted_in_an_earlier_try_is_not_asked_again(
+    context: Runtime,
+) -> None:
+    execution = await context.store.create(
+        A_TENANT, an_execution(status="awaiting_approval", previous_outcomes=[ENDED])
+    )
     own = an_approval(
-        id=ids.approval_id(execution.record.id, GATE, 0), execution_id=execution.record.id, status="approved"
+        id=ids.approval_id(execution.record.id, GATE, 0),
+        execution_id=execution.record.id,
+        status="approved",
     )
     await context.store.create(A_TENANT, own)
 

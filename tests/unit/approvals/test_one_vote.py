@@ -1,4 +1,6 @@
-"""One person, one vote: whatever is delegated, claimed or spelled, no approval has more votes than people."""
+"""One person, one vote: whatever is delegated, claimed or spelled, no approval has more votes than
+people.
+"""
 
 from collections.abc import Sequence
 
@@ -7,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.approvals.changes import delegated
-from blocks.approvals.decisions import AlreadyVoted, InvalidVote, NotAnApprover, Refused, SelfApproval, Vote, decided
+from blocks.approvals.decisions import (
+    AlreadyVoted,
+    InvalidVote,
+    NotAnApprover,
+    Refused,
+    SelfApproval,
+    Vote,
+    decided,
+)
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
 from blocks.contracts.identities import spelled
 from blocks.contracts.records import ApprovalRecord
@@ -15,19 +25,36 @@ from tests.support.factories import an_approval, now
 
 NONE: frozenset[str] = frozenset()
 PEOPLE = ["ann", "bob", "cid", "dan"]
-ANYBODY = ["ann", " ann", "bob", "cid", "dan", "eve", "eve@x.org", "EVE@X.org", "claimed:ann", "key:ann"]
+ANYBODY = [
+    "ann",
+    " ann",
+    "bob",
+    "cid",
+    "dan",
+    "eve",
+    "eve@x.org",
+    "EVE@X.org",
+    "claimed:ann",
+    "key:ann",
+]
 
 
-def asks(*users: str, quorum: int = 2, roles: tuple[str, ...] = (), **changes: object) -> ApprovalRecord:
+def asks(
+    *users: str, quorum: int = 2, roles: tuple[str, ...] = (), **changes: object
+) -> ApprovalRecord:
     policy = ApprovalPolicy(approvers=Approvers(users=users, roles=roles), quorum=quorum)
     return an_approval(policy=policy, **changes)
 
 
 def voted(approval: ApprovalRecord, actor: str, roles: frozenset[str] = NONE) -> ApprovalRecord:
-    return decided(approval, Vote(actor=actor, outcome="approved", channel="api", roles=roles), now())
+    return decided(
+        approval, Vote(actor=actor, outcome="approved", channel="api", roles=roles), now()
+    )
 
 
-def handed(approval: ApprovalRecord, actor: str, to: str, roles: frozenset[str] = NONE) -> ApprovalRecord:
+def handed(
+    approval: ApprovalRecord, actor: str, to: str, roles: frozenset[str] = NONE
+) -> ApprovalRecord:
     return delegated(approval, actor, roles, to, None, now())
 
 
@@ -83,14 +110,23 @@ def test_two_spellings_of_one_person_are_one_vote() -> None:
 
 @pytest.mark.parametrize(
     "approval",
-    [asks("ann", quorum=1), asks("claimed:ann", quorum=1), asks(roles=("vp",), quorum=1), asks(quorum=2)],
+    [
+        asks("ann", quorum=1),
+        asks("claimed:ann", quorum=1),
+        asks(roles=("vp",), quorum=1),
+        asks(quorum=2),
+    ],
     ids=["named", "named as a claim", "a role", "a quorum"],
 )
 @pytest.mark.parametrize("outcome", ["approved", "rejected"])
 def test_a_claim_does_not_count_where_people_are_asked_by_name_or_number(
     approval: ApprovalRecord, outcome: str
 ) -> None:
-    claim = Vote(actor="claimed:ann", outcome="approved" if outcome == "approved" else "rejected", channel="prefect-ui")
+    claim = Vote(
+        actor="claimed:ann",
+        outcome="approved" if outcome == "approved" else "rejected",
+        channel="prefect-ui",
+    )
 
     with pytest.raises(NotAnApprover):
         decided(approval, claim, now())
@@ -103,11 +139,16 @@ def test_a_claim_is_recorded_as_one_and_is_not_the_requester() -> None:
 
 
 acts = st.lists(
-    st.tuples(st.sampled_from(["vote", "delegate"]), st.sampled_from(ANYBODY), st.sampled_from(ANYBODY)), max_size=14
+    st.tuples(
+        st.sampled_from(["vote", "delegate"]), st.sampled_from(ANYBODY), st.sampled_from(ANYBODY)
+    ),
+    max_size=14,
 )
 
 
-@given(st.lists(st.sampled_from(PEOPLE), min_size=2, max_size=4, unique=True), st.integers(2, 3), acts)
+@given(
+    st.lists(st.sampled_from(PEOPLE), min_size=2, max_size=4, unique=True), st.integers(2, 3), acts
+)
 def test_no_sequence_of_acts_makes_more_votes_than_people(
     users: Sequence[str], quorum: int, acts: Sequence[tuple[str, str, str]]
 ) -> None:

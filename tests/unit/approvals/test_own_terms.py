@@ -68,7 +68,9 @@ async def statuses(api: Api, role: str, terms: dict[str, list[Any]], **also: Any
     for field, values in terms.items():
         for value in values:
             body = {"subject": "s", **also, field: value}
-            found[f"{field}={value}"] = (await api.client.post(PATH, json=body, headers=headers)).status_code
+            found[f"{field}={value}"] = (
+                await api.client.post(PATH, json=body, headers=headers)
+            ).status_code
     return found
 
 
@@ -81,16 +83,24 @@ def test_every_field_is_in_one_of_the_tables() -> None:
 @pytest.mark.parametrize("role", ROLES)
 async def test_terms_of_ones_own_on_an_execution_are_an_admins(api: Api, role: str) -> None:
     await api.holds(execution := an_execution(status="running"))
-    allowed, asks = {201} if role == "admin" else {403}, {201} if role in ("operator", "admin") else {403}
+    allowed, asks = (
+        {201} if role == "admin" else {403},
+        {201} if role in ("operator", "admin") else {403},
+    )
 
     for terms in (OWN_TERMS, ALWAYS_AN_ADMINS):
-        assert allowed == set((await statuses(api, role, terms, executionId=execution.id)).values()), terms
+        assert allowed == set(
+            (await statuses(api, role, terms, executionId=execution.id)).values()
+        ), terms
     assert asks == set((await statuses(api, role, ANYBODYS, executionId=execution.id)).values())
 
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_alone_only_a_yes_by_silence_is_an_admins(api: Api, role: str) -> None:
-    allowed, asks = {201} if role == "admin" else {403}, {201} if role in ("operator", "admin") else {403}
+    allowed, asks = (
+        {201} if role == "admin" else {403},
+        {201} if role in ("operator", "admin") else {403},
+    )
 
     assert allowed == set((await statuses(api, role, ALWAYS_AN_ADMINS)).values())
     assert asks == set((await statuses(api, role, OWN_TERMS)).values())

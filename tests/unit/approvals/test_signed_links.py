@@ -1,4 +1,6 @@
-"""Signed links: what is issued can be read until it expires, and nothing else can be read at all."""
+"""Signed links: what is issued can be read until it expires, and nothing else can be
+read at all.
+"""
 
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -88,7 +90,14 @@ def test_whatever_is_no_token_is_forged(token: str) -> None:
 
 
 def test_what_a_token_leads_to_has_one_spelling() -> None:
-    for twin in (f"{TOKEN}=", f"{TOKEN} ", f" {TOKEN}", TOKEN.replace(".", "..", 1), f"{TOKEN}\n", f"{TOKEN}\ud800"):
+    for twin in (
+        f"{TOKEN}=",
+        f"{TOKEN} ",
+        f" {TOKEN}",
+        TOKEN.replace(".", "..", 1),
+        f"{TOKEN}\n",
+        f"{TOKEN}\ud800",
+    ):
         with pytest.raises(LinkForged):
             read(SECRET, twin, NOON)
 

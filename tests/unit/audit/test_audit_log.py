@@ -1,4 +1,6 @@
-"""The audit log: every change over HTTP leaves one entry that says who, what and how it was before and after."""
+"""The audit log: every change over HTTP leaves one entry that says who, what and how it was before
+and after.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,7 +35,15 @@ from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_service_token, a_token, as_user
 from tests.support.api.every_route import Route, a_record, every_route
 from tests.support.audit_log import entries, intents
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, an_approval, an_execution, new_id, now
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_webhook,
+    an_approval,
+    an_execution,
+    new_id,
+    now,
+)
 
 AUDIT = "/api/v1/audit"
 READING = ("GET ", "WEBSOCKET ")
@@ -51,12 +61,15 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 async def of_all_routes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     folder = tmp_path_factory.mktemp("audit")
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(folder)})
-    async with open_bus(settings, "test") as bus, an_api(folder, APPROVAL_LINK_SECRET=approval_links.SECRET) as api:
+    async with (
+        open_bus(settings, "test") as bus,
+        an_api(folder, APPROVAL_LINK_SECRET=approval_links.SECRET) as api,
+    ):
         await bus.declare(batch_jobs_queue(settings), Queue(name="a-queue", bindings=[]))
         yield api
 
 
-# --- every route -----------------------------------------------------------------------------------------------------
+# --- every route ----------------------------------------------------------------------------------
 
 
 def test_every_route_that_changes_something_is_named_in_the_table_of_actions() -> None:
@@ -73,14 +86,21 @@ async def test_a_change_leaves_one_entry(of_all_routes: Api, route: Route) -> No
 
     assert response.status_code < 400, response.text
     assert (ACTION_OF[route.name], "done", "ann") == (entry.action, entry.result, entry.actor)
-    assert ("link" if route.is_public else "user-token", [role] if role else []) == (entry.credential, entry.roles)
+    assert ("link" if route.is_public else "user-token", [role] if role else []) == (
+        entry.credential,
+        entry.roles,
+    )
     assert entry.changes
     assert {change.id for change in entry.changes} <= set(entry.targets)
     assert [] == await intents(of_all_routes.store)
 
 
-@pytest.mark.parametrize("route", [one for one in CHANGING if not one.is_public], ids=lambda one: one.path)
-async def test_who_lacks_the_role_leaves_an_entry_of_the_refusal(of_all_routes: Api, route: Route) -> None:
+@pytest.mark.parametrize(
+    "route", [one for one in CHANGING if not one.is_public], ids=lambda one: one.path
+)
+async def test_who_lacks_the_role_leaves_an_entry_of_the_refusal(
+    of_all_routes: Api, route: Route
+) -> None:
     record = await arranged(of_all_routes, route)
 
     response, [entry] = await asked(of_all_routes, route, record, None)
@@ -89,20 +109,26 @@ async def test_who_lacks_the_role_leaves_an_entry_of_the_refusal(of_all_routes: 
     assert (ACTION_OF[route.name], "refused", []) == (entry.action, entry.result, entry.changes)
 
 
-async def asked(api: Api, route: Route, record: Record, role: str | None) -> tuple[httpx.Response, list[AuditEntry]]:
+async def asked(
+    api: Api, route: Route, record: Record, role: str | None
+) -> tuple[httpx.Response, list[AuditEntry]]:
     """The answer to a good request of ann's about this record, and what it left on the log."""
     headers = {**route.headers, "x-request-id": (request_id := new_id())}
     tenant_id = record.tenant if isinstance(record, ApiKeyRecord) else record.tenant_id
     if route.is_public:
         path = route.path.replace("{token}", approval_links.a_token(record))  # type: ignore[arg-type] # see ARRANGED
-        form: dict[str, Any] = {"data" if path.endswith("/page") else "json": {"outcome": "approved"}}
+        form: dict[str, Any] = {
+            "data" if path.endswith("/page") else "json": {"outcome": "approved"}
+        }
         response = await api.client.post(path, headers=headers, **form)
     else:
         headers |= as_user(a_token(*([role] if role else []), tenant_id=tenant_id), tenant_id)
         body = route.body
         if route.name == "POST /hitl/approvals/decisions":
             body = {"decisions": [{"id": record.id, "outcome": "approved"}]}
-        response = await api.client.request(route.method, route.with_id(record.id), json=body, headers=headers)
+        response = await api.client.request(
+            route.method, route.with_id(record.id), json=body, headers=headers
+        )
     left = await entries(api.store, tenant_id)
     return response, [entry for entry in left if entry.request_id == request_id]
 
@@ -136,14 +162,19 @@ ARRANGED: Mapping[str, Callable[[], Record]] = {
 }
 
 
-# --- once, and never lost --------------------------------------------------------------------------------------------
+# --- once, and never lost -------------------------------------------------------------------------
 
 
 async def test_a_request_that_is_repeated_under_its_key_leaves_one_entry(api: Api) -> None:
     await api.holds(execution := an_execution())
-    path, headers = f"/api/v1/executions/{execution.id}/cancel", {"X-Tenant-ID": A_TENANT, "Idempotency-Key": "key-1"}
+    path, headers = (
+        f"/api/v1/executions/{execution.id}/cancel",
+        {"X-Tenant-ID": A_TENANT, "Idempotency-Key": "key-1"},
+    )
 
-    answers = await asyncio.gather(*(api.client.post(path, json={}, headers=headers) for _ in range(5)))
+    answers = await asyncio.gather(
+        *(api.client.post(path, json={}, headers=headers) for _ in range(5))
+    )
     answers.append(await api.client.post(path, json={}, headers=headers))
 
     assert 200 == answers[-1].status_code
@@ -161,10 +192,14 @@ async def test_of_twenty_at_once_only_the_one_that_counts_leaves_an_entry(api: A
 
 
 async def test_what_changes_nothing_leaves_nothing(api: Api) -> None:
-    await api.holds(done := an_execution(status="completed", completed_at=now(), announced_at=now()))
+    await api.holds(
+        done := an_execution(status="completed", completed_at=now(), announced_at=now())
+    )
 
     for path, status in ((done.id, 409), (new_id(), 404), ("no-id", 404)):
-        assert status == (await api.send("POST", f"/api/v1/executions/{path}/cancel", {})).status_code
+        assert (
+            status == (await api.send("POST", f"/api/v1/executions/{path}/cancel", {})).status_code
+        )
     assert 400 == (await api.send("POST", "/api/v1/executions", {"workflow": 7})).status_code
 
     assert ([], []) == (await entries(api.store), await intents(api.store))
@@ -210,9 +245,17 @@ async def test_without_an_intent_nothing_is_changed(tmp_path: Path) -> None:
 
     async with SqliteRecordStore(tmp_path / "records.db") as store:
         await store.create(A_TENANT, execution := an_execution())
-    async with IntentsRefused(tmp_path / "records.db") as store, an_api(tmp_path, store=store) as api:
-        assert 503 == (await api.send("POST", f"/api/v1/executions/{execution.id}/cancel", {})).status_code
-        assert "pending" == (await store.read(A_TENANT, ExecutionRecord, execution.id)).record.status
+    async with (
+        IntentsRefused(tmp_path / "records.db") as store,
+        an_api(tmp_path, store=store) as api,
+    ):
+        assert (
+            503
+            == (await api.send("POST", f"/api/v1/executions/{execution.id}/cancel", {})).status_code
+        )
+        assert (
+            "pending" == (await store.read(A_TENANT, ExecutionRecord, execution.id)).record.status
+        )
 
 
 async def test_an_act_that_ends_after_it_was_given_up_is_told_to_its_end(api: Api) -> None:
@@ -237,7 +280,7 @@ async def test_what_fails_after_a_change_is_told_as_incomplete(api: Api) -> None
     assert ["incomplete"] == [entry.result for entry in await entries(api.store)]
 
 
-# --- before and after ------------------------------------------------------------------------------------------------
+# --- before and after -----------------------------------------------------------------------------
 
 
 async def test_an_entry_tells_the_fields_that_changed_as_they_were_and_are(api: Api) -> None:
@@ -248,7 +291,10 @@ async def test_an_entry_tells_the_fields_that_changed_as_they_were_and_are(api: 
 
     [created], [changed] = first.changes, second.changes
     assert (None, True) == (created.before, (created.after or {})["enabled"])
-    assert ({"enabled": True, "version": 1}, {"enabled": False, "version": 2}) == (changed.before, changed.after)
+    assert ({"enabled": True, "version": 1}, {"enabled": False, "version": 2}) == (
+        changed.before,
+        changed.after,
+    )
 
 
 async def test_what_was_removed_stands_on_the_log_without_its_secrets(api: Api) -> None:
@@ -260,24 +306,38 @@ async def test_what_was_removed_stands_on_the_log_without_its_secrets(api: Api) 
     [change] = (await entries(api.store))[0].changes
     assert ("webhook", webhook.id, None) == (change.kind, change.id, change.after)
     assert "https://hooks.customer.example" == (change.before or {})["url"]
-    assert not {"canary", "pass"} & set(msgspec.json.encode(change).decode().replace("/", '"').split('"'))
+    assert not {"canary", "pass"} & set(
+        msgspec.json.encode(change).decode().replace("/", '"').split('"')
+    )
 
 
 @pytest.mark.parametrize("kind", audit_changes.LEFT_OUT, ids=lambda kind: kind.__name__)
 def test_nothing_that_looks_like_a_secret_is_told(kind: type[Record]) -> None:
-    told = {field.encode_name for field in msgspec.structs.fields(kind)} - set(audit_changes.LEFT_OUT[kind])
-    letters_own = {"digest"} if kind is DeadLetterRecord else set()  # of its body, which people with this role may read
+    told = {field.encode_name for field in msgspec.structs.fields(kind)} - set(
+        audit_changes.LEFT_OUT[kind]
+    )
+    letters_own = (
+        {"digest"} if kind is DeadLetterRecord else set()
+    )  # of its body, which people with this role may read
 
-    assert set() == {name for name in told if any(word in name.lower() for word in SECRET_WORDS)} - letters_own
+    assert (
+        set()
+        == {name for name in told if any(word in name.lower() for word in SECRET_WORDS)}
+        - letters_own
+    )
 
 
 SECRET_WORDS = ("secret", "token", "password", "digest", "link", "nonce")
 
 
 def test_every_kind_that_a_person_can_change_is_told() -> None:
-    assert {ExecutionRecord, ApprovalRecord, WebhookSubscription, ApiKeyRecord, DeadLetterRecord} <= set(
-        audit_changes.LEFT_OUT
-    )
+    assert {
+        ExecutionRecord,
+        ApprovalRecord,
+        WebhookSubscription,
+        ApiKeyRecord,
+        DeadLetterRecord,
+    } <= set(audit_changes.LEFT_OUT)
 
 
 async def test_of_a_large_value_its_size_and_digest_are_told(api: Api) -> None:
@@ -295,12 +355,14 @@ async def test_bookkeeping_alone_is_no_change(api: Api) -> None:
     async with audited(api.store, A_TENANT, an_act()) as store:
         await api.holds(approval)
         stored = await store.read(A_TENANT, ApprovalRecord, approval.id)
-        await store.replace(A_TENANT, stored.etag, msgspec.structs.replace(approval, published_count=1))
+        await store.replace(
+            A_TENANT, stored.etag, msgspec.structs.replace(approval, published_count=1)
+        )
 
     assert [] == await entries(api.store)
 
 
-# --- who -------------------------------------------------------------------------------------------------------------
+# --- who ------------------------------------------------------------------------------------------
 
 
 async def test_an_entry_names_the_user_and_the_service_that_acted_for_them(api: Api) -> None:
@@ -326,7 +388,7 @@ def an_act(**changes: Any) -> Act:
     return msgspec.structs.replace(act, **changes)
 
 
-# --- read ------------------------------------------------------------------------------------------------------------
+# --- read -----------------------------------------------------------------------------------------
 
 
 async def test_the_log_is_read_newest_first_page_by_page(api: Api) -> None:
@@ -336,7 +398,11 @@ async def test_the_log_is_read_newest_first_page_by_page(api: Api) -> None:
     first = (await api.get(AUDIT, limit=2)).json()
     second = (await api.get(AUDIT, limit=2, continuation=first["continuation"])).json()
 
-    told = [entry["changes"][0]["after"]["subject"] for page in (first, second) for entry in page["entries"]]
+    told = [
+        entry["changes"][0]["after"]["subject"]
+        for page in (first, second)
+        for entry in page["entries"]
+    ]
     assert ["o-2", "o-1", "o-0"] == told
     assert "continuation" not in second
 
@@ -345,7 +411,9 @@ async def test_the_log_can_be_asked_for_an_action_an_actor_a_target_and_a_time(a
     started = (await api.send("POST", "/api/v1/executions", A_START)).json()
     between = now().isoformat()
     await api.client.post(
-        f"/api/v1/executions/{started['id']}/cancel", json={}, headers=as_user(a_token("operator", user="bob"))
+        f"/api/v1/executions/{started['id']}/cancel",
+        json={},
+        headers=as_user(a_token("operator", user="bob")),
     )
     await api.send("POST", "/api/v1/executions", {**A_START, "subject": "o-2"})
 

@@ -1,4 +1,6 @@
-"""The audit log at a terminal: every command that changes something leaves one entry, and `audit list` shows it."""
+"""The audit log at a terminal: every command that changes something leaves one entry, and `audit
+list` shows it.
+"""
 
 import asyncio
 import getpass
@@ -91,7 +93,7 @@ def test_every_command_is_told_or_only_reads_or_has_a_reason() -> None:
     assert all(UNTOLD.values())
 
 
-# --- every command ---------------------------------------------------------------------------------------------------
+# --- every command --------------------------------------------------------------------------------
 
 
 def ended(status: str) -> ExecutionRecord:
@@ -125,7 +127,12 @@ def with_a_share(terminal: Terminal) -> list[str]:
 
 def an_edited_event() -> dict[str, Any]:
     data = {"opportunityId": "opportunity-1"}
-    return {"id": "event-1", "type": "integration.opportunity.updated", "tenantId": A_TENANT, "data": data}
+    return {
+        "id": "event-1",
+        "type": "integration.opportunity.updated",
+        "tenantId": A_TENANT,
+        "data": data,
+    }
 
 
 GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
@@ -133,7 +140,11 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     "executions cancel": lambda terminal: [terminal.holds(an_execution()).id],
     "executions retry": lambda terminal: [terminal.holds(ended("failed")).id],
     "executions rerun": lambda terminal: [terminal.holds(ended("completed")).id],
-    "approvals approve": lambda terminal: [terminal.holds(an_approval(execution_id=None)).id, "--as", "ann"],
+    "approvals approve": lambda terminal: [
+        terminal.holds(an_approval(execution_id=None)).id,
+        "--as",
+        "ann",
+    ],
     "approvals reject": lambda terminal: [
         *(terminal.holds(an_approval(execution_id=None)).id, "--as", "ann"),
         *("--reason", "too risky"),
@@ -141,7 +152,13 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     "definitions set": lambda terminal: [a_file(terminal, {"enabled": False})],
     "definitions reset": with_a_definition,
     "jobs trigger": lambda terminal: ["outcome-sync"],
-    "jobs backfill": lambda terminal: ["risk-snapshot-backfill", "--from", "2026-01-01", "--to", "2026-01-02"],
+    "jobs backfill": lambda terminal: [
+        "risk-snapshot-backfill",
+        "--from",
+        "2026-01-01",
+        "--to",
+        "2026-01-02",
+    ],
     "dispatch set": lambda terminal: ["--tenant", A_TENANT, "--weight", "3"],
     "dispatch reset": with_a_share,
     "webhooks add": lambda terminal: ["https://hooks.customer.example/approvals"],
@@ -189,7 +206,7 @@ def test_what_is_refused_leaves_nothing(terminal: Terminal) -> None:
     assert [] == terminal.log()
 
 
-# --- who -------------------------------------------------------------------------------------------------------------
+# --- who ------------------------------------------------------------------------------------------
 
 
 def test_a_command_can_be_given_in_somebodys_name(terminal: Terminal) -> None:
@@ -209,7 +226,7 @@ def test_the_record_says_who_started_retried_or_repeated_it(terminal: Terminal) 
 
     retried, _, started, rerun = asyncio.run(all_executions(terminal))
 
-    assert ME == retried.earlier_ends[0].retried_by
+    assert ME == retried.previous_outcomes[0].retried_by
     assert ["ann", "bob"] == [one.triggers[0].actor for one in (started, rerun)]
 
 
@@ -219,7 +236,7 @@ async def all_executions(terminal: Terminal) -> list[ExecutionRecord]:
     return [stored.record for stored in page.items]
 
 
-# --- audit list ------------------------------------------------------------------------------------------------------
+# --- audit list -----------------------------------------------------------------------------------
 
 
 def test_the_log_is_listed_with_what_changed(terminal: Terminal) -> None:

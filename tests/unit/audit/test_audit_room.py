@@ -1,4 +1,6 @@
-"""What is refused fills neither the audit log nor the keys; what is changed is always written down."""
+"""What is refused fills neither the audit log nor the keys; what is changed is
+always written down.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -38,11 +40,15 @@ async def test_who_is_refused_a_hundred_times_a_minute_leaves_ten_entries(tmp_pa
     async with an_api(tmp_path) as api:
         for _ in range(100):
             answer = await api.client.post(
-                WEBHOOKS, json={"url": "https://a.example"}, headers=as_user(a_token("viewer", user="mallory"))
+                WEBHOOKS,
+                json={"url": "https://a.example"},
+                headers=as_user(a_token("viewer", user="mallory")),
             )
             assert 403 == answer.status_code
 
-        assert [("mallory", "refused")] * OF_ONE == [(one.actor, one.result) for one in await entries(api)]
+        assert [("mallory", "refused")] * OF_ONE == [
+            (one.actor, one.result) for one in await entries(api)
+        ]
 
 
 async def test_what_is_changed_is_written_down_however_much_was_refused(tmp_path: Path) -> None:
@@ -50,7 +56,9 @@ async def test_what_is_changed_is_written_down_however_much_was_refused(tmp_path
         for _ in range(2 * OF_ONE):
             await api.client.post(WEBHOOKS, json={}, headers=as_user(a_token("viewer", user="ann")))
         made = await api.client.post(
-            WEBHOOKS, json={"url": "https://hooks.example.com/x"}, headers=as_user(a_token("admin", user="ann"))
+            WEBHOOKS,
+            json={"url": "https://hooks.example.com/x"},
+            headers=as_user(a_token("admin", user="ann")),
         )
 
         assert 201 == made.status_code, made.text
@@ -95,7 +103,11 @@ async def test_of_a_request_that_was_refused_no_key_is_kept_for_long(
     async with an_api(tmp_path) as api:
         answer = KeptAnswer(status=201, headers={}, body="{}") if answered else None
         key = IdempotencyRecord(
-            id="k", tenant_id=A_TENANT, created_at=utc_now() - age - timedelta(seconds=1), digest="d", answer=answer
+            id="k",
+            tenant_id=A_TENANT,
+            created_at=utc_now() - age - timedelta(seconds=1),
+            digest="d",
+            answer=answer,
         )
         await enter_in_directory(api.store, A_TENANT)
         await api.holds(key)

@@ -40,12 +40,18 @@ class Cli:
     """`orchestrator` as a user starts it, on a data folder of its own."""
 
     def __init__(self, folder: Path) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "COV_"))}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PREFECT_", "COV_"))
+        }
         self.environment = inherited | {"ORCHESTRATOR_DATA_DIR": str(folder)}
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.settings = load_settings(self.environment)
 
-    def run(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, stdin: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "deployments.cli", *arguments],
             env=self.environment | environment,
@@ -80,7 +86,7 @@ def refusal(run: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-# --- help ------------------------------------------------------------------------------------------------------------
+# --- help -----------------------------------------------------------------------------------------
 
 
 def test_help_takes_less_than_half_a_second_of_processor_time(orchestrator: Cli) -> None:
@@ -90,7 +96,8 @@ def test_help_takes_less_than_half_a_second_of_processor_time(orchestrator: Cli)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    # Processor time: how busy the machine is, is not what this is about. Importing Prefect takes 1.5 s.
+    # Processor time: how busy the machine is, is not what this is about. Importing Prefect takes
+    # 1.5 s.
     assert min(spent() for _ in range(3)) < HELP_LIMIT_SECONDS
 
 
@@ -100,7 +107,9 @@ def test_help_imports_no_slow_library(orchestrator: Cli) -> None:
         "cli.main(['--help'], standalone_mode=False, obj={});"
         f"print([name for name in {SLOW_LIBRARIES!r} if name in sys.modules], file=sys.stderr)"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert run.stderr.strip() == "[]"
 
 
@@ -111,7 +120,7 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...]) ->
     assert f"orchestrator {' '.join(path)}" in answer.output.split("Examples:")[1]
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -125,7 +134,9 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...]) ->
         (("emit", "no-such-file.json"), "no-such-file.json"),
     ],
 )
-def test_bad_usage_is_one_line_and_exit_code_2(orchestrator: Cli, arguments: tuple[str, ...], what: str) -> None:
+def test_bad_usage_is_one_line_and_exit_code_2(
+    orchestrator: Cli, arguments: tuple[str, ...], what: str
+) -> None:
     run = orchestrator.run(*arguments)
     assert run.returncode == 2
     assert what in refusal(run)
@@ -148,7 +159,9 @@ def test_a_bad_setting_is_one_line_that_names_it(
     assert named in refusal(run)
 
 
-def test_an_unknown_setting_is_refused_without_the_secrets_of_its_section(orchestrator: Cli, tmp_path: Path) -> None:
+def test_an_unknown_setting_is_refused_without_the_secrets_of_its_section(
+    orchestrator: Cli, tmp_path: Path
+) -> None:
     (tmp_path / "own.yaml").write_text("rabbitmq: {url: 'amqp://user:s3cret@broker/', colour: red}")
 
     words = refusal(orchestrator.run("settings", ORCHESTRATOR_CONFIG=str(tmp_path / "own.yaml")))
@@ -157,10 +170,16 @@ def test_an_unknown_setting_is_refused_without_the_secrets_of_its_section(orches
 
 
 @pytest.mark.parametrize("variable", ["PORT", "PREFECT_SERVER_PORT"])
-def test_up_on_a_port_in_use_names_the_port_and_the_setting(orchestrator: Cli, variable: str) -> None:
+def test_up_on_a_port_in_use_names_the_port_and_the_setting(
+    orchestrator: Cli, variable: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ports = {"PORT": str(free_port()), "PREFECT_SERVER_PORT": str(free_port()), variable: str(port)}
+        ports = {
+            "PORT": str(free_port()),
+            "PREFECT_SERVER_PORT": str(free_port()),
+            variable: str(port),
+        }
         run = orchestrator.run("up", **ports)
     assert run.returncode == 1
     assert str(port) in refusal(run)
@@ -186,7 +205,7 @@ def test_the_traceback_is_shown_when_asked_for(orchestrator: Cli) -> None:
     assert "Traceback" in run.stderr
 
 
-# --- emit ------------------------------------------------------------------------------------------------------------
+# --- emit -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -202,16 +221,23 @@ def test_the_traceback_is_shown_when_asked_for(orchestrator: Cli) -> None:
         (json.dumps(an_event(version="9")), "version"),
         (json.dumps(an_event(type="made.up")), "made.up"),
         (json.dumps(an_event(timestamp="yesterday")), "timestamp"),
-        (json.dumps(an_event(data={"opportunityId": "x", "metadata": {"fill": "x" * 300_000}})), "too-large"),
+        (
+            json.dumps(an_event(data={"opportunityId": "x", "metadata": {"fill": "x" * 300_000}})),
+            "too-large",
+        ),
     ],
 )
-def test_emit_refuses_what_is_no_valid_event_and_names_the_field(orchestrator: Cli, body: str, named: str) -> None:
+def test_emit_refuses_what_is_no_valid_event_and_names_the_field(
+    orchestrator: Cli, body: str, named: str
+) -> None:
     run = orchestrator.run("emit", "-", stdin=body)
     assert run.returncode == 2
     assert named in refusal(run)
 
 
-async def test_emit_publishes_the_event_as_it_was_written(orchestrator: Cli, tmp_path: Path) -> None:
+async def test_emit_publishes_the_event_as_it_was_written(
+    orchestrator: Cli, tmp_path: Path
+) -> None:
     await provision(orchestrator.settings)
     event = an_event(id="evt-1", data={"opportunityId": "opp-1", "note": "a field we do not know"})
     (tmp_path / "event.json").write_text(json.dumps(event))
@@ -246,7 +272,7 @@ async def waiting_messages(orchestrator: Cli) -> list[Any]:
         return await bus.peek(intake_queue(orchestrator.settings).name)
 
 
-# --- executions ------------------------------------------------------------------------------------------------------
+# --- executions -----------------------------------------------------------------------------------
 
 
 async def test_executions_are_listed_for_their_tenant_only(orchestrator: Cli) -> None:
@@ -280,7 +306,9 @@ async def test_executions_are_filtered_by_status_and_subject(orchestrator: Cli) 
         "2026-01-01",
         "--json",
     )
-    before = orchestrator.run("executions", "list", "--tenant", A_TENANT, "--until", "2026-01-01T12:00:00")
+    before = orchestrator.run(
+        "executions", "list", "--tenant", A_TENANT, "--until", "2026-01-01T12:00:00"
+    )
 
     (only,) = map(json.loads, run.stdout.splitlines())
     assert ("a", "failed") == (only["subject"], only["status"])
@@ -291,10 +319,15 @@ async def test_show_prints_the_record_with_its_steps(orchestrator: Cli) -> None:
     execution = an_execution(status="running")
     async with open_store(orchestrator.settings) as store:
         await store.create(A_TENANT, execution)
-        await store.create(A_TENANT, a_step(execution_id=execution.id, step="forecast", result={"confidence": 0.75}))
+        await store.create(
+            A_TENANT,
+            a_step(execution_id=execution.id, step="forecast", result={"confidence": 0.75}),
+        )
 
     page = orchestrator.run("executions", "show", execution.id, "--tenant", A_TENANT)
-    document = json.loads(orchestrator.run("executions", "show", execution.id, "--tenant", A_TENANT, "--json").stdout)
+    document = json.loads(
+        orchestrator.run("executions", "show", execution.id, "--tenant", A_TENANT, "--json").stdout
+    )
 
     assert "confidence 0.75" in page.stdout
     assert "risk_analysis" in page.stdout
@@ -313,7 +346,10 @@ async def test_another_tenants_execution_is_not_found(orchestrator: Cli) -> None
 
 async def test_one_key_starts_one_execution(orchestrator: Cli) -> None:
     start = ("executions", "start", "o-1", "--tenant", A_TENANT, "--key", "k", "--input")
-    runs = [orchestrator.run(*start, given) for given in ('{"amount": 5}', '{"amount": 5}', '{"amount": 6}', "[5]")]
+    runs = [
+        orchestrator.run(*start, given)
+        for given in ('{"amount": 5}', '{"amount": 5}', '{"amount": 6}', "[5]")
+    ]
 
     assert "is pending: opportunity-analysis of o-1" in runs[0].stdout
     assert runs[0].stdout == runs[1].stdout
@@ -321,7 +357,9 @@ async def test_one_key_starts_one_execution(orchestrator: Cli) -> None:
     assert "the input '[5]' is no JSON object" in refusal(runs[3])
 
 
-async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended(orchestrator: Cli) -> None:
+async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended(
+    orchestrator: Cli,
+) -> None:
     failed = an_execution(status="failed", error="no model", completed_at=now(), announced_at=now())
     async with open_store(orchestrator.settings) as store:
         await store.create(A_TENANT, failed)
@@ -336,7 +374,7 @@ async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended
     assert f"execution {failed.id} cannot be retried: it is pending" in refusal(again)
 
 
-# --- webhooks --------------------------------------------------------------------------------------------------------
+# --- webhooks -------------------------------------------------------------------------------------
 
 
 def added(orchestrator: Cli, url: str, **environment: str) -> tuple[str, str]:
@@ -393,14 +431,16 @@ def test_a_webhook_is_tested_with_a_signed_event(orchestrator: Cli) -> None:
     assert (1, 1) == (ill.returncode, forbidden.returncode)
     assert "the receiver answered 500" in refusal(ill)
     assert "127.0.0.1 is not reached by https" in refusal(forbidden)
-    assert ["webhook.test"] * 2 == [one.headers["x-orchestrator-event"] for one in receiver.received]
+    assert ["webhook.test"] * 2 == [
+        one.headers["x-orchestrator-event"] for one in receiver.received
+    ]
 
 
 def test_the_events_that_can_be_chosen_are_those_that_can_be_subscribed_to() -> None:
     assert set(webhook_commands.EVENT_TYPES) == set(EVENT_TYPES)
 
 
-# --- information -----------------------------------------------------------------------------------------------------
+# --- information ----------------------------------------------------------------------------------
 
 
 def test_settings_are_printed_with_their_secrets_masked(orchestrator: Cli) -> None:
@@ -427,8 +467,13 @@ def test_a_link_secret_that_is_too_short_is_refused_unseen(orchestrator: Cli) ->
 def test_schemas_are_exported_one_file_per_event(orchestrator: Cli, tmp_path: Path) -> None:
     run = orchestrator.run("schemas", "--out", str(tmp_path / "schemas"))
     assert run.returncode == 0
-    exported = json.loads((tmp_path / "schemas" / "workflow.step.completed.schema.json").read_text())
-    assert exported == json.loads(orchestrator.run("schemas").stdout)["schemas"]["workflow.step.completed"]
+    exported = json.loads(
+        (tmp_path / "schemas" / "workflow.step.completed.schema.json").read_text()
+    )
+    assert (
+        exported
+        == json.loads(orchestrator.run("schemas").stdout)["schemas"]["workflow.step.completed"]
+    )
     assert json.loads((tmp_path / "schemas" / "asyncapi.json").read_text())["asyncapi"] == "3.0.0"
 
 

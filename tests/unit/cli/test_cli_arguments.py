@@ -1,4 +1,6 @@
-"""What the API refuses the command line refuses, and wrong input of any kind is one line that says what is wrong."""
+"""What the API refuses the command line refuses, and wrong input of any kind is one line that says
+what is wrong.
+"""
 
 import asyncio
 import json
@@ -24,6 +26,7 @@ from tests.support.factories import A_TENANT, an_execution
 from tests.unit.cli.test_cli import Cli, commands, refusal
 
 LONG = "a" * 201
+BACKFILL = ("jobs", "backfill", "risk-snapshot-backfill")
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def orchestrator(tmp_path: Path) -> Cli:
     return Cli(tmp_path / "data")
 
 
-# --- the same limits -------------------------------------------------------------------------------------------------
+# --- the same limits ------------------------------------------------------------------------------
 
 
 def type_of(document: Any, name: str) -> msgspec.inspect.Type:
@@ -54,7 +57,11 @@ def test_the_api_and_the_command_line_take_the_same(document: Any, field: str, l
     ours, apis = msgspec.inspect.type_info(limit), type_of(document, field)
     assert isinstance(ours, msgspec.inspect.StrType)
     assert isinstance(apis, msgspec.inspect.StrType)
-    assert (ours.min_length, ours.max_length, ours.pattern) == (apis.min_length, apis.max_length, apis.pattern)
+    assert (ours.min_length, ours.max_length, ours.pattern) == (
+        apis.min_length,
+        apis.max_length,
+        apis.pattern,
+    )
 
 
 def options() -> list[tuple[str, click.Parameter]]:
@@ -72,7 +79,9 @@ def test_no_option_takes_a_number_without_bounds_or_one_that_is_none() -> None:
     for command, option in options():
         if isinstance(option.type, click.FloatRange):
             assert isinstance(option.type, Finite), f"{command} {option.name}"
-        assert not isinstance(option.type, click.types.FloatParamType) or isinstance(option.type, Finite), command
+        assert not isinstance(option.type, click.types.FloatParamType) or isinstance(
+            option.type, Finite
+        ), command
 
 
 @pytest.mark.parametrize(
@@ -104,7 +113,7 @@ def test_no_option_takes_a_number_without_bounds_or_one_that_is_none() -> None:
         (("keys", "create", "--name", "a", "--role", "viewer", "--days", "0"), "--days"),
         (("jobs", "trigger", "outcome-sync", "--request-id", ""), "--request-id"),
         (("jobs", "trigger", "outcome-sync", "--tenant", "acme"), "tenantIds"),
-        (("jobs", "backfill", "risk-snapshot-backfill", "--from", "1900-01-01", "--to", "2100-01-01", "--chunk", "1d"),
+        ((*BACKFILL, "--from", "1900-01-01", "--to", "2100-01-01", "--chunk", "1d"),
          str(TRIGGERS_MAX)),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, tuple) else "",
@@ -124,7 +133,7 @@ def test_a_backfill_to_the_last_day_there_is_ends_there(orchestrator: Cli) -> No
     assert "1 trigger of risk-snapshot-backfill, 2199-12-01 to 2199-12-31" in run.stdout
 
 
-# --- what cannot be reached, read or shown ---------------------------------------------------------------------------
+# --- what cannot be reached, read or shown --------------------------------------------------------
 
 
 def test_a_broker_whose_host_is_unknown_is_one_line(orchestrator: Cli, tmp_path: Path) -> None:
@@ -134,13 +143,17 @@ def test_a_broker_whose_host_is_unknown_is_one_line(orchestrator: Cli, tmp_path:
         "data": {"opportunityId": A_TENANT},
     }
     (tmp_path / "event.json").write_text(json.dumps(event))
-    run = orchestrator.run("emit", str(tmp_path / "event.json"), RABBITMQ_URL="amqp://u:s3cret99@no-such-host.invalid/")
+    run = orchestrator.run(
+        "emit", str(tmp_path / "event.json"), RABBITMQ_URL="amqp://u:s3cret99@no-such-host.invalid/"
+    )
     assert run.returncode == 1
     assert "no-such-host.invalid" in refusal(run)
     assert "s3cret99" not in run.stderr
 
 
-def test_a_configuration_file_that_is_no_text_is_one_line(orchestrator: Cli, tmp_path: Path) -> None:
+def test_a_configuration_file_that_is_no_text_is_one_line(
+    orchestrator: Cli, tmp_path: Path
+) -> None:
     (tmp_path / "own.yaml").write_bytes(b"\xff\xfe\x00")
     run = orchestrator.run("settings", ORCHESTRATOR_CONFIG=str(tmp_path / "own.yaml"))
     assert run.returncode == 2
@@ -159,7 +172,9 @@ async def test_an_account_key_that_is_none_is_refused_by_its_setting(orchestrato
 async def test_a_terminal_that_cannot_show_a_character_gets_its_number(orchestrator: Cli) -> None:
     async with open_store(orchestrator.settings) as store:
         await store.create(A_TENANT, an_execution(subject="株式会社 – ünïcode"))
-    run = orchestrator.run("executions", "list", "--tenant", A_TENANT, PYTHONIOENCODING="ascii", COLUMNS="10")
+    run = orchestrator.run(
+        "executions", "list", "--tenant", A_TENANT, PYTHONIOENCODING="ascii", COLUMNS="10"
+    )
     assert (run.returncode, run.stderr) == (0, "")
     assert r"\u682a\u5f0f\u4f1a\u793e \u2013 \xfcn\xefcode" in run.stdout
 
@@ -167,7 +182,11 @@ async def test_a_terminal_that_cannot_show_a_character_gets_its_number(orchestra
 def test_a_reader_that_goes_away_ends_the_command_without_a_word(orchestrator: Cli) -> None:
     command = [sys.executable, "-m", "deployments.cli", "schemas"]
     with subprocess.Popen(
-        command, env=orchestrator.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=orchestrator.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as run:
         assert run.stdout is not None
         assert run.stderr is not None
@@ -177,11 +196,14 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_word(orchestrator: C
     assert run.returncode in (0, 1)  # what fits into the pipe was written before it was closed
 
 
-# --- the data folder -------------------------------------------------------------------------------------------------
+# --- the data folder ------------------------------------------------------------------------------
 
 
 def modes(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): oct(stat.S_IMODE(path.stat().st_mode)) for path in sorted(folder.rglob("*"))}
+    return {
+        str(path.relative_to(folder)): oct(stat.S_IMODE(path.stat().st_mode))
+        for path in sorted(folder.rglob("*"))
+    }
 
 
 def test_what_a_command_writes_is_for_its_owner_alone(orchestrator: Cli) -> None:

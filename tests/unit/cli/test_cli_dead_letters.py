@@ -37,7 +37,11 @@ def orchestrator(tmp_path: Path) -> Cli:
 def kept(cli: Cli, **changes: Any) -> DeadLetterRecord:
     async def keep() -> DeadLetterRecord:
         async with open_store(cli.settings) as store:
-            return (await dead_letters.keep(store, intake_queue(cli.settings).name, a_dead_letter(**changes))).record
+            return (
+                await dead_letters.keep(
+                    store, intake_queue(cli.settings).name, a_dead_letter(**changes)
+                )
+            ).record
 
     return asyncio.run(keep())
 
@@ -75,13 +79,17 @@ def test_a_list_is_filtered_and_comes_as_json(orchestrator: Cli) -> None:
     kept(orchestrator, code="poison")
     kept(orchestrator)
 
-    run = orchestrator.run("dead-letters", "list", "--code", "poison", "--older-than", "2h", "--json")
+    run = orchestrator.run(
+        "dead-letters", "list", "--code", "poison", "--older-than", "2h", "--json"
+    )
 
     assert [old.id] == [json.loads(line)["id"] for line in run.stdout.splitlines()]
 
 
 def test_a_letter_is_shown_with_its_body_and_what_was_done(orchestrator: Cli) -> None:
-    letter = kept(orchestrator, body=b'{"tenantId": "[bold]no markup[/]"}', reason="[red]neither[/]")
+    letter = kept(
+        orchestrator, body=b'{"tenantId": "[bold]no markup[/]"}', reason="[red]neither[/]"
+    )
 
     shown = orchestrator.run("dead-letters", "show", letter.id).stdout
     body = orchestrator.run("dead-letters", "show", letter.id, "--body").stdout
@@ -94,7 +102,9 @@ def test_a_letter_is_shown_with_its_body_and_what_was_done(orchestrator: Cli) ->
 def test_an_edited_letter_is_replayed_as_it_was_edited(orchestrator: Cli) -> None:
     letter = kept(orchestrator)
 
-    edited = orchestrator.run("dead-letters", "edit", letter.id, "--file", "-", stdin=json.dumps(GOOD))
+    edited = orchestrator.run(
+        "dead-letters", "edit", letter.id, "--file", "-", stdin=json.dumps(GOOD)
+    )
     replayed = orchestrator.run("dead-letters", "replay", letter.id)
 
     assert (0, 0) == (edited.returncode, replayed.returncode), edited.stderr + replayed.stderr
@@ -106,9 +116,16 @@ def test_an_edited_letter_is_replayed_as_it_was_edited(orchestrator: Cli) -> Non
 def test_an_edit_that_helps_nobody_is_refused_with_what_is_wrong(orchestrator: Cli) -> None:
     letter = kept(orchestrator)
 
-    run = orchestrator.run("dead-letters", "edit", letter.id, "--file", "-", stdin=json.dumps({**GOOD, "data": {}}))
+    run = orchestrator.run(
+        "dead-letters", "edit", letter.id, "--file", "-", stdin=json.dumps({**GOOD, "data": {}})
+    )
     another = orchestrator.run(
-        "dead-letters", "edit", letter.id, "--file", "-", stdin=json.dumps({**GOOD, "tenantId": ANOTHER_TENANT})
+        "dead-letters",
+        "edit",
+        letter.id,
+        "--file",
+        "-",
+        stdin=json.dumps({**GOOD, "tenantId": ANOTHER_TENANT}),
     )
 
     assert "opportunityId" in refusal(run)
@@ -122,7 +139,9 @@ def test_many_are_replayed_by_filter_and_each_has_a_line(orchestrator: Cli) -> N
     }
     kept(orchestrator)
 
-    run = orchestrator.run("dead-letters", "replay", "--all", "--code", "poison", "--rate", "100", "--yes", "--json")
+    run = orchestrator.run(
+        "dead-letters", "replay", "--all", "--code", "poison", "--rate", "100", "--yes", "--json"
+    )
 
     told = [json.loads(line) for line in run.stdout.splitlines()]
     assert {(id, "replayed") for id in wanted} == {(line["id"], line["status"]) for line in told}
@@ -142,7 +161,9 @@ def test_many_are_not_touched_without_a_yes(orchestrator: Cli) -> None:
 def test_what_could_not_be_replayed_is_said_and_the_rest_is(orchestrator: Cli) -> None:
     cut, whole = kept(orchestrator, body=b"begins", cut_from=300_000), kept(orchestrator)
 
-    run = orchestrator.run("dead-letters", "replay", cut.id, whole.id, "5b0f6a5e-6a0f-5d0b-9f0a-2f5d7c1e8a44")
+    run = orchestrator.run(
+        "dead-letters", "replay", cut.id, whole.id, "5b0f6a5e-6a0f-5d0b-9f0a-2f5d7c1e8a44"
+    )
 
     assert (1, "error: 2 could not be replayed") == (run.returncode, run.stderr.strip())
     assert "only the beginning was kept" in run.stdout
@@ -178,7 +199,9 @@ def test_a_discarded_letter_says_why(orchestrator: Cli) -> None:
         (("list", "--tenant", "acme"), "acme"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(orchestrator: Cli, arguments: tuple[str, ...], what: str) -> None:
+def test_what_makes_no_sense_is_refused_in_one_line(
+    orchestrator: Cli, arguments: tuple[str, ...], what: str
+) -> None:
     run = orchestrator.run("dead-letters", *arguments)
 
     assert 2 == run.returncode

@@ -46,7 +46,11 @@ async def test_a_definition_is_set_from_yaml_shown_and_taken_back(orchestrator: 
         ("aproval: {}", (), "unknown field `aproval`"),
         ("approval: {onExpiry: reject}", (), "approval.onExpiry needs expiresAfterSeconds"),
         ("[unclosed", (), "neither YAML nor JSON"),
-        ("{enabled: true, steps: {}, enabled: false}", (), 'the key "enabled" stands twice in one object'),
+        (
+            "{enabled: true, steps: {}, enabled: false}",
+            (),
+            'the key "enabled" stands twice in one object',
+        ),
         ("just text", (), "Expected `object`"),
         ("{}", ("--if-version", "7"), "is at version 0"),
     ],
@@ -54,14 +58,22 @@ async def test_a_definition_is_set_from_yaml_shown_and_taken_back(orchestrator: 
 async def test_what_cannot_be_meant_is_refused_in_one_line(
     orchestrator: Cli, text: str, options: tuple[str, ...], line: str
 ) -> None:
-    assert line in refusal(orchestrator.run("definitions", "set", "-", *OF_TENANT, *options, stdin=text))
+    assert line in refusal(
+        orchestrator.run("definitions", "set", "-", *OF_TENANT, *options, stdin=text)
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"approval": {"enabled": true, "enab\\u006ced": false}}', 'the key "enabled" stands twice'),
-        ("steps:\n  forecast: {critical: true}\n  forecast: {critical: false}", 'the key "forecast" stands twice'),
+        (
+            '{"approval": {"enabled": true, "enab\\u006ced": false}}',
+            'the key "enabled" stands twice',
+        ),
+        (
+            "steps:\n  forecast: {critical: true}\n  forecast: {critical: false}",
+            'the key "forecast" stands twice',
+        ),
         ("{1: a, 1: b}", "the key 1 stands twice"),
         ("[" * 5000, "nested too deep"),
     ],
@@ -72,6 +84,9 @@ def test_a_file_that_another_reader_reads_otherwise_is_refused(text: str, proble
 
 
 def test_a_file_may_take_over_what_stands_above_and_change_it() -> None:
-    wanted = "steps: {forecast: &same {critical: true, timeoutSeconds: 5}, risk_scoring: {<<: *same, critical: false}}"
+    wanted = (
+        "steps: {forecast: &same {critical: true, timeoutSeconds: 5}, risk_scoring: {<<: *same, "
+        "critical: false}}"
+    )
 
     assert _wanted(wanted.encode()).steps["risk_scoring"].critical is False

@@ -33,9 +33,15 @@ async def test_jobs_are_listed_with_their_next_and_last_runs(orchestrator: Cli) 
     orchestrator.run("jobs", "trigger", "outcome-sync")
 
     lines = orchestrator.run("jobs", "list").stdout.splitlines()
-    as_json = [json.loads(line) for line in orchestrator.run("jobs", "list", "--json").stdout.splitlines()]
+    as_json = [
+        json.loads(line) for line in orchestrator.run("jobs", "list", "--json").stdout.splitlines()
+    ]
 
-    assert [job.id for job in JOBS] == [line.split()[0] for line in lines[1:]] == [job["job"] for job in as_json]
+    assert (
+        [job.id for job in JOBS]
+        == [line.split()[0] for line in lines[1:]]
+        == [job["job"] for job in as_json]
+    )
     assert "cli" in lines[2]
     assert "triggered, not reported yet" in lines[2]
     assert "inactive" in lines[-1]
@@ -43,7 +49,9 @@ async def test_jobs_are_listed_with_their_next_and_last_runs(orchestrator: Cli) 
 
 
 async def test_a_job_is_triggered_with_its_metadata(orchestrator: Cli) -> None:
-    run = orchestrator.run("jobs", "trigger", "industry-benchmarks", "--tenant", A_TENANT, "--period", "2026-Q1")
+    run = orchestrator.run(
+        "jobs", "trigger", "industry-benchmarks", "--tenant", A_TENANT, "--period", "2026-Q1"
+    )
 
     [data] = await sent(orchestrator)
     assert ("industry-benchmarks", "cli") == (data["job"], data["triggeredBy"])
@@ -55,7 +63,9 @@ async def test_a_job_is_triggered_with_its_metadata(orchestrator: Cli) -> None:
 
 async def test_a_repeated_request_id_triggers_once(orchestrator: Cli) -> None:
     for _ in range(2):
-        assert 0 == orchestrator.run("jobs", "trigger", "propagation", "--request-id", "r").returncode
+        assert (
+            0 == orchestrator.run("jobs", "trigger", "propagation", "--request-id", "r").returncode
+        )
     assert 1 == len(await sent(orchestrator))
 
 
@@ -74,23 +84,37 @@ async def test_an_interrupted_backfill_goes_on_where_it_stopped(orchestrator: Cl
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("trigger", "outcome-sink"), "job is 'outcome-sink'; accepted: risk-snapshot-backfill, outcome-sync"),
-        (("trigger", "outcome-sync", "--from", "2026-01-01"), "from is not taken by outcome-sync; accepted: tenantIds"),
+        (
+            ("trigger", "outcome-sink"),
+            "job is 'outcome-sink'; accepted: risk-snapshot-backfill, outcome-sync",
+        ),
+        (
+            ("trigger", "outcome-sync", "--from", "2026-01-01"),
+            "from is not taken by outcome-sync; accepted: tenantIds",
+        ),
         (("trigger", "propagation", "--tenant", "acme"), "tenantIds is ['acme']; accepted: "),
         (("trigger", "cais-learning", "--outcomes-days", "none"), "--outcomes-days"),
         (
             ("trigger", "risk-snapshot-backfill", "--from", "2026-02-30", "--to", "2026-03-01"),
             "from is '2026-02-30'; accepted: a date, YYYY-MM-DD",
         ),
-        (("backfill", "risk-snapshot-backfill", "--from", "2026-02-01", "--to", "2026-01-01"), "to is 2026-01-01"),
-        (("backfill", "outcome-sync", "--from", "2026-01-01", "--to", "2026-01-02"), "takes no range of days"),
+        (
+            ("backfill", "risk-snapshot-backfill", "--from", "2026-02-01", "--to", "2026-01-01"),
+            "to is 2026-01-01",
+        ),
+        (
+            ("backfill", "outcome-sync", "--from", "2026-01-01", "--to", "2026-01-02"),
+            "takes no range of days",
+        ),
         ((*BACKFILL, "--chunk", "0d"), "chunk is '0d'; accepted: whole days"),
         ((*BACKFILL, "--chunk", "-7d"), "chunk is '-7d'"),
         ((*BACKFILL, "--rate", "0/min"), "rate is '0/min'; accepted: triggers per time"),
         ((*BACKFILL, "--rate", "fast"), "rate is 'fast'"),
     ],
 )
-async def test_bad_input_is_one_line_and_exit_code_2(orchestrator: Cli, arguments: tuple[str, ...], named: str) -> None:
+async def test_bad_input_is_one_line_and_exit_code_2(
+    orchestrator: Cli, arguments: tuple[str, ...], named: str
+) -> None:
     run = orchestrator.run("jobs", *arguments)
 
     assert 2 == run.returncode

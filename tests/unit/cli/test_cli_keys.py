@@ -1,4 +1,6 @@
-"""`orchestrator keys`: made once, listed without secrets, revoked; and the key of `orchestrator up`."""
+"""`orchestrator keys`: made once, listed without secrets, revoked; and the key of `orchestrator
+up`.
+"""
 
 import asyncio
 import json
@@ -41,7 +43,11 @@ def test_a_key_is_shown_when_it_is_made_and_never_again() -> None:
 
     assert re.search(rf"^{prefix} +billing +live +approver, viewer", table, re.MULTILINE)
     [listed] = [json.loads(line) for line in lines.splitlines()]
-    assert (prefix, ["approver", "viewer"], True) == (listed["prefix"], listed["roles"], listed["actsForUsers"])
+    assert (prefix, ["approver", "viewer"], True) == (
+        listed["prefix"],
+        listed["roles"],
+        listed["actsForUsers"],
+    )
     assert key.split("_", 2)[2] not in table + lines
     assert "digest" not in listed
 
@@ -65,7 +71,9 @@ def test_a_third_key_of_a_name_is_refused() -> None:
     made()
     made()
 
-    assert "2 keys named billing are live" in str(run("create", "--name", "billing", "--role", "viewer").exception)
+    assert "2 keys named billing are live" in str(
+        run("create", "--name", "billing", "--role", "viewer").exception
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,13 +92,16 @@ def test_what_cannot_be_a_key_is_refused_in_one_line(arguments: list[str], words
     assert words in refused.output
 
 
-# --- the key of `orchestrator up` ------------------------------------------------------------------------------------
+# --- the key of `orchestrator up` -----------------------------------------------------------------
 
 
 def test_the_development_key_stays_the_same_while_it_is_good(tmp_path: Path) -> None:
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
     first = key_of(settings)
-    assert (first, 0o600) == (key_of(settings), (tmp_path / "development-key").stat().st_mode & 0o777)
+    assert (first, 0o600) == (
+        key_of(settings),
+        (tmp_path / "development-key").stat().st_mode & 0o777,
+    )
 
     (tmp_path / "development-key").write_text("nonsense")
     second = key_of(settings)
@@ -109,7 +120,9 @@ def test_the_development_key_stays_the_same_while_it_is_good(tmp_path: Path) -> 
         {"COSMOS_DB_ENDPOINT": "https://account.documents.example", "COSMOS_DB_KEY": "key"},
     ],
 )
-def test_there_is_no_development_key_but_on_a_laptop(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_there_is_no_development_key_but_on_a_laptop(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
     assert key_of(load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path), **environment})) is None
 
 

@@ -21,9 +21,15 @@ async def test_the_demos_key_may_only_look_and_is_gone_with_the_demo(tmp_path: P
     settings = settings_of(tmp_path)
     async with open_store(settings) as store:
         async with demo_headers(settings, A_TENANT) as headers:
-            record = (await api_keys.find_key(store, headers["Authorization"].removeprefix("Bearer "))).record
+            record = (
+                await api_keys.find_key(store, headers["Authorization"].removeprefix("Bearer "))
+            ).record
 
-        assert (A_TENANT, ["viewer"], A_TENANT) == (record.tenant, record.roles, headers["X-Tenant-ID"])
+        assert (A_TENANT, ["viewer"], A_TENANT) == (
+            record.tenant,
+            record.roles,
+            headers["X-Tenant-ID"],
+        )
         assert [] == await api_keys.keys_of(store, A_TENANT)
 
 
@@ -43,7 +49,9 @@ async def test_where_keys_are_switched_off_the_demo_says_so(tmp_path: Path) -> N
             pass
 
 
-async def test_the_printed_command_names_the_file_of_the_key_and_never_the_key(tmp_path: Path) -> None:
+async def test_the_printed_command_names_the_file_of_the_key_and_never_the_key(
+    tmp_path: Path,
+) -> None:
     settings = settings_of(tmp_path)
     file = await development_key(settings)
 

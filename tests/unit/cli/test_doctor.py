@@ -1,4 +1,6 @@
-"""The doctor's checks, on the real embedded store and bus: one line for what is well, what is not, and what to do."""
+"""The doctor's checks, on the real embedded store and bus: one line for what is well, what is not,
+and what to do.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
@@ -25,8 +27,8 @@ from deployments.doctor.report import print_json, print_report
 from tests.support.factories import (
     A_TENANT,
     a_dead_letter,
-    a_mirror_record,
     a_process,
+    a_reconciler_record,
     a_tenant_record,
     an_approval,
     an_execution,
@@ -61,7 +63,7 @@ def not_ok(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     return [(finding.state, finding.found) for finding in findings if finding.state != "ok"]
 
 
-# --- what lies too long ----------------------------------------------------------------------------------------------
+# --- what lies too long ---------------------------------------------------------------------------
 
 
 async def test_young_executions_are_no_trouble(connections: Connections) -> None:
@@ -97,9 +99,13 @@ async def test_what_lies_too_long_is_named(
     assert execution.id in found
 
 
-async def test_one_that_runs_long_within_its_deadline_is_only_pointed_out(connections: Connections) -> None:
+async def test_one_that_runs_long_within_its_deadline_is_only_pointed_out(
+    connections: Connections,
+) -> None:
     """A run that has claimed it again still has its chance."""
-    execution = await given(connections, status="running", started_at=now() - 15 * MINUTE, held_since=now())
+    execution = await given(
+        connections, status="running", started_at=now() - 15 * MINUTE, held_since=now()
+    )
 
     [(state, found)] = not_ok(await work.work(connections))
 
@@ -107,12 +113,16 @@ async def test_one_that_runs_long_within_its_deadline_is_only_pointed_out(connec
     assert execution.id in found
 
 
-async def test_an_execution_past_its_deadline_is_named_with_what_to_do(connections: Connections) -> None:
+async def test_an_execution_past_its_deadline_is_named_with_what_to_do(
+    connections: Connections,
+) -> None:
     began = now() - timedelta(seconds=connections.settings.analysis.step_timeout_seconds + 70)
     execution = await given(connections, status="running", started_at=began, updated_at=began)
     await given(connections, status="awaiting_approval", started_at=began, updated_at=began)
 
-    [overdue] = [finding for finding in await work.work(connections) if "their deadline" in finding.found]
+    [overdue] = [
+        finding for finding in await work.work(connections) if "their deadline" in finding.found
+    ]
 
     assert "failed" == overdue.state
     assert overdue.found.startswith("past their deadline: 1, the oldest for 70 s")
@@ -126,7 +136,9 @@ async def test_an_approval_past_its_time_is_named(connections: Connections) -> N
     assert [] == not_ok(await approvals(connections))
 
     await connections.store.create(A_TENANT, an_approval(expires_at=now() - 5 * MINUTE))
-    assert [("failed", "1 past their time, the oldest for 5 min")] == not_ok(await approvals(connections))
+    assert [("failed", "1 past their time, the oldest for 5 min")] == not_ok(
+        await approvals(connections)
+    )
 
 
 async def test_a_decision_from_which_nothing_follows_is_named(connections: Connections) -> None:
@@ -140,7 +152,7 @@ async def test_a_decision_from_which_nothing_follows_is_named(connections: Conne
     assert left.id in found
 
 
-# --- queues ----------------------------------------------------------------------------------------------------------
+# --- queues ---------------------------------------------------------------------------------------
 
 
 async def test_dead_letters_are_counted(connections: Connections) -> None:
@@ -151,12 +163,16 @@ async def test_dead_letters_are_counted(connections: Connections) -> None:
     async def refuse(_: Delivery) -> Verdict:
         return Reject(code="schema-invalid", reason="of the test")
 
-    message = Message(id=new_id(), routing_key="integration.opportunity.updated", body=b"{}", timestamp=now())
+    message = Message(
+        id=new_id(), routing_key="integration.opportunity.updated", body=b"{}", timestamp=now()
+    )
     async with connections.bus.consume(queue, refuse):
         await connections.bus.publish(message)
         await eventually(lambda: depth_of(connections, queue.dead_letters))
 
-    assert [("warning", f"1 in {queue.dead_letters}")] == not_ok(await dead_letters.dead_letters(connections))
+    assert [("warning", f"1 in {queue.dead_letters}")] == not_ok(
+        await dead_letters.dead_letters(connections)
+    )
 
 
 async def test_dead_letters_that_wait_are_counted_by_code(connections: Connections) -> None:
@@ -164,7 +180,9 @@ async def test_dead_letters_that_wait_are_counted_by_code(connections: Connectio
     for code in ("poison", "poison", "too-large"):
         await keep(connections.store, "any", a_dead_letter(code=code))
 
-    assert [("warning", "2 poison"), ("warning", "1 too-large")] == not_ok(await dead_letters.dead_letters(connections))
+    assert [("warning", "2 poison"), ("warning", "1 too-large")] == not_ok(
+        await dead_letters.dead_letters(connections)
+    )
 
 
 async def depth_of(connections: Connections, queue: str) -> int:
@@ -195,12 +213,14 @@ def test_a_queue_needs_readers_that_keep_up(view: QueueView, is_ours: bool, expe
     assert expected == broker._judged("q", view, is_ours=is_ours).state
 
 
-# --- processes -------------------------------------------------------------------------------------------------------
+# --- processes ------------------------------------------------------------------------------------
 
 
 async def test_a_role_that_nobody_plays_is_named(connections: Connections) -> None:
     assert connections.store
-    await connections.store.create(SYSTEM_TENANT, a_process(role="worker", beat_at=now() - 10 * MINUTE))
+    await connections.store.create(
+        SYSTEM_TENANT, a_process(role="worker", beat_at=now() - 10 * MINUTE)
+    )
 
     assert [
         ("failed", "none has shown a sign of life since the last one stopped"),
@@ -216,33 +236,48 @@ async def test_one_that_is_not_ready_is_named(connections: Connections) -> None:
     assert [("failed", "1 alive, none ready")] == not_ok(await processes.processes(connections))
 
 
-async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(connections: Connections) -> None:
+async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(
+    connections: Connections,
+) -> None:
     assert connections.store
     await connections.store.create(SYSTEM_TENANT, a_process(beat_at=now() + timedelta(seconds=20)))
 
-    assert [("warning", "against the clock here: a worker 20 s ahead")] == not_ok(await clocks.clocks(connections))
+    assert [("warning", "against the clock here: a worker 20 s ahead")] == not_ok(
+        await clocks.clocks(connections)
+    )
 
 
-async def test_a_machine_whose_clock_is_behind_is_told_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_machine_whose_clock_is_behind_is_told_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("blocks.clock._correction", timedelta(minutes=10))
-    seen = Connections(settings, prefect=PrefectClient("http://127.0.0.1:4200/api"))  # opening it has set the clock
+    seen = Connections(
+        settings, prefect=PrefectClient("http://127.0.0.1:4200/api")
+    )  # opening it has set the clock
 
-    assert [("failed", "against Prefect's clock: this machine 600 s behind")] == not_ok(await clocks.clocks(seen))
+    assert [("failed", "against Prefect's clock: this machine 600 s behind")] == not_ok(
+        await clocks.clocks(seen)
+    )
 
 
-# --- the mirror ------------------------------------------------------------------------------------------------------
+# --- the reconciler -------------------------------------------------------------------------------
 
 
 async def test_the_leader_says_what_it_repaired(connections: Connections) -> None:
     assert connections.store
-    looks = {"lost_run": Look(at=now(), seconds=0.1, repaired=3), "unannounced": Look(at=now(), seconds=0.1)}
-    leads = a_mirror_record(leads_since=now() - 10 * MINUTE, looks=looks)
+    looks = {
+        "lost_run": Look(at=now(), seconds=0.1, repaired=3),
+        "unannounced": Look(at=now(), seconds=0.1),
+    }
+    leads = a_reconciler_record(leads_since=now() - 10 * MINUTE, looks=looks)
     await connections.store.create(SYSTEM_TENANT, leads)
 
-    [finding] = await reconciler.mirror(connections)
+    [finding] = await reconciler.reconciler(connections)
 
     assert "ok" == finding.state
-    assert finding.found.startswith("host:1:abcd leads for 10 min, looked 0 s ago; repaired so far: 3 lost_run")
+    assert finding.found.startswith(
+        "host:1:abcd leads for 10 min, looked 0 s ago; repaired so far: 3 lost_run"
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,26 +286,31 @@ async def test_the_leader_says_what_it_repaired(connections: Connections) -> Non
         (lambda: {"leader": None}, "failed"),
         (lambda: {"renewed_at": now() - MINUTE}, "failed"),
         (lambda: {"looks": {"lost_run": Look(at=now() - 10 * MINUTE, seconds=1)}}, "failed"),
-        (lambda: {"looks": {"lost_run": Look(at=now(), seconds=1, error="Prefect does not answer")}}, "warning"),
+        (
+            lambda: {
+                "looks": {"lost_run": Look(at=now(), seconds=1, error="Prefect does not answer")}
+            },
+            "warning",
+        ),
     ],
     ids=["released", "silent", "stuck", "blind"],
 )
-async def test_a_mirror_that_does_not_look_is_named(
+async def test_a_reconciler_that_does_not_look_is_named(
     connections: Connections, changes: Callable[[], dict[str, Any]], expected: str
 ) -> None:
     assert connections.store
-    await connections.store.create(SYSTEM_TENANT, a_mirror_record(**changes()))
+    await connections.store.create(SYSTEM_TENANT, a_reconciler_record(**changes()))
 
-    assert expected == worst(await reconciler.mirror(connections))
-
-
-async def test_without_any_mirror_the_doctor_says_so(connections: Connections) -> None:
-    assert [("failed", "none has ever led: nothing that a crash leaves behind is repaired")] == not_ok(
-        await reconciler.mirror(connections)
-    )
+    assert expected == worst(await reconciler.reconciler(connections))
 
 
-# --- the whole -------------------------------------------------------------------------------------------------------
+async def test_without_any_reconciler_the_doctor_says_so(connections: Connections) -> None:
+    assert [
+        ("failed", "none has ever led: nothing that a crash leaves behind is repaired")
+    ] == not_ok(await reconciler.reconciler(connections))
+
+
+# --- the whole ------------------------------------------------------------------------------------
 
 
 async def test_a_dead_part_is_one_line_that_says_what_cannot_be_seen(settings: Settings) -> None:
@@ -278,11 +318,13 @@ async def test_a_dead_part_is_one_line_that_says_what_cannot_be_seen(settings: S
 
     findings = await examine(dead)
 
-    unseen = "processes, mirror, executions, approvals, dead letters"
+    unseen = "processes, reconciler, executions, approvals, dead letters"
     assert [("failed", f"no answer in 5 s; not looked at without it: {unseen}")] == not_ok(findings)
 
 
-async def test_a_check_that_breaks_is_one_line(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_check_that_breaks_is_one_line(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug\nof two lines")
 
@@ -292,7 +334,10 @@ async def test_a_check_that_breaks_is_one_line(connections: Connections, monkeyp
 
 
 def test_the_worst_comes_first_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    print_report([ok("a", "fine"), warning("b", "slow [x]", "wait"), failed("c", "dead", "start it")], {"lost_run": 2})
+    print_report(
+        [ok("a", "fine"), warning("b", "slow [x]", "wait"), failed("c", "dead", "start it")],
+        {"lost_run": 2},
+    )
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["Repaired:", "2", "lost_run"] == lines[0]
@@ -306,7 +351,9 @@ def test_the_report_as_json_has_every_finding(capsys: pytest.CaptureFixture[str]
     print_json([ok("a", "fine"), warning("b", "slow", "wait")], None)
 
     report = msgspec.json.decode(capsys.readouterr().out)
-    assert {"part": "b", "state": "warning", "found": "slow", "todo": "wait"} == report["findings"][1]
+    assert {"part": "b", "state": "warning", "found": "slow", "todo": "wait"} == report["findings"][
+        1
+    ]
     assert ("warning", {"state", "findings"}) == (report["state"], set(report))
 
 

@@ -1,4 +1,6 @@
-"""Every command that prints what records hold: nothing of it is obeyed by the terminal, and nothing is left out."""
+"""Every command that prints what records hold: nothing of it is obeyed by the terminal, and nothing
+is left out.
+"""
 
 import ast
 import unicodedata
@@ -60,7 +62,9 @@ def executions(text: str) -> None:
     )
     for as_json in (False, True):
         print_executions([one], as_json=as_json)
-        print_execution(one, [a_step(step=text, result={text: text}), a_step(error=text)], as_json=as_json)
+        print_execution(
+            one, [a_step(step=text, result={text: text}), a_step(error=text)], as_json=as_json
+        )
 
 
 def approvals(text: str) -> None:
@@ -91,7 +95,12 @@ def letters(text: str) -> None:
         reason=text,
     )
     body = DeadLetterBody(
-        id=letter.body_id, tenant_id=A_TENANT, created_at=now(), letter_id=letter.id, encoding="utf-8", content=text
+        id=letter.body_id,
+        tenant_id=A_TENANT,
+        created_at=now(),
+        letter_id=letter.id,
+        encoding="utf-8",
+        content=text,
     )
     for as_json in (False, True):
         print_letters([letter], as_json=as_json)
@@ -99,8 +108,13 @@ def letters(text: str) -> None:
 
 
 def audit(text: str) -> None:
-    change = AuditChange(kind="Execution", id=text, before={"subject": "a"}, after={"subject": text})
-    for entry in (an_audit_entry(actor=text, service=text, targets=[text]), an_audit_entry(changes=[change])):
+    change = AuditChange(
+        kind="Execution", id=text, before={"subject": "a"}, after={"subject": text}
+    )
+    for entry in (
+        an_audit_entry(actor=text, service=text, targets=[text]),
+        an_audit_entry(changes=[change]),
+    ):
         for as_json in (False, True):
             print_entries([entry], as_json=as_json)
 
@@ -125,7 +139,9 @@ def stack(text: str) -> None:
     say_serious("api", text)
 
 
-@pytest.mark.parametrize("command", [executions, approvals, letters, audit, definitions, keys, doctor, stack])
+@pytest.mark.parametrize(
+    "command", [executions, approvals, letters, audit, definitions, keys, doctor, stack]
+)
 @pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
 def test_no_command_prints_a_text_that_the_terminal_obeys(
     command: Callable[[str], None], text: str, capsys: pytest.CaptureFixture[str]
@@ -135,7 +151,11 @@ def test_no_command_prints_a_text_that_the_terminal_obeys(
     captured = capsys.readouterr()
     printed = captured.out + captured.err
     assert printed
-    assert [] == [repr(char) for char in printed if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Zl")]
+    assert [] == [
+        repr(char)
+        for char in printed
+        if char != "\n" and unicodedata.category(char) in ("Cc", "Cf", "Zl")
+    ]
 
 
 def test_square_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +163,7 @@ def test_square_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[s
     assert "a[/foo] [red]b[/red] :smile:" in capsys.readouterr().out
 
 
-# --- the only door ---------------------------------------------------------------------------------------------------
+# --- the only door --------------------------------------------------------------------------------
 
 
 def modules() -> list[tuple[str, ast.Module]]:
@@ -176,7 +196,9 @@ def test_what_is_echoed_is_a_fixed_text_or_made_plain() -> None:
         for name, tree in modules()
         if name not in may
         for echo in ast.walk(tree)
-        if isinstance(echo, ast.Call) and ast.unparse(echo.func) == "click.echo" and not is_safe(echo)
+        if isinstance(echo, ast.Call)
+        and ast.unparse(echo.func) == "click.echo"
+        and not is_safe(echo)
     ]
 
 
@@ -187,7 +209,9 @@ def is_safe(echo: ast.Call) -> bool:
     return isinstance(argument, ast.Constant)
 
 
-def test_an_approval_of_an_unknown_amount_shows_that_it_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_approval_of_an_unknown_amount_shows_that_it_is_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     approval = an_approval(amount=0.0, amount_known=False)
 
     print_approvals([approval], as_json=False)

@@ -46,9 +46,14 @@ class Platform:
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
 
-    async def ask(self, step: str, opportunity_id: str = "opp-1", request_id: str | None = None) -> Event[EventData]:
+    async def ask(
+        self, step: str, opportunity_id: str = "opp-1", request_id: str | None = None
+    ) -> Event[EventData]:
         request = STEP_BY_NAME[step].request(
-            workflow_id=new_id(), opportunity_id=opportunity_id, step_id=new_id(), tenant_id=A_TENANT
+            workflow_id=new_id(),
+            opportunity_id=opportunity_id,
+            step_id=new_id(),
+            tenant_id=A_TENANT,
         )
         event: Event[EventData] = Event(
             id=request_id or new_id(), tenant_id=A_TENANT, timestamp=utc_now(), data=request
@@ -72,7 +77,9 @@ class Platform:
 
 def settings_at(folder: Path, *, delay_seconds: float = 0.0) -> Settings:
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(folder)})
-    delays = replace(settings.simulators, min_delay_seconds=delay_seconds, max_delay_seconds=delay_seconds)
+    delays = replace(
+        settings.simulators, min_delay_seconds=delay_seconds, max_delay_seconds=delay_seconds
+    )
     return replace(settings, simulators=delays)
 
 
@@ -102,7 +109,11 @@ async def test_a_request_is_answered_with_the_documented_events(tmp_path: Path, 
         said = await services.said(at_least=len(SAID[step]))
     assert SAID[step] == {event["type"] for event in said}
     for event in said:
-        assert ("1.0.0", A_TENANT, SOURCE[step]) == (event["version"], event["tenantId"], event["source"])
+        assert ("1.0.0", A_TENANT, SOURCE[step]) == (
+            event["version"],
+            event["tenantId"],
+            event["source"],
+        )
         assert event["data"]["opportunityId"] == "opp-1"
 
 
@@ -126,10 +137,31 @@ async def test_a_risk_and_a_recommendation_have_the_documented_fields(tmp_path: 
         said = await services.said(at_least=5)
     evaluation = of_type(said, "risk.evaluation.completed")["data"]
     assert 0 <= evaluation["riskScore"] <= 1
-    risk = {"riskId", "riskName", "category", "ponderation", "confidence", "contribution", "lifecycleState"}
+    risk = {
+        "riskId",
+        "riskName",
+        "category",
+        "ponderation",
+        "confidence",
+        "contribution",
+        "lifecycleState",
+    }
     assert risk <= set(evaluation["detectedRisks"][0])
-    advice = {"id", "tenantId", "type", "source", "title", "description", "confidence", "score", "status", "createdAt"}
-    assert advice <= set(of_type(said, "recommendation.generation.completed")["data"]["recommendations"][0])
+    advice = {
+        "id",
+        "tenantId",
+        "type",
+        "source",
+        "title",
+        "description",
+        "confidence",
+        "score",
+        "status",
+        "createdAt",
+    }
+    assert advice <= set(
+        of_type(said, "recommendation.generation.completed")["data"]["recommendations"][0]
+    )
 
 
 async def test_a_request_delivered_twice_is_answered_under_the_same_ids(tmp_path: Path) -> None:
@@ -153,9 +185,14 @@ async def test_the_same_opportunity_gets_the_same_forecast_each_time(tmp_path: P
 
 @pytest.mark.parametrize(
     ("step", "failure"),
-    [("risk_analysis", "risk.evaluation.failed"), ("recommendation", "recommendation.generation.failed")],
+    [
+        ("risk_analysis", "risk.evaluation.failed"),
+        ("recommendation", "recommendation.generation.failed"),
+    ],
 )
-async def test_a_failure_names_the_opportunity_and_no_workflow(tmp_path: Path, step: str, failure: str) -> None:
+async def test_a_failure_names_the_opportunity_and_no_workflow(
+    tmp_path: Path, step: str, failure: str
+) -> None:
     async with platform(settings_at(tmp_path), Mishaps(fail=frozenset({step}))) as services:
         await services.ask(step)
         said = await services.said(at_least=2)
@@ -198,4 +235,6 @@ async def test_requests_wait_for_their_answers_side_by_side(tmp_path: Path) -> N
 def test_every_request_of_an_analysis_has_a_service() -> None:
     bound = [key for queue in queues() for key in queue.bindings]
     assert sorted(step.request.event_type for step in ANALYSIS_STEPS) == sorted(bound)
-    assert {"risk_analytics_service", "forecasting_service", "recommendations_service"} == {q.name for q in queues()}
+    assert {"risk_analytics_service", "forecasting_service", "recommendations_service"} == {
+        q.name for q in queues()
+    }

@@ -70,7 +70,9 @@ def test_every_number_of_the_command_line_is_bounded() -> None:
 
     numbers = [(name, option) for name, option in options if isinstance(option.type, _NUMBERS)]
     assert len(numbers) > 8
-    assert [] == [(name, option.name) for name, option in numbers if not _has_both_ends(option.type)]
+    assert [] == [
+        (name, option.name) for name, option in numbers if not _has_both_ends(option.type)
+    ]
 
 
 async def test_every_body_that_names_a_moment_checks_its_year(app: Litestar) -> None:
@@ -97,15 +99,22 @@ def test_any_number_of_seconds_is_refused_or_can_be_added_to_any_moment(seconds:
         return
     assert rule
     assert rule.expires_after_seconds
-    assert datetime(2199, 12, 31, tzinfo=UTC).timestamp() + rule.expires_after_seconds < datetime.max.timestamp()
+    assert (
+        datetime(2199, 12, 31, tzinfo=UTC).timestamp() + rule.expires_after_seconds
+        < datetime.max.timestamp()
+    )
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1899-12-31T00:00:00Z"])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1899-12-31T00:00:00Z"]
+)
 @pytest.mark.parametrize("field", ["dueAt", "expiresAt", "reminders", "escalations"])
 async def test_a_moment_beyond_all_arithmetic_is_a_field_that_is_refused(
     tmp_path: Path, field: str, moment: str
 ) -> None:
-    value = {"reminders": [moment], "escalations": [{"at": moment, "approvers": {}}]}.get(field, moment)
+    value = {"reminders": [moment], "escalations": [{"at": moment, "approvers": {}}]}.get(
+        field, moment
+    )
 
     async with an_api(tmp_path) as api:
         answer = await api.send("POST", "/api/v1/hitl/approvals", {"subject": "s", field: value})
@@ -134,7 +143,7 @@ def test_a_job_is_not_triggered_for_days_beyond_all_arithmetic(day: str) -> None
         checked_metadata(JOB_BY_ID["risk-snapshot-backfill"], {"from": day, "to": day})
 
 
-# --- what is looked at -----------------------------------------------------------------------------------------------
+# --- what is looked at ----------------------------------------------------------------------------
 
 _NUMBERS = (click.types.IntParamType, click.types.FloatParamType, click.IntRange, click.FloatRange)
 
@@ -184,7 +193,11 @@ def _unbounded_in(info: Any, struct: str, field: str, seen: set[type]) -> Unboun
         case inspect.UnionType(types=types):
             for member in types:
                 yield from _unbounded_in(member, struct, field, seen)
-        case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item) | inspect.SetType(item_type=item):
+        case (
+            inspect.ListType(item_type=item)
+            | inspect.VarTupleType(item_type=item)
+            | inspect.SetType(item_type=item)
+        ):
             yield from _unbounded_in(item, struct, field, seen)
         case inspect.DictType(value_type=value):
             yield from _unbounded_in(value, struct, field, seen)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.contracts.envelope import MAX_EVENT_BYTES, Event, UnknownEventType, decode_event, encode_event, glance
+from blocks.contracts.envelope import (
+    MAX_EVENT_BYTES,
+    Event,
+    UnknownEventType,
+    decode_event,
+    encode_event,
+    glance,
+)
 from blocks.contracts.events import CONSUMED, IntegrationOpportunityUpdated, JobTrigger
 from blocks.contracts.rejections import OF_MESSAGES, Rejected
 
@@ -55,7 +62,9 @@ def test_both_versions_are_accepted() -> None:
 
 
 def test_a_source_may_be_an_object() -> None:
-    event = decode(an_event(source={"service": "integration-manager", "instance": "integration-manager-1-2"}))
+    event = decode(
+        an_event(source={"service": "integration-manager", "instance": "integration-manager-1-2"})
+    )
 
     assert event.source == "integration-manager"
 
@@ -82,7 +91,9 @@ def test_a_missing_timestamp_is_the_time_of_receipt() -> None:
 
 
 def test_fields_nobody_knows_are_ignored() -> None:
-    assert decode(an_event(organizationId="x", data={"opportunityId": "o", "new": {"__prefect_kind": "json"}}))
+    assert decode(
+        an_event(organizationId="x", data={"opportunityId": "o", "new": {"__prefect_kind": "json"}})
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +140,9 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], code: str, named: str) 
     assert named in refused.reason
 
 
-@pytest.mark.parametrize("event_type", ["forecast.done", "risk.evaluation.seen", "workflow.risk.analysis.seen"])
+@pytest.mark.parametrize(
+    "event_type", ["forecast.done", "risk.evaluation.seen", "workflow.risk.analysis.seen"]
+)
 def test_a_type_nobody_handles_is_no_error(event_type: str) -> None:
     with pytest.raises(UnknownEventType):
         decode(an_event(type=event_type))
@@ -164,15 +177,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-FIELDS = st.sampled_from(["id", "type", "version", "timestamp", "tenantId", "source", "data", "metadata", "userId"])
-ODD_EVENTS = st.dictionaries(FIELDS, JSON | st.sampled_from([TENANT, TENANT.upper(), *CONSUMED]), max_size=9)
+FIELDS = st.sampled_from(
+    ["id", "type", "version", "timestamp", "tenantId", "source", "data", "metadata", "userId"]
+)
+ODD_EVENTS = st.dictionaries(
+    FIELDS, JSON | st.sampled_from([TENANT, TENANT.upper(), *CONSUMED]), max_size=9
+)
 ODD_BODIES = (
     st.binary(max_size=200)
     | JSON.map(lambda value: json.dumps(value).encode())
     | ODD_EVENTS.map(lambda changes: json.dumps({**an_event(), **changes}).encode())
-    | st.tuples(st.just(json.dumps(an_event()).encode()), st.integers(0, 300), st.binary(max_size=3)).map(
-        lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] :]
-    )
+    | st.tuples(
+        st.just(json.dumps(an_event()).encode()), st.integers(0, 300), st.binary(max_size=3)
+    ).map(lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] :])
 )
 
 

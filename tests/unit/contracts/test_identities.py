@@ -32,7 +32,9 @@ def test_a_spelling_is_its_own_spelling_however_it_is_decomposed_and_padded(stat
 
 
 @given(st.sampled_from(RESERVED), TEXTS, st.sampled_from(["", " ", "\t"]), st.booleans())
-def test_no_user_has_the_name_of_another_kind_of_caller(prefix: str, name: str, blank: str, upper: bool) -> None:
+def test_no_user_has_the_name_of_another_kind_of_caller(
+    prefix: str, name: str, blank: str, upper: bool
+) -> None:
     stated = blank + (prefix.upper() if upper else prefix) + name
 
     assert is_reserved(stated)

@@ -27,7 +27,17 @@ from blocks.ports import Message
 from tests.support.factories import A_TENANT, an_execution
 
 NEVER_DECODED = {
-    *("Cursor", "Heard", "JobRequest", "Event", "WireEnvelope", "LetterFilter", "Scheduled", "Between", "Tick"),
+    *(
+        "Cursor",
+        "Heard",
+        "JobRequest",
+        "Event",
+        "WireEnvelope",
+        "LetterFilter",
+        "Scheduled",
+        "Between",
+        "Tick",
+    ),
     *("FlowRunView", "Message", "_Sighting"),
 }
 """Made by our own code, from moments that were read elsewhere."""
@@ -78,22 +88,35 @@ async def test_records_of_before_that_hold_naive_moments_are_read_in_utc(tmp_pat
     ):
         assert {UTC} == {
             moment.tzinfo
-            for moment in (read.created_at, read.started_at, read.completed_at, read.triggers[0].received_at)
+            for moment in (
+                read.created_at,
+                read.started_at,
+                read.completed_at,
+                read.triggers[0].received_at,
+            )
             if moment
         }
 
 
-@pytest.mark.parametrize("odd", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2026-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "odd", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2026-01-01T00:00:00"]
+)
 def test_a_dead_letter_of_any_moment_can_be_kept(odd: str) -> None:
     moment = datetime.fromisoformat(odd)
-    message = Message(id="m", routing_key="r", body=b"{", timestamp=moment, headers={"x-rejected-at": odd})
+    message = Message(
+        id="m", routing_key="r", body=b"{", timestamp=moment, headers={"x-rejected-at": odd}
+    )
 
     letter = letter_of("q", message)
 
-    assert {UTC} == {letter.published_at.tzinfo, letter.rejected_at.tzinfo, letter.created_at.tzinfo}
+    assert {UTC} == {
+        letter.published_at.tzinfo,
+        letter.rejected_at.tzinfo,
+        letter.created_at.tzinfo,
+    }
 
 
-# --- the kind --------------------------------------------------------------------------------------------------------
+# --- the kind -------------------------------------------------------------------------------------
 
 
 def structs() -> Iterator[type[msgspec.Struct]]:
@@ -107,13 +130,21 @@ def structs() -> Iterator[type[msgspec.Struct]]:
         kind = pending.pop()
         pending += kind.__subclasses__()
         # Litestar makes a Struct of every route's arguments; those moments go through `in_utc`.
-        is_ours = kind.__module__.partition(".")[0] in {"api", "blocks", "deployments", "flows", "listeners"}
+        is_ours = kind.__module__.partition(".")[0] in {
+            "api",
+            "blocks",
+            "deployments",
+            "flows",
+            "listeners",
+        }
         if is_ours and not kind.__name__.endswith("_signature_model"):
             yield kind
 
 
 def holds_moments(kind: Any) -> bool:
-    return kind is datetime or any(holds_moments(one) for one in get_args(kind) if not isinstance(one, msgspec.Meta))
+    return kind is datetime or any(
+        holds_moments(one) for one in get_args(kind) if not isinstance(one, msgspec.Meta)
+    )
 
 
 def test_whatever_decodes_a_moment_normalises_it() -> None:
@@ -127,7 +158,8 @@ def test_whatever_decodes_a_moment_normalises_it() -> None:
     bare = {
         kind.__name__
         for kind in structs()
-        if not issubclass(kind, Normalised) and any(holds_moments(field.type) for field in msgspec.structs.fields(kind))
+        if not issubclass(kind, Normalised)
+        and any(holds_moments(field.type) for field in msgspec.structs.fields(kind))
     }
 
     assert set() == unread

@@ -122,7 +122,9 @@ TYPED: Mapping[str, Callable[[str], object]] = {
 
 @pytest.mark.parametrize("read", TYPED.values(), ids=TYPED)
 @pytest.mark.parametrize("fields", REPEATED)
-def test_a_repeated_key_is_refused_wherever_a_person_gives_json(read: Callable[[str], object], fields: str) -> None:
+def test_a_repeated_key_is_refused_wherever_a_person_gives_json(
+    read: Callable[[str], object], fields: str
+) -> None:
     assert "stands twice in one object" in refused_by(read, f"{{{fields}}}")
 
 
@@ -141,13 +143,17 @@ def test_json_that_is_none_or_too_deep_is_a_sentence(text: str) -> None:
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
 
 @given(VALUES, st.text(max_size=5), VALUES)
-def test_whatever_is_written_once_passes_and_the_same_key_again_does_not(before: Any, key: str, value: Any) -> None:
+def test_whatever_is_written_once_passes_and_the_same_key_again_does_not(
+    before: Any, key: str, value: Any
+) -> None:
     once = json.dumps({key: value, "list": [before]}) if key != "list" else json.dumps({key: value})
     again = once[:-1] + "," + json.dumps(key, ensure_ascii=False) + ":0}"
 

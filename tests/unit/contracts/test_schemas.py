@@ -1,4 +1,6 @@
-"""The exported schemas say what is encoded, and agree with the schemas that the platform documents."""
+"""The exported schemas say what is encoded, and agree with the schemas that the
+platform documents.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -13,19 +15,32 @@ from blocks.contracts import events, ids
 from blocks.contracts.envelope import Event, encode_event
 from blocks.contracts.schemas import asyncapi, event_schemas
 
-DOCUMENTED = {path.stem: json.loads(path.read_text()) for path in Path(__file__).with_name("documented").glob("*.json")}
+DOCUMENTED = {
+    path.stem: json.loads(path.read_text())
+    for path in Path(__file__).with_name("documented").glob("*.json")
+}
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TENANT, EXECUTION, OPPORTUNITY = (str(uuid4()) for _ in range(3))
 
-STEP = {"workflow_id": EXECUTION, "opportunity_id": OPPORTUNITY, "step_id": str(uuid4()), "tenant_id": TENANT}
+STEP = {
+    "workflow_id": EXECUTION,
+    "opportunity_id": OPPORTUNITY,
+    "step_id": str(uuid4()),
+    "tenant_id": TENANT,
+}
 EXAMPLES: list[events.EventData] = [
-    events.OpportunityAnalysisStarted(workflow_id=EXECUTION, opportunity_id=OPPORTUNITY, timestamp=NOW),
+    events.OpportunityAnalysisStarted(
+        workflow_id=EXECUTION, opportunity_id=OPPORTUNITY, timestamp=NOW
+    ),
     events.RiskAnalysisRequested(**STEP),
     events.RiskScoringRequested(**STEP),
     events.ForecastRequested(**STEP),
     events.RecommendationRequested(**STEP),
     events.StepCompleted(
-        workflow_id=EXECUTION, step_id=STEP["step_id"], step_type="forecast", result={"confidence": 1}
+        workflow_id=EXECUTION,
+        step_id=STEP["step_id"],
+        step_type="forecast",
+        result={"confidence": 1},
     ),
     events.OpportunityAnalysisCompleted(
         workflow_id=EXECUTION,
@@ -37,12 +52,22 @@ EXAMPLES: list[events.EventData] = [
     events.OpportunityAnalysisFailed(
         workflow_id=EXECUTION, opportunity_id=OPPORTUNITY, error="no answer", failed_step="forecast"
     ),
-    events.HitlApprovalRequested(opportunity_id=OPPORTUNITY, risk_score=0.9, amount=2e6, requested_at=NOW),
+    events.HitlApprovalRequested(
+        opportunity_id=OPPORTUNITY, risk_score=0.9, amount=2e6, requested_at=NOW
+    ),
     events.HitlApprovalReminded(
-        tenant_id=TENANT, opportunity_id=OPPORTUNITY, approval_id=str(uuid4()), reminded_at=NOW, approvers=["ann"]
+        tenant_id=TENANT,
+        opportunity_id=OPPORTUNITY,
+        approval_id=str(uuid4()),
+        reminded_at=NOW,
+        approvers=["ann"],
     ),
     events.HitlApprovalEscalated(
-        tenant_id=TENANT, opportunity_id=OPPORTUNITY, approval_id=str(uuid4()), escalated_at=NOW, approver_roles=["vp"]
+        tenant_id=TENANT,
+        opportunity_id=OPPORTUNITY,
+        approval_id=str(uuid4()),
+        escalated_at=NOW,
+        approver_roles=["vp"],
     ),
     events.HitlApprovalCompleted(
         tenant_id=TENANT,
@@ -52,7 +77,12 @@ EXAMPLES: list[events.EventData] = [
         decided_by="ann",
         decided_at=NOW,
     ),
-    events.JobTrigger(job="outcome-sync", metadata={"schedule": "0 1 * * *"}, triggered_by="scheduler", timestamp=NOW),
+    events.JobTrigger(
+        job="outcome-sync",
+        metadata={"schedule": "0 1 * * *"},
+        triggered_by="scheduler",
+        timestamp=NOW,
+    ),
     events.JobUnreported(
         job="outcome-sync",
         execution_id=EXECUTION,
@@ -65,7 +95,9 @@ EXAMPLES: list[events.EventData] = [
 
 
 def on_the_wire(data: events.EventData) -> Any:
-    return json.loads(encode_event(Event(id=str(uuid4()), tenant_id=TENANT, timestamp=NOW, data=data)))
+    return json.loads(
+        encode_event(Event(id=str(uuid4()), tenant_id=TENANT, timestamp=NOW, data=data))
+    )
 
 
 def test_every_published_event_has_an_example_here() -> None:
@@ -77,14 +109,20 @@ def test_what_is_encoded_is_valid_by_its_exported_schema(example: events.EventDa
     schema = event_schemas()[example.event_type]
 
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(on_the_wire(example))
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(
+        on_the_wire(example)
+    )
 
 
-@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.event_type in DOCUMENTED], ids=lambda e: e.event_type)
+@pytest.mark.parametrize(
+    "example", [e for e in EXAMPLES if e.event_type in DOCUMENTED], ids=lambda e: e.event_type
+)
 def test_what_is_encoded_is_valid_by_the_documented_schema(example: events.EventData) -> None:
     documented = DOCUMENTED[example.event_type]
 
-    Draft7Validator(documented, format_checker=Draft7Validator.FORMAT_CHECKER).validate(on_the_wire(example))
+    Draft7Validator(documented, format_checker=Draft7Validator.FORMAT_CHECKER).validate(
+        on_the_wire(example)
+    )
 
 
 @pytest.mark.parametrize("event_type", DOCUMENTED)
@@ -114,6 +152,8 @@ def test_the_asyncapi_document_names_every_event_once() -> None:
     document = asyncapi("1.2.3")
 
     assert set(events.PUBLISHED) | set(events.CONSUMED) == set(document["channels"])
-    sent = [operation for operation in document["operations"].values() if operation["action"] == "send"]
+    sent = [
+        operation for operation in document["operations"].values() if operation["action"] == "send"
+    ]
     assert len(events.PUBLISHED) == len(sent)
     assert ids.SYSTEM_TENANT not in json.dumps(document)

@@ -1,4 +1,6 @@
-"""What services send is read as meant, or refused with a code: every field of every event that comes in."""
+"""What services send is read as meant, or refused with a code: every field of every event that
+comes in.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -29,10 +31,48 @@ REQUIRED: dict[str, Any] = {
     "job": "outcome-sync",
 }
 ODD_SPELLINGS: tuple[Any, ...] = (
-    *(None, True, 0, 7, -1, 7.5, 10**30, 10**400, "", "0.4", "7", "1e3", "NaN", "inf", "0,4", " 1", "x" * 300),
-    *(AN_ID, AN_ID.upper(), f"urn:uuid:{AN_ID}", f"{{{AN_ID}}}", AN_ID.replace("-", ""), "\x00", "\u202e"),
-    *("2026-01-01T00:00:00", "2026-01-01T00:00:60Z", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"),
-    *("2026-01-01", "2026-01-01T00:00Z", "20260101T000000+0000", "yesterday", 1_700_000_000, 1_700_000_000_000),
+    *(
+        None,
+        True,
+        0,
+        7,
+        -1,
+        7.5,
+        10**30,
+        10**400,
+        "",
+        "0.4",
+        "7",
+        "1e3",
+        "NaN",
+        "inf",
+        "0,4",
+        " 1",
+        "x" * 300,
+    ),
+    *(
+        AN_ID,
+        AN_ID.upper(),
+        f"urn:uuid:{AN_ID}",
+        f"{{{AN_ID}}}",
+        AN_ID.replace("-", ""),
+        "\x00",
+        "\u202e",
+    ),
+    *(
+        "2026-01-01T00:00:00",
+        "2026-01-01T00:00:60Z",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+    ),
+    *(
+        "2026-01-01",
+        "2026-01-01T00:00Z",
+        "20260101T000000+0000",
+        "yesterday",
+        1_700_000_000,
+        1_700_000_000_000,
+    ),
     *([], {}, [None], [{"riskId": 1}], {"a": {"b": [1]}}),
 )
 FIELDS = [
@@ -80,11 +120,13 @@ def check_is_sound(event: Event[Any]) -> None:
     json.loads(msgspec.json.encode(event.data))
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("event_type", "name"), FIELDS)
-def test_each_field_in_any_spelling_is_read_soundly_or_refused_with_its_code(event_type: str, name: str) -> None:
+def test_each_field_in_any_spelling_is_read_soundly_or_refused_with_its_code(
+    event_type: str, name: str
+) -> None:
     for odd in ODD_SPELLINGS:
         read = read_or_refused(an_event(event_type, **{name: odd}))
         if isinstance(read, Event):
@@ -101,7 +143,9 @@ OF_TYPE = [
 
 
 @pytest.mark.parametrize(("event_type", "name", "kinds", "required"), OF_TYPE)
-def test_null_is_the_same_as_nothing(event_type: str, name: str, kinds: set[Any], required: bool) -> None:
+def test_null_is_the_same_as_nothing(
+    event_type: str, name: str, kinds: set[Any], required: bool
+) -> None:
     read = read_or_refused(an_event(event_type, **{name: None}))
     without = an_event(event_type)
     without["data"].pop(name, None)
@@ -113,11 +157,27 @@ def test_null_is_the_same_as_nothing(event_type: str, name: str, kinds: set[Any]
         assert decoded(without).data == read.data
 
 
-@pytest.mark.parametrize(("event_type", "name"), [(type_, name) for type_, name, kinds, _ in OF_TYPE if float in kinds])
+@pytest.mark.parametrize(
+    ("event_type", "name"), [(type_, name) for type_, name, kinds, _ in OF_TYPE if float in kinds]
+)
 def test_a_number_in_text_is_the_number(event_type: str, name: str) -> None:
     for text in ("0.4", "1", "0", "4e-1", "0.4000"):
         assert float(text) == value(decoded(an_event(event_type, **{name: text})), name)
-    for text in ("", "NaN", "nan", "inf", "-Infinity", "0,4", " 0.4", "+0.4", ".4", "0x1", "1e999", "1_0", "٣"):
+    for text in (
+        "",
+        "NaN",
+        "nan",
+        "inf",
+        "-Infinity",
+        "0,4",
+        " 0.4",
+        "+0.4",
+        ".4",
+        "0x1",
+        "1e999",
+        "1_0",
+        "٣",
+    ):
         assert "schema-invalid" == read_or_refused(an_event(event_type, **{name: text})), text
 
 
@@ -129,7 +189,9 @@ FOREIGN_TEXTS = [
 
 
 @pytest.mark.parametrize(("event_type", "name"), FOREIGN_TEXTS)
-def test_a_whole_number_for_an_id_is_that_id_and_a_foreign_id_passes_unchanged(event_type: str, name: str) -> None:
+def test_a_whole_number_for_an_id_is_that_id_and_a_foreign_id_passes_unchanged(
+    event_type: str, name: str
+) -> None:
     assert "991" == value(decoded(an_event(event_type, **{name: 991})), name)
     assert AN_ID.upper() == value(decoded(an_event(event_type, **{name: AN_ID.upper()})), name)
     for odd in (9.5, 9.0, True, [7]):
@@ -140,10 +202,19 @@ OUR_IDS = [(type_, name) for type_, name, _, _ in OF_TYPE if name in {"workflowI
 
 
 @pytest.mark.parametrize(("event_type", "name"), OUR_IDS)
-def test_an_id_of_ours_is_read_in_any_case_and_no_other_notation(event_type: str, name: str) -> None:
+def test_an_id_of_ours_is_read_in_any_case_and_no_other_notation(
+    event_type: str, name: str
+) -> None:
     for spelled in (AN_ID, AN_ID.upper(), AN_ID.title(), AN_ID.swapcase()):
         assert AN_ID == value(decoded(an_event(event_type, **{name: spelled})), name)
-    for odd in (f"urn:uuid:{AN_ID}", f"{{{AN_ID}}}", AN_ID.replace("-", ""), f"{AN_ID} ", f"urn:{uuid4().hex}", "x"):
+    for odd in (
+        f"urn:uuid:{AN_ID}",
+        f"{{{AN_ID}}}",
+        AN_ID.replace("-", ""),
+        f"{AN_ID} ",
+        f"urn:{uuid4().hex}",
+        "x",
+    ):
         assert "schema-invalid" == read_or_refused(an_event(event_type, **{name: odd})), odd
 
 
@@ -154,12 +225,28 @@ MEANT = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 @pytest.mark.parametrize(("event_type", "name"), MOMENTS)
 def test_a_moment_is_in_utc_however_it_is_spelled(event_type: str, name: str) -> None:
     for spelled in (
-        *("2026-03-02T09:15:00Z", "2026-03-02T09:15:00", "2026-03-02 09:15:00", "2026-03-02T10:15:00+01:00"),
-        *("2026-03-02T09:15Z", "20260302T091500Z", "2026-03-02T04:15:00-0500", "2026-03-02T09:15:00.000000000"),
+        *(
+            "2026-03-02T09:15:00Z",
+            "2026-03-02T09:15:00",
+            "2026-03-02 09:15:00",
+            "2026-03-02T10:15:00+01:00",
+        ),
+        *(
+            "2026-03-02T09:15Z",
+            "20260302T091500Z",
+            "2026-03-02T04:15:00-0500",
+            "2026-03-02T09:15:00.000000000",
+        ),
     ):
         read = value(decoded(an_event(event_type, **{name: spelled})), name)
         assert (MEANT, UTC) == (read, read.tzinfo), spelled
-    for odd in ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2026-01-01T00:00:60Z", 1_700_000_000, ""):
+    for odd in (
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+        "2026-01-01T00:00:60Z",
+        1_700_000_000,
+        "",
+    ):
         assert "schema-invalid" == read_or_refused(an_event(event_type, **{name: odd})), odd
 
 
@@ -168,20 +255,31 @@ def test_there_are_moments_and_ids_of_ours_to_look_at() -> None:
     assert 6 <= len([name for _, name in OUR_IDS if name == "workflowId"])
 
 
-# --- the instances ---------------------------------------------------------------------------------------------------
+# --- the instances --------------------------------------------------------------------------------
 
 
 def test_null_for_a_list_a_number_for_an_id_and_a_number_in_text_are_read() -> None:
-    sent = {"detectedRisks": None, "evaluationId": 991, "riskScore": "0.4", "workflowId": AN_ID.upper()}
+    sent = {
+        "detectedRisks": None,
+        "evaluationId": 991,
+        "riskScore": "0.4",
+        "workflowId": AN_ID.upper(),
+    }
 
     read = decoded(an_event("risk.evaluation.completed", **sent)).data
 
-    assert (0.4, "991", AN_ID, []) == (read.risk_score, read.evaluation_id, read.workflow_id, read.detected_risks)
+    assert (0.4, "991", AN_ID, []) == (
+        read.risk_score,
+        read.evaluation_id,
+        read.workflow_id,
+        read.detected_risks,
+    )
 
 
 @pytest.mark.parametrize("odd", [-0.1, 1.1, 85, "85", 1e300])
 @pytest.mark.parametrize(
-    ("event_type", "name"), [("risk.evaluation.completed", "riskScore"), ("risk.scoring.completed", "mlRiskScore")]
+    ("event_type", "name"),
+    [("risk.evaluation.completed", "riskScore"), ("risk.scoring.completed", "mlRiskScore")],
 )
 def test_a_risk_score_that_is_none_is_refused(event_type: str, name: str, odd: object) -> None:
     assert "schema-invalid" == read_or_refused(an_event(event_type, **{name: odd}))
@@ -192,8 +290,13 @@ def test_what_no_record_could_carry_is_refused() -> None:
     for _ in range(DEPTH_MAX + 5):
         deep = [deep]
     for odd in (deep, 10**30, [{"n": -(10**40)}]):
-        assert "schema-invalid" == read_or_refused(an_event("forecast.completed", revenueForecast=odd))
-    assert decoded(an_event("forecast.completed", revenueForecast=2**63)).data.revenue_forecast == 2**63
+        assert "schema-invalid" == read_or_refused(
+            an_event("forecast.completed", revenueForecast=odd)
+        )
+    assert (
+        decoded(an_event("forecast.completed", revenueForecast=2**63)).data.revenue_forecast
+        == 2**63
+    )
 
 
 @pytest.mark.parametrize(
@@ -215,11 +318,13 @@ def test_the_envelope_is_read_as_leniently(changes: dict[str, Any], said: tuple[
     assert said[1] == getattr(event, said[0])
 
 
-# --- anything --------------------------------------------------------------------------------------------------------
+# --- anything -------------------------------------------------------------------------------------
 
 JSON = st.recursive(
     st.sampled_from(ODD_SPELLINGS) | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 

@@ -1,4 +1,6 @@
-"""Dead letters as records: kept once, looked at, edited, replayed under the same id, discarded, forgotten."""
+"""Dead letters as records: kept once, looked at, edited, replayed under the same id, discarded,
+forgotten.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -38,11 +40,15 @@ async def kept(store: RecordStore, **changes: Any) -> Stored[DeadLetterRecord]:
 
 def of_tenant(tenant_id: object, **more: object) -> bytes:
     """An event that would be accepted if the tenant was one."""
-    event = {"id": "e-1", "type": "integration.opportunity.updated", "data": {"opportunityId": "o-1"}}
+    event = {
+        "id": "e-1",
+        "type": "integration.opportunity.updated",
+        "data": {"opportunityId": "o-1"},
+    }
     return msgspec.json.encode({**event, "tenantId": tenant_id, **more})
 
 
-# --- kept ------------------------------------------------------------------------------------------------------------
+# --- kept -----------------------------------------------------------------------------------------
 
 
 async def test_a_dead_letter_is_a_record_of_the_tenant_its_body_names(store: RecordStore) -> None:
@@ -75,9 +81,19 @@ async def test_the_same_letter_collected_twice_is_one(store: RecordStore) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff\x00 no text", b"{not json", b"[" * 10_000, of_tenant("acme"), of_tenant(5), of_tenant(None)],
+    [
+        b"",
+        b"\xff\x00 no text",
+        b"{not json",
+        b"[" * 10_000,
+        of_tenant("acme"),
+        of_tenant(5),
+        of_tenant(None),
+    ],
 )
-async def test_what_names_no_tenant_belongs_to_the_platform_byte_by_byte(store: RecordStore, body: bytes) -> None:
+async def test_what_names_no_tenant_belongs_to_the_platform_byte_by_byte(
+    store: RecordStore, body: bytes
+) -> None:
     stored = await kept(store, body=body)
 
     assert SYSTEM_TENANT == stored.record.tenant_id
@@ -91,12 +107,17 @@ async def test_the_tenant_may_stand_in_the_data_and_has_one_spelling(store: Reco
 
 
 async def test_two_bodies_under_one_message_id_are_two_letters(store: RecordStore) -> None:
-    one, other = await kept(store, id="m-1", body=b"one"), await kept(store, id="m-1", body=b"other")
+    one, other = (
+        await kept(store, id="m-1", body=b"one"),
+        await kept(store, id="m-1", body=b"other"),
+    )
 
     assert one.record.id != other.record.id
 
 
-async def test_of_a_large_message_the_record_holds_the_beginning_and_the_size(store: RecordStore) -> None:
+async def test_of_a_large_message_the_record_holds_the_beginning_and_the_size(
+    store: RecordStore,
+) -> None:
     stored = await kept(store, body=of_tenant(A_TENANT), cut_from=100_000_000)
 
     assert (100_000_000, False, SYSTEM_TENANT) == (
@@ -104,15 +125,23 @@ async def test_of_a_large_message_the_record_holds_the_beginning_and_the_size(st
         stored.record.is_whole,
         stored.record.tenant_id,
     )
-    assert of_tenant(A_TENANT) == dead_letters.content_of(await dead_letters.read_body(store, stored.record))
+    assert of_tenant(A_TENANT) == dead_letters.content_of(
+        await dead_letters.read_body(store, stored.record)
+    )
 
 
 async def test_a_letter_that_others_put_there_is_kept_as_unknown(store: RecordStore) -> None:
-    message = replace(a_dead_letter(), headers={"x-reject-attempts": "many", "x-rejected-at": "yesterday"})
+    message = replace(
+        a_dead_letter(), headers={"x-reject-attempts": "many", "x-rejected-at": "yesterday"}
+    )
 
     stored = await dead_letters.keep(store, QUEUE.name, message)
 
-    assert ("unknown", 1, message.timestamp) == (stored.record.code, stored.record.attempts, stored.record.created_at)
+    assert ("unknown", 1, message.timestamp) == (
+        stored.record.code,
+        stored.record.attempts,
+        stored.record.created_at,
+    )
 
 
 async def test_a_body_is_in_no_log(store: RecordStore) -> None:
@@ -121,7 +150,7 @@ async def test_a_body_is_in_no_log(store: RecordStore) -> None:
     assert "s3cret" not in repr(stored) + repr(await dead_letters.read_body(store, stored.record))
 
 
-# --- replayed --------------------------------------------------------------------------------------------------------
+# --- replayed -------------------------------------------------------------------------------------
 
 
 async def test_a_replayed_letter_is_in_its_queue_as_its_publisher_sent_it(
@@ -185,7 +214,9 @@ async def test_a_foreign_message_cannot_pass_for_a_letter_of_ours(store: RecordS
     assert stored == await dead_letters.read(store, A_TENANT, stored.record.id)
 
 
-async def test_a_letter_that_was_replayed_is_not_replayed_again(store: RecordStore, bus: SqliteEventBus) -> None:
+async def test_a_letter_that_was_replayed_is_not_replayed_again(
+    store: RecordStore, bus: SqliteEventBus
+) -> None:
     replayed = await dead_letters.replay(store, bus, await kept(store), ANN)
 
     with pytest.raises(dead_letters.LetterSettled, match="replayed"):
@@ -209,12 +240,16 @@ async def test_a_letter_of_which_only_the_beginning_was_kept_is_replayed_once_it
     with pytest.raises(dead_letters.LetterCut, match="edit it"):
         await dead_letters.replay(store, bus, stored, ANN)
 
-    await dead_letters.replay(store, bus, await dead_letters.edit(store, stored, of_tenant(A_TENANT), ANN), ANN)
+    await dead_letters.replay(
+        store, bus, await dead_letters.edit(store, stored, of_tenant(A_TENANT), ANN), ANN
+    )
 
     assert [of_tenant(A_TENANT)] == [message.body for message in await bus.peek(QUEUE.name)]
 
 
-async def test_a_letter_whose_queue_is_gone_waits_again(store: RecordStore, bus: SqliteEventBus) -> None:
+async def test_a_letter_whose_queue_is_gone_waits_again(
+    store: RecordStore, bus: SqliteEventBus
+) -> None:
     stored = await dead_letters.keep(store, "no-such-queue", a_dead_letter())
 
     with pytest.raises(Unroutable):
@@ -224,7 +259,7 @@ async def test_a_letter_whose_queue_is_gone_waits_again(store: RecordStore, bus:
     assert ("waiting", "stranded") == (letter.status, letter.history[-1].what)
 
 
-# --- edited, discarded -----------------------------------------------------------------------------------------------
+# --- edited, discarded ----------------------------------------------------------------------------
 
 
 async def test_an_edited_letter_has_its_new_body_and_says_who_gave_it(store: RecordStore) -> None:
@@ -253,9 +288,14 @@ async def test_an_edit_cannot_turn_a_letter_into_another_tenants_event(store: Re
 
 
 async def test_the_platform_may_give_a_letter_without_a_tenant_to_one(store: RecordStore) -> None:
-    edited = await dead_letters.edit(store, await kept(store, body=b"{not json"), of_tenant(A_TENANT), ANN)
+    edited = await dead_letters.edit(
+        store, await kept(store, body=b"{not json"), of_tenant(A_TENANT), ANN
+    )
 
-    assert (SYSTEM_TENANT, "integration.opportunity.updated") == (edited.record.tenant_id, edited.record.event_type)
+    assert (SYSTEM_TENANT, "integration.opportunity.updated") == (
+        edited.record.tenant_id,
+        edited.record.event_type,
+    )
 
 
 @pytest.mark.parametrize(
@@ -284,7 +324,9 @@ async def test_a_discarded_letter_says_why_and_by_whom(store: RecordStore) -> No
     assert ("discarded", "a test of theirs", "ann") == (discarded.status, entry.note, entry.actor)
 
 
-async def test_a_letter_that_was_discarded_by_mistake_can_be_replayed(store: RecordStore, bus: SqliteEventBus) -> None:
+async def test_a_letter_that_was_discarded_by_mistake_can_be_replayed(
+    store: RecordStore, bus: SqliteEventBus
+) -> None:
     discarded = await dead_letters.discard(store, await kept(store), "a mistake", ANN)
 
     await dead_letters.replay(store, bus, discarded, ANN)
@@ -301,7 +343,7 @@ async def test_what_was_settled_is_not_edited_or_discarded(store: RecordStore) -
         await dead_letters.discard(store, discarded, "again", ANN)
 
 
-# --- in time ---------------------------------------------------------------------------------------------------------
+# --- in time --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -328,7 +370,9 @@ async def test_what_a_crash_left_between_publish_and_record_is_published_again_u
     crashed = await dead_letters.schedule(store, stored, utc_now(), ANN)
     await dead_letters.publish(store, bus, crashed)
     replaced = await dead_letters.read(store, A_TENANT, stored.record.id)
-    await store.replace(A_TENANT, replaced.etag, crashed.record)  # as if the last write had not happened
+    await store.replace(
+        A_TENANT, replaced.etag, crashed.record
+    )  # as if the last write had not happened
 
     assert 1 == await sweep.replay_due()
 
@@ -336,15 +380,21 @@ async def test_what_a_crash_left_between_publish_and_record_is_published_again_u
     assert "replayed" == (await dead_letters.read(store, A_TENANT, stored.record.id)).record.status
 
 
-async def test_many_letters_are_scheduled_at_a_rate_oldest_first(store: RecordStore, bus: SqliteEventBus) -> None:
+async def test_many_letters_are_scheduled_at_a_rate_oldest_first(
+    store: RecordStore, bus: SqliteEventBus
+) -> None:
     letters = [await kept(store, rejected_at=now() - timedelta(minutes=n)) for n in (3, 2, 1)]
     await kept(store, code="poison")
     await kept(store, body=b"cut", cut_from=300_000, code="too-large")
 
-    plan = await schedule_many(store, bus, A_TENANT, LetterFilter(code="schema-invalid"), ANN, rate=2.0, limit=2)
+    plan = await schedule_many(
+        store, bus, A_TENANT, LetterFilter(code="schema-invalid"), ANN, rate=2.0, limit=2
+    )
 
     assert (2, 0, True) == (plan.scheduled, plan.skipped, plan.more)
-    first, second, third = [(await dead_letters.read(store, A_TENANT, one.record.id)).record for one in letters]
+    first, second, third = [
+        (await dead_letters.read(store, A_TENANT, one.record.id)).record for one in letters
+    ]
     assert first.replay_at
     assert second.replay_at
     assert timedelta(seconds=0.5) == second.replay_at - first.replay_at
@@ -395,7 +445,12 @@ async def test_waiting_letters_are_counted_by_code_and_unknown_codes_together(
 
     assert 5 == await sweep.count_waiting()
 
-    assert {"poison": 2.0, "malformed-json": 1.0, "other": 2.0, "too-large": 0.0}.items() <= counted().items()
+    assert {
+        "poison": 2.0,
+        "malformed-json": 1.0,
+        "other": 2.0,
+        "too-large": 0.0,
+    }.items() <= counted().items()
 
 
 async def test_a_filter_takes_code_type_queue_status_and_age(store: RecordStore) -> None:
@@ -405,7 +460,9 @@ async def test_a_filter_takes_code_type_queue_status_and_age(store: RecordStore)
     await kept(store, code="schema-invalid", rejected_at=long_ago)
 
     async def found(**wanted: Any) -> list[str]:
-        page = await store.query(A_TENANT, Query(DeadLetterRecord, LetterFilter(**wanted).where(), newest_first=False))
+        page = await store.query(
+            A_TENANT, Query(DeadLetterRecord, LetterFilter(**wanted).where(), newest_first=False)
+        )
         return [stored.record.id for stored in page.items]
 
     assert [old.record.id, young.record.id] == await found(code="poison")
@@ -415,7 +472,11 @@ async def test_a_filter_takes_code_type_queue_status_and_age(store: RecordStore)
 
 
 def refused(message: Message, code: str) -> Message:
-    why = {"x-reject-code": code, "x-reject-reason": "again", "x-rejected-at": datetime.now(UTC).isoformat()}
+    why = {
+        "x-reject-code": code,
+        "x-reject-reason": "again",
+        "x-rejected-at": datetime.now(UTC).isoformat(),
+    }
     return replace(message, headers={**message.headers, **why})
 
 

@@ -1,6 +1,8 @@
-"""Executions of one flow run, each lacking other answers: every one ends as its own answers and deadline say.
+"""Executions of one flow run, each lacking other answers: every one ends as its own answers and
+deadline say.
 
-On the embedded store and bus; Prefect's part, which is to call the four tasks, is played by the test.
+On the embedded store and bus; Prefect's part, which is to call the four tasks, is played by the
+test.
 """
 
 import asyncio
@@ -54,7 +56,12 @@ LACKING_ONE_EACH = [
 ]
 
 fates = st.fixed_dictionaries(
-    {name: st.sampled_from(["answered", "failed", "missing", "early", "without a signal", "twice"]) for name in STEPS}
+    {
+        name: st.sampled_from(
+            ["answered", "failed", "missing", "early", "without a signal", "twice"]
+        )
+        for name in STEPS
+    }
 )
 PATIENT: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.too_slow],
@@ -82,7 +89,9 @@ class Scene(msgspec.Struct):
     store: CountingStore
     context: Runtime
     ahead: timedelta = timedelta(0)
-    """How far time has gone on for the runs: a deadline passes when the test says so, on any machine."""
+    """How far time has gone on for the runs: a deadline passes when the test says so, on any
+    machine.
+    """
 
     def now(self) -> datetime:
         return utc_now() + self.ahead
@@ -135,7 +144,9 @@ async def settle(scene: Scene, execution: ExecutionRecord, step: str, fate: Fate
 
 
 async def now(scene: Scene, execution: ExecutionRecord) -> ExecutionRecord:
-    stored: Stored[ExecutionRecord] = await scene.store.read(A_TENANT, ExecutionRecord, execution.id)
+    stored: Stored[ExecutionRecord] = await scene.store.read(
+        A_TENANT, ExecutionRecord, execution.id
+    )
     return stored.record
 
 
@@ -207,7 +218,9 @@ def test_so_it_is_in_many_larger_runs(fates: list[Fates]) -> None:
 async def every_execution_ends(fates: Sequence[Fates]) -> None:
     async with a_scene() as scene, ledger_of(scene.context.bus, "endings") as ledger:
         # The deadlines differ, as those of executions under several definitions do.
-        batch, executions = await a_batch(scene, len(fates), lambda number: (1 + number % 3) * TIMEOUT)
+        batch, executions = await a_batch(
+            scene, len(fates), lambda number: (1 + number % 3) * TIMEOUT
+        )
         known = [
             await settle(scene, executions[number], name, fate)
             for number, steps in enumerate(fates)
@@ -247,7 +260,9 @@ async def the_rest_arrives(
     executions: Sequence[ExecutionRecord],
     fates: Sequence[Fates],
 ) -> list[StepRecord]:
-    """What is neither early nor missing, step by step, the last execution first in every other step."""
+    """What is neither early nor missing, step by step, the last execution first in every other
+    step.
+    """
     arrived = []
     for turn, name in enumerate(STEPS):
         numbers = range(len(fates))

@@ -1,4 +1,6 @@
-"""Cancelling, on the real embedded store: in every state, and against whoever ends the execution at the same moment."""
+"""Cancelling, on the real embedded store: in every state, and against whoever ends the execution at
+the same moment.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +35,9 @@ class Scene(msgspec.Struct):
     ends: dict[str, list[tuple[str, str]]]
 
     async def cancel(self, execution_id: str) -> ExecutionRecord:
-        return await cancel_execution(self.store, self.bus, RememberedFlowRuns(), A_TENANT, execution_id, "called off")
+        return await cancel_execution(
+            self.store, self.bus, RememberedFlowRuns(), A_TENANT, execution_id, "called off"
+        )
 
 
 @pytest.fixture
@@ -52,19 +56,25 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval"])
-async def test_what_is_open_is_cancelled_and_its_end_told_once(scene: Scene, status: ExecutionStatus) -> None:
+async def test_what_is_open_is_cancelled_and_its_end_told_once(
+    scene: Scene, status: ExecutionStatus
+) -> None:
     execution = (await scene.store.create(A_TENANT, an_execution(status=status))).record
 
     cancelled = await scene.cancel(execution.id)
 
     assert ("cancelled", "cancelled") == (cancelled.status, cancelled.error_code)
     assert cancelled.announced_at
-    assert [(ids.terminal_event_id(execution.id), "workflow.opportunity.analysis.failed")] == scene.ends[execution.id]
+    assert [
+        (ids.terminal_event_id(execution.id), "workflow.opportunity.analysis.failed")
+    ] == scene.ends[execution.id]
 
 
 @pytest.mark.parametrize("status", TERMINAL)
 async def test_what_has_ended_stays_as_it_is(scene: Scene, status: ExecutionStatus) -> None:
-    stored = await scene.store.create(A_TENANT, an_execution(status=status, completed_at=now(), announced_at=now()))
+    stored = await scene.store.create(
+        A_TENANT, an_execution(status=status, completed_at=now(), announced_at=now())
+    )
 
     with pytest.raises(InvalidTransition):
         await scene.cancel(stored.record.id)
@@ -73,7 +83,9 @@ async def test_what_has_ended_stays_as_it_is(scene: Scene, status: ExecutionStat
     assert {} == scene.ends
 
 
-async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_told(scene: Scene) -> None:
+async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_told(
+    scene: Scene,
+) -> None:
     outcomes = {"completed": 0, "cancelled": 0}
     head_starts = Random(46)
     for _ in range(RACES):
@@ -81,15 +93,18 @@ async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_t
         held = await claim(scene.store, A_TENANT, execution.id, "run-1", workflow=WORKFLOW)
         assert held
         # Cancelling reads before it writes: without a head start it never wins.
-        racers = (complete(scene, held, after=head_starts.uniform(0, 0.003)), scene.cancel(execution.id))
+        racers = (
+            complete(scene, held, after=head_starts.uniform(0, 0.003)),
+            scene.cancel(execution.id),
+        )
         await asyncio.gather(*racers, return_exceptions=True)
 
         ended = (await scene.store.read(A_TENANT, ExecutionRecord, execution.id)).record
         outcomes[ended.status] += 1
         told = "completed" if ended.status == "completed" else "failed"
-        assert {(ids.terminal_event_id(execution.id), f"workflow.opportunity.analysis.{told}")} == set(
-            scene.ends[execution.id]
-        )
+        assert {
+            (ids.terminal_event_id(execution.id), f"workflow.opportunity.analysis.{told}")
+        } == set(scene.ends[execution.id])
     assert all(outcomes.values()), outcomes
 
 

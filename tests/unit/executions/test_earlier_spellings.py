@@ -1,4 +1,6 @@
-"""Executions that an earlier version stored with the event's own spelling are found by whatever is about them."""
+"""Executions that an earlier version stored with the event's own spelling are found by whatever is
+about them.
+"""
 
 import json
 from collections.abc import Callable
@@ -19,7 +21,12 @@ from tests.support.factories import A_TENANT, a_dead_letter, an_execution, new_i
 
 INTAKE = intake_queue(load_settings({}))
 SAME = str
-SPELLINGS = [(str.upper, str.lower), (str.upper, str.upper), (str.title, SAME), (str.upper, str.title)]
+SPELLINGS = [
+    (str.upper, str.lower),
+    (str.upper, str.upper),
+    (str.title, SAME),
+    (str.upper, str.title),
+]
 """As the record has it, and as the event spells what the record has."""
 
 each_spelling = pytest.mark.parametrize(("stored_as", "sent_as"), SPELLINGS)
@@ -39,7 +46,9 @@ async def stored_earlier(store: RecordStore, spelled: Spell, **changes: Any) -> 
 
 def message(event_type: str, **data: Any) -> Message:
     event = {"id": data.pop("id", new_id()), "type": event_type, "tenantId": A_TENANT, "data": data}
-    return Message(id=event["id"], routing_key=event_type, body=json.dumps(event).encode(), timestamp=now())
+    return Message(
+        id=event["id"], routing_key=event_type, body=json.dumps(event).encode(), timestamp=now()
+    )
 
 
 async def handled(router: Router, message: Message) -> None:
@@ -66,14 +75,19 @@ async def test_an_answer_that_names_only_the_opportunity_counts(
 ) -> None:
     earlier = await stored_earlier(store, stored_as, status="running")
 
-    await handled(router, message("risk.evaluation.failed", opportunityId=sent_as(earlier.subject), error="no model"))
+    await handled(
+        router,
+        message("risk.evaluation.failed", opportunityId=sent_as(earlier.subject), error="no model"),
+    )
 
     [step] = await step_records(store, A_TENANT, [earlier.id])
     assert "failed" == step.status
 
 
 @each_spelling
-async def test_a_refused_answer_is_noted(router: Router, store: RecordStore, stored_as: Spell, sent_as: Spell) -> None:
+async def test_a_refused_answer_is_noted(
+    router: Router, store: RecordStore, stored_as: Spell, sent_as: Spell
+) -> None:
     earlier = await stored_earlier(store, stored_as, status="running")
     bad = message("risk.evaluation.failed", opportunityId=sent_as(earlier.subject), error=["no"])
     assert isinstance(await router.handle(Delivery(message=bad, queue=INTAKE.name)), Reject)
@@ -102,15 +116,21 @@ async def test_another_event_is_absorbed_while_it_is_pending(
 ) -> None:
     earlier = await stored_earlier(store, stored_as)
 
-    await handled(router, message("integration.opportunity.updated", opportunityId=sent_as(earlier.subject)))
+    await handled(
+        router, message("integration.opportunity.updated", opportunityId=sent_as(earlier.subject))
+    )
 
     assert 1 == await store.count(A_TENANT, ExecutionRecord, {})
     assert 2 == len((await as_it_is(store, earlier.id)).triggers)
 
 
-async def test_its_own_event_that_comes_again_starts_nothing(router: Router, store: RecordStore) -> None:
+async def test_its_own_event_that_comes_again_starts_nothing(
+    router: Router, store: RecordStore
+) -> None:
     earlier = await stored_earlier(store, str.upper, status="running")
-    again = message("integration.opportunity.updated", opportunityId=earlier.subject, id=earlier.trigger_ids[0])
+    again = message(
+        "integration.opportunity.updated", opportunityId=earlier.subject, id=earlier.trigger_ids[0]
+    )
 
     await router.handle(Delivery(message=again, queue=INTAKE.name))
 

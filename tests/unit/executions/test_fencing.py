@@ -1,4 +1,6 @@
-"""Fencing: a run whose execution was taken over writes nothing and tells nothing, whatever it still believes."""
+"""Fencing: a run whose execution was taken over writes nothing and tells nothing, whatever it still
+believes.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +30,9 @@ from flows.shared.runtime import Runtime
 from tests.support.factories import A_TENANT, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
 
-RULES = AnalysisRules(frozenset({"risk_analysis"}), timedelta(seconds=60), ApprovalRule(enabled=False))
+RULES = AnalysisRules(
+    frozenset({"risk_analysis"}), timedelta(seconds=60), ApprovalRule(enabled=False)
+)
 
 
 class Scene(msgspec.Struct):
@@ -60,8 +64,12 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield Scene(store, Runtime(settings, bus, store, RememberedFlowRuns()), told)
 
 
-async def a_zombie(scene: Scene, rules: AnalysisRules = RULES) -> tuple[AnalysisBatch, ExecutionRecord]:
-    """A run that holds the first attempt of an execution whose second attempt the same run has in another process."""
+async def a_zombie(
+    scene: Scene, rules: AnalysisRules = RULES
+) -> tuple[AnalysisBatch, ExecutionRecord]:
+    """A run that holds the first attempt of an execution whose second attempt the same run has in
+    another process.
+    """
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
     zombie = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, rules)])
@@ -71,7 +79,9 @@ async def a_zombie(scene: Scene, rules: AnalysisRules = RULES) -> tuple[Analysis
 
 async def answer_all(scene: Scene, zombie: AnalysisBatch, execution: ExecutionRecord) -> None:
     for step in ANALYSIS_STEPS:
-        zombie.receive(await record_step(scene.store, execution, step.name, result={"riskScore": 0.2}))
+        zombie.receive(
+            await record_step(scene.store, execution, step.name, result={"riskScore": 0.2})
+        )
         await zombie.take_early_answers(step)
 
 
@@ -87,7 +97,9 @@ async def test_it_cannot_end_the_execution_nor_tell_its_end(scene: Scene) -> Non
 
 
 async def test_it_cannot_let_a_step_run_out_of_time(scene: Scene) -> None:
-    zombie, execution = await a_zombie(scene, msgspec.structs.replace(RULES, step_timeout=timedelta(0)))
+    zombie, execution = await a_zombie(
+        scene, msgspec.structs.replace(RULES, step_timeout=timedelta(0))
+    )
     step = STEP_BY_NAME["risk_analysis"]
 
     await zombie.wait_for_answers(step)
@@ -96,7 +108,9 @@ async def test_it_cannot_let_a_step_run_out_of_time(scene: Scene) -> None:
     assert [] == zombie.waiting_for(step)
 
 
-async def test_it_may_repeat_a_request_under_the_same_id_only(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_may_repeat_a_request_under_the_same_id_only(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     zombie, execution = await a_zombie(scene)
     published: list[Message] = []
 
@@ -104,7 +118,9 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(scene: Scene, monk
         published.extend(messages)
 
     monkeypatch.setattr(scene.context.bus, "publish", heard)
-    successor = AnalysisBatch(scene.context, A_TENANT, [Analysis(await scene.now(execution.id), RULES)])
+    successor = AnalysisBatch(
+        scene.context, A_TENANT, [Analysis(await scene.now(execution.id), RULES)]
+    )
     for batch in (successor, zombie):
         await batch.request(STEP_BY_NAME["forecast"])
 
@@ -116,7 +132,9 @@ async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Sce
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
     batch = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, RULES)])
-    await transitions.change(scene.store, held, priority=7)  # the ETag that the run holds is stale now
+    await transitions.change(
+        scene.store, held, priority=7
+    )  # the ETag that the run holds is stale now
 
     await answer_all(scene, batch, held.record)
     await asyncio.wait_for(batch.conclude(), timeout=10)
@@ -126,24 +144,32 @@ async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Sce
 
 
 async def cancelled_at_its_gate(scene: Scene) -> Analysis:
-    """An execution as its run believes it to be: awaiting a person. Somebody has cancelled it since."""
+    """An execution as its run believes it to be: awaiting a person. Somebody has cancelled it
+    since.
+    """
     pending = await scene.store.create(A_TENANT, an_execution())
     running = await scene.claimed(pending.record.id)
     waiting = await transitions.move(scene.store, running, "awaiting_approval")
-    await cancel_execution(scene.store, scene.context.bus, scene.context.flow_runs, A_TENANT, running.record.id, "sold")
+    await cancel_execution(
+        scene.store, scene.context.bus, scene.context.flow_runs, A_TENANT, running.record.id, "sold"
+    )
     return Analysis(waiting, RULES)
 
 
 async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
-    await pass_gate(scene.context, analysis)  # and it is not suspended either: that needs a flow run
+    await pass_gate(
+        scene.context, analysis
+    )  # and it is not suspended either: that needs a flow run
 
     [approval] = (await scene.store.query(A_TENANT, Query(ApprovalRecord))).items
     assert "cancelled" == approval.record.status
 
 
-async def test_one_that_was_cancelled_just_before_does_not_hold_up_its_batch_nor_get_a_run(scene: Scene) -> None:
+async def test_one_that_was_cancelled_just_before_does_not_hold_up_its_batch_nor_get_a_run(
+    scene: Scene,
+) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
     await continue_alone(scene.context, analysis)
@@ -151,7 +177,9 @@ async def test_one_that_was_cancelled_just_before_does_not_hold_up_its_batch_nor
     assert [] == cast("RememberedFlowRuns", scene.context.flow_runs).started
 
 
-def test_a_process_that_stood_still_for_longer_than_allowed_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_stood_still_for_longer_than_allowed_knows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = iter((0.0, 2.0, 12.0, 14.0))
     monkeypatch.setattr(standstill, "monotonic", lambda: next(clock))
     since = Standstill(limit_seconds=6.0)

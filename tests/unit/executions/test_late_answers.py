@@ -49,13 +49,16 @@ async def test_an_answer_after_the_end_changes_nothing(
     assert [] == await steps_of(store, ended.record)
 
 
-async def test_the_first_answer_to_a_step_is_the_one_that_counts(router: Router, store: RecordStore) -> None:
+async def test_the_first_answer_to_a_step_is_the_one_that_counts(
+    router: Router, store: RecordStore
+) -> None:
     running: Stored[ExecutionRecord] = await store.create(A_TENANT, an_execution(status="running"))
     first = answer(running.record)
     other = msgspec.structs.replace(first, body=first.body.replace(b"0.91", b"0.11"))
 
     assert [Accept()] * 3 == [
-        await router.handle(delivered(message)) for message in (first, other, failure(running.record))
+        await router.handle(delivered(message))
+        for message in (first, other, failure(running.record))
     ]
 
     [step] = await steps_of(store, running.record)

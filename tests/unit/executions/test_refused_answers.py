@@ -1,4 +1,6 @@
-"""An answer that becomes a dead letter leaves a note on the execution it was meant for, and disturbs nothing."""
+"""An answer that becomes a dead letter leaves a note on the execution it was meant for, and
+disturbs nothing.
+"""
 
 import asyncio
 import json
@@ -38,14 +40,18 @@ INTAKE = intake_queue(load_settings({}))
 RULES = AnalysisRules(frozenset({"risk_analysis"}), timedelta(0), ApprovalRule(enabled=False))
 
 
-def message(event_type: str, data: dict[str, Any], *, tenant_id: str = A_TENANT, **changes: Any) -> Message:
+def message(
+    event_type: str, data: dict[str, Any], *, tenant_id: str = A_TENANT, **changes: Any
+) -> Message:
     id = new_id()
     event = {"id": id, "type": event_type, "tenantId": tenant_id, "data": data, **changes}
     return Message(id=id, routing_key=event_type, body=json.dumps(event).encode(), timestamp=now())
 
 
 def a_bad_answer(execution: ExecutionRecord, **changes: Any) -> Message:
-    return message("risk.evaluation.completed", {"workflowId": execution.id, "riskScore": "high"}, **changes)
+    return message(
+        "risk.evaluation.completed", {"workflowId": execution.id, "riskScore": "high"}, **changes
+    )
 
 
 async def judged(router: Router, message: Message) -> Verdict:
@@ -70,18 +76,28 @@ async def test_an_answer_with_its_workflow_id_in_upper_case_completes_the_step(
     router: Router, store: RecordStore
 ) -> None:
     execution = await an_open_one(store)
-    answer = message("risk.evaluation.completed", {"workflowId": execution.id.upper(), "riskScore": "0.4"})
+    answer = message(
+        "risk.evaluation.completed", {"workflowId": execution.id.upper(), "riskScore": "0.4"}
+    )
 
     assert Accept() == await judged(router, answer)
 
     [step] = await step_records(store, A_TENANT, [execution.id])
-    assert ("risk_analysis", "completed", execution.id) == (step.step, step.status, step.execution_id)
+    assert ("risk_analysis", "completed", execution.id) == (
+        step.step,
+        step.status,
+        step.execution_id,
+    )
 
 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
-async def test_an_opportunity_is_the_same_in_any_case(router: Router, store: RecordStore, spell: Any) -> None:
+async def test_an_opportunity_is_the_same_in_any_case(
+    router: Router, store: RecordStore, spell: Any
+) -> None:
     execution = await an_open_one(store)
-    failure = message("risk.evaluation.failed", {"opportunityId": spell(execution.subject), "error": "no model"})
+    failure = message(
+        "risk.evaluation.failed", {"opportunityId": spell(execution.subject), "error": "no model"}
+    )
 
     assert Accept() == await judged(router, failure)
 
@@ -89,13 +105,23 @@ async def test_an_opportunity_is_the_same_in_any_case(router: Router, store: Rec
     assert "failed" == step.status
 
 
-async def test_an_opportunity_goes_back_to_services_as_it_came(router: Router, store: RecordStore) -> None:
+async def test_an_opportunity_goes_back_to_services_as_it_came(
+    router: Router, store: RecordStore
+) -> None:
     id = new_id()
     for spelled in (id.title(), id, id.upper()):
-        assert Accept() == await judged(router, message("integration.opportunity.updated", {"opportunityId": spelled}))
+        assert Accept() == await judged(
+            router, message("integration.opportunity.updated", {"opportunityId": spelled})
+        )
 
-    [stored] = (await store.query(A_TENANT, Query(ExecutionRecord))).items  # the later two were absorbed by the first
-    assert (id, id.title(), 3) == (stored.record.subject, stored.record.subject_on_wire, len(stored.record.triggers))
+    [stored] = (
+        await store.query(A_TENANT, Query(ExecutionRecord))
+    ).items  # the later two were absorbed by the first
+    assert (id, id.title(), 3) == (
+        stored.record.subject,
+        stored.record.subject_on_wire,
+        len(stored.record.triggers),
+    )
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval"])
@@ -112,7 +138,9 @@ async def test_a_refused_answer_appears_on_its_execution_with_its_dead_letter(
     assert ("risk_analysis", verdict.code, verdict.reason, refused.id) == (
         *(note.step, note.code, note.reason, note.event_id),
     )
-    assert (await store.read(A_TENANT, DeadLetterRecord, note.dead_letter_id)).record.message_id == refused.id
+    assert (
+        await store.read(A_TENANT, DeadLetterRecord, note.dead_letter_id)
+    ).record.message_id == refused.id
 
 
 @pytest.mark.parametrize(
@@ -136,7 +164,9 @@ async def test_it_is_matched_by_its_opportunity_where_it_names_no_workflow(
     assert [step] == [note.step for note in (await as_it_is(store, execution)).refused_answers]
 
 
-async def test_the_same_answer_is_noted_once_and_only_the_newest_are_kept(router: Router, store: RecordStore) -> None:
+async def test_the_same_answer_is_noted_once_and_only_the_newest_are_kept(
+    router: Router, store: RecordStore
+) -> None:
     execution = await an_open_one(store)
     answers = [a_bad_answer(execution) for _ in range(KEPT + 3)]
     for answer in answers:
@@ -147,7 +177,9 @@ async def test_the_same_answer_is_noted_once_and_only_the_newest_are_kept(router
     assert [answer.id for answer in answers[-KEPT:]] == [note.event_id for note in noted]
 
 
-async def test_answers_refused_at_the_same_time_are_all_noted(router: Router, store: RecordStore) -> None:
+async def test_answers_refused_at_the_same_time_are_all_noted(
+    router: Router, store: RecordStore
+) -> None:
     execution = await an_open_one(store)
 
     await asyncio.gather(*(judged(router, a_bad_answer(execution)) for _ in range(5)))
@@ -172,7 +204,9 @@ def a_bad_shape(execution: ExecutionRecord) -> Message:
 
 
 def an_answer_to_an_unknown_execution(execution: ExecutionRecord) -> Message:
-    return message("forecast.completed", {"workflowId": new_id(), "opportunityId": execution.subject.upper()})
+    return message(
+        "forecast.completed", {"workflowId": new_id(), "opportunityId": execution.subject.upper()}
+    )
 
 
 def an_answer_of_another_version(execution: ExecutionRecord) -> Message:
@@ -214,7 +248,9 @@ def a_handler_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_whatever_makes_an_answer_a_dead_letter_is_noted_on_its_execution_open_or_ended(
     router: Router, store: RecordStore, a_handler_that_breaks: None, refused: Any
 ) -> None:
-    statuses = OPEN if refused is an_answer_that_breaks_its_handler else (*OPEN, *TERMINAL)  # late is no failure
+    statuses = (
+        OPEN if refused is an_answer_that_breaks_its_handler else (*OPEN, *TERMINAL)
+    )  # late is no failure
     for status in statuses:
         execution = await an_open_one(store, status=status)
         bystander = await an_open_one(store, status=status)
@@ -238,20 +274,26 @@ async def test_an_answer_that_failed_while_its_execution_ended_is_noted_on_it(
     delivery = Delivery(message=sent, queue=INTAKE.name, attempt=INTAKE.max_attempts)
     verdict = await judge(router.handle, delivery, INTAKE)
     assert isinstance(verdict, Reject)
-    await transitions.fail(store, await store.read(A_TENANT, ExecutionRecord, execution.id), "step-timeout", "late")
+    await transitions.fail(
+        store, await store.read(A_TENANT, ExecutionRecord, execution.id), "step-timeout", "late"
+    )
 
     await Keeper(store, INTAKE).keep(dead_letter(delivery, verdict, now()))
 
     ended = await as_it_is(store, execution)
-    assert [("forecast", rejections.POISON)] == [(note.step, note.code) for note in ended.refused_answers]
+    assert [("forecast", rejections.POISON)] == [
+        (note.step, note.code) for note in ended.refused_answers
+    ]
     assert "failed" == ended.status
 
 
-async def test_of_several_executions_of_an_opportunity_the_running_one_has_the_note_and_else_the_newest(
+async def test_of_several_executions_of_an_opportunity_the_running_one_has_the_note_else_the_newest(
     router: Router, store: RecordStore
 ) -> None:
     ended, running, newer = [
-        await an_open_one(store, subject=AN_ID, status=status, created_at=now() + timedelta(seconds=number))
+        await an_open_one(
+            store, subject=AN_ID, status=status, created_at=now() + timedelta(seconds=number)
+        )
         for number, status in enumerate(("failed", "running", "completed"))
     ]
     bad = {"opportunityId": AN_ID, "error": ["no"]}
@@ -268,13 +310,17 @@ async def test_a_letter_that_is_refused_again_after_a_replay_has_one_note_the_ne
     router: Router, store: RecordStore
 ) -> None:
     execution = await an_open_one(store)
-    sent = message("forecast.completed", {"opportunityId": execution.subject, "workflowId": new_id()})
+    sent = message(
+        "forecast.completed", {"opportunityId": execution.subject, "workflowId": new_id()}
+    )
     first = await judged(router, sent)
     [note] = (await as_it_is(store, execution)).refused_answers
     again = replace(sent, headers={LETTER_ID: note.dead_letter_id})
     delivery = Delivery(message=again, queue=INTAKE.name)
 
-    await Keeper(store, INTAKE).keep(dead_letter(delivery, Reject(rejections.POISON, "worse"), now()))
+    await Keeper(store, INTAKE).keep(
+        dead_letter(delivery, Reject(rejections.POISON, "worse"), now())
+    )
 
     assert isinstance(first, Reject)
     assert first.code == note.code
@@ -285,9 +331,13 @@ async def test_a_letter_that_is_refused_again_after_a_replay_has_one_note_the_ne
 async def test_a_refused_report_is_noted_on_the_run_of_its_job_and_told_when_its_time_is_over(
     router: Router, store: RecordStore
 ) -> None:
-    run = an_execution(tenant_id=SYSTEM_TENANT, workflow=jobs.WORKFLOW, subject="outcome-sync", status="running")
+    run = an_execution(
+        tenant_id=SYSTEM_TENANT, workflow=jobs.WORKFLOW, subject="outcome-sync", status="running"
+    )
     await store.create(SYSTEM_TENANT, run)
-    report = message("workflow.job.completed", {"job": "outcome-sync", "status": {}}, tenant_id=SYSTEM_TENANT)
+    report = message(
+        "workflow.job.completed", {"job": "outcome-sync", "status": {}}, tenant_id=SYSTEM_TENANT
+    )
 
     assert isinstance(await judged(router, report), Reject)
 
@@ -315,7 +365,9 @@ async def test_a_note_between_the_end_and_its_mark_does_not_tell_the_end_twice(
     store: RecordStore, bus: EventBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execution = await an_open_one(store)
-    ended = await transitions.fail(store, await store.read(A_TENANT, ExecutionRecord, execution.id), "no", "no")
+    ended = await transitions.fail(
+        store, await store.read(A_TENANT, ExecutionRecord, execution.id), "no", "no"
+    )
     letter = letter_of(INTAKE.name, a_bad_answer(execution))
 
     async def publish(*messages: Message, required: bool = False) -> None:
@@ -337,23 +389,34 @@ async def test_another_tenant_leaves_no_note(router: Router, store: RecordStore)
     assert execution == await as_it_is(store, execution)
 
 
-@pytest.mark.parametrize(("event_type", "name"), [("completed", "completedAt"), ("failed", "failedAt")])
+@pytest.mark.parametrize(
+    ("event_type", "name"), [("completed", "completedAt"), ("failed", "failedAt")]
+)
 async def test_a_job_report_whose_moment_has_no_zone_ends_its_run(
     router: Router, store: RecordStore, event_type: str, name: str
 ) -> None:
-    run = an_execution(tenant_id=SYSTEM_TENANT, workflow=jobs.WORKFLOW, subject="outcome-sync", status="running")
+    run = an_execution(
+        tenant_id=SYSTEM_TENANT, workflow=jobs.WORKFLOW, subject="outcome-sync", status="running"
+    )
     await store.create(SYSTEM_TENANT, run)
-    data = {"job": "outcome-sync", name: (now() + timedelta(minutes=1)).replace(tzinfo=None).isoformat()}
+    data = {
+        "job": "outcome-sync",
+        name: (now() + timedelta(minutes=1)).replace(tzinfo=None).isoformat(),
+    }
 
-    assert Accept() == await judged(router, message(f"workflow.job.{event_type}", data, tenant_id=SYSTEM_TENANT))
+    assert Accept() == await judged(
+        router, message(f"workflow.job.{event_type}", data, tenant_id=SYSTEM_TENANT)
+    )
 
     assert event_type == (await store.read(SYSTEM_TENANT, ExecutionRecord, run.id)).record.status
 
 
-# --- the flow --------------------------------------------------------------------------------------------------------
+# --- the flow -------------------------------------------------------------------------------------
 
 
-async def a_batch(store: RecordStore, bus: EventBus, tmp_path: Path) -> tuple[AnalysisBatch, ExecutionRecord]:
+async def a_batch(
+    store: RecordStore, bus: EventBus, tmp_path: Path
+) -> tuple[AnalysisBatch, ExecutionRecord]:
     pending = await store.create(A_TENANT, an_execution())
     held = await claim(store, A_TENANT, pending.record.id, "run-1", workflow=WORKFLOW)
     assert held
@@ -372,13 +435,21 @@ async def test_the_error_of_a_time_out_says_what_was_refused(
     await batch.wait_for_answers(STEP_BY_NAME["risk_analysis"])
 
     [step] = await step_records(store, A_TENANT, [execution.id])
-    said = f"risk_analysis was not answered within 0 s; 1 answer was refused: schema-invalid: {verdict.reason}"
+    said = (
+        "risk_analysis was not answered within 0 s; 1 answer was refused: schema-invalid: "
+        f"{verdict.reason}"
+    )
     assert said == step.error
 
 
 @pytest.mark.parametrize("failing", [True, False])
 async def test_a_note_does_not_keep_a_run_from_ending_its_execution(
-    router: Router, store: RecordStore, bus: EventBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: bool
+    router: Router,
+    store: RecordStore,
+    bus: EventBus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: bool,
 ) -> None:
     async def unheard(*messages: Message, required: bool = False) -> None: ...
 
@@ -397,11 +468,16 @@ async def test_a_note_does_not_keep_a_run_from_ending_its_execution(
     assert ("failed" if failing else "completed", 5) == (ended.status, len(ended.refused_answers))
 
 
-async def test_a_retry_begins_without_the_notes_of_the_try_before(router: Router, store: RecordStore) -> None:
+async def test_a_retry_begins_without_the_notes_of_the_try_before(
+    router: Router, store: RecordStore
+) -> None:
     execution = await an_open_one(store)
     await judged(router, a_bad_answer(execution))
     failed = await transitions.fail(
-        store, await store.read(A_TENANT, ExecutionRecord, execution.id), "step-timeout", "no answer"
+        store,
+        await store.read(A_TENANT, ExecutionRecord, execution.id),
+        "step-timeout",
+        "no answer",
     )
 
     assert [] == (await transitions.reopen(store, failed)).record.refused_answers

@@ -27,7 +27,15 @@ from blocks.settings import Settings, load_settings
 from flows.shared.claims import claim, newest
 from listeners.answers.steps import record_answer
 from tests.support.event_context import context_of
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_flow_run, an_approval, an_execution, new_id, now
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_flow_run,
+    an_approval,
+    an_execution,
+    new_id,
+    now,
+)
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import eventually
 
@@ -99,14 +107,23 @@ async def test_what_did_not_succeed_is_pending_again_and_keeps_how_it_ended(
         record.error,
         record.completed_at,
     )
-    [end] = record.earlier_ends
-    assert (status, "no model", "risk_analysis", "run-1") == (end.status, end.error, end.failed_step, end.flow_run_id)
+    [end] = record.previous_outcomes
+    assert (status, "no model", "risk_analysis", "run-1") == (
+        end.status,
+        end.error,
+        end.failed_step,
+        end.flow_run_id,
+    )
 
 
-async def test_a_retry_keeps_the_definition_it_started_with(store: RecordStore, bus: EventBus) -> None:
+async def test_a_retry_keeps_the_definition_it_started_with(
+    store: RecordStore, bus: EventBus
+) -> None:
     record = await retried(store, bus, definition_version=1)
 
-    taken_up = await claim(store, A_TENANT, record.id, "run-2", definition_version=2, workflow=WORKFLOW)
+    taken_up = await claim(
+        store, A_TENANT, record.id, "run-2", definition_version=2, workflow=WORKFLOW
+    )
 
     assert taken_up
     assert 1 == taken_up.record.definition_version
@@ -117,11 +134,13 @@ async def test_the_record_names_who_retried_it(store: RecordStore, bus: EventBus
 
     record = await retry_execution(store, bus, A_TENANT, stored.record.id, "ann")
 
-    assert ["ann"] == [end.retried_by for end in record.earlier_ends]
+    assert ["ann"] == [end.retried_by for end in record.previous_outcomes]
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval", "completed"])
-async def test_anything_else_is_not_retried(store: RecordStore, bus: EventBus, status: ExecutionStatus) -> None:
+async def test_anything_else_is_not_retried(
+    store: RecordStore, bus: EventBus, status: ExecutionStatus
+) -> None:
     stored = await store.create(A_TENANT, an_execution(status=status, announced_at=now()))
 
     with pytest.raises(NotRetryable, match=f"it is {status}"):
@@ -144,15 +163,16 @@ async def test_a_batch_job_is_not_retried(store: RecordStore, bus: EventBus) -> 
 async def test_retries_come_to_an_end(store: RecordStore, bus: EventBus) -> None:
     record = await retried(store, bus)
 
-    with pytest.raises(NotRetryable, match="run it anew"):
-        await retried(store, bus, earlier_ends=record.earlier_ends * RETRIES_MAX)
+    with pytest.raises(NotRetryable, match="rerun it"):
+        await retried(store, bus, previous_outcomes=record.previous_outcomes * RETRIES_MAX)
 
 
 async def test_fifty_at_once_are_one_retry(store: RecordStore, bus: EventBus) -> None:
     stored = await failed(store)
 
     outcomes = await asyncio.gather(
-        *(retry_execution(store, bus, A_TENANT, stored.record.id) for _ in range(50)), return_exceptions=True
+        *(retry_execution(store, bus, A_TENANT, stored.record.id) for _ in range(50)),
+        return_exceptions=True,
     )
 
     assert 1 == sum(isinstance(outcome, ExecutionRecord) for outcome in outcomes)
@@ -170,12 +190,16 @@ async def test_an_end_that_is_owed_is_told_before_the_next_try(
     ]
 
 
-async def test_every_try_has_an_end_of_its_own(store: RecordStore, bus: EventBus, told: list[dict[str, Any]]) -> None:
+async def test_every_try_has_an_end_of_its_own(
+    store: RecordStore, bus: EventBus, told: list[dict[str, Any]]
+) -> None:
     record = await retried(store, bus)
     running = await claim(store, A_TENANT, record.id, "run-2", workflow=WORKFLOW)
     assert running
 
-    await transitions.announce(store, bus, [await transitions.complete(store, running, results={"risk": {}})])
+    await transitions.announce(
+        store, bus, [await transitions.complete(store, running, results={"risk": {}})]
+    )
 
     assert [("workflow.opportunity.analysis.completed", ids.terminal_event_id(record.id, 1))] == [
         (event["type"], event["id"]) for event in told
@@ -216,7 +240,7 @@ async def test_dispatchers_hear_of_it(store: RecordStore, bus: EventBus) -> None
     assert (A_TENANT, record.id, 3) == (opened.tenant_id, opened.execution_id, opened.priority)
 
 
-# --- steps -----------------------------------------------------------------------------------------------------------
+# --- steps ----------------------------------------------------------------------------------------
 
 
 async def test_steps_that_succeeded_are_kept_and_those_that_failed_are_open_again(
@@ -238,7 +262,9 @@ async def test_steps_that_succeeded_are_kept_and_those_that_failed_are_open_agai
 async def test_the_failure_that_ended_it_does_not_fail_its_retry_when_it_is_delivered_again(
     store: RecordStore, bus: EventBus
 ) -> None:
-    stored = await store.create(A_TENANT, an_execution(status="running", attempt=1, flow_run_id="run-1"))
+    stored = await store.create(
+        A_TENANT, an_execution(status="running", attempt=1, flow_run_id="run-1")
+    )
     failure = Event(
         id=new_id(),
         tenant_id=A_TENANT,
@@ -255,7 +281,7 @@ async def test_the_failure_that_ended_it_does_not_fail_its_retry_when_it_is_deli
     assert {} == by_step(again, await step_records(store, A_TENANT, [again.id]))
 
 
-# --- approvals -------------------------------------------------------------------------------------------------------
+# --- approvals ------------------------------------------------------------------------------------
 
 
 async def test_a_retry_asks_again_unless_it_was_granted(store: RecordStore, bus: EventBus) -> None:
@@ -269,16 +295,21 @@ async def test_a_retry_asks_again_unless_it_was_granted(store: RecordStore, bus:
     assert [granted.id] == [one.record.id for one in await lifecycle.approvals_of(store, again)]
 
 
-async def test_nobody_is_asked_any_more_about_the_try_before(store: RecordStore, bus: EventBus) -> None:
+async def test_nobody_is_asked_any_more_about_the_try_before(
+    store: RecordStore, bus: EventBus
+) -> None:
     stored = await failed(store)
     left_over = await store.create(A_TENANT, an_approval(execution_id=stored.record.id))
 
     await retry_execution(store, bus, A_TENANT, stored.record.id)
 
-    assert "cancelled" == (await store.read(A_TENANT, ApprovalRecord, left_over.record.id)).record.status
+    assert (
+        "cancelled"
+        == (await store.read(A_TENANT, ApprovalRecord, left_over.record.id)).record.status
+    )
 
 
-# --- the mirror ------------------------------------------------------------------------------------------------------
+# --- the reconciler -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ended_run", "expected"), [("run-1", "pending"), ("run-2", "cancelled")])

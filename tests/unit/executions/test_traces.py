@@ -18,13 +18,17 @@ CAUSE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def spans(
-    execution: ExecutionRecord, steps: tuple[StepRecord, ...] = (), approvals: tuple[ApprovalRecord, ...] = ()
+    execution: ExecutionRecord,
+    steps: tuple[StepRecord, ...] = (),
+    approvals: tuple[ApprovalRecord, ...] = (),
 ) -> dict[str, ReadableSpan]:
     return {span.name: span for span in spans_of(execution, steps, approvals, Resource.get_empty())}
 
 
 def caused_by(traceparent: str) -> ExecutionRecord:
-    execution = an_execution(status="completed", started_at=now(), completed_at=now() + timedelta(seconds=3))
+    execution = an_execution(
+        status="completed", started_at=now(), completed_at=now() + timedelta(seconds=3)
+    )
     return replace(execution, triggers=[replace(execution.triggers[0], traceparent=traceparent)])
 
 
@@ -42,7 +46,9 @@ def test_an_event_without_a_trace_begins_one_that_is_the_same_whoever_computes_i
     assert execution.trace_id != an_execution().trace_id
 
 
-@pytest.mark.parametrize("nonsense", ["", "00-0-0-01", "00-" + "0" * 32 + "-b7ad6b7169203331-01", CAUSE.upper(), "é"])
+@pytest.mark.parametrize(
+    "nonsense", ["", "00-0-0-01", "00-" + "0" * 32 + "-b7ad6b7169203331-01", CAUSE.upper(), "é"]
+)
 def test_a_traceparent_that_is_not_w3cs_is_ignored(nonsense: str) -> None:
     assert TraceContext.parse(nonsense) is None
 
@@ -66,14 +72,18 @@ def test_steps_and_approvals_are_spans_below_their_executions() -> None:
 
 def test_a_request_carries_the_context_of_the_span_that_is_told_later() -> None:
     execution = caused_by(CAUSE)
-    told = spans(execution, (a_step(execution_id=execution.id, step="forecast"),))["forecast"].context
+    told = spans(execution, (a_step(execution_id=execution.id, step="forecast"),))[
+        "forecast"
+    ].context
     assert told is not None
     assert traces.of_part(execution, "forecast").span_id == f"{told.span_id:016x}"
 
 
 def test_a_retry_has_spans_of_its_own() -> None:
     execution = an_execution(status="failed", completed_at=now())
-    assert traces.of_execution(execution) != traces.of_execution(replace(execution, earlier_ends=[object()]))
+    assert traces.of_execution(execution) != traces.of_execution(
+        replace(execution, previous_outcomes=[object()])
+    )
 
 
 def test_a_failed_execution_is_a_failed_span() -> None:

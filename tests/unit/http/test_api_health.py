@@ -35,7 +35,10 @@ async def test_a_process_that_answers_is_healthy(tmp_path: Path) -> None:
         response = await api.client.get("/health")
 
     assert 200 == response.status_code
-    assert {"status": "healthy", "service": "workflow-orchestrator"}.items() <= response.json().items()
+    assert {
+        "status": "healthy",
+        "service": "workflow-orchestrator",
+    }.items() <= response.json().items()
     assert {"status", "service", "timestamp"} == response.json().keys()
 
 
@@ -72,7 +75,9 @@ async def test_the_parts_are_asked_at_the_same_time(tmp_path: Path) -> None:
     assert 200 == response.status_code
 
 
-async def test_a_part_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_part_that_hangs_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(readiness, "PROBE_SECONDS", 0.1)
     async with an_api(tmp_path, probes={"prefect": hangs, "database": works}) as api:
         response = await api.client.get("/ready")
@@ -83,11 +88,15 @@ async def test_a_part_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: 
     } == response.json()["checks"]
 
 
-async def test_a_check_that_fails_itself_says_so_and_no_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_check_that_fails_itself_says_so_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with an_api(tmp_path, probes={"database": is_broken}) as api:
         response = await api.client.get("/ready")
 
-    assert {"status": "error", "detail": "the check itself failed"} == response.json()["checks"]["database"]
+    assert {"status": "error", "detail": "the check itself failed"} == response.json()["checks"][
+        "database"
+    ]
     assert "a bug in the check" in caplog.text
 
 
@@ -106,7 +115,11 @@ async def test_a_process_of_another_role_is_not_the_one_expected(store: RecordSt
 
 
 async def test_a_process_that_has_fallen_silent_is_lost(store: RecordStore) -> None:
-    await keep(store, a_process(beat_at=now() - timedelta(seconds=90)), a_process(beat_at=now() - timedelta(hours=1)))
+    await keep(
+        store,
+        a_process(beat_at=now() - timedelta(seconds=90)),
+        a_process(beat_at=now() - timedelta(hours=1)),
+    )
 
     with pytest.raises(Unavailable, match="the last sign of life of a worker is 90 s old"):
         await expect_process(store, "worker", 6)

@@ -1,4 +1,6 @@
-"""Idempotency-Key: a repeated request is carried out once, and answered as it was the first time."""
+"""Idempotency-Key: a repeated request is carried out once, and answered as it was
+the first time.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -33,7 +35,12 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def send(
-    api: Api, path: str, body: object = None, *, key: str | bytes = "key-1", tenant_id: str = A_TENANT
+    api: Api,
+    path: str,
+    body: object = None,
+    *,
+    key: str | bytes = "key-1",
+    tenant_id: str = A_TENANT,
 ) -> httpx.Response:
     headers: dict[str, str | bytes] = {"X-Tenant-ID": tenant_id, "Idempotency-Key": key}
     return await api.client.post(path, json=body, headers=headers)  # type: ignore[arg-type] # httpx takes bytes, too
@@ -69,7 +76,10 @@ async def test_a_repeated_cancellation_is_answered_like_the_first(api: Api) -> N
     assert (200, "cancelled") == (first.status_code, first.json()["status"])
     assert (first.status_code, first.content) == (again.status_code, again.content)
     assert first.headers["content-type"] == again.headers["content-type"]
-    assert (None, "true") == (first.headers.get("idempotency-replayed"), again.headers.get("idempotency-replayed"))
+    assert (None, "true") == (
+        first.headers.get("idempotency-replayed"),
+        again.headers.get("idempotency-replayed"),
+    )
     assert first.headers["x-request-id"] != again.headers["x-request-id"]
 
 
@@ -111,7 +121,8 @@ async def test_another_user_of_the_tenant_does_not_get_the_first_ones_answer(api
     headers = {"X-Tenant-ID": A_TENANT, "Idempotency-Key": "key-1"}
 
     answers = [
-        await api.client.post(path, json=SOLD, headers={**headers, "X-User-ID": user}) for user in ("ann", "ben", "ann")
+        await api.client.post(path, json=SOLD, headers={**headers, "X-User-ID": user})
+        for user in ("ann", "ben", "ann")
     ]
 
     assert [200, 422, 200] == [answer.status_code for answer in answers]
@@ -132,7 +143,9 @@ async def test_of_twenty_twins_at_once_one_runs(api: Api) -> None:
 
     answers = await asyncio.gather(*(send(api, path, SOLD) for _ in range(20)))
 
-    done, told_to_wait = ([one for one in answers if one.status_code == status] for status in (200, 409))
+    done, told_to_wait = (
+        [one for one in answers if one.status_code == status] for status in (200, 409)
+    )
     assert 20 == len(done) + len(told_to_wait)
     assert 1 == len([one for one in done if "idempotency-replayed" not in one.headers])
     assert {(409, "IDEMPOTENCY_IN_PROGRESS")} >= {status_and_code(one) for one in told_to_wait}
@@ -145,7 +158,9 @@ async def test_a_key_that_is_none_is_refused(api: Api, key: str | bytes) -> None
     refused = await send(api, await an_open_execution(api), SOLD, key=key)
 
     assert 400 == refused.status_code
-    assert {"field": "Idempotency-Key", "source": "header"}.items() <= refused.json()["error"]["details"][0].items()
+    assert {"field": "Idempotency-Key", "source": "header"}.items() <= refused.json()["error"][
+        "details"
+    ][0].items()
 
 
 async def test_two_keys_are_refused(api: Api) -> None:
@@ -162,7 +177,10 @@ async def test_any_printable_key_will_do(api: Api, key: str) -> None:
 
 @pytest.mark.parametrize(("tenant_id", "status"), [("", 401), ("nobody", 403)])
 async def test_whose_request_it_is_comes_first(api: Api, tenant_id: str, status: int) -> None:
-    assert status == (await send(api, await an_open_execution(api), SOLD, tenant_id=tenant_id)).status_code
+    assert (
+        status
+        == (await send(api, await an_open_execution(api), SOLD, tenant_id=tenant_id)).status_code
+    )
 
 
 async def test_a_request_that_was_malformed_may_be_mended_under_its_key(api: Api) -> None:
@@ -209,13 +227,15 @@ async def test_an_answer_is_kept_for_a_day(api: Api) -> None:
 
 
 async def test_old_answers_of_the_platform_itself_are_forgotten(api: Api) -> None:
-    old = IdempotencyRecord(id="old", tenant_id=SYSTEM_TENANT, created_at=now() - KEPT_FOR, digest="")
+    old = IdempotencyRecord(
+        id="old", tenant_id=SYSTEM_TENANT, created_at=now() - KEPT_FOR, digest=""
+    )
     await api.holds(old)
 
     assert 1 == await forget_old_answers(api.store)
 
 
-# --- routes that answer in other ways --------------------------------------------------------------------------------
+# --- routes that answer in other ways -------------------------------------------------------------
 
 
 class Sample:
@@ -260,7 +280,9 @@ async def test_status_etag_and_location_come_again(api: Api, sample: Sample) -> 
     assert "x-other" not in again.headers
 
 
-@pytest.mark.parametrize(("error", "status"), [(Unavailable("away"), 503), (RuntimeError("bug"), 500)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(Unavailable("away"), 503), (RuntimeError("bug"), 500)]
+)
 async def test_a_request_that_failed_may_be_tried_again(
     api: Api, sample: Sample, error: Exception, status: int
 ) -> None:
@@ -277,7 +299,9 @@ async def test_while_the_first_runs_its_twin_is_told_to_come_back(api: Api, samp
         first = group.create_task(send(api, "/sample", {}))
         await sample.runs_now.wait()
         assert (409, "IDEMPOTENCY_IN_PROGRESS") == status_and_code(await send(api, "/sample", {}))
-        assert (422, "IDEMPOTENCY_MISMATCH") == status_and_code(await send(api, "/sample", {"other": 1}))
+        assert (422, "IDEMPOTENCY_MISMATCH") == status_and_code(
+            await send(api, "/sample", {"other": 1})
+        )
         sample.goes_on.set()
 
     assert {"runs": 1} == first.result().json() == (await send(api, "/sample", {})).json()
@@ -295,7 +319,9 @@ async def test_of_twenty_twins_after_a_crash_one_runs(api: Api, sample: Sample) 
     assert {"runs": 2} == (await send(api, "/sample", {})).json()
 
 
-async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(api: Api, tmp_path: Path) -> None:
+async def test_an_answer_that_cannot_be_kept_is_given_all_the_same(
+    api: Api, tmp_path: Path
+) -> None:
     async with ForgetfulStore(tmp_path / "forgetful.db") as store:
         Sample(api, store)
 

@@ -23,18 +23,24 @@ async def document(api: Api) -> JsonObject:
     return dict((await api.client.get("/docs/openapi.json")).json())
 
 
-async def test_the_document_is_openapi_3_1_with_a_title_and_a_description(document: JsonObject) -> None:
+async def test_the_document_is_openapi_3_1_with_a_title_and_a_description(
+    document: JsonObject,
+) -> None:
     assert document["openapi"].startswith("3.1.")
     assert "workflow-orchestrator" == document["info"]["title"]
     assert "X-Tenant-ID" in document["info"]["description"]
 
 
-async def test_the_document_holds_exactly_the_routes_that_are_served(api: Api, document: JsonObject) -> None:
+async def test_the_document_holds_exactly_the_routes_that_are_served(
+    api: Api, document: JsonObject
+) -> None:
     served = {
         (re.sub(r":\w+}", "}", route.path), method)
         for route in api.app.routes
         for method in getattr(route, "methods", ())
-        if method != "OPTIONS" and not route.path.startswith("/docs") and not route.path.endswith("/page")
+        if method != "OPTIONS"
+        and not route.path.startswith("/docs")
+        and not route.path.endswith("/page")
     }
 
     assert served == {(path, method.upper()) for path, method, _ in operations(document)}
@@ -42,15 +48,25 @@ async def test_the_document_holds_exactly_the_routes_that_are_served(api: Api, d
 
 async def test_every_operation_says_what_it_does(document: JsonObject) -> None:
     assert [] == [
-        path for path, _, operation in operations(document) if not (operation["summary"] and operation["description"])
+        path
+        for path, _, operation in operations(document)
+        if not (operation["summary"] and operation["description"])
     ]
 
 
 async def test_every_tenant_route_documents_the_header_and_the_errors(document: JsonObject) -> None:
     for path, _, operation in operations(document):
         if path.startswith("/api/v1") and "/links/" not in path:  # a link names its tenant itself
-            header = next(parameter for parameter in operation["parameters"] if parameter["name"] == "X-Tenant-ID")
-            assert (True, "header", "uuid") == (header["required"], header["in"], header["schema"]["format"])
+            header = next(
+                parameter
+                for parameter in operation["parameters"]
+                if parameter["name"] == "X-Tenant-ID"
+            )
+            assert (True, "header", "uuid") == (
+                header["required"],
+                header["in"],
+                header["schema"]["format"],
+            )
             assert {"400", "401", "403", "429", "503"} <= operation["responses"].keys()
             assert {"200", "201", "202"} & operation["responses"].keys()
             # A job's name is an input like its metadata: an unknown one is a bad request.
@@ -60,7 +76,9 @@ async def test_every_tenant_route_documents_the_header_and_the_errors(document: 
 async def test_the_document_says_which_routes_need_a_credential(document: JsonObject) -> None:
     assert [{"bearer": []}] == document["security"]
     assert "bearer" == document["components"]["securitySchemes"]["bearer"]["scheme"]
-    public = {path for path, _, operation in operations(document) if operation.get("security") == [{}]}
+    public = {
+        path for path, _, operation in operations(document) if operation.get("security") == [{}]
+    }
     links = {path for path, _, _ in operations(document) if "/hitl/links/" in path}
     assert links
     assert {"/health", "/ready", "/metrics"} | links == public
@@ -75,12 +93,22 @@ async def test_every_post_takes_an_idempotency_key(document: JsonObject) -> None
     ]
     assert posts
     for operation in posts:
-        [header] = [parameter for parameter in operation["parameters"] if parameter["name"] == "Idempotency-Key"]
-        assert ("header", False, 200) == (header["in"], header["required"], header["schema"]["maxLength"])
+        [header] = [
+            parameter
+            for parameter in operation["parameters"]
+            if parameter["name"] == "Idempotency-Key"
+        ]
+        assert ("header", False, 200) == (
+            header["in"],
+            header["required"],
+            header["schema"]["maxLength"],
+        )
         assert {"409", "422"} <= operation["responses"].keys()
 
 
-async def test_every_route_that_takes_a_body_says_that_it_may_be_too_large(document: JsonObject) -> None:
+async def test_every_route_that_takes_a_body_says_that_it_may_be_too_large(
+    document: JsonObject,
+) -> None:
     assert [] == [
         (path, method)
         for path, method, operation in operations(document)
@@ -88,11 +116,17 @@ async def test_every_route_that_takes_a_body_says_that_it_may_be_too_large(docum
     ]
 
 
-async def test_every_route_of_a_tenant_documents_both_limits_and_the_throttled_database(document: JsonObject) -> None:
+async def test_every_route_of_a_tenant_documents_both_limits_and_the_throttled_database(
+    document: JsonObject,
+) -> None:
     for path, _, operation in operations(document):
         if path.startswith("/api/v1"):
-            examples = operation["responses"]["429"]["content"]["application/json"]["examples"].values()
-            assert {"RATE_LIMITED", "THROTTLED"} <= {example["value"]["error"]["code"] for example in examples}
+            examples = operation["responses"]["429"]["content"]["application/json"][
+                "examples"
+            ].values()
+            assert {"RATE_LIMITED", "THROTTLED"} <= {
+                example["value"]["error"]["code"] for example in examples
+            }
 
 
 async def test_every_response_has_an_example_that_its_schema_accepts(document: JsonObject) -> None:

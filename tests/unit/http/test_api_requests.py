@@ -75,10 +75,23 @@ async def test_metrics_are_in_the_text_format_with_the_documented_buckets(api: A
     assert "text/plain; version=0.0.4; charset=utf-8" == response.headers["content-type"]
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
     assert "http_requests" in families
-    bounds = {sample.labels.get("le") for sample in families["http_request_duration_seconds"].samples}
-    assert {"0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "5.0", "10.0", "+Inf"} == bounds - {
-        None
+    bounds = {
+        sample.labels.get("le") for sample in families["http_request_duration_seconds"].samples
     }
+    assert {
+        "0.005",
+        "0.01",
+        "0.025",
+        "0.05",
+        "0.1",
+        "0.25",
+        "0.5",
+        "1.0",
+        "2.5",
+        "5.0",
+        "10.0",
+        "+Inf",
+    } == bounds - {None}
 
 
 async def test_a_request_is_one_line_in_the_log_unless_a_machine_polls(

@@ -15,7 +15,9 @@ EXECUTIONS = "/api/v1/executions"
 
 @pytest.fixture(scope="module")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api"), ALLOWED_ORIGINS=f"{APP}, http://127.0.0.1:5173") as api:
+    async with an_api(
+        tmp_path_factory.mktemp("api"), ALLOWED_ORIGINS=f"{APP}, http://127.0.0.1:5173"
+    ) as api:
         yield api
 
 
@@ -23,7 +25,9 @@ def preflight(origin: str, method: str = "POST") -> dict[str, str]:
     return {
         "origin": origin,
         "access-control-request-method": method,
-        "access-control-request-headers": "authorization, x-tenant-id, idempotency-key, if-match, content-type",
+        "access-control-request-headers": (
+            "authorization, x-tenant-id, idempotency-key, if-match, content-type"
+        ),
     }
 
 
@@ -37,7 +41,9 @@ async def test_a_page_of_an_allowed_origin_may_call_and_read(api: Api) -> None:
     assert "access-control-allow-credentials" not in {*asked.headers, *answer.headers}
 
 
-@pytest.mark.parametrize("origin", [OTHER, "null", f"{APP}.evil.example", "https://app.customer.example:8443"])
+@pytest.mark.parametrize(
+    "origin", [OTHER, "null", f"{APP}.evil.example", "https://app.customer.example:8443"]
+)
 async def test_a_page_of_any_other_origin_may_not(api: Api, origin: str) -> None:
     asked = await api.client.options(EXECUTIONS, headers=preflight(origin))
     answer = await api.client.get(EXECUTIONS, headers={"origin": origin, "X-Tenant-ID": A_TENANT})
@@ -51,12 +57,18 @@ async def test_unless_told_otherwise_no_page_may(tmp_path: Path) -> None:
         asked = await api.client.options(EXECUTIONS, headers=preflight(APP))
         answer = await api.client.get(EXECUTIONS, headers={"origin": APP, "X-Tenant-ID": A_TENANT})
 
-    assert [] == [name for name in (*asked.headers, *answer.headers) if name.startswith("access-control")]
+    assert [] == [
+        name for name in (*asked.headers, *answer.headers) if name.startswith("access-control")
+    ]
 
 
-@pytest.mark.parametrize("origin", ["*", "https://*.customer.example", f"{APP}/", "app.customer.example", APP.upper()])
+@pytest.mark.parametrize(
+    "origin", ["*", "https://*.customer.example", f"{APP}/", "app.customer.example", APP.upper()]
+)
 def test_an_origin_that_could_not_match_is_refused_at_the_start(origin: str) -> None:
-    with pytest.raises(BadSetting, match=r"ALLOWED_ORIGINS\) has .*use the scheme and host of a page"):
+    with pytest.raises(
+        BadSetting, match=r"ALLOWED_ORIGINS\) has .*use the scheme and host of a page"
+    ):
         load_settings({"ALLOWED_ORIGINS": origin})
 
 
@@ -67,7 +79,9 @@ def test_a_proxy_that_is_no_address_is_refused_at_the_start(proxy: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", EXECUTIONS, "/nope", "/docs", "/docs/openapi.json"])
-async def test_no_answer_runs_scripts_stands_in_a_frame_or_stays_in_a_cache(api: Api, path: str) -> None:
+async def test_no_answer_runs_scripts_stands_in_a_frame_or_stays_in_a_cache(
+    api: Api, path: str
+) -> None:
     headers = (await api.get(path)).headers
 
     assert headers["content-security-policy"].startswith("default-src 'none'; ")
@@ -82,4 +96,6 @@ async def test_no_answer_runs_scripts_stands_in_a_frame_or_stays_in_a_cache(api:
 
 
 async def test_the_documentation_may_use_its_own_style(api: Api) -> None:
-    assert "style-src 'sha256-" in (await api.client.get("/docs")).headers["content-security-policy"]
+    assert (
+        "style-src 'sha256-" in (await api.client.get("/docs")).headers["content-security-policy"]
+    )

@@ -1,4 +1,6 @@
-"""A continuation leads on in the list it was given for; to whoever uses it elsewhere it is one clear error."""
+"""A continuation leads on in the list it was given for; to whoever uses it elsewhere it is one
+clear error.
+"""
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -19,8 +21,17 @@ LISTS = {
         "createdAfter=2020-01-01T00:00:00Z",
         "createdBefore=2999-01-01T00:00:00Z",
     ],
-    "/api/v1/hitl/approvals": ["status=pending", "workflow=opportunity-analysis", "overdue=true", "mine=true"],
-    "/api/v1/dead-letters": ["status=waiting", "type=order.placed", "createdBefore=2999-01-01T00:00:00Z"],
+    "/api/v1/hitl/approvals": [
+        "status=pending",
+        "workflow=opportunity-analysis",
+        "overdue=true",
+        "mine=true",
+    ],
+    "/api/v1/dead-letters": [
+        "status=waiting",
+        "type=order.placed",
+        "createdBefore=2999-01-01T00:00:00Z",
+    ],
 }
 """Each list with filters that leave all of its records."""
 
@@ -41,13 +52,22 @@ async def first(api: Api, path: str, filters: str = "") -> str:
 
 
 async def is_refused(
-    api: Api, path: str, continuation: str, filters: str = "", tenant_id: str = A_TENANT, user: str = "ann"
+    api: Api,
+    path: str,
+    continuation: str,
+    filters: str = "",
+    tenant_id: str = A_TENANT,
+    user: str = "ann",
 ) -> bool:
     answer = await api.client.get(
         f"{path}?limit=1&{filters}&continuation={quote(continuation)}",
         headers={"X-Tenant-ID": tenant_id, "X-User-ID": user},
     )
-    said = {"field": "continuation", "message": "Not a continuation of this list with these filters", "source": "query"}
+    said = {
+        "field": "continuation",
+        "message": "Not a continuation of this list with these filters",
+        "source": "query",
+    }
     if answer.status_code == 400:
         assert [said] == answer.json()["error"]["details"]
     return answer.status_code == 400
@@ -68,10 +88,14 @@ async def test_another_tenant_cannot_use_it(api: Api, path: str) -> None:
 async def test_no_other_list_takes_it(api: Api, path: str) -> None:
     continuation = await first(api, path)
 
-    assert [] == [other for other in LISTS if other != path and not await is_refused(api, other, continuation)]
+    assert [] == [
+        other for other in LISTS if other != path and not await is_refused(api, other, continuation)
+    ]
 
 
-@pytest.mark.parametrize(("path", "filters"), [(path, one) for path, filters in LISTS.items() for one in filters])
+@pytest.mark.parametrize(
+    ("path", "filters"), [(path, one) for path, filters in LISTS.items() for one in filters]
+)
 async def test_it_is_good_for_its_own_filters_only(api: Api, path: str, filters: str) -> None:
     if "mine" not in filters and "overdue" not in filters:
         assert await is_refused(api, path, await first(api, path, filters))
@@ -81,7 +105,8 @@ async def test_it_is_good_for_its_own_filters_only(api: Api, path: str, filters:
 async def test_what_is_left_for_one_user_is_no_page_of_another(api: Api) -> None:
     path = "/api/v1/hitl/approvals"
     mine = await api.client.get(
-        f"{path}?limit=1&mine=true", headers={"X-Tenant-ID": A_TENANT, "X-User-ID": "ann", "X-User-Roles": "approver"}
+        f"{path}?limit=1&mine=true",
+        headers={"X-Tenant-ID": A_TENANT, "X-User-ID": "ann", "X-User-Roles": "approver"},
     )
     continuation = mine.json()["continuation"]
 
@@ -93,11 +118,19 @@ async def test_nothing_in_it_can_be_changed(api: Api) -> None:
     path = "/api/v1/executions"
     continuation = await first(api, path)
     changed = [
-        continuation[:place] + ("A" if continuation[place] != "A" else "B") + continuation[place + 1 :]
+        continuation[:place]
+        + ("A" if continuation[place] != "A" else "B")
+        + continuation[place + 1 :]
         for place in range(len(continuation))
     ]
 
-    for altered in (*changed, continuation[:-1], continuation + "=", continuation + "A", continuation.lower()):
+    for altered in (
+        *changed,
+        continuation[:-1],
+        continuation + "=",
+        continuation + "A",
+        continuation.lower(),
+    ):
         assert await is_refused(api, path, altered), altered
 
 

@@ -7,7 +7,10 @@ import pytest
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import AN_ID, an_approval, an_execution
 
-EXECUTION, APPROVAL = an_execution(id=AN_ID, subject="opportunity-1"), an_approval(id=AN_ID, execution_id=None)
+EXECUTION, APPROVAL = (
+    an_execution(id=AN_ID, subject="opportunity-1"),
+    an_approval(id=AN_ID, execution_id=None),
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +31,21 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
         ("/hitl/links/no-token", "/api/v1/hitl/links/no-token"),
     ],
 )
-async def test_an_older_route_names_the_one_to_use_instead(api: Api, path: str, instead: str) -> None:
+async def test_an_older_route_names_the_one_to_use_instead(
+    api: Api, path: str, instead: str
+) -> None:
     answer = await api.get(path)
 
     assert "@1795219200" == answer.headers["deprecation"]
-    assert f'<{instead}>; rel="successor-version", </docs>; rel="deprecation"' == answer.headers["link"]
+    assert (
+        f'<{instead}>; rel="successor-version", </docs>; rel="deprecation"'
+        == answer.headers["link"]
+    )
 
 
-@pytest.mark.parametrize("path", ["/api/v1/executions", f"/api/v1/hitl/approvals/{APPROVAL.id}", "/health"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/executions", f"/api/v1/hitl/approvals/{APPROVAL.id}", "/health"]
+)
 async def test_no_other_route_says_so(api: Api, path: str) -> None:
     assert "deprecation" not in (await api.get(path)).headers
 
@@ -45,5 +55,7 @@ async def test_the_document_marks_the_older_routes_and_no_others(api: Api) -> No
 
     for path, methods in document["paths"].items():
         is_older = path.startswith(("/api/v1/workflows", "/api/hitl", "/hitl"))
-        assert {is_older} == {operation.get("deprecated", False) for operation in methods.values()}, path
+        assert {is_older} == {
+            operation.get("deprecated", False) for operation in methods.values()
+        }, path
     assert "Deprecated: kept for older clients." in (await api.client.get("/docs")).text

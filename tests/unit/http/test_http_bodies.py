@@ -9,7 +9,11 @@ from tests.support.api.api_client import Api, an_api
 from tests.support.api.every_route import a_record, every_route
 from tests.support.factories import A_TENANT, new_id
 
-CHANGING = [route for route in every_route() if route.method in ("POST", "PUT", "PATCH") and "/page" not in route.path]
+CHANGING = [
+    route
+    for route in every_route()
+    if route.method in ("POST", "PUT", "PATCH") and "/page" not in route.path
+]
 READING = [route for route in every_route() if route.method == "GET"]
 PATH = "/api/v1/executions"
 
@@ -42,7 +46,9 @@ async def post(api: Api, content: bytes, **headers: str) -> httpx.Response:
         b"\x00",
     ],
 )
-async def test_json_that_is_none_or_nested_without_end_is_an_invalid_request(api: Api, content: bytes) -> None:
+async def test_json_that_is_none_or_nested_without_end_is_an_invalid_request(
+    api: Api, content: bytes
+) -> None:
     answer = await post(api, content, Content_Type="application/json")
 
     assert (400, "VALIDATION_ERROR") == (answer.status_code, answer.json()["error"]["code"])
@@ -65,8 +71,12 @@ async def test_a_body_in_another_format_is_415(api: Api, headers: dict[str, str]
     assert (415, "UNSUPPORTED_MEDIA_TYPE") == (answer.status_code, answer.json()["error"]["code"])
 
 
-@pytest.mark.parametrize("kind", [None, "application/json", "Application/JSON; charset=UTF-8", "application/a+json"])
-async def test_a_body_of_json_is_read_and_one_without_a_type_is_taken_for_it(api: Api, kind: str | None) -> None:
+@pytest.mark.parametrize(
+    "kind", [None, "application/json", "Application/JSON; charset=UTF-8", "application/a+json"]
+)
+async def test_a_body_of_json_is_read_and_one_without_a_type_is_taken_for_it(
+    api: Api, kind: str | None
+) -> None:
     headers = {"Content_Type": kind} if kind else {}
     answer = await post(api, b'{"workflow":"opportunity-analysis","subject":"s"}', **headers)
 
@@ -77,7 +87,9 @@ async def test_no_route_fails_at_a_body_nested_without_end(api: Api) -> None:
     for route in CHANGING:
         headers = {"X-Tenant-ID": A_TENANT, **route.headers}
         path = route.with_id(new_id())
-        answer = await api.client.request(route.method, path, content=b'{"a":' * 5_000, headers=headers)
+        answer = await api.client.request(
+            route.method, path, content=b'{"a":' * 5_000, headers=headers
+        )
 
         assert answer.status_code < 500 or answer.status_code == 501, route.name
 
@@ -96,6 +108,8 @@ async def test_head_answers_as_get_does_without_a_body_on_every_route(api: Api) 
 
 
 def _stable(answer: httpx.Response) -> dict[str, str]:
-    """Headers but those that count down, and the length of what changes from one moment to the next."""
+    """Headers but those that count down, and the length of what changes from one moment to the
+    next.
+    """
     changing = ("ratelimit", "content-length")
     return {name: value for name, value in answer.headers.items() if not name.startswith(changing)}

@@ -17,7 +17,9 @@ def test_it_is_closed_by_default() -> None:
     assert load_settings({}).metrics.on_api_port is False
 
 
-async def test_it_can_be_opened_at_a_path_of_the_operators_choice_with_a_token(tmp_path: Path) -> None:
+async def test_it_can_be_opened_at_a_path_of_the_operators_choice_with_a_token(
+    tmp_path: Path,
+) -> None:
     async with an_api(tmp_path, METRICS_PATH="/internal/metrics", METRICS_BEARER_TOKEN="t") as api:
         answers = [
             await api.client.get("/metrics"),

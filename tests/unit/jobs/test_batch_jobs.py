@@ -1,4 +1,6 @@
-"""Triggers and reports of batch jobs, on the embedded parts: what is sent, once, and what a report belongs to."""
+"""Triggers and reports of batch jobs, on the embedded parts: what is sent, once, and what a report
+belongs to.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -32,7 +34,9 @@ from tests.support.system.ledger import ledger_of
 
 SETTINGS = load_settings({})
 QUEUE = batch_jobs_queue(SETTINGS)
-SYNC, HEALTH, BACKFILL = (JOB_BY_ID[id] for id in ("outcome-sync", "account-health", "risk-snapshot-backfill"))
+SYNC, HEALTH, BACKFILL = (
+    JOB_BY_ID[id] for id in ("outcome-sync", "account-health", "risk-snapshot-backfill")
+)
 HOUR = timedelta(hours=1)
 
 
@@ -45,7 +49,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[EventBus]:
 
 @pytest.fixture
 def parts(store: RecordStore, bus: EventBus) -> Parts:
-    """What the mirror works on; Prefect knows the flow run that sends its own trigger."""
+    """What the reconciler works on; Prefect knows the flow run that sends its own trigger."""
     prefect = RememberedFlowRuns()
     prefect.runs = [a_flow_run(id="it sends its own")]
     return Parts.of(SETTINGS, store, bus, prefect)
@@ -60,35 +64,53 @@ async def read(store: RecordStore, id: str) -> ExecutionRecord:
 
 
 async def step(store: RecordStore, execution: ExecutionRecord, name: str) -> StepRecord:
-    return (await store.read(ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution.id, name))).record
+    return (
+        await store.read(ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution.id, name))
+    ).record
 
 
 async def sent_long_ago(store: RecordStore, execution: ExecutionRecord, ago: timedelta) -> None:
     """The execution and its trigger look as if they were so old."""
     moment = utc_now() - ago
     stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, execution.id)
-    await store.replace(ids.SYSTEM_TENANT, stored.etag, msgspec.structs.replace(stored.record, started_at=moment))
+    await store.replace(
+        ids.SYSTEM_TENANT, stored.etag, msgspec.structs.replace(stored.record, started_at=moment)
+    )
     id = ids.step_record_id(execution.id, TRIGGER_STEP)
     sent = await store.read(ids.SYSTEM_TENANT, StepRecord, id)
-    await store.replace(ids.SYSTEM_TENANT, sent.etag, msgspec.structs.replace(sent.record, completed_at=moment))
+    await store.replace(
+        ids.SYSTEM_TENANT, sent.etag, msgspec.structs.replace(sent.record, completed_at=moment)
+    )
 
 
 def completed(job: str = SYNC.id, at: datetime | None = None, id: str | None = None) -> Event[Any]:
     data = JobCompleted(job=job, status="success", completed_at=at)
     return Event(
-        id=id or new_id(), tenant_id=ids.SYSTEM_TENANT, timestamp=utc_now(), data=data, source="risk-analytics"
+        id=id or new_id(),
+        tenant_id=ids.SYSTEM_TENANT,
+        timestamp=utc_now(),
+        data=data,
+        source="risk-analytics",
     )
 
 
 def failed(error: str | None, job: str = SYNC.id) -> Event[Any]:
     data = JobFailed(job=job, error=error, failed_at=utc_now())
-    return Event(id=new_id(), tenant_id=ids.SYSTEM_TENANT, timestamp=utc_now(), data=data, source="risk-analytics")
+    return Event(
+        id=new_id(),
+        tenant_id=ids.SYSTEM_TENANT,
+        timestamp=utc_now(),
+        data=data,
+        source="risk-analytics",
+    )
 
 
-# --- triggers --------------------------------------------------------------------------------------------------------
+# --- triggers -------------------------------------------------------------------------------------
 
 
-async def test_a_trigger_is_the_documented_event_of_the_system_tenant(store: RecordStore, bus: EventBus) -> None:
+async def test_a_trigger_is_the_documented_event_of_the_system_tenant(
+    store: RecordStore, bus: EventBus
+) -> None:
     tick = utc_now()
     execution = await triggers.trigger(
         store,
@@ -124,16 +146,22 @@ async def test_the_same_request_is_sent_once(store: RecordStore, bus: EventBus) 
     assert 1 == await bus.depth(QUEUE.name)
 
 
-async def test_the_same_request_id_with_other_metadata_is_refused(store: RecordStore, bus: EventBus) -> None:
+async def test_the_same_request_id_with_other_metadata_is_refused(
+    store: RecordStore, bus: EventBus
+) -> None:
     await triggers.trigger(store, bus, a_request())
 
     with pytest.raises(RequestReused):
         await triggers.trigger(store, bus, a_request(metadata={"tenantIds": [new_id()]}))
 
 
-async def test_a_trigger_repeated_after_a_crash_has_the_same_id_and_body(store: RecordStore, bus: EventBus) -> None:
+async def test_a_trigger_repeated_after_a_crash_has_the_same_id_and_body(
+    store: RecordStore, bus: EventBus
+) -> None:
     execution = await triggers.trigger(store, bus, a_request())
-    await store.delete(ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution.id, TRIGGER_STEP))
+    await store.delete(
+        ids.SYSTEM_TENANT, StepRecord, ids.step_record_id(execution.id, TRIGGER_STEP)
+    )
 
     await triggers.trigger(store, bus, a_request())
 
@@ -151,7 +179,7 @@ async def test_without_a_queue_nothing_counts_as_sent(store: RecordStore, tmp_pa
     assert await triggers.sent_at(store, execution.id)
 
 
-async def test_what_a_crash_left_unsent_is_sent_by_the_mirror(
+async def test_what_a_crash_left_unsent_is_sent_by_the_reconciler(
     store: RecordStore, bus: EventBus, parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await triggers.accept(store, a_request())
@@ -163,19 +191,23 @@ async def test_what_a_crash_left_unsent_is_sent_by_the_mirror(
     assert 1 == await bus.depth(QUEUE.name)
 
 
-# --- flow runs that ended without having sent their trigger ----------------------------------------------------------
+# --- flow runs that ended without having sent their trigger ---------------------------------------
 
 
 def prefect_with_a_run(state: str) -> RememberedFlowRuns:
     """Prefect, where the one flow run of a job has ended."""
     prefect = RememberedFlowRuns()
     message = "the disk is full"
-    run = a_flow_run(id="run-1", state=state, message=message, tenant_id="", execution_ids=[], job=SYNC.id)
+    run = a_flow_run(
+        id="run-1", state=state, message=message, tenant_id="", execution_ids=[], job=SYNC.id
+    )
     prefect.runs = [run]
     return prefect
 
 
-async def test_a_run_that_crashed_before_it_opened_its_execution_runs_again(store: RecordStore, bus: EventBus) -> None:
+async def test_a_run_that_crashed_before_it_opened_its_execution_runs_again(
+    store: RecordStore, bus: EventBus
+) -> None:
     flow_runs = prefect_with_a_run("crashed")
 
     await EndedRuns(Parts.of(SETTINGS, store, bus, flow_runs)).look()
@@ -192,7 +224,10 @@ async def test_a_run_that_failed_for_good_fails_its_execution_and_operators_are_
         await EndedRuns(Parts.of(SETTINGS, store, bus, prefect_with_a_run("failed"))).look()
         [told] = await ledger.told("workflow.job.unreported")
 
-    assert ("failed", "run-failed") == ((ended := await read(store, execution.id)).status, ended.error_code)
+    assert ("failed", "run-failed") == (
+        (ended := await read(store, execution.id)).status,
+        ended.error_code,
+    )
     assert "the disk is full" in told["data"]["error"]
 
 
@@ -207,16 +242,20 @@ async def test_a_run_that_failed_after_its_trigger_leaves_the_end_to_the_batch_w
     assert "running" == (await read(store, execution.id)).status
 
 
-# --- overlap ---------------------------------------------------------------------------------------------------------
+# --- overlap --------------------------------------------------------------------------------------
 
 
-async def test_a_job_that_is_never_reported_is_in_nobodys_way(store: RecordStore, bus: EventBus) -> None:
+async def test_a_job_that_is_never_reported_is_in_nobodys_way(
+    store: RecordStore, bus: EventBus
+) -> None:
     await triggers.trigger(store, bus, a_request())
 
     assert None is await triggers.earlier_run(store, SYNC)
 
 
-async def test_a_run_of_a_job_that_reports_is_in_the_way_until_it_has(store: RecordStore, bus: EventBus) -> None:
+async def test_a_run_of_a_job_that_reports_is_in_the_way_until_it_has(
+    store: RecordStore, bus: EventBus
+) -> None:
     await triggers.trigger(store, bus, a_request(key="1"))
     await record_job_report(context_of(store), completed())
     second = await triggers.trigger(store, bus, a_request(key="2"))
@@ -236,7 +275,7 @@ async def test_of_those_that_wait_the_older_goes_first(store: RecordStore, bus: 
     assert older == await triggers.earlier_run(store, SYNC, than=newer)
 
 
-# --- reports ---------------------------------------------------------------------------------------------------------
+# --- reports --------------------------------------------------------------------------------------
 
 
 async def test_a_report_ends_the_oldest_open_run(store: RecordStore, bus: EventBus) -> None:
@@ -245,7 +284,10 @@ async def test_a_report_ends_the_oldest_open_run(store: RecordStore, bus: EventB
 
     assert "recorded" == await record_job_report(context_of(store), completed())
 
-    assert ("completed", "running") == ((await read(store, first.id)).status, (await read(store, second.id)).status)
+    assert ("completed", "running") == (
+        (await read(store, first.id)).status,
+        (await read(store, second.id)).status,
+    )
     assert "completed" == (await step(store, first, REPORT_STEP)).status
 
 
@@ -272,7 +314,9 @@ async def test_a_report_that_comes_twice_ends_one_run(store: RecordStore, bus: E
     assert "running" == (await read(store, second.id)).status
 
 
-async def test_a_report_whose_listener_died_half_way_is_finished(store: RecordStore, bus: EventBus) -> None:
+async def test_a_report_whose_listener_died_half_way_is_finished(
+    store: RecordStore, bus: EventBus
+) -> None:
     from blocks.executions.steps import record_step
 
     report = completed()
@@ -283,7 +327,9 @@ async def test_a_report_whose_listener_died_half_way_is_finished(store: RecordSt
     assert "completed" == (await read(store, execution.id)).status
 
 
-async def test_a_report_older_than_the_trigger_belongs_to_no_run(store: RecordStore, bus: EventBus) -> None:
+async def test_a_report_older_than_the_trigger_belongs_to_no_run(
+    store: RecordStore, bus: EventBus
+) -> None:
     execution = await triggers.trigger(store, bus, a_request())
 
     assert "unclaimed" == await record_job_report(context_of(store), completed(at=utc_now() - HOUR))
@@ -291,7 +337,9 @@ async def test_a_report_older_than_the_trigger_belongs_to_no_run(store: RecordSt
 
 
 async def test_a_report_of_an_unknown_job_is_somebody_elses(store: RecordStore) -> None:
-    assert "unknown" == await record_job_report(context_of(store), completed(job="nightly-cleaning"))
+    assert "unknown" == await record_job_report(
+        context_of(store), completed(job="nightly-cleaning")
+    )
 
 
 async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
@@ -308,11 +356,16 @@ async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
     assert [] == ledger.invalid()
     assert ("outcome-sync", execution.id) == (told["data"]["job"], told["data"]["executionId"])
     record = await read(store, execution.id)
-    assert ("unreported", "outcome-sync was triggered, and nobody reported within 2 h") == (record.status, record.error)
+    assert ("unreported", "outcome-sync was triggered, and no report came within 2 h") == (
+        record.status,
+        record.error,
+    )
     assert record.announced_at
 
 
-async def test_a_report_after_the_limit_changes_nothing(store: RecordStore, bus: EventBus, parts: Parts) -> None:
+async def test_a_report_after_the_limit_changes_nothing(
+    store: RecordStore, bus: EventBus, parts: Parts
+) -> None:
     execution = await triggers.trigger(store, bus, a_request())
     await sent_long_ago(store, execution, 3 * HOUR)
     await UnreportedJobs(parts).look()

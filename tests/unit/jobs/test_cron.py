@@ -1,4 +1,6 @@
-"""Cron lines: what is shown is what Prefect fires, and what two readers read differently is refused."""
+"""Cron lines: what is shown is what Prefect fires, and what two readers read differently is
+refused.
+"""
 
 from datetime import UTC, datetime
 from zoneinfo import available_timezones
@@ -28,7 +30,9 @@ async def shown(cron: str, zone: str, start: datetime, count: int) -> list[datet
     return times
 
 
-@pytest.mark.parametrize("cron", ["0 1 * * 0", "0 1 * * 7", "*/15 8-18 * * mon-fri", "0 0 1,15 jan,jul *", "5 4 1 * 1"])
+@pytest.mark.parametrize(
+    "cron", ["0 1 * * 0", "0 1 * * 7", "*/15 8-18 * * mon-fri", "0 0 1,15 jan,jul *", "5 4 1 * 1"]
+)
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "America/Santiago"])
 async def test_next_times_are_those_that_prefect_fires_at(cron: str, zone: str) -> None:
     check_cron(cron)
@@ -39,14 +43,20 @@ async def test_next_times_are_those_that_prefect_fires_at(cron: str, zone: str) 
 @pytest.mark.parametrize("cron", ["30 0 * * *", "0 0 * * 0"])
 async def test_a_time_that_summer_time_leaves_out_is_shown_when_prefect_fires_it(cron: str) -> None:
     start = datetime(2026, 9, 1, tzinfo=UTC)
-    assert await fired(cron, "America/Santiago", start, 9) == await shown(cron, "America/Santiago", start, 9)
+    assert await fired(cron, "America/Santiago", start, 9) == await shown(
+        cron, "America/Santiago", start, 9
+    )
 
 
 async def test_a_time_that_fired_before_the_moment_asked_for_is_not_the_next() -> None:
     """At 23:30 Prefect lists midnight, which the change leaves out, as 23:00."""
     at = datetime(2026, 9, 6, 3, 30, tzinfo=UTC)
-    assert [datetime(2026, 9, 6, 3, tzinfo=UTC)] == await fired("0 0 * * *", "America/Santiago", at, 1)
-    assert datetime(2026, 9, 7, 3, tzinfo=UTC) == await next_time("0 0 * * *", "America/Santiago", at)
+    assert [datetime(2026, 9, 6, 3, tzinfo=UTC)] == await fired(
+        "0 0 * * *", "America/Santiago", at, 1
+    )
+    assert datetime(2026, 9, 7, 3, tzinfo=UTC) == await next_time(
+        "0 0 * * *", "America/Santiago", at
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,10 +81,14 @@ async def test_a_time_that_fired_before_the_moment_asked_for_is_not_the_next() -
         ("0 0 0 1 1 *", "five fields"),
     ],
 )
-def test_a_line_that_is_read_in_two_ways_is_refused_with_what_to_write(cron: str, advice: str) -> None:
+def test_a_line_that_is_read_in_two_ways_is_refused_with_what_to_write(
+    cron: str, advice: str
+) -> None:
     with pytest.raises(BadSetting) as refusal:
         load_settings({"OUTCOME_SYNC_CRON": cron})
-    assert str(refusal.value).startswith(f"setting batch_jobs.outcome_sync_cron (OUTCOME_SYNC_CRON) is {cron!r}: ")
+    assert str(refusal.value).startswith(
+        f"setting batch_jobs.outcome_sync_cron (OUTCOME_SYNC_CRON) is {cron!r}: "
+    )
     assert advice in str(refusal.value)
 
 
@@ -99,13 +113,15 @@ def test_the_default_of_every_job_is_accepted(job: object) -> None:
     check_cron(job.cron)  # type: ignore[attr-defined]
 
 
-# --- any line --------------------------------------------------------------------------------------------------------
+# --- any line -------------------------------------------------------------------------------------
 
 
 def fields(lowest: int, highest: int, names: tuple[str, ...] = ()) -> st.SearchStrategy[str]:
     number = st.integers(lowest, highest).map(str) | st.sampled_from(names or (str(lowest),))
     ranges = st.tuples(number, number).map("-".join)
-    stepped = st.tuples(st.just("*") | ranges | number, st.integers(0, highest + 2).map(str)).map("/".join)
+    stepped = st.tuples(st.just("*") | ranges | number, st.integers(0, highest + 2).map(str)).map(
+        "/".join
+    )
     part = number | ranges | stepped | st.just("*")
     return st.just("*") | part | st.lists(part, min_size=1, max_size=3).map(",".join)
 
@@ -121,7 +137,9 @@ ANY_LINE = st.tuples(
 
 @settings(max_examples=60, deadline=None)
 @given(ANY_LINE, st.datetimes(datetime(2024, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC)))
-async def test_a_line_that_is_accepted_is_read_alike_by_prefect_and_cron(cron: str, start: datetime) -> None:
+async def test_a_line_that_is_accepted_is_read_alike_by_prefect_and_cron(
+    cron: str, start: datetime
+) -> None:
     try:
         check_cron(cron)
     except ValueError:
@@ -131,7 +149,7 @@ async def test_a_line_that_is_accepted_is_read_alike_by_prefect_and_cron(cron: s
     assert expected == await shown(cron, "UTC", start, 12)
 
 
-# --- time zones ------------------------------------------------------------------------------------------------------
+# --- time zones -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/Santiago", "Asia/Kathmandu"])

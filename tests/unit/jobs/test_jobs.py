@@ -1,4 +1,6 @@
-"""The table of batch jobs: what a trigger may say, what becomes of a late tick, and that every file says the same."""
+"""The table of batch jobs: what a trigger may say, what becomes of a late tick, and that every file
+says the same.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,7 +30,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BACKFILL = JOB_BY_ID["risk-snapshot-backfill"]
 
 
-# --- metadata --------------------------------------------------------------------------------------------------------
+# --- metadata -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -36,17 +38,24 @@ BACKFILL = JOB_BY_ID["risk-snapshot-backfill"]
     [
         ("risk-snapshot-backfill", {"from": "2026-01-01", "to": "2026-01-01"}),
         ("outcome-sync", {"tenantIds": [A_TENANT]}),
-        ("industry-benchmarks", {"tenantId": A_TENANT, "industryIds": ["retail"], "period": "2026-Q1"}),
+        (
+            "industry-benchmarks",
+            {"tenantId": A_TENANT, "industryIds": ["retail"], "period": "2026-Q1"},
+        ),
         ("cais-learning", {"outcomesDays": 90}),
         ("propagation", {}),
     ],
 )
-def test_metadata_that_the_job_takes_is_accepted_as_it_is(job: str, metadata: dict[str, Any]) -> None:
+def test_metadata_that_the_job_takes_is_accepted_as_it_is(
+    job: str, metadata: dict[str, Any]
+) -> None:
     assert metadata == checked_metadata(job_named(job), metadata)
 
 
 def test_a_tenant_has_one_spelling() -> None:
-    assert {"tenantId": A_TENANT} == checked_metadata(job_named("propagation"), {"tenantId": A_TENANT.upper()})
+    assert {"tenantId": A_TENANT} == checked_metadata(
+        job_named("propagation"), {"tenantId": A_TENANT.upper()}
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,9 @@ def test_a_tenant_has_one_spelling() -> None:
         ("propagation", {"__prefect_kind": "x"}, "__prefect_kind"),
     ],
 )
-def test_what_the_job_does_not_accept_is_refused_by_its_field(job: str, metadata: dict[str, Any], field: str) -> None:
+def test_what_the_job_does_not_accept_is_refused_by_its_field(
+    job: str, metadata: dict[str, Any], field: str
+) -> None:
     with pytest.raises(InvalidTrigger, match="accepted: ") as refusal:
         checked_metadata(job_named(job), metadata)
     assert field == refusal.value.field
@@ -81,7 +92,7 @@ def test_an_unknown_job_is_refused_with_those_there_are() -> None:
         job_named("outcome-sink")
 
 
-# --- late ticks ------------------------------------------------------------------------------------------------------
+# --- late ticks -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -97,7 +108,9 @@ def test_an_unknown_job_is_refused_with_those_there_are() -> None:
         ("propagation", 2 * MINUTE, False, False),
     ],
 )
-def test_a_late_tick_runs_as_the_jobs_rule_says(job: str, late: timedelta, newer_is_due: bool, runs: bool) -> None:
+def test_a_late_tick_runs_as_the_jobs_rule_says(
+    job: str, late: timedelta, newer_is_due: bool, runs: bool
+) -> None:
     reason = stale_reason(
         JOB_BY_ID[job],
         tick=TICK,
@@ -111,7 +124,11 @@ def test_a_late_tick_runs_as_the_jobs_rule_says(job: str, late: timedelta, newer
 
 def test_the_reason_names_tick_lateness_and_rule() -> None:
     reason = stale_reason(
-        JOB_BY_ID["propagation"], tick=TICK, begun_at=TICK + 26 * HOUR, late_after=MINUTE, newer_tick=None
+        JOB_BY_ID["propagation"],
+        tick=TICK,
+        begun_at=TICK + 26 * HOUR,
+        late_after=MINUTE,
+        newer_tick=None,
     )
 
     expected = "the tick of 2026-03-01 01:00:00 UTC came 1 d 2 h late: propagation skips late ticks"
@@ -124,7 +141,7 @@ def test_the_backfill_alone_names_days_as_its_fields_do() -> None:
     assert {"from": "2026-02-22", "to": "2026-02-28"} == days == checked_metadata(BACKFILL, days)
 
 
-# --- ranges ----------------------------------------------------------------------------------------------------------
+# --- ranges ---------------------------------------------------------------------------------------
 
 
 def test_six_months_by_the_week_are_twenty_six_triggers() -> None:
@@ -135,15 +152,21 @@ def test_six_months_by_the_week_are_twenty_six_triggers() -> None:
 
 
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(0, 800), st.integers(1, 400))
-def test_the_pieces_of_a_range_hold_each_of_its_days_once(first: date, length: int, days: int) -> None:
+def test_the_pieces_of_a_range_hold_each_of_its_days_once(
+    first: date, length: int, days: int
+) -> None:
     pieces = list(chunks(first, first + timedelta(days=length), days))
 
-    covered = [start + timedelta(days=day) for start, end in pieces for day in range((end - start).days + 1)]
+    covered = [
+        start + timedelta(days=day)
+        for start, end in pieces
+        for day in range((end - start).days + 1)
+    ]
     assert [first + timedelta(days=day) for day in range(length + 1)] == covered
     assert all((end - start).days < days for start, end in pieces)
 
 
-# --- schedules -------------------------------------------------------------------------------------------------------
+# --- schedules ------------------------------------------------------------------------------------
 
 
 def test_table_settings_and_prefect_yaml_say_the_same() -> None:
@@ -155,9 +178,15 @@ def test_table_settings_and_prefect_yaml_say_the_same() -> None:
         [schedule] = deployment.schedules
         assert (job.cron, job.cron) == (settings.cron_of(job), schedule.cron)
         assert (job.active, job.active) == (settings.is_active(job), schedule.active)
-        assert (job.id, "UTC", job.id) == (schedule.slug, schedule.timezone, deployment.parameters["job"])
+        assert (job.id, "UTC", job.id) == (
+            schedule.slug,
+            schedule.timezone,
+            deployment.parameters["job"],
+        )
         assert deployment == scheduled(deployment, settings)
-    assert {deployment.name for deployment in deployments.values() if deployment.schedules} == set(JOB_BY_ID)
+    assert {deployment.name for deployment in deployments.values() if deployment.schedules} == set(
+        JOB_BY_ID
+    )
 
 
 def test_every_description_in_prefect_yaml_is_that_of_the_table() -> None:
@@ -173,22 +202,41 @@ def test_crons_zone_and_activity_of_the_settings_are_deployed() -> None:
             "CAIS_LEARNING_ENABLED": "true",
         }
     ).batch_jobs
-    deployed = {deployment.name: scheduled(deployment, settings) for deployment in read_deployments()}
+    deployed = {
+        deployment.name: scheduled(deployment, settings) for deployment in read_deployments()
+    }
 
     [sync], [learning] = deployed["outcome-sync"].schedules, deployed["cais-learning"].schedules
     assert ("*/5 * * * *", "Europe/Berlin", True) == (sync.cron, sync.timezone, learning.active)
 
 
 def test_nothing_is_scheduled_when_batch_jobs_are_off() -> None:
-    settings = load_settings({"BATCH_JOBS_ENABLED": "false", "CAIS_LEARNING_ENABLED": "true"}).batch_jobs
+    settings = load_settings(
+        {"BATCH_JOBS_ENABLED": "false", "CAIS_LEARNING_ENABLED": "true"}
+    ).batch_jobs
 
-    schedules = [schedule for stanza in read_deployments() for schedule in scheduled(stanza, settings).schedules]
+    schedules = [
+        schedule
+        for stanza in read_deployments()
+        for schedule in scheduled(stanza, settings).schedules
+    ]
     assert {False} == {schedule.active for schedule in schedules}
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.id)
 @pytest.mark.parametrize(
-    "cron", ["0 25 * * *", "* * * *", "0 0 1 * * *", "0 0 31 2 *", "@daily", "0 0 L * *", "0 0 */2 * 1", "x", "_"]
+    "cron",
+    [
+        "0 25 * * *",
+        "* * * *",
+        "0 0 1 * * *",
+        "0 0 31 2 *",
+        "@daily",
+        "0 0 L * *",
+        "0 0 */2 * 1",
+        "x",
+        "_",
+    ],
 )
 def test_a_bad_cron_is_refused_with_its_names_and_value(job: Any, cron: str) -> None:
     with pytest.raises(BadSetting) as refusal:
@@ -198,7 +246,9 @@ def test_a_bad_cron_is_refused_with_its_names_and_value(job: Any, cron: str) -> 
 
 @pytest.mark.parametrize("name", ["Berlin", "../etc/passwd", "UTC+1"])
 def test_a_bad_time_zone_is_refused_with_its_names_and_value(name: str) -> None:
-    with pytest.raises(BadSetting, match=r"batch_jobs.timezone \(BATCH_JOBS_TIMEZONE\) is") as refusal:
+    with pytest.raises(
+        BadSetting, match=r"batch_jobs.timezone \(BATCH_JOBS_TIMEZONE\) is"
+    ) as refusal:
         load_settings({"BATCH_JOBS_TIMEZONE": name})
     assert repr(name) in str(refusal.value)
 
@@ -210,8 +260,12 @@ def test_a_schedule_in_prefect_yaml_is_checked_as_those_of_the_settings(
     cron: str, zone: str, problem: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "prefect.yaml"
-    written = PREFECT_YAML.read_text().replace('cron: "0 4 * * *", timezone: UTC', f'cron: "{cron}", timezone: {zone}')
+    written = PREFECT_YAML.read_text().replace(
+        'cron: "0 4 * * *", timezone: UTC', f'cron: "{cron}", timezone: {zone}'
+    )
     file.write_text(written)
 
-    with pytest.raises(BadSetting, match=f"schedule 'industry-benchmarks' of 'industry-benchmarks' is .*{problem}"):
+    with pytest.raises(
+        BadSetting, match=f"schedule 'industry-benchmarks' of 'industry-benchmarks' is .*{problem}"
+    ):
         read_deployments(file)

@@ -1,4 +1,6 @@
-"""The days that ticks name: each day once, in every zone, over every change of the clocks, at the times of Prefect."""
+"""The days that ticks name: each day once, in every zone, over every change of the clocks, at the
+times of Prefect.
+"""
 
 import asyncio
 import json
@@ -44,13 +46,19 @@ async def fired(schedule: Schedule, start: datetime, end: datetime) -> list[date
     found: set[datetime] = set()
     while start < end:
         stop = min(end, start + 20 * DAY)
-        found.update(moment.astimezone(UTC) for moment in await cron.get_dates(start=start, end=stop))
+        found.update(
+            moment.astimezone(UTC) for moment in await cron.get_dates(start=start, end=stop)
+        )
         start = stop
     return sorted(found)
 
 
 def each_day(days: Days | None) -> list[date]:
-    return [days.first + timedelta(days=n) for n in range((days.last - days.first).days + 1)] if days else []
+    return (
+        [days.first + timedelta(days=n) for n in range((days.last - days.first).days + 1)]
+        if days
+        else []
+    )
 
 
 async def days_named(schedule: Schedule, start: datetime, end: datetime) -> list[date]:
@@ -65,14 +73,18 @@ def without_gap_or_overlap(days: Sequence[date]) -> bool:
     return list(days) == [days[0] + timedelta(days=n) for n in range(len(days))] if days else True
 
 
-# --- the week of Santiago --------------------------------------------------------------------------------------------
+# --- the week of Santiago -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("fired_at", "first", "last"),
     [
         (datetime(2026, 8, 30, 4, tzinfo=UTC), date(2026, 8, 23), date(2026, 8, 29)),
-        (datetime(2026, 9, 6, 3, tzinfo=UTC), date(2026, 8, 30), date(2026, 9, 5)),  # on Saturday, 23:00
+        (
+            datetime(2026, 9, 6, 3, tzinfo=UTC),
+            date(2026, 8, 30),
+            date(2026, 9, 5),
+        ),  # on Saturday, 23:00
         (datetime(2026, 9, 13, 3, tzinfo=UTC), date(2026, 9, 6), date(2026, 9, 12)),
     ],
 )
@@ -87,7 +99,9 @@ def test_the_day_before_summer_time_is_over_an_hour_after_the_tick_that_names_it
     assert datetime(2026, 9, 6, 4, tzinfo=UTC) == over_at(date(2026, 9, 5), "America/Santiago")
 
 
-@pytest.mark.parametrize("at", [datetime(2026, 9, 6, 3, tzinfo=UTC), datetime(2026, 9, 9, 12, 34, 56, 78, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "at", [datetime(2026, 9, 6, 3, tzinfo=UTC), datetime(2026, 9, 9, 12, 34, 56, 78, tzinfo=UTC)]
+)
 async def test_a_run_that_a_person_starts_repeats_the_days_of_the_last_tick(at: datetime) -> None:
     assert Days(date(2026, 8, 30), date(2026, 9, 5)) == await days_of_last_tick(SANTIAGO, at)
 
@@ -102,10 +116,12 @@ async def test_the_second_tick_of_a_day_names_none_and_a_person_repeats_the_firs
 
 async def test_a_moment_that_is_no_tick_any_more_names_the_days_since_the_last() -> None:
     moved = Schedule("0 1 * * 0", "UTC")
-    assert Days(date(2026, 3, 1), date(2026, 3, 7)) == await days_of_tick(moved, datetime(2026, 3, 8, tzinfo=UTC))
+    assert Days(date(2026, 3, 1), date(2026, 3, 7)) == await days_of_tick(
+        moved, datetime(2026, 3, 8, tzinfo=UTC)
+    )
 
 
-# --- every zone ------------------------------------------------------------------------------------------------------
+# --- every zone -----------------------------------------------------------------------------------
 
 
 def changes(zone: ZoneInfo, start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
@@ -119,7 +135,9 @@ def changes(zone: ZoneInfo, start: datetime, end: datetime, step: timedelta) -> 
 
 
 def forward_changes(name: str) -> Iterator[datetime]:
-    """The days in which the zone's clocks go forward: only there can a tick fire before its own day."""
+    """The days in which the zone's clocks go forward: only there can a tick fire before its own
+    day.
+    """
     zone = ZoneInfo(name)
     for week in changes(zone, FIRST, LAST, 7 * DAY):
         for day in changes(zone, week, week + 7 * DAY, DAY):
@@ -137,7 +155,10 @@ def leaves_out_midnight(name: str, changed: datetime) -> bool:
 def last_change_at_midnight() -> dict[str, datetime]:
     """Of every zone that has had one; zones that change at the same time count once."""
     found = {name: max(days) for name in ZONES if (days := _left_out_midnights(name))}
-    return {name: changed for changed, name in {changed: name for name, changed in found.items()}.items()}
+    return {
+        name: changed
+        for changed, name in {changed: name for name, changed in found.items()}.items()
+    }
 
 
 def _left_out_midnights(name: str) -> list[datetime]:
@@ -150,7 +171,9 @@ async def test_ticks_name_each_day_once_wherever_the_clocks_leave_out_midnight()
     for number, (name, changed) in enumerate(found.items()):
         for cron, near in (("0 0 * * 0", 9 * DAY), (CRONS[number % len(CRONS)], 3 * DAY)):
             days = await days_named(Schedule(cron, name), changed - near, changed + near)
-            assert without_gap_or_overlap(days), f"{cron} in {name} around {changed:%Y-%m-%d}: {days}"
+            assert without_gap_or_overlap(days), (
+                f"{cron} in {name} around {changed:%Y-%m-%d}: {days}"
+            )
 
 
 @settings(max_examples=10, deadline=None)
@@ -165,7 +188,9 @@ def test_ticks_name_each_day_once_in_any_zone(zone: str, cron: str, start: datet
 
 
 def zones_apart() -> dict[str, list[datetime]]:
-    """Every zone that goes forward, with the days; of zones with the same clocks around all of these days, one."""
+    """Every zone that goes forward, with the days; of zones with the same clocks around all of
+    these days, one.
+    """
     found = {}
     for name in ZONES:
         if days := list(forward_changes(name)):
@@ -181,12 +206,14 @@ def test_ticks_name_each_day_of_ten_years_once_in_every_zone(cron: str) -> None:
         for name, days_of_change in zones_apart().items():
             for changed in days_of_change:
                 days = await days_named(Schedule(cron, name), changed - 3 * DAY, changed + 5 * DAY)
-                assert without_gap_or_overlap(days), f"{cron} in {name} around {changed:%Y-%m-%d}: {days}"
+                assert without_gap_or_overlap(days), (
+                    f"{cron} in {name} around {changed:%Y-%m-%d}: {days}"
+                )
 
     asyncio.run(check())
 
 
-# --- the trigger -----------------------------------------------------------------------------------------------------
+# --- the trigger ----------------------------------------------------------------------------------
 
 
 A_DAY = {"from": "2026-01-01", "to": "2026-01-01"}
@@ -214,4 +241,8 @@ async def test_a_trigger_names_the_days_of_its_tick_unless_a_person_names_others
         days=await days_of_tick(SANTIAGO, at),
     )
     request = request_of(JOB_BY_ID[job], metadata, tick)
-    assert (expected, "0 0 * * 0", at) == (request.metadata, request.schedule, request.scheduled_for)
+    assert (expected, "0 0 * * 0", at) == (
+        request.metadata,
+        request.schedule,
+        request.scheduled_for,
+    )

@@ -1,4 +1,6 @@
-"""The dispatcher: alone when idle, together when behind, each tenant in turn, nothing pending forgotten or doubled."""
+"""The dispatcher: alone when idle, together when behind, each tenant in turn, nothing pending
+forgotten or doubled.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -54,7 +56,9 @@ class SlowFlowRuns(RememberedFlowRuns):
         super().__init__()
         self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
 
-    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+    async def start(
+        self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
+    ) -> str:
         self.is_asked.set()
         await self.may_answer.wait()
         return await super().start(workflow, tenant_id, execution_ids, key=key, name=name)
@@ -67,7 +71,9 @@ class AnswersAreLost(RememberedFlowRuns):
         super().__init__()
         self._lost = lost
 
-    async def start(self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str) -> str:
+    async def start(
+        self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
+    ) -> str:
         run_id = await super().start(workflow, tenant_id, execution_ids, key=key, name=name)
         if len(self.started) <= self._lost:
             raise Unavailable("Prefect does not answer: ReadTimeout")
@@ -81,7 +87,9 @@ class CountedQueries(ForwardingRecordStore):
         super().__init__(store)
         self.of_executions = 0
 
-    async def _ask(self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
         self.of_executions += operation == "query" and kind is ExecutionRecord
         return await super()._ask(operation, kind, request)
 
@@ -94,7 +102,9 @@ async def started(flow_runs: RememberedFlowRuns, count: int) -> list[tuple[str, 
     return flow_runs.started
 
 
-async def test_a_lone_execution_gets_a_run_of_its_own(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+async def test_a_lone_execution_gets_a_run_of_its_own(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
     async with at_work(dispatcher):
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
 
@@ -125,7 +135,9 @@ async def test_what_was_opened_elsewhere_is_dispatched(
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(flow_runs, 1)
 
-        await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+        await bus.broadcast(
+            signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2"))
+        )
 
         assert (ANOTHER_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
 
@@ -140,7 +152,9 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
         await started(flow_runs, 3)
 
         for told in (6, 9):
-            await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2")))
+            await bus.broadcast(
+                signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2"))
+            )
             await started(flow_runs, told)
             for run in range(told):
                 await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{run + 1}".encode())
@@ -183,7 +197,9 @@ async def test_what_was_accepted_before_a_crash_is_found_and_dispatched(
         assert [(A_TENANT, [execution.id])] == await started(flow_runs, 1)
 
 
-async def test_nothing_is_lost_while_prefect_is_down(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
+async def test_nothing_is_lost_while_prefect_is_down(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
     flow_runs.is_down = True
     async with at_work(dispatcher):
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
@@ -240,7 +256,9 @@ async def test_a_run_whose_answer_was_lost_is_asked_for_again_under_the_same_key
 async def test_a_limit_holds_until_an_execution_has_ended(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
 ) -> None:
-    await change_policy(store, bus, lambda policy: replace(policy, tenants={A_TENANT: TenantShare(running_max=2)}))
+    await change_policy(
+        store, bus, lambda policy: replace(policy, tenants={A_TENANT: TenantShare(running_max=2)})
+    )
     running = await store.create(A_TENANT, an_execution(status="running"))
 
     async with at_work(dispatcher):
@@ -259,7 +277,9 @@ async def test_a_limit_holds_until_an_execution_has_ended(
 async def test_a_changed_policy_is_in_force_at_once(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
 ) -> None:
-    await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare(running_max=0)))
+    await change_policy(
+        store, bus, lambda policy: replace(policy, default=TenantShare(running_max=0))
+    )
     async with at_work(dispatcher):
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare()))
@@ -272,7 +292,9 @@ async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
 ) -> None:
     dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
     async with at_work(dispatcher):
-        for number in range(1, 4):  # that the third is dispatched shows that the starts of two have been heard
+        for number in range(
+            1, 4
+        ):  # that the third is dispatched shows that the starts of two have been heard
             dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
             await started(flow_runs, number)
             await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())

@@ -30,8 +30,16 @@ def intake(store: RecordStore, bus: EventBus) -> Intake:
     return context_of(store, bus).intake
 
 
-def event_about(data: EventData, *, tenant_id: str = A_TENANT, event_id: str | None = None) -> Event[EventData]:
-    return Event(id=event_id or str(uuid4()), tenant_id=tenant_id, timestamp=utc_now(), data=data, source="test")
+def event_about(
+    data: EventData, *, tenant_id: str = A_TENANT, event_id: str | None = None
+) -> Event[EventData]:
+    return Event(
+        id=event_id or str(uuid4()),
+        tenant_id=tenant_id,
+        timestamp=utc_now(),
+        data=data,
+        source="test",
+    )
 
 
 def opportunity_updated(opportunity_id: str, **changes: Any) -> Event[EventData]:
@@ -44,27 +52,39 @@ async def take(intake: Intake, event: Event[EventData]) -> str:
 
 
 async def executions_of(store: RecordStore, tenant_id: str = A_TENANT) -> list[ExecutionRecord]:
-    return [stored.record for stored in (await store.query(tenant_id, Query(ExecutionRecord))).items]
+    return [
+        stored.record for stored in (await store.query(tenant_id, Query(ExecutionRecord))).items
+    ]
 
 
-async def test_an_event_becomes_a_pending_execution_of_its_tenant(intake: Intake, store: RecordStore) -> None:
+async def test_an_event_becomes_a_pending_execution_of_its_tenant(
+    intake: Intake, store: RecordStore
+) -> None:
     event = opportunity_updated("o-1")
 
     assert await take(intake, event) == "created"
 
     [execution] = await executions_of(store)
     assert execution.id == ids.execution_id(A_TENANT, "opportunity-analysis", event.id)
-    assert ("pending", "o-1", [event.id]) == (execution.status, execution.subject, execution.trigger_ids)
+    assert ("pending", "o-1", [event.id]) == (
+        execution.status,
+        execution.subject,
+        execution.trigger_ids,
+    )
 
 
-async def test_an_execution_knows_in_whose_name_its_event_came(intake: Intake, store: RecordStore) -> None:
+async def test_an_execution_knows_in_whose_name_its_event_came(
+    intake: Intake, store: RecordStore
+) -> None:
     await take(intake, replace(opportunity_updated("o-1"), metadata=EventMetadata(user_id="olga")))
 
     [execution] = await executions_of(store)
     assert ["olga"] == [trigger.actor for trigger in execution.triggers]
 
 
-async def test_an_event_delivered_twice_starts_one_execution(intake: Intake, store: RecordStore) -> None:
+async def test_an_event_delivered_twice_starts_one_execution(
+    intake: Intake, store: RecordStore
+) -> None:
     event = opportunity_updated("o-1")
 
     outcomes = await asyncio.gather(*(take(intake, event) for _ in range(20)))
@@ -73,7 +93,9 @@ async def test_an_event_delivered_twice_starts_one_execution(intake: Intake, sto
     assert len(await executions_of(store)) == 1
 
 
-async def test_a_pending_execution_absorbs_events_of_its_subject(intake: Intake, store: RecordStore) -> None:
+async def test_a_pending_execution_absorbs_events_of_its_subject(
+    intake: Intake, store: RecordStore
+) -> None:
     events = [opportunity_updated("o-1") for _ in range(10)]
 
     outcomes = await asyncio.gather(*(take(intake, event) for event in events))
@@ -96,7 +118,9 @@ async def test_an_absorbed_event_delivered_again_after_the_start_changes_nothing
     assert len(await executions_of(store)) == 1
 
 
-async def test_an_absorbed_event_is_known_however_many_executions_followed(intake: Intake, store: RecordStore) -> None:
+async def test_an_absorbed_event_is_known_however_many_executions_followed(
+    intake: Intake, store: RecordStore
+) -> None:
     absorbed = opportunity_updated("o-1")
     await take(intake, opportunity_updated("o-1"))
     await take(intake, absorbed)
@@ -107,7 +131,9 @@ async def test_an_absorbed_event_is_known_however_many_executions_followed(intak
     assert await take(intake, absorbed) == "duplicate"
 
 
-async def test_an_event_after_the_start_is_a_new_execution(intake: Intake, store: RecordStore) -> None:
+async def test_an_event_after_the_start_is_a_new_execution(
+    intake: Intake, store: RecordStore
+) -> None:
     await take(intake, opportunity_updated("o-1"))
     await run_all(store)
 
@@ -122,7 +148,9 @@ async def test_a_retried_execution_absorbs_nothing(intake: Intake, store: Record
     assert await take(intake, opportunity_updated("o-1")) == "created"
 
 
-async def test_an_opportunity_and_its_shard_are_one_subject(intake: Intake, store: RecordStore) -> None:
+async def test_an_opportunity_and_its_shard_are_one_subject(
+    intake: Intake, store: RecordStore
+) -> None:
     shard = ShardUpdated(shard_id="s-1", shard_type_name="c_opportunity", opportunity_id="o-1")
     await take(intake, opportunity_updated("o-1"))
 
@@ -130,25 +158,36 @@ async def test_an_opportunity_and_its_shard_are_one_subject(intake: Intake, stor
 
 
 @pytest.mark.parametrize("name", ["opportunity", "c_opportunity", "Opportunity"])
-async def test_a_shard_of_type_opportunity_stands_for_itself(intake: Intake, store: RecordStore, name: str) -> None:
+async def test_a_shard_of_type_opportunity_stands_for_itself(
+    intake: Intake, store: RecordStore, name: str
+) -> None:
     await take(intake, event_about(ShardUpdated(shard_id="s-1", shard_type_name=name)))
 
     assert ["s-1"] == [execution.subject for execution in await executions_of(store)]
 
 
 async def test_a_shard_of_another_type_is_ignored(intake: Intake, store: RecordStore) -> None:
-    assert await take(intake, event_about(ShardUpdated(shard_id="s-1", shard_type_name="contact"))) == "ignored"
+    assert (
+        await take(intake, event_about(ShardUpdated(shard_id="s-1", shard_type_name="contact")))
+        == "ignored"
+    )
     assert [] == await executions_of(store)
 
 
-async def test_tenants_with_the_same_opportunity_id_do_not_meet(intake: Intake, store: RecordStore) -> None:
+async def test_tenants_with_the_same_opportunity_id_do_not_meet(
+    intake: Intake, store: RecordStore
+) -> None:
     await take(intake, opportunity_updated("o-1"))
 
     assert await take(intake, opportunity_updated("o-1", tenant_id=ANOTHER_TENANT)) == "created"
-    assert [1, 1] == [len(await executions_of(store, tenant)) for tenant in (A_TENANT, ANOTHER_TENANT)]
+    assert [1, 1] == [
+        len(await executions_of(store, tenant)) for tenant in (A_TENANT, ANOTHER_TENANT)
+    ]
 
 
-async def test_a_tenant_is_in_the_directory_from_its_first_event_on(intake: Intake, store: RecordStore) -> None:
+async def test_a_tenant_is_in_the_directory_from_its_first_event_on(
+    intake: Intake, store: RecordStore
+) -> None:
     await take(intake, opportunity_updated("o-1"))
 
     directory = await store.query(ids.SYSTEM_TENANT, Query(TenantRecord))
@@ -178,16 +217,28 @@ async def test_events_of_a_tenant_that_wants_none_start_nothing_now_or_later(
 
 @pytest.mark.parametrize(
     ("stated", "asks"),
-    [({"Amount": "2000000"}, True), ({}, True), ({"amount": 10**30}, True), ({"amount": "5"}, False)],
+    [
+        ({"Amount": "2000000"}, True),
+        ({}, True),
+        ({"amount": 10**30}, True),
+        ({"amount": "5"}, False),
+    ],
 )
 async def test_what_an_event_states_of_money_reaches_the_gate_through_the_store(
     intake: Intake, store: RecordStore, stated: dict[str, Any], asks: bool
 ) -> None:
     data = {"opportunityId": "o-1", **stated}
     body = json.dumps(
-        {"id": "e-1", "type": IntegrationOpportunityUpdated.event_type, "tenantId": A_TENANT, "data": data}
+        {
+            "id": "e-1",
+            "type": IntegrationOpportunityUpdated.event_type,
+            "tenantId": A_TENANT,
+            "data": data,
+        }
     ).encode()
-    rule = ApprovalRule(enabled=True, conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)])
+    rule = ApprovalRule(
+        enabled=True, conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)]
+    )
 
     await take(intake, decode_event(body, received_at=utc_now()))
 

@@ -1,4 +1,6 @@
-"""The pace: backlogs get everything when alone, and yield to tenants whose executions start at once."""
+"""The pace: backlogs get everything when alone, and yield to tenants whose executions start at
+once.
+"""
 
 from listeners.dispatch.pace import Pace
 
@@ -17,7 +19,9 @@ def a_pace() -> tuple[Pace, Clock]:
 
 
 def worked_off_in(seconds: int, pace: Pace, clock: Clock, *, starts_after: float) -> int:
-    """How many executions of an endless backlog go out while another tenant has one started every tenth of a second."""
+    """How many executions of an endless backlog go out while another tenant has one started every
+    tenth of a second.
+    """
     done = 0
     pace.started("prompt", starts_after)
     for _ in range(seconds * 10):

@@ -1,4 +1,6 @@
-"""The door of the listener: whatever comes through it gets a verdict, and nothing of it reaches a place it must not."""
+"""The door of the listener: whatever comes through it gets a verdict, and nothing of it reaches a
+place it must not.
+"""
 
 import json
 from typing import Any
@@ -23,7 +25,9 @@ async def judged(router: Router, event: dict[str, Any]) -> Verdict:
 
 
 @pytest.mark.parametrize("event_type", CONSUMED)
-async def test_odd_texts_and_numbers_get_a_verdict_from_every_handler(router: Router, event_type: str) -> None:
+async def test_odd_texts_and_numbers_get_a_verdict_from_every_handler(
+    router: Router, event_type: str
+) -> None:
     names = CONSUMED[event_type].__struct_encode_fields__
     odd: Any
     for odd in (*ODD, 10**400, -1, 1e308, True, None, [], {"a": {"__prefect_kind": "json"}}):
@@ -43,7 +47,9 @@ async def test_odd_texts_and_numbers_get_a_verdict_from_every_handler(router: Ro
             assert isinstance(await judged(router, event), Accept | Reject | Retry), (name, odd)
 
 
-async def test_an_answer_for_another_tenants_execution_changes_nothing(router: Router, store: RecordStore) -> None:
+async def test_an_answer_for_another_tenants_execution_changes_nothing(
+    router: Router, store: RecordStore
+) -> None:
     event = {
         "id": "e-1",
         "type": "integration.opportunity.updated",
@@ -55,11 +61,16 @@ async def test_an_answer_for_another_tenants_execution_changes_nothing(router: R
     before = await store.read(A_TENANT, ExecutionRecord, execution_id)
 
     answer = {"riskScore": 0.9, "workflowId": execution_id, "opportunityId": "o"}
-    forged = {"id": "e-2", "type": "risk.evaluation.completed", "tenantId": ANOTHER_TENANT, "data": answer}
+    forged = {
+        "id": "e-2",
+        "type": "risk.evaluation.completed",
+        "tenantId": ANOTHER_TENANT,
+        "data": answer,
+    }
 
-    assert Retry("unknown-execution", f"execution {execution_id} does not exist for tenant {ANOTHER_TENANT}") == (
-        await judged(router, forged)
-    )
+    assert Retry(
+        "unknown-execution", f"execution {execution_id} does not exist for tenant {ANOTHER_TENANT}"
+    ) == (await judged(router, forged))
     assert before == await store.read(A_TENANT, ExecutionRecord, execution_id)
     assert [] == (await store.query(ANOTHER_TENANT, Query(ExecutionRecord))).items
 

@@ -1,4 +1,6 @@
-"""Who may open the WebSocket: decided before it is open, by the rules of HTTP, and answered as there."""
+"""Who may open the WebSocket: decided before it is open, by the rules of HTTP, and answered as
+there.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +21,9 @@ OURS = "workflow-orchestrator.v1"
 @pytest.fixture(scope="module")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     async with an_api(
-        tmp_path_factory.mktemp("api"), ALLOWED_ORIGINS="https://app.customer.example", LIVE_CLIENTS_PER_TENANT="2"
+        tmp_path_factory.mktemp("api"),
+        ALLOWED_ORIGINS="https://app.customer.example",
+        LIVE_CLIENTS_PER_TENANT="2",
     ) as api:
         yield api
 
@@ -30,7 +34,9 @@ async def test_who_shows_a_credential_and_its_tenant_is_let_in(api: Api) -> None
     assert (101, None) == (opened.status, opened.subprotocol)
 
 
-async def test_a_page_shows_both_in_the_list_of_subprotocols_and_neither_comes_back(api: Api) -> None:
+async def test_a_page_shows_both_in_the_list_of_subprotocols_and_neither_comes_back(
+    api: Api,
+) -> None:
     stated = [OURS, f"bearer.{a_token('viewer')}", f"tenant.{A_TENANT}"]
 
     opened = await open_websocket(api.app, subprotocols=stated)
@@ -52,10 +58,20 @@ async def test_a_page_shows_both_in_the_list_of_subprotocols_and_neither_comes_b
         ([AUTHORIZATION, TENANT, ("Origin", "https://elsewhere.example")], 403),
         ([AUTHORIZATION, TENANT, ("Origin", "null")], 403),
         ([AUTHORIZATION, TENANT, ("Origin", "http://api.test.elsewhere.example")], 403),
-        ([AUTHORIZATION, TENANT, ("Origin", "http://api.test"), ("Origin", "http://elsewhere.example")], 403),
+        (
+            [
+                AUTHORIZATION,
+                TENANT,
+                ("Origin", "http://api.test"),
+                ("Origin", "http://elsewhere.example"),
+            ],
+            403,
+        ),
     ],
 )
-async def test_who_may_not_is_told_so_as_over_http(api: Api, headers: list[Header], status: int) -> None:
+async def test_who_may_not_is_told_so_as_over_http(
+    api: Api, headers: list[Header], status: int
+) -> None:
     opened = await open_websocket(api.app, *headers)
 
     assert status == opened.status
@@ -64,8 +80,12 @@ async def test_who_may_not_is_told_so_as_over_http(api: Api, headers: list[Heade
     assert 0 == len(api.hub._everybody())
 
 
-@pytest.mark.parametrize("origin", ["http://api.test", "https://api.test", "https://app.customer.example"])
-async def test_pages_of_this_host_and_of_origins_that_are_named_may_open_it(api: Api, origin: str) -> None:
+@pytest.mark.parametrize(
+    "origin", ["http://api.test", "https://api.test", "https://app.customer.example"]
+)
+async def test_pages_of_this_host_and_of_origins_that_are_named_may_open_it(
+    api: Api, origin: str
+) -> None:
     assert 101 == (await open_websocket(api.app, AUTHORIZATION, TENANT, ("Origin", origin))).status
 
 
@@ -111,17 +131,24 @@ async def test_who_lacks_the_role_is_refused(tmp_path: Path) -> None:
 async def test_a_bad_query_is_named(api: Api, query: str, field: str) -> None:
     opened = await open_websocket(api.app, AUTHORIZATION, TENANT, query=query)
 
-    assert (400, [field]) == (opened.status, [problem["field"] for problem in opened.body["error"]["details"]])
+    assert (400, [field]) == (
+        opened.status,
+        [problem["field"] for problem in opened.body["error"]["details"]],
+    )
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/executions", "/api/v1/executions/stream/", "/nope", "/health"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/executions", "/api/v1/executions/stream/", "/nope", "/health"]
+)
 async def test_no_other_address_takes_websockets(api: Api, path: str) -> None:
     opened = await open_websocket(api.app, AUTHORIZATION, TENANT, path=path)
 
     assert (404, "NOT_FOUND") == (opened.status, opened.body["error"]["code"])
 
 
-async def test_as_many_clients_of_a_tenant_as_may_are_let_in_and_the_next_is_told_when_to_come_back(api: Api) -> None:
+async def test_as_many_clients_of_a_tenant_as_may_are_let_in_and_the_next_is_told_when_to_come_back(
+    api: Api,
+) -> None:
     for _ in range(2):
         api.hub.admit(A_TENANT, Filters())
 

@@ -61,7 +61,7 @@ def last_cursor(hub: Hub, follower: Follower) -> Cursor:
     return hub.behind(heard) if heard else hub.now()
 
 
-# --- following -------------------------------------------------------------------------------------------------------
+# --- following ------------------------------------------------------------------------------------
 
 
 def test_a_follower_reads_its_tenants_events_in_order_and_nobody_elses() -> None:
@@ -87,8 +87,13 @@ def test_an_event_that_was_told_twice_is_read_once() -> None:
     "message",
     [
         replace(a_step_told(), body=b"{"),
-        replace(a_step_told(), body=a_step_told().body.replace(b"workflow-orchestrator", b"somebody-else")),
-        replace(a_step_told(), body=a_step_told().body.replace(b"step.completed", b"step.requested")),
+        replace(
+            a_step_told(),
+            body=a_step_told().body.replace(b"workflow-orchestrator", b"somebody-else"),
+        ),
+        replace(
+            a_step_told(), body=a_step_told().body.replace(b"step.completed", b"step.requested")
+        ),
         replace(a_step_told(), cut_from=300_000),
     ],
     ids=["no JSON", "another service's", "of another type", "too large"],
@@ -102,10 +107,12 @@ def test_what_is_no_event_for_tenants_is_passed_over(message: Message) -> None:
     assert [] == all_read(follower)
 
 
-# --- filters ---------------------------------------------------------------------------------------------------------
+# --- filters --------------------------------------------------------------------------------------
 
 ONE: ExecutionRecord = an_execution()
-STARTED = told(OpportunityAnalysisStarted(workflow_id=ONE.id, opportunity_id=ONE.subject, timestamp=now()), ONE)
+STARTED = told(
+    OpportunityAnalysisStarted(workflow_id=ONE.id, opportunity_id=ONE.subject, timestamp=now()), ONE
+)
 STEP = a_step_told(ONE)
 DECIDED = told(
     HitlApprovalCompleted(
@@ -126,14 +133,22 @@ DECIDED = told(
         (Filters(execution_id=ONE.id), [STARTED, STEP, DECIDED]),
         (Filters(subject=ONE.subject), [STARTED, STEP, DECIDED]),
         (Filters(workflow="opportunity-analysis"), [STARTED, STEP, DECIDED]),
-        (Filters(types=types_in("workflow.step.completed, hitl.approval.completed")), [STEP, DECIDED]),
-        (Filters(execution_id=ONE.id, types=types_in("workflow.opportunity.analysis.started")), [STARTED]),
+        (
+            Filters(types=types_in("workflow.step.completed, hitl.approval.completed")),
+            [STEP, DECIDED],
+        ),
+        (
+            Filters(execution_id=ONE.id, types=types_in("workflow.opportunity.analysis.started")),
+            [STARTED],
+        ),
         (Filters(execution_id=new_id()), []),
         (Filters(subject="another"), []),
         (Filters(workflow="another"), []),
     ],
 )
-def test_an_event_is_told_when_it_fits_every_filter(filters: Filters, passing: list[Message]) -> None:
+def test_an_event_is_told_when_it_fits_every_filter(
+    filters: Filters, passing: list[Message]
+) -> None:
     hub = a_hub()
     follower = hub.admit(A_TENANT, filters)
 
@@ -144,7 +159,9 @@ def test_an_event_is_told_when_it_fits_every_filter(filters: Filters, passing: l
 
 def test_what_an_older_publisher_did_not_say_in_headers_is_taken_from_the_data() -> None:
     hub = a_hub()
-    follower = hub.admit(A_TENANT, Filters(execution_id=ONE.id, subject=ONE.subject, workflow="opportunity-analysis"))
+    follower = hub.admit(
+        A_TENANT, Filters(execution_id=ONE.id, subject=ONE.subject, workflow="opportunity-analysis")
+    )
 
     hear(hub, replace(STARTED, headers={}))
 
@@ -152,11 +169,13 @@ def test_what_an_older_publisher_did_not_say_in_headers_is_taken_from_the_data()
 
 
 def test_an_event_type_that_nobody_can_follow_is_refused_with_those_that_one_can() -> None:
-    with pytest.raises(InvalidRequest, match=r"unknown: 'workflow\.risk\.analysis\.requested'; known: workflow"):
+    with pytest.raises(
+        InvalidRequest, match=r"unknown: 'workflow\.risk\.analysis\.requested'; known: workflow"
+    ):
         types_in("workflow.step.completed,workflow.risk.analysis.requested")
 
 
-# --- coming back -----------------------------------------------------------------------------------------------------
+# --- coming back ----------------------------------------------------------------------------------
 
 
 def test_who_comes_back_to_the_same_process_reads_exactly_what_came_meanwhile() -> None:
@@ -178,7 +197,7 @@ def heard_while_following(hub: Hub, *messages: Message) -> Cursor:
     return last_cursor(hub, follower)
 
 
-def test_who_comes_back_to_another_process_misses_nothing_that_the_two_heard_in_different_orders() -> None:
+def test_who_comes_back_to_another_process_misses_nothing_received_in_another_order() -> None:
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
@@ -204,7 +223,9 @@ def test_who_comes_back_misses_nothing_though_the_process_it_comes_from_was_behi
     assert {message.id for message in messages[5:]} <= set(told)
 
 
-def test_who_comes_back_misses_nothing_though_the_process_it_comes_to_stood_still_in_between() -> None:
+def test_who_comes_back_misses_nothing_though_the_process_it_comes_to_stood_still_in_between() -> (
+    None
+):
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
@@ -304,12 +325,17 @@ def test_a_cursor_is_read_as_it_was_written_and_by_its_tenant_only() -> None:
     written = cursor.written(A_TENANT)
 
     assert cursor == cursor_in(written, A_TENANT, "header")
-    for tenant_id, other in ((ANOTHER_TENANT, written), (A_TENANT, written[:-1]), (A_TENANT, "42"), (A_TENANT, " ")):
+    for tenant_id, other in (
+        (ANOTHER_TENANT, written),
+        (A_TENANT, written[:-1]),
+        (A_TENANT, "42"),
+        (A_TENANT, " "),
+    ):
         with pytest.raises(InvalidRequest):
             cursor_in(other, tenant_id, "header")
 
 
-# --- limits ----------------------------------------------------------------------------------------------------------
+# --- limits ---------------------------------------------------------------------------------------
 
 
 def test_a_busy_tenant_pushes_out_its_own_events_only_and_the_memory_is_bounded() -> None:
@@ -323,7 +349,9 @@ def test_a_busy_tenant_pushes_out_its_own_events_only_and_the_memory_is_bounded(
     assert theirs == all_read(quiet)
     with pytest.raises(Behind):
         busy.read()
-    assert latest in all_read(hub.admit(A_TENANT, EVERYTHING, replace(hub.now(), number=hub.now().number - 3)))
+    assert latest in all_read(
+        hub.admit(A_TENANT, EVERYTHING, replace(hub.now(), number=hub.now().number - 3))
+    )
 
 
 def test_a_tenant_and_a_process_have_so_many_followers_and_no_more() -> None:

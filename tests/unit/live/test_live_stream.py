@@ -1,4 +1,6 @@
-"""`GET /api/v1/executions/stream`, one look at a time (`seconds=0`); how it goes on is shown on a real server."""
+"""`GET /api/v1/executions/stream`, one look at a time (`seconds=0`); how it goes on is shown on a
+real server.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,11 +20,15 @@ PATH = "/api/v1/executions/stream"
 
 @pytest.fixture(scope="module")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api"), LIVE_CLIENTS_PER_TENANT="2", LIVE_CLIENTS_MAX="3") as api:
+    async with an_api(
+        tmp_path_factory.mktemp("api"), LIVE_CLIENTS_PER_TENANT="2", LIVE_CLIENTS_MAX="3"
+    ) as api:
         yield api
 
 
-async def look(api: Api, after: str = "", tenant_id: str = A_TENANT, **query: Any) -> httpx.Response:
+async def look(
+    api: Api, after: str = "", tenant_id: str = A_TENANT, **query: Any
+) -> httpx.Response:
     headers = {"X-Tenant-ID": tenant_id} | ({"Last-Event-ID": after} if after else {})
     return await api.client.get(PATH, params={"seconds": 0, **query}, headers=headers)
 
@@ -61,12 +67,17 @@ async def test_an_event_is_told_with_its_type_an_id_and_what_it_is_about(api: Ap
         told.data["workflow"],
         told.data["subject"],
     )
-    assert (execution.id, "forecast") == (told.data["data"]["workflowId"], told.data["data"]["stepType"])
+    assert (execution.id, "forecast") == (
+        told.data["data"]["workflowId"],
+        told.data["data"]["stepType"],
+    )
     assert told.id
     assert told.id != after
 
 
-async def test_who_goes_on_behind_an_id_is_told_what_came_after_it_and_of_no_other_tenant(api: Api) -> None:
+async def test_who_goes_on_behind_an_id_is_told_what_came_after_it_and_of_no_other_tenant(
+    api: Api,
+) -> None:
     after = await where(api)
     messages = steps_told(200)
     for message in messages:
@@ -87,7 +98,11 @@ async def test_filters_are_those_of_the_list(api: Api) -> None:
         api.hub.on_event(a_step_told(execution))
 
     for query in ({"executionId": one.id}, {"subject": one.subject}):
-        told = [event.data["executionId"] for event in events_of(await look(api, after, **query)) if event.data]
+        told = [
+            event.data["executionId"]
+            for event in events_of(await look(api, after, **query))
+            if event.data
+        ]
 
         assert [one.id] == told
 
@@ -99,11 +114,14 @@ async def test_where_not_everything_is_known_the_stream_says_so_and_what_to_read
     [_, resync, *_] = events_of(await look(api, after))
 
     assert ("resync", "/api/v1/executions") == (resync.event, resync.data["read"])
-    assert [None] == [event.data for event in events_of(await look(api, resync.id or "")) if not event.retry]
+    assert [None] == [
+        event.data for event in events_of(await look(api, resync.id or "")) if not event.retry
+    ]
 
 
 @pytest.mark.parametrize(
-    ("query", "field"), [({"types": "nothing"}, "types"), ({"seconds": -1}, "seconds"), ({"workflow": ""}, "workflow")]
+    ("query", "field"),
+    [({"types": "nothing"}, "types"), ({"seconds": -1}, "seconds"), ({"workflow": ""}, "workflow")],
 )
 async def test_a_bad_parameter_is_named(api: Api, query: dict[str, Any], field: str) -> None:
     response = await look(api, **query)
@@ -115,7 +133,10 @@ async def test_a_bad_parameter_is_named(api: Api, query: dict[str, Any], field: 
 async def test_an_id_of_another_tenant_is_none(api: Api) -> None:
     response = await look(api, await where(api), ANOTHER_TENANT)
 
-    assert (400, "Last-Event-ID") == (response.status_code, response.json()["error"]["details"][0]["field"])
+    assert (400, "Last-Event-ID") == (
+        response.status_code,
+        response.json()["error"]["details"][0]["field"],
+    )
 
 
 async def test_a_stream_that_has_ended_takes_no_place(api: Api) -> None:

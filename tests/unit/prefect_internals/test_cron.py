@@ -18,7 +18,8 @@ def test_prefects_schedules_count_with_the_same_reader() -> None:
 
 def test_prefects_schedules_take_their_time_zones_from_pytz() -> None:
     assert pytz is vars(schedules).get("pytz"), (
-        "Prefect's scheduler has another source of time zones: see scheduler_knows and docs/prefect-upgrade.md"
+        "Prefect's scheduler has another source of time zones: see scheduler_knows and "
+        "docs/prefect-upgrade.md"
     )
 
 
@@ -29,8 +30,12 @@ def test_a_line_is_read_field_by_field() -> None:
 def test_times_are_counted_in_both_directions_on_the_wall_clock() -> None:
     start = datetime(2026, 3, 29, 2, 30)  # left out in Berlin
 
-    assert datetime(2026, 3, 29, 3) == cron_reader("0 3 * * *", start, day_or=True).get_next(datetime)
-    assert datetime(2026, 3, 28, 3) == cron_reader("0 3 * * *", start, day_or=True).get_prev(datetime)
+    assert datetime(2026, 3, 29, 3) == cron_reader("0 3 * * *", start, day_or=True).get_next(
+        datetime
+    )
+    assert datetime(2026, 3, 28, 3) == cron_reader("0 3 * * *", start, day_or=True).get_prev(
+        datetime
+    )
 
 
 def test_day_or_says_whether_one_of_two_days_is_enough() -> None:

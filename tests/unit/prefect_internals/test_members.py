@@ -1,7 +1,7 @@
 """The members of Prefect's classes that ours override or use are there, as the fence's tables say.
 
-A failure after an upgrade of Prefect names the member: read what Prefect does there now, then change the
-subclass and the table together. docs/prefect-upgrade.md is the checklist.
+A failure after an upgrade of Prefect names the member: read what Prefect does there now, then
+change the subclass and the table together. docs/prefect-upgrade.md is the checklist.
 """
 
 import ast
@@ -45,12 +45,16 @@ def _of_worker() -> frozenset[str]:
 
 
 def _of_engine() -> frozenset[str]:
-    return frozenset({*dir(AsyncFlowRunEngine), *(field.name for field in fields(AsyncFlowRunEngine))})
+    return frozenset(
+        {*dir(AsyncFlowRunEngine), *(field.name for field in fields(AsyncFlowRunEngine))}
+    )
 
 
 EXTENDED = (
     Extended(BaseWorker, InProcessWorker, WORKER_MEMBERS, _of_worker(), only_private=True),
-    Extended(AsyncFlowRunEngine, InProcessFlowRunEngine, ENGINE_MEMBERS, _of_engine(), only_private=False),
+    Extended(
+        AsyncFlowRunEngine, InProcessFlowRunEngine, ENGINE_MEMBERS, _of_engine(), only_private=False
+    ),
     Extended(
         AioSqliteConfiguration,
         QueueingSqlite,
@@ -67,7 +71,9 @@ MEMBERS = [
 
 
 @pytest.mark.parametrize(("extended", "member"), MEMBERS)
-def test_prefects_class_has_the_member_as_the_fence_lists_it(extended: Extended, member: Member) -> None:
+def test_prefects_class_has_the_member_as_the_fence_lists_it(
+    extended: Extended, member: Member
+) -> None:
     name = f"{extended.base.__name__}.{member.name}"
     assert member.name in extended.attributes, f"Prefect has no {name} any more; {HINT}"
     if member.parameters is not None:
@@ -82,7 +88,9 @@ def test_prefects_class_has_the_member_as_the_fence_lists_it(extended: Extended,
 def test_prefects_class_calls_what_is_overridden(extended: Extended, member: Member) -> None:
     caller = inspect.unwrap(getattr(extended.base, member.called_by or ""))
 
-    assert member.name in _names_in(caller.__code__), f"{member.called_by} calls no {member.name}; {HINT}"
+    assert member.name in _names_in(caller.__code__), (
+        f"{member.called_by} calls no {member.name}; {HINT}"
+    )
 
 
 @pytest.mark.parametrize("extended", EXTENDED, ids=lambda extended: extended.base.__name__)
@@ -90,7 +98,9 @@ def test_an_override_takes_what_prefect_passes(extended: Extended) -> None:
     for member in extended.members:
         if member.parameters is not None and member.name in vars(extended.ours):
             theirs = inspect.signature(getattr(extended.base, member.name))
-            positional = [p for p in theirs.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+            positional = [
+                p for p in theirs.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD
+            ]
             inspect.signature(getattr(extended.ours, member.name)).bind(*positional)
 
 
@@ -108,7 +118,10 @@ def test_the_fence_lists_every_member_that_is_used_and_no_other(extended: Extend
 
 def _parameters(method: Any) -> str:
     signature = inspect.signature(method)
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    bare = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
     return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
@@ -118,9 +131,15 @@ def _names_in(code: CodeType) -> set[str]:
 
 
 def _own_names(ours: type[Any]) -> set[str]:
-    """What the class body defines, and what its methods take from `self`, `cls` or `super()`; no dunders."""
+    """What the class body defines, and what its methods take from `self`, `cls` or `super()`; no
+    dunders.
+    """
     tree = ast.parse(Path(inspect.getfile(ours)).read_text())
-    [body] = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == ours.__name__]
+    [body] = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name == ours.__name__
+    ]
     return {name for name in _mentioned(body) if not name.startswith("__")}
 
 

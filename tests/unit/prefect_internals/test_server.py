@@ -8,7 +8,10 @@ import prefect.server.api.server
 import pytest
 from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
-from prefect.server.database.dependencies import provide_database_interface, temporary_database_config
+from prefect.server.database.dependencies import (
+    provide_database_interface,
+    temporary_database_config,
+)
 
 from blocks.prefect_internals.server import use_middleware_in_place_of_cors
 from deployments.prefect.embedded import GuardedCors, QueueingSqlite
@@ -17,7 +20,9 @@ from deployments.prefect.embedded import GuardedCors, QueueingSqlite
 def test_the_application_that_prefect_makes_has_our_middleware_with_the_settings_of_cors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(vars(prefect.server.api.server), "CORSMiddleware", None)  # put back after the test
+    monkeypatch.setitem(
+        vars(prefect.server.api.server), "CORSMiddleware", None
+    )  # put back after the test
     use_middleware_in_place_of_cors(GuardedCors)
 
     app = create_app(ephemeral=True, ignore_cache=True)
@@ -26,7 +31,9 @@ def test_the_application_that_prefect_makes_has_our_middleware_with_the_settings
     assert {"allow_origins", "allow_methods", "allow_headers"} == set(ours.kwargs)
 
 
-@pytest.mark.parametrize(("configuration", "is_writer"), [(QueueingSqlite, True), (AioSqliteConfiguration, False)])
+@pytest.mark.parametrize(
+    ("configuration", "is_writer"), [(QueueingSqlite, True), (AioSqliteConfiguration, False)]
+)
 async def test_a_transaction_holds_the_write_lock_from_its_begin(
     configuration: type[AioSqliteConfiguration], is_writer: bool, tmp_path: Path
 ) -> None:

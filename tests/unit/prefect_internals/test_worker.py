@@ -1,4 +1,6 @@
-"""What Prefect's worker does around the methods that ours overrides, on the real base class without a server."""
+"""What Prefect's worker does around the methods that ours overrides, on the real base class without
+a server.
+"""
 
 from typing import Any, cast
 from uuid import uuid4
@@ -21,7 +23,10 @@ class Observed(ProcessWorker):
         self.observers_set_up = 0
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
-        return [WorkerFlowRunResponse(work_pool_id=uuid4(), work_queue_id=uuid4(), flow_run=run) for run in self.due]
+        return [
+            WorkerFlowRunResponse(work_pool_id=uuid4(), work_queue_id=uuid4(), flow_run=run)
+            for run in self.due
+        ]
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         self.submitted.append(flow_run)

@@ -17,9 +17,18 @@ HALVES = {
     "nothing": (b"", b""),
     "half a line": (b"GET /hea", b"408"),
     "half the headers": (b"GET /health HTTP/1.1\r\nHost: a\r\nX-A: ", b"408"),
-    "half the body": (b"POST /api/v1/executions HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{", b""),
-    "half a chunk": (b"POST /api/v1/executions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{", b""),
-    "half an opening": (b"GET /api/v1/executions/stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n", b"408"),
+    "half the body": (
+        b"POST /api/v1/executions HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{",
+        b"",
+    ),
+    "half a chunk": (
+        b"POST /api/v1/executions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
+        b"",
+    ),
+    "half an opening": (
+        b"GET /api/v1/executions/stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n",
+        b"408",
+    ),
     "half of a second request": (b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /he", b"408"),
 }
 
@@ -41,7 +50,9 @@ async def until_closed(api: ServedApi, sent: bytes) -> bytes:
 
 
 async def is_served(api: ServedApi) -> bool:
-    return b"200 OK" in await until_closed(api, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    return b"200 OK" in await until_closed(
+        api, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
 
 
 async def test_half_a_request_is_closed_in_time_whichever_half_it_is(tmp_path: Path) -> None:
@@ -69,8 +80,13 @@ async def test_a_request_that_drips_is_closed_however_often_a_byte_comes(tmp_pat
 
 
 async def test_an_answer_that_streams_is_not_cut(tmp_path: Path) -> None:
-    headers = "".join(f"{name}: {value}\r\n" for name, value in as_user(a_service_token("viewer")).items())
-    request = f"GET /api/v1/executions/stream?seconds=2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n"
+    headers = "".join(
+        f"{name}: {value}\r\n" for name, value in as_user(a_service_token("viewer")).items()
+    )
+    request = (
+        "GET /api/v1/executions/stream?seconds=2 HTTP/1.1\r\nHost: a\r\nConnection: "
+        f"close\r\n{headers}\r\n"
+    )
 
     async with served_api(tmp_path, None, **SOON, LIVE_HEARTBEAT_SECONDS="0.2") as api:
         answer = await until_closed(api, request.encode())
@@ -81,7 +97,9 @@ async def test_an_answer_that_streams_is_not_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS"])
-async def test_a_connection_too_many_is_told_so_and_its_place_is_free_again(tmp_path: Path, limit: str) -> None:
+async def test_a_connection_too_many_is_told_so_and_its_place_is_free_again(
+    tmp_path: Path, limit: str
+) -> None:
     async with served_api(tmp_path, None, **{limit: "3"}) as api:
         held = [await connect(api) for _ in range(3)]
         refused = await until_closed(api, b"")
@@ -112,7 +130,10 @@ OPENING = {
 def opening(path: str, **changed: str) -> bytes:
     stated = {**OPENING, **{name.replace("_", "-"): value for name, value in changed.items()}}
     credential = as_user(a_service_token("viewer", "admin"))
-    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in {**stated, **credential}.items())]
+    lines = [
+        f"GET {path} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in {**stated, **credential}.items()),
+    ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
@@ -128,8 +149,16 @@ async def answer_to(api: ServedApi, sent: bytes) -> tuple[int, bytes]:
         writer.close()
 
 
-async def test_an_opening_at_a_path_without_a_websocket_is_served_as_a_plain_request(tmp_path: Path) -> None:
-    paths = {"/health": 200, "/api/v1/keys": 200, "/api/v1/nothing": 404, "/%ff": 404, "//health": 200}
+async def test_an_opening_at_a_path_without_a_websocket_is_served_as_a_plain_request(
+    tmp_path: Path,
+) -> None:
+    paths = {
+        "/health": 200,
+        "/api/v1/keys": 200,
+        "/api/v1/nothing": 404,
+        "/%ff": 404,
+        "//health": 200,
+    }
     odd = {"Sec_WebSocket_Protocol": ",,"}
 
     async with served_api(tmp_path) as api:
@@ -140,7 +169,9 @@ async def test_an_opening_at_a_path_without_a_websocket_is_served_as_a_plain_req
                 assert ("error" in msgspec.json.decode(body)) is (status >= 400)
 
 
-async def test_an_opening_that_the_protocol_behind_refuses_is_answered_with_our_error(tmp_path: Path) -> None:
+async def test_an_opening_that_the_protocol_behind_refuses_is_answered_with_our_error(
+    tmp_path: Path,
+) -> None:
     odd = (
         {"Sec_WebSocket_Protocol": ",,"},
         {"Connection": "upgrade, ;"},

@@ -36,17 +36,23 @@ async def begun(cancellations: int) -> asyncio.Task[None]:
     return task
 
 
-async def test_a_task_that_loses_a_cancellation_is_cancelled_again(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_task_that_loses_a_cancellation_is_cancelled_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     heeds, loses = await begun(0), await begun(1)
 
     await ending.ended(heeds, loses)
 
     assert heeds.cancelled()
     assert loses.cancelled()
-    assert ["what ignores 1 goes on though it was cancelled: cancelling it again"] == caplog.messages
+    assert [
+        "what ignores 1 goes on though it was cancelled: cancelling it again"
+    ] == caplog.messages
 
 
-async def test_a_task_that_no_cancellation_ends_is_left_behind_and_named(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_task_that_no_cancellation_ends_is_left_behind_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stubborn = await begun(2)
 
     await ending.ended(stubborn)
@@ -85,7 +91,9 @@ async def test_a_closing_raises_what_it_raises() -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="wait_for was mended in Python 3.12")
 async def test_a_cancellation_that_comes_together_with_a_result_is_lost_and_repeated() -> None:
-    """The outside fact for which cancellations are repeated: if it is one no more, `ended` can be simpler."""
+    """The outside fact for which cancellations are repeated: if it is one no more, `ended` can be
+    simpler.
+    """
     result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def waits() -> None:
@@ -124,7 +132,9 @@ asyncio.run(until_stopped(hangs(), limit_seconds=1))
 
 
 def test_a_process_that_does_not_stop_says_what_it_waits_for_and_exits() -> None:
-    process = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout
     assert "begun\n" == process.stdout.readline()
     process.send_signal(signal.SIGTERM)
@@ -139,7 +149,9 @@ def test_a_process_that_does_not_stop_says_what_it_waits_for_and_exits() -> None
 
 
 def test_a_process_that_is_sent_sigusr1_says_what_it_waits_for_and_goes_on() -> None:
-    process = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout
     assert process.stderr
     assert "begun\n" == process.stdout.readline()

@@ -19,7 +19,11 @@ POINTS = (
 
 
 def test_the_list_holds_exactly_the_points_that_are_in_the_product() -> None:
-    sources = [file for package in ("blocks", "flows", "listeners", "api") for file in (ROOT / package).rglob("*.py")]
+    sources = [
+        file
+        for package in ("blocks", "flows", "listeners", "api")
+        for file in (ROOT / package).rglob("*.py")
+    ]
     named = {
         re.sub(r"\{.*\}", "*", name)
         for source in sources
@@ -30,7 +34,9 @@ def test_the_list_holds_exactly_the_points_that_are_in_the_product() -> None:
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_without_the_variable_a_point_does_nothing(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_variable_a_point_does_nothing(
+    point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("FAULT_POINT", raising=False)
 
     fault_points.reached(point)

@@ -1,4 +1,6 @@
-"""What our processes write into their logs: one line per record, with what was worked on, and no secret."""
+"""What our processes write into their logs: one line per record, with what was worked on, and no
+secret.
+"""
 
 import json
 import logging
@@ -20,7 +22,9 @@ PASSWORD = "s3cr3t/p@ss"
 A_JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJlLW9mLXRoaXM"
 A_KEY = f"wfo_0123456789ab_{'k' * 43}"
 A_LINK = f"v1.{'c' * 60}.{'s' * 43}"
-AN_ACCOUNT_KEY = "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+AN_ACCOUNT_KEY = (
+    "C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw=="
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +37,12 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.setLogRecordFactory(factory)
 
 
-def a_record(message: str = "said", *arguments: object, error: Any = None, stack: Any = None) -> logging.LogRecord:
-    return logs.RedactedRecord("a.logger", logging.WARNING, __file__, 1, message, arguments, error, "f", stack)
+def a_record(
+    message: str = "said", *arguments: object, error: Any = None, stack: Any = None
+) -> logging.LogRecord:
+    return logs.RedactedRecord(
+        "a.logger", logging.WARNING, __file__, 1, message, arguments, error, "f", stack
+    )
 
 
 def as_json(record: logging.LogRecord) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def an_error(message: str) -> Any:
         return sys.exc_info()
 
 
-# --- format ----------------------------------------------------------------------------------------------------------
+# --- format ---------------------------------------------------------------------------------------
 
 
 def test_a_json_line_says_when_who_and_what() -> None:
@@ -86,9 +94,13 @@ def test_an_exception_is_one_field_of_its_line() -> None:
 
 
 def test_what_somebody_sends_makes_no_line_of_its_own() -> None:
-    line = logs.TextFormatter("api").format(a_record("path %s", "/x\r\n2026-01-01T00:00:00.000Z ERROR   api forged"))
+    line = logs.TextFormatter("api").format(
+        a_record("path %s", "/x\r\n2026-01-01T00:00:00.000Z ERROR   api forged")
+    )
 
-    assert line.endswith(r"WARNING api a.logger: path /x\r\n2026-01-01T00:00:00.000Z ERROR   api forged")
+    assert line.endswith(
+        r"WARNING api a.logger: path /x\r\n2026-01-01T00:00:00.000Z ERROR   api forged"
+    )
 
 
 @pytest.mark.parametrize("formatter", [logs.TextFormatter("worker"), logs.JsonFormatter("worker")])
@@ -108,16 +120,18 @@ def test_the_stack_shows_serious_lines_of_both_formats(formatter: logging.Format
 def test_what_libraries_call_an_error_and_is_none_makes_no_line(logger: str, message: str) -> None:
     record = logging.LogRecord(logger, logging.ERROR, __file__, 1, message, (), None)
 
-    assert not logs.is_told(record)
+    assert not logs.is_logged(record)
 
 
 def test_what_prefect_calls_an_error_and_is_one_makes_a_line() -> None:
     failed = "Finished in state Failed('Flow run encountered an exception')"
 
-    assert logs.is_told(logging.LogRecord("prefect.flow_runs", logging.ERROR, __file__, 1, failed, (), None))
+    assert logs.is_logged(
+        logging.LogRecord("prefect.flow_runs", logging.ERROR, __file__, 1, failed, (), None)
+    )
 
 
-# --- secrets ---------------------------------------------------------------------------------------------------------
+# --- secrets --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +145,10 @@ def test_what_prefect_calls_an_error_and_is_one_makes_a_line() -> None:
         ("abc123", "[(b'authorization', b'Bearer abc123'), (b'host', b'x')]"),
         ("abc123", "X-API-Key: abc123"),
         ("abc123", "Cookie: abc123"),
-        ("type%3Dmaster%26ver%3D1.0%26sig%3DhJ", "'Authorization': 'type%3Dmaster%26ver%3D1.0%26sig%3DhJ'"),
+        (
+            "type%3Dmaster%26ver%3D1.0%26sig%3DhJ",
+            "'Authorization': 'type%3Dmaster%26ver%3D1.0%26sig%3DhJ'",
+        ),
         ("dXNlcjpwYXNzd29yZA==", "sent Basic dXNlcjpwYXNzd29yZA=="),
         ("abcdefgh.ijkl", "refused bearer abcdefgh.ijkl"),
         (A_JWT, f"the token {A_JWT} has expired"),
@@ -157,13 +174,23 @@ def test_what_looks_like_a_secret_is_masked(secret: str, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "GET /api/v1/executions/7f6b3c3e-8a53-4a25-9d8a-0f0f5ad3c002 answered 200 in 12 ms (request gateway-17.a_b)",
+        (
+            "GET /api/v1/executions/7f6b3c3e-8a53-4a25-9d8a-0f0f5ad3c002 answered 200 in 12 ms "
+            "(request gateway-17.a_b)"
+        ),
         "The API listens on http://127.0.0.1:3051, its documentation is under /docs",
         "setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key",
         "execution e-1 is running in flow run 0af7651916cd43dd8448eb211c80319c: not ours",
-        "event 5da0ea7f (risk.evaluation.completed) refused: schema-invalid: Expected `object`, got `str`",
+        (
+            "event 5da0ea7f (risk.evaluation.completed) refused: schema-invalid: "
+            "Expected `object`, "
+            "got `str`"
+        ),
         "a basic authentication is not accepted; the bearer of this link may decide",
-        "the mirror cannot look for lost-runs: Prefect does not answer at http://prefect:4200/api (PREFECT_API_URL)",
+        (
+            "the reconciler cannot look for lost-runs: Prefect does not answer at "
+            "http://prefect:4200/api (PREFECT_API_URL)"
+        ),
     ],
 )
 def test_ordinary_lines_stay_as_they_are(text: str) -> None:
@@ -196,16 +223,24 @@ def test_every_secret_of_the_settings_is_masked_wherever_it_stands() -> None:
 
 def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks() -> None:
     redaction.keep_secret([PASSWORD])
-    record = a_record(f"{PASSWORD}: %s", PASSWORD, error=an_error(f"no {PASSWORD}"), stack=f"in {PASSWORD}")
+    record = a_record(
+        f"{PASSWORD}: %s", PASSWORD, error=an_error(f"no {PASSWORD}"), stack=f"in {PASSWORD}"
+    )
 
-    for formatter in (logs.TextFormatter("api"), logs.JsonFormatter("api"), logging.Formatter("%(message)s")):
+    for formatter in (
+        logs.TextFormatter("api"),
+        logs.JsonFormatter("api"),
+        logging.Formatter("%(message)s"),
+    ):
         line = formatter.format(record)
         assert PASSWORD not in line
         assert "ValueError: no ***" in line
 
 
 def test_a_process_masks_secrets_whoever_logs_them_and_however_it_ends() -> None:
-    """A real process: a library's logger, a warning, a thread that fails, an error that nobody catches."""
+    """A real process: a library's logger, a warning, a thread that fails, an error that nobody
+    catches.
+    """
     program = f"""
 import logging, threading, warnings
 from deployments.logs import configure_logging
@@ -225,7 +260,9 @@ raise RuntimeError("password={PASSWORD}")
     run = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
 
     said = run.stderr + run.stdout
-    assert [] == [secret for secret in (PASSWORD, "p@ss", A_JWT, "k" * 43, "s" * 43) if secret in said]
+    assert [] == [
+        secret for secret in (PASSWORD, "p@ss", A_JWT, "k" * 43, "s" * 43) if secret in said
+    ]
     lines = [json.loads(line) for line in run.stderr.splitlines()]
     assert ["ERROR", "WARNING", "WARNING", "ERROR", "CRITICAL"] == [line["level"] for line in lines]
     assert all({"time", "process", "logger", "message"} <= line.keys() for line in lines)

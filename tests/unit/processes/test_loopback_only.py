@@ -58,7 +58,9 @@ async def test_who_is_answered(method: str, host: str, origin: str | None, statu
         ("anything", "object", 403),
     ],
 )
-async def test_a_foreign_page_may_lead_here_and_embed_nothing(site: str, destination: str | None, status: int) -> None:
+async def test_a_foreign_page_may_lead_here_and_embed_nothing(
+    site: str, destination: str | None, status: int
+) -> None:
     headers = {"Sec-Fetch-Site": site} | ({"Sec-Fetch-Dest": destination} if destination else {})
     transport = httpx.ASGITransport(LoopbackOnly(PlainTextResponse("answered")))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{OURS}") as client:
@@ -83,8 +85,13 @@ async def test_a_private_networks_name_for_it_is_for_programs(
 ) -> None:
     monkeypatch.setenv(HOSTS, "prefect")
     guarded = GuardedCors(PlainTextResponse("answered"), allow_origins=[f"http://{OURS}"])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url=f"http://{OURS}") as client:
-        assert status == (await client.get("/api/health", headers={"Host": host} | headers)).status_code
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(guarded), base_url=f"http://{OURS}"
+    ) as client:
+        assert (
+            status
+            == (await client.get("/api/health", headers={"Host": host} | headers)).status_code
+        )
 
 
 def test_prefects_cors_is_what_is_guarded() -> None:
@@ -105,8 +112,12 @@ async def test_a_page_opened_at_localhost_is_opened_where_its_api_is(
     host: str, destination: str | None, location: str | None
 ) -> None:
     guarded = LoopbackOnly(PlainTextResponse("answered"))
-    headers = {"Host": host} | ({"Sec-Fetch-Dest": destination, "Sec-Fetch-Site": "none"} if destination else {})
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(guarded), base_url=f"http://{OURS}") as client:
+    headers = {"Host": host} | (
+        {"Sec-Fetch-Dest": destination, "Sec-Fetch-Site": "none"} if destination else {}
+    )
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(guarded), base_url=f"http://{OURS}"
+    ) as client:
         answer = await client.get("/runs?page=2", headers=headers)
 
     assert location == answer.headers.get("location")

@@ -67,13 +67,17 @@ def a_message(routing_key: str = "metered.one", body: bytes = b"{}") -> Message:
     return Message(id=new_id(), routing_key=routing_key, body=body, timestamp=now())
 
 
-# --- the bus ---------------------------------------------------------------------------------------------------------
+# --- the bus --------------------------------------------------------------------------------------
 
 
 async def test_what_was_published_is_counted_by_type_and_outcome(bus: MeteredEventBus) -> None:
     ours = {"event_type": "workflow.job.trigger"}
-    confirmed = Gain("workflow_orchestrator_bus_messages_published_total", **ours, outcome="confirmed")
-    unroutable = Gain("workflow_orchestrator_bus_messages_published_total", **ours, outcome="unroutable")
+    confirmed = Gain(
+        "workflow_orchestrator_bus_messages_published_total", **ours, outcome="confirmed"
+    )
+    unroutable = Gain(
+        "workflow_orchestrator_bus_messages_published_total", **ours, outcome="unroutable"
+    )
 
     await bus.publish(a_message("workflow.job.trigger"), a_message("workflow.job.trigger"))
     with pytest.raises(Unroutable):
@@ -94,7 +98,9 @@ async def test_what_was_published_is_counted_by_type_and_outcome(bus: MeteredEve
 async def test_a_delivery_is_counted_by_its_verdict_and_timed(
     bus: MeteredEventBus, verdict: Verdict | Exception, counted: str
 ) -> None:
-    handled = Gain("workflow_orchestrator_bus_messages_handled_total", queue=QUEUE.name, verdict=counted)
+    handled = Gain(
+        "workflow_orchestrator_bus_messages_handled_total", queue=QUEUE.name, verdict=counted
+    )
     consumed = Gain("rabbitmq_messages_consumed_total", queue=QUEUE.name)
     timed = Gain("workflow_orchestrator_bus_handling_duration_seconds_count", queue=QUEUE.name)
 
@@ -138,7 +144,7 @@ async def test_a_message_that_comes_again_is_a_redelivery(bus: MeteredEventBus) 
     assert 1 == again()
 
 
-# --- the store -------------------------------------------------------------------------------------------------------
+# --- the store ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +172,8 @@ async def test_a_request_that_fails_is_counted_by_its_error(error: Exception, ou
 async def test_every_kind_of_request_is_timed(store: MeteredRecordStore) -> None:
     operations = ("provision", "create", "read", "replace", "query", "count", "delete", "ping")
     timed = {
-        name: Gain("workflow_orchestrator_store_request_duration_seconds_count", operation=name) for name in operations
+        name: Gain("workflow_orchestrator_store_request_duration_seconds_count", operation=name)
+        for name in operations
     }
     execution = an_execution()
 
@@ -182,16 +189,23 @@ async def test_every_kind_of_request_is_timed(store: MeteredRecordStore) -> None
     assert dict.fromkeys(operations, 1) == {name: gain() for name, gain in timed.items()}
 
 
-# --- executions, steps, approvals ------------------------------------------------------------------------------------
+# --- executions, steps, approvals -----------------------------------------------------------------
 
 
-async def test_an_execution_is_counted_when_it_is_opened_and_when_it_ends(store: MeteredRecordStore) -> None:
+async def test_an_execution_is_counted_when_it_is_opened_and_when_it_ends(
+    store: MeteredRecordStore,
+) -> None:
     opened = Gain("workflow_orchestrator_executions_opened_total", workflow=WORKFLOW)
     waited = Gain("workflow_orchestrator_execution_wait_seconds_count", workflow=WORKFLOW)
     ended = Gain(
-        "workflow_orchestrator_executions_ended_total", workflow=WORKFLOW, status="failed", code="step-timeout"
+        "workflow_orchestrator_executions_ended_total",
+        workflow=WORKFLOW,
+        status="failed",
+        code="step-timeout",
     )
-    lasted = Gain("workflow_orchestrator_execution_duration_seconds_count", workflow=WORKFLOW, status="failed")
+    lasted = Gain(
+        "workflow_orchestrator_execution_duration_seconds_count", workflow=WORKFLOW, status="failed"
+    )
 
     pending = await store.create(A_TENANT, an_execution(status="pending", workflow=WORKFLOW))
     running = await transitions.move(store, pending, "running", started_at=now())
@@ -205,7 +219,10 @@ async def test_a_write_that_came_too_late_counts_nothing(store: MeteredRecordSto
     running = await store.create(A_TENANT, an_execution(status="running", workflow=WORKFLOW))
     await transitions.complete(store, running)
     cancelled = Gain(
-        "workflow_orchestrator_executions_ended_total", workflow=WORKFLOW, status="cancelled", code="cancelled"
+        "workflow_orchestrator_executions_ended_total",
+        workflow=WORKFLOW,
+        status="cancelled",
+        code="cancelled",
     )
 
     with pytest.raises(Stale):
@@ -222,20 +239,34 @@ async def test_the_first_end_of_a_step_counts_and_no_later_one(store: MeteredRec
     execution = an_execution(status="running", workflow=WORKFLOW)
 
     await record_step(store, execution, "forecast", result={})
-    await record_step(store, execution, "forecast", error="too late", error_code=rejections.STEP_TIMEOUT)
+    await record_step(
+        store, execution, "forecast", error="too late", error_code=rejections.STEP_TIMEOUT
+    )
 
     assert (1, 0, 1) == (completed(), timed_out(), timed())
 
 
-async def test_an_approval_is_counted_when_it_is_asked_for_and_when_it_is_decided(store: MeteredRecordStore) -> None:
+async def test_an_approval_is_counted_when_it_is_asked_for_and_when_it_is_decided(
+    store: MeteredRecordStore,
+) -> None:
     requested = Gain("workflow_orchestrator_approvals_requested_total", workflow=WORKFLOW)
-    decided = Gain("workflow_orchestrator_approvals_decided_total", outcome="approved", channel="link")
+    decided = Gain(
+        "workflow_orchestrator_approvals_decided_total", outcome="approved", channel="link"
+    )
     approval = an_approval(status="pending", workflow=WORKFLOW, requested_by="somebody")
 
     await lifecycle.open_approval(store, approval)
-    vote = Vote(actor="ann", roles=frozenset({"approver"}), outcome="approved", channel="link", reason="why not")
+    vote = Vote(
+        actor="ann",
+        roles=frozenset({"approver"}),
+        outcome="approved",
+        channel="link",
+        reason="why not",
+    )
     await lifecycle.record_vote(store, approval.tenant_id, approval.id, vote)
-    await lifecycle.change(store, approval.tenant_id, approval.id, lambda it: lifecycle.with_bookkeeping(it, waits=9))
+    await lifecycle.change(
+        store, approval.tenant_id, approval.id, lambda it: lifecycle.with_bookkeeping(it, waits=9)
+    )
 
     assert (1, 1) == (requested(), decided())
 
@@ -244,7 +275,9 @@ async def test_what_is_open_is_counted_over_all_tenants(store: MeteredRecordStor
     for tenant_id in (new_id(), new_id()):
         await enter_in_directory(store, tenant_id)
         await store.create(tenant_id, an_execution(tenant_id=tenant_id, status="running"))
-        await store.create(tenant_id, an_approval(tenant_id=tenant_id, status="pending", workflow="of the caller"))
+        await store.create(
+            tenant_id, an_approval(tenant_id=tenant_id, status="pending", workflow="of the caller")
+        )
 
     await count_what_is_open(store)
 
@@ -253,7 +286,7 @@ async def test_what_is_open_is_counted_over_all_tenants(store: MeteredRecordStor
     assert 2 == value("workflow_orchestrator_approvals_pending", workflow="other")
 
 
-# --- the process -----------------------------------------------------------------------------------------------------
+# --- the process ----------------------------------------------------------------------------------
 
 
 async def test_the_process_says_who_it_is_and_how_late_its_loop_runs() -> None:
@@ -268,14 +301,16 @@ async def test_the_process_says_who_it_is_and_how_late_its_loop_runs() -> None:
     assert 1 == value("workflow_orchestrator_process_info", role="tests", version="1.2.3")
 
 
-# --- labels ----------------------------------------------------------------------------------------------------------
+# --- labels ---------------------------------------------------------------------------------------
 
 
 async def test_no_series_is_added_for_a_tenant_an_id_or_what_a_sender_writes(
     store: MeteredRecordStore, bus: MeteredEventBus
 ) -> None:
     router = Router(context_of(store, bus))
-    earlier = {(one.name, *one.labels.values()) for one in series()}  # of other tests in this process
+    earlier = {
+        (one.name, *one.labels.values()) for one in series()
+    }  # of other tests in this process
     for tenant_id in (new_id() for _ in range(10)):
         await traffic_of(tenant_id, router, store, bus)
     before = {(one.name, *one.labels.values()) for one in series()}
@@ -290,8 +325,12 @@ async def test_no_series_is_added_for_a_tenant_an_id_or_what_a_sender_writes(
     assert [] == [text for text in values if UUID.search(text) or "free text" in text]
 
 
-async def traffic_of(tenant_id: str, router: Router, store: MeteredRecordStore, bus: MeteredEventBus) -> None:
-    """Everything a tenant and its callers may cause, fine or odd, under names that nobody else has."""
+async def traffic_of(
+    tenant_id: str, router: Router, store: MeteredRecordStore, bus: MeteredEventBus
+) -> None:
+    """Everything a tenant and its callers may cause, fine or odd, under names that
+    nobody else has.
+    """
     odd = f"free text {new_id()}"
     event_id, subject = new_id(), new_id()
     opportunity = {"opportunityId": subject}
@@ -304,7 +343,11 @@ async def traffic_of(tenant_id: str, router: Router, store: MeteredRecordStore, 
         {"id": new_id(), "type": "integration.opportunity.updated", "data": odd},
         {"id": new_id(), "type": "shard.updated", "data": {"shardType": odd, "shardId": new_id()}},
         {"id": new_id(), "type": "risk.evaluation.completed", "data": answer},
-        {"id": new_id(), "type": "risk.evaluation.completed", "data": {**answer, "workflowId": new_id()}},
+        {
+            "id": new_id(),
+            "type": "risk.evaluation.completed",
+            "data": {**answer, "workflowId": new_id()},
+        },
         {"id": new_id(), "type": "odd." + "".join(filter(str.isalpha, new_id())), "data": {}},
         {"id": new_id(), "type": odd, "data": {}},
     ):
@@ -316,9 +359,13 @@ async def traffic_of(tenant_id: str, router: Router, store: MeteredRecordStore, 
     await transitions.fail(store, stored, odd, odd)
     strange = an_execution(tenant_id=tenant_id, workflow=odd, status="running")
     await transitions.complete(store, await store.create(tenant_id, strange))
-    approval = an_approval(tenant_id=tenant_id, workflow=odd, status="pending", requested_by="somebody")
+    approval = an_approval(
+        tenant_id=tenant_id, workflow=odd, status="pending", requested_by="somebody"
+    )
     await store.create(tenant_id, approval)
-    vote = Vote(actor=odd, roles=frozenset({"approver"}), outcome="approved", channel=odd, reason=odd)
+    vote = Vote(
+        actor=odd, roles=frozenset({"approver"}), outcome="approved", channel=odd, reason=odd
+    )
     await lifecycle.record_vote(store, tenant_id, approval.id, vote)
     await store.create(tenant_id, a_step(tenant_id=tenant_id))
     with pytest.raises(NotFound):

@@ -1,4 +1,6 @@
-"""Text from outside: shown as it is spelled, never obeyed by a terminal or taken for a line of ours."""
+"""Text from outside: shown as it is spelled, never obeyed by a terminal or taken for a line of
+ours.
+"""
 
 import json
 import logging
@@ -59,7 +61,7 @@ def test_json_for_a_terminal_has_the_same_values(values: dict[str, str]) -> None
     assert values == json.loads(shown)
 
 
-# --- logs ------------------------------------------------------------------------------------------------------------
+# --- logs -----------------------------------------------------------------------------------------
 
 
 def a_record(message: str, error: Any = None) -> logging.LogRecord:
@@ -82,7 +84,9 @@ def test_one_record_is_one_line_of_text_whatever_it_holds(text: str) -> None:
 @given(ANY_TEXT)
 def test_the_lines_of_a_traceback_never_begin_like_a_record(text: str) -> None:
     forged = f"{text}\n2026-11-28T06:00:00.000Z INFO    listener a.logger: all is well"
-    first, *others = logs.TextFormatter("listener").format(a_record("failed", raised(forged))).split("\n")
+    first, *others = (
+        logs.TextFormatter("listener").format(a_record("failed", raised(forged))).split("\n")
+    )
     assert first.endswith("failed")
     assert all(line.startswith("  ") and not any(map(is_obeyed, line)) for line in others)
 

@@ -1,4 +1,6 @@
-"""The port of a listener or a worker: it says how the process is, and nothing to who may not know."""
+"""The port of a listener or a worker: it says how the process is, and nothing to who
+may not know.
+"""
 
 import asyncio
 import socket
@@ -62,7 +64,9 @@ async def test_the_api_has_such_a_port_too() -> None:
         assert 200 == (await client.get("/metrics")).status_code
 
 
-async def test_a_hundred_who_ask_at_once_cost_one_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hundred_who_ask_at_once_cost_one_rendering(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rendered: list[bytes] = []
 
     def render() -> bytes:
@@ -83,7 +87,9 @@ async def test_it_is_not_ready_before_it_has_said_what_that_means() -> None:
         answer = await client.get("/ready")
 
     assert 503 == answer.status_code
-    assert {"start": {"status": "error", "detail": "this process is starting"}} == answer.json()["checks"]
+    assert {"start": {"status": "error", "detail": "this process is starting"}} == answer.json()[
+        "checks"
+    ]
 
 
 async def test_it_is_ready_when_every_part_works_and_says_which_does_not() -> None:
@@ -109,7 +115,10 @@ async def test_a_password_in_what_is_wrong_is_not_told() -> None:
         port.probes = {"broker": is_refused}
         answer = await client.get("/ready")
 
-    assert "connecting to amqp://user:***@broker: refused" == answer.json()["checks"]["broker"]["detail"]
+    assert (
+        "connecting to amqp://user:***@broker: refused"
+        == answer.json()["checks"]["broker"]["detail"]
+    )
 
 
 async def test_its_metrics_are_those_of_the_process() -> None:
@@ -117,7 +126,9 @@ async def test_its_metrics_are_those_of_the_process() -> None:
         answer = await client.get("/metrics")
 
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
-    assert "listener" in {sample.labels["role"] for sample in families["workflow_orchestrator_process_info"].samples}
+    assert "listener" in {
+        sample.labels["role"] for sample in families["workflow_orchestrator_process_info"].samples
+    }
     assert "process_resident_memory_bytes" in families
 
 
@@ -125,7 +136,11 @@ async def test_with_a_token_set_only_who_sends_it_reads_the_metrics() -> None:
     async with a_port(METRICS_BEARER_TOKEN="of-the-test") as (_, client):
         statuses = [
             (await client.get("/metrics", headers=headers)).status_code
-            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer of-the-test"})
+            for headers in (
+                {},
+                {"Authorization": "Bearer wrong"},
+                {"Authorization": "Bearer of-the-test"},
+            )
         ]
         health = await client.get("/health")
 
@@ -133,7 +148,9 @@ async def test_with_a_token_set_only_who_sends_it_reads_the_metrics() -> None:
     assert 200 == health.status_code
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nope", 404), ("POST", "/metrics", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nope", 404), ("POST", "/metrics", 405)]
+)
 async def test_nothing_else_is_answered(method: str, path: str, status: int) -> None:
     async with a_port() as (_, client):
         assert status == (await client.request(method, path)).status_code
@@ -142,7 +159,11 @@ async def test_nothing_else_is_answered(method: str, path: str, status: int) -> 
 async def test_a_second_process_of_a_kind_takes_the_next_free_port() -> None:
     first = free_port()
     settings = settings_with(first)
-    async with process_port(settings, "listener"), process_port(settings, "listener"), httpx.AsyncClient() as client:
+    async with (
+        process_port(settings, "listener"),
+        process_port(settings, "listener"),
+        httpx.AsyncClient() as client,
+    ):
         assert 200 == (await client.get(f"http://127.0.0.1:{first + 1}/health")).status_code
 
 
@@ -173,7 +194,13 @@ def test_a_stack_names_the_ports_that_its_processes_will_take() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         ports = metrics_ports(
-            load_settings({"API_METRICS_PORT": str(number), "LISTENER_METRICS_PORT": "0", "METRICS_HOST": "127.0.0.1"})
+            load_settings(
+                {
+                    "API_METRICS_PORT": str(number),
+                    "LISTENER_METRICS_PORT": "0",
+                    "METRICS_HOST": "127.0.0.1",
+                }
+            )
         )
 
     assert {"api", "worker"} == set(ports.ports)

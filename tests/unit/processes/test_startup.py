@@ -44,5 +44,7 @@ async def test_what_comes_later_is_waited_for_in_one_line(caplog: pytest.LogCapt
 
 
 async def test_what_never_comes_is_named() -> None:
-    with pytest.raises(Unavailable, match=r"the broker did not come within 0\.05 s: connection refused"):
+    with pytest.raises(
+        Unavailable, match=r"the broker did not come within 0\.05 s: connection refused"
+    ):
         await wait_until_available("the broker", Part(comes_at=1_000_000), limit_seconds=0.05)

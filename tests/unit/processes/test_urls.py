@@ -64,7 +64,11 @@ def test_a_broker_url_that_can_work_is_accepted(url: str) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
-        ("COSMOS_DB_ENDPOINT", "AccountEndpoint=https://x.example:443/;AccountKey=s3cret==;", "connection string"),
+        (
+            "COSMOS_DB_ENDPOINT",
+            "AccountEndpoint=https://x.example:443/;AccountKey=s3cret==;",
+            "connection string",
+        ),
         ("COSMOS_DB_ENDPOINT", "https://", "names no host"),
         ("COSMOS_DB_ENDPOINT", "https://account:port/", "no number"),
         ("COSMOS_DB_ENDPOINT", "sqlite:", "names no file"),
@@ -74,7 +78,9 @@ def test_a_broker_url_that_can_work_is_accepted(url: str) -> None:
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "must begin with http:// or https://"),
     ],
 )
-def test_any_other_url_that_cannot_work_is_refused_unseen(variable: str, value: str, problem: str) -> None:
+def test_any_other_url_that_cannot_work_is_refused_unseen(
+    variable: str, value: str, problem: str
+) -> None:
     cosmos = {"COSMOS_DB_ENDPOINT": "https://account.example/", "COSMOS_DB_KEY": "c2VjcmV0"}
     with pytest.raises(BadSetting) as refusal:
         load_settings(cosmos | {variable: value})
@@ -104,20 +110,29 @@ def test_a_url_that_is_shown_in_clear_holds_no_password(variable: str, user: str
 @pytest.mark.parametrize("variable", ["COSMOS_DB_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
 def test_a_url_that_is_shown_in_clear_holds_no_token(variable: str) -> None:
     with pytest.raises(BadSetting, match=rf"{variable}\) has a query .*{INSTEAD[variable]}"):
-        load_settings({"COSMOS_DB_KEY": "c2VjcmV0", variable: "https://host.example/path?sig=hunter2"})
+        load_settings(
+            {"COSMOS_DB_KEY": "c2VjcmV0", variable: "https://host.example/path?sig=hunter2"}
+        )
 
 
 @pytest.mark.parametrize(
-    "variable", ["RABBITMQ_EXCHANGE", "RABBITMQ_QUEUE", "COSMOS_DB_DATABASE_ID", "WEBHOOK_ALLOWED_HOSTS"]
+    "variable",
+    ["RABBITMQ_EXCHANGE", "RABBITMQ_QUEUE", "COSMOS_DB_DATABASE_ID", "WEBHOOK_ALLOWED_HOSTS"],
 )
-@pytest.mark.parametrize("value", ["amqp://user:hunter2@broker/", "user:hunter2@host", "name;AccountKey=hunter2"])
-def test_a_name_that_is_shown_in_clear_is_no_place_for_a_credential(variable: str, value: str) -> None:
+@pytest.mark.parametrize(
+    "value", ["amqp://user:hunter2@broker/", "user:hunter2@host", "name;AccountKey=hunter2"]
+)
+def test_a_name_that_is_shown_in_clear_is_no_place_for_a_credential(
+    variable: str, value: str
+) -> None:
     with pytest.raises(BadSetting, match=rf"{variable}\) .*write the name alone") as refusal:
         load_settings({variable: value})
     assert "hunter2" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("source", ['{"keys": [{"kty": "oct", "k": "hunter2"}]}', "data:,hunter2", "HTTPS://hunter2/"])
+@pytest.mark.parametrize(
+    "source", ['{"keys": [{"kty": "oct", "k": "hunter2"}]}', "data:,hunter2", "HTTPS://hunter2/"]
+)
 def test_a_key_set_is_named_and_not_written(source: str) -> None:
     with pytest.raises(BadSetting, match="JWT_JWKS") as refusal:
         load_settings({"JWT_JWKS": source})

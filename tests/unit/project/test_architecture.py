@@ -1,4 +1,6 @@
-"""Who may import whom: the table of the design's layout section, held against the imports in the source."""
+"""Who may import whom: the table of the design's layout section, held against the imports in the
+source.
+"""
 
 import ast
 import subprocess
@@ -17,7 +19,9 @@ PACKAGES = ("blocks", "flows", "listeners", "api", "deployments")
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """What one package may import of ours and of others'; the standard library is free unless a `Home` claims it."""
+    """What one package may import of ours and of others'; the standard library is free unless a
+    `Home` claims it.
+    """
 
     name: str
     ours: tuple[str, ...]
@@ -38,10 +42,36 @@ LAYERS = (
 # The rooms of each package, lowest first: a room imports only from rooms before it.
 ROOMS = {
     "blocks": (
-        ("contracts", "ports", "clock", "signals", "messages", "queries", "updates", "prefect_internals"),
-        ("tenants", "security", "schedules", "observability", "settings", "prefect_blocks", "processes"),
+        (
+            "contracts",
+            "ports",
+            "clock",
+            "signals",
+            "messages",
+            "queries",
+            "updates",
+            "prefect_internals",
+        ),
+        (
+            "tenants",
+            "security",
+            "schedules",
+            "observability",
+            "settings",
+            "prefect_blocks",
+            "processes",
+        ),
         ("adapters", "services", "webhooks", "topology"),
-        ("executions", "dead_letters", "jobs", "approvals", "json_text", "definitions", "actions", "audit"),
+        (
+            "executions",
+            "dead_letters",
+            "jobs",
+            "approvals",
+            "json_text",
+            "definitions",
+            "actions",
+            "audit",
+        ),
     ),
     "flows": (("shared", "analysis", "opportunity_analysis", "batch_job"),),
     "listeners": (
@@ -55,7 +85,19 @@ ROOMS = {
         ("jobs", "keys", "usage", "webhooks", "live", "health"),
         ("app", "reconciler", "server"),
     ),
-    "deployments": (("printing", "logs", "prefect", "simulated", "worker", "bootstrap", "doctor", "local", "cli"),),
+    "deployments": (
+        (
+            "printing",
+            "logs",
+            "prefect",
+            "simulated",
+            "worker",
+            "bootstrap",
+            "doctor",
+            "local",
+            "cli",
+        ),
+    ),
 }
 FILES_MAX = 15
 
@@ -99,7 +141,11 @@ def test_arrows_between_rooms_run_downwards(package: str) -> None:
         if _within(module, f"{package}.*") and _within(target, f"{package}.*")
     ]
 
-    assert [] == [f"{a} imports {b}" for a, b, lower, upper in arrows if order.index(lower) < order.index(upper)]
+    assert [] == [
+        f"{a} imports {b}"
+        for a, b, lower, upper in arrows
+        if order.index(lower) < order.index(upper)
+    ]
     assert arrows
 
 
@@ -108,7 +154,9 @@ def test_every_room_has_its_place_in_the_order(package: str) -> None:
     order = [room for row in ROOMS[package] for room in row]
 
     assert sorted(order) == sorted(
-        path.stem for path in (ROOT / package).iterdir() if path.stem != "__init__" and _holds_modules(path)
+        path.stem
+        for path in (ROOT / package).iterdir()
+        if path.stem != "__init__" and _holds_modules(path)
     )
 
 
@@ -127,7 +175,11 @@ def test_no_folder_is_a_hall() -> None:
         for path in (ROOT / top).rglob("*.py")
         if "node_modules" not in path.parts and path.name != "__init__.py"
     ]
-    crowded = {folder: count for folder, count in Counter(path.parent for path in files).items() if count > FILES_MAX}
+    crowded = {
+        folder: count
+        for folder, count in Counter(path.parent for path in files).items()
+        if count > FILES_MAX
+    }
 
     assert {} == crowded
 
@@ -147,7 +199,9 @@ except SystemExit as end:
     assert not end.code, end.code
 print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
 """
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (0, "[]") == (run.returncode, run.stderr.strip())
     assert "Usage: orchestrator" in run.stdout
 
@@ -165,13 +219,20 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     ],
 )
 def test_every_form_of_import_is_read(line: str, expected: set[str]) -> None:
-    modules = {"blocks": ROOT, "blocks.contracts": ROOT, "blocks.ports": ROOT, "blocks.contracts.ids": ROOT}
+    modules = {
+        "blocks": ROOT,
+        "blocks.contracts": ROOT,
+        "blocks.ports": ROOT,
+        "blocks.contracts.ids": ROOT,
+    }
     assert expected == set(_imports(ast.parse(line), package="blocks", modules=modules))
 
 
 def imports_of_the_project(*, only_at_run_time: bool = False) -> Iterator[tuple[str, str]]:
     """Every (module, imported module) of our packages, imports inside functions included."""
-    modules = {_module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    modules = {
+        _module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+    }
     for module, path in modules.items():
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         tree = ast.parse(path.read_text())
@@ -209,7 +270,9 @@ def _imports(tree: ast.AST, *, package: str, modules: Mapping[str, Path]) -> Ite
 
 
 def _source(node: ast.ImportFrom, package: str) -> str:
-    """The absolute name of what stands after `from`; each dot after the first goes up one package."""
+    """The absolute name of what stands after `from`; each dot after the first goes
+    up one package.
+    """
     if not node.level:
         return node.module or ""
     base = package.rsplit(".", node.level - 1)[0]

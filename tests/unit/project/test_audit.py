@@ -1,4 +1,6 @@
-"""The audit of a run's books: every kind of breach is found, and books that balance are left in peace."""
+"""The audit of a run's books: every kind of breach is found, and books that balance are left in
+peace.
+"""
 
 from typing import Any
 from uuid import uuid4
@@ -8,18 +10,34 @@ import pytest
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters.letters import letter_of
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_dead_letter, an_execution, new_id, now
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_dead_letter,
+    an_execution,
+    new_id,
+    now,
+)
 from tests.support.system.audit import Books, audit
 from tests.support.system.ledger import REQUESTED, TERMINAL, Envelope, Ledger
 
 
 def ended(**changes: Any) -> ExecutionRecord:
-    return an_execution(**{"status": "completed", "completed_at": now(), "announced_at": now(), **changes})
+    return an_execution(
+        **{"status": "completed", "completed_at": now(), "announced_at": now(), **changes}
+    )
 
 
 def told(execution: ExecutionRecord, event_type: str, **changes: Any) -> Envelope:
     data = {"workflowId": execution.id}
-    return {"id": new_id(), "type": event_type, "tenantId": execution.tenant_id, "source": "x", "data": data, **changes}
+    return {
+        "id": new_id(),
+        "type": event_type,
+        "tenantId": execution.tenant_id,
+        "source": "x",
+        "data": data,
+        **changes,
+    }
 
 
 def wire_of(*executions: ExecutionRecord) -> Ledger:
@@ -33,7 +51,9 @@ def wire_of(*executions: ExecutionRecord) -> Ledger:
 def books_of(*executions: ExecutionRecord, **changes: Any) -> Books:
     """Books that balance, but for the changes."""
     causes = {event_id: one.tenant_id for one in executions for event_id in one.trigger_ids}
-    return Books(**{"confirmed": causes, "executions": executions, "wire": wire_of(*executions), **changes})
+    return Books(
+        **{"confirmed": causes, "executions": executions, "wire": wire_of(*executions), **changes}
+    )
 
 
 def letter(id: str, code: str) -> DeadLetterRecord:
@@ -47,7 +67,9 @@ def broken(books: Books) -> dict[str, list[str]]:
 
 def test_books_that_balance_show_no_breach() -> None:
     refused = {"toxic": {"t": "too-large"}, "letters": [letter("t", "too-large")]}
-    assert {} == broken(books_of(ended(), ended(tenant_id=ANOTHER_TENANT), left={"q": 0}, **refused))
+    assert {} == broken(
+        books_of(ended(), ended(tenant_id=ANOTHER_TENANT), left={"q": 0}, **refused)
+    )
 
 
 def test_a_confirmed_event_without_an_execution_is_lost() -> None:
@@ -93,7 +115,9 @@ def test_a_terminal_event_that_comes_twice_under_one_id_is_no_breach() -> None:
 def test_an_end_that_was_never_told_is_missed() -> None:
     books = books_of(one := ended())
     del books.wire.seen[-1]
-    assert {"I2 executions without exactly one terminal event id": [f"{one.id}: 0"]} == broken(books)
+    assert {"I2 executions without exactly one terminal event id": [f"{one.id}: 0"]} == broken(
+        books
+    )
 
 
 def test_the_end_of_an_execution_that_does_not_exist_is_found() -> None:
@@ -108,7 +132,9 @@ def test_the_end_of_an_execution_that_does_not_exist_is_found() -> None:
 def test_a_failure_that_nobody_asked_for_is_found() -> None:
     one = ended(status="failed", error_code="worker-lost", error="gone")
     assert {
-        "I2 executions that ended otherwise than they should": [f"{one.id} is failed, not completed: worker-lost gone"]
+        "I2 executions that ended otherwise than they should": [
+            f"{one.id} is failed, not completed: worker-lost gone"
+        ]
     } == broken(books_of(one))
 
 
@@ -133,13 +159,17 @@ def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None
         del books.wire.seen[0]
     else:
         books.wire.seen.append(told(one, REQUESTED[0]))
-    assert [f"{one.id}: {requests}"] == broken(books)["I3 executions without exactly four request ids"]
+    assert [f"{one.id}: {requests}"] == broken(books)[
+        "I3 executions without exactly four request ids"
+    ]
 
 
 def test_an_event_told_to_another_tenant_is_found() -> None:
     books = books_of(one := ended())
     books.wire.seen.append(told(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
-    assert [f"workflow.step.completed of {one.id} told to {ANOTHER_TENANT}"] == broken(books)["I5 tenants mixed up"]
+    assert [f"workflow.step.completed of {one.id} told to {ANOTHER_TENANT}"] == broken(books)[
+        "I5 tenants mixed up"
+    ]
 
 
 def test_an_execution_under_another_tenant_than_its_event_is_found() -> None:
@@ -166,4 +196,6 @@ def test_a_good_message_among_the_dead_letters_is_found() -> None:
 
 def test_a_message_that_is_left_in_a_queue_is_found() -> None:
     name = str(uuid4())
-    assert {"I7 queues not empty": [f"{name}: 2"]} == broken(books_of(ended(), left={name: 2, "empty": 0}))
+    assert {"I7 queues not empty": [f"{name}: 2"]} == broken(
+        books_of(ended(), left={name: 2, "empty": 0})
+    )

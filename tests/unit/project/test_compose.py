@@ -1,4 +1,6 @@
-"""deployments/docker/compose.yaml against what the rest of the project says: read as data, no Docker needed."""
+"""deployments/docker/compose.yaml against what the rest of the project says: read as data, no
+Docker needed.
+"""
 
 import re
 from collections.abc import Iterator
@@ -29,24 +31,39 @@ def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
 
 def test_prefect_knows_every_server_setting() -> None:
     """A name that Prefect does not know would change nothing, silently."""
-    unknown = [name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)]
-    # The first two are ours; the others Prefect reads from the environment where it uses them, they are no settings.
+    unknown = [
+        name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)
+    ]
+    # The first two are ours; the others Prefect reads from the environment where it uses them, they
+    # are no settings.
     assert ["LOG_FORMAT", HOSTS, "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
 
 
 def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it() -> None:
     called = {urlsplit(COMPOSE["x-settings"]["PREFECT_API_URL"]).hostname}
-    called |= {urlsplit(url).hostname for url in re.findall(r"PREFECT_API_URL: (http\S+)", COMPOSE_TEXT)}
+    called |= {
+        urlsplit(url).hostname for url in re.findall(r"PREFECT_API_URL: (http\S+)", COMPOSE_TEXT)
+    }
 
     assert called == {SERVICES["prefect"]["environment"][HOSTS]} == {"prefect"}
 
 
 def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
-    """A variable missing from x-settings would be set in deployments/docker/.env and never reach a process."""
-    decided = {"HOST", "PORT", "ORCHESTRATOR_DATA_DIR", "PREFECT_SERVER_PORT", "WORKER_DRAIN_SECONDS"}
+    """A variable missing from x-settings would be set in deployments/docker/.env and never reach a
+    process.
+    """
+    decided = {
+        "HOST",
+        "PORT",
+        "ORCHESTRATOR_DATA_DIR",
+        "PREFECT_SERVER_PORT",
+        "WORKER_DRAIN_SECONDS",
+    }
     for_tests = {"COSMOS_DB_CA_FILE", "SIMULATOR_MIN_DELAY_SECONDS", "SIMULATOR_MAX_DELAY_SECONDS"}
     ours = set(re.findall(r"\$\{(\w+)", DEFAULTS.read_text())) - decided - for_tests
-    assert [] == sorted(ours - set(COMPOSE["x-settings"])), "add these to x-settings of deployments/docker/compose.yaml"
+    assert [] == sorted(ours - set(COMPOSE["x-settings"])), (
+        "add these to x-settings of deployments/docker/compose.yaml"
+    )
 
 
 def test_no_key_stands_twice() -> None:
@@ -83,12 +100,17 @@ def test_only_the_api_and_the_operators_pages_are_published_all_on_the_loopback_
 
 def test_databases_and_broker_have_no_way_out() -> None:
     for name in ("postgres", "rabbitmq"):
-        assert all((COMPOSE["networks"][network] or {}).get("internal") for network in SERVICES[name]["networks"])
+        assert all(
+            (COMPOSE["networks"][network] or {}).get("internal")
+            for network in SERVICES[name]["networks"]
+        )
 
 
 def test_every_process_starts_after_bootstrap_and_healthy_parts() -> None:
     for name in PROCESSES:
-        conditions = {part: needs["condition"] for part, needs in SERVICES[name]["depends_on"].items()}
+        conditions = {
+            part: needs["condition"] for part, needs in SERVICES[name]["depends_on"].items()
+        }
         assert {
             "bootstrap": "service_completed_successfully",
             "rabbitmq": "service_healthy",
@@ -99,14 +121,26 @@ def test_every_process_starts_after_bootstrap_and_healthy_parts() -> None:
 def test_a_worker_is_given_its_time_to_drain() -> None:
     worker = SERVICES["worker"]
     grace = int(worker["stop_grace_period"].removesuffix("s"))
-    assert grace >= worker["environment"]["WORKER_DRAIN_SECONDS"] + 12  # what `orchestrator up` grants, too
+    assert (
+        grace >= worker["environment"]["WORKER_DRAIN_SECONDS"] + 12
+    )  # what `orchestrator up` grants, too
 
 
 def test_every_service_has_a_memory_limit_and_bounded_logs() -> None:
     assert set() == {name for name, service in SERVICES.items() if not service.get("mem_limit")}
-    assert set() == {name for name, service in SERVICES.items() if "max-size" not in service["logging"]["options"]}
+    assert set() == {
+        name
+        for name, service in SERVICES.items()
+        if "max-size" not in service["logging"]["options"]
+    }
 
 
 def test_every_file_that_a_service_mounts_is_there() -> None:
-    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
-    assert [] == [path for path in mounted if path.startswith("./") and not (DEPLOYMENTS / path).exists()]
+    mounted = [
+        volume.split(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", [])
+    ]
+    assert [] == [
+        path for path in mounted if path.startswith("./") and not (DEPLOYMENTS / path).exists()
+    ]

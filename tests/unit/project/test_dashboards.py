@@ -1,4 +1,6 @@
-"""What the dashboard, the alerts and the table of metrics name exists, in the code and in the documents."""
+"""What the dashboard, the alerts and the table of metrics name exists, in the code and in the
+documents.
+"""
 
 import json
 import re
@@ -26,9 +28,13 @@ from tests.support.stores import FailingStore
 
 ROOT = Path(__file__).parents[3]
 PROMETHEUS = ROOT / "deployments" / "docker" / "prometheus"
-DASHBOARD = json.loads((ROOT / "deployments" / "docker" / "grafana" / "workflow-orchestrator.json").read_text())
+DASHBOARD = json.loads(
+    (ROOT / "deployments" / "docker" / "grafana" / "workflow-orchestrator.json").read_text()
+)
 ALERTS = [
-    rule for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"] for rule in group["rules"]
+    rule
+    for group in yaml.safe_load((PROMETHEUS / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
 ]
 PAGE = (ROOT / "docs" / "observability.md").read_text()
 
@@ -73,13 +79,18 @@ def of_ours() -> Iterator[MetricWrapperBase]:
         listeners.metrics,
     )
     for module in modules:
-        yield from (value for value in vars(module).values() if isinstance(value, MetricWrapperBase))
+        yield from (
+            value for value in vars(module).values() if isinstance(value, MetricWrapperBase)
+        )
 
 
 def labels_by_series() -> Mapping[str, set[str]]:
     """Each name that Prometheus stores, with its labels."""
     jobs = JobMetrics(FailingStore(Unavailable("no store")))._registry
-    found = {"workflow_orchestrator_bus_connection_up": {"purpose"}, "batch_job_triggers_total": {"batch_job"}}
+    found = {
+        "workflow_orchestrator_bus_connection_up": {"purpose"},
+        "batch_job_triggers_total": {"batch_job"},
+    }
     for metric in [*of_ours(), *in_registry(jobs)]:
         name, labels = metric._name, set(metric._labelnames)
         match metric._type:
@@ -109,10 +120,14 @@ def test_every_metric_and_label_of_an_expression_exists(name: str) -> None:
     known = set().union(*(SERIES[metric] for metric in metrics)) | OF_PROMETHEUS
     assert set() == labels_in(expression) - known
     assert set() == identifiers_in(expression) - set(metrics) - known - FUNCTIONS - OF_EVERY_PROCESS
-    assert all(expression.count(one) == expression.count(other) for one, other in ("()", "{}", "[]"))
+    assert all(
+        expression.count(one) == expression.count(other) for one, other in ("()", "{}", "[]")
+    )
 
 
-OF_PANELS = " ".join(target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", []))
+OF_PANELS = " ".join(
+    target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])
+)
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
@@ -134,14 +149,26 @@ def test_overdue_executions_and_the_memory_of_workers_have_panels(metric: str) -
 
 def test_every_job_of_an_expression_is_one_that_prometheus_scrapes() -> None:
     scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
-    named = {job for expression in EXPRESSIONS.values() for job in re.findall(r'job="([^"]+)"', expression)}
+    named = {
+        job
+        for expression in EXPRESSIONS.values()
+        for job in re.findall(r'job="([^"]+)"', expression)
+    }
 
     assert set() == named - {one["job_name"] for one in scraped}
 
 
 def labels_in(expression: str) -> set[str]:
-    grouped = {label.strip() for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(",")}
-    selected = {label for group in re.findall(r"{([^}]*)}", expression) for label in re.findall(r"(\w+)\s*[!=]", group)}
+    grouped = {
+        label.strip()
+        for group in re.findall(r"\bby \(([^)]*)\)", expression)
+        for label in group.split(",")
+    }
+    selected = {
+        label
+        for group in re.findall(r"{([^}]*)}", expression)
+        for label in re.findall(r"(\w+)\s*[!=]", group)
+    }
     return grouped | selected
 
 
@@ -163,8 +190,12 @@ def test_every_metric_stands_in_the_table_of_the_page_with_its_labels() -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: str(alert["alert"]))
-def test_every_alert_guards_a_promise_and_leads_to_a_runbook(alert: dict[str, Mapping[str, str]]) -> None:
-    promises = {row[0].strip() for row in table_rows(ROOT / "docs" / "reliability.md", "## Promises")}
+def test_every_alert_guards_a_promise_and_leads_to_a_runbook(
+    alert: dict[str, Mapping[str, str]],
+) -> None:
+    promises = {
+        row[0].strip() for row in table_rows(ROOT / "docs" / "reliability.md", "## Promises")
+    }
     path, _, anchor = alert["annotations"]["runbook"].partition("#")
 
     assert alert["annotations"]["promise"] in promises
@@ -207,4 +238,6 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
 
 def test_connections_are_told_also_when_there_are_none() -> None:
     assert rabbitmq_metrics.OPEN_LINKS is not None
-    assert "workflow_orchestrator_bus_connection_up" in {family.name for family in REGISTRY.collect()}
+    assert "workflow_orchestrator_bus_connection_up" in {
+        family.name for family in REGISTRY.collect()
+    }

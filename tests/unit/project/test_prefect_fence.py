@@ -1,4 +1,6 @@
-"""Private names of Prefect are imported, read and patched in `blocks/prefect_internals` and nowhere else."""
+"""Private names of Prefect are imported, read and patched in `blocks/prefect_internals` and nowhere
+else.
+"""
 
 import ast
 import re
@@ -38,7 +40,11 @@ def test_no_module_outside_the_fence_knows_a_private_name_of_prefect() -> None:
 
 
 def test_the_fence_is_where_they_are() -> None:
-    found = {path.name for path in _modules() if FENCE in path.parents and [*private_uses(ast.parse(path.read_text()))]}
+    found = {
+        path.name
+        for path in _modules()
+        if FENCE in path.parents and [*private_uses(ast.parse(path.read_text()))]
+    }
 
     assert {"cron.py", "engine.py", "server.py", "suspension.py"} == found
 
@@ -49,7 +55,8 @@ def test_the_classes_that_extend_prefects_are_known() -> None:
         for path in _modules()
         for tree in [ast.parse(path.read_text())]
         for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and any(_root(base) in names_of_prefect(tree) for base in node.bases)
+        if isinstance(node, ast.ClassDef)
+        and any(_root(base) in names_of_prefect(tree) for base in node.bases)
     }
 
 
@@ -64,12 +71,18 @@ def test_the_classes_that_extend_prefects_are_known() -> None:
         "def f():\n    from prefect._vendor.croniter import croniter",
         "from prefect import flow_engine\nflow_engine._flow_parameters()",
         "import prefect.flow_engine as e\ne.AsyncFlowRunEngine._client",
-        "import prefect.server.api.server\nvars(prefect.server.api.server)['CORSMiddleware'] = None",
+        (
+            "import prefect.server.api.server\nvars(prefect.server.api.server)['CORSMiddleware'] = "
+            "None"
+        ),
         "from prefect import flow_engine\nsetattr(flow_engine, 'capture_sigterm', None)",
         "from prefect import flow_engine\nflow_engine.capture_sigterm = None",
         "import prefect\ndel prefect.flow_engine.capture_sigterm",
         "import importlib\nimportlib.import_module('prefect._internal')",
-        "from prefect.client.orchestration import get_client\nclient = get_client()\nclient._client",
+        (
+            "from prefect.client.orchestration import get_client\nclient = "
+            "get_client()\nclient._client"
+        ),
         "from prefect.flows import Flow\ndef f(flow: Flow):\n    return flow._storage",
     ],
 )
@@ -83,7 +96,10 @@ def test_every_form_of_private_use_is_found(code: str) -> None:
         "from prefect import flow, task",
         "import prefect.runtime.flow_run\nprefect.runtime.flow_run.id",
         "from prefect.client.orchestration import get_client\nget_client().hello()",
-        "from prefect.flows import Flow\nclass C:\n    def f(self):\n        self._x = Flow.__name__",
+        (
+            "from prefect.flows import Flow\nclass C:\n    def f(self):\n        self._x = "
+            "Flow.__name__"
+        ),
     ],
 )
 def test_public_use_is_free(code: str) -> None:
@@ -105,7 +121,9 @@ def private_uses(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 modules = []
         yield from ((node.lineno, name) for name in modules if PRIVATE_MODULE.fullmatch(name))  # type: ignore[attr-defined]
         match node:
-            case ast.Attribute(value=value, attr=name) if names and _is_private(name) and not _is_own(value):
+            case ast.Attribute(value=value, attr=name) if (
+                names and _is_private(name) and not _is_own(value)
+            ):
                 yield node.lineno, ast.unparse(node)
             case ast.Attribute(ctx=ast.Store() | ast.Del()) if _root(node) in names:
                 yield node.lineno, f"{ast.unparse(node)} is patched"
@@ -133,7 +151,9 @@ def _is_private(name: str) -> bool:
 
 
 def _is_own(value: ast.expr) -> bool:
-    """The object itself, of whose class the fence has a table; or a class that is being built from it."""
+    """The object itself, of whose class the fence has a table; or a class that is being built from
+    it.
+    """
     return ast.unparse(value) in ("self", "cls", "super()")
 
 

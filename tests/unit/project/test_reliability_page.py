@@ -9,7 +9,9 @@ PAGE = (ROOT / "docs" / "reliability.md").read_text()
 CASES = range(1, 66)
 TESTS: dict[str, str] = defaultdict(str)
 for file in (ROOT / "tests").rglob("test_*.py"):
-    TESTS[file.name] += file.read_text()  # one name in two folders: a case seen from inside and from outside
+    TESTS[file.name] += (
+        file.read_text()
+    )  # one name in two folders: a case seen from inside and from outside
 
 
 def test_every_case_of_the_matrix_has_its_place() -> None:
@@ -21,12 +23,18 @@ def test_every_case_of_the_matrix_has_its_place() -> None:
 def test_every_test_it_names_exists() -> None:
     named = re.findall(r"`(test_\w+\.py)::(\w+)`", PAGE)
 
-    assert [] == [f"{file}::{test}" for file, test in named if not re.search(rf"def {test}\(", TESTS[file])]
+    assert [] == [
+        f"{file}::{test}" for file, test in named if not re.search(rf"def {test}\(", TESTS[file])
+    ]
     assert named
 
 
 def test_every_file_it_names_exists() -> None:
-    missing = [path for path in re.findall(r"`((?:blocks|tests|docs)/[\w/.]+)`", PAGE) if not (ROOT / path).exists()]
+    missing = [
+        path
+        for path in re.findall(r"`((?:blocks|tests|docs)/[\w/.]+)`", PAGE)
+        if not (ROOT / path).exists()
+    ]
 
     assert [] == missing
 

@@ -38,7 +38,8 @@ NAMES = {
 }
 
 PROSE = re.compile(
-    r"\b(anew|anybody|nobody|somebody|tells?|telling|sign of life|called off|calling off|calls the roll|"
+    r"\b(anew|anybody|nobody|somebody|tells?|telling|sign of life|called off|"
+    r"calling off|calls the roll|"
     r"taken up|the walk of|wish(es)?)\b",
     re.IGNORECASE,
 )
@@ -46,8 +47,14 @@ PROSE = re.compile(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_earlier_name_is_gone(name: str) -> None:
-    pages = PAGES if re.search(r"[a-z][A-Z]|_", name) else []  # the others are words of English, too
-    found = [str(path.relative_to(ROOT)) for path in (*SOURCES, *pages) if re.search(rf"\b{name}\b", path.read_text())]
+    pages = (
+        PAGES if re.search(r"[a-z][A-Z]|_", name) else []
+    )  # the others are words of English, too
+    found = [
+        str(path.relative_to(ROOT))
+        for path in (*SOURCES, *pages)
+        if re.search(rf"\b{name}\b", path.read_text())
+    ]
 
     assert [] == found, f"it is called {NAMES[name]}"
 
@@ -65,7 +72,11 @@ def test_docstrings_and_comments_are_plain() -> None:
 def prose_of(source: str) -> Iterator[str]:
     """Docstrings, also those of fields, and comments."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
             yield node.value.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:

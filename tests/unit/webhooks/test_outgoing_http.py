@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trustme
 
-from blocks.webhooks.outgoing_http import DestinationRefused, HostRules, NoAnswer, OutgoingHttp, is_public
+from blocks.webhooks.outgoing_http import (
+    DestinationRefused,
+    HostRules,
+    NoAnswer,
+    OutgoingHttp,
+    is_public,
+)
 from tests.support.servers.ports import free_port
 from tests.support.servers.webhook_receiver import Answer, Receiver, a_receiver
 
@@ -24,12 +30,14 @@ def resolving_to(*addresses: str) -> Callable[[str, int], Awaitable[list[str]]]:
     return resolve
 
 
-async def post(receiver: Receiver, rules: HostRules | None = None, *, url: str | None = None) -> int:
+async def post(
+    receiver: Receiver, rules: HostRules | None = None, *, url: str | None = None
+) -> int:
     async with OutgoingHttp(rules or allowing(receiver.authority), timeout_seconds=0.5) as http:
         return (await http.post(url or receiver.url, b'{"hello": 1}', {"X-Extra": "yes"})).status
 
 
-# --- what is sent ----------------------------------------------------------------------------------------------------
+# --- what is sent ---------------------------------------------------------------------------------
 
 
 async def test_the_body_and_the_headers_arrive_as_they_were_given() -> None:
@@ -42,7 +50,10 @@ async def test_the_body_and_the_headers_arrive_as_they_were_given() -> None:
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
-    with a_receiver() as elsewhere, a_receiver(Answer(302, {"Location": elsewhere.url})) as receiver:
+    with (
+        a_receiver() as elsewhere,
+        a_receiver(Answer(302, {"Location": elsewhere.url})) as receiver,
+    ):
         assert 302 == await post(receiver, allowing(receiver.authority, elsewhere.authority))
 
     assert [] == elsewhere.received
@@ -86,7 +97,7 @@ async def test_a_name_that_leads_nowhere_gives_no_answer() -> None:
                 await http.post("https://hooks.example/", b"", {})
 
 
-# --- who answers -----------------------------------------------------------------------------------------------------
+# --- who answers ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("certified", "arrives"), [("hooks.test", True), ("other.test", False)])
@@ -108,7 +119,7 @@ async def test_the_receiver_must_prove_its_name(certified: str, arrives: bool) -
     assert arrives == bool(receiver.received)
 
 
-# --- where nothing may go --------------------------------------------------------------------------------------------
+# --- where nothing may go -------------------------------------------------------------------------
 
 PRIVATE = [
     "127.0.0.1",
@@ -147,20 +158,26 @@ def test_an_address_inside_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450::1"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450::1"]
+)
 def test_an_address_of_the_internet_is_public(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 async def test_a_name_that_leads_inside_is_refused(address: str) -> None:
-    async with OutgoingHttp(ANYWHERE, timeout_seconds=5, resolve=resolving_to("8.8.8.8", address)) as http:
+    async with OutgoingHttp(
+        ANYWHERE, timeout_seconds=5, resolve=resolving_to("8.8.8.8", address)
+    ) as http:
         with pytest.raises(DestinationRefused, match=r"hooks\.example leads to"):
             await http.post("https://hooks.example/", b"", {})
 
 
 async def test_a_name_is_looked_up_once_and_connected_to_by_what_was_checked() -> None:
-    """A name server that answers differently the second time (DNS rebinding) is not asked a second time."""
+    """A name server that answers differently the second time (DNS rebinding) is not asked a second
+    time.
+    """
     asked: list[str] = []
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -217,7 +234,9 @@ def test_a_url_that_must_not_be_called_is_refused(url: str, reason: str) -> None
         ANYWHERE.check(url)
 
 
-@pytest.mark.parametrize("url", ["https://hooks.example", "https://hooks.example:8443/a?b=c", "https://8.8.8.8/"])
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example", "https://hooks.example:8443/a?b=c", "https://8.8.8.8/"]
+)
 def test_https_on_the_public_internet_needs_no_permission(url: str) -> None:
     ANYWHERE.check(url)
 

@@ -38,11 +38,17 @@ NOW = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
         ("Mon, 99 Mar 2026 99:16:00 GMT", None),
     ],
 )
-def test_a_receiver_is_given_the_time_it_asks_for(header: str | None, seconds: float | None) -> None:
+def test_a_receiver_is_given_the_time_it_asks_for(
+    header: str | None, seconds: float | None
+) -> None:
     assert seconds == retry_after_seconds(header, NOW)
 
 
-@given(st.text(max_size=60) | st.integers().map(str) | st.datetimes().map(lambda at: format_datetime(at)))
+@given(
+    st.text(max_size=60)
+    | st.integers().map(str)
+    | st.datetimes().map(lambda at: format_datetime(at))
+)
 def test_whatever_is_sent_is_a_bounded_time_or_none(header: str) -> None:
     seconds = retry_after_seconds(header, NOW)
 

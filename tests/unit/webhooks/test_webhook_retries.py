@@ -1,4 +1,6 @@
-"""Deliveries that failed are tried again over a day; a receiver that asks for time gets it, and holds up no other."""
+"""Deliveries that failed are tried again over a day; a receiver that asks for time gets it, and
+holds up no other.
+"""
 
 from contextlib import ExitStack
 from itertools import pairwise
@@ -31,7 +33,9 @@ def test_the_delays_grow_and_make_about_a_day() -> None:
 
 
 @given(st.integers(1, 50), st.none() | st.floats(0, RETRY_AFTER_MAX_SECONDS))
-def test_a_delay_is_around_the_schedule_and_never_shorter_than_was_asked(attempt: int, asked: float | None) -> None:
+def test_a_delay_is_around_the_schedule_and_never_shorter_than_was_asked(
+    attempt: int, asked: float | None
+) -> None:
     scheduled = DELAYS[min(attempt, len(DELAYS)) - 1]
 
     delay = delay_after(attempt, DELAYS, asked)
@@ -45,7 +49,7 @@ def test_what_failed_together_does_not_come_back_together() -> None:
     assert len({delay_after(1, DELAYS, 3600.0) for _ in range(20)}) > 10
 
 
-# --- the broker's waiting rooms --------------------------------------------------------------------------------------
+# --- the broker's waiting rooms -------------------------------------------------------------------
 
 
 @given(st.floats(0.0, DELAY_MAX_SECONDS))
@@ -75,7 +79,7 @@ def test_a_queue_without_long_delays_has_one_waiting_room() -> None:
     assert ("orders.retry", 7200.0) == room_for(queue, 7200.0)
 
 
-# --- how much a receiver is given at once ----------------------------------------------------------------------------
+# --- how much a receiver is given at once ---------------------------------------------------------
 
 
 def test_a_receiver_has_a_share_of_the_listener_and_a_silent_one_a_small_one() -> None:

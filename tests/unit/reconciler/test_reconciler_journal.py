@@ -1,4 +1,6 @@
-"""What the mirror did is told: in the metrics of its process, and in the record that the doctor reads."""
+"""What the reconciler did is told: in the metrics of its process, and in the record that the doctor
+reads.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -36,12 +38,19 @@ class Trouble(Drift[int]):
 
 
 def counted() -> float:
-    return REGISTRY.get_sample_value("workflow_orchestrator_mirror_repairs_total", {"kind": Trouble.kind}) or 0.0
+    return (
+        REGISTRY.get_sample_value(
+            "workflow_orchestrator_reconciler_repairs_total", {"kind": Trouble.kind}
+        )
+        or 0.0
+    )
 
 
 async def test_every_repair_is_counted_in_the_metrics_and_in_the_record() -> None:
     journal, before = Journal(), counted()
-    journal.continue_from({Trouble.kind: Look(at=utc_now() - timedelta(days=1), seconds=1, repaired=40)})
+    journal.continue_from(
+        {Trouble.kind: Look(at=utc_now() - timedelta(days=1), seconds=1, repaired=40)}
+    )
 
     await journal.look(Trouble(1, 2, 0))
 
@@ -50,13 +59,17 @@ async def test_every_repair_is_counted_in_the_metrics_and_in_the_record() -> Non
     assert utc_now() - look.at < timedelta(seconds=10)
 
 
-async def test_a_part_that_is_away_is_logged_once_and_stands_in_the_record(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_part_that_is_away_is_logged_once_and_stands_in_the_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     journal = Journal()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             await journal.look(Trouble(failure=Unavailable("Prefect does not answer")))
 
-    assert ["the mirror cannot look for trouble-of-the-test: Prefect does not answer"] == caplog.messages
+    assert [
+        "the reconciler cannot look for trouble-of-the-test: Prefect does not answer"
+    ] == caplog.messages
     assert "Prefect does not answer" == journal.looks[Trouble.kind].error
 
 
@@ -93,7 +106,9 @@ async def test_the_log_says_what_is_being_repaired(found: object, known: dict[st
     assert {} == log_context.current()
 
 
-def test_every_kind_has_a_name_of_its_own_and_a_line_in_the_documentation(pytestconfig: pytest.Config) -> None:
+def test_every_kind_has_a_name_of_its_own_and_a_line_in_the_documentation(
+    pytestconfig: pytest.Config,
+) -> None:
     text = (pytestconfig.rootpath / "docs" / "reconciler.md").read_text()
     assert len(set(KINDS)) == len(DRIFTS)
     assert [] == [kind for kind in KINDS if f"(`{kind}`)" not in text]

@@ -1,4 +1,6 @@
-"""Each kind of drift, on the real embedded store and bus: what is not as it should be is found, and only that."""
+"""Each kind of drift, on the real embedded store and bus: what is not as it should be is found, and
+only that.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +25,13 @@ from blocks import signals
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
-from blocks.contracts.records import ExecutionRecord, PreviousOutcome, ProcessRecord, RefusedAnswer, TenantShare
+from blocks.contracts.records import (
+    ExecutionRecord,
+    PreviousOutcome,
+    ProcessRecord,
+    RefusedAnswer,
+    TenantShare,
+)
 from blocks.definitions.versions import set_definition
 from blocks.executions import transitions
 from blocks.observability.metrics import work
@@ -31,7 +39,14 @@ from blocks.ports import FlowRunView, NotFound, Query, Stale, Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.tenants.dispatch_policy import change_policy, with_share
-from tests.support.factories import A_TENANT, a_flow_run, a_process, a_tenant_record, an_execution, now
+from tests.support.factories import (
+    A_TENANT,
+    a_flow_run,
+    a_process,
+    a_tenant_record,
+    an_execution,
+    now,
+)
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.system.ledger import ledger_of
 from tests.support.waiting import eventually
@@ -41,7 +56,7 @@ LONG_AGO = now() - timedelta(minutes=10)
 
 
 class Scene(msgspec.Struct):
-    """What the mirror works on."""
+    """What the reconciler works on."""
 
     parts: Parts
     prefect: RememberedFlowRuns
@@ -52,7 +67,9 @@ class Scene(msgspec.Struct):
         await self.parts.store.create(A_TENANT, execution)
         return execution
 
-    async def a_worker(self, *flow_run_ids: str, silent_for: timedelta = timedelta(0)) -> ProcessRecord:
+    async def a_worker(
+        self, *flow_run_ids: str, silent_for: timedelta = timedelta(0)
+    ) -> ProcessRecord:
         worker = a_process(flow_run_ids=list(flow_run_ids), beat_at=now() - silent_for)
         await self.parts.store.create(ids.SYSTEM_TENANT, worker)
         return worker
@@ -73,7 +90,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield Scene(Parts.of(settings, store, bus, prefect), prefect)
 
 
-# --- ended, and nobody was told --------------------------------------------------------------------------------------
+# --- ended, and nobody was told -------------------------------------------------------------------
 
 
 async def test_an_end_that_was_never_told_is_told_once(scene: Scene) -> None:
@@ -91,8 +108,12 @@ async def test_an_end_that_was_never_told_is_told_once(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("age", "expected"), [(GRACE_OF_THE_DEAD + SECOND, 0), (GRACE - SECOND, 0), (GRACE + SECOND, 1)]
 )
-async def test_a_living_worker_has_its_time_to_tell_an_end(scene: Scene, age: timedelta, expected: int) -> None:
-    await scene.given(status="completed", completed_at=LONG_AGO, updated_at=now() - age, flow_run_id="run-1")
+async def test_a_living_worker_has_its_time_to_tell_an_end(
+    scene: Scene, age: timedelta, expected: int
+) -> None:
+    await scene.given(
+        status="completed", completed_at=LONG_AGO, updated_at=now() - age, flow_run_id="run-1"
+    )
     await scene.a_worker("run-1")
 
     assert expected == await Unannounced(scene.parts).look()
@@ -106,7 +127,7 @@ async def test_the_end_of_a_run_without_a_worker_is_told_soon(scene: Scene) -> N
     assert 1 == await Unannounced(scene.parts).look()
 
 
-# --- open, and Prefect does not know its run -------------------------------------------------------------------------
+# --- open, and Prefect does not know its run ------------------------------------------------------
 
 
 async def test_executions_of_a_vanished_run_go_on_together(scene: Scene) -> None:
@@ -149,7 +170,9 @@ async def test_one_whose_run_completed_without_it_goes_on(scene: Scene) -> None:
     assert 1 == await VanishedRuns(scene.parts).look()
 
 
-@pytest.mark.parametrize("state", ["scheduled", "pending", "running", "paused", "cancelling", "crashed", "failed"])
+@pytest.mark.parametrize(
+    "state", ["scheduled", "pending", "running", "paused", "cancelling", "crashed", "failed"]
+)
 async def test_one_whose_run_prefect_knows_is_left_alone(scene: Scene, state: str) -> None:
     await scene.given(status="running", flow_run_id="known")
     scene.prefect_knows(a_flow_run(id="known", state=state, state_at=LONG_AGO))
@@ -157,7 +180,9 @@ async def test_one_whose_run_prefect_knows_is_left_alone(scene: Scene, state: st
     assert 0 == await VanishedRuns(scene.parts).look()
 
 
-async def test_one_that_a_living_worker_holds_is_left_alone_whatever_prefect_knows(scene: Scene) -> None:
+async def test_one_that_a_living_worker_holds_is_left_alone_whatever_prefect_knows(
+    scene: Scene,
+) -> None:
     await scene.given(status="running", flow_run_id="gone")
     await scene.a_worker("gone")
 
@@ -191,7 +216,7 @@ async def given_time(scene: Scene) -> None:
         await scene.parts.store.replace(A_TENANT, stored.etag, older)
 
 
-# --- accepted, and in no flow run ------------------------------------------------------------------------------------
+# --- accepted, and in no flow run -----------------------------------------------------------------
 
 
 async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene: Scene) -> None:
@@ -199,7 +224,9 @@ async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene
     drift = Undispatched(scene.parts)
 
     async with opened_executions(scene) as heard:
-        assert (1, 0) == (await drift.look(), await drift.look()), "said until it is heard, counted once"
+        assert (1, 0) == (await drift.look(), await drift.look()), (
+            "said until it is heard, counted once"
+        )
         await eventually(lambda: heard_of(heard, 2))
 
     assert {(left.id, 7)} == {(one.execution_id, one.priority) for one in heard}
@@ -207,7 +234,7 @@ async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene
 
 async def test_a_retried_execution_is_as_old_as_its_retry(scene: Scene) -> None:
     retried = PreviousOutcome(status="failed", completed_at=LONG_AGO, retried_at=now())
-    await scene.given(earlier_ends=[retried])
+    await scene.given(previous_outcomes=[retried])
 
     assert 0 == await Undispatched(scene.parts).look()
 
@@ -230,7 +257,9 @@ async def test_one_that_waits_for_its_tenants_turn_is_not_lost(scene: Scene) -> 
 async def test_one_that_its_tenants_limit_holds_back_is_not_lost(scene: Scene) -> None:
     await scene.given()
     share = TenantShare(running_max=0)
-    await change_policy(scene.parts.store, scene.parts.bus, lambda policy: with_share(policy, A_TENANT, share))
+    await change_policy(
+        scene.parts.store, scene.parts.bus, lambda policy: with_share(policy, A_TENANT, share)
+    )
 
     assert 0 == await Undispatched(scene.parts).look()
 
@@ -250,7 +279,7 @@ async def heard_of(heard: list[signals.Opened], count: int) -> bool:
     return len(heard) == count
 
 
-# --- in a run without a worker ---------------------------------------------------------------------------------------
+# --- in a run without a worker --------------------------------------------------------------------
 
 
 async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene) -> None:
@@ -272,11 +301,16 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
-async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_own(scene: Scene) -> None:
+async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_own(
+    scene: Scene,
+) -> None:
     settings = scene.parts.settings
     slow_beat = replace(settings, worker=replace(settings.worker, heartbeat_seconds=40.0))
     dead = await scene.a_worker("in the last beat", "later", silent_for=timedelta(seconds=41))
-    in_the_last_beat, later = dead.beat_at + timedelta(seconds=39), dead.beat_at + timedelta(seconds=40)
+    in_the_last_beat, later = (
+        dead.beat_at + timedelta(seconds=39),
+        dead.beat_at + timedelta(seconds=40),
+    )
     scene.prefect_knows(
         a_flow_run(id="in the last beat", state="running", state_at=in_the_last_beat),
         a_flow_run(id="later", state="running", state_at=later),
@@ -287,7 +321,9 @@ async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_o
     assert ["in the last beat"] == scene.prefect.rescheduled
 
 
-async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_signs(scene: Scene) -> None:
+async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_signs(
+    scene: Scene,
+) -> None:
     seconds = [0.0]
     workers = Workers(scene.parts.store, lost_after_seconds=4, clock=lambda: seconds[-1])
     behind = await scene.a_worker(silent_for=timedelta(seconds=5))
@@ -302,9 +338,13 @@ async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_sign
     assert [behind.id] == [worker.id for worker in (await workers.call()).dead]
 
 
-async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(scene: Scene) -> None:
+async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(
+    scene: Scene,
+) -> None:
     execution = await scene.given(status="running", flow_run_id="lost")
-    scene.prefect_knows(a_flow_run(id="lost", state="cancelling", state_at=LONG_AGO, execution_ids=[execution.id]))
+    scene.prefect_knows(
+        a_flow_run(id="lost", state="cancelling", state_at=LONG_AGO, execution_ids=[execution.id])
+    )
 
     assert 1 == await LostRuns(scene.parts).look()
 
@@ -313,7 +353,7 @@ async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(
     assert ended.announced_at
 
 
-# --- all kinds -------------------------------------------------------------------------------------------------------
+# --- all kinds ------------------------------------------------------------------------------------
 
 
 async def test_one_that_cannot_be_repaired_does_not_keep_the_others_from_it(scene: Scene) -> None:
@@ -331,9 +371,11 @@ async def test_one_that_cannot_be_repaired_does_not_keep_the_others_from_it(scen
     assert 2 == await Trouble(scene.parts).look()
 
 
-async def test_two_mirrors_at_once_end_an_execution_once(scene: Scene) -> None:
+async def test_two_reconcilers_at_once_end_an_execution_once(scene: Scene) -> None:
     execution = await scene.given(status="running", flow_run_id="run-1")
-    scene.prefect_knows(a_flow_run(id="run-1", state="failed", state_name="Failed", execution_ids=[execution.id]))
+    scene.prefect_knows(
+        a_flow_run(id="run-1", state="failed", state_name="Failed", execution_ids=[execution.id])
+    )
 
     async with ledger_of(scene.parts.bus, "twice") as ledger:
         repaired = await asyncio.gather(*(EndedRuns(scene.parts).look() for _ in range(2)))
@@ -342,7 +384,7 @@ async def test_two_mirrors_at_once_end_an_execution_once(scene: Scene) -> None:
     assert (1, 1) == (sum(repaired), len({event["id"] for event in told}))
 
 
-# --- running, long after its deadline --------------------------------------------------------------------------------
+# --- running, long after its deadline -------------------------------------------------------------
 
 
 def overdue_since(seconds: float, *, timeout_seconds: float = 300) -> dict[str, Any]:
@@ -376,11 +418,18 @@ async def test_one_that_is_overdue_shows_before_it_is_ended(scene: Scene) -> Non
     assert "running" == (await scene.now(late)).status
 
 
-async def test_what_is_only_noted_on_an_execution_does_not_postpone_its_deadline(scene: Scene) -> None:
+async def test_what_is_only_noted_on_an_execution_does_not_postpone_its_deadline(
+    scene: Scene,
+) -> None:
     late = await scene.given(**overdue_since(310))
     stored = await scene.parts.store.read(A_TENANT, ExecutionRecord, late.id)
     refused = RefusedAnswer(
-        step="forecast", code="schema-invalid", reason="no", event_id="e", dead_letter_id="d", at=now()
+        step="forecast",
+        code="schema-invalid",
+        reason="no",
+        event_id="e",
+        dead_letter_id="d",
+        at=now(),
     )
     noted = await transitions.change(scene.parts.store, stored, refused_answers=[refused])
     attached = await transitions.change(scene.parts.store, noted, approval_ids=["an-approval"])
@@ -405,14 +454,18 @@ LONG_OVERDUE = overdue_since(7200)
         {"status": "completed", "completed_at": LONG_AGO},
     ],
 )
-async def test_one_that_has_its_time_yet_is_not_overdue(scene: Scene, changes: dict[str, Any]) -> None:
+async def test_one_that_has_its_time_yet_is_not_overdue(
+    scene: Scene, changes: dict[str, Any]
+) -> None:
     await scene.given(**{**LONG_OVERDUE, **changes})
 
     assert 0 == await OverdueExecutions(scene.parts).look()
     assert 0 == work.OVERDUE._value.get()
 
 
-async def test_the_longest_step_of_the_definition_that_it_keeps_makes_the_deadline(scene: Scene) -> None:
+async def test_the_longest_step_of_the_definition_that_it_keeps_makes_the_deadline(
+    scene: Scene,
+) -> None:
     slow_forecast = WantedStep(timeout_seconds=3000)
     wanted = WantedDefinition(step_timeout_seconds=60, steps={"forecast": slow_forecast})
     kept = await set_definition(scene.parts.store, A_TENANT, WORKFLOW, scene.parts.settings, wanted)

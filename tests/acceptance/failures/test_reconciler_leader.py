@@ -1,4 +1,6 @@
-"""Two APIs, one mirror: the other takes over when its process is killed, and at once when it stops in good order."""
+"""Two APIs, one reconciler: the other takes over when its process is killed, and at once when it
+stops in good order.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -10,7 +12,7 @@ import pytest
 
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.records import ExecutionRecord, MirrorRecord
+from blocks.contracts.records import ExecutionRecord, ReconcilerRecord
 from blocks.ports import NotFound
 from tests.support.analyses import seen
 from tests.support.factories import A_TENANT, a_tenant_record, an_execution
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect_server, MIRROR_INTERVAL_SECONDS="1") as parts:
+    async with orchestra(tmp_path, prefect_server, RECONCILER_INTERVAL_SECONDS="1") as parts:
         await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
         yield parts
 
@@ -32,7 +34,9 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
 async def leader_of(parts: Orchestra, *, other_than: str | None = None) -> str:
     async def leader() -> str | None:
         with suppress(NotFound):
-            record = (await parts.store.read(ids.SYSTEM_TENANT, MirrorRecord, MirrorRecord.ID)).record
+            record = (
+                await parts.store.read(ids.SYSTEM_TENANT, ReconcilerRecord, ReconcilerRecord.ID)
+            ).record
             return record.leader if record.leader != other_than else None
         return None
 
@@ -45,19 +49,23 @@ def is_of(process: Process, leader: str) -> bool:
 
 async def an_owed_end(parts: Orchestra) -> ExecutionRecord:
     long_ago = utc_now() - timedelta(minutes=1)
-    owed = an_execution(status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}})
+    owed = an_execution(
+        status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}}
+    )
     await parts.store.create(A_TENANT, owed)
     return owed
 
 
 async def told(parts: Orchestra, execution: ExecutionRecord) -> None:
     async def is_told() -> bool:
-        return bool((await parts.store.read(A_TENANT, ExecutionRecord, execution.id)).record.announced_at)
+        return bool(
+            (await parts.store.read(A_TENANT, ExecutionRecord, execution.id)).record.announced_at
+        )
 
     await seen(parts, is_told)
 
 
-async def test_another_mirror_repairs_within_ten_seconds_of_the_leaders_death_and_at_once_after_its_good_end(
+async def test_another_repairs_within_ten_seconds_of_the_leaders_death_and_at_once_after_its_stop(
     parts: Orchestra, ledger: Ledger
 ) -> None:
     leading, standing_by = parts.api, parts.one_more("api")

@@ -45,8 +45,13 @@ HEARTBEAT, RESYNC, END = "heartbeat", "resync", "end"
 STOPPING = End(code="STOPPING", message="This server stops; connect again", status=503)
 
 
-async def told(
-    hub: Hub, follower: Follower, still_welcome: StillWelcome, *, every_seconds: float, for_seconds: float | None = None
+async def event_stream(
+    hub: Hub,
+    follower: Follower,
+    still_welcome: StillWelcome,
+    *,
+    every_seconds: float,
+    for_seconds: float | None = None,
 ) -> AsyncIterator[ServerMessage]:
     """All messages for the follower; a heartbeat at once and then after each idle interval.
 
@@ -59,8 +64,10 @@ async def told(
     beat_at = clock()
     while not follower.is_ending:
         try:
-            for heard in follower.read():
-                yield ServerMessage(heard.event.type, heard.json, hub.behind(heard).written(follower.tenant_id))
+            for entry in follower.read():
+                yield ServerMessage(
+                    entry.event.type, entry.json, hub.behind(entry).written(follower.tenant_id)
+                )
                 beat_at = clock() + every_seconds
                 if for_seconds and until is not None and clock() >= until:
                     return

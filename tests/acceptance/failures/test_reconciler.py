@@ -1,4 +1,6 @@
-"""The mirror, on a real Prefect server: what Prefect ended is ended in the records, what is owed is told."""
+"""The reconciler, on a real Prefect server: what Prefect ended is ended in the records, what is
+owed is told.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +30,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    async with orchestra(tmp_path, prefect_server, MIRROR_INTERVAL_SECONDS="1") as parts:
+    async with orchestra(tmp_path, prefect_server, RECONCILER_INTERVAL_SECONDS="1") as parts:
         parts.api.start()
         yield parts
 
@@ -37,7 +39,9 @@ async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -
     await propose(prefect, flow_run_id, state, force=True)
 
 
-async def propose(prefect: PrefectServer, flow_run_id: str | None, state: State, *, force: bool = False) -> None:
+async def propose(
+    prefect: PrefectServer, flow_run_id: str | None, state: State, *, force: bool = False
+) -> None:
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
             await client.set_flow_run_state(UUID(flow_run_id), state, force=force)
@@ -46,7 +50,9 @@ async def propose(prefect: PrefectServer, flow_run_id: str | None, state: State,
 LOST = ("Scheduled", "its worker is gone")
 
 
-async def states_of(prefect: PrefectServer, flow_run_id: str | None) -> list[tuple[str | None, str | None]]:
+async def states_of(
+    prefect: PrefectServer, flow_run_id: str | None
+) -> list[tuple[str | None, str | None]]:
     """Name and message of each state that the run has been in."""
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
@@ -66,9 +72,15 @@ async def test_a_run_cancelled_in_prefect_cancels_its_execution(
 
         await flow_runs.cancel(execution.flow_run_id or "")
 
-        assert ("cancelled", "cancelled") == ((done := await ended(parts, event)).status, done.error_code)
+        assert ("cancelled", "cancelled") == (
+            (done := await ended(parts, event)).status,
+            done.error_code,
+        )
     [told] = await ledger.told(*TERMINAL)
-    assert ("workflow.opportunity.analysis.failed", "cancelled") == (told["type"], told["data"]["errorCode"])
+    assert ("workflow.opportunity.analysis.failed", "cancelled") == (
+        told["type"],
+        told["data"]["errorCode"],
+    )
 
 
 async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
@@ -96,7 +108,9 @@ async def crashed(server: PrefectServer, run_id: str | None) -> None:
 
 
 async def between_two_tries(server: PrefectServer, run_id: str | None) -> None:
-    """Prefect answers the first failure of a flow that may be tried again with the state AwaitingRetry."""
+    """Prefect answers the first failure of a flow that may be tried again with the state
+    AwaitingRetry.
+    """
     await propose(server, run_id, Failed(message="the broker was away"))
 
 
@@ -148,7 +162,9 @@ async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
 
         taken = await find(parts, event)
         assert taken
-        assert 1 == len([state for state in await states_of(prefect_server, taken.flow_run_id) if state == LOST])
+        assert 1 == len(
+            [state for state in await states_of(prefect_server, taken.flow_run_id) if state == LOST]
+        )
 
 
 async def is_listed_twice(parts: Orchestra) -> bool:
@@ -158,12 +174,16 @@ async def is_listed_twice(parts: Orchestra) -> bool:
 
 async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledger) -> None:
     long_ago = utc_now() - timedelta(minutes=1)
-    owed = an_execution(status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}})
+    owed = an_execution(
+        status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}}
+    )
     await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
     await parts.store.create(A_TENANT, owed)
 
     async def told() -> bool:
-        return bool((await parts.store.read(A_TENANT, ExecutionRecord, owed.id)).record.announced_at)
+        return bool(
+            (await parts.store.read(A_TENANT, ExecutionRecord, owed.id)).record.announced_at
+        )
 
     await eventually(told, within_seconds=30)
     [event] = await ledger.told(*TERMINAL)
@@ -171,10 +191,10 @@ async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledg
 
 
 @pytest.mark.long
-async def test_a_worker_that_is_stopped_in_the_middle_of_a_run_gives_the_mirror_a_hint(
+async def test_a_worker_that_is_stopped_in_the_middle_of_a_run_gives_the_reconciler_a_hint(
     tmp_path: Path, prefect_server: PrefectServer
 ) -> None:
-    patience = {"MIRROR_INTERVAL_SECONDS": "600", "WORKER_DRAIN_SECONDS": "0.1"}
+    patience = {"RECONCILER_INTERVAL_SECONDS": "600", "WORKER_DRAIN_SECONDS": "0.1"}
     async with orchestra(tmp_path, prefect_server, **patience) as parts:
         parts.api.start()
         parts.listener.start()

@@ -1,4 +1,6 @@
-"""The mirror's part in approvals, on the real embedded store and bus: time passes, what is owed is done."""
+"""The reconciler's part in approvals, on the real embedded store and bus: time passes, what is owed
+is done.
+"""
 
 import asyncio
 from collections import Counter
@@ -27,11 +29,15 @@ from blocks.settings import load_settings
 from tests.support.factories import A_TENANT, a_tenant_record, an_approval, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
 
-PAST, FUTURE, LATER = now() - timedelta(seconds=1), now() + timedelta(days=1), now() + timedelta(days=2)
+PAST, FUTURE, LATER = (
+    now() - timedelta(seconds=1),
+    now() + timedelta(days=1),
+    now() + timedelta(days=2),
+)
 
 
 class Scene(msgspec.Struct):
-    """The mirror's part in approvals and what it works on; `told` is what it published."""
+    """The reconciler's part in approvals and what it works on; `told` is what it published."""
 
     store: RecordStore
     flow_runs: RememberedFlowRuns
@@ -39,7 +45,7 @@ class Scene(msgspec.Struct):
     told: list[dict[str, Any]]
 
     async def look(self) -> int:
-        """The mirror looks once; returns how many approvals were not as they should be."""
+        """The reconciler looks once; returns how many approvals were not as they should be."""
         return sum([await drift.look() for drift in self.drifts])
 
     async def after(self, approval: ApprovalRecord) -> ApprovalRecord:
@@ -68,11 +74,15 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def test_an_approval_expires_and_the_platform_is_told_once(scene: Scene) -> None:
-    approval = await scene.after(an_approval(expires_at=PAST, on_expiry="approve", execution_id=None))
+    approval = await scene.after(
+        an_approval(expires_at=PAST, on_expiry="approve", execution_id=None)
+    )
     await scene.look()
 
     assert ("expired", "clock") == (approval.status, approval.decided_by)
-    assert [("hitl.approval.completed", True)] == [(event["type"], event["data"]["approved"]) for event in scene.told]
+    assert [("hitl.approval.completed", True)] == [
+        (event["type"], event["data"]["approved"]) for event in scene.told
+    ]
 
 
 async def test_one_that_still_has_time_is_left_alone(scene: Scene) -> None:
@@ -87,13 +97,25 @@ async def test_one_that_still_has_time_is_left_alone(scene: Scene) -> None:
         ({}, NEVER),
         ({"expires_at": FUTURE}, FUTURE.timestamp()),
         ({"expires_at": LATER, "reminders": [LATER, FUTURE]}, FUTURE.timestamp()),
-        ({"expires_at": LATER, "escalations": [Escalation(at=FUTURE, approvers=Approvers())]}, FUTURE.timestamp()),
+        (
+            {"expires_at": LATER, "escalations": [Escalation(at=FUTURE, approvers=Approvers())]},
+            FUTURE.timestamp(),
+        ),
         ({"history": [HistoryEntry(what="requested", at=PAST)]}, None),
         ({"status": "approved"}, None),
     ],
-    ids=["nothing", "expiry", "reminder", "escalation", "its request, untold", "its outcome, untold"],
+    ids=[
+        "nothing",
+        "expiry",
+        "reminder",
+        "escalation",
+        "its request, untold",
+        "its outcome, untold",
+    ],
 )
-def test_an_approval_is_looked_at_when_the_first_thing_falls_due(changes: dict[str, Any], next_at: float) -> None:
+def test_an_approval_is_looked_at_when_the_first_thing_falls_due(
+    changes: dict[str, Any], next_at: float
+) -> None:
     assert next_at == with_next_look(an_approval(**changes)).next_at
 
 
@@ -109,11 +131,17 @@ async def test_time_that_is_added_moves_the_next_look(scene: Scene) -> None:
     approval = await scene.after(an_approval(expires_at=FUTURE))
 
     await lifecycle.change(
-        scene.store, A_TENANT, approval.id, lambda one: extended(one, "ann", frozenset(), LATER, utc_now())
+        scene.store,
+        A_TENANT,
+        approval.id,
+        lambda one: extended(one, "ann", frozenset(), LATER, utc_now()),
     )
     await scene.look()
 
-    assert LATER.timestamp() == (await scene.store.read(A_TENANT, ApprovalRecord, approval.id)).record.next_at
+    assert (
+        LATER.timestamp()
+        == (await scene.store.read(A_TENANT, ApprovalRecord, approval.id)).record.next_at
+    )
 
 
 async def test_reminders_that_fell_due_together_are_one(scene: Scene) -> None:
@@ -131,14 +159,19 @@ async def test_an_escalation_asks_more_people(scene: Scene) -> None:
 
     assert Approvers(users=("ann", "bob"), roles=("vp",)) == approval.policy.approvers
     [event] = scene.told
-    assert ("hitl.approval.escalated", ["ann", "bob"]) == (event["type"], event["data"]["approvers"])
+    assert ("hitl.approval.escalated", ["ann", "bob"]) == (
+        event["type"],
+        event["data"]["approvers"],
+    )
 
 
 async def test_one_that_escalates_at_its_expiry_is_asked_as_long_again(scene: Scene) -> None:
     later = Escalation(at=FUTURE, approvers=Approvers(users=("bob",)))
     requested_at = PAST - timedelta(hours=1)
     approval = await scene.after(
-        an_approval(requested_at=requested_at, expires_at=PAST, on_expiry="escalate", escalations=[later])
+        an_approval(
+            requested_at=requested_at, expires_at=PAST, on_expiry="escalate", escalations=[later]
+        )
     )
 
     assert ("pending", []) == (approval.status, approval.escalations)
@@ -146,7 +179,9 @@ async def test_one_that_escalates_at_its_expiry_is_asked_as_long_again(scene: Sc
     assert timedelta(minutes=59) < approval.expires_at - utc_now() < timedelta(minutes=61)
 
 
-async def test_a_decision_whose_announcement_and_resume_were_lost_is_followed_up(scene: Scene) -> None:
+async def test_a_decision_whose_announcement_and_resume_were_lost_is_followed_up(
+    scene: Scene,
+) -> None:
     waiting = an_execution(status="awaiting_approval", flow_run_id="run-1")
     await scene.store.create(A_TENANT, waiting)
     decided = an_approval(
@@ -164,7 +199,9 @@ async def test_a_decision_whose_announcement_and_resume_were_lost_is_followed_up
     assert ["hitl.approval.completed"] == [event["type"] for event in scene.told]
     assert approval.settled_at is None  # until the execution has gone on
     stored = await scene.store.read(A_TENANT, type(waiting), waiting.id)
-    await scene.store.replace(A_TENANT, stored.etag, msgspec.structs.replace(waiting, status="completed"))
+    await scene.store.replace(
+        A_TENANT, stored.etag, msgspec.structs.replace(waiting, status="completed")
+    )
     assert 1 == await scene.look()
     assert 0 == await scene.look()
 
@@ -178,7 +215,9 @@ async def test_of_three_hundred_a_third_expires_in_one_look(scene: Scene) -> Non
     await scene.look()
 
     page = await scene.store.query(A_TENANT, Query(ApprovalRecord, limit=1000))
-    assert {"expired": 100, "pending": 200} == Counter(stored.record.status for stored in page.items)
+    assert {"expired": 100, "pending": 200} == Counter(
+        stored.record.status for stored in page.items
+    )
     assert monotonic() - started < 30
     assert 0 == await scene.look()
 
@@ -188,7 +227,9 @@ async def test_a_look_at_twenty_thousand_that_wait_reads_none_of_them(
     scene: Scene, record_property: Callable[[str, object], None]
 ) -> None:
     for _ in range(20):
-        waiting = (with_next_look(an_approval(expires_at=FUTURE, reminders=[FUTURE])) for _ in range(1000))
+        waiting = (
+            with_next_look(an_approval(expires_at=FUTURE, reminders=[FUTURE])) for _ in range(1000)
+        )
         await asyncio.gather(*(scene.store.create(A_TENANT, one) for one in waiting))
     for _ in range(3):
         await scene.store.create(A_TENANT, an_approval(expires_at=PAST, execution_id=None))
