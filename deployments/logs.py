@@ -110,9 +110,8 @@ class TextFormatter(logging.Formatter):
         self.converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 # the name of the base class
-        record.message = plain(
-            record.message
-        )  # what an event holds must not pass for a line of ours
+        # what an event holds must not pass for a line of ours
+        record.message = plain(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 # the name of the base class

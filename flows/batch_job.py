@@ -75,9 +75,8 @@ async def batch_job(job: str, metadata: str = "{}") -> State[None]:
     try:
         request = request_of(job_named(job), metadata, tick)
     except InvalidTrigger as problem:
-        return Cancelled(
-            name="Refused", message=str(problem)
-        )  # a failure would be tried again, for a day
+        # a failure would be tried again, for a day
+        return Cancelled(name="Refused", message=str(problem))
     skipped = await reason_to_skip(request, tick)
     if skipped:
         return Completed(name="Skipped", message=skipped)

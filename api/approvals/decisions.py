@@ -83,9 +83,8 @@ async def take_decisions(
 ) -> ManyResults:
     """Each is decided on its own; the answer lists their statuses and results in the same order."""
     for one in data.decisions:
-        actor.deciding(
-            one.decided_by
-        )  # before any is taken: one that is in a wrong name refuses them all
+        # before any is taken: one that is in a wrong name refuses them all
+        actor.deciding(one.decided_by)
     return ManyResults(
         results=[
             await _one_of_many(store, bus, flow_runs, tenant_id, actor, one)

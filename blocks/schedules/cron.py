@@ -82,9 +82,8 @@ async def next_time(line: str, timezone: str, after: datetime) -> datetime:
         fired = await schedule.get_dates(count, after + timedelta(microseconds=1))
         later = [moment for moment in fired if moment > after]
         if later:
-            return datetime.fromtimestamp(
-                later[0].timestamp(), UTC
-            )  # Prefect's are of a class of their own
+            # Prefect's are of a class of their own
+            return datetime.fromtimestamp(later[0].timestamp(), UTC)
 
 
 def _read_by_debian(line: str) -> _Reading:

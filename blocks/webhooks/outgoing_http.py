@@ -25,9 +25,8 @@ from blocks.webhooks.retry_after import retry_after_seconds
 
 URL_LENGTH_MAX = 2000
 
-_URL = re.compile(
-    r"[!-\[\]-~]+"
-)  # printable ASCII without blanks and the backslash, which browsers read as a slash
+# printable ASCII without blanks and the backslash, which browsers read as a slash
+_URL = re.compile(r"[!-\[\]-~]+")
 _PORTS = {"https": 443, "http": 80}
 _ASK_TO_WAIT = (429, 503)
 

@@ -89,9 +89,8 @@ class _Stack:
     async def _until_ready(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prefect_is_ready())
-            group.create_task(
-                self._bootstrap()
-            )  # most of its time goes into imports; then it waits for Prefect
+            # most of its time goes into imports; then it waits for Prefect
+            group.create_task(self._bootstrap())
         details = {
             "api": api_url(self._settings),
             "listener": f"queue {self._settings.rabbitmq.queue}",

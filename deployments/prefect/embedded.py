@@ -63,9 +63,8 @@ def main() -> None:
     url = PREFECT_API_DATABASE_CONNECTION_URL.value()
     if url.startswith("sqlite"):
         set_database_config(QueueingSqlite(url))
-    uvicorn.config.LOGGING_CONFIG.update(
-        formatters={}, handlers={}, loggers={}
-    )  # its records go to the root logger
+    # its records go to the root logger
+    uvicorn.config.LOGGING_CONFIG.update(formatters={}, handlers={}, loggers={})
     with nullcontext() if sys.stdout.isatty() else redirect_stdout(LoggedLines()):
         app()
 

@@ -96,9 +96,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_API_URL": api_url(settings),
         # Prefect's API knows no tenants and no users: never expose it
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ui_url(
-            settings
-        ),  # the default lets every web page read the API
+        # the default lets every web page read the API
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ui_url(settings),
         "PREFECT_SERVER_API_PORT": str(settings.prefect.ui_port),
         "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
         "LOG_FORMAT": settings.log_format,

@@ -29,9 +29,8 @@ def _evaluation_completed(request: StepRequested) -> list[Reply]:
         _risk(draw, name, category) for name, category in draw.sample(RISKS, k=draw.randint(1, 4))
     ]
     risks.sort(key=lambda risk: -risk["contribution"])
-    score = round(
-        1 - math.prod(1 - risk["contribution"] for risk in risks), 3
-    )  # at least one of them comes true
+    # at least one of them comes true
+    score = round(1 - math.prod(1 - risk["contribution"] for risk in risks), 3)
     drivers = [
         {
             "feature": risk["riskName"],

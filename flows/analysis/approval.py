@@ -1,31 +1,35 @@
 """An analysis' approval: who decides, by its tenant's rule, and what they see of the analysis."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blocks.clock import utc_now
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.approvals import Escalation, HistoryEntry
-from blocks.contracts.opportunity_facts import Unknown
+from blocks.contracts.approvals import ApprovalRule, Escalation, HistoryEntry
+from blocks.contracts.opportunity_facts import Amount, Unknown
 from blocks.contracts.reading.limits import SPAN_SECONDS_MAX
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from flows.shared.approval_gate import own_approval_id
 
-if TYPE_CHECKING:
-    from flows.analysis.progress import Analysis
-
 GATE = "analysis"
 
 
-def approval_of(analysis: "Analysis") -> ApprovalRecord:
-    record, rule, now = analysis.stored.record, analysis.rules.approval, utc_now()
-    results = record.results or {}
-    risk = results.get("risk", {})
+def approval_of(
+    record: ExecutionRecord,
+    rule: ApprovalRule,
+    *,
+    amount: Amount,
+    owner_id: str | None,
+    reasons: Sequence[str],
+) -> ApprovalRecord:
+    """The approval to request. `reasons`: why the rule could not be judged, if so."""
+    now = utc_now()
+    risk = (record.results or {}).get("risk", {})
 
     def after(seconds: float) -> timedelta:
-        return timedelta(
-            seconds=min(seconds, SPAN_SECONDS_MAX)
-        )  # a definition may be older than the bound
+        # a definition may be older than the bound
+        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))
 
     return ApprovalRecord(
         id=own_approval_id(record),
@@ -34,18 +38,18 @@ def approval_of(analysis: "Analysis") -> ApprovalRecord:
         opportunity_id=record.subject_on_wire,
         subject=record.subject,
         risk_score=float(risk.get("riskScore") or 0),
-        amount=0.0 if isinstance(analysis.amount, Unknown) else float(analysis.amount),
-        amount_known=not isinstance(analysis.amount, Unknown),
+        amount=0.0 if isinstance(amount, Unknown) else float(amount),
+        amount_known=not isinstance(amount, Unknown),
         requested_at=now,
         requested_by=_requester(record),
         execution_id=record.id,
         retry=record.retries,
         workflow=record.workflow,
         gate=GATE,
-        owner_id=analysis.owner_id,
+        owner_id=owner_id,
         correlation_id=risk.get("evaluationId"),
-        summary=_summary(analysis, risk),
-        context=_context(analysis),
+        summary=_summary(record, risk, amount, reasons),
+        context=_context(record, reasons),
         form_schema=rule.form_schema,
         policy=rule.policy,
         due_at=now + after(rule.due_after_seconds) if rule.due_after_seconds else None,
@@ -68,25 +72,23 @@ def _requester(record: ExecutionRecord) -> str:
     return next((trigger.actor for trigger in record.triggers if trigger.actor), WORKFLOW)
 
 
-def _summary(analysis: "Analysis", risk: dict[str, Any]) -> str:
+def _summary(
+    record: ExecutionRecord, risk: dict[str, Any], amount: Amount, reasons: Sequence[str]
+) -> str:
     risks = len(risk.get("detectedRisks") or [])
     score = risk.get("riskScore", "unknown")
-    amount = analysis.amount
     states = f"unknown ({amount.reason})" if isinstance(amount, Unknown) else f"{amount:,.0f}"
     asked = (
-        f"**Approve opportunity {analysis.stored.record.subject}?** Its risk score "
-        f"is {score}, with "
-        f"{risks} detected risks, and its amount is {states}."
+        f"**Approve opportunity {record.subject}?** Its risk score is {score}, "
+        f"with {risks} detected risks, and its amount is {states}."
     )
-    reasons = analysis.judgement.reasons
     return f"{asked} The rule cannot be judged: {'; '.join(reasons)}." if reasons else asked
 
 
-def _context(analysis: "Analysis") -> dict[str, Any]:
+def _context(record: ExecutionRecord, reasons: Sequence[str]) -> dict[str, Any]:
     """What the person must see, with the reasons why the rule could not be judged."""
-    results = analysis.stored.record.results or {}
+    results = record.results or {}
     context: dict[str, Any] = {
         key: results[key] for key in ("risk", "forecast", "recommendations") if key in results
     }
-    reasons = analysis.judgement.reasons
     return {**context, "reasons": list(reasons)} if reasons else context

@@ -154,7 +154,13 @@ class Analysis:
 
     def approval(self) -> ApprovalRecord:
         """The approval that its gate requests."""
-        return approval_of(self)
+        return approval_of(
+            self.stored.record,
+            self.rules.approval,
+            amount=self.amount,
+            owner_id=self.owner_id,
+            reasons=self.judgement.reasons,
+        )
 
     def waits_for(self, step: AnalysisStep) -> bool:
         return not self.is_over and self.verdict == "undecided" and step.name not in self.outcomes

@@ -96,9 +96,8 @@ async def _pass(context: Runtime, gated: Gated) -> None:
                 context, next(stored for stored in asked if stored.record.status == "pending")
             )
             continue
-        verdict = await lifecycle.announce(
-            context.store, context.bus, verdict
-        )  # before its effects
+        # before its effects
+        verdict = await lifecycle.announce(context.store, context.bus, verdict)
         fault_points.reached("after-approval")
         try:
             await _end(context, gated, verdict.record)

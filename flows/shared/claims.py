@@ -69,9 +69,8 @@ async def claim(
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None
 
-    return await update(
-        claimed, f"execution {execution_id}"
-    )  # an event was absorbed, or another run was faster
+    # an event was absorbed, or another run was faster
+    return await update(claimed, f"execution {execution_id}")
 
 
 async def claim_all(

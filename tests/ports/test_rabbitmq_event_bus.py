@@ -360,9 +360,8 @@ async def test_a_message_whose_timestamp_cannot_be_read_is_delivered_and_others_
 
     async with bus.consume(orders, inbox) as consumer:
         await inbox.holds(2)
-        await registration(
-            consumer, is_there=True
-        )  # messages may come before the broker says that it consumes
+        # messages may come before the broker says that it consumes
+        await registration(consumer, is_there=True)
 
     assert [(odd.id, odd.body), (good.id, good.body)] == [
         (delivery.message.id, delivery.message.body) for delivery in inbox.deliveries

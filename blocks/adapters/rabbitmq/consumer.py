@@ -223,9 +223,8 @@ class RabbitMQConsumer:
             case Retry():
                 await self._retry(verdict, delivery, channel)
             case None if self._is_for_dead_letters:
-                raise Unavailable(
-                    "it could not be collected"
-                )  # and keeps its place: nothing counts against it there
+                # and keeps its place: nothing counts against it there
+                raise Unavailable("it could not be collected")
             case None:
                 # A requeue would count towards the delivery limit, and an outage would make good
                 # messages dead letters.

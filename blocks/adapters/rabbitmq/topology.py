@@ -52,9 +52,8 @@ async def view(channel: Channel, queue: Queue, timeout: float) -> QueueView:
     found = await _look(channel, queue.name, timeout)
     mismatch = None
     try:
-        await _declare(
-            channel, queue.name, timeout, _limits(queue)
-        )  # it exists: this only compares
+        # it exists: this only compares
+        await _declare(channel, queue.name, timeout, _limits(queue))
     except ChannelPreconditionFailed as error:
         mismatch = str(error)
     return QueueView(

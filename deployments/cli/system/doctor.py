@@ -34,9 +34,8 @@ def doctor(as_json: bool, fix: bool) -> None:
     from deployments.prefect.server import use_prefect
 
     settings = use_prefect(load_settings())
-    warnings.simplefilter(
-        "ignore"
-    )  # Prefect's, of a home folder that it cannot make before there is a data folder
+    # Prefect's, of a home folder that it cannot make before there is a data folder
+    warnings.simplefilter("ignore")
     from deployments.doctor.visit import visit  # imports Prefect, which reads what was just set
 
     sys.exit(asyncio.run(visit(settings, as_json=as_json, fix=fix)))

@@ -144,9 +144,8 @@ async def test_a_foreign_page_reads_nothing_of_the_api_and_decides_no_approval(
             await embedded(page, "iframe", f"{api.url}/api/v1/hitl/links/{a_token(approval)}/page")
 
             assert [] == [answer for answer in answers if answer.is_readable]
-            assert {204, 401} == statuses(
-                page, url
-            )  # to the browser's own question, and to all else
+            # to the browser's own question, and to all else
+            assert {204, 401} == statuses(page, url)
         untouched = (await api.store.read(A_TENANT, ApprovalRecord, approval.id)).record
         assert approval == untouched
         assert 200 == await decided_without_a_page(f"{url}/{approval.id}/approve")

@@ -23,11 +23,12 @@ def test_the_embedded_server_is_started_with_its_own_origin_alone() -> None:
     [
         ("GET", "/block_types/slug/message-broker", {}),
         ("POST", "/block_documents/filter", {"Content-Type": "text/plain"}),
+        # a page that sends a Blob names no type, and asks nobody first
         (
             "POST",
             "/block_documents/filter",
             {},
-        ),  # a page that sends a Blob names no type, and asks nobody first
+        ),
         ("POST", "/flow_runs/0c22619a-d559-4f71-abae-5a4f64e0ea12/resume", {}),
         ("OPTIONS", "/block_documents/filter", {"Access-Control-Request-Method": "POST"}),
     ],

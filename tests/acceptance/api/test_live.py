@@ -248,9 +248,8 @@ async def clients_of(port: int) -> int:
 @OVER
 async def test_a_stream_ends_with_its_token(system: LiveSystem, transport: str) -> None:
     client = Client()
-    nearly_over = a_token(
-        "viewer", exp=now() - timedelta(seconds=8)
-    )  # ten seconds are granted to other clocks
+    # ten seconds are granted to other clocks
+    nearly_over = a_token("viewer", exp=now() - timedelta(seconds=8))
 
     async with asyncio.timeout(15):
         closed = await FOLLOW[transport](client, system.places[0].port, as_user(nearly_over))

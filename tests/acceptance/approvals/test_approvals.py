@@ -160,9 +160,10 @@ async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
     parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
 ) -> None:
     services.silent.add(REQUESTED[0])
+    # small: no rule of ours asks
     event = opportunity_event(
         A_TENANT, subject := str(uuid4()), id=str(uuid4()), metadata={"amount": 1_000}
-    )  # small: no rule of ours asks
+    )
     await parts.bus.publish(event)
     await eventually(lambda: asked(services), within_seconds=60)
     request = foreign_event(

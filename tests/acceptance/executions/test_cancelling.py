@@ -56,9 +56,8 @@ async def test_before_it_runs(
     parts.api.start()
     await parts.bus.publish(of_a_run)
     await dispatched(parts, flow_runs, of_a_run)
-    await parts.bus.publish(
-        accepted, in_prefect
-    )  # they wait until a worker has started that run, or for five seconds
+    # they wait until a worker has started that run, or for five seconds
+    await parts.bus.publish(accepted, in_prefect)
     await recorded(parts, accepted)
 
     answers = [await cancelled_over_http(parts, event) for event in (of_a_run, accepted, accepted)]

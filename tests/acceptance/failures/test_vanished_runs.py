@@ -32,9 +32,8 @@ from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.system.orchestra import Orchestra, bootstrap, orchestra
 
-pytestmark = (
-    pytest.mark.slow
-)  # what is young is left alone: up to half a minute passes before a repair
+# what is young is left alone: up to half a minute passes before a repair
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -90,9 +90,8 @@ class PrefectServer:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
         }
-        inherited.pop(
-            "PYTHONDONTWRITEBYTECODE", None
-        )  # without bytecode every start compiles Prefect anew
+        # without bytecode every start compiles Prefect anew
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         return inherited | {"PREFECT_HOME": str(self.folder), "PREFECT_API_URL": self.api_url}
 
     def _environment(self) -> dict[str, str]:

@@ -235,9 +235,8 @@ class _Connection:
             target.write(chunk if upto is None else chunk[:upto])
             await target.drain()
             if upto is not None:
-                await asyncio.sleep(
-                    0.05
-                )  # what was let through leaves before the reset throws buffers away
+                # what was let through leaves before the reset throws buffers away
+                await asyncio.sleep(0.05)
                 self.reset()
             before = chunk[-_PATTERN_MAX:]
         if target.can_write_eof():

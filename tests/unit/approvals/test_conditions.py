@@ -21,7 +21,6 @@ from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.opportunity_facts import Unknown, amount_of, merged, owner_of
 from blocks.contracts.reading.numbers import Unreadable, is_number, read_number
 from blocks.ports import Stored
-from flows.analysis.approval import approval_of
 from flows.analysis.progress import Analysis, AnalysisRules
 from listeners.triggers.table import TRIGGERS
 from tests.support.factories import A_TENANT, an_execution
@@ -244,7 +243,7 @@ def test_a_stored_rule_that_would_be_refused_today_asks(rule: ApprovalRule) -> N
 def test_a_person_and_consumers_see_that_the_amount_is_not_known(stated: dict[str, Any]) -> None:
     analysis = analysis_of(stated)
 
-    approval = approval_of(analysis)
+    approval = analysis.approval()
     (event,) = untold(approval)
 
     assert (False, 0.0) == (approval.amount_known, approval.amount)

@@ -274,7 +274,6 @@ async def test_other_work_goes_on_while_a_dear_form_is_checked(name: str) -> Non
         await asyncio.sleep(0)
         longest, last = max(longest, perf_counter() - last), perf_counter()
 
-    assert (
-        longest < 1.0
-    )  # with backtracking, or without bounds, each of these takes seconds or does not end
+    # with backtracking, or without bounds, each of these takes seconds or does not end
+    assert longest < 1.0
     await checking

@@ -316,9 +316,8 @@ def test_nothing_that_looks_like_a_secret_is_told(kind: type[Record]) -> None:
     told = {field.encode_name for field in msgspec.structs.fields(kind)} - set(
         audit_changes.LEFT_OUT[kind]
     )
-    letters_own = (
-        {"digest"} if kind is DeadLetterRecord else set()
-    )  # of its body, which people with this role may read
+    # of its body, which people with this role may read
+    letters_own = {"digest"} if kind is DeadLetterRecord else set()
 
     assert (
         set()

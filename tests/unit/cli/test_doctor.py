@@ -251,9 +251,8 @@ async def test_a_machine_whose_clock_is_behind_is_told_so(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blocks.clock._correction", timedelta(minutes=10))
-    seen = Connections(
-        settings, prefect=PrefectClient("http://127.0.0.1:4200/api")
-    )  # opening it has set the clock
+    # opening it has set the clock
+    seen = Connections(settings, prefect=PrefectClient("http://127.0.0.1:4200/api"))
 
     assert [("failed", "against Prefect's clock: this machine 600 s behind")] == not_ok(
         await clocks.clocks(seen)

@@ -370,9 +370,8 @@ async def test_what_a_crash_left_between_publish_and_record_is_published_again_u
     crashed = await dead_letters.schedule(store, stored, utc_now(), ANN)
     await dead_letters.publish(store, bus, crashed)
     replaced = await dead_letters.read(store, A_TENANT, stored.record.id)
-    await store.replace(
-        A_TENANT, replaced.etag, crashed.record
-    )  # as if the last write had not happened
+    # as if the last write had not happened
+    await store.replace(A_TENANT, replaced.etag, crashed.record)
 
     assert 1 == await sweep.replay_due()
 

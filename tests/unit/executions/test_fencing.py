@@ -132,9 +132,8 @@ async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Sce
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
     batch = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, RULES)])
-    await transitions.change(
-        scene.store, held, priority=7
-    )  # the ETag that the run holds is stale now
+    # the ETag that the run holds is stale now
+    await transitions.change(scene.store, held, priority=7)
 
     await answer_all(scene, batch, held.record)
     await asyncio.wait_for(batch.conclude(), timeout=10)
@@ -159,9 +158,8 @@ async def cancelled_at_its_gate(scene: Scene) -> Analysis:
 async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
-    await pass_gate(
-        scene.context, analysis
-    )  # and it is not suspended either: that needs a flow run
+    # and it is not suspended either: that needs a flow run
+    await pass_gate(scene.context, analysis)
 
     [approval] = (await scene.store.query(A_TENANT, Query(ApprovalRecord))).items
     assert "cancelled" == approval.record.status

@@ -248,9 +248,8 @@ def a_handler_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_whatever_makes_an_answer_a_dead_letter_is_noted_on_its_execution_open_or_ended(
     router: Router, store: RecordStore, a_handler_that_breaks: None, refused: Any
 ) -> None:
-    statuses = (
-        OPEN if refused is an_answer_that_breaks_its_handler else (*OPEN, *TERMINAL)
-    )  # late is no failure
+    # late is no failure
+    statuses = OPEN if refused is an_answer_that_breaks_its_handler else (*OPEN, *TERMINAL)
     for status in statuses:
         execution = await an_open_one(store, status=status)
         bystander = await an_open_one(store, status=status)

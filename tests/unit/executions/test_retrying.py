@@ -213,9 +213,8 @@ async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: 
     assert held
     cancelled = await transitions.cancel(store, held, "called off")
     await retry_execution(store, bus, A_TENANT, cancelled.record.id)
-    await claim(
-        store, A_TENANT, held.record.id, "run-1", workflow=WORKFLOW
-    )  # its very run takes the retry up, in another process
+    # its very run takes the retry up, in another process
+    await claim(store, A_TENANT, held.record.id, "run-1", workflow=WORKFLOW)
 
     with pytest.raises(Stale):
         await transitions.complete(store, held)

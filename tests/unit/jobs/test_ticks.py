@@ -80,11 +80,12 @@ def without_gap_or_overlap(days: Sequence[date]) -> bool:
     ("fired_at", "first", "last"),
     [
         (datetime(2026, 8, 30, 4, tzinfo=UTC), date(2026, 8, 23), date(2026, 8, 29)),
+        # on Saturday, 23:00
         (
             datetime(2026, 9, 6, 3, tzinfo=UTC),
             date(2026, 8, 30),
             date(2026, 9, 5),
-        ),  # on Saturday, 23:00
+        ),
         (datetime(2026, 9, 13, 3, tzinfo=UTC), date(2026, 9, 6), date(2026, 9, 12)),
     ],
 )

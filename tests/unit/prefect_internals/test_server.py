@@ -20,9 +20,8 @@ from deployments.prefect.embedded import GuardedCors, QueueingSqlite
 def test_the_application_that_prefect_makes_has_our_middleware_with_the_settings_of_cors(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(
-        vars(prefect.server.api.server), "CORSMiddleware", None
-    )  # put back after the test
+    # put back after the test
+    monkeypatch.setitem(vars(prefect.server.api.server), "CORSMiddleware", None)
     use_middleware_in_place_of_cors(GuardedCors)
 
     app = create_app(ephemeral=True, ignore_cache=True)

@@ -308,9 +308,8 @@ async def test_no_series_is_added_for_a_tenant_an_id_or_what_a_sender_writes(
     store: MeteredRecordStore, bus: MeteredEventBus
 ) -> None:
     router = Router(context_of(store, bus))
-    earlier = {
-        (one.name, *one.labels.values()) for one in series()
-    }  # of other tests in this process
+    # of other tests in this process
+    earlier = {(one.name, *one.labels.values()) for one in series()}
     for tenant_id in (new_id() for _ in range(10)):
         await traffic_of(tenant_id, router, store, bus)
     before = {(one.name, *one.labels.values()) for one in series()}

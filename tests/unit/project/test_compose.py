@@ -121,9 +121,8 @@ def test_every_process_starts_after_bootstrap_and_healthy_parts() -> None:
 def test_a_worker_is_given_its_time_to_drain() -> None:
     worker = SERVICES["worker"]
     grace = int(worker["stop_grace_period"].removesuffix("s"))
-    assert (
-        grace >= worker["environment"]["WORKER_DRAIN_SECONDS"] + 12
-    )  # what `orchestrator up` grants, too
+    # what `orchestrator up` grants, too
+    assert grace >= worker["environment"]["WORKER_DRAIN_SECONDS"] + 12
 
 
 def test_every_service_has_a_memory_limit_and_bounded_logs() -> None:

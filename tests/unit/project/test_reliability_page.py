@@ -9,9 +9,8 @@ PAGE = (ROOT / "docs" / "reliability.md").read_text()
 CASES = range(1, 66)
 TESTS: dict[str, str] = defaultdict(str)
 for file in (ROOT / "tests").rglob("test_*.py"):
-    TESTS[file.name] += (
-        file.read_text()
-    )  # one name in two folders: a case seen from inside and from outside
+    # one name in two folders: a case seen from inside and from outside
+    TESTS[file.name] += file.read_text()
 
 
 def test_every_case_of_the_matrix_has_its_place() -> None:

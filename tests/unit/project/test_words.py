@@ -47,9 +47,8 @@ PROSE = re.compile(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_earlier_name_is_gone(name: str) -> None:
-    pages = (
-        PAGES if re.search(r"[a-z][A-Z]|_", name) else []
-    )  # the others are words of English, too
+    # the others are words of English, too
+    pages = PAGES if re.search(r"[a-z][A-Z]|_", name) else []
     found = [
         str(path.relative_to(ROOT))
         for path in (*SOURCES, *pages)
