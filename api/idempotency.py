@@ -169,7 +169,7 @@ async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
     now, key, route = utc_now(), _key(request), f"{request.method} {request.scope['path_template']}"
     # No user gets the answer to another user's decision.
     who = (request.user.id.encode(), request.headers.get(USER_HEADER, "").encode())
-    said = (
+    compared = (
         *who,
         in_lower_case(request.scope["raw_path"]),
         request.scope["query_string"],
@@ -179,7 +179,7 @@ async def _wanted(request: Request[Identity, Any, Any]) -> IdempotencyRecord:
         id=ids.idempotency_id(tenant_id, route, key),
         tenant_id=tenant_id,
         created_at=now,
-        digest=sha256(b"\n".join(said)).hexdigest(),
+        digest=sha256(b"\n".join(compared)).hexdigest(),
         held_until=now + HOLD,
     )
 

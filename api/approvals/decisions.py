@@ -132,7 +132,7 @@ def _vote(data: NamedDecision, actor: Actor) -> Vote:
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
-        outcome=data.said,
+        outcome=data.chosen,
         channel="api",
         reason=data.reason,
         form=data.form,

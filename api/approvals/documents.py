@@ -142,7 +142,7 @@ class DecisionBody(Document, frozen=True, kw_only=True):
     form: JsonObject | None = None
 
     @property
-    def said(self) -> Outcome:
+    def chosen(self) -> Outcome:
         return "approved" if self.outcome.startswith("approve") else "rejected"
 
 

@@ -71,23 +71,23 @@ def fields_of(schema: JsonObject | None) -> list[Field]:
 
 
 def filled(
-    fields: Sequence[Field], said: Mapping[str, str], problem: Problem | None = None
+    fields: Sequence[Field], submitted: Mapping[str, str], problem: Problem | None = None
 ) -> list[Field]:
     """The fields with the submitted values, and the problem at the field that it names."""
     at_fault = _at_fault(fields, problem)
     return [
         msgspec.structs.replace(
             field,
-            value=said.get(field.name, ""),
+            value=submitted.get(field.name, ""),
             error=problem.message if problem and field is at_fault else "",
         )
         for field in fields
     ]
 
 
-def form_of(fields: Sequence[Field], said: Mapping[str, str]) -> JsonObject:
+def form_of(fields: Sequence[Field], submitted: Mapping[str, str]) -> JsonObject:
     """What was filled in. Raises `InvalidRequest`, naming the field, for JSON that is none."""
-    values = dict(_values(fields, said))
+    values = dict(_values(fields, submitted))
     if PREFIX not in values:
         return {name.removeprefix(f"{PREFIX}."): value for name, value in values.items()}
     whole = values[PREFIX]
@@ -181,9 +181,9 @@ def _json(value: Any) -> str:
 # --- from the browser -----------------------------------------------------------------------------
 
 
-def _values(fields: Sequence[Field], said: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+def _values(fields: Sequence[Field], submitted: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     for field in fields:
-        text = said.get(field.name, "").strip()
+        text = submitted.get(field.name, "").strip()
         if field.kind == "checkbox":
             yield field.name, text == "true"
         elif text:

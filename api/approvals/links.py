@@ -176,11 +176,11 @@ def opened(link_secret: str, token: str) -> LinkClaims:
 
 def vote_of(claims: LinkClaims, data: DecisionBody, channel: str) -> Vote:
     """The vote of the link's recipient. Raises `LinkForbids`."""
-    if data.said not in claims.outcomes:
+    if data.chosen not in claims.outcomes:
         raise LinkForbids
     return Vote(
         actor=claims.recipient,
-        outcome=data.said,
+        outcome=data.chosen,
         channel=channel,
         reason=data.reason,
         form=data.form,

@@ -81,14 +81,14 @@ async def decide_on_page(
 ) -> Response[Any]:
     """The recipient's decision is recorded and shown; or the form again, with its errors."""
     claims = opened(link_secret, token)
-    said = await _submitted(request)
+    submitted = await _submitted(request)
     approval = await _approval(store, claims)
     try:
-        vote = vote_of(claims, _body(approval, said), channel="page")
+        vote = vote_of(claims, _body(approval, submitted), channel="page")
         await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote)
     except (InvalidRequest, InvalidVote) as error:
         [problem] = body_of(error).details or []
-        return _page(claims, approval, said, problem)
+        return _page(claims, approval, submitted, problem)
     return Redirect("page", status_code=303)  # so that a reload does not decide again
 
 
@@ -110,16 +110,19 @@ async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
         ) from None
 
 
-def _body(approval: ApprovalRecord, said: Mapping[str, str]) -> DecisionBody:
+def _body(approval: ApprovalRecord, submitted: Mapping[str, str]) -> DecisionBody:
     """The decision, as any other channel would bring it; the form goes with an approval only."""
-    outcome = said.get("outcome", "")
+    outcome = submitted.get("outcome", "")
     if outcome not in OUTCOMES:
         raise InvalidRequest(
             Problem(field="outcome", message="choose to approve or to reject", source="body")
         )
-    body: dict[str, object] = {"outcome": outcome, "reason": said.get("reason", "").strip() or None}
+    body: dict[str, object] = {
+        "outcome": outcome,
+        "reason": submitted.get("reason", "").strip() or None,
+    }
     if outcome == "approved" and approval.form_schema is not None:
-        body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), said)
+        body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), submitted)
     try:
         return msgspec.convert(body, DecisionBody)
     except msgspec.ValidationError as error:
@@ -135,12 +138,12 @@ def _body(approval: ApprovalRecord, said: Mapping[str, str]) -> DecisionBody:
 def _page(
     claims: LinkClaims,
     approval: ApprovalRecord,
-    said: Mapping[str, str],
+    submitted: Mapping[str, str],
     problem: Problem | None = None,
 ) -> Response[str]:
     fields = form_fields.fields_of(approval.form_schema)
-    if said:
-        fields = form_fields.filled(fields, said, problem)
+    if submitted:
+        fields = form_fields.filled(fields, submitted, problem)
     return page_rendering.page(
         "approval.html",
         400 if problem else 200,
@@ -151,7 +154,7 @@ def _page(
         facts=_facts(approval),
         closed=None if problem else _closed(claims, approval),
         fields=fields,
-        reason=said.get("reason", ""),
+        reason=submitted.get("reason", ""),
         reason_hint=_REASONS[approval.policy.reason_required],
         reason_error=problem.message if problem and problem.field == "reason" else "",
         problem=_in_words(problem, fields) if problem else None,
@@ -167,7 +170,7 @@ def _in_words(problem: Problem, fields: Sequence[Field]) -> str:
 def _closed(claims: LinkClaims, approval: ApprovalRecord) -> str | None:
     """Why this person has nothing to decide here; None: they have."""
     if claims.nonce in approval.used_links and approval.status == "pending":
-        return f"What you said is on the record. {standing(approval)}"
+        return f"Your decision is on the record. {standing(approval)}"
     try:
         check_open(approval, utc_now())
         check_actor(approval, claims.recipient, frozenset())

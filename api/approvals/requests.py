@@ -147,7 +147,7 @@ async def create_approval(
         store, stored, at_most=lifecycle.ASKED_MAX
     ):
         raise ExecutionEnded
-    await _tell(store, bus, stored)
+    await _announce(store, bus, stored)
     return shown(stored.record, status=201)
 
 
@@ -264,7 +264,7 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
     )
 
 
-async def _tell(store: RecordStore, bus: Bus, stored: Stored[ApprovalRecord]) -> None:
+async def _announce(store: RecordStore, bus: Bus, stored: Stored[ApprovalRecord]) -> None:
     try:
         await lifecycle.announce(store, bus, stored)
     except Unavailable:

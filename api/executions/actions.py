@@ -165,8 +165,8 @@ async def _created(store: RecordStore, execution: ExecutionRecord) -> Response[E
 
 def _no_such_workflow(named: str) -> Problem:
     there_is = ", ".join(startable())
-    said = (
+    message = (
         f"{named[:80]!r} cannot be started here; there is: {there_is}. Jobs: POST "
         f"/api/v1/jobs/{{job}}/trigger"
     )
-    return Problem(field="workflow", message=said, source="body")
+    return Problem(field="workflow", message=message, source="body")

@@ -17,13 +17,11 @@ async def expect_process(store: RecordStore, role: str, lost_after_seconds: floa
         stored.record async for stored in every(store, SYSTEM_TENANT, ProcessRecord, {"role": role})
     ]
     if not known:
-        raise Unavailable(f"no {role} has ever shown a sign of life")
+        raise Unavailable(f"no {role} has ever sent a heartbeat")
     earliest = utc_now() - timedelta(seconds=lost_after_seconds) - TOLERANCE
     alive = [process for process in known if process.beat_at >= earliest]
     if not alive:
         silence = utc_now() - max(process.beat_at for process in known)
-        raise Unavailable(
-            f"the last sign of life of a {role} is {silence.total_seconds():.0f} s old"
-        )
+        raise Unavailable(f"the last heartbeat of a {role} is {silence.total_seconds():.0f} s old")
     if not any(process.ready for process in alive):
         raise Unavailable(f"a {role} is alive, but not ready")

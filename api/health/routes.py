@@ -42,7 +42,7 @@ class Readiness(Document, frozen=True, kw_only=True):
 
 
 _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-_OK, _LOST = Check(status="ok"), Check(status="error", detail="no worker has shown a sign of life")
+_OK, _LOST = Check(status="ok"), Check(status="error", detail="no worker has sent a heartbeat")
 _HEALTH = Health(status="healthy", timestamp=_NOON, service="workflow-orchestrator")
 _READY = Readiness(
     status="ready", checks={"database": _OK}, timestamp=_NOON, service="workflow-orchestrator"

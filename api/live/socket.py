@@ -39,7 +39,7 @@ async def follow_executions(
             subprotocols=SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None
         )
         await _until_one_ends(
-            _tell(socket, hub, follower, identify, settings.live), _listen(socket)
+            _send(socket, hub, follower, identify, settings.live), _listen(socket)
         )
     finally:
         hub.dismiss(follower)
@@ -72,7 +72,7 @@ def _parameters(socket: Socket) -> dict[str, str]:
     return {name: given[name] for name in PARAMETERS if given.get(name)}
 
 
-async def _tell(
+async def _send(
     socket: Socket, hub: Hub, follower: Follower, identify: Identify, live: Live
 ) -> None:
     async for messages in event_stream(

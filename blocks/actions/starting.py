@@ -63,8 +63,8 @@ async def start_execution(
     still pending.
     """
     request_id = ids.start_id(tenant_id, request.workflow, request.key)
-    said = (matching_id(request.subject), request.input, request.priority)
-    trigger = _trigger(request_id, STARTED_BY_REQUEST, said, request.actor)
+    content = (matching_id(request.subject), request.input, request.priority)
+    trigger = _trigger(request_id, STARTED_BY_REQUEST, content, request.actor)
     execution = transitions.new_execution(
         tenant_id,
         request.workflow,
@@ -126,8 +126,8 @@ async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -
     return opened
 
 
-def _trigger(request_id: str, kind: str, said: object, actor: str | None) -> Trigger:
-    digest = hashlib.sha256(msgspec.json.encode(said, order="deterministic")).hexdigest()
+def _trigger(request_id: str, kind: str, content: object, actor: str | None) -> Trigger:
+    digest = hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
     return Trigger(
         event_id=request_id, event_type=kind, received_at=utc_now(), digest=digest, actor=actor
     )

@@ -46,14 +46,14 @@ class Patience:
             except Unavailable as error:
                 if loop.time() + pause > deadline:
                     raise
-                self._tell(is_away=True, why=str(error))
+                self._log_change(is_away=True, why=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _PAUSE_MAX_SECONDS)
             else:
-                self._tell(is_away=False)
+                self._log_change(is_away=False)
                 return result
 
-    def _tell(self, *, is_away: bool, why: str = "") -> None:
+    def _log_change(self, *, is_away: bool, why: str = "") -> None:
         if is_away and not self._is_away:
             log.warning("waiting for %s: %s", self._part, why)
         elif self._is_away and not is_away:

@@ -22,8 +22,8 @@ def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
     """
     for position in range(approval.published_count, len(approval.history)):
         entry = approval.history[position]
-        if said := _said(approval, entry, position):
-            what, data = said
+        if found := _event_of(approval, entry, position):
+            what, data = found
             yield Event(
                 id=ids.approval_event_id(approval.id, what),
                 tenant_id=approval.tenant_id,
@@ -33,7 +33,7 @@ def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
             )
 
 
-def _said(
+def _event_of(
     approval: ApprovalRecord, entry: HistoryEntry, position: int
 ) -> tuple[str, EventData] | None:
     """The event that announces this entry, and the name in its id; most entries have none."""

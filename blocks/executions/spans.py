@@ -34,11 +34,11 @@ class Tracer:
     async def export(self, store: RecordStore, ended: Sequence[ExecutionRecord]) -> None:
         """The traces of these executions are on their way. Raises `Unavailable`."""
         for tenant_id in {execution.tenant_id for execution in ended}:
-            await self._tell(
+            await self._export(
                 store, tenant_id, {one.id: one for one in ended if one.tenant_id == tenant_id}
             )
 
-    async def _tell(
+    async def _export(
         self, store: RecordStore, tenant_id: str, ended: Mapping[str, ExecutionRecord]
     ) -> None:
         steps, approvals = (

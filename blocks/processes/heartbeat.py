@@ -50,7 +50,7 @@ class Heartbeat:
         self._beats: asyncio.Task[None]
 
     async def __aenter__(self) -> Self:
-        self._beats = asyncio.create_task(self._beat_for_ever(), name=f"sign of life of {self.id}")
+        self._beats = asyncio.create_task(self._beat_for_ever(), name=f"heartbeat of {self.id}")
         SIGN_OF_LIFE_AGE.labels(self._role).set_function(lambda: monotonic() - self._shown_at)
         return self
 

@@ -56,19 +56,19 @@ def variables_of_blocks(
     name = environment.get(VARIABLE)
     if not name:
         return {}
-    said: dict[str, str] = {}
+    found: dict[str, str] = {}
     for slug, variables in VARIABLES.items():
         data = _read(environment, slug, name)
         if data is None and not may_be_missing:
             raise BlockMissing(
                 f"Prefect has no block {slug}/{name} ({VARIABLE}): run `orchestrator bootstrap`"
             )
-        said |= {
+        found |= {
             variables[field]: str(value)
             for field, value in (data or {}).items()
             if field in variables and value
         }
-    return said
+    return found
 
 
 def _read(environment: Mapping[str, str], slug: str, name: str) -> dict[str, object] | None:

@@ -49,13 +49,13 @@ def load_settings(
 
 def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:
     try:
-        said = variables_of_blocks(environment, may_be_missing=may_be_missing)
+        stored = variables_of_blocks(environment, may_be_missing=may_be_missing)
     except BlockMissing as error:
         raise BadSetting(str(error)) from None
     # A variable that is set to nothing is as good as unset, as everywhere.
     return {
-        **said,
-        **{name: value for name, value in environment.items() if value or name not in said},
+        **stored,
+        **{name: value for name, value in environment.items() if value or name not in stored},
     }
 
 

@@ -54,6 +54,8 @@ async def _either(stack: ChildProcess, runs: asyncio.Event) -> None:
         running.cancel()
     if not runs.is_set():
         reason = (
-            stack.last_lines[-1].removeprefix("error: ") if stack.last_lines else "it said nothing"
+            stack.last_lines[-1].removeprefix("error: ")
+            if stack.last_lines
+            else "it printed nothing"
         )
         raise ServiceFailed(f"the stack did not start: {reason}")

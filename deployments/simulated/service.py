@@ -116,15 +116,15 @@ class Simulator:
             random.uniform(self._delays.min_delay_seconds, self._delays.max_delay_seconds)
         )
         fails = struck and step in self._mishaps.fail
-        said = answer.failed(request.data) if fails else answer.completed(request.data)
-        await self._bus.publish(*messages(request, answer.service, said))
+        replies = answer.failed(request.data) if fails else answer.completed(request.data)
+        await self._bus.publish(*messages(request, answer.service, replies))
 
 
-def messages(request: Event[EventData], service: str, said: Sequence[Reply]) -> list[Message]:
+def messages(request: Event[EventData], service: str, replies: Sequence[Reply]) -> list[Message]:
     """In the documented envelope; ids are computed from the request's: a redelivered request has
     the same answers.
     """
-    return [_message(request, service, event_type, data) for event_type, data in said]
+    return [_message(request, service, event_type, data) for event_type, data in replies]
 
 
 def _message(request: Event[EventData], service: str, event_type: str, data: JsonObject) -> Message:

@@ -165,7 +165,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         """The conditions under which this worker claims runs and carries them out."""
         return {
             "work pool": self._polls,
-            "broker": self._hears,
+            "broker": self._is_listening,
             "database": self._reaches_the_store,
             "executions": self._ends_in_time,
         }
@@ -177,7 +177,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
                 "it is stopping" if self._is_stopping else "it does not ask Prefect for work"
             )
 
-    async def _hears(self) -> None:
+    async def _is_listening(self) -> None:
         if self._bus is None:
             raise Unavailable("it is not connected")
         await self._bus.ping()

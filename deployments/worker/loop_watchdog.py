@@ -61,9 +61,9 @@ class LoopWatchdog:
             tick = self._ticked_at
             if time.monotonic() - tick > self._limit and tick != told_of and not we_slept_too:
                 told_of = tick
-                self._tell(time.monotonic() - tick)
+                self._log(time.monotonic() - tick)
 
-    def _tell(self, seconds: float) -> None:
+    def _log(self, seconds: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
         if frame is None:
             return

@@ -273,10 +273,10 @@ class AnalysisBatch:
             # What is wrong with one execution must not hold up the others of its batch.
             log.exception("execution %s cannot be concluded", analysis.id)
             with suppress(Stale, InvalidTransition):
-                said = f"{type(error).__name__}: {error}"
+                reason = f"{type(error).__name__}: {error}"
                 stored = await newest(self._runtime.store, analysis.stored)
                 return await transitions.fail(
-                    self._runtime.store, stored, rejections.RUN_FAILED, said
+                    self._runtime.store, stored, rejections.RUN_FAILED, reason
                 )
         return None
 

@@ -169,9 +169,9 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
 
 async def _wait(context: Runtime, asked: Stored[ApprovalRecord]) -> None:
     """Resumed; a decision in the run's input is taken as a vote. Until then, raises `Pause`."""
-    said = await _suspended(context, asked.record)
-    if said.approved is not None:
-        await _take(context, asked.record, said)
+    typed = await _suspended(context, asked.record)
+    if typed.approved is not None:
+        await _take(context, asked.record, typed)
     else:
         log.info(
             "approval %s: the run was resumed without a word; it looks at the record",
@@ -195,10 +195,10 @@ async def _suspended(context: Runtime, approval: ApprovalRecord) -> ApprovalInpu
         raise
 
 
-async def _take(context: Runtime, approval: ApprovalRecord, said: ApprovalInput) -> None:
+async def _take(context: Runtime, approval: ApprovalRecord, typed: ApprovalInput) -> None:
     """The operator's answer is on the record, or the log states why it does not count."""
     try:
-        actor = _decider(said.decided_by, is_trusted=context.settings.approvals.trust_prefect_ui)
+        actor = _decider(typed.decided_by, is_trusted=context.settings.approvals.trust_prefect_ui)
     except identities.NoIdentity as problem:
         log.warning(
             "approval %s: the answer given in Prefect does not count: decided_by %s",
@@ -208,10 +208,10 @@ async def _take(context: Runtime, approval: ApprovalRecord, said: ApprovalInput)
         return
     vote = Vote(
         actor=actor,
-        outcome="approved" if said.approved else "rejected",
+        outcome="approved" if typed.approved else "rejected",
         channel="prefect-ui",
-        reason=said.comment or None,
-        form=said.form,
+        reason=typed.comment or None,
+        form=typed.form,
     )
     act = Act(
         action="approval.decide",

@@ -74,7 +74,7 @@ class Webhooks:
             return Reject(rejected.code, rejected.reason)
         with log_context(tenant_id=event.tenant_id):
             if message.routing_key == WEBHOOK_DUE:
-                return await self._tell(event, delivery)
+                return await self._deliver(event, delivery)
             await self._spread(event)
             return Accept()
 
@@ -88,7 +88,7 @@ class Webhooks:
         if due:
             await self._bus.publish(*due, required=True)
 
-    async def _tell(self, event: Event[EventData], delivery: Delivery) -> Verdict:
+    async def _deliver(self, event: Event[EventData], delivery: Delivery) -> Verdict:
         id = delivery.message.headers.get(_SUBSCRIPTION, "")
         if wait := self.receivers.seconds_to_wait(id):
             return Retry(

@@ -53,5 +53,5 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
 
 def retry_after_seconds(headers: Mapping[str, str] | None) -> float:
     """When to come back, by the headers of an answer."""
-    said = str((headers or {}).get(_RETRY_AFTER_MS, ""))
-    return int(said) / 1000 if said.isdigit() else _RETRY_AFTER_SECONDS
+    milliseconds = str((headers or {}).get(_RETRY_AFTER_MS, ""))
+    return int(milliseconds) / 1000 if milliseconds.isdigit() else _RETRY_AFTER_SECONDS

@@ -196,9 +196,9 @@ class RabbitMQLink:
             "reconnect_interval": _RECONNECT_SECONDS,
             "name": self._name,
         }
-        said = dict(parse_qsl(urlsplit(self._url).query))  # the URL's own parameters win
+        own = dict(parse_qsl(urlsplit(self._url).query))  # the URL's own parameters win
         tolerate_odd_properties()
-        connection = RobustConnection(make_url(self._url, **(wanted | said)))
+        connection = RobustConnection(make_url(self._url, **(wanted | own)))
         try:
             with translated(f"connecting to {masked_url(self._url)}"):
                 async with asyncio.timeout(2 * _ATTEMPT_SECONDS):

@@ -71,7 +71,7 @@ class RabbitMQPublisher:
         # Under an alarm the broker stops reading: what was written to it now would pile up, and
         # come out many times.
         await self._link.expect_no_alarm(deadline)
-        with translated(f"publishing {message.type or 'a sign of life'}"):
+        with translated(f"publishing {message.type or 'a probe'}"):
             try:
                 async with asyncio.timeout_at(deadline):
                     channel = cast(

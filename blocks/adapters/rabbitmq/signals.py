@@ -70,7 +70,7 @@ class RabbitMQSignals:
         queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
         await queue.bind(exchange, topic, timeout=timeout)
         lost = await when_lost(channel)
-        await queue.consume(partial(_hear, handler, topic), no_ack=True, timeout=timeout)
+        await queue.consume(partial(_receive, handler, topic), no_ack=True, timeout=timeout)
         is_listening.set()
         await until(lost)
         raise Unavailable(f"listening to {topic} was interrupted")
@@ -84,7 +84,7 @@ class RabbitMQSignals:
         )
 
 
-async def _hear(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:
+async def _receive(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:
     try:
         bodies = msgspec.msgpack.decode(message.body, type=list[bytes])
     except msgspec.DecodeError:

@@ -38,11 +38,11 @@ class RabbitMQSubscription:
     @asynccontextmanager
     async def going_on(self) -> AsyncIterator[None]:
         """Subscribed from the entry on, unless the broker is unavailable then."""
-        async with self._link.kept(self._hear, "overhearing events", self._begun):
+        async with self._link.kept(self._receive, "subscribing to events", self._begun):
             self._was_deaf = True  # a later subscription has a gap
             yield
 
-    async def _hear(self, channel: Channel) -> None:
+    async def _receive(self, channel: Channel) -> None:
         timeout = self._link.timeout_seconds
         exchange = await declare_exchange(channel, self._exchange, timeout)
         queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
@@ -55,7 +55,7 @@ class RabbitMQSubscription:
         await queue.consume(self._take, no_ack=True, timeout=timeout)
         self._begun.set()
         await until(lost)
-        raise Unavailable("overhearing events was interrupted")
+        raise Unavailable("subscribing to events was interrupted")
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         # Without a pause in it: aiormq makes a task of each message, and tasks begin in order.

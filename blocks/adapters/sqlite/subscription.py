@@ -40,7 +40,7 @@ class SqliteSubscription:
         self._subscriber = subscriber
         self._lease_seconds = lease_seconds
         self._owner = uuid4().hex
-        self._heard = 0
+        self._received = 0
         self._loops: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> None:
@@ -63,23 +63,23 @@ class SqliteSubscription:
         beginning = partial(
             tables.begin, owner=self._owner, patterns=self._patterns, seconds=self._lease_seconds
         )
-        self._heard = await self._file.run(beginning)
+        self._received = await self._file.run(beginning)
 
     async def _hear_for_ever(self) -> None:
         while True:
             try:
-                self._take(await self._watch.until(partial(tables.after, seq=self._heard)))
+                self._take(await self._watch.until(partial(tables.after, seq=self._received)))
             except Exception:
-                log.exception("events cannot be overheard")
+                log.exception("events cannot be received")
                 await asyncio.sleep(_AFTER_ERROR_SECONDS)
 
     def _take(self, found: list[tables.Overheard]) -> None:
-        if found[0].seq != self._heard + 1:
+        if found[0].seq != self._received + 1:
             self._subscriber.on_gap()
-        for overheard in found:
-            self._heard = overheard.seq
-            if any(matches(pattern, overheard.message.routing_key) for pattern in self._patterns):
-                self._subscriber.on_event(overheard.message)
+        for received in found:
+            self._received = received.seq
+            if any(matches(pattern, received.message.routing_key) for pattern in self._patterns):
+                self._subscriber.on_event(received.message)
 
     async def _renew_for_ever(self) -> None:
         renewal = partial(tables.renew, owner=self._owner, seconds=self._lease_seconds)

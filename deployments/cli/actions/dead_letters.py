@@ -75,9 +75,9 @@ async def act_on_many(
             bar = progress.add_task("dead letters", total=total)
             async for id, letter in _letters(store, wanted, named):
                 await pace.keep()
-                said = await _acted(store, bus, act, id, letter)
-                failed += isinstance(said, str)
-                _tell(progress, id, said, as_json=as_json)
+                outcome = await _acted(store, bus, act, id, letter)
+                failed += isinstance(outcome, str)
+                _show(progress, id, outcome, as_json=as_json)
                 progress.advance(bar)
     if not total and not as_json:
         say_line("no dead letters")
@@ -122,16 +122,16 @@ async def _acted(
         return str(error)
 
 
-def _tell(progress: Progress, id: str, said: DeadLetterRecord | str, *, as_json: bool) -> None:
+def _show(progress: Progress, id: str, outcome: DeadLetterRecord | str, *, as_json: bool) -> None:
     if as_json:
         shown = (
-            {"id": id, "error": said}
-            if isinstance(said, str)
-            else {"id": id, "status": said.status}
+            {"id": id, "error": outcome}
+            if isinstance(outcome, str)
+            else {"id": id, "status": outcome.status}
         )
         say_json(shown)
     else:
-        what = said if isinstance(said, str) else said.status
+        what = outcome if isinstance(outcome, str) else outcome.status
         progress.console.print(plain(f"{id}  {what}"), highlight=False, markup=False, emoji=False)
 
 

@@ -102,8 +102,8 @@ async def _send_all(plan: Backfill, actor: str) -> None:
                     store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id
                 ) as recorded:
                     execution = await triggers.trigger(recorded, bus, plan.request(chunk))
-                said = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
-                progress.console.print(said if is_new else f"{said}  sent before", highlight=False)
+                line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
+                progress.console.print(line if is_new else f"{line}  sent before", highlight=False)
                 progress.advance(bar)
                 if is_new and number < len(plan.chunks):
                     await asyncio.sleep(plan.pause_seconds)

@@ -228,7 +228,7 @@ def rerun_execution(id: str, tenant: str, actor: str) -> None:
     execution = asyncio.run(rerun(tenant, id, actor))
     click.echo(
         plain(
-            f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject} "
-            "anew"
+            f"{execution.id} is {execution.status}: "
+            f"{execution.workflow} of {execution.subject}, again"
         )
     )

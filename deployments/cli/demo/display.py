@@ -62,12 +62,12 @@ class _LiveDisplay:
 class _PlainDisplay:
     def __init__(self, published_at: datetime) -> None:
         self._published_at = published_at
-        self._said: dict[str, str] = {}
+        self._printed: dict[str, str] = {}
 
     def show(self, execution: JsonObject | None) -> None:
         for name, status, ended_at in _standings(execution):
-            if self._said.get(name) != status:
-                self._said[name] = status
+            if self._printed.get(name) != status:
+                self._printed[name] = status
                 say_line(f"  {_elapsed(self._published_at, ended_at):>7}  {name:<16}{status}")
 
 

@@ -56,10 +56,10 @@ def _as_json(
 
 def _result(execution: ExecutionRecord) -> Text:
     words = {"running": "triggered, not reported yet", "pending": "not triggered yet"}
-    said = styled(words.get(execution.status, execution.status), COLOURS[execution.status])
+    outcome = styled(words.get(execution.status, execution.status), COLOURS[execution.status])
     if execution.error and execution.status != "unreported":
-        return Text.assemble(said, styled(f": {execution.error}", None))
-    return said
+        return Text.assemble(outcome, styled(f": {execution.error}", None))
+    return outcome
 
 
 def _moment(moment: datetime) -> str:

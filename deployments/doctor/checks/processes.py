@@ -26,10 +26,10 @@ def _role(role: str, known: list[ProcessRecord], lost_after: timedelta) -> Findi
     part, start = f"{role}s", f"start one: `orchestrator {role}`"
     alive = [one for one in known if one.beat_at >= utc_now() - lost_after]
     if not known:
-        return failed(part, "none has shown a sign of life since the last one stopped", start)
+        return failed(part, "none has sent a heartbeat since the last one stopped", start)
     if not alive:
         silence = in_words(utc_now() - max(one.beat_at for one in known))
-        return failed(part, f"none lives; the last sign of life is {silence} old", start)
+        return failed(part, f"none lives; the last heartbeat is {silence} old", start)
     if not any(one.ready for one in alive):
         return failed(
             part,

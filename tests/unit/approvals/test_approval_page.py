@@ -348,7 +348,7 @@ async def test_a_second_use_of_a_link_is_refused_with_what_came_of_it(api: Api) 
     await api.holds(approval := an_approval(policy=ApprovalPolicy(quorum=2), execution_id=None))
     path = path_of(approval)
     once = await say(api, path, {"outcome": "approved"})
-    assert "What you said is on the record. It is pending: 1 of 2 approvals are there." in text_of(
+    assert "Your decision is on the record. It is pending: 1 of 2 approvals are there." in text_of(
         once
     )
 

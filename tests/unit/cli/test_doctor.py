@@ -223,8 +223,8 @@ async def test_a_role_that_nobody_plays_is_named(connections: Connections) -> No
     )
 
     assert [
-        ("failed", "none has shown a sign of life since the last one stopped"),
-        ("failed", "none lives; the last sign of life is 10 min old"),
+        ("failed", "none has sent a heartbeat since the last one stopped"),
+        ("failed", "none lives; the last heartbeat is 10 min old"),
     ] == not_ok(await processes.processes(connections))
 
 

@@ -110,7 +110,7 @@ async def test_a_process_with_a_fresh_sign_of_life_is_there(store: RecordStore) 
 async def test_a_process_of_another_role_is_not_the_one_expected(store: RecordStore) -> None:
     await keep(store, a_process(role="listener"))
 
-    with pytest.raises(Unavailable, match="no worker has ever shown a sign of life"):
+    with pytest.raises(Unavailable, match="no worker has ever sent a heartbeat"):
         await expect_process(store, "worker", 6)
 
 
@@ -121,7 +121,7 @@ async def test_a_process_that_has_fallen_silent_is_lost(store: RecordStore) -> N
         a_process(beat_at=now() - timedelta(hours=1)),
     )
 
-    with pytest.raises(Unavailable, match="the last sign of life of a worker is 90 s old"):
+    with pytest.raises(Unavailable, match="the last heartbeat of a worker is 90 s old"):
         await expect_process(store, "worker", 6)
 
 

@@ -21,6 +21,7 @@ PAGES = sorted(
 NAMES = {
     "EarlierEnd": "PreviousOutcome",
     "Hearer": "Subscriber",
+    "MirrorRecord": "ReconcilerRecord",
     "hearer": "subscriber",
     "overhear": "subscribe",
     "Patient": "Connections, or Retrying…",
@@ -29,6 +30,7 @@ NAMES = {
     "Said": "ServerMessage",
     "SignOfLife": "Heartbeat",
     "as_soon_as_there": "wait_until_available",
+    "earlier_ends": "previous_outcomes",
     "brought_in": "connect",
     "going_by_the_server": "synchronized_with_server_clock",
     "tell_dispatchers": "notify_dispatchers",
@@ -38,11 +40,14 @@ NAMES = {
 }
 
 PROSE = re.compile(
-    r"\b(anew|anybody|nobody|somebody|tells?|telling|sign of life|called off|"
+    r"\b(anew|anybody|nobody|somebody|tells?|sign of life|called off|"
     r"calling off|calls the roll|"
     r"taken up|the walk of|wish(es)?)\b",
     re.IGNORECASE,
 )
+
+
+IDENTIFIERS = re.compile(r"_*(told|tells?|heard|hears?|said|anew|nobody|somebody)")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -58,7 +63,16 @@ def test_an_earlier_name_is_gone(name: str) -> None:
     assert [] == found, f"it is called {NAMES[name]}"
 
 
-def test_docstrings_and_comments_are_plain() -> None:
+def test_no_variable_or_function_has_a_name_of_the_earlier_dialect() -> None:
+    assert [] == [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in SOURCES
+        for name in names_in(path.read_text())
+        if IDENTIFIERS.fullmatch(name)
+    ]
+
+
+def test_docstrings_comments_and_texts_are_plain() -> None:
     assert [] == [
         f"{path.relative_to(ROOT)}: {line.strip()}"
         for path in SOURCES
@@ -68,15 +82,20 @@ def test_docstrings_and_comments_are_plain() -> None:
     ]
 
 
-def prose_of(source: str) -> Iterator[str]:
-    """Docstrings, also those of fields, and comments."""
+def names_in(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
-            yield node.value.value
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name):
+                yield name
+
+
+def prose_of(source: str) -> Iterator[str]:
+    """Comments, and all texts: docstrings, also those of fields, log lines, errors, help."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.string
