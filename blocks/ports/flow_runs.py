@@ -55,6 +55,10 @@ class FlowRuns(Protocol):
         """A run without a living worker is scheduled again, under the same id, for any worker."""
         ...
 
+    async def reschedules(self, flow_run_id: str) -> int:
+        """How often the run was rescheduled. Raises `NotFound`."""
+        ...
+
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
         """The suspended run goes on with this input. False if Prefect refused it (not suspended,
         wrong input).
@@ -63,6 +67,10 @@ class FlowRuns(Protocol):
 
     async def cancel(self, flow_run_id: str) -> None:
         """Prefect was asked to cancel the run."""
+        ...
+
+    async def mark_crashed(self, flow_run_id: str, reason: str) -> None:
+        """Crashed, for a run whose worker died and that is not to run again."""
         ...
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:

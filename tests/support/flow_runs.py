@@ -20,6 +20,7 @@ class RememberedFlowRuns:
         self.runs: list[FlowRunView] = []
         self.rescheduled: list[str] = []
         self.marked_cancelled: list[str] = []
+        self.marked_crashed: list[str] = []
 
     async def start(
         self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
@@ -42,11 +43,17 @@ class RememberedFlowRuns:
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
         self.rescheduled.append(run.id)
 
+    async def reschedules(self, flow_run_id: str) -> int:
+        return self.rescheduled.count(flow_run_id)
+
     async def resume(self, flow_run_id: str, run_input: object) -> bool:
         self.resumed.append(flow_run_id)
         return True
 
     async def cancel(self, flow_run_id: str) -> None: ...
+
+    async def mark_crashed(self, flow_run_id: str, reason: str) -> None:
+        self.marked_crashed.append(flow_run_id)
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
         self.marked_cancelled.append(flow_run_id)

@@ -18,8 +18,10 @@ from blocks.queries import every
 
 log = logging.getLogger(__name__)
 
-MAX_RUNS = 10
-"""How often a flow run may lose its worker before its executions count as failed."""
+RESCHEDULES_MAX = 10
+"""How often a flow run may lose its worker and run again before its executions count as failed: one
+of them may be what kills its worker.
+"""
 
 _FIRST_LOOKBACK = timedelta(days=7)
 _LOOKBACK = timedelta(hours=1)
@@ -27,8 +29,8 @@ _LOOKBACK = timedelta(hours=1)
 
 
 class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
-    """A run that crashed runs again; the executions of one that failed or was cancelled end
-    likewise.
+    """A run that crashed runs again, within limits; the executions of one that failed or was
+    cancelled end likewise.
     """
 
     kind = "ended_run"
@@ -48,18 +50,28 @@ class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
         return [
             (run, executions)
             for run, executions in found
-            if executions or (_runs_again(run) and run.job)
+            if executions or (run.job and await runs_again(self._parts, run))
         ]
 
     async def act(self, found: tuple[FlowRunView, list[Stored[ExecutionRecord]]]) -> bool:
         run, executions = found
-        if _runs_again(run):
+        if await runs_again(self._parts, run):
             return await reschedule(self._parts, run, run.message or "the worker stopped")
         return any(await asyncio.gather(*(end(self._parts, stored, run) for stored in executions)))
 
 
-def _runs_again(run: FlowRunView) -> bool:
-    return run.state == "crashed" and run.run_count < MAX_RUNS
+async def runs_again(parts: Parts, run: FlowRunView) -> bool:
+    """Whether a run without a worker is rescheduled. Its starts bound its losses of a worker, and
+    are known without a request.
+    """
+    if run.state in ("cancelled", "failed"):
+        return False
+    if run.run_count < RESCHEDULES_MAX:
+        return True
+    try:
+        return await parts.flow_runs.reschedules(run.id) < RESCHEDULES_MAX
+    except NotFound:
+        return False
 
 
 async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:

@@ -5,8 +5,16 @@ from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
+from msgspec.structs import replace
+
 from api.reconciler.drift import Drift, Parts
-from api.reconciler.kinds.ended_runs import end, left_open, reschedule
+from api.reconciler.kinds.ended_runs import (
+    RESCHEDULES_MAX,
+    end,
+    left_open,
+    reschedule,
+    runs_again,
+)
 from api.reconciler.workers import LivenessSnapshot
 from blocks.adapters.prefect.retries import AWAITING_RETRY
 from blocks.clock import utc_now
@@ -20,7 +28,7 @@ _AT_WORK = ("pending", "running", "cancelling")
 
 
 class LostRuns(Drift[FlowRunView]):
-    """They run again in a living worker; those being cancelled when theirs died are cancelled."""
+    """They run again in a living worker, within limits; those being cancelled are cancelled."""
 
     kind = "lost_run"
 
@@ -70,6 +78,8 @@ class LostRuns(Drift[FlowRunView]):
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":
             return await self._cancel(run)
+        if not await runs_again(self._parts, run):
+            return await self._give_up(run)
         return await reschedule(self._parts, run, "its worker is gone")
 
     async def look(self) -> int:
@@ -78,6 +88,16 @@ class LostRuns(Drift[FlowRunView]):
         for worker in self._dead:
             await self._parts.store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
         return repaired
+
+    async def _give_up(self, run: FlowRunView) -> bool:
+        reason = f"it has lost its worker more than {RESCHEDULES_MAX} times"
+        crashed = replace(run, state="crashed", state_name="Crashed", message=reason)
+        for stored in await left_open(self._parts, run):
+            await end(self._parts, stored, crashed)
+        with suppress(NotFound):
+            await self._parts.flow_runs.mark_crashed(run.id, reason)
+        log.error("flow run %s does not run again: %s", run.id, reason)
+        return True
 
     async def _cancel(self, run: FlowRunView) -> bool:
         for stored in await left_open(self._parts, run):

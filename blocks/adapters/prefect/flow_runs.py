@@ -27,7 +27,7 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Cancelling, Scheduled
+from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
 
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
@@ -139,6 +139,13 @@ class PrefectFlowRuns:
                 UUID(run.id), Scheduled(message=reason), force=True
             )
 
+    async def reschedules(self, flow_run_id: str) -> int:
+        async with _translated():
+            states = await self._client.read_flow_run_states(UUID(flow_run_id))
+        # Prefect's own, for a retry or after a suspension, have other names; the first is its
+        # creation.
+        return max(sum(state.name == Scheduled().name for state in states) - 1, 0)
+
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
         async with _translated():
             answer = await self._client.resume_flow_run(
@@ -150,6 +157,12 @@ class PrefectFlowRuns:
     async def cancel(self, flow_run_id: str) -> None:
         async with _translated():
             await self._client.set_flow_run_state(UUID(flow_run_id), Cancelling())
+
+    async def mark_crashed(self, flow_run_id: str, reason: str) -> None:
+        async with _translated():
+            await self._client.set_flow_run_state(
+                UUID(flow_run_id), Crashed(message=reason), force=True
+            )
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
         async with _translated():

@@ -12,8 +12,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Crashed, Failed
+from prefect.states import Crashed, Failed, Running
 
+from api.reconciler.kinds.ended_runs import RESCHEDULES_MAX
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -135,6 +136,36 @@ async def test_a_run_whose_worker_was_killed_goes_on_and_completes(
         await services.speak()
         assert "completed" == (await ended(parts, event)).status
     assert {} == ledger.second_ids()
+
+
+async def test_a_run_that_keeps_losing_its_worker_is_given_up_with_what_it_holds(
+    parts: Orchestra, ledger: Ledger, flow_runs: PrefectFlowRuns, prefect_server: PrefectServer
+) -> None:
+    event = an_opportunity()
+    parts.listener.start()
+    await parts.bus.publish(event)
+    execution_id = execution_id_of(event)
+
+    async def dispatched() -> str | None:
+        scheduled = await flow_runs.list_runs(states=("scheduled",))
+        return next((run.id for run in scheduled if run.execution_ids == [execution_id]), None)
+
+    run_id = await eventually(dispatched, within_seconds=30)
+    for _ in range(RESCHEDULES_MAX):
+        await force(prefect_server, run_id, Running())
+        [run] = await flow_runs.read_runs([run_id or ""])
+        await flow_runs.reschedule(run, "its worker is gone")
+    assert RESCHEDULES_MAX == await flow_runs.reschedules(run_id or "")
+    await force(prefect_server, run_id, Running())
+
+    execution = await ended(parts, event)
+    assert ("failed", "worker-lost") == (execution.status, execution.error_code)
+
+    async def marked() -> bool:
+        return ["Crashed"] == [one.state_name for one in await flow_runs.read_runs([run.id])]
+
+    await eventually(marked)
+    assert 1 == len(ledger.of(*TERMINAL))
 
 
 @pytest.mark.long

@@ -368,7 +368,7 @@ async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended
     retried = orchestrator.run("executions", "retry", failed.id, "--tenant", A_TENANT)
     again = orchestrator.run("executions", "retry", failed.id, "--tenant", A_TENANT)
 
-    assert f"is pending: opportunity-analysis of {failed.subject} anew" in rerun.stdout
+    assert f"is pending: opportunity-analysis of {failed.subject}, again" in rerun.stdout
     assert f"{failed.id} is pending again: retry 1\n" == retried.stdout
     assert again.returncode == 1
     assert f"execution {failed.id} cannot be retried: it is pending" in refusal(again)

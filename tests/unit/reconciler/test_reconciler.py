@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from api.reconciler import Drift, Parts
-from api.reconciler.kinds.ended_runs import EndedRuns
+from api.reconciler.kinds.ended_runs import RESCHEDULES_MAX, EndedRuns
 from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
 from api.reconciler.kinds.unannounced import GRACE, GRACE_OF_THE_DEAD, Unannounced
@@ -22,7 +22,7 @@ from api.reconciler.kinds.undispatched import Undispatched
 from api.reconciler.kinds.vanished_runs import VanishedRuns
 from api.reconciler.workers import Workers
 from blocks import signals
-from blocks.contracts import ids
+from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
 from blocks.contracts.records import (
@@ -351,6 +351,55 @@ async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(
     assert (["lost"], []) == (scene.prefect.marked_cancelled, scene.prefect.rescheduled)
     assert "cancelled" == (ended := await scene.now(execution)).status
     assert ended.announced_at
+
+
+@pytest.mark.parametrize("state", ["running", "crashed"])
+async def test_a_run_that_has_lost_its_worker_too_often_ends_with_what_it_held(
+    scene: Scene, state: str
+) -> None:
+    """One of its executions may be what kills its worker: it must not take it down for ever."""
+    executions = [await scene.given(status="running", flow_run_id="lost") for _ in range(2)]
+    scene.prefect_knows(
+        a_flow_run(
+            id="lost",
+            state=state,
+            state_at=LONG_AGO,
+            run_count=RESCHEDULES_MAX + 1,
+            execution_ids=[execution.id for execution in executions],
+        )
+    )
+    kind = LostRuns if state == "running" else EndedRuns
+
+    scene.prefect.rescheduled = ["lost"] * (RESCHEDULES_MAX - 1)
+    assert 1 == await kind(scene.parts).look()
+    assert {"running"} == {(await scene.now(one)).status for one in executions}
+
+    assert RESCHEDULES_MAX == len(scene.prefect.rescheduled)
+    assert 1 == await kind(scene.parts).look()
+    assert {("failed", rejections.WORKER_LOST)} == {
+        ((ended := await scene.now(one)).status, ended.error_code) for one in executions
+    }
+    assert RESCHEDULES_MAX == len(scene.prefect.rescheduled)
+    assert (["lost"] if state == "running" else []) == scene.prefect.marked_crashed
+
+
+async def test_a_run_that_began_often_for_other_reasons_runs_again(scene: Scene) -> None:
+    """After each of many approvals, say."""
+    execution = await scene.given(status="running", flow_run_id="lost")
+    scene.prefect_knows(
+        a_flow_run(
+            id="lost",
+            state="running",
+            state_at=LONG_AGO,
+            run_count=5 * RESCHEDULES_MAX,
+            execution_ids=[execution.id],
+        )
+    )
+
+    assert 1 == await LostRuns(scene.parts).look()
+
+    assert ["lost"] == scene.prefect.rescheduled
+    assert "running" == (await scene.now(execution)).status
 
 
 # --- all kinds ------------------------------------------------------------------------------------
