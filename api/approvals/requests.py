@@ -30,7 +30,7 @@ from api.http.parameters import one_of, text
 from api.http.records import Bus, Store, find, page_of
 from api.idempotency import KEY_ERRORS
 from blocks.approvals import lifecycle
-from blocks.approvals.decisions import is_overdue
+from blocks.approvals.decisions import is_overdue, may_decide
 from blocks.approvals.forms import check_schema, off_loop
 from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
@@ -170,7 +170,7 @@ async def _counts(store: RecordStore, tenant_id: str, where: dict[str, Any]) -> 
 
 def _wanted(mine: Actor | None, overdue_at: datetime | None) -> Callable[[ApprovalRecord], bool]:
     def wanted(approval: ApprovalRecord) -> bool:
-        if mine is not None and not approval.policy.approvers.include(mine.named, mine.roles):
+        if mine is not None and not may_decide(approval, mine.named, mine.roles):
             return False
         if overdue_at is None:
             return True

@@ -13,7 +13,7 @@ from blocks.contracts.records.dead_letters import (
     LetterEntry,
     LetterStatus,
 )
-from blocks.dead_letters.replays import Scheduled
+from blocks.dead_letters.bulk_replays import Scheduled
 
 RATE_MAX = 100.0
 REPLAY_MAX = 1000

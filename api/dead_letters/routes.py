@@ -38,9 +38,9 @@ from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records.dead_letters import DeadLetterRecord, LetterStatus, Who
 from blocks.contracts.rejections import Rejected
 from blocks.dead_letters import letters
+from blocks.dead_letters.bulk_replays import schedule_many
 from blocks.dead_letters.filters import LetterFilter
 from blocks.dead_letters.letters import AnothersTenant, Letter, LetterCut, LetterSettled
-from blocks.dead_letters.replays import schedule_many
 from blocks.ports import NotFound, RecordStore, Stale, Unroutable
 
 LetterPath = Annotated[str, PathParameter(name="letterId")]

@@ -144,6 +144,15 @@ def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> 
         raise SelfApproval(approval, f"{actor} asked for {approval.id}, and may not decide it")
 
 
+def may_decide(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> bool:
+    """Whether this person may decide it, as long as it is pending."""
+    try:
+        check_actor(approval, actor, roles)
+    except (InvalidVote, NotAnApprover, SelfApproval):
+        return False
+    return True
+
+
 def has_voted(approval: ApprovalRecord, actor: str) -> bool:
     return is_same(actor, [decision.actor for decision in approval.decisions])
 

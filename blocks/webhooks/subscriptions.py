@@ -1,14 +1,12 @@
-"""Webhooks: who is notified of which events, and how a delivery is signed.
+"""Webhooks: who is notified of which events, and one delivery.
 
 A subscription is a record of its tenant; its secret signs every delivery, so that the receiver can
 distinguish ours from others'. Deliveries come at least once, in no order; the header
 `X-Orchestrator-Delivery` is the event's id and identifies duplicates.
 """
 
-import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from uuid import uuid4
 
 import msgspec
@@ -21,6 +19,7 @@ from blocks.ports import NotFound, RecordStore, Stale
 from blocks.queries import every
 from blocks.tenants.rosters import Roster
 from blocks.webhooks.outgoing_http import Answered, HostRules, OutgoingHttp
+from blocks.webhooks.signatures import signature_of
 
 EVENT_PREFIX = "hitl.approval."
 EVENT_TYPES = {name: data for name, data in PUBLISHED.items() if name.startswith(EVENT_PREFIX)}
@@ -146,23 +145,3 @@ async def deliver_test(http: OutgoingHttp, to: WebhookSubscription) -> int:
         id=str(uuid4()), type=TEST_EVENT, timestamp=utc_now(), tenant_id=to.tenant_id, data={}
     )
     return (await deliver(http, to, TEST_EVENT, event.id, msgspec.json.encode(event))).status
-
-
-def signature_of(to: WebhookSubscription, body: bytes, at: datetime) -> str:
-    """The signature under every secret that is valid at that moment: the newest first, the oldest
-    last.
-    """
-    earlier = [one.secret for one in to.earlier_secrets if at < one.valid_until]
-    return signature(to.secret, body, at, earlier=earlier[::-1])
-
-
-def signature(secret: str, body: bytes, at: datetime, *, earlier: Sequence[str] = ()) -> str:
-    """`t=SECONDS,v1=HEX`, and one more `v1=HEX` per earlier secret.
-
-    HEX is the HMAC-SHA256 of `SECONDS.BODY`, so that a delivery cannot be repeated under another
-    time.
-    """
-    seconds = int(at.timestamp())
-    signed = f"{seconds}.".encode() + body
-    digests = [hmac.digest(one.encode(), signed, "sha256").hex() for one in (secret, *earlier)]
-    return ",".join([f"t={seconds}", *(f"v1={digest}" for digest in digests)])

@@ -140,7 +140,7 @@ async def _give_up(context: Runtime, gated: Gated) -> None:
             gated.stored = await newest(context.store, gated.stored)  # one more was requested
 
 
-# --- who is asked ---------------------------------------------------------------------------------
+# --- which approvals it waits for -----------------------------------------------------------------
 
 
 async def asked_at_gate(context: Runtime, gated: Gated) -> list[Stored[ApprovalRecord]]:

@@ -40,7 +40,9 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     gate: str | None = None
     owner_id: str | None = None
     approver_id: str | None = None
+    """As the request from outside states it; `policy` alone restricts who may decide."""
     recipient_id: str | None = None
+    """Likewise."""
     correlation_id: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None

@@ -17,7 +17,8 @@ import pytest
 from blocks.settings import load_settings
 from blocks.webhooks.changes import SECRET_OVERLAP
 from blocks.webhooks.outgoing_http import HostRules, NoAnswer, OutgoingHttp
-from blocks.webhooks.subscriptions import EVENT_TYPES, SUBSCRIPTIONS_MAX, deliver, signature
+from blocks.webhooks.signatures import signature
+from blocks.webhooks.subscriptions import EVENT_TYPES, SUBSCRIPTIONS_MAX, deliver
 from tests.support.factories import a_webhook, now
 from tests.support.servers.ports import free_port
 from tests.support.servers.webhook_receiver import Answer, a_receiver

@@ -11,7 +11,8 @@ import pytest
 
 from blocks.contracts.records import EarlierSecret, WebhookSubscription
 from blocks.webhooks.changes import EARLIER_SECRETS_MAX
-from blocks.webhooks.subscriptions import EVENT_TYPES, SUBSCRIPTIONS_MAX, signature, signature_of
+from blocks.webhooks.signatures import signature, signature_of
+from blocks.webhooks.subscriptions import EVENT_TYPES, SUBSCRIPTIONS_MAX
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_webhook, new_id, now
 

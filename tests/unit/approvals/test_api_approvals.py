@@ -321,6 +321,18 @@ async def test_the_list_is_filtered_counted_and_paged(api: Api) -> None:
     )
 
 
+async def test_mine_leaves_out_what_the_user_asked_for_or_has_delegated(api: Api) -> None:
+    others = ApprovalPolicy(allow_self=False)
+    own = an_approval(subject="own", requested_by="ann", policy=others)
+    delegated = an_approval(subject="delegated", handed_on=["ann"])
+    await api.holds(own, delegated, an_approval(subject="free", policy=others))
+
+    headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
+    page = (await api.client.get(LIST, params={"mine": "true"}, headers=headers)).json()
+
+    assert ["free"] == [approval["subject"] for approval in page["approvals"]]
+
+
 @pytest.mark.parametrize("prefix", ["/api/v1", "/api", ""])
 @pytest.mark.parametrize(
     ("stated", "amount", "known"),

@@ -18,8 +18,8 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, Who
 from blocks.contracts.rejections import Rejected
 from blocks.dead_letters import letters as dead_letters
+from blocks.dead_letters.bulk_replays import schedule_many
 from blocks.dead_letters.filters import LetterFilter
-from blocks.dead_letters.replays import schedule_many
 from blocks.ports import Message, NotFound, Query, Queue, RecordStore, Stale, Stored, Unroutable
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_dead_letter, now
 
