@@ -66,7 +66,7 @@ async def one_round(store: RecordStore) -> None:
     assert 1 == len(final.decisions)
 
 
-async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_told_which(
+async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_answered_with_it(
     store: RecordStore,
 ) -> None:
     for _ in range(ROUNDS):

@@ -459,7 +459,7 @@ async def _has_dead_letters(bus: RabbitMQEventBus, queue: Queue, count: int) -> 
     return await bus.depth(queue.dead_letters) >= count
 
 
-async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_hears_again(
+async def test_a_subscriber_is_informed_after_a_loss_that_something_was_missed_and_receives_again(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus
 ) -> None:
     subscriber = RememberingSubscriber()
@@ -474,7 +474,7 @@ async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_
 
 
 @pytest.mark.long
-async def test_who_overhears_leaves_nothing_on_the_broker(
+async def test_a_subscriber_leaves_nothing_on_the_broker(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus
 ) -> None:
     before = (await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")).split()

@@ -299,7 +299,7 @@ async def test_after_each_of_twenty_lost_connections_it_consumes_again_within_te
     assert await near.depth(orders.name) == 0
 
 
-async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
+async def test_an_outage_is_logged_once_for_each_connection_and_so_is_its_end(
     far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     def told(words: str) -> int:
@@ -383,7 +383,7 @@ async def test_a_message_for_which_the_binding_is_gone_is_an_error_until_the_bin
     assert [message.id] == [waiting.id for waiting in await near.peek(orders.name)]
 
 
-async def test_a_name_taken_by_somebody_elses_queue_makes_the_consumer_unready_until_it_is_free(
+async def test_a_name_taken_by_a_foreign_queue_makes_the_consumer_unready_until_it_is_free(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = Inbox()
@@ -405,7 +405,7 @@ async def test_a_name_taken_by_somebody_elses_queue_makes_the_consumer_unready_u
 
 
 @pytest.mark.long
-async def test_a_handler_stuck_beyond_the_brokers_own_limit_holds_up_nobody_else(
+async def test_a_handler_stuck_beyond_the_brokers_own_limit_delays_no_other(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, orders: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consuming, "DRAIN_SECONDS", 0.1)

@@ -82,7 +82,7 @@ async def opened(*clients: Client) -> None:
 
 @ON_EITHER
 @OVER
-async def test_a_client_is_told_its_tenants_events_in_order_by_any_process_and_nobody_elses(
+async def test_a_client_receives_its_tenants_events_in_order_from_any_process_and_no_others(
     system: LiveSystem, transport: str
 ) -> None:
     mine, too, other = Client(), Client(), Client()
@@ -158,7 +158,7 @@ async def knows_as_much(system: LiveSystem, one: Place, another: Place) -> bool:
 
 
 @ON_EITHER
-async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_was_before(
+async def test_a_process_that_was_started_again_says_that_it_does_not_know_what_was_before(
     system: LiveSystem,
 ) -> None:
     clients, (anew, other) = [Client(), Client()], system.places
@@ -188,7 +188,7 @@ async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_w
 
 
 @ON_SQLITE
-async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
+async def test_a_client_that_takes_nothing_is_cut_off_and_delays_no_other(
     system: LiveSystem,
 ) -> None:
     """It opens the stream, then reads no more: its system goes on acknowledging, with a window of
@@ -320,7 +320,7 @@ async def test_a_client_that_talks_is_closed(system: LiveSystem) -> None:
 
 @ON_RABBITMQ
 @pytest.mark.long
-async def test_while_the_broker_is_away_streams_stay_up_and_are_told_to_read_again(
+async def test_while_the_broker_is_away_streams_stay_up_and_are_asked_to_read_again(
     system: LiveSystem, request: pytest.FixtureRequest
 ) -> None:
     node: RabbitMQNode = request.getfixturevalue("rabbitmq")

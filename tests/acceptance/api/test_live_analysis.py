@@ -25,7 +25,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_an_analysis_is_told_from_its_start_to_its_end_to_who_follows_its_subject(
+async def test_an_analysis_is_streamed_from_its_start_to_its_end_to_who_follows_its_subject(
     parts: Orchestra, services: AnalysisServices
 ) -> None:
     client, opportunity = Client(), str(uuid4())

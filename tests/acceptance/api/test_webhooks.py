@@ -130,7 +130,7 @@ def delivered(received: Sequence[Received]) -> list[str]:
     return [one.headers["x-orchestrator-delivery"] for one in received]
 
 
-async def test_a_receiver_is_told_of_an_event_in_the_documented_envelope(teller: Teller) -> None:
+async def test_a_receiver_gets_an_event_in_the_documented_envelope(teller: Teller) -> None:
     event = a_decision()
     with a_receiver() as receiver:
         await teller.has(a_webhook(url=receiver.url))
@@ -166,7 +166,7 @@ async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(
     assert "whsec_mine" not in str(received)
 
 
-async def test_a_receiver_that_fails_is_told_again_under_the_same_id_and_the_others_are_not(
+async def test_a_delivery_that_fails_is_repeated_under_the_same_id_and_the_others_are_not(
     teller: Teller,
 ) -> None:
     event, last = a_decision(), a_decision()
@@ -240,7 +240,7 @@ async def test_while_a_secret_is_rotated_deliveries_carry_the_signatures_of_both
     assert f"t={seconds},v1={both[0]},v1={both[1]}" == signed
 
 
-async def test_every_attempt_is_signed_anew(teller: Teller) -> None:
+async def test_every_attempt_has_a_new_signature(teller: Teller) -> None:
     with a_receiver(GONE_WRONG, Answer()) as receiver:
         await teller.has(a_webhook(url=receiver.url))
         await teller.tells(a_decision())
@@ -282,7 +282,7 @@ async def test_an_address_inside_is_refused_at_once_and_is_a_dead_letter(teller:
     assert "secret" not in letter.headers["x-reject-reason"]
 
 
-async def test_a_receiver_hears_of_what_it_asked_for_and_of_its_tenant_only(teller: Teller) -> None:
+async def test_a_receiver_gets_what_it_asked_for_and_of_its_tenant_only(teller: Teller) -> None:
     wanted = a_decision()
     with a_receiver() as receiver:
         await teller.has(
@@ -298,7 +298,7 @@ async def test_a_receiver_hears_of_what_it_asked_for_and_of_its_tenant_only(tell
         assert 1 == len(receiver.received)
 
 
-async def test_a_receiver_that_is_gone_for_good_is_told_no_more(teller: Teller) -> None:
+async def test_a_receiver_that_is_gone_for_good_gets_no_more(teller: Teller) -> None:
     with a_receiver(Answer(410)) as receiver:
         webhook = a_webhook(url=receiver.url)
         await teller.has(webhook)

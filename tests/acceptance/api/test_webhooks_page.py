@@ -100,7 +100,7 @@ def relay(tmp_path: Path) -> Iterator[tuple[str, Any]]:
             process.wait()
 
 
-async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(
+async def test_the_relay_sends_slack_what_is_ours_and_nothing_else(
     relay: tuple[str, Any],
 ) -> None:
     authority, slack = relay

@@ -34,7 +34,7 @@ def decision(*, approved: bool) -> dict[str, Any]:
     return {"approved": approved, "decided_by": "ann", "comment": "seen"}
 
 
-async def test_an_approved_analysis_completes_and_tells_who_decided(
+async def test_an_approved_analysis_completes_and_states_who_decided(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     event = a_large_deal()

@@ -156,7 +156,7 @@ async def waited(parts: Orchestra, event: Message, times: int) -> bool:
     ).record.waits >= times
 
 
-async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
+async def test_an_analysis_waits_for_an_approval_that_was_requested_while_it_ran(
     parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
 ) -> None:
     services.silent.add(REQUESTED[0])

@@ -91,7 +91,7 @@ async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: Analysi
     await each_end_was_told_once(ledger, *events)
 
 
-async def test_while_it_waits_for_a_person_or_has_just_been_told_to_go_on(
+async def test_while_it_waits_for_a_person_or_has_just_been_resumed(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     by_command, in_prefect, resuming, resuming_in_prefect = events = [

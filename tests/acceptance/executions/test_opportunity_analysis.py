@@ -197,7 +197,7 @@ class TestSteps:
         assert ["recommendation"] == ended["data"]["missingSteps"]
         assert {"risk", "scoring", "forecast"} == set(ended["data"]["results"])
 
-    async def test_a_critical_step_nobody_answers_fails_the_execution_at_its_deadline(
+    async def test_a_critical_step_without_an_answer_fails_the_execution_at_its_deadline(
         self, parts: Orchestra
     ) -> None:
         event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))

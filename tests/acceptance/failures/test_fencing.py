@@ -32,7 +32,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_nothing_new(
+async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_announces_nothing_new(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices
 ) -> None:
     early, late = an_opportunity(), an_opportunity()

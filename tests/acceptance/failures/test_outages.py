@@ -246,7 +246,7 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
 # --- the broker -----------------------------------------------------------------------------------
 
 
-async def test_a_disk_alarm_is_told_by_ready_and_what_could_not_be_published_goes_out_after_it(
+async def test_a_disk_alarm_is_shown_by_ready_and_what_could_not_be_published_goes_out_after_it(
     parts: Orchestra, rabbitmq: RabbitMQNode, ledger: Ledger
 ) -> None:
     parts.api.start()
@@ -370,7 +370,7 @@ async def pending(parts: Orchestra) -> int:
 # --- stopping -------------------------------------------------------------------------------------
 
 
-async def test_a_listener_told_to_stop_with_its_hands_full_rejects_nothing_and_leaves_the_rest(
+async def test_a_listener_stopped_with_its_hands_full_rejects_nothing_and_leaves_the_rest(
     parts: Orchestra, links: Links
 ) -> None:
     await listening(parts)

@@ -172,7 +172,9 @@ async def is_listed_twice(parts: Orchestra) -> bool:
     return len(workers.items) == 2
 
 
-async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledger) -> None:
+async def test_an_end_that_was_never_announced_is_announced(
+    parts: Orchestra, ledger: Ledger
+) -> None:
     long_ago = utc_now() - timedelta(minutes=1)
     owed = an_execution(
         status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}}

@@ -129,7 +129,7 @@ async def test_a_run_deleted_while_a_worker_carries_it_out_ends_as_if_nothing_ha
     assert {} == ledger.second_ids()
 
 
-async def test_a_run_deleted_before_a_worker_took_it_up_is_dispatched_anew(
+async def test_a_run_deleted_before_a_worker_started_it_is_dispatched_again(
     parts: Orchestra,
     prefect: PrefectServer,
     flow_runs: PrefectFlowRuns,

@@ -49,7 +49,7 @@ async def parts(
         yield parts
 
 
-async def test_every_process_tells_its_part_of_an_analysis(
+async def test_every_process_reports_its_part_of_an_analysis(
     parts: Orchestra, services: AnalysisServices
 ) -> None:
     event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
@@ -140,7 +140,7 @@ def known_of(lines: list[dict[str, Any]], execution_id: str) -> dict[str, Any]:
     return {name: value for line in of_it for name, value in line.items()}
 
 
-async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passwords(
+async def test_a_process_that_cannot_start_logs_it_in_json_and_without_its_passwords(
     tmp_path: Path,
 ) -> None:
     nowhere = f"127.0.0.1:{free_port()}"

@@ -59,7 +59,7 @@ async def test_a_user_decides_in_the_name_of_the_token(api: Api) -> None:
         ({**DESK, "X-User-ID": "ann"}, "bob"),
     ],
 )
-async def test_nobody_decides_in_anothers_name(
+async def test_no_one_decides_in_anothers_name(
     api: Api, headers: dict[str, str], decided_by: str | None
 ) -> None:
     refused = await decide(api, headers, decided_by=decided_by)
@@ -92,7 +92,7 @@ async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a
     )
 
 
-async def test_nobody_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> None:
+async def test_no_one_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> None:
     await api.holds(approval := an_approval(execution_id=None))
     path = f"{APPROVALS}/{approval.id}/links"
 

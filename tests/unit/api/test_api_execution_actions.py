@@ -174,7 +174,7 @@ async def test_a_rerun_that_has_ended_can_be_followed_by_another(api: Api) -> No
     assert first != second
 
 
-async def test_what_is_open_is_not_run_anew(api: Api) -> None:
+async def test_what_is_open_is_not_rerun(api: Api) -> None:
     running = an_execution(status="running")
     await api.holds(running)
 
@@ -237,7 +237,7 @@ async def test_a_key_that_was_forgotten_still_names_the_same_execution(api: Api)
     assert (201, first.json()["id"]) == (again.status_code, again.json()["id"])
 
 
-async def test_a_forgotten_key_does_not_stand_for_another_wish(api: Api) -> None:
+async def test_a_forgotten_key_does_not_stand_for_another_request(api: Api) -> None:
     await post(api, "/api/v1/executions", A_START, key="k-1")
     [kept] = (await api.store.query(A_TENANT, Query(IdempotencyRecord))).items
     await api.store.delete(A_TENANT, IdempotencyRecord, kept.record.id)
@@ -247,7 +247,7 @@ async def test_a_forgotten_key_does_not_stand_for_another_wish(api: Api) -> None
     assert (422, "IDEMPOTENCY_MISMATCH") == (other.status_code, other.json()["error"]["code"])
 
 
-async def test_the_same_key_of_another_tenant_is_another_wish(api: Api) -> None:
+async def test_the_same_key_of_another_tenant_is_another_request(api: Api) -> None:
     ours = await post(api, "/api/v1/executions", A_START, key="k-1")
     theirs = await post(api, "/api/v1/executions", A_START, key="k-1", tenant_id=ANOTHER_TENANT)
 
@@ -267,7 +267,7 @@ async def test_the_same_key_of_another_tenant_is_another_wish(api: Api) -> None:
         ({"status": "completed"}, "data", "unknown field status"),
     ],
 )
-async def test_a_wrong_wish_is_refused_and_says_where(
+async def test_a_wrong_request_is_refused_and_says_where(
     api: Api, change: dict[str, Any], field: str, said: str
 ) -> None:
     response = await post(api, "/api/v1/executions", A_START | change)
@@ -282,7 +282,7 @@ async def test_a_wrong_wish_is_refused_and_says_where(
 # --- in whose name --------------------------------------------------------------------------------
 
 
-async def test_an_execution_knows_who_started_it_and_who_ran_it_anew(api: Api) -> None:
+async def test_an_execution_knows_who_started_it_and_who_reran_it(api: Api) -> None:
     await api.holds(failed := one_that_failed())
     named = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
 

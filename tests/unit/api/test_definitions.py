@@ -71,7 +71,7 @@ async def test_without_a_definition_the_platforms_defaults_hold(api: Api) -> Non
     assert (False, 1.0) == (said["approval"]["enabled"], said["share"]["weight"])
 
 
-async def test_what_is_said_holds_and_what_is_not_said_is_the_platforms(api: Api) -> None:
+async def test_what_is_set_holds_and_what_is_not_set_is_the_platforms(api: Api) -> None:
     steps = {"forecast": {"critical": False}, "recommendation": {"timeoutSeconds": 20}}
 
     said = (await put(api, {"steps": steps, "approval": A_RULE}, X_User_ID="u-311")).json()
@@ -271,7 +271,7 @@ async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: 
     ]
 
 
-async def test_whether_a_tenant_is_enabled_is_known_anew_after_a_while(
+async def test_whether_a_tenant_is_enabled_is_read_again_after_a_while(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0

@@ -62,7 +62,7 @@ async def test_the_documented_routes_decide(api: Api, prefix: str, word: str, st
 
 
 @pytest.mark.parametrize("body", [{}, {"decidedBy": ""}, {"comment": "who am I?"}])
-async def test_nobody_decides_without_a_name(api: Api, body: dict[str, str]) -> None:
+async def test_no_one_decides_without_a_name(api: Api, body: dict[str, str]) -> None:
     await api.holds(approval := an_approval())
 
     response = await post(api, f"{LIST}/{approval.id}/approve", body)
@@ -70,7 +70,7 @@ async def test_nobody_decides_without_a_name(api: Api, body: dict[str, str]) -> 
     assert (400, "VALIDATION_ERROR") == code_of(response)
 
 
-async def test_a_second_decision_is_told_the_first(api: Api) -> None:
+async def test_a_second_decision_is_answered_with_the_first(api: Api) -> None:
     await api.holds(approval := an_approval())
     await post(api, f"{LIST}/{approval.id}/approve", {"decidedBy": "ann", "comment": "fine"})
 

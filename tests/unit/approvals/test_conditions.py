@@ -106,7 +106,7 @@ def test_an_amount_that_is_large_or_not_certain_asks(
         {"amount": 5, "Amount__c": 2_000_000, "dealAmount": 2_000_000},
     ],
 )
-def test_a_small_amount_asks_nobody(carried: dict[str, Any]) -> None:
+def test_a_small_amount_needs_no_approval(carried: dict[str, Any]) -> None:
     assert not analysis_of(
         decoded_input("integration.opportunity.updated", opportunityId="o", **carried)
     ).needs_approval

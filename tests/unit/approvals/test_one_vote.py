@@ -94,7 +94,7 @@ def test_a_delegation_that_leaves_too_few_people_or_names_none_is_refused(to: st
         handed(asks("ann", "bob"), "ann", to)
 
 
-def test_a_quorum_that_anybody_may_fill_cannot_be_narrowed_to_one() -> None:
+def test_a_quorum_that_anyone_may_fill_cannot_be_narrowed_to_one() -> None:
     with pytest.raises(InvalidVote):
         handed(asks(), "ann", "eve")
 

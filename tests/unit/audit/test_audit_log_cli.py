@@ -86,7 +86,7 @@ def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
             yield " ".join((*path, name))
 
 
-def test_every_command_is_told_or_only_reads_or_has_a_reason() -> None:
+def test_every_command_is_logged_or_only_reads_or_has_a_reason() -> None:
     reading = {name for name in leaves(cli) if name.endswith((" list", " show"))} | set(READING)
 
     assert set(leaves(cli)) == {*ACTION_OF, *UNTOLD, *reading}
@@ -209,7 +209,7 @@ def test_what_is_refused_leaves_nothing(terminal: Terminal) -> None:
 # --- who ------------------------------------------------------------------------------------------
 
 
-def test_a_command_can_be_given_in_somebodys_name(terminal: Terminal) -> None:
+def test_a_command_can_be_given_in_another_persons_name(terminal: Terminal) -> None:
     failed = terminal.holds(ended("failed"))
     terminal.run("executions", "retry", failed.id, "--as", "ann")
     terminal.environment["ORCHESTRATOR_USER"] = "bob"

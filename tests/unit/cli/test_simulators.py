@@ -202,7 +202,7 @@ async def test_a_failure_names_the_opportunity_and_no_workflow(
     assert "workflowId" not in data
 
 
-async def test_a_silent_service_takes_the_request_and_says_nothing(tmp_path: Path) -> None:
+async def test_a_silent_service_takes_the_request_and_answers_nothing(tmp_path: Path) -> None:
     async with platform(settings_at(tmp_path), Mishaps(silent=frozenset({"forecast"}))) as services:
         await services.ask("forecast")
         await services.ask("risk_scoring")

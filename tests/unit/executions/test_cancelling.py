@@ -56,7 +56,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval"])
-async def test_what_is_open_is_cancelled_and_its_end_told_once(
+async def test_what_is_open_is_cancelled_and_its_end_announced_once(
     scene: Scene, status: ExecutionStatus
 ) -> None:
     execution = (await scene.store.create(A_TENANT, an_execution(status=status))).record
@@ -83,7 +83,7 @@ async def test_what_has_ended_stays_as_it_is(scene: Scene, status: ExecutionStat
     assert {} == scene.ends
 
 
-async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_told(
+async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_announced(
     scene: Scene,
 ) -> None:
     outcomes = {"completed": 0, "cancelled": 0}

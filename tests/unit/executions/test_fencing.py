@@ -85,7 +85,7 @@ async def answer_all(scene: Scene, zombie: AnalysisBatch, execution: ExecutionRe
         await zombie.take_early_answers(step)
 
 
-async def test_it_cannot_end_the_execution_nor_tell_its_end(scene: Scene) -> None:
+async def test_it_cannot_end_the_execution_nor_announce_its_end(scene: Scene) -> None:
     zombie, execution = await a_zombie(scene)
     before = await scene.now(execution.id)
 
@@ -128,7 +128,7 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(
     assert 1 == len({message.id for message in published})
 
 
-async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Scene) -> None:
+async def test_who_holds_it_writes_over_what_another_writer_only_added(scene: Scene) -> None:
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
     batch = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, RULES)])
@@ -156,7 +156,7 @@ async def cancelled_at_its_gate(scene: Scene) -> Analysis:
     return Analysis(waiting, RULES)
 
 
-async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
+async def test_no_one_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
     await pass_gate(

@@ -328,7 +328,7 @@ async def test_a_letter_that_is_refused_again_after_a_replay_has_one_note_the_ne
     assert (note.dead_letter_id, "worse") == (newest.dead_letter_id, newest.reason)
 
 
-async def test_a_refused_report_is_noted_on_the_run_of_its_job_and_told_when_its_time_is_over(
+async def test_a_refused_report_is_noted_on_the_run_of_its_job_and_announced_when_its_time_is_over(
     router: Router, store: RecordStore
 ) -> None:
     run = an_execution(
@@ -361,7 +361,7 @@ async def test_an_execution_that_cannot_be_read_holds_up_no_dead_letter(
     assert 1 == await store.count(A_TENANT, DeadLetterRecord, {})
 
 
-async def test_a_note_between_the_end_and_its_mark_does_not_tell_the_end_twice(
+async def test_a_note_between_the_end_and_its_mark_does_not_announce_the_end_twice(
     store: RecordStore, bus: EventBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execution = await an_open_one(store)

@@ -180,7 +180,7 @@ async def test_fifty_at_once_are_one_retry(store: RecordStore, bus: EventBus) ->
     assert 1 == (await store.read(A_TENANT, ExecutionRecord, stored.record.id)).record.retries
 
 
-async def test_an_end_that_is_owed_is_told_before_the_next_try(
+async def test_an_end_that_is_owed_is_announced_before_the_next_try(
     store: RecordStore, bus: EventBus, told: list[dict[str, Any]]
 ) -> None:
     record = await retried(store, bus, announced_at=None)
@@ -223,7 +223,7 @@ async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: 
         await newest(store, held)
 
 
-async def test_dispatchers_hear_of_it(store: RecordStore, bus: EventBus) -> None:
+async def test_dispatchers_are_notified_of_it(store: RecordStore, bus: EventBus) -> None:
     heard: list[bytes] = []
 
     async def hear(body: bytes) -> None:
@@ -295,7 +295,7 @@ async def test_a_retry_asks_again_unless_it_was_granted(store: RecordStore, bus:
     assert [granted.id] == [one.record.id for one in await lifecycle.approvals_of(store, again)]
 
 
-async def test_nobody_is_asked_any_more_about_the_try_before(
+async def test_no_one_is_asked_any_more_about_the_try_before(
     store: RecordStore, bus: EventBus
 ) -> None:
     stored = await failed(store)

@@ -70,7 +70,7 @@ def test_steps_and_approvals_are_spans_below_their_executions() -> None:
         assert whole.context.span_id == parent.span_id
 
 
-def test_a_request_carries_the_context_of_the_span_that_is_told_later() -> None:
+def test_a_request_carries_the_context_of_the_span_that_is_exported_later() -> None:
     execution = caused_by(CAUSE)
     told = spans(execution, (a_step(execution_id=execution.id, step="forecast"),))[
         "forecast"

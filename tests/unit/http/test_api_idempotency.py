@@ -293,7 +293,7 @@ async def test_a_request_that_failed_may_be_tried_again(
     assert (status, 201, {"runs": 2}) == (failed.status_code, done.status_code, done.json())
 
 
-async def test_while_the_first_runs_its_twin_is_told_to_come_back(api: Api, sample: Sample) -> None:
+async def test_while_the_first_runs_its_twin_gets_a_retry_after(api: Api, sample: Sample) -> None:
     sample.goes_on.clear()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(send(api, "/sample", {}))

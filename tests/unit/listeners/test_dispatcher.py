@@ -142,7 +142,7 @@ async def test_what_was_opened_elsewhere_is_dispatched(
         assert (ANOTHER_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
 
 
-async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
+async def test_all_dispatchers_ask_for_the_same_run_of_what_all_were_notified_of(
     store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
 ) -> None:
     several = [Dispatcher(SETTINGS, store, bus, flow_runs) for _ in range(3)]

@@ -64,7 +64,7 @@ def last_cursor(hub: Hub, follower: Follower) -> Cursor:
 # --- following ------------------------------------------------------------------------------------
 
 
-def test_a_follower_reads_its_tenants_events_in_order_and_nobody_elses() -> None:
+def test_a_follower_reads_its_tenants_events_in_order_and_no_others() -> None:
     hub = a_hub()
     hear(hub, a_step_told())
     follower = hub.admit(A_TENANT, EVERYTHING)
@@ -74,7 +74,7 @@ def test_a_follower_reads_its_tenants_events_in_order_and_nobody_elses() -> None
     assert mine == all_read(follower)
 
 
-def test_an_event_that_was_told_twice_is_read_once() -> None:
+def test_an_event_that_was_published_twice_is_read_once() -> None:
     hub = a_hub()
     follower = hub.admit(A_TENANT, EVERYTHING)
 
@@ -146,7 +146,7 @@ DECIDED = told(
         (Filters(workflow="another"), []),
     ],
 )
-def test_an_event_is_told_when_it_fits_every_filter(
+def test_an_event_is_delivered_when_it_fits_every_filter(
     filters: Filters, passing: list[Message]
 ) -> None:
     hub = a_hub()
@@ -168,7 +168,7 @@ def test_what_an_older_publisher_did_not_say_in_headers_is_taken_from_the_data()
     assert [STARTED.id] == all_read(follower)
 
 
-def test_an_event_type_that_nobody_can_follow_is_refused_with_those_that_one_can() -> None:
+def test_an_event_type_that_cannot_be_followed_is_refused_with_those_that_can() -> None:
     with pytest.raises(
         InvalidRequest, match=r"unknown: 'workflow\.risk\.analysis\.requested'; known: workflow"
     ):
@@ -239,7 +239,7 @@ def test_who_comes_back_misses_nothing_though_the_process_it_comes_to_stood_stil
     assert second.id in all_read(there.admit(A_TENANT, EVERYTHING, cursor))
 
 
-def test_who_comes_back_to_another_process_is_not_told_everything_again() -> None:
+def test_who_comes_back_to_another_process_is_not_sent_everything_again() -> None:
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
@@ -253,7 +253,7 @@ def test_who_comes_back_to_another_process_is_not_told_everything_again() -> Non
     assert [message.id for message in (*messages[-DISORDER_EVENTS + 1 :], latest)] == told
 
 
-def test_who_was_told_nothing_yet_comes_back_by_the_clock() -> None:
+def test_who_received_nothing_yet_comes_back_by_the_clock() -> None:
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
@@ -281,7 +281,7 @@ def test_a_process_that_is_younger_than_what_it_is_asked_for_says_so() -> None:
     assert hear(younger, a_step_told()) == all_read(follower)
 
 
-def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_again() -> None:
+def test_after_an_interruption_of_the_bus_every_follower_is_asked_once_to_read_again() -> None:
     hub = a_hub()
     followers = [hub.admit(A_TENANT, EVERYTHING), hub.admit(ANOTHER_TENANT, EVERYTHING)]
     cursor = hub.now()
@@ -294,7 +294,7 @@ def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_ag
         assert [] == all_read(follower)
 
 
-def test_a_follower_that_came_after_the_interruption_is_told_nothing_of_it() -> None:
+def test_a_follower_that_came_after_the_interruption_is_not_informed_of_it() -> None:
     hub = a_hub()
     hub.on_gap()
 

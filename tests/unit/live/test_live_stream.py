@@ -53,7 +53,7 @@ async def test_a_stream_says_first_how_soon_to_come_back_and_where_it_stands(api
     assert heartbeat.id
 
 
-async def test_an_event_is_told_with_its_type_an_id_and_what_it_is_about(api: Api) -> None:
+async def test_an_event_is_sent_with_its_type_an_id_and_what_it_is_about(api: Api) -> None:
     after = await where(api)
     execution = an_execution()
     api.hub.on_event(message := a_step_told(execution))
@@ -75,7 +75,7 @@ async def test_an_event_is_told_with_its_type_an_id_and_what_it_is_about(api: Ap
     assert told.id != after
 
 
-async def test_who_goes_on_behind_an_id_is_told_what_came_after_it_and_of_no_other_tenant(
+async def test_who_goes_on_behind_an_id_is_sent_what_came_after_it_and_of_no_other_tenant(
     api: Api,
 ) -> None:
     after = await where(api)
@@ -144,7 +144,7 @@ async def test_a_stream_that_has_ended_takes_no_place(api: Api) -> None:
         assert 200 == (await look(api)).status_code
 
 
-async def test_how_long_somebody_listens_is_not_how_long_we_take(api: Api) -> None:
+async def test_how_long_a_client_listens_is_not_how_long_we_take(api: Api) -> None:
     def told_seconds() -> float:
         labels = {"method": "GET", "route": PATH}
         return REGISTRY.get_sample_value("http_request_duration_seconds_sum", labels) or 0.0
@@ -156,7 +156,7 @@ async def test_how_long_somebody_listens_is_not_how_long_we_take(api: Api) -> No
     assert told_seconds() - before < 1.0
 
 
-async def test_more_clients_than_may_are_refused_and_told_when_to_come_back(api: Api) -> None:
+async def test_more_clients_than_may_are_refused_and_get_a_retry_after(api: Api) -> None:
     for _ in range(2):
         api.hub.admit(A_TENANT, Filters())
     too_many_of_the_tenant = await look(api)

@@ -30,7 +30,7 @@ def test_a_clock_that_is_wrong_is_corrected(minutes: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", [-4, 0, 4])
-def test_a_small_difference_is_nobodys_fault_and_changes_nothing(seconds: int) -> None:
+def test_a_small_difference_is_no_fault_and_changes_nothing(seconds: int) -> None:
     clock.go_by(datetime.now(UTC) + timedelta(seconds=seconds))
 
     assert error(datetime.now(UTC)) < timedelta(seconds=1)

@@ -93,7 +93,7 @@ def test_an_exception_is_one_field_of_its_line() -> None:
     assert fields["exception"].endswith("ValueError: of the test")
 
 
-def test_what_somebody_sends_makes_no_line_of_its_own() -> None:
+def test_what_a_client_sends_makes_no_line_of_its_own() -> None:
     line = logs.TextFormatter("api").format(
         a_record("path %s", "/x\r\n2026-01-01T00:00:00.000Z ERROR   api forged")
     )

@@ -93,12 +93,12 @@ def test_an_execution_that_no_confirmed_event_caused_is_unexpected() -> None:
 
 
 @pytest.mark.parametrize("missing", ["completed_at", "announced_at"])
-def test_an_execution_that_has_not_ended_or_not_been_told_is_open(missing: str) -> None:
+def test_an_execution_that_has_not_ended_or_was_not_announced_is_open(missing: str) -> None:
     one = ended(announced_at=None, **({"status": "running"} if missing == "completed_at" else {}))
     assert ["I2 executions not ended, or their end not confirmed"] == list(broken(books_of(one)))
 
 
-def test_an_execution_told_to_have_ended_under_two_ids_ended_twice() -> None:
+def test_an_execution_whose_end_was_announced_under_two_ids_ended_twice() -> None:
     books = books_of(one := ended())
     books.wire.seen.append(told(one, TERMINAL[1]))
     found = broken(books)
@@ -112,7 +112,7 @@ def test_a_terminal_event_that_comes_twice_under_one_id_is_no_breach() -> None:
     assert {} == broken(books)
 
 
-def test_an_end_that_was_never_told_is_missed() -> None:
+def test_an_end_that_was_never_announced_is_missed() -> None:
     books = books_of(one := ended())
     del books.wire.seen[-1]
     assert {"I2 executions without exactly one terminal event id": [f"{one.id}: 0"]} == broken(
@@ -129,7 +129,7 @@ def test_the_end_of_an_execution_that_does_not_exist_is_found() -> None:
     ]
 
 
-def test_a_failure_that_nobody_asked_for_is_found() -> None:
+def test_an_unplanned_failure_is_found() -> None:
     one = ended(status="failed", error_code="worker-lost", error="gone")
     assert {
         "I2 executions that ended otherwise than they should": [
@@ -164,7 +164,7 @@ def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None
     ]
 
 
-def test_an_event_told_to_another_tenant_is_found() -> None:
+def test_an_event_published_to_another_tenant_is_found() -> None:
     books = books_of(one := ended())
     books.wire.seen.append(told(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
     assert [f"workflow.step.completed of {one.id} told to {ANOTHER_TENANT}"] == broken(books)[

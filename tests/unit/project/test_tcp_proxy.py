@@ -51,7 +51,7 @@ async def is_reset(client: Client) -> bool:
         return True
 
 
-async def test_what_it_is_not_told_to_break_passes(proxy: TcpProxy) -> None:
+async def test_what_it_is_not_set_to_break_passes(proxy: TcpProxy) -> None:
     client = await connected(proxy)
     assert await said(client, b"a" * 300_000) == b"a" * 300_000
     client[1].write_eof()
@@ -80,7 +80,7 @@ async def test_a_reset_spares_later_connections(proxy: TcpProxy) -> None:
     assert await said(await connected(proxy), b"again") == b"again"
 
 
-async def test_a_blackhole_keeps_the_connection_and_swallows_what_is_said(proxy: TcpProxy) -> None:
+async def test_a_blackhole_keeps_the_connection_and_swallows_what_is_sent(proxy: TcpProxy) -> None:
     client = await connected(proxy)
     await said(client, b"hello")
     proxy.blackhole()

@@ -93,7 +93,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 # --- ended, and nobody was told -------------------------------------------------------------------
 
 
-async def test_an_end_that_was_never_told_is_told_once(scene: Scene) -> None:
+async def test_an_end_that_was_never_announced_is_announced_once(scene: Scene) -> None:
     owed = await scene.given(status="completed", completed_at=LONG_AGO, results={"risk": {}})
     drift = Unannounced(scene.parts)
 
@@ -108,7 +108,7 @@ async def test_an_end_that_was_never_told_is_told_once(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("age", "expected"), [(GRACE_OF_THE_DEAD + SECOND, 0), (GRACE - SECOND, 0), (GRACE + SECOND, 1)]
 )
-async def test_a_living_worker_has_its_time_to_tell_an_end(
+async def test_a_living_worker_has_its_time_to_announce_an_end(
     scene: Scene, age: timedelta, expected: int
 ) -> None:
     await scene.given(
@@ -119,7 +119,7 @@ async def test_a_living_worker_has_its_time_to_tell_an_end(
     assert expected == await Unannounced(scene.parts).look()
 
 
-async def test_the_end_of_a_run_without_a_worker_is_told_soon(scene: Scene) -> None:
+async def test_the_end_of_a_run_without_a_worker_is_announced_soon(scene: Scene) -> None:
     soon = now() - GRACE_OF_THE_DEAD - SECOND
     await scene.given(status="completed", completed_at=soon, updated_at=soon, flow_run_id="run-1")
     await scene.a_worker("run-1", silent_for=timedelta(minutes=1))
@@ -219,7 +219,9 @@ async def given_time(scene: Scene) -> None:
 # --- accepted, and in no flow run -----------------------------------------------------------------
 
 
-async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene: Scene) -> None:
+async def test_dispatchers_are_notified_of_a_pending_execution_that_no_run_carries(
+    scene: Scene,
+) -> None:
     left = await scene.given(priority=7)
     drift = Undispatched(scene.parts)
 
@@ -301,7 +303,7 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
-async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_own(
+async def test_what_began_within_an_interval_of_a_workers_last_heartbeat_was_its_own(
     scene: Scene,
 ) -> None:
     settings = scene.parts.settings

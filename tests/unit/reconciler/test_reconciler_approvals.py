@@ -73,7 +73,7 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         yield Scene(store, flow_runs, (OverdueApprovals(parts), UnfollowedApprovals(parts)), told)
 
 
-async def test_an_approval_expires_and_the_platform_is_told_once(scene: Scene) -> None:
+async def test_an_approval_expires_and_the_platform_is_informed_once(scene: Scene) -> None:
     approval = await scene.after(
         an_approval(expires_at=PAST, on_expiry="approve", execution_id=None)
     )
@@ -119,7 +119,9 @@ def test_an_approval_is_looked_at_when_the_first_thing_falls_due(
     assert next_at == with_next_look(an_approval(**changes)).next_at
 
 
-async def test_one_written_before_records_said_when_to_look_is_looked_at_once(scene: Scene) -> None:
+async def test_one_written_before_records_stated_when_to_look_is_looked_at_once(
+    scene: Scene,
+) -> None:
     old = an_approval(expires_at=FUTURE)
     assert old.next_at is None
 
