@@ -56,12 +56,12 @@ async def decide(store: RecordStore, approval: ApprovalRecord, number: int) -> s
 async def one_round(store: RecordStore) -> None:
     await store.create(A_TENANT, approval := an_approval())
 
-    said = await asyncio.gather(*(decide(store, approval, number) for number in range(50)))
+    results = await asyncio.gather(*(decide(store, approval, number) for number in range(50)))
 
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
-    assert 1 == said.count("won")
+    assert 1 == results.count("won")
     assert {(final.status, final.decided_by)} == {
-        (loser.status, loser.decided_by) for loser in said if isinstance(loser, ApprovalRecord)
+        (loser.status, loser.decided_by) for loser in results if isinstance(loser, ApprovalRecord)
     }
     assert 1 == len(final.decisions)
 
@@ -94,11 +94,11 @@ async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
                 store, A_TENANT, approval.id, lambda one: apply_timers(one, utc_now())
             )
 
-    said, _ = await asyncio.gather(decide(store, approval, 1), expire())
+    outcome, _ = await asyncio.gather(decide(store, approval, 1), expire())
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
-    assert (said == "won") == (final.status == "approved")
-    assert (said == "won") != (final.status == "expired")
-    assert ["decided" if said == "won" else "expired"] == [entry.what for entry in final.history]
+    assert (outcome == "won") == (final.status == "approved")
+    assert (outcome == "won") != (final.status == "expired")
+    assert ["decided" if outcome == "won" else "expired"] == [entry.what for entry in final.history]
     return final.status
 
 

@@ -373,14 +373,14 @@ async def test_a_rejected_message_is_a_dead_letter_that_says_why(
 
     [letter] = await bus.peek(orders.dead_letters)
     assert before <= datetime.fromisoformat(letter.headers["x-rejected-at"]) <= datetime.now(UTC)
-    told = {
+    added = {
         "x-reject-code": "malformed-json",
         "x-reject-reason": "x" * 500,
         "x-reject-attempts": "1",
         "x-original-routing-key": "order.placed",
         "x-rejected-at": letter.headers["x-rejected-at"],
     }
-    assert letter == replace(message, headers={**message.headers, **told})
+    assert letter == replace(message, headers={**message.headers, **added})
     assert await bus.depth(orders.name) == 0
 
 
@@ -699,13 +699,13 @@ async def test_a_message_for_an_undeclared_queue_is_unroutable(bus: EventBus) ->
 
 
 async def test_every_listener_of_a_topic_receives_a_broadcast(place: Place, bus: EventBus) -> None:
-    heard: list[tuple[str, bytes]] = []
+    received: list[tuple[str, bytes]] = []
 
     def ear(name: str) -> SignalHandler:
-        async def hear(body: bytes) -> None:
-            heard.append((name, body))
+        async def receive(body: bytes) -> None:
+            received.append((name, body))
 
-        return hear
+        return receive
 
     async with (
         place.open() as other,
@@ -714,37 +714,37 @@ async def test_every_listener_of_a_topic_receives_a_broadcast(place: Place, bus:
     ):
         await bus.broadcast("gossip", b"ignored")
         await bus.broadcast("news", b"hello")
-        await until(lambda: len(heard) == 2)
+        await until(lambda: len(received) == 2)
 
-    assert sorted(heard) == [("one", b"hello"), ("two", b"hello")]
+    assert sorted(received) == [("one", b"hello"), ("two", b"hello")]
 
 
 async def test_a_signal_without_listeners_is_gone(bus: EventBus) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
-    async def hear(body: bytes) -> None:
-        heard.append(body)
+    async def receive(body: bytes) -> None:
+        received.append(body)
 
     await bus.broadcast("news", b"before")
-    async with bus.listen("news", hear):
+    async with bus.listen("news", receive):
         await bus.broadcast("news", b"after")
-        await until(lambda: bool(heard))
+        await until(lambda: bool(received))
 
-    assert heard == [b"after"]
+    assert received == [b"after"]
 
 
 async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def stumble(body: bytes) -> None:
-        heard.append(body)
+        received.append(body)
         raise ValueError("boom")
 
     async with bus.listen("news", stumble):
         await bus.broadcast("news", b"one")
-        await until(lambda: len(heard) == 1)
+        await until(lambda: len(received) == 1)
         await bus.broadcast("news", b"two")
-        await until(lambda: len(heard) == 2)
+        await until(lambda: len(received) == 2)
 
 
 # --- overhearing ----------------------------------------------------------------------------------

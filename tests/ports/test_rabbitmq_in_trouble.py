@@ -29,7 +29,7 @@ from blocks.ports import (
     Verdict,
 )
 from tests.support.inbox import Inbox
-from tests.support.servers.foreign_queue import taken_by_somebody_else
+from tests.support.servers.foreign_queue import taken_by_another_connection
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.servers.tcp_proxy import BASIC_ACK, TcpProxy
 from tests.support.waiting import eventually
@@ -302,7 +302,7 @@ async def test_after_each_of_twenty_lost_connections_it_consumes_again_within_te
 async def test_an_outage_is_logged_once_for_each_connection_and_so_is_its_end(
     far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def told(words: str) -> int:
+    def logged(words: str) -> int:
         return sum(
             record.name == "blocks.adapters.rabbitmq.link" and words in record.getMessage()
             for record in caplog.records
@@ -321,11 +321,11 @@ async def test_an_outage_is_logged_once_for_each_connection_and_so_is_its_end(
         proxy.pass_all()
         await registered(consumer)
 
-        async def is_told() -> bool:
-            return 2 == told("connected to")
+        async def is_logged() -> bool:
+            return 2 == logged("connected to")
 
-        await eventually(is_told, within_seconds=10)
-    assert 2 == told("the connection for")
+        await eventually(is_logged, within_seconds=10)
+    assert 2 == logged("the connection for")
 
 
 # --- the broker -----------------------------------------------------------------------------------
@@ -346,14 +346,14 @@ async def test_under_a_disk_alarm_nothing_piles_up_and_what_was_refused_is_publi
 ) -> None:
     async with disk_alarm(rabbitmq):
 
-        async def says_so() -> bool:
+        async def is_reported() -> bool:
             try:
                 await near.ping()
             except Unavailable as error:
                 return "short of disk or memory" in str(error)
             return False
 
-        await eventually(says_so, within_seconds=30)
+        await eventually(is_reported, within_seconds=30)
         messages = [a_message() for _ in range(50)]
         for _ in range(2):
             outcomes = await asyncio.gather(*map(near.publish, messages), return_exceptions=True)
@@ -389,7 +389,7 @@ async def test_a_name_taken_by_a_foreign_queue_makes_the_consumer_unready_until_
     inbox = Inbox()
     async with near.consume(orders, inbox) as consumer:
         await registered(consumer)
-        async with taken_by_somebody_else(rabbitmq, orders.name):
+        async with taken_by_another_connection(rabbitmq, orders.name):
             await unregistered(consumer)
 
             async def is_named() -> bool:

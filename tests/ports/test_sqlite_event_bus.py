@@ -101,11 +101,11 @@ async def test_a_subscriber_whose_lease_expired_is_informed_that_something_was_m
         SqliteEventBus(tmp_path / "bus.db") as bus,
         SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file,
     ):
-        overhearing = SqliteSubscription(
+        open_subscription = SqliteSubscription(
             file, bus._watch, ["order.*"], subscriber, lease_seconds=0.2
         )
-        async with overhearing:
-            await file.run(partial(subscription_tables.end, owner=overhearing._owner))
+        async with open_subscription:
+            await file.run(partial(subscription_tables.end, owner=open_subscription._owner))
             await bus.publish(MESSAGE)
             await eventually(subscriber.was_interrupted)
             await bus.publish(replace(MESSAGE, id="2"))

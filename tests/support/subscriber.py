@@ -25,10 +25,10 @@ class RememberingSubscriber:
     def has(self, id: str) -> Callable[[], Awaitable[bool]]:
         """For `eventually`: this message was heard."""
 
-        async def heard() -> bool:
+        async def received() -> bool:
             return id in self.ids
 
-        return heard
+        return received
 
     async def was_interrupted(self) -> bool:
         """For `eventually`."""

@@ -40,10 +40,10 @@ async def test_an_analysis_is_streamed_from_its_start_to_its_end_to_who_follows_
     )
     await eventually(client.stands)
     await parts.bus.publish(opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())), event)
-    await eventually(client.was_told(f"{PREFIX}.completed"), within_seconds=120)
+    await eventually(client.has_received(f"{PREFIX}.completed"), within_seconds=120)
     following.cancel()
 
-    events = [message for message in client.told if message.data]
+    events = [message for message in client.received if message.data]
     assert [f"{PREFIX}.started", *4 * ["workflow.step.completed"], f"{PREFIX}.completed"] == [
         message.event for message in events
     ]

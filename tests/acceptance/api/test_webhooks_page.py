@@ -120,8 +120,8 @@ async def test_the_relay_sends_slack_what_is_ours_and_nothing_else(
         slack.answers = [Answer(500)]
         assert await send(SECRET) is None
 
-    told = [msgspec.json.decode(one.body) for one in slack.received]
-    assert [{"text": "hitl.approval.requested: opportunity opportunity-1"}] * 2 == told
+    posted = [msgspec.json.decode(one.body) for one in slack.received]
+    assert [{"text": "hitl.approval.requested: opportunity opportunity-1"}] * 2 == posted
 
 
 def test_the_page_names_every_event_and_the_figures_in_force() -> None:

@@ -58,7 +58,7 @@ async def test_an_approved_analysis_completes_and_states_who_decided(
     )
     assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
     for what in ("requested", "completed"):
-        assert 1 == len(await ledger.told(f"hitl.approval.{what}"))
+        assert 1 == len(await ledger.published(f"hitl.approval.{what}"))
     assert {} == ledger.second_ids()
 
 

@@ -178,13 +178,17 @@ async def test_after_an_outage_each_job_gets_what_its_rule_says(
     assert ["Skipped"] * 3 == [name for name, _ in states]
     assert "propagation skips late ticks" in states[0][1]
 
-    told = {job: [data["metadata"]["scheduledFor"] for data in consumer.of(job)] for job in SEVEN}
+    sent_ticks = {
+        job: [data["metadata"]["scheduledFor"] for data in consumer.of(job)] for job in SEVEN
+    }
     as_sent = [moment.isoformat().replace("+00:00", "Z") for moment in passed]
     assert sorted(as_sent) == sorted(
-        moment.replace("+00:00", "Z") for moment in told["risk-snapshot-backfill"]
+        moment.replace("+00:00", "Z") for moment in sent_ticks["risk-snapshot-backfill"]
     )
-    assert [as_sent[2]] == [moment.replace("+00:00", "Z") for moment in told["risk-clustering"]]
-    assert [] == told["propagation"]
+    assert [as_sent[2]] == [
+        moment.replace("+00:00", "Z") for moment in sent_ticks["risk-clustering"]
+    ]
+    assert [] == sent_ticks["propagation"]
 
 
 async def test_a_worker_killed_in_the_middle_of_a_tick_sends_its_trigger_once(
@@ -332,8 +336,8 @@ def test_prefect_deploy_registers_all_without_a_question(
         return done.stdout
 
     prefect("work-pool", "create", "workflow-orchestrator", "--type", "in-process", "--overwrite")
-    said = prefect("deploy", "--all", "--prefect-file", "prefect.yaml")
-    assert 1 + len(JOBS) == said.count("successfully created")
+    output = prefect("deploy", "--all", "--prefect-file", "prefect.yaml")
+    assert 1 + len(JOBS) == output.count("successfully created")
 
     listed = prefect("deployment", "ls")
     assert [] == [job.id for job in JOBS if f"batch-job/{job.id}" not in listed]

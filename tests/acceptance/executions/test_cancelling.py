@@ -69,7 +69,7 @@ async def test_before_it_runs(
 
     assert [200, 200, 409] == [answer.status_code for answer in answers]
     assert not services.asked
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: AnalysisServices) -> None:
@@ -88,7 +88,7 @@ async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: Analysi
 
     assert (200, 0) == (answer.status_code, code)
     assert ["cancelled", "cancelled"] == [(await ended(parts, event)).status for event in events]
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 async def test_while_it_waits_for_a_person_or_has_just_been_resumed(
@@ -114,7 +114,7 @@ async def test_while_it_waits_for_a_person_or_has_just_been_resumed(
 
     assert (0, 200) == (code, answer.status_code)
     assert {"cancelled"} == {await approval_status(parts, event) for event in events}
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 async def test_a_decision_is_taken_when_prefect_has_other_ideas_of_its_run(
@@ -138,7 +138,7 @@ async def test_a_decision_is_taken_when_prefect_has_other_ideas_of_its_run(
     outcomes = [(await ended(parts, event)).status for event in (failed, cancelled, resuming)]
     assert ["failed", "cancelled", "completed"] == outcomes
     assert {"approved"} == {await approval_status(parts, event) for event in events}
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 # --- doors ----------------------------------------------------------------------------------------
@@ -228,8 +228,8 @@ async def approval_status(parts: Orchestra, event: Message) -> str:
     return (await parts.store.read(A_TENANT, ApprovalRecord, approval_id_of(event))).record.status
 
 
-async def each_end_was_told_once(ledger: Ledger, *events: Message) -> None:
-    told = await ledger.told(*TERMINAL, count=len(events))
+async def each_end_was_announced_once(ledger: Ledger, *events: Message) -> None:
+    ends = await ledger.published(*TERMINAL, count=len(events))
     assert sorted(execution_id_of(event) for event in events) == sorted(
-        end["data"]["workflowId"] for end in told
+        end["data"]["workflowId"] for end in ends
     )

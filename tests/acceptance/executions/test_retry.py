@@ -44,7 +44,7 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
     id = started.json()["id"]
     requests = await unanswered(services, 4)
     await parts.bus.publish(answer_to(requests[FORECAST]))
-    await ledger.told("workflow.step.completed")
+    await ledger.published("workflow.step.completed")
     await parts.bus.publish(failure_of(requests[RISK]))
     assert "risk_analysis" == (await ended(parts, id, "failed")).failed_step
     services.unanswered.clear()

@@ -36,9 +36,9 @@ def collector() -> Iterator[Collector]:
 async def parts(
     tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode, collector: Collector
 ) -> AsyncIterator[Orchestra]:
-    tells = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    exports = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     async with orchestra(
-        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **exports
     ) as parts:
         yield parts
 

@@ -59,7 +59,7 @@ async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_announc
 
     assert ended == await parts.store.read(A_TENANT, ExecutionRecord, ended.record.id)
     assert {} == ledger.second_ids()
-    assert 2 == len(await ledger.told(*TERMINAL, count=2))
+    assert 2 == len(await ledger.published(*TERMINAL, count=2))
     assert [2, 2, 2, 2] == [len(services.asked[request]) for request in REQUESTED]
 
 

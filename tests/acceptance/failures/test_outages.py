@@ -30,7 +30,7 @@ from tests.support.servers.cosmos_fault_proxy import (
     Drop,
     throttled,
 )
-from tests.support.servers.foreign_queue import taken_by_somebody_else
+from tests.support.servers.foreign_queue import taken_by_another_connection
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices, opportunity_event, services_on
@@ -98,7 +98,7 @@ async def recorded(parts: Orchestra, sent: list[Message]) -> bool:
     return await trigger_ids(parts) == sorted(message.id for message in sent)
 
 
-async def told(ledger: Ledger, count: int) -> bool:
+async def ends_published(ledger: Ledger, count: int) -> bool:
     return len(ledger.of(*TERMINAL)) >= count
 
 
@@ -218,7 +218,7 @@ async def test_writes_that_were_applied_though_their_answers_were_dropped_are_re
         parts.worker.start()
         links.cosmos.inject(APPLIED_THEN_DROPPED, *WRITES, path="/workflow_", times=60)
         await parts.bus.publish(*sent)
-        await seen(parts, lambda: told(ledger, 10))
+        await seen(parts, lambda: ends_published(ledger, 10))
     assert links.cosmos.faults.total() == 60
     assert await recorded(parts, sent)
     page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
@@ -235,7 +235,7 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
         with links.cosmos.broken(Drop()):
             await services.speak()
             await lasting(12, since=time.monotonic())
-        recovery = await seen(parts, lambda: told(ledger, 3))
+        recovery = await seen(parts, lambda: ends_published(ledger, 3))
     print(f"Cosmos DB away 12 s: all told {recovery:.1f} s after")  # noqa: T201
     page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert ["completed"] * 3 == [stored.record.status for stored in page.items]
@@ -254,22 +254,22 @@ async def test_a_disk_alarm_is_shown_by_ready_and_what_could_not_be_published_go
     parts.worker.start()
     async with services_on(parts.bus, parts.name):
         await parts.bus.publish(*events(1))
-        await seen(parts, lambda: told(ledger, 1))
+        await seen(parts, lambda: ends_published(ledger, 1))
         await seen(parts, lambda: status_of(parts, "/ready", 200))
         await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "99999GB")
         try:
 
-            async def says_why() -> bool:
+            async def shows_why() -> bool:
                 checks = (await answers(parts, "/ready")).json()["checks"]
                 return "short of disk or memory" in checks["broker"].get("detail", "")
 
-            await seen(parts, says_why)
+            await seen(parts, shows_why)
             publishing = asyncio.create_task(RetryingEventBus(parts.bus).publish(*events(3)))
             with pytest.raises(Unavailable):
                 await parts.bus.publish(*events(1))
         finally:
             await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "50MB")
-        recovery = await seen(parts, lambda: told(ledger, 4))
+        recovery = await seen(parts, lambda: ends_published(ledger, 4))
         await publishing
         await seen(parts, lambda: status_of(parts, "/ready", 200))
     print(f"after a disk alarm: all told {recovery:.1f} s after")  # noqa: T201
@@ -288,7 +288,7 @@ async def test_a_half_open_link_to_the_broker_loses_and_doubles_nothing(
         await parts.bus.publish(*events(3))
         await lasting(seconds, since=time.monotonic())
         links.broker.pass_all()
-        recovery = await seen(parts, lambda: told(ledger, 6))
+        recovery = await seen(parts, lambda: ends_published(ledger, 6))
     print(f"half-open {seconds:g} s: all told {recovery:.1f} s after")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
     assert {} == ledger.second_ids()
@@ -306,7 +306,7 @@ async def test_a_listener_whose_queue_was_deleted_is_not_ready_until_it_consumes
         return response is not None and response.json()["checks"]["listener"]["status"] == status
 
     await seen(parts, lambda: is_listener("ok"))
-    async with taken_by_somebody_else(rabbitmq, intake_queue(parts.settings).name):
+    async with taken_by_another_connection(rabbitmq, intake_queue(parts.settings).name):
         await seen(parts, lambda: is_listener("error"))
         await seen(parts, lambda: has_logged(parts, "RESOURCE_LOCKED"))
     recovery = await seen(parts, lambda: is_listener("ok"))
@@ -354,7 +354,7 @@ async def test_without_prefects_server_events_are_taken_in_and_running_analyses_
         await lasting(seconds, since=began)
         assert await pending(parts) == 3
         links.prefect.pass_all()
-        recovery = await seen(parts, lambda: told(ledger, 6), within_seconds=90)
+        recovery = await seen(parts, lambda: ends_published(ledger, 6), within_seconds=90)
     took = f"recorded in {intake:.1f} s, all told {recovery:.1f} s after"
     print(f"Prefect away {seconds:g} s: {took}")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6

@@ -35,7 +35,7 @@ PREFIX = "workflow_orchestrator_"
 async def parts(
     tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
 ) -> AsyncIterator[Orchestra]:
-    tells = {
+    telemetry = {
         "API_METRICS_PORT": str(free_port()),
         "LISTENER_METRICS_PORT": str(free_port()),
         "WORKER_METRICS_PORT": str(free_port()),
@@ -44,7 +44,7 @@ async def parts(
         "LOG_LEVEL": "DEBUG",
     }
     async with orchestra(
-        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **telemetry
     ) as parts:
         yield parts
 
@@ -100,11 +100,11 @@ async def test_every_process_reports_its_part_of_an_analysis(
         address = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/executions/{execution_id}"
         await client.get(address, headers={"X-Tenant-ID": A_TENANT, "X-Request-ID": "of-the-test"})
 
-    async def the_request_is_told() -> bool:  # its line is written when the answer is out
+    async def the_request_is_logged() -> bool:  # its line is written when the answer is out
         asked = [line for line in lines_of(parts.api) if line.get("requestId") == "of-the-test"]
         return A_TENANT in {line.get("tenantId") for line in asked}
 
-    await eventually(the_request_is_told, within_seconds=10)
+    await eventually(the_request_is_logged, within_seconds=10)
     assert TOKEN not in parts.listener.log + parts.worker.log + parts.api.log
 
 
@@ -117,13 +117,13 @@ async def test_a_listener_whose_broker_is_away_is_healthy_and_not_ready(
 
     await asyncio.to_thread(rabbitmq.stop_app)
     try:
-        told = await answered(parts, "listener", "/ready", 503)
+        readiness = await answered(parts, "listener", "/ready", 503)
         await answered(parts, "listener", "/health", 200)
         metrics = await metrics_of(parts, "listener")
     finally:
         await asyncio.to_thread(rabbitmq.start_app)
 
-    assert "error" == told["checks"]["consumers"]["status"]
+    assert "error" == readiness["checks"]["consumers"]["status"]
     assert 0 == metrics["workflow_orchestrator_bus_connection_up", {"purpose": "consuming"}]
     await answered(parts, "listener", "/ready", 200)
 
@@ -209,8 +209,8 @@ async def answered(parts: Orchestra, name: str, path: str, status: int) -> dict[
                 answer = await client.get(path)
         except httpx.HTTPError:
             return None
-        said: dict[str, Any] = answer.json()
-        return said if answer.status_code == status else None
+        body: dict[str, Any] = answer.json()
+        return body if answer.status_code == status else None
 
     return await eventually(look, within_seconds=60) or {}
 

@@ -140,7 +140,7 @@ class RabbitMQNode:
         """
         cookie = (self._directory / ".erlang.cookie").read_text()
         command = ["erl_call", "-sname", self._environment["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
-        told = subprocess.run(
+        output = subprocess.run(
             command,
             input=_DEPTHS,
             env=self._environment,
@@ -149,9 +149,9 @@ class RabbitMQNode:
             text=True,
             timeout=_CTL_SECONDS,
         ).stdout
-        if not told.startswith("{ok"):
-            raise subprocess.CalledProcessError(1, command, told)
-        return {name: (int(waiting), int(held)) for name, waiting, held in _DEPTH.findall(told)}
+        if not output.startswith("{ok"):
+            raise subprocess.CalledProcessError(1, command, output)
+        return {name: (int(waiting), int(held)) for name, waiting, held in _DEPTH.findall(output)}
 
     def close(self) -> None:
         """Broker and port mapper have ended."""

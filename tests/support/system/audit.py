@@ -91,8 +91,8 @@ def _open(books: Books) -> list[str]:
 def _ends(books: Books, ids: "_EventIds") -> list[str]:
     known = {one.id for one in books.executions}
     wrong = [f"{id}: {len(ids[id, TERMINAL])}" for id in known if len(ids[id, TERMINAL]) != 1]
-    of_nobody = {id for id, types in ids if types == TERMINAL} - known
-    return wrong + [f"{id}: ended and does not exist" for id in of_nobody]
+    unknown = {id for id, types in ids if types == TERMINAL} - known
+    return wrong + [f"{id}: ended and does not exist" for id in unknown]
 
 
 def _otherwise(books: Books) -> list[str]:
@@ -121,7 +121,7 @@ def _requests(books: Books, ids: "_EventIds") -> list[str]:
 
 def _mixed_up(books: Books) -> list[str]:
     tenants = {one.id: one.tenant_id for one in books.executions}
-    told = [
+    misdirected = [
         f"{event['type']} of {execution_id} told to {event['tenantId']}"
         for event in books.wire.seen
         if (execution_id := _execution(event)) in tenants
@@ -133,7 +133,7 @@ def _mixed_up(books: Books) -> list[str]:
         for event_id in one.trigger_ids
         if books.confirmed.get(event_id, one.tenant_id) != one.tenant_id
     ]
-    return told + caused
+    return misdirected + caused
 
 
 def _unrefused(books: Books) -> list[str]:

@@ -58,7 +58,7 @@ class Ledger:
         found = {event["id"]: event for event in self.seen if event["type"] in types}
         return [event for event in found.values() if tenant_id in (None, event["tenantId"])]
 
-    async def told(self, *types: str, count: int = 1) -> list[Envelope]:
+    async def published(self, *types: str, count: int = 1) -> list[Envelope]:
         """Events of these types, as soon as there are so many."""
 
         async def enough() -> list[Envelope]:

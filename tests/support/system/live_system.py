@@ -38,7 +38,7 @@ class Place(msgspec.Struct, frozen=True):
         except httpx.TransportError:
             return False
 
-    async def told_at_once(self, after: str | None = None) -> list[Sent]:
+    async def received_at_once(self, after: str | None = None) -> list[Sent]:
         """What a client of `A_TENANT` that stands there is told."""
         headers = as_user(a_token("viewer")) | ({"Last-Event-ID": after} if after else {})
         async with httpx.AsyncClient() as client:
@@ -90,11 +90,11 @@ class Client:
     """What one client has been told, in order; `last_id` is where it stands."""
 
     def __init__(self) -> None:
-        self.told: list[Sent] = []
+        self.received: list[Sent] = []
         self.last_id: str | None = None
 
     def take(self, message: Sent) -> None:
-        self.told.append(message)
+        self.received.append(message)
         self.last_id = message.id or self.last_id
 
     async def stands(self) -> bool:
@@ -105,28 +105,30 @@ class Client:
     def event_ids(self) -> list[str]:
         """Of the events, each once, in the order in which they first came."""
         return list(
-            dict.fromkeys(message.data["eventId"] for message in self.told if _is_event(message))
+            dict.fromkeys(
+                message.data["eventId"] for message in self.received if _is_event(message)
+            )
         )
 
     @property
     def names(self) -> list[str]:
-        return [message.event for message in self.told]
+        return [message.event for message in self.received]
 
-    def heard(self, messages: Sequence[Message]) -> Callable[[], Any]:
+    def has_events(self, messages: Sequence[Message]) -> Callable[[], Any]:
         """For `eventually`: all of these were told."""
 
-        async def all_told() -> bool:
+        async def all_received() -> bool:
             return {message.id for message in messages} <= set(self.event_ids)
 
-        return all_told
+        return all_received
 
-    def was_told(self, event: str) -> Callable[[], Any]:
+    def has_received(self, event: str) -> Callable[[], Any]:
         """For `eventually`."""
 
-        async def told() -> bool:
+        async def is_received() -> bool:
             return event in self.names
 
-        return told
+        return is_received
 
 
 def _is_event(message: Sent) -> bool:

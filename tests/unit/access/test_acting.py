@@ -74,8 +74,8 @@ async def test_a_service_that_acts_for_users_says_for_whom(api: Api) -> None:
         "ann"
         == (await decide(api, {**DESK, "X-User-ID": "ann"}, decided_by="ann")).json()["decidedBy"]
     )
-    nobody = await decide(api, DESK)
-    assert (401, "User ID is required") == (nobody.status_code, nobody.json()["error"]["message"])
+    unnamed = await decide(api, DESK)
+    assert (401, "User ID is required") == (unnamed.status_code, unnamed.json()["error"]["message"])
 
 
 async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a_service(

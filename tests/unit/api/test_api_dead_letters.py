@@ -250,7 +250,7 @@ async def test_many_are_scheduled_by_filter_at_a_rate(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_body",
     [
         {"rate": 0},
         {"rate": 1000},
@@ -260,5 +260,5 @@ async def test_many_are_scheduled_by_filter_at_a_rate(api: Api) -> None:
         {"createdBefore": "today"},
     ],
 )
-async def test_a_request_that_makes_no_sense_is_refused(api: Api, wish: object) -> None:
-    assert 400 == (await act(api, "POST", "/replay", wish)).status_code
+async def test_a_request_that_makes_no_sense_is_refused(api: Api, request_body: object) -> None:
+    assert 400 == (await act(api, "POST", "/replay", request_body)).status_code

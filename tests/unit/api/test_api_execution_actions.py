@@ -255,7 +255,7 @@ async def test_the_same_key_of_another_tenant_is_another_request(api: Api) -> No
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "said"),
+    ("change", "field", "message"),
     [
         ({"workflow": "claim-magic"}, "workflow", "there is: opportunity-analysis"),
         ({"workflow": "batch-job"}, "workflow", "POST /api/v1/jobs/{job}/trigger"),
@@ -268,14 +268,14 @@ async def test_the_same_key_of_another_tenant_is_another_request(api: Api) -> No
     ],
 )
 async def test_a_wrong_request_is_refused_and_says_where(
-    api: Api, change: dict[str, Any], field: str, said: str
+    api: Api, change: dict[str, Any], field: str, message: str
 ) -> None:
     response = await post(api, "/api/v1/executions", A_START | change)
 
     assert (400, "VALIDATION_ERROR") == (response.status_code, response.json()["error"]["code"])
     [problem] = response.json()["error"]["details"]
     assert field == problem["field"]
-    assert said in problem["message"]
+    assert message in problem["message"]
     assert [] == await all_records(api)
 
 
@@ -287,8 +287,8 @@ async def test_an_execution_knows_who_started_it_and_who_reran_it(api: Api) -> N
     named = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
 
     started = await api.client.post("/api/v1/executions", json=A_START, headers=named)
-    anew = await api.client.post(f"/api/v1/executions/{failed.id}/rerun", headers=named)
+    rerun = await api.client.post(f"/api/v1/executions/{failed.id}/rerun", headers=named)
 
-    for answer in (started, anew):
+    for answer in (started, rerun):
         record = (await api.store.read(A_TENANT, ExecutionRecord, answer.json()["id"])).record
         assert ["ann"] == [trigger.actor for trigger in record.triggers]

@@ -104,8 +104,8 @@ async def test_a_decision_is_the_users_whom_the_gateway_names(api: Api) -> None:
     assert ("approved", "ann", "api") == tuple(
         decided.json()[field] for field in ("status", "decidedBy", "decidedThrough")
     )
-    nobody = await post(api, f"{LIST}/{approval.id}/decisions", {"outcome": "approve"})
-    assert (401, "UNAUTHORIZED") == code_of(nobody)
+    unnamed = await post(api, f"{LIST}/{approval.id}/decisions", {"outcome": "approve"})
+    assert (401, "UNAUTHORIZED") == code_of(unnamed)
 
 
 async def test_a_form_that_does_not_fit_names_the_field_and_changes_nothing(api: Api) -> None:
@@ -339,6 +339,6 @@ async def test_an_amount_that_is_not_stated_is_not_known(
     assert 201 == response.status_code
     assert (amount, known) == (response.json()["amount"], response.json().get("amountKnown", True))
     record = (await api.store.read(A_TENANT, ApprovalRecord, response.json()["id"])).record
-    (said,) = untold(msgspec.structs.replace(record, published_count=0))
-    assert isinstance(said.data, HitlApprovalRequested)
-    assert (amount, known) == (said.data.amount, said.data.amount_known)
+    (request,) = untold(msgspec.structs.replace(record, published_count=0))
+    assert isinstance(request.data, HitlApprovalRequested)
+    assert (amount, known) == (request.data.amount, request.data.amount_known)

@@ -25,7 +25,7 @@ from tests.support.factories import an_approval, now
 
 NONE: frozenset[str] = frozenset()
 PEOPLE = ["ann", "bob", "cid", "dan"]
-ANYBODY = [
+ANYONE = [
     "ann",
     " ann",
     "bob",
@@ -140,7 +140,7 @@ def test_a_claim_is_recorded_as_one_and_is_not_the_requester() -> None:
 
 acts = st.lists(
     st.tuples(
-        st.sampled_from(["vote", "delegate"]), st.sampled_from(ANYBODY), st.sampled_from(ANYBODY)
+        st.sampled_from(["vote", "delegate"]), st.sampled_from(ANYONE), st.sampled_from(ANYONE)
     ),
     max_size=14,
 )

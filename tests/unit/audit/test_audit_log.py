@@ -313,7 +313,7 @@ async def test_what_was_removed_stands_on_the_log_without_its_secrets(api: Api) 
 
 @pytest.mark.parametrize("kind", audit_changes.LEFT_OUT, ids=lambda kind: kind.__name__)
 def test_nothing_that_looks_like_a_secret_is_logged(kind: type[Record]) -> None:
-    told = {field.encode_name for field in msgspec.structs.fields(kind)} - set(
+    logged = {field.encode_name for field in msgspec.structs.fields(kind)} - set(
         audit_changes.LEFT_OUT[kind]
     )
     letters_own = (
@@ -322,7 +322,7 @@ def test_nothing_that_looks_like_a_secret_is_logged(kind: type[Record]) -> None:
 
     assert (
         set()
-        == {name for name in told if any(word in name.lower() for word in SECRET_WORDS)}
+        == {name for name in logged if any(word in name.lower() for word in SECRET_WORDS)}
         - letters_own
     )
 
@@ -398,12 +398,12 @@ async def test_the_log_is_read_newest_first_page_by_page(api: Api) -> None:
     first = (await api.get(AUDIT, limit=2)).json()
     second = (await api.get(AUDIT, limit=2, continuation=first["continuation"])).json()
 
-    told = [
+    logged = [
         entry["changes"][0]["after"]["subject"]
         for page in (first, second)
         for entry in page["entries"]
     ]
-    assert ["o-2", "o-1", "o-0"] == told
+    assert ["o-2", "o-1", "o-0"] == logged
     assert "continuation" not in second
 
 

@@ -64,14 +64,14 @@ def in_queue(cli: Cli) -> list[Message]:
 
 def test_a_list_shows_the_letters_of_all_tenants_unless_one_is_named(orchestrator: Cli) -> None:
     mine = kept(orchestrator, code="poison", reason="ValueError: boom")
-    nobodys = kept(orchestrator, code="malformed-json", body=b"{")
+    unowned = kept(orchestrator, code="malformed-json", body=b"{")
 
     everybody = orchestrator.run("dead-letters", "list")
     of_one = orchestrator.run("dead-letters", "list", "--tenant", A_TENANT)
 
-    assert (mine.id in everybody.stdout, nobodys.id in everybody.stdout) == (True, True)
+    assert (mine.id in everybody.stdout, unowned.id in everybody.stdout) == (True, True)
     assert "ValueError: boom" in everybody.stdout
-    assert (mine.id in of_one.stdout, nobodys.id in of_one.stdout) == (True, False)
+    assert (mine.id in of_one.stdout, unowned.id in of_one.stdout) == (True, False)
 
 
 def test_a_list_is_filtered_and_comes_as_json(orchestrator: Cli) -> None:
@@ -143,8 +143,8 @@ def test_many_are_replayed_by_filter_and_each_has_a_line(orchestrator: Cli) -> N
         "dead-letters", "replay", "--all", "--code", "poison", "--rate", "100", "--yes", "--json"
     )
 
-    told = [json.loads(line) for line in run.stdout.splitlines()]
-    assert {(id, "replayed") for id in wanted} == {(line["id"], line["status"]) for line in told}
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {(id, "replayed") for id in wanted} == {(line["id"], line["status"]) for line in lines}
     assert 4 == len(in_queue(orchestrator))
 
 

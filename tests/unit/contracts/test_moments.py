@@ -29,7 +29,7 @@ from tests.support.factories import A_TENANT, an_execution
 NEVER_DECODED = {
     *(
         "Cursor",
-        "Heard",
+        "Entry",
         "JobRequest",
         "Event",
         "WireEnvelope",

@@ -46,12 +46,12 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with open_store(settings) as store, open_bus(settings, "test") as bus:
         ends: dict[str, list[tuple[str, str]]] = {}
 
-        async def heard(*messages: Message, required: bool = False) -> None:
+        async def keep_published(*messages: Message, required: bool = False) -> None:
             for message in messages:
                 event = msgspec.json.decode(message.body)
                 ends.setdefault(event["data"]["workflowId"], []).append((message.id, event["type"]))
 
-        monkeypatch.setattr(bus, "publish", heard)
+        monkeypatch.setattr(bus, "publish", keep_published)
         yield Scene(store, bus, ends)
 
 
@@ -101,9 +101,9 @@ async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_a
 
         ended = (await scene.store.read(A_TENANT, ExecutionRecord, execution.id)).record
         outcomes[ended.status] += 1
-        told = "completed" if ended.status == "completed" else "failed"
+        end = "completed" if ended.status == "completed" else "failed"
         assert {
-            (ids.terminal_event_id(execution.id), f"workflow.opportunity.analysis.{told}")
+            (ids.terminal_event_id(execution.id), f"workflow.opportunity.analysis.{end}")
         } == set(scene.ends[execution.id])
     assert all(outcomes.values()), outcomes
 

@@ -63,13 +63,13 @@ async def is_refused(
         f"{path}?limit=1&{filters}&continuation={quote(continuation)}",
         headers={"X-Tenant-ID": tenant_id, "X-User-ID": user},
     )
-    said = {
+    problem = {
         "field": "continuation",
         "message": "Not a continuation of this list with these filters",
         "source": "query",
     }
     if answer.status_code == 400:
-        assert [said] == answer.json()["error"]["details"]
+        assert [problem] == answer.json()["error"]["details"]
     return answer.status_code == 400
 
 

@@ -222,13 +222,13 @@ async def test_a_run_that_failed_for_good_fails_its_execution_and_operators_are_
 
     async with ledger_of(bus, "failed") as ledger:
         await EndedRuns(Parts.of(SETTINGS, store, bus, prefect_with_a_run("failed"))).look()
-        [told] = await ledger.told("workflow.job.unreported")
+        [event] = await ledger.published("workflow.job.unreported")
 
     assert ("failed", "run-failed") == (
         (ended := await read(store, execution.id)).status,
         ended.error_code,
     )
-    assert "the disk is full" in told["data"]["error"]
+    assert "the disk is full" in event["data"]["error"]
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
@@ -351,10 +351,10 @@ async def test_a_run_without_a_report_is_unreported_and_operators_are_informed(
 
     async with ledger_of(bus, "unreported") as ledger:
         assert 1 == await UnreportedJobs(parts).look()
-        [told] = await ledger.told("workflow.job.unreported")
+        [event] = await ledger.published("workflow.job.unreported")
 
     assert [] == ledger.invalid()
-    assert ("outcome-sync", execution.id) == (told["data"]["job"], told["data"]["executionId"])
+    assert ("outcome-sync", execution.id) == (event["data"]["job"], event["data"]["executionId"])
     record = await read(store, execution.id)
     assert ("unreported", "outcome-sync was triggered, and no report came within 2 h") == (
         record.status,

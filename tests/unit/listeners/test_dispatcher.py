@@ -151,12 +151,12 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_all_were_notified_of
             dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(flow_runs, 3)
 
-        for told in (6, 9):
+        for runs in (6, 9):
             await bus.broadcast(
                 signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2"))
             )
-            await started(flow_runs, told)
-            for run in range(told):
+            await started(flow_runs, runs)
+            for run in range(runs):
                 await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{run + 1}".encode())
 
     keys = [set(flow_runs.keys[first : first + 3]) for first in (0, 3, 6)]

@@ -162,4 +162,4 @@ async def test_as_many_clients_of_a_tenant_as_may_are_let_in_and_the_next_gets_a
 
 
 async def test_a_server_that_cannot_answer_closes_with_the_status_in_the_code(api: Api) -> None:
-    assert 4401 == (await open_websocket(api.app, TENANT, tells_status=False)).close_code
+    assert 4401 == (await open_websocket(api.app, TENANT, sends_status=False)).close_code

@@ -22,11 +22,11 @@ def error(of: datetime) -> timedelta:
 
 @pytest.mark.parametrize("minutes", [-10, 10])
 def test_a_clock_that_is_wrong_is_corrected(minutes: int) -> None:
-    told = datetime.now(UTC) + timedelta(minutes=minutes)
+    server_time = datetime.now(UTC) + timedelta(minutes=minutes)
 
-    clock.go_by(told)
+    clock.go_by(server_time)
 
-    assert error(told) < timedelta(seconds=1)
+    assert error(server_time) < timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("seconds", [-4, 0, 4])

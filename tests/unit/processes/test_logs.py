@@ -259,9 +259,9 @@ raise RuntimeError("password={PASSWORD}")
     command, root = [sys.executable, "-c", program], Path(logs.__file__).parents[1]
     run = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
 
-    said = run.stderr + run.stdout
+    output = run.stderr + run.stdout
     assert [] == [
-        secret for secret in (PASSWORD, "p@ss", A_JWT, "k" * 43, "s" * 43) if secret in said
+        secret for secret in (PASSWORD, "p@ss", A_JWT, "k" * 43, "s" * 43) if secret in output
     ]
     lines = [json.loads(line) for line in run.stderr.splitlines()]
     assert ["ERROR", "WARNING", "WARNING", "ERROR", "CRITICAL"] == [line["level"] for line in lines]

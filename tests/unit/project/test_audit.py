@@ -28,7 +28,7 @@ def ended(**changes: Any) -> ExecutionRecord:
     )
 
 
-def told(execution: ExecutionRecord, event_type: str, **changes: Any) -> Envelope:
+def published(execution: ExecutionRecord, event_type: str, **changes: Any) -> Envelope:
     data = {"workflowId": execution.id}
     return {
         "id": new_id(),
@@ -44,7 +44,9 @@ def wire_of(*executions: ExecutionRecord) -> Ledger:
     """What a system that works tells of these."""
     ledger = Ledger()
     for execution in executions:
-        ledger.seen += [told(execution, event_type) for event_type in (*REQUESTED, TERMINAL[0])]
+        ledger.seen += [
+            published(execution, event_type) for event_type in (*REQUESTED, TERMINAL[0])
+        ]
     return ledger
 
 
@@ -100,7 +102,7 @@ def test_an_execution_that_has_not_ended_or_was_not_announced_is_open(missing: s
 
 def test_an_execution_whose_end_was_announced_under_two_ids_ended_twice() -> None:
     books = books_of(one := ended())
-    books.wire.seen.append(told(one, TERMINAL[1]))
+    books.wire.seen.append(published(one, TERMINAL[1]))
     found = broken(books)
     assert [f"{one.id}: 2"] == found["I2 executions without exactly one terminal event id"]
     assert "I4 things told under two ids" in found
@@ -121,10 +123,10 @@ def test_an_end_that_was_never_announced_is_missed() -> None:
 
 
 def test_the_end_of_an_execution_that_does_not_exist_is_found() -> None:
-    nobody = ended()
+    unknown = ended()
     books = books_of(ended())
-    books.wire.seen.append(told(nobody, TERMINAL[0]))
-    assert [f"{nobody.id}: ended and does not exist"] == broken(books)[
+    books.wire.seen.append(published(unknown, TERMINAL[0]))
+    assert [f"{unknown.id}: ended and does not exist"] == broken(books)[
         "I2 executions without exactly one terminal event id"
     ]
 
@@ -158,7 +160,7 @@ def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None
     if requests == 3:
         del books.wire.seen[0]
     else:
-        books.wire.seen.append(told(one, REQUESTED[0]))
+        books.wire.seen.append(published(one, REQUESTED[0]))
     assert [f"{one.id}: {requests}"] == broken(books)[
         "I3 executions without exactly four request ids"
     ]
@@ -166,7 +168,7 @@ def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None
 
 def test_an_event_published_to_another_tenant_is_found() -> None:
     books = books_of(one := ended())
-    books.wire.seen.append(told(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
+    books.wire.seen.append(published(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
     assert [f"workflow.step.completed of {one.id} told to {ANOTHER_TENANT}"] == broken(books)[
         "I5 tenants mixed up"
     ]

@@ -99,9 +99,9 @@ async def test_an_end_that_was_never_announced_is_announced_once(scene: Scene) -
 
     async with ledger_of(scene.parts.bus, "unannounced") as ledger:
         assert (1, 0) == (await drift.look(), await drift.look())
-        [told] = await ledger.told("workflow.opportunity.analysis.completed")
+        [end] = await ledger.published("workflow.opportunity.analysis.completed")
 
-    assert ids.terminal_event_id(owed.id) == told["id"]
+    assert ids.terminal_event_id(owed.id) == end["id"]
     assert (await scene.now(owed)).announced_at
 
 
@@ -225,13 +225,13 @@ async def test_dispatchers_are_notified_of_a_pending_execution_that_no_run_carri
     left = await scene.given(priority=7)
     drift = Undispatched(scene.parts)
 
-    async with opened_executions(scene) as heard:
+    async with opened_executions(scene) as received:
         assert (1, 0) == (await drift.look(), await drift.look()), (
             "said until it is heard, counted once"
         )
-        await eventually(lambda: heard_of(heard, 2))
+        await eventually(lambda: are_received(received, 2))
 
-    assert {(left.id, 7)} == {(one.execution_id, one.priority) for one in heard}
+    assert {(left.id, 7)} == {(one.execution_id, one.priority) for one in received}
 
 
 async def test_a_retried_execution_is_as_old_as_its_retry(scene: Scene) -> None:
@@ -268,17 +268,17 @@ async def test_one_that_its_tenants_limit_holds_back_is_not_lost(scene: Scene) -
 
 @asynccontextmanager
 async def opened_executions(scene: Scene) -> AsyncIterator[list[signals.Opened]]:
-    heard: list[signals.Opened] = []
+    received: list[signals.Opened] = []
 
-    async def hear(body: bytes) -> None:
-        heard.append(msgspec.json.decode(body, type=signals.Opened))
+    async def receive(body: bytes) -> None:
+        received.append(msgspec.json.decode(body, type=signals.Opened))
 
-    async with scene.parts.bus.listen(signals.EXECUTION_OPENED, hear):
-        yield heard
+    async with scene.parts.bus.listen(signals.EXECUTION_OPENED, receive):
+        yield received
 
 
-async def heard_of(heard: list[signals.Opened], count: int) -> bool:
-    return len(heard) == count
+async def are_received(received: list[signals.Opened], count: int) -> bool:
+    return len(received) == count
 
 
 # --- in a run without a worker --------------------------------------------------------------------
@@ -381,9 +381,9 @@ async def test_two_reconcilers_at_once_end_an_execution_once(scene: Scene) -> No
 
     async with ledger_of(scene.parts.bus, "twice") as ledger:
         repaired = await asyncio.gather(*(EndedRuns(scene.parts).look() for _ in range(2)))
-        told = await ledger.told("workflow.opportunity.analysis.failed")
+        events = await ledger.published("workflow.opportunity.analysis.failed")
 
-    assert (1, 1) == (sum(repaired), len({event["id"] for event in told}))
+    assert (1, 1) == (sum(repaired), len({event["id"] for event in events}))
 
 
 # --- running, long after its deadline -------------------------------------------------------------
@@ -402,7 +402,7 @@ async def test_one_that_runs_past_its_deadline_is_ended_and_announced_once(scene
 
     async with ledger_of(scene.parts.bus, "overdue") as ledger:
         assert (1, 0) == (await drift.look(), await drift.look())
-        [announced] = await ledger.told("workflow.opportunity.analysis.failed")
+        [announced] = await ledger.published("workflow.opportunity.analysis.failed")
 
     ended = await scene.now(late)
     assert ("failed", "deadline-passed") == (ended.status, ended.error_code)
