@@ -42,7 +42,7 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intervention(msgspec.Struct, frozen=True, kw_only=True):
-    """From this second on, somebody wants the execution cancelled, or its approval decided."""
+    """From this second on, a person wants the execution cancelled, or its approval decided."""
 
     at: float
     kind: InterventionKind
@@ -141,7 +141,7 @@ def _plan_of_its_own(
     subjects: dict[str, str],
     intervention: InterventionKind | None,
 ) -> Message:
-    """An event of a new opportunity. Only where nobody wants anything of its execution may other
+    """An event of a new opportunity. Only where no one intervenes in its execution may other
     events join it.
     """
     opportunity_id = _uuid(random)

@@ -128,7 +128,7 @@ class Run:
             self._failures.append(f"{fault.kind} {fault.target}: {_text_of(error)}")
 
     async def _is_settled(self) -> bool:
-        """Whether everything has ended, been told and been refused as it should be."""
+        """Whether everything has ended, been announced and been refused as it should be."""
         bus, queue = self._system.bus, self._system.settings.rabbitmq.queue
         try:
             if await bus.depth(queue) or await bus.depth(f"ledger-{self._system.name}"):
@@ -228,7 +228,7 @@ class Run:
             )
 
     async def _left(self) -> dict[str, int]:
-        """Of our own queues; the dead letters are counted one by one, and nobody here reads the
+        """Of our own queues; the dead letters are counted one by one, and nothing here reads the
         batch jobs.
         """
         queues = [queue for queue in topology(self._system.settings) if "jobs" not in queue.name]

@@ -1,4 +1,4 @@
-"""Messages that nobody may accept, and the code each must be refused with."""
+"""Messages that must not be accepted, and the code each must be refused with."""
 
 import json
 from collections.abc import Callable

@@ -24,7 +24,7 @@ _ENDS: Mapping[InterventionKind, str] = {
 
 
 class Traffic:
-    """Carries out the publishes and wishes of a plan. Nothing is left to chance here but the
+    """Carries out the publishes and interventions of a plan. Nothing is left to chance here but the
     system's answers.
     """
 
@@ -36,10 +36,12 @@ class Traffic:
         successfully.
         """
         self.wanted: dict[str, tuple[str, ...]] = {}
-        """Executions of which a wish came true, or may have, to the statuses they may end in."""
+        """Executions with an intervention that took effect, or may have, to the statuses they may
+        end in.
+        """
 
     async def flow(self, began: float) -> None:
-        """All is published and confirmed, and every wish was answered."""
+        """All is published and confirmed, and every intervention was answered."""
         async with (
             httpx.AsyncClient(timeout=20, auth=AnyTenant()) as client,
             asyncio.TaskGroup() as group,
@@ -71,9 +73,9 @@ class Traffic:
         """Asked until it is granted, or refused because the execution has ended or the approval was
         decided.
 
-        One key for all tries: the wish comes true once. A refusal after a try that found neither
-        success nor nothing (no answer, 5xx) says that this try, or the execution itself, was
-        faster.
+        One key for all tries: the intervention takes effect once. A refusal after a try that found
+        neither success nor nothing (no answer, 5xx) says that this try, or the execution itself,
+        was faster.
         """
         await _until(began + intervention.at)
         unclear, pause = False, _ASK_AGAIN_SECONDS

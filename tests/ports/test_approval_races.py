@@ -83,7 +83,7 @@ async def test_of_fifty_decisions_at_once_one_wins_a_thousand_times(store: Recor
 
 
 async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
-    """How an approval ended that lives so long; somebody decides it at once while the clock looks
+    """How an approval ended that lives so long; a person decides it at once while the clock looks
     all the time.
     """
     await store.create(A_TENANT, approval := an_approval(expires_at=utc_now() + life))

@@ -747,7 +747,7 @@ async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> Non
         await until(lambda: len(received) == 2)
 
 
-# --- overhearing ----------------------------------------------------------------------------------
+# --- subscribing ----------------------------------------------------------------------------------
 
 
 async def test_every_subscriber_of_a_type_receives_all_of_it_in_the_order_of_its_publisher(

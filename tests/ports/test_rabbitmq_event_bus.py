@@ -138,7 +138,7 @@ async def test_publishing_without_a_broker_raises_unavailable_within_the_time_li
             await bus.publish(*(a_message() for _ in range(1_000)))
         with pytest.raises(Unavailable):
             await bus.ping()
-        await bus.broadcast("news", b"nobody hears this, and nothing is raised")
+        await bus.broadcast("news", b"no one receives this, and nothing is raised")
         assert time.monotonic() - began < 5
     finally:
         await asyncio.to_thread(rabbitmq.start_app)
@@ -248,7 +248,7 @@ async def _logged(caplog: pytest.LogCaptureFixture, words: str) -> bool:
     return words in caplog.text
 
 
-async def test_a_retry_does_not_get_lost_when_somebody_deleted_its_waiting_room(
+async def test_a_retry_does_not_get_lost_when_its_waiting_room_was_deleted(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
     await asyncio.to_thread(rabbitmq.ctl, "delete_queue", f"{orders.name}.retry")

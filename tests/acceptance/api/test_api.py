@@ -1,4 +1,4 @@
-"""The API as it runs: a real server on a real port, with the embedded store and bus, told to stop
+"""The API as it runs: a real server on a real port, with the embedded store and bus, asked to stop
 by a signal.
 """
 

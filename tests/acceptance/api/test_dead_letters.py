@@ -1,5 +1,5 @@
-"""What nobody may accept ends as a dead letter of a real listener on RabbitMQ, and can be acted on
-from there.
+"""What must not be accepted ends as a dead letter of a real listener on RabbitMQ, and can be acted
+on from there.
 
 Store and Prefect server are the embedded ones; no worker is needed.
 """
@@ -144,7 +144,7 @@ async def test_what_a_publisher_writes_oddly_is_taken_as_it_is_meant_unless_it_m
     async def taken() -> list[ExecutionRecord]:
         return await executions(parts)
 
-    # What nobody knows is passed over, and Prefect sees none of it; two fields of one name are
+    # What is unknown is passed over, and Prefect sees none of it; two fields of one name are
     # refused.
     [execution] = await eventually(taken, within_seconds=60)
     assert ("o-h", hydrating["changes"]) == (execution.subject, execution.input["changes"])
@@ -347,7 +347,7 @@ async def test_letters_are_counted_by_code(parts: Orchestra) -> None:
 
 
 def dead_letter_of(message: Message) -> Message:
-    """As somebody who shovels messages about would put it into the dead letters."""
+    """As a person who moves messages by hand would put it into the dead letters."""
     return Message(
         id=message.id,
         routing_key=message.routing_key,

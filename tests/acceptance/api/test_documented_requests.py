@@ -38,7 +38,7 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
 }
 """What a path is about, by the first pattern that fits."""
 
-# What the shell knows, and a curl that tells the status on the side.
+# What the shell knows, and a curl that prints the status on the side.
 PRELUDE = """
 set -euo pipefail
 API=$URL TENANT="X-Tenant-ID: $TENANT_ID" AUTH="Authorization: Bearer $TOKEN" KEY=$SYSTEM_TOKEN

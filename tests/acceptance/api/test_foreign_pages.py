@@ -27,7 +27,7 @@ def test_the_embedded_server_is_started_with_its_own_origin_alone() -> None:
             "POST",
             "/block_documents/filter",
             {},
-        ),  # a page that sends a Blob names no type, and asks nobody first
+        ),  # a page that sends a Blob names no type, and sends no preflight first
         ("POST", "/flow_runs/0c22619a-d559-4f71-abae-5a4f64e0ea12/resume", {}),
         ("OPTIONS", "/block_documents/filter", {"Access-Control-Request-Method": "POST"}),
     ],

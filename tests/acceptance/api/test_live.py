@@ -75,7 +75,7 @@ async def following(*works: object) -> AsyncIterator[list["asyncio.Task[object]"
 
 
 async def opened(*clients: Client) -> None:
-    """Each has been told where it stands."""
+    """Each has received where it stands."""
     for client in clients:
         await eventually(client.stands)
 
@@ -143,14 +143,14 @@ async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses
         await eventually(partial(all_have, len(published)))
 
     for client, _ in clients:
-        # It may also have been told again what was published before it came.
+        # It may also have received again what was published before it came.
         assert published == [id for id in client.event_ids if id in published]
         assert "resync" not in client.names
 
 
 async def knows_as_much(system: LiveSystem, one: Place, another: Place) -> bool:
-    """It has been there for long enough, and heard enough, to answer who was at the other one until
-    now.
+    """It has been there for long enough, and received enough, to answer who was at the other one
+    until now.
     """
     await system.bus.publish(*step_events(1))
     here = (await another.received_at_once())[-1].id

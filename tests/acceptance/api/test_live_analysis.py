@@ -1,4 +1,4 @@
-"""A real analysis, by real processes, as a client that follows it is told."""
+"""A real analysis, by real processes, as a client that follows it receives it."""
 
 import asyncio
 from collections.abc import AsyncIterator

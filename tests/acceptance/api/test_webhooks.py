@@ -1,5 +1,5 @@
-"""Webhooks are told on both buses: each by itself, again if it fails, and nothing goes where it
-must not.
+"""Webhooks are delivered on both buses: each by itself, again if it fails, and nothing goes where
+it must not.
 """
 
 import hmac
@@ -63,7 +63,7 @@ class WebhookConsumer:
         return await eventually(all_there, within_seconds=20)
 
     async def webhooks_leave_alone(self, webhook_id: str) -> None:
-        """The listener has taken up that the receiver asked for time."""
+        """The listener has noted that the receiver asked for time."""
 
         async def is_left_alone() -> bool:
             return self.receivers.seconds_to_wait(webhook_id) > 0
@@ -351,7 +351,7 @@ async def test_no_secret_and_no_path_is_in_the_log(
         await consumer.has(a_webhook(url=url, secret="whsec_canary"))
         await consumer.publish(a_decision())
         await receiver.has_received(2)
-        # The receiver has the request before the teller has the answer.
+        # The receiver has the request before the consumer has the answer.
         await eventually(has_logged_the_delivery, within_seconds=60)
 
     assert "canary" not in caplog.text

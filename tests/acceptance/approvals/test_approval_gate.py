@@ -1,5 +1,5 @@
 """The approval gate, on a real Prefect server: the run is suspended, a person's input resumes it,
-the record tells.
+the record states.
 """
 
 from collections.abc import AsyncIterator
@@ -131,7 +131,7 @@ async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_
         approval=WantedRule(enabled=True, conditions=[], on_reject="complete")
     )
     await set_definition(parts.store, A_TENANT, WORKFLOW, parts.settings, asks_always)
-    event = an_opportunity()  # small: the platform's rule asks nobody
+    event = an_opportunity()  # small: the platform's rule asks no one
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
 

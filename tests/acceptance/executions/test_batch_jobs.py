@@ -249,7 +249,7 @@ async def test_reports_end_the_oldest_run_and_make_ticks_give_way_to_earlier_run
     parts.listener.start()
     parts.worker.start()
     for job in ("account-health", "outcome-sync"):
-        # Nobody has ever reported this job, so an open run of it is in nobody's way.
+        # This job was never reported, so an open run of it blocks nothing.
         await ended(parts, prefect, await tick(prefect, job), await tick(prefect, job))
         await consumer.got(job, 2)
         await consumer.report(job, error="no such container")
@@ -350,7 +350,7 @@ async def test_prefects_scheduler_makes_runs_of_every_active_job(
     parts: Orchestra, prefect: PrefectClient
 ) -> None:
     """With some versions of its libraries it fails at every look, and nothing but
-    its log says so.
+    its log states it.
     """
 
     async def scheduled() -> bool:
@@ -423,7 +423,7 @@ def scheduled_for(consumer: BatchWorker, job: str) -> list[datetime]:
 
 
 async def forget_deployments(server: PrefectServer) -> None:
-    """No later test hears of these schedules and their runs."""
+    """No later test sees these schedules and their runs."""
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         async with get_client() as prefect:
             for job in JOBS:

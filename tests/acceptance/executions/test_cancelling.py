@@ -1,5 +1,5 @@
-"""An execution is called off in whatever state it is, through whatever door: it ends once, and its
-end is told once.
+"""An execution is cancelled in whatever state it is, through whatever door: it ends once, and its
+end is announced once.
 """
 
 import asyncio

@@ -277,7 +277,7 @@ async def execution_of(parts: Orchestra, event: Message) -> ExecutionRecord:
 
 async def ends(parts: Orchestra, ledger: Ledger, count: int) -> list[dict[str, Any]]:
     """The terminal events, once there are this many and their executions' records say that they
-    were told.
+    were announced.
     """
 
     async def announced_ends() -> list[dict[str, Any]]:

@@ -1,5 +1,5 @@
 """A failed analysis is tried again: what succeeded is kept, what failed is asked again, and each
-end is told once.
+end is announced once.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ async def post(parts: Orchestra, path: str, body: object = None) -> httpx.Respon
 
 
 async def unanswered(services: AnalysisServices, count: int) -> dict[str, dict[str, Any]]:
-    """The requests nobody has answered, by type, once there are so many."""
+    """The requests without an answer, by type, once there are so many."""
 
     async def enough() -> dict[str, dict[str, Any]]:
         waiting = {request["type"]: request for request in services.unanswered}

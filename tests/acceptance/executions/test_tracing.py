@@ -1,5 +1,5 @@
-"""One trace follows an event from its AMQP headers to the event that tells its end, and on to who
-reads it.
+"""One trace follows an event from its AMQP headers to the event that announces its end, and on to
+who reads it.
 """
 
 from collections.abc import AsyncIterator, Iterator

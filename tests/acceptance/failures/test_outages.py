@@ -103,8 +103,8 @@ async def ends_published(ledger: Ledger, count: int) -> bool:
 
 
 async def under_way(parts: Orchestra, services: AnalysisServices) -> list[Message]:
-    """The events of three analyses that have asked for all their steps, which nobody
-    has answered.
+    """The events of three analyses that have asked for all their steps, without
+    an answer.
     """
     parts.api.start()
     await listening(parts)
@@ -182,7 +182,7 @@ async def test_while_cosmos_db_is_away_the_listener_stops_consuming_and_the_api_
 
 
 async def holds(parts: Orchestra, count: int) -> bool:
-    """So many messages wait in the queue, and nobody has one in hand."""
+    """So many messages wait in the queue, and no consumer has one in hand."""
     return await parts.bus.depth(intake_queue(parts.settings).name) == count
 
 
@@ -236,7 +236,7 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
             await services.speak()
             await lasting(12, since=time.monotonic())
         recovery = await seen(parts, lambda: ends_published(ledger, 3))
-    print(f"Cosmos DB away 12 s: all told {recovery:.1f} s after")  # noqa: T201
+    print(f"Cosmos DB away 12 s: all announced {recovery:.1f} s after")  # noqa: T201
     page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert ["completed"] * 3 == [stored.record.status for stored in page.items]
     assert await recorded(parts, sent)
@@ -272,7 +272,7 @@ async def test_a_disk_alarm_is_shown_by_ready_and_what_could_not_be_published_go
         recovery = await seen(parts, lambda: ends_published(ledger, 4))
         await publishing
         await seen(parts, lambda: status_of(parts, "/ready", 200))
-    print(f"after a disk alarm: all told {recovery:.1f} s after")  # noqa: T201
+    print(f"after a disk alarm: all announced {recovery:.1f} s after")  # noqa: T201
     assert {} == ledger.second_ids()
     await untouched(parts)
 
@@ -289,7 +289,7 @@ async def test_a_half_open_link_to_the_broker_loses_and_doubles_nothing(
         await lasting(seconds, since=time.monotonic())
         links.broker.pass_all()
         recovery = await seen(parts, lambda: ends_published(ledger, 6))
-    print(f"half-open {seconds:g} s: all told {recovery:.1f} s after")  # noqa: T201
+    print(f"half-open {seconds:g} s: all announced {recovery:.1f} s after")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
     assert {} == ledger.second_ids()
     await untouched(parts)
@@ -324,7 +324,7 @@ async def test_a_listener_that_stood_still_loses_its_connection_and_no_event(
     await parts.bus.publish(*(second := events(20)))
 
     async def is_given_up() -> bool:
-        """The broker heard nothing for two heartbeats, and has closed the connections."""
+        """The broker received nothing for two heartbeats, and has closed the connections."""
         return links.broker.connections == 0
 
     try:
@@ -355,7 +355,7 @@ async def test_without_prefects_server_events_are_taken_in_and_running_analyses_
         assert await pending(parts) == 3
         links.prefect.pass_all()
         recovery = await seen(parts, lambda: ends_published(ledger, 6), within_seconds=90)
-    took = f"recorded in {intake:.1f} s, all told {recovery:.1f} s after"
+    took = f"recorded in {intake:.1f} s, all announced {recovery:.1f} s after"
     print(f"Prefect away {seconds:g} s: {took}")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
     assert {} == ledger.second_ids()

@@ -1,5 +1,5 @@
 """The reconciler, on a real Prefect server: what Prefect ended is ended in the records, what is
-owed is told.
+owed is announced.
 """
 
 import asyncio

@@ -62,11 +62,11 @@ async def until_logged(process: Process, words: str) -> None:
     try:
         await eventually(has_logged, within_seconds=60)
     except AssertionError:
-        raise AssertionError(f"{process.name} has not said {words!r}:\n{process.log}") from None
+        raise AssertionError(f"{process.name} has not logged {words!r}:\n{process.log}") from None
 
 
 async def checks(parts: Orchestra) -> dict[str, Any]:
-    """What `/ready` says of each part, by its name; empty while nobody answers."""
+    """What `/ready` reports of each part, by its name; empty while nothing answers."""
     with suppress(httpx.TransportError):
         async with httpx.AsyncClient(base_url=api_url(parts.settings), timeout=10) as client:
             found: dict[str, Any] = (await client.get("/ready")).json()["checks"]
@@ -75,7 +75,7 @@ async def checks(parts: Orchestra) -> dict[str, Any]:
 
 
 async def stopped(process: Process) -> float:
-    """After how many seconds it had ended, well, once it was told to."""
+    """After how many seconds it had ended, well, once it was asked to."""
     began = time.monotonic()
     assert await asyncio.to_thread(process.stop) == 0, process.log
     return time.monotonic() - began

@@ -52,7 +52,7 @@ async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_a
             await eventually(lambda: is_found(f"in hand: 1 of {queue.name}"), within_seconds=30)
             has_been_seen.set()
 
-        stranger = address.replace("127", "nobody:knows@127")
+        stranger = address.replace("127", "unknown:wrong@127")
         wrong = load_settings({"RABBITMQ_URL": node.url, "RABBITMQ_MANAGEMENT_URL": stranger})
         findings = await broker(Connections(wrong, bus=bus))
         assert "management (RABBITMQ_MANAGEMENT_URL): it answers 401" == findings[-1].found

@@ -1,4 +1,4 @@
-"""One analysis through real processes, and what each of them tells of it on its port and in its
+"""One analysis through real processes, and what each of them reports of it on its port and in its
 log.
 """
 
@@ -169,7 +169,7 @@ async def test_a_process_that_cannot_start_logs_it_in_json_and_without_its_passw
 
 
 class Metrics:
-    """What one process told; a series that is not there is 0."""
+    """What one process exported; a series that is not there is 0."""
 
     def __init__(self, text: str) -> None:
         self._samples = {

@@ -82,7 +82,7 @@ async def burst(system: System, count: int) -> dict[str, Any]:
         "first_end_after": min(lasted),
         "half_ended_after": percentile(lasted, 50),
         "flow_runs": runs,
-        "told_again": announced - len(messages),
+        "announced_again": announced - len(messages),
         "processor_seconds": used(before, after),
     }
 

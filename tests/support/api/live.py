@@ -1,4 +1,4 @@
-"""Events that tenants can follow, and settings for who tells them."""
+"""Events that tenants can follow, and settings for what sends them."""
 
 from typing import Any
 

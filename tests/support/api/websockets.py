@@ -29,7 +29,7 @@ async def open_websocket(
     subprotocols: Sequence[str] = (),
     sends_status: bool = True,
 ) -> Opened:
-    """What becomes of the request; a client that is let in leaves at once. `tells_status`: the
+    """What becomes of the request; a client that is let in leaves at once. `sends_status`: the
     server can answer.
     """
     sent: list[Any] = []

@@ -1,4 +1,4 @@
-"""Somebody else's queue, where one of ours should be."""
+"""Another connection's queue, where one of ours should be."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A private Prefect server: its own process, free port and database (a SQLite file unless told),
+"""A private Prefect server: its own process, free port and database (a SQLite file by default),
 tuned like ours.
 """
 
@@ -92,7 +92,7 @@ class PrefectServer:
         }
         inherited.pop(
             "PYTHONDONTWRITEBYTECODE", None
-        )  # without bytecode every start compiles Prefect anew
+        )  # without bytecode every start compiles Prefect again
         return inherited | {"PREFECT_HOME": str(self.folder), "PREFECT_API_URL": self.api_url}
 
     def _environment(self) -> dict[str, str]:

@@ -19,9 +19,9 @@ async def done_once(
     """The executions of these events of `A_TENANT`: each event is in exactly one, and all of the
     following hold.
 
-    Each execution has ended, and exactly one end of it was told. Of each step, one request was
-    made. Whatever was told more than once was told under the same id in the same words. The intake
-    queue is empty.
+    Each execution has ended, and exactly one end of it was announced. Of each step, one request was
+    made. Whatever was published more than once was published under the same id in the same words.
+    The intake queue is empty.
     """
     executions = await _executions_of(parts, events)
     assert sorted(event.id for event in events) == sorted(

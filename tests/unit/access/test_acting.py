@@ -1,5 +1,5 @@
 """In whose name a request is made: the credential says it, and only a service that may names
-somebody else.
+another person.
 """
 
 from collections.abc import AsyncIterator

@@ -263,7 +263,7 @@ async def test_a_caller_decides_in_its_own_namespace_alone(
     assert [["ann"] if votes else []] * 2 == [
         await deciders(doors, one) for one in (anns, one_of_two)
     ]
-    # Of a gateway's request without a user, the log has what it changed, and nobody as its actor.
+    # Of a gateway's request without a user, the log has what it changed, and no actor.
     assert {None if who.named else who.on_record} == await acted_on(doors, anyones)
 
 

@@ -1,5 +1,5 @@
-"""A tenant has so many requests a minute, an address so many wrong credentials; then both are told
-to come back.
+"""A tenant has so many requests a minute, an address so many wrong credentials; then both get
+a Retry-After.
 """
 
 from datetime import timedelta

@@ -57,7 +57,7 @@ async def test_a_token_of_the_platform_is_believed(api: Api) -> None:
     [
         token(aud="another-service"),
         token(aud=None),
-        token(iss="somebody"),
+        token(iss="another-issuer"),
         token(iss=None),
         token(exp=None),
         token(nbf=now() + timedelta(hours=1)),
@@ -135,7 +135,7 @@ async def test_why_a_token_was_refused_is_in_the_log_without_the_token(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="api")
-    bad = token(iss="somebody")
+    bad = token(iss="another-issuer")
 
     await refusal(api, bad)
 

@@ -97,11 +97,11 @@ async def test_what_has_completed_is_not_retried(api: Api, path: str, code: str)
 @pytest.mark.parametrize(
     "path", ["executions/{}/retry", "executions/{}/rerun", "workflows/{}/retry"]
 )
-@pytest.mark.parametrize("whose", ["another tenant's", "nobody's", "nonsense"])
+@pytest.mark.parametrize("whose", ["another tenant's", "no tenant's", "nonsense"])
 async def test_what_the_tenant_does_not_have_is_not_found(api: Api, path: str, whose: str) -> None:
     foreign = one_that_failed(tenant_id=ANOTHER_TENANT)
     await api.holds(foreign)
-    id = {"another tenant's": foreign.id, "nobody's": new_id(), "nonsense": "nonsense"}[whose]
+    id = {"another tenant's": foreign.id, "no tenant's": new_id(), "nonsense": "nonsense"}[whose]
 
     assert 404 == (await post(api, f"/api/v1/{path.format(id)}")).status_code
     assert (

@@ -1,4 +1,4 @@
-"""A tenant sees what it uses and what it may use, and nothing of anybody else's."""
+"""A tenant sees what it uses and what it may use, and nothing of another's."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

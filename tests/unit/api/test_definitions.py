@@ -1,4 +1,4 @@
-"""What a tenant wants of a workflow: said over HTTP, checked at once, in versions, kept by whoever
+"""What a tenant wants of a workflow: set over HTTP, checked at once, in versions, kept by whoever
 started with one.
 """
 

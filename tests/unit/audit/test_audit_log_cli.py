@@ -74,7 +74,7 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     asyncio.run(provision(terminal.settings))
-    with patch.dict(os.environ):  # commands tell Prefect through it where its server is
+    with patch.dict(os.environ):  # through it, commands inform Prefect where its server is
         yield terminal
 
 
@@ -101,7 +101,9 @@ def ended(status: str) -> ExecutionRecord:
 
 
 def a_key(terminal: Terminal) -> str:
-    terminal.run("keys", "create", "--name", "billing", "--role", "viewer", "--as", "somebody else")
+    terminal.run(
+        "keys", "create", "--name", "billing", "--role", "viewer", "--as", "another person"
+    )
 
     async def prefix() -> str:
         async with open_store(terminal.settings) as store:
@@ -184,7 +186,7 @@ def test_a_change_leaves_one_entry(terminal: Terminal, command: str) -> None:
     run = terminal.run(*command.split(), *arguments)
 
     assert (0, None) == (run.exit_code, run.exception), run.output
-    # A terminal decides for nobody: whoever decides is named.
+    # A terminal decides for no one: whoever decides is named.
     actor = "ann" if command in ("approvals approve", "approvals reject") else ME
     [entry] = [one for one in terminal.log() if one.actor == actor]
     assert before + 1 == len(terminal.log())

@@ -78,7 +78,7 @@ def an_event(**changes: Any) -> dict[str, Any]:
 
 
 def refusal(run: subprocess.CompletedProcess[str]) -> str:
-    """The one line on stderr; nothing else was said."""
+    """The one line on stderr; nothing else was printed."""
     assert run.stdout == ""
     assert "Traceback" not in run.stderr
     (line,) = run.stderr.splitlines()

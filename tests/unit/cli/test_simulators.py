@@ -23,7 +23,7 @@ from deployments.simulated.service import Mishaps, queues, run_simulators
 from tests.support.factories import A_TENANT, new_id
 from tests.support.waiting import eventually
 
-ANSWERS = Queue(name="heard", bindings=["risk.#", "forecast.#", "recommendation.#"])
+ANSWERS = Queue(name="answers", bindings=["risk.#", "forecast.#", "recommendation.#"])
 
 EVENTS = {
     "risk_analysis": {"risk.evaluation.started", "risk.evaluation.completed", "risk.evaluated"},

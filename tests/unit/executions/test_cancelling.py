@@ -28,7 +28,7 @@ RACES = 250
 
 
 class Scene(msgspec.Struct):
-    """A store, and what was published: by execution, the ends that were told."""
+    """A store, and what was published: by execution, the ends that were announced."""
 
     store: RecordStore
     bus: Any
@@ -36,7 +36,7 @@ class Scene(msgspec.Struct):
 
     async def cancel(self, execution_id: str) -> ExecutionRecord:
         return await cancel_execution(
-            self.store, self.bus, RememberedFlowRuns(), A_TENANT, execution_id, "called off"
+            self.store, self.bus, RememberedFlowRuns(), A_TENANT, execution_id, "not wanted"
         )
 
 

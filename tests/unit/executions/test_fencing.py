@@ -1,5 +1,5 @@
-"""Fencing: a run whose execution was taken over writes nothing and tells nothing, whatever it still
-believes.
+"""Fencing: a run whose execution was taken over writes nothing and announces nothing, whatever it
+still believes.
 """
 
 import asyncio
@@ -144,7 +144,7 @@ async def test_who_holds_it_writes_over_what_another_writer_only_added(scene: Sc
 
 
 async def cancelled_at_its_gate(scene: Scene) -> Analysis:
-    """An execution as its run believes it to be: awaiting a person. Somebody has cancelled it
+    """An execution as its run believes it to be: awaiting a person. A person has cancelled it
     since.
     """
     pending = await scene.store.create(A_TENANT, an_execution())

@@ -1,4 +1,4 @@
-"""Retries: the same execution, another try; what was said and done in earlier ones stands."""
+"""Retries: the same execution, another try; what was published and done in earlier ones stands."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -211,11 +211,11 @@ async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: 
     pending = await store.create(A_TENANT, an_execution())
     held = await claim(store, A_TENANT, pending.record.id, "run-1", workflow=WORKFLOW)
     assert held
-    cancelled = await transitions.cancel(store, held, "called off")
+    cancelled = await transitions.cancel(store, held, "not wanted")
     await retry_execution(store, bus, A_TENANT, cancelled.record.id)
     await claim(
         store, A_TENANT, held.record.id, "run-1", workflow=WORKFLOW
-    )  # its very run takes the retry up, in another process
+    )  # its very run claims the retry, in another process
 
     with pytest.raises(Stale):
         await transitions.complete(store, held)

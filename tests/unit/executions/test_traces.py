@@ -1,4 +1,4 @@
-"""Traces: computed contexts, and the spans that the records of an execution tell."""
+"""Traces: computed contexts, and the spans that the records of an execution give."""
 
 from datetime import timedelta
 

@@ -239,7 +239,7 @@ async def test_old_answers_of_the_platform_itself_are_forgotten(api: Api) -> Non
 
 
 class Sample:
-    """A route that counts how often it runs, and fails the first time if told to."""
+    """A route that counts how often it runs, and fails the first time if set to."""
 
     def __init__(self, api: Api, store: RecordStore) -> None:
         self.runs = 0
@@ -339,7 +339,7 @@ async def test_without_the_store_nothing_runs(api: Api) -> None:
 
 
 class ForgetfulStore(SqliteRecordStore):
-    """Creates what it is told to, and cannot replace it."""
+    """Creates what it is asked to, and cannot replace it."""
 
     async def replace(self, *_: Any) -> Stored[Any]:
         raise Unavailable("the store has gone away")

@@ -1,4 +1,4 @@
-"""What a browser is told: which pages may call the API, and what it may do with an answer."""
+"""What a browser learns: which pages may call the API, and what it may do with an answer."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Routes for older clients say so, and where to go instead."""
+"""Routes for older clients are marked as such, and state where to go instead."""
 
 from collections.abc import AsyncIterator
 

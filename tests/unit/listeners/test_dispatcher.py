@@ -161,7 +161,7 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_all_were_notified_of
 
     keys = [set(flow_runs.keys[first : first + 3]) for first in (0, 3, 6)]
     assert [3, 1, 1] == [len(of_all) for of_all in keys]
-    assert not keys[1] & keys[2], "told again, it may need another run"
+    assert not keys[1] & keys[2], "notified again, it may need another run"
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
@@ -294,7 +294,7 @@ async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
     async with at_work(dispatcher):
         for number in range(
             1, 4
-        ):  # that the third is dispatched shows that the starts of two have been heard
+        ):  # that the third is dispatched shows that the starts of two were received
             dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
             await started(flow_runs, number)
             await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())

@@ -1,4 +1,4 @@
-"""What an API process has heard, and what it tells those who follow."""
+"""What an API process has received, and what it sends its followers."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ def a_hub(clock: Callable[[], datetime] = utc_now, **changes: float) -> Hub:
 
 
 def receive(hub: Hub, *messages: Message) -> list[str]:
-    """The hub has heard these; returns their ids."""
+    """The hub has received these; returns their ids."""
     for message in messages:
         hub.on_event(message)
     return [message.id for message in messages]
@@ -91,7 +91,7 @@ def test_an_event_that_was_published_twice_is_read_once() -> None:
         replace(a_step_event(), body=b"{"),
         replace(
             a_step_event(),
-            body=a_step_event().body.replace(b"workflow-orchestrator", b"somebody-else"),
+            body=a_step_event().body.replace(b"workflow-orchestrator", b"another-source"),
         ),
         replace(
             a_step_event(), body=a_step_event().body.replace(b"step.completed", b"step.requested")
@@ -193,7 +193,7 @@ def test_who_comes_back_to_the_same_process_reads_exactly_what_came_meanwhile() 
 
 
 def cursor_after(hub: Hub, *messages: Message) -> Cursor:
-    """Where a client stands that was told these."""
+    """Where a client stands that received these."""
     follower = hub.admit(A_TENANT, EVERYTHING)
     receive(hub, *messages)
     return last_cursor(hub, follower)

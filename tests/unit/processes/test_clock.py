@@ -1,4 +1,4 @@
-"""A process goes by the clock it is told of, unless its own is as good."""
+"""A process goes by the clock it is given, unless its own is as good."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -38,7 +38,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def a_record(
-    message: str = "said", *arguments: object, error: Any = None, stack: Any = None
+    message: str = "logged", *arguments: object, error: Any = None, stack: Any = None
 ) -> logging.LogRecord:
     return logs.RedactedRecord(
         "a.logger", logging.WARNING, __file__, 1, message, arguments, error, "f", stack
@@ -218,7 +218,7 @@ def test_every_secret_of_the_settings_is_masked_wherever_it_stands() -> None:
         "the-secret-of-links-is-long-enough-too",
         "the-token-of-metrics",
     ):
-        assert "said (***)" == redaction.redacted(f"said ({secret})")
+        assert "shown (***)" == redaction.redacted(f"shown ({secret})")
 
 
 def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks() -> None:
@@ -238,8 +238,8 @@ def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks() -> Non
 
 
 def test_a_process_masks_secrets_whoever_logs_them_and_however_it_ends() -> None:
-    """A real process: a library's logger, a warning, a thread that fails, an error that nobody
-    catches.
+    """A real process: a library's logger, a warning, a thread that fails, an error that is
+    not caught.
     """
     program = f"""
 import logging, threading, warnings

@@ -41,7 +41,7 @@ def published(execution: ExecutionRecord, event_type: str, **changes: Any) -> En
 
 
 def wire_of(*executions: ExecutionRecord) -> Ledger:
-    """What a system that works tells of these."""
+    """What a system that works publishes about these."""
     ledger = Ledger()
     for execution in executions:
         ledger.seen += [
@@ -91,7 +91,7 @@ def test_an_event_with_two_executions_is_doubled() -> None:
 
 def test_an_execution_that_no_confirmed_event_caused_is_unexpected() -> None:
     one = ended()
-    assert {"I1 executions that nobody caused": [one.id]} == broken(books_of(one, confirmed={}))
+    assert {"I1 executions without a cause": [one.id]} == broken(books_of(one, confirmed={}))
 
 
 @pytest.mark.parametrize("missing", ["completed_at", "announced_at"])
@@ -105,7 +105,7 @@ def test_an_execution_whose_end_was_announced_under_two_ids_ended_twice() -> Non
     books.wire.seen.append(published(one, TERMINAL[1]))
     found = broken(books)
     assert [f"{one.id}: 2"] == found["I2 executions without exactly one terminal event id"]
-    assert "I4 things told under two ids" in found
+    assert "I4 things published under two ids" in found
 
 
 def test_a_terminal_event_that_comes_twice_under_one_id_is_no_breach() -> None:
@@ -169,7 +169,7 @@ def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None
 def test_an_event_published_to_another_tenant_is_found() -> None:
     books = books_of(one := ended())
     books.wire.seen.append(published(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
-    assert [f"workflow.step.completed of {one.id} told to {ANOTHER_TENANT}"] == broken(books)[
+    assert [f"workflow.step.completed of {one.id} published to {ANOTHER_TENANT}"] == broken(books)[
         "I5 tenants mixed up"
     ]
 

@@ -104,7 +104,7 @@ def labels_by_series() -> Mapping[str, set[str]]:
 
 
 def in_registry(registry: CollectorRegistry) -> list[MetricWrapperBase]:
-    # The library tells a metric's labels nowhere else before it has a value.
+    # The library shows a metric's labels nowhere else before it has a value.
     return [one for one in registry._collector_to_names if isinstance(one, MetricWrapperBase)]
 
 

@@ -95,11 +95,11 @@ async def test_a_blackhole_of_one_direction_hides_answers_only(proxy: TcpProxy) 
     client = await connected(proxy)
     await echoed(client, b"hello")
     proxy.blackhole("to_client")
-    client[1].write(b"heard")
+    client[1].write(b"bytes")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(client[0].read(1), 0.2)
     proxy.pass_all()
-    assert await asyncio.wait_for(client[0].readexactly(5), 5) == b"heard"
+    assert await asyncio.wait_for(client[0].readexactly(5), 5) == b"bytes"
 
 
 async def test_a_delay_holds_up_every_chunk(proxy: TcpProxy) -> None:

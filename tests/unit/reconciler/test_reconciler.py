@@ -90,7 +90,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield Scene(Parts.of(settings, store, bus, prefect), prefect)
 
 
-# --- ended, and nobody was told -------------------------------------------------------------------
+# --- ended, and not announced ---------------------------------------------------------------------
 
 
 async def test_an_end_that_was_never_announced_is_announced_once(scene: Scene) -> None:
@@ -227,7 +227,7 @@ async def test_dispatchers_are_notified_of_a_pending_execution_that_no_run_carri
 
     async with opened_executions(scene) as received:
         assert (1, 0) == (await drift.look(), await drift.look()), (
-            "said until it is heard, counted once"
+            "sent until it is received, counted once"
         )
         await eventually(lambda: are_received(received, 2))
 
@@ -316,7 +316,7 @@ async def test_what_began_within_an_interval_of_a_workers_last_heartbeat_was_its
     scene.prefect_knows(
         a_flow_run(id="in the last beat", state="running", state_at=in_the_last_beat),
         a_flow_run(id="later", state="running", state_at=later),
-        a_flow_run(id="somebody else's", state="running", state_at=in_the_last_beat),
+        a_flow_run(id="another's", state="running", state_at=in_the_last_beat),
     )
 
     assert 1 == await LostRuns(replace(scene.parts, settings=slow_beat)).look()

@@ -37,7 +37,7 @@ PAST, FUTURE, LATER = (
 
 
 class Scene(msgspec.Struct):
-    """The reconciler's part in approvals and what it works on; `told` is what it published."""
+    """The reconciler's part in approvals and what it works on; `published` is what it published."""
 
     store: RecordStore
     flow_runs: RememberedFlowRuns
@@ -111,8 +111,8 @@ async def test_one_that_still_has_time_is_left_alone(scene: Scene) -> None:
         "expiry",
         "reminder",
         "escalation",
-        "its request, untold",
-        "its outcome, untold",
+        "its request, unpublished",
+        "its outcome, unpublished",
     ],
 )
 def test_an_approval_is_looked_at_when_the_first_thing_falls_due(

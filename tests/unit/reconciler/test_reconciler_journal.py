@@ -1,5 +1,5 @@
-"""What the reconciler did is told: in the metrics of its process, and in the record that the doctor
-reads.
+"""What the reconciler did is reported: in the metrics of its process, and in the record that the
+doctor reads.
 """
 
 import logging

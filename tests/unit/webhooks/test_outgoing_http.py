@@ -129,7 +129,7 @@ PRIVATE = [
     "172.16.0.1",
     "192.168.1.1",
     "100.64.0.1",
-    "169.254.169.254",  # where most clouds tell a machine its secrets
+    "169.254.169.254",  # where most clouds give a machine its secrets
     "168.63.129.16",
     "192.0.0.192",
     "224.0.0.1",
