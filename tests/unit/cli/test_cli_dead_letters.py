@@ -1,4 +1,4 @@
-"""`orchestrator dead-letters`: operators see everybody's letters, and act on one or many."""
+"""`orchestrator dead-letters`: operators see everyone's letters, and act on one or many."""
 
 import asyncio
 import json
@@ -66,11 +66,11 @@ def test_a_list_shows_the_letters_of_all_tenants_unless_one_is_named(orchestrato
     mine = kept(orchestrator, code="poison", reason="ValueError: boom")
     unowned = kept(orchestrator, code="malformed-json", body=b"{")
 
-    everybody = orchestrator.run("dead-letters", "list")
+    everyone = orchestrator.run("dead-letters", "list")
     of_one = orchestrator.run("dead-letters", "list", "--tenant", A_TENANT)
 
-    assert (mine.id in everybody.stdout, unowned.id in everybody.stdout) == (True, True)
-    assert "ValueError: boom" in everybody.stdout
+    assert (mine.id in everyone.stdout, unowned.id in everyone.stdout) == (True, True)
+    assert "ValueError: boom" in everyone.stdout
     assert (mine.id in of_one.stdout, unowned.id in of_one.stdout) == (True, False)
 
 
