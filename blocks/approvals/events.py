@@ -16,7 +16,7 @@ from blocks.contracts.events import (
 from blocks.contracts.records import ApprovalRecord
 
 
-def untold(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
+def unpublished(approval: ApprovalRecord) -> Iterator[Event[EventData]]:
     """The events of what has happened and was not confirmed by the broker, in the order it
     happened.
     """

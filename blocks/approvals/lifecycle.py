@@ -15,7 +15,7 @@ import msgspec
 from blocks import signals
 from blocks.approvals.decisions import AlreadyDecided as AlreadyDecided
 from blocks.approvals.decisions import Vote, decided
-from blocks.approvals.events import untold
+from blocks.approvals.events import unpublished
 from blocks.approvals.forms import off_loop
 from blocks.approvals.timers import outcome_of_expiry, with_next_look
 from blocks.clock import utc_now
@@ -194,7 +194,7 @@ async def announce(
     approval = stored.record
     if approval.published_count == len(approval.history):
         return stored
-    await bus.publish(*(to_message(event) for event in untold(approval)))
+    await bus.publish(*(to_message(event) for event in unpublished(approval)))
     # No run waits for one without an execution: once published, it is settled.
     is_done = approval.status != "pending" and approval.execution_id is None
     published = msgspec.structs.replace(

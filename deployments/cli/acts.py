@@ -1,6 +1,6 @@
 """The audit log's name of each command that changes something, and its actor.
 
-Commands that are missing here change nothing of a tenant's, or are exempt for a reason (`UNTOLD`).
+Commands that are missing here change nothing of a tenant's, or are exempt for a reason (`NOT_AUDITED`).
 """
 
 import getpass
@@ -34,7 +34,7 @@ ACTION_OF: Mapping[str, str] = {
     "dead-letters discard": "dead-letter.discard",
 }
 
-UNTOLD: Mapping[str, str] = {
+NOT_AUDITED: Mapping[str, str] = {
     "up": (
         "starts processes; its development key, for the demo tenant of one machine, is made "
         "again at every start"

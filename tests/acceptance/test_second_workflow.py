@@ -110,7 +110,7 @@ async def release(parts: Orchestra, execution: ExecutionRecord) -> None:
 
 async def announced(ledger: Ledger, count: int) -> dict[str, str]:
     """Status by execution, of everything that was announced; each once."""
-    events = await ledger.told(CHECKED, count=count)
+    events = await ledger.published(CHECKED, count=count)
     assert len(events) == len({event["data"]["workflowId"] for event in events}) == count
     return {event["data"]["workflowId"]: event["data"]["status"] for event in events}
 
@@ -177,7 +177,7 @@ async def test_many_share_a_run_and_what_failed_or_was_cancelled_goes_on_when_it
 
     assert (failed.error, failed.failed_step) == ("it is too heavy", "weigh")
     assert (completed.id, 1) == (cancelled.id, completed.retries)
-    ends = await ledger.told(CHECKED, count=4)
+    ends = await ledger.published(CHECKED, count=4)
     assert sorted(["failed", "failed", "cancelled", "completed"]) == sorted(
         end["data"]["status"] for end in ends
     )

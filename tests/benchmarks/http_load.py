@@ -24,7 +24,7 @@ def target(url: str, path: str, headers: dict[str, str]) -> Target:
     lines = [
         f"GET {path} HTTP/1.1",
         f"Host: {address.netloc}",
-        *(f"{name}: {said}" for name, said in headers.items()),
+        *(f"{name}: {value}" for name, value in headers.items()),
     ]
     return Target(
         address.hostname or "", address.port or 80, "\r\n".join([*lines, "", ""]).encode()

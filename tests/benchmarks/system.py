@@ -111,7 +111,7 @@ class System:
         await self.warm_up()
 
     async def ready(self, *roles: str) -> None:
-        """These processes say so themselves."""
+        """These processes report it themselves."""
 
         async def all_say_so() -> bool:
             page = await self.store.query(SYSTEM_TENANT, Query(ProcessRecord))
@@ -122,7 +122,7 @@ class System:
         await self.eventually(all_say_so, within_seconds=60)
 
     async def warm_up(self, count: int = 1) -> None:
-        """Executions of a tenant that nobody measures have ended: imports are done and connections
+        """Executions of a tenant that is not measured have ended: imports are done and connections
         open.
         """
         tenant_id = str(uuid4())
@@ -164,7 +164,7 @@ class System:
     async def eventually(
         self, look: Callable[[], Awaitable[bool]], *, within_seconds: float
     ) -> None:
-        """Returns when `look` says so. Fails with the ends of all logs when it has
+        """Returns when `look` is true. Fails with the ends of all logs when it has
         not for so long.
         """
         try:
@@ -183,7 +183,7 @@ def events(count: int, *tenant_ids: str) -> list[Message]:
 
 
 def some_tenants() -> list[str]:
-    """Tenants that nobody has heard of."""
+    """Tenants that are new to the system."""
     return [str(uuid4()) for _ in range(TENANTS)]
 
 

@@ -30,7 +30,7 @@ examples:
 
 Exit code 1: a promise was broken; the logs, records and databases of the run are kept, and the
 report says where.
-It needs RabbitMQ and, unless told otherwise, PostgreSQL; `make chaos` installs them if it can.
+It needs RabbitMQ and, unless another is given, PostgreSQL; `make chaos` installs them if it can.
 """
 
 
@@ -50,7 +50,7 @@ def main() -> int:
     folder: Path = (
         arguments.out / f"run-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed-{seed}"
     ).absolute()
-    for library in ("aio_pika", "aiormq"):  # they tell of every connection that this run cuts
+    for library in ("aio_pika", "aiormq"):  # they log every connection that this run cuts
         logging.getLogger(library).setLevel(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 140)
     folder.mkdir(parents=True)

@@ -31,7 +31,7 @@ class Struck(msgspec.Struct, kw_only=True):
     executions_held: int = 0
     """How many executions a killed worker was carrying."""
     executions_moved_seconds: float | None = None
-    """From its end until the last of them had been taken up elsewhere or had ended."""
+    """From its end until the last of them had been claimed elsewhere or had ended."""
 
 
 async def strike(system: ChaosSystem, fault: Fault, tenant_ids: list[str]) -> Struck:
@@ -117,7 +117,7 @@ _FAULTS: Mapping[FaultKind, Callable[[ChaosSystem, Fault, list[str]], Awaitable[
 
 
 async def _consuming_again(system: ChaosSystem, since: float) -> None:
-    """Every listener that is not itself being broken has said so after that moment."""
+    """Every listener that is not itself being broken has reported it after that moment."""
 
     async def all_say_so() -> bool:
         listeners = [

@@ -21,7 +21,7 @@ from tests.support.system.analysis_services import opportunity_event
 FaultKind = Literal[
     "kill", "freeze", "broker killed", "broker stopped", "connections cut", "server killed"
 ]
-WishKind = Literal["cancelled", "approved", "rejected"]
+InterventionKind = Literal["cancelled", "approved", "rejected"]
 
 T = TypeVar("T")
 
@@ -30,8 +30,8 @@ _ALONE_SECONDS, _ALONE_AFTER_SECONDS = 24.0, 10.0
 then is theirs.
 """
 
-_AGAIN, _SAME_SUBJECT, _EARLY, _TOXIC, _WISHED = 0.05, 0.10, 0.03, 0.03, 0.04
-_WISHES: tuple[WishKind, ...] = ("cancelled", "approved", "cancelled", "rejected")
+_AGAIN, _SAME_SUBJECT, _EARLY, _TOXIC, _INTERVENED = 0.05, 0.10, 0.03, 0.03, 0.04
+_INTERVENTIONS: tuple[InterventionKind, ...] = ("cancelled", "approved", "cancelled", "rejected")
 
 
 class Publish(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +41,11 @@ class Publish(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[Message]
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """From this second on, somebody wants the execution cancelled, or its approval decided."""
+class Intervention(msgspec.Struct, frozen=True, kw_only=True):
+    """From this second on, a person wants the execution cancelled, or its approval decided."""
 
     at: float
-    kind: WishKind
+    kind: InterventionKind
     tenant_id: str
     execution_id: str
 
@@ -65,7 +65,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tenant_ids: list[str]
     publishes: list[Publish]
     """In order of time."""
-    wishes: list[Wish]
+    interventions: list[Intervention]
     faults: list[Fault]
     """In order of time."""
     events: dict[str, str]
@@ -81,7 +81,7 @@ def plan_of(profile: Profile, seed: int) -> Plan:
     plan = Plan(
         tenant_ids=[_uuid(random) for _ in range(profile.tenants)],
         publishes=[],
-        wishes=[],
+        interventions=[],
         faults=sorted(_faults(profile, random), key=lambda fault: fault.at),
         events={},
         toxic={},
@@ -89,10 +89,12 @@ def plan_of(profile: Profile, seed: int) -> Plan:
     )
     subjects: dict[str, str] = {}
     toxins = _spread(random, profile.events, _TOXIC, TOXINS)
-    wishes = _spread(random, profile.events, _WISHED, _WISHES)
+    interventions = _spread(random, profile.events, _INTERVENED, _INTERVENTIONS)
     for number in range(profile.events):
         at = (number + random.random()) / profile.per_second
-        _plan_event(plan, random, at, f"chaos {seed} event {number}", subjects, wishes.get(number))
+        _plan_event(
+            plan, random, at, f"chaos {seed} event {number}", subjects, interventions.get(number)
+        )
         if toxin := toxins.get(number):
             message = toxin.make(random.choice(plan.tenant_ids), f"chaos {seed} toxin {number}")
             plan.toxic[message.id] = toxin.code
@@ -113,17 +115,17 @@ def _plan_event(
     at: float,
     name: str,
     subjects: dict[str, str],
-    wish: WishKind | None,
+    intervention: InterventionKind | None,
 ) -> None:
     """An opportunity event and what goes with it. `subjects` holds each tenant's last one that
     others may share.
     """
     tenant_id = random.choice(plan.tenant_ids)
-    if wish is None and tenant_id in subjects and random.random() < _SAME_SUBJECT:
+    if intervention is None and tenant_id in subjects and random.random() < _SAME_SUBJECT:
         event = opportunity_event(tenant_id, subjects[tenant_id], id=name)
         plan.publishes.append(Publish(at=at, messages=[event]))
     else:
-        event = _plan_of_its_own(plan, random, at, name, tenant_id, subjects, wish)
+        event = _plan_of_its_own(plan, random, at, name, tenant_id, subjects, intervention)
     plan.events[event.id] = tenant_id
     if random.random() < _AGAIN:
         again = at + random.choice((0.0, random.uniform(0, 30)))
@@ -137,20 +139,22 @@ def _plan_of_its_own(
     name: str,
     tenant_id: str,
     subjects: dict[str, str],
-    wish: WishKind | None,
+    intervention: InterventionKind | None,
 ) -> Message:
-    """An event of a new opportunity. Only where nobody wants anything of its execution may other
+    """An event of a new opportunity. Only where no one intervenes in its execution may other
     events join it.
     """
     opportunity_id = _uuid(random)
-    amount = 2_000_000 if wish in ("approved", "rejected") else 1_000
+    amount = 2_000_000 if intervention in ("approved", "rejected") else 1_000
     event = opportunity_event(tenant_id, opportunity_id, id=name, metadata={"amount": amount})
     execution_id = ids.execution_id(tenant_id, WORKFLOW, event.id)
     messages = [event]
-    if wish:
+    if intervention:
         wanted_at = at + random.uniform(0, 6)
-        plan.wishes.append(
-            Wish(at=wanted_at, kind=wish, tenant_id=tenant_id, execution_id=execution_id)
+        plan.interventions.append(
+            Intervention(
+                at=wanted_at, kind=intervention, tenant_id=tenant_id, execution_id=execution_id
+            )
         )
     elif random.random() < _EARLY:
         messages.append(early_answer(tenant_id, execution_id, opportunity_id))

@@ -1,5 +1,5 @@
 """What lies in the broker's queues, unacknowledged messages included: only the
-broker itself tells.
+broker itself reports.
 """
 
 import asyncio

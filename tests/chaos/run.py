@@ -125,10 +125,10 @@ class Run:
         try:
             self._struck.append(await strike(self._system, fault, self._plan.tenant_ids))
         except Exception as error:
-            self._failures.append(f"{fault.kind} {fault.target}: {_told(error)}")
+            self._failures.append(f"{fault.kind} {fault.target}: {_text_of(error)}")
 
     async def _is_settled(self) -> bool:
-        """Whether everything has ended, been told and been refused as it should be."""
+        """Whether everything has ended, been announced and been refused as it should be."""
         bus, queue = self._system.bus, self._system.settings.rabbitmq.queue
         try:
             if await bus.depth(queue) or await bus.depth(f"ledger-{self._system.name}"):
@@ -228,7 +228,7 @@ class Run:
             )
 
     async def _left(self) -> dict[str, int]:
-        """Of our own queues; the dead letters are counted one by one, and nobody here reads the
+        """Of our own queues; the dead letters are counted one by one, and nothing here reads the
         batch jobs.
         """
         queues = [queue for queue in topology(self._system.settings) if "jobs" not in queue.name]
@@ -245,7 +245,7 @@ class Run:
         return left
 
     def _counts(self, books: Books) -> dict[str, int]:
-        told = Counter(event["type"] for event in self._ledger.seen)
+        published = Counter(event["type"] for event in self._ledger.seen)
         statuses = Counter(one.status for one in books.executions)
         return {
             "events confirmed": len(books.confirmed),
@@ -254,13 +254,13 @@ class Run:
             "messages seen": len(self._ledger.seen),
             "seen more than once": len(self._ledger.seen)
             - len({event["id"] for event in self._ledger.seen}),
-            "terminal events": sum(told[event_type] for event_type in TERMINAL),
+            "terminal events": sum(published[event_type] for event_type in TERMINAL),
             "toxic messages": len(books.toxic),
             "dead letters": len(books.letters),
         }
 
 
-def _told(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     if isinstance(error, ExceptionGroup):
-        return "; ".join(_told(one) for one in error.exceptions)
+        return "; ".join(_text_of(one) for one in error.exceptions)
     return f"{type(error).__name__}: {error}"

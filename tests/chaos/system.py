@@ -66,7 +66,7 @@ class Part:
 
 class ChaosSystem:
     """Broker, Prefect server and all processes of ours. `deaths` are ends that
-    nobody here caused.
+    this run did not cause.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class ChaosSystem:
             ) from None
 
     async def life_of(self, part: Part) -> ProcessRecord | None:
-        """What the process last said of itself."""
+        """What the process last reported of itself."""
         if part.life is None:
             return None
         with suppress(NotFound):

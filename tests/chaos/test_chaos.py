@@ -18,7 +18,7 @@ from tests.chaos.toxins import TOXINS
 def what_happens(plan: Plan) -> list[object]:
     """All of it but the bodies, which hold the moment of their making."""
     published = [(one.at, [message.id for message in one.messages]) for one in plan.publishes]
-    return [plan.tenant_ids, published, plan.wishes, plan.faults, plan.events, plan.toxic]
+    return [plan.tenant_ids, published, plan.interventions, plan.faults, plan.events, plan.toxic]
 
 
 def test_the_same_seed_gives_the_same_plan() -> None:

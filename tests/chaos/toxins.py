@@ -1,4 +1,4 @@
-"""Messages that nobody may accept, and the code each must be refused with."""
+"""Messages that must not be accepted, and the code each must be refused with."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def _of_another_version(tenant_id: str, name: str) -> Message:
     )
 
 
-def _answer_to_nobody(tenant_id: str, name: str) -> Message:
+def _answer_to_no_execution(tenant_id: str, name: str) -> Message:
     data = {"riskScore": 0.5, "workflowId": str(uuid5(NAMESPACE_URL, name)), "opportunityId": "x"}
     return foreign_event(tenant_id, "risk.evaluation.completed", data, id=name)
 
@@ -56,5 +56,5 @@ TOXINS = (
     Toxin(rejections.TOO_LARGE, _too_large),
     Toxin(rejections.SCHEMA_INVALID, _without_opportunity),
     Toxin(rejections.UNSUPPORTED_VERSION, _of_another_version),
-    Toxin(rejections.UNKNOWN_EXECUTION, _answer_to_nobody),
+    Toxin(rejections.UNKNOWN_EXECUTION, _answer_to_no_execution),
 )

@@ -10,13 +10,13 @@ import httpx
 
 from blocks.contracts import ids
 from blocks.ports import Message, Unavailable
-from tests.chaos.plan import Plan, Publish, Wish, WishKind
+from tests.chaos.plan import Intervention, InterventionKind, Plan, Publish
 from tests.chaos.system import ChaosSystem
 from tests.support.api.credentials import AnyTenant
 
 _AGAIN_SECONDS = 0.5
 _ASK_AGAIN_SECONDS, _ASK_AGAIN_MAX_SECONDS = 1.0, 16.0
-_ENDS: Mapping[WishKind, str] = {
+_ENDS: Mapping[InterventionKind, str] = {
     "cancelled": "cancelled",
     "approved": "completed",
     "rejected": "failed",
@@ -24,7 +24,7 @@ _ENDS: Mapping[WishKind, str] = {
 
 
 class Traffic:
-    """Carries out the publishes and wishes of a plan. Nothing is left to chance here but the
+    """Carries out the publishes and interventions of a plan. Nothing is left to chance here but the
     system's answers.
     """
 
@@ -36,16 +36,18 @@ class Traffic:
         successfully.
         """
         self.wanted: dict[str, tuple[str, ...]] = {}
-        """Executions of which a wish came true, or may have, to the statuses they may end in."""
+        """Executions with an intervention that took effect, or may have, to the statuses they may
+        end in.
+        """
 
     async def flow(self, began: float) -> None:
-        """All is published and confirmed, and every wish was answered."""
+        """All is published and confirmed, and every intervention was answered."""
         async with (
             httpx.AsyncClient(timeout=20, auth=AnyTenant()) as client,
             asyncio.TaskGroup() as group,
         ):
-            for wish in self._plan.wishes:
-                group.create_task(self._wish(client, wish, began))
+            for intervention in self._plan.interventions:
+                group.create_task(self._intervene(client, intervention, began))
             for publish in self._plan.publishes:
                 await _until(began + publish.at)
                 group.create_task(self._publish(publish))
@@ -65,32 +67,34 @@ class Traffic:
                 self.sent.setdefault(message.id, now)
                 return
 
-    async def _wish(self, client: httpx.AsyncClient, wish: Wish, began: float) -> None:
+    async def _intervene(
+        self, client: httpx.AsyncClient, intervention: Intervention, began: float
+    ) -> None:
         """Asked until it is granted, or refused because the execution has ended or the approval was
         decided.
 
-        One key for all tries: the wish comes true once. A refusal after a try that found neither
-        success nor nothing (no answer, 5xx) says that this try, or the execution itself, was
-        faster.
+        One key for all tries: the intervention takes effect once. A refusal after a try that found
+        neither success nor nothing (no answer, 5xx) says that this try, or the execution itself,
+        was faster.
         """
-        await _until(began + wish.at)
+        await _until(began + intervention.at)
         unclear, pause = False, _ASK_AGAIN_SECONDS
-        while (status := await self._ask(client, wish)) not in (200, 409):
+        while (status := await self._ask(client, intervention)) not in (200, 409):
             unclear = unclear or status != 404
             await asyncio.sleep(pause)
             pause = min(2 * pause, _ASK_AGAIN_MAX_SECONDS)
         if status == 200:
-            self.wanted[wish.execution_id] = (_ENDS[wish.kind],)
+            self.wanted[intervention.execution_id] = (_ENDS[intervention.kind],)
         elif unclear:
-            self.wanted[wish.execution_id] = (_ENDS[wish.kind], "completed")
+            self.wanted[intervention.execution_id] = (_ENDS[intervention.kind], "completed")
 
-    async def _ask(self, client: httpx.AsyncClient, wish: Wish) -> int:
+    async def _ask(self, client: httpx.AsyncClient, intervention: Intervention) -> int:
         """The status; 0 if there was no answer, or none of this request's own yet."""
-        path, body = _request(wish)
+        path, body = _request(intervention)
         headers = {
-            "X-Tenant-ID": wish.tenant_id,
+            "X-Tenant-ID": intervention.tenant_id,
             "X-User-ID": "ann",
-            "Idempotency-Key": f"chaos-{wish.execution_id}",
+            "Idempotency-Key": f"chaos-{intervention.execution_id}",
         }
         try:
             response = await client.post(self._system.url(path), json=body, headers=headers)
@@ -99,12 +103,12 @@ class Traffic:
         return 0 if "IDEMPOTENCY_IN_PROGRESS" in response.text else response.status_code
 
 
-def _request(wish: Wish) -> tuple[str, dict[str, str]]:
-    if wish.kind == "cancelled":
-        return f"/api/v1/executions/{wish.execution_id}/cancel", {"reason": "chaos"}
-    approval_id = ids.approval_id(wish.execution_id, "analysis")
+def _request(intervention: Intervention) -> tuple[str, dict[str, str]]:
+    if intervention.kind == "cancelled":
+        return f"/api/v1/executions/{intervention.execution_id}/cancel", {"reason": "chaos"}
+    approval_id = ids.approval_id(intervention.execution_id, "analysis")
     return f"/api/v1/hitl/approvals/{approval_id}/decisions", {
-        "outcome": wish.kind,
+        "outcome": intervention.kind,
         "reason": "chaos",
     }
 

@@ -404,8 +404,8 @@ async def ask(url: str, one: Spoiled) -> Answered:
 
 async def _answer(reader: asyncio.StreamReader, method: bytes) -> Answered:
     client = h11.Connection(h11.CLIENT)
-    as_said = b"HEAD" if method == b"HEAD" else b"GET"
-    client.send(h11.Request(method=as_said, target="/", headers=[("Host", "a")]))
+    sent_method = b"HEAD" if method == b"HEAD" else b"GET"
+    client.send(h11.Request(method=sent_method, target="/", headers=[("Host", "a")]))
     client.send(h11.EndOfMessage())
     head: h11.Response | None = None
     body = b""

@@ -56,17 +56,17 @@ async def decide(store: RecordStore, approval: ApprovalRecord, number: int) -> s
 async def one_round(store: RecordStore) -> None:
     await store.create(A_TENANT, approval := an_approval())
 
-    said = await asyncio.gather(*(decide(store, approval, number) for number in range(50)))
+    results = await asyncio.gather(*(decide(store, approval, number) for number in range(50)))
 
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
-    assert 1 == said.count("won")
+    assert 1 == results.count("won")
     assert {(final.status, final.decided_by)} == {
-        (loser.status, loser.decided_by) for loser in said if isinstance(loser, ApprovalRecord)
+        (loser.status, loser.decided_by) for loser in results if isinstance(loser, ApprovalRecord)
     }
     assert 1 == len(final.decisions)
 
 
-async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_told_which(
+async def test_of_fifty_decisions_at_once_one_wins_and_the_others_are_answered_with_it(
     store: RecordStore,
 ) -> None:
     for _ in range(ROUNDS):
@@ -83,7 +83,7 @@ async def test_of_fifty_decisions_at_once_one_wins_a_thousand_times(store: Recor
 
 
 async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
-    """How an approval ended that lives so long; somebody decides it at once while the clock looks
+    """How an approval ended that lives so long; a person decides it at once while the clock looks
     all the time.
     """
     await store.create(A_TENANT, approval := an_approval(expires_at=utc_now() + life))
@@ -94,11 +94,11 @@ async def race_with_expiry(store: RecordStore, life: timedelta) -> str:
                 store, A_TENANT, approval.id, lambda one: apply_timers(one, utc_now())
             )
 
-    said, _ = await asyncio.gather(decide(store, approval, 1), expire())
+    outcome, _ = await asyncio.gather(decide(store, approval, 1), expire())
     final = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
-    assert (said == "won") == (final.status == "approved")
-    assert (said == "won") != (final.status == "expired")
-    assert ["decided" if said == "won" else "expired"] == [entry.what for entry in final.history]
+    assert (outcome == "won") == (final.status == "approved")
+    assert (outcome == "won") != (final.status == "expired")
+    assert ["decided" if outcome == "won" else "expired"] == [entry.what for entry in final.history]
     return final.status
 
 

@@ -90,7 +90,7 @@ async def test_a_replace_that_was_applied_though_its_answer_was_dropped_is_our_o
     assert after == await store.read(A_TENANT, ExecutionRecord, before.record.id)
 
 
-async def test_somebody_elses_write_is_not_taken_for_our_own(
+async def test_a_foreign_write_is_not_taken_for_our_own(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore
 ) -> None:
     first = await store.create(A_TENANT, an_execution())
@@ -116,7 +116,7 @@ async def test_a_write_whose_fate_cannot_be_found_out_is_unavailable_and_may_be_
         await store.create(A_TENANT, execution)
 
 
-async def test_an_etag_that_is_stale_is_told(
+async def test_an_etag_that_is_stale_is_reported(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore
 ) -> None:
     before = await store.create(A_TENANT, an_execution())

@@ -209,7 +209,7 @@ async def test_messages_are_still_there_after_closing_and_opening_again(place: P
 # --- consuming ------------------------------------------------------------------------------------
 
 
-async def test_one_consumer_of_one_slot_hears_messages_in_their_order(
+async def test_one_consumer_of_one_slot_receives_messages_in_their_order(
     bus: EventBus, orders: Queue
 ) -> None:
     messages = [a_message() for _ in range(50)]
@@ -373,14 +373,14 @@ async def test_a_rejected_message_is_a_dead_letter_that_says_why(
 
     [letter] = await bus.peek(orders.dead_letters)
     assert before <= datetime.fromisoformat(letter.headers["x-rejected-at"]) <= datetime.now(UTC)
-    told = {
+    added = {
         "x-reject-code": "malformed-json",
         "x-reject-reason": "x" * 500,
         "x-reject-attempts": "1",
         "x-original-routing-key": "order.placed",
         "x-rejected-at": letter.headers["x-rejected-at"],
     }
-    assert letter == replace(message, headers={**message.headers, **told})
+    assert letter == replace(message, headers={**message.headers, **added})
     assert await bus.depth(orders.name) == 0
 
 
@@ -690,7 +690,7 @@ async def test_a_message_is_delivered_to_one_queue_alone_under_its_own_routing_k
     assert await bus.depth(another.name) == 0
 
 
-async def test_a_message_for_a_queue_that_nobody_declared_is_unroutable(bus: EventBus) -> None:
+async def test_a_message_for_an_undeclared_queue_is_unroutable(bus: EventBus) -> None:
     with pytest.raises(Unroutable, match="no-such-queue"):
         await bus.deliver("no-such-queue", a_message())
 
@@ -698,14 +698,14 @@ async def test_a_message_for_a_queue_that_nobody_declared_is_unroutable(bus: Eve
 # --- signals --------------------------------------------------------------------------------------
 
 
-async def test_every_listener_of_a_topic_hears_a_broadcast(place: Place, bus: EventBus) -> None:
-    heard: list[tuple[str, bytes]] = []
+async def test_every_listener_of_a_topic_receives_a_broadcast(place: Place, bus: EventBus) -> None:
+    received: list[tuple[str, bytes]] = []
 
     def ear(name: str) -> SignalHandler:
-        async def hear(body: bytes) -> None:
-            heard.append((name, body))
+        async def receive(body: bytes) -> None:
+            received.append((name, body))
 
-        return hear
+        return receive
 
     async with (
         place.open() as other,
@@ -714,43 +714,43 @@ async def test_every_listener_of_a_topic_hears_a_broadcast(place: Place, bus: Ev
     ):
         await bus.broadcast("gossip", b"ignored")
         await bus.broadcast("news", b"hello")
-        await until(lambda: len(heard) == 2)
+        await until(lambda: len(received) == 2)
 
-    assert sorted(heard) == [("one", b"hello"), ("two", b"hello")]
+    assert sorted(received) == [("one", b"hello"), ("two", b"hello")]
 
 
 async def test_a_signal_without_listeners_is_gone(bus: EventBus) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
-    async def hear(body: bytes) -> None:
-        heard.append(body)
+    async def receive(body: bytes) -> None:
+        received.append(body)
 
     await bus.broadcast("news", b"before")
-    async with bus.listen("news", hear):
+    async with bus.listen("news", receive):
         await bus.broadcast("news", b"after")
-        await until(lambda: bool(heard))
+        await until(lambda: bool(received))
 
-    assert heard == [b"after"]
+    assert received == [b"after"]
 
 
 async def test_a_listener_survives_an_error_of_its_handler(bus: EventBus) -> None:
-    heard: list[bytes] = []
+    received: list[bytes] = []
 
     async def stumble(body: bytes) -> None:
-        heard.append(body)
+        received.append(body)
         raise ValueError("boom")
 
     async with bus.listen("news", stumble):
         await bus.broadcast("news", b"one")
-        await until(lambda: len(heard) == 1)
+        await until(lambda: len(received) == 1)
         await bus.broadcast("news", b"two")
-        await until(lambda: len(heard) == 2)
+        await until(lambda: len(received) == 2)
 
 
-# --- overhearing ----------------------------------------------------------------------------------
+# --- subscribing ----------------------------------------------------------------------------------
 
 
-async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_its_publisher(
+async def test_every_subscriber_of_a_type_receives_all_of_it_in_the_order_of_its_publisher(
     place: Place, bus: EventBus
 ) -> None:
     one, another = RememberingSubscriber(), RememberingSubscriber()
@@ -768,7 +768,7 @@ async def test_everybody_who_overhears_a_type_hears_all_of_it_in_the_order_of_it
     assert 0 == one.interruptions == another.interruptions
 
 
-async def test_an_overheard_event_is_as_it_was_published(bus: EventBus) -> None:
+async def test_a_subscriber_gets_an_event_as_it_was_published(bus: EventBus) -> None:
     subscriber = RememberingSubscriber()
 
     async with bus.subscribe(["order.*"], subscriber):
@@ -778,7 +778,7 @@ async def test_an_overheard_event_is_as_it_was_published(bus: EventBus) -> None:
     assert [message] == subscriber.messages
 
 
-async def test_other_types_and_what_was_published_before_are_not_overheard(bus: EventBus) -> None:
+async def test_other_types_and_what_was_published_before_are_not_received(bus: EventBus) -> None:
     subscriber = RememberingSubscriber()
 
     await bus.publish(a_message())
@@ -791,7 +791,9 @@ async def test_other_types_and_what_was_published_before_are_not_overheard(bus: 
     assert [last.id] == subscriber.ids
 
 
-async def test_consumers_get_what_is_overheard_all_the_same(bus: EventBus, orders: Queue) -> None:
+async def test_consumers_get_what_subscribers_get_all_the_same(
+    bus: EventBus, orders: Queue
+) -> None:
     inbox, subscriber = Inbox(), RememberingSubscriber()
 
     async with bus.consume(orders, inbox), bus.subscribe(["order.#"], subscriber):
@@ -816,7 +818,7 @@ async def test_looking_at_messages_leaves_them_where_they_are(bus: EventBus, ord
     await depth_becomes(bus, orders.name, 3)
 
 
-async def test_a_queue_nobody_declared_is_not_found(bus: EventBus) -> None:
+async def test_an_undeclared_queue_is_not_found(bus: EventBus) -> None:
     with pytest.raises(NotFound, match="no-such-queue"):
         await bus.depth("no-such-queue")
     with pytest.raises(NotFound, match="no-such-queue"):

@@ -138,7 +138,7 @@ async def test_publishing_without_a_broker_raises_unavailable_within_the_time_li
             await bus.publish(*(a_message() for _ in range(1_000)))
         with pytest.raises(Unavailable):
             await bus.ping()
-        await bus.broadcast("news", b"nobody hears this, and nothing is raised")
+        await bus.broadcast("news", b"no one receives this, and nothing is raised")
         assert time.monotonic() - began < 5
     finally:
         await asyncio.to_thread(rabbitmq.start_app)
@@ -248,7 +248,7 @@ async def _logged(caplog: pytest.LogCaptureFixture, words: str) -> bool:
     return words in caplog.text
 
 
-async def test_a_retry_does_not_get_lost_when_somebody_deleted_its_waiting_room(
+async def test_a_retry_does_not_get_lost_when_its_waiting_room_was_deleted(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
     await asyncio.to_thread(rabbitmq.ctl, "delete_queue", f"{orders.name}.retry")
@@ -458,7 +458,7 @@ async def _has_dead_letters(bus: RabbitMQEventBus, queue: Queue, count: int) -> 
     return await bus.depth(queue.dead_letters) >= count
 
 
-async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_hears_again(
+async def test_a_subscriber_is_informed_after_a_loss_that_something_was_missed_and_receives_again(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus
 ) -> None:
     subscriber = RememberingSubscriber()
@@ -473,7 +473,7 @@ async def test_who_overhears_is_told_after_a_loss_that_something_was_missed_and_
 
 
 @pytest.mark.long
-async def test_who_overhears_leaves_nothing_on_the_broker(
+async def test_a_subscriber_leaves_nothing_on_the_broker(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus
 ) -> None:
     before = (await asyncio.to_thread(rabbitmq.ctl, "list_queues", "name")).split()

@@ -29,7 +29,7 @@ from blocks.ports import (
     Verdict,
 )
 from tests.support.inbox import Inbox
-from tests.support.servers.foreign_queue import taken_by_somebody_else
+from tests.support.servers.foreign_queue import taken_by_another_connection
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.servers.tcp_proxy import BASIC_ACK, TcpProxy
 from tests.support.waiting import eventually
@@ -299,10 +299,10 @@ async def test_after_each_of_twenty_lost_connections_it_consumes_again_within_te
     assert await near.depth(orders.name) == 0
 
 
-async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
+async def test_an_outage_is_logged_once_for_each_connection_and_so_is_its_end(
     far: RabbitMQEventBus, proxy: TcpProxy, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def told(words: str) -> int:
+    def logged(words: str) -> int:
         return sum(
             record.name == "blocks.adapters.rabbitmq.link" and words in record.getMessage()
             for record in caplog.records
@@ -321,11 +321,11 @@ async def test_an_outage_is_told_once_for_each_connection_and_so_is_its_end(
         proxy.pass_all()
         await registered(consumer)
 
-        async def is_told() -> bool:
-            return 2 == told("connected to")
+        async def is_logged() -> bool:
+            return 2 == logged("connected to")
 
-        await eventually(is_told, within_seconds=10)
-    assert 2 == told("the connection for")
+        await eventually(is_logged, within_seconds=10)
+    assert 2 == logged("the connection for")
 
 
 # --- the broker -----------------------------------------------------------------------------------
@@ -346,14 +346,14 @@ async def test_under_a_disk_alarm_nothing_piles_up_and_what_was_refused_is_publi
 ) -> None:
     async with disk_alarm(rabbitmq):
 
-        async def says_so() -> bool:
+        async def is_reported() -> bool:
             try:
                 await near.ping()
             except Unavailable as error:
                 return "short of disk or memory" in str(error)
             return False
 
-        await eventually(says_so, within_seconds=30)
+        await eventually(is_reported, within_seconds=30)
         messages = [a_message() for _ in range(50)]
         for _ in range(2):
             outcomes = await asyncio.gather(*map(near.publish, messages), return_exceptions=True)
@@ -383,13 +383,13 @@ async def test_a_message_for_which_the_binding_is_gone_is_an_error_until_the_bin
     assert [message.id] == [waiting.id for waiting in await near.peek(orders.name)]
 
 
-async def test_a_name_taken_by_somebody_elses_queue_makes_the_consumer_unready_until_it_is_free(
+async def test_a_name_taken_by_a_foreign_queue_makes_the_consumer_unready_until_it_is_free(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, orders: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = Inbox()
     async with near.consume(orders, inbox) as consumer:
         await registered(consumer)
-        async with taken_by_somebody_else(rabbitmq, orders.name):
+        async with taken_by_another_connection(rabbitmq, orders.name):
             await unregistered(consumer)
 
             async def is_named() -> bool:
@@ -405,7 +405,7 @@ async def test_a_name_taken_by_somebody_elses_queue_makes_the_consumer_unready_u
 
 
 @pytest.mark.long
-async def test_a_handler_stuck_beyond_the_brokers_own_limit_holds_up_nobody_else(
+async def test_a_handler_stuck_beyond_the_brokers_own_limit_delays_no_other(
     rabbitmq: RabbitMQNode, near: RabbitMQEventBus, orders: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consuming, "DRAIN_SECONDS", 0.1)

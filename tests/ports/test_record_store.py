@@ -255,7 +255,7 @@ async def test_a_record_is_written_for_its_own_tenant_only(store: RecordStore) -
         await store.replace(A_TENANT, "an-etag", an_execution(tenant_id=ANOTHER_TENANT))
 
 
-async def test_kinds_in_one_container_are_told_apart(store: RecordStore) -> None:
+async def test_kinds_in_one_container_are_distinguished(store: RecordStore) -> None:
     tenant, process = a_tenant_record(), a_process()
     await store.create(SYSTEM_TENANT, tenant)
     await store.create(SYSTEM_TENANT, process)
@@ -462,7 +462,7 @@ async def test_provisioning_again_keeps_what_is_there(store: RecordStore) -> Non
     assert (await store.read(A_TENANT, ExecutionRecord, record.id)).record == record
 
 
-async def test_a_store_that_answers_says_so(store: RecordStore) -> None:
+async def test_a_store_that_answers_can_be_pinged(store: RecordStore) -> None:
     await store.ping()
 
 

@@ -80,7 +80,9 @@ async def test_a_closed_bus_is_unavailable(tmp_path: Path) -> None:
         await bus.publish(MESSAGE)
 
 
-async def test_who_overhears_too_slowly_is_told_that_something_was_missed(tmp_path: Path) -> None:
+async def test_a_subscriber_that_is_too_slow_is_informed_that_something_was_missed(
+    tmp_path: Path,
+) -> None:
     subscriber = RememberingSubscriber()
     async with SqliteEventBus(tmp_path / "bus.db") as bus, bus.subscribe(["order.*"], subscriber):
         await bus.publish(
@@ -91,7 +93,7 @@ async def test_who_overhears_too_slowly_is_told_that_something_was_missed(tmp_pa
     assert (1, subscription_tables.KEPT) == (subscriber.interruptions, len(subscriber.ids))
 
 
-async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_was_missed(
+async def test_a_subscriber_whose_lease_expired_is_informed_that_something_was_missed(
     tmp_path: Path,
 ) -> None:
     subscriber = RememberingSubscriber()
@@ -99,11 +101,11 @@ async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_
         SqliteEventBus(tmp_path / "bus.db") as bus,
         SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file,
     ):
-        overhearing = SqliteSubscription(
+        open_subscription = SqliteSubscription(
             file, bus._watch, ["order.*"], subscriber, lease_seconds=0.2
         )
-        async with overhearing:
-            await file.run(partial(subscription_tables.end, owner=overhearing._owner))
+        async with open_subscription:
+            await file.run(partial(subscription_tables.end, owner=open_subscription._owner))
             await bus.publish(MESSAGE)
             await eventually(subscriber.was_interrupted)
             await bus.publish(replace(MESSAGE, id="2"))
@@ -112,7 +114,7 @@ async def test_who_stood_still_for_longer_than_its_lease_is_told_that_something_
     assert ["2"] == subscriber.ids
 
 
-async def test_while_nobody_overhears_nothing_is_written_down_for_it(tmp_path: Path) -> None:
+async def test_without_a_subscriber_nothing_is_stored_for_one(tmp_path: Path) -> None:
     async with (
         SqliteEventBus(tmp_path / "bus.db") as bus,
         SqliteFile(tmp_path / "bus.db", tables.SCHEMA) as file,

@@ -85,7 +85,7 @@ async def _let_go(parts: Orchestra, execution: ExecutionRecord) -> None:
 
 
 async def ended(parts: Orchestra, event: Message, *, within_seconds: float = 60) -> ExecutionRecord:
-    """The execution, once it has ended and its end has been told."""
+    """The execution, once it has ended and its end has been announced."""
 
     async def is_announced() -> Found:
         record = await find(parts, event)

@@ -74,7 +74,7 @@ def a_step(**changes: Any) -> StepRecord:
 
 
 def an_api_key(**changes: Any) -> ApiKeyRecord:
-    """A live key of `A_TENANT` that nobody holds."""
+    """A live key of `A_TENANT` without a holder."""
     prefix = uuid4().hex[:12]
     key = ApiKeyRecord(
         id=f"api-key:{prefix}",
@@ -91,7 +91,7 @@ def an_api_key(**changes: Any) -> ApiKeyRecord:
 
 
 def an_approval(**changes: Any) -> ApprovalRecord:
-    """An approval that nobody has decided."""
+    """An approval without a decision."""
     approval = ApprovalRecord(
         id=new_id(),
         tenant_id=A_TENANT,
@@ -108,7 +108,7 @@ def an_approval(**changes: Any) -> ApprovalRecord:
 
 
 def an_audit_entry(**changes: Any) -> AuditEntry:
-    """Somebody has cancelled an execution."""
+    """A person has cancelled an execution."""
     entry = AuditEntry(
         id=new_id(),
         tenant_id=A_TENANT,
@@ -198,7 +198,7 @@ def a_process(**changes: Any) -> ProcessRecord:
 
 
 def a_reconciler_record(**changes: Any) -> ReconcilerRecord:
-    """Somebody leads, and renewed a moment ago."""
+    """A process leads, and renewed a moment ago."""
     record = ReconcilerRecord(
         id=ReconcilerRecord.ID,
         tenant_id=SYSTEM_TENANT,

@@ -1,4 +1,4 @@
-"""What the registry of this process tells."""
+"""What the registry of this process exports."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Somebody who overhears events, for tests."""
+"""A subscriber to events, for tests."""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,7 +6,7 @@ from blocks.ports import Message
 
 
 class RememberingSubscriber:
-    """Remembers what it heard, and how often it was told that something was missed."""
+    """Remembers what it received, and how often it was informed that something was missed."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -23,12 +23,12 @@ class RememberingSubscriber:
         return [message.id for message in self.messages]
 
     def has(self, id: str) -> Callable[[], Awaitable[bool]]:
-        """For `eventually`: this message was heard."""
+        """For `eventually`: this message was received."""
 
-        async def heard() -> bool:
+        async def received() -> bool:
             return id in self.ids
 
-        return heard
+        return received
 
     async def was_interrupted(self) -> bool:
         """For `eventually`."""

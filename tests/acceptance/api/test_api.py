@@ -1,4 +1,4 @@
-"""The API as it runs: a real server on a real port, with the embedded store and bus, told to stop
+"""The API as it runs: a real server on a real port, with the embedded store and bus, asked to stop
 by a signal.
 """
 
@@ -47,7 +47,7 @@ async def test_a_tenant_reads_its_execution_over_http(settings: Settings) -> Non
     ]
 
 
-async def test_readiness_tells_the_parts_that_are_there_from_those_that_are_not(
+async def test_readiness_distinguishes_the_parts_that_are_there_from_those_that_are_not(
     settings: Settings,
 ) -> None:
     async with open_store(settings) as store:

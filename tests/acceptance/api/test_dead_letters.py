@@ -1,5 +1,5 @@
-"""What nobody may accept ends as a dead letter of a real listener on RabbitMQ, and can be acted on
-from there.
+"""What must not be accepted ends as a dead letter of a real listener on RabbitMQ, and can be acted
+on from there.
 
 Store and Prefect server are the embedded ones; no worker is needed.
 """
@@ -51,7 +51,7 @@ class Publisher:
     def __init__(self, exchange: aio_pika.abc.AbstractExchange) -> None:
         self._exchange = exchange
 
-    async def says(
+    async def publish(
         self, body: bytes, routing_key: str = "integration.opportunity.updated", **properties: Any
     ) -> None:
         await self._exchange.publish(aio_pika.Message(body, **properties), routing_key, timeout=60)
@@ -105,7 +105,7 @@ async def test_whatever_is_no_event_is_a_letter_with_its_code_and_the_next_event
 ) -> None:
     parts.listener.start()
     for name, (body, _, _) in REFUSED.items():
-        await publisher.says(body, message_id=name, content_type="text/plain")
+        await publisher.publish(body, message_id=name, content_type="text/plain")
     good = an_opportunity()
     await parts.bus.publish(good)
 
@@ -136,15 +136,15 @@ async def test_what_a_publisher_writes_oddly_is_taken_as_it_is_meant_unless_it_m
         + b', "data": {"opportunityId": "%s"}}' % other.encode()
     )
     hydrating = {"opportunityId": "o-h", "changes": {"__prefect_kind": "json", "value": "{{ x }}"}}
-    await publisher.says(doubled)
-    await publisher.says(
+    await publisher.publish(doubled)
+    await publisher.publish(
         encoded(data=hydrating, unknown={"deep": [1]}), content_type="application/octet-stream"
     )
 
     async def taken() -> list[ExecutionRecord]:
         return await executions(parts)
 
-    # What nobody knows is passed over, and Prefect sees none of it; two fields of one name are
+    # What is unknown is passed over, and Prefect sees none of it; two fields of one name are
     # refused.
     [execution] = await eventually(taken, within_seconds=60)
     assert ("o-h", hydrating["changes"]) == (execution.subject, execution.input["changes"])
@@ -181,12 +181,12 @@ async def test_messages_of_one_sixteen_and_a_hundred_megabytes_are_letters_and_h
     parts: Orchestra, publisher: Publisher
 ) -> None:
     parts.listener.start()
-    await publisher.says(b"warm up", message_id="small")
+    await publisher.publish(b"warm up", message_id="small")
     await letters_become(parts.store, 1, within_seconds=60)
     before = memory(parts.listener.pid, "VmRSS")
 
     for megabytes in (1, 16, 100):
-        await publisher.says(b'{"x": "' + b"x" * megabytes * MEBIBYTE, message_id=str(megabytes))
+        await publisher.publish(b'{"x": "' + b"x" * megabytes * MEBIBYTE, message_id=str(megabytes))
     found = await letters_become(parts.store, 4, within_seconds=60)
 
     growth = memory(parts.listener.pid, "VmHWM") - before
@@ -205,7 +205,7 @@ async def test_a_listener_that_dies_before_it_acknowledges_leaves_one_letter(
     parts: Orchestra, publisher: Publisher
 ) -> None:
     parts.listener.start(FAULT_POINT="after-dead-letter")
-    await publisher.says(encoded(data={}), message_id="m-1")
+    await publisher.publish(encoded(data={}), message_id="m-1")
     await parts.listener.died()
     assert 1 == len(await letters(parts.store, A_TENANT))
 
@@ -221,7 +221,7 @@ async def test_a_mended_letter_is_carried_out_and_one_that_was_handled_meanwhile
 ) -> None:
     parts.listener.start()
     parts.api.start()
-    await publisher.says(encoded(data={}), message_id="m-1")
+    await publisher.publish(encoded(data={}), message_id="m-1")
     done = an_opportunity()
     await parts.bus.publish(done)
     await recorded(parts, done)
@@ -249,7 +249,7 @@ async def test_a_letter_that_is_still_no_good_comes_back_as_the_same_letter(
     parts: Orchestra, publisher: Publisher
 ) -> None:
     parts.listener.start()
-    await publisher.says(encoded(data={}), message_id="m-1")
+    await publisher.publish(encoded(data={}), message_id="m-1")
     [letter] = await letters_become(parts.store, 1, A_TENANT)
 
     stored = await dead_letters.read(parts.store, A_TENANT, letter.id)
@@ -347,7 +347,7 @@ async def test_letters_are_counted_by_code(parts: Orchestra) -> None:
 
 
 def dead_letter_of(message: Message) -> Message:
-    """As somebody who shovels messages about would put it into the dead letters."""
+    """As a person who moves messages by hand would put it into the dead letters."""
     return Message(
         id=message.id,
         routing_key=message.routing_key,
@@ -381,12 +381,12 @@ def api_of(parts: Orchestra) -> httpx.AsyncClient:
         base_url=f"http://127.0.0.1:{parts.settings.server.port}/api/v1/dead-letters",
         headers={"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"},
         auth=AnyTenant(),
-        transport=_Patient(),
+        transport=_RetryingTransport(),
         timeout=60,
     )
 
 
-class _Patient(httpx.AsyncHTTPTransport):
+class _RetryingTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         for _ in range(600):
             try:

@@ -38,7 +38,7 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
 }
 """What a path is about, by the first pattern that fits."""
 
-# What the shell knows, and a curl that tells the status on the side.
+# What the shell knows, and a curl that prints the status on the side.
 PRELUDE = """
 set -euo pipefail
 API=$URL TENANT="X-Tenant-ID: $TENANT_ID" AUTH="Authorization: Bearer $TOKEN" KEY=$SYSTEM_TOKEN
@@ -69,13 +69,15 @@ async def test_a_documented_request_is_answered_as_its_page_says(
     record = await about(api, command.text)
     continuation = await first_continuation(api) if "$CONTINUATION" in command.text else ""
 
-    said, output = await run(
+    statuses, output = await run(
         filled_in(command.text, record, api), tmp_path, api, record, continuation
     )
 
     expected = next((status for part, status in REFUSED.items() if part in command.text), None)
     assert (
-        [expected] == said if expected else said and all(200 <= status < 300 for status in said)
+        [expected] == statuses
+        if expected
+        else statuses and all(200 <= status < 300 for status in statuses)
     ), output
 
 
@@ -101,14 +103,14 @@ def filled_in(text: str, record: str, api: ServedApi) -> str:
 
 
 async def first_continuation(api: ServedApi) -> str:
-    said, output = await run(
+    statuses, output = await run(
         'curl -H "$AUTH" -H "$TENANT" "$API/api/v1/executions?status=completed&limit=1"',
         Path(),
         api,
         "",
         "",
     )
-    assert [200] == said
+    assert [200] == statuses
     return str(msgspec.json.decode(output)["continuation"])
 
 

@@ -23,7 +23,7 @@ def test_the_embedded_server_is_started_with_its_own_origin_alone() -> None:
     [
         ("GET", "/block_types/slug/message-broker", {}),
         ("POST", "/block_documents/filter", {"Content-Type": "text/plain"}),
-        # a page that sends a Blob names no type, and asks nobody first
+        # a page that sends a Blob names no type, and sends no preflight first
         (
             "POST",
             "/block_documents/filter",

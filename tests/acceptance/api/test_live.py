@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 
 from blocks.security import api_keys
 from tests.support.api.credentials import a_token, as_user
-from tests.support.api.live import a_step_told, steps_told
+from tests.support.api.live import a_step_event, step_events
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.live_system import (
@@ -36,7 +36,7 @@ from tests.support.system.live_system import (
 from tests.support.system.orchestra import on_rabbitmq
 from tests.support.waiting import eventually
 
-IMPATIENT = {
+SHORT_TIMES = {
     "LIVE_HEARTBEAT_SECONDS": "0.5",
     "LIVE_OVERLAP_SECONDS": "1",
     "LIVE_FROZEN_SECONDS": "2",
@@ -58,7 +58,7 @@ async def system(
     broker = {}
     if request.param == "rabbitmq":
         broker = on_rabbitmq(request.getfixturevalue("rabbitmq"), str(uuid4()))
-    async with live_system(folder, 2, **IMPATIENT, **broker) as system:
+    async with live_system(folder, 2, **SHORT_TIMES, **broker) as system:
         yield system
 
 
@@ -75,14 +75,14 @@ async def following(*works: object) -> AsyncIterator[list["asyncio.Task[object]"
 
 
 async def opened(*clients: Client) -> None:
-    """Each has been told where it stands."""
+    """Each has received where it stands."""
     for client in clients:
         await eventually(client.stands)
 
 
 @ON_EITHER
 @OVER
-async def test_a_client_is_told_its_tenants_events_in_order_by_any_process_and_nobody_elses(
+async def test_a_client_receives_its_tenants_events_in_order_from_any_process_and_no_others(
     system: LiveSystem, transport: str
 ) -> None:
     mine, too, other = Client(), Client(), Client()
@@ -94,12 +94,12 @@ async def test_a_client_is_told_its_tenants_events_in_order_by_any_process_and_n
     ]
     async with following(*works):
         await opened(mine, too, other)
-        messages, foreign = steps_told(100), steps_told(100, tenant_id=ANOTHER_TENANT)
+        messages, foreign = step_events(100), step_events(100, tenant_id=ANOTHER_TENANT)
         await system.bus.publish(
             *(message for pair in zip(messages, foreign, strict=True) for message in pair)
         )
         for client, expected in ((mine, messages), (too, messages), (other, foreign)):
-            await eventually(client.heard(expected))
+            await eventually(client.has_events(expected))
 
     expected_ids = [message.id for message in messages]
     assert expected_ids == mine.event_ids == too.event_ids
@@ -118,7 +118,7 @@ async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses
 
     async def publish() -> None:
         while True:
-            messages = steps_told(5)
+            messages = step_events(5)
             await system.bus.publish(*messages)
             published.extend(message.id for message in messages)
             await asyncio.sleep(0.01)
@@ -143,25 +143,25 @@ async def test_when_its_process_is_killed_a_client_goes_on_at_another_and_misses
         await eventually(partial(all_have, len(published)))
 
     for client, _ in clients:
-        # It may also have been told again what was published before it came.
+        # It may also have received again what was published before it came.
         assert published == [id for id in client.event_ids if id in published]
         assert "resync" not in client.names
 
 
 async def knows_as_much(system: LiveSystem, one: Place, another: Place) -> bool:
-    """It has been there for long enough, and heard enough, to answer who was at the other one until
-    now.
+    """It has been there for long enough, and received enough, to answer who was at the other one
+    until now.
     """
-    await system.bus.publish(*steps_told(1))
-    here = (await another.told_at_once())[-1].id
-    return "resync" not in [message.event for message in await one.told_at_once(here)]
+    await system.bus.publish(*step_events(1))
+    here = (await another.received_at_once())[-1].id
+    return "resync" not in [message.event for message in await one.received_at_once(here)]
 
 
 @ON_EITHER
-async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_was_before(
+async def test_a_process_that_was_started_again_says_that_it_does_not_know_what_was_before(
     system: LiveSystem,
 ) -> None:
-    clients, (anew, other) = [Client(), Client()], system.places
+    clients, (restarted, other) = [Client(), Client()], system.places
     async with following(
         *(
             follow(client, other.port)
@@ -169,26 +169,26 @@ async def test_a_process_that_was_started_anew_says_that_it_does_not_know_what_w
         )
     ):
         await opened(*clients)
-    anew.process.kill()
-    await anew.starts()
+    restarted.process.kill()
+    await restarted.starts()
 
     async with following(
         *(
-            follow(client, anew.port)
+            follow(client, restarted.port)
             for client, follow in zip(clients, FOLLOW.values(), strict=True)
         )
     ):
         for client in clients:
-            await eventually(client.was_told("resync"))
-        await system.bus.publish(after := a_step_told())
+            await eventually(client.has_received("resync"))
+        await system.bus.publish(after := a_step_event())
         for client in clients:
-            await eventually(client.heard([after]))
+            await eventually(client.has_events([after]))
 
     assert [[after.id], [after.id]] == [client.event_ids for client in clients]
 
 
 @ON_SQLITE
-async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
+async def test_a_client_that_takes_nothing_is_cut_off_and_delays_no_other(
     system: LiveSystem,
 ) -> None:
     """It opens the stream, then reads no more: its system goes on acknowledging, with a window of
@@ -202,10 +202,10 @@ async def test_a_client_that_takes_nothing_is_cut_off_and_holds_up_nobody(
             await opened(quick)
             delays = []
             for _ in range(60):
-                messages = steps_told(20, result={"text": "x" * 10_000})
+                messages = step_events(20, result={"text": "x" * 10_000})
                 began = time.monotonic()
                 await system.bus.publish(*messages)
-                await eventually(quick.heard(messages), every_seconds=0.01)
+                await eventually(quick.has_events(messages), every_seconds=0.01)
                 delays.append(time.monotonic() - began)
 
             async def alone() -> bool:
@@ -254,7 +254,7 @@ async def test_a_stream_ends_with_its_token(system: LiveSystem, transport: str) 
     async with asyncio.timeout(15):
         closed = await FOLLOW[transport](client, system.places[0].port, as_user(nearly_over))
 
-    end = client.told[-1]
+    end = client.received[-1]
     assert ("end", "UNAUTHORIZED", "The credential has expired", 401) == (
         end.event,
         end.data["code"],
@@ -274,9 +274,9 @@ async def test_a_stream_ends_when_its_key_is_revoked(system: LiveSystem) -> None
     async with following(follow_stream(client, system.places[0].port, as_user(key))):
         await opened(client)
         await api_keys.revoke_key(system.store, A_TENANT, record.prefix)
-        await eventually(client.was_told("end"))
+        await eventually(client.has_received("end"))
 
-    assert "UNAUTHORIZED" == client.told[-1].data["code"]
+    assert "UNAUTHORIZED" == client.received[-1].data["code"]
 
 
 @ON_SQLITE
@@ -319,7 +319,7 @@ async def test_a_client_that_talks_is_closed(system: LiveSystem) -> None:
 
 @ON_RABBITMQ
 @pytest.mark.long
-async def test_while_the_broker_is_away_streams_stay_up_and_are_told_to_read_again(
+async def test_while_the_broker_is_away_streams_stay_up_and_are_asked_to_read_again(
     system: LiveSystem, request: pytest.FixtureRequest
 ) -> None:
     node: RabbitMQNode = request.getfixturevalue("rabbitmq")
@@ -327,17 +327,17 @@ async def test_while_the_broker_is_away_streams_stay_up_and_are_told_to_read_aga
     async with following(follow_stream(client, system.places[0].port)):
         await opened(client)
         await asyncio.to_thread(node.ctl, "close_all_connections", "test")
-        await eventually(client.was_told("resync"), within_seconds=30)
+        await eventually(client.has_received("resync"), within_seconds=30)
 
-        async def is_told_again() -> bool:
-            message = a_step_told()
+        async def receives_again() -> bool:
+            message = a_step_event()
             with suppress(Exception):
                 await system.bus.publish(message)
-                await eventually(client.heard([message]), within_seconds=2)
+                await eventually(client.has_events([message]), within_seconds=2)
                 return True
             return False
 
-        await eventually(is_told_again, within_seconds=30)
+        await eventually(receives_again, within_seconds=30)
 
     assert 1 == client.names.count("resync")
 
@@ -357,7 +357,7 @@ async def test_a_process_that_is_stopped_ends_its_streams_and_is_gone_at_once(
 
     assert (0, "end", "STOPPING") == (
         code,
-        clients[0].told[-1].event,
-        clients[0].told[-1].data["code"],
+        clients[0].received[-1].event,
+        clients[0].received[-1].data["code"],
     )
     assert took < 8

@@ -1,4 +1,4 @@
-"""A real analysis, by real processes, as a client that follows it is told."""
+"""A real analysis, by real processes, as a client that follows it receives it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_an_analysis_is_told_from_its_start_to_its_end_to_who_follows_its_subject(
+async def test_an_analysis_is_streamed_from_its_start_to_its_end_to_who_follows_its_subject(
     parts: Orchestra, services: AnalysisServices
 ) -> None:
     client, opportunity = Client(), str(uuid4())
@@ -40,10 +40,10 @@ async def test_an_analysis_is_told_from_its_start_to_its_end_to_who_follows_its_
     )
     await eventually(client.stands)
     await parts.bus.publish(opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())), event)
-    await eventually(client.was_told(f"{PREFIX}.completed"), within_seconds=120)
+    await eventually(client.has_received(f"{PREFIX}.completed"), within_seconds=120)
     following.cancel()
 
-    events = [message for message in client.told if message.data]
+    events = [message for message in client.received if message.data]
     assert [f"{PREFIX}.started", *4 * ["workflow.step.completed"], f"{PREFIX}.completed"] == [
         message.event for message in events
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.api.credentials import a_token
-from tests.support.api.live import steps_told
+from tests.support.api.live import step_events
 from tests.support.factories import A_TENANT
 from tests.support.system.live_system import PATH, LiveSystem, live_system
 from tests.support.waiting import eventually
@@ -29,7 +29,7 @@ async def test_the_python_program_prints_each_event(system: LiveSystem) -> None:
     url = f"http://127.0.0.1:{system.places[0].port}{PATH}"
     given = f"url, key, tenant = {url!r}, {a_token('viewer')!r}, {A_TENANT!r}\n"
     async with lines_of(sys.executable, "-u", "-c", given + shown("python")) as lines:
-        await tells(system, lines)
+        await prints_all_events(system, lines)
 
 
 async def test_the_function_for_pages_shows_each_event(system: LiveSystem) -> None:
@@ -40,7 +40,7 @@ async def test_the_function_for_pages_shows_each_event(system: LiveSystem) -> No
         follow("127.0.0.1:{system.places[0].port}", {a_token("viewer")!r}, {A_TENANT!r});
     """
     async with lines_of("node", "--experimental-websocket", "-e", program) as lines:
-        await tells(system, lines)
+        await prints_all_events(system, lines)
 
 
 def shown(language: str) -> str:
@@ -71,15 +71,15 @@ async def lines_of(*command: str) -> AsyncIterator[list[str]]:
         await reading
 
 
-async def tells(system: LiveSystem, lines: list[str]) -> None:
+async def prints_all_events(system: LiveSystem, lines: list[str]) -> None:
     """Once the program follows, it prints every event that is published, in order."""
 
     async def follows() -> bool:
-        await system.bus.publish(*steps_told(1))
+        await system.bus.publish(*step_events(1))
         return bool(lines)
 
     await eventually(follows, within_seconds=30, every_seconds=0.5)
-    sent = steps_told(20)
+    sent = step_events(20)
     await system.bus.publish(*sent)
 
     async def printed() -> bool:

@@ -1,5 +1,5 @@
-"""Webhooks are told on both buses: each by itself, again if it fails, and nothing goes where it
-must not.
+"""Webhooks are delivered on both buses: each by itself, again if it fails, and nothing goes where
+it must not.
 """
 
 import hmac
@@ -39,7 +39,7 @@ from tests.support.waiting import eventually
 GONE_WRONG = Answer(500)
 
 
-class Teller:
+class WebhookConsumer:
     """A listener's consumer of the webhooks' queue, with the bus and the store behind it."""
 
     def __init__(self, settings: Settings, bus: EventBus, store: RecordStore) -> None:
@@ -52,7 +52,7 @@ class Teller:
         for subscription in subscriptions:
             await self.store.create(subscription.tenant_id, subscription)
 
-    async def tells(self, *events: Event[EventData]) -> None:
+    async def publish(self, *events: Event[EventData]) -> None:
         await self.bus.publish(*(to_message(event) for event in events), required=True)
 
     async def dead_letters(self, count: int) -> Sequence[Message]:
@@ -63,7 +63,7 @@ class Teller:
         return await eventually(all_there, within_seconds=20)
 
     async def webhooks_leave_alone(self, webhook_id: str) -> None:
-        """The listener has taken up that the receiver asked for time."""
+        """The listener has noted that the receiver asked for time."""
 
         async def is_left_alone() -> bool:
             return self.receivers.seconds_to_wait(webhook_id) > 0
@@ -82,7 +82,9 @@ class Teller:
 
 
 @pytest.fixture(params=["sqlite", "rabbitmq"])
-async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Teller]:
+async def consumer(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[WebhookConsumer]:
     name = f"webhooks-{uuid4()}"
     on_rabbitmq = {"RABBITMQ_EXCHANGE": name, "RABBITMQ_WEBHOOKS_QUEUE": name}
     if request.param == "rabbitmq":
@@ -99,12 +101,12 @@ async def teller(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         SqliteRecordStore(tmp_path / "records.db") as store,
         OutgoingHttp(HostRules.of("127.0.0.1"), timeout_seconds=0.5) as http,
     ):
-        teller = Teller(settings, bus, store)
-        await bus.declare(teller.queue)
+        consumer = WebhookConsumer(settings, bus, store)
+        await bus.declare(consumer.queue)
         webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
-        teller.receivers = webhooks.receivers
-        async with bus.consume(teller.queue, webhooks.handle):
-            yield teller
+        consumer.receivers = webhooks.receivers
+        async with bus.consume(consumer.queue, webhooks.handle):
+            yield consumer
 
 
 def a_decision(tenant_id: str = A_TENANT) -> Event[EventData]:
@@ -130,11 +132,13 @@ def delivered(received: Sequence[Received]) -> list[str]:
     return [one.headers["x-orchestrator-delivery"] for one in received]
 
 
-async def test_a_receiver_is_told_of_an_event_in_the_documented_envelope(teller: Teller) -> None:
+async def test_a_receiver_gets_an_event_in_the_documented_envelope(
+    consumer: WebhookConsumer,
+) -> None:
     event = a_decision()
     with a_receiver() as receiver:
-        await teller.has(a_webhook(url=receiver.url))
-        await teller.tells(event)
+        await consumer.has(a_webhook(url=receiver.url))
+        await consumer.publish(event)
         [received] = await receiver.has_received(1)
 
     body = msgspec.json.decode(received.body)
@@ -152,11 +156,11 @@ async def test_a_receiver_is_told_of_an_event_in_the_documented_envelope(teller:
 
 
 async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(
-    teller: Teller,
+    consumer: WebhookConsumer,
 ) -> None:
     with a_receiver() as receiver:
-        await teller.has(a_webhook(url=receiver.url, secret="whsec_mine"))
-        await teller.tells(a_decision())
+        await consumer.has(a_webhook(url=receiver.url, secret="whsec_mine"))
+        await consumer.publish(a_decision())
         [received] = await receiver.has_received(1)
 
     seconds = received.headers["x-orchestrator-signature"].partition(",")[0].removeprefix("t=")
@@ -166,68 +170,68 @@ async def test_the_signature_is_made_with_the_secret_over_the_time_and_the_body(
     assert "whsec_mine" not in str(received)
 
 
-async def test_a_receiver_that_fails_is_told_again_under_the_same_id_and_the_others_are_not(
-    teller: Teller,
+async def test_a_delivery_that_fails_is_repeated_under_the_same_id_and_the_others_are_not(
+    consumer: WebhookConsumer,
 ) -> None:
     event, last = a_decision(), a_decision()
     with (
         a_receiver() as well,
         a_receiver(GONE_WRONG, Answer(302, {"Location": "/"}), Answer(404), Answer()) as ill,
     ):
-        await teller.has(a_webhook(url=well.url), a_webhook(url=ill.url))
-        await teller.tells(event)
+        await consumer.has(a_webhook(url=well.url), a_webhook(url=ill.url))
+        await consumer.publish(event)
         assert [event.id] * 4 == delivered(await ill.has_received(4))
-        await teller.tells(last)
+        await consumer.publish(last)
         assert [event.id, last.id] == delivered(await well.has_received(2))
 
-    assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+    assert 0 == await consumer.bus.depth(consumer.queue.dead_letters)
 
 
 @pytest.mark.parametrize(("status", "as_date"), [(429, False), (503, True)])
 async def test_a_receiver_that_asks_for_time_is_sent_nothing_before_it_is_over(
-    teller: Teller, status: int, as_date: bool
+    consumer: WebhookConsumer, status: int, as_date: bool
 ) -> None:
     first, second = a_decision(), a_decision()
     until = now().replace(microsecond=0) + timedelta(seconds=2)
     asks = Answer(status, {"Retry-After": format_datetime(until, usegmt=True) if as_date else "1"})
     with a_receiver(asks, Answer()) as receiver:
         webhook = a_webhook(url=receiver.url)
-        await teller.has(webhook)
-        await teller.tells(first)
+        await consumer.has(webhook)
+        await consumer.publish(first)
         [asked] = await receiver.has_received(1)
-        await teller.webhooks_leave_alone(webhook.id)
-        await teller.tells(second)
+        await consumer.webhooks_leave_alone(webhook.id)
+        await consumer.publish(second)
         received = await receiver.has_received(3)
 
     over = until if as_date else asked.at + timedelta(seconds=1)
     assert [] == [one.at for one in received[1:] if one.at < over - timedelta(milliseconds=50)]
     assert {first.id, second.id} == set(delivered(received[1:]))
-    assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+    assert 0 == await consumer.bus.depth(consumer.queue.dead_letters)
 
 
-async def test_a_receiver_that_hangs_holds_up_no_other(teller: Teller) -> None:
+async def test_a_receiver_that_hangs_holds_up_no_other(consumer: WebhookConsumer) -> None:
     with a_receiver(Answer(after_seconds=2)) as hanging, a_receiver() as well:
-        await teller.has(
+        await consumer.has(
             a_webhook(url=hanging.url), a_webhook(url=well.url, tenant_id=ANOTHER_TENANT)
         )
-        await teller.tells(*(a_decision() for _ in range(100)))
+        await consumer.publish(*(a_decision() for _ in range(100)))
         await hanging.has_received(AT_ONCE)
-        await teller.tells(a_decision(ANOTHER_TENANT))
+        await consumer.publish(a_decision(ANOTHER_TENANT))
         await well.has_received(1)
         assert len(hanging.received) < 100  # it would have been sent all of them first
 
 
 async def test_while_a_secret_is_rotated_deliveries_carry_the_signatures_of_both(
-    teller: Teller,
+    consumer: WebhookConsumer,
 ) -> None:
     with a_receiver() as receiver:
         webhook = a_webhook(url=receiver.url)
-        await teller.has(webhook)
+        await consumer.has(webhook)
         rotated = await change(
-            *(teller.store, A_TENANT, webhook.id, WebhookChange(rotate_secret=True)),
+            *(consumer.store, A_TENANT, webhook.id, WebhookChange(rotate_secret=True)),
             HostRules.of(receiver.authority),
         )
-        await teller.tells(a_decision())
+        await consumer.publish(a_decision())
         [received] = await receiver.has_received(1)
 
     signed = received.headers["x-orchestrator-signature"]
@@ -240,10 +244,10 @@ async def test_while_a_secret_is_rotated_deliveries_carry_the_signatures_of_both
     assert f"t={seconds},v1={both[0]},v1={both[1]}" == signed
 
 
-async def test_every_attempt_is_signed_anew(teller: Teller) -> None:
+async def test_every_attempt_has_a_new_signature(consumer: WebhookConsumer) -> None:
     with a_receiver(GONE_WRONG, Answer()) as receiver:
-        await teller.has(a_webhook(url=receiver.url))
-        await teller.tells(a_decision())
+        await consumer.has(a_webhook(url=receiver.url))
+        await consumer.publish(a_decision())
         first, second = await receiver.has_received(2)
 
     assert first.body == second.body
@@ -256,25 +260,27 @@ async def test_every_attempt_is_signed_anew(teller: Teller) -> None:
     [GONE_WRONG, Answer(301, {"Location": "http://127.0.0.1/"}), Answer(after_seconds=0.7)],
 )
 async def test_after_five_attempts_a_delivery_is_a_dead_letter(
-    teller: Teller, answer: Answer
+    consumer: WebhookConsumer, answer: Answer
 ) -> None:
     with a_receiver(answer) as receiver:
         webhook = a_webhook(url=receiver.url)
-        await teller.has(webhook)
-        await teller.tells(a_decision())
-        [letter] = await teller.dead_letters(1)
+        await consumer.has(webhook)
+        await consumer.publish(a_decision())
+        [letter] = await consumer.dead_letters(1)
 
     assert 5 == len(receiver.received)
     assert rejections.WEBHOOK_FAILED == letter.headers["x-reject-code"]
     assert webhook.id in letter.headers["x-reject-reason"]
 
 
-async def test_an_address_inside_is_refused_at_once_and_is_a_dead_letter(teller: Teller) -> None:
+async def test_an_address_inside_is_refused_at_once_and_is_a_dead_letter(
+    consumer: WebhookConsumer,
+) -> None:
     with a_receiver() as receiver:
         inside = a_webhook(url=f"https://localhost:{receiver.port}/services/secret-path")
-        await teller.has(inside, a_webhook(url=receiver.url))
-        await teller.tells(a_decision())
-        [letter] = await teller.dead_letters(1)
+        await consumer.has(inside, a_webhook(url=receiver.url))
+        await consumer.publish(a_decision())
+        [letter] = await consumer.dead_letters(1)
         await receiver.has_received(1)
 
     assert rejections.WEBHOOK_REFUSED == letter.headers["x-reject-code"]
@@ -282,56 +288,58 @@ async def test_an_address_inside_is_refused_at_once_and_is_a_dead_letter(teller:
     assert "secret" not in letter.headers["x-reject-reason"]
 
 
-async def test_a_receiver_hears_of_what_it_asked_for_and_of_its_tenant_only(teller: Teller) -> None:
+async def test_a_receiver_gets_what_it_asked_for_and_of_its_tenant_only(
+    consumer: WebhookConsumer,
+) -> None:
     wanted = a_decision()
     with a_receiver() as receiver:
-        await teller.has(
+        await consumer.has(
             a_webhook(url=receiver.url, event_types=["hitl.approval.completed"]),
             a_webhook(url=receiver.url, active=False),
             a_webhook(
                 url=receiver.url, tenant_id=ANOTHER_TENANT, event_types=["hitl.approval.escalated"]
             ),
         )
-        await teller.tells(a_request(), a_decision(ANOTHER_TENANT), wanted)
+        await consumer.publish(a_request(), a_decision(ANOTHER_TENANT), wanted)
         assert [wanted.id] == delivered(await receiver.has_received(1))
-        await teller.is_done()
+        await consumer.is_done()
         assert 1 == len(receiver.received)
 
 
-async def test_a_receiver_that_is_gone_for_good_is_told_no_more(teller: Teller) -> None:
+async def test_a_receiver_that_is_gone_for_good_gets_no_more(consumer: WebhookConsumer) -> None:
     with a_receiver(Answer(410)) as receiver:
         webhook = a_webhook(url=receiver.url)
-        await teller.has(webhook)
-        await teller.tells(a_decision())
+        await consumer.has(webhook)
+        await consumer.publish(a_decision())
 
         async def inactive() -> bool:
             return not (
-                await teller.store.read(A_TENANT, WebhookSubscription, webhook.id)
+                await consumer.store.read(A_TENANT, WebhookSubscription, webhook.id)
             ).record.active
 
         await eventually(inactive)
-        await teller.tells(a_decision())
-        await teller.is_done()
+        await consumer.publish(a_decision())
+        await consumer.is_done()
 
     assert 1 == len(receiver.received)
 
 
-async def test_a_removed_webhook_is_not_tried_again(teller: Teller) -> None:
+async def test_a_removed_webhook_is_not_tried_again(consumer: WebhookConsumer) -> None:
     with a_receiver(GONE_WRONG) as receiver:
         webhook = a_webhook(url=receiver.url)
-        await teller.has(webhook)
-        await teller.tells(a_decision())
+        await consumer.has(webhook)
+        await consumer.publish(a_decision())
         await receiver.has_received(1)
-        await teller.store.delete(A_TENANT, WebhookSubscription, webhook.id)
-        await teller.tells(a_decision())
-        await teller.is_done()
+        await consumer.store.delete(A_TENANT, WebhookSubscription, webhook.id)
+        await consumer.publish(a_decision())
+        await consumer.is_done()
 
     assert len(receiver.received) < 5
-    assert 0 == await teller.bus.depth(teller.queue.dead_letters)
+    assert 0 == await consumer.bus.depth(consumer.queue.dead_letters)
 
 
 async def test_no_secret_and_no_path_is_in_the_log(
-    teller: Teller, caplog: pytest.LogCaptureFixture
+    consumer: WebhookConsumer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
 
@@ -340,10 +348,10 @@ async def test_no_secret_and_no_path_is_in_the_log(
 
     with a_receiver(GONE_WRONG, Answer()) as receiver:
         url = receiver.url.replace("hook?team=sales", "services/T0/canary-path")
-        await teller.has(a_webhook(url=url, secret="whsec_canary"))
-        await teller.tells(a_decision())
+        await consumer.has(a_webhook(url=url, secret="whsec_canary"))
+        await consumer.publish(a_decision())
         await receiver.has_received(2)
-        # The receiver has the request before the teller has the answer.
+        # The receiver has the request before the consumer has the answer.
         await eventually(has_logged_the_delivery, within_seconds=60)
 
     assert "canary" not in caplog.text

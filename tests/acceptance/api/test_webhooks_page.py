@@ -1,4 +1,4 @@
-"""docs/webhooks.md says how to check a signature and how to tell Slack; both are run here as they
+"""docs/webhooks.md says how to check a signature and how to notify Slack; both are run here as they
 are written.
 """
 
@@ -61,7 +61,7 @@ def test_while_a_secret_is_being_rotated_a_receiver_with_any_of_them_accepts(
 @pytest.mark.parametrize(
     "header_at",
     [
-        lambda at: signature("whsec_of-somebody-else", BODY, at),
+        lambda at: signature("whsec_of-another", BODY, at),
         lambda at: signature(SECRET, BODY + b" ", at),
         lambda at: signature(SECRET, BODY, at - timedelta(seconds=301)),
         lambda at: signature(SECRET, BODY, at + timedelta(seconds=400)),
@@ -80,7 +80,7 @@ def test_anything_else_does_not(
 
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[tuple[str, Any]]:
-    """The relay's authority, and the Slack it tells."""
+    """The relay's authority, and the Slack it posts to."""
     (tmp_path / "verify.py").write_text(snippet("import hmac"))
     (tmp_path / "relay.py").write_text(snippet("import json"))
     port = free_port()
@@ -101,7 +101,7 @@ def relay(tmp_path: Path) -> Iterator[tuple[str, Any]]:
             process.wait()
 
 
-async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(
+async def test_the_relay_sends_slack_what_is_ours_and_nothing_else(
     relay: tuple[str, Any],
 ) -> None:
     authority, slack = relay
@@ -116,13 +116,13 @@ async def test_the_relay_tells_slack_of_what_is_ours_and_of_nothing_else(
             except NoAnswer:
                 return None
 
-        assert 401 == await eventually(lambda: send("whsec_of-somebody-else"))
+        assert 401 == await eventually(lambda: send("whsec_of-another"))
         assert 204 == await send(SECRET)
         slack.answers = [Answer(500)]
         assert await send(SECRET) is None
 
-    told = [msgspec.json.decode(one.body) for one in slack.received]
-    assert [{"text": "hitl.approval.requested: opportunity opportunity-1"}] * 2 == told
+    posted = [msgspec.json.decode(one.body) for one in slack.received]
+    assert [{"text": "hitl.approval.requested: opportunity opportunity-1"}] * 2 == posted
 
 
 def test_the_page_names_every_event_and_the_figures_in_force() -> None:

@@ -79,12 +79,12 @@ async def test_each_analysis_follows_the_winner_of_fifty_decisions_at_once(
     async with httpx.AsyncClient(auth=AnyTenant()) as client:
         answers = await asyncio.gather(*(crowd(client, parts, event) for event in events))
 
-    for event, said in zip(events, answers, strict=True):
-        [won] = [one.json() for one in said if one.status_code == 200]
-        told = [one.json()["error"]["decision"] for one in said if one.status_code == 409]
-        assert PEOPLE - 1 == len(told)
+    for event, responses in zip(events, answers, strict=True):
+        [won] = [one.json() for one in responses if one.status_code == 200]
+        conflicts = [one.json()["error"]["decision"] for one in responses if one.status_code == 409]
+        assert PEOPLE - 1 == len(conflicts)
         assert {(won["status"], won["decidedBy"])} == {
-            (one["status"], one["decidedBy"]) for one in told
+            (one["status"], one["decidedBy"]) for one in conflicts
         }
         execution = await ended(parts, event)
         assert {"approved": "completed", "rejected": "failed"}[won["status"]] == execution.status
@@ -144,7 +144,7 @@ async def test_after_everything_was_restarted_a_decision_moves_its_analysis_with
             "decision to end", f"p50 {seconds[len(seconds) // 2]:.2f} s, p95 {p95:.2f} s"
         )
         assert p95 <= PROMISED_SECONDS
-        await ledger.told(*TERMINAL, count=RESTARTED)
+        await ledger.published(*TERMINAL, count=RESTARTED)
         assert_nothing_was_sent_twice(ledger, services)
 
 

@@ -1,5 +1,5 @@
 """The approval gate, on a real Prefect server: the run is suspended, a person's input resumes it,
-the record tells.
+the record states.
 """
 
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ def decision(*, approved: bool) -> dict[str, Any]:
     return {"approved": approved, "decided_by": "ann", "comment": "seen"}
 
 
-async def test_an_approved_analysis_completes_and_tells_who_decided(
+async def test_an_approved_analysis_completes_and_states_who_decided(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     event = a_large_deal()
@@ -58,7 +58,7 @@ async def test_an_approved_analysis_completes_and_tells_who_decided(
     )
     assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
     for what in ("requested", "completed"):
-        assert 1 == len(await ledger.told(f"hitl.approval.{what}"))
+        assert 1 == len(await ledger.published(f"hitl.approval.{what}"))
     assert {} == ledger.second_ids()
 
 
@@ -131,7 +131,7 @@ async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_
         approval=WantedRule(enabled=True, conditions=[], on_reject="complete")
     )
     await set_definition(parts.store, A_TENANT, WORKFLOW, parts.settings, asks_always)
-    event = an_opportunity()  # small: the platform's rule asks nobody
+    event = an_opportunity()  # small: the platform's rule asks no one
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
 

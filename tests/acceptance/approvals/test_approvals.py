@@ -94,9 +94,9 @@ async def test_everything_is_stopped_and_started_again_and_the_decision_counts(
     assert 200 == (await decide(parts, event)).status_code
     execution = await ended(parts, event)
     assert "completed" == execution.status
-    [told] = await ledger.told(*TERMINAL)
+    [end] = await ledger.published(*TERMINAL)
     assert {"approved": True, "decidedBy": "ann", "decidedThrough": "api"}.items() <= (
-        told["data"]["results"]["approval"].items()
+        end["data"]["results"]["approval"].items()
     )
     assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
     assert [1, 1] == [
@@ -125,7 +125,7 @@ async def test_an_api_killed_between_the_decision_and_the_resume_loses_neither(
     execution = await ended(parts, event)
     assert ("failed", "approval-rejected") == (execution.status, execution.error_code)
     assert time.monotonic() - restarted < 30
-    await ledger.told("hitl.approval.completed")
+    await ledger.published("hitl.approval.completed")
 
 
 async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_changes_nothing(
@@ -136,8 +136,8 @@ async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_chang
     waiting = await gated(parts, flow_runs, event)
     run_id = waiting.flow_run_id or ""
 
-    for times, said in enumerate(({}, {"approved": True, "decided_by": "olga"}, {}), start=1):
-        assert await flow_runs.resume(run_id, said)
+    for times, run_input in enumerate(({}, {"approved": True, "decided_by": "olga"}, {}), start=1):
+        assert await flow_runs.resume(run_id, run_input)
         await eventually(lambda times=times: waited(parts, event, times), within_seconds=60)  # type: ignore[misc]
         await gated(parts, flow_runs, event)
     assert await flow_runs.resume(run_id, {"approved": True, "decided_by": "ann"})
@@ -156,7 +156,7 @@ async def waited(parts: Orchestra, event: Message, times: int) -> bool:
     ).record.waits >= times
 
 
-async def test_an_analysis_waits_for_what_somebody_else_asked_while_it_ran(
+async def test_an_analysis_waits_for_an_approval_that_was_requested_while_it_ran(
     parts: Orchestra, flow_runs: PrefectFlowRuns, ledger: Ledger, services: AnalysisServices
 ) -> None:
     services.silent.add(REQUESTED[0])

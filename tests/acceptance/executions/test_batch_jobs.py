@@ -178,13 +178,17 @@ async def test_after_an_outage_each_job_gets_what_its_rule_says(
     assert ["Skipped"] * 3 == [name for name, _ in states]
     assert "propagation skips late ticks" in states[0][1]
 
-    told = {job: [data["metadata"]["scheduledFor"] for data in consumer.of(job)] for job in SEVEN}
+    sent_ticks = {
+        job: [data["metadata"]["scheduledFor"] for data in consumer.of(job)] for job in SEVEN
+    }
     as_sent = [moment.isoformat().replace("+00:00", "Z") for moment in passed]
     assert sorted(as_sent) == sorted(
-        moment.replace("+00:00", "Z") for moment in told["risk-snapshot-backfill"]
+        moment.replace("+00:00", "Z") for moment in sent_ticks["risk-snapshot-backfill"]
     )
-    assert [as_sent[2]] == [moment.replace("+00:00", "Z") for moment in told["risk-clustering"]]
-    assert [] == told["propagation"]
+    assert [as_sent[2]] == [
+        moment.replace("+00:00", "Z") for moment in sent_ticks["risk-clustering"]
+    ]
+    assert [] == sent_ticks["propagation"]
 
 
 async def test_a_worker_killed_in_the_middle_of_a_tick_sends_its_trigger_once(
@@ -245,7 +249,7 @@ async def test_reports_end_the_oldest_run_and_make_ticks_give_way_to_earlier_run
     parts.listener.start()
     parts.worker.start()
     for job in ("account-health", "outcome-sync"):
-        # Nobody has ever reported this job, so an open run of it is in nobody's way.
+        # This job was never reported, so an open run of it blocks nothing.
         await ended(parts, prefect, await tick(prefect, job), await tick(prefect, job))
         await consumer.got(job, 2)
         await consumer.report(job, error="no such container")
@@ -332,8 +336,8 @@ def test_prefect_deploy_registers_all_without_a_question(
         return done.stdout
 
     prefect("work-pool", "create", "workflow-orchestrator", "--type", "in-process", "--overwrite")
-    said = prefect("deploy", "--all", "--prefect-file", "prefect.yaml")
-    assert 1 + len(JOBS) == said.count("successfully created")
+    output = prefect("deploy", "--all", "--prefect-file", "prefect.yaml")
+    assert 1 + len(JOBS) == output.count("successfully created")
 
     listed = prefect("deployment", "ls")
     assert [] == [job.id for job in JOBS if f"batch-job/{job.id}" not in listed]
@@ -346,7 +350,7 @@ async def test_prefects_scheduler_makes_runs_of_every_active_job(
     parts: Orchestra, prefect: PrefectClient
 ) -> None:
     """With some versions of its libraries it fails at every look, and nothing but
-    its log says so.
+    its log states it.
     """
 
     async def scheduled() -> bool:
@@ -419,7 +423,7 @@ def scheduled_for(consumer: BatchWorker, job: str) -> list[datetime]:
 
 
 async def forget_deployments(server: PrefectServer) -> None:
-    """No later test hears of these schedules and their runs."""
+    """No later test sees these schedules and their runs."""
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         async with get_client() as prefect:
             for job in JOBS:

@@ -128,7 +128,7 @@ async def test_two_workers_share_a_pool_and_no_execution_is_done_twice(parts: Or
 
 
 @pytest.mark.long
-async def test_a_worker_told_to_stop_leaves_what_it_cannot_finish_to_the_next(
+async def test_a_stopped_worker_leaves_what_it_cannot_finish_to_the_next(
     parts: Orchestra, prefect_server: PrefectServer
 ) -> None:
     events = opportunities(5)

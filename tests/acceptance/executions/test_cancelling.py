@@ -1,5 +1,5 @@
-"""An execution is called off in whatever state it is, through whatever door: it ends once, and its
-end is told once.
+"""An execution is cancelled in whatever state it is, through whatever door: it ends once, and its
+end is announced once.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ async def test_before_it_runs(
 
     assert [200, 200, 409] == [answer.status_code for answer in answers]
     assert not services.asked
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: AnalysisServices) -> None:
@@ -87,10 +87,10 @@ async def test_while_it_runs(parts: Orchestra, ledger: Ledger, services: Analysi
 
     assert (200, 0) == (answer.status_code, code)
     assert ["cancelled", "cancelled"] == [(await ended(parts, event)).status for event in events]
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
-async def test_while_it_waits_for_a_person_or_has_just_been_told_to_go_on(
+async def test_while_it_waits_for_a_person_or_has_just_been_resumed(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices, flow_runs: PrefectFlowRuns
 ) -> None:
     by_command, in_prefect, resuming, resuming_in_prefect = events = [
@@ -113,7 +113,7 @@ async def test_while_it_waits_for_a_person_or_has_just_been_told_to_go_on(
 
     assert (0, 200) == (code, answer.status_code)
     assert {"cancelled"} == {await approval_status(parts, event) for event in events}
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 async def test_a_decision_is_taken_when_prefect_has_other_ideas_of_its_run(
@@ -137,7 +137,7 @@ async def test_a_decision_is_taken_when_prefect_has_other_ideas_of_its_run(
     outcomes = [(await ended(parts, event)).status for event in (failed, cancelled, resuming)]
     assert ["failed", "cancelled", "completed"] == outcomes
     assert {"approved"} == {await approval_status(parts, event) for event in events}
-    await each_end_was_told_once(ledger, *events)
+    await each_end_was_announced_once(ledger, *events)
 
 
 # --- doors ----------------------------------------------------------------------------------------
@@ -227,8 +227,8 @@ async def approval_status(parts: Orchestra, event: Message) -> str:
     return (await parts.store.read(A_TENANT, ApprovalRecord, approval_id_of(event))).record.status
 
 
-async def each_end_was_told_once(ledger: Ledger, *events: Message) -> None:
-    told = await ledger.told(*TERMINAL, count=len(events))
+async def each_end_was_announced_once(ledger: Ledger, *events: Message) -> None:
+    ends = await ledger.published(*TERMINAL, count=len(events))
     assert sorted(execution_id_of(event) for event in events) == sorted(
-        end["data"]["workflowId"] for end in told
+        end["data"]["workflowId"] for end in ends
     )

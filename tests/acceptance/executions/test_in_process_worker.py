@@ -54,7 +54,7 @@ async def test_a_run_of_a_deployment_completes(stage: Stage, worker: InProcessWo
     assert "Completed" == (await stage.reached(run, "Completed")).name
 
 
-async def test_a_run_that_keeps_no_results_asks_nobody_where_they_lie(
+async def test_a_run_that_keeps_no_results_does_not_ask_where_they_are_stored(
     stage: Stage, worker: InProcessWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Prefect would ask its server in a blocking request, and every other run would stand still

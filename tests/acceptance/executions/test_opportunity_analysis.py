@@ -123,7 +123,7 @@ async def test_a_hundred_events_leave_every_execution_right_and_nothing_under_a_
         await parts.bus.publish(*events[20:], *reversed(events[20:]))
 
         executions = await eventually(
-            lambda: all_ended_and_told(parts, ledger, events), within_seconds=120
+            lambda: all_ended_and_announced(parts, ledger, events), within_seconds=120
         )
 
         assert [] == [execution for execution in executions if execution.status != "completed"]
@@ -197,7 +197,7 @@ class TestSteps:
         assert ["recommendation"] == ended["data"]["missingSteps"]
         assert {"risk", "scoring", "forecast"} == set(ended["data"]["results"])
 
-    async def test_a_critical_step_nobody_answers_fails_the_execution_at_its_deadline(
+    async def test_a_critical_step_without_an_answer_fails_the_execution_at_its_deadline(
         self, parts: Orchestra
     ) -> None:
         event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
@@ -277,15 +277,15 @@ async def execution_of(parts: Orchestra, event: Message) -> ExecutionRecord:
 
 async def ends(parts: Orchestra, ledger: Ledger, count: int) -> list[dict[str, Any]]:
     """The terminal events, once there are this many and their executions' records say that they
-    were told.
+    were announced.
     """
 
-    async def told() -> list[dict[str, Any]]:
+    async def announced_ends() -> list[dict[str, Any]]:
         found = ledger.of(*TERMINAL)
         return found if len(found) >= count and await announced(parts, found) else []
 
     try:
-        return await eventually(told, within_seconds=60)
+        return await eventually(announced_ends, within_seconds=60)
     except AssertionError:
         raise AssertionError(parts.logs()) from None
 
@@ -300,7 +300,7 @@ async def announced(parts: Orchestra, ended: list[dict[str, Any]]) -> bool:
     return all(record.announced_at for record in records)
 
 
-async def all_ended_and_told(
+async def all_ended_and_announced(
     parts: Orchestra, ledger: Ledger, events: Sequence[Message]
 ) -> list[ExecutionRecord]:
     """All executions, once every event is in one of them and each has ended and been announced."""

@@ -1,5 +1,5 @@
 """A failed analysis is tried again: what succeeded is kept, what failed is asked again, and each
-end is told once.
+end is announced once.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
     id = started.json()["id"]
     requests = await unanswered(services, 4)
     await parts.bus.publish(answer_to(requests[FORECAST]))
-    await ledger.told("workflow.step.completed")
+    await ledger.published("workflow.step.completed")
     await parts.bus.publish(failure_of(requests[RISK]))
     assert "risk_analysis" == (await ended(parts, id, "failed")).failed_step
     services.unanswered.clear()
@@ -77,7 +77,7 @@ async def post(parts: Orchestra, path: str, body: object = None) -> httpx.Respon
 
 
 async def unanswered(services: AnalysisServices, count: int) -> dict[str, dict[str, Any]]:
-    """The requests nobody has answered, by type, once there are so many."""
+    """The requests without an answer, by type, once there are so many."""
 
     async def enough() -> dict[str, dict[str, Any]]:
         waiting = {request["type"]: request for request in services.unanswered}

@@ -1,5 +1,5 @@
-"""One trace follows an event from its AMQP headers to the event that tells its end, and on to who
-reads it.
+"""One trace follows an event from its AMQP headers to the event that announces its end, and on to
+who reads it.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -36,9 +36,9 @@ def collector() -> Iterator[Collector]:
 async def parts(
     tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode, collector: Collector
 ) -> AsyncIterator[Orchestra]:
-    tells = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    exports = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     async with orchestra(
-        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **exports
     ) as parts:
         yield parts
 

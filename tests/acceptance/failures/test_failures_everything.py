@@ -18,8 +18,8 @@ from tests.support.system.ledger import REQUESTED, Ledger
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
 
 RECOVERED_WITHIN_SECONDS = 60.0
-"""From the first process that is started again to the last end that is told, on a host that does
-nothing else.
+"""From the first process that is started again to the last end that is announced, on a host that
+does nothing else.
 """
 
 
@@ -50,7 +50,7 @@ async def test_after_a_reboot_of_the_host_all_that_was_accepted_ends_once(
         for event in under_way:
             await recorded(parts, event, "running")
         parts.listener.kill()
-        await parts.bus.publish(*untouched)  # confirmed, and nobody has seen them
+        await parts.bus.publish(*untouched)  # confirmed, and not yet received
 
         for part in (parts.worker, parts.api, rabbitmq, prefect_server):
             part.kill()

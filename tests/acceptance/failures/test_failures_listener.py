@@ -124,7 +124,7 @@ async def test_answers_that_come_before_their_event_are_kept_for_it(
     parts.listener.start()
     await eventually(lambda: queue_is_empty(parts), within_seconds=30)
 
-    services.silent |= set(REQUESTED)  # nobody else answers
+    services.silent |= set(REQUESTED)  # nothing else answers
     await parts.bus.publish(event)
 
     assert "completed" == (await ended(parts, event)).status
@@ -159,7 +159,7 @@ def answer_before_the_request(event: Message, request: str) -> Message:
 
 
 def of_an_unknown_step(answer: Message) -> Message:
-    """The same answer as the answer to a step that nobody here knows."""
+    """The same answer as the answer to a step that is unknown here."""
     envelope = {**json.loads(answer.body), "type": "weather.evaluation.completed"}
     return msgspec.structs.replace(
         answer, id=f"weather, not {answer.id}", body=json.dumps(envelope).encode()

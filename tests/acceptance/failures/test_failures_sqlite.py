@@ -1,4 +1,4 @@
-"""The embedded parts' files are locked by somebody else, or their disk is full: nothing is lost,
+"""The embedded parts' files are locked by another process, or their disk is full: nothing is lost,
 nothing done twice.
 
 Flows keep no results in Prefect (`persist_result=False`; a flow that runs again reads our records),
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Nobody else can write to the file."""
+    """No other process can write to the file."""
     connection = sqlite3.connect(file, isolation_level=None, timeout=60)
     connection.execute("BEGIN EXCLUSIVE")
     try:
@@ -59,7 +59,7 @@ def small_disk() -> Iterator[Path]:
 
 @contextmanager
 def filled(folder: Path) -> Iterator[None]:
-    """Not a byte is left on the folder's file system, nor in the logs that SQLite writes anew from
+    """Not a byte is left on the folder's file system, nor in the logs that SQLite writes again from
     their beginning.
     """
     for database in folder.glob("*.db"):

@@ -126,11 +126,11 @@ async def test_the_work_of_a_killed_worker_whose_clock_was_wrong_goes_on_in_time
     parts.worker.kill()
     killed = utc_now()
 
-    async def taken_up() -> bool:
+    async def is_claimed_again() -> bool:
         record = await find(parts, event)
         return record is not None and record.attempt == 2
 
-    await eventually(taken_up, within_seconds=30)
+    await eventually(is_claimed_again, within_seconds=30)
     assert utc_now() - killed < timedelta(seconds=10)
     await services.speak()
     assert "completed" == (await ended(parts, event)).status
@@ -145,7 +145,7 @@ async def test_what_an_event_says_of_its_time_decides_nothing(
     event = an_opportunity()
     envelope = msgspec.json.decode(event.body)
     envelope["timestamp"] = (utc_now() + timedelta(hours=hours)).isoformat()
-    told_wrong = Message(
+    misdated = Message(
         id=event.id,
         routing_key=event.routing_key,
         body=msgspec.json.encode(envelope),
@@ -153,7 +153,7 @@ async def test_what_an_event_says_of_its_time_decides_nothing(
     )
     parts.worker.start()
 
-    await parts.bus.publish(told_wrong)
+    await parts.bus.publish(misdated)
 
     assert "completed" == (await ended(parts, event)).status
     [execution] = await done_once(parts, ledger, [event])

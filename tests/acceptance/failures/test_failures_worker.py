@@ -19,7 +19,7 @@ from tests.support.system.orchestra import Orchestra, orchestra
 
 pytestmark = pytest.mark.long
 
-TELLING = ("after-request-2", "before-end", "after-end")
+PUBLISHING = ("after-request-2", "before-end", "after-end")
 """The rest leave nothing behind that these do not; they run with `make test-slow`."""
 
 
@@ -45,14 +45,14 @@ async def no_worker_is_left(parts: Orchestra) -> AsyncIterator[None]:
     parts.worker.kill()
 
 
-def slow_unless_telling(points: Iterable[str]) -> list[object]:
+def slow_unless_publishing(points: Iterable[str]) -> list[object]:
     return [
-        point if point in TELLING else pytest.param(point, marks=pytest.mark.slow)
+        point if point in PUBLISHING else pytest.param(point, marks=pytest.mark.slow)
         for point in points
     ]
 
 
-@pytest.mark.parametrize("point", slow_unless_telling(fault_points.OF_AN_ANALYSIS))
+@pytest.mark.parametrize("point", slow_unless_publishing(fault_points.OF_AN_ANALYSIS))
 async def test_an_analysis_whose_worker_was_killed_is_ended_once_by_the_next(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices, point: str
 ) -> None:

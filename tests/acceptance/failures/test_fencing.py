@@ -32,7 +32,7 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_nothing_new(
+async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_announces_nothing_new(
     parts: Orchestra, ledger: Ledger, services: AnalysisServices
 ) -> None:
     early, late = an_opportunity(), an_opportunity()
@@ -59,7 +59,7 @@ async def test_a_worker_that_comes_back_from_the_dead_writes_nothing_and_tells_n
 
     assert ended == await parts.store.read(A_TENANT, ExecutionRecord, ended.record.id)
     assert {} == ledger.second_ids()
-    assert 2 == len(await ledger.told(*TERMINAL, count=2))
+    assert 2 == len(await ledger.published(*TERMINAL, count=2))
     assert [2, 2, 2, 2] == [len(services.asked[request]) for request in REQUESTED]
 
 

@@ -30,7 +30,7 @@ from tests.support.servers.cosmos_fault_proxy import (
     Drop,
     throttled,
 )
-from tests.support.servers.foreign_queue import taken_by_somebody_else
+from tests.support.servers.foreign_queue import taken_by_another_connection
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices, opportunity_event, services_on
@@ -98,13 +98,13 @@ async def recorded(parts: Orchestra, sent: list[Message]) -> bool:
     return await trigger_ids(parts) == sorted(message.id for message in sent)
 
 
-async def told(ledger: Ledger, count: int) -> bool:
+async def ends_published(ledger: Ledger, count: int) -> bool:
     return len(ledger.of(*TERMINAL)) >= count
 
 
 async def under_way(parts: Orchestra, services: AnalysisServices) -> list[Message]:
-    """The events of three analyses that have asked for all their steps, which nobody
-    has answered.
+    """The events of three analyses that have asked for all their steps, without
+    an answer.
     """
     parts.api.start()
     await listening(parts)
@@ -182,7 +182,7 @@ async def test_while_cosmos_db_is_away_the_listener_stops_consuming_and_the_api_
 
 
 async def holds(parts: Orchestra, count: int) -> bool:
-    """So many messages wait in the queue, and nobody has one in hand."""
+    """So many messages wait in the queue, and no consumer has one in hand."""
     return await parts.bus.depth(intake_queue(parts.settings).name) == count
 
 
@@ -218,7 +218,7 @@ async def test_writes_that_were_applied_though_their_answers_were_dropped_are_re
         parts.worker.start()
         links.cosmos.inject(APPLIED_THEN_DROPPED, *WRITES, path="/workflow_", times=60)
         await parts.bus.publish(*sent)
-        await seen(parts, lambda: told(ledger, 10))
+        await seen(parts, lambda: ends_published(ledger, 10))
     assert links.cosmos.faults.total() == 60
     assert await recorded(parts, sent)
     page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
@@ -235,8 +235,8 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
         with links.cosmos.broken(Drop()):
             await services.speak()
             await lasting(12, since=time.monotonic())
-        recovery = await seen(parts, lambda: told(ledger, 3))
-    print(f"Cosmos DB away 12 s: all told {recovery:.1f} s after")  # noqa: T201
+        recovery = await seen(parts, lambda: ends_published(ledger, 3))
+    print(f"Cosmos DB away 12 s: all announced {recovery:.1f} s after")  # noqa: T201
     page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert ["completed"] * 3 == [stored.record.status for stored in page.items]
     assert await recorded(parts, sent)
@@ -246,7 +246,7 @@ async def test_an_outage_of_cosmos_db_in_the_middle_of_an_analysis_fails_nothing
 # --- the broker -----------------------------------------------------------------------------------
 
 
-async def test_a_disk_alarm_is_told_by_ready_and_what_could_not_be_published_goes_out_after_it(
+async def test_a_disk_alarm_is_shown_by_ready_and_what_could_not_be_published_goes_out_after_it(
     parts: Orchestra, rabbitmq: RabbitMQNode, ledger: Ledger
 ) -> None:
     parts.api.start()
@@ -254,25 +254,25 @@ async def test_a_disk_alarm_is_told_by_ready_and_what_could_not_be_published_goe
     parts.worker.start()
     async with services_on(parts.bus, parts.name):
         await parts.bus.publish(*events(1))
-        await seen(parts, lambda: told(ledger, 1))
+        await seen(parts, lambda: ends_published(ledger, 1))
         await seen(parts, lambda: status_of(parts, "/ready", 200))
         await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "99999GB")
         try:
 
-            async def says_why() -> bool:
+            async def shows_why() -> bool:
                 checks = (await answers(parts, "/ready")).json()["checks"]
                 return "short of disk or memory" in checks["broker"].get("detail", "")
 
-            await seen(parts, says_why)
+            await seen(parts, shows_why)
             publishing = asyncio.create_task(RetryingEventBus(parts.bus).publish(*events(3)))
             with pytest.raises(Unavailable):
                 await parts.bus.publish(*events(1))
         finally:
             await asyncio.to_thread(rabbitmq.ctl, "set_disk_free_limit", "50MB")
-        recovery = await seen(parts, lambda: told(ledger, 4))
+        recovery = await seen(parts, lambda: ends_published(ledger, 4))
         await publishing
         await seen(parts, lambda: status_of(parts, "/ready", 200))
-    print(f"after a disk alarm: all told {recovery:.1f} s after")  # noqa: T201
+    print(f"after a disk alarm: all announced {recovery:.1f} s after")  # noqa: T201
     assert {} == ledger.second_ids()
     await untouched(parts)
 
@@ -288,8 +288,8 @@ async def test_a_half_open_link_to_the_broker_loses_and_doubles_nothing(
         await parts.bus.publish(*events(3))
         await lasting(seconds, since=time.monotonic())
         links.broker.pass_all()
-        recovery = await seen(parts, lambda: told(ledger, 6))
-    print(f"half-open {seconds:g} s: all told {recovery:.1f} s after")  # noqa: T201
+        recovery = await seen(parts, lambda: ends_published(ledger, 6))
+    print(f"half-open {seconds:g} s: all announced {recovery:.1f} s after")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
     assert {} == ledger.second_ids()
     await untouched(parts)
@@ -306,7 +306,7 @@ async def test_a_listener_whose_queue_was_deleted_is_not_ready_until_it_consumes
         return response is not None and response.json()["checks"]["listener"]["status"] == status
 
     await seen(parts, lambda: is_listener("ok"))
-    async with taken_by_somebody_else(rabbitmq, intake_queue(parts.settings).name):
+    async with taken_by_another_connection(rabbitmq, intake_queue(parts.settings).name):
         await seen(parts, lambda: is_listener("error"))
         await seen(parts, lambda: has_logged(parts, "RESOURCE_LOCKED"))
     recovery = await seen(parts, lambda: is_listener("ok"))
@@ -324,7 +324,7 @@ async def test_a_listener_that_stood_still_loses_its_connection_and_no_event(
     await parts.bus.publish(*(second := events(20)))
 
     async def is_given_up() -> bool:
-        """The broker heard nothing for two heartbeats, and has closed the connections."""
+        """The broker received nothing for two heartbeats, and has closed the connections."""
         return links.broker.connections == 0
 
     try:
@@ -354,8 +354,8 @@ async def test_without_prefects_server_events_are_taken_in_and_running_analyses_
         await lasting(seconds, since=began)
         assert await pending(parts) == 3
         links.prefect.pass_all()
-        recovery = await seen(parts, lambda: told(ledger, 6), within_seconds=90)
-    took = f"recorded in {intake:.1f} s, all told {recovery:.1f} s after"
+        recovery = await seen(parts, lambda: ends_published(ledger, 6), within_seconds=90)
+    took = f"recorded in {intake:.1f} s, all announced {recovery:.1f} s after"
     print(f"Prefect away {seconds:g} s: {took}")  # noqa: T201
     assert len(ledger.of(*TERMINAL)) == 6
     assert {} == ledger.second_ids()
@@ -370,7 +370,7 @@ async def pending(parts: Orchestra) -> int:
 # --- stopping -------------------------------------------------------------------------------------
 
 
-async def test_a_listener_told_to_stop_with_its_hands_full_rejects_nothing_and_leaves_the_rest(
+async def test_a_listener_stopped_with_its_hands_full_rejects_nothing_and_leaves_the_rest(
     parts: Orchestra, links: Links
 ) -> None:
     await listening(parts)

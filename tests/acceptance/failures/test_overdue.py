@@ -54,7 +54,7 @@ async def test_a_run_whose_clock_stands_still_shows_and_the_reconciler_ends_it_o
         await recorded(parts, event, "running")
 
         await eventually(
-            lambda: says(parts, "/ready", 503, "past their deadline"), within_seconds=60
+            lambda: answers(parts, "/ready", 503, "past their deadline"), within_seconds=60
         )
         await eventually(lambda: doctor_finds(parts, "past their deadline: 1"), within_seconds=15)
         await eventually(
@@ -62,8 +62,8 @@ async def test_a_run_whose_clock_stands_still_shows_and_the_reconciler_ends_it_o
             within_seconds=15,
         )
         execution = await ended(parts, event, within_seconds=90)
-        await eventually(lambda: says(parts, "/ready", 200, '"ready"'), within_seconds=30)
-        failed = await ledger.told("workflow.opportunity.analysis.failed")
+        await eventually(lambda: answers(parts, "/ready", 200, '"ready"'), within_seconds=30)
+        failed = await ledger.published("workflow.opportunity.analysis.failed")
 
     assert ("failed", "deadline-passed") == (execution.status, execution.error_code)
     assert 1 == len(failed)
@@ -118,7 +118,7 @@ async def test_a_worker_of_prefects_own_command_ends_too_when_it_holds_too_much_
     assert 0 == worker.returncode
 
 
-async def says(parts: Orchestra, path: str, status: int, text: str) -> bool:
+async def answers(parts: Orchestra, path: str, status: int, text: str) -> bool:
     url = f"http://127.0.0.1:{parts.settings.metrics.worker_port}{path}"
     try:
         async with httpx.AsyncClient(timeout=5) as client:

@@ -1,5 +1,5 @@
 """The reconciler, on a real Prefect server: what Prefect ended is ended in the records, what is
-owed is told.
+owed is announced.
 """
 
 import asyncio
@@ -77,10 +77,10 @@ async def test_a_run_cancelled_in_prefect_cancels_its_execution(
             (done := await ended(parts, event)).status,
             done.error_code,
         )
-    [told] = await ledger.told(*TERMINAL)
+    [end] = await ledger.published(*TERMINAL)
     assert ("workflow.opportunity.analysis.failed", "cancelled") == (
-        told["type"],
-        told["data"]["errorCode"],
+        end["type"],
+        end["data"]["errorCode"],
     )
 
 
@@ -184,11 +184,11 @@ async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
         parts.worker.kill()
         killed_at = utc_now()
 
-        async def taken_up() -> bool:
+        async def is_claimed_again() -> bool:
             record = await find(parts, event)
             return record is not None and record.attempt == 2
 
-        await eventually(taken_up, within_seconds=20)
+        await eventually(is_claimed_again, within_seconds=20)
         assert utc_now() - killed_at < timedelta(seconds=10)
 
         taken = await find(parts, event)
@@ -203,7 +203,9 @@ async def is_listed_twice(parts: Orchestra) -> bool:
     return len(workers.items) == 2
 
 
-async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledger) -> None:
+async def test_an_end_that_was_never_announced_is_announced(
+    parts: Orchestra, ledger: Ledger
+) -> None:
     long_ago = utc_now() - timedelta(minutes=1)
     owed = an_execution(
         status="completed", completed_at=long_ago, updated_at=long_ago, results={"risk": {}}
@@ -211,13 +213,13 @@ async def test_an_end_that_was_never_told_is_told(parts: Orchestra, ledger: Ledg
     await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
     await parts.store.create(A_TENANT, owed)
 
-    async def told() -> bool:
+    async def is_announced() -> bool:
         return bool(
             (await parts.store.read(A_TENANT, ExecutionRecord, owed.id)).record.announced_at
         )
 
-    await eventually(told, within_seconds=30)
-    [event] = await ledger.told(*TERMINAL)
+    await eventually(is_announced, within_seconds=30)
+    [event] = await ledger.published(*TERMINAL)
     assert event["id"] == ids.terminal_event_id(owed.id)
 
 

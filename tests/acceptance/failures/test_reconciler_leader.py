@@ -56,13 +56,13 @@ async def an_owed_end(parts: Orchestra) -> ExecutionRecord:
     return owed
 
 
-async def told(parts: Orchestra, execution: ExecutionRecord) -> None:
-    async def is_told() -> bool:
+async def until_announced(parts: Orchestra, execution: ExecutionRecord) -> None:
+    async def is_announced() -> bool:
         return bool(
             (await parts.store.read(A_TENANT, ExecutionRecord, execution.id)).record.announced_at
         )
 
-    await seen(parts, is_told)
+    await seen(parts, is_announced)
 
 
 async def test_another_repairs_within_ten_seconds_of_the_leaders_death_and_at_once_after_its_stop(
@@ -72,28 +72,28 @@ async def test_another_repairs_within_ten_seconds_of_the_leaders_death_and_at_on
     leading.start()
     first = await leader_of(parts)
     standing_by.start(PORT=str(free_port()))
-    await seen(parts, lambda: _says(standing_by, "listens on", times=2))
+    await seen(parts, lambda: _has_logged(standing_by, "listens on", times=2))
 
     leading.kill()
     killed_at = monotonic()
     owed = await an_owed_end(parts)
-    await told(parts, owed)
+    await until_announced(parts, owed)
 
     assert monotonic() - killed_at <= 10
     second = await leader_of(parts, other_than=first)
     assert is_of(standing_by, second)
 
     leading.start(PORT=str(free_port()))
-    await seen(parts, lambda: _says(leading, "listens on", times=3))
+    await seen(parts, lambda: _has_logged(leading, "listens on", times=3))
     standing_by.stop()
     stopped_at = monotonic()
 
     assert is_of(leading, await leader_of(parts, other_than=second))
     assert monotonic() - stopped_at <= 2
-    [event] = await ledger.told(*TERMINAL)
+    [event] = await ledger.published(*TERMINAL)
     assert event["id"] == ids.terminal_event_id(owed.id)
 
 
-async def _says(process: Process, words: str, *, times: int = 1) -> bool:
+async def _has_logged(process: Process, words: str, *, times: int = 1) -> bool:
     """Both write to one file."""
     return process.log.count(words) >= times

@@ -87,7 +87,7 @@ async def delete_run(prefect: PrefectServer, run_id: str) -> None:
 
 
 def again(envelope: dict[str, object], like: Message) -> Message:
-    """The same event, byte for byte as far as anyone can tell."""
+    """The same event, byte for byte as far as can be seen."""
     return Message(
         id=str(envelope["id"]),
         routing_key=str(envelope["type"]),

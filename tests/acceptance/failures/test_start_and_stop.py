@@ -55,18 +55,18 @@ def ours(parts: Orchestra) -> list[Process]:
     return [parts.listener, parts.worker, parts.api]
 
 
-async def says(process: Process, words: str) -> None:
-    async def has_said() -> bool:
+async def until_logged(process: Process, words: str) -> None:
+    async def has_logged() -> bool:
         return words in process.log
 
     try:
-        await eventually(has_said, within_seconds=60)
+        await eventually(has_logged, within_seconds=60)
     except AssertionError:
-        raise AssertionError(f"{process.name} has not said {words!r}:\n{process.log}") from None
+        raise AssertionError(f"{process.name} has not logged {words!r}:\n{process.log}") from None
 
 
 async def checks(parts: Orchestra) -> dict[str, Any]:
-    """What `/ready` says of each part, by its name; empty while nobody answers."""
+    """What `/ready` reports of each part, by its name; empty while nothing answers."""
     with suppress(httpx.TransportError):
         async with httpx.AsyncClient(base_url=api_url(parts.settings), timeout=10) as client:
             found: dict[str, Any] = (await client.get("/ready")).json()["checks"]
@@ -75,7 +75,7 @@ async def checks(parts: Orchestra) -> dict[str, Any]:
 
 
 async def stopped(process: Process) -> float:
-    """After how many seconds it had ended, well, once it was told to."""
+    """After how many seconds it had ended, well, once it was asked to."""
     began = time.monotonic()
     assert await asyncio.to_thread(process.stop) == 0, process.log
     return time.monotonic() - began
@@ -86,18 +86,18 @@ async def test_processes_that_start_before_everything_they_need_go_on_as_the_par
 ) -> None:
     for process in ours(parts):
         process.start()
-    await says(parts.listener, "waiting for the record store, at most 60 s")
-    await says(parts.worker, "waiting for Prefect, at most 60 s")
+    await until_logged(parts.listener, "waiting for the record store, at most 60 s")
+    await until_logged(parts.worker, "waiting for Prefect, at most 60 s")
     down = await eventually(lambda: checks(parts), within_seconds=60)
     assert {"error"} == {check["status"] for check in down.values()}
     assert {"database", "broker", "prefect", "listener", "worker"} == down.keys()
 
     links.prefect.pass_all()
     links.cosmos.heal()
-    await says(parts.listener, "the record store is there after")
-    await says(parts.listener, "waiting for the broker, at most 60 s")
+    await until_logged(parts.listener, "the record store is there after")
+    await until_logged(parts.listener, "waiting for the broker, at most 60 s")
     links.broker.pass_all()
-    await says(parts.listener, "listening on queue")
+    await until_logged(parts.listener, "listening on queue")
 
     async def all_is_well() -> bool:
         found = await checks(parts)
@@ -107,10 +107,10 @@ async def test_processes_that_start_before_everything_they_need_go_on_as_the_par
     async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name):
         await parts.bus.publish(opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())))
 
-        async def is_told() -> bool:
+        async def is_announced() -> bool:
             return bool(ledger.of(*TERMINAL))
 
-        await eventually(is_told, within_seconds=60)
+        await eventually(is_announced, within_seconds=60)
     took = {process.name: await stopped(process) for process in ours(parts)}
     print("stopped after", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))  # noqa: T201
     assert max(took.values()) < STOP_SECONDS
@@ -139,9 +139,9 @@ async def test_a_listener_for_which_a_part_never_comes_ends_with_one_line_that_n
 async def test_processes_that_still_wait_stop_at_once(parts: Orchestra) -> None:
     for process in ours(parts):
         process.start()
-    await says(parts.listener, "waiting for the record store")
-    await says(parts.worker, "waiting for Prefect")
-    await says(parts.api, "The API listens on")
+    await until_logged(parts.listener, "waiting for the record store")
+    await until_logged(parts.worker, "waiting for Prefect")
+    await until_logged(parts.api, "The API listens on")
     took = {process.name: await stopped(process) for process in ours(parts)}
     print("stopped after", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items()))  # noqa: T201
     assert max(took.values()) < STOP_SECONDS

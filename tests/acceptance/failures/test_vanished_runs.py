@@ -108,8 +108,8 @@ async def test_a_run_deleted_while_a_person_is_awaited_is_replaced_and_the_decis
     assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED], (
         "nothing was asked again"
     )
-    assert 1 == len(await ledger.told(*TERMINAL))
-    assert 1 == len(await ledger.told("hitl.approval.requested"))
+    assert 1 == len(await ledger.published(*TERMINAL))
+    assert 1 == len(await ledger.published("hitl.approval.requested"))
 
 
 async def test_a_run_deleted_while_a_worker_carries_it_out_ends_as_if_nothing_had_happened(
@@ -124,11 +124,11 @@ async def test_a_run_deleted_while_a_worker_carries_it_out_ends_as_if_nothing_ha
     await services.speak()
 
     assert "completed" == (await ended(parts, event, within_seconds=120)).status
-    assert 1 == len(await ledger.told(*TERMINAL))
+    assert 1 == len(await ledger.published(*TERMINAL))
     assert {} == ledger.second_ids()
 
 
-async def test_a_run_deleted_before_a_worker_took_it_up_is_dispatched_anew(
+async def test_a_run_deleted_before_a_worker_started_it_is_dispatched_again(
     parts: Orchestra,
     prefect: PrefectServer,
     flow_runs: PrefectFlowRuns,
@@ -147,7 +147,7 @@ async def test_a_run_deleted_before_a_worker_took_it_up_is_dispatched_anew(
     parts.worker.start()
 
     assert "completed" == (await ended(parts, event, within_seconds=120)).status
-    assert 1 == len(await ledger.told(*TERMINAL))
+    assert 1 == len(await ledger.published(*TERMINAL))
 
 
 async def test_with_prefects_database_lost_every_open_execution_goes_on_and_ends_once(
@@ -188,6 +188,6 @@ async def test_with_prefects_database_lost_every_open_execution_goes_on_and_ends
     ]
     assert ["completed"] * 4 == [execution.status for execution in ends]
     assert sorted(ids.terminal_event_id(execution.id) for execution in ends) == sorted(
-        event["id"] for event in await ledger.told(*TERMINAL)
+        event["id"] for event in await ledger.published(*TERMINAL)
     )
     assert {} == ledger.second_ids()

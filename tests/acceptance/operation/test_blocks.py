@@ -138,7 +138,7 @@ async def test_an_edit_holds_and_the_environment_overrides_it(
     assert "https://records.example/" == overridden.cosmos_db.endpoint
 
 
-async def test_missing_blocks_are_told_and_bootstrap_goes_on_without_them(
+async def test_missing_blocks_are_reported_and_bootstrap_goes_on_without_them(
     prefect_server: PrefectServer, name: str
 ) -> None:
     with pytest.raises(BadSetting, match=f"no block message-broker/{name}.*orchestrator bootstrap"):
@@ -148,7 +148,7 @@ async def test_missing_blocks_are_told_and_bootstrap_goes_on_without_them(
     assert alone == load_settings(environment(prefect_server, name), blocks_may_be_missing=True)
 
 
-def test_a_prefect_that_is_away_is_told(tmp_path: Path) -> None:
+def test_a_prefect_that_is_away_is_reported(tmp_path: Path) -> None:
     away = {
         "ORCHESTRATOR_BLOCKS": "default",
         "PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api",

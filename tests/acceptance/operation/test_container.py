@@ -156,7 +156,7 @@ def test_the_image_runs_the_command_line(docker: Docker, image: str) -> None:
     assert "Usage: orchestrator" in docker("run", "--rm", image, "--help").stdout
 
 
-def test_the_image_runs_as_nobody_special(docker: Docker, image: str) -> None:
+def test_the_image_runs_as_an_unprivileged_user(docker: Docker, image: str) -> None:
     assert "10001" == docker("run", "--rm", "--entrypoint=id", image, "-u").stdout.strip()
 
 
@@ -169,7 +169,7 @@ def test_the_image_holds_no_secret_of_its_build_and_nothing_but_the_product(
     assert not {".env", ".git", "tests", "docker", "secrets"} & set(listed)
 
 
-def test_every_module_is_compiled_because_nobody_can_write_bytecode_later(
+def test_every_module_is_compiled_because_no_process_can_write_bytecode_later(
     docker: Docker, image: str
 ) -> None:
     program = """

@@ -65,7 +65,7 @@ async def test_the_doctor_finds_what_is_wrong_and_nothing_else(parts: Orchestra)
 
     report = await eventually(nothing_failed, within_seconds=120)
     assert report
-    # Nobody reads the batch jobs' queue here: those workers are another system's.
+    # Nothing reads the batch jobs' queue here: those workers are another system's.
     assert {"queues"} == parts_that(report, "warning")
     [broker] = [finding["found"] for finding in report["findings"] if finding["part"] == "broker"]
     assert broker.startswith("RabbitMQ 3.")

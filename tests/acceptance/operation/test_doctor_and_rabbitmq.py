@@ -39,7 +39,7 @@ async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_a
         await bus.declare(*topology(settings))
         connections = Connections(settings, bus=bus)
 
-        async def told(words: str) -> bool:
+        async def is_found(words: str) -> bool:
             return any(words in finding.found for finding in await broker(connections))
 
         async def hold(_: Delivery) -> Verdict:
@@ -49,10 +49,10 @@ async def test_messages_in_hand_are_counted_where_the_management_plugin_has_an_a
         async with bus.consume(queue, hold):
             key = "integration.opportunity.updated"
             await bus.publish(Message(id=new_id(), routing_key=key, body=b"{}", timestamp=now()))
-            await eventually(lambda: told(f"in hand: 1 of {queue.name}"), within_seconds=30)
+            await eventually(lambda: is_found(f"in hand: 1 of {queue.name}"), within_seconds=30)
             has_been_seen.set()
 
-        stranger = address.replace("127", "nobody:knows@127")
+        stranger = address.replace("127", "unknown:wrong@127")
         wrong = load_settings({"RABBITMQ_URL": node.url, "RABBITMQ_MANAGEMENT_URL": stranger})
         findings = await broker(Connections(wrong, bus=bus))
         assert "management (RABBITMQ_MANAGEMENT_URL): it answers 401" == findings[-1].found

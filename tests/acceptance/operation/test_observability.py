@@ -1,4 +1,4 @@
-"""One analysis through real processes, and what each of them tells of it on its port and in its
+"""One analysis through real processes, and what each of them reports of it on its port and in its
 log.
 """
 
@@ -35,7 +35,7 @@ PREFIX = "workflow_orchestrator_"
 async def parts(
     tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
 ) -> AsyncIterator[Orchestra]:
-    tells = {
+    telemetry = {
         "API_METRICS_PORT": str(free_port()),
         "LISTENER_METRICS_PORT": str(free_port()),
         "WORKER_METRICS_PORT": str(free_port()),
@@ -44,12 +44,12 @@ async def parts(
         "LOG_LEVEL": "DEBUG",
     }
     async with orchestra(
-        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **tells
+        tmp_path, prefect_server, **on_rabbitmq(rabbitmq, tmp_path.name), **telemetry
     ) as parts:
         yield parts
 
 
-async def test_every_process_tells_its_part_of_an_analysis(
+async def test_every_process_reports_its_part_of_an_analysis(
     parts: Orchestra, services: AnalysisServices
 ) -> None:
     event = opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()))
@@ -99,11 +99,11 @@ async def test_every_process_tells_its_part_of_an_analysis(
         address = f"http://127.0.0.1:{parts.settings.server.port}/api/v1/executions/{execution_id}"
         await client.get(address, headers={"X-Tenant-ID": A_TENANT, "X-Request-ID": "of-the-test"})
 
-    async def the_request_is_told() -> bool:  # its line is written when the answer is out
+    async def the_request_is_logged() -> bool:  # its line is written when the answer is out
         asked = [line for line in lines_of(parts.api) if line.get("requestId") == "of-the-test"]
         return A_TENANT in {line.get("tenantId") for line in asked}
 
-    await eventually(the_request_is_told, within_seconds=10)
+    await eventually(the_request_is_logged, within_seconds=10)
     assert TOKEN not in parts.listener.log + parts.worker.log + parts.api.log
 
 
@@ -116,13 +116,13 @@ async def test_a_listener_whose_broker_is_away_is_healthy_and_not_ready(
 
     await asyncio.to_thread(rabbitmq.stop_app)
     try:
-        told = await answered(parts, "listener", "/ready", 503)
+        readiness = await answered(parts, "listener", "/ready", 503)
         await answered(parts, "listener", "/health", 200)
         metrics = await metrics_of(parts, "listener")
     finally:
         await asyncio.to_thread(rabbitmq.start_app)
 
-    assert "error" == told["checks"]["consumers"]["status"]
+    assert "error" == readiness["checks"]["consumers"]["status"]
     assert 0 == metrics["workflow_orchestrator_bus_connection_up", {"purpose": "consuming"}]
     await answered(parts, "listener", "/ready", 200)
 
@@ -139,7 +139,7 @@ def known_of(lines: list[dict[str, Any]], execution_id: str) -> dict[str, Any]:
     return {name: value for line in of_it for name, value in line.items()}
 
 
-async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passwords(
+async def test_a_process_that_cannot_start_logs_it_in_json_and_without_its_passwords(
     tmp_path: Path,
 ) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
@@ -168,7 +168,7 @@ async def test_a_process_that_cannot_start_says_so_in_json_and_without_its_passw
 
 
 class Metrics:
-    """What one process told; a series that is not there is 0."""
+    """What one process exported; a series that is not there is 0."""
 
     def __init__(self, text: str) -> None:
         self._samples = {
@@ -208,8 +208,8 @@ async def answered(parts: Orchestra, name: str, path: str, status: int) -> dict[
                 answer = await client.get(path)
         except httpx.HTTPError:
             return None
-        said: dict[str, Any] = answer.json()
-        return said if answer.status_code == status else None
+        body: dict[str, Any] = answer.json()
+        return body if answer.status_code == status else None
 
     return await eventually(look, within_seconds=60) or {}
 

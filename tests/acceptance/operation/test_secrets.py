@@ -165,7 +165,7 @@ async def test_no_secret_is_found_where_it_does_not_belong(
 
     assert len(searched.places) == 2 * len(processes) + len(COMMANDS) + len(PLACES)
     assert all(searched.places.values())
-    # A webhook is told at its URL and signed with its secret; who makes one or a link is shown it.
+    # A webhook is called at its URL, signed with its secret; who makes one or a link is shown it.
     known = {
         ("what stands in a webhook's URL", place)
         for place in ("the records", "answers about webhooks")
@@ -187,7 +187,7 @@ PLACES = (
 
 
 async def work_and_fail(parts: Orchestra, services: AnalysisServices) -> None:
-    """One analysis completes, one fails because nobody answers, and one event is refused."""
+    """One analysis completes, one fails without an answer, and one event is refused."""
     good, bad = (opportunity_event(A_TENANT, new_id(), id=new_id()) for _ in range(2))
     await parts.bus.publish(good)
     await has_ended(parts, "completed")

@@ -169,7 +169,7 @@ def deployments(stack: Stack) -> list[dict[str, Any]]:
 
 
 def schedules(deployment: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """Prefect makes a schedule anew at each registration: what counts is what it says."""
+    """Prefect makes a new schedule at each registration: what counts is what it says."""
     return [
         (each["schedule"]["cron"], each["schedule"]["timezone"], each["active"])
         for each in deployment["schedules"]

@@ -68,8 +68,8 @@ async def burst(system: System, count: int) -> dict[str, Any]:
     await system.until_ended(tenant_ids, len(messages), within_seconds=_LIMIT_SECONDS)
     after = system.processor_seconds()
     ended = await system.records.all(tenant_ids)
-    told = await system.bus.depth(system.ends.name) - ends_before
-    assert len(messages) <= told, f"{told} terminal events for {len(messages)} executions"
+    announced = await system.bus.depth(system.ends.name) - ends_before
+    assert len(messages) <= announced, f"{announced} terminal events for {len(messages)} executions"
     assert {"completed"} == {record.status for record in ended}
     seconds = last_announced(ended) - began_at
     runs = len({record.flow_run_id for record in ended})
@@ -82,7 +82,7 @@ async def burst(system: System, count: int) -> dict[str, Any]:
         "first_end_after": min(lasted),
         "half_ended_after": percentile(lasted, 50),
         "flow_runs": runs,
-        "told_again": told - len(messages),
+        "announced_again": announced - len(messages),
         "processor_seconds": used(before, after),
     }
 

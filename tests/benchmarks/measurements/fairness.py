@@ -105,8 +105,8 @@ def _has_ended(system: System, tenant_id: str, count: int) -> Callable[[], Await
 
 
 async def _times_of_b(system: System, is_over: Callable[[], Awaitable[bool]]) -> list[float]:
-    """Seconds from publishing each of B's events to its confirmed end; the records tell, so that
-    nobody listens.
+    """Seconds from publishing each of B's events to its confirmed end; the records state it, so
+    that no listener is needed.
     """
     tenant_b, sent_at = str(uuid4()), {}
     while not await is_over():

@@ -22,7 +22,7 @@ _ENOUGH = 1000
 
 
 async def measure(stage: Stage, options: Options) -> Report:
-    """Nobody answers until so many executions wait in one worker; then all are answered and must
+    """Nothing answers until so many executions wait in one worker; then all are answered and must
     complete.
     """
     database: Database = "sqlite" if options.quick else "postgresql"

@@ -99,7 +99,7 @@ class StoredRecords:
 
 
 def last_announced(records: Sequence[ExecutionRecord]) -> float:
-    """When the last of them was told, in seconds since 1970."""
+    """When the last of them was announced, in seconds since 1970."""
     return max(_seconds(record.announced_at) for record in records)
 
 

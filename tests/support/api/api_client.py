@@ -22,7 +22,7 @@ from tests.support.flow_runs import RememberedFlowRuns
 
 
 class Api(msgspec.Struct, frozen=True):
-    """The application, the store behind it, and a client that speaks for `A_TENANT` unless told
+    """The application, the store behind it, and a client that speaks for `A_TENANT` unless set
     otherwise.
 
     The client may do everything; a test that is about what one may do sends a token of its own.
@@ -32,7 +32,7 @@ class Api(msgspec.Struct, frozen=True):
     store: RecordStore
     client: httpx.AsyncClient
     hub: Hub
-    """What it tells those who follow; nothing reaches it but what a test says."""
+    """What it sends its followers; nothing reaches it but what a test publishes."""
     folder: str
     """Where its files lie, for other processes to share."""
 

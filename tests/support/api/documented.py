@@ -1,4 +1,4 @@
-"""The `curl` commands that the documentation shows, as somebody would copy them; runbooks have a
+"""The `curl` commands that the documentation shows, as a reader would copy them; runbooks have a
 test of their own.
 """
 

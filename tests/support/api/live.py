@@ -1,4 +1,4 @@
-"""Events that tenants can follow, and settings for who tells them."""
+"""Events that tenants can follow, and settings for what sends them."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def live_settings(**changes: Any) -> Live:
     return replace(load_settings({}).live, **changes)
 
 
-def told(
+def event_message(
     data: EventData, execution: ExecutionRecord | None = None, tenant_id: str = A_TENANT
 ) -> Message:
     """An event of ours as it goes over the bus, about this execution."""
@@ -29,7 +29,7 @@ def told(
     )
 
 
-def a_step_told(
+def a_step_event(
     execution: ExecutionRecord | None = None, tenant_id: str = A_TENANT, **changes: Any
 ) -> Message:
     """That a step of the execution has its result."""
@@ -40,8 +40,8 @@ def a_step_told(
         step_type="forecast",
         result={},
     )
-    return told(replace(step, **changes), execution, execution.tenant_id)
+    return event_message(replace(step, **changes), execution, execution.tenant_id)
 
 
-def steps_told(count: int, tenant_id: str = A_TENANT, **changes: Any) -> list[Message]:
-    return [a_step_told(tenant_id=tenant_id, **changes) for _ in range(count)]
+def step_events(count: int, tenant_id: str = A_TENANT, **changes: Any) -> list[Message]:
+    return [a_step_event(tenant_id=tenant_id, **changes) for _ in range(count)]

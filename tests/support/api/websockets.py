@@ -27,9 +27,9 @@ async def open_websocket(
     path: str = "/api/v1/executions/stream",
     query: str = "",
     subprotocols: Sequence[str] = (),
-    tells_status: bool = True,
+    sends_status: bool = True,
 ) -> Opened:
-    """What becomes of the request; a client that is let in leaves at once. `tells_status`: the
+    """What becomes of the request; a client that is let in leaves at once. `sends_status`: the
     server can answer.
     """
     sent: list[Any] = []
@@ -65,7 +65,7 @@ async def open_websocket(
         ],
         "subprotocols": list(subprotocols),
         "state": {},
-        "extensions": {"websocket.http.response": {}} if tells_status else {},
+        "extensions": {"websocket.http.response": {}} if sends_status else {},
         "client": ("127.0.0.1", 1),
         "server": ("api.test", 80),
     }

@@ -1,4 +1,4 @@
-"""Somebody else's queue, where one of ours should be."""
+"""Another connection's queue, where one of ours should be."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from tests.support.waiting import eventually
 
 
 @asynccontextmanager
-async def taken_by_somebody_else(node: RabbitMQNode, queue: str) -> AsyncIterator[None]:
+async def taken_by_another_connection(node: RabbitMQNode, queue: str) -> AsyncIterator[None]:
     """The queue was deleted, and while this lasts another connection has one of its
     name to itself.
     """

@@ -34,7 +34,7 @@ class Collector:
 
     @property
     def spans(self) -> list[ReceivedSpan]:
-        """Those received so far, each once however often it was told, in the order in which they
+        """Those received so far, each once however often it was sent, in the order in which they
         began.
         """
         spans = [

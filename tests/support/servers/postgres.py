@@ -82,7 +82,7 @@ class Postgres:
                 os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait()
             self._server = None
-            # A killed cluster leaves its lock behind, and cannot tell whether another process has
+            # A killed cluster leaves its lock behind, and cannot know whether another process has
             # its number by now.
             (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 

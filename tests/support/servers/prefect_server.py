@@ -1,4 +1,4 @@
-"""A private Prefect server: its own process, free port and database (a SQLite file unless told),
+"""A private Prefect server: its own process, free port and database (a SQLite file by default),
 tuned like ours.
 """
 
@@ -90,7 +90,7 @@ class PrefectServer:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")
         }
-        # without bytecode every start compiles Prefect anew
+        # without bytecode every start compiles Prefect again
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         return inherited | {"PREFECT_HOME": str(self.folder), "PREFECT_API_URL": self.api_url}
 

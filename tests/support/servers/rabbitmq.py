@@ -26,14 +26,14 @@ _CTL_SECONDS = 180.0
 _DEPTHS = """
 Of = fun(Queue, Count) ->
     {ok, {_, Number}, _} = ra:local_query(amqqueue:get_pid(Queue), Count), Number end,
-Told = fun(Queue) ->
+Info = fun(Queue) ->
     [{_, Ready}, {_, Held}] =
         rabbit_amqqueue:info(Queue, [messages_ready, messages_unacknowledged]), {Ready, Held} end,
 Depth = fun(Queue) -> case amqqueue:get_type(Queue) of
     rabbit_quorum_queue ->
         {Of(Queue, fun rabbit_fifo:query_messages_ready/1),
          Of(Queue, fun rabbit_fifo:query_messages_checked_out/1)};
-    _ -> Told(Queue) end end,
+    _ -> Info(Queue) end end,
 [{binary_to_atom(element(4, amqqueue:get_name(Queue))), Ready, Held}
  || Queue <- rabbit_amqqueue:list(), {Ready, Held} <- [Depth(Queue)]].
 """
@@ -113,7 +113,7 @@ class RabbitMQNode:
         confirmed.
 
         RabbitMQ 3.10.8, killed within a second after a quorum queue was declared, brings that queue
-        back without a leader, for good (rabbitmq-server issue 10070). Nothing tells when that
+        back without a leader, for good (rabbitmq-server issue 10070). Nothing shows when that
         second is over, so this wait is timed.
         """
         time.sleep(2.0)
@@ -140,7 +140,7 @@ class RabbitMQNode:
         """
         cookie = (self._directory / ".erlang.cookie").read_text()
         command = ["erl_call", "-sname", self._environment["RABBITMQ_NODENAME"], "-c", cookie, "-e"]
-        told = subprocess.run(
+        output = subprocess.run(
             command,
             input=_DEPTHS,
             env=self._environment,
@@ -149,9 +149,9 @@ class RabbitMQNode:
             text=True,
             timeout=_CTL_SECONDS,
         ).stdout
-        if not told.startswith("{ok"):
-            raise subprocess.CalledProcessError(1, command, told)
-        return {name: (int(waiting), int(held)) for name, waiting, held in _DEPTH.findall(told)}
+        if not output.startswith("{ok"):
+            raise subprocess.CalledProcessError(1, command, output)
+        return {name: (int(waiting), int(held)) for name, waiting, held in _DEPTH.findall(output)}
 
     def close(self) -> None:
         """Broker and port mapper have ended."""

@@ -22,7 +22,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     toxic: Mapping[str, str] = {}
     """Id of every message that must be refused, to the code it must be refused with."""
     wanted: Mapping[str, tuple[str, ...]] = {}
-    """Executions that somebody called off or decided, to the statuses they may have; all others are
+    """Executions that a person cancelled or decided, to the statuses they may have; all others are
     `completed`.
     """
     answered_early: frozenset[str] = frozenset()
@@ -50,12 +50,14 @@ def audit(books: Books) -> list[Finding]:
     return [
         Finding("I1 confirmed events lost", _lost(books)),
         Finding("I1 events with two executions", _doubled(books)),
-        Finding("I1 executions that nobody caused", _unexpected(books)),
+        Finding("I1 executions without a cause", _unexpected(books)),
         Finding("I2 executions not ended, or their end not confirmed", _open(books)),
         Finding("I2 executions without exactly one terminal event id", _ends(books, ids)),
         Finding("I2 executions that ended otherwise than they should", _otherwise(books)),
         Finding("I3 executions without exactly four request ids", _requests(books, ids)),
-        Finding("I4 things told under two ids", [str(thing) for thing in books.wire.second_ids()]),
+        Finding(
+            "I4 things published under two ids", [str(thing) for thing in books.wire.second_ids()]
+        ),
         Finding("I5 tenants mixed up", _mixed_up(books)),
         Finding("I6 toxic messages not refused with their code", _unrefused(books)),
         Finding("I6 messages refused without cause", _refused_without_cause(books)),
@@ -91,8 +93,8 @@ def _open(books: Books) -> list[str]:
 def _ends(books: Books, ids: "_EventIds") -> list[str]:
     known = {one.id for one in books.executions}
     wrong = [f"{id}: {len(ids[id, TERMINAL])}" for id in known if len(ids[id, TERMINAL]) != 1]
-    of_nobody = {id for id, types in ids if types == TERMINAL} - known
-    return wrong + [f"{id}: ended and does not exist" for id in of_nobody]
+    unknown = {id for id, types in ids if types == TERMINAL} - known
+    return wrong + [f"{id}: ended and does not exist" for id in unknown]
 
 
 def _otherwise(books: Books) -> list[str]:
@@ -105,7 +107,7 @@ def _otherwise(books: Books) -> list[str]:
 
 
 def _requests(books: Books, ids: "_EventIds") -> list[str]:
-    """One that was called off or answered early may have asked for less; nobody ever
+    """One that was cancelled or answered early may have asked for less; none ever
     asks for more.
     """
     counts = {one.id: len(ids[one.id, REQUESTED]) for one in books.executions}
@@ -121,8 +123,8 @@ def _requests(books: Books, ids: "_EventIds") -> list[str]:
 
 def _mixed_up(books: Books) -> list[str]:
     tenants = {one.id: one.tenant_id for one in books.executions}
-    told = [
-        f"{event['type']} of {execution_id} told to {event['tenantId']}"
+    misdirected = [
+        f"{event['type']} of {execution_id} published to {event['tenantId']}"
         for event in books.wire.seen
         if (execution_id := _execution(event)) in tenants
         and event["tenantId"] != tenants[execution_id]
@@ -133,7 +135,7 @@ def _mixed_up(books: Books) -> list[str]:
         for event_id in one.trigger_ids
         if books.confirmed.get(event_id, one.tenant_id) != one.tenant_id
     ]
-    return told + caused
+    return misdirected + caused
 
 
 def _unrefused(books: Books) -> list[str]:
@@ -155,7 +157,7 @@ def _causes(books: Books) -> Counter[str]:
 
 
 _EventIds = defaultdict[tuple[str, tuple[str, ...]], set[str]]
-"""Of each execution, the ids under which its ends and its requests were told."""
+"""Of each execution, the ids under which its ends and its requests were published."""
 
 
 def _event_ids(seen: Iterable[Envelope]) -> _EventIds:

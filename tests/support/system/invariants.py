@@ -19,9 +19,9 @@ async def done_once(
     """The executions of these events of `A_TENANT`: each event is in exactly one, and all of the
     following hold.
 
-    Each execution has ended, and exactly one end of it was told. Of each step, one request was
-    made. Whatever was told more than once was told under the same id in the same words. The intake
-    queue is empty.
+    Each execution has ended, and exactly one end of it was announced. Of each step, one request was
+    made. Whatever was published more than once was published under the same id in the same words.
+    The intake queue is empty.
     """
     executions = await _executions_of(parts, events)
     assert sorted(event.id for event in events) == sorted(
@@ -29,7 +29,7 @@ async def done_once(
     )
     assert [] == [execution.id for execution in executions if not execution.is_terminal]
     for execution in executions:
-        await _told_once(ledger, execution)
+        await _announced_once(ledger, execution)
     assert {} == ledger.second_ids()
     assert [] == ledger.second_wordings()
 
@@ -49,17 +49,19 @@ async def _executions_of(parts: Orchestra, events: Sequence[Message]) -> list[Ex
     ]
 
 
-async def _told_once(ledger: Ledger, execution: ExecutionRecord) -> None:
+async def _announced_once(ledger: Ledger, execution: ExecutionRecord) -> None:
     """Exactly one end, which is that of the record, and four requests, each under one id."""
-    told: dict[str, set[str]] = defaultdict(set)
+    published: dict[str, set[str]] = defaultdict(set)
 
-    async def end_is_told() -> bool:
-        told.clear()
+    async def end_is_published() -> bool:
+        published.clear()
         for event in ledger.of(*TERMINAL, *REQUESTED):
             if event["data"].get("workflowId") == execution.id:
-                told[event["type"]].add(event["id"])
-        return any(type in told for type in TERMINAL)
+                published[event["type"]].add(event["id"])
+        return any(type in published for type in TERMINAL)
 
-    await eventually(end_is_told)
+    await eventually(end_is_published)
     end = TERMINAL[0] if execution.status == "completed" else TERMINAL[1]
-    assert dict.fromkeys((end, *REQUESTED), 1) == {type: len(ids) for type, ids in told.items()}
+    assert dict.fromkeys((end, *REQUESTED), 1) == {
+        type: len(ids) for type, ids in published.items()
+    }

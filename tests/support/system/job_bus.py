@@ -46,7 +46,7 @@ class BatchWorker:
     ) -> None:
         """As risk-analytics does it: the job's name, and no run id."""
         moment = (at or datetime.now(UTC)).isoformat()
-        told = (
+        outcome = (
             {"error": error, "failedAt": moment}
             if error
             else {"status": "success", "completedAt": moment}
@@ -59,7 +59,7 @@ class BatchWorker:
             "timestamp": datetime.now(UTC).isoformat(),
             "tenantId": "00000000-0000-0000-0000-000000000001",
             "source": {"service": "risk-analytics", "instance": "risk-analytics-1-1"},
-            "data": {"job": job, **told},
+            "data": {"job": job, **outcome},
         }
         message = aio_pika.Message(json.dumps(envelope).encode(), message_id=str(envelope["id"]))
         await self._exchange.publish(message, routing_key=kind)

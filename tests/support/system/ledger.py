@@ -1,4 +1,4 @@
-"""Everything that went over the exchange, written down by somebody who shares no code with the
+"""Everything that went over the exchange, written down by a consumer that shares no code with the
 sender.
 """
 
@@ -30,7 +30,7 @@ def whole(event: Envelope) -> Envelope:
 
 
 def identity(event: Envelope) -> Envelope:
-    """Only what tells an event from others: a long run's ledger must fit into memory."""
+    """Only what distinguishes an event from others: a long run's ledger must fit into memory."""
     data = {name: event["data"][name] for name in ("workflowId", "stepId") if name in event["data"]}
     return {**{name: event[name] for name in ("id", "type", "tenantId", "source")}, "data": data}
 
@@ -58,7 +58,7 @@ class Ledger:
         found = {event["id"]: event for event in self.seen if event["type"] in types}
         return [event for event in found.values() if tenant_id in (None, event["tenantId"])]
 
-    async def told(self, *types: str, count: int = 1) -> list[Envelope]:
+    async def published(self, *types: str, count: int = 1) -> list[Envelope]:
         """Events of these types, as soon as there are so many."""
 
         async def enough() -> list[Envelope]:
@@ -67,7 +67,7 @@ class Ledger:
         return await eventually(enough)
 
     def second_ids(self) -> dict[tuple[str, ...], set[str]]:
-        """Things that were told under more than one id: should be empty."""
+        """Things that were published under more than one id: should be empty."""
         ids: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for event in self.of(*event_schemas()):
             data = event["data"]
@@ -79,7 +79,7 @@ class Ledger:
         return {thing: found for thing, found in ids.items() if len(found) > 1}
 
     def second_wordings(self) -> list[str]:
-        """Ids under which we told two different things: should be empty."""
+        """Ids under which we published two different things: should be empty."""
         words: dict[str, Envelope] = {}
         return [
             event["id"] for event in self._ours() if words.setdefault(event["id"], event) != event

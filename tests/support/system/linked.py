@@ -15,7 +15,7 @@ from tests.support.system.orchestra import Orchestra, on_cosmos, on_rabbitmq, or
 
 
 class Links(msgspec.Struct, frozen=True):
-    """What stands between the processes and the parts; everything passes until told otherwise."""
+    """What stands between the processes and the parts; everything passes until a fault is set."""
 
     broker: TcpProxy
     cosmos: CosmosFaultProxy

@@ -38,8 +38,8 @@ class Place(msgspec.Struct, frozen=True):
         except httpx.TransportError:
             return False
 
-    async def told_at_once(self, after: str | None = None) -> list[Sent]:
-        """What a client of `A_TENANT` that stands there is told."""
+    async def received_at_once(self, after: str | None = None) -> list[Sent]:
+        """What a client of `A_TENANT` that stands there receives."""
         headers = as_user(a_token("viewer")) | ({"Last-Event-ID": after} if after else {})
         async with httpx.AsyncClient() as client:
             answer = await client.get(
@@ -87,46 +87,48 @@ async def live_system(folder: Path, count: int, **environment: str) -> AsyncIter
 
 
 class Client:
-    """What one client has been told, in order; `last_id` is where it stands."""
+    """What one client has received, in order; `last_id` is where it stands."""
 
     def __init__(self) -> None:
-        self.told: list[Sent] = []
+        self.received: list[Sent] = []
         self.last_id: str | None = None
 
     def take(self, message: Sent) -> None:
-        self.told.append(message)
+        self.received.append(message)
         self.last_id = message.id or self.last_id
 
     async def stands(self) -> bool:
-        """For `eventually`: it has been told where it stands."""
+        """For `eventually`: it has received where it stands."""
         return self.last_id is not None
 
     @property
     def event_ids(self) -> list[str]:
         """Of the events, each once, in the order in which they first came."""
         return list(
-            dict.fromkeys(message.data["eventId"] for message in self.told if _is_event(message))
+            dict.fromkeys(
+                message.data["eventId"] for message in self.received if _is_event(message)
+            )
         )
 
     @property
     def names(self) -> list[str]:
-        return [message.event for message in self.told]
+        return [message.event for message in self.received]
 
-    def heard(self, messages: Sequence[Message]) -> Callable[[], Any]:
-        """For `eventually`: all of these were told."""
+    def has_events(self, messages: Sequence[Message]) -> Callable[[], Any]:
+        """For `eventually`: all of these were received."""
 
-        async def all_told() -> bool:
+        async def all_received() -> bool:
             return {message.id for message in messages} <= set(self.event_ids)
 
-        return all_told
+        return all_received
 
-    def was_told(self, event: str) -> Callable[[], Any]:
+    def has_received(self, event: str) -> Callable[[], Any]:
         """For `eventually`."""
 
-        async def told() -> bool:
+        async def is_received() -> bool:
             return event in self.names
 
-        return told
+        return is_received
 
 
 def _is_event(message: Sent) -> bool:
@@ -140,7 +142,7 @@ async def follow_stream(
     tenant_id: str = A_TENANT,
     query: str = "",
 ) -> None:
-    """Takes what is told over HTTP until the stream ends; goes on behind the client's last id."""
+    """Takes what is sent over HTTP until the stream ends; goes on behind the client's last id."""
     sent = dict(headers or as_user(a_token("viewer", tenant_id=tenant_id), tenant_id))
     sent |= {"Last-Event-ID": client.last_id} if client.last_id else {}
     timeout = httpx.Timeout(10, read=60)
@@ -160,7 +162,7 @@ async def follow_socket(
     tenant_id: str = A_TENANT,
     query: str = "",
 ) -> tuple[int | None, str | None]:
-    """Takes what is told over a WebSocket; returns the code and the reason with which it was
+    """Takes what is sent over a WebSocket; returns the code and the reason with which it was
     closed.
     """
     sent = headers or as_user(a_token("viewer", tenant_id=tenant_id), tenant_id)

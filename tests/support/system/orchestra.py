@@ -36,7 +36,7 @@ from tests.support.waiting import eventually
 
 
 class Process:
-    """One process of ours, in the foreground of nobody: `kill` is SIGKILL, `stop` SIGTERM."""
+    """One process of ours, in no one's foreground: `kill` is SIGKILL, `stop` SIGTERM."""
 
     def __init__(self, name: str, environment: Mapping[str, str], log_file: Path) -> None:
         self.name = name
@@ -128,12 +128,12 @@ class Orchestra:
         return process
 
     async def has_workers(self, count: int) -> bool:
-        """So many workers have shown that they live, and nobody has found one of them dead."""
+        """So many workers have shown that they live, and none of them was found dead."""
         return await self.store.count(SYSTEM_TENANT, ProcessRecord, {"role": "worker"}) == count
 
     @property
     def name(self) -> str:
-        """Tells this system's queues from those of others on the same broker."""
+        """Distinguishes this system's queues from those of others on the same broker."""
         return self.settings.rabbitmq.exchange
 
     def logs(self) -> str:

@@ -1,5 +1,5 @@
 """In whose name a request is made: the credential says it, and only a service that may names
-somebody else.
+another person.
 """
 
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def test_a_user_decides_in_the_name_of_the_token(api: Api) -> None:
         ({**DESK, "X-User-ID": "ann"}, "bob"),
     ],
 )
-async def test_nobody_decides_in_anothers_name(
+async def test_no_one_decides_in_anothers_name(
     api: Api, headers: dict[str, str], decided_by: str | None
 ) -> None:
     refused = await decide(api, headers, decided_by=decided_by)
@@ -74,8 +74,8 @@ async def test_a_service_that_acts_for_users_says_for_whom(api: Api) -> None:
         "ann"
         == (await decide(api, {**DESK, "X-User-ID": "ann"}, decided_by="ann")).json()["decidedBy"]
     )
-    nobody = await decide(api, DESK)
-    assert (401, "User ID is required") == (nobody.status_code, nobody.json()["error"]["message"])
+    unnamed = await decide(api, DESK)
+    assert (401, "User ID is required") == (unnamed.status_code, unnamed.json()["error"]["message"])
 
 
 async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a_service(
@@ -92,7 +92,7 @@ async def test_the_roles_that_an_approval_asks_for_come_from_the_token_or_such_a
     )
 
 
-async def test_nobody_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> None:
+async def test_no_one_takes_anothers_vote_in_hand_by_making_a_link(api: Api) -> None:
     await api.holds(approval := an_approval(execution_id=None))
     path = f"{APPROVALS}/{approval.id}/links"
 

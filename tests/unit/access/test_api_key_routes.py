@@ -1,4 +1,4 @@
-"""API keys over HTTP: the rules are those of the command line, and nobody makes a key that may do
+"""API keys over HTTP: the rules are those of the command line, and no one makes a key that may do
 more than they.
 """
 

@@ -100,7 +100,7 @@ async def test_the_secret_of_one_key_does_not_go_with_the_prefix_of_another(api:
     assert (401, "The credential is not valid") == refusal(await read(api, mixed))
 
 
-async def test_an_expired_key_is_told_so(api: Api) -> None:
+async def test_an_expired_key_is_reported_as_expired(api: Api) -> None:
     key = await made(api, lives=timedelta(seconds=-1))
 
     assert (401, "The credential has expired") == refusal(await read(api, key))

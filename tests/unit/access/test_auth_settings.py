@@ -57,7 +57,7 @@ def test_a_laptop_needs_no_setting_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "announced"),
     [
         ({"JWT_SECRET": SECRET}, "Callers show tokens of coder (HS256) or API keys"),
         (
@@ -71,9 +71,9 @@ def test_a_laptop_needs_no_setting_at_all() -> None:
     ],
 )
 def test_the_start_says_how_callers_show_who_they_are(
-    environment: dict[str, str], said: str
+    environment: dict[str, str], announced: str
 ) -> None:
-    assert said == announce(auth(**environment))
+    assert announced == announce(auth(**environment))
 
 
 def test_the_start_warns_when_headers_are_believed() -> None:

@@ -216,7 +216,7 @@ CHANNELS: Mapping[Channel, str] = {
 # --- what is on the record ------------------------------------------------------------------------
 
 
-anybody = ApprovalPolicy()
+anyone = ApprovalPolicy()
 only_ann = ApprovalPolicy(approvers=Approvers(users=("ann",)))
 both = ApprovalPolicy(approvers=Approvers(users=("ann", "bob")), quorum=2)
 
@@ -225,7 +225,7 @@ async def stored(doors: Doors, approval: ApprovalRecord) -> ApprovalRecord:
     return (await doors.by_credential.store.read(A_TENANT, ApprovalRecord, approval.id)).record
 
 
-async def asked(doors: Doors, policy: ApprovalPolicy = anybody) -> ApprovalRecord:
+async def asked(doors: Doors, policy: ApprovalPolicy = anyone) -> ApprovalRecord:
     approval = an_approval(policy=policy, execution_id=None)
     await doors.by_credential.holds(approval)
     return approval
@@ -249,32 +249,32 @@ async def deciders(doors: Doors, approval: ApprovalRecord) -> list[str]:
 async def test_a_caller_decides_in_its_own_namespace_alone(
     doors: Doors, route: Decide, caller: str
 ) -> None:
-    anybodys, anns, one_of_two = (
+    anyones, anns, one_of_two = (
         await asked(doors),
         await asked(doors, only_ann),
         await asked(doors, both),
     )
     who = CALLERS[caller]
-    statuses = [await route(doors, who, approval) for approval in (anybodys, anns, one_of_two)]
+    statuses = [await route(doors, who, approval) for approval in (anyones, anns, one_of_two)]
 
     votes = who.on_record == "ann"
     assert ([200, 200, 200] if votes else [200, 403, 403]) == statuses
-    assert [who.on_record] == await deciders(doors, anybodys)
+    assert [who.on_record] == await deciders(doors, anyones)
     assert [["ann"] if votes else []] * 2 == [
         await deciders(doors, one) for one in (anns, one_of_two)
     ]
-    # Of a gateway's request without a user, the log has what it changed, and nobody as its actor.
-    assert {None if who.named else who.on_record} == await acted_on(doors, anybodys)
+    # Of a gateway's request without a user, the log has what it changed, and no actor.
+    assert {None if who.named else who.on_record} == await acted_on(doors, anyones)
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
 async def test_a_name_counts_as_the_channel_proves_it(doors: Doors, channel: Channel) -> None:
-    anybodys, anns = await asked(doors), await asked(doors, only_ann)
-    taken = [await channel(doors, "ann", approval) for approval in (anybodys, anns)]
+    anyones, anns = await asked(doors), await asked(doors, only_ann)
+    taken = [await channel(doors, "ann", approval) for approval in (anyones, anns)]
 
     votes = CHANNELS[channel] == "ann"
     assert [True, votes] == taken
-    assert [CHANNELS[channel]] == await deciders(doors, anybodys)
+    assert [CHANNELS[channel]] == await deciders(doors, anyones)
     assert (["ann"] if votes else []) == await deciders(doors, anns)
 
 

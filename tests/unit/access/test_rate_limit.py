@@ -1,5 +1,5 @@
-"""A tenant has so many requests a minute, an address so many wrong credentials; then both are told
-to come back.
+"""A tenant has so many requests a minute, an address so many wrong credentials; then both get
+a Retry-After.
 """
 
 from datetime import timedelta
@@ -48,7 +48,7 @@ def error(response: httpx.Response) -> tuple[int, str]:
 # --- tenants --------------------------------------------------------------------------------------
 
 
-async def test_a_tenant_that_has_made_its_requests_is_told_when_to_come_back(
+async def test_a_tenant_that_has_made_its_requests_gets_a_retry_after(
     tmp_path: Path,
 ) -> None:
     async with an_api(tmp_path, REQUESTS_PER_MINUTE="2") as api:
@@ -112,7 +112,7 @@ async def test_who_watches_the_system_is_not_limited(tmp_path: Path, path: str) 
     assert not any("ratelimit-limit" in answer.headers for answer in answers)
 
 
-async def test_without_a_limit_nobody_is_counted(tmp_path: Path) -> None:
+async def test_without_a_limit_nothing_is_counted(tmp_path: Path) -> None:
     async with an_api(tmp_path, REQUESTS_PER_MINUTE="0") as api:
         answer = await api.get(EXECUTIONS)
 
@@ -123,7 +123,7 @@ async def test_without_a_limit_nobody_is_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("credential", [A_GUESS, "no.such.token"])
-async def test_an_address_that_shows_too_many_wrong_credentials_is_told_to_wait(
+async def test_an_address_that_shows_too_many_wrong_credentials_has_to_wait(
     tmp_path: Path, credential: str
 ) -> None:
     async with an_api(tmp_path, AUTH_FAILURES_PER_MINUTE="2") as api:

@@ -57,7 +57,7 @@ async def test_a_token_of_the_platform_is_believed(api: Api) -> None:
     [
         token(aud="another-service"),
         token(aud=None),
-        token(iss="somebody"),
+        token(iss="another-issuer"),
         token(iss=None),
         token(exp=None),
         token(nbf=now() + timedelta(hours=1)),
@@ -103,7 +103,7 @@ async def test_a_token_that_is_wrong_in_one_thing_is_refused_without_saying_in_w
     )
 
 
-async def test_an_expired_token_is_told_so_and_a_forged_one_is_not(api: Api) -> None:
+async def test_an_expired_token_is_reported_as_expired_and_a_forged_one_is_not(api: Api) -> None:
     past = now() - timedelta(minutes=1)
 
     assert "The credential has expired" == await refusal(api, token(exp=past))
@@ -135,7 +135,7 @@ async def test_why_a_token_was_refused_is_in_the_log_without_the_token(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", logger="api")
-    bad = token(iss="somebody")
+    bad = token(iss="another-issuer")
 
     await refusal(api, bad)
 
@@ -258,7 +258,7 @@ async def test_a_new_key_is_found_and_a_withdrawn_one_forgotten(
         assert "The credential is not valid" == await refusal(api, signed(RSA, "RS256", kid="one"))
 
 
-async def test_without_keys_nobody_is_believed_and_everybody_may_come_again(tmp_path: Path) -> None:
+async def test_without_keys_no_one_is_believed_and_everyone_may_come_again(tmp_path: Path) -> None:
     async with an_api(tmp_path, JWT_SECRET="", JWT_JWKS=str(tmp_path / "missing.json")) as api:
         response = await api.client.get(
             EXECUTIONS, headers=as_user(signed(RSA, "RS256", kid="one"))
@@ -339,7 +339,7 @@ def test_a_key_that_cannot_be_used_spoils_no_other() -> None:
 
 
 @pytest.mark.parametrize("status", [None, 404, 302, 500])
-async def test_the_query_of_an_address_is_shown_to_nobody(
+async def test_the_query_of_an_address_is_never_shown(
     caplog: pytest.LogCaptureFixture, status: int | None
 ) -> None:
     """An address may hold a token there, and errors of HTTP clients show addresses."""

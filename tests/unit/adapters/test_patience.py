@@ -35,7 +35,7 @@ class Outage:
         return getattr(self._part, name)
 
 
-async def test_a_call_waits_until_the_store_is_there_and_says_so_once(
+async def test_a_call_waits_until_the_store_is_there_and_logs_it_once(
     store: RecordStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     connections = RetryingRecordStore(Outage(store, calls=3))

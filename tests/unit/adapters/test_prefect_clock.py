@@ -1,4 +1,4 @@
-"""The clock of Prefect's server counts, as far as its answers can tell the time."""
+"""The clock of Prefect's server counts, as far as its answers can give the time."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -180,7 +180,7 @@ async def test_an_edit_must_say_which_version_it_changes(api: Api) -> None:
         ({**AN_EVENT, "type": "no.such"}, "no.such"),
     ],
 )
-async def test_an_edit_that_helps_nobody_is_refused_with_what_is_wrong(
+async def test_an_edit_that_does_not_help_is_refused_with_what_is_wrong(
     api: Api, event: object, what: str
 ) -> None:
     letter = await kept(api)
@@ -215,7 +215,7 @@ async def test_a_letter_that_was_too_large_must_be_edited_first(api: Api, bus: E
     assert (409, "DEAD_LETTER_CUT") == (refused.status_code, refused.json()["error"]["code"])
 
 
-async def test_a_letter_whose_queue_is_gone_says_so(api: Api) -> None:
+async def test_a_letter_whose_queue_is_gone_is_reported_as_stranded(api: Api) -> None:
     letter = await kept(api, "no-such-queue")
 
     refused = await act(api, "POST", f"/{letter.id}/replay")
@@ -250,7 +250,7 @@ async def test_many_are_scheduled_by_filter_at_a_rate(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_body",
     [
         {"rate": 0},
         {"rate": 1000},
@@ -260,5 +260,5 @@ async def test_many_are_scheduled_by_filter_at_a_rate(api: Api) -> None:
         {"createdBefore": "today"},
     ],
 )
-async def test_a_wish_that_makes_no_sense_is_refused(api: Api, wish: object) -> None:
-    assert 400 == (await act(api, "POST", "/replay", wish)).status_code
+async def test_a_request_that_makes_no_sense_is_refused(api: Api, request_body: object) -> None:
+    assert 400 == (await act(api, "POST", "/replay", request_body)).status_code

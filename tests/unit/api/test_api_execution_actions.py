@@ -97,11 +97,11 @@ async def test_what_has_completed_is_not_retried(api: Api, path: str, code: str)
 @pytest.mark.parametrize(
     "path", ["executions/{}/retry", "executions/{}/rerun", "workflows/{}/retry"]
 )
-@pytest.mark.parametrize("whose", ["another tenant's", "nobody's", "nonsense"])
+@pytest.mark.parametrize("whose", ["another tenant's", "no tenant's", "nonsense"])
 async def test_what_the_tenant_does_not_have_is_not_found(api: Api, path: str, whose: str) -> None:
     foreign = one_that_failed(tenant_id=ANOTHER_TENANT)
     await api.holds(foreign)
-    id = {"another tenant's": foreign.id, "nobody's": new_id(), "nonsense": "nonsense"}[whose]
+    id = {"another tenant's": foreign.id, "no tenant's": new_id(), "nonsense": "nonsense"}[whose]
 
     assert 404 == (await post(api, f"/api/v1/{path.format(id)}")).status_code
     assert (
@@ -174,7 +174,7 @@ async def test_a_rerun_that_has_ended_can_be_followed_by_another(api: Api) -> No
     assert first != second
 
 
-async def test_what_is_open_is_not_run_anew(api: Api) -> None:
+async def test_what_is_open_is_not_rerun(api: Api) -> None:
     running = an_execution(status="running")
     await api.holds(running)
 
@@ -237,7 +237,7 @@ async def test_a_key_that_was_forgotten_still_names_the_same_execution(api: Api)
     assert (201, first.json()["id"]) == (again.status_code, again.json()["id"])
 
 
-async def test_a_forgotten_key_does_not_stand_for_another_wish(api: Api) -> None:
+async def test_a_forgotten_key_does_not_stand_for_another_request(api: Api) -> None:
     await post(api, "/api/v1/executions", A_START, key="k-1")
     [kept] = (await api.store.query(A_TENANT, Query(IdempotencyRecord))).items
     await api.store.delete(A_TENANT, IdempotencyRecord, kept.record.id)
@@ -247,7 +247,7 @@ async def test_a_forgotten_key_does_not_stand_for_another_wish(api: Api) -> None
     assert (422, "IDEMPOTENCY_MISMATCH") == (other.status_code, other.json()["error"]["code"])
 
 
-async def test_the_same_key_of_another_tenant_is_another_wish(api: Api) -> None:
+async def test_the_same_key_of_another_tenant_is_another_request(api: Api) -> None:
     ours = await post(api, "/api/v1/executions", A_START, key="k-1")
     theirs = await post(api, "/api/v1/executions", A_START, key="k-1", tenant_id=ANOTHER_TENANT)
 
@@ -255,7 +255,7 @@ async def test_the_same_key_of_another_tenant_is_another_wish(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "said"),
+    ("change", "field", "message"),
     [
         ({"workflow": "claim-magic"}, "workflow", "there is: opportunity-analysis"),
         ({"workflow": "batch-job"}, "workflow", "POST /api/v1/jobs/{job}/trigger"),
@@ -267,28 +267,28 @@ async def test_the_same_key_of_another_tenant_is_another_wish(api: Api) -> None:
         ({"status": "completed"}, "data", "unknown field status"),
     ],
 )
-async def test_a_wrong_wish_is_refused_and_says_where(
-    api: Api, change: dict[str, Any], field: str, said: str
+async def test_a_wrong_request_is_refused_and_says_where(
+    api: Api, change: dict[str, Any], field: str, message: str
 ) -> None:
     response = await post(api, "/api/v1/executions", A_START | change)
 
     assert (400, "VALIDATION_ERROR") == (response.status_code, response.json()["error"]["code"])
     [problem] = response.json()["error"]["details"]
     assert field == problem["field"]
-    assert said in problem["message"]
+    assert message in problem["message"]
     assert [] == await all_records(api)
 
 
 # --- in whose name --------------------------------------------------------------------------------
 
 
-async def test_an_execution_knows_who_started_it_and_who_ran_it_anew(api: Api) -> None:
+async def test_an_execution_knows_who_started_it_and_who_reran_it(api: Api) -> None:
     await api.holds(failed := one_that_failed())
     named = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
 
     started = await api.client.post("/api/v1/executions", json=A_START, headers=named)
-    anew = await api.client.post(f"/api/v1/executions/{failed.id}/rerun", headers=named)
+    rerun = await api.client.post(f"/api/v1/executions/{failed.id}/rerun", headers=named)
 
-    for answer in (started, anew):
+    for answer in (started, rerun):
         record = (await api.store.read(A_TENANT, ExecutionRecord, answer.json()["id"])).record
         assert ["ann"] == [trigger.actor for trigger in record.triggers]

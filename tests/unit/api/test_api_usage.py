@@ -1,4 +1,4 @@
-"""A tenant sees what it uses and what it may use, and nothing of anybody else's."""
+"""A tenant sees what it uses and what it may use, and nothing of another's."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -68,10 +68,10 @@ async def test_work_is_counted_since_the_day_and_the_month_began(api: Api) -> No
 async def test_nothing_of_another_tenants_is_counted(api: Api) -> None:
     await api.holds(an_execution(tenant_id=ANOTHER_TENANT), an_approval(tenant_id=ANOTHER_TENANT))
 
-    said = (await api.get(USAGE)).json()
+    body = (await api.get(USAGE)).json()
 
-    assert {0} == {*said["now"].values()}
-    assert {0} == {count for workflow in said["accepted"].values() for count in workflow.values()}
+    assert {0} == {*body["now"].values()}
+    assert {0} == {count for workflow in body["accepted"].values() for count in workflow.values()}
 
 
 async def test_a_tenants_own_share_and_its_rate_are_its_limits(api: Api) -> None:

@@ -32,7 +32,7 @@ async def add(api: Api, **changes: object) -> dict[str, Any]:
     return dict(created.json())
 
 
-async def test_a_new_webhook_is_told_of_everything_and_shows_its_secret(api: Api) -> None:
+async def test_a_new_webhook_receives_everything_and_shows_its_secret(api: Api) -> None:
     created = await add(api)
 
     assert (URL, A_TENANT, True) == (created["url"], created["tenantId"], created["active"])

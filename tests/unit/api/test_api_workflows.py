@@ -110,7 +110,7 @@ async def test_the_workflows_of_an_opportunity_are_listed_newest_first(api: Api)
     ]
 
 
-async def test_an_opportunity_nobody_analysed_has_no_workflows(api: Api) -> None:
+async def test_an_opportunity_without_an_analysis_has_no_workflows(api: Api) -> None:
     assert {"workflows": [], "total": 0} == (
         await api.get("/api/v1/workflows", opportunityId="unknown")
     ).json()

@@ -1,4 +1,4 @@
-"""What a tenant wants of a workflow: said over HTTP, checked at once, in versions, kept by whoever
+"""What a tenant wants of a workflow: set over HTTP, checked at once, in versions, kept by whoever
 started with one.
 """
 
@@ -58,35 +58,39 @@ async def test_without_a_definition_the_platforms_defaults_hold(api: Api) -> Non
     response = await api.get(PATH)
 
     assert (200, '"0"') == (response.status_code, response.headers["etag"])
-    said = response.json()
+    definition = response.json()
     assert (True, True, 0, 300.0) == (
-        said["isDefault"],
-        said["enabled"],
-        said["version"],
-        said["stepTimeoutSeconds"],
+        definition["isDefault"],
+        definition["enabled"],
+        definition["version"],
+        definition["stepTimeoutSeconds"],
     )
     assert {"risk_analysis", "forecast"} == {
-        name for name, step in said["steps"].items() if step["critical"]
+        name for name, step in definition["steps"].items() if step["critical"]
     }
-    assert (False, 1.0) == (said["approval"]["enabled"], said["share"]["weight"])
+    assert (False, 1.0) == (definition["approval"]["enabled"], definition["share"]["weight"])
 
 
-async def test_what_is_said_holds_and_what_is_not_said_is_the_platforms(api: Api) -> None:
+async def test_what_is_set_holds_and_what_is_not_set_is_the_platforms(api: Api) -> None:
     steps = {"forecast": {"critical": False}, "recommendation": {"timeoutSeconds": 20}}
 
-    said = (await put(api, {"steps": steps, "approval": A_RULE}, X_User_ID="u-311")).json()
+    definition = (await put(api, {"steps": steps, "approval": A_RULE}, X_User_ID="u-311")).json()
 
-    assert said == (await api.get(PATH)).json()
+    assert definition == (await api.get(PATH)).json()
     assert (
         {"critical": False, "timeoutSeconds": 300.0},
         {"critical": False, "timeoutSeconds": 20.0},
     ) == (
-        said["steps"]["forecast"],
-        said["steps"]["recommendation"],
+        definition["steps"]["forecast"],
+        definition["steps"]["recommendation"],
     )
-    assert {"critical": True, "timeoutSeconds": 300.0} == said["steps"]["risk_analysis"]
-    assert A_RULE["policy"] == said["approval"]["policy"]
-    assert (1, False, "u-311") == (said["version"], said["isDefault"], said["updatedBy"])
+    assert {"critical": True, "timeoutSeconds": 300.0} == definition["steps"]["risk_analysis"]
+    assert A_RULE["policy"] == definition["approval"]["policy"]
+    assert (1, False, "u-311") == (
+        definition["version"],
+        definition["isDefault"],
+        definition["updatedBy"],
+    )
     assert (await api.get(PATH, tenant_id=ANOTHER_TENANT)).json()["isDefault"]
 
 
@@ -271,7 +275,7 @@ async def test_one_run_gives_each_execution_the_rules_that_it_started_with(api: 
     ]
 
 
-async def test_whether_a_tenant_is_enabled_is_known_anew_after_a_while(
+async def test_whether_a_tenant_is_enabled_is_read_again_after_a_while(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0

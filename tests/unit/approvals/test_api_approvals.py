@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from blocks.approvals.events import untold
+from blocks.approvals.events import unpublished
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
 from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -62,7 +62,7 @@ async def test_the_documented_routes_decide(api: Api, prefix: str, word: str, st
 
 
 @pytest.mark.parametrize("body", [{}, {"decidedBy": ""}, {"comment": "who am I?"}])
-async def test_nobody_decides_without_a_name(api: Api, body: dict[str, str]) -> None:
+async def test_no_one_decides_without_a_name(api: Api, body: dict[str, str]) -> None:
     await api.holds(approval := an_approval())
 
     response = await post(api, f"{LIST}/{approval.id}/approve", body)
@@ -70,7 +70,7 @@ async def test_nobody_decides_without_a_name(api: Api, body: dict[str, str]) -> 
     assert (400, "VALIDATION_ERROR") == code_of(response)
 
 
-async def test_a_second_decision_is_told_the_first(api: Api) -> None:
+async def test_a_second_decision_is_answered_with_the_first(api: Api) -> None:
     await api.holds(approval := an_approval())
     await post(api, f"{LIST}/{approval.id}/approve", {"decidedBy": "ann", "comment": "fine"})
 
@@ -104,8 +104,8 @@ async def test_a_decision_is_the_users_whom_the_gateway_names(api: Api) -> None:
     assert ("approved", "ann", "api") == tuple(
         decided.json()[field] for field in ("status", "decidedBy", "decidedThrough")
     )
-    nobody = await post(api, f"{LIST}/{approval.id}/decisions", {"outcome": "approve"})
-    assert (401, "UNAUTHORIZED") == code_of(nobody)
+    unnamed = await post(api, f"{LIST}/{approval.id}/decisions", {"outcome": "approve"})
+    assert (401, "UNAUTHORIZED") == code_of(unnamed)
 
 
 async def test_a_form_that_does_not_fit_names_the_field_and_changes_nothing(api: Api) -> None:
@@ -351,6 +351,6 @@ async def test_an_amount_that_is_not_stated_is_not_known(
     assert 201 == response.status_code
     assert (amount, known) == (response.json()["amount"], response.json().get("amountKnown", True))
     record = (await api.store.read(A_TENANT, ApprovalRecord, response.json()["id"])).record
-    (said,) = untold(msgspec.structs.replace(record, published_count=0))
-    assert isinstance(said.data, HitlApprovalRequested)
-    assert (amount, known) == (said.data.amount, said.data.amount_known)
+    (request,) = unpublished(msgspec.structs.replace(record, published_count=0))
+    assert isinstance(request.data, HitlApprovalRequested)
+    assert (amount, known) == (request.data.amount, request.data.amount_known)

@@ -259,7 +259,7 @@ async def test_a_form_that_does_not_fit_comes_back_as_it_was_with_its_problem(
     api: Api, changed: dict[str, str], field: str, message: str
 ) -> None:
     await api.holds(approval := an_approval(form_schema=A_FORM))
-    said = {
+    submitted = {
         "form.limit": "7",
         "form.region": '"APAC"',
         "form.note": "as <agreed>",
@@ -267,7 +267,7 @@ async def test_a_form_that_does_not_fit_comes_back_as_it_was_with_its_problem(
         **changed,
     }
 
-    page = await say(api, path_of(approval), {"outcome": "approved", **said})
+    page = await say(api, path_of(approval), {"outcome": "approved", **submitted})
 
     assert 400 == page.status_code
     assert message in text_of(page)

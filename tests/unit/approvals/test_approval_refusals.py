@@ -83,9 +83,9 @@ async def through_its_page(api: Api, approval: ApprovalRecord) -> str:
 
 async def through_the_command_line(api: Api, approval: ApprovalRecord) -> str:
     """The command itself, on the files of the API's own store and bus."""
-    said = ["approvals", "approve", approval.id, "--tenant", A_TENANT, "--as", "ann"]
+    arguments = ["approvals", "approve", approval.id, "--tenant", A_TENANT, "--as", "ann"]
     result = await asyncio.to_thread(
-        CliRunner().invoke, cli, said, obj={}, env={"ORCHESTRATOR_DATA_DIR": api.folder}
+        CliRunner().invoke, cli, arguments, obj={}, env={"ORCHESTRATOR_DATA_DIR": api.folder}
     )
     match result.exception:
         case None:
@@ -105,7 +105,7 @@ async def through_prefects_form(api: Api, approval: ApprovalRecord) -> str:
 async def in_prefects_form(api: Api, approval: ApprovalRecord, *, is_trusted: bool) -> str:
     settings = SimpleNamespace(approvals=SimpleNamespace(trust_prefect_ui=is_trusted))
     context = cast("Runtime", SimpleNamespace(store=api.store, settings=settings))
-    with heard(approval_gate.log) as lines:
+    with captured(approval_gate.log) as lines:
         await approval_gate._take(context, approval, ApprovalInput(approved=True, decided_by="ann"))
     refusals = [
         argument for line in lines for argument in line.args or () if isinstance(argument, Refused)
@@ -161,9 +161,9 @@ async def test_the_owner_may_decide_through_every_channel_but_not_what_the_owner
         ),
     )
 
-    said = [await channel(api, approval) for approval in (theirs, own, allowed)]
+    answers = [await channel(api, approval) for approval in (theirs, own, allowed)]
 
-    assert ["accepted", "HITL_SELF_APPROVAL", "accepted"] == said
+    assert ["accepted", "HITL_SELF_APPROVAL", "accepted"] == answers
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
@@ -241,7 +241,7 @@ async def standing_of(api: Api, approval: ApprovalRecord) -> tuple[str, int]:
 
 
 @contextmanager
-def heard(log: logging.Logger) -> Iterator[list[logging.LogRecord]]:
+def captured(log: logging.Logger) -> Iterator[list[logging.LogRecord]]:
     """What is logged meanwhile."""
     handler = BufferingHandler(capacity=1000)
     log.addHandler(handler)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blocks.approvals.condition_rules import condition_problem, rule_problems
 from blocks.approvals.conditions import judge, judge_all
-from blocks.approvals.events import untold
+from blocks.approvals.events import unpublished
 from blocks.clock import utc_now
 from blocks.contracts.approvals import ApprovalRule, Condition
 from blocks.contracts.envelope import decode_event
@@ -105,7 +105,7 @@ def test_an_amount_that_is_large_or_not_certain_asks(
         {"amount": 5, "Amount__c": 2_000_000, "dealAmount": 2_000_000},
     ],
 )
-def test_a_small_amount_asks_nobody(carried: dict[str, Any]) -> None:
+def test_a_small_amount_needs_no_approval(carried: dict[str, Any]) -> None:
     assert not analysis_of(
         decoded_input("integration.opportunity.updated", opportunityId="o", **carried)
     ).needs_approval
@@ -244,7 +244,7 @@ def test_a_person_and_consumers_see_that_the_amount_is_not_known(stated: dict[st
     analysis = analysis_of(stated)
 
     approval = analysis.approval()
-    (event,) = untold(approval)
+    (event,) = unpublished(approval)
 
     assert (False, 0.0) == (approval.amount_known, approval.amount)
     assert isinstance(event.data, HitlApprovalRequested)

@@ -78,8 +78,8 @@ async def test_the_rules_own_is_asked_whatever_others_asked_for(
 
     [own] = [one for one in asked if one.record.id == ids.approval_id(analysis.id, GATE, retries)]
     assert ("pending", TWO_PEOPLE) == (own.record.status, own.record.policy)
-    now_says = lifecycle.verdict(asked)
-    assert now_says is None or (end in FAILING and not lifecycle.lets_complete(now_says.record))
+    verdict = lifecycle.verdict(asked)
+    assert verdict is None or (end in FAILING and not lifecycle.lets_complete(verdict.record))
     assert len(asked) == len(await asked_at_gate(context, analysis)), "it is asked once"
 
 

@@ -25,7 +25,7 @@ from tests.support.factories import an_approval, now
 
 NONE: frozenset[str] = frozenset()
 PEOPLE = ["ann", "bob", "cid", "dan"]
-ANYBODY = [
+ANYONE = [
     "ann",
     " ann",
     "bob",
@@ -94,7 +94,7 @@ def test_a_delegation_that_leaves_too_few_people_or_names_none_is_refused(to: st
         handed(asks("ann", "bob"), "ann", to)
 
 
-def test_a_quorum_that_anybody_may_fill_cannot_be_narrowed_to_one() -> None:
+def test_a_quorum_that_anyone_may_fill_cannot_be_narrowed_to_one() -> None:
     with pytest.raises(InvalidVote):
         handed(asks(), "ann", "eve")
 
@@ -140,7 +140,7 @@ def test_a_claim_is_recorded_as_one_and_is_not_the_requester() -> None:
 
 acts = st.lists(
     st.tuples(
-        st.sampled_from(["vote", "delegate"]), st.sampled_from(ANYBODY), st.sampled_from(ANYBODY)
+        st.sampled_from(["vote", "delegate"]), st.sampled_from(ANYONE), st.sampled_from(ANYONE)
     ),
     max_size=14,
 )

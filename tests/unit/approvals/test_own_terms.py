@@ -32,7 +32,7 @@ OWN_TERMS: dict[str, list[Any]] = {
 
 ALWAYS_AN_ADMINS: dict[str, list[Any]] = {"onExpiry": ["approve"]}
 
-ANYBODYS: dict[str, list[Any]] = {
+ANYONES: dict[str, list[Any]] = {
     "subject": ["quote-1"],
     "opportunityId": ["opp-1"],
     "workflow": ["opportunity-analysis"],
@@ -77,7 +77,7 @@ async def statuses(api: Api, role: str, terms: dict[str, list[Any]], **also: Any
 def test_every_field_is_in_one_of_the_tables() -> None:
     fields = set(NewApproval.__struct_encode_fields__) - {"executionId"}
 
-    assert fields == OWN_TERMS.keys() | ALWAYS_AN_ADMINS.keys() | ANYBODYS.keys()
+    assert fields == OWN_TERMS.keys() | ALWAYS_AN_ADMINS.keys() | ANYONES.keys()
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -92,7 +92,7 @@ async def test_terms_of_ones_own_on_an_execution_are_an_admins(api: Api, role: s
         assert allowed == set(
             (await statuses(api, role, terms, executionId=execution.id)).values()
         ), terms
-    assert asks == set((await statuses(api, role, ANYBODYS, executionId=execution.id)).values())
+    assert asks == set((await statuses(api, role, ANYONES, executionId=execution.id)).values())
 
 
 @pytest.mark.parametrize("role", ROLES)

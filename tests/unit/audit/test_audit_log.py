@@ -214,7 +214,7 @@ class EntriesLost(SqliteRecordStore):
         return await super().create(tenant_id, record)
 
 
-async def test_an_entry_that_could_not_be_written_is_written_later_and_says_so(
+async def test_an_entry_that_could_not_be_written_is_written_later_and_states_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blocks.audit.recording.ENTRY_SECONDS", 0.1)
@@ -258,7 +258,7 @@ async def test_without_an_intent_nothing_is_changed(tmp_path: Path) -> None:
         )
 
 
-async def test_an_act_that_ends_after_it_was_given_up_is_told_to_its_end(api: Api) -> None:
+async def test_an_act_that_ends_after_it_was_given_up_is_logged_to_its_end(api: Api) -> None:
     audit = await Audit.begin(api.store, A_TENANT, an_act())
     await finish_lost_acts(api.store, before=now())
 
@@ -268,7 +268,7 @@ async def test_an_act_that_ends_after_it_was_given_up_is_told_to_its_end(api: Ap
     assert {"unknown", "done"} == {entry.result for entry in await entries(api.store)}
 
 
-async def test_what_fails_after_a_change_is_told_as_incomplete(api: Api) -> None:
+async def test_what_fails_after_a_change_is_logged_as_incomplete(api: Api) -> None:
     async def fail_half_way() -> None:
         async with audited(api.store, A_TENANT, an_act()) as store:
             await store.create(A_TENANT, an_execution())
@@ -283,7 +283,7 @@ async def test_what_fails_after_a_change_is_told_as_incomplete(api: Api) -> None
 # --- before and after -----------------------------------------------------------------------------
 
 
-async def test_an_entry_tells_the_fields_that_changed_as_they_were_and_are(api: Api) -> None:
+async def test_an_entry_lists_the_fields_that_changed_as_they_were_and_are(api: Api) -> None:
     for enabled in (True, False):
         await api.send("PUT", "/api/v1/definitions/opportunity-analysis", {"enabled": enabled})
 
@@ -312,8 +312,8 @@ async def test_what_was_removed_stands_on_the_log_without_its_secrets(api: Api) 
 
 
 @pytest.mark.parametrize("kind", audit_changes.LEFT_OUT, ids=lambda kind: kind.__name__)
-def test_nothing_that_looks_like_a_secret_is_told(kind: type[Record]) -> None:
-    told = {field.encode_name for field in msgspec.structs.fields(kind)} - set(
+def test_nothing_that_looks_like_a_secret_is_logged(kind: type[Record]) -> None:
+    logged = {field.encode_name for field in msgspec.structs.fields(kind)} - set(
         audit_changes.LEFT_OUT[kind]
     )
     # of its body, which people with this role may read
@@ -321,7 +321,7 @@ def test_nothing_that_looks_like_a_secret_is_told(kind: type[Record]) -> None:
 
     assert (
         set()
-        == {name for name in told if any(word in name.lower() for word in SECRET_WORDS)}
+        == {name for name in logged if any(word in name.lower() for word in SECRET_WORDS)}
         - letters_own
     )
 
@@ -329,7 +329,7 @@ def test_nothing_that_looks_like_a_secret_is_told(kind: type[Record]) -> None:
 SECRET_WORDS = ("secret", "token", "password", "digest", "link", "nonce")
 
 
-def test_every_kind_that_a_person_can_change_is_told() -> None:
+def test_every_kind_that_a_person_can_change_is_logged() -> None:
     assert {
         ExecutionRecord,
         ApprovalRecord,
@@ -339,7 +339,7 @@ def test_every_kind_that_a_person_can_change_is_told() -> None:
     } <= set(audit_changes.LEFT_OUT)
 
 
-async def test_of_a_large_value_its_size_and_digest_are_told(api: Api) -> None:
+async def test_of_a_large_value_its_size_and_digest_are_logged(api: Api) -> None:
     body = {"workflow": "opportunity-analysis", "subject": "o-1", "input": {"note": "x" * 100_000}}
 
     await api.send("POST", "/api/v1/executions", body)
@@ -397,12 +397,12 @@ async def test_the_log_is_read_newest_first_page_by_page(api: Api) -> None:
     first = (await api.get(AUDIT, limit=2)).json()
     second = (await api.get(AUDIT, limit=2, continuation=first["continuation"])).json()
 
-    told = [
+    logged = [
         entry["changes"][0]["after"]["subject"]
         for page in (first, second)
         for entry in page["entries"]
     ]
-    assert ["o-2", "o-1", "o-0"] == told
+    assert ["o-2", "o-1", "o-0"] == logged
     assert "continuation" not in second
 
 

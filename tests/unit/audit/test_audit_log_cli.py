@@ -24,7 +24,7 @@ from blocks.security import api_keys
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.bootstrap.provision import provision
-from deployments.cli.acts import ACTION_OF, UNTOLD
+from deployments.cli.acts import ACTION_OF, NOT_AUDITED
 from deployments.cli.app import cli
 from tests.support.api.every_route import a_record
 from tests.support.audit_log import entries, intents
@@ -74,7 +74,7 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(tmp_path)
     asyncio.run(provision(terminal.settings))
-    with patch.dict(os.environ):  # commands tell Prefect through it where its server is
+    with patch.dict(os.environ):  # through it, commands inform Prefect where its server is
         yield terminal
 
 
@@ -86,11 +86,11 @@ def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
             yield " ".join((*path, name))
 
 
-def test_every_command_is_told_or_only_reads_or_has_a_reason() -> None:
+def test_every_command_is_logged_or_only_reads_or_has_a_reason() -> None:
     reading = {name for name in leaves(cli) if name.endswith((" list", " show"))} | set(READING)
 
-    assert set(leaves(cli)) == {*ACTION_OF, *UNTOLD, *reading}
-    assert all(UNTOLD.values())
+    assert set(leaves(cli)) == {*ACTION_OF, *NOT_AUDITED, *reading}
+    assert all(NOT_AUDITED.values())
 
 
 # --- every command --------------------------------------------------------------------------------
@@ -101,7 +101,9 @@ def ended(status: str) -> ExecutionRecord:
 
 
 def a_key(terminal: Terminal) -> str:
-    terminal.run("keys", "create", "--name", "billing", "--role", "viewer", "--as", "somebody else")
+    terminal.run(
+        "keys", "create", "--name", "billing", "--role", "viewer", "--as", "another person"
+    )
 
     async def prefix() -> str:
         async with open_store(terminal.settings) as store:
@@ -184,7 +186,7 @@ def test_a_change_leaves_one_entry(terminal: Terminal, command: str) -> None:
     run = terminal.run(*command.split(), *arguments)
 
     assert (0, None) == (run.exit_code, run.exception), run.output
-    # A terminal decides for nobody: whoever decides is named.
+    # A terminal decides for no one: whoever decides is named.
     actor = "ann" if command in ("approvals approve", "approvals reject") else ME
     [entry] = [one for one in terminal.log() if one.actor == actor]
     assert before + 1 == len(terminal.log())
@@ -209,7 +211,7 @@ def test_what_is_refused_leaves_nothing(terminal: Terminal) -> None:
 # --- who ------------------------------------------------------------------------------------------
 
 
-def test_a_command_can_be_given_in_somebodys_name(terminal: Terminal) -> None:
+def test_a_command_can_be_given_in_another_persons_name(terminal: Terminal) -> None:
     failed = terminal.holds(ended("failed"))
     terminal.run("executions", "retry", failed.id, "--as", "ann")
     terminal.environment["ORCHESTRATOR_USER"] = "bob"

@@ -74,7 +74,7 @@ def test_a_tenant_has_so_much_room_and_others_have_theirs() -> None:
     assert room.take(ANOTHER_TENANT, an_act("ann"))
 
 
-def test_one_who_tries_much_hides_nobody_else() -> None:
+def test_one_who_tries_much_hides_no_one_else() -> None:
     room = Room()
     for _ in range(1_000):
         room.take(A_TENANT, an_act("mallory"))

@@ -78,7 +78,7 @@ def an_event(**changes: Any) -> dict[str, Any]:
 
 
 def refusal(run: subprocess.CompletedProcess[str]) -> str:
-    """The one line on stderr; nothing else was said."""
+    """The one line on stderr; nothing else was printed."""
     assert run.stdout == ""
     assert "Traceback" not in run.stderr
     (line,) = run.stderr.splitlines()
@@ -186,7 +186,7 @@ def test_up_on_a_port_in_use_names_the_port_and_the_setting(
     assert f"{variable}=" in refusal(run)
 
 
-def test_up_with_a_prefect_server_that_does_not_answer_says_so(orchestrator: Cli) -> None:
+def test_up_with_a_prefect_server_that_does_not_answer_reports_it(orchestrator: Cli) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
     run = orchestrator.run("up", PREFECT_API_URL=url, PORT=str(free_port()))
     assert run.returncode == 1
@@ -261,7 +261,7 @@ async def test_emit_draws_an_id_where_none_was_written(orchestrator: Cli) -> Non
     assert [first.stdout.strip(), second.stdout.strip()] == published
 
 
-def test_emit_says_so_when_nobody_takes_the_event(orchestrator: Cli) -> None:
+def test_emit_reports_when_no_queue_takes_the_event(orchestrator: Cli) -> None:
     run = orchestrator.run("emit", "-", stdin=json.dumps(an_event()))
     assert run.returncode == 1
     assert "orchestrator bootstrap" in refusal(run)
@@ -357,7 +357,7 @@ async def test_one_key_starts_one_execution(orchestrator: Cli) -> None:
     assert "the input '[5]' is no JSON object" in refusal(runs[3])
 
 
-async def test_a_failed_execution_is_retried_once_and_run_anew_when_it_has_ended(
+async def test_a_failed_execution_is_retried_once_and_rerun_when_it_has_ended(
     orchestrator: Cli,
 ) -> None:
     failed = an_execution(status="failed", error="no model", completed_at=now(), announced_at=now())

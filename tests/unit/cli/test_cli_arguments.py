@@ -221,6 +221,6 @@ def test_what_a_command_writes_is_for_its_owner_alone(orchestrator: Cli) -> None
 
 
 async def modes_while_open(orchestrator: Cli, folder: Path) -> dict[str, str]:
-    """SQLite keeps its log and its index only while somebody has the file open."""
+    """SQLite keeps its log and its index only while a process has the file open."""
     async with open_store(orchestrator.settings):
         return await asyncio.to_thread(modes, folder)

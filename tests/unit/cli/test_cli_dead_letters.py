@@ -1,4 +1,4 @@
-"""`orchestrator dead-letters`: operators see everybody's letters, and act on one or many."""
+"""`orchestrator dead-letters`: operators see everyone's letters, and act on one or many."""
 
 import asyncio
 import json
@@ -62,16 +62,16 @@ def in_queue(cli: Cli) -> list[Message]:
     return asyncio.run(look())
 
 
-def test_a_list_shows_everybodys_letters_unless_told_whose(orchestrator: Cli) -> None:
+def test_a_list_shows_the_letters_of_all_tenants_unless_one_is_named(orchestrator: Cli) -> None:
     mine = kept(orchestrator, code="poison", reason="ValueError: boom")
-    nobodys = kept(orchestrator, code="malformed-json", body=b"{")
+    unowned = kept(orchestrator, code="malformed-json", body=b"{")
 
-    everybody = orchestrator.run("dead-letters", "list")
+    everyone = orchestrator.run("dead-letters", "list")
     of_one = orchestrator.run("dead-letters", "list", "--tenant", A_TENANT)
 
-    assert (mine.id in everybody.stdout, nobodys.id in everybody.stdout) == (True, True)
-    assert "ValueError: boom" in everybody.stdout
-    assert (mine.id in of_one.stdout, nobodys.id in of_one.stdout) == (True, False)
+    assert (mine.id in everyone.stdout, unowned.id in everyone.stdout) == (True, True)
+    assert "ValueError: boom" in everyone.stdout
+    assert (mine.id in of_one.stdout, unowned.id in of_one.stdout) == (True, False)
 
 
 def test_a_list_is_filtered_and_comes_as_json(orchestrator: Cli) -> None:
@@ -113,7 +113,7 @@ def test_an_edited_letter_is_replayed_as_it_was_edited(orchestrator: Cli) -> Non
     assert "replayed" == records(orchestrator)[letter.id].status
 
 
-def test_an_edit_that_helps_nobody_is_refused_with_what_is_wrong(orchestrator: Cli) -> None:
+def test_an_edit_that_does_not_help_is_refused_with_what_is_wrong(orchestrator: Cli) -> None:
     letter = kept(orchestrator)
 
     run = orchestrator.run(
@@ -143,8 +143,8 @@ def test_many_are_replayed_by_filter_and_each_has_a_line(orchestrator: Cli) -> N
         "dead-letters", "replay", "--all", "--code", "poison", "--rate", "100", "--yes", "--json"
     )
 
-    told = [json.loads(line) for line in run.stdout.splitlines()]
-    assert {(id, "replayed") for id in wanted} == {(line["id"], line["status"]) for line in told}
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {(id, "replayed") for id in wanted} == {(line["id"], line["status"]) for line in lines}
     assert 4 == len(in_queue(orchestrator))
 
 
@@ -158,7 +158,7 @@ def test_many_are_not_touched_without_a_yes(orchestrator: Cli) -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_what_could_not_be_replayed_is_said_and_the_rest_is(orchestrator: Cli) -> None:
+def test_what_could_not_be_replayed_is_reported_and_the_rest_is_replayed(orchestrator: Cli) -> None:
     cut, whole = kept(orchestrator, body=b"begins", cut_from=300_000), kept(orchestrator)
 
     run = orchestrator.run(
@@ -208,7 +208,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert what in refusal(run)
 
 
-def test_a_letter_that_nobody_knows_is_named(orchestrator: Cli) -> None:
+def test_an_unknown_letter_is_named(orchestrator: Cli) -> None:
     run = orchestrator.run("dead-letters", "show", "no-such-letter")
 
     assert (1, "error: there is no dead letter no-such-letter") == (run.returncode, refusal(run))

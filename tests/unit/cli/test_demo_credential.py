@@ -41,7 +41,7 @@ async def test_behind_a_gateway_the_demo_sends_what_the_gateway_would(tmp_path: 
     assert f'-H "X-Tenant-ID: {A_TENANT}"' == curl_options(settings, A_TENANT)
 
 
-async def test_where_keys_are_switched_off_the_demo_says_so(tmp_path: Path) -> None:
+async def test_where_keys_are_switched_off_the_demo_reports_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, AUTH_MODE="jwt", JWT_SECRET="s" * 32)
 
     with pytest.raises(click.ClickException, match="AUTH_MODE must include api-key"):

@@ -216,7 +216,7 @@ def test_a_queue_needs_readers_that_keep_up(view: QueueView, is_ours: bool, expe
 # --- processes ------------------------------------------------------------------------------------
 
 
-async def test_a_role_that_nobody_plays_is_named(connections: Connections) -> None:
+async def test_a_role_without_a_process_is_named(connections: Connections) -> None:
     assert connections.store
     await connections.store.create(
         SYSTEM_TENANT, a_process(role="worker", beat_at=now() - 10 * MINUTE)
@@ -236,7 +236,7 @@ async def test_one_that_is_not_ready_is_named(connections: Connections) -> None:
     assert [("failed", "1 alive, none ready")] == not_ok(await processes.processes(connections))
 
 
-async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(
+async def test_a_heartbeat_from_the_future_is_a_clock_that_is_ahead(
     connections: Connections,
 ) -> None:
     assert connections.store
@@ -247,7 +247,7 @@ async def test_a_sign_of_life_from_the_future_is_a_clock_that_is_ahead(
     )
 
 
-async def test_a_machine_whose_clock_is_behind_is_told_so(
+async def test_a_machine_whose_clock_is_behind_is_reported(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("blocks.clock._correction", timedelta(minutes=10))
@@ -303,7 +303,7 @@ async def test_a_reconciler_that_does_not_look_is_named(
     assert expected == worst(await reconciler.reconciler(connections))
 
 
-async def test_without_any_reconciler_the_doctor_says_so(connections: Connections) -> None:
+async def test_without_any_reconciler_the_doctor_reports_it(connections: Connections) -> None:
     assert [
         ("failed", "none has ever led: nothing that a crash leaves behind is repaired")
     ] == not_ok(await reconciler.reconciler(connections))
@@ -366,5 +366,5 @@ def test_the_report_as_json_has_every_finding(capsys: pytest.CaptureFixture[str]
         (timedelta(days=5), "5 d"),
     ],
 )
-def test_ages_are_told_as_people_tell_them(age: timedelta, expected: str) -> None:
+def test_ages_are_shown_in_readable_units(age: timedelta, expected: str) -> None:
     assert expected == in_words(age)

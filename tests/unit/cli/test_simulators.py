@@ -23,9 +23,9 @@ from deployments.simulated.service import Mishaps, queues, run_simulators
 from tests.support.factories import A_TENANT, new_id
 from tests.support.waiting import eventually
 
-HEARD = Queue(name="heard", bindings=["risk.#", "forecast.#", "recommendation.#"])
+ANSWERS = Queue(name="answers", bindings=["risk.#", "forecast.#", "recommendation.#"])
 
-SAID = {
+EVENTS = {
     "risk_analysis": {"risk.evaluation.started", "risk.evaluation.completed", "risk.evaluated"},
     "risk_scoring": {"risk.scoring.started", "risk.scoring.completed"},
     "forecast": {"forecast.decomposition.started", "forecast.completed"},
@@ -37,11 +37,11 @@ SOURCE = {
     "forecast": "forecasting",
     "recommendation": "recommendations",
 }
-STEPS = list(SAID)
+STEPS = list(EVENTS)
 
 
 class Platform:
-    """The bus with the simulators on it, and everything they have said."""
+    """The bus with the simulators on it, and everything they have published."""
 
     def __init__(self, bus: EventBus) -> None:
         self._bus = bus
@@ -64,10 +64,10 @@ class Platform:
     async def repeat(self, event: Event[EventData]) -> None:
         await self._bus.publish(to_message(event), required=True)
 
-    async def said(self, *, at_least: int) -> list[dict[str, Any]]:
+    async def published(self, *, at_least: int) -> list[dict[str, Any]]:
         async def enough() -> list[Message]:
-            heard = await self._bus.peek(HEARD.name, limit=2000)
-            return heard if len(heard) >= at_least else []
+            answers = await self._bus.peek(ANSWERS.name, limit=2000)
+            return answers if len(answers) >= at_least else []
 
         return [json.loads(message.body) for message in await eventually(enough)]
 
@@ -87,7 +87,7 @@ def settings_at(folder: Path, *, delay_seconds: float = 0.0) -> Settings:
 async def platform(settings: Settings, mishaps: Mishaps | None = None) -> AsyncIterator[Platform]:
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(open_bus(settings, "test"))
-        await bus.declare(HEARD, *queues())
+        await bus.declare(ANSWERS, *queues())
         simulators = asyncio.create_task(run_simulators(settings, mishaps or Mishaps()))
         try:
             yield Platform(bus)
@@ -97,8 +97,8 @@ async def platform(settings: Settings, mishaps: Mishaps | None = None) -> AsyncI
                 await simulators
 
 
-def of_type(said: Sequence[dict[str, Any]], event_type: str) -> dict[str, Any]:
-    (event,) = [event for event in said if event["type"] == event_type]
+def of_type(published: Sequence[dict[str, Any]], event_type: str) -> dict[str, Any]:
+    (event,) = [event for event in published if event["type"] == event_type]
     return event
 
 
@@ -106,9 +106,9 @@ def of_type(said: Sequence[dict[str, Any]], event_type: str) -> dict[str, Any]:
 async def test_a_request_is_answered_with_the_documented_events(tmp_path: Path, step: str) -> None:
     async with platform(settings_at(tmp_path)) as services:
         await services.ask(step)
-        said = await services.said(at_least=len(SAID[step]))
-    assert SAID[step] == {event["type"] for event in said}
-    for event in said:
+        published = await services.published(at_least=len(EVENTS[step]))
+    assert EVENTS[step] == {event["type"] for event in published}
+    for event in published:
         assert ("1.0.0", A_TENANT, SOURCE[step]) == (
             event["version"],
             event["tenantId"],
@@ -124,7 +124,7 @@ async def test_the_answer_echoes_the_workflow_and_is_one_that_the_listener_under
     answer_type = STEP_BY_NAME[step].answer.event_type
     async with platform(settings_at(tmp_path)) as services:
         request = await services.ask(step)
-        answer = of_type(await services.said(at_least=len(SAID[step])), answer_type)
+        answer = of_type(await services.published(at_least=len(EVENTS[step])), answer_type)
     decoded = decode_event(json.dumps(answer).encode(), received_at=utc_now())
     assert request.data.workflow_id == decoded.data.workflow_id  # type: ignore[attr-defined] # every answer has one
     assert None not in STEP_BY_NAME[step].result(decoded.data).values()
@@ -134,8 +134,8 @@ async def test_a_risk_and_a_recommendation_have_the_documented_fields(tmp_path: 
     async with platform(settings_at(tmp_path)) as services:
         await services.ask("risk_analysis")
         await services.ask("recommendation")
-        said = await services.said(at_least=5)
-    evaluation = of_type(said, "risk.evaluation.completed")["data"]
+        published = await services.published(at_least=5)
+    evaluation = of_type(published, "risk.evaluation.completed")["data"]
     assert 0 <= evaluation["riskScore"] <= 1
     risk = {
         "riskId",
@@ -160,7 +160,7 @@ async def test_a_risk_and_a_recommendation_have_the_documented_fields(tmp_path: 
         "createdAt",
     }
     assert advice <= set(
-        of_type(said, "recommendation.generation.completed")["data"]["recommendations"][0]
+        of_type(published, "recommendation.generation.completed")["data"]["recommendations"][0]
     )
 
 
@@ -168,17 +168,17 @@ async def test_a_request_delivered_twice_is_answered_under_the_same_ids(tmp_path
     async with platform(settings_at(tmp_path)) as services:
         request = await services.ask("forecast")
         await services.repeat(request)
-        said = await services.said(at_least=4)
-    assert len({event["id"] for event in said}) == 2
-    assert len({event["data"]["forecastId"] for event in said}) == 1
+        published = await services.published(at_least=4)
+    assert len({event["id"] for event in published}) == 2
+    assert len({event["data"]["forecastId"] for event in published}) == 1
 
 
 async def test_the_same_opportunity_gets_the_same_forecast_each_time(tmp_path: Path) -> None:
     async with platform(settings_at(tmp_path)) as services:
         for _ in range(2):
             await services.ask("forecast", "opp-1")
-        said = await services.said(at_least=4)
-    forecasts = [event["data"] for event in said if event["type"] == "forecast.completed"]
+        published = await services.published(at_least=4)
+    forecasts = [event["data"] for event in published if event["type"] == "forecast.completed"]
     assert forecasts[0]["revenueForecast"] == forecasts[1]["revenueForecast"]
     assert forecasts[0]["forecastId"] != forecasts[1]["forecastId"]
 
@@ -195,24 +195,24 @@ async def test_a_failure_names_the_opportunity_and_no_workflow(
 ) -> None:
     async with platform(settings_at(tmp_path), Mishaps(fail=frozenset({step}))) as services:
         await services.ask(step)
-        said = await services.said(at_least=2)
-    data = of_type(said, failure)["data"]
+        published = await services.published(at_least=2)
+    data = of_type(published, failure)["data"]
     assert data["error"]
     assert data["opportunityId"] == "opp-1"
     assert "workflowId" not in data
 
 
-async def test_a_silent_service_takes_the_request_and_says_nothing(tmp_path: Path) -> None:
+async def test_a_silent_service_takes_the_request_and_answers_nothing(tmp_path: Path) -> None:
     async with platform(settings_at(tmp_path), Mishaps(silent=frozenset({"forecast"}))) as services:
         await services.ask("forecast")
         await services.ask("risk_scoring")
-        said = await services.said(at_least=2)
+        published = await services.published(at_least=2)
 
         async def nothing_is_waiting() -> bool:
             return await services.requests_waiting() == 0
 
         await eventually(nothing_is_waiting)
-    assert SAID["risk_scoring"] == {event["type"] for event in said}
+    assert EVENTS["risk_scoring"] == {event["type"] for event in published}
 
 
 def test_a_share_of_opportunities_is_struck_always_the_same() -> None:
@@ -227,7 +227,7 @@ async def test_requests_wait_for_their_answers_side_by_side(tmp_path: Path) -> N
     async with platform(settings_at(tmp_path, delay_seconds=delay_seconds)) as services:
         began = time.monotonic()
         await asyncio.gather(*(services.ask("risk_scoring", f"opp-{n}") for n in range(requests)))
-        await services.said(at_least=2 * requests)
+        await services.published(at_least=2 * requests)
         took = time.monotonic() - began
     assert took < delay_seconds * requests / 10
 

@@ -90,7 +90,7 @@ def test_a_missing_timestamp_is_the_time_of_receipt() -> None:
     assert decode(event).timestamp == NOW
 
 
-def test_fields_nobody_knows_are_ignored() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert decode(
         an_event(organizationId="x", data={"opportunityId": "o", "new": {"__prefect_kind": "json"}})
     )
@@ -143,7 +143,7 @@ def test_a_wrong_field_is_named(changes: dict[str, Any], code: str, named: str) 
 @pytest.mark.parametrize(
     "event_type", ["forecast.done", "risk.evaluation.seen", "workflow.risk.analysis.seen"]
 )
-def test_a_type_nobody_handles_is_no_error(event_type: str) -> None:
+def test_an_unhandled_type_is_no_error(event_type: str) -> None:
     with pytest.raises(UnknownEventType):
         decode(an_event(type=event_type))
 

@@ -1,4 +1,4 @@
-"""Computed ids: one cause, one id; and nobody changes them by accident."""
+"""Computed ids: one cause, one id; and none changes by accident."""
 
 from blocks.contracts import ids
 

@@ -88,7 +88,7 @@ EXAMPLES: list[events.EventData] = [
         execution_id=EXECUTION,
         triggered_by="scheduler",
         triggered_at=NOW,
-        error="nobody told within 2 h",
+        error="not reported within 2 h",
         timestamp=NOW,
     ),
 ]

@@ -300,7 +300,7 @@ def test_what_no_record_could_carry_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"timestamp": "2026-03-02T09:15:00"}, ("timestamp", MEANT)),
         ({"timestamp": None}, ("timestamp", NOW)),
@@ -312,10 +312,12 @@ def test_what_no_record_could_carry_is_refused() -> None:
         ({"id": AN_ID.upper()}, ("id", AN_ID)),
     ],
 )
-def test_the_envelope_is_read_as_leniently(changes: dict[str, Any], said: tuple[str, Any]) -> None:
+def test_the_envelope_is_read_as_leniently(
+    changes: dict[str, Any], expected: tuple[str, Any]
+) -> None:
     event = decoded({**an_event("risk.evaluation.completed"), **changes})
 
-    assert said[1] == getattr(event, said[0])
+    assert expected[1] == getattr(event, expected[0])
 
 
 # --- anything -------------------------------------------------------------------------------------

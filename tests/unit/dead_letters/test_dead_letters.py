@@ -408,7 +408,7 @@ async def test_what_cannot_be_replayed_is_skipped(store: RecordStore, bus: Sqlit
     assert (0, 1, False) == (plan.scheduled, plan.skipped, plan.more)
 
 
-async def test_a_letter_that_somebody_has_in_hand_is_left_to_them(
+async def test_a_letter_that_another_process_has_in_hand_is_left_to_it(
     store: RecordStore, bus: SqliteEventBus, sweep: DeadLetterSweep
 ) -> None:
     held = await dead_letters.schedule(store, await kept(store), utc_now(), ANN)

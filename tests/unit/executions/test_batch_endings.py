@@ -63,7 +63,7 @@ fates = st.fixed_dictionaries(
         for name in STEPS
     }
 )
-PATIENT: dict[str, Any] = {
+SLOW: dict[str, Any] = {
     "suppress_health_check": [HealthCheck.too_slow],
     # Each try runs a batch to its end: to look for a smaller example would take minutes.
     "phases": [Phase.explicit, Phase.reuse, Phase.generate],
@@ -201,7 +201,7 @@ async def three_are_missing(batch: AnalysisBatch) -> bool:
 
 @example([*LACKING_ONE_EACH, ANSWERED])
 @given(batches)
-@settings(max_examples=5, deadline=None, derandomize=True, **PATIENT)
+@settings(max_examples=5, deadline=None, derandomize=True, **SLOW)
 def test_whatever_is_missing_every_execution_of_a_run_ends_as_its_own_answers_say(
     fates: list[Fates],
 ) -> None:
@@ -210,7 +210,7 @@ def test_whatever_is_missing_every_execution_of_a_run_ends_as_its_own_answers_sa
 
 @pytest.mark.slow
 @given(st.lists(fates, min_size=1, max_size=60))
-@settings(max_examples=150, deadline=None, **PATIENT)
+@settings(max_examples=150, deadline=None, **SLOW)
 def test_so_it_is_in_many_larger_runs(fates: list[Fates]) -> None:
     asyncio.run(every_execution_ends(fates))
 

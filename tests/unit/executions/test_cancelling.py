@@ -28,7 +28,7 @@ RACES = 250
 
 
 class Scene(msgspec.Struct):
-    """A store, and what was published: by execution, the ends that were told."""
+    """A store, and what was published: by execution, the ends that were announced."""
 
     store: RecordStore
     bus: Any
@@ -36,7 +36,7 @@ class Scene(msgspec.Struct):
 
     async def cancel(self, execution_id: str) -> ExecutionRecord:
         return await cancel_execution(
-            self.store, self.bus, RememberedFlowRuns(), A_TENANT, execution_id, "called off"
+            self.store, self.bus, RememberedFlowRuns(), A_TENANT, execution_id, "not wanted"
         )
 
 
@@ -46,17 +46,17 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with open_store(settings) as store, open_bus(settings, "test") as bus:
         ends: dict[str, list[tuple[str, str]]] = {}
 
-        async def heard(*messages: Message, required: bool = False) -> None:
+        async def keep_published(*messages: Message, required: bool = False) -> None:
             for message in messages:
                 event = msgspec.json.decode(message.body)
                 ends.setdefault(event["data"]["workflowId"], []).append((message.id, event["type"]))
 
-        monkeypatch.setattr(bus, "publish", heard)
+        monkeypatch.setattr(bus, "publish", keep_published)
         yield Scene(store, bus, ends)
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "awaiting_approval"])
-async def test_what_is_open_is_cancelled_and_its_end_told_once(
+async def test_what_is_open_is_cancelled_and_its_end_announced_once(
     scene: Scene, status: ExecutionStatus
 ) -> None:
     execution = (await scene.store.create(A_TENANT, an_execution(status=status))).record
@@ -83,7 +83,7 @@ async def test_what_has_ended_stays_as_it_is(scene: Scene, status: ExecutionStat
     assert {} == scene.ends
 
 
-async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_told(
+async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_announced(
     scene: Scene,
 ) -> None:
     outcomes = {"completed": 0, "cancelled": 0}
@@ -101,9 +101,9 @@ async def test_of_cancelling_and_completing_at_once_exactly_one_happens_and_is_t
 
         ended = (await scene.store.read(A_TENANT, ExecutionRecord, execution.id)).record
         outcomes[ended.status] += 1
-        told = "completed" if ended.status == "completed" else "failed"
+        end = "completed" if ended.status == "completed" else "failed"
         assert {
-            (ids.terminal_event_id(execution.id), f"workflow.opportunity.analysis.{told}")
+            (ids.terminal_event_id(execution.id), f"workflow.opportunity.analysis.{end}")
         } == set(scene.ends[execution.id])
     assert all(outcomes.values()), outcomes
 

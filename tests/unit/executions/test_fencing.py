@@ -1,5 +1,5 @@
-"""Fencing: a run whose execution was taken over writes nothing and tells nothing, whatever it still
-believes.
+"""Fencing: a run whose execution was taken over writes nothing and announces nothing, whatever it
+still believes.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Scene(msgspec.Struct):
 
     store: RecordStore
     context: Runtime
-    told: list[str]
+    published: list[str]
 
     async def claimed(self, execution_id: str) -> Stored[ExecutionRecord]:
         stored = await claim(self.store, A_TENANT, execution_id, "run-1", workflow=WORKFLOW)
@@ -55,13 +55,13 @@ class Scene(msgspec.Struct):
 async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
     async with open_store(settings) as store, open_bus(settings, "test") as bus:
-        told: list[str] = []
+        published: list[str] = []
 
-        async def heard(*messages: Message, required: bool = False) -> None:
-            told.extend(message.routing_key for message in messages)
+        async def keep_published(*messages: Message, required: bool = False) -> None:
+            published.extend(message.routing_key for message in messages)
 
-        monkeypatch.setattr(bus, "publish", heard)
-        yield Scene(store, Runtime(settings, bus, store, RememberedFlowRuns()), told)
+        monkeypatch.setattr(bus, "publish", keep_published)
+        yield Scene(store, Runtime(settings, bus, store, RememberedFlowRuns()), published)
 
 
 async def a_zombie(
@@ -85,7 +85,7 @@ async def answer_all(scene: Scene, zombie: AnalysisBatch, execution: ExecutionRe
         await zombie.take_early_answers(step)
 
 
-async def test_it_cannot_end_the_execution_nor_tell_its_end(scene: Scene) -> None:
+async def test_it_cannot_end_the_execution_nor_announce_its_end(scene: Scene) -> None:
     zombie, execution = await a_zombie(scene)
     before = await scene.now(execution.id)
 
@@ -93,7 +93,7 @@ async def test_it_cannot_end_the_execution_nor_tell_its_end(scene: Scene) -> Non
     await asyncio.wait_for(zombie.conclude(), timeout=10)
 
     assert before == await scene.now(execution.id)
-    assert {"workflow.step.completed"} == set(scene.told)
+    assert {"workflow.step.completed"} == set(scene.published)
 
 
 async def test_it_cannot_let_a_step_run_out_of_time(scene: Scene) -> None:
@@ -114,10 +114,10 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(
     zombie, execution = await a_zombie(scene)
     published: list[Message] = []
 
-    async def heard(*messages: Message, required: bool = False) -> None:
+    async def keep_published(*messages: Message, required: bool = False) -> None:
         published.extend(messages)
 
-    monkeypatch.setattr(scene.context.bus, "publish", heard)
+    monkeypatch.setattr(scene.context.bus, "publish", keep_published)
     successor = AnalysisBatch(
         scene.context, A_TENANT, [Analysis(await scene.now(execution.id), RULES)]
     )
@@ -128,7 +128,7 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(
     assert 1 == len({message.id for message in published})
 
 
-async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Scene) -> None:
+async def test_who_holds_it_writes_over_what_another_writer_only_added(scene: Scene) -> None:
     pending = await scene.store.create(A_TENANT, an_execution())
     held = await scene.claimed(pending.record.id)
     batch = AnalysisBatch(scene.context, A_TENANT, [Analysis(held, RULES)])
@@ -143,7 +143,7 @@ async def test_who_holds_it_writes_over_what_somebody_else_only_added(scene: Sce
 
 
 async def cancelled_at_its_gate(scene: Scene) -> Analysis:
-    """An execution as its run believes it to be: awaiting a person. Somebody has cancelled it
+    """An execution as its run believes it to be: awaiting a person. A person has cancelled it
     since.
     """
     pending = await scene.store.create(A_TENANT, an_execution())
@@ -155,7 +155,7 @@ async def cancelled_at_its_gate(scene: Scene) -> Analysis:
     return Analysis(waiting, RULES)
 
 
-async def test_nobody_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
+async def test_no_one_is_asked_about_one_that_was_cancelled_just_before(scene: Scene) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
     # and it is not suspended either: that needs a flow run

@@ -327,7 +327,7 @@ async def test_a_letter_that_is_refused_again_after_a_replay_has_one_note_the_ne
     assert (note.dead_letter_id, "worse") == (newest.dead_letter_id, newest.reason)
 
 
-async def test_a_refused_report_is_noted_on_the_run_of_its_job_and_told_when_its_time_is_over(
+async def test_a_refused_report_is_noted_on_the_run_of_its_job_and_announced_when_its_time_is_over(
     router: Router, store: RecordStore
 ) -> None:
     run = an_execution(
@@ -360,7 +360,7 @@ async def test_an_execution_that_cannot_be_read_holds_up_no_dead_letter(
     assert 1 == await store.count(A_TENANT, DeadLetterRecord, {})
 
 
-async def test_a_note_between_the_end_and_its_mark_does_not_tell_the_end_twice(
+async def test_a_note_between_the_end_and_its_mark_does_not_announce_the_end_twice(
     store: RecordStore, bus: EventBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     execution = await an_open_one(store)
@@ -375,9 +375,9 @@ async def test_a_note_between_the_end_and_its_mark_does_not_tell_the_end_twice(
     monkeypatch.setattr(bus, "publish", publish)
     await transitions.announce(store, bus, [ended])
 
-    told = await as_it_is(store, execution)
-    assert told.announced_at is not None
-    assert 1 == len(told.refused_answers)
+    announced = await as_it_is(store, execution)
+    assert announced.announced_at is not None
+    assert 1 == len(announced.refused_answers)
 
 
 async def test_another_tenant_leaves_no_note(router: Router, store: RecordStore) -> None:
@@ -434,11 +434,11 @@ async def test_the_error_of_a_time_out_says_what_was_refused(
     await batch.wait_for_answers(STEP_BY_NAME["risk_analysis"])
 
     [step] = await step_records(store, A_TENANT, [execution.id])
-    said = (
+    expected = (
         "risk_analysis was not answered within 0 s; 1 answer was refused: schema-invalid: "
         f"{verdict.reason}"
     )
-    assert said == step.error
+    assert expected == step.error
 
 
 @pytest.mark.parametrize("failing", [True, False])
@@ -450,9 +450,9 @@ async def test_a_note_does_not_keep_a_run_from_ending_its_execution(
     monkeypatch: pytest.MonkeyPatch,
     failing: bool,
 ) -> None:
-    async def unheard(*messages: Message, required: bool = False) -> None: ...
+    async def drop(*messages: Message, required: bool = False) -> None: ...
 
-    monkeypatch.setattr(bus, "publish", unheard)
+    monkeypatch.setattr(bus, "publish", drop)
     batch, execution = await a_batch(store, bus, tmp_path)
     for step in ANALYSIS_STEPS:
         await judged(router, a_bad_answer(execution))

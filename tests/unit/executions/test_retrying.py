@@ -1,4 +1,4 @@
-"""Retries: the same execution, another try; what was said and done in earlier ones stands."""
+"""Retries: the same execution, another try; what was published and done in earlier ones stands."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -58,17 +58,17 @@ async def bus(settings: Settings) -> AsyncIterator[EventBus]:
 
 
 @pytest.fixture
-def told(bus: EventBus, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def published(bus: EventBus, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was published, in order."""
-    told: list[dict[str, Any]] = []
+    published: list[dict[str, Any]] = []
     publish = bus.publish
 
-    async def heard(*messages: Message, required: bool = False) -> None:
-        told.extend(msgspec.json.decode(message.body) for message in messages)
+    async def keep_published(*messages: Message, required: bool = False) -> None:
+        published.extend(msgspec.json.decode(message.body) for message in messages)
         await publish(*messages, required=required)
 
-    monkeypatch.setattr(bus, "publish", heard)
-    return told
+    monkeypatch.setattr(bus, "publish", keep_published)
+    return published
 
 
 def a_failed_one(**changes: Any) -> ExecutionRecord:
@@ -121,12 +121,12 @@ async def test_a_retry_keeps_the_definition_it_started_with(
 ) -> None:
     record = await retried(store, bus, definition_version=1)
 
-    taken_up = await claim(
+    claimed = await claim(
         store, A_TENANT, record.id, "run-2", definition_version=2, workflow=WORKFLOW
     )
 
-    assert taken_up
-    assert 1 == taken_up.record.definition_version
+    assert claimed
+    assert 1 == claimed.record.definition_version
 
 
 async def test_the_record_names_who_retried_it(store: RecordStore, bus: EventBus) -> None:
@@ -180,18 +180,18 @@ async def test_fifty_at_once_are_one_retry(store: RecordStore, bus: EventBus) ->
     assert 1 == (await store.read(A_TENANT, ExecutionRecord, stored.record.id)).record.retries
 
 
-async def test_an_end_that_is_owed_is_told_before_the_next_try(
-    store: RecordStore, bus: EventBus, told: list[dict[str, Any]]
+async def test_an_end_that_is_owed_is_announced_before_the_next_try(
+    store: RecordStore, bus: EventBus, published: list[dict[str, Any]]
 ) -> None:
     record = await retried(store, bus, announced_at=None)
 
     assert [("workflow.opportunity.analysis.failed", ids.terminal_event_id(record.id))] == [
-        (event["type"], event["id"]) for event in told
+        (event["type"], event["id"]) for event in published
     ]
 
 
 async def test_every_try_has_an_end_of_its_own(
-    store: RecordStore, bus: EventBus, told: list[dict[str, Any]]
+    store: RecordStore, bus: EventBus, published: list[dict[str, Any]]
 ) -> None:
     record = await retried(store, bus)
     running = await claim(store, A_TENANT, record.id, "run-2", workflow=WORKFLOW)
@@ -202,7 +202,7 @@ async def test_every_try_has_an_end_of_its_own(
     )
 
     assert [("workflow.opportunity.analysis.completed", ids.terminal_event_id(record.id, 1))] == [
-        (event["type"], event["id"]) for event in told
+        (event["type"], event["id"]) for event in published
     ]
     assert ids.terminal_event_id(record.id, 1) != ids.terminal_event_id(record.id)
 
@@ -211,9 +211,9 @@ async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: 
     pending = await store.create(A_TENANT, an_execution())
     held = await claim(store, A_TENANT, pending.record.id, "run-1", workflow=WORKFLOW)
     assert held
-    cancelled = await transitions.cancel(store, held, "called off")
+    cancelled = await transitions.cancel(store, held, "not wanted")
     await retry_execution(store, bus, A_TENANT, cancelled.record.id)
-    # its very run takes the retry up, in another process
+    # its very run claims the retry, in another process
     await claim(store, A_TENANT, held.record.id, "run-1", workflow=WORKFLOW)
 
     with pytest.raises(Stale):
@@ -222,20 +222,20 @@ async def test_a_worker_of_the_try_before_cannot_write(store: RecordStore, bus: 
         await newest(store, held)
 
 
-async def test_dispatchers_hear_of_it(store: RecordStore, bus: EventBus) -> None:
-    heard: list[bytes] = []
+async def test_dispatchers_are_notified_of_it(store: RecordStore, bus: EventBus) -> None:
+    received: list[bytes] = []
 
-    async def hear(body: bytes) -> None:
-        heard.append(body)
+    async def receive(body: bytes) -> None:
+        received.append(body)
 
-    async with bus.listen(signals.EXECUTION_OPENED, hear):
+    async with bus.listen(signals.EXECUTION_OPENED, receive):
         record = await retried(store, bus, priority=3)
 
-        async def is_heard() -> bool:
-            return bool(heard)
+        async def is_received() -> bool:
+            return bool(received)
 
-        await eventually(is_heard)
-    opened = msgspec.json.decode(heard[0], type=signals.Opened)
+        await eventually(is_received)
+    opened = msgspec.json.decode(received[0], type=signals.Opened)
     assert (A_TENANT, record.id, 3) == (opened.tenant_id, opened.execution_id, opened.priority)
 
 
@@ -294,7 +294,7 @@ async def test_a_retry_asks_again_unless_it_was_granted(store: RecordStore, bus:
     assert [granted.id] == [one.record.id for one in await lifecycle.approvals_of(store, again)]
 
 
-async def test_nobody_is_asked_any_more_about_the_try_before(
+async def test_no_one_is_asked_any_more_about_the_try_before(
     store: RecordStore, bus: EventBus
 ) -> None:
     stored = await failed(store)

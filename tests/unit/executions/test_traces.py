@@ -1,4 +1,4 @@
-"""Traces: computed contexts, and the spans that the records of an execution tell."""
+"""Traces: computed contexts, and the spans that the records of an execution give."""
 
 from datetime import timedelta
 
@@ -60,23 +60,23 @@ def test_a_context_reads_as_it_was_written() -> None:
 def test_steps_and_approvals_are_spans_below_their_executions() -> None:
     execution = caused_by(CAUSE)
     step = a_step(execution_id=execution.id, step="forecast")
-    told = spans(execution, (step,), (an_approval(execution_id=execution.id),))
-    whole = told[execution.workflow]
-    assert {execution.workflow, "wait for a worker", "forecast", "approval"} == set(told)
+    exported = spans(execution, (step,), (an_approval(execution_id=execution.id),))
+    whole = exported[execution.workflow]
+    assert {execution.workflow, "wait for a worker", "forecast", "approval"} == set(exported)
     assert whole.context is not None
     for name in ("wait for a worker", "forecast", "approval"):
-        parent = told[name].parent
+        parent = exported[name].parent
         assert parent is not None
         assert whole.context.span_id == parent.span_id
 
 
-def test_a_request_carries_the_context_of_the_span_that_is_told_later() -> None:
+def test_a_request_carries_the_context_of_the_span_that_is_exported_later() -> None:
     execution = caused_by(CAUSE)
-    told = spans(execution, (a_step(execution_id=execution.id, step="forecast"),))[
+    exported = spans(execution, (a_step(execution_id=execution.id, step="forecast"),))[
         "forecast"
     ].context
-    assert told is not None
-    assert traces.of_part(execution, "forecast").span_id == f"{told.span_id:016x}"
+    assert exported is not None
+    assert traces.of_part(execution, "forecast").span_id == f"{exported.span_id:016x}"
 
 
 def test_a_retry_has_spans_of_its_own() -> None:

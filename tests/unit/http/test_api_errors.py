@@ -75,7 +75,7 @@ async def test_an_unknown_route_is_not_found(api: Api, path: str) -> None:
     assert {"error": {"code": "NOT_FOUND", "message": "No such route"}} == response.json()
 
 
-async def test_an_unknown_method_is_told_which_ones_there_are(api: Api) -> None:
+async def test_an_unknown_method_is_answered_with_those_that_exist(api: Api) -> None:
     response = await api.client.delete("/api/v1/executions")
 
     assert (405, "METHOD_NOT_ALLOWED") == (response.status_code, response.json()["error"]["code"])
@@ -112,7 +112,7 @@ async def test_without_the_store_the_caller_is_asked_to_come_back(
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize(("seconds", "after"), [(0.02, "1"), (2.5, "3")])
-async def test_while_the_store_is_asked_too_much_the_caller_is_told_when_to_come_back(
+async def test_while_the_store_is_asked_too_much_the_caller_gets_a_retry_after(
     tmp_path: Path, route: str, seconds: float, after: str
 ) -> None:
     async with an_api(

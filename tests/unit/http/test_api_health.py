@@ -88,7 +88,7 @@ async def test_a_part_that_hangs_is_not_waited_for(
     } == response.json()["checks"]
 
 
-async def test_a_check_that_fails_itself_says_so_and_no_more(
+async def test_a_check_that_fails_itself_reports_that_and_no_more(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with an_api(tmp_path, probes={"database": is_broken}) as api:
@@ -100,7 +100,7 @@ async def test_a_check_that_fails_itself_says_so_and_no_more(
     assert "a bug in the check" in caplog.text
 
 
-async def test_a_process_with_a_fresh_sign_of_life_is_there(store: RecordStore) -> None:
+async def test_a_process_with_a_fresh_heartbeat_is_there(store: RecordStore) -> None:
     dead, alive = a_process(beat_at=now() - timedelta(hours=1)), a_process()
     await keep(store, dead, alive)
 

@@ -143,13 +143,13 @@ async def test_of_twenty_twins_at_once_one_runs(api: Api) -> None:
 
     answers = await asyncio.gather(*(send(api, path, SOLD) for _ in range(20)))
 
-    done, told_to_wait = (
+    done, in_progress = (
         [one for one in answers if one.status_code == status] for status in (200, 409)
     )
-    assert 20 == len(done) + len(told_to_wait)
+    assert 20 == len(done) + len(in_progress)
     assert 1 == len([one for one in done if "idempotency-replayed" not in one.headers])
-    assert {(409, "IDEMPOTENCY_IN_PROGRESS")} >= {status_and_code(one) for one in told_to_wait}
-    assert {"1"} >= {one.headers["retry-after"] for one in told_to_wait}
+    assert {(409, "IDEMPOTENCY_IN_PROGRESS")} >= {status_and_code(one) for one in in_progress}
+    assert {"1"} >= {one.headers["retry-after"] for one in in_progress}
     assert {(await send(api, path, SOLD)).content} == {one.content for one in done}
 
 
@@ -239,7 +239,7 @@ async def test_old_answers_of_the_platform_itself_are_forgotten(api: Api) -> Non
 
 
 class Sample:
-    """A route that counts how often it runs, and fails the first time if told to."""
+    """A route that counts how often it runs, and fails the first time if set to."""
 
     def __init__(self, api: Api, store: RecordStore) -> None:
         self.runs = 0
@@ -293,7 +293,7 @@ async def test_a_request_that_failed_may_be_tried_again(
     assert (status, 201, {"runs": 2}) == (failed.status_code, done.status_code, done.json())
 
 
-async def test_while_the_first_runs_its_twin_is_told_to_come_back(api: Api, sample: Sample) -> None:
+async def test_while_the_first_runs_its_twin_gets_a_retry_after(api: Api, sample: Sample) -> None:
     sample.goes_on.clear()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(send(api, "/sample", {}))
@@ -339,7 +339,7 @@ async def test_without_the_store_nothing_runs(api: Api) -> None:
 
 
 class ForgetfulStore(SqliteRecordStore):
-    """Creates what it is told to, and cannot replace it."""
+    """Creates what it is asked to, and cannot replace it."""
 
     async def replace(self, *_: Any) -> Stored[Any]:
         raise Unavailable("the store has gone away")

@@ -1,4 +1,4 @@
-"""What a browser is told: which pages may call the API, and what it may do with an answer."""
+"""What a browser learns: which pages may call the API, and what it may do with an answer."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,7 +52,7 @@ async def test_a_page_of_any_other_origin_may_not(api: Api, origin: str) -> None
     assert "access-control-allow-origin" not in {*asked.headers, *answer.headers}
 
 
-async def test_unless_told_otherwise_no_page_may(tmp_path: Path) -> None:
+async def test_by_default_no_page_may(tmp_path: Path) -> None:
     async with an_api(tmp_path) as api:
         asked = await api.client.options(EXECUTIONS, headers=preflight(APP))
         answer = await api.client.get(EXECUTIONS, headers={"origin": APP, "X-Tenant-ID": A_TENANT})

@@ -63,13 +63,13 @@ async def is_refused(
         f"{path}?limit=1&{filters}&continuation={quote(continuation)}",
         headers={"X-Tenant-ID": tenant_id, "X-User-ID": user},
     )
-    said = {
+    problem = {
         "field": "continuation",
         "message": "Not a continuation of this list with these filters",
         "source": "query",
     }
     if answer.status_code == 400:
-        assert [said] == answer.json()["error"]["details"]
+        assert [problem] == answer.json()["error"]["details"]
     return answer.status_code == 400
 
 
@@ -134,7 +134,7 @@ async def test_nothing_in_it_can_be_changed(api: Api) -> None:
         assert await is_refused(api, path, altered), altered
 
 
-async def test_whoever_forges_one_is_told_the_same(api: Api) -> None:
+async def test_whoever_forges_one_gets_the_same_answer(api: Api) -> None:
     forged = sha256(b"guess").hexdigest()[:16] + (await first(api, "/api/v1/executions"))[16:]
 
     assert await is_refused(api, "/api/v1/executions", forged)

@@ -1,4 +1,4 @@
-"""Routes for older clients say so, and where to go instead."""
+"""Routes for older clients are marked as such, and state where to go instead."""
 
 from collections.abc import AsyncIterator
 
@@ -46,7 +46,7 @@ async def test_an_older_route_names_the_one_to_use_instead(
 @pytest.mark.parametrize(
     "path", ["/api/v1/executions", f"/api/v1/hitl/approvals/{APPROVAL.id}", "/health"]
 )
-async def test_no_other_route_says_so(api: Api, path: str) -> None:
+async def test_no_other_route_is_marked_as_deprecated(api: Api, path: str) -> None:
     assert "deprecation" not in (await api.get(path)).headers
 
 

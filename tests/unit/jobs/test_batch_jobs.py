@@ -215,20 +215,20 @@ async def test_a_run_that_crashed_before_it_opened_its_execution_runs_again(
     assert ["run-1"] == flow_runs.rescheduled
 
 
-async def test_a_run_that_failed_for_good_fails_its_execution_and_operators_are_told(
+async def test_a_run_that_failed_for_good_fails_its_execution_and_operators_are_informed(
     store: RecordStore, bus: EventBus
 ) -> None:
     execution = (await triggers.accept(store, a_request(flow_run_id="run-1"))).record
 
     async with ledger_of(bus, "failed") as ledger:
         await EndedRuns(Parts.of(SETTINGS, store, bus, prefect_with_a_run("failed"))).look()
-        [told] = await ledger.told("workflow.job.unreported")
+        [event] = await ledger.published("workflow.job.unreported")
 
     assert ("failed", "run-failed") == (
         (ended := await read(store, execution.id)).status,
         ended.error_code,
     )
-    assert "the disk is full" in told["data"]["error"]
+    assert "the disk is full" in event["data"]["error"]
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
@@ -245,7 +245,7 @@ async def test_a_run_that_failed_after_its_trigger_leaves_the_end_to_the_batch_w
 # --- overlap --------------------------------------------------------------------------------------
 
 
-async def test_a_job_that_is_never_reported_is_in_nobodys_way(
+async def test_a_job_that_is_never_reported_blocks_nothing(
     store: RecordStore, bus: EventBus
 ) -> None:
     await triggers.trigger(store, bus, a_request())
@@ -336,13 +336,13 @@ async def test_a_report_older_than_the_trigger_belongs_to_no_run(
     assert "running" == (await read(store, execution.id)).status
 
 
-async def test_a_report_of_an_unknown_job_is_somebody_elses(store: RecordStore) -> None:
+async def test_a_report_of_an_unknown_job_is_not_ours(store: RecordStore) -> None:
     assert "unknown" == await record_job_report(
         context_of(store), completed(job="nightly-cleaning")
     )
 
 
-async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
+async def test_a_run_without_a_report_is_unreported_and_operators_are_informed(
     store: RecordStore, bus: EventBus, parts: Parts
 ) -> None:
     execution = await triggers.trigger(store, bus, a_request())
@@ -351,10 +351,10 @@ async def test_a_run_that_nobody_reports_is_unreported_and_operators_are_told(
 
     async with ledger_of(bus, "unreported") as ledger:
         assert 1 == await UnreportedJobs(parts).look()
-        [told] = await ledger.told("workflow.job.unreported")
+        [event] = await ledger.published("workflow.job.unreported")
 
     assert [] == ledger.invalid()
-    assert ("outcome-sync", execution.id) == (told["data"]["job"], told["data"]["executionId"])
+    assert ("outcome-sync", execution.id) == (event["data"]["job"], event["data"]["executionId"])
     record = await read(store, execution.id)
     assert ("unreported", "outcome-sync was triggered, and no report came within 2 h") == (
         record.status,

@@ -142,7 +142,7 @@ async def test_what_was_opened_elsewhere_is_dispatched(
         assert (ANOTHER_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
 
 
-async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
+async def test_all_dispatchers_ask_for_the_same_run_of_what_all_were_notified_of(
     store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
 ) -> None:
     several = [Dispatcher(SETTINGS, store, bus, flow_runs) for _ in range(3)]
@@ -151,17 +151,17 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_they_were_all_told(
             dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await started(flow_runs, 3)
 
-        for told in (6, 9):
+        for runs in (6, 9):
             await bus.broadcast(
                 signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2"))
             )
-            await started(flow_runs, told)
-            for run in range(told):
+            await started(flow_runs, runs)
+            for run in range(runs):
                 await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{run + 1}".encode())
 
     keys = [set(flow_runs.keys[first : first + 3]) for first in (0, 3, 6)]
     assert [3, 1, 1] == [len(of_all) for of_all in keys]
-    assert not keys[1] & keys[2], "told again, it may need another run"
+    assert not keys[1] & keys[2], "notified again, it may need another run"
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
@@ -294,7 +294,7 @@ async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
     async with at_work(dispatcher):
         for number in range(
             1, 4
-        ):  # that the third is dispatched shows that the starts of two have been heard
+        ):  # that the third is dispatched shows that the starts of two were received
             dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
             await started(flow_runs, number)
             await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())

@@ -143,7 +143,7 @@ async def test_an_event_after_the_start_is_a_new_execution(
 async def test_a_retried_execution_absorbs_nothing(intake: Intake, store: RecordStore) -> None:
     await take(intake, opportunity_updated("o-1"))
     [stored] = (await store.query(A_TENANT, Query(ExecutionRecord))).items
-    await transitions.reopen(store, await transitions.cancel(store, stored, "called off"))
+    await transitions.reopen(store, await transitions.cancel(store, stored, "not wanted"))
 
     assert await take(intake, opportunity_updated("o-1")) == "created"
 

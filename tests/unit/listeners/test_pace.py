@@ -61,7 +61,7 @@ def test_late_starts_slow_a_backlog_down_but_never_stop_it() -> None:
     assert 8 * 10 <= worked_off_in(10, pace, clock, starts_after=1.0) <= 12 * 10
 
 
-def test_once_nobody_else_wants_anything_a_backlog_gets_all_again() -> None:
+def test_once_no_other_has_work_a_backlog_gets_all_again() -> None:
     pace, clock = a_pace()
     pace.started("prompt", 0.1)
     pace.started("prompt", 0.1)
@@ -70,14 +70,14 @@ def test_once_nobody_else_wants_anything_a_backlog_gets_all_again() -> None:
     assert 500 == pace.room(500)
 
 
-def test_the_first_and_last_runs_of_a_backlog_make_nobody_yield() -> None:
+def test_the_first_and_last_runs_of_a_backlog_make_no_one_yield() -> None:
     pace, _ = a_pace()
     pace.backlog_dispatched("behind", 500)
     pace.started("behind", 0.1)
     assert 500 == pace.room(500)
 
 
-def test_one_execution_of_another_tenant_alone_makes_nobody_yield() -> None:
+def test_one_execution_of_another_tenant_alone_makes_no_one_yield() -> None:
     pace, _ = a_pace()
     pace.started("prompt", 0.1)
     assert 500 == pace.room(500)

@@ -15,7 +15,7 @@ from listeners.router import Router
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, new_id, now
 
 ODD = ["", "\u0000", "a/b?#\\", "x" * 190, "\U0001f980", "' OR 1=1 --", "{{ x }}", "\u202e"]
-"""Texts that ids and names can be, and that nobody expects."""
+"""Texts that ids and names can be, and that no code expects."""
 
 
 async def judged(router: Router, event: dict[str, Any]) -> Verdict:

@@ -69,7 +69,7 @@ async def test_a_page_shows_both_in_the_list_of_subprotocols_and_neither_comes_b
         ),
     ],
 )
-async def test_who_may_not_is_told_so_as_over_http(
+async def test_who_may_not_is_refused_as_over_http(
     api: Api, headers: list[Header], status: int
 ) -> None:
     opened = await open_websocket(api.app, *headers)
@@ -146,7 +146,7 @@ async def test_no_other_address_takes_websockets(api: Api, path: str) -> None:
     assert (404, "NOT_FOUND") == (opened.status, opened.body["error"]["code"])
 
 
-async def test_as_many_clients_of_a_tenant_as_may_are_let_in_and_the_next_is_told_when_to_come_back(
+async def test_as_many_clients_of_a_tenant_as_may_are_let_in_and_the_next_gets_a_retry_after(
     api: Api,
 ) -> None:
     for _ in range(2):
@@ -162,4 +162,4 @@ async def test_as_many_clients_of_a_tenant_as_may_are_let_in_and_the_next_is_tol
 
 
 async def test_a_server_that_cannot_answer_closes_with_the_status_in_the_code(api: Api) -> None:
-    assert 4401 == (await open_websocket(api.app, TENANT, tells_status=False)).close_code
+    assert 4401 == (await open_websocket(api.app, TENANT, sends_status=False)).close_code

@@ -1,4 +1,4 @@
-"""What an API process has heard, and what it tells those who follow."""
+"""What an API process has received, and what it sends its followers."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from blocks.clock import utc_now
 from blocks.contracts.events import HitlApprovalCompleted, OpportunityAnalysisStarted
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
-from tests.support.api.live import a_step_told, live_settings, steps_told, told
+from tests.support.api.live import a_step_event, event_message, live_settings, step_events
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id, now
 
 EVERYTHING = Filters()
@@ -39,8 +39,8 @@ def a_hub(clock: Callable[[], datetime] = utc_now, **changes: float) -> Hub:
     return Hub(live_settings(**changes), clock)
 
 
-def hear(hub: Hub, *messages: Message) -> list[str]:
-    """The hub has heard these; returns their ids."""
+def receive(hub: Hub, *messages: Message) -> list[str]:
+    """The hub has received these; returns their ids."""
     for message in messages:
         hub.on_event(message)
     return [message.id for message in messages]
@@ -49,36 +49,38 @@ def hear(hub: Hub, *messages: Message) -> list[str]:
 def all_read(follower: Follower) -> list[str]:
     read: list[str] = []
     while found := follower.read():
-        read += [heard.event.event_id for heard in found]
+        read += [entry.event.event_id for entry in found]
     return read
 
 
 def last_cursor(hub: Hub, follower: Follower) -> Cursor:
     """Where the follower stands after reading everything."""
-    heard = None
+    entry = None
     while found := follower.read():
-        heard = found[-1]
-    return hub.behind(heard) if heard else hub.now()
+        entry = found[-1]
+    return hub.behind(entry) if entry else hub.now()
 
 
 # --- following ------------------------------------------------------------------------------------
 
 
-def test_a_follower_reads_its_tenants_events_in_order_and_nobody_elses() -> None:
+def test_a_follower_reads_its_tenants_events_in_order_and_no_others() -> None:
     hub = a_hub()
-    hear(hub, a_step_told())
+    receive(hub, a_step_event())
     follower = hub.admit(A_TENANT, EVERYTHING)
 
-    mine = [hear(hub, a_step_told(), a_step_told(tenant_id=ANOTHER_TENANT))[0] for _ in range(200)]
+    mine = [
+        receive(hub, a_step_event(), a_step_event(tenant_id=ANOTHER_TENANT))[0] for _ in range(200)
+    ]
 
     assert mine == all_read(follower)
 
 
-def test_an_event_that_was_told_twice_is_read_once() -> None:
+def test_an_event_that_was_published_twice_is_read_once() -> None:
     hub = a_hub()
     follower = hub.admit(A_TENANT, EVERYTHING)
 
-    hear(hub, message := a_step_told(), a_step_told(), message)
+    receive(hub, message := a_step_event(), a_step_event(), message)
 
     assert 2 == len(all_read(follower))
 
@@ -86,15 +88,15 @@ def test_an_event_that_was_told_twice_is_read_once() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        replace(a_step_told(), body=b"{"),
+        replace(a_step_event(), body=b"{"),
         replace(
-            a_step_told(),
-            body=a_step_told().body.replace(b"workflow-orchestrator", b"somebody-else"),
+            a_step_event(),
+            body=a_step_event().body.replace(b"workflow-orchestrator", b"another-source"),
         ),
         replace(
-            a_step_told(), body=a_step_told().body.replace(b"step.completed", b"step.requested")
+            a_step_event(), body=a_step_event().body.replace(b"step.completed", b"step.requested")
         ),
-        replace(a_step_told(), cut_from=300_000),
+        replace(a_step_event(), cut_from=300_000),
     ],
     ids=["no JSON", "another service's", "of another type", "too large"],
 )
@@ -102,7 +104,7 @@ def test_what_is_no_event_for_tenants_is_passed_over(message: Message) -> None:
     hub = a_hub()
     follower = hub.admit(A_TENANT, EVERYTHING)
 
-    hear(hub, message)
+    receive(hub, message)
 
     assert [] == all_read(follower)
 
@@ -110,11 +112,11 @@ def test_what_is_no_event_for_tenants_is_passed_over(message: Message) -> None:
 # --- filters --------------------------------------------------------------------------------------
 
 ONE: ExecutionRecord = an_execution()
-STARTED = told(
+STARTED = event_message(
     OpportunityAnalysisStarted(workflow_id=ONE.id, opportunity_id=ONE.subject, timestamp=now()), ONE
 )
-STEP = a_step_told(ONE)
-DECIDED = told(
+STEP = a_step_event(ONE)
+DECIDED = event_message(
     HitlApprovalCompleted(
         tenant_id=A_TENANT,
         opportunity_id=ONE.subject,
@@ -146,13 +148,13 @@ DECIDED = told(
         (Filters(workflow="another"), []),
     ],
 )
-def test_an_event_is_told_when_it_fits_every_filter(
+def test_an_event_is_delivered_when_it_fits_every_filter(
     filters: Filters, passing: list[Message]
 ) -> None:
     hub = a_hub()
     follower = hub.admit(A_TENANT, filters)
 
-    hear(hub, STARTED, STEP, DECIDED)
+    receive(hub, STARTED, STEP, DECIDED)
 
     assert [message.id for message in passing] == all_read(follower)
 
@@ -163,12 +165,12 @@ def test_what_an_older_publisher_did_not_say_in_headers_is_taken_from_the_data()
         A_TENANT, Filters(execution_id=ONE.id, subject=ONE.subject, workflow="opportunity-analysis")
     )
 
-    hear(hub, replace(STARTED, headers={}))
+    receive(hub, replace(STARTED, headers={}))
 
     assert [STARTED.id] == all_read(follower)
 
 
-def test_an_event_type_that_nobody_can_follow_is_refused_with_those_that_one_can() -> None:
+def test_an_event_type_that_cannot_be_followed_is_refused_with_those_that_can() -> None:
     with pytest.raises(
         InvalidRequest, match=r"unknown: 'workflow\.risk\.analysis\.requested'; known: workflow"
     ):
@@ -181,19 +183,19 @@ def test_an_event_type_that_nobody_can_follow_is_refused_with_those_that_one_can
 def test_who_comes_back_to_the_same_process_reads_exactly_what_came_meanwhile() -> None:
     hub = a_hub()
     follower = hub.admit(A_TENANT, EVERYTHING)
-    hear(hub, *steps_told(3))
+    receive(hub, *step_events(3))
     cursor = last_cursor(hub, follower)
     hub.dismiss(follower)
 
-    meanwhile = hear(hub, *steps_told(100))
+    meanwhile = receive(hub, *step_events(100))
 
     assert meanwhile == all_read(hub.admit(A_TENANT, EVERYTHING, cursor))
 
 
-def heard_while_following(hub: Hub, *messages: Message) -> Cursor:
-    """Where a client stands that was told these."""
+def cursor_after(hub: Hub, *messages: Message) -> Cursor:
+    """Where a client stands that received these."""
     follower = hub.admit(A_TENANT, EVERYTHING)
-    hear(hub, *messages)
+    receive(hub, *messages)
     return last_cursor(hub, follower)
 
 
@@ -201,10 +203,10 @@ def test_who_comes_back_to_another_process_misses_nothing_received_in_another_or
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
-    first, second, third = steps_told(3)
-    cursor = heard_while_following(here, first)
+    first, second, third = step_events(3)
+    cursor = cursor_after(here, first)
 
-    hear(there, second, first, third)
+    receive(there, second, first, third)
 
     assert {second.id, third.id} <= set(all_read(there.admit(A_TENANT, EVERYTHING, cursor)))
 
@@ -213,14 +215,14 @@ def test_who_comes_back_misses_nothing_though_the_process_it_comes_from_was_behi
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
-    messages = steps_told(10)
-    hear(there, *messages)
+    messages = step_events(10)
+    receive(there, *messages)
     clock.forward(300)
 
-    cursor = heard_while_following(here, *messages[:5])
+    cursor = cursor_after(here, *messages[:5])
 
-    assert messages[-1].id in (told := all_read(there.admit(A_TENANT, EVERYTHING, cursor)))
-    assert {message.id for message in messages[5:]} <= set(told)
+    assert messages[-1].id in (received := all_read(there.admit(A_TENANT, EVERYTHING, cursor)))
+    assert {message.id for message in messages[5:]} <= set(received)
 
 
 def test_who_comes_back_misses_nothing_though_the_process_it_comes_to_stood_still_in_between() -> (
@@ -229,41 +231,41 @@ def test_who_comes_back_misses_nothing_though_the_process_it_comes_to_stood_stil
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
-    first, second = steps_told(2)
-    hear(there, second)
+    first, second = step_events(2)
+    receive(there, second)
     clock.forward(20)
-    hear(there, first)
+    receive(there, first)
 
-    cursor = heard_while_following(here, first)
+    cursor = cursor_after(here, first)
 
     assert second.id in all_read(there.admit(A_TENANT, EVERYTHING, cursor))
 
 
-def test_who_comes_back_to_another_process_is_not_told_everything_again() -> None:
+def test_who_comes_back_to_another_process_is_not_sent_everything_again() -> None:
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
-    messages = steps_told(DISORDER_EVENTS + 50)
-    hear(there, *messages)
+    messages = step_events(DISORDER_EVENTS + 50)
+    receive(there, *messages)
     clock.forward(5)
-    hear(there, latest := a_step_told())
+    receive(there, latest := a_step_event())
 
-    told = all_read(there.admit(A_TENANT, EVERYTHING, heard_while_following(here, latest)))
+    received = all_read(there.admit(A_TENANT, EVERYTHING, cursor_after(here, latest)))
 
-    assert [message.id for message in (*messages[-DISORDER_EVENTS + 1 :], latest)] == told
+    assert [message.id for message in (*messages[-DISORDER_EVENTS + 1 :], latest)] == received
 
 
-def test_who_was_told_nothing_yet_comes_back_by_the_clock() -> None:
+def test_who_received_nothing_yet_comes_back_by_the_clock() -> None:
     clock = Clock()
     here, there = a_hub(clock), a_hub(clock)
     clock.forward(60)
-    hear(there, a_step_told())
+    receive(there, a_step_event())
     clock.forward(40)
-    recent = hear(there, a_step_told())
+    recent = receive(there, a_step_event())
     clock.forward(10)
     cursor = here.now()
 
-    later = hear(there, a_step_told())
+    later = receive(there, a_step_event())
 
     assert [*recent, *later] == all_read(there.admit(A_TENANT, EVERYTHING, cursor))
 
@@ -271,17 +273,17 @@ def test_who_was_told_nothing_yet_comes_back_by_the_clock() -> None:
 def test_a_process_that_is_younger_than_what_it_is_asked_for_says_so() -> None:
     cursor = a_hub().now()
     younger = a_hub()
-    hear(younger, *steps_told(3))
+    receive(younger, *step_events(3))
 
     follower = younger.admit(A_TENANT, EVERYTHING, cursor)
 
     with pytest.raises(Behind):
         follower.read()
     assert [] == all_read(follower)
-    assert hear(younger, a_step_told()) == all_read(follower)
+    assert receive(younger, a_step_event()) == all_read(follower)
 
 
-def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_again() -> None:
+def test_after_an_interruption_of_the_bus_every_follower_is_asked_once_to_read_again() -> None:
     hub = a_hub()
     followers = [hub.admit(A_TENANT, EVERYTHING), hub.admit(ANOTHER_TENANT, EVERYTHING)]
     cursor = hub.now()
@@ -294,13 +296,13 @@ def test_after_an_interruption_of_the_bus_every_follower_is_told_once_to_read_ag
         assert [] == all_read(follower)
 
 
-def test_a_follower_that_came_after_the_interruption_is_told_nothing_of_it() -> None:
+def test_a_follower_that_came_after_the_interruption_is_not_informed_of_it() -> None:
     hub = a_hub()
     hub.on_gap()
 
     follower = hub.admit(A_TENANT, EVERYTHING)
 
-    assert hear(hub, a_step_told()) == all_read(follower)
+    assert receive(hub, a_step_event()) == all_read(follower)
 
 
 @pytest.mark.parametrize(
@@ -341,9 +343,9 @@ def test_a_cursor_is_read_as_it_was_written_and_by_its_tenant_only() -> None:
 def test_a_busy_tenant_pushes_out_its_own_events_only_and_the_memory_is_bounded() -> None:
     hub = a_hub(kept_megabytes=1)
     quiet, busy = hub.admit(ANOTHER_TENANT, EVERYTHING), hub.admit(A_TENANT, EVERYTHING)
-    theirs = hear(hub, *steps_told(5, tenant_id=ANOTHER_TENANT))
+    theirs = receive(hub, *step_events(5, tenant_id=ANOTHER_TENANT))
 
-    latest = hear(hub, *steps_told(1000, result={"text": "x" * 5000}))[-1]
+    latest = receive(hub, *step_events(1000, result={"text": "x" * 5000}))[-1]
 
     assert hub._bytes <= 1024 * 1024
     assert theirs == all_read(quiet)

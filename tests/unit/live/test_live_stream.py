@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from api.live.filters import Filters
 from tests.support.api.api_client import Api, an_api
-from tests.support.api.live import a_step_told, steps_told
+from tests.support.api.live import a_step_event, step_events
 from tests.support.api.sse import Sent, messages_in
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
 
@@ -53,58 +53,58 @@ async def test_a_stream_says_first_how_soon_to_come_back_and_where_it_stands(api
     assert heartbeat.id
 
 
-async def test_an_event_is_told_with_its_type_an_id_and_what_it_is_about(api: Api) -> None:
+async def test_an_event_is_sent_with_its_type_an_id_and_what_it_is_about(api: Api) -> None:
     after = await where(api)
     execution = an_execution()
-    api.hub.on_event(message := a_step_told(execution))
+    api.hub.on_event(message := a_step_event(execution))
 
-    [_, told] = events_of(await look(api, after))
+    [_, sent] = events_of(await look(api, after))
 
-    assert "workflow.step.completed" == told.event == told.data["type"]
-    assert (message.id, A_TENANT) == (told.data["eventId"], told.data["tenantId"])
+    assert "workflow.step.completed" == sent.event == sent.data["type"]
+    assert (message.id, A_TENANT) == (sent.data["eventId"], sent.data["tenantId"])
     assert (execution.id, execution.workflow, execution.subject) == (
-        told.data["executionId"],
-        told.data["workflow"],
-        told.data["subject"],
+        sent.data["executionId"],
+        sent.data["workflow"],
+        sent.data["subject"],
     )
     assert (execution.id, "forecast") == (
-        told.data["data"]["workflowId"],
-        told.data["data"]["stepType"],
+        sent.data["data"]["workflowId"],
+        sent.data["data"]["stepType"],
     )
-    assert told.id
-    assert told.id != after
+    assert sent.id
+    assert sent.id != after
 
 
-async def test_who_goes_on_behind_an_id_is_told_what_came_after_it_and_of_no_other_tenant(
+async def test_who_goes_on_behind_an_id_is_sent_what_came_after_it_and_of_no_other_tenant(
     api: Api,
 ) -> None:
     after = await where(api)
-    messages = steps_told(200)
+    messages = step_events(200)
     for message in messages:
         api.hub.on_event(message)
-        api.hub.on_event(a_step_told(tenant_id=ANOTHER_TENANT))
+        api.hub.on_event(a_step_event(tenant_id=ANOTHER_TENANT))
 
-    told = [event for event in events_of(await look(api, after)) if event.data]
-    again = [event for event in events_of(await look(api, told[99].id or "")) if event.data]
+    sent = [event for event in events_of(await look(api, after)) if event.data]
+    again = [event for event in events_of(await look(api, sent[99].id or "")) if event.data]
 
-    assert [message.id for message in messages] == [event.data["eventId"] for event in told]
-    assert told[100:] == again
+    assert [message.id for message in messages] == [event.data["eventId"] for event in sent]
+    assert sent[100:] == again
 
 
 async def test_filters_are_those_of_the_list(api: Api) -> None:
     after = await where(api)
     one, another = an_execution(), an_execution()
     for execution in (one, another):
-        api.hub.on_event(a_step_told(execution))
+        api.hub.on_event(a_step_event(execution))
 
     for query in ({"executionId": one.id}, {"subject": one.subject}):
-        told = [
+        sent = [
             event.data["executionId"]
             for event in events_of(await look(api, after, **query))
             if event.data
         ]
 
-        assert [one.id] == told
+        assert [one.id] == sent
 
 
 async def test_where_not_everything_is_known_the_stream_says_so_and_what_to_read(api: Api) -> None:
@@ -144,19 +144,19 @@ async def test_a_stream_that_has_ended_takes_no_place(api: Api) -> None:
         assert 200 == (await look(api)).status_code
 
 
-async def test_how_long_somebody_listens_is_not_how_long_we_take(api: Api) -> None:
-    def told_seconds() -> float:
+async def test_how_long_a_client_listens_is_not_how_long_we_take(api: Api) -> None:
+    def measured_seconds() -> float:
         labels = {"method": "GET", "route": PATH}
         return REGISTRY.get_sample_value("http_request_duration_seconds_sum", labels) or 0.0
 
-    before = told_seconds()
+    before = measured_seconds()
     answer = await api.client.get(PATH, params={"seconds": 1}, headers={"X-Tenant-ID": A_TENANT})
 
     assert answer.elapsed.total_seconds() >= 1.0
-    assert told_seconds() - before < 1.0
+    assert measured_seconds() - before < 1.0
 
 
-async def test_more_clients_than_may_are_refused_and_told_when_to_come_back(api: Api) -> None:
+async def test_more_clients_than_may_are_refused_and_get_a_retry_after(api: Api) -> None:
     for _ in range(2):
         api.hub.admit(A_TENANT, Filters())
     too_many_of_the_tenant = await look(api)

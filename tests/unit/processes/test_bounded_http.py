@@ -97,7 +97,7 @@ async def test_an_answer_that_streams_is_not_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["CONNECTIONS_MAX", "CONNECTIONS_PER_ADDRESS"])
-async def test_a_connection_too_many_is_told_so_and_its_place_is_free_again(
+async def test_a_connection_too_many_is_refused_and_its_place_is_free_again(
     tmp_path: Path, limit: str
 ) -> None:
     async with served_api(tmp_path, None, **{limit: "3"}) as api:

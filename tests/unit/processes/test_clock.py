@@ -1,4 +1,4 @@
-"""A process goes by the clock it is told of, unless its own is as good."""
+"""A process goes by the clock it is given, unless its own is as good."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,15 +22,15 @@ def error(of: datetime) -> timedelta:
 
 @pytest.mark.parametrize("minutes", [-10, 10])
 def test_a_clock_that_is_wrong_is_corrected(minutes: int) -> None:
-    told = datetime.now(UTC) + timedelta(minutes=minutes)
+    server_time = datetime.now(UTC) + timedelta(minutes=minutes)
 
-    clock.go_by(told)
+    clock.go_by(server_time)
 
-    assert error(told) < timedelta(seconds=1)
+    assert error(server_time) < timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("seconds", [-4, 0, 4])
-def test_a_small_difference_is_nobodys_fault_and_changes_nothing(seconds: int) -> None:
+def test_a_small_difference_is_no_fault_and_changes_nothing(seconds: int) -> None:
     clock.go_by(datetime.now(UTC) + timedelta(seconds=seconds))
 
     assert error(datetime.now(UTC)) < timedelta(seconds=1)

@@ -16,7 +16,7 @@ FOR_EVER = 3600.0
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ending, "_CANCEL_AGAIN_SECONDS", 0.05)
 
 
@@ -156,12 +156,12 @@ def test_a_process_that_is_sent_sigusr1_says_what_it_waits_for_and_goes_on() -> 
     assert process.stderr
     assert "begun\n" == process.stdout.readline()
     process.send_signal(signal.SIGUSR1)
-    said = ""
-    while "WARNING" not in said or "hangs > " not in said:
-        said += process.stderr.readline()
+    log = ""
+    while "WARNING" not in log or "hangs > " not in log:
+        log += process.stderr.readline()
 
     assert process.poll() is None
-    assert "(most recent call first)" in said, "the threads' stacks, too"
+    assert "(most recent call first)" in log, "the threads' stacks, too"
     process.kill()
     process.communicate()
 

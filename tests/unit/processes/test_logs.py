@@ -38,7 +38,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def a_record(
-    message: str = "said", *arguments: object, error: Any = None, stack: Any = None
+    message: str = "logged", *arguments: object, error: Any = None, stack: Any = None
 ) -> logging.LogRecord:
     return logs.RedactedRecord(
         "a.logger", logging.WARNING, __file__, 1, message, arguments, error, "f", stack
@@ -93,7 +93,7 @@ def test_an_exception_is_one_field_of_its_line() -> None:
     assert fields["exception"].endswith("ValueError: of the test")
 
 
-def test_what_somebody_sends_makes_no_line_of_its_own() -> None:
+def test_what_a_client_sends_makes_no_line_of_its_own() -> None:
     line = logs.TextFormatter("api").format(
         a_record("path %s", "/x\r\n2026-01-01T00:00:00.000Z ERROR   api forged")
     )
@@ -218,7 +218,7 @@ def test_every_secret_of_the_settings_is_masked_wherever_it_stands() -> None:
         "the-secret-of-links-is-long-enough-too",
         "the-token-of-metrics",
     ):
-        assert "said (***)" == redaction.redacted(f"said ({secret})")
+        assert "shown (***)" == redaction.redacted(f"shown ({secret})")
 
 
 def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks() -> None:
@@ -238,8 +238,8 @@ def test_secrets_are_masked_in_messages_arguments_tracebacks_and_stacks() -> Non
 
 
 def test_a_process_masks_secrets_whoever_logs_them_and_however_it_ends() -> None:
-    """A real process: a library's logger, a warning, a thread that fails, an error that nobody
-    catches.
+    """A real process: a library's logger, a warning, a thread that fails, an error that is
+    not caught.
     """
     program = f"""
 import logging, threading, warnings
@@ -259,9 +259,9 @@ raise RuntimeError("password={PASSWORD}")
     command, root = [sys.executable, "-c", program], Path(logs.__file__).parents[1]
     run = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
 
-    said = run.stderr + run.stdout
+    output = run.stderr + run.stdout
     assert [] == [
-        secret for secret in (PASSWORD, "p@ss", A_JWT, "k" * 43, "s" * 43) if secret in said
+        secret for secret in (PASSWORD, "p@ss", A_JWT, "k" * 43, "s" * 43) if secret in output
     ]
     lines = [json.loads(line) for line in run.stderr.splitlines()]
     assert ["ERROR", "WARNING", "WARNING", "ERROR", "CRITICAL"] == [line["level"] for line in lines]

@@ -209,7 +209,7 @@ async def test_an_execution_is_counted_when_it_is_opened_and_when_it_ends(
 
     pending = await store.create(A_TENANT, an_execution(status="pending", workflow=WORKFLOW))
     running = await transitions.move(store, pending, "running", started_at=now())
-    failed = await transitions.fail(store, running, rejections.STEP_TIMEOUT, "nobody answered")
+    failed = await transitions.fail(store, running, rejections.STEP_TIMEOUT, "not answered")
     await transitions.change(store, failed, announced_at=now())
 
     assert (1, 1, 1, 1) == (opened(), waited(), ended(), lasted())
@@ -253,7 +253,7 @@ async def test_an_approval_is_counted_when_it_is_asked_for_and_when_it_is_decide
     decided = Gain(
         "workflow_orchestrator_approvals_decided_total", outcome="approved", channel="link"
     )
-    approval = an_approval(status="pending", workflow=WORKFLOW, requested_by="somebody")
+    approval = an_approval(status="pending", workflow=WORKFLOW, requested_by="a person")
 
     await lifecycle.open_approval(store, approval)
     vote = Vote(
@@ -328,7 +328,7 @@ async def traffic_of(
     tenant_id: str, router: Router, store: MeteredRecordStore, bus: MeteredEventBus
 ) -> None:
     """Everything a tenant and its callers may cause, fine or odd, under names that
-    nobody else has.
+    no other has.
     """
     odd = f"free text {new_id()}"
     event_id, subject = new_id(), new_id()
@@ -359,7 +359,7 @@ async def traffic_of(
     strange = an_execution(tenant_id=tenant_id, workflow=odd, status="running")
     await transitions.complete(store, await store.create(tenant_id, strange))
     approval = an_approval(
-        tenant_id=tenant_id, workflow=odd, status="pending", requested_by="somebody"
+        tenant_id=tenant_id, workflow=odd, status="pending", requested_by="a person"
     )
     await store.create(tenant_id, approval)
     vote = Vote(

@@ -82,7 +82,7 @@ async def test_a_hundred_who_ask_at_once_cost_one_rendering(
     assert ([answers[0]], {answers[0]}) == (rendered, set(answers))
 
 
-async def test_it_is_not_ready_before_it_has_said_what_that_means() -> None:
+async def test_it_is_not_ready_before_it_has_defined_what_that_means() -> None:
     async with a_port() as (_, client):
         answer = await client.get("/ready")
 
@@ -107,7 +107,7 @@ async def test_it_is_ready_when_every_part_works_and_says_which_does_not() -> No
     } == not_ready.json()["checks"]
 
 
-async def test_a_password_in_what_is_wrong_is_not_told() -> None:
+async def test_a_password_in_what_is_wrong_is_not_shown() -> None:
     async def is_refused() -> None:
         raise Unavailable("connecting to amqp://user:hunter2@broker: refused")
 

@@ -1,4 +1,4 @@
-"""A process waits at its start for what it needs, says so once, and not for ever."""
+"""A process waits at its start for what it needs, logs it once, and not for ever."""
 
 import logging
 

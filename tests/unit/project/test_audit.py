@@ -28,7 +28,7 @@ def ended(**changes: Any) -> ExecutionRecord:
     )
 
 
-def told(execution: ExecutionRecord, event_type: str, **changes: Any) -> Envelope:
+def published(execution: ExecutionRecord, event_type: str, **changes: Any) -> Envelope:
     data = {"workflowId": execution.id}
     return {
         "id": new_id(),
@@ -41,10 +41,12 @@ def told(execution: ExecutionRecord, event_type: str, **changes: Any) -> Envelop
 
 
 def wire_of(*executions: ExecutionRecord) -> Ledger:
-    """What a system that works tells of these."""
+    """What a system that works publishes about these."""
     ledger = Ledger()
     for execution in executions:
-        ledger.seen += [told(execution, event_type) for event_type in (*REQUESTED, TERMINAL[0])]
+        ledger.seen += [
+            published(execution, event_type) for event_type in (*REQUESTED, TERMINAL[0])
+        ]
     return ledger
 
 
@@ -89,21 +91,21 @@ def test_an_event_with_two_executions_is_doubled() -> None:
 
 def test_an_execution_that_no_confirmed_event_caused_is_unexpected() -> None:
     one = ended()
-    assert {"I1 executions that nobody caused": [one.id]} == broken(books_of(one, confirmed={}))
+    assert {"I1 executions without a cause": [one.id]} == broken(books_of(one, confirmed={}))
 
 
 @pytest.mark.parametrize("missing", ["completed_at", "announced_at"])
-def test_an_execution_that_has_not_ended_or_not_been_told_is_open(missing: str) -> None:
+def test_an_execution_that_has_not_ended_or_was_not_announced_is_open(missing: str) -> None:
     one = ended(announced_at=None, **({"status": "running"} if missing == "completed_at" else {}))
     assert ["I2 executions not ended, or their end not confirmed"] == list(broken(books_of(one)))
 
 
-def test_an_execution_told_to_have_ended_under_two_ids_ended_twice() -> None:
+def test_an_execution_whose_end_was_announced_under_two_ids_ended_twice() -> None:
     books = books_of(one := ended())
-    books.wire.seen.append(told(one, TERMINAL[1]))
+    books.wire.seen.append(published(one, TERMINAL[1]))
     found = broken(books)
     assert [f"{one.id}: 2"] == found["I2 executions without exactly one terminal event id"]
-    assert "I4 things told under two ids" in found
+    assert "I4 things published under two ids" in found
 
 
 def test_a_terminal_event_that_comes_twice_under_one_id_is_no_breach() -> None:
@@ -112,7 +114,7 @@ def test_a_terminal_event_that_comes_twice_under_one_id_is_no_breach() -> None:
     assert {} == broken(books)
 
 
-def test_an_end_that_was_never_told_is_missed() -> None:
+def test_an_end_that_was_never_announced_is_missed() -> None:
     books = books_of(one := ended())
     del books.wire.seen[-1]
     assert {"I2 executions without exactly one terminal event id": [f"{one.id}: 0"]} == broken(
@@ -121,15 +123,15 @@ def test_an_end_that_was_never_told_is_missed() -> None:
 
 
 def test_the_end_of_an_execution_that_does_not_exist_is_found() -> None:
-    nobody = ended()
+    unknown = ended()
     books = books_of(ended())
-    books.wire.seen.append(told(nobody, TERMINAL[0]))
-    assert [f"{nobody.id}: ended and does not exist"] == broken(books)[
+    books.wire.seen.append(published(unknown, TERMINAL[0]))
+    assert [f"{unknown.id}: ended and does not exist"] == broken(books)[
         "I2 executions without exactly one terminal event id"
     ]
 
 
-def test_a_failure_that_nobody_asked_for_is_found() -> None:
+def test_an_unplanned_failure_is_found() -> None:
     one = ended(status="failed", error_code="worker-lost", error="gone")
     assert {
         "I2 executions that ended otherwise than they should": [
@@ -158,16 +160,16 @@ def test_a_completed_execution_made_exactly_four_requests(requests: int) -> None
     if requests == 3:
         del books.wire.seen[0]
     else:
-        books.wire.seen.append(told(one, REQUESTED[0]))
+        books.wire.seen.append(published(one, REQUESTED[0]))
     assert [f"{one.id}: {requests}"] == broken(books)[
         "I3 executions without exactly four request ids"
     ]
 
 
-def test_an_event_told_to_another_tenant_is_found() -> None:
+def test_an_event_published_to_another_tenant_is_found() -> None:
     books = books_of(one := ended())
-    books.wire.seen.append(told(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
-    assert [f"workflow.step.completed of {one.id} told to {ANOTHER_TENANT}"] == broken(books)[
+    books.wire.seen.append(published(one, "workflow.step.completed", tenantId=ANOTHER_TENANT))
+    assert [f"workflow.step.completed of {one.id} published to {ANOTHER_TENANT}"] == broken(books)[
         "I5 tenants mixed up"
     ]
 

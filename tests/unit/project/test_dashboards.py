@@ -104,7 +104,7 @@ def labels_by_series() -> Mapping[str, set[str]]:
 
 
 def in_registry(registry: CollectorRegistry) -> list[MetricWrapperBase]:
-    # The library tells a metric's labels nowhere else before it has a value.
+    # The library shows a metric's labels nowhere else before it has a value.
     return [one for one in registry._collector_to_names if isinstance(one, MetricWrapperBase)]
 
 
@@ -236,7 +236,7 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
     assert max(x for x, _ in cells) < 24
 
 
-def test_connections_are_told_also_when_there_are_none() -> None:
+def test_connections_are_shown_also_when_there_are_none() -> None:
     assert rabbitmq_metrics.OPEN_LINKS is not None
     assert "workflow_orchestrator_bus_connection_up" in {
         family.name for family in REGISTRY.collect()

@@ -38,7 +38,7 @@ async def connected(proxy: TcpProxy) -> Client:
     return await asyncio.open_connection("127.0.0.1", proxy.port)
 
 
-async def said(client: Client, words: bytes) -> bytes:
+async def echoed(client: Client, words: bytes) -> bytes:
     """What comes back for these words; as much as was sent."""
     client[1].write(words)
     return await asyncio.wait_for(client[0].readexactly(len(words)), 5)
@@ -51,9 +51,9 @@ async def is_reset(client: Client) -> bool:
         return True
 
 
-async def test_what_it_is_not_told_to_break_passes(proxy: TcpProxy) -> None:
+async def test_what_it_is_not_set_to_break_passes(proxy: TcpProxy) -> None:
     client = await connected(proxy)
-    assert await said(client, b"a" * 300_000) == b"a" * 300_000
+    assert await echoed(client, b"a" * 300_000) == b"a" * 300_000
     client[1].write_eof()
     assert await client[0].read() == b""
 
@@ -64,49 +64,49 @@ async def test_its_url_is_the_servers_with_another_port(proxy: TcpProxy) -> None
 
 async def test_a_cut_resets_what_is_connected_and_what_connects(proxy: TcpProxy) -> None:
     client = await connected(proxy)
-    await said(client, b"hello")
+    await echoed(client, b"hello")
     proxy.cut()
     assert await is_reset(client)
     assert await is_reset(await connected(proxy))
     proxy.pass_all()
-    assert await said(await connected(proxy), b"again") == b"again"
+    assert await echoed(await connected(proxy), b"again") == b"again"
 
 
 async def test_a_reset_spares_later_connections(proxy: TcpProxy) -> None:
     client = await connected(proxy)
-    await said(client, b"hello")
+    await echoed(client, b"hello")
     proxy.reset()
     assert await is_reset(client)
-    assert await said(await connected(proxy), b"again") == b"again"
+    assert await echoed(await connected(proxy), b"again") == b"again"
 
 
-async def test_a_blackhole_keeps_the_connection_and_swallows_what_is_said(proxy: TcpProxy) -> None:
+async def test_a_blackhole_keeps_the_connection_and_swallows_what_is_sent(proxy: TcpProxy) -> None:
     client = await connected(proxy)
-    await said(client, b"hello")
+    await echoed(client, b"hello")
     proxy.blackhole()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await said(client, b"lost?")
+            await echoed(client, b"lost?")
     proxy.pass_all()
     assert await asyncio.wait_for(client[0].readexactly(5), 5) == b"lost?"
 
 
 async def test_a_blackhole_of_one_direction_hides_answers_only(proxy: TcpProxy) -> None:
     client = await connected(proxy)
-    await said(client, b"hello")
+    await echoed(client, b"hello")
     proxy.blackhole("to_client")
-    client[1].write(b"heard")
+    client[1].write(b"bytes")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(client[0].read(1), 0.2)
     proxy.pass_all()
-    assert await asyncio.wait_for(client[0].readexactly(5), 5) == b"heard"
+    assert await asyncio.wait_for(client[0].readexactly(5), 5) == b"bytes"
 
 
 async def test_a_delay_holds_up_every_chunk(proxy: TcpProxy) -> None:
     client = await connected(proxy)
     proxy.delay(0.2, "to_server")
     began = asyncio.get_running_loop().time()
-    await said(client, b"slow")
+    await echoed(client, b"slow")
     assert asyncio.get_running_loop().time() - began >= 0.2
 
 
@@ -118,7 +118,7 @@ async def test_a_connection_is_cut_just_before_the_bytes_that_were_named(proxy: 
     client[1].write(b"k two")
     assert await is_reset(client)
     assert proxy.traps_sprung == 1
-    assert await said(await connected(proxy), b"ack") == b"ack"
+    assert await echoed(await connected(proxy), b"ack") == b"ack"
 
 
 async def test_a_connection_is_cut_after_so_many_bytes(proxy: TcpProxy) -> None:
@@ -132,11 +132,11 @@ async def test_a_connection_is_cut_after_so_many_bytes(proxy: TcpProxy) -> None:
 
 async def test_it_knows_how_many_are_connected(proxy: TcpProxy) -> None:
     client = await connected(proxy)
-    await said(client, b"hello")
+    await echoed(client, b"hello")
     assert proxy.connections == 1
     client[1].close()
 
-    async def nobody() -> bool:
+    async def is_unused() -> bool:
         return proxy.connections == 0
 
-    await eventually(nobody)
+    await eventually(is_unused)

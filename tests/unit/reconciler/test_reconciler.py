@@ -90,25 +90,25 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield Scene(Parts.of(settings, store, bus, prefect), prefect)
 
 
-# --- ended, and nobody was told -------------------------------------------------------------------
+# --- ended, and not announced ---------------------------------------------------------------------
 
 
-async def test_an_end_that_was_never_told_is_told_once(scene: Scene) -> None:
+async def test_an_end_that_was_never_announced_is_announced_once(scene: Scene) -> None:
     owed = await scene.given(status="completed", completed_at=LONG_AGO, results={"risk": {}})
     drift = Unannounced(scene.parts)
 
     async with ledger_of(scene.parts.bus, "unannounced") as ledger:
         assert (1, 0) == (await drift.look(), await drift.look())
-        [told] = await ledger.told("workflow.opportunity.analysis.completed")
+        [end] = await ledger.published("workflow.opportunity.analysis.completed")
 
-    assert ids.terminal_event_id(owed.id) == told["id"]
+    assert ids.terminal_event_id(owed.id) == end["id"]
     assert (await scene.now(owed)).announced_at
 
 
 @pytest.mark.parametrize(
     ("age", "expected"), [(GRACE_OF_THE_DEAD + SECOND, 0), (GRACE - SECOND, 0), (GRACE + SECOND, 1)]
 )
-async def test_a_living_worker_has_its_time_to_tell_an_end(
+async def test_a_living_worker_has_its_time_to_announce_an_end(
     scene: Scene, age: timedelta, expected: int
 ) -> None:
     await scene.given(
@@ -119,7 +119,7 @@ async def test_a_living_worker_has_its_time_to_tell_an_end(
     assert expected == await Unannounced(scene.parts).look()
 
 
-async def test_the_end_of_a_run_without_a_worker_is_told_soon(scene: Scene) -> None:
+async def test_the_end_of_a_run_without_a_worker_is_announced_soon(scene: Scene) -> None:
     soon = now() - GRACE_OF_THE_DEAD - SECOND
     await scene.given(status="completed", completed_at=soon, updated_at=soon, flow_run_id="run-1")
     await scene.a_worker("run-1", silent_for=timedelta(minutes=1))
@@ -219,17 +219,19 @@ async def given_time(scene: Scene) -> None:
 # --- accepted, and in no flow run -----------------------------------------------------------------
 
 
-async def test_dispatchers_hear_of_a_pending_execution_that_no_run_carries(scene: Scene) -> None:
+async def test_dispatchers_are_notified_of_a_pending_execution_that_no_run_carries(
+    scene: Scene,
+) -> None:
     left = await scene.given(priority=7)
     drift = Undispatched(scene.parts)
 
-    async with opened_executions(scene) as heard:
+    async with opened_executions(scene) as received:
         assert (1, 0) == (await drift.look(), await drift.look()), (
-            "said until it is heard, counted once"
+            "sent until it is received, counted once"
         )
-        await eventually(lambda: heard_of(heard, 2))
+        await eventually(lambda: are_received(received, 2))
 
-    assert {(left.id, 7)} == {(one.execution_id, one.priority) for one in heard}
+    assert {(left.id, 7)} == {(one.execution_id, one.priority) for one in received}
 
 
 async def test_a_retried_execution_is_as_old_as_its_retry(scene: Scene) -> None:
@@ -266,17 +268,17 @@ async def test_one_that_its_tenants_limit_holds_back_is_not_lost(scene: Scene) -
 
 @asynccontextmanager
 async def opened_executions(scene: Scene) -> AsyncIterator[list[signals.Opened]]:
-    heard: list[signals.Opened] = []
+    received: list[signals.Opened] = []
 
-    async def hear(body: bytes) -> None:
-        heard.append(msgspec.json.decode(body, type=signals.Opened))
+    async def receive(body: bytes) -> None:
+        received.append(msgspec.json.decode(body, type=signals.Opened))
 
-    async with scene.parts.bus.listen(signals.EXECUTION_OPENED, hear):
-        yield heard
+    async with scene.parts.bus.listen(signals.EXECUTION_OPENED, receive):
+        yield received
 
 
-async def heard_of(heard: list[signals.Opened], count: int) -> bool:
-    return len(heard) == count
+async def are_received(received: list[signals.Opened], count: int) -> bool:
+    return len(received) == count
 
 
 # --- in a run without a worker --------------------------------------------------------------------
@@ -301,7 +303,7 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
-async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_own(
+async def test_what_began_within_an_interval_of_a_workers_last_heartbeat_was_its_own(
     scene: Scene,
 ) -> None:
     settings = scene.parts.settings
@@ -314,7 +316,7 @@ async def test_what_began_within_a_beat_of_a_workers_last_sign_of_life_was_its_o
     scene.prefect_knows(
         a_flow_run(id="in the last beat", state="running", state_at=in_the_last_beat),
         a_flow_run(id="later", state="running", state_at=later),
-        a_flow_run(id="somebody else's", state="running", state_at=in_the_last_beat),
+        a_flow_run(id="another's", state="running", state_at=in_the_last_beat),
     )
 
     assert 1 == await LostRuns(replace(scene.parts, settings=slow_beat)).look()
@@ -428,9 +430,9 @@ async def test_two_reconcilers_at_once_end_an_execution_once(scene: Scene) -> No
 
     async with ledger_of(scene.parts.bus, "twice") as ledger:
         repaired = await asyncio.gather(*(EndedRuns(scene.parts).look() for _ in range(2)))
-        told = await ledger.told("workflow.opportunity.analysis.failed")
+        events = await ledger.published("workflow.opportunity.analysis.failed")
 
-    assert (1, 1) == (sum(repaired), len({event["id"] for event in told}))
+    assert (1, 1) == (sum(repaired), len({event["id"] for event in events}))
 
 
 # --- running, long after its deadline -------------------------------------------------------------
@@ -449,7 +451,7 @@ async def test_one_that_runs_past_its_deadline_is_ended_and_announced_once(scene
 
     async with ledger_of(scene.parts.bus, "overdue") as ledger:
         assert (1, 0) == (await drift.look(), await drift.look())
-        [announced] = await ledger.told("workflow.opportunity.analysis.failed")
+        [announced] = await ledger.published("workflow.opportunity.analysis.failed")
 
     ended = await scene.now(late)
     assert ("failed", "deadline-passed") == (ended.status, ended.error_code)

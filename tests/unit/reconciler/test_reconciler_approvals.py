@@ -37,12 +37,12 @@ PAST, FUTURE, LATER = (
 
 
 class Scene(msgspec.Struct):
-    """The reconciler's part in approvals and what it works on; `told` is what it published."""
+    """The reconciler's part in approvals and what it works on; `published` is what it published."""
 
     store: RecordStore
     flow_runs: RememberedFlowRuns
     drifts: tuple[OverdueApprovals, UnfollowedApprovals]
-    told: list[dict[str, Any]]
+    published: list[dict[str, Any]]
 
     async def look(self) -> int:
         """The reconciler looks once; returns how many approvals were not as they should be."""
@@ -60,20 +60,22 @@ async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
     async with open_store(settings) as store, open_bus(settings, "test") as bus:
         await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
-        told: list[dict[str, Any]] = []
+        published: list[dict[str, Any]] = []
         publish = bus.publish
 
-        async def heard(*messages: Message, required: bool = False) -> None:
-            told.extend(msgspec.json.decode(message.body) for message in messages)
+        async def keep_published(*messages: Message, required: bool = False) -> None:
+            published.extend(msgspec.json.decode(message.body) for message in messages)
             await publish(*messages, required=required)
 
-        monkeypatch.setattr(bus, "publish", heard)
+        monkeypatch.setattr(bus, "publish", keep_published)
         flow_runs = RememberedFlowRuns()
         parts = Parts.of(settings, store, bus, flow_runs)
-        yield Scene(store, flow_runs, (OverdueApprovals(parts), UnfollowedApprovals(parts)), told)
+        yield Scene(
+            store, flow_runs, (OverdueApprovals(parts), UnfollowedApprovals(parts)), published
+        )
 
 
-async def test_an_approval_expires_and_the_platform_is_told_once(scene: Scene) -> None:
+async def test_an_approval_expires_and_the_platform_is_informed_once(scene: Scene) -> None:
     approval = await scene.after(
         an_approval(expires_at=PAST, on_expiry="approve", execution_id=None)
     )
@@ -81,7 +83,7 @@ async def test_an_approval_expires_and_the_platform_is_told_once(scene: Scene) -
 
     assert ("expired", "clock") == (approval.status, approval.decided_by)
     assert [("hitl.approval.completed", True)] == [
-        (event["type"], event["data"]["approved"]) for event in scene.told
+        (event["type"], event["data"]["approved"]) for event in scene.published
     ]
 
 
@@ -109,8 +111,8 @@ async def test_one_that_still_has_time_is_left_alone(scene: Scene) -> None:
         "expiry",
         "reminder",
         "escalation",
-        "its request, untold",
-        "its outcome, untold",
+        "its request, unpublished",
+        "its outcome, unpublished",
     ],
 )
 def test_an_approval_is_looked_at_when_the_first_thing_falls_due(
@@ -119,7 +121,9 @@ def test_an_approval_is_looked_at_when_the_first_thing_falls_due(
     assert next_at == with_next_look(an_approval(**changes)).next_at
 
 
-async def test_one_written_before_records_said_when_to_look_is_looked_at_once(scene: Scene) -> None:
+async def test_one_written_before_records_stated_when_to_look_is_looked_at_once(
+    scene: Scene,
+) -> None:
     old = an_approval(expires_at=FUTURE)
     assert old.next_at is None
 
@@ -149,7 +153,7 @@ async def test_reminders_that_fell_due_together_are_one(scene: Scene) -> None:
     await scene.look()
 
     assert ([FUTURE], "pending") == (approval.reminders, approval.status)
-    assert ["hitl.approval.reminded"] == [event["type"] for event in scene.told]
+    assert ["hitl.approval.reminded"] == [event["type"] for event in scene.published]
 
 
 async def test_an_escalation_asks_more_people(scene: Scene) -> None:
@@ -158,7 +162,7 @@ async def test_an_escalation_asks_more_people(scene: Scene) -> None:
     approval = await scene.after(an_approval(policy=anns, escalations=[more]))
 
     assert Approvers(users=("ann", "bob"), roles=("vp",)) == approval.policy.approvers
-    [event] = scene.told
+    [event] = scene.published
     assert ("hitl.approval.escalated", ["ann", "bob"]) == (
         event["type"],
         event["data"]["approvers"],
@@ -196,7 +200,7 @@ async def test_a_decision_whose_announcement_and_resume_were_lost_is_followed_up
     approval = await scene.after(decided)
 
     assert ["run-1"] == scene.flow_runs.resumed
-    assert ["hitl.approval.completed"] == [event["type"] for event in scene.told]
+    assert ["hitl.approval.completed"] == [event["type"] for event in scene.published]
     assert approval.settled_at is None  # until the execution has gone on
     stored = await scene.store.read(A_TENANT, type(waiting), waiting.id)
     await scene.store.replace(

@@ -1,5 +1,5 @@
-"""What the reconciler did is told: in the metrics of its process, and in the record that the doctor
-reads.
+"""What the reconciler did is reported: in the metrics of its process, and in the record that the
+doctor reads.
 """
 
 import logging
@@ -93,12 +93,12 @@ async def test_a_bug_in_one_kind_is_an_error_of_that_kind(caplog: pytest.LogCapt
 async def test_the_log_says_what_is_being_repaired(found: object, known: dict[str, str]) -> None:
     seen: dict[str, str] = {}
 
-    class Told(Trouble):
+    class Repaired(Trouble):
         async def act(self, found: int) -> bool:
             seen.update(log_context.current())
             return True
 
-    drift = Told()
+    drift = Repaired()
     drift.found = [found]  # type: ignore[assignment] # any kind of find will do
     await drift.look()
 

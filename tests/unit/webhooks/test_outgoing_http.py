@@ -80,7 +80,7 @@ async def test_a_body_without_end_is_not_read() -> None:
         assert 200 == await post(receiver)
 
 
-async def test_where_nobody_listens_there_is_no_answer() -> None:
+async def test_where_nothing_listens_there_is_no_answer() -> None:
     port = free_port()
     async with OutgoingHttp(allowing("127.0.0.1"), timeout_seconds=5) as http:
         with pytest.raises(NoAnswer, match=r"127\.0\.0\.1 cannot be reached"):
@@ -129,7 +129,7 @@ PRIVATE = [
     "172.16.0.1",
     "192.168.1.1",
     "100.64.0.1",
-    "169.254.169.254",  # where most clouds tell a machine its secrets
+    "169.254.169.254",  # where most clouds give a machine its secrets
     "168.63.129.16",
     "192.0.0.192",
     "224.0.0.1",
