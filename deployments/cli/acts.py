@@ -1,6 +1,7 @@
 """The audit log's name of each command that changes something, and its actor.
 
-Commands that are missing here change nothing of a tenant's, or are exempt for a reason (`NOT_AUDITED`).
+Commands that are missing here change nothing of a tenant's, or are exempt for a reason
+(`NOT_AUDITED`).
 """
 
 import getpass
