@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 from uuid import UUID
 
 import h11
@@ -442,9 +442,9 @@ def fault(one: Spoiled, answered: Answered) -> str | None:
         return None
     kind = answered.headers.get("content-type", "")
     if kind.startswith("text/html"):
-        return (
-            None if one.target.split(b"?")[0].endswith(b"/page") else "a page instead of an error"
-        )
+        # A route is the same with slashes behind it, in whatever encoding.
+        path = unquote_to_bytes(one.target.split(b"?")[0]).rstrip(b"/")
+        return None if path.endswith(b"/page") else "a page instead of an error"
     try:
         error = msgspec.json.decode(answered.body)["error"]
     except (msgspec.MsgspecError, KeyError, TypeError):
