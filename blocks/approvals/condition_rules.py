@@ -116,9 +116,8 @@ def _single_problem(value: Any, op: str, kind: Kind) -> Problem | None:
         return (
             "value",
             (
-                f"is a number, a text, true or false where `op` is `{op}`; for null "
-                "write `exists`: "
-                "false"
+                f"is a number, a text, true or false where `op` is `{op}`; for null write "
+                "`exists`: false"
             ),
         )
     if isinstance(value, int | float) and not isinstance(value, bool) and not is_number(value):

@@ -51,10 +51,7 @@ class Room:
             tenant_id if tenant_id in self._of_tenant or len(self._of_tenant) < TENANTS_MAX else ""
         )
         # a service may name as many users as it likes
-        one = (
-            tenant,
-            act.service or act.actor or "",
-        )
+        one = (tenant, act.service or act.actor or "")
         written, own = self._of_tenant.get(tenant, 0), self._of_one.get(one, 0)
         if written < OF_A_TENANT and own < OF_ONE:
             self._of_tenant[tenant], self._of_one[one] = written + 1, own + 1

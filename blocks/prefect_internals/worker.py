@@ -25,9 +25,8 @@ WORKER_MEMBERS = (
     ),
     Member(
         "_setup_cancellation_observer",
-        "called after the first sync; opens the web socket for cancelling, which "
-        "one query replaces. "
-        "The setting that turns it off holds for every worker of the machine's profile",
+        "called after the first sync; opens the web socket for cancelling, which one query "
+        "replaces. The setting that turns it off holds for every worker of the machine's profile",
         parameters="(self)",
         is_async=True,
         called_by="_initialize_after_sync",

@@ -142,9 +142,8 @@ def _check_ends_of_months(fields: list[str], read: _Reading) -> None:
     days = " ".join(("0 0", *fields[2:]))
     if left_out := sorted({*_fired_by_debian(days)} ^ {*_fired_by_prefect(days)}):
         raise ValueError(
-            f"cron and Prefect differ over {fields[2]!r} as day of month, "
-            f"as on {left_out[0]:%Y-%m-%d}: "
-            "use days up to 28, or a schedule for each day"
+            f"cron and Prefect differ over {fields[2]!r} as day of month, as on "
+            f"{left_out[0]:%Y-%m-%d}: use days up to 28, or a schedule for each day"
         )
 
 
@@ -169,9 +168,8 @@ def _check_agreement(fields: list[str], ours: _Reading, prefects: _Reading) -> N
             )
     if ours.days != prefects.days:
         raise ValueError(
-            f"day of month {fields[2]!r} with day of week {fields[4]!r} is read in two ways, "
-            "as both or as either: "
-            f"write {_either(fields)!r} for either, or leave one of the two *"
+            f"day of month {fields[2]!r} with day of week {fields[4]!r} is read in two ways, as "
+            f"both or as either: write {_either(fields)!r} for either, or leave one of the two *"
         )
 
 

@@ -56,9 +56,8 @@ def secret_of(setting: str) -> bytes:
     """
     if not setting:
         raise LinksDisabled(
-            f"links are disabled: set approvals.link_secret (APPROVAL_LINK_SECRET) to "
-            f"{SECRET_LENGTH_MIN} or more "
-            "random characters"
+            "links are disabled: set approvals.link_secret (APPROVAL_LINK_SECRET) to "
+            f"{SECRET_LENGTH_MIN} or more random characters"
         )
     return setting.encode()
 

@@ -53,9 +53,8 @@ def announce(auth: Auth) -> str:
     if GATEWAY in modes_of(auth):
         return (
             "AUTH_MODE=gateway: callers are NOT authenticated here. Whoever reaches this port is "
-            "whoever the headers "
-            "X-Tenant-ID, X-User-ID and X-User-Roles say: only the gateway that sets "
-            "them may reach it"
+            "whoever the headers X-Tenant-ID, X-User-ID and X-User-Roles say: only the gateway "
+            "that sets them may reach it"
         )
     tokens = (
         f"tokens of {auth.jwt_issuer} ({', '.join(algorithms_of(auth))})"
@@ -85,9 +84,8 @@ def _mode_problem(auth: Auth) -> str | None:
         )
     if GATEWAY in stated and len(set(stated)) > 1:
         return (
-            f"setting auth.mode (AUTH_MODE) is {auth.mode!r}: {GATEWAY} believes the "
-            "headers of every request and "
-            "goes with no other mode"
+            f"setting auth.mode (AUTH_MODE) is {auth.mode!r}: {GATEWAY} believes the headers of "
+            "every request and goes with no other mode"
         )
     return None
 

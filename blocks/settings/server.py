@@ -31,9 +31,8 @@ def problem_of(server: Server) -> str | None:
     for origin in origins_of(server):
         if not _ORIGIN.fullmatch(origin):
             return (
-                f"setting server.allowed_origins (ALLOWED_ORIGINS) has {origin!r}: use the "
-                "scheme and host of a page, "
-                "as https://app.customer.example, in lower case and with nothing behind; "
-                "there are no wildcards"
+                f"setting server.allowed_origins (ALLOWED_ORIGINS) has {origin!r}: use the scheme "
+                "and host of a page, as https://app.customer.example, in lower case and with "
+                "nothing behind; there are no wildcards"
             )
     return None

@@ -31,9 +31,9 @@ async def count_running(
 def room(policy: DispatchPolicy, running: Counter[str], tenant_id: str) -> int:
     """How many more executions of this tenant may run now; `sys.maxsize` without a limit."""
     of_tenant, of_all = policy.share_of(tenant_id).running_max, policy.running_max
-    room = sys.maxsize
+    free = sys.maxsize
     if of_tenant is not None:
-        room = min(room, of_tenant - running[tenant_id])
+        free = min(free, of_tenant - running[tenant_id])
     if of_all is not None:
-        room = min(room, of_all - running.total())
-    return max(room, 0)
+        free = min(free, of_all - running.total())
+    return max(free, 0)

@@ -38,6 +38,18 @@ def execution_id_of(event: Message) -> str:
     return ids.execution_id(A_TENANT, WORKFLOW, event.id)
 
 
+async def dispatched(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> str:
+    """The flow run that carries its execution and that no worker has started."""
+
+    async def is_scheduled() -> str | None:
+        scheduled = await flow_runs.list_runs(states=("scheduled",))
+        return next(
+            (run.id for run in scheduled if execution_id_of(event) in run.execution_ids), None
+        )
+
+    return await seen(parts, is_scheduled)
+
+
 async def find(parts: Orchestra, event: Message) -> Found:
     found = await parts.store.query(
         A_TENANT, Query(ExecutionRecord, {"id": execution_id_of(event)})

@@ -1,6 +1,7 @@
 """Flow runs that are running in Prefect and that no living worker holds."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -24,6 +25,7 @@ from blocks.ports import FlowRunView, NotFound
 
 log = logging.getLogger(__name__)
 
+_GONE = "its worker is gone"
 _AT_WORK = ("pending", "running", "cancelling")
 
 
@@ -77,10 +79,18 @@ class LostRuns(Drift[FlowRunView]):
 
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":
-            return await self._cancel(run)
-        if not await runs_again(self._parts, run):
-            return await self._give_up(run)
-        return await reschedule(self._parts, run, "its worker is gone")
+            await self._end(run, self._parts.flow_runs.mark_cancelled, _GONE)
+            log.warning(
+                "flow run %s, which was to be cancelled when its worker died, is cancelled", run.id
+            )
+            return True
+        if await runs_again(self._parts, run):
+            return await reschedule(self._parts, run, _GONE)
+        reason = f"it has lost its worker more than {RESCHEDULES_MAX} times"
+        crashed = replace(run, state="crashed", state_name="Crashed", message=reason)
+        await self._end(crashed, self._parts.flow_runs.mark_crashed, reason)
+        log.error("flow run %s does not run again: %s", run.id, reason)
+        return True
 
     async def look(self) -> int:
         """As for every drift; then the records of dead workers go."""
@@ -89,25 +99,14 @@ class LostRuns(Drift[FlowRunView]):
             await self._parts.store.delete(ids.SYSTEM_TENANT, ProcessRecord, worker.id)
         return repaired
 
-    async def _give_up(self, run: FlowRunView) -> bool:
-        reason = f"it has lost its worker more than {RESCHEDULES_MAX} times"
-        crashed = replace(run, state="crashed", state_name="Crashed", message=reason)
-        for stored in await left_open(self._parts, run):
-            await end(self._parts, stored, crashed)
-        with suppress(NotFound):
-            await self._parts.flow_runs.mark_crashed(run.id, reason)
-        log.error("flow run %s does not run again: %s", run.id, reason)
-        return True
-
-    async def _cancel(self, run: FlowRunView) -> bool:
+    async def _end(
+        self, run: FlowRunView, mark: Callable[[str, str], Awaitable[None]], reason: str
+    ) -> None:
+        """What the run holds ends as it does, and Prefect shows the end."""
         for stored in await left_open(self._parts, run):
             await end(self._parts, stored, run)
         with suppress(NotFound):
-            await self._parts.flow_runs.mark_cancelled(run.id, "its worker is gone")
-        log.warning(
-            "flow run %s, which was to be cancelled when its worker died, is cancelled", run.id
-        )
-        return True
+            await mark(run.id, reason)
 
 
 def _is_at_work(run: FlowRunView) -> bool:

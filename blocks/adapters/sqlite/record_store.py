@@ -207,9 +207,8 @@ _TABLES = [
 
 _INDEXES = [
     (
-        f"CREATE INDEX IF NOT EXISTS {table}_by_{key} ON {table} "
-        f"(tenant_id, kind, {_extract(key)}, "
-        "sort_key);"
+        f"CREATE INDEX IF NOT EXISTS {table}_by_{key} ON {table} (tenant_id, kind, "
+        f"{_extract(key)}, sort_key);"
     )
     for table, key, _ in _INDEXED
 ]

@@ -146,9 +146,8 @@ async def _show(settings: Settings, execution: JsonObject, published_at: datetim
 def _why_not_ended(execution: JsonObject | None, limit_seconds: float) -> str:
     if execution is None:
         return (
-            f"no execution appeared in {limit_seconds:g} s: does the running stack use the "
-            "same RABBITMQ_URL, "
-            "and does its listener run?"
+            f"no execution appeared in {limit_seconds:g} s: does the running stack use the same "
+            "RABBITMQ_URL, and does its listener run?"
         )
     waiting = [
         step["step"] for step in execution["steps"] if step["status"] not in ("completed", "failed")

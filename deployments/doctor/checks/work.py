@@ -98,9 +98,8 @@ async def _past_their_deadline(
     )
     after = in_words(timedelta(seconds=settings.analysis.end_overdue_after_seconds))
     todo = (
-        f"restart the worker that holds it (its /ready says so); a reconciler "
-        f"ends it {after} past its deadline, "
-        "or `orchestrator doctor --fix` does then"
+        f"restart the worker that holds it (its /ready says so); a reconciler ends it {after} past "
+        "its deadline, or `orchestrator doctor --fix` does then"
     )
     return failed(PART, found, todo)
 

@@ -24,11 +24,7 @@ def test_the_embedded_server_is_started_with_its_own_origin_alone() -> None:
         ("GET", "/block_types/slug/message-broker", {}),
         ("POST", "/block_documents/filter", {"Content-Type": "text/plain"}),
         # a page that sends a Blob names no type, and sends no preflight first
-        (
-            "POST",
-            "/block_documents/filter",
-            {},
-        ),
+        ("POST", "/block_documents/filter", {}),
         ("POST", "/flow_runs/0c22619a-d559-4f71-abae-5a4f64e0ea12/resume", {}),
         ("OPTIONS", "/block_documents/filter", {"Access-Control-Request-Method": "POST"}),
     ],

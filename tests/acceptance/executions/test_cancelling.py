@@ -25,6 +25,7 @@ from blocks.ports import Message, Query
 from tests.support.analyses import (
     a_large_deal,
     an_opportunity,
+    dispatched,
     ended,
     execution_id_of,
     gated,
@@ -191,18 +192,6 @@ async def all_gated(
     parts.worker.start()
     await parts.bus.publish(*events)
     return {event.id: (await gated(parts, flow_runs, event)).flow_run_id or "" for event in events}
-
-
-async def dispatched(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> str:
-    """The flow run that carries its execution and that no worker has started."""
-
-    async def is_scheduled() -> str | None:
-        scheduled = await flow_runs.list_runs(states=("scheduled",))
-        return next(
-            (run.id for run in scheduled if execution_id_of(event) in run.execution_ids), None
-        )
-
-    return await seen(parts, is_scheduled)
 
 
 async def nothing_runs(parts: Orchestra, flow_runs: PrefectFlowRuns) -> None:

@@ -20,7 +20,13 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.ports import Query
-from tests.support.analyses import an_opportunity, ended, execution_id_of, find, recorded
+from tests.support.analyses import (
+    an_opportunity,
+    dispatched,
+    ended,
+    find,
+    recorded,
+)
 from tests.support.factories import A_TENANT, a_tenant_record, an_execution
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import services_on
@@ -90,13 +96,7 @@ async def test_a_run_that_failed_before_our_code_ran_fails_its_execution(
     event = an_opportunity()
     parts.listener.start()
     await parts.bus.publish(event)
-    execution_id = execution_id_of(event)
-
-    async def dispatched() -> str | None:
-        scheduled = await flow_runs.list_runs(states=("scheduled",))
-        return next((run.id for run in scheduled if run.execution_ids == [execution_id]), None)
-
-    run_id = await eventually(dispatched, within_seconds=30)
+    run_id = await dispatched(parts, flow_runs, event)
     await force(prefect_server, run_id, Failed(message="no module named flows"))
 
     execution = await ended(parts, event)
@@ -144,18 +144,12 @@ async def test_a_run_that_keeps_losing_its_worker_is_given_up_with_what_it_holds
     event = an_opportunity()
     parts.listener.start()
     await parts.bus.publish(event)
-    execution_id = execution_id_of(event)
-
-    async def dispatched() -> str | None:
-        scheduled = await flow_runs.list_runs(states=("scheduled",))
-        return next((run.id for run in scheduled if run.execution_ids == [execution_id]), None)
-
-    run_id = await eventually(dispatched, within_seconds=30)
+    run_id = await dispatched(parts, flow_runs, event)
     for _ in range(RESCHEDULES_MAX):
         await force(prefect_server, run_id, Running())
-        [run] = await flow_runs.read_runs([run_id or ""])
+        [run] = await flow_runs.read_runs([run_id])
         await flow_runs.reschedule(run, "its worker is gone")
-    assert RESCHEDULES_MAX == await flow_runs.reschedules(run_id or "")
+    assert RESCHEDULES_MAX == await flow_runs.reschedules(run_id)
     await force(prefect_server, run_id, Running())
 
     execution = await ended(parts, event)

@@ -20,6 +20,7 @@ from blocks.ports import Message
 from tests.support.analyses import (
     a_large_deal,
     an_opportunity,
+    dispatched,
     ended,
     execution_id_of,
     gated,
@@ -139,11 +140,7 @@ async def test_a_run_deleted_before_a_worker_started_it_is_dispatched_again(
     event = an_opportunity()
     await parts.bus.publish(event)
 
-    async def dispatched() -> str | None:
-        runs = await flow_runs.list_runs(states=("scheduled",))
-        return next((run.id for run in runs if execution_id_of(event) in run.execution_ids), None)
-
-    await delete(prefect, await seen(parts, dispatched))
+    await delete(prefect, await dispatched(parts, flow_runs, event))
     parts.worker.start()
 
     assert "completed" == (await ended(parts, event, within_seconds=120)).status

@@ -182,9 +182,8 @@ def test_what_looks_like_a_secret_is_masked(secret: str, text: str) -> None:
         "setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key",
         "execution e-1 is running in flow run 0af7651916cd43dd8448eb211c80319c: not ours",
         (
-            "event 5da0ea7f (risk.evaluation.completed) refused: schema-invalid: "
-            "Expected `object`, "
-            "got `str`"
+            "event 5da0ea7f (risk.evaluation.completed) refused: schema-invalid: Expected "
+            "`object`, got `str`"
         ),
         "a basic authentication is not accepted; the bearer of this link may decide",
         (
