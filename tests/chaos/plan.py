@@ -31,6 +31,8 @@ then is theirs.
 """
 
 _AGAIN, _SAME_SUBJECT, _EARLY, _TOXIC, _INTERVENED = 0.05, 0.10, 0.03, 0.03, 0.04
+_SMALL, _LARGE = 1_000, 2_000_000
+"""Amounts of deals: a person must decide only about a large one."""
 _INTERVENTIONS: tuple[InterventionKind, ...] = ("cancelled", "approved", "cancelled", "rejected")
 
 
@@ -122,7 +124,7 @@ def _plan_event(
     """
     tenant_id = random.choice(plan.tenant_ids)
     if intervention is None and tenant_id in subjects and random.random() < _SAME_SUBJECT:
-        event = opportunity_event(tenant_id, subjects[tenant_id], id=name)
+        event = _event(tenant_id, subjects[tenant_id], name, _SMALL)
         plan.publishes.append(Publish(at=at, messages=[event]))
     else:
         event = _plan_of_its_own(plan, random, at, name, tenant_id, subjects, intervention)
@@ -145,8 +147,8 @@ def _plan_of_its_own(
     events join it.
     """
     opportunity_id = _uuid(random)
-    amount = 2_000_000 if intervention in ("approved", "rejected") else 1_000
-    event = opportunity_event(tenant_id, opportunity_id, id=name, metadata={"amount": amount})
+    amount = _LARGE if intervention in ("approved", "rejected") else _SMALL
+    event = _event(tenant_id, opportunity_id, name, amount)
     execution_id = ids.execution_id(tenant_id, WORKFLOW, event.id)
     messages = [event]
     if intervention:
@@ -163,6 +165,11 @@ def _plan_of_its_own(
         subjects[tenant_id] = opportunity_id
     plan.publishes.append(Publish(at=at, messages=messages))
     return event
+
+
+def _event(tenant_id: str, opportunity_id: str, name: str, amount: int) -> Message:
+    """Each states the amount: one that no event states is unknown, and asks a person."""
+    return opportunity_event(tenant_id, opportunity_id, id=name, metadata={"amount": amount})
 
 
 # --- faults ---------------------------------------------------------------------------------------
