@@ -47,12 +47,16 @@ class Receiver:
         return f"http://{self.authority}/hook?team=sales"
 
     async def has_received(self, count: int) -> list[Received]:
-        """So many requests have come, and they are these."""
+        """So many requests have come, and they are these.
+
+        Waits longer than the file bus leaves a message to a consumer that was killed with it in
+        hand (30 s).
+        """
 
         async def enough() -> bool:
             return len(self.received) >= count
 
-        await eventually(enough, within_seconds=20)
+        await eventually(enough, within_seconds=60)
         return self.received
 
     def take(self, request: BaseHTTPRequestHandler) -> None:
