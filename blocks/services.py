@@ -3,20 +3,23 @@
 import base64
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from blocks.adapters.measured_bus import MeteredEventBus
 from blocks.adapters.measured_store import MeteredRecordStore
+from blocks.adapters.requiring_bus import RequiringEventBus
 from blocks.ports import EventBus, RecordStore
 from blocks.processes.private_files import private_folder
 from blocks.settings import BadSetting, Settings
+from blocks.topology import queue_needed
 
 
 @asynccontextmanager
 async def open_bus(settings: Settings, name: str) -> AsyncIterator[EventBus]:
     """The bus that `rabbitmq.url` names; `name` is how this process appears on the broker."""
     async with _bus(settings, name) as bus:
-        yield MeteredEventBus(bus)
+        yield MeteredEventBus(RequiringEventBus(bus, partial(queue_needed, settings)))
 
 
 @asynccontextmanager

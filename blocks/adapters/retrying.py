@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from blocks.adapters.forwarding import ForwardingEventBus, ForwardingRecordStore
 from blocks.contracts.records import Record
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +36,15 @@ class Patience:
 
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """What the attempt returns once the part is there; its last `Unavailable` when the limit
-        has passed.
+        has passed. `DeclaredOtherwise` is not waited out.
         """
         loop, pause = asyncio.get_running_loop(), _PAUSE_FIRST_SECONDS
         deadline = loop.time() + self._limit_seconds
         while True:
             try:
                 result = await attempt()
+            except DeclaredOtherwise:
+                raise
             except Unavailable as error:
                 if loop.time() + pause > deadline:
                     raise

@@ -139,6 +139,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     covers its own days.
     """
     active: bool = True
+    worker: Literal["risk-analytics", "adaptive-learning"] = "risk-analytics"
+    """The service whose batch worker carries it out, and ignores the jobs of the other."""
 
     @property
     def setting(self) -> str:
@@ -245,6 +247,7 @@ JOBS = (
         max_lateness=timedelta(hours=12),
         overlap="skip",
         active=False,
+        worker="adaptive-learning",
     ),
 )
 

@@ -103,8 +103,10 @@ async def send(
     event = _trigger_event(running.record)
     try:
         await bus.publish(to_message(event), required=True)
-    except Unroutable:
-        raise Unavailable("no queue takes job triggers: run `orchestrator bootstrap`") from None
+    except Unroutable as error:
+        raise Unavailable(
+            f"no queue takes job triggers ({error}): run `orchestrator bootstrap`"
+        ) from None
     await record_step(
         store, running.record, TRIGGER_STEP, result={"eventId": event.id}, event_id=event.id
     )

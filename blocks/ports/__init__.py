@@ -33,6 +33,7 @@ from blocks.ports.messages import (
     SignalHandler,
     Verdict,
 )
+from blocks.ports.mismatch import DeclaredOtherwise, Mismatch
 from blocks.ports.record_store import (
     NO_CONDITION,
     Between,
@@ -56,12 +57,14 @@ __all__ = [
     "Collector",
     "Consumer",
     "Contains",
+    "DeclaredOtherwise",
     "Delivery",
     "EventBus",
     "FlowRunView",
     "FlowRuns",
     "Handler",
     "Message",
+    "Mismatch",
     "NotAbove",
     "NotFound",
     "Page",

@@ -36,6 +36,9 @@ class EventBus(Protocol):
     async def declare(self, *queues: Queue) -> None:
         """The exchange, these queues, their bindings, retry and dead-letter queues exist.
         Idempotent.
+
+        Raises `DeclaredOtherwise` for an exchange or a queue of this system that exists with other
+        arguments; a neighbour's queue is bound as it is.
         """
         ...
 

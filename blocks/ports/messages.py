@@ -5,6 +5,8 @@ from datetime import datetime
 
 import msgspec
 
+from blocks.ports.mismatch import Mismatch
+
 MESSAGE_BYTES_MAX = 256 * 1024
 
 
@@ -89,6 +91,10 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     """Its handler's retries name delays of their own, each another, up to hours; none waits behind
     a longer one.
     """
+    is_neighbours: bool = False
+    """Another service declares it, plainly, and consumes it: it is declared as that service does,
+    or used as it is found. Only its dead-letter and retry queues are this system's.
+    """
 
     @property
     def dead_letters(self) -> str:
@@ -103,5 +109,5 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     in_hand: int | None = None
     """Messages that a consumer holds and has not acknowledged."""
     consumers: int | None = None
-    mismatch: str | None = None
+    mismatch: Mismatch | None = None
     """How it differs from what would be declared."""

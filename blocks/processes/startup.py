@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from blocks.ports import Unavailable
+from blocks.ports import DeclaredOtherwise, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +19,16 @@ async def wait_until_available(
 ) -> T:
     """What the attempt returns, once it does not raise `Unavailable`; the wait is logged once.
 
-    Raises the attempt's last `Unavailable`, naming what is unavailable, when the limit has passed.
+    Raises the attempt's last `Unavailable`, naming what is unavailable, when the limit has passed,
+    and `DeclaredOtherwise` at once.
     """
     loop = asyncio.get_running_loop()
     began, is_waiting = loop.time(), False
     while True:
         try:
             result = await attempt()
+        except DeclaredOtherwise:
+            raise
         except Unavailable as error:
             if loop.time() - began >= limit_seconds:
                 raise Unavailable(

@@ -118,6 +118,7 @@ class RabbitMQ(_Section, frozen=True, kw_only=True):
     exchange: str
     queue: str
     batch_jobs_queue: str
+    cais_batch_jobs_queue: str
     webhooks_queue: str
     management_url: str
     prefetch: AtLeastOne

@@ -26,8 +26,10 @@ DEFAULT_POOL = "workflow-orchestrator"
 
 
 async def run_bootstrap(settings: Settings) -> list[str]:
-    """Returns what exists, one line each. Raises `Unavailable` if store, bus or Prefect is away."""
-    await provision(settings)
+    """Returns what exists, one line each. Raises `Unavailable` if store, bus or Prefect is away,
+    and `DeclaredOtherwise`.
+    """
+    attention = await provision(settings)
     deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
     flows: list[Flow[..., Any]] = [
         load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments
@@ -45,6 +47,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         f"work pool {settings.prefect.work_pool}",
         *(f"deployment {deployment.name}" for deployment in deployments),
         *(f"block {block}" for block in blocks),
+        *attention,
     ]
 
 

@@ -8,7 +8,7 @@ import msgspec
 from prefect.client.orchestration import PrefectClient, get_client
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, masked_url
 from deployments.doctor.finding import Finding, failed
@@ -80,6 +80,8 @@ async def _open(
             return
     except TimeoutError:
         reason = f"no answer in {DOOR_SECONDS:g} s"
+    except DeclaredOtherwise as error:
+        reason, todo = str(error.mismatch), error.mismatch.todo
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
     setattr(connections, part, None)

@@ -78,11 +78,13 @@ async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> No
 
 
 def queues() -> list[Queue]:
-    """Each service's own queue, bound to the requests of workflows only."""
+    """Each service's own queue, declared as the service does it, bound to the requests of workflows
+    only.
+    """
     bindings: dict[str, list[str]] = {}
     for step in ANALYSIS_STEPS:
         bindings.setdefault(ANSWERS[step.name].queue, []).append(step.request.event_type)
-    return [Queue(name=name, bindings=keys) for name, keys in bindings.items()]
+    return [Queue(name=name, bindings=keys, is_neighbours=True) for name, keys in bindings.items()]
 
 
 class Simulator:

@@ -33,7 +33,7 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.clock import utc_now
 from blocks.observability.log_context import log_context
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
 from blocks.processes.heartbeat import Heartbeat
 from blocks.processes.memory import memory_megabytes
 from blocks.processes.metrics import MEMORY_DRAINS
@@ -103,6 +103,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._is_stopping = False
         self.has_outgrown = asyncio.Event()
         """Set once it holds more memory than it may."""
+        self._must_end = asyncio.Event()
+        self._refusal: DeclaredOtherwise | None = None
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -130,17 +132,19 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     async def start(self, *args: Any, **kwargs: Any) -> None:
         """Serves until it is cancelled, or until it has outgrown its memory: then it drains, and
-        this returns.
+        this returns. Raises `DeclaredOtherwise`: it cannot publish on this broker.
         """
         serving = asyncio.current_task()
         assert serving
-        watching = asyncio.create_task(_cancel_when(self.has_outgrown, serving))
+        watching = asyncio.create_task(_cancel_when(self._must_end, serving))
         try:
             await super().start(*args, **kwargs)
         except asyncio.CancelledError:
-            if not self.has_outgrown.is_set():
+            if not self._must_end.is_set():
                 raise
             serving.uncancel()
+            if self._refusal:
+                raise self._refusal from None
         finally:
             watching.cancel()
 
@@ -212,6 +216,14 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._chores = [asyncio.create_task(chore) for chore in chores]
 
     async def _listen(self) -> None:
+        try:
+            await self._listen_for_signals()
+        except DeclaredOtherwise as error:
+            self._refusal = error
+            self._must_end.set()
+            raise
+
+    async def _listen_for_signals(self) -> None:
         async def wake(_: bytes) -> None:
             self._wake.set()
 
@@ -255,6 +267,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         MEMORY_DRAINS.inc()
         self._is_stopping = True
         self.has_outgrown.set()
+        self._must_end.set()
 
     # --- runs -------------------------------------------------------------------------------------
 

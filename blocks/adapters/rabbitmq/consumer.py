@@ -20,7 +20,7 @@ from blocks.adapters.rabbitmq.large_messages import cut_bodies
 from blocks.adapters.rabbitmq.link import RabbitMQLink, translated, when_lost
 from blocks.adapters.rabbitmq.messages import due_at, to_amqp, to_delivery, to_later_attempt
 from blocks.adapters.rabbitmq.publisher import RabbitMQPublisher
-from blocks.adapters.rabbitmq.topology import count, declare_exchange, declare_queue
+from blocks.adapters.rabbitmq.topology import count, declare
 from blocks.clock import utc_now
 from blocks.ports import (
     Accept,
@@ -155,9 +155,7 @@ class RabbitMQConsumer:
             await self._declare()
 
     async def _declare(self) -> None:
-        async with self._link.channel() as channel:
-            exchange = await declare_exchange(channel, self._exchange, self._link.timeout_seconds)
-            await declare_queue(channel, exchange, self._queue, self._link.timeout_seconds)
+        await declare(self._link, self._exchange, self._queue)
 
     async def _take(self, channel: Channel, message: AbstractIncomingMessage) -> None:
         # aiormq cancels its own tasks when the channel dies; a handler must not end in the middle

@@ -14,7 +14,7 @@ from blocks.adapters.rabbitmq.messages import to_later_attempt, to_message
 from blocks.adapters.rabbitmq.publisher import RabbitMQPublisher
 from blocks.adapters.rabbitmq.signals import RabbitMQSignals
 from blocks.adapters.rabbitmq.subscription import RabbitMQSubscription
-from blocks.adapters.rabbitmq.topology import count, declare_exchange, declare_queue, view
+from blocks.adapters.rabbitmq.topology import count, declare, view
 from blocks.ports import (
     MESSAGE_BYTES_MAX,
     Collector,
@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 class RabbitMQEventBus:
     """The `EventBus` on a broker, where it appears as `name`; lives as long as its `async with`.
 
-    Entering tries to connect and raises nothing: without a broker, it retries each second, and
-    every call raises `Unavailable`, after `timeout_seconds` at the latest. One connection publishes
+    Entering tries to connect: without a broker, it retries each second, and every call raises
+    `Unavailable`, after `timeout_seconds` at the latest. It raises `DeclaredOtherwise` alone, when
+    the exchange is there with other arguments. One connection publishes
     and one consumes: a broker short of disk or memory stops reading the first, and acknowledgements
     still get through on the second.
     """
@@ -57,6 +58,7 @@ class RabbitMQEventBus:
         async with AsyncExitStack() as opening:
             await opening.enter_async_context(self._out)
             await opening.enter_async_context(self._in)
+            await self._publisher.prepare()
             self._open = opening.pop_all()
         return self
 
@@ -66,12 +68,7 @@ class RabbitMQEventBus:
         await self._open.aclose()
 
     async def declare(self, *queues: Queue) -> None:
-        async with self._in.channel() as channel:
-            with translated(f"declaring exchange {self._exchange}"):
-                exchange = await declare_exchange(channel, self._exchange, self._timeout_seconds)
-            for queue in queues:
-                with translated(f"declaring queue {queue.name}"):
-                    await declare_queue(channel, exchange, queue, self._timeout_seconds)
+        await declare(self._in, self._exchange, *queues)
 
     async def publish(self, *messages: Message, required: bool = False) -> None:
         await self._publisher.publish(messages, required=required)
@@ -130,8 +127,7 @@ class RabbitMQEventBus:
 
     async def inspect(self, queue: Queue) -> QueueView:
         with translated(f"looking at queue {queue.name}"):
-            async with self._in.channel() as channel:
-                return await view(channel, queue, self._timeout_seconds)
+            return await view(self._in, queue)
 
     async def describe(self) -> str:
         return await self._out.describe()

@@ -15,11 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aio_pika import Channel, RobustConnection
 from aio_pika.connection import make_url
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelPreconditionFailed
 
 from blocks.adapters.rabbitmq.metrics import OPEN_LINKS
 from blocks.adapters.rabbitmq.odd_properties import tolerate_odd_properties
-from blocks.ports import Unavailable
+from blocks.adapters.rabbitmq.refusals import mismatch_of
+from blocks.ports import DeclaredOtherwise, Unavailable
 from blocks.processes.ending import closed, ended
 from blocks.settings import masked_url
 
@@ -272,7 +273,8 @@ def _text(value: object) -> str:
 
 @contextmanager
 def translated(doing: str, timed_out: Unavailable | None = None) -> Iterator[None]:
-    """Errors of aio-pika, the network and time limits become `Unavailable`, with the operation.
+    """Errors of aio-pika, the network and time limits become `Unavailable`, with the operation; the
+    refusal of a declaration becomes `DeclaredOtherwise`.
 
     A time limit is raised as `timed_out` where the caller gives its meaning.
     """
@@ -288,4 +290,6 @@ def translated(doing: str, timed_out: Unavailable | None = None) -> Iterator[Non
     except TimeoutError as error:
         raise timed_out or Unavailable(f"{doing}: no answer in time") from error
     except CONNECTION_EXCEPTIONS as error:
+        if isinstance(error, ChannelPreconditionFailed) and (mismatch := mismatch_of(str(error))):
+            raise DeclaredOtherwise(mismatch) from error
         raise Unavailable(f"{doing}: {str(error) or type(error).__name__}") from error

@@ -1,6 +1,7 @@
 """Confirmed publishing: a call returns when the broker has every message on its disks."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -12,14 +13,18 @@ from aio_pika.exceptions import PublishError
 from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated
 from blocks.adapters.rabbitmq.messages import to_amqp
 from blocks.adapters.rabbitmq.topology import declare_exchange
-from blocks.ports import Message, Unroutable
+from blocks.ports import DeclaredOtherwise, Message, Unavailable, Unroutable
 
 if TYPE_CHECKING:
     import aiormq
 
+log = logging.getLogger(__name__)
+
 _IN_FLIGHT_MAX = 256
 _PING_SECONDS = 1.5
 """Less than a readiness check waits, so that it can report the reason."""
+
+_PREPARE_SECONDS = 2.0
 
 
 class RabbitMQPublisher:
@@ -32,6 +37,19 @@ class RabbitMQPublisher:
         self._link = link
         self._timeout_seconds = link.timeout_seconds
         self._channel = SharedChannel(link, self._prepare, confirms=True)
+
+    async def prepare(self) -> None:
+        """Ready to publish, if the broker is there. Raises `DeclaredOtherwise`: no wait helps."""
+        if not self._link.is_connected:
+            return
+        try:
+            with translated(f"declaring exchange {self._exchange}"):
+                async with asyncio.timeout(min(_PREPARE_SECONDS, self._timeout_seconds)):
+                    await self._channel.get()
+        except DeclaredOtherwise:
+            raise
+        except Unavailable as error:
+            log.debug("the exchange could not be looked at yet: %s", error)
 
     async def publish(self, messages: Sequence[Message], *, required: bool) -> None:
         """All are confirmed. Raises the first `Unavailable` or, if `required`, `Unroutable`; others

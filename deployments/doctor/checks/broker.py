@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from blocks.ports import EventBus, NotFound, Queue, QueueView
+from blocks.ports import EventBus, Mismatch, NotFound, Queue, QueueView
 from blocks.settings import RabbitMQ
-from blocks.topology import batch_jobs_queue, topology
+from blocks.topology import topology
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, counted, failed, ok, warning
 from deployments.doctor.rabbitmq_management import NoAnswer, in_hand
@@ -20,13 +20,12 @@ async def broker(connections: Connections) -> list[Finding]:
     """The broker's version, and a line for each queue."""
     assert connections.bus
     version = ok("broker", await connections.bus.describe())
-    others = batch_jobs_queue(connections.settings).name
     queues = topology(connections.settings)
-    found = [await _queue(connections.bus, queue, is_ours=queue.name != others) for queue in queues]
+    found = [await _queue(connections.bus, queue) for queue in queues]
     return [version, *found, *await _in_hand(connections.settings.rabbitmq, queues)]
 
 
-async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:
+async def _queue(bus: EventBus, queue: Queue) -> Finding:
     try:
         view = await bus.inspect(queue)
     except NotFound:
@@ -34,9 +33,14 @@ async def _queue(bus: EventBus, queue: Queue, *, is_ours: bool) -> Finding:
             PART, f"{queue.name} does not exist: what is published for it is lost", BOOTSTRAP
         )
     if view.mismatch:
-        todo = f"drain and delete it, then {BOOTSTRAP}"
-        return failed(PART, f"{queue.name} exists, but not as declared: {view.mismatch}", todo)
-    return _judged(f"{queue.name}: {_in_words(view)}", view, is_ours=is_ours)
+        return _otherwise(view, view.mismatch)
+    return _judged(f"{queue.name}: {_in_words(view)}", view, is_ours=not queue.is_neighbours)
+
+
+def _otherwise(view: QueueView, mismatch: Mismatch) -> Finding:
+    """A neighbour that consumes its queue copes with how it is; one that declares it is refused."""
+    is_read = mismatch.is_neighbours and view.consumers
+    return (warning if is_read else failed)(PART, f"{mismatch}; {_in_words(view)}", mismatch.todo)
 
 
 async def _in_hand(rabbitmq: RabbitMQ, queues: Sequence[Queue]) -> list[Finding]:

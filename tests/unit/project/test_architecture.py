@@ -61,7 +61,7 @@ ROOMS = {
             "prefect_blocks",
             "processes",
         ),
-        ("adapters", "services", "webhooks", "topology"),
+        ("adapters", "webhooks", "topology", "services"),
         (
             "executions",
             "dead_letters",
