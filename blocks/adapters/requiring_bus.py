@@ -19,11 +19,12 @@ class RequiringEventBus(ForwardingEventBus):
 
     async def publish(self, *messages: Message, required: bool = False) -> None:
         if required:
-            await self._check_exist({self._queue_needed(message) for message in messages})
+            needed = {self._queue_needed(message) for message in messages}
+            await self._check_exist({queue for queue in needed if queue})
         await super().publish(*messages, required=required)
 
-    async def _check_exist(self, queues: set[str | None]) -> None:
-        for queue in queues - {None}:
+    async def _check_exist(self, queues: set[str]) -> None:
+        for queue in queues:
             try:
                 await self.depth(queue)
             except NotFound:

@@ -130,7 +130,7 @@ async def _look(channel: Channel, queue: str, timeout: float) -> AmqpQueue.Decla
 
 
 async def _declare(channel: Channel, name: str, timeout: float, arguments: Arguments) -> None:
-    await channel.declare_queue(name, durable=True, arguments=arguments or None, timeout=timeout)
+    await channel.declare_queue(name, durable=True, arguments={**arguments}, timeout=timeout)
 
 
 def _limited(queue: Queue) -> Arguments:
