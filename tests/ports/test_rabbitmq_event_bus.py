@@ -18,7 +18,17 @@ from msgspec.structs import replace
 
 from blocks.adapters.consuming import DELIVERY_LIMIT
 from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
-from blocks.ports import Accept, Consumer, Delivery, Message, Queue, Retry, Unavailable, Verdict
+from blocks.ports import (
+    Accept,
+    Consumer,
+    DeclaredOtherwise,
+    Delivery,
+    Message,
+    Queue,
+    Retry,
+    Unavailable,
+    Verdict,
+)
 from tests.support.inbox import Inbox
 from tests.support.servers.ports import free_port
 from tests.support.servers.rabbitmq import RabbitMQNode
@@ -268,8 +278,11 @@ async def test_a_queue_that_exists_with_other_settings_is_named(
     async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
         await channel.declare_queue(name, durable=True)
 
-    with pytest.raises(Unavailable, match=f"{name}.*PRECONDITION_FAILED"):
+    with pytest.raises(DeclaredOtherwise) as refused:
         await bus.declare(Queue(name=name, bindings=("order.*",)))
+    found = refused.value.mismatch
+    assert ("queue", name, "x-dead-letter-exchange") == (found.kind, found.name, found.argument)
+    assert ("not set", "empty") == (found.existing, found.declared)
 
 
 async def test_an_inspected_queue_shows_its_consumers_and_how_it_differs(
@@ -283,7 +296,7 @@ async def test_an_inspected_queue_shows_its_consumers_and_how_it_differs(
         await channel.declare_queue(classic.name, durable=True)
 
     assert None is (await bus.inspect(orders)).mismatch
-    assert "inequivalent arg" in str((await bus.inspect(classic)).mismatch)
+    assert "x-dead-letter-exchange is not set there" in str((await bus.inspect(classic)).mismatch)
 
 
 async def test_a_message_that_takes_its_consumers_down_is_a_dead_letter_in_the_end(

@@ -3,6 +3,7 @@ services declare theirs before this system and after it (the table in docs/deplo
 """
 
 import asyncio
+import os
 import re
 import shlex
 import sys
@@ -16,6 +17,8 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import ChannelPreconditionFailed
 from pamqp.common import FieldTable
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from api.server import run_api
 from blocks.adapters.consuming import DELIVERY_LIMIT
@@ -26,12 +29,14 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.topology import batch_jobs_queue, intake_queue
 from deployments.bootstrap.provision import provision
+from deployments.bootstrap.run import create_work_pool
 from deployments.doctor.checks.broker import broker
 from deployments.doctor.connections import Connections, connect
 from deployments.simulated.service import queues as simulated_queues
 from listeners.service import run_listener
 from tests.support.factories import new_id, now
 from tests.support.servers.ports import free_port
+from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.neighbour import neighbour
 from tests.support.waiting import eventually
@@ -104,6 +109,12 @@ async def declare_plainly(settings: Settings, queue: str) -> None:
         pass
 
 
+async def declare_exchange(settings: Settings, name: str, kind: str, *, durable: bool) -> None:
+    connection = await aio_pika.connect(settings.rabbitmq.url)
+    async with connection, connection.channel() as channel:
+        await channel.declare_exchange(name, kind, durable=durable)
+
+
 async def delete(settings: Settings, queue: str) -> None:
     connection = await aio_pika.connect(settings.rabbitmq.url)
     async with connection, connection.channel() as channel:
@@ -167,19 +178,22 @@ async def test_the_analysis_services_declare_their_queues_beside_the_simulators(
 
 
 @pytest.mark.long
-@either_order
 async def test_the_default_queue_type_of_a_virtual_host_holds_for_both(
-    rabbitmq: RabbitMQNode, tmp_path: Path, first: str
+    rabbitmq: RabbitMQNode, tmp_path: Path
 ) -> None:
     host = f"quorum-{new_id()}"
     await asyncio.to_thread(rabbitmq.ctl, "add_vhost", host, "--default-queue-type", "quorum")
-    await asyncio.to_thread(rabbitmq.ctl, "set_permissions", "-p", host, "guest", ".*", ".*", ".*")
-    settings = settings_on(rabbitmq.url + host, tmp_path)
-    async with open_store(settings) as store, open_bus(settings, "test") as bus:
-        await store.provision()
-        await test_an_unchanged_batch_worker_receives_our_trigger(settings, store, bus, SYNC, first)
-        async with bus.listen("a-topic", lambda _: asyncio.sleep(0)):
-            await bus.ping()
+    everything = ("guest", ".*", ".*", ".*")
+    await asyncio.to_thread(rabbitmq.ctl, "set_permissions", "-p", host, *everything)
+    for first in ("the neighbour", "this system"):
+        settings = settings_on(rabbitmq.url + host, tmp_path)
+        async with open_store(settings) as store, open_bus(settings, "test") as bus:
+            await store.provision()
+            await test_an_unchanged_batch_worker_receives_our_trigger(
+                settings, store, bus, SYNC, first
+            )
+            async with bus.listen("a-topic", lambda _: asyncio.sleep(0)):
+                await bus.ping()
 
 
 # --- a trigger is never lost ----------------------------------------------------------------------
@@ -278,25 +292,42 @@ async def test_the_former_orchestrators_queue_is_named_and_not_waited_for(
 
 
 @pytest.mark.long
-async def test_bootstrap_ends_with_one_line_and_exit_code_1(settings: Settings) -> None:
-    await declare_plainly(settings, settings.rabbitmq.queue)
-    rabbitmq = settings.rabbitmq
+async def test_bootstrap_and_worker_end_with_one_line_and_exit_code_1(
+    settings: Settings, prefect_server: PrefectServer
+) -> None:
+    rabbitmq, pool = settings.rabbitmq, f"pool-{new_id()}"
+    await declare_plainly(settings, rabbitmq.queue)
+    await declare_exchange(settings, "misnamed", "direct", durable=True)
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        async with get_client() as client:
+            await create_work_pool(client, pool)
+    environment = os.environ | {
+        "RABBITMQ_URL": rabbitmq.url,
+        "RABBITMQ_EXCHANGE": rabbitmq.exchange,
+        "RABBITMQ_QUEUE": rabbitmq.queue,
+        "ORCHESTRATOR_DATA_DIR": settings.data_dir,
+        "PREFECT_API_URL": prefect_server.api_url,
+        "PREFECT_WORK_POOL": pool,
+        "WORKER_METRICS_PORT": "0",
+    }
+
+    line = await last_line_of("bootstrap", environment)
+    assert f"queue {rabbitmq.queue} exists with other arguments" in line
+    line = await last_line_of("worker", environment | {"RABBITMQ_EXCHANGE": "misnamed"})
+    assert "exchange misnamed exists with other arguments: type is direct there" in line
+
+
+async def last_line_of(command: str, environment: dict[str, str]) -> str:
+    """What `orchestrator` prints on stderr before it ends with exit code 1."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deployments.cli", "bootstrap"),
-        env={
-            "RABBITMQ_URL": rabbitmq.url,
-            "RABBITMQ_EXCHANGE": rabbitmq.exchange,
-            "RABBITMQ_QUEUE": rabbitmq.queue,
-            "ORCHESTRATOR_DATA_DIR": settings.data_dir,
-            "PREFECT_API_URL": NO_PREFECT,
-        },
+        *(sys.executable, "-m", "deployments.cli", command),
+        env=environment,
         stderr=asyncio.subprocess.PIPE,
     )
     _, printed = await process.communicate()
-
-    assert 1 == process.returncode
-    [line] = printed.decode().splitlines()
-    assert f"queue {rabbitmq.queue} exists with other arguments" in line
+    assert 1 == process.returncode, printed.decode()
+    assert "did not come" not in printed.decode()
+    return printed.decode().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -306,16 +337,15 @@ async def test_an_exchange_of_another_kind_is_named_at_every_start(
     settings: Settings, kind: str, durable: bool, argument: str
 ) -> None:
     exchange = settings.rabbitmq.exchange
-    connection = await aio_pika.connect(settings.rabbitmq.url)
-    async with connection, connection.channel() as channel:
-        await channel.declare_exchange(exchange, kind, durable=durable)
+    await declare_exchange(settings, exchange, kind, durable=durable)
     named = f"exchange {exchange} exists with other arguments: {argument} is"
 
     for start in (provision(settings), run_listener(settings), run_api(settings)):
         with pytest.raises(DeclaredOtherwise, match=f"{named}.*RABBITMQ_EXCHANGE"):
             await start
-    async with connect(settings) as connections:
-        [finding] = [one for one in connections.unavailable if one.part == "broker"]
+    with temporary_settings({PREFECT_API_URL: NO_PREFECT}):
+        async with connect(settings) as connections:
+            [finding] = [one for one in connections.unavailable if one.part == "broker"]
     assert finding.found.startswith(named)
     assert "RABBITMQ_EXCHANGE" in finding.todo
 

@@ -10,7 +10,15 @@ from blocks.adapters import retrying
 from blocks.adapters.retrying import RetryingEventBus, RetryingRecordStore
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import AlreadyExists, Message, NotFound, RecordStore, Unavailable
+from blocks.ports import (
+    AlreadyExists,
+    DeclaredOtherwise,
+    Message,
+    Mismatch,
+    NotFound,
+    RecordStore,
+    Unavailable,
+)
 from tests.support.factories import A_TENANT, an_execution, new_id, now
 from tests.support.stores import FailingStore
 
@@ -68,3 +76,14 @@ async def test_patience_ends() -> None:
         await RetryingRecordStore(FailingStore(Unavailable("away")), limit_seconds=0.1).count(
             A_TENANT, ExecutionRecord
         )
+
+
+async def test_what_exists_with_other_arguments_is_not_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = DeclaredOtherwise(
+        Mismatch(kind="exchange", name="e", argument="type", existing="direct", declared="topic")
+    )
+    with pytest.raises(DeclaredOtherwise):
+        await RetryingRecordStore(FailingStore(error)).count(A_TENANT, ExecutionRecord)
+    assert [] == caplog.messages

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from blocks.ports import Unavailable
+from blocks.ports import DeclaredOtherwise, Mismatch, Unavailable
 from blocks.processes import startup
 from blocks.processes.startup import wait_until_available
 
@@ -48,3 +48,16 @@ async def test_what_never_comes_is_named() -> None:
         Unavailable, match=r"the broker did not come within 0\.05 s: connection refused"
     ):
         await wait_until_available("the broker", Part(comes_at=1_000_000), limit_seconds=0.05)
+
+
+async def test_what_no_wait_helps_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    mismatch = Mismatch(
+        kind="queue", name="a-queue", argument="durable", existing="false", declared="true"
+    )
+
+    async def attempt() -> None:
+        raise DeclaredOtherwise(mismatch)
+
+    with pytest.raises(DeclaredOtherwise, match=r"^queue a-queue exists with other arguments"):
+        await wait_until_available("the broker", attempt, limit_seconds=3600)
+    assert [] == caplog.messages
