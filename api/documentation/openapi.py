@@ -1,5 +1,5 @@
-"""The API's description of itself: `/docs` for people, `/docs/openapi.json` for programs (OpenAPI
-3.1).
+"""The API's description of itself: `/docs` for people, `/docs/openapi.json` and `/openapi.yaml` for
+programs (OpenAPI 3.1).
 """
 
 from collections.abc import Iterable

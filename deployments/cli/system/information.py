@@ -1,6 +1,6 @@
 """`orchestrator schemas | settings | version`"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,18 +9,21 @@ from blocks.observability.plain_text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from blocks.settings import Settings
+
 
 @click.command()
 @click.option(
     "--out",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Write files there instead: one per event, asyncapi.json.",
+    help="Write files there instead: one per event, asyncapi.json, openapi.json, openapi.yaml.",
 )
 def schemas(out: str | None) -> None:
     """Print the JSON Schemas of all events.
 
-    The schemas of every published event, and the AsyncAPI 3 document of every event in and out.
+    The schemas of every published event, and the AsyncAPI 3 document of every event in and out;
+    among files also the OpenAPI 3.1 document of the API.
 
     \b
     Examples:
@@ -39,10 +42,8 @@ def schemas(out: str | None) -> None:
     if out is None:
         click.echo(_pretty({"schemas": by_type, "asyncapi": document}))
         return
-    files: dict[str, object] = {
-        f"{event_type}.schema.json": schema for event_type, schema in by_type.items()
-    }
-    _write(Path(out), files | {"asyncapi.json": document})
+    files = {f"{event_type}.schema.json": _pretty(schema) for event_type, schema in by_type.items()}
+    _write(Path(out), files | {"asyncapi.json": _pretty(document)} | _openapi(settings))
 
 
 @click.command()
@@ -50,7 +51,8 @@ def settings() -> None:
     """Print the settings, secrets masked.
 
     As they are in effect here: the file that ORCHESTRATOR_CONFIG names is laid over the defaults
-    key by key; both may name environment variables.
+    key by key; both may name environment variables. What the file has that sets nothing is named on
+    stderr.
 
     \b
     Examples:
@@ -61,7 +63,11 @@ def settings() -> None:
 
     from blocks.settings import load_settings, masked_url
 
-    tree = msgspec.to_builtins(load_settings())
+    loaded = load_settings()
+    for note in loaded.notes:
+        click.echo(plain(f"{note.level}: {note.text}"), err=True)
+    tree = msgspec.to_builtins(loaded)
+    del tree["notes"]
     tree["rabbitmq"]["url"] = masked_url(tree["rabbitmq"]["url"])
     tree["rabbitmq"]["management_url"] = masked_url(tree["rabbitmq"]["management_url"])
     tree["cosmos_db"]["key"] = "***" if tree["cosmos_db"]["key"] else ""
@@ -87,10 +93,25 @@ def version() -> None:
     click.echo(plain(f"prefect {installed('prefect')}, python {platform.python_version()}"))
 
 
-def _write(folder: "Path", files: dict[str, object]) -> None:
+def _openapi(settings: "Settings") -> dict[str, str]:
+    """The document of the API, which these settings shape, in both forms."""
+    import msgspec
+
+    from api.app import create_app
+    from api.documentation.exported import openapi_json, openapi_yaml
+
+    never_asked: Any = None
+    app = create_app(settings, never_asked, never_asked, never_asked, probes={})
+    return {
+        "openapi.json": msgspec.json.format(openapi_json(app), indent=2).decode(),
+        "openapi.yaml": openapi_yaml(app).decode().rstrip("\n"),
+    }
+
+
+def _write(folder: "Path", files: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (folder / name).write_text(_pretty(content) + "\n")
+        (folder / name).write_text(content + "\n")
     click.echo(plain(f"{len(files)} files in {folder}"))
 
 

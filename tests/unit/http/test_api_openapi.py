@@ -6,7 +6,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
+from api.documentation import exported
 from tests.support.api.api_client import Api, an_api
 
 JsonObject = dict[str, Any]
@@ -40,6 +42,7 @@ async def test_the_document_holds_exactly_the_routes_that_are_served(
         for method in getattr(route, "methods", ())
         if method != "OPTIONS"
         and not route.path.startswith("/docs")
+        and route.path != "/openapi.yaml"
         and not route.path.endswith("/page")
     }
 
@@ -160,7 +163,38 @@ async def test_the_page_leads_only_to_itself(api: Api) -> None:
     page = (await api.client.get("/docs")).text
 
     anchors = {f"#{id}" for id in re.findall(r'id="([^"]+)"', page)}
-    assert set(re.findall(r'href="([^"]+)"', page)) == anchors | {"/docs/openapi.json"}
+    assert set(re.findall(r'href="([^"]+)"', page)) == anchors | {
+        "/docs/openapi.json",
+        "/docs/openapi.yaml",
+    }
+
+
+async def test_the_document_is_the_same_as_yaml_at_both_addresses(
+    api: Api, document: JsonObject
+) -> None:
+    beside, at_the_root = (
+        await api.client.get("/docs/openapi.yaml"),
+        await api.client.get("/openapi.yaml"),
+    )
+
+    assert (200, "application/yaml") == (
+        at_the_root.status_code,
+        at_the_root.headers["content-type"].partition(";")[0],
+    )
+    assert beside.content == at_the_root.content
+    assert document == yaml.safe_load(at_the_root.text)
+    assert list(document["paths"]) == list(yaml.safe_load(at_the_root.text)["paths"])
+
+
+async def test_the_yaml_is_written_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await api.client.get("/openapi.yaml")
+    monkeypatch.setattr(exported, "openapi_yaml", None)
+
+    assert first.content == (await api.client.get("/openapi.yaml")).content
+
+
+def test_a_text_that_only_yaml_1_2_reads_as_a_number_is_quoted() -> None:
+    assert "a: '1e3'\n" == yaml.dump({"a": "1e3"}, Dumper=exported.YamlDumper)
 
 
 def operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
