@@ -12,8 +12,9 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
 from api.access.authentication import PUBLIC
-from api.documentation.openapi import success
+from api.documentation.openapi import failure, success
 from api.http.documents import Document
+from api.http.errors import InvalidRequest
 from blocks.clock import utc_now
 from blocks.processes.neighbours import Neighbours
 from blocks.processes.readiness import Probes, problems
@@ -67,7 +68,14 @@ _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 _OK, _LOST = Check(status="ok"), Check(status="error", detail="no worker has sent a heartbeat")
 _HEALTH = Health(status="healthy", timestamp=_NOON, service="workflow-orchestrator")
 _READY = Readiness(
-    status="ready", checks={"database": _OK}, timestamp=_NOON, service="workflow-orchestrator"
+    status="ready",
+    checks={"database": _OK},
+    services={
+        "risk_analytics": ServiceHealth(status="ok"),
+        "forecasting": ServiceHealth(status="degraded", detail="its /health answers 503"),
+    },
+    timestamp=_NOON,
+    service="workflow-orchestrator",
 )
 _NOT_READY = Readiness(
     status="not_ready",
@@ -96,7 +104,11 @@ async def health(service: ServiceName) -> Health:
     "/ready",
     summary="Does every part work?",
     tags=["Operation"],
-    responses={200: success(_READY), 503: success(_NOT_READY, "At least one part does not work")},
+    responses={
+        200: success(_READY),
+        400: failure(InvalidRequest),
+        503: success(_NOT_READY, "At least one part does not work"),
+    },
     opt=PUBLIC,
     security=[{}],
 )

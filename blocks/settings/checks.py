@@ -8,7 +8,7 @@ from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH
 from blocks.settings import auth, containers, server, urls
 from blocks.settings.sections import BadSetting, BatchJobs, RabbitMQ, Settings
 
-_TAKEN = ("/health", "/ready", "/docs")
+_TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
 
 
 def check(settings: Settings) -> None:

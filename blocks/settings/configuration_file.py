@@ -61,30 +61,20 @@ def read_files(environment: Mapping[str, str]) -> Files:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The tree of sections. Raises `BadSetting`; the message quotes nothing, for it may be
-    secret.
-    """
-    import yaml
+    """The tree of sections. Raises `BadSetting`."""
+    from blocks.settings.yaml_text import parsed
 
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = parsed(path.read_text(), f"the configuration file {path}")
     except OSError as error:
         raise BadSetting(
             f"the configuration file {path} cannot be read: {error.strerror}"
         ) from None
     except UnicodeDecodeError:
         raise BadSetting(f"the configuration file {path} is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise BadSetting(f"the configuration file {path} is not YAML{_place(error)}") from None
     if not isinstance(tree, dict):
         raise BadSetting(f"the configuration file {path} must hold a mapping of sections")
     return tree
-
-
-def _place(error: Exception) -> str:
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"{where}: {problem}" if problem else where
 
 
 def _left_out(paths: list[Path], node_env: str) -> list[Note]:

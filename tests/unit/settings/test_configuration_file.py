@@ -83,6 +83,10 @@ def test_the_other_keys_of_the_file_count(tmp_path: Path) -> None:
         ("server: {port: '${PORT'}", "server.port in own.yaml holds a ${…} that cannot be read"),
         ("server: {port: '${PORT:?}'}", "server.port in own.yaml holds a ${…} that cannot be"),
         ("server: {port: '${NO_PORT}'}", "server.port in own.yaml is ${NO_PORT}, and NO_PORT is"),
+        (
+            "thresholds: {hitl_deal_min: 1,\n hitl_deal_min: 9}",
+            "own.yaml has a key twice in line 2, column 2: write it once",
+        ),
         ("url: 'hunter22", "own.yaml is not YAML in line 1, column 15"),
     ],
 )
