@@ -13,7 +13,7 @@ from blocks.settings.sections import BadSetting
 def parsed(text: str, name: str) -> Any:
     """What the text holds. Raises `BadSetting`, which quotes nothing of it: it may be secret."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 # a SafeLoader
+        return yaml.load(text, _Loader)  # a SafeLoader
     except _KeyTwice as error:
         raise BadSetting(f"{name} has a key twice{_place(error)}: write it once") from None
     except yaml.YAMLError as error:

@@ -6,8 +6,8 @@ from blocks.adapters.cosmos.client import cosmos_client
 from blocks.contracts.records import ExecutionRecord
 from blocks.services import open_store
 from blocks.settings import load_settings
-from tests.support.servers.cosmos import CosmosEmulator
 from tests.support.factories import A_TENANT, an_execution, new_id
+from tests.support.servers.cosmos import CosmosEmulator
 
 FILE = """
 cosmos_db:
