@@ -131,7 +131,7 @@ format: setup ## Format the code and mend what the linter can mend
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: schemas
-schemas: setup ## Export the JSON Schemas and the AsyncAPI document of all events, and the API's OpenAPI document
+schemas: setup ## Export the JSON Schemas and the AsyncAPI document of all events
 	@$(BIN)/orchestrator schemas $(ARGS)
 
 .PHONY: lock

@@ -29,9 +29,13 @@ async def read_openapi(request: Request[Any, Any, Any]) -> bytes:
     """The document as YAML, written once per process, in a thread: that takes a second."""
     state = request.app.state
     if _STATE not in state:
-        state[_STATE] = asyncio.create_task(asyncio.to_thread(openapi_yaml, request.app))
+        state[_STATE] = asyncio.create_task(asyncio.to_thread(_written, request.app))
     written: bytes = await asyncio.shield(state[_STATE])
     return written
+
+
+def _written(app: Litestar) -> bytes:
+    return openapi_yaml(openapi_json(app))
 
 
 def openapi_json(app: Litestar) -> bytes:
@@ -39,12 +43,10 @@ def openapi_json(app: Litestar) -> bytes:
     return encode_json(app.openapi_schema.to_schema(), serializer=get_serializer(app.type_encoders))
 
 
-def openapi_yaml(app: Litestar) -> bytes:
-    """The same document as YAML, readable with YAML 1.1 and 1.2."""
-    document = msgspec.json.decode(openapi_json(app))
-    text: str = yaml.dump(
-        document, Dumper=YamlDumper, sort_keys=False, allow_unicode=True, width=100
-    )
+def openapi_yaml(document: bytes) -> bytes:
+    """The JSON document as YAML, readable with YAML 1.1 and 1.2."""
+    tree = msgspec.json.decode(document)
+    text: str = yaml.dump(tree, Dumper=YamlDumper, sort_keys=False, allow_unicode=True, width=100)
     return text.encode()
 
 
@@ -52,6 +54,14 @@ class YamlDumper(yaml.CSafeDumper):
     def ignore_aliases(self, data: object) -> bool:
         return True
 
+    def text(self, data: str) -> yaml.ScalarNode:
+        """Paragraphs as they are read, not as one quoted line."""
+        return self.represent_scalar(
+            "tag:yaml.org,2002:str", data, style="|" if "\n" in data else None
+        )
+
+
+YamlDumper.add_representer(str, YamlDumper.text)
 
 # YAML 1.2 reads the text 1e3 as a number, which is none in YAML 1.1: it needs quotes.
 YamlDumper.add_implicit_resolver(

@@ -1,6 +1,6 @@
 """`orchestrator schemas | settings | version`"""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,21 +9,18 @@ from blocks.observability.plain_text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from blocks.settings import Settings
-
 
 @click.command()
 @click.option(
     "--out",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Write files there instead: one per event, asyncapi.json, openapi.json, openapi.yaml.",
+    help="Write files there instead: one per event, asyncapi.json.",
 )
 def schemas(out: str | None) -> None:
     """Print the JSON Schemas of all events.
 
-    The schemas of every published event, and the AsyncAPI 3 document of every event in and out;
-    among files also the OpenAPI 3.1 document of the API.
+    The schemas of every published event, and the AsyncAPI 3 document of every event in and out.
 
     \b
     Examples:
@@ -43,7 +40,7 @@ def schemas(out: str | None) -> None:
         click.echo(_pretty({"schemas": by_type, "asyncapi": document}))
         return
     files = {f"{event_type}.schema.json": _pretty(schema) for event_type, schema in by_type.items()}
-    _write(Path(out), files | {"asyncapi.json": _pretty(document)} | _openapi(settings))
+    _write(Path(out), files | {"asyncapi.json": _pretty(document)})
 
 
 @click.command()
@@ -91,21 +88,6 @@ def version() -> None:
 
     click.echo(plain(f"workflow-orchestrator {installed('workflow-orchestrator')}"))
     click.echo(plain(f"prefect {installed('prefect')}, python {platform.python_version()}"))
-
-
-def _openapi(settings: "Settings") -> dict[str, str]:
-    """The document of the API, which these settings shape, in both forms."""
-    import msgspec
-
-    from api.app import create_app
-    from api.documentation.exported import openapi_json, openapi_yaml
-
-    never_asked: Any = None
-    app = create_app(settings, never_asked, never_asked, never_asked, probes={})
-    return {
-        "openapi.json": msgspec.json.format(openapi_json(app), indent=2).decode(),
-        "openapi.yaml": openapi_yaml(app).decode().rstrip("\n"),
-    }
 
 
 def _write(folder: "Path", files: dict[str, str]) -> None:

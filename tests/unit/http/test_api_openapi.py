@@ -1,14 +1,18 @@
 """The API describes itself: completely, truthfully, and without help from elsewhere."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from api.documentation import exported
+from deployments.cli.app import cli
 from tests.support.api.api_client import Api, an_api
 
 JsonObject = dict[str, Any]
@@ -182,8 +186,19 @@ async def test_the_document_is_the_same_as_yaml_at_both_addresses(
         at_the_root.headers["content-type"].partition(";")[0],
     )
     assert beside.content == at_the_root.content
-    assert document == yaml.safe_load(at_the_root.text)
-    assert list(document["paths"]) == list(yaml.safe_load(at_the_root.text)["paths"])
+    read = yaml.load(at_the_root.content, yaml.CSafeLoader)
+    assert document == read
+    assert list(document["paths"]) == list(read["paths"])
+
+
+def test_the_document_is_exported_as_json_and_yaml_for_everyone_to_read(tmp_path: Path) -> None:
+    run = CliRunner().invoke(cli, ["openapi", "--out", str(tmp_path / "docs")], obj={})
+
+    assert (0, "") == (run.exit_code, run.stderr)
+    as_json = json.loads((tmp_path / "docs" / "openapi.json").read_text())
+    as_yaml = (tmp_path / "docs" / "openapi.yaml").read_bytes()
+    assert as_json["openapi"].startswith("3.1.")
+    assert as_json == yaml.load(as_yaml, yaml.CSafeLoader)
 
 
 async def test_the_yaml_is_written_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
