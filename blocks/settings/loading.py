@@ -21,7 +21,7 @@ from blocks.settings.source_keys import APART, settle
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 
-_SECRETS = ("key", "url", "secret", "token", "endpoint")
+_SECRETS = ("key", "url", "secret", "token", "endpoint", "jwks")
 """How the names of settings end whose values are not shown."""
 
 
