@@ -53,7 +53,7 @@ from api.webhooks.routes import (
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore
-from blocks.processes.neighbours import Neighbours
+from blocks.processes.neighbour_health import Neighbours
 from blocks.processes.readiness import Probes
 from blocks.settings import Settings
 from blocks.settings.server import origins_of

@@ -16,7 +16,7 @@ from api.documentation.openapi import failure, success
 from api.http.documents import Document
 from api.http.errors import InvalidRequest
 from blocks.clock import utc_now
-from blocks.processes.neighbours import Neighbours
+from blocks.processes.neighbour_health import Neighbours
 from blocks.processes.readiness import Probes, problems
 
 ProbesOfApp = SkipValidation[NamedDependency[Probes]]

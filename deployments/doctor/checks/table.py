@@ -11,7 +11,7 @@ from deployments.doctor.checks.clocks import clocks
 from deployments.doctor.checks.configuration import configuration
 from deployments.doctor.checks.dead_letters import dead_letters
 from deployments.doctor.checks.deployed import deployments, work_pool
-from deployments.doctor.checks.neighbours import neighbours
+from deployments.doctor.checks.neighbour_health import neighbours
 from deployments.doctor.checks.processes import processes
 from deployments.doctor.checks.reconciler import reconciler
 from deployments.doctor.checks.store import store

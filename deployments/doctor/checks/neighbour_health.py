@@ -1,6 +1,6 @@
 """The platform's other services answer their `/health`."""
 
-from blocks.processes.neighbours import look
+from blocks.processes.neighbour_health import look
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, ok, warning
 

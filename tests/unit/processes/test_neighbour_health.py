@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from blocks.processes import neighbours
-from blocks.processes.neighbours import Neighbours
+from blocks.processes import neighbour_health
+from blocks.processes.neighbour_health import Neighbours
 from blocks.settings import Settings, load_settings
-from deployments.doctor.checks import neighbours as check
+from deployments.doctor.checks import neighbour_health as check
 from deployments.doctor.connections import Connections
 from tests.support.api.api_client import an_api
 from tests.support.servers.ports import free_port
@@ -77,7 +77,7 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_those_that_do_not_answer_are_waited_for_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(neighbours, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(neighbour_health, "ANSWER_SECONDS", 0.2)
     silent, other = Service(None), Service(None)
     async with served(silent) as here, served(other) as there:
         found = await Neighbours(settings_of(auth=here, logging=there).services).problems()
