@@ -15,6 +15,7 @@ from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
 from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
+from api.documentation.exported import read_openapi
 from api.documentation.openapi import openapi_config
 from api.executions.actions import (
     cancel_execution,
@@ -52,6 +53,7 @@ from api.webhooks.routes import (
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore
+from blocks.processes.neighbour_health import Neighbours
 from blocks.processes.readiness import Probes
 from blocks.settings import Settings
 from blocks.settings.server import origins_of
@@ -110,6 +112,7 @@ def create_app(
         [
             health.health,
             health.ready,
+            read_openapi,
             *metrics_routes(settings.metrics),
             tenant_routes,
             dead_letter_routes(store),
@@ -121,6 +124,7 @@ def create_app(
             "flow_runs": _given(flow_runs),
             "host_rules": _given(HostRules.of(settings.webhooks.allowed_hosts)),
             "probes": _given(probes),
+            "neighbours": _given(Neighbours(settings.services)),
             "hub": _given(hub or Hub(settings.live)),
             "identify": _given(identify),
             "metrics_token": _given(settings.metrics.bearer_token),

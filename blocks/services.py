@@ -12,6 +12,7 @@ from blocks.adapters.requiring_bus import RequiringEventBus
 from blocks.ports import EventBus, RecordStore
 from blocks.processes.private_files import private_folder
 from blocks.settings import BadSetting, Settings
+from blocks.settings.containers import named_containers
 from blocks.topology import queue_needed
 
 
@@ -54,7 +55,11 @@ def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
             "setting cosmos_db.key (COSMOS_DB_KEY) is no account key: those are base64"
         )
     return CosmosRecordStore(
-        cosmos.endpoint, cosmos.key, database=cosmos.database_id, ca_file=cosmos.ca_file or None
+        cosmos.endpoint,
+        cosmos.key,
+        database=cosmos.database_id,
+        ca_file=cosmos.ca_file or None,
+        containers=named_containers(cosmos.containers),
     )
 
 

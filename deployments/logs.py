@@ -68,9 +68,13 @@ def configure_logging(
 
 
 def configure_logging_of(settings: Settings, process_name: str) -> None:
-    """The same, from the settings; their secrets are masked."""
+    """The same, from the settings; their secrets are masked, and what was found in the
+    configuration file is logged.
+    """
     secrets = redaction.secrets_of(settings)
     configure_logging(settings.log_level, process_name, settings.log_format, secrets=secrets)
+    for note in settings.notes:
+        log.log(logging.WARNING if note.level == "warning" else logging.INFO, "%s", note.text)
 
 
 def mask_secrets(secrets: Iterable[str] = ()) -> None:

@@ -1,8 +1,7 @@
-"""The API's description of itself: `/docs` for people, `/docs/openapi.json` for programs (OpenAPI
-3.1).
+"""The API's description of itself: `/docs` for people, `/docs/openapi.json` and `/openapi.yaml` for
+programs (OpenAPI 3.1).
 """
 
-from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 
@@ -106,7 +105,7 @@ def documented(
     """
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
     failures = groupby(by_status, key=lambda error: answer_to(error).status)
-    return {status: success(example)} | {failure: _failure(kinds) for failure, kinds in failures}
+    return {status: success(example)} | {status: failure(*kinds) for status, kinds in failures}
 
 
 def _in_order(error: type[Exception]) -> tuple[int, str, str]:
@@ -127,7 +126,8 @@ def success(example: Document, description: str | None = None) -> ResponseSpec:
     )
 
 
-def _failure(kinds: Iterable[type[Exception]]) -> ResponseSpec:
+def failure(*kinds: type[Exception]) -> ResponseSpec:
+    """A response for these errors, which share a status."""
     answers = [answer_to(kind) for kind in kinds]
     return SharedResponse(
         ErrorEnvelope,

@@ -44,7 +44,8 @@ def page(document: JsonObject) -> str:
 <h1>{escape(info["title"])} API <small>{escape(info["version"])}</small></h1>
 {_paragraphs(info["description"])}
 <p>For programs:
-<a href="/docs/openapi.json">the OpenAPI {escape(document["openapi"])} document</a>.</p>
+<a href="/docs/openapi.json">the OpenAPI {escape(document["openapi"])} document</a>, also
+<a href="/docs/openapi.yaml">as YAML</a>.</p>
 <nav><ul>{contents}</ul></nav>
 {"".join(_section(*route) for route in routes)}
 </body>

@@ -2,8 +2,9 @@
 
 Purpose: `load_settings` makes the frozen `Settings` of a process (`sections`); each part of the
 system takes its own section as an argument and reads no environment. Contract: what cannot be used
-raises `BadSetting` with one line that names the setting, its variable and what to do. Secrets never
-show in a section's `repr`. Pitfalls: a new variable goes into `default.yaml` and
+raises `BadSetting` with one line that names the setting, its variable and what to do; what a
+configuration file has that sets nothing is in `Settings.notes`. Secrets never show in a section's
+`repr`. Pitfalls: a new variable goes into `default.yaml` and
 `deployments/docker/compose.yaml`.
 """
 
@@ -15,8 +16,10 @@ from blocks.settings.sections import BatchJobs as BatchJobs
 from blocks.settings.sections import Dispatch as Dispatch
 from blocks.settings.sections import Live as Live
 from blocks.settings.sections import Module as Module
+from blocks.settings.sections import Note as Note
 from blocks.settings.sections import RabbitMQ as RabbitMQ
 from blocks.settings.sections import Server as Server
+from blocks.settings.sections import Services as Services
 from blocks.settings.sections import Settings as Settings
 from blocks.settings.sections import Simulators as Simulators
 from blocks.settings.sections import Tracing as Tracing

@@ -5,10 +5,10 @@ import re
 from blocks.contracts.jobs import JOBS
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
-from blocks.settings import auth, server, urls
-from blocks.settings.sections import BadSetting, BatchJobs, Settings
+from blocks.settings import auth, containers, server, urls
+from blocks.settings.sections import BadSetting, BatchJobs, RabbitMQ, Settings
 
-_TAKEN = ("/health", "/ready", "/docs")
+_TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
 
 
 def check(settings: Settings) -> None:
@@ -43,11 +43,25 @@ def check(settings: Settings) -> None:
         urls.problem_of(settings),
         server.problem_of(settings.server),
         auth.problem_of(settings.auth),
+        containers.problem_of(settings.cosmos_db.containers),
+        _queues_problem(settings.rabbitmq),
     )
     for problem in problems:
         if problem:
             raise BadSetting(problem)
     _check_schedules(settings.batch_jobs)
+
+
+def _queues_problem(rabbitmq: RabbitMQ) -> str | None:
+    names = [rabbitmq.queue, rabbitmq.batch_jobs_queue, rabbitmq.webhooks_queue]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is None:
+        return None
+    return (
+        f"settings rabbitmq.queue (RABBITMQ_QUEUE), rabbitmq.batch_jobs_queue "
+        "(RABBITMQ_BATCH_JOBS_QUEUE) and rabbitmq.webhooks_queue (RABBITMQ_WEBHOOKS_QUEUE) name "
+        f"{twice} twice: their readers would take each other's messages; name three queues"
+    )
 
 
 def _check_schedules(batch_jobs: BatchJobs) -> None:

@@ -1,4 +1,4 @@
-"""Settings: one YAML file of defaults, a file laid over it, `${NAME:-default}` filled from the
+"""Settings: one YAML file of defaults, files laid over it, `${NAME:-default}` filled from the
 environment.
 """
 
@@ -6,24 +6,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
 from blocks.settings.block_variables import BlockMissing, variables_of_blocks
 from blocks.settings.checks import check
+from blocks.settings.choices import check_choices
+from blocks.settings.configuration_file import Written, read, read_files
+from blocks.settings.earlier_names import under_present_names
+from blocks.settings.keys import Key, Leaves, leaves, tree_of
+from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
-
-T = TypeVar("T")
+from blocks.settings.source_keys import APART, settle
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 
-EARLIER_NAMES = {
-    "MIRROR_INTERVAL_SECONDS": "RECONCILER_INTERVAL_SECONDS",
-    "MIRROR_LEASE_SECONDS": "RECONCILER_LEASE_SECONDS",
-    "mirror": "reconciler",
-}
-"""Variables, and sections of a configuration file, that are still read under these names."""
+_SECRETS = ("key", "url", "secret", "token", "endpoint", "jwks")
+"""How the names of settings end whose values are not shown."""
 
 
 def load_settings(
@@ -34,17 +33,16 @@ def load_settings(
     Raises `BadSetting` with one readable line, and `Unavailable` when there are blocks to read and
     Prefect is unavailable.
     """
-    environment = _under_present_names(_with_blocks(environment, blocks_may_be_missing))
-    tree = _read(DEFAULTS, environment)
-    override = environment.get("ORCHESTRATOR_CONFIG")
-    if override:
-        tree = _laid_over(tree, _under_present_names(_read(Path(override), environment)))
-    try:
-        settings = msgspec.convert(tree, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadSetting(_explain(str(error), tree)) from None
+    check_choices(environment)
+    environment = under_present_names(_with_blocks(environment, blocks_may_be_missing))
+    values = leaves(filled(read(DEFAULTS), environment, "the default of a setting"))
+    files = read_files(environment)
+    stated = files.filled(environment)
+    values |= {key: value for key, value in stated.items() if key not in APART}
+    notes = (*files.notes, *settle(stated, values, environment))
+    settings = _settings_of(values, files.written)
     check(settings)
-    return settings
+    return msgspec.structs.replace(settings, notes=notes)
 
 
 def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:
@@ -52,67 +50,27 @@ def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mappin
         stored = variables_of_blocks(environment, may_be_missing=may_be_missing)
     except BlockMissing as error:
         raise BadSetting(str(error)) from None
-    # A variable that is set to nothing is as good as unset, as everywhere.
+    # A variable that is set to nothing is as good as unset, as everywhere but in `choices`.
     return {
         **stored,
         **{name: value for name, value in environment.items() if value or name not in stored},
     }
 
 
-def _under_present_names(named: Mapping[str, T]) -> dict[str, T]:
-    """What is there under both names counts under the present one."""
-    return {
-        EARLIER_NAMES[name]: value for name, value in named.items() if name in EARLIER_NAMES
-    } | {name: value for name, value in named.items() if name not in EARLIER_NAMES}
-
-
-def _read(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    import yaml
-
+def _settings_of(values: Leaves, written: Mapping[Key, Written]) -> Settings:
     try:
-        tree = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise BadSetting(
-            f"the configuration file {path} cannot be read: {error.strerror}"
-        ) from None
-    except UnicodeDecodeError:
-        raise BadSetting(f"the configuration file {path} is not UTF-8 text") from None
-    except yaml.YAMLError as error:
-        raise BadSetting(
-            f"the configuration file {path} is not YAML: {' '.join(str(error).split())}"
-        ) from None
-    if not isinstance(tree, dict):
-        raise BadSetting(f"the configuration file {path} must hold a mapping of sections")
-    return {key: _filled(value, environment) for key, value in tree.items()}
+        return msgspec.convert(tree_of(values), Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadSetting(_explain(str(error), values, written)) from None
 
 
-def _filled(value: Any, environment: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _filled(inner, environment) for key, inner in value.items()}
-    if not isinstance(value, str):
-        return value
-    return re.sub(
-        r"\$\{(\w+)(?::-([^}]*))?\}", lambda m: environment.get(m[1]) or m[2] or "", value
-    )
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        both_sections = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = _laid_over(below[key], value) if both_sections else value
-    return merged
-
-
-def _explain(error: str, tree: dict[str, Any]) -> str:
+def _explain(error: str, values: Leaves, written: Mapping[Key, Written]) -> str:
     """msgspec's `Expected … - at `$.server.port`` as: setting server.port is 'x': expected …"""
     match = re.search(r"(.*) - at `\$\.?([\w.]*)`", error)
     if not match:
         return error
-    value: Any = tree
-    for key in match[2].split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    if isinstance(value, dict):  # a whole section, with the secrets in it
-        return f"setting {match[2]}: {match[1][0].lower()}{match[1][1:]}"
-    shown = "***" if match[2].endswith(("key", "url", "secret", "token")) else repr(value)
-    return f"setting {match[2] or '(top level)'} is {shown}: {match[1][0].lower()}{match[1][1:]}"
+    key = tuple(match[2].split("."))
+    name = written[key].name if key in written else f"setting {match[2] or '(top level)'}"
+    value = values.get(key)
+    shown = "***" if key[-1].endswith(_SECRETS) and value else repr(value)
+    return f"{name} is {shown}: {match[1][0].lower()}{match[1][1:]}"

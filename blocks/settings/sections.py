@@ -32,6 +32,14 @@ _DELAYS = r"^[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){0,19}$"
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What an operator should know about the configuration as it was read; never holds a value."""
+
+    level: Literal["info", "warning"]
+    text: str
 
 
 class Module(_Section, frozen=True, kw_only=True):
@@ -103,11 +111,23 @@ class Metrics(_Section, frozen=True, kw_only=True):
         return f"Metrics(bearer_token='***', host={self.host!r}, {ports})"
 
 
+class Containers(_Section, frozen=True, kw_only=True):
+    """What each container is called in the account."""
+
+    workflows: ContainerName
+    executions: ContainerName
+    steps: ContainerName
+    hitl_approvals: ContainerName
+    dead_letters: ContainerName
+    audit: ContainerName
+
+
 class CosmosDb(_Section, frozen=True, kw_only=True):
     endpoint: str
     key: str
     database_id: str
     ca_file: str
+    containers: Containers
 
     def __repr__(self) -> str:
         return f"CosmosDb(endpoint={self.endpoint!r}, key='***', database_id={self.database_id!r})"
@@ -128,6 +148,30 @@ class RabbitMQ(_Section, frozen=True, kw_only=True):
             f"RabbitMQ(url={masked_url(self.url)!r}, exchange={self.exchange!r}, "
             f"queue={self.queue!r})"
         )
+
+
+class Neighbour(_Section, frozen=True, kw_only=True):
+    url: str
+    """Base URL; empty: it is not asked how it is."""
+
+
+class Services(_Section, frozen=True, kw_only=True):
+    """Services of the platform, which work for us over the bus: only their health is asked for."""
+
+    auth: Neighbour
+    logging: Neighbour
+    user_management: Neighbour
+    integration_manager: Neighbour
+    risk_analytics: Neighbour
+    ml_service: Neighbour
+    forecasting: Neighbour
+    recommendations: Neighbour
+    adaptive_learning: Neighbour
+
+    def urls(self) -> dict[str, str]:
+        """The URLs that are set, by the service's name."""
+        named = {name: getattr(self, name).url for name in self.__struct_fields__}
+        return {name: url for name, url in named.items() if url}
 
 
 class Prefect(_Section, frozen=True, kw_only=True):
@@ -245,6 +289,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     metrics: Metrics
     cosmos_db: CosmosDb
     rabbitmq: RabbitMQ
+    services: Services
     prefect: Prefect
     analysis: Analysis
     dispatch: Dispatch
@@ -259,6 +304,8 @@ class Settings(_Section, frozen=True, kw_only=True):
     feature_flags: FeatureFlags
     thresholds: Thresholds
     simulators: Simulators
+    notes: tuple[Note, ...] = ()
+    """Of the configuration file; no setting."""
 
     def embedded_file(self, url: str) -> Path | None:
         """The file of a `sqlite:` URL (a relative path lies in `data_dir`), or None for any other

@@ -35,7 +35,11 @@ def problem_of(settings: Settings) -> str | None:
             ("http", "https"),
         ),
     )
-    for name, url, schemes in urls:
+    neighbours = tuple(
+        (f"services.{name}.url ({name.upper()}_URL)", url, ("http", "https"))
+        for name, url in settings.services.urls().items()
+    )
+    for name, url, schemes in (*urls, *neighbours):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
             return f"setting {name} {problem}"
@@ -59,6 +63,12 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         "webhooks.allowed_hosts (WEBHOOK_ALLOWED_HOSTS)": clear_text_problem(
             settings.webhooks.allowed_hosts
         ),
+    }
+    problems |= {
+        f"services.{name}.url ({name.upper()}_URL)": shown_url_problem(
+            url, "a service's health is asked for without credentials"
+        )
+        for name, url in settings.services.urls().items()
     }
     return next(
         (f"setting {name} {problem}" for name, problem in problems.items() if problem), None

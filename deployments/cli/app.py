@@ -24,6 +24,7 @@ from deployments.cli.system.demo import demo
 from deployments.cli.system.doctor import doctor
 from deployments.cli.system.emit import emit
 from deployments.cli.system.information import schemas, settings, version
+from deployments.cli.system.openapi import openapi
 from deployments.cli.system.processes import api, listener, simulators, worker
 from deployments.cli.system.up import up
 
@@ -47,6 +48,7 @@ COMMANDS = (
     worker,
     simulators,
     schemas,
+    openapi,
     settings,
     version,
 )
@@ -79,9 +81,8 @@ def cli(context: click.Context, traceback: bool) -> None:
     # Until a process configures its logging, libraries have no stream: an error is one line, and it
     # is ours.
     logging.getLogger().addHandler(logging.NullHandler())
-    if (
-        context.invoked_subcommand != "schemas"
-    ):  # whose files are for others; all else we write is for its owner alone
+    # Files of these are for others; all else we write is for its owner alone.
+    if context.invoked_subcommand not in ("schemas", "openapi"):
         os.umask(0o077)
 
 

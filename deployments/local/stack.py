@@ -58,6 +58,8 @@ class _Stack:
             f"Workflow orchestrator {self._settings.module.version}, data in "
             f"{self._settings.data_dir}\n"
         )
+        for note in self._settings.notes:
+            say_plainly(f"{note.level}: {note.text}")
         async with self._supervisor:
             await self._supervisor.carry(self._start())
 

@@ -33,8 +33,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             yield sqlite
     else:
         emulator = request.getfixturevalue("cosmos_emulator")
-        at = {"database": f"races-{uuid4().hex[:8]}", "ca_file": str(emulator.ca_file)}
-        async with CosmosRecordStore(emulator.endpoint, emulator.key, **at) as cosmos:
+        database, ca_file = f"races-{uuid4().hex[:8]}", str(emulator.ca_file)
+        async with CosmosRecordStore(
+            emulator.endpoint, emulator.key, database=database, ca_file=ca_file
+        ) as cosmos:
             await cosmos.provision()
             yield cosmos
 

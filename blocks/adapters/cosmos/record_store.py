@@ -64,10 +64,18 @@ class CosmosRecordStore:
     """
 
     def __init__(
-        self, endpoint: str, key: str, *, database: str, ca_file: str | None = None
+        self,
+        endpoint: str,
+        key: str,
+        *,
+        database: str,
+        ca_file: str | None = None,
+        containers: Mapping[str, str] | None = None,
     ) -> None:
+        """`containers` has the names in the account; without it they are those of `CONTAINERS`."""
         self._endpoint, self._key, self._ca_file = endpoint, key, ca_file
         self._database_id = database
+        self._names = containers or {name: name for name in CONTAINERS}
         self._opened = AsyncExitStack()
         self._knows_the_account = False
         self._asking_the_account = asyncio.Lock()
@@ -81,7 +89,9 @@ class CosmosRecordStore:
             self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
             opening.push_async_callback(self._client.close)
             self._database = self._client.get_database_client(self._database_id)
-            self._containers = {id: self._database.get_container_client(id) for id in CONTAINERS}
+            self._containers = {
+                name: self._database.get_container_client(id) for name, id in self._names.items()
+            }
             self._opened = opening.pop_all()
         return self
 
@@ -96,7 +106,7 @@ class CosmosRecordStore:
         async with self._call("the database"):
             with suppress(CosmosResourceExistsError):
                 await self._client.create_database_if_not_exists(self._database_id)
-        for id in CONTAINERS:
+        for id in self._names.values():
             async with self._call(f"container {id}"):
                 with suppress(CosmosResourceExistsError):
                     await self._database.create_container_if_not_exists(

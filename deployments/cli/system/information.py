@@ -39,10 +39,8 @@ def schemas(out: str | None) -> None:
     if out is None:
         click.echo(_pretty({"schemas": by_type, "asyncapi": document}))
         return
-    files: dict[str, object] = {
-        f"{event_type}.schema.json": schema for event_type, schema in by_type.items()
-    }
-    _write(Path(out), files | {"asyncapi.json": document})
+    files = {f"{event_type}.schema.json": _pretty(schema) for event_type, schema in by_type.items()}
+    _write(Path(out), files | {"asyncapi.json": _pretty(document)})
 
 
 @click.command()
@@ -50,7 +48,8 @@ def settings() -> None:
     """Print the settings, secrets masked.
 
     As they are in effect here: the file that ORCHESTRATOR_CONFIG names is laid over the defaults
-    key by key; both may name environment variables.
+    key by key; both may name environment variables. What the file has that sets nothing is named on
+    stderr.
 
     \b
     Examples:
@@ -61,7 +60,11 @@ def settings() -> None:
 
     from blocks.settings import load_settings, masked_url
 
-    tree = msgspec.to_builtins(load_settings())
+    loaded = load_settings()
+    for note in loaded.notes:
+        click.echo(plain(f"{note.level}: {note.text}"), err=True)
+    tree = msgspec.to_builtins(loaded)
+    del tree["notes"]
     tree["rabbitmq"]["url"] = masked_url(tree["rabbitmq"]["url"])
     tree["rabbitmq"]["management_url"] = masked_url(tree["rabbitmq"]["management_url"])
     tree["cosmos_db"]["key"] = "***" if tree["cosmos_db"]["key"] else ""
@@ -87,10 +90,10 @@ def version() -> None:
     click.echo(plain(f"prefect {installed('prefect')}, python {platform.python_version()}"))
 
 
-def _write(folder: "Path", files: dict[str, object]) -> None:
+def _write(folder: "Path", files: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (folder / name).write_text(_pretty(content) + "\n")
+        (folder / name).write_text(content + "\n")
     click.echo(plain(f"{len(files)} files in {folder}"))
 
 

@@ -8,8 +8,10 @@ import msgspec
 from deployments.doctor.checks.approvals import approvals
 from deployments.doctor.checks.broker import broker
 from deployments.doctor.checks.clocks import clocks
+from deployments.doctor.checks.configuration import configuration
 from deployments.doctor.checks.dead_letters import dead_letters
 from deployments.doctor.checks.deployed import deployments, work_pool
+from deployments.doctor.checks.neighbour_health import neighbours
 from deployments.doctor.checks.processes import processes
 from deployments.doctor.checks.reconciler import reconciler
 from deployments.doctor.checks.store import store
@@ -32,6 +34,7 @@ class Check(msgspec.Struct, frozen=True):
 
 CHECKS = (
     Check("python", (), python_version),
+    Check("settings", (), configuration),
     Check("store", ("store",), store),
     Check("broker", ("bus",), broker),
     Check("Prefect server", ("prefect",), prefect_version),
@@ -42,6 +45,7 @@ CHECKS = (
     Check("executions", ("store",), work),
     Check("approvals", ("store",), approvals),
     Check("dead letters", ("store", "bus"), dead_letters),
+    Check("services", (), neighbours),
     Check("clocks", (), clocks),
 )
 

@@ -53,7 +53,7 @@ async def ask(
 def test_these_routes_and_no_others_need_no_credential() -> None:
     links = ["/hitl/links/{token}", "/hitl/links/{token}/page"]
 
-    assert {"GET /health", "GET /ready", "GET /metrics"} | {
+    assert {"GET /health", "GET /ready", "GET /metrics", "GET /openapi.yaml"} | {
         f"{method} {link}" for method in ("GET", "POST") for link in links
     } == {
         route.name

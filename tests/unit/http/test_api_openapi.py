@@ -1,12 +1,18 @@
 """The API describes itself: completely, truthfully, and without help from elsewhere."""
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from api.documentation import exported
+from deployments.cli.app import cli
 from tests.support.api.api_client import Api, an_api
 
 JsonObject = dict[str, Any]
@@ -40,6 +46,7 @@ async def test_the_document_holds_exactly_the_routes_that_are_served(
         for method in getattr(route, "methods", ())
         if method != "OPTIONS"
         and not route.path.startswith("/docs")
+        and route.path != "/openapi.yaml"
         and not route.path.endswith("/page")
     }
 
@@ -160,7 +167,49 @@ async def test_the_page_leads_only_to_itself(api: Api) -> None:
     page = (await api.client.get("/docs")).text
 
     anchors = {f"#{id}" for id in re.findall(r'id="([^"]+)"', page)}
-    assert set(re.findall(r'href="([^"]+)"', page)) == anchors | {"/docs/openapi.json"}
+    assert set(re.findall(r'href="([^"]+)"', page)) == anchors | {
+        "/docs/openapi.json",
+        "/docs/openapi.yaml",
+    }
+
+
+async def test_the_document_is_the_same_as_yaml_at_both_addresses(
+    api: Api, document: JsonObject
+) -> None:
+    beside, at_the_root = (
+        await api.client.get("/docs/openapi.yaml"),
+        await api.client.get("/openapi.yaml"),
+    )
+
+    assert (200, "application/yaml") == (
+        at_the_root.status_code,
+        at_the_root.headers["content-type"].partition(";")[0],
+    )
+    assert beside.content == at_the_root.content
+    read = yaml.load(at_the_root.content, yaml.CSafeLoader)
+    assert document == read
+    assert list(document["paths"]) == list(read["paths"])
+
+
+def test_the_document_is_exported_as_json_and_yaml_for_everyone_to_read(tmp_path: Path) -> None:
+    run = CliRunner().invoke(cli, ["openapi", "--out", str(tmp_path / "docs")], obj={})
+
+    assert (0, "") == (run.exit_code, run.stderr)
+    as_json = json.loads((tmp_path / "docs" / "openapi.json").read_text())
+    as_yaml = (tmp_path / "docs" / "openapi.yaml").read_bytes()
+    assert as_json["openapi"].startswith("3.1.")
+    assert as_json == yaml.load(as_yaml, yaml.CSafeLoader)
+
+
+async def test_the_yaml_is_written_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await api.client.get("/openapi.yaml")
+    monkeypatch.setattr(exported, "openapi_yaml", None)
+
+    assert first.content == (await api.client.get("/openapi.yaml")).content
+
+
+def test_a_text_that_only_yaml_1_2_reads_as_a_number_is_quoted() -> None:
+    assert "a: '1e3'\n" == yaml.dump({"a": "1e3"}, Dumper=exported.YamlDumper)
 
 
 def operations(document: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
