@@ -85,9 +85,7 @@ def merged(
         if before is None or (sort_key(stored.record) < before) is down
         if sort_key(stored.record) != before
     ]
-    every = sorted(
-        [*ours, *following], key=lambda stored: sort_key(stored.record), reverse=down
-    )
+    every = sorted([*ours, *following], key=lambda stored: sort_key(stored.record), reverse=down)
     return every[: query.limit + 1]
 
 
@@ -96,9 +94,7 @@ def is_only_older(kind: type[Record]) -> bool:
     return kind is OlderWorkflow
 
 
-def _matches(
-    record: Record, wanted: Mapping[str, Wanted], limits: list[tuple[str, str]]
-) -> bool:
+def _matches(record: Record, wanted: Mapping[str, Wanted], limits: list[tuple[str, str]]) -> bool:
     fields, key = msgspec.to_builtins(record), sort_key(record)
     return all(_holds(fields.get(name), one) for name, one in wanted.items()) and all(
         key >= bound if comparison == ">=" else key < bound for comparison, bound in limits

@@ -30,9 +30,7 @@ class Tally(msgspec.Struct, kw_only=True):
         self.left[reason] += 1
         if len(self.named) < NAMED_MAX:
             self.named.append(
-                LeftDocument(
-                    container=self.container, tenant_id=tenant_id, id=id, reason=reason
-                )
+                LeftDocument(container=self.container, tenant_id=tenant_id, id=id, reason=reason)
             )
 
 

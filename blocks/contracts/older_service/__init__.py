@@ -13,6 +13,9 @@ from blocks.contracts.older_service.form import OlderForm, Unreadable
 from blocks.contracts.older_service.workflows import WORKFLOWS, OlderWorkflow
 from blocks.contracts.records import ApprovalRecord, Record
 
-OLDER_FORMS: Mapping[type[Record], OlderForm] = {ApprovalRecord: APPROVALS, OlderWorkflow: WORKFLOWS}
+OLDER_FORMS: Mapping[type[Record], OlderForm] = {
+    ApprovalRecord: APPROVALS,
+    OlderWorkflow: WORKFLOWS,
+}
 
 __all__ = ["OLDER_FORMS", "OlderForm", "OlderWorkflow", "Unreadable"]

@@ -36,8 +36,9 @@ async def run_migration(
 
             def seen(tally: Tally) -> None:
                 progress.update(
-                    line, description=f"{tally.container}: {tally.found} documents, "
-                    f"{tally.converted} converted"
+                    line,
+                    description=f"{tally.container}: {tally.found} documents, "
+                    f"{tally.converted} converted",
                 )
 
             try:
