@@ -18,13 +18,12 @@ from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS
 from blocks.actions import retrying
 from blocks.contracts import analysis
+from blocks.contracts.older_service import OlderWorkflow
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.older_service import OlderWorkflow
 from blocks.executions.steps import step_records
 from blocks.migration.adopting import adopt_for_retry
 from blocks.ports import NotFound, Query, RecordStore
-
 
 _LISTED = 100
 

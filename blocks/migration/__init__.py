@@ -1,4 +1,5 @@
-"""What the older orchestrator left becomes records of ours: by `orchestrator migrate`, or one by one.
+"""What the older orchestrator left becomes records of ours: all by `orchestrator migrate`, or one
+that is retried.
 
 Contract: idempotent and resumable; nothing is deleted, no document of a workflow is changed, and
 an approval keeps every field that the older service reads.

@@ -70,9 +70,13 @@ async def left_behind(store: RecordStore, container: str, *documents: Document) 
                 await store._containers[container].create_item(dict(document))
         else:
             assert isinstance(store, SqliteRecordStore)
-            row = (document["tenantId"], document["id"], "", new_id(), "", _json(document))
-            insert = f"INSERT INTO {container} VALUES (?, ?, ?, ?, ?, ?)"
-            await store._file.run(lambda connection, row=row: connection.execute(insert, row))
+            await _insert(store, container, document)
+
+
+async def _insert(store: SqliteRecordStore, container: str, document: Document) -> None:
+    row = (document["tenantId"], document["id"], "", new_id(), "", _json(document))
+    insert = f"INSERT INTO {container} VALUES (?, ?, ?, ?, ?, ?)"
+    await store._file.run(lambda connection: connection.execute(insert, row))
 
 
 def _json(document: Document) -> str:

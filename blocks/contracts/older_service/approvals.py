@@ -34,12 +34,7 @@ _REQUESTER = "risk-analytics"
 _NEVER = 253_402_300_799.0
 """As `next_at`: without reminders and expiry, time alone does nothing to it."""
 
-_PEOPLE = {
-    "ownerId": "owner_id",
-    "approverId": "approver_id",
-    "recipientId": "recipient_id",
-    "correlationId": "correlation_id",
-}
+_PEOPLE = ("ownerId", "approverId", "recipientId", "correlationId")
 _DECISION = ("decidedBy", "decidedAt", "comment")
 
 
@@ -69,8 +64,10 @@ def read_approval(document: Document) -> ApprovalRecord:
         amount=amount or 0.0,
         amount_known=amount is not None,
         status=status,
-        **{name: text(fields.get(key)) for key, name in _PEOPLE.items()},
-        **(_decision(fields) if status != "pending" else {}),
+        owner_id=text(fields.get("ownerId")),
+        approver_id=text(fields.get("approverId")),
+        recipient_id=text(fields.get("recipientId")),
+        correlation_id=text(fields.get("correlationId")),
         requested_by=_REQUESTER,
         summary=_summary(subject, score, amount),
         history=[HistoryEntry(what="requested", at=requested_at, actor=_REQUESTER)],
@@ -81,29 +78,29 @@ def read_approval(document: Document) -> ApprovalRecord:
             key: value for key, value in fields.items() if not _is_taken(key, value, status)
         },
     )
-    return record if status == "pending" else _settled(record)
+    return record if status == "pending" else _settled(record, fields)
 
 
-def _decision(fields: Document) -> dict[str, Any]:
-    return {
-        "decided_by": text(fields.get("decidedBy")),
-        "decided_at": moment(fields.get("decidedAt")),
-        "comment": text(fields.get("comment")),
-    }
-
-
-def _settled(record: ApprovalRecord) -> ApprovalRecord:
-    """The older service has announced its decision."""
-    at = record.decided_at or record.requested_at
+def _settled(record: ApprovalRecord, fields: Document) -> ApprovalRecord:
+    """With its decision, which the older service has announced."""
+    decided_by, comment = text(fields.get("decidedBy")), text(fields.get("comment"))
+    at = moment(fields.get("decidedAt"))
     entry = HistoryEntry(
         what="decided",
-        at=at,
-        actor=record.decided_by,
+        at=at or record.requested_at,
+        actor=decided_by,
         outcome=record.status,
-        note=record.comment,
+        note=comment,
     )
     return replace(
-        record, history=[*record.history, entry], published_count=2, version=2, settled_at=at
+        record,
+        decided_by=decided_by,
+        decided_at=at,
+        comment=comment,
+        history=[*record.history, entry],
+        published_count=2,
+        version=2,
+        settled_at=entry.at,
     )
 
 
@@ -150,5 +147,10 @@ APPROVALS = OlderForm(
             }
         ),
     ),
-    verbatim={"status": "status", "opportunityId": "opportunityId", "subject": "opportunityId"},
+    verbatim={
+        "status": "status",
+        "opportunityId": "opportunityId",
+        "subject": "opportunityId",
+        "correlationId": "correlationId",
+    },
 )

@@ -136,6 +136,11 @@ def with_a_share(terminal: Terminal) -> list[str]:
     return ["--tenant", A_TENANT]
 
 
+def with_an_older_workflow(terminal: Terminal) -> list[str]:
+    terminal.holds_an_older_workflow()
+    return ["--apply"]
+
+
 def an_edited_event() -> dict[str, Any]:
     data = {"opportunityId": "opportunity-1"}
     return {
@@ -184,7 +189,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     ],
     "dead-letters replay": lambda terminal: [terminal.holds_a_letter().id],
     "dead-letters discard": lambda terminal: [terminal.holds_a_letter().id, "--reason", "a test"],
-    "migrate": lambda terminal: terminal.holds_an_older_workflow() or ["--apply"],
+    "migrate": with_an_older_workflow,
 }
 
 

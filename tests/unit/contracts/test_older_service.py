@@ -58,8 +58,7 @@ def test_any_approval_is_a_record_that_can_be_stored_or_unreadable(
 ) -> None:
     try:
         record = read_approval(document)
-    except Unreadable as unreadable:
-        assert str(unreadable)
+    except Unreadable:
         return
     assert record == msgspec.json.decode(msgspec.json.encode(record), type=ApprovalRecord)
     assert document["status"] == record.status
@@ -77,8 +76,7 @@ def test_any_workflow_becomes_an_execution_or_is_left(
         older = form.read(document)
         assert isinstance(older, OlderWorkflow)
         new = converted(older, utc_now(), closing=closing)
-    except (Unreadable, Left) as reason:
-        assert str(reason)
+    except (Unreadable, Left):
         return
     assert new.execution.is_terminal
     msgspec.json.encode(new)

@@ -1,4 +1,4 @@
-"""`orchestrator migrate`: what is converted, what is left and why, and that a repetition is free."""
+"""`orchestrator migrate`: what is converted, what is left and why, and nothing the second time."""
 
 import asyncio
 from collections.abc import AsyncIterator
