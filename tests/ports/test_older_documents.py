@@ -16,6 +16,7 @@ from blocks.ports import Between, NotAbove, NotFound, Query, RecordStore, Stale,
 from tests.ports.test_record_store import cosmos_store
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, new_id
 from tests.support.older_service import left_behind, older_approval, older_workflow
+from tests.support.servers.cosmos import CosmosEmulator
 
 APPROVALS, WORKFLOWS = "hitl_approvals", "workflow_workflows"
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -205,3 +206,11 @@ async def test_a_workflow_is_never_written(store: RecordStore) -> None:
         await store.replace(A_TENANT, stored.etag, stored.record)
     with pytest.raises(ValueError, match="never changed or deleted"):
         await store.delete(A_TENANT, OlderWorkflow, document["id"])
+
+
+async def test_what_the_older_service_has_not_made_holds_nothing(
+    cosmos_emulator: CosmosEmulator,
+) -> None:
+    async with cosmos_store(cosmos_emulator, database=new_id()) as unprovisioned:
+        assert [] == await unprovisioned.older_tenants(APPROVALS)
+        assert [] == await unprovisioned.older_documents(A_TENANT, APPROVALS)

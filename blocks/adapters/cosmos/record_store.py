@@ -173,7 +173,9 @@ class CosmosRecordStore:
         for key, texts in narrowed(kind, where).items():
             clause = _clause(f'c["{key}"]', texts, values)
             clauses.append(f'({clause} OR NOT IS_STRING(c["{key}"]))')
-        documents = await self._documents(kind.container, tenant_id, clauses, values)
+        documents = await self._documents(
+            kind.container, tenant_id, clauses, values, missing=Unavailable
+        )
         return matching(kind, where, ((one, one["_etag"]) for one in documents))
 
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
@@ -190,13 +192,14 @@ class CosmosRecordStore:
 
     async def older_tenants(self, container: str) -> list[str]:
         tenants: set[str] = set()
-        async with self._call(f"container {container}", missing=Unavailable):
-            found = self._containers[container].query_items(
-                "SELECT c.tenantId FROM c WHERE NOT IS_DEFINED(c.kind)"
-            )
-            async for document in found:
-                if isinstance(tenant_id := document.get("tenantId"), str):
-                    tenants.add(tenant_id)
+        with suppress(NotFound):  # the older service has no such container
+            async with self._call(f"container {container}"):
+                found = self._containers[container].query_items(
+                    "SELECT c.tenantId FROM c WHERE NOT IS_DEFINED(c.kind)"
+                )
+                async for document in found:
+                    if isinstance(tenant_id := document.get("tenantId"), str):
+                        tenants.add(tenant_id)
         return sorted(tenants)
 
     async def older_documents(
@@ -204,9 +207,13 @@ class CosmosRecordStore:
     ) -> list[dict[str, Any]]:
         clauses, values = _clauses_of_older(tenant_id)
         clauses.append(f"c.id > @p{len(values)}")
-        return await self._documents(
-            container, tenant_id, clauses, [*values, after], order=" ORDER BY c.id", limit=limit
-        )
+        values.append(after)
+        try:
+            return await self._documents(
+                container, tenant_id, clauses, values, order=" ORDER BY c.id", limit=limit
+            )
+        except NotFound:
+            return []
 
     async def _documents(
         self,
@@ -215,11 +222,12 @@ class CosmosRecordStore:
         clauses: list[str],
         values: list[Any],
         *,
+        missing: type[Exception] = NotFound,
         order: str = "",
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        async with self._call(f"container {container}", missing=Unavailable):
+        async with self._call(f"container {container}", missing):
             documents = self._containers[container].query_items(
                 f"SELECT * FROM c WHERE {' AND '.join(clauses)}{order}",
                 parameters=_parameters(values),
