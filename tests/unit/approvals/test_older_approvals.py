@@ -20,6 +20,7 @@ from blocks.settings import load_settings
 from deployments.bootstrap.provision import provision
 from deployments.cli.app import cli
 from tests.support.api.api_client import Api, an_api
+from tests.support.api.approval_links import SECRET, a_token
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_approval
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.older_service import Document, left_behind, older_approval
@@ -218,3 +219,21 @@ def test_the_command_line_lists_shows_and_decides_it(tmp_path: Path) -> None:
 
 async def document_ids(store: RecordStore) -> list[str]:
     return [one["id"] for one in await store.older_documents(A_TENANT, "hitl_approvals")]
+
+
+async def test_its_page_shows_and_decides_it(tmp_path: Path) -> None:
+    async with an_api(tmp_path, APPROVAL_LINK_SECRET=SECRET) as api:
+        document = await left(api)
+        approval = (await api.store.read(A_TENANT, ApprovalRecord, document["id"])).record
+        page = f"/api/v1/hitl/links/{a_token(approval)}/page"
+
+        shown = await api.client.get(page)
+        answer = await api.client.post(page, data={"outcome": "approved"}, follow_redirects=True)
+
+        stored = (await api.store.read(A_TENANT, ApprovalRecord, document["id"])).record
+    assert "1,500,000" in shown.text
+    assert (200, "approved", "page") == (
+        answer.status_code,
+        stored.status,
+        stored.decided_through,
+    )
