@@ -44,10 +44,13 @@ def decoded(kind: type[R], document: Mapping[str, Any]) -> R | None:
 def may_match(kind: type[Record], where: Where) -> bool:
     """False: no document of the older service can, whatever it holds."""
     form = OLDER_FORMS.get(kind)
-    return form is not None and all(
-        _holds(form.constant[key], wanted)
+    if form is None:
+        return False
+    possible = {**{key: (value,) for key, value in form.constant.items()}, **form.choices}
+    return all(
+        any(_holds(value, wanted) for value in possible[key])
         for key, wanted in conditions(kind, where).items()
-        if key in form.constant
+        if key in possible
     )
 
 

@@ -147,6 +147,7 @@ APPROVALS = OlderForm(
             }
         ),
     ),
+    choices={"status": _STATUSES},
     verbatim={
         "status": "status",
         "opportunityId": "opportunityId",

@@ -23,6 +23,8 @@ class OlderForm(msgspec.Struct, frozen=True, kw_only=True):
     """JSON keys of the record that have this value whatever the document holds: a query for
     another value need not look at the documents.
     """
+    choices: Mapping[str, tuple[str, ...]]
+    """JSON keys of the record that have one of these values: likewise."""
     verbatim: Mapping[str, str]
     """JSON keys of the record whose value is this key's text in the document: a store can compare
     them.

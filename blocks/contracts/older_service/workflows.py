@@ -44,5 +44,6 @@ def read_workflow(document: Document) -> OlderWorkflow:
 WORKFLOWS = OlderForm(
     read=read_workflow,
     constant={},
+    choices={},
     verbatim={"status": "status", "opportunityId": "opportunityId"},
 )

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blocks.adapters.older_documents import may_match
 from blocks.approvals.decisions import Vote, decided
 from blocks.clock import utc_now
 from blocks.contracts.older_service import OLDER_FORMS, OlderWorkflow, Unreadable
 from blocks.contracts.older_service.approvals import read_approval
 from blocks.contracts.records import ApprovalRecord
 from blocks.migration.conversion import Left, converted
+from blocks.ports import NotAbove, Where
 from tests.support.factories import A_TENANT, AN_ID
 from tests.support.older_service import older_approval, older_workflow
 
@@ -124,3 +126,17 @@ def test_all_that_is_constant_is_constant() -> None:
         fields = msgspec.to_builtins(form.read(document))
         assert form.constant == {key: fields[key] for key in form.constant}
     assert A_TENANT == fields["tenantId"]
+
+
+@pytest.mark.parametrize(
+    ("where", "may"),
+    [
+        ({}, True),
+        ({"status": ("approved", "expired")}, True),
+        ({"status": ("expired", "cancelled")}, False),
+        ({"status": "pending", "next_at": NotAbove(4e9)}, False),
+        ({"execution_id": AN_ID}, False),
+    ],
+)
+def test_documents_are_not_looked_at_for_what_they_never_hold(where: Where, may: bool) -> None:
+    assert may == may_match(ApprovalRecord, where)

@@ -13,10 +13,11 @@ from click.testing import CliRunner, Result
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.executions import transitions
 from blocks.executions.steps import step_records
 from blocks.migration.migrate import Migration, migrate
 from blocks.migration.report import Tally
-from blocks.ports import RecordStore, Stored, Unavailable
+from blocks.ports import EventBus, Queue, RecordStore, Stored, Unavailable
 from deployments.cli.app import cli
 from tests.support.audit_log import entries
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
@@ -113,7 +114,9 @@ async def test_workflow_documents_stay_and_their_end_is_not_announced_again(
     assert {one["stepId"] for one in document["steps"]} == {one.step_id for one in steps}
 
 
-async def test_one_under_way_is_left_or_closed_as_failed_as_asked(store: RecordStore) -> None:
+async def test_one_under_way_is_left_or_closed_as_failed_as_asked(
+    store: RecordStore, bus: EventBus
+) -> None:
     document = older_workflow(status="running", completedAt=None, results=None)
     await left_behind(store, "workflow_workflows", document)
 
@@ -128,6 +131,11 @@ async def test_one_under_way_is_left_or_closed_as_failed_as_asked(store: RecordS
         execution.error_code,
         execution.announced_at,
     )
+    await bus.declare(Queue(name="a-neighbour", bindings=["workflow.opportunity.analysis.*"]))
+    ended = await store.read(A_TENANT, ExecutionRecord, document["id"])
+    await transitions.announce(store, bus, [ended])
+    [event] = await bus.peek("a-neighbour")
+    assert "workflow.opportunity.analysis.failed" == event.routing_key
 
 
 async def test_the_failed_step_is_why_it_failed(store: RecordStore) -> None:
