@@ -10,6 +10,7 @@ from blocks.contracts.envelope import SERVICE, Event
 from blocks.contracts.events import HitlApprovalRequested
 from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.records.base import OLDER_SERVICE
 from blocks.contracts.states import OPEN
 from blocks.contracts.workflows import about
 from blocks.ports import Query, RecordStore, Stored
@@ -18,7 +19,8 @@ from listeners.context import Context
 
 
 async def record_approval_request(context: Context, event: Event[HitlApprovalRequested]) -> str:
-    """Returns `recorded`, `attached`, `known` (asked by the execution's gate), `ignored` (ours).
+    """Returns `recorded`, `attached`, `known` (asked by the execution's gate, or of the older
+    service), `ignored` (ours).
 
     Requests with one correlation id (risk-analytics sends its evaluation's), else of one evaluation
     of the opportunity, are one approval, however often they come.
@@ -27,6 +29,8 @@ async def record_approval_request(context: Context, event: Event[HitlApprovalReq
         return "ignored"
     store = context.store
     await enter_in_directory(store, event.tenant_id)
+    if await _older_service_has_it(store, event.tenant_id, event.data):
+        return "known"
     execution = await _open_execution(store, event)
     if execution and await _asks_already(store, execution.record, event.data):
         return "known"
@@ -53,6 +57,22 @@ async def _open_execution(
         event.tenant_id, Query(ExecutionRecord, of_subject, newest_first=False)
     )
     return min(found.items, key=lambda stored: stored.record.status == "pending", default=None)
+
+
+async def _older_service_has_it(
+    store: RecordStore, tenant_id: str, data: HitlApprovalRequested
+) -> bool:
+    """Whether the older service has recorded this very request: it may have ended before it could
+    acknowledge the event.
+    """
+    if data.correlation_id is None:
+        return False
+    same = {"origin": OLDER_SERVICE, "correlation_id": spellings(data.correlation_id)}
+    found = await store.query(tenant_id, Query(ApprovalRecord, same))
+    return any(
+        matching_id(stored.record.about) == matching_id(data.opportunity_id)
+        for stored in found.items
+    )
 
 
 async def _asks_already(

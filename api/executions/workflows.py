@@ -2,9 +2,9 @@
 call.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
 from api.access.actor import Caller
@@ -12,15 +12,20 @@ from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
 from api.executions.errors import WorkflowNotFound, WorkflowNotRetryable
+from api.executions.older_workflows import Listed, add_older, read_either
 from api.executions.workflow_documents import RetryInitiated, Workflow, WorkflowList, workflow_of
-from api.http.records import Bus, Store, find
+from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS
 from blocks.actions import retrying
 from blocks.contracts import analysis
+from blocks.contracts.older_service import OlderWorkflow
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions.steps import step_records
-from blocks.ports import Query
+from blocks.migration.adopting import adopt_for_retry
+from blocks.ports import NotFound, Query, RecordStore
+
+_LISTED = 100
 
 
 @get(
@@ -35,16 +40,15 @@ async def list_workflows(
     opportunity_id: Annotated[
         str, QueryParameter(name="opportunityId", min_length=1, max_length=200)
     ],
-) -> WorkflowList:
+) -> Response[WorkflowList]:
     """The analyses of the opportunity, newest first, at most 100. For all of them, page through
-    `/executions`.
+    `/executions`. Those of the older service are answered as it stored them.
     """
     where = {"workflow": analysis.WORKFLOW, "subject": spellings(opportunity_id)}
-    page = await store.query(tenant_id, Query(ExecutionRecord, where, limit=100))
+    page = await store.query(tenant_id, Query(ExecutionRecord, where, limit=_LISTED))
     executions = [stored.record for stored in page.items]
-    steps = await step_records(store, tenant_id, [execution.id for execution in executions])
-    workflows = [workflow_of(execution, steps) for execution in executions]
-    return WorkflowList(workflows=workflows, total=len(workflows))
+    listed = await add_older(store, tenant_id, opportunity_id, executions, _LISTED)
+    return _answer({"workflows": await _shown(store, tenant_id, listed), "total": len(listed)})
 
 
 @get(
@@ -55,12 +59,13 @@ async def list_workflows(
 )
 async def read_workflow(
     store: Store, tenant_id: TenantId, workflow_id: Annotated[str, PathParameter(name="workflowId")]
-) -> Workflow:
-    """The analysis with its four steps; its id is that of the execution."""
-    execution = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
-    if execution.workflow != analysis.WORKFLOW:
-        raise WorkflowNotFound
-    return workflow_of(execution, await step_records(store, tenant_id, [execution.id]))
+) -> Response[Workflow]:
+    """The analysis with its four steps; its id is that of the execution. One of the older service
+    is answered as it was stored.
+    """
+    one = await _found(store, tenant_id, workflow_id)
+    [shown] = await _shown(store, tenant_id, [one])
+    return _answer(shown)
 
 
 @post(
@@ -80,13 +85,42 @@ async def retry_workflow(
     workflow_id: Annotated[str, PathParameter(name="workflowId")],
 ) -> RetryInitiated:
     """The analysis, which had failed or was cancelled, is under way again under its id; what
-    succeeded is kept.
+    succeeded is kept. So is one of the older service, also one that was still under way there.
     """
-    known = await find(store, tenant_id, ExecutionRecord, workflow_id, WorkflowNotFound)
-    if known.workflow != analysis.WORKFLOW:
-        raise WorkflowNotFound
+    known = await _found(store, tenant_id, workflow_id)
     try:
+        await _adopt(store, tenant_id, known)
         await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
     except retrying.NotRetryable as error:
         raise WorkflowNotRetryable(known.id, error.reason) from None
     return RetryInitiated(workflow_id=known.id)
+
+
+async def _found(store: RecordStore, tenant_id: str, workflow_id: str) -> Listed:
+    try:
+        one = await read_either(store, tenant_id, workflow_id)
+    except NotFound:
+        raise WorkflowNotFound from None
+    if isinstance(one, ExecutionRecord) and one.workflow != analysis.WORKFLOW:
+        raise WorkflowNotFound
+    return one
+
+
+async def _adopt(store: RecordStore, tenant_id: str, known: Listed) -> None:
+    """It is an execution, if it was none yet."""
+    if isinstance(known, OlderWorkflow):
+        await adopt_for_retry(store, tenant_id, known.id)
+
+
+async def _shown(store: RecordStore, tenant_id: str, listed: list[Listed]) -> list[Any]:
+    """An older document as it is: its clients know what may be odd in it."""
+    executions = [one.id for one in listed if isinstance(one, ExecutionRecord)]
+    steps = await step_records(store, tenant_id, executions)
+    return [
+        workflow_of(one, steps) if isinstance(one, ExecutionRecord) else one.document
+        for one in listed
+    ]
+
+
+def _answer(content: Any) -> Response[Any]:
+    return Response(content)

@@ -4,7 +4,7 @@ as it is.
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from blocks.contracts.records import Record
 from blocks.ports import (
@@ -121,6 +121,16 @@ class ForwardingRecordStore:
 
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         return await self._ask("count", kind, lambda: self._store.count(tenant_id, kind, where))
+
+    async def older_tenants(self, container: str) -> list[str]:
+        return await self._ask("query", None, lambda: self._store.older_tenants(container))
+
+    async def older_documents(
+        self, tenant_id: str, container: str, after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        return await self._ask(
+            "query", None, lambda: self._store.older_documents(tenant_id, container, after, limit)
+        )
 
     async def ping(self) -> None:
         await self._ask("ping", None, self._store.ping)

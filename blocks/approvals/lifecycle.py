@@ -37,6 +37,7 @@ from blocks.ports import (
 )
 from blocks.processes import fault_points
 from blocks.queries import every
+from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,8 @@ async def change(
             )
         if new is stored.record:
             return stored
+        if stored.record.origin is not None:  # its tenant may be new here, and what follows is due
+            await enter_in_directory(store, tenant_id)
         written = await store.replace(tenant_id, stored.etag, new)
         work.approval_changed(stored.record, new)
         return written

@@ -32,6 +32,7 @@ CANCELLED: Final = "cancelled"
 APPROVAL_REJECTED: Final = "approval-rejected"
 APPROVAL_EXPIRED: Final = "approval-expired"
 APPROVAL_CANCELLED: Final = "approval-cancelled"
+SERVICE_REPLACED: Final = "service-replaced"
 JOB_FAILED: Final = "job-failed"
 JOB_UNREPORTED: Final = "job-unreported"
 

@@ -109,6 +109,20 @@ class RecordStore(Protocol):
         """How many records of this kind match."""
         ...
 
+    async def older_tenants(self, container: str) -> list[str]:
+        """Whose documents of the older service this container holds, in order; for the migration,
+        which is the platform's own: no tenant's request may come here.
+        """
+        ...
+
+    async def older_documents(
+        self, tenant_id: str, container: str, after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """The tenant's documents of the older service as they are stored, readable or not: those
+        without `kind`, by id, from the one that follows `after`.
+        """
+        ...
+
     async def ping(self) -> None:
         """Raises `Unavailable` unless the store answers now."""
         ...

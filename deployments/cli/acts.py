@@ -33,6 +33,7 @@ ACTION_OF: Mapping[str, str] = {
     "dead-letters edit": "dead-letter.edit",
     "dead-letters replay": "dead-letter.replay",
     "dead-letters discard": "dead-letter.discard",
+    "migrate": "older-service.migrate",
 }
 
 NOT_AUDITED: Mapping[str, str] = {

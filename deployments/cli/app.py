@@ -24,6 +24,7 @@ from deployments.cli.system.demo import demo
 from deployments.cli.system.doctor import doctor
 from deployments.cli.system.emit import emit
 from deployments.cli.system.information import schemas, settings, version
+from deployments.cli.system.migrate import migrate
 from deployments.cli.system.openapi import openapi
 from deployments.cli.system.processes import api, listener, simulators, worker
 from deployments.cli.system.up import up
@@ -43,6 +44,7 @@ COMMANDS = (
     dead_letters,
     audit,
     bootstrap,
+    migrate,
     api,
     listener,
     worker,

@@ -1,5 +1,6 @@
 """Answers of the analysis services become step records; the run that waits is notified."""
 
+import logging
 from collections.abc import Mapping
 
 import msgspec
@@ -9,12 +10,15 @@ from blocks.contracts import rejections
 from blocks.contracts.analysis import STEP_OF_ANSWER, STEP_OF_FAILURE, WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, StepFailure
+from blocks.contracts.older_service import OlderWorkflow
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.executions.steps import record_step
 from blocks.observability import log_context
 from blocks.ports import NotFound, Query, RecordStore
 from listeners.context import Context
+
+log = logging.getLogger(__name__)
 
 ANSWERS = (*STEP_OF_ANSWER, *STEP_OF_FAILURE)
 """The types of the answers of the analysis services."""
@@ -84,9 +88,25 @@ async def _execution_of(store: RecordStore, event: Event[EventData]) -> Executio
         try:
             return (await store.read(event.tenant_id, ExecutionRecord, workflow_id)).record
         except NotFound:
+            if await _is_of_the_older_service(store, event.tenant_id, workflow_id):
+                return None
             raise UnknownExecution(
                 f"execution {workflow_id} does not exist for tenant {event.tenant_id}"
             ) from None
+    return await _running_of(store, event)
+
+
+async def _is_of_the_older_service(store: RecordStore, tenant_id: str, workflow_id: str) -> bool:
+    """Whether the older service had asked: nothing here waits for the answer."""
+    try:
+        await store.read(tenant_id, OlderWorkflow, workflow_id)
+    except NotFound:
+        return False
+    log.info("an answer to workflow %s of the older service changes nothing", workflow_id)
+    return True
+
+
+async def _running_of(store: RecordStore, event: Event[EventData]) -> ExecutionRecord | None:
     opportunity_id = getattr(event.data, "opportunity_id", None)
     if not opportunity_id:
         return None

@@ -32,5 +32,11 @@ class FailingStore:
     async def count(self, *_: Any) -> int:
         raise self._error
 
+    async def older_tenants(self, *_: Any) -> list[str]:
+        raise self._error
+
+    async def older_documents(self, *_: Any) -> list[dict[str, Any]]:
+        raise self._error
+
     async def ping(self) -> None:
         raise self._error

@@ -17,6 +17,14 @@ from azure.cosmos.exceptions import CosmosResourceExistsError
 from blocks.adapters.cosmos.call_time import limited
 from blocks.adapters.cosmos.client import cosmos_client
 from blocks.adapters.cosmos.errors import translated
+from blocks.adapters.older_documents import (
+    decoded,
+    is_only_older,
+    matching,
+    may_match,
+    merged,
+    narrowed,
+)
 from blocks.adapters.record_pages import LIMIT_MAX, key_before, page_of
 from blocks.adapters.record_rules import (
     Wanted,
@@ -124,9 +132,10 @@ class CosmosRecordStore:
             raise NotFound(name(kind, id))
         async with self._call(name(kind, id)):
             document = await self._container(kind).read_item(id, partition_key=tenant_id)
-        if document.get("tenantId") != tenant_id or document.get("kind") != tag(kind):
+        record = decoded(kind, document) if document.get("tenantId") == tenant_id else None
+        if record is None:
             raise NotFound(name(kind, id))
-        return _stored(kind, document)
+        return Stored(record, document["_etag"])
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         check_changeable(type(record))
@@ -147,6 +156,11 @@ class CosmosRecordStore:
                 await self._container(kind).delete_item(id, partition_key=tenant_id)
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        ours = [] if is_only_older(query.kind) else await self._ours(tenant_id, query)
+        older = await self._older(tenant_id, query.kind, query.where)
+        return page_of(tenant_id, query, merged(tenant_id, query, ours, older) if older else ours)
+
+    async def _ours(self, tenant_id: str, query: Query[R]) -> list[Stored[R]]:
         sql, values = _select(tenant_id, query)
         parameters, at_once = _parameters(values), min(query.limit + 1, LIMIT_MAX)
         found: list[Stored[R]] = []
@@ -159,7 +173,20 @@ class CosmosRecordStore:
                     found.append(_stored(query.kind, document))
                 if len(found) > query.limit:
                     break
-        return page_of(tenant_id, query, found)
+        return found
+
+    async def _older(self, tenant_id: str, kind: type[R], where: Where) -> list[Stored[R]]:
+        """Records that documents of the older service stand for and that match; in no order."""
+        if not may_match(kind, where):
+            return []
+        clauses, values = _clauses_of_older(tenant_id)
+        for key, texts in narrowed(kind, where).items():
+            clause = _clause(f'c["{key}"]', texts, values)
+            clauses.append(f'({clause} OR NOT IS_STRING(c["{key}"]))')
+        documents = await self._documents(
+            kind.container, tenant_id, clauses, values, missing=Unavailable
+        )
+        return matching(kind, where, ((one, one["_etag"]) for one in documents))
 
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         clauses, values = _clauses(tenant_id, kind, where)
@@ -171,7 +198,58 @@ class CosmosRecordStore:
             )
             async for answer in answers:  # one per physical partition of the service
                 counted += int(answer)  # type: ignore[call-overload]  # typed as a document
-        return counted
+        return counted + len(await self._older(tenant_id, kind, where))
+
+    async def older_tenants(self, container: str) -> list[str]:
+        tenants: set[str] = set()
+        with suppress(NotFound):  # the older service has no such container
+            async with self._call(f"container {container}"):
+                found = self._containers[container].query_items(
+                    "SELECT c.tenantId FROM c WHERE NOT IS_DEFINED(c.kind)"
+                )
+                async for document in found:
+                    if isinstance(tenant_id := document.get("tenantId"), str):
+                        tenants.add(tenant_id)
+        return sorted(tenants)
+
+    async def older_documents(
+        self, tenant_id: str, container: str, after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        clauses, values = _clauses_of_older(tenant_id)
+        clauses.append(f"c.id > @p{len(values)}")
+        values.append(after)
+        try:
+            return await self._documents(
+                container, tenant_id, clauses, values, order=" ORDER BY c.id", limit=limit
+            )
+        except NotFound:
+            return []
+
+    async def _documents(
+        self,
+        container: str,
+        tenant_id: str,
+        clauses: list[str],
+        values: list[Any],
+        *,
+        missing: type[Exception] = NotFound,
+        order: str = "",
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        async with self._call(f"container {container}", missing):
+            documents = self._containers[container].query_items(
+                f"SELECT * FROM c WHERE {' AND '.join(clauses)}{order}",
+                parameters=_parameters(values),
+                partition_key=tenant_id,
+                max_item_count=limit or LIMIT_MAX,
+            )
+            async for document in documents:
+                if document.get("tenantId") == tenant_id:
+                    found.append(dict(document))
+                if len(found) == limit:
+                    break
+        return found
 
     async def ping(self) -> None:
         async with self._call("the database", missing=Unavailable):
@@ -259,6 +337,10 @@ def _clauses(tenant_id: str, kind: type[Record], where: Where) -> tuple[list[str
         clauses.append(f"c.sortKey {comparison} @p{len(values)}")
         values.append(bound)
     return clauses, values
+
+
+def _clauses_of_older(tenant_id: str) -> tuple[list[str], list[Any]]:
+    return ["c.tenantId = @p0", "NOT IS_DEFINED(c.kind)"], [tenant_id]
 
 
 def _parameters(values: list[Any]) -> list[dict[str, Any]]:

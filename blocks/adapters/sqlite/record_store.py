@@ -10,6 +10,14 @@ from uuid import uuid4
 
 import msgspec
 
+from blocks.adapters.older_documents import (
+    decoded,
+    is_only_older,
+    matching,
+    may_match,
+    merged,
+    narrowed,
+)
 from blocks.adapters.record_pages import key_before, page_of
 from blocks.adapters.record_rules import (
     Wanted,
@@ -38,6 +46,9 @@ from blocks.ports import (
 )
 
 R = TypeVar("R", bound=Record)
+
+OLDER = ""
+"""In the column `kind`: a document of the older service, which has none."""
 
 
 class SqliteRecordStore:
@@ -73,27 +84,36 @@ class SqliteRecordStore:
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         select = (
-            f"SELECT body, etag FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
+            f"SELECT body, etag, kind FROM {kind.container} "
+            "WHERE tenant_id = ? AND id = ? AND kind IN (?, ?)"
         )
-        key = (tenant_id, id, tag(kind))
+        key = (tenant_id, id, tag(kind), OLDER)
         row = await self._file.run(lambda connection: connection.execute(select, key).fetchone())
         if row is None:
             raise NotFound(name(kind, id))
-        return _stored(kind, row)
+        if row[2] != OLDER:
+            return _stored(kind, row[:2])
+        record = decoded(kind, msgspec.json.decode(row[0]))
+        if record is None:
+            raise NotFound(name(kind, id))
+        return Stored(record, row[1])
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         check_changeable(type(record))
         check_record(tenant_id, record)
-        key = (tenant_id, record.id, tag(type(record)))
+        kind = tag(type(record))
+        key = (tenant_id, record.id, kind, OLDER)
         new_etag, body = uuid4().hex, _body(record)
-        mine = "WHERE tenant_id = ? AND id = ? AND kind = ?"
+        mine = "WHERE tenant_id = ? AND id = ? AND kind IN (?, ?)"
         update = (
-            f"UPDATE {record.container} SET etag = ?, sort_key = ?, body = ? {mine} AND etag = ?"
+            f"UPDATE {record.container} SET kind = ?, etag = ?, sort_key = ?, body = ? {mine} "
+            "AND etag = ?"
         )
         look = f"SELECT 1 FROM {record.container} {mine}"
+        new = (kind, new_etag, sort_key(record), body)
 
         def replace(connection: sqlite3.Connection) -> None:
-            if connection.execute(update, (new_etag, sort_key(record), body, *key, etag)).rowcount:
+            if connection.execute(update, (*new, *key, etag)).rowcount:
                 return
             there = connection.execute(look, key).fetchone()
             raise (Stale if there else NotFound)(name(type(record), record.id))
@@ -109,16 +129,55 @@ class SqliteRecordStore:
         )
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
+        ours = [] if is_only_older(query.kind) else await self._ours(tenant_id, query)
+        older = await self._older(tenant_id, query.kind, query.where)
+        return page_of(tenant_id, query, merged(tenant_id, query, ours, older) if older else ours)
+
+    async def _ours(self, tenant_id: str, query: Query[R]) -> list[Stored[R]]:
         work = _select(tenant_id, query)
         rows = await self._file.run(lambda connection: connection.execute(*work).fetchall())
-        return page_of(tenant_id, query, [_stored(query.kind, row) for row in rows])
+        return [_stored(query.kind, row) for row in rows]
+
+    async def _older(self, tenant_id: str, kind: type[R], where: Where) -> list[Stored[R]]:
+        """Records that documents of the older service stand for and that match; in no order."""
+        if not may_match(kind, where):
+            return []
+        clauses, parameters = ["tenant_id = ?", "kind = ?"], [tenant_id, OLDER]
+        for key, texts in narrowed(kind, where).items():
+            clause, values = _clause(key, list(texts))
+            clauses.append(f"({clause} OR json_type(body, '$.{key}') IS NOT 'text')")
+            parameters += values
+        select = f"SELECT body, etag FROM {kind.container} WHERE {' AND '.join(clauses)}"
+        rows = await self._file.run(
+            lambda connection: connection.execute(select, parameters).fetchall()
+        )
+        return matching(kind, where, ((msgspec.json.decode(body), etag) for body, etag in rows))
 
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         clauses, parameters = _clauses(tenant_id, kind, where)
         sql = f"SELECT count(*) FROM {kind.container} WHERE {' AND '.join(clauses)}"
-        return await self._file.run(
+        ours = await self._file.run(
             lambda connection: int(connection.execute(sql, parameters).fetchone()[0])
         )
+        return ours + len(await self._older(tenant_id, kind, where))
+
+    async def older_tenants(self, container: str) -> list[str]:
+        select = f"SELECT DISTINCT tenant_id FROM {container} WHERE kind = ? ORDER BY tenant_id"
+        rows = await self._file.run(
+            lambda connection: connection.execute(select, (OLDER,)).fetchall()
+        )
+        return [tenant_id for (tenant_id,) in rows]
+
+    async def older_documents(
+        self, tenant_id: str, container: str, after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        select = (
+            f"SELECT body FROM {container} WHERE tenant_id = ? AND kind = ? AND id > ? "
+            "ORDER BY id LIMIT ?"
+        )
+        key = (tenant_id, OLDER, after, limit)
+        rows = await self._file.run(lambda connection: connection.execute(select, key).fetchall())
+        return [msgspec.json.decode(body) for (body,) in rows]
 
     async def ping(self) -> None:
         await self._file.run(lambda connection: connection.execute("SELECT 1"))

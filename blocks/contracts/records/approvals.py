@@ -16,7 +16,7 @@ from blocks.contracts.approvals import (
     Outcome,
 )
 from blocks.contracts.events import JsonObject
-from blocks.contracts.records.base import Record
+from blocks.contracts.records.base import Origin, Record
 from blocks.contracts.states import ApprovalStatus
 
 
@@ -79,6 +79,12 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     """Who let another decide in their place, and so has no vote here any more."""
     used_links: list[str] = []
     """Nonces of links that have been used for a decision: each is good once."""
+    origin: Origin | None = None
+    """None: it was requested here."""
+    older_fields: JsonObject = {}
+    """What the older service's document holds besides the fields above, or in a form that is not
+    theirs.
+    """
     version: int = 1
     """Counts what happened to it; the ETag of the wire. Our own bookkeeping below
     does not count.

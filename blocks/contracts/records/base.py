@@ -1,7 +1,7 @@
 """The base of all records, and the containers that hold them."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from blocks.contracts.reading.normalised import Normalised
 
@@ -13,6 +13,12 @@ CONTAINERS = (
     "workflow_dead_letters",
     "workflow_audit",
 )
+
+
+Origin = Literal["older-service"]
+"""Where a record comes from that this system did not make itself."""
+
+OLDER_SERVICE: Origin = "older-service"
 
 
 class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="kind"):

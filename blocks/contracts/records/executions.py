@@ -9,7 +9,7 @@ from blocks.contracts import traces
 from blocks.contracts.events import JsonObject
 from blocks.contracts.reading.normalised import MatchingId, Normalised
 from blocks.contracts.reading.uuids import matching_id
-from blocks.contracts.records.base import Record
+from blocks.contracts.records.base import Origin, Record
 from blocks.contracts.states import TERMINAL, ExecutionStatus, StepStatus
 
 
@@ -104,6 +104,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """Of the present try; the newest, oldest first."""
     subject_as_sent: str | None = None
     """Its subject as the event spelled it, if that is not how `subject` does."""
+    origin: Origin | None = None
+    """None: it was accepted here."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -103,6 +103,7 @@ _CODES = frozenset(
         rejections.APPROVAL_REJECTED,
         rejections.APPROVAL_EXPIRED,
         rejections.APPROVAL_CANCELLED,
+        rejections.SERVICE_REPLACED,
         rejections.JOB_FAILED,
         rejections.JOB_UNREPORTED,
     }
@@ -113,7 +114,7 @@ _CHANNELS = ("api", "cli", "link", "page", "prefect-ui")
 def created(record: Record) -> None:
     """This record is new."""
     match record:
-        case ExecutionRecord(workflow=workflow):
+        case ExecutionRecord(origin=None, workflow=workflow):
             OPENED.labels(known(workflow, WORKFLOWS)).inc()
         case ApprovalRecord(workflow=workflow):
             REQUESTED.labels(known(workflow, WORKFLOWS)).inc()

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.audit import AuditEntry
@@ -29,6 +30,7 @@ from deployments.cli.app import cli
 from tests.support.api.every_route import a_record
 from tests.support.audit_log import entries, intents
 from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution, now
+from tests.support.older_service import left_behind, older_workflow
 
 READING = ("audit list", "schemas", "settings", "version")
 ME = f"cli:{getpass.getuser()}"
@@ -51,6 +53,9 @@ class Terminal:
     def holds_a_letter(self) -> Record:
         return asyncio.run(self._letter())
 
+    def holds_an_older_workflow(self) -> None:
+        asyncio.run(self._older_workflow())
+
     def log(self) -> list[AuditEntry]:
         """Of the tenant and of the platform."""
         return asyncio.run(self._log())
@@ -58,6 +63,10 @@ class Terminal:
     async def _create(self, record: Record) -> Record:
         async with open_store(self.settings) as store:
             return (await store.create(record.tenant_id, record)).record
+
+    async def _older_workflow(self) -> None:
+        async with SqliteRecordStore(self.file.parent / "records.db") as store:
+            await left_behind(store, "workflow_workflows", older_workflow())
 
     async def _letter(self) -> Record:
         async with open_store(self.settings) as store, open_bus(self.settings, "test") as bus:
@@ -127,6 +136,11 @@ def with_a_share(terminal: Terminal) -> list[str]:
     return ["--tenant", A_TENANT]
 
 
+def with_an_older_workflow(terminal: Terminal) -> list[str]:
+    terminal.holds_an_older_workflow()
+    return ["--apply"]
+
+
 def an_edited_event() -> dict[str, Any]:
     data = {"opportunityId": "opportunity-1"}
     return {
@@ -175,6 +189,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     ],
     "dead-letters replay": lambda terminal: [terminal.holds_a_letter().id],
     "dead-letters discard": lambda terminal: [terminal.holds_a_letter().id, "--reason", "a test"],
+    "migrate": with_an_older_workflow,
 }
 
 

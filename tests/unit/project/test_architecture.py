@@ -71,6 +71,7 @@ ROOMS = {
             "definitions",
             "actions",
             "audit",
+            "migration",
         ),
     ),
     "flows": (("shared", "analysis", "opportunity_analysis", "batch_job"),),
