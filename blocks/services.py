@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from blocks.adapters.formed_bus import FormedEventBus
 from blocks.adapters.measured_bus import MeteredEventBus
 from blocks.adapters.measured_store import MeteredRecordStore
+from blocks.contracts.events.forms import AS_DOCUMENTED, Form
 from blocks.ports import EventBus, RecordStore
 from blocks.processes.private_files import private_folder
 from blocks.settings import BadSetting, Settings
@@ -16,7 +18,7 @@ from blocks.settings import BadSetting, Settings
 async def open_bus(settings: Settings, name: str) -> AsyncIterator[EventBus]:
     """The bus that `rabbitmq.url` names; `name` is how this process appears on the broker."""
     async with _bus(settings, name) as bus:
-        yield MeteredEventBus(bus)
+        yield MeteredEventBus(_formed(bus, settings))
 
 
 @asynccontextmanager
@@ -24,6 +26,16 @@ async def open_store(settings: Settings) -> AsyncIterator[RecordStore]:
     """The store that `cosmos_db.endpoint` names. Lives as long as its context."""
     async with _store(settings) as store:
         yield MeteredRecordStore(store)
+
+
+def _formed(bus: EventBus, settings: Settings) -> EventBus:
+    form = form_of(settings)
+    return bus if form == AS_DOCUMENTED else FormedEventBus(bus, form)
+
+
+def form_of(settings: Settings) -> Form:
+    """How this installation publishes its events."""
+    return Form(settings.events.source_form, settings.events.type_form)
 
 
 def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:

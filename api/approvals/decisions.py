@@ -122,6 +122,8 @@ def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
+        other_names=actor.other_names,
+        is_proven=actor.proves_decider,
         outcome=outcome,
         channel="api",
         reason=data.comment,
@@ -132,6 +134,8 @@ def _vote(data: NamedDecision, actor: Actor) -> Vote:
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
+        other_names=actor.other_names,
+        is_proven=actor.proves_decider,
         outcome=data.chosen,
         channel="api",
         reason=data.reason,

@@ -8,6 +8,7 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.access.identity import Actor
 from api.access.tenancy import TenantId
 from api.approvals import examples
 from api.approvals.errors import ApprovalChanged, ApprovalNotFound
@@ -19,6 +20,7 @@ from api.idempotency import KEY_ERRORS
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.approvals.lifecycle import Change
+from blocks.approvals.people import knowing
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
@@ -47,11 +49,18 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
                 version=self.version,
             )
 
-    async def change(self, make: Change) -> ApprovalRecord:
-        """Records what `make` returns. Raises as it does, `ApprovalNotFound`, `ApprovalChanged`."""
+    async def change(self, actor: Actor, make: Change) -> ApprovalRecord:
+        """Records what `make` returns, which knows the actor under all their names.
+
+        Raises as it does, `ApprovalNotFound`, `ApprovalChanged`.
+        """
         with _in_words_of_the_api():
             stored = await lifecycle.change(
-                self.store, self.tenant_id, self.id, make, version=self.version
+                self.store,
+                self.tenant_id,
+                self.id,
+                lambda one: make(knowing(one, actor.named, actor.other_names)),
+                version=self.version,
             )
         return await lifecycle.follow_up(self.store, self.bus, self.flow_runs, stored)
 

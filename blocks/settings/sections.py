@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from blocks.contracts.events.forms import SourceForm, TypeForm
 from blocks.contracts.jobs import Job
 from blocks.contracts.reading.limits import (
     AMOUNT_MAX,
@@ -65,6 +66,12 @@ class Auth(_Section, frozen=True, kw_only=True):
     jwt_algorithms: str
     jwt_issuer: str
     jwt_audience: str
+    jwt_user_claims: str
+    """The first of these claims that a token has is its user's id."""
+    jwt_user_aliases: str
+    """Claims that are further names of the same user."""
+    trust_decided_by: bool
+    """Whether a name that only the body states, behind a gateway, counts as that user's."""
 
     def __repr__(self) -> str:
         return (
@@ -127,6 +134,13 @@ class RabbitMQ(_Section, frozen=True, kw_only=True):
             f"RabbitMQ(url={masked_url(self.url)!r}, exchange={self.exchange!r}, "
             f"queue={self.queue!r})"
         )
+
+
+class Events(_Section, frozen=True, kw_only=True):
+    """The form in which events are published; docs/events.md."""
+
+    source_form: SourceForm
+    type_form: TypeForm
 
 
 class Prefect(_Section, frozen=True, kw_only=True):
@@ -244,6 +258,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     metrics: Metrics
     cosmos_db: CosmosDb
     rabbitmq: RabbitMQ
+    events: Events
     prefect: Prefect
     analysis: Analysis
     dispatch: Dispatch
