@@ -33,8 +33,18 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     bus: EventBus
     flow_runs: FlowRuns
     tenant_id: str
-    id: str
+    stated_id: str
     version: int | None
+
+    @property
+    def id(self) -> str:
+        """Raises `ApprovalNotFound` for what is no id: here, so that it comes after what is wrong
+        with the body.
+        """
+        known_id = canonical_uuid(self.stated_id)
+        if known_id is None:
+            raise ApprovalNotFound
+        return known_id
 
     async def decide(self, vote: Vote) -> ApprovalRecord:
         """Records the vote. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
@@ -77,7 +87,7 @@ async def provide_approval(
     approval_id: ApprovalPath,
     if_match: IfMatch = None,
 ) -> ApprovalInHand:
-    """Raises `ApprovalNotFound` for a malformed id, `InvalidRequest` for a malformed ETag."""
+    """Raises `InvalidRequest` for a malformed ETag."""
     return in_hand(store, bus, flow_runs, tenant_id, approval_id, wanted_version(if_match))
 
 
@@ -89,11 +99,7 @@ def in_hand(
     approval_id: str,
     version: int | None = None,
 ) -> ApprovalInHand:
-    """Raises `ApprovalNotFound` for what is no id."""
-    known_id = canonical_uuid(approval_id)
-    if known_id is None:
-        raise ApprovalNotFound
-    return ApprovalInHand(store, bus, flow_runs, tenant_id, known_id, version)
+    return ApprovalInHand(store, bus, flow_runs, tenant_id, approval_id, version)
 
 
 @contextmanager

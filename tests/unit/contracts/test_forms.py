@@ -104,7 +104,7 @@ def test_what_the_library_reads_with_an_object_as_source_is_listed_in_the_docs()
     } == readable
 
 
-# --- what stays ------------------------------------------------------------------------------------
+# --- what stays -----------------------------------------------------------------------------------
 
 
 @every_form
