@@ -332,7 +332,7 @@ async def test_a_report_older_than_the_trigger_belongs_to_no_run(
 ) -> None:
     execution = await triggers.trigger(store, bus, a_request())
 
-    assert "unclaimed" == await record_job_report(context_of(store), completed(at=utc_now() - HOUR))
+    assert "outdated" == await record_job_report(context_of(store), completed(at=utc_now() - HOUR))
     assert "running" == (await read(store, execution.id)).status
 
 
