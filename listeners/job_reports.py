@@ -50,7 +50,7 @@ async def record_job_report(context: Context, report: Report) -> str:
     execution = await _reported_before(store, report) or await _claim(store, report)
     if execution is None:
         if oldest := await _newer_than(store, report):
-            _say_outdated(report, oldest)
+            _log_outdated(report, oldest)
             return "outdated"
         unclaimed[report.data.job] += 1
         count = unclaimed[report.data.job]
@@ -111,7 +111,7 @@ async def _newer_than(store: RecordStore, report: Report) -> ExecutionRecord | N
     return None
 
 
-def _say_outdated(report: Report, oldest: ExecutionRecord) -> None:
+def _log_outdated(report: Report, oldest: ExecutionRecord) -> None:
     log.warning(
         "%s of %s reports what ended at %s, before the oldest run it could be about was triggered "
         "(%s, execution %s): no run is ended by it",

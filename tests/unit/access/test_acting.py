@@ -167,7 +167,7 @@ async def test_a_name_that_nothing_proves_decides_nothing_that_asks_for_people(
     assert (403, "HITL_NOT_AN_APPROVER") == (refused.status_code, refused.json()["error"]["code"])
 
 
-async def test_the_record_says_that_nothing_proved_the_name(
+async def test_the_record_shows_that_nothing_proved_the_name(
     behind_a_gateway: Api, trusting: Api
 ) -> None:
     unproven = await decide(behind_a_gateway, GATE, decided_by="ann")

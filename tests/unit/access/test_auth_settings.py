@@ -86,7 +86,7 @@ def test_the_start_warns_when_headers_are_believed() -> None:
     assert "in ANY name" not in announce(auth(AUTH_MODE="gateway"))
 
 
-def test_the_start_says_what_is_given_up_when_bodies_are_trusted() -> None:
+def test_the_start_states_what_is_given_up_when_bodies_are_trusted() -> None:
     announced = announce(auth(AUTH_MODE="gateway", AUTH_TRUST_DECIDED_BY="true"))
 
     assert "decides in ANY name that decidedBy states" in announced

@@ -4,6 +4,7 @@ older service did: 401, 403, 400, 404, 409.
 
 from collections.abc import AsyncIterator, Mapping
 
+import httpx
 import pytest
 
 from blocks.contracts import analysis
@@ -17,6 +18,9 @@ WORKFLOWS = "/api/v1/workflows"
 MALFORMED = ("acme", "7", "%20", "a" * 300, "00000000-0000-0000-0000")
 
 Headers = Mapping[str, str]
+
+NO_AUTH = httpx.Auth()
+"""The headers are all that a request shows."""
 
 NO_TOKEN: Headers = {"X-Tenant-ID": A_TENANT}
 NO_TENANT: Headers = {"Authorization": f"Bearer {a_token('approver', 'operator')}"}
@@ -46,7 +50,7 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
 
 async def post(api: Api, path: str, headers: Headers, body: str) -> tuple[int, str, str]:
     typed = {**headers, "Content-Type": "application/json"}
-    response = await api.client.post(path, content=body, headers=typed, auth=None)
+    response = await api.client.post(path, content=body, headers=typed, auth=NO_AUTH)
     error = response.json().get("error", {})
     return response.status_code, error.get("code", ""), error.get("message", "")
 
@@ -138,7 +142,7 @@ async def test_workflows_are_checked_in_the_same_order(api: Api) -> None:
 @pytest.mark.parametrize("query", ["", "?opportunityId=", f"?opportunityId={'a' * 201}"])
 async def test_a_list_of_workflows_needs_its_opportunity(api: Api, query: str) -> None:
     statuses = [
-        (await api.client.get(f"{WORKFLOWS}{query}", headers=headers, auth=None)).status_code
+        (await api.client.get(f"{WORKFLOWS}{query}", headers=headers, auth=NO_AUTH)).status_code
         for headers in (NO_TOKEN, NO_TENANT, NOT_A_UUID, ANN)
     ]
 
@@ -147,6 +151,6 @@ async def test_a_list_of_workflows_needs_its_opportunity(api: Api, query: str) -
 
 @pytest.mark.parametrize("id", [new_id(), *MALFORMED])
 async def test_a_workflow_that_is_none_is_not_found(api: Api, id: str) -> None:
-    answered = await api.client.get(f"{WORKFLOWS}/{id}", headers=ANN, auth=None)
+    answered = await api.client.get(f"{WORKFLOWS}/{id}", headers=ANN, auth=NO_AUTH)
 
     assert (404, "WORKFLOW_NOT_FOUND") == (answered.status_code, answered.json()["error"]["code"])
