@@ -6,9 +6,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from blocks.adapters.formed_bus import FormedEventBus
 from blocks.adapters.measured_bus import MeteredEventBus
 from blocks.adapters.measured_store import MeteredRecordStore
 from blocks.adapters.requiring_bus import RequiringEventBus
+from blocks.contracts.events.forms import AS_DOCUMENTED, Form
 from blocks.ports import EventBus, RecordStore
 from blocks.processes.private_files import private_folder
 from blocks.settings import BadSetting, Settings
@@ -20,7 +22,8 @@ from blocks.topology import queue_needed
 async def open_bus(settings: Settings, name: str) -> AsyncIterator[EventBus]:
     """The bus that `rabbitmq.url` names; `name` is how this process appears on the broker."""
     async with _bus(settings, name) as bus:
-        yield MeteredEventBus(RequiringEventBus(bus, partial(queue_needed, settings)))
+        formed = _formed(bus, settings)
+        yield MeteredEventBus(RequiringEventBus(formed, partial(queue_needed, settings)))
 
 
 @asynccontextmanager
@@ -28,6 +31,16 @@ async def open_store(settings: Settings) -> AsyncIterator[RecordStore]:
     """The store that `cosmos_db.endpoint` names. Lives as long as its context."""
     async with _store(settings) as store:
         yield MeteredRecordStore(store)
+
+
+def _formed(bus: EventBus, settings: Settings) -> EventBus:
+    form = form_of(settings)
+    return bus if form == AS_DOCUMENTED else FormedEventBus(bus, form)
+
+
+def form_of(settings: Settings) -> Form:
+    """How this installation publishes its events."""
+    return Form(settings.events.source_form, settings.events.type_form)
 
 
 def _bus(settings: Settings, name: str) -> AbstractAsyncContextManager[EventBus]:

@@ -94,7 +94,7 @@ def request_of(job: Job, metadata: str, tick: Tick) -> JobRequest:
     return JobRequest(
         job=job,
         key=tick.at.isoformat(),
-        triggered_by="scheduler" if tick.is_scheduled else "api",
+        triggered_by="scheduler" if tick.is_scheduled else "prefect",
         metadata=_days_of(job, tick) | given,
         schedule=tick.schedule.cron if tick.schedule else None,
         scheduled_for=tick.at,

@@ -39,7 +39,8 @@ Report = Event[JobCompleted] | Event[JobFailed]
 
 
 async def record_job_report(context: Context, report: Report) -> str:
-    """The report's outcome: `recorded`, `unknown` for a foreign job, `unclaimed` if no run waits.
+    """The report's outcome: `recorded`, `unknown` for a foreign job, `outdated` if it is older than
+    every run that it could be about, `unclaimed` if no run waits.
 
     A report that comes again is recorded once, even if runs have begun meanwhile.
     """
@@ -48,6 +49,9 @@ async def record_job_report(context: Context, report: Report) -> str:
     store = context.store
     execution = await _reported_before(store, report) or await _claim(store, report)
     if execution is None:
+        if oldest := await _newer_than(store, report):
+            _log_outdated(report, oldest)
+            return "outdated"
         unclaimed[report.data.job] += 1
         count = unclaimed[report.data.job]
         log.info(
@@ -74,10 +78,8 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
     """The oldest open execution whose report this now is; two reports at once get one execution
     each.
     """
-    running = {"workflow": WORKFLOW, "subject": report.data.job, "status": "running"}
-    async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, running):
-        triggered_at = stored.record.started_at or stored.record.created_at
-        if triggered_at > _reported_at(report) + CLOCK_SKEW:
+    async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, _running(report)):
+        if _is_older(report, stored.record):
             continue
         step = await record_step(
             store,
@@ -93,6 +95,44 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
         if step.event_id == report.id:
             return stored
     return None
+
+
+async def _newer_than(store: RecordStore, report: Report) -> ExecutionRecord | None:
+    """The oldest run that waits for a report, or else the oldest of all, if that began after this
+    report; None: the report came for another reason to no run.
+    """
+    of_job = {"workflow": WORKFLOW, "subject": report.data.job}
+    for where in (_running(report), of_job):
+        found = await store.query(
+            ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=1, newest_first=False)
+        )
+        for stored in found.items:
+            return stored.record if _is_older(report, stored.record) else None
+    return None
+
+
+def _log_outdated(report: Report, oldest: ExecutionRecord) -> None:
+    log.warning(
+        "%s of %s reports what ended at %s, before the oldest run it could be about was triggered "
+        "(%s, execution %s): no run is ended by it",
+        report.type,
+        report.data.job,
+        _reported_at(report).isoformat(),
+        _triggered_at(oldest).isoformat(),
+        oldest.id,
+    )
+
+
+def _running(report: Report) -> dict[str, str]:
+    return {"workflow": WORKFLOW, "subject": report.data.job, "status": "running"}
+
+
+def _is_older(report: Report, run: ExecutionRecord) -> bool:
+    return _triggered_at(run) > _reported_at(report) + CLOCK_SKEW
+
+
+def _triggered_at(run: ExecutionRecord) -> datetime:
+    return run.started_at or run.created_at
 
 
 async def _end(store: RecordStore, stored: Stored[ExecutionRecord], report: Report) -> None:

@@ -93,7 +93,7 @@ def refusal(connection: Connection, error: Exception) -> Exception:
 def identification(auth: Auth, store: RecordStore) -> Identify:
     """The function that identifies requests under these settings."""
     if GATEWAY in modes_of(auth):
-        return _believing(frozenset(words(auth.default_roles)))
+        return _believing(frozenset(words(auth.default_roles)), auth.trust_decided_by)
     tokens = Tokens(auth) if takes_tokens(auth) else None
     holders = KeyHolders(store) if API_KEY in modes_of(auth) else None
 
@@ -123,7 +123,7 @@ def bearer(headers: Headers) -> str:
     return credential.strip()
 
 
-def _believing(default_roles: frozenset[str]) -> Identify:
+def _believing(default_roles: frozenset[str], trusts_body: bool) -> Identify:
     async def identify(headers: Headers, wary: bool) -> Identity:
         roles = roles_in(headers)
         return Identity(
@@ -131,6 +131,7 @@ def _believing(default_roles: frozenset[str]) -> Identify:
             user_in(headers),
             with_default(roles, default_roles),
             credential="gateway",
+            trusts_body=trusts_body,
         )
 
     return identify

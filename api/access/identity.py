@@ -31,6 +31,10 @@ class Identity(msgspec.Struct, frozen=True):
     acts_for_users: bool = False
     """A service that may name the user on whose behalf it makes a request."""
     credential: Credential = "user-token"
+    other_names: frozenset[str] = frozenset()
+    """Of the same user, as the token proves them."""
+    trusts_body: bool = False
+    """While it names no user, the one whom a body names counts as authenticated."""
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -44,6 +48,9 @@ class Actor(msgspec.Struct, frozen=True):
     """A gateway let the request in and named no user: the body names it, as the platform's clients
     do.
     """
+    other_names: frozenset[str] = frozenset()
+    """Of the same user; what is recorded is `id`."""
+    trusts_body: bool = False
 
     @property
     def on_record(self) -> str | None:
@@ -57,24 +64,30 @@ class Actor(msgspec.Struct, frozen=True):
             raise ActorMissing
         return self.id
 
+    @property
+    def proves_decider(self) -> bool:
+        """Whether who decides is authenticated, or to be taken as if they were."""
+        return not self.is_unnamed or self.trusts_body
+
     def deciding(self, stated: str | None) -> str:
-        """The user who decides, whom the body may name, too.
+        """The user who decides, whom the body may name, too, by any of their names.
 
         Raises `NotThisUser` for any other user than the authenticated one; `InvalidRequest` if only
         the body could name the user and does not, or holds no valid user id; `ActorMissing`.
         """
         if self.id or not (self.service or self.is_unnamed):
-            if stated is not None and spelled(stated) != self.named:
-                raise NotThisUser
-            return self.named
+            return self.named if stated is None else self.standing_for(stated)
         if stated is None:
             raise _decider_missing() if self.is_unnamed else ActorMissing
         return stated_user("decidedBy", stated)
 
-    def check_may_stand_in_for(self, user: str) -> None:
-        """Raises `NotThisUser` for another user, unless a service that acts for users asks."""
-        if not self.service and spelled(user) != self.named:
+    def standing_for(self, user: str) -> str:
+        """The name under which this user is recorded. Raises `NotThisUser` for another than the
+        authenticated one, `ActorMissing`.
+        """
+        if spelled(user) not in (self.named, *self.other_names):
             raise NotThisUser
+        return self.named
 
 
 def _decider_missing() -> InvalidRequest:
@@ -89,10 +102,15 @@ def acting(identity: Identity, headers: Headers) -> Actor:
     if identity.acts_for_users:
         return Actor(user_in(headers), roles, identity.id)
     user = spelled(header(headers, USER_HEADER) or "")
-    if user not in ("", identity.id) or not roles <= identity.roles:
+    if user not in ("", identity.id, *identity.other_names) or not roles <= identity.roles:
         raise NotThisUser
-    is_unnamed = identity.credential == "gateway" and not identity.id
-    return Actor(identity.id, identity.roles, is_unnamed=is_unnamed)
+    return Actor(
+        identity.id,
+        identity.roles,
+        is_unnamed=identity.credential == "gateway" and not identity.id,
+        other_names=identity.other_names,
+        trusts_body=identity.trusts_body,
+    )
 
 
 def user_in(headers: Headers) -> str:

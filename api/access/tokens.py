@@ -1,10 +1,11 @@
 """Tokens (JWT) of the platform: which are trusted, and their claims.
 
-A user's token has `type: access`, a `tenantId`, and the user as `sub`, `userId` or `id`. A
-service's has `serviceId` in place of the user, and may leave out the type. Roles are listed in
-`roles` and `permissions`.
+A user's token has `type: access`, a `tenantId`, and the user in a claim that the settings name
+(`api.access.user_claims`). A service's has `serviceId` in place of the user, and may leave out the
+type. Roles are listed in `roles` and `permissions`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
@@ -13,6 +14,7 @@ import msgspec
 from api.access.errors import CredentialExpired, CredentialInvalid
 from api.access.identity import NAME_LENGTH_MAX, Identity
 from api.access.key_sets import KeySet
+from api.access.user_claims import UserClaims
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.identities import SERVICE, NoIdentity, user_id
 from blocks.contracts.roles import with_default
@@ -36,9 +38,6 @@ class Claims(msgspec.Struct, frozen=True, rename="camel"):
 
     tenant_id: str
     type: str | None = None
-    sub: str | None = None
-    user_id: str | None = None
-    id: str | None = None
     service_id: str | None = None
     roles: Names = []
     permissions: Names = []
@@ -51,6 +50,7 @@ class Tokens:
         self._auth = auth
         self._algorithms = algorithms_of(auth)
         self._default_roles = frozenset(words(auth.default_roles))
+        self._users = UserClaims.of(auth)
         self._key_set = KeySet(auth.jwt_jwks) if auth.jwt_jwks else None
 
     async def identity(self, token: str) -> Identity:
@@ -58,8 +58,8 @@ class Tokens:
         be had.
         """
         try:
-            claims = msgspec.convert(self._decoded(token, await self._key(token)), Claims)
-            return identity_of(claims, self._default_roles)
+            stated = self._decoded(token, await self._key(token))
+            return identity_of(stated, self._default_roles, self._users)
         except jwt.ExpiredSignatureError as error:
             raise CredentialExpired(str(error)) from None
         except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
@@ -85,8 +85,11 @@ class Tokens:
         )
 
 
-def identity_of(claims: Claims, default_roles: frozenset[str]) -> Identity:
-    """Whose token it is. Raises `CredentialInvalid`."""
+def identity_of(
+    stated: Mapping[str, Any], default_roles: frozenset[str], users: UserClaims
+) -> Identity:
+    """Whose token it is. Raises `CredentialInvalid`, `ValueError` for a claim of the wrong kind."""
+    claims = msgspec.convert(stated, Claims)
     tenant_id = canonical_uuid(claims.tenant_id)
     if tenant_id is None:
         raise CredentialInvalid("tenantId is not a UUID")
@@ -103,7 +106,8 @@ def identity_of(claims: Claims, default_roles: frozenset[str]) -> Identity:
             credential="service-token",
         )
     _check(claims.type == "access", f"type is {claims.type!r}, not 'access'")
-    return Identity(tenant_id, _name(claims.sub or claims.user_id or claims.id or ""), granted)
+    user = _name(users.user_in(stated))
+    return Identity(tenant_id, user, granted, other_names=users.other_names_in(stated) - {user})
 
 
 def _names(stated: Names) -> frozenset[str]:
@@ -113,7 +117,7 @@ def _names(stated: Names) -> frozenset[str]:
 
 def _name(stated: str) -> str:
     fits = 0 < len(stated) <= NAME_LENGTH_MAX and stated.isprintable() and stated == stated.strip()
-    _check(fits, "it names no user (sub, userId, id) and no service (serviceId)")
+    _check(fits, "it names no user (JWT_USER_CLAIMS) and no service (serviceId)")
     try:
         return user_id(stated)
     except NoIdentity as error:

@@ -26,7 +26,7 @@ async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
     """The others see who has claimed it; they may still decide."""
     who = actor.named
     return shown(
-        await approval.change(lambda one: changes.claimed(one, who, actor.roles, utc_now()))
+        await approval.change(actor, lambda one: changes.claimed(one, who, actor.roles, utc_now()))
     )
 
 
@@ -34,7 +34,7 @@ async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
 async def release(approval: InHand, actor: Caller) -> Response[Approval]:
     """It is claimed by no one any more."""
     who = actor.named
-    return shown(await approval.change(lambda one: changes.released(one, who, utc_now())))
+    return shown(await approval.change(actor, lambda one: changes.released(one, who, utc_now())))
 
 
 @action("delegate", "Delegate", *_REFUSALS, AlreadyVoted)
@@ -45,7 +45,8 @@ async def delegate(
     who = actor.named
     return shown(
         await approval.change(
-            lambda one: changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now())
+            actor,
+            lambda one: changes.delegated(one, who, actor.roles, data.to, data.reason, utc_now()),
         )
     )
 
@@ -54,7 +55,7 @@ async def delegate(
 async def remind(approval: InHand, actor: Caller) -> Response[Approval]:
     """`hitl.approval.reminded` is published."""
     who = actor.named
-    return shown(await approval.change(lambda one: changes.reminded(one, who, utc_now())))
+    return shown(await approval.change(actor, lambda one: changes.reminded(one, who, utc_now())))
 
 
 @action("extend", "Extend", *_REFUSALS)
@@ -63,7 +64,7 @@ async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> 
     who = actor.named
     return shown(
         await approval.change(
-            lambda one: changes.extended(one, who, actor.roles, data.expires_at, utc_now())
+            actor, lambda one: changes.extended(one, who, actor.roles, data.expires_at, utc_now())
         )
     )
 
@@ -75,5 +76,7 @@ async def withdraw(
     """The request is withdrawn; an execution that waits for it fails with `approval-cancelled`."""
     who = actor.named
     return shown(
-        await approval.change(lambda one: changes.cancelled(one, who, data.reason, utc_now()))
+        await approval.change(
+            actor, lambda one: changes.cancelled(one, who, data.reason, utc_now())
+        )
     )

@@ -21,7 +21,7 @@ from api.approvals.documents import (
     Verdict,
     approval_of,
 )
-from api.approvals.errors import ApprovalChanged, ApprovalNotFound
+from api.approvals.errors import ApprovalChanged, ApprovalNotFound, DeciderMissing
 from api.approvals.requests import shown
 from api.documentation.openapi import documented
 from api.http.errors import answer_of, body_of
@@ -38,6 +38,7 @@ from blocks.approvals.decisions import (
     Vote,
 )
 from blocks.contracts.approvals import Outcome
+from blocks.contracts.identities import spelled
 from blocks.ports import EventBus, FlowRuns, RecordStore
 
 REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, Expired)
@@ -119,9 +120,13 @@ def _in_the_older_words() -> Iterator[None]:
 
 
 def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
+    if not spelled(data.decided_by):
+        raise DeciderMissing
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
+        other_names=actor.other_names,
+        is_proven=actor.proves_decider,
         outcome=outcome,
         channel="api",
         reason=data.comment,
@@ -132,6 +137,8 @@ def _vote(data: NamedDecision, actor: Actor) -> Vote:
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
+        other_names=actor.other_names,
+        is_proven=actor.proves_decider,
         outcome=data.chosen,
         channel="api",
         reason=data.reason,

@@ -8,6 +8,7 @@ from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
+from api.access.identity import Actor
 from api.access.tenancy import TenantId
 from api.approvals import examples
 from api.approvals.errors import ApprovalChanged, ApprovalNotFound
@@ -19,6 +20,7 @@ from api.idempotency import KEY_ERRORS
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.approvals.lifecycle import Change
+from blocks.approvals.people import knowing
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
@@ -31,8 +33,18 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     bus: EventBus
     flow_runs: FlowRuns
     tenant_id: str
-    id: str
+    stated_id: str
     version: int | None
+
+    @property
+    def id(self) -> str:
+        """Raises `ApprovalNotFound` for what is no id: here, so that it comes after what is wrong
+        with the body.
+        """
+        known_id = canonical_uuid(self.stated_id)
+        if known_id is None:
+            raise ApprovalNotFound
+        return known_id
 
     async def decide(self, vote: Vote) -> ApprovalRecord:
         """Records the vote. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
@@ -47,11 +59,18 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
                 version=self.version,
             )
 
-    async def change(self, make: Change) -> ApprovalRecord:
-        """Records what `make` returns. Raises as it does, `ApprovalNotFound`, `ApprovalChanged`."""
+    async def change(self, actor: Actor, make: Change) -> ApprovalRecord:
+        """Records what `make` returns, which knows the actor under all their names.
+
+        Raises as it does, `ApprovalNotFound`, `ApprovalChanged`.
+        """
         with _in_words_of_the_api():
             stored = await lifecycle.change(
-                self.store, self.tenant_id, self.id, make, version=self.version
+                self.store,
+                self.tenant_id,
+                self.id,
+                lambda one: make(knowing(one, actor.named, actor.other_names)),
+                version=self.version,
             )
         return await lifecycle.follow_up(self.store, self.bus, self.flow_runs, stored)
 
@@ -68,7 +87,7 @@ async def provide_approval(
     approval_id: ApprovalPath,
     if_match: IfMatch = None,
 ) -> ApprovalInHand:
-    """Raises `ApprovalNotFound` for a malformed id, `InvalidRequest` for a malformed ETag."""
+    """Raises `InvalidRequest` for a malformed ETag."""
     return in_hand(store, bus, flow_runs, tenant_id, approval_id, wanted_version(if_match))
 
 
@@ -80,11 +99,7 @@ def in_hand(
     approval_id: str,
     version: int | None = None,
 ) -> ApprovalInHand:
-    """Raises `ApprovalNotFound` for what is no id."""
-    known_id = canonical_uuid(approval_id)
-    if known_id is None:
-        raise ApprovalNotFound
-    return ApprovalInHand(store, bus, flow_runs, tenant_id, known_id, version)
+    return ApprovalInHand(store, bus, flow_runs, tenant_id, approval_id, version)
 
 
 @contextmanager

@@ -129,7 +129,8 @@ class NewApproval(Document, frozen=True, kw_only=True):
 class Verdict(Document, frozen=True, kw_only=True):
     """The older form of a decision: the path has the outcome, the body the user."""
 
-    decided_by: Text
+    # An empty one is refused by the route, in the older service's words.
+    decided_by: Annotated[str, msgspec.Meta(max_length=200, extra_json_schema={"minLength": 1})]
     """Who decides; the same user as in the credential, if that names one."""
     comment: Comment | None = None
 

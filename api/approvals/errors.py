@@ -2,7 +2,14 @@
 
 from msgspec.structs import replace
 
-from api.http.errors import Answer, ErrorBody, Problem, WinningDecision, add_answers
+from api.http.errors import (
+    Answer,
+    ErrorBody,
+    InvalidRequest,
+    Problem,
+    WinningDecision,
+    add_answers,
+)
 from blocks.approvals import changes, decisions, lifecycle
 from blocks.ports import NotFound
 from blocks.security import signed_links
@@ -10,6 +17,13 @@ from blocks.security import signed_links
 
 class ApprovalNotFound(NotFound):
     """The tenant has no such approval."""
+
+
+class DeciderMissing(InvalidRequest):
+    """`decidedBy` is there, and empty."""
+
+    def __init__(self) -> None:
+        super().__init__(Problem(field="decidedBy", message="is required", source="body"))
 
 
 class ApprovalChanged(Exception):
@@ -37,8 +51,15 @@ def _with_the_field(error: decisions.InvalidVote, body: ErrorBody) -> ErrorBody:
     return replace(body, details=[Problem(field=error.field, message=error.reason, source="body")])
 
 
+def _with_the_problem(error: DeciderMissing, body: ErrorBody) -> ErrorBody:
+    return replace(body, details=[error.problem])
+
+
 add_answers(
     {
+        DeciderMissing: Answer(
+            400, "VALIDATION_ERROR", "decidedBy is required", complete=_with_the_problem
+        ),
         decisions.InvalidVote: Answer(
             400, "VALIDATION_ERROR", "Invalid request", complete=_with_the_field
         ),

@@ -36,6 +36,7 @@ from blocks.approvals.decisions import (
     SelfApproval,
     Vote,
 )
+from blocks.approvals.people import knowing
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
@@ -88,13 +89,17 @@ async def make_link(
         actor.named,
         canonical_uuid(approval_id),
     )
-    actor.check_may_stand_in_for(recipient)
+    if not actor.service:
+        recipient = actor.standing_for(recipient)
     if known_id is None:
         raise ApprovalNotFound
     now = utc_now()
     try:
         stored = await lifecycle.change(
-            store, tenant_id, known_id, lambda approval: linked(approval, who, recipient, now)
+            store,
+            tenant_id,
+            known_id,
+            lambda one: linked(knowing(one, who, actor.other_names), who, recipient, now),
         )
     except NotFound:
         raise ApprovalNotFound from None

@@ -32,6 +32,7 @@ from api.idempotency import KEY_ERRORS
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import is_overdue, may_decide
 from blocks.approvals.forms import check_schema, off_loop
+from blocks.approvals.people import knowing
 from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.reading.uuids import spellings
@@ -170,7 +171,9 @@ async def _counts(store: RecordStore, tenant_id: str, where: dict[str, Any]) -> 
 
 def _wanted(mine: Actor | None, overdue_at: datetime | None) -> Callable[[ApprovalRecord], bool]:
     def wanted(approval: ApprovalRecord) -> bool:
-        if mine is not None and not may_decide(approval, mine.named, mine.roles):
+        if mine is not None and not may_decide(
+            knowing(approval, mine.named, mine.other_names), mine.named, mine.roles
+        ):
             return False
         if overdue_at is None:
             return True
@@ -249,6 +252,7 @@ def _new_approval(tenant_id: str, actor: Actor, data: NewApproval) -> ApprovalRe
         recipient_id=data.recipient_id,
         correlation_id=data.correlation_id,
         requested_by=actor.on_record,
+        other_names={actor.id: sorted(actor.other_names)} if actor.other_names else {},
         summary=data.summary,
         context=data.context or {},
         form_schema=data.form_schema,

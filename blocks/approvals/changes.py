@@ -14,8 +14,8 @@ from blocks.approvals.decisions import (
     check_actor,
     check_open,
     has_voted,
-    is_same,
 )
+from blocks.approvals.people import how_many, is_same
 from blocks.contracts.approvals import Approvers, HistoryEntry
 from blocks.contracts.identities import NoIdentity, spelled, user_id
 from blocks.contracts.records import ApprovalRecord
@@ -48,7 +48,7 @@ def claimed(
     check_open(approval, now)
     _check_room(approval)
     check_actor(approval, actor, roles)
-    if approval.claimed_by not in (None, actor):
+    if approval.claimed_by and not is_same(approval, actor, [approval.claimed_by]):
         raise ClaimedByAnother(approval)
     return changed(approval, HistoryEntry(what="claimed", at=now, actor=actor), claimed_by=actor)
 
@@ -57,7 +57,7 @@ def released(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRec
     """No one has claimed it any more."""
     check_open(approval, now)
     _check_room(approval)
-    if approval.claimed_by not in (None, actor):
+    if approval.claimed_by and not is_same(approval, actor, [approval.claimed_by]):
         raise ClaimedByAnother(approval)
     return changed(approval, HistoryEntry(what="released", at=now, actor=actor), claimed_by=None)
 
@@ -81,11 +81,11 @@ def delegated(
     check_actor(approval, actor, roles)
     to = _heir(approval, actor, to)
     before = approval.policy.approvers
-    users = (*(user for user in before.users if not is_same(user, (actor, to))), to)
+    users = (*(user for user in before.users if not is_same(approval, user, (actor, to))), to)
     approvers = replace(before, users=users)
     policy = replace(approval.policy, approvers=approvers)
     handed_on = [
-        *(one for one in approval.handed_on if not is_same(one, (actor, to))),
+        *(one for one in approval.handed_on if not is_same(approval, one, (actor, to))),
         spelled(actor),
     ]
     after = replace(approval, policy=policy, handed_on=handed_on)
@@ -109,7 +109,7 @@ def _heir(approval: ApprovalRecord, actor: str, to: str) -> str:
         heir = user_id(to)
     except NoIdentity as error:
         raise InvalidVote(approval, "to", str(error)) from None
-    if is_same(heir, (actor,)):
+    if is_same(approval, heir, (actor,)):
         raise InvalidVote(approval, "to", "must be another person")
     if has_voted(approval, heir):
         raise InvalidVote(approval, "to", f"{heir} has voted already")
@@ -124,11 +124,9 @@ def _can_reach_quorum(approval: ApprovalRecord) -> bool:
     policy = approval.policy
     if policy.approvers.roles or policy.approvers.is_everybody:
         return True
-    people = {spelled(user) for user in policy.approvers.users}
-    people -= {spelled(one) for one in approval.handed_on}
-    if not policy.allow_self:
-        people.discard(spelled(approval.requested_by or ""))
-    return len(people) >= policy.quorum
+    barred = [*approval.handed_on, *([] if policy.allow_self else [approval.requested_by or ""])]
+    people = [user for user in policy.approvers.users if not is_same(approval, user, barred)]
+    return how_many(approval, people) >= policy.quorum
 
 
 def linked(approval: ApprovalRecord, actor: str, recipient: str, now: datetime) -> ApprovalRecord:

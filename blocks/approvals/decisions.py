@@ -4,12 +4,12 @@ through this.
 Refusals are exceptions, named for what happened; each edge translates them once.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from blocks.approvals.forms import check_form
+from blocks.approvals.people import how_many, include, is_same, knowing
 from blocks.contracts.approvals import Decision, HistoryEntry, Outcome, What
 from blocks.contracts.events import JsonObject
 from blocks.contracts.identities import CLAIMED, is_claim, spelled
@@ -23,6 +23,10 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     channel: str
     roles: frozenset[str] = frozenset()
+    other_names: frozenset[str] = frozenset()
+    """Of the same person, as the credential proves them."""
+    is_proven: bool = True
+    """False: the actor is a name that nothing proves, and counts like a claimed one."""
     reason: str | None = None
     form: JsonObject | None = None
     link: str | None = None
@@ -86,6 +90,7 @@ def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalReco
         raise LinkUsed(approval, "this link has been used")
     check_open(approval, now)
     vote = msgspec.structs.replace(vote, actor=spelled(vote.actor))
+    approval = knowing(approval, vote.actor, vote.other_names)
     _check_person(approval, vote)
     _check_content(approval, vote)
     decision = Decision(
@@ -95,6 +100,7 @@ def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalReco
         at=now,
         form=vote.form,
         reason=vote.reason,
+        is_proven=vote.is_proven,
     )
     decisions = [*approval.decisions, decision]
     used_links = [*approval.used_links, vote.link] if vote.link else approval.used_links
@@ -134,12 +140,12 @@ def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> 
         raise InvalidVote(approval, "decidedBy", "must not be empty")
     if is_claim(actor):
         _check_claim(approval, actor)
-    if not approval.policy.approvers.include(actor, roles):
+    if not include(approval, approval.policy.approvers, actor, roles):
         raise NotAnApprover(approval, f"{actor} is not an approver of {approval.id}")
-    if is_same(actor, approval.handed_on):
+    if is_same(approval, actor, approval.handed_on):
         raise NotAnApprover(approval, f"{actor} has delegated the decision of {approval.id}")
     if not approval.policy.allow_self and is_same(
-        actor.removeprefix(CLAIMED), [approval.requested_by or ""]
+        approval, actor.removeprefix(CLAIMED), [approval.requested_by or ""]
     ):
         raise SelfApproval(approval, f"{actor} asked for {approval.id}, and may not decide it")
 
@@ -154,14 +160,7 @@ def may_decide(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> b
 
 
 def has_voted(approval: ApprovalRecord, actor: str) -> bool:
-    return is_same(actor, [decision.actor for decision in approval.decisions])
-
-
-def is_same(actor: str, others: Iterable[str]) -> bool:
-    """Whether this person is one of those, however their ids were spelled when they were written
-    down.
-    """
-    return spelled(actor) in {spelled(other) for other in others}
+    return is_same(approval, actor, [decision.actor for decision in approval.decisions])
 
 
 def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) -> ApprovalRecord:
@@ -178,6 +177,8 @@ def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) ->
 
 
 def _check_person(approval: ApprovalRecord, vote: Vote) -> None:
+    if not vote.is_proven:
+        _check_claim(approval, vote.actor)
     check_actor(approval, vote.actor, vote.roles)
     if has_voted(approval, vote.actor) and vote.outcome == "approved":
         raise AlreadyVoted(approval, f"{vote.actor} has approved {approval.id} already")
@@ -217,7 +218,7 @@ def _counts(approval: ApprovalRecord, decisions: list[Decision]) -> bool:
     """The first rejection decides; else as many different people as the quorum demands."""
     if decisions[-1].outcome == "rejected":
         return True
-    return len({spelled(decision.actor) for decision in decisions}) >= approval.policy.quorum
+    return how_many(approval, (one.actor for one in decisions)) >= approval.policy.quorum
 
 
 def _entry(what: What, decision: Decision) -> HistoryEntry:

@@ -88,6 +88,8 @@ class Decision(Part, frozen=True, kw_only=True):
     at: datetime
     form: JsonObject | None = None
     reason: str | None = None
+    is_proven: bool = msgspec.field(default=True, name="proven")
+    """False: the name was stated by a client that nothing authenticates."""
 
 
 class HistoryEntry(Part, frozen=True, kw_only=True):

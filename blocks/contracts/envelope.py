@@ -1,7 +1,7 @@
 """How an event travels: one documented spelling out, every known spelling in.
 
 Out: version `1.0.0`, `source` a string, tenant in the envelope (the platform's documented
-envelope).
+envelope). What is published in another form is made from that: `events.forms`.
 In: version `1.0` or `1.0.0`, `source` a string or `{service, instance}`, the tenant in the envelope
 or in the data, event types of two to four segments, ids in any case, moments with any offset or
 none, and what `lenient` reads besides. `decode_event` is the only entry: past it, everything is a
@@ -18,6 +18,8 @@ import msgspec
 from blocks.contracts import rejections
 from blocks.contracts.about import About
 from blocks.contracts.events import CONSUMED, EventData, OpportunityEvent
+from blocks.contracts.events.forms import DOCUMENTED_VERSION, documented_type
+from blocks.contracts.events.forms import SERVICE as SERVICE
 from blocks.contracts.reading import lenient
 from blocks.contracts.reading.carriable import uncarriable
 from blocks.contracts.reading.moments import Moment, in_utc
@@ -29,8 +31,7 @@ from blocks.contracts.rejections import Rejected
 
 MAX_EVENT_BYTES = 256 * 1024
 ID_LENGTH_MAX = 200
-SERVICE = "workflow-orchestrator"
-PUBLISHED_VERSION = "1.0.0"
+PUBLISHED_VERSION = DOCUMENTED_VERSION
 ACCEPTED_VERSIONS = ("1.0", "1.0.0")
 EVENT_TYPE = re.compile(r"[a-z_]+(\.[a-z_]+){1,3}")
 
@@ -163,7 +164,7 @@ def decode_event(
             rejections.SCHEMA_INVALID,
             f"type {envelope.type[:80]!r} is not two to four lowercase segments",
         )
-    data_type = types.get(envelope.type)
+    data_type = types.get(documented_type(envelope.type))
     if data_type is None:
         raise UnknownEventType(envelope.type)
     if envelope.version not in ACCEPTED_VERSIONS:
@@ -208,7 +209,7 @@ def glance(body: bytes) -> Glance:
     tenant, event_id = seen.tenant_id or data.tenant_id, _seen_id(seen.id)
     return Glance(
         tenant_id=_seen_uuid(tenant),
-        event_type=seen.type
+        event_type=documented_type(seen.type)
         if isinstance(seen.type, str) and EVENT_TYPE.fullmatch(seen.type)
         else None,
         event_id=event_id and matching_id(event_id),

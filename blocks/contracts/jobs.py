@@ -33,7 +33,20 @@ Overlap = Literal["skip", "queue"]
 back.
 """
 
-TriggeredBy = Literal["scheduler", "api", "cli"]
+TriggeredBy = Literal["scheduler", "api", "cli", "prefect"]
+"""Through which channel a trigger came; `prefect` is a run that a person started there."""
+
+SCHEDULER: TriggeredBy = "scheduler"
+
+
+def on_the_wire(triggered_by: str) -> str:
+    """The platform knows `scheduler` and `api` alone: whatever no schedule made is the latter."""
+    return triggered_by if triggered_by == SCHEDULER else "api"
+
+
+def channel_of(triggered_by: str) -> str:
+    """The channel as the trigger's metadata names it."""
+    return "schedule" if triggered_by == SCHEDULER else triggered_by
 
 
 class InvalidTrigger(Exception):
@@ -358,7 +371,7 @@ def terminal_event(execution: ExecutionRecord) -> events.EventData:
     return events.JobUnreported(
         job=execution.subject,
         execution_id=execution.id,
-        triggered_by=str(execution.input.get("triggeredBy", "")),
+        triggered_by=on_the_wire(str(execution.input.get("triggeredBy", ""))),
         triggered_at=execution.started_at or execution.created_at,
         error=execution.error or f"the job was {execution.status}",
         timestamp=execution.completed_at,

@@ -2,23 +2,55 @@
 are encoded.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from blocks.contracts import envelope, events
+from blocks.contracts.events.forms import (
+    AS_DOCUMENTED,
+    Form,
+    LibraryMetadata,
+    Source,
+    SourceForm,
+)
 
 JsonSchema = dict[str, Any]
 
+_SOURCE: Mapping[SourceForm, JsonSchema] = {
+    "text": {"type": "string", "const": envelope.SERVICE},
+    "object": {
+        "type": "object",
+        "required": ["service", "instance"],
+        "properties": {
+            "service": {"type": "string", "const": Source().service},
+            "instance": {"type": "string", "const": Source().instance},
+        },
+    },
+}
 
-def event_schemas() -> dict[str, JsonSchema]:
-    """The JSON Schema (draft 2020-12) of every published event, by its type; each is complete in
-    itself.
+_UUID: JsonSchema = {"type": "string", "format": "uuid"}
+_LIBRARY_METADATA: JsonSchema = {
+    "metadata": {
+        "type": "object",
+        "properties": {
+            field.encode_name: _UUID for field in msgspec.structs.fields(LibraryMetadata)
+        },
+    }
+}
+
+
+def event_schemas(form: Form = AS_DOCUMENTED) -> dict[str, JsonSchema]:
+    """The JSON Schema (draft 2020-12) of every published event, by its routing key; each is
+    complete in itself.
     """
-    return {event_type: _event_schema(data) for event_type, data in events.PUBLISHED.items()}
+    return {event_type: _event_schema(data, form) for event_type, data in events.PUBLISHED.items()}
 
 
-def asyncapi(version: str, exchange: str = "coder_events") -> JsonSchema:
+def asyncapi(
+    version: str, exchange: str = "coder_events", form: Form = AS_DOCUMENTED
+) -> JsonSchema:
     """AsyncAPI 3.0 document: what is sent to and received from the topic exchange, one channel per
     event type.
     """
@@ -58,7 +90,9 @@ def asyncapi(version: str, exchange: str = "coder_events") -> JsonSchema:
                 data.__name__: {
                     "name": event_type,
                     "summary": _summary(data),
-                    "payload": _event_schema(data),
+                    "payload": _event_schema(
+                        data, form if event_type in events.PUBLISHED else AS_DOCUMENTED
+                    ),
                 }
                 for event_type, data in every.items()
             }
@@ -66,7 +100,7 @@ def asyncapi(version: str, exchange: str = "coder_events") -> JsonSchema:
     }
 
 
-def _event_schema(data: type[events.EventData]) -> JsonSchema:
+def _event_schema(data: type[events.EventData], form: Form) -> JsonSchema:
     schema = msgspec.json.schema(envelope.WireEnvelope)
     properties = schema["$defs"]["WireEnvelope"]["properties"]
     data_schema = msgspec.json.schema(data)
@@ -79,10 +113,11 @@ def _event_schema(data: type[events.EventData]) -> JsonSchema:
         "properties": {
             **properties,
             "id": {"type": "string", "format": "uuid"},
-            "type": {"type": "string", "const": data.event_type},
-            "version": {"type": "string", "const": envelope.PUBLISHED_VERSION},
+            "type": {"type": "string", "const": form.type_of(data.event_type)},
+            "version": {"type": "string", "const": form.version},
             "tenantId": {"type": "string", "format": "uuid"},
-            "source": {"type": "string", "const": envelope.SERVICE},
+            "source": _SOURCE[form.source],
+            **(_LIBRARY_METADATA if form.source == "object" else {}),
             "data": data_schema["$defs"][data.__name__],
         },
         "$defs": {

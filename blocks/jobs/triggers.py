@@ -13,7 +13,15 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JobTrigger, JsonObject
-from blocks.contracts.jobs import JOBS, TRIGGER_STEP, WORKFLOW, Job, TriggeredBy
+from blocks.contracts.jobs import (
+    JOBS,
+    TRIGGER_STEP,
+    WORKFLOW,
+    Job,
+    TriggeredBy,
+    channel_of,
+    on_the_wire,
+)
 from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
 from blocks.contracts.states import OPEN
 from blocks.executions import transitions
@@ -225,17 +233,19 @@ def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
     """Computed from the record alone: sent twice, it has the same id and body."""
     triggered_at = execution.started_at or execution.updated_at
     requested = execution.input
+    triggered_by = requested["triggeredBy"]
     of_the_tick: JsonObject = {
         name: requested[name] for name in ("schedule", "scheduledFor") if name in requested
     }
+    made_here: JsonObject = {"triggeredAt": triggered_at, "channel": channel_of(triggered_by)}
     return Event(
         id=execution.trigger_ids[0],
         tenant_id=execution.tenant_id,
         timestamp=triggered_at,
         data=JobTrigger(
             job=execution.subject,
-            metadata={**requested["metadata"], **of_the_tick, "triggeredAt": triggered_at},
-            triggered_by=requested["triggeredBy"],
+            metadata={**requested["metadata"], **of_the_tick, **made_here},
+            triggered_by=on_the_wire(triggered_by),
             timestamp=triggered_at,
         ),
     )

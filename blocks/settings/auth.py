@@ -54,7 +54,7 @@ def announce(auth: Auth) -> str:
         return (
             "AUTH_MODE=gateway: callers are NOT authenticated here. Whoever reaches this port is "
             "whoever the headers X-Tenant-ID, X-User-ID and X-User-Roles say: only the gateway "
-            "that sets them may reach it"
+            f"that sets them may reach it{_given_up(auth)}"
         )
     tokens = (
         f"tokens of {auth.jwt_issuer} ({', '.join(algorithms_of(auth))})"
@@ -65,11 +65,22 @@ def announce(auth: Auth) -> str:
     return f"Callers show {' or '.join(kind for kind in (tokens, keys) if kind)}"
 
 
+def _given_up(auth: Auth) -> str:
+    """What follows from the settings for a caller of whom the gateway names no user."""
+    if not auth.trust_decided_by:
+        return ""
+    return (
+        ". AUTH_TRUST_DECIDED_BY=true: while X-User-ID is missing, whoever sends a tenant decides "
+        "in ANY name that decidedBy states, also where a policy asks for certain people or several"
+    )
+
+
 def problem_of(auth: Auth) -> str | None:
     """What is wrong and what to do, in one line; None if nothing is."""
     return (
         _mode_problem(auth)
         or _roles_problem(auth)
+        or _user_problem(auth)
         or _key_problem(auth)
         or _algorithm_problem(auth)
     )
@@ -97,6 +108,20 @@ def _roles_problem(auth: Auth) -> str | None:
         return (
             f"setting auth.default_roles (AUTH_DEFAULT_ROLES) names {', '.join(unknown)}: use "
             f"{known}"
+        )
+    return None
+
+
+def _user_problem(auth: Auth) -> str | None:
+    if auth.trust_decided_by and GATEWAY not in modes_of(auth):
+        return (
+            "setting auth.trust_decided_by (AUTH_TRUST_DECIDED_BY) is true, and auth.mode "
+            f"(AUTH_MODE) is {auth.mode!r}: it goes with {GATEWAY} alone, as every other caller "
+            "shows who it is"
+        )
+    if not words(auth.jwt_user_claims):
+        return (
+            "setting auth.jwt_user_claims (JWT_USER_CLAIMS) names no claim: use e.g. sub,userId,id"
         )
     return None
 

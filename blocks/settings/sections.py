@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from blocks.contracts.events.forms import SourceForm, TypeForm
 from blocks.contracts.jobs import Job
 from blocks.contracts.reading.limits import (
     AMOUNT_MAX,
@@ -73,6 +74,12 @@ class Auth(_Section, frozen=True, kw_only=True):
     jwt_algorithms: str
     jwt_issuer: str
     jwt_audience: str
+    jwt_user_claims: str
+    """The first of these claims that a token has is its user's id."""
+    jwt_user_aliases: str
+    """Claims that are further names of the same user."""
+    trust_decided_by: bool
+    """Whether a name that only the body states, behind a gateway, counts as that user's."""
 
     def __repr__(self) -> str:
         return (
@@ -172,6 +179,13 @@ class Services(_Section, frozen=True, kw_only=True):
         """The URLs that are set, by the service's name."""
         named = {name: getattr(self, name).url for name in self.__struct_fields__}
         return {name: url for name, url in named.items() if url}
+
+
+class Events(_Section, frozen=True, kw_only=True):
+    """The form in which events are published; docs/events.md."""
+
+    source_form: SourceForm
+    type_form: TypeForm
 
 
 class Prefect(_Section, frozen=True, kw_only=True):
@@ -290,6 +304,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     cosmos_db: CosmosDb
     rabbitmq: RabbitMQ
     services: Services
+    events: Events
     prefect: Prefect
     analysis: Analysis
     dispatch: Dispatch

@@ -77,6 +77,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     claimed_by: str | None = None
     handed_on: list[str] = []
     """Who let another decide in their place, and so has no vote here any more."""
+    other_names: dict[str, list[str]] = {}
+    """Further names of who acted on it, as their tokens prove them, by the name on the record."""
     used_links: list[str] = []
     """Nonces of links that have been used for a decision: each is good once."""
     origin: Origin | None = None

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from blocks.contracts import traces
+from blocks.contracts import ids, traces
 from blocks.contracts.events import JsonObject
 from blocks.contracts.reading.normalised import MatchingId, Normalised
 from blocks.contracts.reading.uuids import matching_id
@@ -149,7 +149,9 @@ class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
 
     execution_id: str
     step: str
-    step_id: str
+    step_id: str = ""
+    """The `stepId` of the wire, a UUID; `id` is the key under which the step has one record a try.
+    """
     status: StepStatus
     completed_at: datetime
     result: JsonObject | None = None
@@ -159,3 +161,9 @@ class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
     """The event that brought the answer; None when the deadline passed."""
     retry: int = 0
     """In which try of its execution; one that failed counts in that try only."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.step_id:  # in what others write, and wrote before there was the field
+            computed = ids.step_id(self.execution_id, self.step)
+            msgspec.structs.force_setattr(self, "step_id", computed)

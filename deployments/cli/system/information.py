@@ -31,11 +31,13 @@ def schemas(out: str | None) -> None:
     from pathlib import Path
 
     from blocks.contracts.schemas import asyncapi, event_schemas
+    from blocks.services import form_of
     from blocks.settings import load_settings
 
     settings = load_settings()
-    by_type = event_schemas()
-    document = asyncapi(settings.module.version, settings.rabbitmq.exchange)
+    form = form_of(settings)
+    by_type = event_schemas(form)
+    document = asyncapi(settings.module.version, settings.rabbitmq.exchange, form)
     if out is None:
         click.echo(_pretty({"schemas": by_type, "asyncapi": document}))
         return

@@ -237,7 +237,11 @@ async def test_a_person_can_start_a_job_in_prefect_with_metadata(
 
     assert ["Completed", "Refused"] == [name for name, _ in await ended(parts, prefect, good, bad)]
     [data] = consumer.of("risk-snapshot-backfill")
-    assert ("api", "2026-01-03") == (data["triggeredBy"], data["metadata"]["to"])
+    assert ("api", "prefect", "2026-01-03") == (
+        data["triggeredBy"],
+        data["metadata"]["channel"],
+        data["metadata"]["to"],
+    )
 
 
 # --- reports --------------------------------------------------------------------------------------
@@ -309,7 +313,9 @@ async def test_six_months_backfilled_are_twenty_six_triggers_without_gap_or_over
         for n in range(length(first, last))
     ]
     assert [date(2026, 1, 1) + timedelta(days=n) for n in range(181)] == days
-    assert {"cli"} == {data["triggeredBy"] for data in triggers}
+    assert {("api", "cli")} == {
+        (data["triggeredBy"], data["metadata"]["channel"]) for data in triggers
+    }
 
 
 # --- deployments ----------------------------------------------------------------------------------

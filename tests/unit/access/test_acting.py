@@ -137,6 +137,82 @@ async def test_behind_a_gateway_the_headers_say_who_it_is(behind_a_gateway: Api)
     assert 400 == (await decide(behind_a_gateway, {**ann, "X-User-ID": ""})).status_code
 
 
+BOTH = ApprovalPolicy(approvers=Approvers(users=("ann", "bob")), quorum=2)
+ONLY_ANN = ApprovalPolicy(approvers=Approvers(users=("ann",)))
+TWO = ApprovalPolicy(quorum=2)
+ALONE = {"X-Tenant-ID": A_TENANT}
+
+
+@pytest.fixture(scope="module")
+async def trusting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
+    """Behind a gateway that names no users, with the switch on."""
+    async with an_api(
+        tmp_path_factory.mktemp("api"),
+        AUTH_MODE="gateway",
+        JWT_SECRET="",
+        AUTH_DEFAULT_ROLES="viewer,approver",
+        AUTH_TRUST_DECIDED_BY="true",
+    ) as api:
+        yield api
+
+
+@pytest.mark.parametrize("policy", [ONLY_ANN, TWO, VPS], ids=["by name", "by number", "by role"])
+async def test_a_name_that_nothing_proves_decides_nothing_that_asks_for_people(
+    behind_a_gateway: Api, policy: ApprovalPolicy
+) -> None:
+    headers = {**GATE, "X-User-Roles": "approver,vp"}
+
+    refused = await decide(behind_a_gateway, headers, decided_by="ann", policy=policy)
+
+    assert (403, "HITL_NOT_AN_APPROVER") == (refused.status_code, refused.json()["error"]["code"])
+
+
+async def test_the_record_shows_that_nothing_proved_the_name(
+    behind_a_gateway: Api, trusting: Api
+) -> None:
+    unproven = await decide(behind_a_gateway, GATE, decided_by="ann")
+    trusted = await decide(trusting, ALONE, decided_by="ann")
+    named = await decide(behind_a_gateway, {**GATE, "X-User-ID": "ann"}, decided_by="ann")
+
+    assert ["ann"] * 3 == [one.json()["decidedBy"] for one in (unproven, trusted, named)]
+    assert [False, True, True] == [
+        one.json()["decisions"][0].get("proven", True) for one in (unproven, trusted, named)
+    ]
+
+
+@pytest.mark.parametrize("policy", [ApprovalPolicy(), ONLY_ANN], ids=["anyone", "by name"])
+async def test_with_the_switch_on_a_tenant_alone_decides_in_any_name(
+    trusting: Api, policy: ApprovalPolicy
+) -> None:
+    decided = await decide(trusting, ALONE, decided_by="ann", policy=policy)
+    assert (200, "ann") == (decided.status_code, decided.json().get("decidedBy"))
+
+    other = await decide(trusting, ALONE, decided_by="bob", policy=ONLY_ANN)
+    assert 403 == other.status_code
+
+
+async def test_with_the_switch_on_one_client_can_be_a_whole_quorum(trusting: Api) -> None:
+    await trusting.holds(approval := an_approval(execution_id=None, policy=BOTH))
+    path = f"{APPROVALS}/{approval.id}/approve"
+
+    statuses = [
+        (await trusting.client.post(path, json={"decidedBy": name}, headers=ALONE)).json()["status"]
+        for name in ("ann", "bob")
+    ]
+
+    assert ["pending", "approved"] == statuses
+
+
+async def test_with_the_switch_on_whom_the_gateway_names_is_still_the_only_one(
+    trusting: Api,
+) -> None:
+    ann = {**ALONE, "X-User-ID": "ann"}
+
+    assert 403 == (await decide(trusting, ann, decided_by="bob")).status_code
+    assert 200 == (await decide(trusting, ann, decided_by="ann", policy=ONLY_ANN)).status_code
+    assert 400 == (await decide(trusting, ALONE, decided_by="key:desk")).status_code
+
+
 GATE = {"X-Tenant-ID": A_TENANT, "X-User-Roles": "approver"}
 ROUTES = ("approve", "reject", "decisions", "bulk")
 

@@ -37,6 +37,11 @@ def auth(**environment: str) -> Auth:
         ({"JWT_JWKS": "keys.json", "JWT_ALGORITHMS": "none"}, "names none: with public keys"),
         ({"JWT_SECRET": SECRET, "JWT_ALGORITHMS": "none"}, "names none: with a shared secret"),
         (
+            {"AUTH_TRUST_DECIDED_BY": "true"},
+            "AUTH_TRUST_DECIDED_BY) is true, and auth.mode (AUTH_MODE) is 'jwt,api-key'",
+        ),
+        ({"JWT_USER_CLAIMS": " , "}, "JWT_USER_CLAIMS) names no claim"),
+        (
             {"AUTH_DEFAULT_ROLES": "viewer,boss"},
             "names boss: use viewer, operator, approver, admin, none",
         ),
@@ -78,6 +83,13 @@ def test_the_start_says_how_callers_show_who_they_are(
 
 def test_the_start_warns_when_headers_are_believed() -> None:
     assert "callers are NOT authenticated" in announce(auth(AUTH_MODE="gateway"))
+    assert "in ANY name" not in announce(auth(AUTH_MODE="gateway"))
+
+
+def test_the_start_states_what_is_given_up_when_bodies_are_trusted() -> None:
+    announced = announce(auth(AUTH_MODE="gateway", AUTH_TRUST_DECIDED_BY="true"))
+
+    assert "decides in ANY name that decidedBy states" in announced
 
 
 def test_the_two_kinds_of_algorithms_are_never_mixed() -> None:

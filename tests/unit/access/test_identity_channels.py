@@ -85,6 +85,7 @@ class Caller(msgspec.Struct, frozen=True):
     named: str | None = None
     """In the body, as `decidedBy`."""
     through_gateway: bool = False
+    is_proven: bool = True
 
 
 ROLES = ("approver", "operator")
@@ -109,7 +110,7 @@ CALLERS: Mapping[str, Caller] = {
         "ann", lambda _: {**GATEWAY, "X-User-ID": "ann"}, through_gateway=True
     ),
     "whom a gateway's client names": Caller(
-        "ann", lambda _: GATEWAY, named="ann", through_gateway=True
+        "ann", lambda _: GATEWAY, named="ann", through_gateway=True, is_proven=False
     ),
 }
 
@@ -257,7 +258,7 @@ async def test_a_caller_decides_in_its_own_namespace_alone(
     who = CALLERS[caller]
     statuses = [await route(doors, who, approval) for approval in (anyones, anns, one_of_two)]
 
-    votes = who.on_record == "ann"
+    votes = who.on_record == "ann" and who.is_proven
     assert ([200, 200, 200] if votes else [200, 403, 403]) == statuses
     assert [who.on_record] == await deciders(doors, anyones)
     assert [["ann"] if votes else []] * 2 == [

@@ -17,13 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from api.access.errors import CredentialInvalid
 from api.access.identity import Identity
 from api.access.key_sets import KeySet, usable_keys
-from api.access.tokens import Claims, identity_of
+from api.access.tokens import identity_of
+from api.access.user_claims import UserClaims
 from blocks.ports import Unavailable
+from blocks.settings import load_settings
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import SECRET, a_service_token, a_token, as_user
 from tests.support.factories import A_TENANT, now
 
 EXECUTIONS = "/api/v1/executions"
+USERS = UserClaims.of(load_settings({}).auth)
 
 
 @pytest.fixture(scope="module")
@@ -372,7 +375,7 @@ VIEWER = frozenset({"viewer"})
     ("claims", "id", "roles", "acts"),
     [
         ({"sub": "ann", "type": "access"}, "ann", {"viewer"}, False),
-        ({"user_id": "ann", "type": "access"}, "ann", {"viewer"}, False),
+        ({"userId": "ann", "type": "access"}, "ann", {"viewer"}, False),
         (
             {"id": "ann", "type": "access", "roles": ["approver", "vp"]},
             "ann",
@@ -398,15 +401,15 @@ VIEWER = frozenset({"viewer"})
             {"viewer", "act-for-users"},
             False,
         ),
-        ({"service_id": "bot", "permissions": ["operator"]}, "service:bot", {"operator"}, False),
+        ({"serviceId": "bot", "permissions": ["operator"]}, "service:bot", {"operator"}, False),
         (
-            {"service_id": "bot", "permissions": ["approver", "act-for-users"]},
+            {"serviceId": "bot", "permissions": ["approver", "act-for-users"]},
             "service:bot",
             {"approver", "act-for-users"},
             True,
         ),
         (
-            {"service_id": "bot", "roles": ["act-for-users"]},
+            {"serviceId": "bot", "roles": ["act-for-users"]},
             "service:bot",
             {"viewer", "act-for-users"},
             False,
@@ -421,13 +424,14 @@ def test_who_it_is_and_what_they_may(
         id,
         frozenset(roles),
         acts,
-        credential="service-token" if "service_id" in claims else "user-token",
+        credential="service-token" if "serviceId" in claims else "user-token",
     )
 
-    assert expected == identity_of(Claims(tenant_id=A_TENANT.upper(), **claims), VIEWER)
+    stated = {"tenantId": A_TENANT.upper(), **claims}
+    assert expected == identity_of(stated, VIEWER, USERS)
 
 
 def test_a_name_must_be_one() -> None:
     for name in ("", " ann", "a" * 201, "a\tb"):
         with pytest.raises(CredentialInvalid):
-            identity_of(Claims(tenant_id=A_TENANT, type="access", sub=name), VIEWER)
+            identity_of({"tenantId": A_TENANT, "type": "access", "sub": name}, VIEWER, USERS)

@@ -54,9 +54,14 @@ async def test_a_job_is_triggered_with_its_metadata(orchestrator: Cli) -> None:
     )
 
     [data] = await sent(orchestrator)
-    assert ("industry-benchmarks", "cli") == (data["job"], data["triggeredBy"])
+    assert ("industry-benchmarks", "api", "cli") == (
+        data["job"],
+        data["triggeredBy"],
+        data["metadata"]["channel"],
+    )
     del data["metadata"]["triggeredAt"]
-    assert {"tenantIds": [A_TENANT], "period": "2026-Q1"} == data["metadata"]
+    metadata = {"tenantIds": [A_TENANT], "period": "2026-Q1", "channel": "cli"}
+    assert metadata == data["metadata"]
     shown = orchestrator.run(*run.stdout.splitlines()[1].split()[1:])
     assert "industry-benchmarks" in shown.stdout
 

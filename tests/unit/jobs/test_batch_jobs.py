@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -16,17 +16,20 @@ from api.reconciler.kinds.ended_runs import EndedRuns
 from api.reconciler.kinds.jobs import UnreportedJobs, UnsentTriggers
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.clock import utc_now
-from blocks.contracts import ids
+from blocks.contracts import ids, jobs
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import JobCompleted, JobFailed, JobTrigger
-from blocks.contracts.jobs import JOB_BY_ID, REPORT_STEP, TRIGGER_STEP
+from blocks.contracts.jobs import JOB_BY_ID, REPORT_STEP, TRIGGER_STEP, TriggeredBy
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.jobs import triggers
 from blocks.jobs.triggers import JobRequest, RequestReused
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.messages import to_message
+from blocks.ports import Delivery, EventBus, RecordStore, Unavailable
 from blocks.settings import load_settings
 from blocks.topology import batch_jobs_queue
+from listeners import metrics
 from listeners.job_reports import record_job_report
+from listeners.router import Router
 from tests.support.event_context import context_of
 from tests.support.factories import a_flow_run, new_id
 from tests.support.flow_runs import RememberedFlowRuns
@@ -135,7 +138,49 @@ async def test_a_trigger_is_the_documented_event_of_the_system_tenant(
     metadata = data["metadata"]
     assert data["timestamp"] == metadata.pop("triggeredAt")
     assert tick == datetime.fromisoformat(metadata.pop("scheduledFor"))
-    assert {"from": "2026-01-01", "to": "2026-01-07", "schedule": "0 1 * * 0"} == metadata
+    assert {
+        "from": "2026-01-01",
+        "to": "2026-01-07",
+        "schedule": "0 1 * * 0",
+        "channel": "schedule",
+    } == metadata
+
+
+@pytest.mark.parametrize(
+    ("triggered_by", "on_the_wire", "channel"),
+    [
+        ("scheduler", "scheduler", "schedule"),
+        ("api", "api", "api"),
+        ("cli", "api", "cli"),
+        ("prefect", "api", "prefect"),
+    ],
+)
+async def test_the_platform_reads_the_values_it_knows_and_the_channel_beside_them(
+    store: RecordStore,
+    bus: EventBus,
+    parts: Parts,
+    triggered_by: TriggeredBy,
+    on_the_wire: str,
+    channel: str,
+) -> None:
+    request = a_request(key=triggered_by, triggered_by=triggered_by)
+    execution = await triggers.trigger(store, bus, request)
+
+    [message] = await bus.peek(QUEUE.name)
+    data = json.loads(message.body)["data"]
+    assert (on_the_wire, channel) == (data["triggeredBy"], data["metadata"]["channel"])
+    await sent_long_ago(store, execution, 3 * HOUR)
+    async with ledger_of(bus, "unreported") as ledger:
+        await UnreportedJobs(parts).look()
+        [event] = await ledger.published("workflow.job.unreported")
+    assert on_the_wire == event["data"]["triggeredBy"]
+
+
+def test_every_channel_is_one_of_the_platforms_two_values() -> None:
+    assert {"scheduler", "api"} == {jobs.on_the_wire(one) for one in get_args(TriggeredBy)}
+    assert ["scheduler"] == [
+        one for one in get_args(TriggeredBy) if jobs.on_the_wire(one) == "scheduler"
+    ]
 
 
 async def test_the_same_request_is_sent_once(store: RecordStore, bus: EventBus) -> None:
@@ -332,8 +377,49 @@ async def test_a_report_older_than_the_trigger_belongs_to_no_run(
 ) -> None:
     execution = await triggers.trigger(store, bus, a_request())
 
-    assert "unclaimed" == await record_job_report(context_of(store), completed(at=utc_now() - HOUR))
+    assert "outdated" == await record_job_report(context_of(store), completed(at=utc_now() - HOUR))
     assert "running" == (await read(store, execution.id)).status
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_report_that_is_older_than_every_run_is_logged_once_with_both_times(
+    store: RecordStore, bus: EventBus, caplog: pytest.LogCaptureFixture, ended: bool
+) -> None:
+    execution = await triggers.trigger(store, bus, a_request())
+    if ended:
+        await record_job_report(context_of(store), completed())
+    began = (await read(store, execution.id)).started_at
+    assert began is not None
+    before = began - HOUR
+
+    with caplog.at_level("WARNING"):
+        assert "outdated" == await record_job_report(context_of(store), completed(at=before))
+
+    [line] = [one.getMessage() for one in caplog.records if "no run is ended" in one.getMessage()]
+    for named in (SYNC.id, before.isoformat(), began.isoformat(), execution.id):
+        assert named in line
+
+
+async def test_a_report_of_a_job_that_never_ran_or_whose_run_has_ended_is_unclaimed(
+    store: RecordStore, bus: EventBus
+) -> None:
+    assert "unclaimed" == await record_job_report(context_of(store), completed())
+
+    await triggers.trigger(store, bus, a_request())
+    assert "recorded" == await record_job_report(context_of(store), completed())
+    assert "unclaimed" == await record_job_report(context_of(store), completed())
+
+
+async def test_outdated_reports_are_counted(store: RecordStore, bus: EventBus) -> None:
+    await triggers.trigger(store, bus, a_request())
+    counted = metrics.EVENTS.labels("workflow.job.completed", "outdated")._value
+    before = counted.get()
+    report = completed(at=utc_now() - HOUR)
+    message = msgspec.structs.replace(to_message(report), routing_key=report.type)
+
+    await Router(context_of(store)).handle(Delivery(message=message, queue="intake"))
+
+    assert before + 1 == counted.get()
 
 
 async def test_a_report_of_an_unknown_job_is_not_ours(store: RecordStore) -> None:

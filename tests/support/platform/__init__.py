@@ -1,0 +1,1 @@
+"""What the services around this one do, written from their contract alone."""
