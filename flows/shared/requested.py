@@ -143,8 +143,8 @@ def _check(subject: str, input: dict[str, Any]) -> None:
         msgspec.convert(subject, Subject)
     except msgspec.ValidationError as problem:
         raise refused(f"opportunity_id is {subject[:80]!r}: {problem}") from None
-    if problem := uncarriable(Requested(tenant_id="", execution_ids=[], input=input)):
-        raise refused(problem)
+    if why := uncarriable(Requested(tenant_id="", execution_ids=[], input=input)):
+        raise refused(why)
 
 
 def _act(action: str, target: str | None = None) -> Act:
