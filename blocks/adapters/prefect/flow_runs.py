@@ -206,6 +206,7 @@ def _view(run: FlowRun) -> FlowRunView:
         job=run.parameters.get("job"),
         opens_for=run.parameters.get("opportunity_id") or None,
         kept_from_others=is_kept_from_others(run),
+        has_own_process=run.infrastructure_pid is not None,
     )
 
 

@@ -5,8 +5,8 @@ it; an analysis is started and tried again there by hand.
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -51,50 +51,39 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
             yield client
 
 
-@pytest.fixture(params=["in-process", "process"])
-async def worker(
-    request: pytest.FixtureRequest, parts: Orchestra, prefect: PrefectClient
-) -> AsyncIterator[None]:
-    """Ours, or Prefect's own, which starts a process for each run."""
-    parts.listener.start()
-    if request.param == "in-process":
-        parts.worker.start()
-        yield
-        return
+@asynccontextmanager
+async def prefects_worker(parts: Orchestra, prefect: PrefectClient) -> AsyncIterator[None]:
+    """Prefect's own worker, which starts a process for each run, serves the analysis."""
     pool = f"processes-{parts.settings.prefect.work_pool}"
     await prefect.create_work_pool(WorkPoolCreate(name=pool, type="process"))
     analysis = next(stanza for stanza in read_deployments() if stanza.name == WORKFLOW)
     await deploy(prefect, analysis, load_flow_from_entrypoint(analysis.entrypoint), pool)
-    with process_worker(parts, pool):
-        yield
-
-
-@contextmanager
-def process_worker(parts: Orchestra, pool: str) -> Iterator[None]:
-    command = ["worker", "start", "--pool", pool, "--type", "process"]
-    environment = {**parts.environment, "PREFECT_WORKER_QUERY_SECONDS": "0.5"}
-    with (Path(parts.settings.data_dir) / "process-worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *command],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    worker = start_process_worker(parts, pool)
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        worker.terminate()
+        await asyncio.to_thread(worker.wait, timeout=30)
+
+
+def start_process_worker(parts: Orchestra, pool: str) -> subprocess.Popen[bytes]:
+    command = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    environment = {**parts.environment, "PREFECT_WORKER_QUERY_SECONDS": "0.5"}
+    with (Path(parts.settings.data_dir) / "process-worker.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command], env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
 
 
 async def test_runs_end_as_their_executions_do_and_are_started_and_retried_by_hand(
     parts: Orchestra,
     prefect: PrefectClient,
-    worker: None,
     services: AnalysisServices,
     ledger: Ledger,
 ) -> None:
     services.silent.add(RISK)
+    parts.listener.start()
+    parts.worker.start()
     failing = await start(prefect, opportunity_id="006-failing", input={"amount": 900})
     await fail(parts, await unanswered(services))
     assert ("FAILED", "Failed") == await end(parts, prefect, failing)
@@ -154,6 +143,28 @@ async def test_runs_end_as_their_executions_do_and_are_started_and_retried_by_ha
     assert {"Failed": 1, "Completed": 1} == await finals(prefect, failing)
     ends = [event["id"] for event in ledger.of(*TERMINAL)]
     assert 5 == len(ends) == len(set(ends)), "an end was announced twice"
+
+
+async def test_under_prefects_own_worker_a_failed_run_ends_once_and_goes_on_when_it_is_retried(
+    parts: Orchestra, prefect: PrefectClient, services: AnalysisServices
+) -> None:
+    services.silent.add(RISK)
+    parts.listener.start()
+    async with prefects_worker(parts, prefect):
+        failing = await start(prefect, opportunity_id="006-failing", input={"amount": 900})
+        refused = await start(prefect, execution_ids=["none"])
+        await fail(parts, await unanswered(services))
+        assert ("FAILED", "Failed") == await end(parts, prefect, failing)
+        assert ("FAILED", "Refused") == await end(parts, prefect, refused)
+        assert "no model" in await message(prefect, failing)
+
+        await press_retry(prefect, failing)
+        await answer(parts, await unanswered(services))
+        assert ("COMPLETED", "Completed") == await end(parts, prefect, failing)
+
+    assert {"Failed": 1, "Completed": 1} == await finals(prefect, failing)
+    assert {"Refused": 1} == await finals(prefect, refused)
+    assert "completed" == (await execution_of(parts, "006-failing")).status
 
 
 async def test_a_start_by_hand_keeps_to_the_running_limit_of_its_tenant(
