@@ -195,9 +195,7 @@ async def start(prefect: PrefectClient, *, tenant: str = A_TENANT, **parameters:
     """As the form and `prefect deployment run` do."""
     deployment = await prefect.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
     return await prefect.create_flow_run_from_deployment(
-        deployment.id,
-        parameters={"tenant_id": tenant, **parameters},
-        tags=["workflow-orchestrator"],
+        deployment.id, parameters={"tenant_id": tenant, **parameters}
     )
 
 
