@@ -1,6 +1,7 @@
 """What a flow run was started with: executions that are recorded, or one that a person asks for."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -85,7 +86,7 @@ async def opened(context: Runtime, workflow: str, run: Requested) -> Requested:
             execution, _ = await open_execution(store, run.tenant_id, request)
     except KeyReused as problem:
         raise refused(str(problem)) from None
-    await _wait_turn(context, execution)
+    await _wait_turn(context, [execution])
     return msgspec.structs.replace(run, execution_ids=[execution.id])
 
 
@@ -102,37 +103,45 @@ async def retried_by_hand(context: Runtime, run: Requested) -> None:
     assert isinstance(prefect_run.client, PrefectClient), "our flows are async"
     if not await take_retry_by_hand(prefect_run.client, prefect_run.flow_run):
         return
-    for id in run.execution_ids:
-        if canonical_uuid(id):
-            await _retry(context, run.tenant_id, id, str(prefect_run.flow_run.id))
+    flow_run_id = str(prefect_run.flow_run.id)
+    known = [id for id in run.execution_ids if canonical_uuid(id)]
+    tried = [await _retry(context, run.tenant_id, id, flow_run_id) for id in known]
+    await _wait_turn(context, [reopened for reopened in tried if reopened])
 
 
-async def _retry(context: Runtime, tenant_id: str, execution_id: str, flow_run_id: str) -> None:
+async def _retry(
+    context: Runtime, tenant_id: str, execution_id: str, flow_run_id: str
+) -> ExecutionRecord | None:
+    """The execution, pending again; None if it was not this run's that failed."""
     try:
         now = (await context.store.read(tenant_id, ExecutionRecord, execution_id)).record
         if now.status not in RETRYABLE or now.flow_run_id not in (None, flow_run_id):
-            return
+            return None
         act = _act("execution.retry", execution_id)
         async with audited(context.store, tenant_id, act) as store:
-            reopened = await reopen_execution(store, context.bus, tenant_id, execution_id)
+            return await reopen_execution(store, context.bus, tenant_id, execution_id)
     except (NotFound, NotRetryable) as reason:
         log.warning("Retry in Prefect changes nothing: %s", reason)
-        return
-    await _wait_turn(context, reopened)
+        return None
 
 
-async def _wait_turn(context: Runtime, execution: ExecutionRecord) -> None:
-    """Raises `RunEnds`, with dispatchers notified, if the running limits leave no room for it."""
-    if execution.status != "pending":
+async def _wait_turn(context: Runtime, executions: Sequence[ExecutionRecord]) -> None:
+    """Raises `RunEnds`, with dispatchers notified, if the running limits leave no room for what is
+    pending of these executions of one tenant.
+    """
+    pending = [execution for execution in executions if execution.status == "pending"]
+    if not pending:
         return
-    policy = await read_policy(context.store)
-    running = await count_running(context.store, policy, [execution.tenant_id])
-    if room(policy, running, execution.tenant_id):
+    policy, tenant_id = await read_policy(context.store), pending[0].tenant_id
+    running = await count_running(context.store, policy, [tenant_id])
+    if room(policy, running, tenant_id) >= len(pending):
         return
-    await notify_dispatchers(context.bus, execution)
+    for execution in pending:
+        await notify_dispatchers(context.bus, execution)
+    more = " and others" if len(pending) > 1 else ""
     message = (
-        f"execution {execution.id} waits for its turn, in a run of its own: as many are running as "
-        "the dispatch policy allows"
+        f"as many are running as the dispatch policy allows: {len(pending)} wait for their turn, "
+        f"in runs of their own (execution {pending[0].id}{more})"
     )
     raise RunEnds(Completed(name=QUEUED, message=message))
 
