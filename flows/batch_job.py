@@ -9,7 +9,7 @@ import prefect.runtime.flow_run
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled, Completed
+from prefect.states import Completed
 
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
@@ -30,6 +30,7 @@ from blocks.ports import RecordStore, Stored
 from blocks.processes import fault_points
 from blocks.schedules.ticks import over_at
 from flows.shared import runtime
+from flows.shared.run_end import refused, reported
 from flows.shared.tick import Tick, current_tick
 
 BACKOFF_SECONDS = [2.0, 4.0, 8.0, 16.0, 30.0] + [60.0] * 25
@@ -64,19 +65,24 @@ def _run_name() -> str:
 @flow(
     name=WORKFLOW, flow_run_name=_run_name, retries=48, retry_delay_seconds=60, persist_result=False
 )
-async def batch_job(job: str, metadata: str = "{}") -> State[None]:
+async def batch_job(
+    job: str,
+    metadata: dict[str, Any] | str = {},  # noqa: B006 - the form's default; never changed
+) -> State[None]:
     """Trigger one job for one tick of its schedule: once, in its turn, and not when the tick is
     stale.
 
-    `metadata` is a JSON object for runs that a person starts in Prefect, e.g. `{"from":
-    "2026-01-01", "to": …}`.
+    Args:
+        job: The job's id, which each deployment sets.
+        metadata: For a run that a person starts: what the batch worker is given besides, e.g.
+            {"from": "2026-01-01", "to": "2026-01-07"} or {"tenantId": "…"}. An object, or an
+            object as JSON text.
     """
     tick = await current_tick()
     try:
         request = request_of(job_named(job), metadata, tick)
     except InvalidTrigger as problem:
-        # a failure would be tried again, for a day
-        return Cancelled(name="Refused", message=str(problem))
+        return await reported(refused(str(problem)).state)
     skipped = await reason_to_skip(request, tick)
     if skipped:
         return Completed(name="Skipped", message=skipped)
@@ -88,9 +94,10 @@ async def batch_job(job: str, metadata: str = "{}") -> State[None]:
     return Completed(message=f"workflow.job.trigger {sent.record.trigger_ids[0]} is confirmed")
 
 
-def request_of(job: Job, metadata: str, tick: Tick) -> JobRequest:
+def request_of(job: Job, metadata: JsonObject | str, tick: Tick) -> JobRequest:
     """The request of this tick. Raises `InvalidTrigger` for metadata that the job does not take."""
-    given = checked_metadata(job, _json_object(metadata))
+    stated = _json_object(metadata) if isinstance(metadata, str) else metadata
+    given = checked_metadata(job, stated)
     return JobRequest(
         job=job,
         key=tick.at.isoformat(),

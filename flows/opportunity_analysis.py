@@ -1,10 +1,12 @@
 """The flow `opportunity-analysis`."""
 
 import asyncio
+from typing import Any
 
 import prefect.runtime.flow_run
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.definitions.versions import read_definition
@@ -13,25 +15,49 @@ from flows.analysis.progress import Analysis, AnalysisRules, rules_in
 from flows.shared import runtime
 from flows.shared.approval_gate import continue_alone, pass_gate
 from flows.shared.claims import claim_all, notify_started
+from flows.shared.requested import opened, requested, retried_by_hand
+from flows.shared.run_end import RunEnds, end_of_run, reported
 from flows.shared.runtime import Runtime
 
 
 @flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)
-async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None:
+async def opportunity_analysis(
+    tenant_id: str,
+    execution_ids: list[str] = [],  # noqa: B006 - the form's default; never changed
+    opportunity_id: str = "",
+    input: dict[str, Any] = {},  # noqa: B006
+) -> State[None]:
     """Analyse opportunities of one tenant: four steps at once, a person's approval if needed, one
     event at the end.
+
+    Args:
+        tenant_id: Whose opportunity it is: the tenant's id, a UUID.
+        execution_ids: For dispatchers, which list analyses that are recorded. Leave it empty to
+            start one.
+        opportunity_id: To start an analysis by hand: the id of the opportunity.
+        input: With opportunity_id: what is known of the opportunity, as in the data of an event,
+            e.g. {"amount": 1500000, "ownerId": "user-7"}. Without an amount, a rule that depends
+            on it asks a person.
     """
     context = await runtime.get()
-    analyses = await claim_analyses(context, tenant_id, execution_ids)
+    try:
+        run = requested(tenant_id, execution_ids, opportunity_id, input)
+        run = await opened(context, WORKFLOW, run)
+        await retried_by_hand(context, run)
+    except RunEnds as end:
+        return await reported(end.state)
+    analyses = await claim_analyses(context, run.tenant_id, run.execution_ids)
     await analyse(
-        context, tenant_id, [analysis for analysis in analyses if not analysis.awaits_approval]
+        context, run.tenant_id, [analysis for analysis in analyses if not analysis.awaits_approval]
     )
     for analysis in analyses:
         if analysis.awaits_approval:
-            if len(execution_ids) > 1:
+            if len(run.execution_ids) > 1:
                 await continue_alone(context, analysis)
             else:
                 await pass_gate(context, analysis)
+    held = [analysis.stored for analysis in analyses]
+    return await end_of_run(context, run.tenant_id, run.execution_ids, held, workflow=WORKFLOW)
 
 
 async def claim_analyses(

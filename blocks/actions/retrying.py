@@ -36,6 +36,19 @@ async def retry_execution(
 ) -> ExecutionRecord:
     """The execution is pending again, once for any number of callers; dispatchers are notified.
 
+    Raises as `reopen_execution` does.
+    """
+    record = await reopen_execution(store, bus, tenant_id, execution_id, actor)
+    await notify_dispatchers(bus, record)
+    return record
+
+
+async def reopen_execution(
+    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+) -> ExecutionRecord:
+    """The execution is pending again, once for any number of callers; the caller carries it out, or
+    notifies dispatchers.
+
     Raises `NotFound`, `NotRetryable` for one that has not failed or that another caller has just
     retried, `Unavailable` when its current end cannot be announced: that comes before another try.
     """
@@ -48,17 +61,9 @@ async def retry_execution(
             stored = await store.read(tenant_id, ExecutionRecord, execution_id)
             _check(stored.record, seen.record)
         await withdraw_approvals(store, stored.record, "the execution is tried again")
-        return await _reopen(store, bus, stored, actor)
+        return (await transitions.reopen(store, stored, actor)).record
 
     return await update_known(store, seen, retried)
-
-
-async def _reopen(
-    store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord], actor: str | None
-) -> ExecutionRecord:
-    record = (await transitions.reopen(store, stored, actor)).record
-    await notify_dispatchers(bus, record)
-    return record
 
 
 async def notify_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:

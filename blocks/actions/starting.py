@@ -56,11 +56,22 @@ class StartRequest(msgspec.Struct, frozen=True, kw_only=True):
 async def start_execution(
     store: RecordStore, bus: EventBus, tenant_id: str, request: StartRequest
 ) -> ExecutionRecord:
-    """The execution of this request, pending if it is new, else as it stands. Raises `KeyReused`,
-    `Unavailable`.
+    """The execution of this request, for dispatchers to carry out if it is new, else as it stands.
 
-    It is an execution of its own: unlike an event it is not absorbed by one of its subject that is
-    still pending.
+    Raises `KeyReused`, `Unavailable`. It is an execution of its own: unlike an event it is not
+    absorbed by one of its subject that is still pending.
+    """
+    opened, is_new = await open_execution(store, tenant_id, request)
+    if is_new:
+        await notify_dispatchers(bus, opened)
+    return opened
+
+
+async def open_execution(
+    store: RecordStore, tenant_id: str, request: StartRequest
+) -> tuple[ExecutionRecord, bool]:
+    """The execution of this request, and whether it is new: then the caller carries it out, or
+    notifies dispatchers. Raises as `start_execution` does.
     """
     request_id = ids.start_id(tenant_id, request.workflow, request.key)
     content = (matching_id(request.subject), request.input, request.priority)
@@ -73,13 +84,13 @@ async def start_execution(
         request.input,
         priority=request.priority,
     )
-    opened = await _open(store, bus, execution)
+    opened, is_new = await _open(store, execution)
     # Events may have been absorbed since: the request itself came first.
     if opened.triggers[0].digest != trigger.digest:
         raise KeyReused(
             f"this key has started execution {opened.id}, of another subject or with other input"
         )
-    return opened
+    return opened, is_new
 
 
 async def rerun_execution(
@@ -112,18 +123,20 @@ async def rerun_execution(
         ended.input,
         priority=ended.priority,
     )
-    return await _open(store, bus, msgspec.structs.replace(execution, rerun_of=ended.id))
+    opened, is_new = await _open(store, msgspec.structs.replace(execution, rerun_of=ended.id))
+    if is_new:
+        await notify_dispatchers(bus, opened)
+    return opened
 
 
-async def _open(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -> ExecutionRecord:
-    """The execution, with dispatchers notified; if it was opened before, as it is."""
+async def _open(store: RecordStore, execution: ExecutionRecord) -> tuple[ExecutionRecord, bool]:
+    """The execution and True; if it was opened before, as it is and False."""
     await enter_in_directory(store, execution.tenant_id)
     try:
-        opened = (await store.create(execution.tenant_id, execution)).record
+        return (await store.create(execution.tenant_id, execution)).record, True
     except AlreadyExists:
-        return (await store.read(execution.tenant_id, ExecutionRecord, execution.id)).record
-    await notify_dispatchers(bus, opened)
-    return opened
+        known = await store.read(execution.tenant_id, ExecutionRecord, execution.id)
+        return known.record, False
 
 
 def _trigger(request_id: str, kind: str, content: object, actor: str | None) -> Trigger:

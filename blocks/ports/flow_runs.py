@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+REFUSED = "Refused"
+"""Name of a failed state: the run has refused its parameters, and no execution was its own."""
+
 
 class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     """Prefect's view of a flow run. `state` is its type in lower case, `run_count` its starts."""
@@ -20,10 +23,21 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     execution_ids: list[str]
     job: str | None = None
     """The batch job that the run triggers; its execution names the run, not the other way round."""
+    opens_for: str | None = None
+    """The subject for which the run opens its execution; a person has started it in Prefect."""
     kept_from_others: bool = False
     """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other
     worker.
     """
+    has_own_process: bool = False
+    """Its worker has started a process, container or job for it alone, and reports when that dies;
+    no heartbeat of ours names the run.
+    """
+
+    @property
+    def opens_its_own(self) -> bool:
+        """Whether it opens its execution itself: for a tick, or for a person."""
+        return bool(self.job or self.opens_for)
 
 
 class FlowRuns(Protocol):

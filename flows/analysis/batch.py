@@ -259,7 +259,7 @@ class AnalysisBatch:
         log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
         fault_points.reached("before-end")
         try:
-            concluded = await self._move_on_the_newest(analysis)
+            concluded = analysis.stored = await self._move_on_the_newest(analysis)
             log.debug("execution %s is %s", analysis.id, concluded.record.status)
             return concluded
         except (Stale, InvalidTransition):
@@ -275,9 +275,10 @@ class AnalysisBatch:
             with suppress(Stale, InvalidTransition):
                 reason = f"{type(error).__name__}: {error}"
                 stored = await newest(self._runtime.store, analysis.stored)
-                return await transitions.fail(
+                analysis.stored = await transitions.fail(
                     self._runtime.store, stored, rejections.RUN_FAILED, reason
                 )
+                return analysis.stored
         return None
 
     async def _move_on_the_newest(self, analysis: Analysis) -> Stored[ExecutionRecord]:

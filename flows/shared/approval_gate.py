@@ -258,11 +258,13 @@ async def _end(context: Runtime, gated: Gated, approval: ApprovalRecord) -> None
             gated.stored = await transitions.move(
                 context.store, gated.stored, "running", results=results, held_since=utc_now()
             )
-        ended = await transitions.complete(context.store, gated.stored)
+        gated.stored = await transitions.complete(context.store, gated.stored)
     else:
         code, error = reason
-        ended = await transitions.fail(context.store, gated.stored, code, error, results=results)
-    await transitions.announce(context.store, context.bus, [ended])
+        gated.stored = await transitions.fail(
+            context.store, gated.stored, code, error, results=results
+        )
+    await transitions.announce(context.store, context.bus, [gated.stored])
 
 
 def _reason_to_fail(approval: ApprovalRecord) -> tuple[str, str] | None:

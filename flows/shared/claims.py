@@ -7,6 +7,7 @@ from typing import Any
 
 from blocks import signals
 from blocks.clock import utc_now
+from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.ports import NotFound, RecordStore, Stale, Stored
@@ -33,6 +34,10 @@ async def claim(
     presumed dead and returns finds its ETag stale. The first claim also fixes the version of the
     tenant's definition that the execution keeps.
     """
+
+    if canonical_uuid(execution_id) is None:
+        log.warning("%r is no execution's id", execution_id[:80])
+        return None
 
     async def claimed() -> Stored[ExecutionRecord] | None:
         try:

@@ -18,6 +18,7 @@ class RememberedFlowRuns:
         self.refused = 0
         self.resumed: list[str] = []
         self.runs: list[FlowRunView] = []
+        self.listed_since: list[datetime | None] = []
         self.rescheduled: list[str] = []
         self.marked_cancelled: list[str] = []
         self.marked_crashed: list[str] = []
@@ -35,6 +36,7 @@ class RememberedFlowRuns:
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
     ) -> list[FlowRunView]:
+        self.listed_since.append(since)
         return [run for run in self.runs if run.state in states and name in (None, run.state_name)]
 
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:

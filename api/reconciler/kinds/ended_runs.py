@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from datetime import timedelta
+from time import monotonic
 
 from api.reconciler.drift import Drift, Parts
 from blocks import signals
@@ -10,10 +11,11 @@ from blocks.actions.cancelling import withdraw_approvals
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs, rejections
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.states import InvalidTransition
+from blocks.contracts.states import OPEN, InvalidTransition
 from blocks.executions import transitions as executions
 from blocks.jobs import triggers
 from blocks.ports import FlowRunView, NotFound, Stale, Stored
+from blocks.ports.flow_runs import REFUSED
 from blocks.queries import every
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,14 @@ of them may be what kills its worker.
 
 _FIRST_LOOKBACK = timedelta(days=7)
 _LOOKBACK = timedelta(hours=1)
-"""Each look covers ended runs from so long before the last one; the first covers a long absence."""
+_OVERLAP = timedelta(seconds=30)
+"""Each look covers ended runs from so long before the last one; the first covers a long absence,
+and one every few minutes an hour. Runs fail as often as their executions do: a longer overlap would
+have Prefect list the same ones at each look.
+"""
+
+_EVERY_HOUR_SECONDS = 300.0
+"""How often a look covers the last hour."""
 
 
 class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
@@ -38,20 +47,35 @@ class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._seen_until = utc_now() - _FIRST_LOOKBACK
+        self._next_long_look = 0.0
+
+    async def look(self) -> int:
+        """As for every drift; what it could not act on is looked at again."""
+        looked_at, is_long = utc_now(), self._is_long
+        repaired = await super().look()
+        self._seen_until = looked_at
+        if is_long:
+            self._next_long_look = monotonic() + _EVERY_HOUR_SECONDS
+        return repaired
 
     async def find(self) -> list[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]:
-        looked_at, since = utc_now(), self._seen_until - _LOOKBACK
         ended = await self._parts.flow_runs.list_runs(
-            states=("crashed", "cancelled", "failed"), since=since
+            states=("crashed", "cancelled", "failed"),
+            since=self._seen_until - (_LOOKBACK if self._is_long else _OVERLAP),
         )
-        found = [(run, await left_open(self._parts, run)) for run in ended]
-        self._seen_until = looked_at
-        # A job's run that crashed before it opened its execution still owes its tick.
+        found = [
+            (run, await left_open(self._parts, run)) for run in ended if run.state_name != REFUSED
+        ]
+        # A run that crashed before it opened its own execution still owes it.
         return [
             (run, executions)
             for run, executions in found
-            if executions or (run.job and await runs_again(self._parts, run))
+            if executions or (run.opens_its_own and await runs_again(self._parts, run))
         ]
+
+    @property
+    def _is_long(self) -> bool:
+        return monotonic() >= self._next_long_look
 
     async def act(self, found: tuple[FlowRunView, list[Stored[ExecutionRecord]]]) -> bool:
         run, executions = found
@@ -78,6 +102,8 @@ async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionReco
     """The executions of this run that are open and that no other run has claimed."""
     if run.job:
         return await _unsent_jobs(parts, run)
+    if run.opens_for:
+        return await _opened_by(parts, run)
     found = []
     for execution_id in run.execution_ids:
         try:
@@ -97,6 +123,12 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
         async for stored in every(parts.store, ids.SYSTEM_TENANT, ExecutionRecord, of_run)
         if not await triggers.sent_at(parts.store, stored.record.id)
     ]
+
+
+async def _opened_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
+    """Of one that it opened and did not claim, dispatchers take care."""
+    of_run = {"flow_run_id": run.id, "status": OPEN}
+    return [stored async for stored in every(parts.store, run.tenant_id, ExecutionRecord, of_run)]
 
 
 def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:

@@ -69,13 +69,21 @@ class LostRuns(Drift[FlowRunView]):
         return [run for run in runs if _is_at_work(run) and run.state_at < last_sign[run.id] + beat]
 
     async def _unheld(self, snapshot: LivenessSnapshot) -> list[FlowRunView]:
-        """Runs that have been running for a while and are in no living worker's heartbeat."""
+        """Runs that have been running for a while and are in no living worker's heartbeat.
+
+        A run with a process of its own is its worker's to watch; if both are gone, its executions
+        end past their deadline.
+        """
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         self._next_full_look = monotonic() + self._parts.settings.reconciler.interval_seconds
         settled_before = utc_now() - self._parts.workers.lost_after
         held = snapshot.held
-        return [run for run in at_work if run.id not in held and run.state_at < settled_before]
+        return [
+            run
+            for run in at_work
+            if run.id not in held and not run.has_own_process and run.state_at < settled_before
+        ]
 
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":

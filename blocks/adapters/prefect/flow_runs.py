@@ -31,6 +31,7 @@ from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
 
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
+from blocks.contracts.reading.uuids import matching_id
 from blocks.observability.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable
 from blocks.processes.ending import closing
@@ -200,10 +201,12 @@ def _view(run: FlowRun) -> FlowRunView:
         state_at=run.state.timestamp,
         run_count=run.run_count,
         message=run.state.message,
-        tenant_id=str(run.parameters.get("tenant_id", "")),
+        tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
         execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
         job=run.parameters.get("job"),
+        opens_for=run.parameters.get("opportunity_id") or None,
         kept_from_others=is_kept_from_others(run),
+        has_own_process=run.infrastructure_pid is not None,
     )
 
 

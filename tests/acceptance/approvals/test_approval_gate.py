@@ -20,6 +20,7 @@ from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, Ledger
 from tests.support.system.orchestra import Orchestra, orchestra
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -77,6 +78,12 @@ async def test_a_rejected_analysis_fails_with_that_reason(
         execution.error_code,
         execution.error,
     )
+
+    async def is_failed() -> bool:
+        [run] = await flow_runs.read_runs([waiting.flow_run_id or ""])
+        return run.state == "failed" and "rejected by claimed:ann" in (run.message or "")
+
+    assert await eventually(is_failed, within_seconds=30)
 
 
 async def test_a_wrong_form_is_refused_and_the_run_waits_on(

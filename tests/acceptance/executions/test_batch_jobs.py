@@ -3,12 +3,14 @@ shares no code.
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
@@ -73,7 +75,7 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
 
 
 async def tick(
-    prefect: PrefectClient, job: str, at: datetime | None = None, **parameters: str
+    prefect: PrefectClient, job: str, at: datetime | None = None, **parameters: Any
 ) -> FlowRun:
     """A run of the job's deployment for this moment (now, if none is named), as the scheduler makes
     them.
@@ -229,19 +231,22 @@ async def test_a_person_can_start_a_job_in_prefect_with_metadata(
     parts: Orchestra, consumer: BatchWorker, prefect: PrefectClient
 ) -> None:
     parts.worker.start()
-    days = '{"from": "2026-01-01", "to": "2026-01-03"}'
-    good, bad = [
-        await tick(prefect, "risk-snapshot-backfill", metadata=text)
-        for text in (days, '{"from": "now"}')
+    days = {"from": "2026-01-01", "to": "2026-01-03"}
+    good, as_text, bad, none = [
+        await tick(prefect, "risk-snapshot-backfill", metadata=metadata)
+        for metadata in (days, json.dumps(days), {"from": "now"}, "not JSON")
     ]
 
-    assert ["Completed", "Refused"] == [name for name, _ in await ended(parts, prefect, good, bad)]
-    [data] = consumer.of("risk-snapshot-backfill")
-    assert ("api", "prefect", "2026-01-03") == (
-        data["triggeredBy"],
-        data["metadata"]["channel"],
-        data["metadata"]["to"],
-    )
+    assert ["Completed", "Completed", "Refused", "Refused"] == [
+        name for name, _ in await ended(parts, prefect, good, as_text, bad, none)
+    ]
+    for refused in (bad, none):
+        run = await prefect.read_flow_run(refused.id)
+        assert ("FAILED", 1) == (run.state_type, run.run_count)
+    assert [("api", "prefect", "2026-01-03")] * 2 == [
+        (data["triggeredBy"], data["metadata"]["channel"], data["metadata"]["to"])
+        for data in consumer.of("risk-snapshot-backfill")
+    ]
 
 
 # --- reports --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -225,11 +226,12 @@ A_DAY = {"from": "2026-01-01", "to": "2026-01-01"}
     [
         ("risk-snapshot-backfill", "{}", {"from": "2026-08-30", "to": "2026-09-05"}),
         ("risk-snapshot-backfill", json.dumps(A_DAY), A_DAY),
-        ("outcome-sync", "{}", {}),
+        ("risk-snapshot-backfill", A_DAY, A_DAY),
+        ("outcome-sync", {}, {}),
     ],
 )  # fmt: skip
 async def test_a_trigger_names_the_days_of_its_tick_unless_a_person_names_others(
-    job: str, metadata: str, expected: dict[str, str]
+    job: str, metadata: dict[str, Any] | str, expected: dict[str, str]
 ) -> None:
     at = datetime(2026, 9, 6, 3, tzinfo=UTC)
     tick = Tick(

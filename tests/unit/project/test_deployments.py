@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from prefect.utilities.callables import parameter_schema
 
 from blocks.contracts import jobs, workflows
 from blocks.contracts.workflows import WORKFLOWS
@@ -39,11 +40,11 @@ def of_the_registry(deployments: Sequence[Deployment]) -> Iterator[str]:
 def of_the_deployments(deployments: Sequence[Deployment]) -> Iterator[str]:
     for deployment in deployments:
         flow, taken = flow_of(deployment), set(flow_of(deployment).parameters.properties)
-        given = set(deployment.parameters)
+        given, needed = set(deployment.parameters), set(flow.parameters.required or ())
         if flow.name not in WORKFLOWS:
             yield f"{deployment.name} runs {flow.name}, which is not registered"
-        elif workflows.is_dispatched(flow.name) and taken != DISPATCHED | given:
-            yield f"{flow.name} is dispatched, and takes {sorted(taken)}"
+        elif workflows.is_dispatched(flow.name) and not needed <= DISPATCHED <= taken:
+            yield f"{flow.name} is dispatched, takes {sorted(taken)} and needs {sorted(needed)}"
         if not given <= taken:
             unknown = sorted(given - taken)
             yield f"{deployment.name} states {unknown}, which {flow.name} does not take"
@@ -94,3 +95,22 @@ def test_a_deployment_of_a_flow_that_is_not_registered_is_named(
 
     unregistered = [f"{one.name} runs batch-job, which is not registered" for one in OF_JOBS]
     assert unregistered == differences(read_deployments())
+
+
+@pytest.mark.parametrize("deployment", [ANALYSIS, OF_JOBS[0]], ids=lambda one: one.name)
+def test_the_form_of_a_start_by_hand_states_what_each_parameter_is(deployment: Deployment) -> None:
+    schema = parameter_schema(flow_of(deployment)).model_dump(exclude_unset=True)
+
+    for name, stated in schema["properties"].items():
+        assert len(stated.get("description", "")) > 20, f"{name} is not described"
+        assert {"type", "anyOf"} & stated.keys(), f"{name} has no type"
+
+
+def test_what_a_person_writes_as_an_object_is_one() -> None:
+    analysis, job = (
+        parameter_schema(flow_of(one)).model_dump(exclude_unset=True)["properties"]
+        for one in (ANALYSIS, OF_JOBS[0])
+    )
+
+    assert "object" == analysis["input"]["type"]
+    assert ["object", "string"] == [one["type"] for one in job["metadata"]["anyOf"]]

@@ -36,6 +36,7 @@ from blocks.definitions.versions import set_definition
 from blocks.executions import transitions
 from blocks.observability.metrics import work
 from blocks.ports import FlowRunView, NotFound, Query, Stale, Unavailable
+from blocks.ports.flow_runs import REFUSED
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.tenants.dispatch_policy import change_policy, with_share
@@ -303,6 +304,12 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
+async def test_a_run_with_a_process_of_its_own_is_its_workers_to_watch(scene: Scene) -> None:
+    scene.prefect_knows(a_flow_run(state="running", state_at=LONG_AGO, has_own_process=True))
+
+    assert 0 == await LostRuns(scene.parts).look()
+
+
 async def test_what_began_within_an_interval_of_a_workers_last_heartbeat_was_its_own(
     scene: Scene,
 ) -> None:
@@ -383,6 +390,55 @@ async def test_a_run_that_has_lost_its_worker_too_often_ends_with_what_it_held(
     }
     assert RESCHEDULES_MAX == len(scene.prefect.rescheduled)
     assert (["lost"] if state == "running" else []) == scene.prefect.marked_crashed
+
+
+async def test_what_a_run_refused_is_not_its_own(scene: Scene) -> None:
+    waiting = await scene.given()
+    scene.prefect_knows(a_flow_run(state="failed", state_name=REFUSED, execution_ids=[waiting.id]))
+
+    assert 0 == await EndedRuns(scene.parts).look()
+    assert "pending" == (await scene.now(waiting)).status
+
+
+@pytest.mark.parametrize(("state", "repaired"), [("crashed", 1), ("failed", 0)])
+async def test_a_run_started_by_hand_that_crashed_before_it_opened_its_execution_runs_again(
+    scene: Scene, state: str, repaired: int
+) -> None:
+    run = a_flow_run(state=state, execution_ids=[], opens_for="006")
+    scene.prefect_knows(run)
+
+    assert repaired == await EndedRuns(scene.parts).look()
+    assert [run.id] * repaired == scene.prefect.rescheduled
+
+
+async def test_the_execution_that_a_run_started_by_hand_has_opened_ends_with_it(
+    scene: Scene,
+) -> None:
+    opened = await scene.given(status="running", flow_run_id="by-hand")
+    await scene.given(status="running", flow_run_id="another")
+    scene.prefect_knows(
+        a_flow_run(
+            id="by-hand", state="failed", state_name="Failed", execution_ids=[], opens_for="006"
+        )
+    )
+
+    assert 1 == await EndedRuns(scene.parts).look()
+    assert ("failed", rejections.RUN_FAILED) == (
+        (ended := await scene.now(opened)).status,
+        ended.error_code,
+    )
+
+
+async def test_ended_runs_are_listed_again_only_for_a_moment(scene: Scene) -> None:
+    """Runs fail as often as their executions do."""
+    drift = EndedRuns(scene.parts)
+
+    for _ in range(2):
+        await drift.look()
+
+    first, second = (now() - since for since in scene.prefect.listed_since if since)
+    assert first > timedelta(days=7)
+    assert second < timedelta(minutes=2)
 
 
 async def test_a_run_that_began_often_for_other_reasons_runs_again(scene: Scene) -> None:
