@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from blocks.observability import redaction
+from blocks.observability.masked_records import RedactedRecord as RedactedRecord
 from blocks.observability.masked_records import mask_secrets
 from blocks.observability.plain_text import plain, plain_json
 from blocks.observability.redaction import redacted

@@ -32,9 +32,7 @@ class RunLines:
         """A step's outcome counts: an answer, a failure, or its deadline."""
         if record.status == "failed":
             code, error = record.error_code, _shown(record.error)
-            self._line(
-                "failed", logging.WARNING, f"{record.step} failed ({code}): {error}", record
-            )
+            self._line("failed", logging.WARNING, f"{record.step} failed ({code}): {error}", record)
         else:
             self._line("answered", logging.INFO, f"{record.step} is answered", record)
 

@@ -1,4 +1,4 @@
-"""What is logged inside a flow run is also in that run's log in Prefect, whatever worker runs it."""
+"""What is logged inside a flow run is also in that run's log in Prefect, with whatever worker."""
 
 import logging
 from contextvars import Context
@@ -11,7 +11,7 @@ from blocks.prefect_internals.run_logs import outside_any_run, send_lines_of
 from blocks.settings import Settings
 
 LOGGERS = ("flows", "blocks")
-"""Whose lines tell of a run's work."""
+"""Whose lines describe a run's work."""
 
 
 def send_to_prefect(settings: Settings) -> None:
@@ -37,5 +37,5 @@ class RunLogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message = plain(redacted(record.getMessage()))
-        trace = record.exc_text or (self.formatException(record.exc_info) if record.exc_info else "")
+        trace = record.exc_text or (record.exc_info and self.formatException(record.exc_info))
         return f"{message}\n{plain_lines(redacted(trace))}" if trace else message

@@ -1,0 +1,100 @@
+"""The form with which Prefect resumes a suspended run, as the JSON Schema that its UI shows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from blocks.approvals.prefect_ui.answer import CHOICES
+from blocks.approvals.prefect_ui.fields import field_of, listed
+from blocks.contracts.approvals import Outcome
+from blocks.contracts.events import JsonObject
+from blocks.contracts.identities import LENGTH_MAX
+from blocks.contracts.reading.limits import COMMENT_MAX
+from blocks.contracts.records import ApprovalRecord
+
+
+def form_of(approval: ApprovalRecord) -> JsonObject:
+    """What is to be filled in: a choice with nothing preselected, a name, a reason, and the fields
+    of the approval's own form.
+
+    Prefect refuses what does not fit, and its UI shows why.
+    """
+    properties: dict[str, JsonObject] = {
+        "decision": {
+            "title": "Decision",
+            "description": "What is decided. Nothing is preselected.",
+            "type": "string",
+            "enum": [CHOICES[outcome] for outcome in approval.options],
+        },
+        "decided_by": {
+            "title": "Your name",
+            "description": "Your user id, as it is to stand on the record.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LENGTH_MAX,
+        },
+        "comment": {
+            "title": "Reason",
+            "description": _REASON_IS[approval.policy.reason_required],
+            "type": "string",
+            "maxLength": COMMENT_MAX,
+        },
+    }
+    if approval.form_schema is not None:
+        properties["form"] = _own_form(approval.form_schema)
+    for position, shown in enumerate(properties.values()):
+        shown["position"] = position
+    needs_reason = approval.policy.reason_required == "always"
+    return {
+        "title": f"Decision on {approval.about}"[:200],
+        "type": "object",
+        "properties": properties,
+        "required": ["decision", "decided_by", *(["comment"] if needs_reason else [])],
+        "additionalProperties": False,
+        "allOf": _conditions(approval),
+    }
+
+
+_REASON_IS: Mapping[str, str] = {
+    "never": "Optional. It stands on the record.",
+    "on-reject": "Required to reject. It stands on the record.",
+    "always": "It stands on the record.",
+}
+
+
+def _own_form(schema: JsonObject) -> JsonObject:
+    """The tenant's fields, each with a type that Prefect's UI has an input for."""
+    properties, required = schema.get("properties"), listed(schema.get("required"))
+    shown: JsonObject = {
+        "title": _text(schema.get("title")) or "Form",
+        "description": " ".join(
+            filter(None, (_text(schema.get("description")), "It goes with an approval."))
+        ),
+        "type": "object",
+    }
+    if isinstance(properties, dict) and properties:
+        shown["properties"] = {
+            name: field_of(rules, schema, position=position, is_required=name in required)
+            for position, (name, rules) in enumerate(properties.items())
+        }
+    return shown
+
+
+def _conditions(approval: ApprovalRecord) -> list[JsonObject]:
+    """What only one of the two decisions needs; to reject, no field of the form is."""
+    conditions: list[JsonObject] = []
+    if "rejected" in approval.options:
+        if approval.policy.reason_required == "on-reject":
+            conditions.append(_if("rejected", {"required": ["comment"]}))
+        if required := listed((approval.form_schema or {}).get("required")):
+            then = {"required": ["form"], "properties": {"form": {"required": required}}}
+            conditions.append(_if("approved", then))
+    return conditions
+
+
+def _if(outcome: Outcome, then: JsonObject) -> JsonObject:
+    decided: dict[str, Any] = {"properties": {"decision": {"const": CHOICES[outcome]}}}
+    return {"if": {**decided, "required": ["decision"]}, "then": then}
+
+
+def _text(value: object) -> str:
+    return value[:500] if isinstance(value, str) else ""
