@@ -43,7 +43,8 @@ def field_of(
 
 def listed(names: object) -> list[str]:
     """The names of a schema's `required`."""
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    stated = names if isinstance(names, list) else []
+    return list(dict.fromkeys(name for name in stated if isinstance(name, str)))
 
 
 def _typed(stated: JsonObject, document: JsonObject) -> JsonObject:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from blocks.approvals.forms import check_schema
 from blocks.approvals.prefect_ui.answer import CHOICES
 from blocks.approvals.prefect_ui.fields import field_of, listed
 from blocks.contracts.approvals import Outcome
@@ -50,7 +51,7 @@ def form_of(approval: ApprovalRecord) -> JsonObject:
         "properties": properties,
         "required": ["decision", "decided_by", *(["comment"] if needs_reason else [])],
         "additionalProperties": False,
-        "allOf": _conditions(approval),
+        **({"allOf": conditions} if (conditions := _conditions(approval)) else {}),
     }
 
 
@@ -64,19 +65,21 @@ _REASON_IS: Mapping[str, str] = {
 def _own_form(schema: JsonObject) -> JsonObject:
     """The tenant's fields, each with a type that Prefect's UI has an input for."""
     properties, required = schema.get("properties"), listed(schema.get("required"))
-    shown: JsonObject = {
+    whole: JsonObject = {
         "title": _text(schema.get("title")) or "Form",
         "description": " ".join(
             filter(None, (_text(schema.get("description")), "It goes with an approval."))
         ),
         "type": "object",
     }
-    if isinstance(properties, dict) and properties:
-        shown["properties"] = {
-            name: field_of(rules, schema, position=position, is_required=name in required)
-            for position, (name, rules) in enumerate(properties.items())
-        }
-    return shown
+    if not isinstance(properties, dict) or not properties:
+        return whole
+    fields = {
+        name: field_of(rules, schema, position=position, is_required=name in required)
+        for position, (name, rules) in enumerate(properties.items())
+    }
+    # A schema from before they were checked: Prefect resumes no run whose form has a faulty one.
+    return whole if check_schema({"properties": fields}) else {**whole, "properties": fields}
 
 
 def _conditions(approval: ApprovalRecord) -> list[JsonObject]:
