@@ -135,7 +135,8 @@ async def asked_at_gate(context: Runtime, gated: Gated) -> list[Stored[ApprovalR
     asked = await lifecycle.approvals_of(context.store, gated.stored.record)
     if not asked or (gated.rule_asks and not _own_in(asked, gated.stored.record)):
         own = await lifecycle.open_approval(context.store, gated.approval())
-        log.info("approval %s is asked: %s", own.record.id, own.record.summary)
+        asks = own.record.summary.replace("*", "")
+        log.info("approval %s is asked: %s", own.record.id, asks)
         asked = [*asked, own]
     return [await lifecycle.announce(context.store, context.bus, stored) for stored in asked]
 

@@ -4,7 +4,7 @@ The whole schema is applied when the answer counts; here nothing may cost more t
 long.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from blocks.contracts.events import JsonObject
@@ -13,7 +13,6 @@ _BOUNDS: Mapping[str, tuple[str, ...]] = {
     "string": ("minLength", "maxLength"),
     "integer": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-    "boolean": (),
     "array": ("minItems", "maxItems"),
 }
 """Per type, the keywords that are kept. No pattern: Prefect's server matches without a bound."""
@@ -50,12 +49,12 @@ def listed(names: object) -> list[str]:
 def _typed(stated: JsonObject, document: JsonObject) -> JsonObject:
     match stated:
         case {"enum": [*values]} if values:
-            return {"enum": values, **_type_of(values)}
+            return {"enum": values}
         case {"const": value}:
-            return {"enum": [value], **_type_of([value])}
+            return {"enum": [value]}
         case {"type": "boolean"}:
-            # A switch would stand at no before anyone has touched it.
-            return {"enum": [True, False], "type": "boolean"}
+            # With its type, it is a switch, which stands at no before anyone has touched it.
+            return {"enum": [True, False]}
         case {"type": "array"}:
             items = _typed(_resolved(stated.get("items"), document), {})
             return {"type": "array", "items": items, **_bounds(stated, "array")}
@@ -85,13 +84,6 @@ def _part(document: JsonObject, reference: str) -> JsonObject:
         name = word.replace("~1", "/").replace("~0", "~")
         part = part.get(name) if isinstance(part, dict) else None
     return part if isinstance(part, dict) else {}
-
-
-def _type_of(values: Sequence[Any]) -> JsonObject:
-    """The one type of these values, if they have one: choices of text and of numbers look alike."""
-    kinds = {type(value) for value in values}
-    names = {str: "string", int: "integer", float: "number", bool: "boolean"}
-    return {"type": names[kind]} if len(kinds) == 1 and (kind := kinds.pop()) in names else {}
 
 
 def _bounds(stated: JsonObject, kind: str) -> JsonObject:

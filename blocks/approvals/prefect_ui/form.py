@@ -22,13 +22,13 @@ def form_of(approval: ApprovalRecord) -> JsonObject:
     properties: dict[str, JsonObject] = {
         "decision": {
             "title": "Decision",
-            "description": "What is decided. Nothing is preselected.",
+            "description": "Required. Nothing is preselected.",
             "type": "string",
             "enum": [CHOICES[outcome] for outcome in approval.options],
         },
         "decided_by": {
             "title": "Your name",
-            "description": "Your user id, as it is to stand on the record.",
+            "description": "Required. Your user id, as it is to stand on the record.",
             "type": "string",
             "minLength": 1,
             "maxLength": LENGTH_MAX,
@@ -58,7 +58,7 @@ def form_of(approval: ApprovalRecord) -> JsonObject:
 _REASON_IS: Mapping[str, str] = {
     "never": "Optional. It stands on the record.",
     "on-reject": "Required to reject. It stands on the record.",
-    "always": "It stands on the record.",
+    "always": "Required. It stands on the record.",
 }
 
 
@@ -68,7 +68,9 @@ def _own_form(schema: JsonObject) -> JsonObject:
     whole: JsonObject = {
         "title": _text(schema.get("title")) or "Form",
         "description": " ".join(
-            filter(None, (_text(schema.get("description")), "It goes with an approval."))
+            filter(
+                None, (_text(schema.get("description")), "To approve; leave it empty to reject.")
+            )
         ),
         "type": "object",
     }
@@ -89,6 +91,7 @@ def _conditions(approval: ApprovalRecord) -> list[JsonObject]:
         if approval.policy.reason_required == "on-reject":
             conditions.append(_if("rejected", {"required": ["comment"]}))
         if required := listed((approval.form_schema or {}).get("required")):
+            # Not in the form itself: Prefect's UI sends an empty one with a rejection, too.
             then = {"required": ["form"], "properties": {"form": {"required": required}}}
             conditions.append(_if("approved", then))
     return conditions

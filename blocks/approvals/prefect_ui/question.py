@@ -74,7 +74,7 @@ def _who_decides(approval: ApprovalRecord, *, is_trusted: bool) -> str:
 def _elsewhere(approval: ApprovalRecord, api: str) -> str:
     document = f"{api}/api/v1/hitl/approvals/{approval.id}"
     return (
-        f"All of it: [{document}]({document}), or "
+        f"The whole record: [{document}]({document}), or "
         f"`orchestrator approvals show {approval.id} --tenant {approval.tenant_id}`"
     )
 
