@@ -4,7 +4,7 @@ that names the run.
 
 import logging
 from collections.abc import Sequence
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 from prefect.context import FlowRunContext, TaskRunContext
@@ -91,8 +91,9 @@ def outside_any_run() -> Context:
     Assumed: Prefect finds the current run in the context variables of these two classes alone.
     """
     context = copy_context()
-    for kind in (FlowRunContext, TaskRunContext):
-        context.run(kind.__var__.set, None)
+    variables: tuple[ContextVar[Any], ...] = (FlowRunContext.__var__, TaskRunContext.__var__)
+    for variable in variables:
+        context.run(variable.set, None)
     return context
 
 

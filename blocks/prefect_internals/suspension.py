@@ -50,9 +50,9 @@ async def suspended_with_form(
     Assumed: what `asuspend_flow_run` does, which takes no message, makes the form of a pydantic
     model, and stores it after the state. Prefect grants a key one suspension and rejects it later.
     """
-    state = Suspended(pause_key=key, message=message)
+    state: State[Any] = Suspended(pause_key=key, message=message)
     names = keyset_from_paused_state(state)
-    state.state_details.run_input_keyset = names
+    state.state_details.run_input_keyset = {**names}
     flow_run_id = _current_run()
     async with get_client() as client:
         # First the form: who resumes the run as soon as it is suspended must find it.

@@ -6,6 +6,7 @@ then waits again.
 
 import logging
 from contextlib import suppress
+from typing import Literal
 
 from prefect.exceptions import Pause
 
@@ -26,7 +27,7 @@ from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-CHANNEL = "prefect-ui"
+CHANNEL: Literal["prefect-ui"] = "prefect-ui"
 
 
 async def wait(context: Runtime, asked: ApprovalRecord, refusal: str | None = None) -> str | None:

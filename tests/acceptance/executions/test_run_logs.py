@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient
@@ -127,8 +128,7 @@ async def test_a_process_that_prefect_starts_sends_its_lines_before_it_ends(
         timeout=120,
     )
 
-    flow_run_id = done.stdout.strip().splitlines()[-1]
-    run = await stage.client.read_flow_run(flow_run_id)
+    run = await stage.client.read_flow_run(UUID(done.stdout.split()[-1]))
     lines = [line.message for line in await every_line(stage, run)]
     assert "from a plain process: api_key=***" in lines
     assert 1 == done.stderr.count("from a plain process"), done.stderr

@@ -5,11 +5,12 @@ import logging
 import signal
 import threading
 from contextlib import AbstractContextManager
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from prefect import flow, flow_engine
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Pause
 from prefect.flow_engine import AsyncFlowRunEngine
 from prefect.logging.loggers import flow_run_logger
@@ -102,7 +103,8 @@ def test_the_engines_last_log_line_is_known_by_its_text() -> None:
 
 
 def test_the_line_of_a_suspension_with_a_message_is_known_and_is_no_error() -> None:
-    for state in (Suspended(), Suspended(message="Waits for a decision"), Running()):
+    states: list[State[Any]] = [Suspended(), Suspended(message="Waits for ann"), Running()]
+    for state in states:
         line = logging.LogRecord("x", logging.ERROR, "", 0, f"Finished in state {state}", (), None)
         assert as_information(line)
         assert (logging.INFO, "INFO") == (line.levelno, line.levelname)

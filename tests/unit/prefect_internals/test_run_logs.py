@@ -3,6 +3,8 @@
 import logging
 import queue
 from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -95,7 +97,7 @@ def test_a_logger_that_sends_already_is_left_as_it_is() -> None:
 def test_outside_any_run_no_line_is_a_runs() -> None:
     record = logging.LogRecord("flows", logging.INFO, __file__, 1, "a line", (), None)
     handler = RunLogHandler(logging.Formatter())
-    var = FlowRunContext.__var__
+    var: ContextVar[Any] = FlowRunContext.__var__
     token = var.set("a run's context")
     try:
         assert handler.filter(record)
