@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,10 +18,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from blocks.observability import log_context, redaction
+from blocks.observability import redaction
+from blocks.observability.masked_records import RedactedRecord as RedactedRecord
+from blocks.observability.masked_records import mask_secrets
 from blocks.observability.plain_text import plain, plain_json
 from blocks.observability.redaction import redacted
-from blocks.prefect_internals.log_lines import NO_ERRORS
+from blocks.prefect_internals.log_lines import is_no_error
 from blocks.settings import Settings
 
 LogFormat = Literal["text", "json"]
@@ -75,32 +76,6 @@ def configure_logging_of(settings: Settings, process_name: str) -> None:
     configure_logging(settings.log_level, process_name, settings.log_format, secrets=secrets)
     for note in settings.notes:
         log.log(logging.WARNING if note.level == "warning" else logging.INFO, "%s", note.text)
-
-
-def mask_secrets(secrets: Iterable[str] = ()) -> None:
-    """No record made from now on holds these, the secrets of the environment, or anything that
-    looks like one.
-    """
-    redaction.keep_secret([*secrets, *redaction.secrets_in_environment(os.environ)])
-    logging.setLogRecordFactory(RedactedRecord)
-
-
-class RedactedRecord(logging.LogRecord):
-    """A record without secrets, whoever formats it, and with what was being worked on when it was
-    made.
-    """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.context = log_context.current()
-        if self.exc_info and self.exc_info[0]:
-            # A formatter that finds this makes none of its own.
-            self.exc_text = redacted("".join(traceback.format_exception(*self.exc_info)).rstrip())
-        if self.stack_info:
-            self.stack_info = redacted(self.stack_info)
-
-    def getMessage(self) -> str:  # noqa: N802 # the name of the base class
-        return redacted(super().getMessage())
 
 
 class TextFormatter(logging.Formatter):
@@ -197,14 +172,9 @@ def is_logged(record: logging.LogRecord) -> bool:
         return (
             record.levelno >= logging.WARNING
             and not record.name.startswith(TOLD_ONCE)
-            and not _is_no_error(record)
+            and not is_no_error(record)
         )
     return True
-
-
-def _is_no_error(record: logging.LogRecord) -> bool:
-    """Prefect logs all ends but Completed as errors, also a suspension and a released run."""
-    return record.msg in NO_ERRORS
 
 
 def _rfc3339(seconds: float) -> str:

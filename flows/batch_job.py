@@ -1,6 +1,7 @@
 """The flow `batch-job`: one deployment per job, one run per tick of its schedule."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -32,6 +33,8 @@ from blocks.schedules.ticks import over_at
 from flows.shared import runtime
 from flows.shared.run_end import refused, reported
 from flows.shared.tick import Tick, current_tick
+
+log = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = [2.0, 4.0, 8.0, 16.0, 30.0] + [60.0] * 25
 """Between the tries of one task, about half an hour; the flow's own retries begin that again, for a
@@ -144,7 +147,9 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
 @task(task_run_name="accept", **_RETRYING)
 async def accept(request: JobRequest) -> Stored[ExecutionRecord]:
     """The tick has its execution."""
-    return await triggers.accept((await runtime.get()).store, request)
+    accepted = await triggers.accept((await runtime.get()).store, request)
+    log.info("%s for %s is execution %s", request.job.id, request.key, accepted.record.id)
+    return accepted
 
 
 @task(task_run_name="wait for the end of the days", **_RETRYING)
@@ -164,7 +169,11 @@ async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
     """
     store = (await runtime.get()).store
     if job.overlap == "queue":
-        while await triggers.earlier_run(store, job, than=execution):  # noqa: ASYNC110 - it can end in any process
+        ahead = None
+        while earlier := await triggers.earlier_run(store, job, than=execution):
+            if earlier.id != ahead:
+                log.info("waits for execution %s of %s, which is at work", earlier.id, job.id)
+            ahead = earlier.id
             await asyncio.sleep(TURN_SECONDS)
 
 
@@ -174,7 +183,9 @@ async def send(accepted: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
     context = await runtime.get()
     if accepted.record.flow_run_id != str(prefect.runtime.flow_run.id):
         await _leave_to_the_other(context.store, accepted.record)
-    return await triggers.send(context.store, context.bus, accepted)
+    sent = await triggers.send(context.store, context.bus, accepted)
+    log.info("workflow.job.trigger %s is confirmed by the broker", sent.record.trigger_ids[0])
+    return sent
 
 
 async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) -> None:

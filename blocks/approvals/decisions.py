@@ -159,6 +159,12 @@ def may_decide(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> b
     return True
 
 
+def is_for_anyone(approval: ApprovalRecord) -> bool:
+    """Whether any one user may decide it: then an unproven name may, too."""
+    asks_for_some = not approval.policy.approvers.is_everybody or approval.policy.quorum > 1
+    return not (asks_for_some or approval.handed_on)
+
+
 def has_voted(approval: ApprovalRecord, actor: str) -> bool:
     return is_same(approval, actor, [decision.actor for decision in approval.decisions])
 
@@ -191,11 +197,7 @@ def _check_claim(approval: ApprovalRecord, actor: str) -> None:
     """
     if not actor.removeprefix(CLAIMED):
         raise InvalidVote(approval, "decidedBy", "must not be empty")
-    if (
-        not approval.policy.approvers.is_everybody
-        or approval.policy.quorum > 1
-        or approval.handed_on
-    ):
+    if not is_for_anyone(approval):
         raise NotAnApprover(
             approval, f"{actor} is not proven, and {approval.id} asks for people by name or number"
         )

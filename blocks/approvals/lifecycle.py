@@ -17,6 +17,7 @@ from blocks.approvals.decisions import AlreadyDecided as AlreadyDecided
 from blocks.approvals.decisions import Vote, decided
 from blocks.approvals.events import unpublished
 from blocks.approvals.forms import off_loop
+from blocks.approvals.prefect_ui.answer import RESUMES
 from blocks.approvals.timers import outcome_of_expiry, with_next_look
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
@@ -225,10 +226,11 @@ async def resume(
         return False
     if verdict(await approvals_of(store, execution)) is None:
         return False
-    resumed = await flow_runs.resume(execution.flow_run_id, {})
-    if resumed:
-        await bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
-    return resumed
+    for without_a_decision in RESUMES:
+        if await flow_runs.resume(execution.flow_run_id, without_a_decision):
+            await bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+            return True
+    return False
 
 
 def with_bookkeeping(approval: ApprovalRecord, *, waits: int) -> ApprovalRecord:

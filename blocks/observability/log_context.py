@@ -40,6 +40,11 @@ def add(**known: str | None) -> None:
     _known.set({**_known.get(), **_fields(known)})
 
 
+def clear() -> None:
+    """Log records carry none of these fields: for what serves all pieces of work."""
+    _known.set(MappingProxyType({}))
+
+
 def current() -> Mapping[str, str]:
     """The fields of a log record that is made now."""
     return _known.get()

@@ -27,6 +27,7 @@ from blocks.ports import NotFound, Stale, Stored, Unavailable
 from blocks.processes import fault_points
 from blocks.queries import every
 from flows.analysis.progress import Analysis
+from flows.analysis.run_lines import RunLines
 from flows.analysis.step_wait import StepWait
 from flows.shared.approval_gate import continue_alone
 from flows.shared.claims import newest
@@ -53,6 +54,7 @@ class AnalysisBatch:
         self._decided = Inbox[Analysis]()
         self._unasked = {step.name for step in ANALYSIS_STEPS}
         self._taken_up = utc_now()
+        self._lines = RunLines(len(analyses))
         self.has_asked = asyncio.Event()
         """Set once all requests of all executions are out."""
 
@@ -120,6 +122,7 @@ class AnalysisBatch:
         for analysis in unasked:
             analysis.requested.add(step.name)
         work.STEPS_ASKED.labels(step.name).inc(len(unasked))
+        self._lines.asked(step.name, len(unasked))
         self._unasked.discard(step.name)
         fault_points.reached(f"after-request-{len(ANALYSIS_STEPS) - len(self._unasked)}")
         if not self._unasked:
@@ -160,6 +163,7 @@ class AnalysisBatch:
         """
         analysis = self._analyses[record.execution_id]
         analysis.outcomes[step.name] = record
+        self._lines.answered(record)
         self._waits[step.name].settle(analysis.id)
         if analysis.verdict != "undecided" and analysis.id in self._undecided:
             self._undecided.discard(analysis.id)
@@ -260,7 +264,7 @@ class AnalysisBatch:
         fault_points.reached("before-end")
         try:
             concluded = analysis.stored = await self._move_on_the_newest(analysis)
-            log.debug("execution %s is %s", analysis.id, concluded.record.status)
+            self._lines.concluded(concluded.record)
             return concluded
         except (Stale, InvalidTransition):
             log.warning(

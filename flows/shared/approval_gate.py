@@ -2,30 +2,23 @@
 
 The approval record is the truth. Prefect's suspended run is only how the flow waits: when it is
 resumed, the flow starts from the top, finds its execution awaiting approval, comes straight back
-here and reads the record. What an operator types into Prefect's form is a vote like any other; a
-resume without a decision changes nothing, and the run suspends again.
+here and reads the record. What an operator types into Prefect's form is a vote like any other
+(`gate_wait`); a resume without a decision changes nothing, and the run suspends again.
 """
 
 import logging
-from contextlib import suppress
 from typing import Any, Protocol
-
-from prefect.exceptions import Pause
-from prefect.flow_runs import asuspend_flow_run
-from prefect.input import RunInput
 
 from blocks import signals
 from blocks.actions.cancelling import withdraw_approvals
 from blocks.approvals import lifecycle
-from blocks.approvals.decisions import Refused, Vote
-from blocks.audit.recording import audited
 from blocks.clock import utc_now
-from blocks.contracts import identities, ids, rejections
+from blocks.contracts import ids, rejections
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
-from blocks.contracts.records.audit import Act
 from blocks.executions import transitions
-from blocks.ports import NotFound, Stale, Stored, Unavailable
+from blocks.ports import Stale, Stored
 from blocks.processes import fault_points
+from flows.shared import gate_wait
 from flows.shared.claims import newest
 from flows.shared.runtime import Runtime
 
@@ -54,17 +47,6 @@ _GATE = "analysis"
 """Part of the ids of all gates' approvals; unchanged since there was only one workflow."""
 
 
-class ApprovalInput(RunInput):
-    """The form that an operator may fill in to resume the run in Prefect's UI. Left empty, nothing
-    is decided.
-    """
-
-    approved: bool | None = None
-    decided_by: str = ""
-    comment: str = ""
-    form: dict[str, Any] | None = None
-
-
 async def pass_gate(context: Runtime, gated: Gated) -> None:
     """The execution has ended as decided; until then, this raises `Pause` and the run is suspended.
 
@@ -84,6 +66,7 @@ async def pass_gate(context: Runtime, gated: Gated) -> None:
 
 async def _pass(context: Runtime, gated: Gated) -> None:
     """Raises `Stale` if the execution was taken over, or ended by another process."""
+    refusal: str | None = None
     while True:
         asked = await asked_at_gate(context, gated)
         verdict = lifecycle.verdict(asked)
@@ -92,13 +75,13 @@ async def _pass(context: Runtime, gated: Gated) -> None:
             # end this suspension.
             gated.stored = await newest(context.store, gated.stored)
             fault_points.reached("before-suspend")
-            await _wait(
-                context, next(stored for stored in asked if stored.record.status == "pending")
-            )
+            pending = next(one.record for one in asked if one.record.status == "pending")
+            refusal = await gate_wait.wait(context, pending, refusal)
             continue
         # before its effects
         verdict = await lifecycle.announce(context.store, context.bus, verdict)
         fault_points.reached("after-approval")
+        await gate_wait.notice_late_answer(verdict)
         try:
             await _end(context, gated, verdict.record)
         except Stale:
@@ -129,6 +112,7 @@ async def continue_alone(context: Runtime, gated: Gated) -> None:
         key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
         name=f"approval of {record.subject}",
     )
+    log.info("execution %s goes to its gate in a run of its own", record.id)
     await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 
 
@@ -150,7 +134,10 @@ async def asked_at_gate(context: Runtime, gated: Gated) -> list[Stored[ApprovalR
     """
     asked = await lifecycle.approvals_of(context.store, gated.stored.record)
     if not asked or (gated.rule_asks and not _own_in(asked, gated.stored.record)):
-        asked = [*asked, await lifecycle.open_approval(context.store, gated.approval())]
+        own = await lifecycle.open_approval(context.store, gated.approval())
+        asks = own.record.summary.replace("*", "")
+        log.info("approval %s is asked: %s", own.record.id, asks)
+        asked = [*asked, own]
     return [await lifecycle.announce(context.store, context.bus, stored) for stored in asked]
 
 
@@ -162,86 +149,6 @@ def _own_in(asked: list[Stored[ApprovalRecord]], execution: ExecutionRecord) -> 
     """
     own = {own_approval_id(execution, retry) for retry in range(execution.retries + 1)}
     return any(stored.record.id in own for stored in asked)
-
-
-# --- waiting --------------------------------------------------------------------------------------
-
-
-async def _wait(context: Runtime, asked: Stored[ApprovalRecord]) -> None:
-    """Resumed; a decision in the run's input is taken as a vote. Until then, raises `Pause`."""
-    typed = await _suspended(context, asked.record)
-    if typed.approved is not None:
-        await _take(context, asked.record, typed)
-    else:
-        log.info(
-            "approval %s: the run was resumed without a word; it looks at the record",
-            asked.record.id,
-        )
-    # Prefect gives the same answer to the same key for ever: the next wait is another one.
-    await lifecycle.change(
-        context.store, asked.record.tenant_id, asked.record.id, _waited(asked.record.waits)
-    )
-
-
-async def _suspended(context: Runtime, approval: ApprovalRecord) -> ApprovalInput:
-    key = approval.id if approval.waits == 0 else f"{approval.id}-{approval.waits}"
-    try:
-        return await asuspend_flow_run(wait_for_input=ApprovalInput, key=key, timeout=None)
-    except Pause:
-        # Who decided between our reading and this suspension found nothing to resume.
-        with suppress(Unavailable, NotFound):
-            now = await context.store.read(approval.tenant_id, ApprovalRecord, approval.id)
-            await lifecycle.resume(context.store, context.bus, context.flow_runs, now.record)
-        raise
-
-
-async def _take(context: Runtime, approval: ApprovalRecord, typed: ApprovalInput) -> None:
-    """The operator's answer is on the record, or the log states why it does not count."""
-    try:
-        actor = _decider(typed.decided_by, is_trusted=context.settings.approvals.trust_prefect_ui)
-    except identities.NoIdentity as problem:
-        log.warning(
-            "approval %s: the answer given in Prefect does not count: decided_by %s",
-            approval.id,
-            problem,
-        )
-        return
-    vote = Vote(
-        actor=actor,
-        outcome="approved" if typed.approved else "rejected",
-        channel="prefect-ui",
-        reason=typed.comment or None,
-        form=typed.form,
-    )
-    act = Act(
-        action="approval.decide",
-        actor=actor,
-        credential="prefect-ui",
-        channel="prefect-ui",
-        target=approval.id,
-    )
-    try:
-        async with audited(context.store, approval.tenant_id, act) as store:
-            await lifecycle.record_vote(store, approval.tenant_id, approval.id, vote)
-    except Refused as refusal:
-        log.warning(
-            "approval %s: the answer given in Prefect does not count: %s", approval.id, refusal
-        )
-
-
-def _decider(stated: str, *, is_trusted: bool) -> str:
-    """Who decides. Prefect knows no users: unless its UI is trusted, the name is a claim. Raises
-    `NoIdentity`.
-    """
-    user = identities.user_id(stated)
-    return user if is_trusted else identities.claimed(user)
-
-
-def _waited(times: int) -> lifecycle.Change:
-    def waited(approval: ApprovalRecord) -> ApprovalRecord:
-        return lifecycle.with_bookkeeping(approval, waits=max(approval.waits, times + 1))
-
-    return waited
 
 
 # --- the end --------------------------------------------------------------------------------------
@@ -265,6 +172,19 @@ async def _end(context: Runtime, gated: Gated, approval: ApprovalRecord) -> None
             context.store, gated.stored, code, error, results=results
         )
     await transitions.announce(context.store, context.bus, [gated.stored])
+    _log_end(gated.stored.record, approval)
+
+
+def _log_end(execution: ExecutionRecord, approval: ApprovalRecord) -> None:
+    through = f" through {approval.decided_through}" if approval.decided_through else ""
+    by = f" by {approval.decided_by}" if approval.decided_by else ""
+    log.info("approval %s is %s%s%s", approval.id, approval.status, by, through)
+    if execution.status == "failed":
+        log.warning(
+            "execution %s: has failed (%s): %s", execution.id, execution.error_code, execution.error
+        )
+    else:
+        log.info("execution %s: has ended as %s", execution.id, execution.status)
 
 
 def _reason_to_fail(approval: ApprovalRecord) -> tuple[str, str] | None:

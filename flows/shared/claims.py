@@ -17,6 +17,9 @@ from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
+NAMED_MAX = 10
+"""Executions that one line of the log names."""
+
 
 async def claim(
     store: RecordStore,
@@ -95,7 +98,17 @@ async def claim_all(
         )
     )
     fault_points.reached("after-claim")
-    return [stored for stored in claimed if stored]
+    ours = [stored for stored in claimed if stored]
+    log.info("claimed %s", _listed([stored.record for stored in ours]) or "no execution")
+    return ours
+
+
+def _listed(records: Sequence[ExecutionRecord]) -> str:
+    named = [
+        f"execution {one.id} ({one.subject}), attempt {one.attempt}" for one in records[:NAMED_MAX]
+    ]
+    rest = len(records) - len(named)
+    return "; ".join([*named, f"and {rest} more"] if rest else named)
 
 
 async def notify_started(context: Runtime, flow_run_id: str) -> None:

@@ -19,6 +19,7 @@ from blocks.contracts.records import StepRecord
 from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
+from flows.shared import run_log
 
 
 class Receiver(Protocol):
@@ -90,7 +91,8 @@ async def get() -> Runtime:
     global _opening, _stack
     if _opening is None or (_opening.done() and (_opening.cancelled() or _opening.exception())):
         _stack = AsyncExitStack()
-        _opening = asyncio.create_task(_open(_stack))
+        # what it starts serves all runs, not only the one that came first
+        _opening = asyncio.create_task(_open(_stack), context=run_log.outside_runs())
     return await asyncio.shield(_opening)
 
 
@@ -119,6 +121,7 @@ _step_decoder = msgspec.json.Decoder(StepRecord)
 
 async def _open(stack: AsyncExitStack) -> Runtime:
     settings = load_settings()
+    run_log.send_to_prefect(settings)
     runtime = Runtime(
         settings,
         bus=RetryingEventBus(await stack.enter_async_context(open_bus(settings, "flows"))),

@@ -17,7 +17,9 @@ CancelReason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 DiscardReason = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
-Comment = Annotated[str, msgspec.Meta(max_length=4000)]
+COMMENT_MAX = 4000
+
+Comment = Annotated[str, msgspec.Meta(max_length=COMMENT_MAX)]
 """The reason that the decider of an approval gives."""
 
 Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]

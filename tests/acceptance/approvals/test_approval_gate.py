@@ -5,7 +5,9 @@ the record states.
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import msgspec
 import pytest
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
@@ -16,6 +18,7 @@ from blocks.contracts.records import ApprovalRecord
 from blocks.definitions.versions import reset_definition, set_definition
 from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, recorded
 from tests.support.factories import A_TENANT
+from tests.support.run_logs import client_of, form_of_suspension, run_log_of
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, Ledger
@@ -32,7 +35,8 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
 
 
 def decision(*, approved: bool) -> dict[str, Any]:
-    return {"approved": approved, "decided_by": "ann", "comment": "seen"}
+    choice = "approve" if approved else "reject"
+    return {"decision": choice, "decided_by": "ann", "comment": "seen"}
 
 
 async def test_an_approved_analysis_completes_and_states_who_decided(
@@ -93,10 +97,96 @@ async def test_a_wrong_form_is_refused_and_the_run_waits_on(
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
 
-    assert not await flow_runs.resume(waiting.flow_run_id or "", {"approved": "perhaps"})
+    for wrong in ({"decision": "perhaps", "decided_by": "ann"}, {"decision": "approve"}, {}):
+        assert not await flow_runs.resume(waiting.flow_run_id or "", wrong)
     assert await flow_runs.resume(waiting.flow_run_id or "", decision(approved=True))
 
     assert (await ended(parts, event)).status == "completed"
+
+
+async def test_the_run_says_what_it_asks_and_its_log_what_happened(
+    parts: Orchestra,
+    services: AnalysisServices,
+    flow_runs: PrefectFlowRuns,
+    prefect_server: PrefectServer,
+) -> None:
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+    run_id, approval_id = waiting.flow_run_id or "", ids.approval_id(waiting.id, "analysis")
+    async with client_of(prefect_server) as client:
+        form, text, message = await form_of_suspension(client, run_id)
+
+    assert ["decision", "decided_by"] == form["required"]
+    assert "Amount: 2,000,000.00" in text
+    assert f"/api/v1/hitl/approvals/{approval_id}" in text
+    assert message.startswith(f"Waits for a decision on {waiting.subject}")
+
+    assert await flow_runs.resume(run_id, decision(approved=False))
+    await ended(parts, event)
+
+    async def has_ended() -> list[str]:
+        lines = await run_log_of(prefect_server, run_id)
+        return lines if any("has failed (approval-rejected)" in line for line in lines) else []
+
+    lines = "\n".join(await eventually(has_ended, within_seconds=30))
+    for part in (
+        f"claimed execution {waiting.id}",
+        "risk_analysis is requested for 1 execution",
+        "forecast is answered",
+        f"approval {approval_id} is asked: ",
+        "waits for a person's decision",
+        f"approval {approval_id} is rejected by claimed:ann through prefect-ui",
+    ):
+        assert part in lines, part
+    assert not [
+        line
+        for line in await run_log_of(prefect_server, run_id, "WARNING")
+        if "approval-rejected" not in line and "rejected by" not in line
+    ]
+
+
+async def test_the_form_of_an_earlier_release_still_decides(
+    parts: Orchestra,
+    services: AnalysisServices,
+    flow_runs: PrefectFlowRuns,
+    prefect_server: PrefectServer,
+) -> None:
+    """A run that was suspended before an upgrade has the form of then, and its keys."""
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+    run_id = waiting.flow_run_id or ""
+    async with client_of(prefect_server) as client:
+        name = f"suspended-{ids.approval_id(waiting.id, 'analysis')}-schema"
+        await client.delete_flow_run_input(UUID(run_id), name)
+        value = msgspec.json.encode(FORM_OF_AN_EARLIER_RELEASE).decode()
+        await client.create_flow_run_input(UUID(run_id), name, value)
+
+    earlier = {"approved": True, "decided_by": "ann", "comment": "seen"}
+    assert await flow_runs.resume(run_id, earlier)
+
+    execution = await ended(parts, event)
+    assert ("completed", "claimed:ann") == (
+        execution.status,
+        (execution.results or {})["approval"]["decidedBy"],
+    )
+
+
+FORM_OF_AN_EARLIER_RELEASE = {
+    "title": "ApprovalInput",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "approved": {"anyOf": [{"type": "boolean"}, {"type": "null"}], "default": None},
+        "decided_by": {"type": "string", "default": ""},
+        "comment": {"type": "string", "default": ""},
+        "form": {
+            "anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}],
+            "default": None,
+        },
+    },
+}
 
 
 async def test_a_worker_that_is_restarted_while_a_person_thinks_changes_nothing(

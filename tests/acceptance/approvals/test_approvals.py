@@ -15,12 +15,14 @@ import msgspec
 import pytest
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.approvals.prefect_ui.answer import RESUMES
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Message
 from tests.support.analyses import a_large_deal, ended, execution_id_of, find, gated, seen
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
+from tests.support.run_logs import run_log_of
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import (
     AnalysisServices,
@@ -129,18 +131,25 @@ async def test_an_api_killed_between_the_decision_and_the_resume_loses_neither(
 
 
 async def test_a_bare_resume_waits_again_and_an_answer_that_does_not_count_changes_nothing(
-    parts: Orchestra, flow_runs: PrefectFlowRuns, services: AnalysisServices
+    parts: Orchestra,
+    flow_runs: PrefectFlowRuns,
+    services: AnalysisServices,
+    prefect_server: PrefectServer,
 ) -> None:
     event = in_the_name_of("olga", a_large_deal())
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
     run_id = waiting.flow_run_id or ""
 
-    for times, run_input in enumerate(({}, {"approved": True, "decided_by": "olga"}, {}), start=1):
+    bare, olgas = RESUMES[0], {"decision": "approve", "decided_by": "olga"}
+    for times, run_input in enumerate((bare, olgas, bare), start=1):
         assert await flow_runs.resume(run_id, run_input)
         await eventually(lambda times=times: waited(parts, event, times), within_seconds=60)  # type: ignore[misc]
         await gated(parts, flow_runs, event)
-    assert await flow_runs.resume(run_id, {"approved": True, "decided_by": "ann"})
+        [run] = await flow_runs.read_runs([run_id])
+        assert (run_input is olgas) == ("olga asked for" in str(run.message))
+    assert "claimed:olga asked for" in "".join(await run_log_of(prefect_server, run_id, "WARNING"))
+    assert await flow_runs.resume(run_id, {"decision": "approve", "decided_by": "ann"})
 
     execution = await ended(parts, event)
     assert ("completed", "claimed:ann", "prefect-ui") == (

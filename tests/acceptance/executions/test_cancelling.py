@@ -105,7 +105,7 @@ async def test_while_it_waits_for_a_person_or_has_just_been_resumed(
     assert "cancelled" == (await ended(parts, in_prefect)).status
     parts.worker.kill()
     for event in (resuming, resuming_in_prefect):
-        assert await flow_runs.resume(runs[event.id], {"approved": True, "decided_by": "ann"})
+        assert await flow_runs.resume(runs[event.id], {"decision": "approve", "decided_by": "ann"})
     answer = await cancelled_over_http(parts, resuming)
     await flow_runs.cancel(runs[resuming_in_prefect.id])
     assert "cancelled" == (await ended(parts, resuming_in_prefect)).status

@@ -79,7 +79,7 @@ async def test_a_worker_killed_before_it_suspends_leaves_one_approval_which_coun
     parts.worker.start()
     waiting = await gated(parts, flow_runs, event)
     assert await flow_runs.resume(
-        waiting.flow_run_id or "", {"approved": True, "decided_by": "ann"}
+        waiting.flow_run_id or "", {"decision": "approve", "decided_by": "ann"}
     )
 
     assert "completed" == (await ended(parts, event)).status
@@ -94,7 +94,7 @@ async def test_a_worker_killed_after_the_approval_does_not_ask_again(
     await parts.bus.publish(event)
     waiting = await gated(parts, flow_runs, event)
     assert await flow_runs.resume(
-        waiting.flow_run_id or "", {"approved": True, "decided_by": "ann"}
+        waiting.flow_run_id or "", {"decision": "approve", "decided_by": "ann"}
     )
     await parts.worker.died()
 

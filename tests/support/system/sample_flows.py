@@ -3,6 +3,7 @@ its process.
 """
 
 import asyncio
+import logging
 import os
 import time
 
@@ -94,3 +95,20 @@ async def block_the_loop(seconds: float) -> None:
 
 def _began() -> None:
     bodies.append((str(flow_run.id), os.getpid(), time.time()))
+
+
+@task
+async def write_in_a_task(text: str) -> None:
+    logging.getLogger("flows.sample").warning("in a task: %s", text)
+
+
+@flow(persist_result=False)
+async def write_lines(text: str, lines: int, guests: int) -> None:
+    """Logs as our flows do, once so many runs are at it at the same time."""
+    _began()
+    while len(bodies) < guests:  # noqa: ASYNC110 - an event would outlive the loop of one test
+        await asyncio.sleep(0.02)
+    for number in range(lines):
+        logging.getLogger("flows.sample").info("line %d: %s", number, text)
+        await asyncio.sleep(0)
+    await write_in_a_task(text)

@@ -20,8 +20,7 @@ from blocks.contracts.identities import KEY, RESERVED
 from blocks.contracts.records import ApprovalRecord
 from blocks.security import api_keys
 from deployments.cli.app import cli
-from flows.shared import approval_gate
-from flows.shared.approval_gate import ApprovalInput
+from flows.shared import gate_wait
 from flows.shared.runtime import Runtime
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.approval_links import SECRET
@@ -200,7 +199,7 @@ async def resumed(doors: Doors, name: str, approval: ApprovalRecord, *, is_trust
     """The flow takes what was typed into the form with which a person resumes its run."""
     settings = SimpleNamespace(approvals=SimpleNamespace(trust_prefect_ui=is_trusted))
     context = cast("Runtime", SimpleNamespace(store=doors.by_credential.store, settings=settings))
-    await approval_gate._take(context, approval, ApprovalInput(approved=True, decided_by=name))
+    await gate_wait._take(context, approval, {"decision": "approve", "decided_by": name})
     return bool((await stored(doors, approval)).decisions)
 
 

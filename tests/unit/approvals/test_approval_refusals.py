@@ -22,8 +22,7 @@ from blocks.approvals.lifecycle import record_vote
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision
 from blocks.contracts.records import ApprovalRecord
 from deployments.cli.app import cli
-from flows.shared import approval_gate
-from flows.shared.approval_gate import ApprovalInput
+from flows.shared import gate_wait
 from flows.shared.runtime import Runtime
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.approval_links import SECRET, a_token
@@ -105,8 +104,9 @@ async def through_prefects_form(api: Api, approval: ApprovalRecord) -> str:
 async def in_prefects_form(api: Api, approval: ApprovalRecord, *, is_trusted: bool) -> str:
     settings = SimpleNamespace(approvals=SimpleNamespace(trust_prefect_ui=is_trusted))
     context = cast("Runtime", SimpleNamespace(store=api.store, settings=settings))
-    with captured(approval_gate.log) as lines:
-        await approval_gate._take(context, approval, ApprovalInput(approved=True, decided_by="ann"))
+    typed = {"decision": "approve", "decided_by": "ann"}
+    with captured(gate_wait.log) as lines:
+        await gate_wait._take(context, approval, typed)
     refusals = [
         argument for line in lines for argument in line.args or () if isinstance(argument, Refused)
     ]

@@ -1,21 +1,24 @@
 """What the engine's private parts do, on the real ones."""
 
 import inspect
+import logging
 import signal
 import threading
 from contextlib import AbstractContextManager
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from prefect import flow, flow_engine
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import Pause
 from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.logging.loggers import flow_run_logger
 from prefect.states import Running, Suspended
 
 from blocks.prefect_internals import suspension
 from blocks.prefect_internals.engine import flow_parameters, no_sigterm_handler
-from blocks.prefect_internals.log_lines import NO_ERRORS
+from blocks.prefect_internals.log_lines import ENGINES_LOGGER, NO_ERRORS, as_information
 from deployments.worker.in_process_engine import InProcessFlowRunEngine
 
 
@@ -97,3 +100,19 @@ def test_the_engines_last_log_line_is_known_by_its_text() -> None:
 
     assert "Finished in state " in ends.co_consts
     assert NO_ERRORS == (f"Finished in state {Suspended()}", f"Finished in state {Running()}")
+
+
+def test_the_line_of_a_suspension_with_a_message_is_known_and_is_no_error() -> None:
+    states: list[State[Any]] = [Suspended(), Suspended(message="Waits for ann"), Running()]
+    for state in states:
+        line = logging.LogRecord("x", logging.ERROR, "", 0, f"Finished in state {state}", (), None)
+        assert as_information(line)
+        assert (logging.INFO, "INFO") == (line.levelno, line.levelname)
+
+    failed = logging.LogRecord("x", logging.ERROR, "", 0, "Finished in state Failed()", (), None)
+    assert as_information(failed)
+    assert logging.ERROR == failed.levelno
+
+
+def test_the_engine_logs_where_the_level_of_that_line_is_mended() -> None:
+    assert ENGINES_LOGGER == flow_run_logger(flow_run_id=uuid4()).logger.name

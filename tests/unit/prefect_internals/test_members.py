@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 import pytest
 from prefect.flow_engine import AsyncFlowRunEngine
+from prefect.logging.handlers import APILogWorker
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.workers.base import BaseWorker
 from prefect.workers.process import ProcessWorker
 
 from blocks.prefect_internals.engine import ENGINE_MEMBERS
 from blocks.prefect_internals.member import Member
+from blocks.prefect_internals.run_logs import QUEUE_MEMBERS, RunLogQueue
 from blocks.prefect_internals.server import SQLITE_MEMBERS
 from blocks.prefect_internals.worker import WORKER_MEMBERS
 from deployments.prefect.embedded import QueueingSqlite
@@ -50,7 +52,13 @@ def _of_engine() -> frozenset[str]:
     )
 
 
+def _of_queue() -> frozenset[str]:
+    opened = inspect.unwrap(APILogWorker._lifespan).__code__
+    return frozenset({*dir(APILogWorker), *opened.co_names})
+
+
 EXTENDED = (
+    Extended(APILogWorker, RunLogQueue, QUEUE_MEMBERS, _of_queue(), only_private=True),
     Extended(BaseWorker, InProcessWorker, WORKER_MEMBERS, _of_worker(), only_private=True),
     Extended(
         AsyncFlowRunEngine, InProcessFlowRunEngine, ENGINE_MEMBERS, _of_engine(), only_private=False

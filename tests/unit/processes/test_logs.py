@@ -114,6 +114,7 @@ def test_the_stack_shows_serious_lines_of_both_formats(formatter: logging.Format
         ("aio_pika.robust_connection", "Connection attempt failed"),
         ("aiormq.connection", "error when creating transport"),
         ("prefect.flow_runs", "Finished in state Suspended(type=PAUSED)"),
+        ("prefect.flow_runs", "Finished in state Suspended('Waits for ann', type=PAUSED)"),
         ("prefect.flow_runs", "Finished in state Running()"),
     ],
 )

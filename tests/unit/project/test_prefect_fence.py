@@ -21,11 +21,12 @@ EXTENSIONS = {
     "InProcessFlowRunEngine",
     "InProcessResult",
     "QueueingSqlite",
-    # Documented ways to extend Prefect: blocks and the form of a suspended run.
+    "RunLogQueue",
+    "RunLogHandler",
+    # Documented ways to extend Prefect: blocks.
     "MessageBroker",
     "RecordDatabase",
     "PlatformServices",
-    "ApprovalInput",
 }
 """A class that is new here and overrides private members has a table in the fence."""
 
