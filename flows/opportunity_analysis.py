@@ -13,6 +13,8 @@ from flows.analysis.progress import Analysis, AnalysisRules, rules_in
 from flows.shared import runtime
 from flows.shared.approval_gate import continue_alone, pass_gate
 from flows.shared.claims import claim_all, notify_started
+from flows.shared.run_progress import shown_progress
+from flows.shared.run_report import report, report_before_the_gate
 from flows.shared.runtime import Runtime
 
 
@@ -31,7 +33,9 @@ async def opportunity_analysis(tenant_id: str, execution_ids: list[str]) -> None
             if len(execution_ids) > 1:
                 await continue_alone(context, analysis)
             else:
+                await report_before_the_gate(context, tenant_id, analysis.id)
                 await pass_gate(context, analysis)
+    await report(context, tenant_id, execution_ids)
 
 
 async def claim_analyses(
@@ -63,7 +67,7 @@ async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) ->
     batch = AnalysisBatch(context, tenant_id, analyses)
     with context.expecting(batch.execution_ids, batch):
         await batch.start()
-        async with asyncio.TaskGroup() as group:
+        async with shown_progress(len(analyses), batch.answered), asyncio.TaskGroup() as group:
             for step in ANALYSIS_STEPS:
                 group.create_task(
                     run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch)

@@ -24,6 +24,7 @@ from blocks.contracts import identities, ids, rejections
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.audit import Act
 from blocks.executions import transitions
+from blocks.executions.run_names import approval_run_name
 from blocks.ports import NotFound, Stale, Stored, Unavailable
 from blocks.processes import fault_points
 from flows.shared.claims import newest
@@ -127,7 +128,7 @@ async def continue_alone(context: Runtime, gated: Gated) -> None:
         record.tenant_id,
         [record.id],
         key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
-        name=f"approval of {record.subject}",
+        name=approval_run_name(record.workflow, record.id, record.subject),
     )
     await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
 

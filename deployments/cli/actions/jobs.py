@@ -5,10 +5,13 @@ from uuid import uuid4
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import checked_metadata, job_named
+from blocks.contracts.records import ExecutionRecord
 from blocks.jobs import triggers
+from blocks.jobs.shown import show_in_prefect
 from blocks.services import open_bus, open_store
-from blocks.settings import load_settings
+from blocks.settings import Settings, load_settings
 from deployments.cli.acts import audited
+from deployments.prefect.server import use_prefect
 from deployments.printing import say_line
 
 
@@ -30,5 +33,21 @@ async def trigger_one(
         audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as recorded,
     ):
         execution = await triggers.trigger(recorded, bus, request)
+    await show(settings, execution)
     say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
     say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")
+
+
+async def show(settings: Settings, *executions: ExecutionRecord) -> None:
+    """The triggers are in Prefect's list of runs, unless it does not answer: they are out, so that
+    is no error.
+    """
+    settings = use_prefect(settings)
+
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
+
+    async with PrefectFlowRuns(settings.prefect.api_url) as flow_runs:
+        for execution in executions:
+            if not await show_in_prefect(flow_runs, execution):
+                say_line("Prefect does not answer: its list of runs lacks the trigger", error=True)
+                return
