@@ -156,7 +156,7 @@ def _steps(record: ExecutionRecord, steps: Sequence[StepRecord]) -> list[tuple[s
 
 def _step(record: ExecutionRecord, name: str, step: StepRecord | None) -> tuple[str, ...]:
     if step is None:
-        return markdown.text(name), "not needed" if record.is_terminal else "open", "", ""
+        return markdown.text(name), "skipped" if record.is_terminal else "open", "", ""
     after = _seconds(record.started_at or record.created_at, step.completed_at)
     found = step.error or compact(step.result)
     return markdown.text(name), step.status, after, markdown.text(found, FINDING_MAX)
@@ -228,9 +228,7 @@ def _took(record: ExecutionRecord) -> str:
 
 
 def _record_of(record: ExecutionRecord, settings: Settings) -> str:
-    command = markdown.code(
-        f"orchestrator executions show {record.id} --tenant {record.tenant_id}"
-    )
+    command = markdown.code(f"orchestrator executions show {record.id} --tenant {record.tenant_id}")
     url = execution_url(settings.server, record.id)
     return f"{markdown.link('API', url)}, {command}" if url else command
 

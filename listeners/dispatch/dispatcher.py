@@ -291,4 +291,3 @@ class Dispatcher:
 
 
 _opened_decoder = msgspec.json.Decoder(signals.Opened)
-

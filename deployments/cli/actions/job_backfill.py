@@ -16,8 +16,8 @@ from blocks.jobs.triggers import JobRequest
 from blocks.ports import Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.cli.actions.jobs import prefects_list
 from deployments.cli.acts import audited
-from deployments.cli.actions.jobs import show
 from deployments.printing import console, say_line
 
 TRIGGERS_MAX = 10_000
@@ -94,9 +94,13 @@ async def _send_all(plan: Backfill, actor: str) -> None:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        prefects_list(settings) as show,
+    ):
         with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
-            bar, sent = progress.add_task(plan.job.id, total=len(plan.chunks)), []
+            bar = progress.add_task(plan.job.id, total=len(plan.chunks))
             for number, chunk in enumerate(plan.chunks, start=1):
                 is_new = not await triggers.accepted(store, plan.request(chunk))
                 async with audited(
@@ -106,10 +110,9 @@ async def _send_all(plan: Backfill, actor: str) -> None:
                 line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
                 progress.console.print(line if is_new else f"{line}  sent before", highlight=False)
                 progress.advance(bar)
-                sent.append(execution)
+                await show(execution)
                 if is_new and number < len(plan.chunks):
                     await asyncio.sleep(plan.pause_seconds)
-        await show(settings, *sent)
 
 
 def _days(chunk: str) -> int:

@@ -1,6 +1,7 @@
 """A batch job triggered from the command line."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from blocks.contracts.ids import SYSTEM_TENANT
@@ -33,21 +34,31 @@ async def trigger_one(
         audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as recorded,
     ):
         execution = await triggers.trigger(recorded, bus, request)
-    await show(settings, execution)
+    async with prefects_list(settings) as show:
+        await show(execution)
     say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
     say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")
 
 
-async def show(settings: Settings, *executions: ExecutionRecord) -> None:
-    """The triggers are in Prefect's list of runs, unless it does not answer: they are out, so that
-    is no error.
+Show = Callable[[ExecutionRecord], Awaitable[None]]
+
+
+@asynccontextmanager
+async def prefects_list(settings: Settings) -> AsyncIterator[Show]:
+    """Puts triggers that were sent into Prefect's list of runs. When it does not answer, one line
+    states so and no more are put there: they are out, so that is no error.
     """
     settings = use_prefect(settings)
 
     from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
 
     async with PrefectFlowRuns(settings.prefect.api_url) as flow_runs:
-        for execution in executions:
-            if not await show_in_prefect(flow_runs, execution):
-                say_line("Prefect does not answer: its list of runs lacks the trigger", error=True)
-                return
+        answers = True
+
+        async def show(execution: ExecutionRecord) -> None:
+            nonlocal answers
+            answers = answers and await show_in_prefect(flow_runs, execution)
+
+        yield show
+    if not answers:
+        say_line("Prefect did not answer: its list of runs does not show this", error=True)
