@@ -36,6 +36,10 @@ from blocks.ports import FlowRunView, NotFound, Unavailable, UpcomingTick
 from blocks.processes.ending import closing
 
 TAG = "workflow-orchestrator"
+
+DONE_OUTSIDE = "Triggered"
+"""The state's name of a run that only shows what was done outside Prefect; its type is Completed.
+"""
 _PAGE = 200
 _LIST_MAX = 10_000
 
@@ -98,7 +102,7 @@ class PrefectFlowRuns:
                     await self._deployment(deployment),
                     name=name,
                     parameters=dict(parameters),
-                    state=Completed(message=message),
+                    state=Completed(name=DONE_OUTSIDE, message=message),
                     idempotency_key=key,
                     tags=[TAG],
                 )
