@@ -147,7 +147,7 @@ async def a_trigger_by_hand_is_listed(prefect: PrefectClient, execution_id: str)
     assert run.state
     assert ("COMPLETED", "Triggered") == (run.state.type.value, run.state.name)
     assert execution_id in str(run.state.message)
-    assert {"workflow-orchestrator", "batch-jobs", "workflow:batch-job"} <= set(run.tags)
+    assert {"workflow-orchestrator", "workflow:batch-job"} <= set(run.tags)
     deployment = await prefect.read_deployment_by_name("batch-job/outcome-sync")
     assert deployment.id == run.deployment_id
 
@@ -172,7 +172,7 @@ async def upcoming_ticks_are_named(prefect: PrefectClient) -> None:
     async def all_named() -> bool:
         found = await prefect.read_flow_runs(
             flow_run_filter=FlowRunFilter.model_validate(
-                {"tags": {"all_": ["auto-scheduled", "batch-jobs"]}}
+                {"tags": {"all_": ["auto-scheduled", "workflow:batch-job"]}}
             ),
             limit=200,
         )
