@@ -43,3 +43,5 @@ class Opened(msgspec.Struct, frozen=True):
     """The default is what processes of an earlier version mean, which name none."""
     notice: str = msgspec.field(default_factory=lambda: str(uuid4()), name="telling")
     """Drawn for each broadcast: its receivers ask Prefect for one run, and never for an old one."""
+    subject: str = ""
+    """For the name of its flow run; processes of an earlier version leave it out."""

@@ -24,6 +24,7 @@ from blocks.contracts.jobs import (
     stale_reason,
 )
 from blocks.contracts.records import ExecutionRecord
+from blocks.executions.run_names import tick_name
 from blocks.jobs import triggers
 from blocks.jobs.triggers import JobRequest
 from blocks.json_text import read_json_object
@@ -62,7 +63,7 @@ def _run_name() -> str:
         prefect.runtime.flow_run.parameters,
         prefect.runtime.flow_run.scheduled_start_time,
     )
-    return f"{parameters['job']} {tick:%Y-%m-%d %H:%M}"
+    return tick_name(parameters["job"], tick)
 
 
 @flow(

@@ -17,6 +17,8 @@ from flows.shared.approval_gate import continue_alone, pass_gate
 from flows.shared.claims import claim_all, notify_started
 from flows.shared.requested import opened, requested, retried_by_hand
 from flows.shared.run_end import RunEnds, end_of_run, reported
+from flows.shared.run_progress import shown_progress
+from flows.shared.run_report import report, report_before_the_gate
 from flows.shared.runtime import Runtime
 
 
@@ -55,7 +57,9 @@ async def opportunity_analysis(
             if len(run.execution_ids) > 1:
                 await continue_alone(context, analysis)
             else:
+                await report_before_the_gate(context, run.tenant_id, analysis.id)
                 await pass_gate(context, analysis)
+    await report(context, run.tenant_id, run.execution_ids)
     held = [analysis.stored for analysis in analyses]
     return await end_of_run(context, run.tenant_id, run.execution_ids, held, workflow=WORKFLOW)
 
@@ -89,7 +93,7 @@ async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) ->
     batch = AnalysisBatch(context, tenant_id, analyses)
     with context.expecting(batch.execution_ids, batch):
         await batch.start()
-        async with asyncio.TaskGroup() as group:
+        async with shown_progress(len(analyses), batch.answered), asyncio.TaskGroup() as group:
             for step in ANALYSIS_STEPS:
                 group.create_task(
                     run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch)

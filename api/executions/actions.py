@@ -14,7 +14,7 @@ from api.executions.documents import Execution, document_of
 from api.executions.errors import ExecutionEnded, ExecutionNotFound
 from api.http.documents import Document
 from api.http.errors import IdempotencyMismatch, InvalidRequest, Problem
-from api.http.records import Bus, Engine, Store, find
+from api.http.records import AllSettings, Bus, Engine, Store, find
 from api.idempotency import HEADER, KEY_ERRORS
 from blocks.actions import cancelling, retrying, starting
 from blocks.contracts.records import ExecutionRecord
@@ -22,6 +22,7 @@ from blocks.contracts.states import InvalidTransition
 from blocks.contracts.workflows import startable
 from blocks.executions.steps import step_records
 from blocks.ports import RecordStore
+from blocks.settings import Prefect
 
 ExecutionPath = Annotated[str, PathParameter(name="executionId")]
 
@@ -54,6 +55,7 @@ async def start_execution(
     request: Request[Any, Any, Any],
     store: Store,
     bus: Bus,
+    settings: AllSettings,
     tenant_id: TenantId,
     actor: Caller,
     data: JSONBody[NewExecution],
@@ -79,7 +81,7 @@ async def start_execution(
         execution = await starting.start_execution(store, bus, tenant_id, start)
     except starting.KeyReused:
         raise IdempotencyMismatch from None
-    return await _created(store, execution)
+    return await _created(store, execution, settings.prefect)
 
 
 @post(
@@ -93,6 +95,7 @@ async def cancel_execution(
     store: Store,
     bus: Bus,
     flow_runs: Engine,
+    settings: AllSettings,
     tenant_id: TenantId,
     execution_id: ExecutionPath,
     data: JSONBody[Cancellation],
@@ -105,7 +108,7 @@ async def cancel_execution(
         )
     except InvalidTransition as error:
         raise ExecutionEnded(f"The execution is {error.current}") from None
-    return await _shown(store, execution)
+    return await _shown(store, execution, settings.prefect)
 
 
 @post(
@@ -116,7 +119,12 @@ async def cancel_execution(
     responses=documented(examples.EXECUTION, ExecutionNotFound, retrying.NotRetryable, *KEY_ERRORS),
 )
 async def retry_execution(
-    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
+    store: Store,
+    bus: Bus,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    execution_id: ExecutionPath,
 ) -> Execution:
     """The execution, which had failed or was cancelled, is pending again under its id.
 
@@ -125,9 +133,8 @@ async def retry_execution(
     409.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _shown(
-        store, await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
-    )
+    retried = await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
+    return await _shown(store, retried, settings.prefect)
 
 
 @post(
@@ -139,25 +146,32 @@ async def retry_execution(
     ),
 )
 async def rerun_execution(
-    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, execution_id: ExecutionPath
+    store: Store,
+    bus: Bus,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    execution_id: ExecutionPath,
 ) -> Response[Execution]:
     """A new execution has the subject and input of this one, which has ended; `rerunOf` names it.
 
     While the new one is open, repeating the request returns it.
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return await _created(
-        store, await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record)
-    )
+    rerun = await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record)
+    return await _created(store, rerun, settings.prefect)
 
 
-async def _shown(store: RecordStore, execution: ExecutionRecord) -> Execution:
-    return document_of(execution, await step_records(store, execution.tenant_id, [execution.id]))
+async def _shown(store: RecordStore, execution: ExecutionRecord, prefect: Prefect) -> Execution:
+    steps = await step_records(store, execution.tenant_id, [execution.id])
+    return document_of(execution, steps, prefect)
 
 
-async def _created(store: RecordStore, execution: ExecutionRecord) -> Response[Execution]:
+async def _created(
+    store: RecordStore, execution: ExecutionRecord, prefect: Prefect
+) -> Response[Execution]:
     return Response(
-        await _shown(store, execution),
+        await _shown(store, execution, prefect),
         status_code=201,
         headers={"Location": f"/api/v1/executions/{execution.id}"},
     )

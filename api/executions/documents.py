@@ -13,6 +13,8 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import ExecutionStatus
 from blocks.contracts.workflows import known_steps
 from blocks.executions.steps import by_step
+from blocks.settings import Prefect
+from blocks.settings.links import flow_run_url
 
 StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
 """Where a step stands; `skipped`: the execution ended before the step did."""
@@ -101,6 +103,8 @@ class Execution(ExecutionSummary, frozen=True, kw_only=True):
     """One for each retry, the oldest first."""
     refused_answers: tuple[ExecutionRefusedAnswer, ...] = ()
     """Of the present try; the newest twenty, the oldest first."""
+    flow_run_url: str | None = None
+    """For operators: the page in Prefect's UI of the run that it is or was last in."""
 
 
 class ExecutionPage(Document, frozen=True, kw_only=True):
@@ -114,7 +118,9 @@ def summary_of(execution: ExecutionRecord) -> ExecutionSummary:
     return msgspec.convert(execution, ExecutionSummary, from_attributes=True)
 
 
-def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Execution:
+def document_of(
+    execution: ExecutionRecord, records: Sequence[StepRecord], prefect: Prefect
+) -> Execution:
     return Execution(
         **msgspec.structs.asdict(summary_of(execution)),
         triggers=msgspec.convert(execution.triggers, list[ExecutionTrigger], from_attributes=True),
@@ -126,6 +132,7 @@ def document_of(execution: ExecutionRecord, records: Sequence[StepRecord]) -> Ex
         refused_answers=msgspec.convert(
             execution.refused_answers, tuple[ExecutionRefusedAnswer, ...], from_attributes=True
         ),
+        flow_run_url=flow_run_url(prefect, execution.flow_run_id),
     )
 
 

@@ -7,6 +7,7 @@ from api.executions.workflow_documents import RetryInitiated, WorkflowList, work
 from api.http.example_data import BEGIN, EVENT, EXECUTION_ID, OPPORTUNITY, STEP_RESULTS, TENANT
 from blocks.contracts import analysis, ids
 from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
+from blocks.settings import Prefect
 
 _RECORD = ExecutionRecord(
     id=EXECUTION_ID,
@@ -28,6 +29,7 @@ _RECORD = ExecutionRecord(
     started_at=BEGIN + timedelta(seconds=1),
     completed_at=BEGIN + timedelta(seconds=4),
     updated_at=BEGIN + timedelta(seconds=4),
+    flow_run_id="019a3f0c-5d1e-7b2a-9c4d-6e8f01234567",
     results={step.result_key: STEP_RESULTS[step.name] for step in analysis.ANALYSIS_STEPS},
 )
 
@@ -46,7 +48,11 @@ _STEPS = [
     for step in analysis.ANALYSIS_STEPS
 ]
 
-EXECUTION = document_of(_RECORD, _STEPS)
+_PREFECT = Prefect(
+    api_url="https://prefect.customer.example/api", ui_url="", ui_port=4200, work_pool=""
+)
+
+EXECUTION = document_of(_RECORD, _STEPS, _PREFECT)
 EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)

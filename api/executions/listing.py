@@ -12,7 +12,7 @@ from api.executions import examples
 from api.executions.documents import Execution, ExecutionPage, document_of, summary_of
 from api.executions.errors import ExecutionNotFound
 from api.http.parameters import in_utc, moment, one_of, text
-from api.http.records import Store, find, page_of
+from api.http.records import AllSettings, Store, find, page_of
 from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
@@ -78,6 +78,7 @@ async def list_executions(
 )
 async def read_execution(
     store: Store,
+    settings: AllSettings,
     tenant_id: TenantId,
     execution_id: Annotated[str, PathParameter(name="executionId")],
 ) -> Execution:
@@ -87,4 +88,5 @@ async def read_execution(
     execution has ended.
     """
     execution = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    return document_of(execution, await step_records(store, tenant_id, [execution.id]))
+    steps = await step_records(store, tenant_id, [execution.id])
+    return document_of(execution, steps, settings.prefect)

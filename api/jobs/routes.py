@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 from uuid import uuid4
 
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
+from litestar.background_tasks import BackgroundTask
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
@@ -11,7 +12,7 @@ from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.http.errors import IdempotencyMismatch
-from api.http.records import Bus, Store
+from api.http.records import Bus, Engine, Store
 from api.idempotency import HEADER, KEY_ERRORS
 from api.jobs import examples
 from api.jobs.documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
@@ -27,6 +28,7 @@ from blocks.contracts.jobs import (
     job_named,
 )
 from blocks.jobs import triggers
+from blocks.jobs.shown import show_in_prefect
 from blocks.settings import BatchJobs
 
 Schedules = SkipValidation[NamedDependency[BatchJobs]]
@@ -55,10 +57,11 @@ async def trigger_job(
     request: Request[Any, Any, Any],
     store: Store,
     bus: Bus,
+    flow_runs: Engine,
     tenant_id: TenantId,
     job: JobPath,
     data: JSONBody[TriggerBody | None] = None,
-) -> JobTriggered:
+) -> Response[JobTriggered]:
     """The trigger has been sent to the batch workers.
 
     A tenant triggers a job for itself alone. Jobs that cannot be limited to a tenant, and triggers
@@ -74,9 +77,12 @@ async def trigger_job(
     request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
     try:
         job_request = triggers.by_hand(wanted, "api", request_id, metadata)
-        return triggered_of(await triggers.trigger(store, bus, job_request))
+        execution = await triggers.trigger(store, bus, job_request)
     except triggers.RequestReused:
         raise IdempotencyMismatch from None
+    # After the answer, which depends on Prefect in no way.
+    shown = BackgroundTask(show_in_prefect, flow_runs, execution)
+    return Response(triggered_of(execution), status_code=202, background=shown)
 
 
 def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:

@@ -15,6 +15,7 @@ from api.reconciler.drifts import KINDS, drifts
 from api.reconciler.gauges import count_for_ever
 from api.reconciler.journal import Journal
 from api.reconciler.leadership import Leadership
+from api.reconciler.upcoming import name_upcoming_for_ever
 from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.recording import finish_lost_acts
@@ -62,6 +63,9 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
                 _look_again_and_again(drift, journal, bell), name=f"reconciler: {drift.kind}"
             )
         group.create_task(count_for_ever(parts.store), name="reconciler: what is open")
+        group.create_task(
+            name_upcoming_for_ever(parts.flow_runs), name="reconciler: names of upcoming runs"
+        )
         group.create_task(
             _now_and_then(parts.store, forget_old_answers), name="reconciler: old answers"
         )

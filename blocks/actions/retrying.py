@@ -69,7 +69,11 @@ async def reopen_execution(
 async def notify_dispatchers(bus: EventBus, execution: ExecutionRecord) -> None:
     """Dispatchers are notified that it is pending; their sweep would find it too."""
     opened = signals.Opened(
-        execution.tenant_id, execution.id, execution.priority, execution.workflow
+        execution.tenant_id,
+        execution.id,
+        execution.priority,
+        execution.workflow,
+        subject=execution.subject,
     )
     await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
 

@@ -22,6 +22,13 @@ def plain(text: str) -> str:
     )
 
 
+def shortened(text: str, length: int) -> str:
+    """The same, at most `length` characters long; an ellipsis ends a text that was cut."""
+    # Cut before it is spelled out, too: the text may be of any size.
+    shown = plain(text[: length + 1].strip())
+    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+
+
 def plain_lines(text: str) -> str:
     """The same for a text of several lines, which stay lines."""
     return "\n".join(map(plain, re.split(r"\r?\n", text)))

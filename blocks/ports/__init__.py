@@ -18,7 +18,7 @@ from blocks.ports.errors import (
     WrongVersion,
 )
 from blocks.ports.event_bus import Consumer, EventBus, Subscriber
-from blocks.ports.flow_runs import FlowRuns, FlowRunView
+from blocks.ports.flow_runs import FlowRuns, FlowRunView, UpcomingTick
 from blocks.ports.messages import (
     MESSAGE_BYTES_MAX,
     Accept,
@@ -83,6 +83,7 @@ __all__ = [
     "Throttled",
     "Unavailable",
     "Unroutable",
+    "UpcomingTick",
     "Verdict",
     "Where",
     "WrongVersion",

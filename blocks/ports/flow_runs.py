@@ -40,6 +40,15 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.job or self.opens_for)
 
 
+class UpcomingTick(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that Prefect's scheduler has made for a later tick of a batch job."""
+
+    flow_run_id: str
+    name: str
+    job: str
+    at: datetime
+
+
 class FlowRuns(Protocol):
     """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's
     deployment.
@@ -49,6 +58,22 @@ class FlowRuns(Protocol):
         self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
     ) -> str:
         """A flow run of the deployment is scheduled, once per `key`; returns its id."""
+        ...
+
+    async def record_completed(
+        self, deployment: str, *, key: str, name: str, parameters: Mapping[str, str], message: str
+    ) -> str:
+        """Work that was done outside Prefect shows as a completed run of the deployment
+        (`flow/name`), once per `key`; nothing runs. Returns its id.
+        """
+        ...
+
+    async def upcoming_ticks(self) -> list[UpcomingTick]:
+        """The next runs of the batch jobs' schedules, soonest first, at most 200."""
+        ...
+
+    async def rename(self, flow_run_id: str, name: str) -> None:
+        """The run has this name. Raises `NotFound`."""
         ...
 
     async def list_runs(

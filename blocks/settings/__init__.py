@@ -17,6 +17,7 @@ from blocks.settings.sections import Dispatch as Dispatch
 from blocks.settings.sections import Live as Live
 from blocks.settings.sections import Module as Module
 from blocks.settings.sections import Note as Note
+from blocks.settings.sections import Prefect as Prefect
 from blocks.settings.sections import RabbitMQ as RabbitMQ
 from blocks.settings.sections import Server as Server
 from blocks.settings.sections import Services as Services

@@ -59,6 +59,8 @@ class Server(_Section, frozen=True, kw_only=True):
     connections_per_address: AtLeastOne
     head_seconds: Seconds
     body_seconds: Seconds
+    public_url: str
+    """Where people reach the API, for links to records; empty: no such links."""
 
 
 class Auth(_Section, frozen=True, kw_only=True):
@@ -190,6 +192,8 @@ class Events(_Section, frozen=True, kw_only=True):
 
 class Prefect(_Section, frozen=True, kw_only=True):
     api_url: str
+    ui_url: str
+    """Where people reach Prefect's UI; empty: derived from `api_url`, as Prefect does."""
     ui_port: Port
     work_pool: str
 

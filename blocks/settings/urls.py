@@ -29,6 +29,8 @@ def problem_of(settings: Settings) -> str | None:
         ),
         ("cosmos_db.endpoint (COSMOS_DB_ENDPOINT)", cosmos.endpoint, ("https", "http", "sqlite")),
         ("prefect.api_url (PREFECT_API_URL)", settings.prefect.api_url, ("http", "https")),
+        ("prefect.ui_url (PREFECT_UI_URL)", settings.prefect.ui_url, ("http", "https")),
+        ("server.public_url (PUBLIC_URL)", settings.server.public_url, ("http", "https")),
         (
             "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)",
             settings.tracing.otlp_endpoint,
@@ -55,6 +57,12 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)": shown_url_problem(
             settings.tracing.otlp_endpoint,
             "a collector's credentials go into OTEL_EXPORTER_OTLP_HEADERS",
+        ),
+        "prefect.ui_url (PREFECT_UI_URL)": shown_url_problem(
+            settings.prefect.ui_url, "links to it are for people, who sign in themselves"
+        ),
+        "server.public_url (PUBLIC_URL)": shown_url_problem(
+            settings.server.public_url, "links to it are for people, who sign in themselves"
         ),
         "auth.jwt_jwks (JWT_JWKS)": key_set_problem(settings.auth.jwt_jwks),
         "cosmos_db.database_id (COSMOS_DB_DATABASE_ID)": clear_text_problem(cosmos.database_id),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from blocks.ports import Unavailable
-from blocks.settings import Settings, masked_url
+from blocks.settings import Settings, links, masked_url
 
 if TYPE_CHECKING:
     import httpx
@@ -84,6 +84,12 @@ def api_url(settings: Settings) -> str:
 
 def ui_url(settings: Settings) -> str:
     return api_url(settings).removesuffix("/api")
+
+
+def flow_run_url(settings: Settings, flow_run_id: str | None) -> str | None:
+    """The run's page in Prefect's UI; None: there is no run."""
+    prefect = msgspec.structs.replace(settings.prefect, api_url=api_url(settings))
+    return links.flow_run_url(prefect, flow_run_id)
 
 
 def server_environment(settings: Settings) -> dict[str, str]:

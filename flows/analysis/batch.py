@@ -67,6 +67,10 @@ class AnalysisBatch:
         """The executions that this run has yet to bring to an end."""
         return list(self._open.values())
 
+    def answered(self) -> int:
+        """How many of its executions have ended, or wait for a person."""
+        return len(self._analyses) - len(self._open)
+
     @property
     def answers_in_hand(self) -> int:
         """Answers that have come and do not count yet; bounded by what is missing."""

@@ -16,6 +16,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions import transitions
+from blocks.executions.run_names import approval_run_name
 from blocks.ports import Stale, Stored
 from blocks.processes import fault_points
 from flows.shared import gate_wait
@@ -110,7 +111,7 @@ async def continue_alone(context: Runtime, gated: Gated) -> None:
         record.tenant_id,
         [record.id],
         key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
-        name=f"approval of {record.subject}",
+        name=approval_run_name(record.workflow, record.id, record.subject),
     )
     log.info("execution %s goes to its gate in a run of its own", record.id)
     await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")

@@ -12,12 +12,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
+    FlowRunFilterStateName,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 
+from blocks.adapters.prefect.flow_runs import DONE_OUTSIDE
 from blocks.schedules.ticks import Days, Schedule, days_of_last_tick, days_of_tick
 
 
@@ -94,7 +96,11 @@ async def _newer(
             expected_start_time=FlowRunFilterExpectedStartTime(
                 after_=at + timedelta(microseconds=1), before_=until
             ),
-            state=FlowRunFilterState(type=FlowRunFilterStateType(not_any_=[StateType.CANCELLED])),
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(not_any_=[StateType.CANCELLED]),
+                # a trigger by hand is in the same list, and is no tick
+                name=FlowRunFilterStateName(not_any_=[DONE_OUTSIDE]),
+            ),
         ),
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[run.deployment_id])),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,

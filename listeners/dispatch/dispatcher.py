@@ -20,6 +20,7 @@ from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
+from blocks.executions.run_names import run_name
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.processes import fault_points
 from blocks.processes.ending import ended
@@ -59,9 +60,14 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lane: Lane
-    execution_ids: list[str]
+    subjects: dict[str, str]
+    """Execution id to its subject; "": not known."""
     key: str
     tries: int = 1
+
+    @property
+    def execution_ids(self) -> list[str]:
+        return list(self.subjects)
 
 
 class Dispatcher:
@@ -87,14 +93,18 @@ class Dispatcher:
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
         self._reasons: dict[str, str] = {}
+        self._subjects: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._policy_changed = asyncio.Event()
         metrics.WAITING.set_function(self._waiting)
         metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
         metrics.PACE.set_function(lambda: self._pace.rate if self._pace.yields else 0.0)
 
-    def submit(self, lane: Lane, execution_id: str, priority: int = 0) -> None:
-        """The execution will be dispatched, once."""
+    def submit(
+        self, lane: Lane, execution_id: str, priority: int = 0, *, subject: str = ""
+    ) -> None:
+        """The execution will be dispatched, once; its flow run is named for its subject."""
+        self._subjects[execution_id] = subject or self._subjects.get(execution_id, "")
         self._queue.put(lane, execution_id, priority)
         self._changed.set()
 
@@ -141,7 +151,8 @@ class Dispatcher:
             return None
         lane, execution_ids = taken
         key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
-        return _Batch(lane=lane, execution_ids=execution_ids, key=key)
+        subjects = {id: self._subjects.pop(id, "") for id in execution_ids}
+        return _Batch(lane=lane, subjects=subjects, key=key)
 
     def _waiting(self) -> int:
         return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
@@ -161,12 +172,13 @@ class Dispatcher:
 
     async def _dispatch(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
+        name = run_name(workflow, batch.subjects)
         was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
         # Before the call: a sweep during the call to Prefect must not find them once more.
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         try:
             run_id = await self._flow_runs.start(
-                workflow, tenant_id, execution_ids, key=batch.key, name=_name(execution_ids)
+                workflow, tenant_id, execution_ids, key=batch.key, name=name
             )
         except (Unavailable, NotFound):
             self._keep(batch)
@@ -185,8 +197,8 @@ class Dispatcher:
             self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
             return
         self._unanswered = None
-        for execution_id in batch.execution_ids:
-            self.submit(batch.lane, execution_id)
+        for execution_id, subject in batch.subjects.items():
+            self.submit(batch.lane, execution_id, subject=subject)
 
     def _reason(self, execution_ids: list[str]) -> str:
         """The reason for a run of these, in words that no other run has.
@@ -224,7 +236,10 @@ class Dispatcher:
         if workflows.is_dispatched(opened.workflow):
             self._reasons[opened.execution_id] = f"told-{opened.notice}"
             self.submit(
-                Lane(opened.tenant_id, opened.workflow), opened.execution_id, opened.priority
+                Lane(opened.tenant_id, opened.workflow),
+                opened.execution_id,
+                opened.priority,
+                subject=opened.subject,
             )
 
     # --- policy -----------------------------------------------------------------------------------
@@ -267,7 +282,8 @@ class Dispatcher:
             async for stored in every(self._store, tenant_id, ExecutionRecord, pending):
                 record = stored.record
                 if record.created_at <= settled_before and record.id not in self._dispatched:
-                    self.submit(Lane(tenant_id, record.workflow), record.id, record.priority)
+                    lane = Lane(tenant_id, record.workflow)
+                    self.submit(lane, record.id, record.priority, subject=record.subject)
 
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS
@@ -275,11 +291,3 @@ class Dispatcher:
 
 
 _opened_decoder = msgspec.json.Decoder(signals.Opened)
-
-
-def _name(execution_ids: list[str]) -> str:
-    return (
-        execution_ids[0]
-        if len(execution_ids) == 1
-        else f"{len(execution_ids)} executions from {execution_ids[0]}"
-    )

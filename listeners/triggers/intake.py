@@ -85,7 +85,9 @@ class Intake:
         fault_points.reached("after-record")
         if outcome == "created":
             lane = Lane(execution.tenant_id, execution.workflow)
-            self._dispatcher.submit(lane, execution.id, execution.priority)
+            self._dispatcher.submit(
+                lane, execution.id, execution.priority, subject=execution.subject
+            )
         return outcome
 
     async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:

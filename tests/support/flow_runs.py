@@ -1,9 +1,11 @@
 """An engine that only remembers: for tests of what is asked of Prefect, not of Prefect."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from blocks.ports import FlowRunView, Unavailable
+import msgspec
+
+from blocks.ports import FlowRunView, Unavailable, UpcomingTick
 
 
 class RememberedFlowRuns:
@@ -14,6 +16,10 @@ class RememberedFlowRuns:
     def __init__(self) -> None:
         self.started: list[tuple[str, list[str]]] = []
         self.keys: list[str] = []
+        self.names: list[str] = []
+        self.recorded: dict[str, tuple[str, str, dict[str, str], str]] = {}
+        """By key: deployment, name, parameters and message."""
+        self.upcoming: list[UpcomingTick] = []
         self.is_down = False
         self.refused = 0
         self.resumed: list[str] = []
@@ -31,7 +37,26 @@ class RememberedFlowRuns:
             raise Unavailable("Prefect is down")
         self.started.append((tenant_id, list(execution_ids)))
         self.keys.append(key)
+        self.names.append(name)
         return f"run-{len(self.started)}"
+
+    async def record_completed(
+        self, deployment: str, *, key: str, name: str, parameters: Mapping[str, str], message: str
+    ) -> str:
+        if self.is_down:
+            self.refused += 1
+            raise Unavailable("Prefect is down")
+        self.recorded.setdefault(key, (deployment, name, dict(parameters), message))
+        return f"recorded-{list(self.recorded).index(key)}"
+
+    async def upcoming_ticks(self) -> list[UpcomingTick]:
+        return list(self.upcoming)
+
+    async def rename(self, flow_run_id: str, name: str) -> None:
+        self.upcoming = [
+            msgspec.structs.replace(tick, name=name) if tick.flow_run_id == flow_run_id else tick
+            for tick in self.upcoming
+        ]
 
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None

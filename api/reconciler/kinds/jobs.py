@@ -11,6 +11,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.executions import transitions
 from blocks.jobs import triggers
+from blocks.jobs.shown import show_in_prefect
 from blocks.ports import RecordStore, Stale, Stored
 from blocks.queries import every
 
@@ -51,8 +52,10 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
         ]
 
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
-        await triggers.send(self._parts.store, self._parts.bus, stored)
+        stored = await triggers.send(self._parts.store, self._parts.bus, stored)
         log.info("sent the trigger of execution %s, which was owed", stored.record.id)
+        if stored.record.flow_run_id is None:
+            await show_in_prefect(self._parts.flow_runs, stored.record)
         return True
 
     async def _has_turn(self, stored: Stored[ExecutionRecord]) -> bool:

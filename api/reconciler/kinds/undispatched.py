@@ -49,7 +49,9 @@ class Undispatched(Drift[ExecutionRecord]):
         return waiting[:AT_ONCE]
 
     async def act(self, record: ExecutionRecord) -> bool:
-        opened = signals.Opened(record.tenant_id, record.id, record.priority, record.workflow)
+        opened = signals.Opened(
+            record.tenant_id, record.id, record.priority, record.workflow, subject=record.subject
+        )
         await self._parts.bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
         if record.id in self._notified:
             return False  # no dispatcher has received it yet: notified again, counted once

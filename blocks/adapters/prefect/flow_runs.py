@@ -6,7 +6,7 @@ with a nested `__prefect_kind` could read its Variables.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -27,16 +27,20 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Cancelled, Cancelling, Crashed, Scheduled
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Scheduled
 
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
 from blocks.contracts.reading.uuids import matching_id
 from blocks.observability.metrics import work
-from blocks.ports import FlowRunView, NotFound, Unavailable
+from blocks.ports import FlowRunView, NotFound, Unavailable, UpcomingTick
 from blocks.processes.ending import closing
 
 TAG = "workflow-orchestrator"
+
+DONE_OUTSIDE = "Triggered"
+"""The state's name of a run that only shows what was done outside Prefect; its type is Completed.
+"""
 _PAGE = 200
 _LIST_MAX = 10_000
 
@@ -78,20 +82,61 @@ class PrefectFlowRuns:
         async with _translated():
             try:
                 run = await self._client.create_flow_run_from_deployment(
-                    await self._deployment(workflow),
+                    await self._deployment(f"{workflow}/{workflow}"),
                     name=name,
                     parameters={"tenant_id": tenant_id, "execution_ids": list(execution_ids)},
                     idempotency_key=key,
-                    tags=[TAG, f"tenant:{tenant_id}"],
+                    tags=[TAG, f"tenant:{tenant_id}", f"workflow:{workflow}"],
                 )
             except PrefectHTTPStatusError as error:
-                if error.response.status_code == httpx.codes.NOT_FOUND:
-                    # Deployed again, on a new database perhaps, it has another id: the next call
-                    # looks it up.
-                    self._deployments.pop(workflow, None)
+                self._forget_if_gone(f"{workflow}/{workflow}", error)
                 raise
         work.flow_run_started(workflow, len(execution_ids))
         return str(run.id)
+
+    async def record_completed(
+        self, deployment: str, *, key: str, name: str, parameters: Mapping[str, str], message: str
+    ) -> str:
+        async with _translated():
+            try:
+                run = await self._client.create_flow_run_from_deployment(
+                    await self._deployment(deployment),
+                    name=name,
+                    parameters=dict(parameters),
+                    state=Completed(name=DONE_OUTSIDE, message=message),
+                    idempotency_key=key,
+                    tags=[TAG],
+                )
+            except PrefectHTTPStatusError as error:
+                self._forget_if_gone(deployment, error)
+                raise
+        return str(run.id)
+
+    async def upcoming_ticks(self) -> list[UpcomingTick]:
+        wanted = FlowRunFilter(
+            tags=FlowRunFilterTags(all_=[TAG, "auto-scheduled"]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        )
+        async with _translated():
+            runs = await self._client.read_flow_runs(
+                flow_run_filter=wanted,
+                sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+                limit=_PAGE,
+            )
+        return [
+            UpcomingTick(
+                flow_run_id=str(run.id),
+                name=run.name,
+                job=str(run.parameters["job"]),
+                at=run.expected_start_time.astimezone(UTC),
+            )
+            for run in runs
+            if run.expected_start_time and "job" in run.parameters
+        ]
+
+    async def rename(self, flow_run_id: str, name: str) -> None:
+        async with _translated():
+            await self._client.update_flow_run(UUID(flow_run_id), name=name)
 
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
@@ -180,16 +225,24 @@ class PrefectFlowRuns:
         if error is not None:
             raise Unavailable(f"Prefect's API does not answer: {type(error).__name__}")
 
-    async def _deployment(self, workflow: str) -> UUID:
-        if workflow not in self._deployments:
+    async def _deployment(self, name: str) -> UUID:
+        """Of the deployment `flow/name`."""
+        if name not in self._deployments:
             try:
-                deployment = await self._client.read_deployment_by_name(f"{workflow}/{workflow}")
+                deployment = await self._client.read_deployment_by_name(name)
             except ObjectNotFound:
                 raise Unavailable(
-                    f"the deployment {workflow}/{workflow} is missing: run `orchestrator bootstrap`"
+                    f"the deployment {name} is missing: run `orchestrator bootstrap`"
                 ) from None
-            self._deployments[workflow] = deployment.id
-        return self._deployments[workflow]
+            self._deployments[name] = deployment.id
+        return self._deployments[name]
+
+    def _forget_if_gone(self, deployment: str, error: PrefectHTTPStatusError) -> None:
+        """Deployed again, on a new database perhaps, it has another id: the next call looks it
+        up.
+        """
+        if error.response.status_code == httpx.codes.NOT_FOUND:
+            self._deployments.pop(deployment, None)
 
 
 def _view(run: FlowRun) -> FlowRunView:

@@ -16,6 +16,7 @@ from blocks.jobs.triggers import JobRequest
 from blocks.ports import Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.cli.actions.jobs import prefects_list
 from deployments.cli.acts import audited
 from deployments.printing import console, say_line
 
@@ -93,7 +94,11 @@ async def _send_all(plan: Backfill, actor: str) -> None:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    async with open_store(settings) as store, open_bus(settings, "cli") as bus:
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "cli") as bus,
+        prefects_list(settings) as show,
+    ):
         with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
             bar = progress.add_task(plan.job.id, total=len(plan.chunks))
             for number, chunk in enumerate(plan.chunks, start=1):
@@ -105,6 +110,7 @@ async def _send_all(plan: Backfill, actor: str) -> None:
                 line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
                 progress.console.print(line if is_new else f"{line}  sent before", highlight=False)
                 progress.advance(bar)
+                await show(execution)
                 if is_new and number < len(plan.chunks):
                     await asyncio.sleep(plan.pause_seconds)
 

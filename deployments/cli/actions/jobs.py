@@ -1,14 +1,18 @@
 """A batch job triggered from the command line."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import checked_metadata, job_named
+from blocks.contracts.records import ExecutionRecord
 from blocks.jobs import triggers
+from blocks.jobs.shown import show_in_prefect
 from blocks.services import open_bus, open_store
-from blocks.settings import load_settings
+from blocks.settings import Settings, load_settings
 from deployments.cli.acts import audited
+from deployments.prefect.server import use_prefect
 from deployments.printing import say_line
 
 
@@ -30,5 +34,31 @@ async def trigger_one(
         audited(store, SYSTEM_TENANT, "jobs trigger", actor, job.id) as recorded,
     ):
         execution = await triggers.trigger(recorded, bus, request)
+    async with prefects_list(settings) as show:
+        await show(execution)
     say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
     say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")
+
+
+Show = Callable[[ExecutionRecord], Awaitable[None]]
+
+
+@asynccontextmanager
+async def prefects_list(settings: Settings) -> AsyncIterator[Show]:
+    """Puts triggers that were sent into Prefect's list of runs. When it does not answer, one line
+    states so and no more are put there: they are out, so that is no error.
+    """
+    settings = use_prefect(settings)
+
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
+
+    async with PrefectFlowRuns(settings.prefect.api_url) as flow_runs:
+        answers = True
+
+        async def show(execution: ExecutionRecord) -> None:
+            nonlocal answers
+            answers = answers and await show_in_prefect(flow_runs, execution)
+
+        yield show
+    if not answers:
+        say_line("Prefect did not answer: its list of runs does not show this", error=True)

@@ -137,10 +137,8 @@ async def _show(settings: Settings, execution: JsonObject, published_at: datetim
     print_execution(record, steps, as_json=False)
     say_plainly(f"\nAPI         curl {curl_options(settings, record.tenant_id)} \\")
     say_plainly(f"                 {api_url(settings)}/api/v1/executions/{record.id}")
-    if record.flow_run_id:
-        say_plainly(
-            f"Prefect UI  {prefect_server.ui_url(settings)}/runs/flow-run/{record.flow_run_id}"
-        )
+    if url := prefect_server.flow_run_url(settings, record.flow_run_id):
+        say_plainly(f"Prefect UI  {url}")
 
 
 def _why_not_ended(execution: JsonObject | None, limit_seconds: float) -> str:

@@ -12,6 +12,7 @@ from blocks.executions.steps import by_step
 from blocks.ports import Between, NotFound, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
+from deployments.prefect.server import flow_run_url
 from deployments.printing import (
     Cell,
     PlainTable,
@@ -97,11 +98,13 @@ def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None
 def print_execution(
     execution: ExecutionRecord, steps: Sequence[StepRecord], *, as_json: bool
 ) -> None:
+    url = flow_run_url(load_settings(), execution.flow_run_id)
     if as_json:
-        say_json({"execution": execution, "steps": steps}, indent=2)
+        shown = {"execution": execution, "steps": steps}
+        say_json({**shown, "flowRunUrl": url} if url else shown, indent=2)
         return
     out = console()
-    out.print(_facts(execution))
+    out.print(_facts(execution, url))
     out.print()
     out.print(steps_table(execution, steps))
 
@@ -123,7 +126,7 @@ def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> Plai
     return table
 
 
-def _facts(execution: ExecutionRecord) -> PlainTable:
+def _facts(execution: ExecutionRecord, in_prefect: str | None) -> PlainTable:
     facts: dict[str, Cell] = {
         "execution": execution.id,
         "workflow": execution.workflow,
@@ -136,6 +139,7 @@ def _facts(execution: ExecutionRecord) -> PlainTable:
             f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers
         ),
         "flow run": execution.flow_run_id,
+        "in Prefect": in_prefect,
         "retries": f"{execution.retries}, last ended {_ended_before(execution)}"
         if execution.retries
         else None,

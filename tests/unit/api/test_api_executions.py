@@ -235,3 +235,16 @@ async def test_an_unknown_execution_is_not_found(api: Api, unknown: str) -> None
 def executions(count: int) -> list[ExecutionRecord]:
     """Oldest first, a second apart."""
     return [an_execution(created_at=now() + timedelta(seconds=second)) for second in range(count)]
+
+
+async def test_an_execution_names_its_flow_run_in_prefects_ui(tmp_path: Path) -> None:
+    execution = an_execution(status="running", flow_run_id="run-1")
+    pending = an_execution()
+    async with an_api(tmp_path, PREFECT_API_URL="http://u:s3cret@prefect:4200/api") as api:
+        await api.holds(execution, pending)
+
+        running = (await api.get(f"/api/v1/executions/{execution.id}")).json()
+        waiting = (await api.get(f"/api/v1/executions/{pending.id}")).json()
+
+    assert "http://prefect:4200/runs/flow-run/run-1" == running["flowRunUrl"]
+    assert "flowRunUrl" not in waiting

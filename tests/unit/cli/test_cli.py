@@ -323,7 +323,7 @@ async def test_executions_are_filtered_by_status_and_subject(orchestrator: Cli) 
 
 
 async def test_show_prints_the_record_with_its_steps(orchestrator: Cli) -> None:
-    execution = an_execution(status="running")
+    execution = an_execution(status="running", flow_run_id="run-1")
     async with open_store(orchestrator.settings) as store:
         await store.create(A_TENANT, execution)
         await store.create(
@@ -340,6 +340,8 @@ async def test_show_prints_the_record_with_its_steps(orchestrator: Cli) -> None:
     assert "risk_analysis" in page.stdout
     assert execution.id == document["execution"]["id"]
     assert ["forecast"] == [step["step"] for step in document["steps"]]
+    assert "http://127.0.0.1:4200/runs/flow-run/run-1" in page.stdout
+    assert "http://127.0.0.1:4200/runs/flow-run/run-1" == document["flowRunUrl"]
 
 
 async def test_another_tenants_execution_is_not_found(orchestrator: Cli) -> None:

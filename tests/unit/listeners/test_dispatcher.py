@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from blocks import signals
+from blocks.actions.retrying import notify_dispatchers
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
@@ -24,6 +25,8 @@ from listeners.dispatch.fair_queue import Lane
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import T, eventually
+
+A_THIRD_TENANT = "44444444-4444-4444-8444-444444444444"
 
 SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, late_start_seconds=0.25, sweep_seconds=0.1)
 
@@ -303,3 +306,40 @@ async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
 
         tenant, first_batch = (await started(flow_runs, 4))[3]
         assert (A_TENANT, 40) == (tenant, len(first_batch))
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+async def test_a_run_is_named_for_its_subject_whoever_has_submitted_it(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
+) -> None:
+    swept = an_execution(subject="0063X2")
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await store.create(A_TENANT, swept)
+    async with at_work(dispatcher):
+        await started(flow_runs, 1)
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "e-1", subject="0063X1")
+        await started(flow_runs, 2)
+        await notify_dispatchers(bus, an_execution(tenant_id=A_THIRD_TENANT, subject="0063X3"))
+        await started(flow_runs, 3)
+
+    assert ["Opportunity 0063X2", "Opportunity 0063X1", "Opportunity 0063X3"] == flow_runs.names
+
+
+async def test_the_subjects_of_a_batch_survive_an_outage_of_prefect(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
+    flow_runs.is_down = True
+    async with at_work(dispatcher):
+        for number in (1, 2):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}", subject=f"0063X{number}")
+
+        async def was_refused() -> bool:
+            return flow_runs.refused > 0
+
+        await eventually(was_refused)
+        flow_runs.is_down = False
+        await started(flow_runs, 1)
+
+    assert ["2 opportunities: 0063X1, 0063X2"] == flow_runs.names

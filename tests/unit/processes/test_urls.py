@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.settings import BadSetting, load_settings
+from blocks.settings import BadSetting, links, load_settings
 from blocks.settings.urls import url_problem
 
 BROKER = ("amqp", "amqps", "sqlite")
@@ -160,3 +160,57 @@ def test_any_text_is_a_url_or_refused_in_one_line(text: str) -> None:
         assert urlsplit(f"amqp://{text}").hostname
     else:
         assert problem.isprintable()
+
+
+# --- links for people -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("api", "ui", "page"),
+    [
+        ("http://prefect:4200/api", "", "http://prefect:4200/runs/flow-run/r-1"),
+        ("http://prefect:4200/api/", "", "http://prefect:4200/runs/flow-run/r-1"),
+        (
+            "http://prefect:4200/api",
+            "https://prefect.customer.example/",
+            "https://prefect.customer.example/runs/flow-run/r-1",
+        ),
+        (
+            "https://user:s3cret@prefect.customer.example/behind/api",
+            "",
+            "https://prefect.customer.example/behind/runs/flow-run/r-1",
+        ),
+        (
+            "https://api.prefect.cloud/api/accounts/a-1/workspaces/w-1",
+            "",
+            "https://app.prefect.cloud/account/a-1/workspace/w-1/runs/flow-run/r-1",
+        ),
+        ("", "", None),
+    ],
+)
+def test_a_flow_runs_page_is_where_prefect_itself_looks_for_its_ui(
+    api: str, ui: str, page: str | None
+) -> None:
+    settings = load_settings({"PREFECT_API_URL": api, "PREFECT_UI_URL": ui})
+
+    assert page == links.flow_run_url(settings.prefect, "r-1")
+    assert links.flow_run_url(settings.prefect, None) is None
+
+
+def test_a_records_page_is_known_where_the_api_has_a_public_address() -> None:
+    with_address = load_settings({"PUBLIC_URL": "https://api.customer.example/"}).server
+
+    assert "https://api.customer.example/api/v1/executions/e-1" == links.execution_url(
+        with_address, "e-1"
+    )
+    assert links.execution_url(load_settings({}).server, "e-1") is None
+
+
+@pytest.mark.parametrize("variable", ["PUBLIC_URL", "PREFECT_UI_URL"])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://user:s3cret@host", "https://host/?token=s3cret"]
+)
+def test_an_address_for_links_holds_no_secret_and_is_a_web_page(variable: str, url: str) -> None:
+    with pytest.raises(BadSetting, match=variable) as refused:
+        load_settings({variable: url})
+    assert "s3cret" not in str(refused.value)

@@ -1,0 +1,42 @@
+"""Names for the upcoming runs of the batch jobs: "outcome-sync 2026-11-29 01:00".
+
+Prefect's scheduler gives its runs generated names ("amber-otter"): neither a schedule nor a
+deployment has a template, and a flow's `flow_run_name` counts only when the run starts. So the
+leading reconciler names them, with one request a minute, and one more for each new run.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from blocks.executions.run_names import tick_name
+from blocks.ports import FlowRuns, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 60.0
+
+
+async def name_upcoming_for_ever(flow_runs: FlowRuns) -> None:
+    """Named within a minute of being made, until cancelled."""
+    while True:
+        try:
+            await name_upcoming(flow_runs)
+        except Unavailable as error:
+            log.debug("upcoming runs keep their names for now: %s", error)
+        except Exception:
+            log.exception("upcoming runs of batch jobs cannot be named")
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def name_upcoming(flow_runs: FlowRuns) -> int:
+    """Each upcoming run has the name of its job and tick; returns how many had another one."""
+    unnamed = [
+        (tick.flow_run_id, name)
+        for tick in await flow_runs.upcoming_ticks()
+        if tick.name != (name := tick_name(tick.job, tick.at))
+    ]
+    for flow_run_id, name in unnamed:
+        with suppress(NotFound):  # its schedule was changed meanwhile
+            await flow_runs.rename(flow_run_id, name)
+    return len(unnamed)
