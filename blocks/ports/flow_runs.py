@@ -24,6 +24,8 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other
     worker.
     """
+    own_process: bool = False
+    """It runs in an interpreter of its own, which is seconds from its claim to its first line."""
 
 
 class FlowRuns(Protocol):

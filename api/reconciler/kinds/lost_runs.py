@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _GONE = "its worker is gone"
 _AT_WORK = ("pending", "running", "cancelling")
+_STARTING = timedelta(seconds=60)
+"""A run in a process of its own sends its first heartbeat when the interpreter has imported it."""
 
 
 class LostRuns(Drift[FlowRunView]):
@@ -73,9 +75,13 @@ class LostRuns(Drift[FlowRunView]):
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         self._next_full_look = monotonic() + self._parts.settings.reconciler.interval_seconds
-        settled_before = utc_now() - self._parts.workers.lost_after
         held = snapshot.held
-        return [run for run in at_work if run.id not in held and run.state_at < settled_before]
+        return [run for run in at_work if run.id not in held and self._has_settled(run)]
+
+    def _has_settled(self, run: FlowRunView) -> bool:
+        """Its state is so old that whoever works on it has sent a heartbeat since."""
+        patience = _STARTING if run.own_process else self._parts.workers.lost_after
+        return run.state_at < utc_now() - patience
 
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":

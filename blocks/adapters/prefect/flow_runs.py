@@ -36,6 +36,10 @@ from blocks.ports import FlowRunView, NotFound, Unavailable
 from blocks.processes.ending import closing
 
 TAG = "workflow-orchestrator"
+WORKER_TYPE = "in-process"
+"""Of our worker, and of the pools that it serves; in pools of other types, each run has a process
+of its own.
+"""
 _PAGE = 200
 _LIST_MAX = 10_000
 
@@ -52,6 +56,7 @@ class PrefectFlowRuns:
         self._api_url = api_url
         self._client: PrefectClient
         self._deployments: dict[str, UUID] = {}
+        self._types_of_pools: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         if self._api_url:
@@ -112,7 +117,7 @@ class PrefectFlowRuns:
                     limit=_PAGE,
                     offset=len(found),
                 )
-                found += [_view(run) for run in page]
+                found += [await self._view(run) for run in page]
                 if len(page) < _PAGE:
                     break
         return found
@@ -127,7 +132,7 @@ class PrefectFlowRuns:
                 runs = await self._client.read_flow_runs(
                     flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE
                 )
-                found += [_view(run) for run in runs if run.state]
+                found += [await self._view(run) for run in runs if run.state]
         return found
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
@@ -179,6 +184,34 @@ class PrefectFlowRuns:
         if error is not None:
             raise Unavailable(f"Prefect's API does not answer: {type(error).__name__}")
 
+    async def _view(self, run: FlowRun) -> FlowRunView:
+        assert run.state is not None, "the query asked for states, so each run has one"
+        return FlowRunView(
+            id=str(run.id),
+            state=run.state.type.value.lower(),
+            state_name=run.state.name or "",
+            state_at=run.state.timestamp,
+            run_count=run.run_count,
+            message=run.state.message,
+            tenant_id=str(run.parameters.get("tenant_id", "")),
+            execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
+            job=run.parameters.get("job"),
+            kept_from_others=is_kept_from_others(run),
+            own_process=await self._has_own_process(run),
+        )
+
+    async def _has_own_process(self, run: FlowRun) -> bool:
+        """Asks Prefect once per work pool; a pool never changes its type."""
+        name = run.work_pool_name
+        if name is None:
+            return False
+        if name not in self._types_of_pools:
+            try:
+                self._types_of_pools[name] = (await self._client.read_work_pool(name)).type
+            except ObjectNotFound:
+                return False
+        return self._types_of_pools[name] != WORKER_TYPE
+
     async def _deployment(self, workflow: str) -> UUID:
         if workflow not in self._deployments:
             try:
@@ -189,22 +222,6 @@ class PrefectFlowRuns:
                 ) from None
             self._deployments[workflow] = deployment.id
         return self._deployments[workflow]
-
-
-def _view(run: FlowRun) -> FlowRunView:
-    assert run.state is not None, "the query asked for states, so each run has one"
-    return FlowRunView(
-        id=str(run.id),
-        state=run.state.type.value.lower(),
-        state_name=run.state.name or "",
-        state_at=run.state.timestamp,
-        run_count=run.run_count,
-        message=run.state.message,
-        tenant_id=str(run.parameters.get("tenant_id", "")),
-        execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
-        job=run.parameters.get("job"),
-        kept_from_others=is_kept_from_others(run),
-    )
 
 
 @asynccontextmanager

@@ -23,7 +23,8 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from deployments.bootstrap.prefect_yaml import read_deployments
 from deployments.bootstrap.provision import provision
-from deployments.bootstrap.run import create_work_pool, deploy
+from deployments.bootstrap.run import deploy
+from deployments.bootstrap.work_pool import create_work_pool
 from tests.support.api import credentials
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
