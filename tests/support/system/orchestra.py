@@ -163,6 +163,16 @@ async def orchestra(
 
     Deployed is what events start; see `whole_orchestra`.
     """
+    async with undeployed_orchestra(folder, prefect, **environment) as parts:
+        await deploy_analysis(parts.settings, prefect, parts.environment)
+        yield parts
+
+
+@asynccontextmanager
+async def undeployed_orchestra(
+    folder: Path, prefect: PrefectServer, **environment: str
+) -> AsyncIterator[Orchestra]:
+    """The system with its queues and tables, of which Prefect knows nothing yet."""
     variables = {
         **prefect.client_environment(),
         "ORCHESTRATOR_DATA_DIR": str(folder),
@@ -175,7 +185,6 @@ async def orchestra(
     settings = load_settings(variables)
     parts = Orchestra(folder, variables, settings)
     await provision(settings)
-    await deploy_analysis(settings, prefect, variables)
     async with AsyncExitStack() as stack:
         parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
         parts.store = await stack.enter_async_context(open_store(settings))

@@ -303,6 +303,21 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
+async def test_a_run_in_a_process_of_its_own_has_a_minute_to_show_that_it_lives(
+    scene: Scene,
+) -> None:
+    ten_seconds_ago = now() - timedelta(seconds=10)
+    scene.prefect_knows(
+        a_flow_run(id="starting", state="pending", state_at=ten_seconds_ago, own_process=True),
+        a_flow_run(id="claimed", state="pending", state_at=ten_seconds_ago),
+        a_flow_run(id="silent", state="running", state_at=LONG_AGO, own_process=True),
+    )
+
+    assert 2 == await LostRuns(scene.parts).look()
+
+    assert ["claimed", "silent"] == sorted(scene.prefect.rescheduled)
+
+
 async def test_what_began_within_an_interval_of_a_workers_last_heartbeat_was_its_own(
     scene: Scene,
 ) -> None:
