@@ -5,7 +5,6 @@ from starlette.types import ASGIApp
 
 from blocks.prefect_internals.member import Member
 
-
 IN_MEMORY = "prefect-in-memory"
 """The host to which the actions of automations address their requests.
 

@@ -27,8 +27,10 @@ log = logging.getLogger(__name__)
 
 _GONE = "its worker is gone"
 _AT_WORK = ("pending", "running", "cancelling")
-_STARTING = timedelta(seconds=60)
-"""A run in a process of its own sends its first heartbeat when the interpreter has imported it."""
+_STARTING = timedelta(minutes=5)
+"""A run in a process of its own sends its first heartbeat when the second of two interpreters has
+imported it: ten seconds on a quiet machine, more than a minute on a busy one.
+"""
 
 
 class LostRuns(Drift[FlowRunView]):
