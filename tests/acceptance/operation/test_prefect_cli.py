@@ -149,7 +149,7 @@ async def test_prefects_command_line_is_enough(
     waiting = await gated(parts, flow_runs, large)
     assert "Suspended" == (await shows(parts, waiting.flow_run_id))["state"]["name"]
     suspended = await prefect(parts, "flow-run", "ls", "--state", "Suspended", "-o", "json")
-    assert waiting.flow_run_id in suspended
+    assert str(waiting.flow_run_id) in suspended
     answer = json.dumps({"run_input": DECISION})
     await prefect(
         parts, "api", "POST", f"/flow_runs/{waiting.flow_run_id}/resume", "--data", answer

@@ -12,6 +12,7 @@ from prefect.automations import AutomationCore, DoNothing, SendNotification
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
@@ -181,11 +182,12 @@ async def test_a_failed_run_of_ours_notifies_once_it_is_switched_on(client: Pref
         automation = await there(client)
         assert isinstance(automation.actions[0], SendNotification)
         await client.resume_automation(automation.id)
-        for tags, end in (
+        ends: list[tuple[list[str], State[None]]] = [
             ([], Failed(message="of others")),
             ([TAG], Completed(message="in order")),
             ([TAG], Failed(message="the store is full")),
-        ):
+        ]
+        for tags, end in ends:
             run = await client.create_flow_run(sleepy, name="Opportunity 0063X", tags=tags)
             await client.set_flow_run_state(run.id, end, force=True)
 
