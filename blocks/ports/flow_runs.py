@@ -29,10 +29,8 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other
     worker.
     """
-    has_own_process: bool = False
-    """Its worker has started a process, container or job for it alone, and reports when that dies;
-    no heartbeat of ours names the run.
-    """
+    own_process: bool = False
+    """It runs in an interpreter of its own, which is seconds from its claim to its first line."""
 
     @property
     def opens_its_own(self) -> bool:

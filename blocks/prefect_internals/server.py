@@ -5,6 +5,13 @@ from starlette.types import ASGIApp
 
 from blocks.prefect_internals.member import Member
 
+IN_MEMORY = "prefect-in-memory"
+"""The host to which the actions of automations address their requests.
+
+Assumed: they call the server's own application in memory, so that the ASGI scope has this name as
+the server, where a request from a socket has an address.
+"""
+
 
 def use_middleware_in_place_of_cors(middleware: type[ASGIApp]) -> None:
     """The applications that Prefect makes from now on have this outermost but one, called as its

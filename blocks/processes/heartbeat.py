@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
@@ -17,6 +18,13 @@ from blocks.processes.ending import closing, ended
 from blocks.processes.metrics import SIGN_OF_LIFE_AGE
 
 log = logging.getLogger(__name__)
+
+_beating: Counter[str] = Counter()
+
+
+def beats(role: str) -> bool:
+    """Whether this process shows that it lives in this role."""
+    return _beating[role] > 0
 
 
 class Heartbeat:
@@ -51,6 +59,7 @@ class Heartbeat:
 
     async def __aenter__(self) -> Self:
         self._beats = asyncio.create_task(self._beat_for_ever(), name=f"heartbeat of {self.id}")
+        _beating[self._role] += 1
         SIGN_OF_LIFE_AGE.labels(self._role).set_function(lambda: monotonic() - self._shown_at)
         return self
 
@@ -60,6 +69,7 @@ class Heartbeat:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        _beating[self._role] -= 1
         await ended(self._beats)
         with suppress(Exception):  # the record goes stale, with the same effect a little later
             async with closing(f"the record {self.id}"):

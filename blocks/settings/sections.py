@@ -196,6 +196,8 @@ class Prefect(_Section, frozen=True, kw_only=True):
     """Where people reach Prefect's UI; empty: derived from `api_url`, as Prefect does."""
     ui_port: Port
     work_pool: str
+    notification_block: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$")]
+    """`type/name` of the Prefect block through which automations notify; empty: none."""
 
 
 class Analysis(_Section, frozen=True, kw_only=True):

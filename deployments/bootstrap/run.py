@@ -6,23 +6,23 @@ import os
 from typing import Any
 
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectAlreadyExists
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from blocks.prefect_blocks import NAME, save_blocks
 from blocks.settings import Settings
 from blocks.settings.block_variables import VARIABLE
+from deployments.bootstrap.automations import create_automations
 from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import Deployment, Schedule, read_deployments
 from deployments.bootstrap.provision import provision
+from deployments.bootstrap.work_pool import create_work_pool
 from deployments.prefect import server as prefect_server
-from deployments.worker.in_process_worker import InProcessWorker
 
-DEFAULT_POOL = "workflow-orchestrator"
-"""The pool's name in prefect.yaml; it is replaced by the setting `prefect.work_pool`."""
+POOL_OF_THE_SETTINGS = "{{ $PREFECT_WORK_POOL }}"
+"""The pool's name in prefect.yaml; the setting `prefect.work_pool` takes its place."""
 
 
 async def run_bootstrap(settings: Settings) -> list[str]:
@@ -40,6 +40,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         # file.
         blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
         await create_work_pool(client, settings.prefect.work_pool)
+        automations = await create_automations(client, settings.prefect)
         for deployment, flow in zip(deployments, flows, strict=True):
             await deploy(client, deployment, flow, _pool_of(deployment, settings))
     return [
@@ -47,19 +48,9 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         f"work pool {settings.prefect.work_pool}",
         *(f"deployment {deployment.name}" for deployment in deployments),
         *(f"block {block}" for block in blocks),
+        *(f"automation {automation}" for automation in automations),
         *attention,
     ]
-
-
-async def create_work_pool(client: PrefectClient, name: str) -> None:
-    """The pool exists with this version's job template; operators' other settings stay."""
-    template = InProcessWorker.get_default_base_job_template()
-    try:
-        await client.create_work_pool(
-            WorkPoolCreate(name=name, type=InProcessWorker.type, base_job_template=template)
-        )
-    except ObjectAlreadyExists:
-        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 
 
 async def deploy(
@@ -94,4 +85,4 @@ def _schedule(schedule: Schedule) -> DeploymentScheduleCreate:
 
 def _pool_of(deployment: Deployment, settings: Settings) -> str:
     name = deployment.work_pool.name
-    return settings.prefect.work_pool if name == DEFAULT_POOL else name
+    return settings.prefect.work_pool if name == POOL_OF_THE_SETTINGS else name

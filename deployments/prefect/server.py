@@ -107,6 +107,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_SERVER_API_PORT": str(settings.prefect.ui_port),
         "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
         "LOG_FORMAT": settings.log_format,
+        "PREFECT_PLUGINS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
 
@@ -119,6 +120,8 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_LOGGING_SETTINGS_PATH": str(LOGGING),
         # a missing server is an error, not a reason to start another
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        # ours is for `prefect deploy`, and a process that has begun a loop cannot run any
+        "PREFECT_PLUGINS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
 

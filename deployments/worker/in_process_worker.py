@@ -31,6 +31,7 @@ from prefect.states import Cancelled
 from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
 
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
+from blocks.adapters.prefect.flow_runs import WORKER_TYPE
 from blocks.clock import utc_now
 from blocks.observability.log_context import log_context
 from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
@@ -56,7 +57,7 @@ from deployments.worker.standstill import Standstill
 
 log = logging.getLogger("deployments.worker.in_process_worker")
 
-_POLL_SECONDS = 3.0
+POLL_SECONDS = 3.0
 _POLL_GAP_SECONDS = 0.3
 """Between two polls on signals: each costs Prefect's server as much as moving a run on by one
 state.
@@ -82,7 +83,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     as long as the worker is set up.
     """
 
-    type = "in-process"
+    type = WORKER_TYPE
     _description = (
         "Runs async flows side by side in the worker's own process. For flows that mostly wait."
     )
@@ -133,12 +134,16 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     async def start(self, *args: Any, **kwargs: Any) -> None:
         """Serves until it is cancelled, or until it has outgrown its memory: then it drains, and
         this returns. Raises `DeclaredOtherwise`: it cannot publish on this broker.
+
+        It polls every three seconds under Prefect's command line, too, unless
+        `PREFECT_WORKER_QUERY_SECONDS` sets another interval.
         """
         serving = asyncio.current_task()
         assert serving
         watching = asyncio.create_task(_cancel_when(self._must_end, serving))
         try:
-            await super().start(*args, **kwargs)
+            with temporary_settings(set_defaults={PREFECT_WORKER_QUERY_SECONDS: POLL_SECONDS}):
+                await super().start(*args, **kwargs)
         except asyncio.CancelledError:
             if not self._must_end.is_set():
                 raise
@@ -367,12 +372,11 @@ async def run_worker(
     worker = InProcessWorker(work_pool_name=pool, limit=limit, settings=settings)
     if port:
         port.probes = worker.probes()
-    with temporary_settings(set_defaults={PREFECT_WORKER_QUERY_SECONDS: _POLL_SECONDS}):
-        serving = asyncio.create_task(worker.start(printer=log.info))
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
-        with suppress(asyncio.CancelledError):
-            await serving
+    serving = asyncio.create_task(worker.start(printer=log.info))
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
+    with suppress(asyncio.CancelledError):
+        await serving
     if worker.has_outgrown.is_set():
         sys.exit(OUTGROWN_EXIT_CODE)
 

@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import Protocol
 
 import msgspec
+import prefect.runtime.flow_run
 
 from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.adapters.retrying import RetryingEventBus, RetryingRecordStore
 from blocks.contracts.records import StepRecord
 from blocks.ports import EventBus, FlowRuns, RecordStore
+from blocks.processes.heartbeat import Heartbeat, beats
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from flows.shared import run_log
@@ -122,10 +124,12 @@ _step_decoder = msgspec.json.Decoder(StepRecord)
 async def _open(stack: AsyncExitStack) -> Runtime:
     settings = load_settings()
     run_log.send_to_prefect(settings)
+    store = await stack.enter_async_context(open_store(settings))
+    await _show_that_it_lives(stack, settings, store)
     runtime = Runtime(
         settings,
         bus=RetryingEventBus(await stack.enter_async_context(open_bus(settings, "flows"))),
-        store=RetryingRecordStore(await stack.enter_async_context(open_store(settings))),
+        store=RetryingRecordStore(store),
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
     await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
@@ -133,3 +137,22 @@ async def _open(stack: AsyncExitStack) -> Runtime:
         runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled)
     )
     return runtime
+
+
+async def _show_that_it_lives(
+    stack: AsyncExitStack, settings: Settings, store: RecordStore
+) -> None:
+    """A run in a process of its own (a `process` pool) has no worker of ours to show its heartbeat,
+    and without one the reconciler takes it for lost.
+    """
+    flow_run_id = prefect.runtime.flow_run.id
+    if flow_run_id is None or beats("worker"):
+        return
+    heartbeat = Heartbeat(
+        store,
+        "worker",
+        every_seconds=settings.worker.heartbeat_seconds,
+        flow_run_ids=lambda: [flow_run_id],
+    )
+    await stack.enter_async_context(heartbeat)
+    await heartbeat.announce()

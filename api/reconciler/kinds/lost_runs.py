@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 _GONE = "its worker is gone"
 _AT_WORK = ("pending", "running", "cancelling")
+_STARTING = timedelta(minutes=5)
+"""A run in a process of its own sends its first heartbeat when the second of two interpreters has
+imported it: ten seconds on a quiet machine, more than a minute on a busy one.
+"""
 
 
 class LostRuns(Drift[FlowRunView]):
@@ -69,21 +73,17 @@ class LostRuns(Drift[FlowRunView]):
         return [run for run in runs if _is_at_work(run) and run.state_at < last_sign[run.id] + beat]
 
     async def _unheld(self, snapshot: LivenessSnapshot) -> list[FlowRunView]:
-        """Runs that have been running for a while and are in no living worker's heartbeat.
-
-        A run with a process of its own is its worker's to watch; if both are gone, its executions
-        end past their deadline.
-        """
+        """Runs that have been running for a while and are in no living worker's heartbeat."""
         at_work = await self._parts.flow_runs.list_runs(states=_AT_WORK)
         at_work += await self._parts.flow_runs.list_runs(states=("scheduled",), name=AWAITING_RETRY)
         self._next_full_look = monotonic() + self._parts.settings.reconciler.interval_seconds
-        settled_before = utc_now() - self._parts.workers.lost_after
         held = snapshot.held
-        return [
-            run
-            for run in at_work
-            if run.id not in held and not run.has_own_process and run.state_at < settled_before
-        ]
+        return [run for run in at_work if run.id not in held and self._has_settled(run)]
+
+    def _has_settled(self, run: FlowRunView) -> bool:
+        """Its state is so old that whoever works on it has sent a heartbeat since."""
+        patience = _STARTING if run.own_process else self._parts.workers.lost_after
+        return run.state_at < utc_now() - patience
 
     async def act(self, run: FlowRunView) -> bool:
         if run.state == "cancelling":

@@ -41,6 +41,11 @@ TAG = "workflow-orchestrator"
 DONE_OUTSIDE = "Triggered"
 """The state's name of a run that only shows what was done outside Prefect; its type is Completed.
 """
+
+WORKER_TYPE = "in-process"
+"""Of our worker, and of the pools that it serves; in pools of other types, each run has a process
+of its own.
+"""
 _PAGE = 200
 _LIST_MAX = 10_000
 
@@ -57,6 +62,7 @@ class PrefectFlowRuns:
         self._api_url = api_url
         self._client: PrefectClient
         self._deployments: dict[str, UUID] = {}
+        self._types_of_pools: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         if self._api_url:
@@ -158,7 +164,7 @@ class PrefectFlowRuns:
                     limit=_PAGE,
                     offset=len(found),
                 )
-                found += [_view(run) for run in page]
+                found += [await self._view(run) for run in page]
                 if len(page) < _PAGE:
                     break
         return found
@@ -173,7 +179,7 @@ class PrefectFlowRuns:
                 runs = await self._client.read_flow_runs(
                     flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE
                 )
-                found += [_view(run) for run in runs if run.state]
+                found += [await self._view(run) for run in runs if run.state]
         return found
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
@@ -225,6 +231,35 @@ class PrefectFlowRuns:
         if error is not None:
             raise Unavailable(f"Prefect's API does not answer: {type(error).__name__}")
 
+    async def _view(self, run: FlowRun) -> FlowRunView:
+        assert run.state is not None, "the query asked for states, so each run has one"
+        return FlowRunView(
+            id=str(run.id),
+            state=run.state.type.value.lower(),
+            state_name=run.state.name or "",
+            state_at=run.state.timestamp,
+            run_count=run.run_count,
+            message=run.state.message,
+            tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
+            execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
+            job=run.parameters.get("job"),
+            opens_for=run.parameters.get("opportunity_id") or None,
+            kept_from_others=is_kept_from_others(run),
+            own_process=await self._has_own_process(run),
+        )
+
+    async def _has_own_process(self, run: FlowRun) -> bool:
+        """Asks Prefect once per work pool; a pool never changes its type."""
+        name = run.work_pool_name
+        if name is None:
+            return False
+        if name not in self._types_of_pools:
+            try:
+                self._types_of_pools[name] = (await self._client.read_work_pool(name)).type
+            except ObjectNotFound:
+                return False
+        return self._types_of_pools[name] != WORKER_TYPE
+
     async def _deployment(self, name: str) -> UUID:
         """Of the deployment `flow/name`."""
         if name not in self._deployments:
@@ -243,24 +278,6 @@ class PrefectFlowRuns:
         """
         if error.response.status_code == httpx.codes.NOT_FOUND:
             self._deployments.pop(deployment, None)
-
-
-def _view(run: FlowRun) -> FlowRunView:
-    assert run.state is not None, "the query asked for states, so each run has one"
-    return FlowRunView(
-        id=str(run.id),
-        state=run.state.type.value.lower(),
-        state_name=run.state.name or "",
-        state_at=run.state.timestamp,
-        run_count=run.run_count,
-        message=run.state.message,
-        tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
-        execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
-        job=run.parameters.get("job"),
-        opens_for=run.parameters.get("opportunity_id") or None,
-        kept_from_others=is_kept_from_others(run),
-        has_own_process=run.infrastructure_pid is not None,
-    )
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ def bootstrap() -> None:
     """Create what is missing; safe to repeat.
 
     The store's containers, the bus's exchange and queues, Prefect's work pool, the deployments of
-    prefect.yaml with their schedules, and the blocks for broker, store and services. Waits a minute
-    for Prefect to answer.
+    prefect.yaml with their schedules, the blocks for broker, store and services, and automations
+    that notify, switched off. Waits a minute for Prefect to answer.
 
     \b
     Examples:

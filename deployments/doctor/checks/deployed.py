@@ -12,7 +12,7 @@ from prefect.client.schemas.filters import (
     WorkPoolFilter,
     WorkPoolFilterName,
 )
-from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.objects import WorkerStatus, WorkPool
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.client.schemas.sorting import FlowRunSort
@@ -41,15 +41,6 @@ async def work_pool(connections: Connections) -> list[Finding]:
         pool = await connections.prefect.read_work_pool(name)
     except ObjectNotFound:
         return [failed("work pool", f"Prefect has no work pool {name}", BOOTSTRAP)]
-    if pool.type != InProcessWorker.type:
-        found = f"{name} is of type {pool.type}, not {InProcessWorker.type}"
-        return [
-            failed(
-                "work pool",
-                found,
-                "delete it, or name another with PREFECT_WORK_POOL; then bootstrap",
-            )
-        ]
     if pool.is_paused:
         return [failed("work pool", f"{name} is paused", f"`prefect work-pool resume {name}`")]
     online = [
@@ -61,8 +52,17 @@ async def work_pool(connections: Connections) -> list[Finding]:
         return [failed("work pool", f"no worker polls {name}", "start one: `orchestrator worker`")]
     return [
         ok("work pool", f"{name}, with {counted(len(online), 'worker')} online"),
+        *_type(pool),
         *await _late(connections.prefect, name),
     ]
+
+
+def _type(pool: WorkPool) -> list[Finding]:
+    if pool.type == InProcessWorker.type:
+        return []
+    found = f"{pool.name} is of type {pool.type}: each run starts an interpreter of its own"
+    better = f"name a pool of type {InProcessWorker.type} with PREFECT_WORK_POOL, then bootstrap"
+    return [warning("work pool", found, better)]
 
 
 async def _late(client: PrefectClient, pool: str) -> list[Finding]:

@@ -14,7 +14,9 @@ from time import monotonic
 
 import pytest
 from prefect.flow_runs import aresume_flow_run, asuspend_flow_run
+from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, temporary_settings
 from prefect.states import Cancelling, Crashed, Scheduled
+from prefect.workers.base import BaseWorker
 
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
@@ -22,7 +24,7 @@ from blocks.contracts.records import ProcessRecord
 from blocks.ports import Query, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.signals import FLOW_RUNS_SCHEDULED
-from deployments.worker.in_process_worker import InProcessWorker
+from deployments.worker.in_process_worker import POLL_SECONDS, InProcessWorker
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system import sample_flows
 from tests.support.system.stage import Stage, serving, staged, worker_process
@@ -85,6 +87,23 @@ async def test_a_broadcast_starts_a_run_before_the_next_poll(stage: Stage) -> No
             await stage.reached(
                 run, "Completed", meanwhile=lambda: bus.broadcast(FLOW_RUNS_SCHEDULED, b"")
             )
+
+
+async def test_prefects_command_line_polls_as_often_as_ours(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intervals: list[float] = []
+
+    async def start(*_: object, **__: object) -> None:
+        intervals.append(PREFECT_WORKER_QUERY_SECONDS.value())
+
+    monkeypatch.setattr(BaseWorker, "start", start)
+    worker = InProcessWorker(work_pool_name=stage.pool, settings=stage.settings)
+    await worker.start()
+    with temporary_settings({PREFECT_WORKER_QUERY_SECONDS: 7}):
+        await worker.start()
+
+    assert [POLL_SECONDS, 7] == intervals
 
 
 async def test_broadcasts_in_quick_succession_share_polls(

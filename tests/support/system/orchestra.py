@@ -23,7 +23,8 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from deployments.bootstrap.prefect_yaml import read_deployments
 from deployments.bootstrap.provision import provision
-from deployments.bootstrap.run import create_work_pool, deploy
+from deployments.bootstrap.run import deploy
+from deployments.bootstrap.work_pool import create_work_pool
 from tests.support.api import credentials
 from tests.support.api.credentials import AnyTenant
 from tests.support.factories import A_TENANT
@@ -162,6 +163,16 @@ async def orchestra(
 
     Deployed is what events start; see `whole_orchestra`.
     """
+    async with undeployed_orchestra(folder, prefect, **environment) as parts:
+        await deploy_analysis(parts.settings, prefect, parts.environment)
+        yield parts
+
+
+@asynccontextmanager
+async def undeployed_orchestra(
+    folder: Path, prefect: PrefectServer, **environment: str
+) -> AsyncIterator[Orchestra]:
+    """The system with its queues and tables, of which Prefect knows nothing yet."""
     variables = {
         **prefect.client_environment(),
         "ORCHESTRATOR_DATA_DIR": str(folder),
@@ -174,7 +185,6 @@ async def orchestra(
     settings = load_settings(variables)
     parts = Orchestra(folder, variables, settings)
     await provision(settings)
-    await deploy_analysis(settings, prefect, variables)
     async with AsyncExitStack() as stack:
         parts.bus = await stack.enter_async_context(open_bus(settings, "test"))
         parts.store = await stack.enter_async_context(open_store(settings))

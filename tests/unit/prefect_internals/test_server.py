@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import prefect.server.api.server
 import pytest
+from prefect.server.api.clients import OrchestrationClient
 from prefect.server.api.server import create_app
 from prefect.server.database.configurations import AioSqliteConfiguration
 from prefect.server.database.dependencies import (
@@ -13,7 +14,7 @@ from prefect.server.database.dependencies import (
     temporary_database_config,
 )
 
-from blocks.prefect_internals.server import use_middleware_in_place_of_cors
+from blocks.prefect_internals.server import IN_MEMORY, use_middleware_in_place_of_cors
 from deployments.prefect.embedded import GuardedCors, QueueingSqlite
 
 
@@ -28,6 +29,12 @@ def test_the_application_that_prefect_makes_has_our_middleware_with_the_settings
 
     [ours] = [one for one in app.user_middleware if cast(Any, one.cls) is GuardedCors]
     assert {"allow_origins", "allow_methods", "allow_headers"} == set(ours.kwargs)
+
+
+def test_actions_of_automations_address_the_server_in_memory() -> None:
+    client: Any = OrchestrationClient()
+
+    assert IN_MEMORY == client._http_client.base_url.host
 
 
 @pytest.mark.parametrize(

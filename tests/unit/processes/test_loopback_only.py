@@ -5,6 +5,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from blocks.prefect_internals.server import IN_MEMORY
 from deployments.prefect.embedded import HOSTS, GuardedCors
 from deployments.prefect.loopback_only import LoopbackOnly
 
@@ -92,6 +93,17 @@ async def test_a_private_networks_name_for_it_is_for_programs(
             status
             == (await client.get("/api/health", headers={"Host": host} | headers)).status_code
         )
+
+
+@pytest.mark.parametrize(("url", "status"), [(f"http://{IN_MEMORY}", 200), (f"http://{OURS}", 403)])
+async def test_the_name_of_the_actions_of_automations_counts_from_within_only(
+    url: str, status: int
+) -> None:
+    guarded = GuardedCors(PlainTextResponse("answered"), allow_origins=[f"http://{OURS}"])
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(guarded), base_url=url, headers={"Host": IN_MEMORY}
+    ) as client:
+        assert status == (await client.get("/api/block_documents/1")).status_code
 
 
 def test_prefects_cors_is_what_is_guarded() -> None:

@@ -304,10 +304,19 @@ async def test_runs_of_a_dead_worker_run_again_and_its_record_goes(scene: Scene)
         await scene.parts.store.read(ids.SYSTEM_TENANT, ProcessRecord, dead.id)
 
 
-async def test_a_run_with_a_process_of_its_own_is_its_workers_to_watch(scene: Scene) -> None:
-    scene.prefect_knows(a_flow_run(state="running", state_at=LONG_AGO, has_own_process=True))
+async def test_a_run_in_a_process_of_its_own_has_minutes_to_show_that_it_lives(
+    scene: Scene,
+) -> None:
+    two_minutes_ago = now() - timedelta(minutes=2)
+    scene.prefect_knows(
+        a_flow_run(id="starting", state="pending", state_at=two_minutes_ago, own_process=True),
+        a_flow_run(id="claimed", state="pending", state_at=two_minutes_ago),
+        a_flow_run(id="silent", state="running", state_at=LONG_AGO, own_process=True),
+    )
 
-    assert 0 == await LostRuns(scene.parts).look()
+    assert 2 == await LostRuns(scene.parts).look()
+
+    assert ["claimed", "silent"] == sorted(scene.prefect.rescheduled)
 
 
 async def test_what_began_within_an_interval_of_a_workers_last_heartbeat_was_its_own(

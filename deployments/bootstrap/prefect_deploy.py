@@ -1,0 +1,45 @@
+"""What `prefect deploy` finds ready on a server, empty or not."""
+
+import click
+from prefect.client.orchestration import get_client
+
+from blocks.ports import Unavailable
+from blocks.settings import BadSetting, Settings, load_settings
+from deployments.bootstrap.automations import create_automations
+from deployments.bootstrap.job_schedules import scheduled
+from deployments.bootstrap.prefect_yaml import read_deployments
+from deployments.bootstrap.work_pool import create_work_pool
+
+WORK_POOL = "PREFECT_WORK_POOL"
+
+
+async def prepared(api_url: str | None) -> dict[str, str]:
+    """The server has the work pool and the automations. Returns what prefect.yaml names with a $.
+
+    Neither queues and containers nor blocks are touched: who deploys may not reach the one, and has
+    not the values of the other. Raises `BadSetting`, and `Unavailable` if Prefect does not answer.
+    """
+    if api_url is None:
+        raise BadSetting("set PREFECT_API_URL to the server that is to run the deployments")
+    settings = load_settings(blocks_may_be_missing=True)
+    async with get_client() as client:
+        if problem := await client.api_healthcheck():
+            raise Unavailable(f"Prefect does not answer at {api_url}: {type(problem).__name__}")
+        await create_work_pool(client, settings.prefect.work_pool)
+        await create_automations(client, settings.prefect)
+    if others := with_other_schedules(settings):
+        click.echo(
+            f"The settings have other schedules for {', '.join(others)} than prefect.yaml, which "
+            "is deployed here; `orchestrator bootstrap` deploys those of the settings.",
+            err=True,
+        )
+    return {WORK_POOL: settings.prefect.work_pool}
+
+
+def with_other_schedules(settings: Settings) -> list[str]:
+    """The deployments to which the settings give other schedules than prefect.yaml."""
+    return [
+        deployment.name
+        for deployment in read_deployments()
+        if deployment != scheduled(deployment, settings.batch_jobs)
+    ]
