@@ -29,7 +29,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from blocks.topology import batch_jobs_queue, intake_queue
 from deployments.bootstrap.provision import provision
-from deployments.bootstrap.run import create_work_pool
+from deployments.bootstrap.work_pool import create_work_pool
 from deployments.doctor.checks.broker import broker
 from deployments.doctor.connections import Connections, connect
 from deployments.simulated.service import queues as simulated_queues
