@@ -81,13 +81,13 @@ async def test_an_operator_finds_a_run_by_its_opportunity_and_reads_its_report(
             process.start()
         await parts.bus.publish(alone)
         [single] = await all_in(parts, [alone], "completed")
+        await the_run_is_named_tagged_and_reported(prefect, single, hostile)
         parts.worker.kill()
         await parts.bus.publish(*many)
         await all_in(parts, many, "pending")
         parts.another_worker.start()
         batch = await all_in(parts, many, "completed")
 
-        await the_run_is_named_tagged_and_reported(prefect, single, hostile)
         await the_batch_has_a_table(prefect, many, batch)
         document = (await api.get(f"/api/v1/executions/{single.id}")).json()
         page = f"{parts.settings.prefect.api_url.removesuffix('/api')}/runs/flow-run/"
