@@ -49,7 +49,11 @@ _STEPS = [
 ]
 
 _PREFECT = Prefect(
-    api_url="https://prefect.customer.example/api", ui_url="", ui_port=4200, work_pool="", notification_block=""
+    api_url="https://prefect.customer.example/api",
+    ui_url="",
+    ui_port=4200,
+    work_pool="",
+    notification_block="",
 )
 
 EXECUTION = document_of(_RECORD, _STEPS, _PREFECT)

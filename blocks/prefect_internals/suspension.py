@@ -52,7 +52,7 @@ async def suspended_with_form(
     """
     state: State[Any] = Suspended(pause_key=key, message=message)
     names = keyset_from_paused_state(state)
-    state.state_details.run_input_keyset = dict(names.items())
+    state.state_details.run_input_keyset = {str(name): key for name, key in names.items()}
     flow_run_id = _current_run()
     async with get_client() as client:
         # First the form: who resumes the run as soon as it is suspended must find it.
