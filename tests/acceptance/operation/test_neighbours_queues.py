@@ -186,7 +186,9 @@ async def test_the_default_queue_type_of_a_virtual_host_holds_for_both(
     everything = ("guest", ".*", ".*", ".*")
     await asyncio.to_thread(rabbitmq.ctl, "set_permissions", "-p", host, *everything)
     for first in ("the neighbour", "this system"):
-        settings = settings_on(rabbitmq.url + host, tmp_path)
+        folder = tmp_path / first
+        folder.mkdir()
+        settings = settings_on(rabbitmq.url + host, folder)
         async with open_store(settings) as store, open_bus(settings, "test") as bus:
             await store.provision()
             await test_an_unchanged_batch_worker_receives_our_trigger(
@@ -292,7 +294,7 @@ async def test_the_former_orchestrators_queue_is_named_and_not_waited_for(
 
 
 @pytest.mark.long
-async def test_bootstrap_and_worker_end_with_one_line_and_exit_code_1(
+async def test_bootstrap_and_worker_end_with_exit_code_1_and_the_reason(
     settings: Settings, prefect_server: PrefectServer
 ) -> None:
     rabbitmq, pool = settings.rabbitmq, f"pool-{new_id()}"
@@ -311,13 +313,13 @@ async def test_bootstrap_and_worker_end_with_one_line_and_exit_code_1(
         "WORKER_METRICS_PORT": "0",
     }
 
-    line = await last_line_of("bootstrap", environment)
-    assert f"queue {rabbitmq.queue} exists with other arguments" in line
-    line = await last_line_of("worker", environment | {"RABBITMQ_EXCHANGE": "misnamed"})
-    assert "exchange misnamed exists with other arguments: type is direct there" in line
+    printed = await printed_by("bootstrap", environment)
+    assert f"queue {rabbitmq.queue} exists with other arguments" in printed
+    printed = await printed_by("worker", environment | {"RABBITMQ_EXCHANGE": "misnamed"})
+    assert "exchange misnamed exists with other arguments: type is direct there" in printed
 
 
-async def last_line_of(command: str, environment: dict[str, str]) -> str:
+async def printed_by(command: str, environment: dict[str, str]) -> str:
     """What `orchestrator` prints on stderr before it ends with exit code 1."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deployments.cli", command),
@@ -327,7 +329,7 @@ async def last_line_of(command: str, environment: dict[str, str]) -> str:
     _, printed = await process.communicate()
     assert 1 == process.returncode, printed.decode()
     assert "did not come" not in printed.decode()
-    return printed.decode().splitlines()[-1]
+    return printed.decode()
 
 
 @pytest.mark.parametrize(
