@@ -13,6 +13,7 @@ import msgspec
 
 from blocks.contracts.events.catalogue import PUBLISHED
 from blocks.contracts.reading.moments import Moment
+from blocks.contracts.reading.normalised import Normalised
 from blocks.contracts.reading.uuids import canonical_uuid
 
 SERVICE = "workflow-orchestrator"
@@ -59,7 +60,7 @@ class LibraryMetadata(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     user_id: str | None = None
 
 
-class FormedEnvelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class FormedEnvelope(Normalised, frozen=True, kw_only=True, rename="camel"):
     """An envelope in any form; its data stays as it was encoded."""
 
     id: str
