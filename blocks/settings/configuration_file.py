@@ -9,8 +9,16 @@ from typing import Any
 import msgspec
 
 from blocks.settings.choices import check_choice
-from blocks.settings.earlier_names import under_present_names
-from blocks.settings.keys import Key, Leaves, begins, dotted, leaves, nearest, setting_keys
+from blocks.settings.keys import (
+    Key,
+    Leaves,
+    begins,
+    dotted,
+    leaves,
+    nearest,
+    setting_keys,
+    under_present_names,
+)
 from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Note
 from blocks.settings.source_keys import APART, MOVED, WITHOUT_EFFECT

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from blocks.settings.sections import Settings
+
+T = TypeVar("T")
 
 Key = tuple[str, ...]
 Leaves = dict[Key, Any]
@@ -63,3 +65,18 @@ def nearest(key: Key, known: Iterable[Key]) -> str | None:
         return dotted((*key[:-1], alike[0]))
     elsewhere = [one for one in known if one[-1] == key[-1]]
     return dotted(elsewhere[0]) if len(elsewhere) == 1 else None
+
+
+EARLIER_NAMES = {
+    "MIRROR_INTERVAL_SECONDS": "RECONCILER_INTERVAL_SECONDS",
+    "MIRROR_LEASE_SECONDS": "RECONCILER_LEASE_SECONDS",
+    "mirror": "reconciler",
+}
+"""Variables, and sections of a configuration file, that are still read under an earlier name."""
+
+
+def under_present_names(named: Mapping[str, T]) -> dict[str, T]:
+    """What is there under both names counts under the present one."""
+    return {
+        EARLIER_NAMES[name]: value for name, value in named.items() if name in EARLIER_NAMES
+    } | {name: value for name, value in named.items() if name not in EARLIER_NAMES}

@@ -23,6 +23,17 @@ def execution_url(server: Server, execution_id: str) -> str | None:
     return f"{base}/api/v1/executions/{quote(execution_id, safe='')}" if base else None
 
 
+def api_url(server: Server) -> str:
+    """Where people reach the API: `server.public_url`, else this machine's own address."""
+    return server.public_url.rstrip("/") or url_of(server.host, server.port)
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a client on this machine reaches what listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _beside(api_url: str) -> str:
     if not api_url:
         return ""

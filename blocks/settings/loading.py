@@ -13,8 +13,7 @@ from blocks.settings.block_variables import BlockMissing, variables_of_blocks
 from blocks.settings.checks import check
 from blocks.settings.choices import check_choices
 from blocks.settings.configuration_file import Written, read, read_files
-from blocks.settings.earlier_names import under_present_names
-from blocks.settings.keys import Key, Leaves, leaves, tree_of
+from blocks.settings.keys import Key, Leaves, leaves, tree_of, under_present_names
 from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
 from blocks.settings.source_keys import APART, settle

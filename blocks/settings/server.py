@@ -36,9 +36,3 @@ def problem_of(server: Server) -> str | None:
                 "nothing behind; there are no wildcards"
             )
     return None
-
-
-def local_url(server: Server) -> str:
-    """Where a client on this machine reaches the API."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)
-    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"

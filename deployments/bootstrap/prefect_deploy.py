@@ -1,6 +1,5 @@
 """What `prefect deploy` finds ready on a server, empty or not."""
 
-import click
 from prefect.client.orchestration import get_client
 
 from blocks.ports import Unavailable
@@ -9,6 +8,7 @@ from deployments.bootstrap.automations import create_automations
 from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import read_deployments
 from deployments.bootstrap.work_pool import create_work_pool
+from deployments.printing import say_line
 
 WORK_POOL = "PREFECT_WORK_POOL"
 
@@ -28,10 +28,10 @@ async def prepared(api_url: str | None) -> dict[str, str]:
         await create_work_pool(client, settings.prefect.work_pool)
         await create_automations(client, settings.prefect)
     if others := with_other_schedules(settings):
-        click.echo(
+        say_line(
             f"The settings have other schedules for {', '.join(others)} than prefect.yaml, which "
             "is deployed here; `orchestrator bootstrap` deploys those of the settings.",
-            err=True,
+            error=True,
         )
     return {WORK_POOL: settings.prefect.work_pool}
 

@@ -8,7 +8,7 @@ import msgspec
 
 from blocks.processes.process_port import Role, free_port
 from blocks.settings import Settings
-from deployments.local.readiness import url_of
+from blocks.settings.links import url_of
 
 _VARIABLES: Mapping[Role, str] = {
     "api": "API_METRICS_PORT",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from blocks.ports import Unavailable
 from blocks.settings import Settings
+from blocks.settings.links import url_of
 
 if TYPE_CHECKING:
     import httpx
@@ -15,12 +16,6 @@ if TYPE_CHECKING:
 def api_url(settings: Settings) -> str:
     """Where a client on this machine reaches the API."""
     return url_of(settings.server.host, settings.server.port)
-
-
-def url_of(host: str, port: int) -> str:
-    """Where a client on this machine reaches what listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def answers(settings: Settings) -> bool:

@@ -22,7 +22,7 @@ from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.records.audit import Act
 from blocks.ports import NotFound, Stored, Unavailable
 from blocks.prefect_internals.suspension import answer_given, suspended_with_form
-from blocks.settings.server import local_url
+from blocks.settings.links import api_url
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ async def _suspended(
 ) -> JsonObject | None:
     question = question_of(
         approval,
-        api=local_url(context.settings.server),
+        api=api_url(context.settings.server),
         is_trusted=context.settings.approvals.trust_prefect_ui,
         refusal=refusal,
     )

@@ -32,7 +32,7 @@ from tests.support.audit_log import entries, intents
 from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution, now
 from tests.support.older_service import left_behind, older_workflow
 
-READING = ("audit list", "schemas", "settings", "version")
+READING = ("audit list", "openapi", "schemas", "settings", "version")
 ME = f"cli:{getpass.getuser()}"
 
 

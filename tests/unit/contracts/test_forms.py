@@ -216,7 +216,7 @@ async def test_a_bus_that_is_opened_publishes_in_the_form_of_the_settings(tmp_pa
     settings = load_settings(
         {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "EVENTS_SOURCE_FORM": "object"}
     )
-    queue = Queue(name="neighbour", bindings=["workflow.job.trigger"])
+    queue = Queue(name=settings.rabbitmq.batch_jobs_queue, bindings=["workflow.job.trigger"])
     trigger = next(data for data in EXAMPLES if data.event_type == "workflow.job.trigger")
     bus: EventBus
     async with open_bus(settings, "test") as bus:

@@ -38,7 +38,7 @@ NEVER_DECODED = {
         "Between",
         "Tick",
     ),
-    *("FlowRunView", "Message", "_Sighting"),
+    *("FlowRunView", "Message", "UpcomingTick", "_Sighting"),
 }
 """Made by our own code, from moments that were read elsewhere."""
 
