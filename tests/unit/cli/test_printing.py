@@ -189,6 +189,7 @@ def test_what_is_echoed_is_a_fixed_text_or_made_plain() -> None:
         "local/terminal.py": "the door of long-running commands",
         "cli/views/dead_letters.py": "bytes into a pipe",
         "cli/system/information.py": "documents of our own",
+        "cli/system/openapi.py": "a document of our own",
         "cli/commands/webhooks.py": "ids, secrets and numbers of our own",
     }
     assert [] == [
