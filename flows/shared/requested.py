@@ -20,7 +20,8 @@ from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.audit import Act
 from blocks.contracts.states import RETRYABLE
-from blocks.ports import NotFound
+from blocks.executions.run_names import run_name
+from blocks.ports import NotFound, Unavailable
 from blocks.tenants.dispatch_policy import read_policy
 from blocks.tenants.running_limits import count_running, room
 from flows.shared.run_end import RunEnds, refused
@@ -86,8 +87,18 @@ async def opened(context: Runtime, workflow: str, run: Requested) -> Requested:
             execution, _ = await open_execution(store, run.tenant_id, request)
     except KeyReused as problem:
         raise refused(str(problem)) from None
+    await _name(context, execution)
     await _wait_turn(context, [execution])
     return msgspec.structs.replace(run, execution_ids=[execution.id])
+
+
+async def _name(context: Runtime, execution: ExecutionRecord) -> None:
+    """The run is found by its subject, as those that dispatchers make."""
+    name = run_name(execution.workflow, {execution.id: execution.subject})
+    try:
+        await context.flow_runs.rename(str(prefect.runtime.flow_run.id), name)
+    except (NotFound, Unavailable) as problem:
+        log.info("the run keeps the name that it has: %s", problem)
 
 
 async def retried_by_hand(context: Runtime, run: Requested) -> None:

@@ -97,6 +97,7 @@ async def test_runs_end_as_their_executions_do_and_are_started_and_retried_by_ha
         f"{failed.error_code}: {failed.error} (execution {failed.id})"
     )
     assert "no model" in (failed.error or "")
+    assert "Opportunity 006-failing" == (await prefect.read_flow_run(failing.id)).name
 
     by_run = {
         "nothing recorded": await start(prefect, execution_ids=[new_id()]),

@@ -15,6 +15,7 @@ import pytest
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts import ids, jobs
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord
 from blocks.ports import Message, Query
 from tests.support.analyses import a_large_deal, an_opportunity, find, gated
@@ -31,7 +32,7 @@ CHECKOUT = Path(__file__).parents[3]
 PREFECT = Path(sys.executable).with_name("prefect")
 PATIENCE_SECONDS = 240.0
 """Two interpreters start for each run of a process worker."""
-DECISION = {"approved": True, "decided_by": "ann", "comment": "seen"}
+DECISION = {"decision": "approve", "decided_by": "ann", "comment": "seen"}
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,15 @@ async def test_prefects_command_line_is_enough(
     assert [("outcome-sync", 1)] == [
         (stored.record.subject, len(stored.record.trigger_ids)) for stored in triggered.items
     ]
+
+    by_hand = ("tenant_id=" + A_TENANT, 'opportunity_id="006-by-hand"', 'input={"amount": 900}')
+    options = [word for parameter in by_hand for word in ("-p", parameter)]
+    deployment = f"{WORKFLOW}/{WORKFLOW}"
+    await prefect(parts, "deployment", "run", deployment, *options, "--watch")
+    started = await parts.store.query(
+        A_TENANT, Query(ExecutionRecord, {"subject": "006-by-hand", "workflow": WORKFLOW})
+    )
+    assert ["completed"] == [stored.record.status for stored in started.items]
 
     large = a_large_deal()
     await parts.bus.publish(large)

@@ -44,13 +44,16 @@ class AnyTenant(httpx.Auth):
     whomever it says.
     """
 
-    def __init__(self, permissions: Sequence[str] = (*ROLES, "act-for-users")) -> None:
+    def __init__(
+        self, permissions: Sequence[str] = (*ROLES, "act-for-users"), **claims: str
+    ) -> None:
         self._permissions = permissions
+        self._claims = claims
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if "Authorization" not in request.headers:
             tenant_id = canonical_uuid(request.headers.get("X-Tenant-ID", "")) or A_TENANT
-            token = a_service_token(*self._permissions, tenant_id=tenant_id)
+            token = a_service_token(*self._permissions, tenant_id=tenant_id, **self._claims)
             request.headers["Authorization"] = f"Bearer {token}"
         yield request
 
