@@ -71,7 +71,7 @@ def _run_name() -> str:
 )
 async def batch_job(
     job: str,
-    metadata: dict[str, Any] | str = {},  # noqa: B006 - the form's default; never changed
+    metadata: dict[str, Any] | str = {},  # noqa: B006 - the form's default, which is only read
 ) -> State[None]:
     """Trigger one job for one tick of its schedule: once, in its turn, and not when the tick is
     stale.

@@ -25,7 +25,7 @@ from flows.shared.runtime import Runtime
 @flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)
 async def opportunity_analysis(
     tenant_id: str,
-    execution_ids: list[str] = [],  # noqa: B006 - the form's default; never changed
+    execution_ids: list[str] = [],  # noqa: B006 - the form's default, which is only read
     opportunity_id: str = "",
     input: dict[str, Any] = {},  # noqa: B006
 ) -> State[None]:
