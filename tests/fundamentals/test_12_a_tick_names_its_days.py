@@ -18,7 +18,7 @@ from blocks.jobs.triggers import JobRequest, trigger
 from blocks.ports import EventBus, Queue, RecordStore
 from blocks.schedules.ticks import Days, Schedule, days_of_tick
 
-JOBS = Queue(name="jobs", bindings=("workflow.job.trigger",))
+JOBS = Queue(name="bi_batch_jobs", bindings=("workflow.job.trigger",))
 SUNDAYS_AT_ONE = Schedule("0 1 * * 0", "UTC")
 DAILY_IN_BERLIN = Schedule("0 1 * * *", "Europe/Berlin")
 

@@ -73,17 +73,17 @@ def number(value: Any, limit: float) -> float | None:
 
 
 def carriable(document: Document) -> dict[str, Any]:
-    """The document without Cosmos DB's own fields. Raises `Unreadable` if it cannot be written as
-    JSON again.
+    """The document without Cosmos DB's own fields, as it is when it has been written as JSON again:
+    a number that JSON has not (NaN, infinity) is null. Raises `Unreadable` if it cannot be written.
     """
     mine = {key: value for key, value in document.items() if not key.startswith("_")}
     if reason := uncarriable(_Kept(mine)):
         raise Unreadable(f"the {reason}")
     try:
-        msgspec.json.encode(mine)
+        written = msgspec.json.encode(mine)
     except (UnicodeEncodeError, ValueError, TypeError):
         raise Unreadable("it holds a text that is no Unicode") from None
-    return mine
+    return msgspec.json.decode(written, type=dict[str, Any])
 
 
 def _written_at(document: Document) -> datetime:

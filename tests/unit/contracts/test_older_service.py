@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blocks.adapters.older_documents import may_match
@@ -55,6 +55,8 @@ A_WORKFLOW = older_workflow(id=AN_ID)
 
 
 @settings(deadline=None)
+@example({**AN_APPROVAL, "amount": float("nan")})
+@example({**AN_APPROVAL, "amount": 2**70, "riskScore": float("inf")})
 @given(with_odd_values(AN_APPROVAL))
 def test_any_approval_is_a_record_that_can_be_stored_or_unreadable(
     document: dict[str, Any],
