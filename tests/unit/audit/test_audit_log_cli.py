@@ -31,6 +31,7 @@ from tests.support.api.every_route import a_record
 from tests.support.audit_log import entries, intents
 from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution, now
 from tests.support.older_service import left_behind, older_workflow
+from tests.support.servers.ports import free_port
 
 READING = ("audit list", "openapi", "schemas", "settings", "version")
 ME = f"cli:{getpass.getuser()}"
@@ -40,7 +41,12 @@ class Terminal:
     """Commands in this process, on a data folder of their own."""
 
     def __init__(self, folder: Path) -> None:
-        self.environment = {"ORCHESTRATOR_DATA_DIR": str(folder), "ORCHESTRATOR_TENANT": A_TENANT}
+        self.environment = {
+            "ORCHESTRATOR_DATA_DIR": str(folder),
+            "ORCHESTRATOR_TENANT": A_TENANT,
+            # no stack that happens to run on this machine is asked
+            "PREFECT_SERVER_PORT": str(free_port()),
+        }
         self.settings = load_settings(self.environment)
         self.file = folder / "event.json"
 

@@ -47,6 +47,8 @@ class Cli:
         }
         self.environment = inherited | {"ORCHESTRATOR_DATA_DIR": str(folder)}
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        # no stack that happens to run on this machine is asked
+        self.environment["PREFECT_SERVER_PORT"] = str(free_port())
         self.settings = load_settings(self.environment)
 
     def run(
@@ -340,7 +342,8 @@ async def test_show_prints_the_record_with_its_steps(orchestrator: Cli) -> None:
     assert "risk_analysis" in page.stdout
     assert execution.id == document["execution"]["id"]
     assert ["forecast"] == [step["step"] for step in document["steps"]]
-    assert "http://127.0.0.1:4200/runs/flow-run/run-1" in page.stdout
+    port = orchestrator.environment["PREFECT_SERVER_PORT"]
+    assert f"http://127.0.0.1:{port}/runs/flow-run/run-1" in page.stdout
     assert "http://127.0.0.1:4200/runs/flow-run/run-1" == document["flowRunUrl"]
 
 
