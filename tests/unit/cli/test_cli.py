@@ -344,7 +344,7 @@ async def test_show_prints_the_record_with_its_steps(orchestrator: Cli) -> None:
     assert ["forecast"] == [step["step"] for step in document["steps"]]
     port = orchestrator.environment["PREFECT_SERVER_PORT"]
     assert f"http://127.0.0.1:{port}/runs/flow-run/run-1" in page.stdout
-    assert "http://127.0.0.1:4200/runs/flow-run/run-1" == document["flowRunUrl"]
+    assert f"http://127.0.0.1:{port}/runs/flow-run/run-1" == document["flowRunUrl"]
 
 
 async def test_another_tenants_execution_is_not_found(orchestrator: Cli) -> None:
