@@ -12,7 +12,8 @@ from litestar.params import HeaderParameter, QueryParameter
 from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.reading.moments import in_utc_within_limits
 
-_NOT_TEXT = ("status", "createdAfter", "createdBefore")
+_NO_NUMBER = ("status", "createdAfter", "createdBefore")
+_NO_NULL = (*_NO_NUMBER, "deep")
 
 
 def text(description: str, *, name: str | None = None, max_length: int = 200) -> QueryParameter:
@@ -53,16 +54,17 @@ def in_utc(moment: datetime | None) -> datetime | None:
 
 
 def refuse_other_types(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """The guard of every route: refuses `null` for a status, and a number for a moment.
+    """The guard of every route: refuses `null` for a choice, and a number for a moment.
 
     Litestar would read `null` as no filter, and a number as seconds since 1970. Raises
     `InvalidRequest`.
     """
     if not connection.scope["query_string"]:
         return
-    for name in _NOT_TEXT:
+    for name in _NO_NULL:
         for value in connection.query_params.getall(name, []):
-            if value == "null" or re.fullmatch(r"[-+\d.eE]+", value):
+            is_number = name in _NO_NUMBER and re.fullmatch(r"[-+\d.eE]+", value)
+            if value == "null" or is_number:
                 message = (
                     f"{value} is no value here: leave it out, or use what the documentation says"
                 )

@@ -135,7 +135,8 @@ async def test_ready_alone_asks_no_service(tmp_path: Path, query: str) -> None:
 
 async def test_ready_refuses_another_depth(tmp_path: Path) -> None:
     async with an_api(tmp_path) as api:
-        assert 400 == (await api.client.get("/ready?deep=very")).status_code
+        for none in ("very", "null", "null&deep=null"):
+            assert 400 == (await api.client.get(f"/ready?deep={none}")).status_code
 
 
 # --- doctor ---------------------------------------------------------------------------------------
