@@ -1,7 +1,5 @@
 """An `EventBus` on which our events go out in the form that the platform's services read."""
 
-from collections.abc import Mapping
-
 import msgspec
 
 from blocks.adapters.forwarding import ForwardingEventBus
@@ -28,7 +26,5 @@ class FormedEventBus(ForwardingEventBus):
         body = in_form(message.body, self._form)
         if body == message.body:
             return message
-        return msgspec.structs.replace(message, body=body, headers=self._headers(message.headers))
-
-    def _headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        return {**headers, "version": self._form.version}
+        headers = {**message.headers, "version": self._form.version}
+        return msgspec.structs.replace(message, body=body, headers=headers)

@@ -14,6 +14,7 @@ import jsonschema_rs
 import msgspec
 
 from blocks.contracts.events import JsonObject
+from blocks.observability.plain_text import cut
 
 BYTES_MAX = 32_768
 DEPTH_MAX = 24
@@ -90,7 +91,7 @@ def validator_of(schema: JsonObject) -> Validator:
 
 def shortened(message: str) -> str:
     """Messages quote what was sent, and the library quotes all of it."""
-    return message if len(message) <= 500 else f"{message[:499]}…"
+    return cut(message, 500)
 
 
 def nodes(value: Any) -> int:

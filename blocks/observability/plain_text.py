@@ -25,8 +25,12 @@ def plain(text: str) -> str:
 def shortened(text: str, length: int) -> str:
     """The same, at most `length` characters long; an ellipsis ends a text that was cut."""
     # Cut before it is spelled out, too: the text may be of any size.
-    shown = plain(text[: length + 1].strip())
-    return shown if len(shown) <= length else f"{shown[: length - 1]}…"
+    return cut(plain(text[: length + 1].strip()), length)
+
+
+def cut(text: str, length: int) -> str:
+    """The text as it is, at most `length` characters long; an ellipsis ends one that was cut."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def plain_lines(text: str) -> str:

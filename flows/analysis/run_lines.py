@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 
 from blocks.contracts.records import ExecutionRecord, StepRecord
+from blocks.observability.plain_text import cut
 
 log = logging.getLogger(__name__)
 
@@ -69,5 +70,4 @@ def _counted(executions: int) -> str:
 
 
 def _shown(error: str | None) -> str:
-    text = error or "no reason was given"
-    return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"
+    return cut(error or "no reason was given", _SHOWN_MAX)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from blocks.approvals.decisions import is_for_anyone
 from blocks.contracts.records import ApprovalRecord
-from blocks.observability.plain_text import plain, plain_lines
+from blocks.observability.plain_text import cut, plain, plain_lines
 
 _SUMMARY_MAX = 2_000
 _TEXT_MAX = 200
@@ -43,7 +43,7 @@ def waiting_text(approval: ApprovalRecord, refusal: str | None = None) -> str:
 def _summary(approval: ApprovalRecord) -> str:
     """The record's summary, of which only emphasis and line breaks are kept."""
     text = plain_lines(approval.summary).strip() or f"Approve {approval.about}?"
-    return _MARKUP.sub(r"\\\1", _cut(text, _SUMMARY_MAX))
+    return _MARKUP.sub(r"\\\1", cut(text, _SUMMARY_MAX))
 
 
 def _facts(approval: ApprovalRecord) -> Iterator[tuple[str, str]]:
@@ -80,12 +80,8 @@ def _elsewhere(approval: ApprovalRecord, api: str) -> str:
 
 
 def _escaped(text: str, at_most: int) -> str:
-    marked = _MARKUP.sub(r"\\\1", _cut(plain(text), at_most))
+    marked = _MARKUP.sub(r"\\\1", cut(plain(text), at_most))
     return _EMPHASIS.sub(r"\\\1", marked)
-
-
-def _cut(text: str, at_most: int) -> str:
-    return text if len(text) <= at_most else f"{text[: at_most - 1]}…"
 
 
 def _moment(at: datetime) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from blocks.contracts.records.audit import AuditChange, AuditEntry
+from blocks.observability.plain_text import cut
 from blocks.ports import Between, Contains, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -64,5 +65,4 @@ def _in_words(change: AuditChange) -> str:
 
 
 def _short(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return cut(msgspec.json.encode(value).decode(), 40)
