@@ -18,7 +18,7 @@ from flows.shared.claims import claim_all, notify_started
 from flows.shared.requested import opened, requested, retried_by_hand
 from flows.shared.run_end import RunEnds, end_of_run, reported
 from flows.shared.run_progress import shown_progress
-from flows.shared.run_report import report, report_before_the_gate
+from flows.shared.run_report import report_before_the_gate
 from flows.shared.runtime import Runtime
 
 
@@ -57,9 +57,8 @@ async def opportunity_analysis(
             if len(run.execution_ids) > 1:
                 await continue_alone(context, analysis)
             else:
-                await report_before_the_gate(context, run.tenant_id, analysis.id)
+                await report_before_the_gate(context, analysis.stored.record)
                 await pass_gate(context, analysis)
-    await report(context, run.tenant_id, run.execution_ids)
     held = [analysis.stored for analysis in analyses]
     return await end_of_run(context, run.tenant_id, run.execution_ids, held, workflow=WORKFLOW)
 

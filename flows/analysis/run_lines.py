@@ -18,6 +18,9 @@ _SHOWN_MAX = 500
 class RunLines:
     """Every line of a small run; of a large one the first of each kind, then that some are left
     out.
+
+    What goes as it should with a step is at DEBUG: the step's task run shows it, and each line
+    costs Prefect's server.
     """
 
     def __init__(self, executions: int) -> None:
@@ -27,7 +30,7 @@ class RunLines:
     def asked(self, step: str, executions: int) -> None:
         """The requests of this step are out."""
         if executions:
-            log.info("%s is requested for %s", step, _counted(executions))
+            log.debug("%s is requested for %s", step, _counted(executions))
 
     def answered(self, record: StepRecord) -> None:
         """A step's outcome counts: an answer, a failure, or its deadline."""
@@ -35,7 +38,7 @@ class RunLines:
             code, error = record.error_code, _shown(record.error)
             self._line("failed", logging.WARNING, f"{record.step} failed ({code}): {error}", record)
         else:
-            self._line("answered", logging.INFO, f"{record.step} is answered", record)
+            self._line("answered", logging.DEBUG, f"{record.step} is answered", record)
 
     def concluded(self, record: ExecutionRecord) -> None:
         """The execution has ended, or has come to its gate."""

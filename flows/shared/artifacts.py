@@ -2,7 +2,8 @@
 
 Contract: an artifact is for the eye. The records are the truth, so no run fails or waits for long
 because Prefect did not take one. Pitfalls: `prefect.artifacts` and the client's `create_artifact`
-also send an event that repeats the whole content; the server announces one with a key by itself.
+also send an event that repeats the whole content; and for one with a key, the server keeps a
+collection of its versions and sends an event for it, which costs it twice as much as the artifact.
 """
 
 import asyncio
@@ -22,25 +23,21 @@ LIMIT_SECONDS = 5.0
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """An artifact. `key` consists of a-z, 0-9 and dashes; one of the same key is its next version.
-
-    Without a key it has no page of its own and stands only on that of its run.
-    """
+    """An artifact; without a key of its own, it stands on the page of its run."""
 
     type: str
     data: str | float
-    key: str | None = None
     description: str | None = None
 
 
-def markdown(key: str, content: str) -> Shown:
-    return Shown(type="markdown", key=key, data=content)
+def markdown(content: str) -> Shown:
+    return Shown(type="markdown", data=content)
 
 
-def table(key: str, rows: Sequence[Mapping[str, str]], description: str) -> Shown:
+def table(rows: Sequence[Mapping[str, str]], description: str) -> Shown:
     """Cells and description are Markdown."""
     data = msgspec.json.encode(rows).decode()
-    return Shown(type="table", key=key, data=data, description=description)
+    return Shown(type="table", data=data, description=description)
 
 
 async def show(artifacts: Iterable[Shown]) -> list[UUID]:
@@ -57,7 +54,6 @@ async def show(artifacts: Iterable[Shown]) -> list[UUID]:
                 wanted = ArtifactCreate(
                     flow_run_id=UUID(flow_run_id),
                     type=shown.type,
-                    key=shown.key,
                     description=shown.description,
                     data=shown.data,
                 )

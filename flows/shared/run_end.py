@@ -17,6 +17,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.ports import NotFound, RecordStore, Stored
 from blocks.ports.flow_runs import REFUSED
 from flows.shared.outcomes import outcome_of, state_of
+from flows.shared.run_report import report
 from flows.shared.runtime import Runtime
 
 
@@ -41,14 +42,15 @@ async def end_of_run(
     *,
     workflow: str,
 ) -> State[None]:
-    """The state for what became of these executions; `held` are those that the run has claimed, as
-    it last wrote them. What has not ended there is read again.
+    """The state for what became of these executions, which the run also reports; `held` are those
+    that it has claimed, as it last wrote them. What has not ended there is read again.
     """
     flow_run_id = str(prefect.runtime.flow_run.id)
     ended = {stored.record.id: stored.record for stored in held if stored.record.is_terminal}
     records = await asyncio.gather(
         *(_record(context.store, tenant_id, id, ended) for id in execution_ids)
     )
+    await report(context, [record for record in records if record])
     outcomes = [
         outcome_of(id, record, flow_run_id=flow_run_id, workflow=workflow)
         for id, record in zip(execution_ids, records, strict=True)

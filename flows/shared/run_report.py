@@ -17,7 +17,6 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.workflows import WORKFLOWS, known_steps
 from blocks.executions.run_names import run_name
 from blocks.executions.steps import by_step, step_records
-from blocks.queries import every
 from blocks.settings import Settings
 from blocks.settings.links import execution_url
 from flows.shared import artifacts, markdown
@@ -35,58 +34,46 @@ READ_SECONDS = 10.0
 """So long a run that is done waits for the store, which gives its report what it shows."""
 
 
-async def report(context: Runtime, tenant_id: str, execution_ids: Sequence[str]) -> None:
-    """The run shows how its executions stand now. Nothing is raised, and no run waits for long: a
-    report decides nothing.
+async def report(context: Runtime, records: Sequence[ExecutionRecord]) -> None:
+    """The run shows how these, its executions, stand. Nothing is raised, and no run waits for long:
+    a report decides nothing.
     """
-    flow_run_id = prefect.runtime.flow_run.id
-    if flow_run_id is None:
+    if prefect.runtime.flow_run.id is None:
         return
     try:
         async with asyncio.timeout(READ_SECONDS):
-            records = await _records(context, tenant_id, execution_ids)
-            steps = (
-                await step_records(context.store, tenant_id, [records[0].id])
-                if len(records) == 1
-                else []
-            )
-        shown = report_of(records, steps, context.settings, flow_run_id)
+            steps = await _steps_of(context, records)
+        shown = report_of(records, steps, context.settings)
     except Exception as error:  # of any kind: the run has done its work
         log.warning("this run has no report: %s: %s", type(error).__name__, error)
         return
     await artifacts.show(shown)
 
 
-async def report_before_the_gate(context: Runtime, tenant_id: str, execution_id: str) -> None:
+async def report_before_the_gate(context: Runtime, record: ExecutionRecord) -> None:
     """The suspended run shows what was found. Once: each resume starts the run from its top."""
     if prefect.runtime.flow_run.run_count == 1:
-        await report(context, tenant_id, [execution_id])
+        await report(context, [record])
 
 
-async def _records(
-    context: Runtime, tenant_id: str, execution_ids: Sequence[str]
-) -> list[ExecutionRecord]:
-    found = every(context.store, tenant_id, ExecutionRecord, {"id": tuple(execution_ids)})
-    return [stored.record async for stored in found]
+async def _steps_of(context: Runtime, records: Sequence[ExecutionRecord]) -> list[StepRecord]:
+    match records:
+        case [record]:
+            return await step_records(context.store, record.tenant_id, [record.id])
+    return []
 
 
 def report_of(
-    records: Sequence[ExecutionRecord],
-    steps: Sequence[StepRecord],
-    settings: Settings,
-    flow_run_id: str,
+    records: Sequence[ExecutionRecord], steps: Sequence[StepRecord], settings: Settings
 ) -> list[Shown]:
-    """The artifacts of a run that carries these. `steps`: of a single one.
-
-    A page has the key of its execution, so a retry in another run is its next version.
-    """
+    """The artifacts of a run that carries these. `steps`: of a single one."""
     match records:
         case []:
             return []
         case [record]:
-            return [artifacts.markdown(f"execution-{record.id}", _page(record, steps, settings))]
+            return [artifacts.markdown(_page(record, steps, settings))]
     rows = [_row(record, settings) for record in _worst_first(records)[:ROWS_MAX]]
-    return [artifacts.table(f"batch-{flow_run_id}", rows, _sums(records))]
+    return [artifacts.table(rows, _sums(records))]
 
 
 # --- one execution --------------------------------------------------------------------------------

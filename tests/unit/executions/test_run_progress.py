@@ -69,8 +69,8 @@ async def test_a_run_ends_without_its_artifact_when_prefect_is_away(
 ) -> None:
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", str(uuid4()))
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
-        assert [] == await artifacts.show([artifacts.markdown("execution-1", "# A page")])
+        assert [] == await artifacts.show([artifacts.markdown("# A page")])
 
 
 async def test_outside_a_flow_run_nothing_is_shown() -> None:
-    assert [] == await artifacts.show([artifacts.markdown("execution-1", "# A page")])
+    assert [] == await artifacts.show([artifacts.markdown("# A page")])

@@ -48,14 +48,14 @@ def an_ended(**changes: Any) -> ExecutionRecord:
 
 
 def page_of(record: ExecutionRecord, *steps: Any, **variables: str) -> str:
-    [shown] = report_of([record], steps, settings_with(**variables), RUN)
-    assert ("markdown", f"execution-{record.id}") == (shown.type, shown.key)
+    [shown] = report_of([record], steps, settings_with(**variables))
+    assert "markdown" == shown.type
     assert isinstance(shown.data, str)
     return shown.data
 
 
 def table_of(records: list[ExecutionRecord], **variables: str) -> tuple[Shown, list[Any]]:
-    [shown] = report_of(records, [], settings_with(**variables), RUN)
+    [shown] = report_of(records, [], settings_with(**variables))
     return shown, json.loads(str(shown.data))
 
 
@@ -111,13 +111,6 @@ def test_a_page_shows_who_decided_and_why_it_failed() -> None:
     assert "rejected by eve\\@customer\\.example, through link: too risky" in page
 
 
-def test_a_page_of_a_retry_is_the_next_version_of_the_same() -> None:
-    record = an_ended()
-    keys = {report_of([record], [], settings_with(), run)[0].key for run in ("run-1", "run-2")}
-
-    assert {f"execution-{record.id}"} == keys
-
-
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_text_from_outside_becomes_a_link_an_image_or_markup(hostile: str) -> None:
     record = an_ended(
@@ -157,7 +150,7 @@ def test_a_batch_has_a_table_of_its_executions_and_their_sums() -> None:
     failed = an_ended(subject="0063X2", status="failed", error="risk_analysis was not answered")
     shown, rows = table_of([an_ended(subject="0063X1"), failed, an_ended(subject="0063X3")], **API)
 
-    assert ("table", f"batch-{RUN}") == (shown.type, shown.key)
+    assert "table" == shown.type
     assert str(shown.description).startswith("**3 opportunities: 2 completed, 1 failed**, 3.5 s")
     assert ["0063X2", "0063X1", "0063X3"] == [row["subject"] for row in rows]
     assert ["failed", "completed", "completed"] == [row["outcome"] for row in rows]
@@ -191,4 +184,4 @@ def test_a_page_is_bounded() -> None:
 
 
 def test_a_run_without_executions_has_no_report() -> None:
-    assert [] == report_of([], [], settings_with(), RUN)
+    assert [] == report_of([], [], settings_with())
