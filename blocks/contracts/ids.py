@@ -100,6 +100,40 @@ def span_id(execution_id: str, part: str, retry: int = 0) -> str:
     return _computed("span", execution_id, part, *_of_retry(retry)).replace("-", "")[16:]
 
 
+def journey_id(tenant_id: str, user_id: str, sync_id: str) -> str:
+    """Id of the execution that is a user's journey through claim recovery."""
+    return _computed("journey", tenant_id, user_id, sync_id)
+
+
+def claim_key(tenant_id: str, user_id: str, claim_id: str) -> str:
+    """Key of what is kept of one claim of a user."""
+    return _computed("claim", tenant_id, user_id, claim_id)
+
+
+def phase_record_id(owner: str, phase: int) -> str:
+    """`owner`: the journey's id of phases 1 to 4, the claim's key of phases 5 to 7."""
+    return f"{owner}:phase-{phase}"
+
+
+def phase_log_id(phase_record_id: str, round: int, mark: str, attempt: int = 0) -> str:
+    """Also the id of the event that publishes it."""
+    return _computed("phase-log", phase_record_id, str(round), mark, str(attempt))
+
+
+def fee_id(claim_key: str) -> str:
+    """A claim has one fee; it is also the Idempotency-Key of its charge."""
+    return _computed("fee", claim_key)
+
+
+def packet_id(claim_key: str) -> str:
+    return _computed("packet", claim_key)
+
+
+def phase_call_id(phase_record_id: str, round: int) -> str:
+    """The Idempotency-Key of what a round of a phase asks of a service."""
+    return _computed("phase-call", phase_record_id, str(round))
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

@@ -6,17 +6,29 @@ from collections.abc import Mapping
 from typing import Literal
 
 ExecutionStatus = Literal[
-    "pending", "running", "awaiting_approval", "completed", "failed", "cancelled", "unreported"
+    "pending",
+    "running",
+    "awaiting_approval",
+    "waiting",
+    "completed",
+    "failed",
+    "cancelled",
+    "unreported",
 ]
-"""`unreported`: the work was requested, and its end was not reported in time."""
+"""`waiting`: nothing is to do until something from outside comes; no run holds it.
+`unreported`: the work was requested, and its end was not reported in time.
+"""
 
 StepStatus = Literal["completed", "failed"]
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 
 TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {
     "pending": frozenset({"running", "failed", "cancelled"}),
-    "running": frozenset({"awaiting_approval", "completed", "failed", "cancelled", "unreported"}),
+    "running": frozenset(
+        {"awaiting_approval", "waiting", "completed", "failed", "cancelled", "unreported"}
+    ),
     "awaiting_approval": frozenset({"running", "failed", "cancelled"}),
+    "waiting": frozenset({"pending", "completed", "failed", "cancelled"}),
     "completed": frozenset(),
     "failed": frozenset(),
     "cancelled": frozenset(),

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from blocks.contracts import analysis, events, jobs
+from blocks.contracts.claims import phases as claim_phases
+from blocks.contracts.claims import workflow as claims
 from blocks.contracts.records import ExecutionRecord
 
 
@@ -84,6 +86,26 @@ WORKFLOWS: dict[str, Workflow] = {
             terminal_event=jobs.terminal_event,
             dispatched=False,
             instead="trigger its job again",
+        ),
+        Workflow(
+            name=claim_phases.WORKFLOW,
+            title="Claim recovery",
+            subject="journey",
+            steps=claims.STEPS,
+            steps_appear=True,
+            terminal_events=(events.ClaimRecoveryCompleted, events.ClaimRecoveryFailed),
+            terminal_event=claims.terminal_event,
+            live_events=(
+                *events.PHASE_STARTED,
+                *events.PHASE_COMPLETED,
+                *events.PHASE_FAILED,
+                events.ClaimRecoveryCompleted,
+                events.ClaimRecoveryFailed,
+            ),
+            dispatched=True,
+            batched=True,
+            retryable=True,
+            instead="trigger its phase again",
         ),
     )
 }

@@ -13,6 +13,7 @@ from blocks.settings.loading import load_settings as load_settings
 from blocks.settings.sections import Auth as Auth
 from blocks.settings.sections import BadSetting as BadSetting
 from blocks.settings.sections import BatchJobs as BatchJobs
+from blocks.settings.sections import Claims as Claims
 from blocks.settings.sections import Dispatch as Dispatch
 from blocks.settings.sections import Live as Live
 from blocks.settings.sections import Module as Module

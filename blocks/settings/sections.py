@@ -129,6 +129,7 @@ class Containers(_Section, frozen=True, kw_only=True):
     hitl_approvals: ContainerName
     dead_letters: ContainerName
     audit: ContainerName
+    claims: ContainerName
 
 
 class CosmosDb(_Section, frozen=True, kw_only=True):
@@ -282,6 +283,41 @@ class Tracing(_Section, frozen=True, kw_only=True):
     """Base URL of an OpenTelemetry collector; empty: nothing is traced."""
 
 
+class Claims(_Section, frozen=True, kw_only=True):
+    """Claim recovery; docs/claim-recovery.md."""
+
+    tenant: str
+    """Whose the calls without a credential are; empty: there are none."""
+    internal_address: str
+    """`HOST:PORT` on which the phase routes take calls without a credential; empty: none."""
+    trust_user_of_sockets: bool
+    """On the internal address, a Socket.IO client is the user that it says it is."""
+    integrations_url: str
+    python_api_url: str
+    sync_url: str
+    detection_url: str
+    matching_url: str
+    submission_url: str
+    rejections_url: str
+    payments_url: str
+    call_seconds: Seconds
+    """So long one call of a service may take."""
+    sync_seconds: Seconds
+    """So long the call that syncs a seller's data may take."""
+    fee_percent: Annotated[str, msgspec.Meta(pattern=r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$")]
+    confidence_auto: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    confidence_prompt: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    auto_submit: bool
+    smart_prompts: bool
+    prompt_hours: Annotated[float, msgspec.Meta(gt=0, le=8_760)]
+    sandbox: bool
+    packets_url: str
+    """Where proof packets lie: a folder (a relative one lies in `data_dir`), or what fsspec opens:
+    `s3://bucket/prefix`, `abfs://container@account.dfs.core.windows.net/prefix`.
+    """
+    log_kept_days: Days
+
+
 class FeatureFlags(_Section, frozen=True, kw_only=True):
     hitl_approvals: bool
 
@@ -321,6 +357,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     approvals: Approvals
     webhooks: Webhooks
     dead_letters: DeadLetters
+    claims: Claims
     tracing: Tracing
     feature_flags: FeatureFlags
     thresholds: Thresholds

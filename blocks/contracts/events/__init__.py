@@ -40,6 +40,15 @@ from blocks.contracts.events.base import (
     Uuid,
 )
 from blocks.contracts.events.catalogue import CONSUMED, PUBLISHED
+from blocks.contracts.events.claims import (
+    PHASE_COMPLETED,
+    PHASE_EVENTS,
+    PHASE_FAILED,
+    PHASE_STARTED,
+    ClaimRecoveryCompleted,
+    ClaimRecoveryFailed,
+    PhaseEvent,
+)
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
 from blocks.contracts.events.opportunities import (
     IntegrationOpportunityUpdated,
@@ -50,9 +59,15 @@ from blocks.contracts.events.webhooks import WEBHOOK_DUE
 
 __all__ = [
     "CONSUMED",
+    "PHASE_COMPLETED",
+    "PHASE_EVENTS",
+    "PHASE_FAILED",
+    "PHASE_STARTED",
     "PUBLISHED",
     "WEBHOOK_DUE",
     "AnalysisResults",
+    "ClaimRecoveryCompleted",
+    "ClaimRecoveryFailed",
     "EventData",
     "ForecastCompleted",
     "ForecastRequested",
@@ -71,6 +86,7 @@ __all__ = [
     "OpportunityAnalysisFailed",
     "OpportunityAnalysisStarted",
     "OpportunityEvent",
+    "PhaseEvent",
     "OurId",
     "RecommendationGenerationCompleted",
     "RecommendationGenerationFailed",

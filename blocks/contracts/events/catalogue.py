@@ -25,6 +25,13 @@ from blocks.contracts.events.approvals import (
     HitlApprovalRequested,
 )
 from blocks.contracts.events.base import EventData
+from blocks.contracts.events.claims import (
+    PHASE_COMPLETED,
+    PHASE_FAILED,
+    PHASE_STARTED,
+    ClaimRecoveryCompleted,
+    ClaimRecoveryFailed,
+)
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
 from blocks.contracts.events.opportunities import IntegrationOpportunityUpdated, ShardUpdated
 
@@ -45,6 +52,11 @@ PUBLISHED: Mapping[str, type[EventData]] = {
         HitlApprovalCompleted,
         JobTrigger,
         JobUnreported,
+        *PHASE_STARTED,
+        *PHASE_COMPLETED,
+        *PHASE_FAILED,
+        ClaimRecoveryCompleted,
+        ClaimRecoveryFailed,
     )
 }
 

@@ -3,8 +3,8 @@ tenant.
 
 The containers are those the platform documents: `workflow_workflows` (definitions, and what the
 platform keeps about itself), `workflow_executions`, `workflow_steps`, `hitl_approvals`,
-`workflow_dead_letters` (see `dead_letters`) and `workflow_audit` (see `audit`); partition key
-`/tenantId` in all.
+`workflow_dead_letters` (see `dead_letters`), `workflow_audit` (see `audit`) and `workflow_claims`
+(see `claims`); partition key `/tenantId` in all.
 """
 
 from blocks.contracts.records.approvals import ApprovalRecord

@@ -12,6 +12,7 @@ CONTAINERS = (
     "hitl_approvals",
     "workflow_dead_letters",
     "workflow_audit",
+    "workflow_claims",
 )
 
 
