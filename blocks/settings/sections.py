@@ -304,7 +304,9 @@ class Claims(_Section, frozen=True, kw_only=True):
     """So long one call of a service may take."""
     sync_seconds: Seconds
     """So long the call that syncs a seller's data may take."""
-    fee_percent: Annotated[str, msgspec.Meta(pattern=r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$")]
+    fee_percent: Annotated[
+        str, msgspec.Meta(pattern=r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)$")
+    ]
     confidence_auto: Annotated[float, msgspec.Meta(ge=0, le=1)]
     confidence_prompt: Annotated[float, msgspec.Meta(ge=0, le=1)]
     auto_submit: bool

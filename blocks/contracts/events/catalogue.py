@@ -35,30 +35,29 @@ from blocks.contracts.events.claims import (
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
 from blocks.contracts.events.opportunities import IntegrationOpportunityUpdated, ShardUpdated
 
-PUBLISHED: Mapping[str, type[EventData]] = {
-    data.event_type: data
-    for data in (
-        OpportunityAnalysisStarted,
-        RiskAnalysisRequested,
-        RiskScoringRequested,
-        ForecastRequested,
-        RecommendationRequested,
-        StepCompleted,
-        OpportunityAnalysisCompleted,
-        OpportunityAnalysisFailed,
-        HitlApprovalRequested,
-        HitlApprovalReminded,
-        HitlApprovalEscalated,
-        HitlApprovalCompleted,
-        JobTrigger,
-        JobUnreported,
-        *PHASE_STARTED,
-        *PHASE_COMPLETED,
-        *PHASE_FAILED,
-        ClaimRecoveryCompleted,
-        ClaimRecoveryFailed,
-    )
-}
+_PUBLISHED: tuple[type[EventData], ...] = (
+    OpportunityAnalysisStarted,
+    RiskAnalysisRequested,
+    RiskScoringRequested,
+    ForecastRequested,
+    RecommendationRequested,
+    StepCompleted,
+    OpportunityAnalysisCompleted,
+    OpportunityAnalysisFailed,
+    HitlApprovalRequested,
+    HitlApprovalReminded,
+    HitlApprovalEscalated,
+    HitlApprovalCompleted,
+    JobTrigger,
+    JobUnreported,
+    *PHASE_STARTED,
+    *PHASE_COMPLETED,
+    *PHASE_FAILED,
+    ClaimRecoveryCompleted,
+    ClaimRecoveryFailed,
+)
+
+PUBLISHED: Mapping[str, type[EventData]] = {data.event_type: data for data in _PUBLISHED}
 
 CONSUMED: Mapping[str, type[EventData]] = {
     data.event_type: data

@@ -91,5 +91,3 @@ class ClaimRecoveryFailed(EventData, frozen=True, kw_only=True):
     failed_step: str | msgspec.UnsetType = msgspec.UNSET
     error_code: str | msgspec.UnsetType = msgspec.UNSET
     timestamp: Moment
-
-
