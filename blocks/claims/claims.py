@@ -1,5 +1,6 @@
 """Claims: named by a sync, joined to its journey, and moved on; their status never goes back."""
 
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -92,7 +93,7 @@ async def _move_phases(store: RecordStore, claim: ClaimRecord, former: str) -> N
     of_claim = {"execution_id": former}
     async for stored in every(store, claim.tenant_id, PhaseRecord, of_claim):
         if stored.record.claim_key == claim.id:
-            await update(lambda id=stored.record.id: _move_phase(store, claim, id), "a phase")
+            await update(partial(_move_phase, store, claim, stored.record.id), "a phase")
 
 
 async def _move_phase(store: RecordStore, claim: ClaimRecord, id: str) -> None:

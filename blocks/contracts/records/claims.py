@@ -22,8 +22,8 @@ ClaimStatus = Literal[
     "found", "matched", "prompted", "review", "submitted", "rejected", "paid", "declined"
 ]
 """`prompted`: waits for a person's answer. `review`: for a person outside this system.
-`declined`: a person said no, or nobody answered. The last three are final, until another
-submission.
+`declined`: a person refused it, or the prompt expired. The last three are final, until it is
+submitted again.
 """
 
 FINAL_CLAIM_STATUSES: tuple[ClaimStatus, ...] = ("rejected", "paid", "declined")

@@ -70,6 +70,7 @@ ROOMS = {
             "json_text",
             "definitions",
             "actions",
+            "claims",
             "audit",
             "migration",
         ),
