@@ -9,10 +9,11 @@ from blocks.claims import journeys
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.findings import Claim
+from blocks.contracts.claims.money import Currency
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, ClaimStatus, PhaseRecord
-from blocks.ports import AlreadyExists, EventBus, RecordStore, Stored
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored
 from blocks.queries import every
 from blocks.updates import update
 
@@ -26,6 +27,9 @@ _RANK: dict[ClaimStatus, int] = {
     "rejected": 4,
     "paid": 5,
 }
+
+
+_CURRENCY_LEFT_OUT: Currency = "usd"
 
 
 def may_follow(current: ClaimStatus, wanted: ClaimStatus) -> bool:
@@ -53,8 +57,7 @@ async def name_claim(
             stored = await store.read(journey.tenant_id, ClaimRecord, key)
         claim = stored.record
         if claim.execution_id != journey.id:
-            other = await store.read(claim.tenant_id, ExecutionRecord, claim.execution_id)
-            if not journey_input(other.record).named_by_claim:
+            if not await _has_own_journey(store, claim):
                 return stored
             facts |= {
                 "execution_id": journey.id,
@@ -70,8 +73,23 @@ async def name_claim(
     claim = await update(named, f"claim {found.claim_id}")
     for former in claim.record.joined_from:
         await _move_phases(store, claim.record, former)
-        await journeys.wake(store, bus, journey.tenant_id, former)
+        await wake_former(store, bus, journey.tenant_id, former)
     return claim
+
+
+async def wake_former(store: RecordStore, bus: EventBus, tenant_id: str, former: str) -> None:
+    """A journey that a claim has left comes to its end; one that has ended is left in peace."""
+    try:
+        journey = await store.read(tenant_id, ExecutionRecord, former)
+    except NotFound:  # the trigger that names the claim first has not opened it yet
+        return
+    if not journey.record.is_terminal:
+        await journeys.wake(store, bus, tenant_id, former)
+
+
+async def bring_phase(store: RecordStore, claim: ClaimRecord, phase_id: str) -> None:
+    """The phase belongs to the journey of its claim."""
+    await update(partial(_move_phase, store, claim, phase_id), f"phase {phase_id}")
 
 
 async def move_on(
@@ -83,17 +101,36 @@ async def move_on(
         stored = await store.read(tenant_id, ClaimRecord, key)
         if not may_follow(stored.record.status, status):
             return stored
+        if status == "submitted" and _was_refused(stored.record, changes.get("amazon_case_id")):
+            return stored
         changed = replace(stored.record, status=status, updated_at=utc_now(), **changes)
         return await store.replace(tenant_id, stored.etag, changed)
 
     return await update(moved, f"claim {key}")
 
 
+def _was_refused(claim: ClaimRecord, case_id: str | None) -> bool:
+    """Whether it is the submission that the rejection, which came before it, was about."""
+    return claim.status == "rejected" and case_id is not None and case_id == claim.amazon_case_id
+
+
+async def _has_own_journey(store: RecordStore, claim: ClaimRecord) -> bool:
+    """Whether no sync has named it: its journey knows of no sync, whatever its sync id is."""
+    try:
+        stored = await store.read(claim.tenant_id, ExecutionRecord, claim.execution_id)
+    except NotFound:
+        return True
+    if journey_input(stored.record).named_by_claim:
+        return True
+    phases = await journeys.phases_of(store, claim.tenant_id, claim.execution_id)
+    return all(phase.record.claim_key for phase in phases)
+
+
 async def _move_phases(store: RecordStore, claim: ClaimRecord, former: str) -> None:
     of_claim = {"execution_id": former}
     async for stored in every(store, claim.tenant_id, PhaseRecord, of_claim):
         if stored.record.claim_key == claim.id:
-            await update(partial(_move_phase, store, claim, stored.record.id), "a phase")
+            await bring_phase(store, claim, stored.record.id)
 
 
 async def _move_phase(store: RecordStore, claim: ClaimRecord, id: str) -> None:
@@ -113,7 +150,9 @@ def _facts(found: Claim) -> dict[str, Any]:
         "details": found.details,
     }
     facts = {name: value for name, value in stated.items() if value}
-    return {**facts, "currency": found.currency, "is_sandbox": found.is_sandbox}
+    if found.amount_cents is not None or found.currency != _CURRENCY_LEFT_OUT:
+        facts["currency"] = found.currency
+    return facts | {"is_sandbox": True} if found.is_sandbox else facts
 
 
 def _new(key: str, journey: ExecutionRecord, claim_id: str, facts: dict[str, Any]) -> ClaimRecord:

@@ -11,7 +11,12 @@ from blocks.contracts import ids
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.records import ExecutionRecord, Trigger
-from blocks.contracts.records.claims import ClaimRecord, JourneyInput, PhaseRecord
+from blocks.contracts.records.claims import (
+    ClaimRecord,
+    JourneyInput,
+    PhaseLogEntry,
+    PhaseRecord,
+)
 from blocks.executions import transitions
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored
 from blocks.queries import every
@@ -28,7 +33,7 @@ async def open_journey(
         user_id=trigger.user_id,
         sync_id=trigger.sync_id,
         seller_id=trigger.seller_id,
-        named_by_claim=trigger.claim_id is not None,
+        named_by_claim=trigger.is_of_unnamed_sync,
     )
     cause = Trigger(
         event_id=journey_id,
@@ -67,6 +72,9 @@ async def read_journey(
     of_sync = {"sync_id": sync_id}
     async for phase in every(store, tenant_id, PhaseRecord, of_sync, newest_first=True):
         return await store.read(tenant_id, ExecutionRecord, phase.record.execution_id)
+    # The phases of a claim that was joined lie with the sync that named it; the log stays.
+    async for line in every(store, tenant_id, PhaseLogEntry, of_sync, newest_first=True):
+        return await store.read(tenant_id, ExecutionRecord, line.record.execution_id)
     raise NotFound(f"there is no journey of sync {sync_id[:80]}")
 
 
@@ -100,8 +108,11 @@ async def wake(
     cancelled stays so. Raises `Unavailable`.
     """
 
+    first_seen: list[str] = []
+
     async def woken() -> ExecutionRecord:
         stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+        first_seen.append(stored.etag)
         match stored.record.status:
             case "pending" | "cancelled":
                 return stored.record
@@ -112,7 +123,10 @@ async def wake(
                     await transitions.announce(store, bus, [stored])
                     stored = await store.read(tenant_id, ExecutionRecord, execution_id)
                 return (await transitions.reopen(store, stored, actor)).record
-        # Its run comes to rest only with a record that has not changed since it looked.
+        # Its run comes to rest only with a record that has not changed since it looked: what
+        # another writer has changed since this call need not be changed once more.
+        if stored.etag != first_seen[0]:
+            return stored.record
         return (await transitions.change(store, stored, woken_at=utc_now())).record
 
     record = await update(woken, f"journey {execution_id}")

@@ -7,7 +7,7 @@ from blocks.contracts.about import About
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import PHASE_EVENTS, PhaseEvent
-from blocks.contracts.records.claims import PhaseLogEntry
+from blocks.contracts.records.claims import PhaseLogEntry, PhaseMark
 from blocks.contracts.traces import TraceContext
 from blocks.messages import to_message
 from blocks.ports import AlreadyExists, EventBus, RecordStore
@@ -15,6 +15,8 @@ from blocks.queries import every
 
 PUBLISHED_MARKS = ("started", "completed", "failed")
 """The others are for the log alone."""
+
+_ORDER: dict[PhaseMark, int] = {"started": 0, "completed": 1, "failed": 1, "rolled_back": 2}
 
 
 async def write(store: RecordStore, bus: EventBus, entry: PhaseLogEntry) -> PhaseLogEntry:
@@ -72,8 +74,11 @@ def _data(kind: type[PhaseEvent], entry: PhaseLogEntry) -> PhaseEvent:
 async def entries(
     store: RecordStore, tenant_id: str, execution_ids: list[str]
 ) -> list[PhaseLogEntry]:
-    """The log of these journeys, oldest line first."""
+    """The log of these journeys, oldest line first; what has one moment, in the order in which a
+    round writes it.
+    """
     if not execution_ids:
         return []
     of_journeys = {"execution_id": tuple(execution_ids)}
-    return [stored.record async for stored in every(store, tenant_id, PhaseLogEntry, of_journeys)]
+    lines = [one.record async for one in every(store, tenant_id, PhaseLogEntry, of_journeys)]
+    return sorted(lines, key=lambda line: (line.created_at, _ORDER.get(line.mark, 0), line.id))

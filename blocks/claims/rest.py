@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from blocks.contracts import ids
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records.claims import (
@@ -29,15 +30,15 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True):
 def rest_of(
     journey: JourneyInput, phases: Sequence[PhaseRecord], claims: Sequence[ClaimRecord]
 ) -> Rest | None:
-    """None: a phase is requested or running.
+    """None: a phase is requested or running, or its end is not announced yet (`rounds.announce`).
 
     A failed phase fails the journey once no claim is left that could still move on; a journey is
     completed once its sync is through and each of its claims is paid, rejected or declined.
     """
-    if any(phase.status in ("requested", "running") for phase in phases):
+    if any(phase.is_due for phase in phases):
         return None
     results = _results(phases, claims)
-    if journey.named_by_claim and not claims:
+    if journey.named_by_claim and not phases and not claims:
         return Rest(status="completed", results={**results, "joined": True})
     failed = _failed(phases)
     stuck = {phase.claim_key for phase in failed if phase.claim_key}
@@ -52,7 +53,7 @@ def rest_of(
             error=worst.error or "the phase failed",
             error_code=worst.error_code or "phase-failed",
         )
-    is_through = journey.named_by_claim or _sync_is_through(phases, claims)
+    is_through = _sync_is_through(phases, claims)
     return Rest(status="completed" if is_through else "waiting", results=results)
 
 
@@ -61,8 +62,10 @@ def completes_sync(
 ) -> bool:
     """Whether the payout of this claim is the last thing that the journey waits for."""
     others = [claim for claim in claims if claim.id != key]
-    is_through = journey.named_by_claim or _sync_is_through(phases, claims)
-    return is_through and all(_is_final(claim) for claim in others) and not _failed(phases)
+    own = ids.phase_record_id(key, 7)
+    if any(phase.is_due for phase in phases if phase.id != own) or _failed(phases):
+        return False
+    return _sync_is_through(phases, claims) and all(_is_final(claim) for claim in others)
 
 
 def furthest(phases: Sequence[PhaseRecord]) -> PhaseNumber | None:
@@ -75,20 +78,29 @@ def _is_final(claim: ClaimRecord) -> bool:
 
 
 def _failed(phases: Sequence[PhaseRecord]) -> list[PhaseRecord]:
-    """Those whose failure still counts: no later phase of the sync has been completed since."""
-    syncs = [one for one in phases if one.claim_key is None]
-    reached = furthest(syncs) or 0
+    """Those whose failure still counts: no later phase of the sync, or of the claim, has been
+    completed since.
+    """
     return [
         one
         for one in phases
-        if one.status == "failed" and (one.claim_key is not None or one.phase > reached)
+        if one.status == "failed" and not any(_supersedes(other, one) for other in phases)
     ]
 
 
+def _supersedes(later: PhaseRecord, failed: PhaseRecord) -> bool:
+    if later.claim_key != failed.claim_key or later.phase <= failed.phase:
+        return False
+    if later.status != "completed" or later.completed_at is None or failed.completed_at is None:
+        return False
+    return later.completed_at >= failed.completed_at
+
+
 def _sync_is_through(phases: Sequence[PhaseRecord], claims: Sequence[ClaimRecord]) -> bool:
-    """Phase 4 was completed, or phase 3 without finding a claim."""
-    done = {one.phase for one in phases if one.status == "completed"}
-    return 4 in done or (3 in done and not claims)
+    """Phase 4 was completed, or phase 3 without finding a claim; or nothing of a sync is known."""
+    of_sync = {one.phase: one.status for one in phases if one.claim_key is None}
+    done = {number for number, status in of_sync.items() if status == "completed"}
+    return not of_sync or 4 in done or (3 in done and not claims)
 
 
 def _results(phases: Sequence[PhaseRecord], claims: Sequence[ClaimRecord]) -> JsonObject:

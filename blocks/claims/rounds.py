@@ -5,6 +5,8 @@ whoever carries the journey next calls for every ended phase, writes and publish
 the same ids.
 """
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from blocks.claims import log
@@ -14,7 +16,7 @@ from blocks.contracts import ids
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records.claims import PhaseLogEntry, PhaseMark, PhaseRecord
-from blocks.ports import EventBus, RecordStore, Stored
+from blocks.ports import EventBus, RecordStore, Stale, Stored
 from blocks.processes import fault_points
 from blocks.updates import update_known
 
@@ -32,18 +34,19 @@ async def begin(
 
     A round whose worker died is begun once more: its calls carry the same keys.
     """
-    now = utc_now()
+    if phase.record.status not in ("requested", "running"):
+        raise Stale(f"phase {phase.record.id} is {phase.record.status}")
     record = replace(
         phase.record,
         status="running",
-        started_at=phase.record.started_at or now,
+        started_at=phase.record.started_at or _not_before(phase.record.requested_at),
         attempts=phase.record.attempts + 1,
         retry=retry,
+        previous_phase=previous,
     )
     begun = await store.replace(record.tenant_id, phase.etag, record)
-    entry = _entry(begun.record, "started", previous=previous)
     # One line however many attempts: a page shows the beginning once.
-    await log.write(store, bus, replace(entry, created_at=record.started_at or now))
+    await log.write(store, bus, _entry(begun.record, "started"))
     fault_points.reached("after-phase-begun")
     return begun
 
@@ -61,7 +64,15 @@ async def complete(
     """The round is completed with this result, unless it has ended otherwise meanwhile; announced,
     and the next round requested if a trigger is queued.
     """
-    ended = await _end(store, phase, status="completed", result=result, message=message)
+    ended = await _end(
+        store,
+        phase,
+        previous,
+        status="completed",
+        result=result,
+        message=message,
+        completes_sync=completes_sync,
+    )
     fault_points.reached("after-phase-end")
     return await announce(store, bus, ended, previous=previous, completes_sync=completes_sync)
 
@@ -76,7 +87,7 @@ async def fail(
     previous: PhaseNumber | None,
 ) -> Stored[PhaseRecord]:
     """As `complete`, for a round whose calls have failed, retries included."""
-    ended = await _end(store, phase, status="failed", error=error, error_code=code)
+    ended = await _end(store, phase, previous, status="failed", error=error, error_code=code)
     fault_points.reached("after-phase-end")
     return await announce(store, bus, ended, previous=previous)
 
@@ -91,16 +102,22 @@ async def announce(
 ) -> Stored[PhaseRecord]:
     """The end of the round is logged and published, and its record shows that; a queued trigger is
     requested then. Nothing for what has not ended.
+
+    `previous` and `completes_sync` count where the record has none: it keeps what they were when
+    the round was begun and ended, so that whoever announces it writes the same line.
     """
-    record = phase.record
+    record = replace(
+        phase.record,
+        previous_phase=phase.record.previous_phase or previous,
+        completes_sync=phase.record.completes_sync or completes_sync,
+    )
     if record.status not in ("completed", "failed"):
         return phase
     if record.announced_at is None:
         mark: PhaseMark = "completed" if record.status == "completed" else "failed"
-        entry = _entry(record, mark, previous=previous, completes_sync=completes_sync)
-        await log.write(store, bus, entry)
+        entry = await log.write(store, bus, _entry(record, mark))
         if entry.rollback_to is not None:
-            await log.write(store, bus, _entry(record, "rolled_back", previous=previous))
+            await log.write(store, bus, _entry(record, "rolled_back"))
 
     async def announced(now: Stored[PhaseRecord]) -> Stored[PhaseRecord]:
         current = now.record
@@ -117,7 +134,10 @@ async def announce(
 
 
 async def _end(
-    store: RecordStore, phase: Stored[PhaseRecord], **changes: object
+    store: RecordStore,
+    phase: Stored[PhaseRecord],
+    previous: PhaseNumber | None,
+    **changes: object,
 ) -> Stored[PhaseRecord]:
     round = phase.record.round
 
@@ -125,26 +145,32 @@ async def _end(
         record = now.record
         if record.round != round or record.status != "running":
             return now
-        changed = replace(record, completed_at=utc_now(), announced_at=None, **changes)
+        changed = replace(
+            record,
+            completed_at=_not_before(record.started_at or record.requested_at),
+            announced_at=None,
+            previous_phase=record.previous_phase if previous is None else previous,
+            **changes,
+        )
         return await store.replace(record.tenant_id, now.etag, changed)
 
     return await update_known(store, phase, ended)
 
 
-def _entry(
-    record: PhaseRecord,
-    mark: PhaseMark,
-    *,
-    previous: PhaseNumber | None,
-    completes_sync: bool = False,
-) -> PhaseLogEntry:
-    phase, duration = PHASES[record.phase], record.duration_ms
+def _not_before(earlier: datetime) -> datetime:
+    """Now, by a clock that may have been put back or be another host's."""
+    return max(utc_now(), earlier)
+
+
+def _entry(record: PhaseRecord, mark: PhaseMark) -> PhaseLogEntry:
+    phase, duration, previous = PHASES[record.phase], record.duration_ms, record.previous_phase
     too_long = duration is not None and duration > phase.limit_seconds * 1000
-    failed = mark == "failed"
+    failed = mark in ("failed", "rolled_back")
+    moment = record.started_at if mark == "started" else record.completed_at
     return PhaseLogEntry(
         id=ids.phase_log_id(record.id, record.round, mark),
         tenant_id=record.tenant_id,
-        created_at=record.completed_at or record.started_at or record.requested_at,
+        created_at=moment or record.requested_at,
         execution_id=record.execution_id,
         user_id=record.user_id,
         sync_id=record.sync_id,
@@ -164,7 +190,7 @@ def _entry(
         message=record.message or "" if mark == "completed" else "",
         error=record.error if mark != "started" else None,
         error_code=record.error_code if mark != "started" else None,
-        completes_sync=completes_sync,
+        completes_sync=record.completes_sync and mark == "completed",
     )
 
 

@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | none | requested | requested |
 | requested, not begun | repeated | merged into it (lists of phases 3 and 4), else in its place |
-| running | repeated | queued: the next round |
+| running, or its end not announced | repeated | queued: the next round |
 | completed | repeated | the next round; of a payout, or a paid claim: ignored, on the log |
 | failed | requested once more | the next round |
 
@@ -18,19 +18,23 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from blocks.claims import journeys, log
+from blocks.claims import claims, journeys, log
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.claims.findings import Claim, Match
+from blocks.contracts.claims.findings import FINDINGS_MAX, Claim, Match
 from blocks.contracts.claims.phases import PHASES
 from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
-from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored, Unavailable
+from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
 
 Outcome = Literal["requested", "repeated", "queued", "ignored"]
+
+_TRIGGER_BYTES_MAX = 700_000
+"""A record has two, and 2,000,000 bytes at most."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +63,10 @@ async def accept(
     phase that came after it stands, whatever its content. Raises `Unavailable`.
     """
     await enter_in_directory(store, tenant_id)
+    trigger = await _of_open_onboarding(store, tenant_id, trigger)
     claim = await _claim_of(store, tenant_id, trigger)
-    journey = await _journey_of(store, tenant_id, trigger, claim, actor)
-    if claim is None and trigger.claim_id is not None:
-        claim = await _new_claim(store, journey, trigger)
-        if claim.execution_id != journey.id:  # another trigger of the claim was first
-            journey = (await store.read(tenant_id, ExecutionRecord, claim.execution_id)).record
+    of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
+    journey = await journeys.open_journey(store, tenant_id, of_claim, actor=actor)
     owner = claim.id if claim else journey.id
     record_id = ids.phase_record_id(owner, trigger.phase)
     requested = _new_phase(record_id, journey, trigger, claim, triggered_by)
@@ -75,62 +77,92 @@ async def accept(
         outcome = await update(
             lambda: _request(store, bus, requested, claim, since), f"phase {record_id}"
         )
-    if outcome in ("requested", "queued"):
-        await journeys.wake(store, bus, tenant_id, journey.id, actor=actor)
+    joined = await _follow(store, bus, claim, journey, record_id) if claim else journey
+    if outcome in ("requested", "queued") or await _is_begun_by_none(store, requested, outcome):
+        await journeys.wake(store, bus, tenant_id, joined.id, actor=actor)
     return Accepted(
-        execution_id=journey.id,
+        execution_id=joined.id,
         phase_record_id=record_id,
         outcome=outcome,
-        sync_id=requested.sync_id,
+        sync_id=str(joined.input["syncId"]),
     )
+
+
+async def _of_open_onboarding(
+    store: RecordStore, tenant_id: str, trigger: PhaseTrigger
+) -> PhaseTrigger:
+    """An onboarding that names no sync, sent again while it is open, is of the sync of before.
+
+    Source: the platform's orchestrator. Otherwise a caller's retry would start a second sync.
+    """
+    if trigger.phase != 1 or trigger.names_sync:
+        return trigger
+    begun_by_default = f"oauth_{trigger.user_id}_"
+    is_open = {"user_id": trigger.user_id, "phase": 1, "status": ("requested", "running")}
+    async for one in every(store, tenant_id, PhaseRecord, is_open):
+        if one.record.sync_id.startswith(begun_by_default):
+            return replace(trigger, sync_id=one.record.sync_id)
+    return trigger
+
+
+async def _follow(
+    store: RecordStore, bus: EventBus, claim: ClaimRecord, journey: ExecutionRecord, phase_id: str
+) -> ExecutionRecord:
+    """The claim's journey by now: a sync may have named the claim meanwhile, and moved only the
+    phases that it saw.
+    """
+    now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record
+    try:
+        await claims.bring_phase(store, now, phase_id)
+    except NotFound:  # it was ignored
+        return journey
+    if now.execution_id == journey.id:
+        return journey
+    await claims.wake_former(store, bus, claim.tenant_id, journey.id)
+    return (await store.read(claim.tenant_id, ExecutionRecord, now.execution_id)).record
+
+
+async def _is_begun_by_none(store: RecordStore, requested: PhaseRecord, outcome: Outcome) -> bool:
+    """Whether the call that this one repeats may have failed before it woke the journey."""
+    if outcome != "repeated":
+        return False
+    known = await store.read(requested.tenant_id, PhaseRecord, requested.id)
+    return known.record.status == "requested"
 
 
 async def _claim_of(
     store: RecordStore, tenant_id: str, trigger: PhaseTrigger
 ) -> ClaimRecord | None:
+    """Created before its journey, so that of several first triggers one decides which it is."""
     if trigger.claim_id is None:
         return None
     key = ids.claim_key(tenant_id, trigger.user_id, trigger.claim_id)
     try:
         return (await store.read(tenant_id, ClaimRecord, key)).record
     except NotFound:
-        return None
+        pass
+    try:
+        return (await store.create(tenant_id, _new_claim(key, tenant_id, trigger))).record
+    except AlreadyExists:
+        return (await store.read(tenant_id, ClaimRecord, key)).record
 
 
-async def _journey_of(
-    store: RecordStore,
-    tenant_id: str,
-    trigger: PhaseTrigger,
-    claim: ClaimRecord | None,
-    actor: str | None,
-) -> ExecutionRecord:
-    if claim is not None:
-        return (await store.read(tenant_id, ExecutionRecord, claim.execution_id)).record
-    return await journeys.open_journey(store, tenant_id, trigger, actor=actor)
-
-
-async def _new_claim(
-    store: RecordStore, journey: ExecutionRecord, trigger: PhaseTrigger
-) -> ClaimRecord:
+def _new_claim(key: str, tenant_id: str, trigger: PhaseTrigger) -> ClaimRecord:
     """A claim that no sync has named, in a journey of its own."""
-    assert trigger.claim_id is not None
-    now = utc_now()
-    claim = ClaimRecord(
-        id=ids.claim_key(journey.tenant_id, trigger.user_id, trigger.claim_id),
-        tenant_id=journey.tenant_id,
+    now, claim_id = utc_now(), trigger.claim_id
+    assert claim_id is not None
+    return ClaimRecord(
+        id=key,
+        tenant_id=tenant_id,
         created_at=now,
         updated_at=now,
-        claim_id=trigger.claim_id,
+        claim_id=claim_id,
         user_id=trigger.user_id,
-        execution_id=journey.id,
-        sync_id=str(journey.input["syncId"]),
+        execution_id=ids.journey_id(tenant_id, trigger.user_id, trigger.sync_id),
+        sync_id=trigger.sync_id,
         status="found",
         currency=trigger.currency,
     )
-    try:
-        return (await store.create(journey.tenant_id, claim)).record
-    except AlreadyExists:
-        return (await store.read(journey.tenant_id, ClaimRecord, claim.id)).record
 
 
 def _new_phase(
@@ -180,16 +212,15 @@ async def _request(
     if reason := _ignored_for(requested, claim, known):
         await _log_ignored(store, bus, requested, reason)
         return "ignored"
-    match known.status:
-        case "requested":
-            merged = _merged(known.trigger, requested.trigger)
-            await _replace(store, stored, trigger=merged)
-            return "requested"
-        case "running":
-            following = known.next_trigger
-            merged = _merged(following, requested.trigger) if following else requested.trigger
-            await _replace(store, stored, next_trigger=merged)
-            return "queued"
+    if known.status == "requested":
+        merged = _merged(known.trigger, requested.trigger)
+        await _replace(store, stored, trigger=merged)
+        return "requested"
+    if known.is_due:  # also one that has ended, whose end is not on the log yet
+        following = known.next_trigger
+        merged = _merged(following, requested.trigger) if following else requested.trigger
+        await _replace(store, stored, next_trigger=merged)
+        return "queued"
     await _replace(store, stored, **next_round(known, requested.trigger, requested.triggered_by))
     return "requested"
 
@@ -202,7 +233,8 @@ def next_round(known: PhaseRecord, trigger: PhaseTrigger, triggered_by: str) -> 
         "trigger": trigger,
         "next_trigger": None,
         "triggered_by": triggered_by,
-        "requested_at": utc_now(),
+        # A log in order even if the clock was put back.
+        "requested_at": max(utc_now(), known.completed_at or known.requested_at),
         "started_at": None,
         "completed_at": None,
         "attempts": 0,
@@ -210,6 +242,8 @@ def next_round(known: PhaseRecord, trigger: PhaseTrigger, triggered_by: str) -> 
         "message": None,
         "error": None,
         "error_code": None,
+        "previous_phase": None,
+        "completes_sync": False,
         "announced_at": None,
         "cleaned_at": None,
     }
@@ -238,10 +272,17 @@ def _payout(trigger: PhaseTrigger) -> tuple[int | None, str]:
 
 
 def _merged(earlier: PhaseTrigger, later: PhaseTrigger) -> PhaseTrigger:
-    """The later one, with the claims and matches that only the earlier named."""
-    claims: dict[str, Claim] = {one.claim_id: one for one in [*earlier.claims, *later.claims]}
+    """The later one, with the claims and matches that only the earlier named. Raises `Unavailable`
+    when it is too much for a record: later, a part of it will have been done.
+    """
+    found: dict[str, Claim] = {one.claim_id: one for one in [*earlier.claims, *later.claims]}
     matches: dict[str, Match] = {one.claim_id: one for one in [*earlier.matches, *later.matches]}
-    return replace(later, claims=list(claims.values()), matches=list(matches.values()))
+    if len(found) > FINDINGS_MAX or len(matches) > FINDINGS_MAX:
+        raise Unavailable(f"phase {later.phase} has not begun what it was given before")
+    merged = replace(later, claims=list(found.values()), matches=list(matches.values()))
+    if len(msgspec.json.encode(merged)) > _TRIGGER_BYTES_MAX:
+        raise Unavailable(f"phase {later.phase} has not begun what it was given before")
+    return merged
 
 
 async def _replace(store: RecordStore, stored: Stored[PhaseRecord], **changes: object) -> None:

@@ -10,6 +10,8 @@ earlier try can only repeat events of that try.
 
 from uuid import UUID, uuid5
 
+from blocks.contracts.reading.uuids import matching_id
+
 NAMESPACE = UUID("6d0f6a0e-5f0b-5c53-9d7b-0f1b6f6f2a51")
 
 SYSTEM_TENANT = "00000000-0000-0000-0000-000000000001"
@@ -102,12 +104,12 @@ def span_id(execution_id: str, part: str, retry: int = 0) -> str:
 
 def journey_id(tenant_id: str, user_id: str, sync_id: str) -> str:
     """Id of the execution that is a user's journey through claim recovery."""
-    return _computed("journey", tenant_id, user_id, sync_id)
+    return _computed("journey", tenant_id, matching_id(user_id), matching_id(sync_id))
 
 
 def claim_key(tenant_id: str, user_id: str, claim_id: str) -> str:
     """Key of what is kept of one claim of a user."""
-    return _computed("claim", tenant_id, user_id, claim_id)
+    return _computed("claim", tenant_id, matching_id(user_id), matching_id(claim_id))
 
 
 def phase_record_id(owner: str, phase: int) -> str:

@@ -4,6 +4,7 @@ What they hold is read as the services write it; ids of claims, amounts and conf
 because money and a person's time follow from them.
 """
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -17,6 +18,8 @@ FINDINGS_MAX = 1_000
 ClaimId = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 
 Route = Literal["auto_submit", "smart_prompt", "manual_review"]
+
+_EXACT_INTEGERS = 2**53
 
 DEFAULT_MATCH_CONFIDENCE = 0.0
 """What a match without a confidence counts as. (The platform's Python caller sends 0.5 in its
@@ -96,7 +99,7 @@ def _claim(number: int, item: dict[str, Any]) -> Claim:
         currency=currency,
         confidence=_confidence(item.get("confidence"), where, 0.0),
         is_sandbox=item.get("is_sandbox") is True,
-        details={name: value for name, value in item.items() if name not in known},
+        details={name: plain(value) for name, value in item.items() if name not in known},
     )
 
 
@@ -125,7 +128,7 @@ def _claim_id(item: dict[str, Any], where: str) -> str:
     id = item.get("claim_id")
     if isinstance(id, int) and not isinstance(id, bool):
         id = str(id)
-    if not isinstance(id, str) or not id.strip() or len(id) > 200:
+    if not isinstance(id, str) or not id.strip() or len(id) > 200 or not id.isprintable():
         raise BadFinding(f"{where}: claim_id is required, a text of at most 200 characters")
     return id.strip()
 
@@ -135,7 +138,7 @@ def _confidence(value: Any, where: str, default: float) -> float:
         return default
     try:
         confidence = float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         confidence = float("nan")
     if not 0 <= confidence <= 1:
         raise BadFinding(f"{where}: confidence must be a number from 0 to 1")
@@ -144,3 +147,26 @@ def _confidence(value: Any, where: str, default: float) -> float:
 
 def _text(value: Any) -> str:
     return str(value)[:2_000] if value is not None else ""
+
+
+def plain(value: Any) -> Any:
+    """A JSON value that is the same after any store: numbers that a double does not hold exactly
+    become text, and whole ones are integers, since Cosmos DB returns 1.0 as 1.
+    """
+    match value:
+        case dict():
+            return {name: plain(one) for name, one in value.items()}
+        case list():
+            return [plain(one) for one in value]
+        case bool():
+            return value
+        case int() | float() | Decimal():
+            return _number(value)
+    return value
+
+
+def _number(value: int | float | Decimal) -> int | float | str:
+    exact = Decimal(value)
+    if not exact.is_finite() or abs(exact) >= _EXACT_INTEGERS:
+        return str(value)
+    return int(exact) if exact == exact.to_integral_value() else float(exact)

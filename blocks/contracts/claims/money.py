@@ -4,7 +4,8 @@ The fee is a percentage of the amount, rounded half up to a cent, and never abov
 Source: the platform's fee rules.
 """
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal, cast, get_args
 
 Currency = Literal["usd", "eur", "gbp", "cad"]
@@ -14,6 +15,12 @@ CENTS_MAX = 10**14
 """A trillion: more is a mistake, and any sum of such amounts is still an exact JSON number."""
 
 _TEXT_MAX = 40
+
+# Decimal itself also reads other scripts' digits and "1_000".
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+
+_EXACT = Context(prec=_TEXT_MAX + 2)
+"""Holds every digit of a text that long: the usual context would round a fraction of a cent off."""
 
 
 class BadAmount(ValueError):
@@ -28,20 +35,17 @@ def cents_of(amount: Any) -> int:
     """
     if isinstance(amount, bool) or not isinstance(amount, int | float | Decimal | str):
         raise BadAmount("amount must be a number")
+    if isinstance(amount, int):  # before its text, which Python refuses to write from 4,300 digits
+        amount = max(-1, min(amount, CENTS_MAX))
     text = str(amount).strip()
-    if len(text) > _TEXT_MAX:
+    if len(text) > _TEXT_MAX or not _NUMBER.fullmatch(text):
         raise BadAmount("amount must be a number")
-    try:
-        units = Decimal(text)
-    except InvalidOperation:
-        raise BadAmount("amount must be a number") from None
-    if not units.is_finite():
-        raise BadAmount("amount must be a number")
+    units = Decimal(text)
     if units <= 0:
         raise BadAmount("amount must be greater than 0")
     if units > CENTS_MAX // 100:
         raise BadAmount(f"amount must be at most {CENTS_MAX // 100}")
-    cents = units * 100
+    cents = _EXACT.multiply(units, Decimal(100))
     if cents != cents.to_integral_value():
         raise BadAmount("amount must have at most two decimals")
     return int(cents)

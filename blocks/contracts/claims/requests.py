@@ -16,6 +16,7 @@ from blocks.contracts.claims.findings import BadFinding, Claim, Match, read_clai
 from blocks.contracts.claims.money import BadAmount, Currency, cents_of, currency_of
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
 from blocks.contracts.events import JsonObject
+from blocks.contracts.reading.uuids import matching_id
 
 _LEADING_INTEGER = re.compile(r"\s*([+-]?[0-9]{1,9})")
 _ID_MAX = 200
@@ -50,9 +51,21 @@ class PhaseTrigger(msgspec.Struct, frozen=True, kw_only=True):
     currency: Currency = "usd"
 
     @property
+    def is_of_unnamed_sync(self) -> bool:
+        """Whether its sync id is the default of its claim, which some callers spell out."""
+        defaults = (f"{word}_{self.claim_id}" for word in ("claim", "rejection", "payout"))
+        return self.claim_id is not None and self.sync_id in defaults
+
+    @property
     def digest(self) -> str:
         """Of what the phase works with; how the caller named the sync does not count."""
-        content = msgspec.structs.replace(self, sync_id="", names_sync=False)
+        content = msgspec.structs.replace(
+            self,
+            sync_id="",
+            names_sync=False,
+            user_id=matching_id(self.user_id),
+            claim_id=self.claim_id and matching_id(self.claim_id),
+        )
         encoded = msgspec.json.encode(content, order="deterministic")
         return hashlib.sha256(encoded).hexdigest()
 

@@ -73,10 +73,19 @@ class PhaseRecord(Record, frozen=True, kw_only=True, tag="phase"):
     message: str | None = None
     error: str | None = None
     error_code: str | None = None
+    previous_phase: PhaseNumber | None = None
+    """The one before it that was completed last, when it was begun."""
+    completes_sync: bool = False
+    """Whether its end was the last that the journey waited for."""
     announced_at: datetime | None = None
     """When its end of this round was logged and published. None, and ended: still due."""
     cleaned_at: datetime | None = None
     """Left out of the queue's figures from then on; see `queue/clean`."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is work on it: to be done, or an end to be announced."""
+        return self.status in ("requested", "running") or self.announced_at is None
 
     @property
     def duration_ms(self) -> int | None:
