@@ -83,6 +83,7 @@ def test_a_fee_of_more_than_everything_is_everything() -> None:
 
 def test_currencies_are_read_in_any_case() -> None:
     assert ["usd", "usd", "eur", "cad"] == [currency_of(one) for one in (None, "", "EUR", " Cad ")]
-    for other in ("chf", "us", 3, [], " "):
+    others: tuple[Any, ...] = ("chf", "us", 3, [], " ")
+    for other in others:
         with pytest.raises(BadAmount):
             currency_of(other)
