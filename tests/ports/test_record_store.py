@@ -36,6 +36,7 @@ from blocks.ports import (
     Unavailable,
     Where,
 )
+from tests.support.claims import records_of_a_claim
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -92,6 +93,7 @@ def cosmos_store(emulator: CosmosEmulator, database: str = "orchestrator") -> Co
         a_tenant_record(),
         a_process(),
         a_webhook(),
+        *records_of_a_claim(),
     ],
     ids=lambda record: type(record).__name__,
 )

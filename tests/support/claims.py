@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 
+from blocks.contracts import ids
 from blocks.contracts.claims.requests import PhaseTrigger, parse_phase, read_trigger
+from blocks.contracts.records import Record
+from blocks.contracts.records.claims import (
+    ClaimRecord,
+    FeeRecord,
+    PacketRecord,
+    PhaseLogEntry,
+    PhaseRecord,
+)
+from tests.support.factories import A_TENANT
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -87,3 +97,47 @@ class MemoryBus:
 
     async def broadcast(self, signal: str, body: bytes) -> None:
         pass
+
+
+def records_of_a_claim() -> list[Record]:
+    """One of each kind that claim recovery keeps."""
+    owner, trigger = ids.claim_key(A_TENANT, A_USER, "c-1"), a_trigger(7, amount="12.50")
+    found = a_trigger(3, claims=[{"claim_id": "c-1", "evidence": [1.0, 0.1, 10**25, {"a": "é"}]}])
+    base: dict[str, Any] = {"tenant_id": A_TENANT, "created_at": NOON, "user_id": A_USER}
+    of_claim = {**base, "execution_id": "e", "claim_key": owner, "claim_id": "c-1"}
+    return [
+        PhaseRecord(
+            **base,
+            id=f"{owner}:phase-3",
+            execution_id="e",
+            sync_id="sync-1",
+            phase=3,
+            status="running",
+            trigger=found,
+            next_trigger=trigger,
+            requested_at=NOON,
+        ),
+        ClaimRecord(
+            **base,
+            id=owner,
+            execution_id="e",
+            claim_id="c-1",
+            sync_id="sync-1",
+            status="paid",
+            updated_at=NOON,
+            amount_cents=1,
+            confidence=1.0,
+        ),
+        FeeRecord(
+            **of_claim,
+            id=ids.fee_id(owner),
+            amount_cents=1250,
+            currency="eur",
+            fee_percent="20",
+            fee_cents=250,
+            payout_cents=1000,
+            idempotency_key="k",
+        ),
+        PacketRecord(**of_claim, id=ids.packet_id(owner), packet_bytes=7),
+        PhaseLogEntry(**of_claim, id="line", sync_id="sync-1", phase=7, round=1, mark="completed"),
+    ]

@@ -11,6 +11,7 @@ import pytest
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore, _select
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, StepRecord
+from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import Between, NotAbove, Query
 from tests.support.factories import A_TENANT
@@ -43,6 +44,16 @@ DUE = {"settled_at": None, "next_at": NotAbove(1.0)}
         (ApprovalRecord, {"status": "pending"}, "hitl_approvals_by_status"),
         (DeadLetterRecord, {"status": "waiting"}, "workflow_dead_letters_by_status"),
         (StepRecord, {"execution_id": ("e", "f")}, "workflow_steps_by_executionId"),
+        (PhaseRecord, {"execution_id": "e"}, "workflow_claims_by_executionId"),
+        (ClaimRecord, {"execution_id": "e"}, "workflow_claims_by_executionId"),
+        (PhaseLogEntry, {"execution_id": ("e", "f")}, "workflow_claims_by_executionId"),
+        (PhaseRecord, {"sync_id": "s"}, "workflow_claims_by_syncId"),
+        (PhaseLogEntry, {"sync_id": "s"}, "workflow_claims_by_syncId"),
+        (
+            PhaseRecord,
+            {"user_id": "u", "phase": 1, "status": ("requested", "running")},
+            "workflow_claims_by_userId",
+        ),
     ],
     ids=str,
 )

@@ -33,3 +33,23 @@ def test_ids_of_released_versions_stay_as_they_are() -> None:
 
 def test_a_batch_has_one_key_whatever_its_order() -> None:
     assert ids.flow_run_key(["a", "b"], "dispatch") == ids.flow_run_key(["b", "a"], "dispatch")
+
+
+def test_ids_of_claim_recovery_stay_as_they_are() -> None:
+    claim = ids.claim_key(TENANT, "user-1", "claim-1")
+    phase = ids.phase_record_id(claim, 7)
+
+    assert ids.journey_id(TENANT, "user-1", "sync-1") == "0ad4a883-f8a9-5cbf-8760-f600cbe13543"
+    assert claim == "ce296445-1eae-5a93-911b-9e0f2142fae4"
+    assert phase == f"{claim}:phase-7"
+    assert ids.phase_log_id(phase, 1, "completed") == "8cbdea85-e03c-57fe-8ff6-ca8d47ed9ede"
+    assert ids.fee_id(claim) == "b5cebc13-da0d-5193-8270-294d68c69712"
+    assert ids.packet_id(claim) == "773740d4-311a-510e-a0e4-817bda5a5f23"
+    assert ids.phase_call_id(phase, 1) == "0558bfcb-53cf-5a79-8059-67e5d7d443d3"
+
+
+def test_a_foreign_uuid_in_any_case_is_one_user_sync_and_claim() -> None:
+    upper = TENANT.upper()
+
+    assert ids.journey_id("t", TENANT, TENANT) == ids.journey_id("t", upper, upper)
+    assert ids.claim_key("t", TENANT, TENANT) == ids.claim_key("t", upper, upper)
