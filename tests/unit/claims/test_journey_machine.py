@@ -36,7 +36,9 @@ from tests.support.factories import A_TENANT
 
 T = TypeVar("T")
 
-BLOWS_AT = st.one_of(st.just(0), st.integers(1, 40))
+IN_A_TRIGGER = st.integers(0, 6)
+IN_A_WORKER = st.integers(0, 24)
+"""At which write a process dies; 0: it lives."""
 BODIES: dict[int, list[dict[str, Any]]] = {
     1: [{}, {"seller_id": "s-2"}, {"sync_id": "sync-2"}],
     2: [{}, {"orders_count": 3}, {"sync_id": "sync-2"}],
@@ -64,7 +66,8 @@ class JourneyMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.real = SqliteRecordStore(Path(self.folder.name) / "records.db")
         self.run(self.real.__aenter__())
-        self.fuse, self.real_bus = Fuse(), MemoryBus()
+        self.fuse = Fuse()
+        self.real_bus: Any = MemoryBus()
         self.store: Any = Fused(self.real, self.fuse)
         self.bus: Any = Fused(self.real_bus, self.fuse)
         self.statuses: dict[str, str] = {}
@@ -85,7 +88,12 @@ class JourneyMachine(RuleBasedStateMachine):
 
     # --- what happens -----------------------------------------------------------------------------
 
-    @rule(trigger=TRIGGERS, blows_at=BLOWS_AT, is_done_first=st.booleans(), times=st.integers(1, 2))
+    @rule(
+        trigger=TRIGGERS,
+        blows_at=IN_A_TRIGGER,
+        is_done_first=st.booleans(),
+        times=st.integers(1, 2),
+    )
     def triggered(
         self, trigger: tuple[int, dict[str, Any]], blows_at: int, is_done_first: bool, times: int
     ) -> None:
@@ -103,7 +111,11 @@ class JourneyMachine(RuleBasedStateMachine):
         except Died:
             self.run(call())
 
-    @rule(blows_at=BLOWS_AT, is_done_first=st.booleans(), failing=st.sets(st.integers(1, 7)))
+    @rule(
+        blows_at=IN_A_WORKER,
+        is_done_first=st.booleans(),
+        failing=st.sets(st.integers(1, 7), max_size=3),
+    )
     def carried(self, blows_at: int, is_done_first: bool, failing: set[int]) -> None:
         """A worker takes up what is pending, or what a dead one left running, and may die."""
         self.fuse.set(blows_at, is_done_first=is_done_first)
@@ -249,13 +261,13 @@ _HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_t
 
 def test_records_log_events_and_ends_agree_whatever_comes() -> None:
     few = settings(
-        max_examples=15,
+        max_examples=8,
         stateful_step_count=12,
         deadline=None,
         suppress_health_check=_HEALTH,
         derandomize=True,
     )
-    run_state_machine_as_test(JourneyMachine, settings=few)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(JourneyMachine, settings=few)
 
 
 @pytest.mark.slow
@@ -263,4 +275,4 @@ def test_records_log_events_and_ends_agree_a_thousand_times() -> None:
     many = settings(
         max_examples=1_000, stateful_step_count=30, deadline=None, suppress_health_check=_HEALTH
     )
-    run_state_machine_as_test(JourneyMachine, settings=many)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(JourneyMachine, settings=many)
