@@ -36,7 +36,6 @@ from blocks.ports import (
     Unavailable,
     Where,
 )
-from tests.support.claims import records_of_a_claim
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -51,6 +50,7 @@ from tests.support.factories import (
     new_id,
     now,
 )
+from tests.support.journeys.triggers import records_of_a_claim
 from tests.support.servers.cosmos import CosmosEmulator
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -30,9 +30,9 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
 from blocks.executions import transitions
 from blocks.queries import every
-from tests.support.claim_runner import Carry, carry
-from tests.support.claims import Died, Fuse, Fused, MemoryBus, a_trigger
 from tests.support.factories import A_TENANT
+from tests.support.journeys.runner import Carry, carry
+from tests.support.journeys.triggers import Died, Fuse, Fused, MemoryBus, a_trigger
 
 T = TypeVar("T")
 

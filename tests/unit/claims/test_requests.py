@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from blocks.contracts.claims.findings import BadFinding, read_claims, route_of
 from blocks.contracts.claims.requests import BadTrigger, PhaseTrigger, parse_phase, read_trigger
-from tests.support.claims import NOON, a_trigger
+from tests.support.journeys.triggers import NOON, a_trigger
 
 
 @pytest.mark.parametrize(

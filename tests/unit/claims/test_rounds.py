@@ -10,8 +10,8 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseLogEntry, PhaseRecord
 from blocks.executions import transitions
 from blocks.ports import RecordStore, Stale, Stored
-from tests.support.claims import A_USER, Died, Fuse, Fused, MemoryBus, a_trigger
 from tests.support.factories import A_TENANT
+from tests.support.journeys.triggers import A_USER, Died, Fuse, Fused, MemoryBus, a_trigger
 
 
 async def _requested(store: RecordStore, phase: int, user: str = A_USER) -> Stored[PhaseRecord]:

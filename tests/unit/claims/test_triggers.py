@@ -15,8 +15,8 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.executions import transitions
 from blocks.ports import EventBus, RecordStore, Stored
-from tests.support.claims import A_USER, Died, Fuse, Fused, a_trigger
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
+from tests.support.journeys.triggers import A_USER, Died, Fuse, Fused, a_trigger
 
 SYNC_1 = ids.journey_id(A_TENANT, A_USER, "sync-1")
 C_1 = ids.claim_key(A_TENANT, A_USER, "c-1")

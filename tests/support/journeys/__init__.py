@@ -1,0 +1,1 @@
+"""Journeys through claim recovery in tests: what triggers them, what carries them, what kills it."""
