@@ -1,1 +1,1 @@
-"""Journeys through claim recovery in tests: what triggers them, what carries them, what kills it."""
+"""Journeys through claim recovery in tests: triggers, what carries them, what kills it."""
