@@ -169,4 +169,7 @@ def _number(value: int | float | Decimal) -> int | float | str:
     exact = Decimal(value)
     if not exact.is_finite() or abs(exact) >= _EXACT_INTEGERS:
         return str(value)
-    return int(exact) if exact == exact.to_integral_value() else float(exact)
+    if exact == exact.to_integral_value():
+        return int(exact)
+    double = float(exact)  # of what is close to a whole number, that number
+    return int(double) if double.is_integer() else double
