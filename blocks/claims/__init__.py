@@ -1,0 +1,1 @@
+"""Claim recovery's records and what happens to them; docs/claim-recovery.md."""
