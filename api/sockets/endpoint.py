@@ -141,9 +141,8 @@ class Sockets:
             except Exception as error:
                 refusal = {"success": False, "error": _message(error)}
                 client.say(answer, refusal)
-                if answer == AUTHENTICATED:
-                    # It reconnects and asks again; a replay that failed must not be lost silently.
-                    client.end("refused")
+                if isinstance(error, Unavailable):
+                    client.end("unavailable")  # it reconnects and asks again: nothing is lost
                 return refusal
             return {"success": True}
 

@@ -17,4 +17,4 @@ CUT = Counter(
 
 def connected_clients() -> int:
     """How many clients are connected to this process now."""
-    return int(CLIENTS.collect()[0].samples[0].value)
+    return int(next(iter(CLIENTS.collect())).samples[0].value)

@@ -50,7 +50,7 @@ class Updates:
 
     async def close(self) -> None:
         """Nothing is read any more."""
-        await ended(self._reading)
+        await ended(*filter(None, [self._reading]))
 
     async def _reread(self) -> None:
         """Everyone who follows here gets what was missed, however long the store takes."""

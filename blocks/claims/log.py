@@ -1,11 +1,12 @@
 """The log of phases, and the events that publish it."""
 
+from msgspec import UNSET
+
 from blocks.contracts.about import About
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import PHASE_EVENTS, PhaseEvent
 from blocks.contracts.records.claims import PhaseLogEntry
-from msgspec import UNSET
 
 
 def event_of(entry: PhaseLogEntry) -> Event[PhaseEvent]:
