@@ -27,8 +27,6 @@ logger = logging.getLogger(__name__)
 
 PATH = "/socket.io/"
 AUTHENTICATED, ERROR = "authenticated", "error"
-AUTHENTICATE_SECONDS = 20.0
-"""A client that has not authenticated by then is disconnected."""
 
 Act = Callable[[Client, tuple[Any, ...]], Awaitable[None]]
 
@@ -41,8 +39,6 @@ class Sockets:
         settings: Settings,
         store: RecordStore,
         identify: Identify,
-        *,
-        authenticate_seconds: float = AUTHENTICATE_SECONDS,
     ) -> None:
         self._store = store
         self._admission = Admission(identify, settings.auth.failures_per_minute, settings.claims)
@@ -51,7 +47,9 @@ class Sockets:
         self._clients: dict[str, tuple[Client, asyncio.Task[None]]] = {}
         self._checking: asyncio.Task[None] | None = None
         self._engine = Engine(
-            settings.live, frozenset(origins_of(settings.server)), authenticate_seconds
+            settings.live,
+            frozenset(origins_of(settings.server)),
+            authenticate_seconds=settings.server.head_seconds,
         )
         self.updates = Updates(store, self._rooms, settings.live.overlap_seconds)
         self._engine.on("connect", self._connect)

@@ -28,6 +28,7 @@ SHORT_TIMES = {
     "LIVE_HEARTBEAT_SECONDS": "0.5",
     "LIVE_OVERLAP_SECONDS": "1",
     "LIVE_FROZEN_SECONDS": "2",
+    "REQUEST_HEAD_SECONDS": "6",
 }
 PERCENT = [14, 29, 43, 57, 71, 86, 100]
 
@@ -222,6 +223,13 @@ async def test_a_page_that_takes_nothing_is_cut_off_and_no_other_waits_for_it(
 
         await frozen.gets("disconnect")
         await frozen.gets("connect", 2)
+
+
+@pytest.mark.long
+async def test_who_does_not_authenticate_in_time_is_cut_off(system: LiveSystem) -> None:
+    async with a_socket_client(system.places[0].port) as client:
+        await client.gets("disconnect")
+        await client.gets("connect", 2)
 
 
 async def test_nonsense_is_answered_and_harms_no_one(
