@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from api.sockets.payloads import Authenticate, Subscribe
-from blocks.claims.log import event_of
+from blocks.claims.log import PUBLISHED_MARKS, event_of
 from blocks.clock import utc_now
 from blocks.contracts.claims.frames import outcome_of, sync_progress, user_progress
 from blocks.contracts.claims.notifications import written
@@ -24,8 +24,6 @@ DISORDER = timedelta(seconds=5)
 """Entries that several processes write at once can be dated in another order than they were
 published, and by clocks that differ a little.
 """
-
-PUBLISHED_MARKS = ("started", "completed", "failed")
 
 Events = list[Event[PhaseEvent]]
 

@@ -22,8 +22,8 @@ ClaimStatus = Literal[
     "found", "matched", "prompted", "review", "submitted", "rejected", "paid", "declined"
 ]
 """`prompted`: waits for a person's answer. `review`: for a person outside this system.
-`declined`: a person said no, or nobody answered. The last three are final, until another
-submission.
+`declined`: a person refused it, or the prompt expired. The last three are final, until it is
+submitted again.
 """
 
 FINAL_CLAIM_STATUSES: tuple[ClaimStatus, ...] = ("rejected", "paid", "declined")
@@ -65,6 +65,10 @@ class PhaseRecord(Record, frozen=True, kw_only=True, tag="phase"):
     """When it completed or failed."""
     attempts: int = 0
     """Of the present round."""
+    retry: int = 0
+    """In which try of its journey it was last begun; what failed in an earlier one is requested
+    once more.
+    """
     result: JsonObject | None = None
     message: str | None = None
     error: str | None = None
