@@ -16,8 +16,8 @@ from blocks.claims.log import event_of
 from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.messages import to_message
 from tests.support.api.credentials import a_service_token, a_token
+from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import ANOTHER_TENANT, now
-from tests.support.phase_entries import an_entry
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.live_system import LiveSystem, live_system
 from tests.support.system.orchestra import on_rabbitmq
@@ -236,6 +236,7 @@ async def test_nonsense_is_answered_and_harms_no_one(
     system: LiveSystem,
 ) -> None:
     async with a_socket_client(system.places[0].port) as client:
+        nonsense: object
         for nonsense in (None, 1, "x", [], {}, {"userId": 1}, {"userId": "x" * 300}, {"a": {}}):
             client.emit("authenticate", nonsense)
             client.emit("subscribe_sync_progress", nonsense)

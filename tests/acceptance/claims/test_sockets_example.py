@@ -9,7 +9,7 @@ from pathlib import Path
 from blocks.claims.log import event_of
 from blocks.messages import to_message
 from tests.support.api.credentials import a_token
-from tests.support.phase_entries import an_entry
+from tests.support.claims.phase_entries import an_entry
 from tests.support.system.live_system import live_system
 from tests.support.system.socket_clients import HERE, installed_node
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from blocks.contracts.claims.frames import Frame, frames_of
 from blocks.contracts.events import PHASE_EVENTS, PhaseEvent
-from tests.support.phase_entries import RESULTS
+from tests.support.claims.phase_entries import RESULTS
 
 AT = datetime(2026, 3, 1, 12, 30, 5, 678_000, tzinfo=UTC)
 AT_TEXT = "2026-03-01T12:30:05.678Z"

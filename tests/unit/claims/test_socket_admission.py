@@ -22,10 +22,10 @@ BELIEVED = {"CLAIMS_TENANT": A_TENANT, "CLAIMS_TRUST_USER_OF_SOCKETS": "true"}
 INTERNAL = {"state": {"internal": True}}
 
 
-def admission(failures: int = 100, **environment: str) -> Admission:
+def admission(**environment: str) -> Admission:
     settings = load_settings({**ENVIRONMENT, **environment})
     identify = identification(settings.auth, None)  # type: ignore[arg-type] # no API keys here
-    return Admission(identify, failures, settings.claims)
+    return Admission(identify, settings.auth.failures_per_minute, settings.claims)
 
 
 def scope(**changes: Any) -> dict[str, Any]:
@@ -91,7 +91,7 @@ async def test_on_the_internal_address_a_client_is_believed_only_with_the_switch
 
 
 async def test_guessing_is_slowed_down() -> None:
-    door = admission(failures=2)
+    door = admission(AUTH_FAILURES_PER_MINUTE="2")
     for _ in range(2):
         with pytest.raises(CredentialInvalid):
             await door.admit(scope(), "ann", "guess")

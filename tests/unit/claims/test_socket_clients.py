@@ -21,8 +21,8 @@ from blocks.claims.log import event_of
 from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.messages import to_message
 from blocks.ports import RecordStore
+from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
-from tests.support.phase_entries import an_entry
 from tests.support.waiting import eventually
 
 

@@ -5,8 +5,8 @@ from api.live.hub import Hub
 from blocks.claims.log import event_of
 from blocks.messages import to_message
 from tests.support.api.live import live_settings
+from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
-from tests.support.phase_entries import an_entry
 
 
 def test_a_tenant_follows_its_phases_and_no_others() -> None:
