@@ -43,6 +43,7 @@ from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
 from api.sockets.endpoint import Sockets
+from api.sockets.metrics import connected_clients
 from api.sockets.path import AtItsPath
 from api.usage.routes import show_usage
 from api.webhooks.routes import (
@@ -154,6 +155,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+    app.state["connected_clients"] = connected_clients
     app.asgi_handler = AtItsPath(
         sockets, RequestObserver(HeadAsGet(Handshake(app.asgi_handler, settings.server)))
     )
