@@ -140,5 +140,5 @@ lock: setup ## Rewrite the locks from pyproject.toml (ARGS=--upgrade takes the n
 
 .PHONY: clean
 clean: ## Remove what setup and tests made; the stack's data in .orchestrator stays
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis dist build tests/support/cosmos_emulator/node_modules
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis dist build tests/support/*/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -42,6 +42,9 @@ from api.live.handshake import Handshake
 from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
+from api.sockets.endpoint import Sockets
+from api.sockets.metrics import connected_clients
+from api.sockets.path import AtItsPath
 from api.usage.routes import show_usage
 from api.webhooks.routes import (
     add_webhook,
@@ -68,12 +71,13 @@ def create_app(
     *,
     probes: Probes,
     hub: Hub | None = None,
+    sockets: Sockets | None = None,
     exposition: Exposition | None = None,
 ) -> Litestar:
     """The application over an open store, bus and engine, which must outlive it.
 
     `/ready` asks the probes. The live view streams what the hub receives; without a hub it is
-    empty.
+    empty, and without `sockets` there is no Socket.IO.
     """
     identify = identification(settings.auth, store)
     auditing = Auditing(store, settings.approvals.link_secret)
@@ -151,7 +155,10 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = RequestObserver(HeadAsGet(Handshake(app.asgi_handler, settings.server)))
+    app.state["connected_clients"] = connected_clients
+    app.asgi_handler = AtItsPath(
+        sockets, RequestObserver(HeadAsGet(Handshake(app.asgi_handler, settings.server)))
+    )
     return app
 
 

@@ -16,6 +16,7 @@ import uvicorn
 from litestar import Litestar
 from litestar.routes import WebSocketRoute
 
+from api.access.authentication import identification
 from api.app import create_app
 from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope
@@ -23,6 +24,9 @@ from api.jobs.metrics import JobMetrics
 from api.live.events import LIVE
 from api.live.hub import Hub
 from api.reconciler import run_reconciler
+from api.sockets.endpoint import PATH, Sockets
+from api.sockets.payloads import PACKET_BYTES_MAX
+from api.sockets.updates import PATTERNS
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
@@ -63,12 +67,21 @@ async def run_api(settings: Settings) -> None:
             bus.subscribe(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
+            sockets = Sockets(settings, store, identification(settings.auth, store))
             exposition = Exposition(JobMetrics(store).text)
             port.probes, port.exposition = probes, exposition
             app = create_app(
-                settings, store, bus, flow_runs, probes=probes, hub=hub, exposition=exposition
+                settings,
+                store,
+                bus,
+                flow_runs,
+                probes=probes,
+                hub=hub,
+                sockets=sockets,
+                exposition=exposition,
             )
-            await _serve(app, listening, settings, hub)
+            async with bus.subscribe(PATTERNS, sockets.updates):
+                await _serve(app, listening, settings, hub, sockets)
 
 
 @contextmanager
@@ -121,7 +134,13 @@ def readiness_probes(
     }
 
 
-async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hub: Hub) -> None:
+async def _serve(
+    app: Litestar,
+    listening: socket.socket,
+    settings: Settings,
+    hub: Hub,
+    sockets: Sockets | None = None,
+) -> None:
     proxies, live = proxies_of(settings.server), settings.live
     config = uvicorn.Config(
         app,
@@ -134,14 +153,14 @@ async def _serve(app: Litestar, listening: socket.socket, settings: Settings, hu
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
         ws="websockets-sansio",
-        ws_max_size=1024,  # no client is expected to send anything
+        ws_max_size=PACKET_BYTES_MAX,  # Socket.IO clients send a credential, others nothing
         ws_ping_interval=live.heartbeat_seconds,
         ws_ping_timeout=live.frozen_seconds,
         ws_per_message_deflate=False,  # it would cost each client a buffer
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
     )
-    server = _Server(config, hub)
+    server = _Server(config, hub, sockets)
     _spare_the_collector()
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     host, port = listening.getsockname()[:2]
@@ -168,7 +187,7 @@ def _limits(server: Server) -> Limits:
 
 def _websockets_of(app: Litestar) -> Callable[[str], bool]:
     paths = {route.path for route in app.routes if isinstance(route, WebSocketRoute)}
-    return paths.__contains__
+    return (paths | {PATH}).__contains__
 
 
 def _refused(refusal: Refusal) -> bytes:
@@ -178,15 +197,17 @@ def _refused(refusal: Refusal) -> bytes:
 
 
 class _Server(SignalFreeServer):
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, clients: Sockets | None) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._hub, self._clients = hub, clients
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does, which waits for answers to end; streams of events end by themselves only
         now.
         """
         self._hub.close()
+        if self._clients is not None:
+            await self._clients.close()
         await super().shutdown(sockets)
 
 

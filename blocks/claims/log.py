@@ -2,7 +2,7 @@
 
 import msgspec
 
-from blocks.contracts import events, ids
+from blocks.contracts import ids
 from blocks.contracts.about import About
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.envelope import Event
@@ -32,7 +32,7 @@ async def write(store: RecordStore, bus: EventBus, entry: PhaseLogEntry) -> Phas
     return entry
 
 
-def event_of(entry: PhaseLogEntry) -> Event[events.EventData]:
+def event_of(entry: PhaseLogEntry) -> Event[PhaseEvent]:
     """The event of a line with a public mark; computed from the line alone."""
     kind = PHASE_EVENTS[entry.phase, entry.mark]
     return Event(

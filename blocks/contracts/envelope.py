@@ -33,7 +33,7 @@ MAX_EVENT_BYTES = 256 * 1024
 ID_LENGTH_MAX = 200
 PUBLISHED_VERSION = DOCUMENTED_VERSION
 ACCEPTED_VERSIONS = ("1.0", "1.0.0")
-EVENT_TYPE = re.compile(r"[a-z_]+(\.[a-z_]+){1,3}")
+EVENT_TYPE = re.compile(r"[a-z_]+(\.[a-z0-9_]+){1,3}")
 
 D = TypeVar("D", bound=EventData, covariant=True)
 

@@ -84,7 +84,7 @@ ROOMS = {
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
-        ("jobs", "keys", "usage", "webhooks", "live", "health"),
+        ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health"),
         ("app", "reconciler", "server"),
     ),
     "deployments": (
@@ -109,6 +109,7 @@ HOMES = {
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
     "sqlite3": ("blocks.adapters.sqlite.*",),
+    "socketio": ("api.sockets.*",),
     "jwt": ("api.access.tokens", "api.access.key_sets"),
 }
 

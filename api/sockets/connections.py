@@ -1,0 +1,51 @@
+"""Every Engine.IO connection of this process, also those whose client never gets further."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from api.sockets import metrics
+
+TOO_MANY = "As many clients are connected as may; try again"
+
+Cut = Callable[[str], Awaitable[None]]
+
+
+class Connections:
+    """Counts them, and cuts each that does not authenticate in time."""
+
+    def __init__(self, clients_max: int, within_seconds: float, cut: Cut) -> None:
+        self._clients_max, self._within_seconds, self._cut = clients_max, within_seconds, cut
+        self._open: dict[str, asyncio.TimerHandle | None] = {}
+        self._cutting: set[asyncio.Task[None]] = set()
+        self.is_closed = False
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        return tuple(self._open)
+
+    def enter(self, id: str) -> bool:
+        """False: it is one too many, or this process stops."""
+        if self.is_closed or len(self._open) >= self._clients_max:
+            return False
+        loop = asyncio.get_running_loop()
+        self._open[id] = loop.call_later(self._within_seconds, self._too_late, id)
+        metrics.CLIENTS.set(len(self._open))
+        return True
+
+    def has_authenticated(self, id: str) -> None:
+        """It may stay as long as its credential is valid."""
+        if (timer := self._open.get(id)) is not None:
+            timer.cancel()
+            self._open[id] = None
+
+    def leave(self, id: str) -> None:
+        if timer := self._open.pop(id, None):
+            timer.cancel()
+        metrics.CLIENTS.set(len(self._open))
+
+    def _too_late(self, id: str) -> None:
+        metrics.CUT.labels("unauthenticated").inc()
+        task: asyncio.Task[Any] = asyncio.ensure_future(self._cut(id))
+        self._cutting.add(task)
+        task.add_done_callback(self._cutting.discard)

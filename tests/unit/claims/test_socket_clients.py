@@ -1,0 +1,315 @@
+"""Rooms, replay and slow clients of the Socket.IO endpoint, without a network."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.live.errors import TooManyOfTenant
+from api.sockets.admission import Pass
+from api.sockets.client import WAITING_MAX, Client
+from api.sockets.connections import Connections
+from api.sockets.payloads import Authenticate, BadPayload, Subscribe, read
+from api.sockets.replay import missed, present_progress
+from api.sockets.rooms import Rooms, addressed, sync_room
+from api.sockets.updates import Updates
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
+from blocks.claims.log import event_of
+from blocks.contracts.records.claims import PhaseLogEntry
+from blocks.messages import to_message
+from blocks.ports import RecordStore
+from tests.support.claims.phase_entries import an_entry
+from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
+from tests.support.waiting import eventually
+
+
+class RememberingWire:
+    """A client's end of the connection; it may take nothing."""
+
+    def __init__(self, takes: bool = True) -> None:
+        self.sent: list[tuple[str, Any]] = []
+        self.is_cut = False
+        self._takes = takes
+
+    async def send(self, name: str, data: Any) -> None:
+        self.sent.append((name, data))
+
+    async def drained(self) -> None:
+        if not self._takes:
+            raise TimeoutError
+
+    async def cut(self) -> None:
+        self.is_cut = True
+
+    @property
+    def event_ids(self) -> list[str]:
+        """Each once, in order."""
+        return list(dict.fromkeys(data["eventId"] for _, data in self.sent if "eventId" in data))
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    async with SqliteRecordStore(tmp_path / "records.db") as store:
+        yield store
+
+
+def a_client(wire: RememberingWire | None = None) -> Client:
+    return Client(wire or RememberingWire(), {"headers": [], "client": None}, "connection")
+
+
+def a_pass(user: str = "ann", tenant_id: str = A_TENANT) -> Pass:
+    return Pass(tenant_id, user, "token")
+
+
+async def sent_to(client: Client, wire: RememberingWire) -> list[str]:
+    """The ids of the events that it is sent, once it ends."""
+    client.end("over")
+    await client.pump()
+    return wire.event_ids
+
+
+async def test_an_event_goes_to_its_user_and_to_no_other_of_any_tenant() -> None:
+    rooms, entry = Rooms(10), an_entry()
+    wires = [RememberingWire() for _ in range(3)]
+    clients = [a_client(wire) for wire in wires]
+    for client, whose in zip(
+        clients, (a_pass(), a_pass("bob"), a_pass(tenant_id=ANOTHER_TENANT)), strict=True
+    ):
+        rooms.admit(client, whose)
+    rooms.send(event_of(entry))
+
+    received = [await sent_to(client, wire) for client, wire in zip(clients, wires, strict=True)]
+    assert [[entry.id], [], []] == received
+
+
+async def test_a_page_that_follows_another_name_of_the_sync_gets_that_name() -> None:
+    entry = an_entry(5, other_sync_ids=["claim_claim-1"])
+
+    stated = {
+        room: data["syncId"]
+        for room, name, data, _ in addressed(event_of(entry))
+        if name == "sync_progress_update" and room[0] == "sync"
+    }
+
+    assert {
+        sync_room(A_TENANT, "ann", "sync-1"): "sync-1",
+        sync_room(A_TENANT, "ann", "claim_claim-1"): "claim_claim-1",
+    } == stated
+
+
+async def test_what_happens_during_a_replay_comes_after_it_and_only_once() -> None:
+    rooms, wire = Rooms(10), RememberingWire()
+    client = a_client(wire)
+    room = rooms.admit(client, a_pass())
+    old, both, new = an_entry(1), an_entry(2), an_entry(3)
+    client.hold()
+    rooms.send(event_of(both))
+    rooms.send(event_of(new))
+    replay = [
+        (name, data, id)
+        for entry in (old, both)
+        for where, name, data, id in addressed(event_of(entry))
+        if where == room
+    ]
+    client.replayed(room, replay)
+    rooms.send(event_of(both))
+
+    assert [old.id, both.id, new.id] == await sent_to(client, wire)
+    both_times = [name for name, data in wire.sent if data["eventId"] == both.id]
+    assert len(set(both_times)) == len(both_times)
+
+
+async def test_a_client_for_which_too_much_waits_is_cut_off_and_keeps_nothing() -> None:
+    rooms, wire = Rooms(10), RememberingWire()
+    client = a_client(wire)
+    rooms.admit(client, a_pass())
+    for _ in range(WAITING_MAX):
+        rooms.send(event_of(an_entry()))
+    await client.pump()
+
+    assert (True, []) == (wire.is_cut, wire.sent)
+
+
+async def test_a_client_that_takes_nothing_is_cut_off() -> None:
+    wire = RememberingWire(takes=False)
+    client = a_client(wire)
+    client.say("authenticated", {"success": True})
+    await client.pump()
+
+    assert wire.is_cut
+
+
+async def test_a_tenant_has_only_so_many_clients_and_a_leaving_one_makes_room() -> None:
+    rooms = Rooms(1)
+    first, second = a_client(), a_client()
+    rooms.admit(first, a_pass())
+    rooms.admit(first, a_pass("bob"))
+    rooms.admit(a_client(), a_pass(tenant_id=ANOTHER_TENANT))
+    with pytest.raises(TooManyOfTenant):
+        rooms.admit(second, a_pass())
+    rooms.dismiss(first)
+
+    rooms.admit(second, a_pass())
+
+
+async def test_after_a_gap_followers_get_from_the_log_what_the_bus_did_not_bring(
+    store: RecordStore,
+) -> None:
+    rooms, wire = Rooms(10), RememberingWire()
+    client = a_client(wire)
+    rooms.admit(client, a_pass())
+    updates = Updates(store, rooms, overlap_seconds=30)
+    heard, unheard, foreign = an_entry(1), an_entry(2), an_entry(3, user_id="bob")
+    for entry in (heard, unheard, foreign):
+        await store.create(A_TENANT, entry)
+    updates.on_event(to_message(event_of(heard)))
+    updates.on_gap()
+    pumping = asyncio.create_task(client.pump())
+
+    async def has_both() -> bool:
+        return len(wire.event_ids) == 2
+
+    await eventually(has_both)
+    client.end("over")
+    await pumping
+    assert [heard.id, unheard.id] == wire.event_ids
+
+
+async def test_an_event_that_is_published_twice_is_sent_once() -> None:
+    rooms, wire, entry = Rooms(10), RememberingWire(), an_entry()
+    client = a_client(wire)
+    rooms.admit(client, a_pass())
+    updates = Updates(None, rooms, 30)  # type: ignore[arg-type] # it reads no records here
+    for _ in range(2):
+        updates.on_event(to_message(event_of(entry)))
+    await sent_to(client, wire)
+
+    names = [name for name, _ in wire.sent]
+    assert len(set(names)) == len(names)
+
+
+async def test_who_states_the_last_event_gets_those_behind_it(store: RecordStore) -> None:
+    entries = [
+        an_entry(phase, created_at=now() - timedelta(hours=5 - phase)) for phase in range(1, 5)
+    ]
+    for entry in entries:
+        await store.create(A_TENANT, entry)
+    asked = Authenticate(user_id="ann", last_event_id=entries[1].id)
+
+    found = await missed(store, A_TENANT, "ann", asked)
+
+    assert [entry.id for entry in entries[2:]] == [event.id for event in found]
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+async def test_who_states_a_moment_gets_what_followed(store: RecordStore, as_text: bool) -> None:
+    moment = now() - timedelta(hours=1)
+    before = an_entry(1, created_at=moment - timedelta(minutes=1))
+    after = an_entry(2, created_at=moment + timedelta(minutes=1))
+    for entry in (before, after):
+        await store.create(A_TENANT, entry)
+    stated = moment.isoformat() if as_text else int(moment.timestamp() * 1000)
+    asked = read(({"userId": "ann", "since": stated},), Authenticate)
+
+    assert [after.id] == [event.id for event in await missed(store, A_TENANT, "ann", asked)]
+
+
+async def test_who_states_nothing_gets_the_last_minutes_and_no_ignored_triggers(
+    store: RecordStore,
+) -> None:
+    old = an_entry(1, created_at=now() - timedelta(hours=1))
+    recent, ignored = an_entry(2), an_entry(7, "ignored")
+    for entry in (old, recent, ignored):
+        await store.create(A_TENANT, entry)
+
+    found = await missed(store, A_TENANT, "ann", Authenticate(user_id="ann"))
+
+    assert [recent.id] == [event.id for event in found]
+
+
+@pytest.mark.parametrize(
+    ("entries", "percent", "status"),
+    [
+        ([], 0, "idle"),
+        ([(1, "started")], 0, "running"),
+        ([(1, "started"), (1, "completed"), (2, "started")], 14, "running"),
+        ([(1, "completed"), (2, "failed")], 14, "failed"),
+        ([(5, "completed"), (7, "completed"), (5, "completed")], 100, "completed"),
+    ],
+)
+async def test_the_present_progress_is_that_of_the_furthest_phase_in_the_log(
+    store: RecordStore, entries: list[tuple[int, str]], percent: int, status: str
+) -> None:
+    begin = now() - timedelta(days=1)
+    for minutes, (phase, mark) in enumerate(entries):
+        moment = begin + timedelta(minutes=minutes)
+        await store.create(A_TENANT, an_entry(phase, mark, created_at=moment))
+    await store.create(A_TENANT, an_entry(7, user_id="bob"))
+
+    progress = await present_progress(store, A_TENANT, "ann", "sync-1")
+
+    assert (percent, percent, status) == (
+        progress["percent"],
+        progress["progress"],
+        progress["status"],
+    )
+
+
+async def test_a_claim_that_joined_a_sync_shows_that_syncs_progress(store: RecordStore) -> None:
+    entry: PhaseLogEntry = an_entry(5, other_sync_ids=["claim_claim-1"])
+    await store.create(A_TENANT, entry)
+
+    progress = await present_progress(store, A_TENANT, "ann", "claim_claim-1")
+
+    assert ("claim_claim-1", 71) == (progress["syncId"], progress["percent"])
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        (),
+        (None,),
+        ("x",),
+        ({},),
+        ({"userId": ""},),
+        ({"userId": 1},),
+        ({"userId": "ann", "token": 5},),
+        ({"userId": "ann", "since": "yesterday"},),
+        ({"userId": "x" * 201},),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(stated: tuple[Any, ...]) -> None:
+    with pytest.raises(BadPayload, match="not valid"):
+        read(stated, Authenticate)
+
+
+def test_a_moment_outside_of_time_is_refused_or_moved_to_the_limit() -> None:
+    asked = read(({"syncId": "s", "since": 1e300},), Subscribe)
+    with pytest.raises(BadPayload):
+        _ = asked.since_moment
+
+
+async def test_a_connection_that_does_not_authenticate_in_time_is_cut_and_others_stay() -> None:
+    cut: list[str] = []
+
+    async def note(id: str) -> None:
+        cut.append(id)
+
+    async def is_cut() -> bool:
+        return bool(cut)
+
+    connections = Connections(2, 0.05, note)
+    assert connections.enter("quiet")
+    assert connections.enter("known")
+    assert not connections.enter("one too many")
+    connections.has_authenticated("known")
+    await eventually(is_cut)
+
+    assert ["quiet"] == cut
+    connections.leave("quiet")
+    connections.leave("known")
+    assert connections.enter("later")
+    connections.leave("later")
