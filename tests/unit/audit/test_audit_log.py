@@ -36,7 +36,7 @@ from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_service_token, a_token, as_user
 from tests.support.api.every_route import Route, a_record, every_route
 from tests.support.audit_log import entries, intents
-from tests.support.claim_records import a_claim, a_prompt_about
+from tests.support.claim_records import a_claim, a_journey, a_prompt_about
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -143,7 +143,10 @@ async def arranged(api: Api, route: Route) -> Record:
     if route.name in ("DELETE /definitions/{workflow}", "DELETE /dispatch/tenants/{tenantId}"):
         await api.send("PUT", route.with_id(""), {}, tenant_id)
     if make := ARRANGED.get(route.name):
-        return (await api.store.create(tenant_id, make())).record
+        record = make()
+        if isinstance(record, ClaimRecord):
+            await api.store.create(tenant_id, a_journey(id=record.execution_id))
+        return (await api.store.create(tenant_id, record)).record
     kind = DeadLetterRecord if "/dead-letters" in route.path else route.record or ExecutionRecord
     return await a_record(api.store, kind, tenant_id)
 
