@@ -36,7 +36,7 @@ from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_service_token, a_token, as_user
 from tests.support.api.every_route import Route, a_record, every_route
 from tests.support.audit_log import entries, intents
-from tests.support.claim_records import a_claim, a_journey, a_prompt_about
+from tests.support.claims.records import a_claim, a_journey, a_prompt_about
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,

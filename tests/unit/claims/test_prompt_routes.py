@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
 from blocks.contracts.records.claims import ClaimRecord
 from tests.support.api.api_client import Api, an_api
-from tests.support.claim_records import a_claim, a_journey, a_prompt_about
+from tests.support.claims.records import a_claim, a_journey, a_prompt_about
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, new_id, now
 
 PROMPTS = "/api/v1/evidence/prompts"

@@ -33,7 +33,7 @@ from blocks.settings import Settings, load_settings
 from deployments.cli.app import cli
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.approval_links import SECRET, a_token
-from tests.support.claim_records import A_USER, a_claim, a_journey
+from tests.support.claims.records import A_USER, a_claim, a_journey
 from tests.support.factories import A_TENANT, a_tenant_record
 from tests.support.flow_runs import RememberedFlowRuns
 
