@@ -11,6 +11,7 @@ from api.access.tenancy import provide_tenant_id
 from api.approvals.routes import approval_routes
 from api.audit.middleware import Auditing
 from api.audit.routes import list_audit_entries
+from api.claims.prompts import prompt_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
@@ -109,6 +110,7 @@ def create_app(
             create_key,
             revoke_key,
             list_audit_entries,
+            *prompt_routes(store),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )

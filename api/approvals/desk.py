@@ -17,6 +17,7 @@ from api.documentation.openapi import documented
 from api.http.etags import IfMatch, wanted_version
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
+from blocks import deciding
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.approvals.lifecycle import Change
@@ -49,7 +50,7 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     async def decide(self, vote: Vote) -> ApprovalRecord:
         """Records the vote. Raises `Refused`, `ApprovalNotFound`, `ApprovalChanged`."""
         with _in_words_of_the_api():
-            return await lifecycle.decide(
+            return await deciding.decide(
                 self.store,
                 self.bus,
                 self.flow_runs,
@@ -72,7 +73,7 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
                 lambda one: make(knowing(one, actor.named, actor.other_names)),
                 version=self.version,
             )
-        return await lifecycle.follow_up(self.store, self.bus, self.flow_runs, stored)
+        return await deciding.follow_up(self.store, self.bus, self.flow_runs, stored)
 
 
 InHand = SkipValidation[NamedDependency[ApprovalInHand]]

@@ -6,10 +6,11 @@ from blocks import signals
 from blocks.approvals import changes, lifecycle
 from blocks.approvals.decisions import Refused
 from blocks.clock import utc_now
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import check_transition
 from blocks.executions import transitions
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
+from blocks.queries import every
 from blocks.updates import update
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ async def cancel_execution(
     before, cancelled = await _cancel(store, tenant_id, execution_id, reason)
     await transitions.announce(store, bus, [cancelled])
     await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
-    if before.status == "awaiting_approval" or before.approval_ids:
+    if before.approval_ids or before.status != "pending" or before.woken_at is not None:
         await withdraw_approvals(store, before, reason)
     if before.status == "awaiting_approval":
         await _end_suspended_run(flow_runs, before)
@@ -54,7 +55,8 @@ async def _cancel(
 
 async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:
     """Its open approvals are withdrawn."""
-    for stored in await lifecycle.approvals_of(store, execution):
+    open_ones = {"execution_id": execution.id, "status": "pending"}
+    async for stored in every(store, execution.tenant_id, ApprovalRecord, open_ones):
         try:
             await lifecycle.change(
                 store,

@@ -1,9 +1,9 @@
-"""What every process does with an approval: request, decide, announce, follow up. All idempotent.
+"""What every process does with an approval: request, vote, announce, resume. All idempotent.
 
 The record is the truth: a decision counts once it is written, with the ETag of the version it was
 made on. What follows from it (its event, the resumption of the suspended run) is done at once by
 the process that wrote it, and repeated by the reconciler until `settled_at` records that nothing is
-due.
+due (`blocks/deciding.py`).
 """
 
 import logging
@@ -33,10 +33,8 @@ from blocks.ports import (
     RecordStore,
     Stale,
     Stored,
-    Unavailable,
     WrongVersion,
 )
-from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
@@ -103,31 +101,15 @@ async def attach(
 # --- decide ---------------------------------------------------------------------------------------
 
 
-async def decide(
-    store: RecordStore,
-    bus: EventBus,
-    flow_runs: FlowRuns,
-    tenant_id: str,
-    approval_id: str,
-    vote: Vote,
-    *,
-    version: int | None = None,
-) -> ApprovalRecord:
-    """The vote is on the record, and what follows from it is under way.
+async def record_vote(
+    store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
+) -> Stored[ApprovalRecord]:
+    """The vote is on the record, with no other effect.
 
     Raises `Refused` if it does not count, `Stale` if the approval is no longer at this `version`,
     `NotFound`, `Unavailable` if the store did not answer: then the vote may count or not, and can
     be repeated.
     """
-    stored = await record_vote(store, tenant_id, approval_id, vote, version=version)
-    fault_points.reached("after-decision")
-    return await follow_up(store, bus, flow_runs, stored)
-
-
-async def record_vote(
-    store: RecordStore, tenant_id: str, approval_id: str, vote: Vote, *, version: int | None = None
-) -> Stored[ApprovalRecord]:
-    """The vote is on the record, with no other effect. Raises as `decide` does."""
 
     def make(approval: ApprovalRecord) -> ApprovalRecord | Awaitable[ApprovalRecord]:
         if approval.form_schema is None:
@@ -172,23 +154,6 @@ async def change(
 
 
 # --- follow up ------------------------------------------------------------------------------------
-
-
-async def follow_up(
-    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, stored: Stored[ApprovalRecord]
-) -> ApprovalRecord:
-    """Tried: published, and the run resumed. The reconciler repeats what failed."""
-    try:
-        await announce(store, bus, stored)
-        await resume(store, bus, flow_runs, stored.record)
-    except (Unavailable, NotFound) as error:
-        log.warning(
-            "approval %s is %s; what follows comes later: %s",
-            stored.record.id,
-            stored.record.status,
-            error,
-        )
-    return stored.record
 
 
 async def announce(

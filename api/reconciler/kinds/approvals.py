@@ -5,6 +5,7 @@ from abc import abstractmethod
 from datetime import timedelta
 
 from api.reconciler.drift import Drift
+from blocks import deciding
 from blocks.approvals import lifecycle
 from blocks.approvals.timers import apply_timers
 from blocks.clock import utc_now
@@ -64,8 +65,10 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
             return False
 
     async def _followed(self, stored: Stored[ApprovalRecord]) -> bool:
-        """The run is resumed; if nothing waits for this decision any more, it is settled."""
+        """What waits for it goes on; if nothing does any more, it is settled."""
         approval, store = stored.record, self._parts.store
+        if await deciding.settle_at_once(store, self._parts.bus, stored):
+            return True
         execution = await lifecycle.waiting_execution(store, approval)
         if (
             execution is None

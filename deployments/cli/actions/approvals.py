@@ -30,8 +30,9 @@ async def decide(
     """The decision is on the record. Raises `Refused`, or `NotFound` with a readable message."""
     settings = use_prefect(load_settings())
 
-    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns  # after the environment is set
-    from blocks.approvals import lifecycle
+    # after the environment is set
+    from blocks import deciding
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 
     actor = _user(actor)
     vote = Vote(
@@ -50,9 +51,7 @@ async def decide(
         command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
         try:
             async with audited(store, tenant_id, command, actor, approval_id) as recorded:
-                return await lifecycle.decide(
-                    recorded, bus, flow_runs, tenant_id, approval_id, vote
-                )
+                return await deciding.decide(recorded, bus, flow_runs, tenant_id, approval_id, vote)
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
 

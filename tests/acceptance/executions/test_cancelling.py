@@ -16,8 +16,8 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled, Failed, Scheduled
 
+from blocks import deciding
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
@@ -173,7 +173,7 @@ def cancelled_by_command(parts: Orchestra, event: Message) -> int:
 
 async def approved(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> None:
     vote = Vote(actor="ann", outcome="approved", channel="api", reason="seen")
-    await lifecycle.decide(parts.store, parts.bus, flow_runs, A_TENANT, approval_id_of(event), vote)
+    await deciding.decide(parts.store, parts.bus, flow_runs, A_TENANT, approval_id_of(event), vote)
 
 
 async def force(prefect: PrefectServer, flow_run_id: str, state: State[None]) -> None:

@@ -11,8 +11,8 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks import deciding
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
@@ -75,7 +75,7 @@ async def delete(prefect: PrefectServer, flow_run_id: str | None) -> None:
 async def approve(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> None:
     approval_id = ids.approval_id(execution_id_of(event), "analysis")
     vote = Vote(actor="ann", outcome="approved", channel="api")
-    await lifecycle.decide(parts.store, parts.bus, flow_runs, A_TENANT, approval_id, vote)
+    await deciding.decide(parts.store, parts.bus, flow_runs, A_TENANT, approval_id, vote)
 
 
 async def in_another_run(

@@ -73,7 +73,7 @@ class Route(msgspec.Struct, frozen=True):
         name = id.removeprefix("api-key:")
         path = re.sub(
             r"{(\w+)}",
-            lambda match: name if match[1] in RECORDS else OTHER_NAMES[match[1]],
+            lambda match: name if match[1] in (*RECORDS, PROMPT) else OTHER_NAMES[match[1]],
             self.path,
         )
         return f"{path}?{QUERIES[self.name]}" if self.name in QUERIES else path
@@ -89,6 +89,9 @@ RECORDS: Mapping[str, type[Record]] = {
 }
 """Path parameters that name a record of the tenant."""
 
+PROMPT = "promptId"
+"""Names a record, too, but one that is not there is answered 200, in the platform's form."""
+
 A_QUEUE = "a-queue"
 """Whose consumer refused the dead letters."""
 
@@ -97,6 +100,7 @@ OTHER_NAMES = {
     "workflow": "opportunity-analysis",
     "tenantId": A_TENANT,
     "token": "no-token",
+    "claimId": "claim-1",
     "path": "x",
 }
 """Path parameters that name something else, each with an example."""
@@ -129,6 +133,12 @@ BODIES: Mapping[str, Any] = {
     "POST /keys": {"name": "billing", "roles": ["viewer"]},
     "POST /webhooks": {"url": "https://hooks.customer.example/approvals"},
     "PATCH /webhooks/{webhookId}": {"active": False},
+    "POST /evidence/prompts": {
+        "claim_id": "claim-1",
+        "question": "Does it prove the claim?",
+        "options": [{"id": "yes", "text": "Yes", "action": "confirm_evidence"}],
+    },
+    "POST /evidence/prompts/{promptId}/answer": {"selected_option": "confirm"},
     "POST /hitl/approvals": {"subject": "a discount"},
     "POST /hitl/approvals/decisions": {
         "decisions": [{"id": "11111111-1111-4111-8111-111111111112", "outcome": "approve"}]

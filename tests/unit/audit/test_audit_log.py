@@ -25,6 +25,7 @@ from blocks.contracts.records import (
     WebhookSubscription,
 )
 from blocks.contracts.records.audit import Act, AuditEntry
+from blocks.contracts.records.claims import ClaimRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import Queue, Stored, Unavailable
 from blocks.services import open_bus
@@ -35,6 +36,7 @@ from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_service_token, a_token, as_user
 from tests.support.api.every_route import Route, a_record, every_route
 from tests.support.audit_log import entries, intents
+from tests.support.claims.records import a_claim, a_journey, a_prompt_about
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -126,6 +128,8 @@ async def asked(
         body = route.body
         if route.name == "POST /hitl/approvals/decisions":
             body = {"decisions": [{"id": record.id, "outcome": "approved"}]}
+        if isinstance(record, ClaimRecord):
+            body |= {"claim_id": record.claim_id}
         response = await api.client.request(
             route.method, route.with_id(record.id), json=body, headers=headers
         )
@@ -139,7 +143,10 @@ async def arranged(api: Api, route: Route) -> Record:
     if route.name in ("DELETE /definitions/{workflow}", "DELETE /dispatch/tenants/{tenantId}"):
         await api.send("PUT", route.with_id(""), {}, tenant_id)
     if make := ARRANGED.get(route.name):
-        return (await api.store.create(tenant_id, make())).record
+        record = make()
+        if isinstance(record, ClaimRecord):
+            await api.store.create(tenant_id, a_journey(id=record.execution_id))
+        return (await api.store.create(tenant_id, record)).record
     kind = DeadLetterRecord if "/dead-letters" in route.path else route.record or ExecutionRecord
     return await a_record(api.store, kind, tenant_id)
 
@@ -157,6 +164,9 @@ ARRANGED: Mapping[str, Callable[[], Record]] = {
     "POST /workflows/{workflowId}/retry": ended("failed"),
     "POST /executions/{executionId}/rerun": ended("completed"),
     "POST /hitl/approvals/decisions": asked_of_all,
+    "POST /evidence/prompts": a_claim,
+    "POST /evidence/prompts/{promptId}/answer": lambda: a_prompt_about(a_claim()),
+    "DELETE /evidence/prompts/{promptId}": lambda: a_prompt_about(a_claim()),
     "POST /hitl/links/{token}": asked_of_all,
     "POST /hitl/links/{token}/page": asked_of_all,
 }

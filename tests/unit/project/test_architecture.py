@@ -71,6 +71,7 @@ ROOMS = {
             "definitions",
             "actions",
             "claims",
+            "deciding",
             "audit",
             "migration",
         ),
@@ -84,7 +85,7 @@ ROOMS = {
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
-        ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health"),
+        ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health", "claims"),
         ("app", "reconciler", "server"),
     ),
     "deployments": (

@@ -1,0 +1,73 @@
+"""Deciding an approval, and what follows from it, by what it was asked for.
+
+An execution that awaits an approval has a suspended run, which goes on. The workflows below ask
+without one: their executions rest, and an answer is work for them like any other.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from blocks.approvals import lifecycle
+from blocks.approvals.decisions import Vote
+from blocks.claims.prompts import settle_prompt
+from blocks.contracts.claims import phases as claim_phases
+from blocks.contracts.records import ApprovalRecord
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
+from blocks.processes import fault_points
+
+log = logging.getLogger(__name__)
+
+Settle = Callable[[RecordStore, EventBus, ApprovalRecord], Awaitable[None]]
+
+SETTLED_BY: Mapping[str, Settle] = {claim_phases.WORKFLOW: settle_prompt}
+"""By workflow: what applies a decision at once. Each may be called again for the same decision."""
+
+
+async def decide(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    approval_id: str,
+    vote: Vote,
+    *,
+    version: int | None = None,
+) -> ApprovalRecord:
+    """The vote is on the record, and what follows from it is under way. Raises as `record_vote`
+    does.
+    """
+    stored = await lifecycle.record_vote(store, tenant_id, approval_id, vote, version=version)
+    fault_points.reached("after-decision")
+    return await follow_up(store, bus, flow_runs, stored)
+
+
+async def follow_up(
+    store: RecordStore, bus: EventBus, flow_runs: FlowRuns, stored: Stored[ApprovalRecord]
+) -> ApprovalRecord:
+    """Tried: published, and what waits for it goes on. The reconciler repeats what failed."""
+    try:
+        announced = await lifecycle.announce(store, bus, stored)
+        if not await settle_at_once(store, bus, announced):
+            await lifecycle.resume(store, bus, flow_runs, stored.record)
+    except (Unavailable, NotFound) as error:
+        log.warning(
+            "approval %s is %s; what follows comes later: %s",
+            stored.record.id,
+            stored.record.status,
+            error,
+        )
+    return stored.record
+
+
+async def settle_at_once(store: RecordStore, bus: EventBus, stored: Stored[ApprovalRecord]) -> bool:
+    """All that follows from it is done; False: it is pending, or a run may wait for it.
+
+    Raises `Unavailable`, `NotFound`.
+    """
+    approval = stored.record
+    settle = SETTLED_BY.get(approval.workflow or "")
+    if settle is None or approval.status == "pending":
+        return False
+    await settle(store, bus, approval)
+    await lifecycle.settle(store, stored)
+    return True
