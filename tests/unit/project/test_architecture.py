@@ -72,6 +72,7 @@ ROOMS = {
             "actions",
             "audit",
             "migration",
+            "claims",
         ),
     ),
     "flows": (("shared", "analysis", "opportunity_analysis", "batch_job"),),
@@ -104,7 +105,7 @@ FILES_MAX = 15
 
 # A library whose every import lies in the modules named.
 HOMES = {
-    "litestar": ("api",),
+    "litestar": ("api", "deployments.simulated.claims.*"),
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
     "sqlite3": ("blocks.adapters.sqlite.*",),
