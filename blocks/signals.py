@@ -23,6 +23,11 @@ EXECUTION_CANCELLED = "execution-cancelled"
 EXECUTION_OPENED = "execution-opened"
 """From starts, retries and repairs to dispatchers: it is pending. Body: `Opened` as JSON."""
 
+JOURNEY_WOKEN = "journey-woken"
+"""From triggers of phases to workers: a journey that is being carried has more to do. Body: its
+execution's id.
+"""
+
 DEAD_LETTERS_SCHEDULED = "dead-letters-scheduled"
 """From the scheduler of replays to reconcilers: look at this tenant's letters. Body: its id."""
 

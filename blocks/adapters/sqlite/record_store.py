@@ -250,6 +250,10 @@ _INDEXED = (
     ("hitl_approvals", "executionId", 1),
     ("workflow_dead_letters", "status", 100),
     ("workflow_dead_letters", "letterId", 2),
+    ("workflow_claims", "executionId", 20),
+    ("workflow_claims", "syncId", 20),
+    ("workflow_claims", "userId", 100),
+    ("workflow_claims", "status", 1000),
 )
 
 _TABLES = [

@@ -65,6 +65,10 @@ class PhaseRecord(Record, frozen=True, kw_only=True, tag="phase"):
     """When it completed or failed."""
     attempts: int = 0
     """Of the present round."""
+    retry: int = 0
+    """In which try of its journey it was last begun; what failed in an earlier one is requested
+    once more.
+    """
     result: JsonObject | None = None
     message: str | None = None
     error: str | None = None

@@ -106,6 +106,8 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
     """Its subject as the event spelled it, if that is not how `subject` does."""
     origin: Origin | None = None
     """None: it was accepted here."""
+    woken_at: datetime | None = None
+    """When something from outside last gave it work, of workflows whose executions may rest."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -132,8 +134,9 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
 
     @property
     def waiting_since(self) -> datetime:
-        """When it was accepted, or retried for the last time."""
-        return self.previous_outcomes[-1].retried_at if self.previous_outcomes else self.created_at
+        """When it was accepted, retried or woken for the last time."""
+        retried = self.previous_outcomes[-1].retried_at if self.previous_outcomes else None
+        return max(filter(None, (self.created_at, retried, self.woken_at)))
 
     @property
     def is_terminal(self) -> bool:

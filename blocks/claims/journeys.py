@@ -1,0 +1,123 @@
+"""Journeys: found, opened at rest, woken when there is work."""
+
+import hashlib
+
+import msgspec
+
+from blocks import signals
+from blocks.actions.retrying import notify_dispatchers
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.claims.phases import WORKFLOW
+from blocks.contracts.claims.requests import PhaseTrigger
+from blocks.contracts.records import ExecutionRecord, Trigger
+from blocks.contracts.records.claims import ClaimRecord, JourneyInput, PhaseRecord
+from blocks.executions import transitions
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored
+from blocks.queries import every
+from blocks.updates import update
+
+
+async def open_journey(
+    store: RecordStore, tenant_id: str, trigger: PhaseTrigger, *, actor: str | None = None
+) -> ExecutionRecord:
+    """The journey of this user and sync, at rest if it is new: what wakes it is written first."""
+    journey_id = ids.journey_id(tenant_id, trigger.user_id, trigger.sync_id)
+    now = utc_now()
+    journey = JourneyInput(
+        user_id=trigger.user_id,
+        sync_id=trigger.sync_id,
+        seller_id=trigger.seller_id,
+        named_by_claim=trigger.claim_id is not None,
+    )
+    cause = Trigger(
+        event_id=journey_id,
+        event_type=f"workflow.phase.{trigger.phase}.requested",
+        received_at=now,
+        digest=hashlib.sha256(msgspec.json.encode(journey)).hexdigest(),
+        actor=actor,
+    )
+    execution = ExecutionRecord(
+        id=journey_id,
+        tenant_id=tenant_id,
+        workflow=WORKFLOW,
+        subject=trigger.user_id,
+        status="waiting",
+        triggers=[cause],
+        trigger_ids=[journey_id],
+        input=msgspec.to_builtins(journey),
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        return (await store.create(tenant_id, execution)).record
+    except AlreadyExists:
+        return (await store.read(tenant_id, ExecutionRecord, journey_id)).record
+
+
+async def read_journey(
+    store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None = None
+) -> Stored[ExecutionRecord]:
+    """The journey under this sync id, of this user or, without one, the newest of any user of the
+    tenant. Raises `NotFound`.
+    """
+    if user_id is not None:
+        journey_id = ids.journey_id(tenant_id, user_id, sync_id)
+        return await store.read(tenant_id, ExecutionRecord, journey_id)
+    of_sync = {"sync_id": sync_id}
+    async for phase in every(store, tenant_id, PhaseRecord, of_sync, newest_first=True):
+        return await store.read(tenant_id, ExecutionRecord, phase.record.execution_id)
+    raise NotFound(f"there is no journey of sync {sync_id[:80]}")
+
+
+async def phases_of(
+    store: RecordStore, tenant_id: str, execution_id: str
+) -> list[Stored[PhaseRecord]]:
+    """The phases of a journey and of its claims, oldest first."""
+    of_journey = {"execution_id": execution_id}
+    return [stored async for stored in every(store, tenant_id, PhaseRecord, of_journey)]
+
+
+async def claims_of(
+    store: RecordStore, tenant_id: str, execution_id: str
+) -> list[Stored[ClaimRecord]]:
+    """The claims that belong to a journey, oldest first."""
+    of_journey = {"execution_id": execution_id}
+    return [stored async for stored in every(store, tenant_id, ClaimRecord, of_journey)]
+
+
+async def wake(
+    store: RecordStore,
+    bus: EventBus,
+    tenant_id: str,
+    execution_id: str,
+    *,
+    actor: str | None = None,
+) -> ExecutionRecord:
+    """Whoever carries the journey, now or next, finds what was written before this call.
+
+    One at rest is pending; one that has ended is tried again, as after a retry, but one that was
+    cancelled stays so. Raises `Unavailable`.
+    """
+
+    async def woken() -> ExecutionRecord:
+        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+        match stored.record.status:
+            case "pending" | "cancelled":
+                return stored.record
+            case "waiting":
+                return (await transitions.move(store, stored, "pending", woken_at=utc_now())).record
+            case "completed" | "failed":
+                if stored.record.announced_at is None:
+                    await transitions.announce(store, bus, [stored])
+                    stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+                return (await transitions.reopen(store, stored, actor)).record
+        # Its run comes to rest only with a record that has not changed since it looked.
+        return (await transitions.change(store, stored, woken_at=utc_now())).record
+
+    record = await update(woken, f"journey {execution_id}")
+    if record.status == "pending":
+        await notify_dispatchers(bus, record)
+    elif not record.is_terminal:
+        await bus.broadcast(signals.JOURNEY_WOKEN, execution_id.encode())
+    return record

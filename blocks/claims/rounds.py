@@ -1,0 +1,178 @@
+"""A round of a phase: begun, completed or failed; on its record, in the log and as an event.
+
+Its record is written first. A crash behind that leaves `announced_at` empty, and `announce`, which
+whoever carries the journey next calls for every ended phase, writes and publishes the rest under
+the same ids.
+"""
+
+from msgspec.structs import replace
+
+from blocks.claims import log
+from blocks.claims.triggers import next_round
+from blocks.clock import utc_now
+from blocks.contracts import ids
+from blocks.contracts.claims.phases import PHASES, PhaseNumber
+from blocks.contracts.events import JsonObject
+from blocks.contracts.records.claims import PhaseLogEntry, PhaseMark, PhaseRecord
+from blocks.ports import EventBus, RecordStore, Stored
+from blocks.processes import fault_points
+from blocks.updates import update_known
+
+
+async def begin(
+    store: RecordStore,
+    bus: EventBus,
+    phase: Stored[PhaseRecord],
+    *,
+    previous: PhaseNumber | None,
+    retry: int,
+) -> Stored[PhaseRecord]:
+    """One attempt more of the round, and it is running; `retry`: the try of its journey. Raises
+    `Stale` if it changed: read again.
+
+    A round whose worker died is begun once more: its calls carry the same keys.
+    """
+    now = utc_now()
+    record = replace(
+        phase.record,
+        status="running",
+        started_at=phase.record.started_at or now,
+        attempts=phase.record.attempts + 1,
+        retry=retry,
+    )
+    begun = await store.replace(record.tenant_id, phase.etag, record)
+    entry = _entry(begun.record, "started", previous=previous)
+    # One line however many attempts: a page shows the beginning once.
+    await log.write(store, bus, replace(entry, created_at=record.started_at or now))
+    fault_points.reached("after-phase-begun")
+    return begun
+
+
+async def complete(
+    store: RecordStore,
+    bus: EventBus,
+    phase: Stored[PhaseRecord],
+    result: JsonObject,
+    message: str,
+    *,
+    previous: PhaseNumber | None,
+    completes_sync: bool = False,
+) -> Stored[PhaseRecord]:
+    """The round is completed with this result, unless it has ended otherwise meanwhile; announced,
+    and the next round requested if a trigger is queued.
+    """
+    ended = await _end(store, phase, status="completed", result=result, message=message)
+    fault_points.reached("after-phase-end")
+    return await announce(store, bus, ended, previous=previous, completes_sync=completes_sync)
+
+
+async def fail(
+    store: RecordStore,
+    bus: EventBus,
+    phase: Stored[PhaseRecord],
+    code: str,
+    error: str,
+    *,
+    previous: PhaseNumber | None,
+) -> Stored[PhaseRecord]:
+    """As `complete`, for a round whose calls have failed, retries included."""
+    ended = await _end(store, phase, status="failed", error=error, error_code=code)
+    fault_points.reached("after-phase-end")
+    return await announce(store, bus, ended, previous=previous)
+
+
+async def announce(
+    store: RecordStore,
+    bus: EventBus,
+    phase: Stored[PhaseRecord],
+    *,
+    previous: PhaseNumber | None,
+    completes_sync: bool = False,
+) -> Stored[PhaseRecord]:
+    """The end of the round is logged and published, and its record shows that; a queued trigger is
+    requested then. Nothing for what has not ended.
+    """
+    record = phase.record
+    if record.status not in ("completed", "failed"):
+        return phase
+    if record.announced_at is None:
+        mark: PhaseMark = "completed" if record.status == "completed" else "failed"
+        entry = _entry(record, mark, previous=previous, completes_sync=completes_sync)
+        await log.write(store, bus, entry)
+        if entry.rollback_to is not None:
+            await log.write(store, bus, _entry(record, "rolled_back", previous=previous))
+
+    async def announced(now: Stored[PhaseRecord]) -> Stored[PhaseRecord]:
+        current = now.record
+        if current.round != record.round or current.status != record.status:
+            return now
+        changed = replace(current, announced_at=current.announced_at or utc_now())
+        if current.next_trigger is not None:
+            changed = replace(current, **next_round(current, current.next_trigger, "api"))
+        if changed == current:
+            return now
+        return await store.replace(current.tenant_id, now.etag, changed)
+
+    return await update_known(store, phase, announced)
+
+
+async def _end(
+    store: RecordStore, phase: Stored[PhaseRecord], **changes: object
+) -> Stored[PhaseRecord]:
+    round = phase.record.round
+
+    async def ended(now: Stored[PhaseRecord]) -> Stored[PhaseRecord]:
+        record = now.record
+        if record.round != round or record.status != "running":
+            return now
+        changed = replace(record, completed_at=utc_now(), announced_at=None, **changes)
+        return await store.replace(record.tenant_id, now.etag, changed)
+
+    return await update_known(store, phase, ended)
+
+
+def _entry(
+    record: PhaseRecord,
+    mark: PhaseMark,
+    *,
+    previous: PhaseNumber | None,
+    completes_sync: bool = False,
+) -> PhaseLogEntry:
+    phase, duration = PHASES[record.phase], record.duration_ms
+    too_long = duration is not None and duration > phase.limit_seconds * 1000
+    failed = mark == "failed"
+    return PhaseLogEntry(
+        id=ids.phase_log_id(record.id, record.round, mark),
+        tenant_id=record.tenant_id,
+        created_at=record.completed_at or record.started_at or record.requested_at,
+        execution_id=record.execution_id,
+        user_id=record.user_id,
+        sync_id=record.sync_id,
+        other_sync_ids=_others(record),
+        phase=record.phase,
+        claim_key=record.claim_key,
+        claim_id=record.trigger.claim_id,
+        round=record.round,
+        attempt=record.attempts,
+        mark=mark,
+        triggered_by=record.triggered_by,
+        duration_ms=duration if mark != "started" else None,
+        violates_limit=mark == "completed" and too_long,
+        previous_phase=previous,
+        rollback_to=previous if failed and _rolls_back(record.phase, previous) else None,
+        result=record.result or {} if mark == "completed" else {},
+        message=record.message or "" if mark == "completed" else "",
+        error=record.error if mark != "started" else None,
+        error_code=record.error_code if mark != "started" else None,
+        completes_sync=completes_sync,
+    )
+
+
+def _rolls_back(phase: PhaseNumber, previous: PhaseNumber | None) -> bool:
+    """As the platform's orchestrator notifies it: not of phase 1, nor back to it."""
+    return phase > 1 and previous is not None and previous != 1
+
+
+def _others(record: PhaseRecord) -> list[str]:
+    named = record.trigger.sync_id
+    return [named] if named and named != record.sync_id else []
