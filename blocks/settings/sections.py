@@ -332,6 +332,9 @@ class Thresholds(_Section, frozen=True, kw_only=True):
 class Simulators(_Section, frozen=True, kw_only=True):
     min_delay_seconds: SecondsOrZero
     max_delay_seconds: SecondsOrZero
+    claims_host: str
+    claims_port: PortOrNone
+    """Where the simulated claim services answer; 0: nowhere."""
 
 
 class Settings(_Section, frozen=True, kw_only=True):

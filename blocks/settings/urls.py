@@ -41,7 +41,8 @@ def problem_of(settings: Settings) -> str | None:
         (f"services.{name}.url ({name.upper()}_URL)", url, ("http", "https"))
         for name, url in settings.services.urls().items()
     )
-    for name, url, schemes in (*urls, *neighbours):
+    claims = tuple((name, url, ("http", "https")) for name, url in _claim_urls(settings).items())
+    for name, url, schemes in (*urls, *neighbours, *claims):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
             return f"setting {name} {problem}"
@@ -78,9 +79,26 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         )
         for name, url in settings.services.urls().items()
     }
+    problems |= {
+        name: shown_url_problem(url, "the platform's services are asked without credentials")
+        for name, url in _claim_urls(settings).items()
+    }
     return next(
         (f"setting {name} {problem}" for name, problem in problems.items() if problem), None
     )
+
+
+def _claim_urls(settings: Settings) -> dict[str, str]:
+    """The addresses of the services of claim recovery, by the names of their settings."""
+    claims = settings.claims
+    owners = ("integrations_url", "python_api_url")
+    others = ("sync", "detection", "matching", "submission", "rejections", "payments")
+    variables = {name: name.upper() for name in owners} | {
+        f"{name}_url": f"CLAIMS_{name.upper()}_URL" for name in others
+    }
+    return {
+        f"claims.{name} ({variable})": getattr(claims, name) for name, variable in variables.items()
+    }
 
 
 def clear_text_problem(text: str) -> str | None:

@@ -1,6 +1,7 @@
 """`orchestrator up`: the whole system as child processes of one foreground command."""
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from deployments.local.development_key import DEMO_TENANT, development_key
 from deployments.local.metrics_ports import metrics_ports
 from deployments.local.ports_in_use import check_ports
 from deployments.local.readiness import api_url, parts_becoming_ready
+from deployments.local.simulated_claims import simulated_claims
 from deployments.local.stop_signals import until_stopped
 from deployments.local.supervisor import Service, Supervisor
 from deployments.local.terminal import say, say_plainly
@@ -44,7 +46,9 @@ class _Stack:
         self._simulators = simulators
         self._supervisor = Supervisor(folder / "logs")
         self._metrics = metrics_ports(settings)
+        self._claims = simulated_claims(settings, os.environ) if simulators else None
         of_ours = {"ORCHESTRATOR_DATA_DIR": str(folder), **self._metrics.environment()}
+        of_ours |= self._claims.environment if self._claims else {}
         self._environment = prefect_server.client_environment(settings) | of_ours
         self._began = time.monotonic()
 
@@ -104,7 +108,8 @@ class _Stack:
             if part in details:
                 self._say_ready(part, details[part])
         if self._simulators:
-            self._say_ready("simulators", "risk-analytics, forecasting, recommendations")
+            claims = f", claim services on {self._claims.url}" if self._claims else ""
+            self._say_ready("simulators", f"risk-analytics, forecasting, recommendations{claims}")
 
     async def _prefect_is_ready(self) -> None:
         await prefect_server.wait_until_healthy(

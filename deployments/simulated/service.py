@@ -5,8 +5,8 @@ out.
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID, uuid5
 
 import msgspec
@@ -59,10 +59,12 @@ class Mishaps(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> None:  # noqa: B008 - frozen
-    """Answers the requests on the services' queues until cancelled. Waits for the broker as every
-    process does.
+    """Answers the requests on the services' queues until cancelled, and those of claim recovery if
+    they have a port. Waits for the broker as every process does.
     """
     async with AsyncExitStack() as stack:
+        if settings.simulators.claims_port:
+            await stack.enter_async_context(_claim_services(settings.simulators))
         bus = await stack.enter_async_context(open_bus(settings, "simulators"))
         simulator = Simulator(bus, settings.simulators, mishaps)
         limit = settings.startup.wait_seconds
@@ -75,6 +77,17 @@ async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> No
             )
             log.info("answering on queue %s", queue.name)
         await asyncio.get_running_loop().create_future()
+
+
+@asynccontextmanager
+async def _claim_services(simulators: Delays) -> AsyncIterator[None]:
+    from deployments.simulated.claims.app import ClaimSimulator
+    from deployments.simulated.claims.serving import served
+
+    simulator = ClaimSimulator(simulators)
+    async with served(simulator, simulators.claims_host, simulators.claims_port) as url:
+        log.info("answering as the claim services on %s", url)
+        yield
 
 
 def queues() -> list[Queue]:

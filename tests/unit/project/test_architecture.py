@@ -74,6 +74,7 @@ ROOMS = {
             "deciding",
             "audit",
             "migration",
+            "claims",
         ),
     ),
     "flows": (("shared", "analysis", "opportunity_analysis", "batch_job"),),
@@ -106,7 +107,7 @@ FILES_MAX = 15
 
 # A library whose every import lies in the modules named.
 HOMES = {
-    "litestar": ("api",),
+    "litestar": ("api", "deployments.simulated.claims.*"),
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
     "sqlite3": ("blocks.adapters.sqlite.*",),

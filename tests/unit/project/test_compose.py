@@ -58,6 +58,8 @@ def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides
         "ORCHESTRATOR_DATA_DIR",
         "PREFECT_SERVER_PORT",
         "WORKER_DRAIN_SECONDS",
+        "SIMULATED_CLAIMS_HOST",
+        "SIMULATED_CLAIMS_PORT",
     }
     for_tests = {"COSMOS_DB_CA_FILE", "SIMULATOR_MIN_DELAY_SECONDS", "SIMULATOR_MAX_DELAY_SECONDS"}
     ours = set(re.findall(r"\$\{(\w+)", DEFAULTS.read_text())) - decided - for_tests
