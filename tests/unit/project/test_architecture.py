@@ -67,6 +67,7 @@ ROOMS = {
             "dead_letters",
             "jobs",
             "approvals",
+            "claims",
             "json_text",
             "definitions",
             "actions",
@@ -82,7 +83,7 @@ ROOMS = {
     ),
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
-        ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
+        ("executions", "approvals", "audit", "claims", "dead_letters", "definitions", "dispatch"),
         ("jobs", "keys", "usage", "webhooks", "live", "health"),
         ("app", "reconciler", "server"),
     ),

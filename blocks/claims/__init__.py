@@ -1,0 +1,1 @@
+"""Claim recovery: journeys, phases, the ledger of fees and proof packets, over records and bus."""
