@@ -17,7 +17,7 @@ from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Curr
 from blocks.contracts.records.claims import ClaimRecord, FeeRecord
 from blocks.ports import AlreadyExists, RecordStore, Stored
 from blocks.processes import fault_points
-from blocks.updates import update, update_known
+from blocks.updates import update_known
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +98,7 @@ def _check(amount_cents: int, currency: Currency, percent: Decimal) -> None:
         raise BadAmount("the fee must be from 0 to 100 percent")
 
 
-def _line(
-    claim: ClaimRecord, amount_cents: int, currency: Currency, percent: Decimal
-) -> FeeRecord:
+def _line(claim: ClaimRecord, amount_cents: int, currency: Currency, percent: Decimal) -> FeeRecord:
     fee_cents, id = fee_of(amount_cents, percent), ids.fee_id(claim.id)
     return FeeRecord(
         id=id,
@@ -153,9 +151,7 @@ async def _count_attempt(store: RecordStore, line: Stored[FeeRecord]) -> Stored[
     return await update_known(store, line, counted)
 
 
-async def _settle(
-    store: RecordStore, line: Stored[FeeRecord], charge_id: str | None
-) -> FeeRecord:
+async def _settle(store: RecordStore, line: Stored[FeeRecord], charge_id: str | None) -> FeeRecord:
     """The line is `charged`. Another charge than the one that settled it is an alarm in the log."""
 
     async def settled(stored: Stored[FeeRecord]) -> FeeRecord:

@@ -1,10 +1,12 @@
-"""Fonts of the summary, and text that they can show.
+"""Fonts of the summary, and text that they can show; all are embedded in it.
 
-DejaVu Sans where it is installed, else the one that comes with the PDF library; for Chinese,
-Japanese and Korean the fonts that every PDF reader has. What none of them can show becomes a box.
+DejaVu Sans where it is installed, else the one that comes with the PDF library; for what it lacks
+Droid Sans Fallback, if that is installed (Chinese, Japanese, Korean). What no font can show becomes
+a box. Scripts that run from right to left are set in that order, Arabic letters unconnected.
 """
 
 import re
+import unicodedata
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -12,10 +14,9 @@ from xml.sax.saxutils import escape
 
 import reportlab
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfbase.ttfonts import TTFError, TTFont
 
-REGULAR, BOLD = "packet-regular", "packet-bold"
+REGULAR, BOLD, FALLBACK = "packet-regular", "packet-bold", "packet-fallback"
 BOX = "▯"
 TEXT_MAX = 600
 """Characters of one text from outside: a line of a table must fit on a page."""
@@ -27,11 +28,10 @@ _FOLDERS = (
     Path("/usr/share/fonts/TTF"),
 )
 _OF_THE_LIBRARY = Path(reportlab.__file__).parent / "fonts"
-_EAST_ASIAN = {
-    "HYSMyeongJo-Medium": re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"),
-    "HeiseiMin-W3": re.compile("[\u3040-\u30ff]"),
-    "STSong-Light": re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"),
-}
+_FALLBACKS = (
+    Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf"),
+    Path("/usr/share/fonts/google-droid/DroidSansFallbackFull.ttf"),
+)
 
 
 def markup(text: str, *, font: str = REGULAR, limit: int = TEXT_MAX) -> str:
@@ -41,19 +41,24 @@ def markup(text: str, *, font: str = REGULAR, limit: int = TEXT_MAX) -> str:
         plain = plain[: limit - 1] + "…"
     return "".join(
         _run(name, "".join(characters))
-        for name, characters in groupby(plain, key=lambda one: _font_of(one, font))
+        for name, characters in groupby(_in_order(plain), key=lambda one: _font_of(one, font))
     )
 
 
 @cache
-def register() -> None:
-    """The fonts have their names; before anything is measured or drawn."""
+def register() -> frozenset[str]:
+    """The fonts that there are, which have their names from now on."""
     regular, bold = _files()
     pdfmetrics.registerFont(TTFont(REGULAR, str(regular)))
     pdfmetrics.registerFont(TTFont(BOLD, str(bold)))
     pdfmetrics.registerFontFamily(REGULAR, normal=REGULAR, bold=BOLD, italic=REGULAR)
-    for name in _EAST_ASIAN:
-        pdfmetrics.registerFont(UnicodeCIDFont(name))
+    for file in _FALLBACKS:
+        try:
+            pdfmetrics.registerFont(TTFont(FALLBACK, str(file)))
+        except TTFError:  # it is not installed, or in a form that the library cannot read
+            continue
+        return frozenset((REGULAR, BOLD, FALLBACK))
+    return frozenset((REGULAR, BOLD))
 
 
 def _files() -> tuple[Path, Path]:
@@ -64,22 +69,34 @@ def _files() -> tuple[Path, Path]:
     return _OF_THE_LIBRARY / "Vera.ttf", _OF_THE_LIBRARY / "VeraBd.ttf"
 
 
+def _in_order(text: str) -> str:
+    """As it is drawn, from left to right: words of other direction are turned round, as a group."""
+    turned, spaces = [], []
+    drawn = ""
+    for word in re.split(r"( )", text):
+        if any(unicodedata.bidirectional(one) in ("R", "AL") for one in word):
+            turned += [*spaces, word]
+            spaces = []
+        elif word == " " and turned:
+            spaces.append(word)
+        elif word:
+            drawn += "".join(turned)[::-1] + "".join(spaces) + word
+            turned, spaces = [], []
+    return drawn + "".join(turned)[::-1] + "".join(spaces)
+
+
 def _run(name: str | None, characters: str) -> str:
     if name is None:
-        box = BOX if _has(REGULAR, BOX) else "?"
-        return box * len(characters)
-    if name in _EAST_ASIAN:
+        return (BOX if _has(REGULAR, BOX) else "?") * len(characters)
+    if name == FALLBACK:
         return f'<font name="{name}">{escape(characters)}</font>'
     return escape(characters)
 
 
 def _font_of(character: str, font: str) -> str | None:
-    """Which font shows it: the wanted one, else an East Asian one; None: none does."""
-    if _has(font, character):
-        return font
-    return next((name for name, those in _EAST_ASIAN.items() if those.match(character)), None)
+    """Which font shows it; None: none does."""
+    return next((name for name in (font, FALLBACK) if _has(name, character)), None)
 
 
 def _has(font: str, character: str) -> bool:
-    register()
-    return ord(character) in pdfmetrics.getFont(font).face.charToGlyph
+    return font in register() and ord(character) in pdfmetrics.getFont(font).face.charToGlyph

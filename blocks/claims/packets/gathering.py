@@ -64,7 +64,9 @@ def _listed(evidence: Any) -> list[Mapping[str, Any]]:
 
 
 def _first(one: Mapping[str, Any], names: Iterable[str]) -> str | None:
-    return next((value for name in names if isinstance(value := one.get(name), str) and value), None)
+    return next(
+        (value for name in names if isinstance(value := one.get(name), str) and value), None
+    )
 
 
 async def _matches(store: RecordStore, claim: ClaimRecord) -> list[dict[str, Any]]:
@@ -120,6 +122,4 @@ async def _timeline(
     store: RecordStore, claim: ClaimRecord, journeys: Collection[str]
 ) -> list[PhaseLogEntry]:
     where = {"execution_id": tuple(journeys), "claim_key": (None, claim.id)}
-    return [
-        stored.record async for stored in every(store, claim.tenant_id, PhaseLogEntry, where)
-    ]
+    return [stored.record async for stored in every(store, claim.tenant_id, PhaseLogEntry, where)]

@@ -11,6 +11,7 @@ from blocks.claims.packets.fonts import REGULAR, register
 from blocks.claims.packets.styles import LINE, MARGIN, MUTED, PAGE, WIDTH
 
 _FOOTER_HEIGHT = 32
+_FRAME_PADDING = 6  # the library puts as much around what is on a page
 
 
 def pdf_of(story: list[Flowable], *, title: str, footer: str, made_at: datetime) -> bytes:
@@ -31,8 +32,8 @@ def pdf_of(story: list[Flowable], *, title: str, footer: str, made_at: datetime)
     document = SimpleDocTemplate(
         made,
         pagesize=PAGE,
-        leftMargin=MARGIN,
-        rightMargin=MARGIN,
+        leftMargin=MARGIN - _FRAME_PADDING,
+        rightMargin=MARGIN - _FRAME_PADDING,
         topMargin=MARGIN,
         bottomMargin=MARGIN + _FOOTER_HEIGHT / 2,
         title=title,

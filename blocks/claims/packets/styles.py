@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from reportlab.lib import colors
-from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
 from reportlab.platypus import Paragraph, Table, TableStyle
 
-from blocks.claims.packets.fonts import BOLD, REGULAR, markup
+from blocks.claims.packets.fonts import BOLD, REGULAR, markup, register
 
 PAGE, MARGIN = A4, 18 * mm
 WIDTH = PAGE[0] - 2 * MARGIN
@@ -30,17 +30,20 @@ def _style(name: str, size: float, *, bold: bool = False, **more: Any) -> Paragr
 
 TITLE = _style("title", 20, bold=True, textColor=colors.white)
 SUBTITLE = _style("subtitle", 9.5, textColor=colors.HexColor("#d6ebe6"))
-HEADING = _style("heading", 12, bold=True, textColor=ACCENT, spaceBefore=14, spaceAfter=5)
+HEADING = _style(
+    "heading", 12, bold=True, textColor=ACCENT, spaceBefore=14, spaceAfter=5, keepWithNext=1
+)
 BODY = _style("body", 9)
 LABEL = _style("label", 8.5, textColor=MUTED)
-SMALL = _style("small", 7.5, textColor=MUTED)
 COLUMN = _style("column", 8, bold=True, textColor=MUTED)
-RIGHT = _style("right", 9, alignment=TA_RIGHT)
-SUM = _style("sum", 10, bold=True, alignment=TA_RIGHT, textColor=ACCENT)
-SUM_LABEL = _style("sum-label", 10, bold=True, textColor=ACCENT)
-FIGURE = _style("figure", 16, bold=True)
-FIGURE_KEPT = _style("figure-kept", 16, bold=True, textColor=ACCENT)
 BANNER = _style("banner", 9, bold=True, textColor=WARNING)
+
+
+def figure(text: str, colour: colors.Color, width: float) -> Paragraph:
+    """A large amount, on one line of this width however many digits it has."""
+    register()
+    size = min(16.0, 16.0 * width / pdfmetrics.stringWidth(text, BOLD, 16))
+    return paragraph(text, _style("figure", size, bold=True, textColor=colour))
 
 
 def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
@@ -48,7 +51,9 @@ def paragraph(text: str, style: ParagraphStyle = BODY) -> Paragraph:
     return Paragraph(markup(text, font=style.fontName), style)
 
 
-def listing(columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]) -> Table:
+def listing(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[float]
+) -> Table:
     """A table whose heading is repeated on each page; `widths` are shares of the page's width."""
     cells = [[paragraph(name, COLUMN) for name in columns]]
     cells += [[paragraph(text) for text in row] for row in rows]

@@ -3,13 +3,23 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from reportlab.platypus import Flowable, KeepTogether, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, Spacer, Table, TableStyle
 
 from blocks.claims.packets import styles
 from blocks.claims.packets.amounts import percent_shown, shown
 from blocks.claims.packets.facts import EvidenceDocument, PacketFacts, PromptFact
 from blocks.claims.packets.pages import pdf_of
-from blocks.claims.packets.styles import ACCENT, LINE, PALE, WIDTH, listing, pairs, paragraph
+from blocks.claims.packets.styles import (
+    ACCENT,
+    INK,
+    LINE,
+    PALE,
+    WIDTH,
+    figure,
+    listing,
+    pairs,
+    paragraph,
+)
 from blocks.contracts.claims.phases import PHASES
 from blocks.contracts.records.claims import PhaseLogEntry
 
@@ -60,13 +70,14 @@ def _header(facts: PacketFacts, generated_at: datetime) -> list[Flowable]:
 def _money(facts: PacketFacts) -> list[Flowable]:
     fee = facts.fee
     figures = (
-        ("Recovered", shown(fee.amount_cents, fee.currency), styles.FIGURE),
-        (f"Fee ({percent_shown(fee.fee_percent)})", shown(-fee.fee_cents, fee.currency), None),
-        ("You keep", shown(fee.payout_cents, fee.currency), styles.FIGURE_KEPT),
+        ("Recovered", fee.amount_cents, INK),
+        (f"Fee ({percent_shown(fee.fee_percent)})", -fee.fee_cents, INK),
+        ("You keep", fee.payout_cents, ACCENT),
     )
+    width = WIDTH / len(figures)
     cells = [
         [paragraph(label, styles.LABEL) for label, _, _ in figures],
-        [paragraph(amount, style or styles.FIGURE) for _, amount, style in figures],
+        [figure(shown(cents, fee.currency), colour, width - 24) for _, cents, colour in figures],
     ]
     rules: list[tuple[Any, ...]] = [
         ("BACKGROUND", (0, 0), (-1, -1), PALE),
@@ -76,7 +87,7 @@ def _money(facts: PacketFacts) -> list[Flowable]:
         ("TOPPADDING", (0, 0), (-1, 0), 9),
         ("BOTTOMPADDING", (0, -1), (-1, -1), 11),
     ]
-    return [Table(cells, [WIDTH / 3] * 3, style=TableStyle(rules))]
+    return [Table(cells, [width] * 3, style=TableStyle(rules))]
 
 
 def _claim(facts: PacketFacts) -> list[Flowable]:
@@ -120,16 +131,21 @@ def _why(document: EvidenceDocument) -> str:
     kind, reason = known.get("match_type"), known.get("reasoning")
     confidence = known.get("match_confidence")
     parts = [
-        _words(kind) if isinstance(kind, str) and kind else "",
+        _match_shown(kind) if isinstance(kind, str) and kind else "",
         _confidence(confidence) if isinstance(confidence, float | int) else "",
         reason if isinstance(reason, str) else "",
     ]
     return "; ".join(part for part in parts if part) or _UNKNOWN
 
 
+def _match_shown(kind: str) -> str:
+    """`sku_match` is "SKU match"."""
+    return _words(kind).replace("Sku", "SKU").replace("Asin", "ASIN")
+
+
 def _prompts(prompts: list[PromptFact]) -> Flowable:
     if not prompts:
-        return paragraph("No question was asked: the evidence was sure.", styles.LABEL)
+        return paragraph("No question was asked about this claim.", styles.LABEL)
     rows = [
         (
             prompt.question.replace("**", ""),
@@ -146,7 +162,8 @@ def _timeline(entries: list[PhaseLogEntry]) -> Flowable:
         (
             _time(entry.created_at),
             PHASES[entry.phase].title,
-            _words(entry.mark) + _duration(entry.duration_ms),
+            _words(entry.mark),
+            _duration(entry.duration_ms),
             entry.error or entry.message or "",
         )
         for entry in entries
@@ -154,14 +171,12 @@ def _timeline(entries: list[PhaseLogEntry]) -> Flowable:
     ]
     if not rows:
         return paragraph("The log of phases is empty.", styles.LABEL)
-    return listing(("When", "Phase", "What", "Result"), rows[-LINES_MAX:], (0.2, 0.3, 0.18, 0.32))
+    columns = ("When", "Phase", "What", "Took", "Result")
+    return listing(columns, rows[-LINES_MAX:], (0.19, 0.27, 0.15, 0.11, 0.28))
 
 
-def _section(title: str, content: Any) -> list[Flowable]:
-    """The heading stays with what follows it, as long as that is on one page."""
-    heading = paragraph(title, styles.HEADING)
-    is_short = not isinstance(content, Table) or len(content._cellvalues) <= 20
-    return [KeepTogether([heading, content])] if is_short else [heading, content]
+def _section(title: str, content: Flowable) -> list[Flowable]:
+    return [paragraph(title, styles.HEADING), content]
 
 
 def _words(name: str) -> str:
@@ -173,7 +188,7 @@ def _confidence(value: float | None) -> str:
 
 
 def _duration(milliseconds: int | None) -> str:
-    return "" if milliseconds is None else f" in {milliseconds / 1000:.1f} s"
+    return _UNKNOWN if milliseconds is None else f"{milliseconds / 1000:.1f} s"
 
 
 def _time(moment: datetime | None) -> str:

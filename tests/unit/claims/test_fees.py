@@ -20,8 +20,8 @@ from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Curr
 from blocks.contracts.records.claims import FeeRecord
 from blocks.ports import RecordStore, Unavailable
 from blocks.processes import fault_points
-from tests.support.payouts.payments import RememberedPayments, a_claim
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
+from tests.support.payouts.payments import RememberedPayments, a_claim
 from tests.support.stores import FailingStore
 
 TWENTY = Decimal(20)
@@ -162,9 +162,7 @@ async def test_what_is_no_money_is_not_written_down(
     store: RecordStore, amount: Any, currency: Any, percent: str
 ) -> None:
     with pytest.raises(BadAmount):
-        await charge_fee(
-            store, RememberedPayments(), a_claim(), amount, currency, Decimal(percent)
-        )
+        await charge_fee(store, RememberedPayments(), a_claim(), amount, currency, Decimal(percent))
 
     assert 0 == await store.count(A_TENANT, FeeRecord)
 
@@ -196,9 +194,7 @@ async def test_totals_are_summed_for_each_currency_of_the_journeys(store: Record
         await charge_fee(store, payments, claim, amount, currency, TWENTY)
     payments.failures = [Unavailable("no answer")]
     with pytest.raises(Unavailable):
-        await charge_fee(
-            store, payments, a_claim("late", execution_id=journey), 100, "usd", TWENTY
-        )
+        await charge_fee(store, payments, a_claim("late", execution_id=journey), 100, "usd", TWENTY)
 
     usd, cad = await ledger_totals(store, A_TENANT, [journey, other, journey])
 
@@ -210,7 +206,12 @@ async def test_totals_are_summed_for_each_currency_of_the_journeys(store: Record
         usd.payout_cents,
         usd.charged_cents,
     )
-    assert ("cad", 333, 67, 266) == (cad.currency, cad.amount_cents, cad.fee_cents, cad.payout_cents)
+    assert ("cad", 333, 67, 266) == (
+        cad.currency,
+        cad.amount_cents,
+        cad.fee_cents,
+        cad.payout_cents,
+    )
     assert [] == await ledger_totals(store, ANOTHER_TENANT, [journey])
     assert [] == await ledger_totals(store, A_TENANT, [])
 
