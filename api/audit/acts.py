@@ -36,6 +36,7 @@ ACTION_OF: Mapping[str, str] = {
     "POST /webhooks": "webhook.add",
     "PATCH /webhooks/{webhookId}": "webhook.change",
     "DELETE /webhooks/{webhookId}": "webhook.remove",
+    "POST /evidence/proof-packets/{claimId}/generate": "proof-packet.generate",
     "POST /hitl/approvals": "approval.request",
     "POST /hitl/approvals/decisions": "approval.decide",
     "POST /hitl/approvals/{approvalId}/approve": "approval.decide",

@@ -30,9 +30,7 @@ def _style(name: str, size: float, *, bold: bool = False, **more: Any) -> Paragr
 
 TITLE = _style("title", 20, bold=True, textColor=colors.white)
 SUBTITLE = _style("subtitle", 9.5, textColor=colors.HexColor("#d6ebe6"))
-HEADING = _style(
-    "heading", 12, bold=True, textColor=ACCENT, spaceBefore=14, spaceAfter=5, keepWithNext=1
-)
+HEADING = _style("heading", 12, bold=True, textColor=ACCENT, spaceBefore=14, spaceAfter=5)
 BODY = _style("body", 9)
 LABEL = _style("label", 8.5, textColor=MUTED)
 COLUMN = _style("column", 8, bold=True, textColor=MUTED)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from reportlab.platypus import Flowable, Spacer, Table, TableStyle
+from reportlab.platypus import CondPageBreak, Flowable, Spacer, Table, TableStyle
 
 from blocks.claims.packets import styles
 from blocks.claims.packets.amounts import percent_shown, shown
@@ -27,6 +27,8 @@ LINES_MAX = 200
 """Of one list; the archive has what is left out."""
 
 _UNKNOWN = "—"
+_BEGIN_HEIGHT = 110
+"""A section begins on the next page if there is no more room than this, in points."""
 
 
 def summary_of(facts: PacketFacts, packet_id: str, generated_at: datetime) -> bytes:
@@ -176,7 +178,7 @@ def _timeline(entries: list[PhaseLogEntry]) -> Flowable:
 
 
 def _section(title: str, content: Flowable) -> list[Flowable]:
-    return [paragraph(title, styles.HEADING), content]
+    return [CondPageBreak(_BEGIN_HEIGHT), paragraph(title, styles.HEADING), content]
 
 
 def _words(name: str) -> str:

@@ -7,6 +7,8 @@ from blocks.claims.packets import EvidenceDocument, PacketFacts, PromptFact
 from blocks.contracts import ids
 from blocks.contracts.claims.money import Currency
 from blocks.contracts.records.claims import ClaimRecord, FeeRecord, PhaseLogEntry
+from blocks.ports import RecordStore
+from tests.support.factories import A_TENANT, new_id
 from tests.support.payouts.payments import a_claim
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -65,6 +67,15 @@ def a_fee(
             **changes,
         }
     )
+
+
+async def a_paid_claim_in(store: RecordStore, tenant_id: str = A_TENANT) -> ClaimRecord:
+    """A claim in the store whose fee is settled; its key is its id, too."""
+    id = new_id()
+    claim = a_paid_claim(id=id, claim_id=id, tenant_id=tenant_id)
+    await store.create(tenant_id, claim)
+    await store.create(tenant_id, a_fee(claim))
+    return claim
 
 
 def an_entry(claim: ClaimRecord, phase: Any, at: datetime, **changes: Any) -> PhaseLogEntry:
