@@ -6,7 +6,7 @@ from typing import Any
 from blocks.claims.packets import EvidenceDocument, PacketFacts, PromptFact
 from blocks.contracts import ids
 from blocks.contracts.claims.money import Currency
-from blocks.contracts.records.claims import ClaimRecord, FeeRecord, PhaseLogEntry
+from blocks.contracts.records.claims import ClaimRecord, FeeRecord, PacketRecord, PhaseLogEntry
 from blocks.ports import RecordStore
 from tests.support.factories import A_TENANT, new_id
 from tests.support.payouts.payments import a_claim
@@ -75,7 +75,26 @@ async def a_paid_claim_in(store: RecordStore, tenant_id: str = A_TENANT) -> Clai
     claim = a_paid_claim(id=id, claim_id=id, tenant_id=tenant_id)
     await store.create(tenant_id, claim)
     await store.create(tenant_id, a_fee(claim))
+    await store.create(tenant_id, a_packet(claim))
     return claim
+
+
+def a_packet(claim: ClaimRecord) -> PacketRecord:
+    """Completed, and its archive is lost."""
+    return PacketRecord(
+        id=ids.packet_id(claim.id),
+        tenant_id=claim.tenant_id,
+        created_at=NOON,
+        claim_key=claim.id,
+        claim_id=claim.claim_id,
+        user_id=claim.user_id,
+        execution_id=claim.execution_id,
+        status="completed",
+        generation_started_at=NOON,
+        generation_completed_at=NOON,
+        packet_bytes=1,
+        sha256="0" * 64,
+    )
 
 
 def an_entry(claim: ClaimRecord, phase: Any, at: datetime, **changes: Any) -> PhaseLogEntry:
