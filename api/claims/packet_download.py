@@ -6,7 +6,7 @@ download is a line in the log, the first through each link an entry in the tenan
 
 import logging
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from litestar import MediaType, Request, Response, Router, get
@@ -63,7 +63,7 @@ _ERRORS = (
     media_type=MediaType.TEXT,
 )
 async def download_packet(
-    request: Request[object, object, object],
+    request: Request[Any, Any, Any],
     store: Store,
     packet_files: Files,
     link_secret: LinkSecret,

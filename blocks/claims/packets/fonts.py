@@ -71,7 +71,8 @@ def _files() -> tuple[Path, Path]:
 
 def _in_order(text: str) -> str:
     """As it is drawn, from left to right: words of other direction are turned round, as a group."""
-    turned, spaces = [], []
+    turned: list[str] = []
+    spaces: list[str] = []
     drawn = ""
     for word in re.split(r"( )", text):
         if any(unicodedata.bidirectional(one) in ("R", "AL") for one in word):
