@@ -12,6 +12,8 @@ from api.approvals.routes import approval_routes
 from api.audit.middleware import Auditing
 from api.audit.routes import list_audit_entries
 from api.claims.prompts import prompt_routes
+from api.claims.packet_download import packet_download
+from api.claims.packets import packet_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
@@ -54,6 +56,7 @@ from api.webhooks.routes import (
     read_webhook,
     remove_webhook,
 )
+from blocks.claims.packets import open_files
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore
@@ -123,6 +126,8 @@ def create_app(
             tenant_routes,
             dead_letter_routes(store),
             *approval_routes(store),
+            packet_routes(store),
+            packet_download,
         ],
         dependencies={
             "store": Provide(auditing.provide_store),
@@ -136,6 +141,7 @@ def create_app(
             "metrics_token": _given(settings.metrics.bearer_token),
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
+            "packet_files": _given(open_files(settings)),
             "schedules": _given(settings.batch_jobs),
             "exposition": _given(exposition or Exposition(JobMetrics(store).text)),
             "service": _given(settings.module.name),

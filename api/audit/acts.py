@@ -39,6 +39,7 @@ ACTION_OF: Mapping[str, str] = {
     "POST /evidence/prompts": "approval.request",
     "DELETE /evidence/prompts/{promptId}": "approval.cancel",
     "POST /evidence/prompts/{promptId}/answer": "approval.decide",
+    "POST /evidence/proof-packets/{claimId}/generate": "proof-packet.generate",
     "POST /hitl/approvals": "approval.request",
     "POST /hitl/approvals/decisions": "approval.decide",
     "POST /hitl/approvals/{approvalId}/approve": "approval.decide",

@@ -131,6 +131,11 @@ def packet_id(claim_key: str) -> str:
     return _computed("packet", claim_key)
 
 
+def packet_download_id(nonce: str) -> str:
+    """Id of the audit entry of the first download through a link."""
+    return _computed("packet-download", nonce)
+
+
 def phase_call_id(phase_record_id: str, round: int) -> str:
     """The Idempotency-Key of what a round of a phase asks of a service."""
     return _computed("phase-call", phase_record_id, str(round))

@@ -17,6 +17,7 @@ from blocks.contracts.records import (
     Record,
     WebhookSubscription,
 )
+from blocks.contracts.records.claims import ClaimRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters
 from blocks.ports import RecordStore, Unavailable
@@ -32,6 +33,7 @@ from tests.support.factories import (
     new_id,
 )
 from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.payouts.packets import a_paid_claim_in
 from tests.support.stores import FailingStore
 
 
@@ -86,6 +88,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "webhookId": WebhookSubscription,
     "letterId": DeadLetterRecord,
     "prefix": ApiKeyRecord,
+    "claimId": ClaimRecord,
 }
 """Path parameters that name a record of the tenant."""
 
@@ -139,6 +142,7 @@ BODIES: Mapping[str, Any] = {
         "options": [{"id": "yes", "text": "Yes", "action": "confirm_evidence"}],
     },
     "POST /evidence/prompts/{promptId}/answer": {"selected_option": "confirm"},
+    "POST /evidence/proof-packets/{claimId}/generate": None,
     "POST /hitl/approvals": {"subject": "a discount"},
     "POST /hitl/approvals/decisions": {
         "decisions": [{"id": "11111111-1111-4111-8111-111111111112", "outcome": "approve"}]
@@ -162,6 +166,8 @@ async def a_record(store: RecordStore, kind: type[Record], tenant_id: str) -> Re
         event = {"id": new_id(), "type": "order.placed", "tenantId": tenant_id, "data": {}}
         refused = a_dead_letter(id=event["id"], body=msgspec.json.encode(event))
         return (await letters.keep(store, A_QUEUE, refused)).record
+    if kind is ClaimRecord:
+        return await a_paid_claim_in(store, tenant_id)
     record = FACTORIES[kind](tenant_id)
     return (await store.create(record.tenant_id, record)).record
 

@@ -53,7 +53,9 @@ async def ask(
 def test_these_routes_and_no_others_need_no_credential() -> None:
     links = ["/hitl/links/{token}", "/hitl/links/{token}/page"]
 
-    assert {"GET /health", "GET /ready", "GET /metrics", "GET /openapi.yaml"} | {
+    packets = {"GET /evidence/links/{token}"}
+
+    assert {"GET /health", "GET /ready", "GET /metrics", "GET /openapi.yaml"} | packets | {
         f"{method} {link}" for method in ("GET", "POST") for link in links
     } == {
         route.name

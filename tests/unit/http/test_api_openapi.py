@@ -88,7 +88,7 @@ async def test_the_document_says_which_routes_need_a_credential(document: JsonOb
     public = {
         path for path, _, operation in operations(document) if operation.get("security") == [{}]
     }
-    links = {path for path, _, _ in operations(document) if "/hitl/links/" in path}
+    links = {path for path, _, _ in operations(document) if "/links/" in path}
     assert links
     assert {"/health", "/ready", "/metrics"} | links == public
 

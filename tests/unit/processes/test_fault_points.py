@@ -14,6 +14,7 @@ POINTS = (
     *fault_points.OF_AN_APPROVAL,
     *fault_points.OF_A_JOB,
     *fault_points.OF_A_DEAD_LETTER,
+    *fault_points.OF_A_FEE,
     *fault_points.OF_A_CLOCK,
 )
 

@@ -67,6 +67,7 @@ ROOMS = {
             "dead_letters",
             "jobs",
             "approvals",
+            "claims",
             "json_text",
             "definitions",
             "actions",

@@ -1,0 +1,1 @@
+"""What payouts need in tests: claims, a payment service, a blob server."""
