@@ -11,6 +11,7 @@ from api.access.tenancy import provide_tenant_id
 from api.approvals.routes import approval_routes
 from api.audit.middleware import Auditing
 from api.audit.routes import list_audit_entries
+from api.claims.routers import claim_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
@@ -86,6 +87,7 @@ def create_app(
             read_execution,
             idempotent(store, start_execution, cancel_execution, retry_execution, rerun_execution),
             workflow_routes(store),
+            claim_routes(store),
             list_jobs,
             idempotent(store, trigger_job),
             read_dispatch,
