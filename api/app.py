@@ -138,7 +138,7 @@ def create_app(
         },
         middleware=[
             AllowEveryMethod(),
-            authentication(settings.auth, identify),
+            authentication(settings.auth, identify, settings.claims),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
         ],

@@ -77,9 +77,7 @@ def _own_message(error: BadTrigger, body: ErrorBody) -> ErrorBody:
 
 add_answers(
     {
-        BadTrigger: Answer(
-            400, "VALIDATION_ERROR", "Invalid request", complete=_own_message
-        ),
+        BadTrigger: Answer(400, "VALIDATION_ERROR", "Invalid request", complete=_own_message),
         JourneyNotFound: Answer(404, "CLAIM_JOURNEY_NOT_FOUND", "No such claim journey"),
     }
 )

@@ -37,18 +37,14 @@ _END = BEGIN + timedelta(minutes=6)
 WORKFLOW_HEALTH = WorkflowHealth(
     status="ok", service="workflow-routes", message="Workflow routes are active"
 )
-PHASE_TRIGGERED = PhaseTriggered(
-    success=True, phase=4, message="Phase 4 orchestration triggered"
-)
+PHASE_TRIGGERED = PhaseTriggered(success=True, phase=4, message="Phase 4 orchestration triggered")
 QUEUE_STATS = QueueStatsAnswer(
     success=True,
     stats=QueueStats(
         orchestration=JobFigures(waiting=2, active=1, completed=394, failed=6, delayed=0),
         sync_progress=JobFigures(waiting=1, active=1, completed=38, failed=0, delayed=21),
         connected_clients=17,
-        metrics=QueueMetrics(
-            recent_job_count=11, average_job_duration=1840, success_rate="98.50%"
-        ),
+        metrics=QueueMetrics(recent_job_count=11, average_job_duration=1840, success_rate="98.50%"),
     ),
 )
 QUEUE_CLEANED = QueueCleaned(

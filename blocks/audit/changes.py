@@ -19,6 +19,7 @@ from blocks.contracts.records import (
     WorkflowDefinition,
 )
 from blocks.contracts.records.audit import AuditChange
+from blocks.contracts.records.claims import PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 
 VALUE_BYTES_MAX = 2_000
@@ -39,6 +40,7 @@ LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     WebhookSubscription: ("secret", "earlierSecrets"),
     ApiKeyRecord: ("digest", "lastUsedAt"),
     DeadLetterRecord: ("history",),
+    PhaseRecord: ("trigger", "nextTrigger", "result"),
 }
 """The kinds whose changes are logged, each with the fields left out: secrets and bookkeeping.
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from blocks.clock import utc_now
 from blocks.contracts.claims.phases import WORKFLOW, PhaseStatus
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.claims import PhaseRecord
 from blocks.contracts.states import ExecutionStatus
-from blocks.ports import Between, NotFound, Query, RecordStore, Stale, Stored
+from blocks.ports import Between, NotFound, Query, RecordStore, Stale, Stored, Where
 from blocks.queries import every
 
 RECENT_MAX = 11
@@ -54,26 +54,26 @@ class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 async def figures(store: RecordStore, tenant_id: str) -> QueueFigures:
     """How many phases and journeys are in each state; phases that were cleaned do not count."""
-    names = [*(("phase", name) for name in _PHASES), *(("journey", name) for name in _JOURNEYS)]
     ended = {"status": ("completed", "failed"), "cleaned_at": None}
     query = Query(PhaseRecord, ended, newest_first=True, limit=RECENT_MAX)
-    *counts, page = await asyncio.gather(
-        *(
-            store.count(tenant_id, PhaseRecord, {"status": status, "cleaned_at": None})
-            for status in _PHASES.values()
-        ),
-        *(
-            store.count(tenant_id, ExecutionRecord, {"workflow": WORKFLOW, "status": status})
-            for status in _JOURNEYS.values()
-        ),
+    phases, journeys, page = await asyncio.gather(
+        _counts(store, tenant_id, PhaseRecord, _PHASES, {"cleaned_at": None}),
+        _counts(store, tenant_id, ExecutionRecord, _JOURNEYS, {"workflow": WORKFLOW}),
         store.query(tenant_id, query),
     )
-    counted = dict(zip(names, counts, strict=True))
     return QueueFigures(
-        phases={name: counted["phase", name] for name in _PHASES},
-        journeys={name: counted["journey", name] for name in _JOURNEYS},
-        recent=[stored.record for stored in page.items],
+        phases=phases, journeys=journeys, recent=[stored.record for stored in page.items]
     )
+
+
+async def _counts(
+    store: RecordStore, tenant_id: str, kind: type[Record], states: Mapping[str, str], also: Where
+) -> dict[str, int]:
+    """By name of the state."""
+    counted = await asyncio.gather(
+        *(store.count(tenant_id, kind, {**also, "status": status}) for status in states.values())
+    )
+    return dict(zip(states, counted, strict=True))
 
 
 async def clean(store: RecordStore, tenant_id: str, status: Cleanable, grace: timedelta) -> int:
