@@ -8,7 +8,6 @@ from blocks.contracts import ids
 from blocks.contracts.records import TenantRecord
 from blocks.ports import AlreadyExists, RecordStore
 
-
 _KNOWN_MAX = 10_000
 _known: WeakKeyDictionary[RecordStore, set[str]] = WeakKeyDictionary()
 """Tenants that this process has found in the directory of a store: no entry is ever deleted."""

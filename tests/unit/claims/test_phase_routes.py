@@ -215,8 +215,11 @@ JSON = st.recursive(
     max_leaves=12,
 )
 FIELDS = st.sampled_from(
-    "user_id sync_id seller_id claim_id amount currency claims claims_found matches orders_count "
-    "inventory_items matching_results rejection_reason amazon_case_id case_id".split()
+    [
+        *("user_id", "sync_id", "seller_id", "claim_id", "amount", "currency", "case_id"),
+        *("claims", "claims_found", "matches", "matching_results", "orders_count"),
+        *("inventory_items", "rejection_reason", "amazon_case_id"),
+    ]
 )
 FINDINGS = st.lists(
     st.dictionaries(
@@ -226,7 +229,9 @@ FINDINGS = st.lists(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     phase=st.integers(1, 7),
     body=st.dictionaries(FIELDS, JSON | FINDINGS),
