@@ -145,7 +145,7 @@ class JourneyLogLine(Document, frozen=True, kw_only=True):
     """It completed after more than its service level."""
     previous_phase: PhaseNumber | None = None
     rollback_to: PhaseNumber | None = None
-    result: JsonObject = {}
+    result: JsonObject = msgspec.field(default_factory=dict)
     message: str = ""
     error: str | None = None
     error_code: str | None = None

@@ -39,8 +39,9 @@ async def page_of(
     also: Mapping[str, Any] = {},
     newest_first: bool = True,
 ) -> Page[R]:
-    """A page of the tenant's records, newest first by default; `also` are the caller's conditions that
-    the store does not know.
+    """A page of the tenant's records, newest first by default.
+
+    `also` are the caller's conditions that the store does not know.
 
     Raises `InvalidRequest` for a continuation of another list or of other conditions.
     """

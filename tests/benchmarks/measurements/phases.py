@@ -78,10 +78,11 @@ async def _trigger_all(client: httpx.AsyncClient, count: int) -> None:
 
 async def _phases(client: httpx.AsyncClient, work: asyncio.Task[None]) -> list[float]:
     """Seconds of each phase 4, one after the other, of ever other users."""
-    measured, number = [], 0
+    measured: list[float] = []
+    number = 0
     while not work.done() or len(measured) < MATCHES:
         number += 1
-        body = {
+        body: dict[str, object] = {
             "user_id": f"matched-{number}",
             "sync_id": f"job-{number}",
             "matches": [_match(number, one) for one in range(MATCHES)],
@@ -94,7 +95,7 @@ async def _phases(client: httpx.AsyncClient, work: asyncio.Task[None]) -> list[f
 
 
 async def _asked(url: str, work: asyncio.Task[None]) -> list[float]:
-    measured = []
+    measured: list[float] = []
     async with connection(target(url, "/health", {})) as ask:
         while not work.done() or len(measured) < MATCHES:
             began = time.perf_counter()

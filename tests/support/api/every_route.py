@@ -23,7 +23,7 @@ from blocks.dead_letters import letters
 from blocks.ports import RecordStore, Unavailable
 from blocks.settings import load_settings
 from tests.support.api.credentials import ENVIRONMENT
-from tests.support.claims import a_journey
+from tests.support.api.journeys import a_journey
 from tests.support.factories import (
     A_TENANT,
     a_dead_letter,

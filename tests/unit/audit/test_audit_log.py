@@ -34,8 +34,8 @@ from tests.support.api import approval_links
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_service_token, a_token, as_user
 from tests.support.api.every_route import Route, a_record, every_route
+from tests.support.api.journeys import a_journey, a_phase
 from tests.support.audit_log import entries, intents
-from tests.support.claims import a_journey, a_phase
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,

@@ -15,7 +15,7 @@ from blocks.ports import EventBus, Stored
 from blocks.services import open_bus
 from blocks.settings import load_settings
 from tests.support.api.api_client import Api, an_api
-from tests.support.claims import a_journey
+from tests.support.api.journeys import a_journey
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, an_execution, now
 
 CLAIMS = "/api/v1/claims"
@@ -96,7 +96,12 @@ async def test_a_journey_is_shown_with_everything_that_belongs_to_it(
     approval = an_approval(execution_id=JOURNEY)
     await claims.name_claim(api.store, bus, journey, Claim(claim_id="c", amount_cents=1999))
     await claims.move_on(api.store, A_TENANT, CLAIM, "prompted", approval_id=approval.id)
-    of_claim = {"claim_key": CLAIM, "claim_id": "c", "user_id": "u", "execution_id": JOURNEY}
+    of_claim: dict[str, Any] = {
+        "claim_key": CLAIM,
+        "claim_id": "c",
+        "user_id": "u",
+        "execution_id": JOURNEY,
+    }
     await api.holds(
         approval,
         FeeRecord(
@@ -168,7 +173,7 @@ async def test_the_log_is_paged_in_both_orders(api: Api, bus: EventBus) -> None:
         await trigger(api, number, {"sync_id": "s"})
         await carry_out(api, bus, JOURNEY, number)
 
-    async def lines(**query: str | int) -> list[tuple[int, str]]:
+    async def lines(**query: Any) -> list[tuple[int, str]]:
         page = (await api.get(f"{CLAIMS}/s/audit", limit=3, **query)).json()
         found = [(line["phase"], line["mark"]) for line in page["entries"]]
         if "continuation" in page:

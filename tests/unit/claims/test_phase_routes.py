@@ -183,7 +183,8 @@ async def test_other_formats_and_too_much_have_the_status_of_every_route(api: Ap
 
 @pytest.mark.parametrize("kind", [None, "application/json", "application/json; charset=UTF-8"])
 async def test_any_json_and_none_are_taken(api: Api, kind: str | None) -> None:
-    answer = await send(api, b'{"user_id":"u"}', **({"Content_Type": kind} if kind else {}))
+    headers: dict[str, Any] = {"Content_Type": kind} if kind else {}
+    answer = await send(api, b'{"user_id":"u"}', **headers)
 
     assert 200 == answer.status_code
 
@@ -287,7 +288,7 @@ async def test_another_tenant_has_journeys_of_its_own(api: Api) -> None:
 
 
 async def test_a_repetition_under_an_idempotency_key_has_the_first_answer(api: Api) -> None:
-    headers = {"Idempotency_Key": "one"}
+    headers: dict[str, Any] = {"Idempotency_Key": "one"}
     first, second = [await send(api, b'{"user_id":"k"}', 1, **headers) for _ in range(2)]
     other = await send(api, b'{"user_id":"other"}', 1, **headers)
 

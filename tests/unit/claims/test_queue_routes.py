@@ -12,7 +12,7 @@ from blocks.claims import queue
 from blocks.contracts.records.claims import PhaseRecord
 from blocks.ports import Query
 from tests.support.api.api_client import Api, an_api
-from tests.support.claims import a_journey, a_phase
+from tests.support.api.journeys import a_journey, a_phase
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
 
 STATS = "/api/v1/workflow/queue/stats"

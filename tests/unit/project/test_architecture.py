@@ -84,7 +84,7 @@ ROOMS = {
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
-        ("jobs", "keys", "usage", "webhooks", "live", "health"),
+        ("claims", "jobs", "keys", "usage", "webhooks", "live", "health"),
         ("app", "reconciler", "server"),
     ),
     "deployments": (
