@@ -11,9 +11,10 @@ from api.access.tenancy import provide_tenant_id
 from api.approvals.routes import approval_routes
 from api.audit.middleware import Auditing
 from api.audit.routes import list_audit_entries
-from api.claims.prompts import prompt_routes
-from api.claims.packet_download import packet_download
-from api.claims.packets import packet_routes
+from api.claims.evidence.prompts import prompt_routes
+from api.claims.evidence.packet_download import packet_download
+from api.claims.evidence.packets import packet_routes
+from api.claims.routers import claim_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
@@ -94,6 +95,7 @@ def create_app(
             read_execution,
             idempotent(store, start_execution, cancel_execution, retry_execution, rerun_execution),
             workflow_routes(store),
+            claim_routes(store),
             list_jobs,
             idempotent(store, trigger_job),
             read_dispatch,
@@ -148,7 +150,7 @@ def create_app(
         },
         middleware=[
             AllowEveryMethod(),
-            authentication(settings.auth, identify),
+            authentication(settings.auth, identify, settings.claims),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
         ],

@@ -17,6 +17,7 @@ from litestar import Litestar
 from litestar.routes import WebSocketRoute
 
 from api.access.authentication import identification
+from api.access.internal import InternalAddress
 from api.app import create_app
 from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope
@@ -37,7 +38,7 @@ from blocks.processes.readiness import Probes
 from blocks.services import open_bus, open_store
 from blocks.settings import BadSetting, Server, Settings
 from blocks.settings.auth import GATEWAY, announce, modes_of
-from blocks.settings.server import proxies_of
+from blocks.settings.server import internal_address_of, is_loopback, proxies_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ async def run_api(settings: Settings) -> None:
     `PortInUse`, and `BadSetting` for an address that is not ours.
     """
     hub = Hub(settings.live)
-    with listening_socket(settings.server) as listening:
+    with listening_socket(settings.server) as listening, internal_socket(settings) as internal:
         cut_off_after(listening, settings.live.frozen_seconds)
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
         logger.log(level, "%s", announce(settings.auth))
@@ -80,12 +81,31 @@ async def run_api(settings: Settings) -> None:
                 sockets=sockets,
                 exposition=exposition,
             )
-            async with bus.subscribe(PATTERNS, sockets.updates):
+            async with (
+                bus.subscribe(PATTERNS, sockets.updates),
+                _served_internally(app, internal, settings),
+            ):
                 await _serve(app, listening, settings, hub, sockets)
 
 
 @contextmanager
-def listening_socket(server: Server) -> Iterator[socket.socket]:
+def internal_socket(settings: Settings) -> Iterator[socket.socket | None]:
+    """A socket bound to `claims.internal_address`; None if there is none."""
+    address = internal_address_of(settings.claims)
+    if address is None:
+        yield None
+        return
+    host, port = address
+    server = msgspec.structs.replace(settings.server, host=host, port=port)
+    with listening_socket(server, "claims.internal_address", "CLAIMS_INTERNAL_ADDRESS") as internal:
+        cut_off_after(internal, settings.live.frozen_seconds)
+        yield internal
+
+
+@contextmanager
+def listening_socket(
+    server: Server, setting: str = "server.host and server.port", variable: str = "PORT"
+) -> Iterator[socket.socket]:
     """A socket bound to the configured address, before anything is opened: a wrong address costs
     nothing.
     """
@@ -97,11 +117,12 @@ def listening_socket(server: Server) -> Iterator[socket.socket]:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(
                 f"the API cannot listen on {where}: the port is in use; stop what uses it, or "
-                "set PORT to another one"
+                f"set {variable} to another one"
             ) from None
         reason = (error.strerror or str(error)).partition(" (")[0]
         raise BadSetting(
-            f"settings server.host and server.port: cannot listen on {where}: {reason}"
+            f"setting{'s' if ' and ' in setting else ''} {setting}: cannot listen on {where}: "
+            f"{reason}"
         ) from None
     with listening:
         # Its connections inherit it; asyncio sets it only where the socket's protocol was named.
@@ -141,9 +162,53 @@ async def _serve(
     hub: Hub,
     sockets: Sockets | None = None,
 ) -> None:
+    server = _Server(_config(app, settings), hub, sockets)
+    _spare_the_collector()
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    host, port = listening.getsockname()[:2]
+    logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
+    with _stopped_by_signals(server):
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+            raise
+    logger.info("The API has stopped")
+
+
+@asynccontextmanager
+async def _served_internally(
+    app: Litestar, listening: socket.socket | None, settings: Settings
+) -> AsyncIterator[None]:
+    """While this lasts, the platform's services are answered on their address, if there is one."""
+    if listening is None:
+        yield
+        return
+    config = _config(app, settings, InternalAddress(app), lifespan="off")
+    server = SignalFreeServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    host, port = listening.getsockname()[:2]
+    logger.log(
+        logging.INFO if is_loopback(host) else logging.WARNING,
+        "Phases are triggered WITHOUT a credential on http://%s:%d, for tenant %s: only the "
+        "platform's services may reach it",
+        host,
+        port,
+        settings.claims.tenant,
+    )
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def _config(app: Litestar, settings: Settings, served: Any = None, **others: Any) -> uvicorn.Config:
+    """For the application itself, or what wraps it (`served`)."""
     proxies, live = proxies_of(settings.server), settings.live
-    config = uvicorn.Config(
-        app,
+    return uvicorn.Config(
+        served or app,
         http=bounded_http(_limits(settings.server), _refused, _websockets_of(app)),
         h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,  # the request observer writes that line
@@ -159,20 +224,8 @@ async def _serve(
         ws_per_message_deflate=False,  # it would cost each client a buffer
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
+        **others,
     )
-    server = _Server(config, hub, sockets)
-    _spare_the_collector()
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    host, port = listening.getsockname()[:2]
-    logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
-    with _stopped_by_signals(server):
-        try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            server.should_exit = True
-            await serving
-            raise
-    logger.info("The API has stopped")
 
 
 def _limits(server: Server) -> Limits:

@@ -21,6 +21,9 @@ ACTION_OF: Mapping[str, str] = {
     "POST /executions/{executionId}/retry": "execution.retry",
     "POST /executions/{executionId}/rerun": "execution.rerun",
     "POST /workflows/{workflowId}/retry": "execution.retry",
+    "POST /workflow/queue/clean": "claim-queue.clean",
+    "POST /claims/{syncId}/retry": "execution.retry",
+    "POST /claims/{syncId}/cancel": "execution.cancel",
     "POST /jobs/{job}/trigger": "job.trigger",
     "PUT /definitions/{workflow}": "definition.set",
     "DELETE /definitions/{workflow}": "definition.reset",
@@ -57,6 +60,8 @@ ACTION_OF: Mapping[str, str] = {
 }
 """Method and path, without the prefix under which the route is served."""
 
+ON_A_LOG_OF_ITS_OWN = frozenset({"POST /workflow/phase/{phase}"})
+"""Called by services, many times a second: the log of phases has each trigger and who sent it."""
 
 _TARGET_LENGTH_MAX = 200
 

@@ -1,3 +1,4 @@
-"""Claim recovery over HTTP, in the platform's own forms: field names and answers are those that its
-services send and read.
+"""Claim recovery over HTTP: what the platform's services call to trigger a phase
+(`/api/v1/workflow`), with the paths, texts and bodies that they know, and what a tenant sees of its
+journeys (`/api/v1/claims`).
 """

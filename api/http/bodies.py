@@ -5,6 +5,7 @@ encoded again by every route.
 """
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -48,13 +49,24 @@ class CheckedRequest(Request[Any, Any, Any]):
             raise _invalid("must be JSON in UTF-8") from None
         except msgspec.ValidationError as error:
             raise _invalid(str(error)) from None
-        # Counting brackets is cheap; only who has so many is measured.
-        if body.count(b"[") + body.count(b"{") > DEPTH_MAX and not depth_within(decoded, DEPTH_MAX):
-            raise _nested()
+        _check_shape(body, decoded)
+        return decoded
+
+    async def exact_json(self) -> Any:
+        """As `json`, and every number that is not whole is a `Decimal`, as it was written; None
+        without a body.
+        """
+        self._check_format()
+        body = await self.body()
+        if not body.strip():
+            return None
         try:
-            refuse_repeated_keys(body or b"null")
-        except RepeatedKey as repeated:
-            raise _invalid(f"must hold each key once: {repeated}") from None
+            decoded = _EXACT.decode(body)
+        except RecursionError:
+            raise _nested() from None
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+            raise _invalid("must be JSON in UTF-8") from None
+        _check_shape(body, decoded)
         return decoded
 
     def _check_format(self) -> None:
@@ -66,6 +78,28 @@ class CheckedRequest(Request[Any, Any, Any]):
             raise NotJson
         if self.headers.get("content-encoding", "identity").lower() != "identity":
             raise NotJson
+
+
+def _exact(text: str) -> Decimal:
+    """Within the bounds of a float: a number of a million digits is no amount of anything."""
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > _EXPONENT_MAX or len(text) > 1_000:
+        raise ValueError("the number is out of range")
+    return number
+
+
+_EXPONENT_MAX = 307
+_EXACT = msgspec.json.Decoder(float_hook=_exact)
+
+
+def _check_shape(body: bytes, decoded: Any) -> None:
+    # Counting brackets is cheap; only who has so many is measured.
+    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and not depth_within(decoded, DEPTH_MAX):
+        raise _nested()
+    try:
+        refuse_repeated_keys(body or b"null")
+    except RepeatedKey as repeated:
+        raise _invalid(f"must hold each key once: {repeated}") from None
 
 
 def _nested() -> InvalidRequest:

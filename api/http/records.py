@@ -37,17 +37,21 @@ async def page_of(
     limit: int,
     continuation: str | None,
     also: Mapping[str, Any] = {},
+    newest_first: bool = True,
 ) -> Page[R]:
-    """A page of the tenant's records, newest first; `also` are the caller's conditions that the
-    store does not know.
+    """A page of the tenant's records, newest first by default.
+
+    `also` are the caller's conditions that the store does not know.
 
     Raises `InvalidRequest` for a continuation of another list or of other conditions.
     """
+    if not newest_first:
+        also = {**also, "order": "oldest"}
     cursors = Cursors(tenant_id, kind, where, also)
     try:
-        page = await store.query(
-            tenant_id, Query(kind, where, limit=limit, continuation=cursors.place(continuation))
-        )
+        place = cursors.place(continuation)
+        query = Query(kind, where, newest_first=newest_first, limit=limit, continuation=place)
+        page = await store.query(tenant_id, query)
     except ValueError:
         if continuation is None:
             raise

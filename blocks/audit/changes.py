@@ -20,6 +20,7 @@ from blocks.contracts.records import (
 )
 from blocks.contracts.records.audit import AuditChange
 from blocks.contracts.records.claims import PacketRecord
+from blocks.contracts.records.claims import PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 
 VALUE_BYTES_MAX = 2_000
@@ -41,6 +42,7 @@ LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     ApiKeyRecord: ("digest", "lastUsedAt"),
     DeadLetterRecord: ("history",),
     PacketRecord: (),
+    PhaseRecord: ("trigger", "nextTrigger", "result"),
 }
 """The kinds whose changes are logged, each with the fields left out: secrets and bookkeeping.
 

@@ -1,6 +1,7 @@
 """Journeys: found, opened at rest, woken when there is work."""
 
 import hashlib
+from contextlib import suppress
 
 import msgspec
 
@@ -54,6 +55,9 @@ async def open_journey(
         created_at=now,
         updated_at=now,
     )
+    if trigger.phase != 1:  # most likely it is there: one call instead of two
+        with suppress(NotFound):
+            return (await store.read(tenant_id, ExecutionRecord, journey_id)).record
     try:
         return (await store.create(tenant_id, execution)).record
     except AlreadyExists:

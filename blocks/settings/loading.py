@@ -16,6 +16,7 @@ from blocks.settings.configuration_file import Written, read, read_files
 from blocks.settings.keys import Key, Leaves, leaves, tree_of, under_present_names
 from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
+from blocks.settings.server import claims_notes
 from blocks.settings.source_keys import APART, settle
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
@@ -41,7 +42,7 @@ def load_settings(
     notes = (*files.notes, *settle(stated, values, environment))
     settings = _settings_of(values, files.written)
     check(settings)
-    return msgspec.structs.replace(settings, notes=notes)
+    return msgspec.structs.replace(settings, notes=(*notes, *claims_notes(settings.claims)))
 
 
 def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:

@@ -11,7 +11,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks.measurements import api, burst, fairness, intake, latency, memory, scaling
+from tests.benchmarks.measurements import (
+    api,
+    burst,
+    fairness,
+    intake,
+    latency,
+    memory,
+    phases,
+    scaling,
+)
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import FOLDER, Report, figures_table
 from tests.benchmarks.stage import QuickStage, Stage
@@ -24,6 +33,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "fairness": fairness.measure,
     "scaling": scaling.measure,
     "api": api.measure,
+    "phases": phases.measure,
 }
 
 _EXAMPLES = """

@@ -13,4 +13,13 @@ def test_every_benchmark_runs_on_embedded_parts_and_writes_its_figures(tmp_path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     written = sorted(file.name.partition("-")[0] for file in tmp_path.glob("*.json"))
-    assert ["api", "burst", "fairness", "intake", "latency", "memory", "scaling"] == written
+    assert [
+        "api",
+        "burst",
+        "fairness",
+        "intake",
+        "latency",
+        "memory",
+        "phases",
+        "scaling",
+    ] == written

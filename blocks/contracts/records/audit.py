@@ -13,9 +13,18 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.records import Record
 
 Credential = Literal[
-    "user-token", "service-token", "api-key", "gateway", "link", "terminal", "prefect-ui"
+    "user-token",
+    "service-token",
+    "api-key",
+    "gateway",
+    "link",
+    "terminal",
+    "prefect-ui",
+    "internal",
 ]
-"""How the caller was identified; `gateway` and `prefect-ui` were trusted, `terminal` is local."""
+"""How the caller was identified; `gateway` and `prefect-ui` were trusted, `terminal` is local,
+`internal` came without a credential on the address that asks for none.
+"""
 
 Channel = Literal["api", "cli", "link", "page", "prefect-ui"]
 

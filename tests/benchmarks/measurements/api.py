@@ -36,7 +36,7 @@ async def measure(stage: Stage, options: Options) -> Report:
     100 is listed.
     """
     count, seconds = options.count(10_000, 200), 1.0 if options.quick else 15.0
-    async with _api(stage.folder("api")) as (url, store):
+    async with an_api_process(stage.folder("api")) as (url, store):
         tenant_id = str(uuid4())
         one = await _fill(store, tenant_id, count)
         headers = as_user(a_token("viewer", tenant_id=tenant_id), tenant_id)
@@ -60,7 +60,7 @@ async def measure(stage: Stage, options: Options) -> Report:
 
 
 @asynccontextmanager
-async def _api(folder: Path) -> AsyncIterator[tuple[str, RecordStore]]:
+async def an_api_process(folder: Path) -> AsyncIterator[tuple[str, RecordStore]]:
     """The URL of an API process, which reads without a Prefect server, and its store."""
     variables = {
         **ENVIRONMENT,

@@ -18,11 +18,13 @@ from blocks.contracts.records import (
     WebhookSubscription,
 )
 from blocks.contracts.records.claims import ClaimRecord
+from blocks.contracts.records.claims import PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters
 from blocks.ports import RecordStore, Unavailable
 from blocks.settings import load_settings
 from tests.support.api.credentials import ENVIRONMENT
+from tests.support.api.journeys import a_journey
 from tests.support.factories import (
     A_TENANT,
     a_dead_letter,
@@ -89,6 +91,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "letterId": DeadLetterRecord,
     "prefix": ApiKeyRecord,
     "claimId": ClaimRecord,
+    "syncId": PhaseRecord,
 }
 """Path parameters that name a record of the tenant."""
 
@@ -100,6 +103,7 @@ A_QUEUE = "a-queue"
 
 OTHER_NAMES = {
     "job": "propagation",
+    "phase": "1",
     "workflow": "opportunity-analysis",
     "tenantId": A_TENANT,
     "token": "no-token",
@@ -118,6 +122,10 @@ BODIES: Mapping[str, Any] = {
     "POST /executions/{executionId}/retry": None,
     "POST /executions/{executionId}/rerun": None,
     "POST /workflows/{workflowId}/retry": None,
+    "POST /workflow/phase/{phase}": {"user_id": "user-1", "sync_id": "sync-1"},
+    "POST /workflow/queue/clean": None,
+    "POST /claims/{syncId}/retry": None,
+    "POST /claims/{syncId}/cancel": {},
     "POST /jobs/{job}/trigger": {},
     "PUT /definitions/{workflow}": {"enabled": True},
     "PATCH /dispatch": {"runningMax": 50},
@@ -168,6 +176,8 @@ async def a_record(store: RecordStore, kind: type[Record], tenant_id: str) -> Re
         return (await letters.keep(store, A_QUEUE, refused)).record
     if kind is ClaimRecord:
         return await a_paid_claim_in(store, tenant_id)
+    if kind is PhaseRecord:
+        return await a_journey(store, tenant_id)
     record = FACTORIES[kind](tenant_id)
     return (await store.create(record.tenant_id, record)).record
 

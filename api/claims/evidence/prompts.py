@@ -16,8 +16,8 @@ from api.access.tenancy import TenantId
 from api.approvals.desk import in_hand
 from api.approvals.errors import ApprovalNotFound
 from api.claims import prompt_examples as examples
-from api.claims.claim_audit import read_claim_audit
-from api.claims.prompt_documents import (
+from api.claims.evidence.claim_audit import read_claim_audit
+from api.claims.evidence.prompt_documents import (
     NewPrompt,
     PromptAnswer,
     PromptList,
@@ -27,7 +27,7 @@ from api.claims.prompt_documents import (
     status_of,
     view_of,
 )
-from api.claims.prompt_errors import ClaimMovedOn, PromptPending
+from api.claims.evidence.prompt_errors import ClaimMovedOn, PromptPending
 from api.documentation.openapi import documented
 from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import one_of

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from api.claims.prompt_documents import (
+from api.claims.evidence.prompt_documents import (
     ClaimAudit,
     ClaimAuditLine,
     PromptList,

@@ -15,14 +15,14 @@ from litestar.openapi.spec import Example
 from litestar.params import PathParameter
 
 from api.access.authentication import PUBLIC
-from api.claims.packet_documents import PACKET_LINK
-from api.claims.packet_errors import (
+from api.claims.evidence.packet_documents import PACKET_LINK
+from api.claims.evidence.packet_errors import (
     PacketLinkInvalid,
     PacketLinkOver,
     PacketLinksDisabled,
     PacketNotReady,
 )
-from api.claims.packets import Files, LinkSecret, secret_of
+from api.claims.evidence.packets import Files, LinkSecret, secret_of
 from api.documentation.openapi import SharedResponse, documented
 from api.http.records import Store, find
 from blocks.audit.looks import record_look

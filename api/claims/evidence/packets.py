@@ -9,7 +9,7 @@ from litestar.params import JSONBody, PathParameter, QueryParameter, SkipValidat
 
 from api.access.actor import Caller, provide_actor
 from api.access.tenancy import TenantId, provide_tenant_id
-from api.claims.packet_documents import (
+from api.claims.evidence.packet_documents import (
     PACKET_GENERATED,
     PACKET_LINK,
     PACKET_STATUS,
@@ -20,7 +20,7 @@ from api.claims.packet_documents import (
     PacketStatusDocument,
     status_of,
 )
-from api.claims.packet_errors import (
+from api.claims.evidence.packet_errors import (
     ClaimUnknown,
     PacketFailed,
     PacketLinksDisabled,
@@ -61,7 +61,7 @@ Hours = Annotated[
 
 
 def packet_routes(store: RecordStore) -> Router:
-    """For users of the tenant; who holds a link comes in by `api.claims.packet_download`."""
+    """For users of the tenant; who holds a link comes in by `api.claims.evidence.packet_download`."""
     return Router(
         "/api/v1",
         route_handlers=[

@@ -1,0 +1,1 @@
+"""Evidence of claims, as the platform's clients know its routes: prompts, packets, their log."""
