@@ -11,9 +11,9 @@ from api.access.tenancy import provide_tenant_id
 from api.approvals.routes import approval_routes
 from api.audit.middleware import Auditing
 from api.audit.routes import list_audit_entries
-from api.claims.evidence.prompts import prompt_routes
 from api.claims.evidence.packet_download import packet_download
 from api.claims.evidence.packets import packet_routes
+from api.claims.evidence.prompts import prompt_routes
 from api.claims.routers import claim_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes

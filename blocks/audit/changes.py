@@ -19,8 +19,7 @@ from blocks.contracts.records import (
     WorkflowDefinition,
 )
 from blocks.contracts.records.audit import AuditChange
-from blocks.contracts.records.claims import PacketRecord
-from blocks.contracts.records.claims import PhaseRecord
+from blocks.contracts.records.claims import PacketRecord, PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 
 VALUE_BYTES_MAX = 2_000

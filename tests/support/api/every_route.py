@@ -17,8 +17,7 @@ from blocks.contracts.records import (
     Record,
     WebhookSubscription,
 )
-from blocks.contracts.records.claims import ClaimRecord
-from blocks.contracts.records.claims import PhaseRecord
+from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters
 from blocks.ports import RecordStore, Unavailable

@@ -43,11 +43,13 @@ CHARGE: Ask = lambda services: services.charge("u", "c-1", 1250, "usd", "key")  
 async def answered(ask: Ask, body: object) -> Any:
     """What is taken from this answer."""
     content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    async with canned_http(answer(content)) as (_, url):
-        async with ClaimServices(
+    async with (
+        canned_http(answer(content)) as (_, url),
+        ClaimServices(
             settings_at(url), retries=Retries(attempts=1), circuits=Circuits()
-        ) as services:
-            return await ask(services)
+        ) as services,
+    ):
+        return await ask(services)
 
 
 # --- requests -------------------------------------------------------------------------------------
