@@ -56,16 +56,16 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 async def ports(tmp_path: Path) -> AsyncIterator[Ports]:
     internal = free_port()
     settings = load_settings(environment(tmp_path, CLAIMS_INTERNAL_ADDRESS=f"127.0.0.1:{internal}"))
-    running = asyncio.create_task(run_api(settings))
-    try:
-        async with open_store(settings) as store:
+    async with open_store(settings) as store:
+        running = asyncio.create_task(run_api(settings))
+        try:
             ports = Ports(settings.server.port, internal, store)
             await eventually(lambda: _answers(ports), within_seconds=30)
             yield ports
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
 
 
 async def _answers(ports: Ports) -> bool:
