@@ -19,6 +19,8 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     state_at: datetime
     run_count: int
     message: str | None
+    scheduled_at: datetime | None = None
+    """When it was first to start."""
     tenant_id: str
     execution_ids: list[str]
     job: str | None = None
@@ -89,7 +91,9 @@ class FlowRuns(Protocol):
         ...
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
-        """A run without a living worker is scheduled again, under the same id, for any worker."""
+        """A run without a living worker is scheduled again, under the same id, for any worker, and
+        before what was to start after it.
+        """
         ...
 
     async def reschedules(self, flow_run_id: str) -> int:

@@ -183,13 +183,13 @@ class PrefectFlowRuns:
         return found
 
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
-        # No state between: a search for crashed runs would reschedule it, too.
+        # No state between: a search for crashed runs would reschedule it, too. Workers are given
+        # runs by their scheduled time: with its own, it does not wait behind a backlog again.
+        again = Scheduled(message=reason, scheduled_time=run.scheduled_at)
         async with _translated():
             if run.kept_from_others:
                 await open_to_any_worker(self._client, UUID(run.id))
-            await self._client.set_flow_run_state(
-                UUID(run.id), Scheduled(message=reason), force=True
-            )
+            await self._client.set_flow_run_state(UUID(run.id), again, force=True)
 
     async def reschedules(self, flow_run_id: str) -> int:
         async with _translated():
@@ -240,6 +240,7 @@ class PrefectFlowRuns:
             state_at=run.state.timestamp,
             run_count=run.run_count,
             message=run.state.message,
+            scheduled_at=run.expected_start_time,
             tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
             execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
             job=run.parameters.get("job"),

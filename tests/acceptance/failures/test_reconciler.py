@@ -162,6 +162,33 @@ async def test_a_run_that_keeps_losing_its_worker_is_given_up_with_what_it_holds
     assert 1 == len(ledger.of(*TERMINAL))
 
 
+async def test_a_run_that_lost_its_worker_goes_before_those_that_have_not_begun(
+    tmp_path: Path, flow_runs: PrefectFlowRuns, prefect_server: PrefectServer
+) -> None:
+    async with orchestra(tmp_path, prefect_server) as parts:
+        first, second = [
+            await flow_runs.start(
+                "opportunity-analysis", A_TENANT, [], key=f"{parts.name}-{name}", name=name
+            )
+            for name in ("first", "second")
+        ]
+        await force(prefect_server, first, Running())
+        [run] = await flow_runs.read_runs([first])
+        await flow_runs.reschedule(run, "its worker is gone")
+
+        assert [first, second] == await next_of(prefect_server, parts.settings.prefect.work_pool)
+
+
+async def next_of(prefect: PrefectServer, work_pool: str) -> list[str]:
+    """The runs that a worker of the pool is given, in their order."""
+    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
+        async with get_client() as client:
+            given = await client.get_scheduled_flow_runs_for_work_pool(
+                work_pool, scheduled_before=utc_now() + timedelta(seconds=30)
+            )
+    return [str(one.flow_run.id) for one in given]
+
+
 @pytest.mark.long
 async def test_the_run_of_a_killed_worker_goes_on_in_another_within_ten_seconds(
     parts: Orchestra, ledger: Ledger, prefect_server: PrefectServer
