@@ -1,0 +1,259 @@
+"""A journey in the hands of a flow run: its due phases are done until nothing is left to do now.
+
+Contract: the journey's ETag is read before its phases, and with it the journey comes to rest. A
+trigger touches the journey after it was written, so none can be missed in between.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from blocks.claims import journeys, rest, rounds, triggers
+from blocks.claims.rest import Rest
+from blocks.contracts.claims.phases import PHASES, PhaseNumber
+from blocks.contracts.claims.workflow import journey_input
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records.claims import PhaseRecord
+from blocks.executions import transitions
+from blocks.observability.metrics import claims as metrics
+from blocks.ports import Stale, Stored
+from blocks.processes.ending import ended
+from flows.claims import phases
+from flows.claims.parts import Parts
+from flows.claims.phases import Done, Work
+from flows.shared.claims import newest
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+"""How often a journey is read again while its phases are being done: a signal may be lost."""
+
+AT_ONCE = 10
+"""Phases of different claims of one journey that are done side by side."""
+
+Doing = Callable[[PhaseRecord, Callable[[], Awaitable[Done]]], Awaitable[Done]]
+"""Does a phase; by itself, or as a task that Prefect shows."""
+
+
+class JourneyRun:
+    """One journey that this run has claimed. `stored`: as this run last wrote it."""
+
+    def __init__(self, parts: Parts, stored: Stored[ExecutionRecord], doing: Doing) -> None:
+        self.stored = stored
+        self._parts = parts
+        self._context = parts.context
+        self._doing = doing
+        self._woken = asyncio.Event()
+        self._working: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def id(self) -> str:
+        return self.stored.record.id
+
+    # --- what the runtime asks of whoever carries an execution ------------------------------------
+
+    def overdue(self, margin: timedelta) -> list[str]:
+        """None: a journey has no deadline of its own, and each call of a phase has its limit."""
+        return []
+
+    def receive(self, record: object) -> None:
+        """Its phases are answered by no event."""
+
+    def forget(self, execution_id: str) -> None:
+        """It was cancelled: the next look finds it so."""
+        self._woken.set()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    # --- the run ----------------------------------------------------------------------------------
+
+    async def carry(self) -> None:
+        """The journey rests, has ended, or belongs to another run."""
+        try:
+            await self._request_failed_ones()
+            while not await self._look():
+                await self._wait()
+        except Stale as taken:
+            log.info("journey %s is left: %s", self.id, taken)
+        finally:
+            await ended(*self._working.values())
+
+    async def _look(self) -> bool:
+        """Begins what is due, or brings the journey to rest; True if this run is done with it."""
+        self.stored = await newest(self._context.store, self.stored)
+        tenant_id = self.stored.record.tenant_id
+        known = await journeys.phases_of(self._context.store, tenant_id, self.id)
+        for phase in self._due(known):
+            self._working[phase.record.id] = asyncio.create_task(
+                self._do(phase, _previous(phase.record, [one.record for one in known])),
+                name=f"phase {phase.record.id}",
+            )
+        if self._working:
+            return False
+        return await self._rest([phase.record for phase in known])
+
+    def _due(self, known: list[Stored[PhaseRecord]]) -> list[Stored[PhaseRecord]]:
+        """Those to begin now: of the sync, and of each claim, the lowest that is due; the others
+        follow.
+        """
+        busy = {_owner(one.record) for one in known if one.record.id in self._working}
+        due: list[Stored[PhaseRecord]] = []
+        for phase in sorted(known, key=lambda one: one.record.phase):
+            if phase.record.is_due and _owner(phase.record) not in busy:
+                busy.add(_owner(phase.record))
+                due.append(phase)
+        return due[: max(AT_ONCE - len(self._working), 0)]
+
+    async def _wait(self) -> None:
+        """Until a phase has ended, something was triggered, or a while has passed."""
+        waking = asyncio.create_task(self._woken.wait())
+        try:
+            await asyncio.wait(
+                [waking, *self._working.values()],
+                timeout=LOOK_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            await ended(waking)
+        self._woken.clear()
+        over = [id for id, task in self._working.items() if task.done()]
+        for id in over:
+            self._working.pop(id).result()
+
+    async def _request_failed_ones(self) -> None:
+        """A journey that is tried again does once more what had failed."""
+        store, journey = self._context.store, self.stored.record
+        for phase in await journeys.phases_of(store, journey.tenant_id, journey.id):
+            known = phase.record
+            if known.status == "failed" and known.announced_at and known.retry < journey.retries:
+                changes = triggers.next_round(known, known.trigger, "retry")
+                await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
+
+    # --- a phase ----------------------------------------------------------------------------------
+
+    async def _do(self, phase: Stored[PhaseRecord], previous: PhaseNumber | None) -> None:
+        """The round has ended, on record and announced. What changed meanwhile is looked at anew
+        by the next look.
+        """
+        store, bus = self._context.store, self._context.bus
+        try:
+            if phase.record.status in ("completed", "failed"):
+                await rounds.announce(store, bus, phase, previous=previous)
+                return
+            retry = self.stored.record.retries
+            begun = await rounds.begin(store, bus, phase, previous=previous, retry=retry)
+        except Stale:
+            return
+        metrics.began(begun.record)
+        record, work = begun.record, Work(
+            parts=self._parts, journey=self.stored.record, phase=begun.record
+        )
+        try:
+            done = await self._in_time(record, self._doing(record, lambda: phases.do(work)))
+        except Exception as error:  # of any kind: one phase must not end the others
+            code, reason = phases.failure_of(error)
+            level = logging.ERROR if code == "phase-error" else logging.WARNING
+            log.log(level, "%s of %s failed: %s", _title(record), record.user_id, reason)
+            after = await rounds.fail(store, bus, begun, code, reason, previous=previous)
+        else:
+            after = await rounds.complete(
+                store,
+                bus,
+                begun,
+                done.result,
+                done.message,
+                previous=previous,
+                completes_sync=record.phase == 7 and await self._completes(record),
+            )
+        metrics.ended(record, after.record)
+
+    async def _in_time(self, record: PhaseRecord, doing: Awaitable[Done]) -> Done:
+        """Waits for it; once it has taken longer than its limit, that is in the log."""
+        limit = PHASES[record.phase].limit_seconds
+        task = asyncio.ensure_future(doing)
+        try:
+            done, _ = await asyncio.wait([task], timeout=limit)
+            if not done:
+                metrics.exceeded(record)
+                log.warning(
+                    "%s of %s takes longer than its limit of %g s",
+                    _title(record),
+                    record.user_id,
+                    limit,
+                )
+            return await task
+        finally:
+            if not task.done():
+                await ended(task)
+
+    async def _completes(self, phase: PhaseRecord) -> bool:
+        store, journey = self._context.store, self.stored.record
+        known = await journeys.phases_of(store, journey.tenant_id, journey.id)
+        claims = await journeys.claims_of(store, journey.tenant_id, journey.id)
+        return rest.completes_sync(
+            journey_input(journey),
+            [one.record for one in known],
+            [one.record for one in claims],
+            phase.claim_key or "",
+        )
+
+    # --- rest -------------------------------------------------------------------------------------
+
+    async def _rest(self, known: list[PhaseRecord]) -> bool:
+        store, journey = self._context.store, self.stored.record
+        claims = await journeys.claims_of(store, journey.tenant_id, journey.id)
+        came_to = rest.rest_of(journey_input(journey), known, [one.record for one in claims])
+        if came_to is None:
+            return False
+        try:
+            self.stored = await self._moved(came_to)
+        except Stale:  # triggered meanwhile, or taken over: the next look sees which
+            return False
+        if self.stored.record.is_terminal:
+            await transitions.announce(store, self._context.bus, [self.stored])
+        log.info("journey %s of %s is %s", self.id, journey.subject, self.stored.record.status)
+        return True
+
+    async def _moved(self, came_to: Rest) -> Stored[ExecutionRecord]:
+        store, results = self._context.store, came_to.results
+        match came_to.status:
+            case "completed":
+                return await transitions.complete(store, self.stored, results=results)
+            case "failed":
+                return await transitions.fail(
+                    store,
+                    self.stored,
+                    came_to.error_code or "phase-failed",
+                    came_to.error or "a phase failed",
+                    failed_step=came_to.failed_step,
+                    results=results,
+                )
+        return await transitions.move(
+            store, self.stored, "waiting", results=results, flow_run_id=None
+        )
+
+
+def _owner(phase: PhaseRecord) -> str:
+    """Phases of one owner are done one after the other."""
+    return phase.claim_key or ""
+
+
+def _previous(phase: PhaseRecord, known: list[PhaseRecord]) -> PhaseNumber | None:
+    """The phase before this one that was completed: of its claim, or of the sync."""
+    before = [
+        one.phase
+        for one in known
+        if one.status == "completed"
+        and one.phase < phase.phase
+        and one.claim_key in (None, phase.claim_key)
+    ]
+    return max(before, default=None)
+
+
+def _title(phase: PhaseRecord) -> str:
+    claim = f" of claim {phase.trigger.claim_id}" if phase.trigger.claim_id else ""
+    return f"{PHASES[phase.phase].title}{claim}"

@@ -1,0 +1,25 @@
+"""What all journeys of a process share besides the runtime: the services and the packets' place."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from blocks.claims.packets import PacketFiles, open_files
+from blocks.claims.services import ClaimServices
+from flows.shared.runtime import Runtime
+
+
+class Parts(msgspec.Struct, frozen=True):
+    context: Runtime
+    services: ClaimServices
+    files: PacketFiles
+
+
+@asynccontextmanager
+async def open_parts(context: Runtime) -> AsyncIterator[Parts]:
+    """For one flow run. Circuits are kept by the process: a service that is away is asked by none
+    of its runs.
+    """
+    async with ClaimServices(context.settings.claims) as services:
+        yield Parts(context, services, open_files(context.settings))
