@@ -166,6 +166,7 @@ _UNRECORDED: Mapping[ExecutionStatus, StepStanding] = {
     "pending": "pending",
     "running": "running",
     "awaiting_approval": "running",
+    "waiting": "pending",
     "completed": "skipped",
     "failed": "skipped",
     "cancelled": "skipped",

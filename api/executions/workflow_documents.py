@@ -92,6 +92,7 @@ _STATUS: Mapping[ExecutionStatus, WorkflowStatus] = {
     "pending": "pending",
     "running": "running",
     "awaiting_approval": "running",
+    "waiting": "running",
     "completed": "completed",
     "failed": "failed",
     "cancelled": "cancelled",

@@ -22,6 +22,8 @@ class OpenWork(Document, frozen=True, kw_only=True):
     pending: int
     running: int
     awaiting_approval: int
+    waiting: int
+    """At rest until something from outside comes, e.g. a payout."""
     pending_approvals: int
     dead_letters: int
 

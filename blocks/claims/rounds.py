@@ -185,7 +185,7 @@ def _entry(record: PhaseRecord, mark: PhaseMark) -> PhaseLogEntry:
         duration_ms=duration if mark != "started" else None,
         violates_limit=mark == "completed" and too_long,
         previous_phase=previous,
-        rollback_to=previous if failed and _rolls_back(record.phase, previous) else None,
+        rollback_to=previous if failed and rolls_back(record.phase, previous) else None,
         result=record.result or {} if mark == "completed" else {},
         message=record.message or "" if mark == "completed" else "",
         error=record.error if mark != "started" else None,
@@ -194,7 +194,7 @@ def _entry(record: PhaseRecord, mark: PhaseMark) -> PhaseLogEntry:
     )
 
 
-def _rolls_back(phase: PhaseNumber, previous: PhaseNumber | None) -> bool:
+def rolls_back(phase: PhaseNumber, previous: PhaseNumber | None) -> bool:
     """As the platform's orchestrator notifies it: not of phase 1, nor back to it."""
     return phase > 1 and previous is not None and previous != 1
 

@@ -125,15 +125,26 @@ class ClaimServices:
         await self._ask("rejections", user_id, body, key, read_rejection)
 
     async def charge(
-        self, user_id: str, claim_id: str, amount_cents: int, currency: Currency, key: str
+        self,
+        *,
+        user_id: str,
+        claim_id: str,
+        amount_cents: int,
+        fee_cents: int,
+        currency: Currency,
+        key: str,
     ) -> Charge:
-        """The commission on what was recovered (`amount_cents`, not the fee) is charged, once for
+        """The commission (`fee_cents`) on what was recovered (`amount_cents`) is charged, once for
         the key.
+
+        `commissionCents` is ours beside the documented fields: a service that computes the
+        commission itself must come to the same.
         """
         body = {
             "userId": user_id,
             "claimId": claim_id,
             "amountRecoveredCents": amount_cents,
+            "commissionCents": fee_cents,
             "currency": currency,
             "idempotencyKey": key,
         }

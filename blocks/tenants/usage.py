@@ -27,6 +27,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
     running: int
     awaiting_approval: int
+    waiting: int
     pending_approvals: int
     dead_letters: int
 
@@ -57,6 +58,7 @@ async def read_usage(store: RecordStore, tenant_id: str, at: datetime) -> Usage:
             pending=await executions(status="pending"),
             running=await executions(status="running"),
             awaiting_approval=await executions(status="awaiting_approval"),
+            waiting=await executions(status="waiting"),
             pending_approvals=await store.count(tenant_id, ApprovalRecord, {"status": "pending"}),
             dead_letters=await store.count(tenant_id, DeadLetterRecord, {"status": "waiting"}),
         ),

@@ -88,6 +88,9 @@ class AnalysisBatch:
         self._let_go([self._analyses[execution_id]])
         self._decided.put()
 
+    def wake(self, execution_id: str) -> None:
+        """Nothing: an analysis is given no more to do than it started with."""
+
     def overdue(self, margin: timedelta) -> list[str]:
         """Ids of executions that have not ended this long after their slowest step's deadline."""
         return [

@@ -1,1 +1,1 @@
-"""What belongs to the flow `claim-recovery`: the parts it works with, its phases, a journey's run."""
+"""What belongs to the flow `claim-recovery`: its parts, its phases, a journey's run."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from blocks.claims import journeys, rest, rounds, triggers
 from blocks.claims.rest import Rest
+from blocks.clock import utc_now
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord
@@ -66,7 +67,8 @@ class JourneyRun:
         """It was cancelled: the next look finds it so."""
         self._woken.set()
 
-    def wake(self) -> None:
+    def wake(self, execution_id: str) -> None:
+        """It was triggered: the next look finds by what."""
         self._woken.set()
 
     # --- the run ----------------------------------------------------------------------------------
@@ -149,8 +151,9 @@ class JourneyRun:
         except Stale:
             return
         metrics.began(begun.record)
-        record, work = begun.record, Work(
-            parts=self._parts, journey=self.stored.record, phase=begun.record
+        record, work = (
+            begun.record,
+            Work(parts=self._parts, journey=self.stored.record, phase=begun.record),
         )
         try:
             done = await self._in_time(record, self._doing(record, lambda: phases.do(work)))
@@ -169,7 +172,20 @@ class JourneyRun:
                 previous=previous,
                 completes_sync=record.phase == 7 and await self._completes(record),
             )
-        metrics.ended(record, after.record)
+        self._count(record, after.record)
+
+    def _count(self, begun: PhaseRecord, after: PhaseRecord) -> None:
+        """`after`: the record once the round was announced, which may be the next round's."""
+        outcome = "failed" if after.status == "failed" else "completed"
+        end = after.completed_at or utc_now()
+        seconds = (end - (begun.started_at or end)).total_seconds()
+        metrics.ended(
+            begun,
+            outcome,
+            max(seconds, 0.0),
+            rolled_back=outcome == "failed"
+            and rounds.rolls_back(begun.phase, begun.previous_phase),
+        )
 
     async def _in_time(self, record: PhaseRecord, doing: Awaitable[Done]) -> Done:
         """Waits for it; once it has taken longer than its limit, that is in the log."""

@@ -95,9 +95,7 @@ async def do(work: Work) -> Done:
 async def _onboard(work: Work) -> Done:
     trigger = work.trigger
     seller_id = trigger.seller_id or trigger.user_id
-    found = await work.parts.services.sync(
-        trigger.user_id, seller_id, work.phase.sync_id, work.key
-    )
+    found = await work.parts.services.sync(trigger.user_id, seller_id, work.phase.sync_id, work.key)
     await work.follow_with(
         _next(
             work,
@@ -219,9 +217,7 @@ async def _matched(
 def _route(work: Work, confidence: float) -> Route:
     """By the thresholds; a switch that is off sends what it governs one step closer to a person."""
     settings = work.parts.context.settings.claims
-    route = route_of(
-        confidence, auto=settings.confidence_auto, prompt=settings.confidence_prompt
-    )
+    route = route_of(confidence, auto=settings.confidence_auto, prompt=settings.confidence_prompt)
     if route == "auto_submit" and not settings.auto_submit:
         route = "smart_prompt"
     if route == "smart_prompt" and not settings.smart_prompts:
@@ -235,9 +231,7 @@ async def _submit(work: Work) -> Done:
     if claim.status == "paid":
         raise PhaseFailed("claim-paid", "the claim was paid before it was submitted")
     if case_id is None:
-        submitted = await work.parts.services.submit(
-            trigger.user_id, claim.claim_id, work.key
-        )
+        submitted = await work.parts.services.submit(trigger.user_id, claim.claim_id, work.key)
         case_id = submitted.amazon_case_id
     changes: dict[str, Any] = {"amazon_case_id": case_id} if case_id else {}
     await claims.move_on(

@@ -54,7 +54,8 @@ async def claim(
                     workflow,
                 )
                 return None
-            if record.is_terminal or record.flow_run_id not in (None, flow_run_id):
+            rests = record.status == "waiting"
+            if rests or record.is_terminal or record.flow_run_id not in (None, flow_run_id):
                 log.info(
                     "execution %s is %s in flow run %s: not ours",
                     record.id,

@@ -14,12 +14,15 @@ from blocks.ports.flow_runs import REFUSED
 PARTLY_FAILED = "PartlyFailed"
 NOTHING_TO_DO = "NothingToDo"
 
-Became = Literal["completed", "failed", "cancelled", "on its own", "elsewhere", "refused"]
+Became = Literal[
+    "completed", "failed", "cancelled", "waits", "on its own", "elsewhere", "refused"
+]
 
 _LABELS: dict[Became, str] = {
     "completed": "completed",
     "failed": "failed",
     "cancelled": "cancelled",
+    "waits": "waiting for what comes next",
     "on its own": "left to await a person in a run of its own",
     "elsewhere": "left to another run",
     "refused": "refused",
@@ -42,6 +45,8 @@ def outcome_of(
 ) -> Outcome:
     """From the record as the run leaves it; None: its tenant has no such execution."""
     named = f"execution {execution_id[:80]}"
+    if record and record.workflow == workflow and record.status == "waiting":
+        return Outcome(became="waits", reason=f"{named} waits for what comes next")
     if record is None:
         return Outcome(became="refused", reason=f"its tenant has no {named}")
     if record.workflow != workflow:

@@ -39,6 +39,10 @@ class Receiver(Protocol):
         """One of its executions was ended by another process."""
         ...
 
+    def wake(self, execution_id: str) -> None:
+        """One of its executions was given more to do by another process."""
+        ...
+
 
 class Runtime:
     """The ports of a flow run, and which of its waiters waits for which execution.
@@ -84,6 +88,11 @@ class Runtime:
         """The run that carries the execution, if it is here, lets it go."""
         if receiver := self._receivers.get(body.decode()):
             receiver.forget(body.decode())
+
+    async def journey_woken(self, body: bytes) -> None:
+        """The run that carries the journey, if it is here, looks at what there is to do."""
+        if receiver := self._receivers.get(body.decode()):
+            receiver.wake(body.decode())
 
 
 async def get() -> Runtime:
@@ -135,6 +144,9 @@ async def _open(stack: AsyncExitStack) -> Runtime:
     await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
     await stack.enter_async_context(
         runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled)
+    )
+    await stack.enter_async_context(
+        runtime.bus.listen(signals.JOURNEY_WOKEN, runtime.journey_woken)
     )
     return runtime
 

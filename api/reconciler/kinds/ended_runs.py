@@ -132,7 +132,11 @@ async def _opened_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRec
 
 
 def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
-    """Whether the run holds the execution, or no run does; not one from before a retry."""
+    """Whether the run holds the execution, or no run does; not one from before a retry, nor one at
+    rest, which its run has left.
+    """
+    if execution.status == "waiting":
+        return False
     if execution.flow_run_id is None:
         return run.id not in {end.flow_run_id for end in execution.previous_outcomes}
     return execution.flow_run_id == run.id

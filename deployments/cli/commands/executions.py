@@ -14,6 +14,7 @@ STATUSES = [
     "pending",
     "running",
     "awaiting_approval",
+    "waiting",
     "completed",
     "failed",
     "cancelled",

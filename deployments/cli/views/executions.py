@@ -31,6 +31,7 @@ COLOURS = {
     "cancelled": "yellow",
     "unreported": "yellow",
     "awaiting_approval": "magenta",
+    "waiting": "blue",
     "running": "cyan",
     "pending": "dim",
 }

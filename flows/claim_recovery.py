@@ -1,0 +1,102 @@
+"""The flow `claim-recovery`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import prefect.runtime.flow_run
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+
+from blocks.contracts.claims.phases import PHASES, WORKFLOW
+from blocks.contracts.claims.workflow import journey_input
+from blocks.contracts.records.claims import PhaseRecord
+from blocks.observability.plain_text import shortened
+from flows.claims.journey_run import JourneyRun
+from flows.claims.parts import Parts, open_parts
+from flows.claims.phases import Done
+from flows.shared import runtime
+from flows.shared.claims import claim_all, notify_started
+from flows.shared.run_end import end_of_run
+
+JOURNEYS_AT_ONCE = 20
+"""Of one flow run: the others wait, so that a backlog opens no hundreds of connections."""
+
+_TAG_MAX = 100
+
+
+@flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)
+async def claim_recovery(tenant_id: str, execution_ids: list[str]) -> State[None]:
+    """Carry journeys of one tenant: their due phases, until each waits for a trigger or has ended.
+
+    Args:
+        tenant_id: Whose journeys they are: the tenant's id, a UUID.
+        execution_ids: Journeys with something to do, as dispatchers list them. A phase's trigger
+            opens one: POST /api/v1/workflow/phase/{n}.
+    """
+    context, run_id = await runtime.get(), str(prefect.runtime.flow_run.id)
+    claimed = await claim_all(context, tenant_id, execution_ids, run_id, workflow=WORKFLOW)
+    await notify_started(context, run_id)
+    async with open_parts(context) as parts:
+        doing = _shown if len(claimed) == 1 else _plainly
+        journeys = [JourneyRun(parts, stored, doing) for stored in claimed]
+        await _tag(journeys)
+        await _carry_all(parts, journeys)
+    held = [journey.stored for journey in journeys]
+    return await end_of_run(context, tenant_id, execution_ids, held, workflow=WORKFLOW)
+
+
+async def _carry_all(parts: Parts, journeys: list[JourneyRun]) -> None:
+    """All of them, some at once; an error of one, which only a part that is gone causes, is raised
+    when the others are through.
+    """
+    turn = asyncio.Semaphore(JOURNEYS_AT_ONCE)
+
+    async def carry(journey: JourneyRun) -> None:
+        async with turn:
+            with parts.context.expecting([journey.id], journey):
+                await journey.carry()
+
+    outcomes = await asyncio.gather(*map(carry, journeys), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _plainly(record: PhaseRecord, work: Callable[[], Awaitable[Done]]) -> Done:
+    """In a run of several journeys: a task for each phase of each would cost Prefect's server more
+    than the work.
+    """
+    return await work()
+
+
+async def _shown(record: PhaseRecord, work: Callable[[], Awaitable[Done]]) -> Done:
+    """As a task, so that an operator sees which phase of which claim takes how long."""
+    claim = f" ({shortened(record.trigger.claim_id, 60)})" if record.trigger.claim_id else ""
+    title = f"{PHASES[record.phase].title}{claim}"
+    return await do_phase.with_options(name=f"phase-{record.phase}", task_run_name=title)(work)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+async def do_phase(work: Callable[[], Awaitable[Done]]) -> Done:
+    """One attempt; the services' clients have retries of their own."""
+    return await work()
+
+
+async def _tag(journeys: list[JourneyRun]) -> None:
+    """A run of one journey can be found by its user and its sync."""
+    context = FlowRunContext.get()
+    if len(journeys) != 1 or context is None or context.flow_run is None:
+        return
+    of = journey_input(journeys[0].stored.record)
+    tags = {f"user:{of.user_id[:_TAG_MAX]}", f"sync:{of.sync_id[:_TAG_MAX]}"}
+    if tags <= set(context.flow_run.tags):
+        return
+    assert isinstance(context.client, PrefectClient), "our flows are async"
+    with suppress(Exception):  # tags are for the eye: the journey goes on without them
+        await context.client.update_flow_run(
+            context.flow_run.id, tags={*context.flow_run.tags, *tags}
+        )
