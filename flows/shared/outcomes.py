@@ -14,9 +14,7 @@ from blocks.ports.flow_runs import REFUSED
 PARTLY_FAILED = "PartlyFailed"
 NOTHING_TO_DO = "NothingToDo"
 
-Became = Literal[
-    "completed", "failed", "cancelled", "waits", "on its own", "elsewhere", "refused"
-]
+Became = Literal["completed", "failed", "cancelled", "waits", "on its own", "elsewhere", "refused"]
 
 _LABELS: dict[Became, str] = {
     "completed": "completed",

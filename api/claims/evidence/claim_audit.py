@@ -10,7 +10,7 @@ from litestar import get
 from litestar.params import PathParameter, QueryParameter
 
 from api.access.tenancy import TenantId
-from api.claims import prompt_examples as examples
+from api.claims.evidence import prompt_examples as examples
 from api.claims.evidence.prompt_documents import ClaimAct, ClaimAudit, ClaimAuditLine
 from api.documentation.openapi import documented
 from api.http.records import Store

@@ -15,7 +15,7 @@ from api.access.identity import Actor
 from api.access.tenancy import TenantId
 from api.approvals.desk import in_hand
 from api.approvals.errors import ApprovalNotFound
-from api.claims import prompt_examples as examples
+from api.claims.evidence import prompt_examples as examples
 from api.claims.evidence.claim_audit import read_claim_audit
 from api.claims.evidence.prompt_documents import (
     NewPrompt,
