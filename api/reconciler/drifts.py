@@ -10,6 +10,7 @@ from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
 from api.reconciler.kinds.unannounced import Unannounced
 from api.reconciler.kinds.undispatched import Undispatched
+from api.reconciler.kinds.unwoken import UnwokenJourneys
 from api.reconciler.kinds.vanished_runs import VanishedRuns
 
 DRIFTS: tuple[type[Drift[Any]], ...] = (
@@ -18,6 +19,7 @@ DRIFTS: tuple[type[Drift[Any]], ...] = (
     EndedRuns,  # open, and its run has ended in Prefect
     VanishedRuns,  # open, and Prefect does not know its run
     OverdueExecutions,  # running, long after its deadline
+    UnwokenJourneys,  # a phase is due, and its journey is at rest
     Unannounced,  # ended, and its terminal event not confirmed
     OverdueApprovals,  # not decided in time
     UnfollowedApprovals,  # decided, and still suspended
