@@ -246,15 +246,22 @@ async def deploy_analysis(
     """Prefect has the work pool and the deployment of the analysis: a tenth of what `bootstrap`
     asks of it.
     """
-    analysis = next(stanza for stanza in read_deployments() if stanza.name == WORKFLOW)
+    await deploy_workflow(settings, prefect, environment, WORKFLOW)
+
+
+async def deploy_workflow(
+    settings: Settings, prefect: PrefectServer, environment: Mapping[str, str], name: str
+) -> None:
+    """Prefect has the work pool and the deployment of this name."""
+    stanza = next(stanza for stanza in read_deployments() if stanza.name == name)
     auth = environment.get("PREFECT_API_AUTH_STRING")
     with temporary_settings({PREFECT_API_URL: prefect.api_url, PREFECT_API_AUTH_STRING: auth}):
         async with get_client() as client:
             await create_work_pool(client, settings.prefect.work_pool)
             await deploy(
                 client,
-                analysis,
-                load_flow_from_entrypoint(analysis.entrypoint),
+                stanza,
+                load_flow_from_entrypoint(stanza.entrypoint),
                 settings.prefect.work_pool,
             )
 

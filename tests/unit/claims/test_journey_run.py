@@ -179,7 +179,14 @@ async def test_a_cancelled_journey_is_left_by_its_run(here: Carried) -> None:
     while not (await here.platform.requests(A_USER))["sync"]:
         await asyncio.sleep(0.01)
 
-    await cancel_execution(here.store, here.bus, A_TENANT, accepted.execution_id, "enough", None)
+    await cancel_execution(
+        here.store,
+        here.bus,
+        here.parts.context.flow_runs,
+        A_TENANT,
+        accepted.execution_id,
+        "enough",
+    )
     await here.parts.context.execution_cancelled(accepted.execution_id.encode())
 
     assert "cancelled" == (await asyncio.wait_for(carrying, 10)).status
