@@ -77,7 +77,9 @@ async def _shown(record: PhaseRecord, work: Callable[[], Awaitable[Done]]) -> Do
     """As a task, so that an operator sees which phase of which claim takes how long."""
     claim = f" ({shortened(record.trigger.claim_id, 60)})" if record.trigger.claim_id else ""
     title = f"{PHASES[record.phase].title}{claim}"
-    return await do_phase.with_options(name=f"phase-{record.phase}", task_run_name=title)(work)
+    # As a text, Prefect would read braces in the id of a claim as fields.
+    named = do_phase.with_options(name=f"phase-{record.phase}", task_run_name=lambda: title)
+    return await named(work)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

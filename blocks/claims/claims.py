@@ -109,6 +109,20 @@ async def move_on(
     return await update(moved, f"claim {key}")
 
 
+async def name_case(store: RecordStore, tenant_id: str, key: str, case_id: str) -> None:
+    """The claim has a case at Amazon: this one, unless it had one before. Services that submit by
+    themselves often learn its number later.
+    """
+
+    async def named() -> None:
+        stored = await store.read(tenant_id, ClaimRecord, key)
+        if stored.record.amazon_case_id is None:
+            changed = replace(stored.record, amazon_case_id=case_id, updated_at=utc_now())
+            await store.replace(tenant_id, stored.etag, changed)
+
+    await update(named, f"claim {key}")
+
+
 def _was_refused(claim: ClaimRecord, case_id: str | None) -> bool:
     """Whether it is the submission that the rejection, which came before it, was about."""
     return claim.status == "rejected" and case_id is not None and case_id == claim.amazon_case_id

@@ -7,6 +7,7 @@ trigger touches the journey after it was written, so none can be missed in betwe
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -49,6 +50,8 @@ class JourneyRun:
         self._doing = doing
         self._woken = asyncio.Event()
         self._working: dict[str, asyncio.Task[None]] = {}
+        self._paying = asyncio.Lock()
+        """One payout ends at a time: of several at once, the last one completes the sync."""
 
     @property
     def id(self) -> str:
@@ -133,7 +136,8 @@ class JourneyRun:
             known = phase.record
             if known.status == "failed" and known.announced_at and known.retry < journey.retries:
                 changes = triggers.next_round(known, known.trigger, "retry")
-                await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
+                with suppress(Stale):  # triggered meanwhile, or moved with its claim: not failed
+                    await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
 
     # --- a phase ----------------------------------------------------------------------------------
 
@@ -163,16 +167,27 @@ class JourneyRun:
             log.log(level, "%s of %s failed: %s", _title(record), record.user_id, reason)
             after = await rounds.fail(store, bus, begun, code, reason, previous=previous)
         else:
-            after = await rounds.complete(
+            after = await self._complete(begun, done, previous)
+        self._count(record, after.record)
+
+    async def _complete(
+        self, begun: Stored[PhaseRecord], done: Done, previous: PhaseNumber | None
+    ) -> Stored[PhaseRecord]:
+        store, bus = self._context.store, self._context.bus
+        if begun.record.phase != 7:
+            return await rounds.complete(
+                store, bus, begun, done.result, done.message, previous=previous
+            )
+        async with self._paying:
+            return await rounds.complete(
                 store,
                 bus,
                 begun,
                 done.result,
                 done.message,
                 previous=previous,
-                completes_sync=record.phase == 7 and await self._completes(record),
+                completes_sync=await self._completes(begun.record),
             )
-        self._count(record, after.record)
 
     def _count(self, begun: PhaseRecord, after: PhaseRecord) -> None:
         """`after`: the record once the round was announced, which may be the next round's."""
@@ -227,7 +242,8 @@ class JourneyRun:
             return False
         try:
             self.stored = await self._moved(came_to)
-        except Stale:  # triggered meanwhile, or taken over: the next look sees which
+        except Stale:  # triggered meanwhile, or taken over: the next look, at once, sees which
+            self._woken.set()
             return False
         if self.stored.record.is_terminal:
             await transitions.announce(store, self._context.bus, [self.stored])

@@ -243,6 +243,8 @@ async def _submit(work: Work) -> Done:
         submitted_at=utc_now(),
         **changes,
     )
+    if case_id:
+        await claims.name_case(work.parts.context.store, claim.tenant_id, claim.id, case_id)
     return Done(
         {"claim_id": claim.claim_id, "amazon_case_id": case_id, "status": "submitted"},
         "Phase 5: Claim submitted - tracking started",

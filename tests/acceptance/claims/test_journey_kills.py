@@ -118,7 +118,8 @@ async def paid_once(system: JourneySystem, user: str, claim_id: str) -> None:
     assert 1 == len(await system.platform.charges(claim_id))
     key = ids.claim_key(A_TENANT, user, claim_id)
     fee = await read_fee(system.parts.store, A_TENANT, key)
-    assert fee and ("charged", 2000, 7999) == (fee.status, fee.fee_cents, fee.payout_cents)
+    assert fee
+    assert ("charged", 2000, 7999) == (fee.status, fee.fee_cents, fee.payout_cents)
     packets = await system.parts.store.query(A_TENANT, Query(PacketRecord, {"claim_key": key}))
     assert ["completed"] == [stored.record.status for stored in packets.items]
     await each_line_is_there_once(system, journey, phases=1)

@@ -56,7 +56,8 @@ class JourneySystem(msgspec.Struct, frozen=True):
             return None if answer.status_code >= 500 else answer
 
         answer = await eventually(send, within_seconds=120)
-        assert answer and answer.status_code == 200, answer and answer.text
+        assert answer
+        assert answer.status_code == 200, answer.text
         return answer
 
     async def rests(self, user_id: str, sync_id: str, *statuses: str) -> ExecutionRecord:

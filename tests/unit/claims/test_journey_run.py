@@ -9,7 +9,9 @@ import pytest
 
 from blocks.actions.cancelling import cancel_execution
 from blocks.actions.retrying import reopen_execution
-from blocks.claims import log, prompts
+from blocks.approvals import lifecycle
+from blocks.approvals.decisions import Vote
+from blocks.claims import claims, log, prompts
 from blocks.claims.ledger import read_fee
 from blocks.claims.packets.packets import archive_key, read_packet
 from blocks.contracts.records import ApprovalRecord
@@ -17,12 +19,18 @@ from deployments.simulated.claims.faults import Fault
 from tests.support.factories import A_TENANT
 from tests.support.journeys.carried import Carried, carried
 from tests.support.journeys.triggers import A_USER
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Carried]:
     async with carried(tmp_path) as here:
         yield here
+
+
+async def asked(here: Carried, service: str) -> int:
+    """How often the service was asked for the user."""
+    return (await here.platform.requests(A_USER))[service]
 
 
 async def test_an_onboarding_goes_on_by_itself_until_it_needs_a_word_from_outside(
@@ -71,7 +79,8 @@ async def test_a_payout_is_charged_once_and_its_packet_opens(here: Carried, tmp_
     [charge] = await here.platform.charges(claim.claim_id)
     assert (10050, 2010) == (charge["amount_recovered_cents"], charge["fee_cents"])
     fee = await read_fee(here.store, A_TENANT, claim.id)
-    assert fee and ("charged", 8040) == (fee.status, fee.payout_cents)
+    assert fee
+    assert ("charged", 8040) == (fee.status, fee.payout_cents)
     packet = await read_packet(here.store, A_TENANT, claim.id)
     archive = tmp_path / "packet.zip"
     archive.write_bytes(await here.parts.files.read(archive_key(packet.id)))
@@ -84,9 +93,9 @@ async def test_a_payout_is_charged_once_and_its_packet_opens(here: Carried, tmp_
 
 async def test_a_journey_is_completed_when_its_last_claim_is(here: Carried) -> None:
     journey = await here.triggered(1)
-    first, asked, review, last = await here.claims(journey.id)
+    first, prompted, review, last = await here.claims(journey.id)
     await here.triggered(6, claim_id=first.claim_id)
-    await here.triggered(6, claim_id=asked.claim_id)
+    await here.triggered(6, claim_id=prompted.claim_id)
     await here.triggered(7, claim_id=review.claim_id)
     assert "waiting" == (await here.journey(journey.id)).status
 
@@ -102,11 +111,20 @@ async def test_a_journey_is_completed_when_its_last_claim_is(here: Carried) -> N
 
 async def test_a_confirmed_prompt_submits_its_claim(here: Carried) -> None:
     journey = await here.triggered(1)
-    asked = (await here.claims(journey.id))[1]
-    assert asked.approval_id
-    approval = (await here.store.read(A_TENANT, ApprovalRecord, asked.approval_id)).record
-    assert (asked.claim_id, "pending") == (approval.subject, approval.status)
-    assert prompts.prompt_of(approval)
+    prompted = (await here.claims(journey.id))[1]
+    assert prompted.approval_id
+    approval = (await here.store.read(A_TENANT, ApprovalRecord, prompted.approval_id)).record
+    assert (prompted.claim_id, "pending") == (approval.subject, approval.status)
+
+    vote = Vote(actor="ann", outcome="approved", channel="api")
+    await lifecycle.record_vote(here.store, A_TENANT, approval.id, vote)
+    decided = (await here.store.read(A_TENANT, ApprovalRecord, approval.id)).record
+    await prompts.settle_prompt(here.store, here.bus, decided)
+    assert "pending" == (await here.journey(journey.id)).status
+    await here.carry(journey.id)
+
+    claim = (await here.claims(journey.id))[1]
+    assert ("submitted", 1) == (claim.status, claim.submissions)
 
 
 async def test_a_service_that_is_down_fails_the_phase_and_a_retry_does_it(here: Carried) -> None:
@@ -176,8 +194,7 @@ async def test_a_cancelled_journey_is_left_by_its_run(here: Carried) -> None:
     await here.platform.fault(Fault(kind="hang", service="sync"))
     accepted = await here.trigger(1)
     carrying = asyncio.create_task(here.carry(accepted.execution_id))
-    while not (await here.platform.requests(A_USER))["sync"]:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: asked(here, "sync"))
 
     await cancel_execution(
         here.store,
@@ -199,13 +216,11 @@ async def test_a_trigger_while_the_journey_is_carried_is_done_by_the_same_run(
     await here.platform.fault(Fault(kind="hang", service="matching", requests=1))
     accepted = await here.trigger(3, claims=[{"claim_id": "slow", "confidence": 0.9}])
     carrying = asyncio.create_task(here.carry(accepted.execution_id))
-    while not (await here.platform.requests(A_USER))["matching"]:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: asked(here, "matching"))
 
     await here.trigger(7, claim_id="slow", amount=10)
     await here.parts.context.journey_woken(accepted.execution_id.encode())
-    while not await here.platform.charges("slow"):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: here.platform.charges("slow"))
 
     assert "running" == (await here.journey(accepted.execution_id)).status
     carrying.cancel()
@@ -218,3 +233,28 @@ async def test_thresholds_and_switches_decide_the_route(tmp_path: Path) -> None:
         assert ["prompted", "prompted", "review", "prompted"] == [
             claim.status for claim in await here.claims(journey.id)
         ]
+
+
+async def test_payouts_of_all_claims_at_once_complete_the_sync_once(here: Carried) -> None:
+    journey = await here.triggered(1)
+    for claim in await here.claims(journey.id):
+        await here.trigger(7, claim_id=claim.claim_id)
+
+    ended = await here.carry(journey.id)
+
+    assert "completed" == ended.status
+    lines = await log.entries(here.store, A_TENANT, [journey.id])
+    assert 1 == len([line for line in lines if line.completes_sync])
+
+
+async def test_a_case_that_is_known_after_the_submission_is_noted(here: Carried) -> None:
+    await here.platform.fault(Fault(kind="error", service="submission", status=400))
+    failed = await here.triggered(5, claim_id="own")
+    await claims.move_on(
+        here.store, A_TENANT, (await here.claims(failed.id))[0].id, "submitted", submissions=1
+    )
+
+    await here.triggered(5, claim_id="own", amazon_case_id="77")
+
+    [claim] = await here.claims(failed.id)
+    assert ("submitted", 1, "77") == (claim.status, claim.submissions, claim.amazon_case_id)
