@@ -41,8 +41,8 @@ def a_trigger(phase: int, /, **body: Any) -> PhaseTrigger:
     return read_trigger(parse_phase(str(phase)), decoded, now=NOON)
 
 
-class Died(Exception):
-    """The process died at this call."""
+class Died(BaseException):
+    """The process died at this call; nothing of it goes on that handles errors."""
 
 
 class Fuse:

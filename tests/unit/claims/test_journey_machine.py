@@ -31,6 +31,7 @@ from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRec
 from blocks.executions import transitions
 from blocks.queries import every
 from tests.support.factories import A_TENANT
+from tests.support.journeys.real_flow import carry_by_the_flow
 from tests.support.journeys.runner import Carry, carry
 from tests.support.journeys.triggers import Died, Fuse, Fused, MemoryBus, a_trigger
 
@@ -56,7 +57,7 @@ MAY_FOLLOW_A_FINAL = {("rejected", "submitted"), ("declined", "submitted")}
 
 
 class JourneyMachine(RuleBasedStateMachine):
-    """One user's journeys; `carry` is replaced to drive the real flow."""
+    """One user's journeys."""
 
     carry: Carry = staticmethod(carry)
 
@@ -256,10 +257,20 @@ class JourneyMachine(RuleBasedStateMachine):
         return self.run(read())
 
 
+class FlowMachine(JourneyMachine):
+    """The real flow carries them; only services and files are in memory."""
+
+    carry: Carry = staticmethod(carry_by_the_flow)
+
+
 _HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 
 
-def test_records_log_events_and_ends_agree_whatever_comes() -> None:
+MACHINES = [JourneyMachine, FlowMachine]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_records_log_events_and_ends_agree_whatever_comes(machine: type[JourneyMachine]) -> None:
     few = settings(
         max_examples=8,
         stateful_step_count=12,
@@ -267,12 +278,13 @@ def test_records_log_events_and_ends_agree_whatever_comes() -> None:
         suppress_health_check=_HEALTH,
         derandomize=True,
     )
-    run_state_machine_as_test(JourneyMachine, settings=few)
+    run_state_machine_as_test(machine, settings=few)
 
 
 @pytest.mark.slow
-def test_records_log_events_and_ends_agree_a_thousand_times() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_records_log_events_and_ends_agree_a_thousand_times(machine: type[JourneyMachine]) -> None:
     many = settings(
         max_examples=1_000, stateful_step_count=30, deadline=None, suppress_health_check=_HEALTH
     )
-    run_state_machine_as_test(JourneyMachine, settings=many)
+    run_state_machine_as_test(machine, settings=many)

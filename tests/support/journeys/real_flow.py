@@ -1,0 +1,85 @@
+"""Carries a journey by the flow's own functions, with services and files in memory."""
+
+from typing import Any
+
+import msgspec
+
+from blocks.claims.packets import PacketFiles
+from blocks.claims.service_answers import DetectionResult, MatchingResult
+from blocks.claims.service_failed import ServiceFailed
+from blocks.claims.services import SubmissionResult, SyncResult
+from blocks.contracts.claims.findings import Claim, Match
+from blocks.contracts.claims.phases import WORKFLOW
+from blocks.contracts.records.claims import PhaseRecord
+from blocks.ports import EventBus, RecordStore
+from blocks.settings import load_settings
+from flows.claims.journey_run import JourneyRun
+from flows.claims.parts import Parts
+from flows.claims.phases import Done
+from flows.shared.claims import claim
+from flows.shared.runtime import Runtime
+from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.journeys.runner import Fails
+from tests.support.payouts.payments import ACharge
+
+SETTINGS = load_settings({})
+RUN = "00000000-0000-4000-8000-000000000001"
+"""One flow run, which is started again after each death."""
+
+
+class MemoryFolder:
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def write(self, key: str, content: bytes) -> None:
+        self.objects[key] = content
+
+    def read(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise FileNotFoundError(key)
+        return self.objects[key]
+
+
+class MemoryServices:
+    """They find two claims, of which both are sure."""
+
+    async def sync(self, *asked: Any) -> SyncResult:
+        return SyncResult(orders_count=1, inventory_items=1)
+
+    async def detect(self, *asked: Any) -> DetectionResult:
+        return DetectionResult(queued=True, claims=[Claim(claim_id="c-1"), Claim(claim_id="c-2")])
+
+    async def match(self, user_id: str, claims: list[Claim], key: str) -> MatchingResult:
+        return MatchingResult(
+            matches=[Match(claim_id=one.claim_id, confidence=0.9) for one in claims]
+        )
+
+    async def submit(self, *asked: Any) -> SubmissionResult:
+        return SubmissionResult()
+
+    async def log_rejection(self, *asked: Any) -> None:
+        return None
+
+    async def charge(self, *, key: str, fee_cents: int, currency: Any, **asked: Any) -> ACharge:
+        return ACharge(f"ch-{key}", fee_cents, currency)
+
+
+async def carry_by_the_flow(
+    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, fails: Fails
+) -> None:
+    """The journey is carried until it rests or has ended."""
+    held = await claim(store, tenant_id, execution_id, RUN, workflow=WORKFLOW)
+    if held is None:
+        return
+
+    async def doing(record: PhaseRecord, work: Any) -> Done:
+        if fails(record):
+            raise ServiceFailed("sync", "unavailable", "the service is down")
+        done: Done = await work()
+        return done
+
+    services: Any = MemoryServices()
+    parts = Parts(
+        Runtime(SETTINGS, bus, store, RememberedFlowRuns()), services, PacketFiles(MemoryFolder())
+    )
+    await JourneyRun(parts, held, doing).carry()
