@@ -16,6 +16,7 @@ from tests.benchmarks.measurements import (
     burst,
     fairness,
     intake,
+    journeys,
     latency,
     memory,
     phases,
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "scaling": scaling.measure,
     "api": api.measure,
     "phases": phases.measure,
+    "journeys": journeys.measure,
 }
 
 _EXAMPLES = """

@@ -18,6 +18,7 @@ def test_every_benchmark_runs_on_embedded_parts_and_writes_its_figures(tmp_path:
         "burst",
         "fairness",
         "intake",
+        "journeys",
         "latency",
         "memory",
         "phases",

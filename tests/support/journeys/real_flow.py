@@ -5,9 +5,13 @@ from typing import Any
 import msgspec
 
 from blocks.claims.packets import PacketFiles
-from blocks.claims.service_answers import DetectionResult, MatchingResult
+from blocks.claims.service_answers import (
+    DetectionResult,
+    MatchingResult,
+    SubmissionResult,
+    SyncResult,
+)
 from blocks.claims.service_failed import ServiceFailed
-from blocks.claims.services import SubmissionResult, SyncResult
 from blocks.contracts.claims.findings import Claim, Match
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.records.claims import PhaseRecord
