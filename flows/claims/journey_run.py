@@ -142,8 +142,8 @@ class JourneyRun:
     # --- a phase ----------------------------------------------------------------------------------
 
     async def _do(self, phase: Stored[PhaseRecord], previous: PhaseNumber | None) -> None:
-        """The round has ended, on record and announced. What changed meanwhile is looked at anew
-        by the next look.
+        """The round has ended, on record and announced. What changed meanwhile is for the
+        next look.
         """
         store, bus = self._context.store, self._context.bus
         try:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
 from blocks.claims.packets import PacketFiles
 from blocks.claims.service_answers import (
     DetectionResult,
