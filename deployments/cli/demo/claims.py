@@ -96,9 +96,9 @@ async def _pay_one(api: ClaimsApi, watch: Watch, journey: JsonObject) -> None:
     if claim is None:
         raise DemoFailed("no claim was submitted, so none can be paid")
     claim_id, cents, currency = claim["claimId"], claim["amountCents"], claim.get("currency", "usd")
-    say_line(
-        f"\nAmazon pays {money(cents, currency)} for {claim_id}: phase 7 is triggered\n".strip()
-    )
+    say_plainly()
+    say_line(f"Amazon pays {money(cents, currency)} for {claim_id}: phase 7 is triggered")
+    say_plainly()
     await api.trigger(
         7,
         claim_id=claim_id,

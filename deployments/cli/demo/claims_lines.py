@@ -26,13 +26,11 @@ def line_of(entry: JsonObject) -> str:
 
 
 def claims_table(claims: Sequence[JsonObject]) -> PlainTable:
-    table = table_of("  CLAIM", "TYPE", "AMOUNT", "DETECTED", "EVIDENCE", "ROUTE", "STATUS")
+    table = table_of("  CLAIM", "AMOUNT", "EVIDENCE", "ROUTE", "STATUS")
     for claim in claims:
         table.add_row(
             f"  {claim['claimId']}",
-            claim.get("claimType", ""),
             money(claim.get("amountCents"), claim.get("currency", "usd")),
-            _percent(claim.get("confidence")),
             _percent(claim.get("matchConfidence")),
             ROUTES.get(claim.get("route") or "", ""),
             claim["status"],
