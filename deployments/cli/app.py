@@ -13,7 +13,6 @@ import click
 from deployments.cli.commands.approvals import approvals
 from deployments.cli.commands.audit import audit
 from deployments.cli.commands.claims import claims
-from deployments.cli.commands.claims import claims
 from deployments.cli.commands.dead_letters import dead_letters
 from deployments.cli.commands.definitions import definitions
 from deployments.cli.commands.dispatch import dispatch

@@ -1,4 +1,4 @@
-"""Journeys of claim recovery for a person at a terminal: a table of many, a page of one, its log."""
+"""Journeys of claim recovery for a person at a terminal: many, one, and the log of one."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
