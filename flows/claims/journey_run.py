@@ -138,9 +138,7 @@ class JourneyRun:
     # --- a phase ----------------------------------------------------------------------------------
 
     async def _do(self, phase: Stored[PhaseRecord], previous: PhaseNumber | None) -> None:
-        """The round has ended, on record and announced. What changed meanwhile is looked at anew
-        by the next look.
-        """
+        """The round has ended, on record and announced; the next look sees what changed meanwhile."""
         store, bus = self._context.store, self._context.bus
         try:
             if phase.record.status in ("completed", "failed"):

@@ -21,8 +21,8 @@ from blocks.claims.packets.packets import archive_key
 from blocks.ports import RecordStore
 from blocks.services import open_store
 from blocks.settings import load_settings
+from tests.support.payouts.azurite import azurite
 from tests.support.payouts.packets import facts
-from tests.support.servers.azurite import azurite
 
 pytestmark = pytest.mark.long
 
