@@ -138,7 +138,7 @@ class JourneyRun:
     # --- a phase ----------------------------------------------------------------------------------
 
     async def _do(self, phase: Stored[PhaseRecord], previous: PhaseNumber | None) -> None:
-        """The round has ended, on record and announced; the next look sees what changed meanwhile."""
+        """The round has ended, on record and announced; the next look sees what changed since."""
         store, bus = self._context.store, self._context.bus
         try:
             if phase.record.status in ("completed", "failed"):
