@@ -132,7 +132,8 @@ def answer_of(error: Exception) -> Answer:
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
     """The response to a request that raised; what the caller may not see is only logged."""
     answer = answer_of(error)
-    if answer.status >= 500 or isinstance(error, Unavailable):
+    # 501 is how the system is set up, not what went wrong in it.
+    if (answer.status >= 500 and answer.status != 501) or isinstance(error, Unavailable):
         _log(request, error, answer)
     return Response(
         ErrorEnvelope(error=body_of(error)),

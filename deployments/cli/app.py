@@ -12,6 +12,7 @@ import click
 
 from deployments.cli.commands.approvals import approvals
 from deployments.cli.commands.audit import audit
+from deployments.cli.commands.claims import claims
 from deployments.cli.commands.dead_letters import dead_letters
 from deployments.cli.commands.definitions import definitions
 from deployments.cli.commands.dispatch import dispatch
@@ -35,6 +36,7 @@ COMMANDS = (
     doctor,
     emit,
     executions,
+    claims,
     approvals,
     definitions,
     jobs,
@@ -77,6 +79,7 @@ def cli(context: click.Context, traceback: bool) -> None:
     Examples:
       orchestrator up                      the whole stack on this machine
       orchestrator demo                    one analysis from event to result
+      orchestrator demo claims             the recovery of a demo user's claims
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
     context.obj["traceback"] = traceback

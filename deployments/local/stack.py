@@ -147,7 +147,7 @@ class _Stack:
   API docs    {api_url(self._settings)}/docs
   Prefect UI  {prefect_server.ui_url(self._settings)}{self._metrics.lines()}
   Logs        {self._folder / "logs"}
-  Try it      make demo (in another terminal)
+  Try it      make demo, or make demo ARGS=claims (in another terminal)
 
 {EVERYTHING_RUNS} Ctrl-C stops everything."""
         )

@@ -1,12 +1,13 @@
-"""The demo's API key, which may only read, and is revoked at the end of the demo."""
+"""The demo's API key: it may do what the demo does, and is revoked at the end of the demo."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
 import click
 
+from blocks.contracts.roles import Role
 from blocks.security import api_keys
 from blocks.services import open_store
 from blocks.settings import Settings
@@ -18,11 +19,13 @@ LIFE = timedelta(hours=1)
 
 
 @asynccontextmanager
-async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapping[str, str]]:
+async def demo_headers(
+    settings: Settings, tenant_id: str, roles: Sequence[Role] = ("viewer",)
+) -> AsyncIterator[Mapping[str, str]]:
     """The headers of the demo's requests, for the duration of the context."""
     named = {"X-Tenant-ID": tenant_id}
     if GATEWAY in modes_of(settings.auth):
-        yield named | {"X-User-ID": "demo", "X-User-Roles": "viewer"}
+        yield named | {"X-User-ID": "demo", "X-User-Roles": ",".join(roles)}
         return
     if API_KEY not in modes_of(settings.auth):
         raise click.ClickException(
@@ -30,7 +33,7 @@ async def demo_headers(settings: Settings, tenant_id: str) -> AsyncIterator[Mapp
         )
     async with open_store(settings) as store:
         key, record = await api_keys.create_key(
-            store, tenant_id, f"demo-{uuid4().hex[:8]}", ["viewer"], lives=LIFE
+            store, tenant_id, f"demo-{uuid4().hex[:8]}", roles, lives=LIFE
         )
         try:
             yield named | {"Authorization": f"Bearer {key}"}

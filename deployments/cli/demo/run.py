@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
 from datetime import datetime
 from uuid import uuid4
 
-import click
 import httpx
 
 from blocks.clock import utc_now
@@ -20,18 +18,14 @@ from blocks.services import open_bus
 from blocks.settings import Settings
 from deployments.cli.demo.credential import curl_options, demo_headers
 from deployments.cli.demo.display import progress_display
+from deployments.cli.demo.failed import DemoFailed
+from deployments.cli.demo.stack import ready_stack
 from deployments.cli.views.executions import print_execution, read_execution
-from deployments.local.own_stack import own_stack
-from deployments.local.readiness import answers, api_url, parts_becoming_ready
+from deployments.local.readiness import api_url
 from deployments.local.terminal import say_plainly
 from deployments.prefect import server as prefect_server
 
-READY_LIMIT_SECONDS = 60.0
 POLL_SECONDS = 0.1
-
-
-class DemoFailed(click.ClickException):
-    """The demo did not end with a completed analysis; the message is the reason."""
 
 
 async def run_demo(
@@ -40,14 +34,7 @@ async def run_demo(
     """The opportunity has been analysed and its record shown. Raises `DemoFailed` with the reason
     if not.
     """
-    async with AsyncExitStack() as stack:
-        if await answers(settings):
-            say_plainly(f"Using the stack at {api_url(settings)}")
-            async for _ in parts_becoming_ready(settings, limit_seconds=READY_LIMIT_SECONDS):
-                pass
-        else:
-            say_plainly(f"Nothing answers at {api_url(settings)}: starting a stack for this demo\n")
-            await stack.enter_async_context(own_stack(settings))
+    async with ready_stack(settings):
         event = await _publish(settings, tenant_id, opportunity_id)
         execution = await _watch(settings, event, opportunity_id, limit_seconds)
         await _show(settings, execution, event.timestamp)

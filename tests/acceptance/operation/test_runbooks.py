@@ -13,7 +13,16 @@ import pytest
 from blocks.contracts import ids
 from blocks.dead_letters import letters
 from blocks.security import api_keys
-from tests.support.factories import A_TENANT, a_dead_letter, an_approval, an_execution, new_id
+from tests.support.api.journeys import a_phase
+from tests.support.claims.records import A_USER, a_journey
+from tests.support.factories import (
+    A_TENANT,
+    a_dead_letter,
+    an_approval,
+    an_execution,
+    new_id,
+    now,
+)
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
@@ -45,6 +54,7 @@ async def test_every_command_of_the_runbooks_works(
         "backfill-failure",
         "model-monitoring",
         "hitl-approval-flow",
+        "stuck-claim",
         "dead-letters",
         "work-stands-still",
     } == set(commands_of_one)
@@ -77,6 +87,17 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
     key, _ = await api_keys.create_key(
         parts.store, A_TENANT, new_id(), ["operator"], lives=timedelta(hours=1)
     )
+    journey = a_journey(status="failed", completed_at=now(), announced_at=now())
+    sync_id = str(journey.input["syncId"])
+    phase = a_phase(
+        user_id=A_USER,
+        sync_id=sync_id,
+        execution_id=journey.id,
+        status="failed",
+        announced_at=now(),
+    )
+    await parts.store.create(A_TENANT, journey)
+    await parts.store.create(A_TENANT, phase)
     letter = await letters.keep(parts.store, parts.settings.rabbitmq.queue, a_dead_letter())
     return {
         "LETTER": letter.record.id,
@@ -86,6 +107,8 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
         "USER": "ann",
         "EXECUTION": execution.id,
         "APPROVAL": approval.id,
+        "JOURNEY": journey.id,
+        "SYNC": sync_id,
         "OPPORTUNITY": execution.subject,
         "API": f"http://127.0.0.1:{parts.settings.server.port}",
     }

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -224,6 +225,27 @@ def test_the_demo_shows_the_four_steps_and_the_finished_record(stack: Stack) -> 
     assert json.loads(listed.stdout)["status"] == "completed"
 
 
+def test_the_demo_of_claims_shows_each_phase_and_the_proof_packet(stack: Stack) -> None:
+    demo = stack.run("demo", "claims", "--tenant", A_TENANT)
+
+    assert demo.returncode == 0, demo.stderr + demo.stdout + stack.describe()
+    percents = [int(percent) for percent in re.findall(r"\d s +(\d+) %  Phase", demo.stdout)]
+    assert percents == sorted(percents)
+    assert {14, 29, 43, 57, 71, 100} == set(percents)
+    assert "No terminal to ask at: confirmed" in demo.stdout
+    packet = re.search(r"^Proof packet +(\S+)$", demo.stdout, re.MULTILINE)
+    assert packet, demo.stdout
+    with zipfile.ZipFile(packet[1]) as archive:
+        assert {"summary.pdf", "metadata.json"} <= set(archive.namelist())
+    sync_id = re.search(r"sync (demo-sync-\w+)", demo.stdout)
+    assert sync_id
+    shown = stack.run("claims", "show", sync_id[1], "--tenant", A_TENANT, "--json")
+    journey = json.loads(shown.stdout)
+    assert "waiting" == journey["journey"]["status"]
+    assert ["paid"] == [one["status"] for one in journey["claims"] if one["status"] == "paid"]
+    assert ["charged"] == [fee["status"] for fee in journey["money"]]
+
+
 def test_the_demo_fails_with_the_reason_when_its_time_is_over(stack: Stack) -> None:
     demo = stack.run("demo", "--timeout", "1", RABBITMQ_URL=f"sqlite:{stack.folder}/elsewhere.db")
     assert demo.returncode == 1
@@ -262,7 +284,7 @@ def test_bootstrap_again_changes_nothing(stack: Stack) -> None:
     again = stack.run("bootstrap")
     assert again.returncode == 0, again.stderr
     assert before == deployments(stack)
-    assert {"opportunity-analysis", *(job.id for job in JOBS)} == {
+    assert {"opportunity-analysis", "claim-recovery", *(job.id for job in JOBS)} == {
         deployment["name"] for deployment in before
     }
 

@@ -29,11 +29,10 @@ def a_phase(
     }
     return PhaseRecord(
         tenant_id=tenant_id,
-        user_id=A_USER,
         sync_id=sync_id,
         phase=number,
         trigger=trigger,
-        **{**facts, **changes},
+        **{"user_id": A_USER, **facts, **changes},
     )
 
 

@@ -15,8 +15,11 @@ from prometheus_client.metrics import MetricWrapperBase
 import api.dead_letters.sweep
 import api.http.metrics
 import api.reconciler.metrics
+import api.sockets.metrics
 import blocks.adapters.measured_bus
 import blocks.adapters.measured_store
+import blocks.observability.metrics.claim_services
+import blocks.observability.metrics.claims
 import blocks.observability.metrics.work
 import blocks.processes.metrics
 import listeners.metrics
@@ -75,6 +78,9 @@ def of_ours() -> Iterator[MetricWrapperBase]:
         blocks.adapters.measured_bus,
         blocks.processes.metrics,
         blocks.adapters.measured_store,
+        api.sockets.metrics,
+        blocks.observability.metrics.claim_services,
+        blocks.observability.metrics.claims,
         blocks.observability.metrics.work,
         listeners.metrics,
     )
