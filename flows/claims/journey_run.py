@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from blocks.claims import journeys, rest, rounds, triggers
+from blocks.claims import journeys, requests, rest, rounds
 from blocks.claims.rest import Rest
 from blocks.clock import utc_now
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
@@ -132,14 +132,14 @@ class JourneyRun:
         for phase in await journeys.phases_of(store, journey.tenant_id, journey.id):
             known = phase.record
             if known.status == "failed" and known.announced_at and known.retry < journey.retries:
-                changes = triggers.next_round(known, known.trigger, "retry")
+                changes = requests.next_round(known, known.trigger, "retry")
                 await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
 
     # --- a phase ----------------------------------------------------------------------------------
 
     async def _do(self, phase: Stored[PhaseRecord], previous: PhaseNumber | None) -> None:
-        """The round has ended, on record and announced. What changed meanwhile is looked at anew
-        by the next look.
+        """The round has ended, on record and announced. What changed meanwhile is found by
+        the next look.
         """
         store, bus = self._context.store, self._context.bus
         try:
