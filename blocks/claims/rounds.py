@@ -10,7 +10,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from blocks.claims import log
-from blocks.claims.triggers import next_round
+from blocks.claims.requests import next_round
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.phases import PHASES, PhaseNumber

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from blocks.claims import journeys, rest, rounds, triggers
+from blocks.claims import journeys, requests, rest, rounds
 from blocks.claims.rest import Rest
 from blocks.clock import utc_now
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
@@ -135,7 +135,7 @@ class JourneyRun:
         for phase in await journeys.phases_of(store, journey.tenant_id, journey.id):
             known = phase.record
             if known.status == "failed" and known.announced_at and known.retry < journey.retries:
-                changes = triggers.next_round(known, known.trigger, "retry")
+                changes = requests.next_round(known, known.trigger, "retry")
                 with suppress(Stale):  # triggered meanwhile, or moved with its claim: not failed
                     await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
 

@@ -61,7 +61,7 @@ Hours = Annotated[
 
 
 def packet_routes(store: RecordStore) -> Router:
-    """For users of the tenant; who holds a link comes in by `api.claims.evidence.packet_download`."""
+    """For users of the tenant; holders of a link come to `api.claims.evidence.packet_download`."""
     return Router(
         "/api/v1",
         route_handlers=[

@@ -1,4 +1,4 @@
-"""Calls of the services that claim recovery works with, each counted by the process that makes it."""
+"""Calls of the services that claim recovery works with, counted by the process that makes them."""
 
 from prometheus_client import Counter, Histogram
 

@@ -65,7 +65,7 @@ async def _request_failed_ones(store: RecordStore, execution: ExecutionRecord) -
     for phase in await journeys.phases_of(store, execution.tenant_id, execution.id):
         known = phase.record
         if known.status == "failed" and known.announced_at and known.retry < execution.retries:
-            once_more = triggers.next_round(known, known.trigger, "retry")
+            once_more = requests.next_round(known, known.trigger, "retry")
             await store.replace(known.tenant_id, phase.etag, replace(known, **once_more))
 
 

@@ -35,7 +35,8 @@ from tests.support.api import approval_links
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_service_token, a_token, as_user
 from tests.support.api.every_route import Route, a_record, every_route
-from tests.support.api.journeys import a_journey, a_phase
+from tests.support.api.journeys import a_journey as a_journey_in
+from tests.support.api.journeys import a_phase
 from tests.support.audit_log import entries, intents
 from tests.support.claims.records import a_claim, a_journey, a_prompt_about
 from tests.support.factories import (
@@ -134,8 +135,8 @@ async def asked(
         body = route.body
         if route.name == "POST /hitl/approvals/decisions":
             body = {"decisions": [{"id": record.id, "outcome": "approved"}]}
-        if isinstance(record, ClaimRecord):
-            body |= {"claim_id": record.claim_id}
+        if isinstance(record, ClaimRecord) and body is not None:
+            body = body | {"claim_id": record.claim_id}
         response = await api.client.request(
             route.method, route.with_id(record.id), json=body, headers=headers
         )
@@ -149,7 +150,7 @@ async def arranged(api: Api, route: Route) -> Record:
     if route.name in ("DELETE /definitions/{workflow}", "DELETE /dispatch/tenants/{tenantId}"):
         await api.send("PUT", route.with_id(""), {}, tenant_id)
     if route.name == "POST /claims/{syncId}/retry":
-        return await a_journey(api.store, tenant_id, status="failed")
+        return await a_journey_in(api.store, tenant_id, status="failed")
     if make := ARRANGED.get(route.name):
         record = make()
         if isinstance(record, ClaimRecord):

@@ -187,10 +187,13 @@ async def test_two_charges_under_one_key_are_an_alarm(
 async def test_totals_are_summed_for_each_currency_of_the_journeys(store: RecordStore) -> None:
     payments = RememberedPayments()
     journey, other = ids.journey_id(A_TENANT, "ann", "s"), ids.journey_id(A_TENANT, "ann", "t")
-    currency: Currency
-    for number, (amount, currency, of) in enumerate(
-        ((10_000, "usd", journey), (5, "usd", other), (333, "cad", journey), (7_000, "usd", "x"))
-    ):
+    owed: list[tuple[int, Currency, str]] = [
+        (10_000, "usd", journey),
+        (5, "usd", other),
+        (333, "cad", journey),
+        (7_000, "usd", "x"),
+    ]
+    for number, (amount, currency, of) in enumerate(owed):
         claim = a_claim(f"clm-{number}", execution_id=of)
         await charge_fee(store, payments, claim, amount, currency, TWENTY)
     payments.failures = [Unavailable("no answer")]

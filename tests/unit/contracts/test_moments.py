@@ -19,7 +19,8 @@ import flows
 import listeners
 from api.approvals.documents import Extension
 from api.http.parameters import in_utc as in_utc_of_query
-from blocks.contracts.reading.moments import EARLIEST, LATEST, in_utc
+from api.sockets import payloads
+from blocks.contracts.reading.moments import EARLIEST, LATEST, in_utc, in_utc_within_limits
 from blocks.contracts.reading.normalised import Normalised, reading
 from blocks.contracts.records import ExecutionRecord
 from blocks.dead_letters.letters import letter_of
@@ -38,9 +39,12 @@ NEVER_DECODED = {
         "Between",
         "Tick",
     ),
-    *("FlowRunView", "Message", "UpcomingTick", "_Sighting"),
+    *("FlowRunView", "Message", "PromptFact", "UpcomingTick", "_Sighting"),
 }
 """Made by our own code, from moments that were read elsewhere."""
+
+BOUNDS_OF_A_SEARCH = {"_Replaying", "Authenticate", "Subscribe"}
+"""What they decode is read through `since_moment`, which moves it to a limit and refuses none."""
 
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 MOMENTS = st.datetimes(timezones=st.none() | st.just(UTC) | OFFSETS)
@@ -66,6 +70,15 @@ def test_any_bound_of_a_search_is_in_utc(moment: datetime) -> None:
     assert read is not None
     assert read.tzinfo is UTC
     assert EARLIEST <= read <= LATEST
+
+
+@given(MOMENTS)
+def test_the_bound_of_a_replay_is_in_utc(moment: datetime) -> None:
+    asked = payloads.read(({"syncId": "s", "since": moment.isoformat()},), payloads.Subscribe)
+
+    assert in_utc_within_limits(moment) == asked.since_moment
+    assert asked.since_moment is not None
+    assert UTC is asked.since_moment.tzinfo
 
 
 @given(MOMENTS)
@@ -163,7 +176,7 @@ def test_whatever_decodes_a_moment_normalises_it() -> None:
     }
 
     assert set() == unread
-    assert NEVER_DECODED == bare
+    assert NEVER_DECODED | BOUNDS_OF_A_SEARCH == bare
 
 
 @pytest.mark.parametrize("tenant", [A_TENANT])

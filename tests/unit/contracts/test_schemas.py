@@ -14,6 +14,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from blocks.contracts import events, ids
 from blocks.contracts.envelope import Event, encode_event
 from blocks.contracts.schemas import asyncapi, event_schemas
+from tests.support.claims.phase_events import claim_recovery_events
 
 DOCUMENTED = {
     path.stem: json.loads(path.read_text())
@@ -91,6 +92,7 @@ EXAMPLES: list[events.EventData] = [
         error="not reported within 2 h",
         timestamp=NOW,
     ),
+    *claim_recovery_events(EXECUTION, NOW),
 ]
 
 

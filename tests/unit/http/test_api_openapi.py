@@ -80,8 +80,8 @@ async def test_every_tenant_route_documents_the_header_and_the_errors(document: 
             assert {"400", "401", "403", "429", "503"} <= operation["responses"].keys()
             assert {"200", "201", "202"} & operation["responses"].keys()
             # A job's name is an input like its metadata: an unknown one is a bad request.
-            # Of a prompt, the platform's clients expect a 200 whose `success` is false. The number of
-            # a phase is an input, too.
+            # Of a prompt, the platform's clients expect a 200 whose `success` is false. The number
+            # of a phase is an input, too.
             named = path.replace("{job}", "").replace("{phase}", "")
             names_record = "{" in named and not path.startswith(LENIENT_PATHS)
             assert ("404" in operation["responses"]) == names_record

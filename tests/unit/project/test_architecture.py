@@ -67,7 +67,6 @@ ROOMS = {
             "dead_letters",
             "jobs",
             "approvals",
-            "claims",
             "json_text",
             "definitions",
             "actions",
@@ -75,10 +74,12 @@ ROOMS = {
             "deciding",
             "audit",
             "migration",
-            "claims",
         ),
     ),
-    "flows": (("shared", "analysis", "opportunity_analysis", "batch_job"),),
+    "flows": (
+        ("shared", "analysis", "claims"),
+        ("opportunity_analysis", "claim_recovery", "batch_job"),
+    ),
     "listeners": (
         ("metrics", "dispatch", "triggers", "context"),
         ("answers", "approval_requests", "job_reports", "router", "dead_letters"),

@@ -61,25 +61,30 @@ def test_the_registry_and_prefect_yaml_agree() -> None:
     assert [] == differences(read_deployments())
 
 
-ANALYSIS, *OF_JOBS = read_deployments()
+ANALYSIS, CLAIMS, *OF_JOBS = read_deployments()
 
 
 @pytest.mark.parametrize(
     ("deployed", "difference"),
     [
-        (OF_JOBS, "opportunity-analysis is registered, and no deployment runs its flow"),
+        ([CLAIMS, *OF_JOBS], "opportunity-analysis is registered, and no deployment runs its flow"),
         (
-            [replace(ANALYSIS, name="analysis"), *OF_JOBS],
+            [replace(ANALYSIS, name="analysis"), CLAIMS, *OF_JOBS],
             "opportunity-analysis is dispatched, and no deployment of its flow has its name",
         ),
-        ([ANALYSIS, *OF_JOBS[1:]], f"job {OF_JOBS[0].name} has no deployment"),
-        ([ANALYSIS, *OF_JOBS, OF_JOBS[0]], f"{OF_JOBS[0].name} is deployed twice"),
+        ([ANALYSIS, CLAIMS, *OF_JOBS[1:]], f"job {OF_JOBS[0].name} has no deployment"),
+        ([ANALYSIS, CLAIMS, *OF_JOBS, OF_JOBS[0]], f"{OF_JOBS[0].name} is deployed twice"),
         (
-            [ANALYSIS, replace(OF_JOBS[0], parameters={"job": "outcome-sync"}), *OF_JOBS[1:]],
+            [
+                ANALYSIS,
+                CLAIMS,
+                replace(OF_JOBS[0], parameters={"job": "outcome-sync"}),
+                *OF_JOBS[1:],
+            ],
             f"{OF_JOBS[0].name} triggers job outcome-sync",
         ),
         (
-            [replace(ANALYSIS, parameters={"priority": 1}), *OF_JOBS],
+            [replace(ANALYSIS, parameters={"priority": 1}), CLAIMS, *OF_JOBS],
             "opportunity-analysis states ['priority'], which opportunity-analysis does not take",
         ),
     ],
@@ -97,7 +102,7 @@ def test_a_deployment_of_a_flow_that_is_not_registered_is_named(
     assert unregistered == differences(read_deployments())
 
 
-@pytest.mark.parametrize("deployment", [ANALYSIS, OF_JOBS[0]], ids=lambda one: one.name)
+@pytest.mark.parametrize("deployment", [ANALYSIS, CLAIMS, OF_JOBS[0]], ids=lambda one: one.name)
 def test_the_form_of_a_start_by_hand_states_what_each_parameter_is(deployment: Deployment) -> None:
     schema = parameter_schema(flow_of(deployment)).model_dump(exclude_unset=True)
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from blocks.claims.circuits import Circuits
+from blocks.claims.service_answers import SubmissionResult
 from blocks.claims.service_calls import ANSWER_BYTES_MAX, AT_ONCE, Retries
-from blocks.claims.services import ClaimServices, ServiceFailed, SubmissionResult
+from blocks.claims.services import ClaimServices, ServiceFailed
 from blocks.settings import Claims
 from deployments.simulated.claims.faults import Fault, Kind
 from tests.support.metrics import Gain
@@ -133,18 +134,23 @@ async def test_a_service_that_is_not_there_is_unavailable() -> None:
 
 async def test_every_request_of_a_call_has_the_same_key_and_body() -> None:
     refusal = answer(status="500 Internal Server Error")
-    async with canned_http(refusal, refusal, answer()) as (served, url):
-        async with services_of(settings_at(url)) as services:
-            await submit(services)
+    async with (
+        canned_http(refusal, refusal, answer()) as (served, url),
+        services_of(settings_at(url)) as services,
+    ):
+        await submit(services)
 
     assert ["key-1"] * 3 == [one.headers["idempotency-key"] for one in served.received]
     assert 1 == len({one.body for one in served.received})
 
 
 async def test_an_answer_that_breaks_off_is_asked_for_again() -> None:
-    async with canned_http(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", answer()) as (_, url):
-        async with services_of(settings_at(url)) as services:
-            assert SubmissionResult() == await submit(services)
+    broken_off = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"
+    async with (
+        canned_http(broken_off, answer()) as (_, url),
+        services_of(settings_at(url)) as services,
+    ):
+        assert SubmissionResult() == await submit(services)
 
 
 @pytest.fixture

@@ -7,16 +7,15 @@ import msgspec
 import pytest
 
 from blocks.claims.circuits import Circuits
-from blocks.claims.service_calls import Retries
-from blocks.claims.services import (
+from blocks.claims.service_answers import (
     Charge,
-    ClaimServices,
     DetectionResult,
     MatchingResult,
-    ServiceFailed,
     SubmissionResult,
     SyncResult,
 )
+from blocks.claims.service_calls import Retries
+from blocks.claims.services import ClaimServices, ServiceFailed
 from blocks.contracts.claims.findings import Claim, Match
 from tests.support.servers.canned_http import answer, canned_http
 from tests.support.servers.claim_services import claim_platform, settings_at
@@ -37,7 +36,9 @@ DETECT: Ask = lambda services: services.detect("u", "s", "sync-1", "key")  # noq
 MATCH: Ask = lambda services: services.match("u", [A_CLAIM], "key")  # noqa: E731
 SUBMIT: Ask = lambda services: services.submit("u", "c-1", "key")  # noqa: E731
 REJECT: Ask = lambda services: services.log_rejection("u", "c-1", "77", "late", "key")  # noqa: E731
-CHARGE: Ask = lambda services: services.charge("u", "c-1", 1250, "usd", "key")  # noqa: E731
+CHARGE: Ask = lambda services: services.charge(  # noqa: E731
+    user_id="u", claim_id="c-1", amount_cents=1250, fee_cents=250, currency="usd", key="key"
+)
 
 
 async def answered(ask: Ask, body: object) -> Any:
@@ -86,8 +87,8 @@ async def answered(ask: Ask, body: object) -> Any:
         (
             CHARGE,
             "/api/v1/stripe/charge-commission",
-            b'{"userId":"u","claimId":"c-1","amountRecoveredCents":1250,"currency":"usd",'
-            b'"idempotencyKey":"key"}',
+            b'{"userId":"u","claimId":"c-1","amountRecoveredCents":1250,"commissionCents":250,'
+            b'"currency":"usd","idempotencyKey":"key"}',
         ),
     ],
     ids=["sync", "detection", "matching", "submission", "rejections", "payments"],
@@ -95,9 +96,11 @@ async def answered(ask: Ask, body: object) -> Any:
 async def test_a_service_is_asked_as_the_platform_documents(
     ask: Ask, path: str, body: bytes
 ) -> None:
-    async with canned_http(answer(b'{"id": "ch_1"}')) as (served, url):
-        async with ClaimServices(settings_at(f"{url}/"), circuits=Circuits()) as services:
-            await ask(services)
+    async with (
+        canned_http(answer(b'{"id": "ch_1"}')) as (served, url),
+        ClaimServices(settings_at(f"{url}/"), circuits=Circuits()) as services,
+    ):
+        await ask(services)
 
     [request] = served.received
     assert (path, body) == (request.path, request.body)
