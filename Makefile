@@ -26,7 +26,7 @@ $(BIN)/pip:
 	@python=$$(scripts/find-python) && echo "setup: making $(VENV) with $$python" && "$$python" -m venv --clear $(VENV)
 
 $(VENV)/.locked: requirements-dev.lock | $(BIN)/pip
-	@echo "setup: installing $$(grep -c '^[a-z].*==' $<) locked packages, about a minute"
+	@echo "setup: installing $$(grep -c '^[a-z].*==' $<) locked packages, one to three minutes"
 	@$(PIP) install --no-deps --no-compile --require-hashes -r $<
 	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # some packages ship files that are not valid Python
 	@touch $@
