@@ -1,6 +1,7 @@
 """An example of each event of claim recovery, as the bus carries it."""
 
 from datetime import datetime
+from typing import Any
 
 from blocks.contracts.claims.phases import PHASES
 from blocks.contracts.events.base import EventData
@@ -37,8 +38,8 @@ def claim_recovery_events(execution_id: str, at: datetime) -> list[EventData]:
 
 def a_phase_event(number: int, outcome: str, execution_id: str, at: datetime) -> PhaseEvent:
     """With all that such an event carries; those of a claim's phases name the claim."""
-    of_claim = {"claim_id": "clm-1"} if number >= 5 else {}
-    carried = {
+    of_claim: dict[str, Any] = {"claim_id": "clm-1"} if number >= 5 else {}
+    carried: dict[str, dict[str, Any]] = {
         "started": {},
         "completed": {
             "result": {"sync_id": "sync-1"},

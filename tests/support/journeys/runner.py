@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from blocks.claims import claims, journeys, rest, rounds, triggers
+from blocks.claims import claims, journeys, requests, rest, rounds, triggers
 from blocks.clock import utc_now
 from blocks.contracts.claims.findings import Claim, Match
 from blocks.contracts.claims.phases import PhaseNumber
