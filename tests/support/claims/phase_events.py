@@ -1,9 +1,9 @@
 """An example of each event of claim recovery, as the bus carries it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from blocks.contracts.claims.phases import PHASES
+from blocks.contracts.claims.phases import PHASES, PhaseNumber
 from blocks.contracts.events.base import EventData
 from blocks.contracts.events.claims import (
     PHASE_EVENTS,
@@ -57,7 +57,7 @@ def a_phase_event(number: int, outcome: str, execution_id: str, at: datetime) ->
     }
     return PHASE_EVENTS[number, outcome](
         workflow_id=execution_id,
-        phase=number,
+        phase=cast(PhaseNumber, number),
         user_id="seller-1",
         sync_id="sync-1",
         other_sync_ids=["default-1"],
