@@ -10,8 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
-from blocks.claims.circuits import Circuits
-from blocks.claims.service_answers import (
+from blocks.claims.asking.answers import (
     Charge,
     DetectionResult,
     MatchingResult,
@@ -24,9 +23,10 @@ from blocks.claims.service_answers import (
     read_submission,
     read_sync,
 )
-from blocks.claims.service_calls import Call, Retries, ServiceCalls
-from blocks.claims.service_failed import Service
-from blocks.claims.service_failed import ServiceFailed as ServiceFailed
+from blocks.claims.asking.calls import Call, Retries, ServiceCalls
+from blocks.claims.asking.circuits import Circuits
+from blocks.claims.asking.failed import Service
+from blocks.claims.asking.failed import ServiceFailed as ServiceFailed
 from blocks.contracts.claims.findings import Claim, route_of
 from blocks.contracts.claims.money import Currency, units
 from blocks.contracts.events import JsonObject

@@ -11,8 +11,8 @@ import msgspec
 from litestar import Litestar, MediaType, Request, Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 
-from blocks.claims.service_calls import ANSWER_BYTES_MAX
-from blocks.claims.service_failed import Service
+from blocks.claims.asking.calls import ANSWER_BYTES_MAX
+from blocks.claims.asking.failed import Service
 from blocks.claims.services import ROUTES
 from blocks.contracts.events import JsonObject
 from blocks.settings import Simulators

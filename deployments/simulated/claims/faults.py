@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from blocks.claims.service_failed import Service
+from blocks.claims.asking.failed import Service
 
 Kind = Literal["error", "declined", "hang", "garbage", "huge", "later"]
 """`error`: this status. `declined`: 200, and the body says that nothing was done. `hang`: no answer

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from blocks.claims.service_failed import Service
+from blocks.claims.asking.failed import Service
 from blocks.contracts.claims.money import CURRENCIES, fee_of
 from blocks.contracts.events import JsonObject
 from deployments.simulated.claims import findings

@@ -9,9 +9,9 @@ from uuid import uuid4
 import msgspec
 
 from blocks.claims import journeys, triggers
-from blocks.claims.circuits import Circuits
+from blocks.claims.asking.calls import Retries
+from blocks.claims.asking.circuits import Circuits
 from blocks.claims.packets import open_files
-from blocks.claims.service_calls import Retries
 from blocks.claims.services import ClaimServices
 from blocks.claims.triggers import Accepted
 from blocks.contracts.claims.phases import WORKFLOW

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from blocks.claims.packets import PacketFiles
-from blocks.claims.service_answers import (
+from blocks.claims.asking.answers import (
     DetectionResult,
     MatchingResult,
     SubmissionResult,
     SyncResult,
 )
-from blocks.claims.service_failed import ServiceFailed
+from blocks.claims.asking.failed import ServiceFailed
+from blocks.claims.packets import PacketFiles
 from blocks.contracts.claims.findings import Claim, Match
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.records.claims import PhaseRecord

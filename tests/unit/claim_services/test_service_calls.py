@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from blocks.claims.circuits import Circuits
-from blocks.claims.service_answers import SubmissionResult
-from blocks.claims.service_calls import ANSWER_BYTES_MAX, AT_ONCE, Retries
+from blocks.claims.asking.answers import SubmissionResult
+from blocks.claims.asking.calls import ANSWER_BYTES_MAX, AT_ONCE, Retries
+from blocks.claims.asking.circuits import Circuits
 from blocks.claims.services import ClaimServices, ServiceFailed
 from blocks.settings import Claims
 from deployments.simulated.claims.faults import Fault, Kind

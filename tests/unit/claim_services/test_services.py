@@ -6,15 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from blocks.claims.circuits import Circuits
-from blocks.claims.service_answers import (
+from blocks.claims.asking.answers import (
     Charge,
     DetectionResult,
     MatchingResult,
     SubmissionResult,
     SyncResult,
 )
-from blocks.claims.service_calls import Retries
+from blocks.claims.asking.calls import Retries
+from blocks.claims.asking.circuits import Circuits
 from blocks.claims.services import ClaimServices, ServiceFailed
 from blocks.contracts.claims.findings import Claim, Match
 from tests.support.servers.canned_http import answer, canned_http

@@ -18,8 +18,8 @@ import msgspec
 import stamina
 import stamina.instrumentation
 
-from blocks.claims.circuits import OF_PROCESS, Circuits
-from blocks.claims.service_failed import Service, ServiceFailed
+from blocks.claims.asking.circuits import OF_PROCESS, Circuits
+from blocks.claims.asking.failed import Service, ServiceFailed
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.observability.metrics import claim_services as metrics

@@ -12,7 +12,7 @@ from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
 from purgatory.service._async.circuitbreaker import AsyncCircuitBreaker
 
-from blocks.claims.service_failed import Service, ServiceFailed
+from blocks.claims.asking.failed import Service, ServiceFailed
 
 log = logging.getLogger(__name__)
 

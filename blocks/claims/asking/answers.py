@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from blocks.claims.service_calls import Declined, Unreadable, stated_in
+from blocks.claims.asking.calls import Declined, Unreadable, stated_in
 from blocks.contracts.claims.findings import BadFinding, Claim, Match, read_claims, read_matches
 from blocks.contracts.events import JsonObject
 

@@ -1,0 +1,1 @@
+"""How a service of claim recovery is asked: transport, circuits, and what it answers."""
