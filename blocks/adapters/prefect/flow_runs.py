@@ -22,7 +22,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
@@ -185,7 +185,7 @@ class PrefectFlowRuns:
     async def reschedule(self, run: FlowRunView, reason: str) -> None:
         # No state between: a search for crashed runs would reschedule it, too. Workers are given
         # runs by their scheduled time: with its own, it does not wait behind a backlog again.
-        again = Scheduled(message=reason, scheduled_time=run.scheduled_at)
+        again: State[None] = Scheduled(message=reason, scheduled_time=run.scheduled_at)
         async with _translated():
             if run.kept_from_others:
                 await open_to_any_worker(self._client, UUID(run.id))
