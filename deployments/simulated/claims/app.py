@@ -71,11 +71,13 @@ def _for_tests(simulator: ClaimSimulator) -> list[HTTPRouteHandler]:
         return {"status": "ok", "service": "simulated claim services"}
 
     @get("/simulated/charges", sync_to_thread=False)
-    def list_charges(claim_id: str | None = None) -> Response[bytes]:
+    def list_charges(request: AnyRequest) -> Response[bytes]:
+        claim_id = request.query_params.get("claim_id")
         return _json(200, {"charges": simulator.work.charges(claim_id)})
 
     @get("/simulated/requests", sync_to_thread=False)
-    def count_requests(user_id: str | None = None) -> dict[str, int]:
+    def count_requests(request: AnyRequest) -> dict[str, int]:
+        user_id = request.query_params.get("user_id")
         counted = dict.fromkeys(ROUTES, 0)
         for (service, user), number in simulator.work.requests.items():
             counted[service] += number if user_id in (None, user) else 0

@@ -56,19 +56,22 @@ async def platform() -> AsyncIterator[ClaimPlatform]:
         Fault(kind="error", status=425, requests=2),
         Fault(kind="error", status=429, requests=2),
         Fault(kind="garbage", requests=2),
-        Fault(kind="hang", requests=2),
+        Fault(kind="hang", requests=1),
     ],
     ids=lambda fault: f"{fault.kind}-{fault.status}",
 )
-async def test_what_fails_twice_in_passing_is_done_by_the_third_request(
+async def test_what_fails_in_passing_is_done_by_a_further_request(
     platform: ClaimPlatform, fault: Fault
 ) -> None:
+    # Long enough for the request that is answered, also on a busy machine.
+    seconds = 1 if fault.kind == "hang" else 30
     await platform.fault(fault)
-    async with services_of(settings_at(platform.url, call_seconds=0.2)) as services:
+    async with services_of(settings_at(platform.url, call_seconds=seconds)) as services:
         done = await submit(services)
 
     assert done.amazon_case_id
-    assert 3 == (await platform.requests())["submission"]
+    assert fault.requests
+    assert fault.requests + 1 == (await platform.requests())["submission"]
 
 
 @pytest.mark.parametrize(
@@ -115,13 +118,15 @@ async def test_what_stays_broken_fails_with_its_code_and_reason(
     platform: ClaimPlatform, fault: Fault, code: str, reason: str, requests: int
 ) -> None:
     seconds = 0.1 if fault.kind == "hang" else 30
+    # Counted here: one that is given up so soon may not have reached a service on a busy machine
+    retried = Gain("workflow_orchestrator_claim_service_retries_total", service="submission")
     await platform.fault(fault)
     async with services_of(settings_at(platform.url, call_seconds=seconds)) as services:
         failure = await failure_of(services)
 
     assert ("submission", code) == (failure.service, failure.code)
     assert str(failure).startswith(reason)
-    assert requests == (await platform.requests())["submission"]
+    assert requests == 1 + retried()
 
 
 async def test_a_service_that_is_not_there_is_unavailable() -> None:
