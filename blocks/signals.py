@@ -10,7 +10,10 @@ STEP_SETTLED = "step-settled"
 """Listener to workers: a step record now exists. Body: the `StepRecord` as JSON."""
 
 FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
-"""Dispatcher to workers: Prefect has a flow run for you. Empty body."""
+"""To one worker of each work pool: Prefect has a flow run for you. Empty body."""
+
+FLOW_RUN_DISPATCHED = "flow-run-dispatched"
+"""Between dispatchers: a flow run carries these executions. Body: `Dispatched` as JSON."""
 
 FLOW_RUN_STARTED = "flow-run-started"
 """Worker to dispatchers: a flow run has claimed its executions and its requests are out. Body: the
@@ -36,6 +39,17 @@ DISPATCH_POLICY_CHANGED = "dispatch-policy-changed"
 
 RECONCILER_HINT = "mirror-hint"
 """From any process that leaves work behind to the reconcilers: look now. Empty body."""
+
+
+class Dispatched(msgspec.Struct, frozen=True):
+    """A flow run that a dispatcher has made of pending executions."""
+
+    dispatcher: str
+    """Drawn by each dispatcher for itself: it knows its own runs already."""
+    flow_run_id: str
+    tenant_id: str
+    workflow: str
+    execution_ids: list[str]
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -59,8 +59,10 @@ class ForwardingEventBus:
     async def broadcast(self, topic: str, body: bytes) -> None:
         await self._bus.broadcast(topic, body)
 
-    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
-        return self._bus.listen(topic, handler)
+    def listen(
+        self, topic: str, handler: SignalHandler, *, group: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        return self._bus.listen(topic, handler, group=group)
 
     def subscribe(
         self, patterns: Sequence[str], subscriber: Subscriber

@@ -82,9 +82,13 @@ class EventBus(Protocol):
         """Sent to the topic's present subscribers, at most once; not stored, raises nothing."""
         ...
 
-    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
+    def listen(
+        self, topic: str, handler: SignalHandler, *, group: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
         """The handler receives the topic's broadcasts while the context lasts. They can be lost:
         re-read.
+
+        Of the listeners of one group, one receives each broadcast.
         """
         ...
 

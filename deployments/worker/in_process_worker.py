@@ -101,7 +101,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._standstill = Standstill(self._settings.worker.lost_after_seconds)
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
         self.has_outgrown = asyncio.Event()
         """Set once it holds more memory than it may."""
         self._must_end = asyncio.Event()
@@ -157,7 +157,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         """Active runs had `worker.drain_seconds` to finish; what was left ended Crashed, "worker
         stopped".
         """
-        self._is_stopping = True
+        self._stopping.set()
         if len(self.active_runs):
             seconds = self._settings.worker.drain_seconds
             log.info("Stopping: %d flow runs have %g s to finish", len(self.active_runs), seconds)
@@ -181,9 +181,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     async def _polls(self) -> None:
         silent = monotonic() - self._polled_at
-        if self._is_stopping or silent > _POLLS_WITHIN_SECONDS:
+        if self._stopping.is_set() or silent > _POLLS_WITHIN_SECONDS:
             raise Unavailable(
-                "it is stopping" if self._is_stopping else "it does not ask Prefect for work"
+                "it is stopping" if self._stopping.is_set() else "it does not ask Prefect for work"
             )
 
     async def _is_listening(self) -> None:
@@ -232,15 +232,20 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         async def wake(_: bytes) -> None:
             self._wake.set()
 
-        async with (
-            open_bus(self._settings, self.name) as bus,
-            bus.listen(FLOW_RUNS_SCHEDULED, wake),
-        ):
+        async with open_bus(self._settings, self.name) as bus:
             self._bus = bus
             try:
+                async with bus.listen(FLOW_RUNS_SCHEDULED, wake, group=self._signal_group()):
+                    await self._stopping.wait()  # what is scheduled from then on is for others
                 await asyncio.get_running_loop().create_future()
             finally:
                 self._bus = None
+
+    def _signal_group(self) -> str | None:
+        """One worker of the pool polls for each signal: the poll of every other would find the same
+        runs. One with a limit may have no room when the signal is its, and hears all.
+        """
+        return None if self._limiter else self._work_pool_name
 
     async def _poll_when_woken(self) -> None:
         """Signals that come during a poll are answered by one poll after it."""
@@ -270,7 +275,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             limit,
         )
         MEMORY_DRAINS.inc()
-        self._is_stopping = True
+        self._stopping.set()
         self.has_outgrown.set()
         self._must_end.set()
 
@@ -279,7 +284,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """One poll at a time, whether a signal or the interval asked for it."""
         async with self._polling:
-            submitted = [] if self._is_stopping else await super().get_and_submit_flow_runs()
+            submitted = [] if self._stopping.is_set() else await super().get_and_submit_flow_runs()
             self._polled_at = monotonic()
             return submitted
 
@@ -316,7 +321,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     async def _claim_and_carry_out(self, engine: InProcessFlowRunEngine, flow_run: FlowRun) -> None:
         """Several workers may serve one pool: only the first to propose Pending gets the run."""
-        if self._is_stopping or not await self._propose_pending_state(flow_run):
+        if self._stopping.is_set() or not await self._propose_pending_state(flow_run):
             return
         await self._sign_of_life.announce()
         try:

@@ -23,7 +23,7 @@ LIMIT_SECONDS = 5.0
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """An artifact; without a key of its own, it stands on the page of its run."""
+    """An artifact. It has no key, so it stands on the page of its run alone."""
 
     type: str
     data: str | float

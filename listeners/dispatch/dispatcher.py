@@ -3,8 +3,9 @@
 Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions
 wait and then go out together. A tenant that was served a moment ago also waits while answers pile
 up in the intake queue: more of its work would not be done sooner, it would only stand in the way of
-others' events. Which run may really do an execution is settled by the run's claim, so dispatching
-one twice does no harm.
+others' events. Each dispatcher broadcasts what it has dispatched, so that what several listeners
+have in hand is in one run. Which run may really do an execution is settled by the run's claim, so
+dispatching one twice does no harm.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions.run_names import run_name
-from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Unavailable
+from blocks.ports import Between, EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.processes import fault_points
 from blocks.processes.ending import ended
 from blocks.queries import every, tenants
@@ -51,7 +52,9 @@ _PACED_LOOK_SECONDS = 0.05
 """How often the pace is looked at while a backlog waits for it."""
 
 _FEW = 5
-"""What one flow run will carry. Under its key Prefect makes one run, for any number of requests."""
+"""More waiting executions of a tenant are a backlog."""
+
+_UNENDED = ("scheduled", "pending", "running")
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,7 @@ class Dispatcher:
         bus: EventBus,
         flow_runs: FlowRuns,
     ) -> None:
+        self._id = str(uuid4())
         self._settings = settings
         self._store = store
         self._bus = bus
@@ -113,6 +117,7 @@ class Dispatcher:
         await self._read_policy()
         async with (
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
+            self._bus.listen(signals.FLOW_RUN_DISPATCHED, self._dispatched_elsewhere),
             self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
         ):
@@ -189,7 +194,9 @@ class Dispatcher:
         self._limits.take(tenant_id, len(execution_ids))
         if was_behind:
             self._pace.backlog_dispatched(tenant_id, len(execution_ids))
+        dispatched = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids)
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+        await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(dispatched))
 
     def _keep(self, batch: _Batch) -> None:
         """The same run is requested again: Prefect may have made it, and its answer was lost."""
@@ -229,6 +236,23 @@ class Dispatcher:
         if self._queue.waiting(run.lane.tenant_id) <= _FEW:
             self._pace.started(run.lane.tenant_id, seconds)
         self._changed.set()
+
+    async def _dispatched_elsewhere(self, body: bytes) -> None:
+        """Another dispatcher has made a run of these: they are not for this one, and neither is the
+        turn of their lane until that run has started.
+        """
+        run = _dispatched_decoder.decode(body)
+        if run.dispatcher == self._id:
+            return
+        lane = Lane(run.tenant_id, run.workflow)
+        self._queue.discard(lane, frozenset(run.execution_ids))
+        for execution_id in run.execution_ids:
+            self._subjects.pop(execution_id, None)
+            self._reasons.pop(execution_id, None)
+        self._dispatched |= dict.fromkeys(run.execution_ids, monotonic())
+        executions = len(run.execution_ids)
+        self._unstarted.add(UnstartedRun(id=run.flow_run_id, lane=lane, executions=executions))
+        self._limits.take(run.tenant_id, executions)
 
     async def _opened(self, body: bytes) -> None:
         """Another process has started or retried an execution; every dispatcher is notified."""
@@ -276,14 +300,26 @@ class Dispatcher:
 
     async def _sweep(self, age: timedelta) -> None:
         self._forget_dispatched()
-        settled_before = utc_now() - age
-        for tenant_id in await tenants(self._store):
-            pending = {"workflow": workflows.dispatched(), "status": "pending"}
-            async for stored in every(self._store, tenant_id, ExecutionRecord, pending):
-                record = stored.record
-                if record.created_at <= settled_before and record.id not in self._dispatched:
-                    lane = Lane(tenant_id, record.workflow)
-                    self.submit(lane, record.id, record.priority, subject=record.subject)
+        pending = {"workflow": workflows.dispatched(), "status": "pending"}
+        settled = {"created_at": Between(until=utc_now() - age)}
+        found = [
+            stored.record
+            for tenant_id in await tenants(self._store)
+            async for stored in every(self._store, tenant_id, ExecutionRecord, pending | settled)
+            if stored.record.id not in self._dispatched
+        ]
+        carried = await self._carried() if found else frozenset()
+        for record in found:
+            if record.id not in carried:
+                lane = Lane(record.tenant_id, record.workflow)
+                self.submit(lane, record.id, record.priority, subject=record.subject)
+
+    async def _carried(self) -> frozenset[str]:
+        """The executions of runs that Prefect has and that have not ended: of a listener that is
+        gone, or of one whose broadcast was lost.
+        """
+        runs = await self._flow_runs.list_runs(states=_UNENDED)
+        return frozenset(id for run in runs for id in run.execution_ids)
 
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS
@@ -291,3 +327,4 @@ class Dispatcher:
 
 
 _opened_decoder = msgspec.json.Decoder(signals.Opened)
+_dispatched_decoder = msgspec.json.Decoder(signals.Dispatched)

@@ -6,7 +6,7 @@ so that turns cannot be saved up. https://en.wikipedia.org/wiki/Fair_queuing
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import count
 from typing import NamedTuple
 
@@ -59,10 +59,18 @@ class FairQueue:
         self._queued.difference_update(taken)
         self._present = self._clocks[lane.tenant_id]
         self._clocks[lane.tenant_id] += len(taken) / self.policy.share_of(lane.tenant_id).weight
-        if not waiting:
-            del self._waiting[lane]
-            self._forget_idle_clocks()
+        self._forget_if_empty(lane)
         return lane, taken
+
+    def discard(self, lane: Lane, execution_ids: Collection[str]) -> None:
+        """Those of these that wait in this lane no longer wait."""
+        if self._queued.isdisjoint(execution_ids) or lane not in self._waiting:
+            return
+        left = [one for one in self._waiting[lane] if one[2] not in execution_ids]
+        self._queued -= {id for *_, id in self._waiting[lane]} - {id for *_, id in left}
+        heapq.heapify(left)
+        self._waiting[lane] = left
+        self._forget_if_empty(lane)
 
     def waiting(self, tenant_id: str) -> int:
         """How many of this tenant wait."""
@@ -78,6 +86,11 @@ class FairQueue:
         """By the tenant's turn; of one tenant's lanes, that of the execution which comes first."""
         priority = self.policy.share_of(lane.tenant_id).priority
         return -priority, self._clocks[lane.tenant_id], self._waiting[lane][0]
+
+    def _forget_if_empty(self, lane: Lane) -> None:
+        if not self._waiting[lane]:
+            del self._waiting[lane]
+            self._forget_idle_clocks()
 
     def _forget_idle_clocks(self) -> None:
         """For an idle tenant, a clock behind the present is the same as none."""

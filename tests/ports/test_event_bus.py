@@ -719,6 +719,58 @@ async def test_every_listener_of_a_topic_receives_a_broadcast(place: Place, bus:
     assert sorted(received) == [("one", b"hello"), ("two", b"hello")]
 
 
+async def test_one_listener_of_each_group_receives_a_broadcast(place: Place, bus: EventBus) -> None:
+    received: list[tuple[str, bytes]] = []
+
+    def of(group: str) -> SignalHandler:
+        async def handle(body: bytes) -> None:
+            received.append((group, body))
+
+        return handle
+
+    bodies = [str(number).encode() for number in range(20)]
+    async with (
+        place.open() as other,
+        bus.listen("topic", of("a"), group="a"),
+        other.listen("topic", of("a"), group="a"),
+        other.listen("topic", of("b"), group="b"),
+        other.listen("topic", of("all")),
+        bus.listen("another topic", of("a"), group="a"),
+    ):
+        for body in bodies:
+            await bus.broadcast("topic", body)
+
+        async def all_there() -> bool:
+            return len(received) >= 60
+
+        await eventually(all_there)
+        await asyncio.sleep(0.1)
+
+    wanted = sorted((group, body) for group in ("a", "b", "all") for body in bodies)
+    assert wanted == sorted(received)
+
+
+async def test_a_group_goes_on_when_one_of_its_listeners_leaves(
+    place: Place, bus: EventBus
+) -> None:
+    received: list[bytes] = []
+
+    async def handle(body: bytes) -> None:
+        received.append(body)
+
+    async with bus.listen("topic", handle, group="a"):
+        async with place.open() as other, other.listen("topic", handle, group="a"):
+            await bus.broadcast("topic", b"first")
+            await eventually(lambda: _as_seen(received, [b"first"]))
+        for number in range(10):
+            await bus.broadcast("topic", str(number).encode())
+        await eventually(lambda: _as_seen(received, [b"first", *(b"%d" % n for n in range(10))]))
+
+
+async def _as_seen(received: list[bytes], wanted: list[bytes]) -> bool:
+    return received == wanted
+
+
 async def test_a_signal_without_listeners_is_gone(bus: EventBus) -> None:
     received: list[bytes] = []
 

@@ -38,7 +38,7 @@ class RememberedFlowRuns:
         self.started.append((tenant_id, list(execution_ids)))
         self.keys.append(key)
         self.names.append(name)
-        return f"run-{len(self.started)}"
+        return f"run-{list(dict.fromkeys(self.keys)).index(key) + 1}"
 
     async def record_completed(
         self, deployment: str, *, key: str, name: str, parameters: Mapping[str, str], message: str

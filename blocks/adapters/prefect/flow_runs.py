@@ -237,10 +237,10 @@ class PrefectFlowRuns:
             id=str(run.id),
             state=run.state.type.value.lower(),
             state_name=run.state.name or "",
-            state_at=run.state.timestamp,
+            state_at=_plain(run.state.timestamp),
             run_count=run.run_count,
             message=run.state.message,
-            scheduled_at=run.expected_start_time,
+            scheduled_at=run.expected_start_time and _plain(run.expected_start_time),
             tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
             execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
             job=run.parameters.get("job"),
@@ -279,6 +279,11 @@ class PrefectFlowRuns:
         """
         if error.response.status_code == httpx.codes.NOT_FOUND:
             self._deployments.pop(deployment, None)
+
+
+def _plain(moment: datetime) -> datetime:
+    """Without the class that Prefect gives it, which msgspec cannot encode."""
+    return datetime.fromisoformat(moment.isoformat())
 
 
 @asynccontextmanager

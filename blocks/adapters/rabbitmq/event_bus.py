@@ -98,8 +98,10 @@ class RabbitMQEventBus:
     async def broadcast(self, topic: str, body: bytes) -> None:
         await self._signals.broadcast(topic, body)
 
-    def listen(self, topic: str, handler: SignalHandler) -> AbstractAsyncContextManager[None]:
-        return self._signals.listen(topic, handler)
+    def listen(
+        self, topic: str, handler: SignalHandler, *, group: str | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        return self._signals.listen(topic, handler, group)
 
     def subscribe(
         self, patterns: Sequence[str], subscriber: Subscriber

@@ -1,4 +1,5 @@
-"""Transient signals: a topic exchange that stores nothing, and a transient queue per listener.
+"""Transient signals: a topic exchange that stores nothing, and a queue per listener or group of
+listeners, which ends with the last of them.
 
 One AMQP message carries a MessagePack list of signals of one topic: under load many, else one.
 """
@@ -8,10 +9,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import msgspec
 from aio_pika import Channel, ExchangeType
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
 from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated, until, when_lost
 from blocks.ports import SignalHandler, Unavailable
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 
 # A signal is not worth waiting for: a process that misses it finds the same by its next read.
 _BROADCAST_SECONDS = 1.0
+
+_OF_A_GROUP: dict[str, Any] = {"x-message-ttl": 5_000, "x-expires": 60_000}
+"""A signal that no listener of the group receives in time is worth nothing any more. In ms."""
 
 
 class RabbitMQSignals:
@@ -55,25 +60,45 @@ class RabbitMQSignals:
             log.debug("%d signals %s were lost: %s", len(bodies), topic, error)
 
     @asynccontextmanager
-    async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
+    async def listen(
+        self, topic: str, handler: SignalHandler, group: str | None
+    ) -> AsyncIterator[None]:
         """Subscribed, unless the broker is unavailable; subscribed again after every loss."""
         is_listening = asyncio.Event()
-        session = partial(self._listen, topic, handler, is_listening)
+        session = partial(self._listen, topic, handler, group, is_listening)
         async with self._in.kept(session, f"listening to {topic}", is_listening):
             yield
 
     async def _listen(
-        self, topic: str, handler: SignalHandler, is_listening: asyncio.Event, channel: Channel
+        self,
+        topic: str,
+        handler: SignalHandler,
+        group: str | None,
+        is_listening: asyncio.Event,
+        channel: Channel,
     ) -> None:
         timeout = self._in.timeout_seconds
         exchange = await self._declare(channel)
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
+        queue = await self._queue(channel, topic, group)
         await queue.bind(exchange, topic, timeout=timeout)
         lost = await when_lost(channel)
         await queue.consume(partial(_receive, handler, topic), no_ack=True, timeout=timeout)
         is_listening.set()
         await until(lost)
         raise Unavailable(f"listening to {topic} was interrupted")
+
+    async def _queue(self, channel: Channel, topic: str, group: str | None) -> AbstractQueue:
+        timeout = self._in.timeout_seconds
+        if group is None:
+            return await channel.declare_queue(exclusive=True, auto_delete=True, timeout=timeout)
+        # Durable, because RabbitMQ gives up transient queues that several connections share.
+        return await channel.declare_queue(
+            f"{self._exchange}.{topic}.{group}",
+            durable=True,
+            auto_delete=True,
+            arguments=_OF_A_GROUP,
+            timeout=timeout,
+        )
 
     async def _prepare(self, channel: Channel) -> None:
         await self._declare(channel)

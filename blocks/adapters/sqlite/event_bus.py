@@ -104,9 +104,11 @@ class SqliteEventBus:
         self._watch.look()
 
     @asynccontextmanager
-    async def listen(self, topic: str, handler: SignalHandler) -> AsyncIterator[None]:
+    async def listen(
+        self, topic: str, handler: SignalHandler, *, group: str | None = None
+    ) -> AsyncIterator[None]:
         latest = await self._file.run(tables.last_signal)
-        listening = asyncio.create_task(self._listen(topic, handler, latest))
+        listening = asyncio.create_task(self._listen(topic, handler, group, latest))
         try:
             yield
         finally:
@@ -132,15 +134,20 @@ class SqliteEventBus:
     async def ping(self) -> None:
         await self._file.run(tables.last_signal)
 
-    async def _listen(self, topic: str, handler: SignalHandler, latest: int) -> None:
+    async def _listen(
+        self, topic: str, handler: SignalHandler, group: str | None, latest: int
+    ) -> None:
         while True:
             try:
                 for seq, about, body in await self._watch.until(
                     partial(tables.signals_after, seq=latest)
                 ):
                     latest = seq
-                    if about == topic:
+                    if about == topic and (group is None or await self._takes(seq, group)):
                         await handler(body)
             except Exception:
                 log.exception("a signal of %s was lost", topic)
                 await asyncio.sleep(_AFTER_ERROR_SECONDS)
+
+    async def _takes(self, seq: int, group: str) -> bool:
+        return await self._file.run(partial(tables.take_signal, seq=seq, group=group))

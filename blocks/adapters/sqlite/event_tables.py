@@ -55,6 +55,9 @@ CREATE INDEX IF NOT EXISTS deliveries_by_queue ON deliveries (queue, due_at, seq
 CREATE TABLE IF NOT EXISTS signals (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, body BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS taken_signals (
+    seq INTEGER, "group" TEXT, PRIMARY KEY (seq, "group")
+) WITHOUT ROWID;
 """
     + subscription_tables.SCHEMA
 )
@@ -233,7 +236,14 @@ def broadcast(connection: sqlite3.Connection, topic: str, body: bytes) -> None:
         ).lastrowid
         or 0
     )
-    connection.execute("DELETE FROM signals WHERE seq <= ?", (signal - _SIGNALS_KEPT,))
+    for table in ("signals", "taken_signals"):
+        connection.execute(f"DELETE FROM {table} WHERE seq <= ?", (signal - _SIGNALS_KEPT,))
+
+
+def take_signal(connection: sqlite3.Connection, seq: int, group: str) -> bool:
+    """Whether it is the caller's; it is of the first of its group that asks."""
+    taken = connection.execute("INSERT OR IGNORE INTO taken_signals VALUES (?, ?)", (seq, group))
+    return taken.rowcount == 1
 
 
 def last_signal(connection: sqlite3.Connection) -> int:

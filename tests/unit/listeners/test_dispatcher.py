@@ -22,7 +22,13 @@ from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import change_policy
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_flow_run,
+    a_tenant_record,
+    an_execution,
+)
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.waiting import T, eventually
 
@@ -150,21 +156,56 @@ async def test_all_dispatchers_ask_for_the_same_run_of_what_all_were_notified_of
 ) -> None:
     several = [Dispatcher(SETTINGS, store, bus, flow_runs) for _ in range(3)]
     async with at_work(several[0]), at_work(several[1]), at_work(several[2]):
-        for dispatcher in several:
-            dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
-        await started(flow_runs, 3)
+        for number, dispatcher in enumerate(several):
+            dispatcher.submit(Lane(f"tenant-{number}", WORKFLOW), "e-0")
+        await started(flow_runs, 3)  # all three listen
 
-        for runs in (6, 9):
-            await bus.broadcast(
-                signals.EXECUTION_OPENED, msgspec.json.encode(signals.Opened(ANOTHER_TENANT, "e-2"))
-            )
-            await started(flow_runs, runs)
-            for run in range(runs):
-                await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{run + 1}".encode())
+        for runs in (4, 5):
+            opened = signals.Opened(A_TENANT, "e-1")
+            await bus.broadcast(signals.EXECUTION_OPENED, msgspec.json.encode(opened))
 
-    keys = [set(flow_runs.keys[first : first + 3]) for first in (0, 3, 6)]
-    assert [3, 1, 1] == [len(of_all) for of_all in keys]
-    assert not keys[1] & keys[2], "notified again, it may need another run"
+            async def is_requested(runs: int = runs) -> bool:
+                return len(set(flow_runs.keys)) == runs
+
+            await eventually(is_requested)
+            await asyncio.sleep(SETTINGS.sweep_seconds)  # the others would have asked by now
+            await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{runs}".encode())
+
+    assert 5 == len(set(flow_runs.keys)), "notified again, it may need another run"
+
+
+async def test_what_another_dispatcher_has_dispatched_is_not_dispatched_again(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    lane = Lane(A_TENANT, WORKFLOW)
+    elsewhere = signals.Dispatched("another", "run-9", *lane, execution_ids=["e-1", "e-3"])
+    async with at_work(dispatcher):
+        dispatcher.submit(lane, "e-0")
+        await started(flow_runs, 1)
+        for number in range(1, 5):
+            dispatcher.submit(lane, f"e-{number}")
+        await bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(elsewhere))
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-0")
+        assert (ANOTHER_TENANT, ["b-0"]) == (await started(flow_runs, 2))[1], "it waits for run-9"
+
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-9")
+        assert (A_TENANT, ["e-2", "e-4"]) == (await started(flow_runs, 3))[2]
+
+
+async def test_a_sweep_leaves_to_its_flow_run_what_a_listener_dispatched_before_it_died(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore
+) -> None:
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    carried, left = an_execution(), an_execution()
+    for execution in (carried, left):
+        await store.create(A_TENANT, execution)
+    flow_runs.runs = [a_flow_run(state="scheduled", execution_ids=[carried.id])]
+
+    async with at_work(dispatcher):
+        assert [(A_TENANT, [left.id])] == await started(flow_runs, 1)
+        await asyncio.sleep(3 * SETTINGS.sweep_seconds)
+    assert 1 == len(flow_runs.started)
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:

@@ -104,6 +104,29 @@ def test_a_tenant_without_room_is_passed_over() -> None:
     assert (lane("b"), ["b-0"]) == queue.take(lambda one: int(one.tenant_id == "b"))
 
 
+def test_what_was_discarded_waits_no_longer_and_the_rest_keeps_its_order() -> None:
+    queue = a_queue()
+    fill(queue, "a", 6)
+    queue.put(lane("a"), "urgent", priority=5)
+
+    queue.discard(lane("a"), {"a-0", "a-3", "urgent", "unknown"})
+    queue.discard(lane("nobody"), {"a-1"})
+    queue.put(lane("a"), "a-0")
+
+    assert 5 == len(queue) == queue.waiting("a")
+    assert (lane("a"), ["a-1", "a-2", "a-4", "a-5", "a-0"]) == queue.take(lambda _: 10)
+
+
+def test_a_lane_of_which_all_was_discarded_has_no_turn() -> None:
+    queue = a_queue()
+    fill(queue, "a", 2)
+
+    queue.discard(lane("a"), {"a-0", "a-1"})
+
+    assert queue.take(lambda _: 10) is None
+    assert [] == queue.tenants()
+
+
 def test_executions_of_two_workflows_never_share_a_turn() -> None:
     queue = a_queue()
     for number, workflow in enumerate(("one", "other", "one", "other")):
