@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 
 from msgspec.structs import replace
 
@@ -33,6 +34,11 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 5.0
 """How often a journey is read again while its phases are being done: a signal may be lost."""
 
+_READING_SHARE = 0.25
+"""Of its time that a journey may be read in, while phases of it are being done: one of a thousand
+claims has thousands of phases, and each trigger of one wakes it.
+"""
+
 AT_ONCE = 10
 """Phases of different claims of one journey that are done side by side."""
 
@@ -49,6 +55,9 @@ class JourneyRun:
         self._context = parts.context
         self._doing = doing
         self._woken = asyncio.Event()
+        self._known: dict[str, Stored[PhaseRecord]] = {}
+        """Its phases as of the last reading, and as this run has written them since."""
+        self._next_reading = float("-inf")
         self._working: dict[str, asyncio.Task[None]] = {}
         self._paying = asyncio.Lock()
         """One payout ends at a time: of several at once, the last one completes the sync."""
@@ -89,42 +98,59 @@ class JourneyRun:
 
     async def _look(self) -> bool:
         """Begins what is due, or brings the journey to rest; True if this run is done with it."""
+        is_woken = self._woken.is_set() and monotonic() >= self._next_reading
+        is_read = is_woken or not (self._working or self._due())
+        if is_read:
+            await self._read()
+        for phase in self._due():
+            self._working[phase.record.id] = asyncio.create_task(
+                self._do(phase, _previous(phase.record, self._phases())),
+                name=f"phase {phase.record.id}",
+            )
+        if self._working or not is_read:
+            return False
+        return await self._rest(self._phases())
+
+    async def _read(self) -> None:
+        """The journey and its phases are those on record now. Raises `Stale`: not ours any more."""
+        began = monotonic()
+        self._woken.clear()
         self.stored = await newest(self._context.store, self.stored)
         tenant_id = self.stored.record.tenant_id
         known = await journeys.phases_of(self._context.store, tenant_id, self.id)
-        for phase in self._due(known):
-            self._working[phase.record.id] = asyncio.create_task(
-                self._do(phase, _previous(phase.record, [one.record for one in known])),
-                name=f"phase {phase.record.id}",
-            )
-        if self._working:
-            return False
-        return await self._rest([phase.record for phase in known])
+        self._known = {phase.record.id: phase for phase in known}
+        self._next_reading = monotonic() + (monotonic() - began) * (1 / _READING_SHARE - 1)
 
-    def _due(self, known: list[Stored[PhaseRecord]]) -> list[Stored[PhaseRecord]]:
+    def _phases(self) -> list[PhaseRecord]:
+        return [phase.record for phase in self._known.values()]
+
+    def _due(self) -> list[Stored[PhaseRecord]]:
         """Those to begin now: of the sync, and of each claim, the lowest that is due; the others
         follow.
         """
-        busy = {_owner(one.record) for one in known if one.record.id in self._working}
+        busy = {_owner(self._known[id].record) for id in self._working if id in self._known}
         due: list[Stored[PhaseRecord]] = []
-        for phase in sorted(known, key=lambda one: one.record.phase):
+        for phase in sorted(self._known.values(), key=lambda one: one.record.phase):
             if phase.record.is_due and _owner(phase.record) not in busy:
                 busy.add(_owner(phase.record))
                 due.append(phase)
         return due[: max(AT_ONCE - len(self._working), 0)]
 
     async def _wait(self) -> None:
-        """Until a phase has ended, something was triggered, or a while has passed."""
-        waking = asyncio.create_task(self._woken.wait())
+        """Until a phase has ended, something was triggered, or a while has passed; a trigger waits
+        its turn while readings take much of the time.
+        """
+        waking = asyncio.create_task(self._when_woken())
         try:
-            await asyncio.wait(
+            done, _ = await asyncio.wait(
                 [waking, *self._working.values()],
                 timeout=LOOK_SECONDS,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
             await ended(waking)
-        self._woken.clear()
+        if not done:
+            self._woken.set()
         over = [id for id, task in self._working.items() if task.done()]
         for id in over:
             self._working.pop(id).result()
@@ -139,6 +165,10 @@ class JourneyRun:
                 with suppress(Stale):  # triggered meanwhile, or moved with its claim: not failed
                     await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
 
+    async def _when_woken(self) -> None:
+        await self._woken.wait()
+        await asyncio.sleep(self._next_reading - monotonic() if self._working else 0)
+
     # --- a phase ----------------------------------------------------------------------------------
 
     async def _do(self, phase: Stored[PhaseRecord], previous: PhaseNumber | None) -> None:
@@ -148,12 +178,14 @@ class JourneyRun:
         store, bus = self._context.store, self._context.bus
         try:
             if phase.record.status in ("completed", "failed"):
-                await rounds.announce(store, bus, phase, previous=previous)
+                self._keep(await rounds.announce(store, bus, phase, previous=previous))
                 return
             retry = self.stored.record.retries
             begun = await rounds.begin(store, bus, phase, previous=previous, retry=retry)
         except Stale:
+            self._woken.set()
             return
+        self._keep(begun)
         metrics.began(begun.record)
         record, work = (
             begun.record,
@@ -168,7 +200,11 @@ class JourneyRun:
             after = await rounds.fail(store, bus, begun, code, reason, previous=previous)
         else:
             after = await self._complete(begun, done, previous)
+        self._keep(after)
         self._count(record, after.record)
+
+    def _keep(self, written: Stored[PhaseRecord]) -> None:
+        self._known[written.record.id] = written
 
     async def _complete(
         self, begun: Stored[PhaseRecord], done: Done, previous: PhaseNumber | None
@@ -222,6 +258,8 @@ class JourneyRun:
                 await ended(task)
 
     async def _completes(self, phase: PhaseRecord) -> bool:
+        if any(one.is_due for one in self._phases() if one.id != phase.id):
+            return False  # known without reading all of them for each payout
         store, journey = self._context.store, self.stored.record
         known = await journeys.phases_of(store, journey.tenant_id, journey.id)
         claims = await journeys.claims_of(store, journey.tenant_id, journey.id)

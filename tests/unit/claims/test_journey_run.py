@@ -11,10 +11,12 @@ from blocks.actions.cancelling import cancel_execution
 from blocks.actions.retrying import reopen_execution
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
-from blocks.claims import claims, log, prompts
+from blocks.claims import claims, journeys, log, prompts
 from blocks.claims.ledger import read_fee
 from blocks.claims.packets.packets import archive_key, read_packet
 from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.records.claims import PhaseRecord
+from blocks.ports import RecordStore, Stored
 from deployments.simulated.claims.faults import Fault
 from tests.support.factories import A_TENANT
 from tests.support.journeys.carried import Carried, carried
@@ -258,3 +260,26 @@ async def test_a_case_that_is_known_after_the_submission_is_noted(here: Carried)
 
     [claim] = await here.claims(failed.id)
     assert ("submitted", 1, "77") == (claim.status, claim.submissions, claim.amazon_case_id)
+
+
+async def test_a_journey_of_many_claims_is_not_read_again_for_each(
+    here: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    async def counted(store: RecordStore, tenant_id: str, id: str) -> list[Stored[PhaseRecord]]:
+        read.append(id)
+        return await phases_of(store, tenant_id, id)
+
+    phases_of = journeys.phases_of
+    monkeypatch.setattr(journeys, "phases_of", counted)
+    sure = [{"claim_id": f"c-{number}", "confidence": 0.9} for number in range(30)]
+    journey = await here.triggered(4, matches=sure)
+    assert "waiting" == journey.status
+    for claim in await here.claims(journey.id):
+        await here.trigger(7, claim_id=claim.claim_id, amount=10)
+
+    paid = await here.carry(journey.id)
+
+    assert ("completed", 30) == (paid.status, (paid.results or {})["paid"])
+    assert len(read) <= 15
