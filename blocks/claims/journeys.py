@@ -26,7 +26,7 @@ from blocks.updates import update
 
 async def open_journey(
     store: RecordStore, tenant_id: str, trigger: PhaseTrigger, *, actor: str | None = None
-) -> ExecutionRecord:
+) -> Stored[ExecutionRecord]:
     """The journey of this user and sync, at rest if it is new: what wakes it is written first."""
     journey_id = ids.journey_id(tenant_id, trigger.user_id, trigger.sync_id)
     now = utc_now()
@@ -57,11 +57,11 @@ async def open_journey(
     )
     if trigger.phase != 1:  # most likely it is there: one call instead of two
         with suppress(NotFound):
-            return (await store.read(tenant_id, ExecutionRecord, journey_id)).record
+            return await store.read(tenant_id, ExecutionRecord, journey_id)
     try:
-        return (await store.create(tenant_id, execution)).record
+        return await store.create(tenant_id, execution)
     except AlreadyExists:
-        return (await store.read(tenant_id, ExecutionRecord, journey_id)).record
+        return await store.read(tenant_id, ExecutionRecord, journey_id)
 
 
 async def read_journey(
@@ -105,16 +105,22 @@ async def wake(
     execution_id: str,
     *,
     actor: str | None = None,
+    known: Stored[ExecutionRecord] | None = None,
 ) -> ExecutionRecord:
     """Whoever carries the journey, now or next, finds what was written before this call.
 
     One at rest is pending; one that has ended is tried again, as after a retry, but one that was
-    cancelled stays so. Raises `Unavailable`.
+    cancelled stays so. `known`: the journey as the caller read it before it wrote; one at rest is
+    woken without another reading. Raises `Unavailable`.
     """
 
     first_seen: list[str] = []
+    at_rest = [known] if known and known.record.status == "waiting" else []
 
     async def woken() -> ExecutionRecord:
+        if at_rest:  # its ETag shows whether it still is
+            resting = at_rest.pop()
+            return (await transitions.move(store, resting, "pending", woken_at=utc_now())).record
         stored = await store.read(tenant_id, ExecutionRecord, execution_id)
         first_seen.append(stored.etag)
         match stored.record.status:

@@ -51,7 +51,8 @@ async def accept(
     trigger = await _of_open_onboarding(store, tenant_id, trigger)
     claim = await _claim_of(store, tenant_id, trigger)
     of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
-    journey = await journeys.open_journey(store, tenant_id, of_claim, actor=actor)
+    known = await journeys.open_journey(store, tenant_id, of_claim, actor=actor)
+    journey = known.record
     owner = claim.id if claim else journey.id
     record_id = ids.phase_record_id(owner, trigger.phase)
     requested = _new_phase(record_id, journey, trigger, claim, triggered_by)
@@ -64,7 +65,8 @@ async def accept(
         )
     joined = await _follow(store, bus, claim, journey, record_id) if claim else journey
     if outcome in ("requested", "queued") or await _is_begun_by_none(store, requested, outcome):
-        await journeys.wake(store, bus, tenant_id, joined.id, actor=actor)
+        seen = known if joined.id == journey.id else None
+        await journeys.wake(store, bus, tenant_id, joined.id, actor=actor, known=seen)
     return Accepted(
         execution_id=joined.id,
         phase_record_id=record_id,
