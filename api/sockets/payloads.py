@@ -1,11 +1,11 @@
 """What clients send, decoded at the door."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from blocks.contracts.reading.moments import in_utc_within_limits
+from blocks.contracts.reading.normalised import SEARCH_BOUND, Normalised
 
 PACKET_BYTES_MAX = 16_384
 """Of one packet from a client; a token is the largest thing in it."""
@@ -17,20 +17,16 @@ class BadPayload(ValueError):
     """A client sent something else than it should; the message is for the client."""
 
 
-class _Replaying(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    since: datetime | float | None = None
+class _Replaying(Normalised, frozen=True, kw_only=True, rename="camel"):
+    since: Annotated[datetime | float | None, SEARCH_BOUND] = None
     """A moment, or milliseconds since 1970 as JavaScript counts them."""
     last_event_id: Text | None = None
     """`eventId` of the last frame that came."""
 
     @property
     def since_moment(self) -> datetime | None:
-        if isinstance(self.since, float):
-            try:
-                return in_utc_within_limits(datetime.fromtimestamp(self.since / 1000, UTC))
-            except (ValueError, OverflowError, OSError):
-                raise BadPayload("since is no moment") from None
-        return None if self.since is None else in_utc_within_limits(self.since)
+        """In UTC, and within the years that can be reckoned with."""
+        return self.since if isinstance(self.since, datetime) else None
 
 
 class Authenticate(_Replaying, frozen=True, kw_only=True, rename="camel"):

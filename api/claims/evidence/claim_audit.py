@@ -11,6 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from api.access.tenancy import TenantId
 from api.claims.evidence import prompt_examples as examples
+from api.claims.evidence.packet_errors import ClaimUnknown
 from api.claims.evidence.prompt_documents import ClaimAct, ClaimAudit, ClaimAuditLine
 from api.documentation.openapi import documented
 from api.http.records import Store
@@ -36,7 +37,7 @@ _ACTS: Mapping[What, ClaimAct] = {
     "/evidence/audit-log/{claimId:str}",
     summary="Read what happened about a claim's evidence",
     tags=["Evidence prompts"],
-    responses=documented(examples.CLAIM_AUDIT),
+    responses=documented(examples.CLAIM_AUDIT, ClaimUnknown),
 )
 async def read_claim_audit(
     store: Store,
@@ -48,7 +49,12 @@ async def read_claim_audit(
     ] = 0,
 ) -> ClaimAudit:
     """Prompts created, answered, expired and cancelled, and packets generated, newest first."""
-    lines = [line async for line in _lines(store, tenant_id, claim_id)]
+    claims = [
+        one.record async for one in every(store, tenant_id, ClaimRecord, {"claim_id": claim_id})
+    ]
+    lines = [line async for line in _lines(store, tenant_id, claim_id, claims)]
+    if not claims and not lines:
+        raise ClaimUnknown
     newest_first = sorted(lines, key=lambda line: line.at, reverse=True)
     return ClaimAudit(
         claim_id=claim_id,
@@ -60,15 +66,15 @@ async def read_claim_audit(
 
 
 async def _lines(
-    store: RecordStore, tenant_id: str, claim_id: str
+    store: RecordStore, tenant_id: str, claim_id: str, claims: list[ClaimRecord]
 ) -> AsyncIterator[ClaimAuditLine]:
     of_claim = {"workflow": WORKFLOW, "gate": GATE, "subject": claim_id}
     async for approval in every(store, tenant_id, ApprovalRecord, of_claim):
         if prompt_of(approval.record) is not None:
             for line in _of_prompt(approval.record):
                 yield line
-    async for claim in every(store, tenant_id, ClaimRecord, {"claim_id": claim_id}):
-        if line_of_packet := await _of_packet(store, claim.record):
+    for claim in claims:
+        if line_of_packet := await _of_packet(store, claim):
             yield line_of_packet
 
 

@@ -111,11 +111,19 @@ def _readable(
 
 
 def _three_segments(event_type: str) -> str:
-    """`workflow.risk_analysis.requested` for `workflow.risk.analysis.requested`."""
+    """`workflow.risk_analysis.requested` for `workflow.risk.analysis.requested`; numbers are
+    spelled, as the library takes no digits: `workflow.phase_one.started`.
+    """
     first, *between, last = event_type.split(".")
-    return ".".join((first, "_".join(between), last))
+    return ".".join((first, "_".join(_DIGITS.get(part, part) for part in between), last))
 
 
+_DIGITS: Mapping[str, str] = {
+    str(digit): name
+    for digit, name in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    )
+}
 _in_three: Mapping[str, str] = {
     event_type: _three_segments(event_type) for event_type in PUBLISHED if event_type.count(".") > 2
 }

@@ -35,3 +35,15 @@ def in_utc_within_limits(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return min(max(moment, EARLIEST), LATEST - timedelta.resolution).astimezone(UTC)
+
+
+def bound_of_search(stated: datetime | float) -> datetime:
+    """Likewise; a number is of milliseconds since 1970, as JavaScript counts them. Raises
+    `ValueError` for a number that is no moment.
+    """
+    if isinstance(stated, datetime):
+        return in_utc_within_limits(stated)
+    try:
+        return in_utc_within_limits(datetime.fromtimestamp(stated / 1000, UTC))
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{stated} milliseconds since 1970 are no moment") from None

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from blocks.contracts.reading.moments import in_utc
+from blocks.contracts.reading.moments import bound_of_search, in_utc
 from blocks.contracts.reading.uuids import matching_id, required_uuid
 
 OUR_ID = msgspec.Meta(extra_json_schema={"format": "uuid"}, extra={"normalise": "uuid"})
@@ -21,14 +21,24 @@ OUR_ID = msgspec.Meta(extra_json_schema={"format": "uuid"}, extra={"normalise": 
 
 MATCHING_ID = msgspec.Meta(extra={"normalise": "matching id"})
 
+SEARCH_BOUND = msgspec.Meta(extra={"normalise": "bound of a search"})
+"""Marks a moment, or milliseconds since 1970, from which or until which is searched."""
+
 MatchingId = Annotated[str, MATCHING_ID]
 """An id of another system, in the spelling by which it is compared."""
 
 Read = Callable[[Any], Any]
 
+_OF_MARKS: tuple[tuple[msgspec.Meta, Read], ...] = (
+    (OUR_ID, required_uuid),
+    (MATCHING_ID, matching_id),
+    (SEARCH_BOUND, bound_of_search),
+)
+
 
 class Normalised(msgspec.Struct, frozen=True):
-    """Every moment in it is aware and in UTC, every text marked `OUR_ID` a UUID in lower case, or
+    """Every moment in it is aware and in UTC, one marked `SEARCH_BOUND` moved to the limit where
+    another would be refused, every text marked `OUR_ID` a UUID in lower case, or
     empty, and a UUID marked `MATCHING_ID` is in lower case, too.
 
     What cannot be is a `ValueError`, which msgspec's decoders turn into a `ValidationError` with
@@ -64,11 +74,7 @@ def reading(kind: Any) -> Read | None:
     if kind is datetime:
         return in_utc
     if origin is Annotated:
-        marks = (
-            read
-            for mark, read in ((OUR_ID, required_uuid), (MATCHING_ID, matching_id))
-            if mark in args[1:]
-        )
+        marks = (read for mark, read in _OF_MARKS if mark in args[1:])
         return next(marks, None) or reading(args[0])
     if origin in (Union, UnionType):
         return next((read for read in map(reading, args) if read), None)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from api.sockets.rooms import Rooms, addressed, sync_room
 from api.sockets.updates import Updates
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.claims.log import event_of
+from blocks.contracts.reading.moments import EARLIEST, LATEST
 from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.messages import to_message
 from blocks.ports import RecordStore
@@ -286,10 +287,25 @@ def test_nonsense_is_refused_with_a_reason(stated: tuple[Any, ...]) -> None:
         read(stated, Authenticate)
 
 
-def test_a_moment_outside_of_time_is_refused_or_moved_to_the_limit() -> None:
-    asked = read(({"syncId": "s", "since": 1e300},), Subscribe)
-    with pytest.raises(BadPayload):
-        _ = asked.since_moment
+@pytest.mark.parametrize("since", [1e300, -1e300, float("inf"), float("nan"), 10**400])
+def test_a_number_that_is_no_moment_is_refused(since: float) -> None:
+    with pytest.raises(BadPayload, match="not valid"):
+        read(({"syncId": "s", "since": since},), Subscribe)
+
+
+@pytest.mark.parametrize(
+    ("since", "limit"),
+    [
+        (-62_135_596_800_000, EARLIEST),
+        ("0001-01-01T00:00:00+05:00", EARLIEST),
+        (253_402_300_799_000, LATEST - timedelta.resolution),
+        ("9999-12-31T23:59:59-05:00", LATEST - timedelta.resolution),
+    ],
+)
+def test_a_moment_beyond_the_limits_is_moved_to_the_limit(
+    since: float | str, limit: datetime
+) -> None:
+    assert limit == read(({"syncId": "s", "since": since},), Subscribe).since_moment
 
 
 async def test_a_connection_that_does_not_authenticate_in_time_is_cut_and_others_stay() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -43,9 +44,10 @@ def test_a_fee_is_rounded_half_up_and_never_above_the_amount(amount: int, percen
 async def test_fee_and_payout_are_the_amount(
     amount: int, percent: Decimal, currency: Currency
 ) -> None:
-    async with SqliteRecordStore(Path(":memory:")) as store:
-        payments = RememberedPayments()
-        fee = await charge_fee(store, payments, a_claim(), amount, currency, percent)
+    payments = RememberedPayments()
+    with TemporaryDirectory() as folder:
+        async with SqliteRecordStore(Path(folder) / "records.db") as store:
+            fee = await charge_fee(store, payments, a_claim(), amount, currency, percent)
 
     charged = sum(charge.fee_cents for charge in payments.charges.values())
     assert ("charged", currency, amount) == (fee.status, fee.currency, fee.amount_cents)

@@ -263,3 +263,16 @@ async def test_the_audit_log_shows_what_happened_newest_first(api: Api, claim: C
     page = (await api.get(path, limit=1, offset=2)).json()
     assert (4, ["prompt_cancelled"]) == (page["total"], [one["action"] for one in page["entries"]])
     assert 400 == (await api.get(path, limit=201)).status_code
+
+
+async def test_there_is_no_audit_log_of_a_claim_that_the_tenant_does_not_have(
+    api: Api, claim: ClaimRecord
+) -> None:
+    path = "/api/v1/evidence/audit-log"
+
+    assert [] == (await api.get(f"{path}/{claim.claim_id}")).json()["entries"]
+    for answer in (
+        await api.get(f"{path}/{claim.claim_id}", ANOTHER_TENANT),
+        await api.get(f"{path}/unknown"),
+    ):
+        assert (404, "CLAIM_NOT_FOUND") == (answer.status_code, answer.json()["error"]["code"])
