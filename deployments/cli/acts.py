@@ -21,6 +21,7 @@ ACTION_OF: Mapping[str, str] = {
     "approvals reject": "approval.decide",
     "definitions set": "definition.set",
     "definitions reset": "definition.reset",
+    "claims settle-fee": "fee.decide",
     "jobs trigger": "job.trigger",
     "jobs backfill": "job.trigger",
     "dispatch set": "dispatch.set",

@@ -8,6 +8,7 @@ from blocks.claims.asking.answers import (
     SubmissionResult,
     SyncResult,
 )
+from blocks.claims.asking.charges import Charge
 from blocks.claims.asking.failed import ServiceFailed
 from blocks.claims.packets import PacketFiles
 from blocks.contracts.claims.findings import Claim, Match
@@ -22,7 +23,6 @@ from flows.shared.claims import claim
 from flows.shared.runtime import Runtime
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.journeys.runner import Fails
-from tests.support.payouts.payments import ACharge
 
 SETTINGS = load_settings({})
 RUN = "00000000-0000-4000-8000-000000000001"
@@ -62,8 +62,8 @@ class MemoryServices:
     async def log_rejection(self, *asked: Any) -> None:
         return None
 
-    async def charge(self, *, key: str, fee_cents: int, currency: Any, **asked: Any) -> ACharge:
-        return ACharge(f"ch-{key}", fee_cents, currency)
+    async def charge(self, *, key: str, fee_cents: int, currency: Any, **asked: Any) -> Charge:
+        return Charge(id=f"ch-{key}", fee_cents=fee_cents, currency=currency)
 
 
 async def carry_by_the_flow(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
-from blocks.claims.fees import charge_fee
+from blocks.claims.fees import FeeMismatch, charge_fee
 from blocks.claims.ledger import ledger_totals, read_fee
 from blocks.contracts import ids
 from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of
@@ -167,9 +167,7 @@ async def test_what_is_no_money_is_not_written_down(
     assert 0 == await store.count(A_TENANT, FeeRecord)
 
 
-async def test_two_charges_under_one_key_are_an_alarm(
-    store: RecordStore, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_two_charges_under_one_key_are_for_a_person(store: RecordStore) -> None:
     class Forgetful(RememberedPayments):
         """Charges once more while the first charge is under way."""
 
@@ -179,9 +177,12 @@ async def test_two_charges_under_one_key_are_an_alarm(
                 await charge_fee(store, self, a_claim(), 100, "usd", TWENTY)
             return await super().charge(**{**asked, "key": f"{len(self.asked)}"})
 
-    await charge_fee(store, Forgetful(), a_claim(), 100, "usd", TWENTY)
+    with pytest.raises(FeeMismatch, match="two charges under one key, ch-1 and ch-2"):
+        await charge_fee(store, Forgetful(), a_claim(), 100, "usd", TWENTY)
 
-    assert "the payment service names two charges" in caplog.text
+    fee = await read_fee(store, A_TENANT, a_claim().id)
+    assert fee
+    assert ("mismatched", "ch-1") == (fee.status, fee.charge_id)
 
 
 async def test_totals_are_summed_for_each_currency_of_the_journeys(store: RecordStore) -> None:
