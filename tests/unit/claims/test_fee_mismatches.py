@@ -7,11 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from blocks.claims.asking.charges import Charge, read_charge
-from blocks.claims.asking.failed import ServiceFailed
 from blocks.claims.fee_decisions import NotMismatched, ask_again, confirm_charge
 from blocks.claims.fees import FeeMismatch, charge_fee
 from blocks.claims.ledger import read_fee
@@ -195,7 +193,11 @@ async def test_the_phase_fails_with_its_own_code_and_a_repetition_charges_nothin
 @pytest.mark.parametrize(
     ("decide", "charge_id", "charges"),
     [
-        (lambda here, key: confirm_charge(here.store, here.bus, A_TENANT, key, "ch-9", "ann"), 9, 0),
+        (
+            lambda here, key: confirm_charge(here.store, here.bus, A_TENANT, key, "ch-9", "ann"),
+            9,
+            0,
+        ),
         (lambda here, key: ask_again(here.store, here.bus, A_TENANT, key, "ann"), None, 1),
     ],
 )
