@@ -4,6 +4,7 @@ They are forked from a process that has everything loaded, so that a thousand ro
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 from pathlib import Path
@@ -19,7 +20,7 @@ from blocks.claims.services import ClaimServices
 from blocks.contracts import ids
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.services import open_bus, open_store
-from blocks.settings import Settings, load_settings
+from blocks.settings import Settings
 from flows.claims.journey_run import JourneyRun
 from flows.claims.parts import Parts
 from flows.shared.claims import claim
@@ -39,27 +40,13 @@ _WORKERS.set_forkserver_preload(["__main__", __name__])
 class PayoutWork(msgspec.Struct, frozen=True, kw_only=True):
     """What one process does: sends the trigger so often, and carries the journey."""
 
-    folder: str
-    url: str
-    """Of the simulated services."""
+    settings: Settings
+    """As this process has them; to read their file takes longer than the work."""
     body: dict[str, Any]
     """Of the trigger of phase 7."""
-    percent: str
-    """The setting, as this process has it."""
     triggers: int = 1
     dies_at: str = ""
     """A fault point; empty: it lives."""
-
-    @property
-    def settings(self) -> Settings:
-        return load_settings(
-            {
-                "ORCHESTRATOR_DATA_DIR": self.folder,
-                "INTEGRATIONS_URL": self.url,
-                "PYTHON_API_URL": self.url,
-                "PLATFORM_FEE_PERCENTAGE": self.percent,
-            }
-        )
 
     @property
     def journey_id(self) -> str:
@@ -72,14 +59,29 @@ async def exit_codes(*works: PayoutWork) -> list[int | None]:
     processes = [_WORKERS.Process(target=_process, args=(work,)) for work in works]
     for process in processes:
         process.start()
-    await asyncio.gather(*(asyncio.to_thread(process.join) for process in processes))
+    await asyncio.gather(*(_end(process.sentinel) for process in processes))
+    for process in processes:
+        process.join()
     codes = [process.exitcode for process in processes]
     for process in processes:
         process.close()
     return codes
 
 
+async def _end(sentinel: int) -> None:
+    """Not by a join in a thread: to start one process reads the ends of all, and each is read
+    once.
+    """
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sentinel, over.set)
+    try:
+        await over.wait()
+    finally:
+        loop.remove_reader(sentinel)
+
+
 def _process(work: PayoutWork) -> None:
+    gc.disable()  # a collection would touch, and so copy, all that was loaded before the fork
     os.environ["FAULT_POINT"] = work.dies_at
     asyncio.run(_carry(work))
 
