@@ -46,6 +46,9 @@ NOT_AUDITED: Mapping[str, str] = {
         "publishes an event and looks at what comes of it, with a key that may only look and "
         "goes when it ends"
     ),
+    "demo claims": (
+        "triggers phases, as the platform's services do, with a key that goes when it ends"
+    ),
     "emit": (
         "publishes an event, as any service of the platform does; its execution names the event"
     ),

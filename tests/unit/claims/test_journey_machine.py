@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -184,10 +184,17 @@ class JourneyMachine(RuleBasedStateMachine):
                 self.run(
                     self.carry(self.real, self.real_bus, A_TENANT, execution.id, lambda _: False)
                 )
+        self.announced_by_the_reconciler()
         self.claims_moved_on()
         self.journeys_rest_as_they_should()
         self.log_events_and_records_agree()
         self.money_moves_once()
+
+    def announced_by_the_reconciler(self) -> None:
+        for execution in self.executions():
+            if execution.is_terminal and execution.announced_at is None:
+                stored = self.run(self.real.read(A_TENANT, ExecutionRecord, execution.id))
+                self.run(transitions.announce(self.real, self.real_bus, [stored]))
 
     def claims_moved_on(self) -> None:
         for claim in self.all(ClaimRecord):
@@ -200,8 +207,9 @@ class JourneyMachine(RuleBasedStateMachine):
 
     def journeys_rest_as_they_should(self) -> None:
         phases, named = self.all(PhaseRecord), self.all(ClaimRecord)
+        cancelled = {one.id for one in self.executions("cancelled")}
         for execution in self.executions():
-            if execution.status == "cancelled":
+            if execution.id in cancelled:
                 continue
             expected = rest.rest_of(
                 journey_input(execution),
@@ -217,10 +225,14 @@ class JourneyMachine(RuleBasedStateMachine):
             of = (
                 next(one for one in named if one.id == phase.claim_key) if phase.claim_key else None
             )
-            assert of is None or of.execution_id == phase.execution_id
+            if of is None or of.execution_id in cancelled:  # left as the cancellation found it
+                continue
+            assert of.execution_id == phase.execution_id
 
     def log_events_and_records_agree(self) -> None:
+        """A journey that is cancelled is left as that found it: its worker may just have died."""
         lines, phases = self.all(PhaseLogEntry), self.all(PhaseRecord)
+        cancelled = {one.id for one in self.executions("cancelled")}
         ended = Counter(
             (line.claim_key or line.execution_id, line.phase, line.round)
             for line in lines
@@ -233,13 +245,17 @@ class JourneyMachine(RuleBasedStateMachine):
                 round for key, number, round in ended if (key, number) == (owner, phase.phase)
             }
             last = phase.round if phase.announced_at else phase.round - 1
-            assert of_phase == set(range(1, last + 1)), (phase, sorted(of_phase))
+            expected = set(range(1, last + 1))
+            is_left = phase.execution_id in cancelled and phase.round in of_phase
+            assert of_phase == expected | ({phase.round} if is_left else set()), phase
         public = {line.id: line for line in lines if line.mark in log.PUBLISHED_MARKS}
         sent: dict[str, set[bytes]] = {}
         for message in self.real_bus.published:
             if message.routing_key.startswith("workflow.phase."):
                 sent.setdefault(message.id, set()).add(message.body)
-        assert public.keys() == sent.keys()
+        assert sent.keys() <= public.keys()
+        unsent = [line for id, line in public.items() if id not in sent]
+        assert {line.execution_id for line in unsent} <= cancelled
         assert all(len(bodies) == 1 for bodies in sent.values())
         assert all(line.duration_ms is None or line.duration_ms >= 0 for line in lines)
         starts = {(line.claim_key, line.phase, line.round): line for line in lines}
@@ -334,7 +350,13 @@ def test_records_log_events_and_ends_agree_whatever_comes(machine: type[JourneyM
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 def test_records_log_events_and_ends_agree_a_thousand_times(machine: type[JourneyMachine]) -> None:
+    # To shrink a failure takes five minutes and more, in which nothing is seen to happen: its steps
+    # are printed as they were. Without `phases`, `--hypothesis-seed` finds fewer that fail.
     many = settings(
-        max_examples=1_000, stateful_step_count=30, deadline=None, suppress_health_check=_HEALTH
+        max_examples=1_000,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=_HEALTH,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
     )
     run_state_machine_as_test(machine, settings=many)
