@@ -173,15 +173,13 @@ def _claims_table(claims: Sequence[ClaimRecord], fees: Sequence[FeeRecord]) -> P
             claim.amazon_case_id or "",
             _money(fee.amount_cents, fee.currency) if fee else "",
             _money(fee.fee_cents, fee.currency) if fee else "",
-            _charge(fee) if fee else "",
+            styled(_charge(fee), "red" if fee.status == "mismatched" else None) if fee else "",
         )
     return table
 
 
 def _charge(fee: FeeRecord) -> str:
-    if fee.status != "mismatched":
-        return fee.status
-    return styled(f"mismatched: {fee.mismatch}", "red")
+    return f"mismatched: {fee.mismatch}" if fee.status == "mismatched" else fee.status
 
 
 def _money(cents: int | None, currency: str) -> str:

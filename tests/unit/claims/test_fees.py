@@ -20,6 +20,7 @@ from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Curr
 from blocks.contracts.records.claims import FeeRecord
 from blocks.ports import RecordStore, Unavailable
 from blocks.processes import fault_points
+from blocks.settings import BadSetting, load_settings
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.payouts.payments import RememberedPayments, a_claim
 from tests.support.stores import FailingStore
@@ -47,7 +48,7 @@ async def test_fee_and_payout_are_the_amount(
         payments = RememberedPayments()
         fee = await charge_fee(store, payments, a_claim(), amount, currency, percent)
 
-    charged = sum(charge.fee_cents for charge in payments.charges.values())
+    charged = sum(charge.fee_cents or 0 for charge in payments.charges.values())
     assert ("charged", currency, amount) == (fee.status, fee.currency, fee.amount_cents)
     assert amount == fee.fee_cents + fee.payout_cents
     assert fee.fee_cents == charged
@@ -165,6 +166,17 @@ async def test_what_is_no_money_is_not_written_down(
         await charge_fee(store, RememberedPayments(), a_claim(), amount, currency, Decimal(percent))
 
     assert 0 == await store.count(A_TENANT, FeeRecord)
+
+
+@pytest.mark.parametrize("percent", ["101", "100.0001", "-1", "1e1", "NaN", "20,5", "0.00001", "x"])
+def test_a_percentage_that_is_none_stops_the_process_at_its_start(percent: str) -> None:
+    with pytest.raises(BadSetting, match="fee_percent|PLATFORM_FEE_PERCENTAGE"):
+        load_settings({"PLATFORM_FEE_PERCENTAGE": percent})
+
+
+@pytest.mark.parametrize("percent", ["0", "20", "12.5", "33.3333", "100", "100.0000"])
+def test_a_percentage_has_at_most_four_decimals(percent: str) -> None:
+    assert percent == load_settings({"PLATFORM_FEE_PERCENTAGE": percent}).claims.fee_percent
 
 
 async def test_two_charges_under_one_key_are_for_a_person(store: RecordStore) -> None:
