@@ -170,7 +170,7 @@ async def test_what_is_no_money_is_not_written_down(
 
 @pytest.mark.parametrize("percent", ["101", "100.0001", "-1", "1e1", "NaN", "20,5", "0.00001", "x"])
 def test_a_percentage_that_is_none_stops_the_process_at_its_start(percent: str) -> None:
-    with pytest.raises(BadSetting, match="fee_percent|PLATFORM_FEE_PERCENTAGE"):
+    with pytest.raises(BadSetting, match=r"fee_percent|PLATFORM_FEE_PERCENTAGE"):
         load_settings({"PLATFORM_FEE_PERCENTAGE": percent})
 
 
