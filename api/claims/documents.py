@@ -79,9 +79,16 @@ class JourneyFee(Document, frozen=True, kw_only=True):
     fee_cents: int
     payout_cents: int
     status: FeeStatus
-    """`intended`: the charge is not confirmed yet."""
+    """`intended`: the charge is not confirmed yet. `mismatched`: what was charged is not known to
+    be this fee; nothing more is charged until a person has decided.
+    """
+    attempts: int = 0
+    """How often the payment service was asked, always under one key."""
     charge_id: str | None = None
     charged_at: datetime | None = None
+    mismatch: str | None = None
+    """What differs from the payment service's answer, or had differed before a person decided."""
+    mismatched_at: datetime | None = None
 
 
 class JourneyPacket(Document, frozen=True, kw_only=True):

@@ -54,7 +54,9 @@ _BODY = Schema(
         "amazon_case_id": Schema(description="Phases 5 to 7. In 6 and 7 also `case_id`."),
         "rejection_reason": Schema(description="Of phase 6 required."),
         "amount": Schema(description="Of phase 7 required: more than 0, at most two decimals."),
-        "currency": Schema(description="Phase 7: usd (default), eur, gbp or cad."),
+        "currency": Schema(
+            description="Phase 7: usd, eur, gbp or cad; default: the claim's, as found."
+        ),
     },
     examples=[{"user_id": "user_123", "sync_id": "sync_1", "orders_count": 120}],
 )

@@ -19,7 +19,7 @@ from blocks.contracts.records import (
     WorkflowDefinition,
 )
 from blocks.contracts.records.audit import AuditChange
-from blocks.contracts.records.claims import PacketRecord, PhaseRecord
+from blocks.contracts.records.claims import FeeRecord, PacketRecord, PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 
 VALUE_BYTES_MAX = 2_000
@@ -40,6 +40,7 @@ LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     WebhookSubscription: ("secret", "earlierSecrets"),
     ApiKeyRecord: ("digest", "lastUsedAt"),
     DeadLetterRecord: ("history",),
+    FeeRecord: (),
     PacketRecord: (),
     PhaseRecord: ("trigger", "nextTrigger", "result"),
 }

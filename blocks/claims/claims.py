@@ -1,5 +1,6 @@
 """Claims: named by a sync, joined to its journey, and moved on; their status never goes back."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -87,6 +88,16 @@ async def wake_former(store: RecordStore, bus: EventBus, tenant_id: str, former:
         await journeys.wake(store, bus, tenant_id, former)
 
 
+async def bring_phases(store: RecordStore, joined: Iterable[ClaimRecord]) -> bool:
+    """The phases of these claims belong to their claim's journey; whether one did not: a worker may
+    die when a claim has joined, and its phases have not.
+    """
+    moved = [
+        await _move_phases(store, claim, former) for claim in joined for former in claim.joined_from
+    ]
+    return any(moved)
+
+
 async def bring_phase(store: RecordStore, claim: ClaimRecord, phase_id: str) -> None:
     """The phase belongs to the journey of its claim."""
     await update(partial(_move_phase, store, claim, phase_id), f"phase {phase_id}")
@@ -140,11 +151,12 @@ async def _has_own_journey(store: RecordStore, claim: ClaimRecord) -> bool:
     return all(phase.record.claim_key for phase in phases)
 
 
-async def _move_phases(store: RecordStore, claim: ClaimRecord, former: str) -> None:
-    of_claim = {"execution_id": former}
+async def _move_phases(store: RecordStore, claim: ClaimRecord, former: str) -> bool:
+    of_claim, moved = {"execution_id": former, "claim_key": claim.id}, False
     async for stored in every(store, claim.tenant_id, PhaseRecord, of_claim):
-        if stored.record.claim_key == claim.id:
-            await bring_phase(store, claim, stored.record.id)
+        await bring_phase(store, claim, stored.record.id)
+        moved = True
+    return moved
 
 
 async def _move_phase(store: RecordStore, claim: ClaimRecord, id: str) -> None:

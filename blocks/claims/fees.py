@@ -2,7 +2,8 @@
 
 The line's id is also the Idempotency-Key of the charge, and the first amount counts: whatever is
 repeated, concurrent or killed in between, the payment service is only ever asked for one and the
-same charge.
+same charge. What it answers has to be what the ledger has; otherwise the line is `mismatched`, and
+nothing more is asked for until a person has decided (`blocks.claims.fee_decisions`).
 """
 
 import logging
@@ -11,10 +12,13 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from blocks.claims.asking.charges import Charge
+from blocks.claims.fee_differences import differences, shown
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of, units
+from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of
 from blocks.contracts.records.claims import ClaimRecord, FeeRecord
+from blocks.observability.metrics import claims as metrics
 from blocks.ports import AlreadyExists, RecordStore, Stored
 from blocks.processes import fault_points
 from blocks.updates import update_known
@@ -22,13 +26,12 @@ from blocks.updates import update_known
 log = logging.getLogger(__name__)
 
 
-class Charged(Protocol):
-    """What the payment service answers."""
+class FeeMismatch(Exception):
+    """What was charged is not known to be what the ledger has; a person has to decide."""
 
-    @property
-    def id(self) -> str:
-        """Its name of the charge."""
-        ...
+    def __init__(self, fee: FeeRecord) -> None:
+        super().__init__(f"the charge is not what the ledger has: {fee.mismatch}")
+        self.fee = fee
 
 
 class PaymentService(Protocol):
@@ -43,9 +46,9 @@ class PaymentService(Protocol):
         fee_cents: int,
         currency: Currency,
         key: str,
-    ) -> Charged:
-        """The fee of this amount is charged, now or at an earlier call. Raises if that is not
-        certain.
+    ) -> Charge:
+        """What was charged, now or at an earlier call, as the service states it. Raises if it did
+        not answer, or declined.
         """
         ...
 
@@ -61,19 +64,20 @@ async def charge_fee(
     """The claim's fee, charged: of the amount that the first call named, which later ones repeat.
 
     A fee of 0 is settled without a charge. What the payment service raises passes, the line stays
-    `intended`, and the next call asks again under the same key. Raises `BadAmount`, before anything
-    is written, for what is no amount, currency or percentage.
+    `intended`, and the next call asks again under the same key. Raises `FeeMismatch`, now and at
+    every later call, without asking again, if it answered anything but this fee. Raises
+    `BadAmount`, before anything is written, for what is no amount, currency or percentage.
     """
     _check(amount_cents, currency, percent)
     line = await _intend(store, _line(claim, amount_cents, currency, percent))
-    if line.record.status == "charged":
+    if _is_charged(line.record):
         return line.record
     fault_points.reached("after-fee-intended")
     if line.record.fee_cents == 0:
-        return await _settle(store, line, None)
+        return await _settle(store, line, Charge())
     line = await _count_attempt(store, line)
     fee = line.record
-    if fee.status == "charged":
+    if _is_charged(fee):
         return fee
     charge = await services.charge(
         user_id=fee.user_id,
@@ -84,7 +88,7 @@ async def charge_fee(
         key=fee.idempotency_key,
     )
     fault_points.reached("after-fee-charged")
-    return await _settle(store, line, charge.id)
+    return await _settle(store, line, charge, differences(fee, charge))
 
 
 def _check(amount_cents: int, currency: Currency, percent: Decimal) -> None:
@@ -117,6 +121,13 @@ def _line(claim: ClaimRecord, amount_cents: int, currency: Currency, percent: De
     )
 
 
+def _is_charged(fee: FeeRecord) -> bool:
+    """Raises `FeeMismatch` for one that nothing may be asked for."""
+    if fee.status == "mismatched":
+        raise FeeMismatch(fee)
+    return fee.status == "charged"
+
+
 async def _intend(store: RecordStore, wanted: FeeRecord) -> Stored[FeeRecord]:
     """The claim's line of the ledger: this one, unless there was one before."""
     try:
@@ -134,15 +145,15 @@ async def _intend(store: RecordStore, wanted: FeeRecord) -> Stored[FeeRecord]:
 
 
 def _amount(fee: FeeRecord) -> str:
-    return f"{units(fee.amount_cents)} {fee.currency.upper()}"
+    return shown(fee.amount_cents, fee.currency)
 
 
 async def _count_attempt(store: RecordStore, line: Stored[FeeRecord]) -> Stored[FeeRecord]:
-    """One more time that the payment service is asked, unless the fee is charged by now."""
+    """One more time that the payment service is asked, unless the line is decided by now."""
 
     async def counted(stored: Stored[FeeRecord]) -> Stored[FeeRecord]:
         fee = stored.record
-        if fee.status == "charged":
+        if fee.status != "intended":
             return stored
         return await store.replace(
             fee.tenant_id, stored.etag, replace(fee, attempts=fee.attempts + 1)
@@ -151,22 +162,46 @@ async def _count_attempt(store: RecordStore, line: Stored[FeeRecord]) -> Stored[
     return await update_known(store, line, counted)
 
 
-async def _settle(store: RecordStore, line: Stored[FeeRecord], charge_id: str | None) -> FeeRecord:
-    """The line is `charged`. Another charge than the one that settled it is an alarm in the log."""
+async def _settle(
+    store: RecordStore, line: Stored[FeeRecord], charge: Charge, differing: str | None = None
+) -> FeeRecord:
+    """The line is `charged`. Raises `FeeMismatch`: it is `mismatched`, by this answer or by one
+    before; that of a line which another answer has settled counts, too.
+    """
 
     async def settled(stored: Stored[FeeRecord]) -> FeeRecord:
         fee = stored.record
-        if fee.status == "charged":
+        wrong = differing or _other_charge(fee, charge)
+        if fee.status == "mismatched" or (fee.status == "charged" and not wrong):
             return fee
-        after = replace(fee, status="charged", charge_id=charge_id, charged_at=utc_now())
+        after = _mismatched(fee, wrong, charge) if wrong else _charged(fee, charge)
         return (await store.replace(fee.tenant_id, stored.etag, after)).record
 
     fee = await update_known(store, line, settled)
-    if fee.charge_id != charge_id:
-        log.error(
-            "claim %s: the payment service names two charges under one key, %s and %s",
-            fee.claim_id,
-            fee.charge_id,
-            charge_id,
-        )
+    if fee.status == "mismatched":
+        metrics.FEES_MISMATCHED.inc()
+        log.error("claim %s: the fee is not what was charged: %s", fee.claim_id, fee.mismatch)
+        raise FeeMismatch(fee)
+    fault_points.reached("after-fee-settled")
     return fee
+
+
+def _other_charge(fee: FeeRecord, charge: Charge) -> str | None:
+    """Why the answer to a line that is settled is none of that charge."""
+    if fee.status != "charged" or fee.charge_id == charge.id:
+        return None
+    return f"two charges under one key, {fee.charge_id} and {charge.id}"
+
+
+def _charged(fee: FeeRecord, charge: Charge) -> FeeRecord:
+    return replace(fee, status="charged", charge_id=charge.id, charged_at=utc_now())
+
+
+def _mismatched(fee: FeeRecord, wrong: str, charge: Charge) -> FeeRecord:
+    return replace(
+        fee,
+        status="mismatched",
+        charge_id=fee.charge_id or charge.id,
+        mismatch=wrong,
+        mismatched_at=utc_now(),
+    )

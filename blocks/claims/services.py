@@ -11,12 +11,10 @@ from typing import Any, Literal, Self, TypeVar
 import msgspec
 
 from blocks.claims.asking.answers import (
-    Charge,
     DetectionResult,
     MatchingResult,
     SubmissionResult,
     SyncResult,
-    read_charge,
     read_detection,
     read_matching,
     read_rejection,
@@ -24,6 +22,7 @@ from blocks.claims.asking.answers import (
     read_sync,
 )
 from blocks.claims.asking.calls import Call, Retries, ServiceCalls
+from blocks.claims.asking.charges import Charge, read_charge
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.asking.failed import Service
 from blocks.claims.asking.failed import ServiceFailed as ServiceFailed
@@ -138,7 +137,8 @@ class ClaimServices:
         the key.
 
         `commissionCents` is ours beside the documented fields: a service that computes the
-        commission itself must come to the same.
+        commission itself must come to the same. What it answers is compared by
+        `blocks.claims.fees`.
         """
         body = {
             "userId": user_id,

@@ -50,6 +50,7 @@ async def accept(
     await enter_in_directory(store, tenant_id)
     trigger = await _of_open_onboarding(store, tenant_id, trigger)
     claim = await _claim_of(store, tenant_id, trigger)
+    trigger = await _in_currency_of(store, claim, trigger)
     of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
     known = await journeys.open_journey(store, tenant_id, of_claim, actor=actor)
     journey = known.record
@@ -90,6 +91,22 @@ async def _of_open_onboarding(
         if one.record.sync_id.startswith(begun_by_default):
             return replace(trigger, sync_id=one.record.sync_id)
     return trigger
+
+
+async def _in_currency_of(
+    store: RecordStore, claim: ClaimRecord | None, trigger: PhaseTrigger
+) -> PhaseTrigger:
+    """The platform's callers name no currency: what was found in euros is paid in euros, and a
+    repetition is in the currency of the first.
+    """
+    if claim is None or trigger.phase != 7 or trigger.names_currency:
+        return trigger
+    try:
+        id = ids.phase_record_id(claim.id, 7)
+        first = (await store.read(claim.tenant_id, PhaseRecord, id)).record
+    except NotFound:
+        return replace(trigger, currency=claim.currency, names_currency=True)
+    return replace(trigger, currency=first.trigger.currency, names_currency=True)
 
 
 async def _follow(

@@ -21,6 +21,7 @@ ACTION_OF: Mapping[str, str] = {
     "approvals reject": "approval.decide",
     "definitions set": "definition.set",
     "definitions reset": "definition.reset",
+    "claims settle-fee": "fee.decide",
     "jobs trigger": "job.trigger",
     "jobs backfill": "job.trigger",
     "dispatch set": "dispatch.set",
@@ -44,6 +45,9 @@ NOT_AUDITED: Mapping[str, str] = {
     "demo": (
         "publishes an event and looks at what comes of it, with a key that may only look and "
         "goes when it ends"
+    ),
+    "demo claims": (
+        "triggers phases, as the platform's services do, with a key that goes when it ends"
     ),
     "emit": (
         "publishes an event, as any service of the platform does; its execution names the event"

@@ -18,11 +18,13 @@ from blocks.claims.services import ServiceFailed
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.findings import Claim, Match, Route, route_of
+from blocks.contracts.claims.money import json_number
 from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.ports import Stored
+from blocks.processes import fault_points
 from flows.claims.parts import Parts
 
 ROUTABLE = ("found", "matched")
@@ -284,6 +286,7 @@ async def _pay(work: Work) -> Done:
     """The fee, the packet, and then the claim is paid: what is left undone is done again."""
     trigger, claim, context = work.trigger, await work.claim(), work.parts.context
     assert trigger.amount_cents is not None, "a payout has an amount"
+    # Of a first call; a line that the ledger has keeps its own.
     percent = Decimal(context.settings.claims.fee_percent)
     fee = await fees.charge_fee(
         context.store, work.parts.services, claim, trigger.amount_cents, trigger.currency, percent
@@ -294,6 +297,7 @@ async def _pay(work: Work) -> Done:
         raise PhaseFailed("packet-failed", f"the proof packet was not made: {packet.error}")
     case_id = trigger.amazon_case_id or claim.amazon_case_id
     changes: dict[str, Any] = {"amazon_case_id": case_id} if case_id else {}
+    fault_points.reached("after-packet")
     await claims.move_on(
         context.store, work.journey.tenant_id, claim.id, "paid", paid_at=utc_now(), **changes
     )
@@ -301,9 +305,9 @@ async def _pay(work: Work) -> Done:
         {
             "claim_id": claim.claim_id,
             "amazon_case_id": case_id,
-            "amount_recovered": fee.amount_cents / 100,
-            "platform_fee": fee.fee_cents / 100,
-            "seller_payout": fee.payout_cents / 100,
+            "amount_recovered": json_number(fee.amount_cents),
+            "platform_fee": json_number(fee.fee_cents),
+            "seller_payout": json_number(fee.payout_cents),
             "currency": fee.currency,
             "proof_packet_id": packet.id,
         },
@@ -335,4 +339,6 @@ def failure_of(error: Exception) -> tuple[str, str]:
             return error.code, f"{error.service}: {error.reason}"
         case PhaseFailed():
             return error.code, str(error)
+        case fees.FeeMismatch():
+            return "fee-mismatch", f"payments: {error}"
     return "phase-error", f"{type(error).__name__}: {error}"

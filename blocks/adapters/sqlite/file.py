@@ -57,6 +57,8 @@ class SqliteFile:
 
     def _make(self) -> None:
         """SQLite gives its log and its index the permissions of the file itself."""
+        if str(self._path) == ":memory:":  # no file: SQLite's name of a database in memory
+            return
         if not self._path.parent.exists():
             private_folder(self._path.parent)
         private_file(self._path)

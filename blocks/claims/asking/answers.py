@@ -45,15 +45,8 @@ class SubmissionResult(msgspec.Struct, frozen=True, kw_only=True):
     amazon_case_id: str | None = None
 
 
-class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """A charge of the payment service; `fee_cents` if it states what it has charged."""
-
-    id: str
-    fee_cents: int | None = None
-
-
 def read_sync(answer: JsonObject) -> SyncResult:
-    content = _content(answer)
+    content = content_of(answer)
     return SyncResult(
         orders_count=_count(content, ("orders_count", "orders_processed", "orders")),
         inventory_items=_count(content, ("inventory_items", "inventory_count", "inventory")),
@@ -61,7 +54,7 @@ def read_sync(answer: JsonObject) -> SyncResult:
 
 
 def read_detection(answer: JsonObject) -> DetectionResult:
-    content = _content(answer)
+    content = content_of(answer)
     found = _findings(content, ("claims", "claims_found"))
     if found is None:
         return DetectionResult(queued=True)
@@ -74,7 +67,7 @@ def read_detection(answer: JsonObject) -> DetectionResult:
 
 
 def read_matching(answer: JsonObject) -> MatchingResult:
-    found = _findings(_content(answer), ("matches", "matching_results"))
+    found = _findings(content_of(answer), ("matches", "matching_results"))
     if found is None:
         return MatchingResult()
     try:
@@ -84,27 +77,14 @@ def read_matching(answer: JsonObject) -> MatchingResult:
 
 
 def read_submission(answer: JsonObject) -> SubmissionResult:
-    return SubmissionResult(amazon_case_id=_id(_content(answer), ("amazon_case_id", "case_id")))
+    return SubmissionResult(amazon_case_id=_id(content_of(answer), ("amazon_case_id", "case_id")))
 
 
 def read_rejection(answer: JsonObject) -> None:
-    _content(answer)
+    content_of(answer)
 
 
-def read_charge(answer: JsonObject) -> Charge:
-    """Without an id there is nothing to show that money has moved."""
-    content = _content(answer)
-    charge_id = _id(content, ("charge_id", "transaction_id", "payment_intent_id", "id"))
-    if charge_id is None:
-        raise Unreadable("it names no charge")
-    names = ("fee_cents", "platform_fee_cents", "commission_cents")
-    stated = next((v for v in (_value(content, name) for name in names) if v is not None), None)
-    if stated is not None and (not isinstance(stated, int) or isinstance(stated, bool)):
-        raise Unreadable("it states a fee that is no whole number of cents")
-    return Charge(id=charge_id, fee_cents=stated)
-
-
-def _content(answer: JsonObject) -> JsonObject:
+def content_of(answer: JsonObject) -> JsonObject:
     """Raises `Declined` for an answer that says in its body that nothing was done."""
     if answer.get("ok") is False or answer.get("success") is False:
         raise Declined(stated_in(answer) or "it states no reason")

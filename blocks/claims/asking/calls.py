@@ -6,6 +6,7 @@ bearable. Source of attempts and back-off: the platform's queue of phases.
 
 import asyncio
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from decimal import Decimal
@@ -40,6 +41,8 @@ _DETAIL_LENGTH = 200
 
 # It logs a line of its own for each retry, with other words than ours, and counts it once more.
 stamina.instrumentation.set_on_retry_hooks([])
+
+_NAMED_NUMBER = re.compile(rb"([:\[,]\s*)(NaN|-?Infinity)(?=\s*[,}\]])")
 
 _answers = msgspec.json.Decoder(JsonObject, float_hook=Decimal)
 
@@ -240,9 +243,16 @@ async def _bounded(service: Service, response: httpx.Response) -> bytes:
 def _decoded(body: bytes) -> JsonObject:
     """Nothing at all is an empty object. Raises `Unreadable`."""
     try:
-        return _answers.decode(body) if body.strip() else {}
+        return _answers.decode(_with_named_numbers(body)) if body.strip() else {}
     except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
         raise Unreadable("it is no JSON object") from None
+
+
+def _with_named_numbers(body: bytes) -> bytes:
+    """`NaN` and `Infinity`, which Python's `json` writes for what JSON has no number, as texts: the
+    field that has one is refused where it is read, and not the whole answer.
+    """
+    return _NAMED_NUMBER.sub(rb'\1"\2"', body) if b"NaN" in body or b"Infinity" in body else body
 
 
 async def _detail(service: Service, response: httpx.Response) -> str:

@@ -63,11 +63,20 @@ def currency_of(value: Any) -> Currency:
 
 def fee_of(amount_cents: int, percent: Decimal) -> int:
     """The fee in whole cents: `percent` of the amount, half up, from 0 to the amount."""
-    exact = Decimal(amount_cents) * percent / 100
-    rounded = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    exact = _EXACT.multiply(Decimal(amount_cents), percent).scaleb(-2, _EXACT)
+    rounded = int(exact.quantize(Decimal(1), ROUND_HALF_UP, _EXACT))
     return max(0, min(rounded, amount_cents))
 
 
 def units(cents: int) -> str:
     """For people and for services that take units: `1250` is "12.50"."""
-    return f"{cents // 100}.{cents % 100:02d}"
+    return f"{'-' if cents < 0 else ''}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+def json_number(cents: int) -> int | float:
+    """Units for those whose contract is a plain JSON number: its text is the amount to the cent.
+
+    A double keeps fifteen digits, which `CENTS_MAX` has. Whole units are integers: Cosmos DB
+    returns 100.0 as 100, and a line that is written again has to be the same.
+    """
+    return cents // 100 if cents % 100 == 0 else float(units(cents))

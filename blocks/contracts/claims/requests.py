@@ -49,6 +49,8 @@ class PhaseTrigger(msgspec.Struct, frozen=True, kw_only=True):
     amount_cents: int | None = None
     """Of phase 7."""
     currency: Currency = "usd"
+    names_currency: bool = True
+    """Whether the caller named it; if not, the claim's counts, as it was found."""
 
     @property
     def is_of_unnamed_sync(self) -> bool:
@@ -58,11 +60,12 @@ class PhaseTrigger(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Of what the phase works with; how the caller named the sync does not count."""
+        """Of what the phase works with; how the caller named sync and currency does not count."""
         content = msgspec.structs.replace(
             self,
             sync_id="",
             names_sync=False,
+            names_currency=True,
             user_id=matching_id(self.user_id),
             claim_id=self.claim_id and matching_id(self.claim_id),
         )
@@ -167,7 +170,7 @@ def _payout(user_id: str, body: JsonObject, now: datetime) -> PhaseTrigger:
     claim_id, amount = _id(body, "claim_id"), body.get("amount")
     if claim_id is None or _is_missing(amount):
         raise BadTrigger("claim_id and amount are required for Phase 7")
-    sync_id = _id(body, "sync_id")
+    sync_id, currency = _id(body, "sync_id"), body.get("currency")
     return PhaseTrigger(
         phase=7,
         user_id=user_id,
@@ -175,7 +178,8 @@ def _payout(user_id: str, body: JsonObject, now: datetime) -> PhaseTrigger:
         names_sync=sync_id is not None,
         claim_id=claim_id,
         amount_cents=cents_of(amount),
-        currency=currency_of(body.get("currency")),
+        currency=currency_of(currency),
+        names_currency=currency not in (None, ""),
         amazon_case_id=_id(body, "amazon_case_id") or _id(body, "case_id"),
     )
 

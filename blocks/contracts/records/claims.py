@@ -128,7 +128,10 @@ class ClaimRecord(Record, frozen=True, kw_only=True, tag="claim"):
     details: JsonObject = {}
 
 
-FeeStatus = Literal["intended", "charged"]
+FeeStatus = Literal["intended", "charged", "mismatched"]
+"""`mismatched`: what the payment service answered is not what the ledger has, or does not state
+it. No call asks for this fee again until a person has decided (`blocks.claims.fee_decisions`).
+"""
 
 
 class FeeRecord(Record, frozen=True, kw_only=True, tag="fee"):
@@ -156,6 +159,9 @@ class FeeRecord(Record, frozen=True, kw_only=True, tag="fee"):
     charge_id: str | None = None
     """As the payment service names the charge."""
     charged_at: datetime | None = None
+    mismatch: str | None = None
+    """What differs, or was not stated, in one line; of a decided line, what had differed."""
+    mismatched_at: datetime | None = None
 
 
 PacketStatus = Literal["pending", "generating", "completed", "failed"]

@@ -22,6 +22,10 @@ PHASE_LIMIT_EXCEEDED = Counter(
     "Phases that took longer than their service level, or still run past it",
     ["phase"],
 )
+FEES_MISMATCHED = Counter(
+    "workflow_orchestrator_fees_mismatched_total",
+    "Fees whose charge, as the payment service answered it, is not what the ledger has",
+)
 
 
 def began(record: PhaseRecord) -> None:

@@ -1,7 +1,9 @@
-"""`orchestrator claims list | show | log`"""
+"""`orchestrator claims list | show | log | settle-fee`"""
 
 import click
 
+from blocks.observability.plain_text import plain
+from deployments.cli.actor import as_option
 from deployments.cli.commands.executions import STATUSES, tenant_option
 
 sync_argument = click.argument("sync")
@@ -15,7 +17,7 @@ json_option = click.option(
 
 @click.group()
 def claims() -> None:
-    """See journeys of claim recovery: their phases, claims, money and log.
+    """See journeys of claim recovery: their phases, claims, money and log; settle a fee that differs.
 
     `orchestrator executions retry` and `cancel` take the id that `show` prints.
 
@@ -89,3 +91,36 @@ def show_log(sync: str, tenant: str, user: str | None, as_json: bool) -> None:
     from deployments.cli.views.claims import print_log
 
     asyncio.run(print_log(tenant, sync, user, as_json=as_json))
+
+
+@claims.command("settle-fee")
+@click.argument("claim")
+@tenant_option
+@click.option("--user", required=True, help="Whose claim it is.")
+@click.option("--charge", help="The fee of the ledger is charged, by this charge of the service.")
+@click.option(
+    "--ask-again", is_flag=True, help="Nothing was charged: the service is asked once more."
+)
+@as_option
+def settle_fee(
+    claim: str, tenant: str, user: str, charge: str | None, ask_again: bool, actor: str
+) -> None:
+    """Decide about the fee of CLAIM, whose charge is not what the ledger has (`mismatched`).
+
+    Read the payment service's books first. Phase 7 is then done once more; it never charges under
+    another key.
+
+    \b
+    Examples:
+      orchestrator claims settle-fee 4711 --user user_123 --charge ch_3OqT7vK2
+      orchestrator claims settle-fee 4711 --user user_123 --ask-again
+    """
+    import asyncio
+
+    from deployments.cli.actions.fees import settle
+
+    charge = charge and charge.strip()
+    if bool(charge) == ask_again:
+        raise click.UsageError("Either --charge with its id, or --ask-again.")
+    fee = asyncio.run(settle(tenant, user, claim, charge, actor))
+    click.echo(plain(f"the fee of claim {claim} is {fee.status}; phase 7 goes on"))

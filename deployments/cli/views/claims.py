@@ -160,7 +160,9 @@ def _phases_table(phases: Sequence[PhaseRecord]) -> PlainTable:
 
 def _claims_table(claims: Sequence[ClaimRecord], fees: Sequence[FeeRecord]) -> PlainTable:
     of_claim = {fee.claim_key: fee for fee in fees}
-    table = table_of("CLAIM", "STATUS", "ROUTE", "AMOUNT", "CASE", "PAID", "FEE", "CHARGE")
+    table = table_of(
+        "CLAIM", "STATUS", "ROUTE", "AMOUNT", "CASE", "PAID", "FEE", "CHARGE", wraps=("CHARGE",)
+    )
     for claim in claims:
         fee = of_claim.get(claim.id)
         table.add_row(
@@ -171,9 +173,13 @@ def _claims_table(claims: Sequence[ClaimRecord], fees: Sequence[FeeRecord]) -> P
             claim.amazon_case_id or "",
             _money(fee.amount_cents, fee.currency) if fee else "",
             _money(fee.fee_cents, fee.currency) if fee else "",
-            fee.status if fee else "",
+            styled(_charge(fee), "red" if fee.status == "mismatched" else None) if fee else "",
         )
     return table
+
+
+def _charge(fee: FeeRecord) -> str:
+    return f"mismatched: {fee.mismatch}" if fee.status == "mismatched" else fee.status
 
 
 def _money(cents: int | None, currency: str) -> str:

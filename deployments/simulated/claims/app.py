@@ -110,6 +110,8 @@ async def _struck(fault: Fault, request: AnyRequest) -> Response[bytes]:
             )
         case "declined":
             return _json(200, {"success": False, "error": "simulated: nothing was done"})
+        case "answer":
+            return _json(200, fault.answer)
     headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
     return _json(fault.status, {"success": False, "error": "simulated failure"}, headers)
 

@@ -5,11 +5,13 @@ from typing import Literal
 import msgspec
 
 from blocks.claims.asking.failed import Service
+from blocks.contracts.events import JsonObject
 
-Kind = Literal["error", "declined", "hang", "garbage", "huge", "later"]
+Kind = Literal["error", "declined", "hang", "garbage", "huge", "later", "answer"]
 """`error`: this status. `declined`: 200, and the body says that nothing was done. `hang`: no answer
 until the client leaves. `garbage`: what is no JSON. `huge`: more than a client should read.
-`later`: detection and matching go on by themselves, and only say so.
+`later`: detection and matching go on by themselves, and only say so. `answer`: 200, with `answer`
+as its body.
 """
 
 
@@ -26,6 +28,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status: int = 500
     retry_after: str | None = None
     """The header of this name."""
+    answer: JsonObject = {}
     after_work: bool = False
     """The work is done, and only its answer is lost."""
 

@@ -13,6 +13,7 @@ from blocks.contracts.events import JsonObject
 from deployments.simulated.claims import findings
 
 FEE_PERCENT = Decimal(20)
+FEE_CENTS_MIN = 50
 
 
 class BadRequest(ValueError):
@@ -85,8 +86,17 @@ class Work:
         made = self._charges.setdefault(key, asked)
         if made != asked:
             raise BadRequest("Idempotency-Key was used with another body", status=409)
-        data = {"chargeId": made.id, "feeCents": made.fee_cents, "currency": made.currency}
-        return {"success": True, "data": data}
+        return {
+            "success": True,
+            "data": {
+                "chargeId": made.id,
+                "feeCents": made.fee_cents,
+                "currency": made.currency,
+                "amountRecoveredCents": made.amount_recovered_cents,
+                "userId": made.user_id,
+                "claimId": made.claim_id,
+            },
+        }
 
 
 _WORK: Mapping[Service, Callable[[Work, JsonObject, str], JsonObject]] = {
@@ -127,6 +137,7 @@ def _charge(body: JsonObject, key: str) -> Charge:
     cents, currency = body.get("amountRecoveredCents"), body.get("currency")
     if not isinstance(cents, int) or isinstance(cents, bool) or cents <= 0:
         raise BadRequest("amountRecoveredCents must be a whole number above 0")
+    currency = currency.lower() if isinstance(currency, str) else currency
     if currency not in CURRENCIES:
         raise BadRequest(f"currency must be one of {', '.join(CURRENCIES)}")
     return Charge(
@@ -134,10 +145,22 @@ def _charge(body: JsonObject, key: str) -> Charge:
         user_id=_text(body, "userId"),
         claim_id=_text(body, "claimId"),
         amount_recovered_cents=cents,
-        fee_cents=fee_of(cents, FEE_PERCENT),
+        fee_cents=_commission(body, cents),
         currency=currency,
         idempotency_key=key,
     )
+
+
+def _commission(body: JsonObject, amount_cents: int) -> int:
+    """As the request states it; otherwise 20 %, at least 50 cents and at most the amount, as the
+    platform's own service computes it.
+    """
+    stated = body.get("commissionCents")
+    if stated is None:
+        return min(max(fee_of(amount_cents, FEE_PERCENT), FEE_CENTS_MIN), amount_cents)
+    if not isinstance(stated, int) or isinstance(stated, bool) or not 0 < stated <= amount_cents:
+        raise BadRequest("commissionCents must be a whole number from 1 to amountRecoveredCents")
+    return stated
 
 
 def _text(body: JsonObject, name: str) -> str:

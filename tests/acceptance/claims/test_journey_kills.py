@@ -61,7 +61,7 @@ async def test_an_onboarding_whose_worker_was_killed_goes_on_where_it_was(
     await each_line_is_there_once(system, journey, phases=5)
 
 
-@pytest.mark.parametrize("point", fault_points.OF_A_FEE)
+@pytest.mark.parametrize("point", fault_points.OF_A_PAYOUT)
 async def test_a_payout_whose_worker_was_killed_is_charged_once(
     system: JourneySystem, point: str
 ) -> None:

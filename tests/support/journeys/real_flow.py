@@ -1,6 +1,8 @@
 """Carries a journey by the flow's own functions, with services and files in memory."""
 
-from typing import Any
+from typing import Any, cast
+
+from msgspec.structs import replace
 
 from blocks.claims.asking.answers import (
     DetectionResult,
@@ -8,6 +10,7 @@ from blocks.claims.asking.answers import (
     SubmissionResult,
     SyncResult,
 )
+from blocks.claims.asking.charges import Charge
 from blocks.claims.asking.failed import ServiceFailed
 from blocks.claims.packets import PacketFiles
 from blocks.contracts.claims.findings import Claim, Match
@@ -22,7 +25,7 @@ from flows.shared.claims import claim
 from flows.shared.runtime import Runtime
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.journeys.runner import Fails
-from tests.support.payouts.payments import ACharge
+from tests.support.journeys.triggers import Fuse
 
 SETTINGS = load_settings({})
 RUN = "00000000-0000-4000-8000-000000000001"
@@ -43,7 +46,16 @@ class MemoryFolder:
 
 
 class MemoryServices:
-    """They find two claims, of which both are sure."""
+    """They find two claims, of which both are sure. A charge is made once a key, and its answer may
+    get lost.
+    """
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.charges: dict[str, Charge] = {}
+        """By key."""
+        self.overstates = False
+        """Whether it states a cent more than it was asked for."""
+        self._fuse = fuse
 
     async def sync(self, *asked: Any) -> SyncResult:
         return SyncResult(orders_count=1, inventory_items=1)
@@ -62,12 +74,23 @@ class MemoryServices:
     async def log_rejection(self, *asked: Any) -> None:
         return None
 
-    async def charge(self, *, key: str, fee_cents: int, currency: Any, **asked: Any) -> ACharge:
-        return ACharge(f"ch-{key}", fee_cents, currency)
+    async def charge(self, *, key: str, **asked: Any) -> Charge:
+        return cast(Charge, await self._fuse.pass_on(self._charge, key, **asked))
+
+    async def _charge(self, key: str, *, fee_cents: int, currency: Any, **asked: Any) -> Charge:
+        made = Charge(id=f"ch-{len(self.charges)}", fee_cents=fee_cents, currency=currency)
+        made = self.charges.setdefault(key, made)
+        return replace(made, fee_cents=fee_cents + 1) if self.overstates else made
 
 
 async def carry_by_the_flow(
-    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, fails: Fails
+    services: MemoryServices,
+    folder: MemoryFolder,
+    store: RecordStore,
+    bus: EventBus,
+    tenant_id: str,
+    execution_id: str,
+    fails: Fails,
 ) -> None:
     """The journey is carried until it rests or has ended."""
     held = await claim(store, tenant_id, execution_id, RUN, workflow=WORKFLOW)
@@ -80,8 +103,9 @@ async def carry_by_the_flow(
         done: Done = await work()
         return done
 
-    services: Any = MemoryServices()
-    parts = Parts(
-        Runtime(SETTINGS, bus, store, RememberedFlowRuns()), services, PacketFiles(MemoryFolder())
+    runtime, services_of_flow = (
+        Runtime(SETTINGS, bus, store, RememberedFlowRuns()),
+        cast(Any, services),
     )
+    parts = Parts(runtime, services_of_flow, PacketFiles(folder))
     await JourneyRun(parts, held, doing).carry()

@@ -74,6 +74,8 @@ async def _rest(
 ) -> None:
     of = journey_input(stored.record)
     named = await journeys.claims_of(store, stored.record.tenant_id, stored.record.id)
+    if await claims.bring_phases(store, [claim.record for claim in named]):
+        return
     at_rest = rest.rest_of(of, phases, [claim.record for claim in named])
     if at_rest is None:
         return

@@ -3,8 +3,7 @@
 import asyncio
 from typing import Any
 
-import msgspec
-
+from blocks.claims.asking.charges import Charge
 from blocks.contracts import ids
 from blocks.contracts.claims.money import Currency
 from blocks.contracts.records.claims import ClaimRecord
@@ -31,17 +30,11 @@ def a_claim(
     )
 
 
-class ACharge(msgspec.Struct, frozen=True):
-    id: str
-    fee_cents: int
-    currency: Currency
-
-
 class RememberedPayments:
     """A payment service that charges once a key, as the real one, and shows what it charged."""
 
     def __init__(self) -> None:
-        self.charges: dict[str, ACharge] = {}
+        self.charges: dict[str, Charge] = {}
         self.asked: list[dict[str, Any]] = []
         self.failures: list[Exception] = []
         """Raised by the next calls, after the charge was made: its answer got lost."""
@@ -55,10 +48,10 @@ class RememberedPayments:
         fee_cents: int,
         currency: Currency,
         key: str,
-    ) -> ACharge:
+    ) -> Charge:
         self.asked.append({"claim_id": claim_id, "amount_cents": amount_cents, "key": key})
         made = self.charges.setdefault(
-            key, ACharge(f"ch-{len(self.charges) + 1}", fee_cents, currency)
+            key, Charge(id=f"ch-{len(self.charges) + 1}", fee_cents=fee_cents, currency=currency)
         )
         await asyncio.sleep(0)
         if self.failures:

@@ -19,6 +19,7 @@ from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.audit import AuditEntry
+from blocks.contracts.records.claims import ClaimRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import Query, Queue
 from blocks.security import api_keys
@@ -31,9 +32,11 @@ from tests.support.api.every_route import a_record
 from tests.support.audit_log import entries, intents
 from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution, now
 from tests.support.older_service import left_behind, older_workflow
+from tests.support.payouts.packets import a_fee
+from tests.support.payouts.payments import a_claim
 from tests.support.servers.ports import free_port
 
-READING = ("audit list", "openapi", "schemas", "settings", "version")
+READING = ("audit list", "claims log", "openapi", "schemas", "settings", "version")
 ME = f"cli:{getpass.getuser()}"
 
 
@@ -96,6 +99,8 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield " ".join((*path, name))
             yield from leaves(command, (*path, name))
         else:
             yield " ".join((*path, name))
@@ -137,6 +142,13 @@ def with_a_definition(terminal: Terminal) -> list[str]:
     return []
 
 
+def a_mismatched_fee(terminal: Terminal) -> list[str]:
+    claim = terminal.holds(a_claim())
+    assert isinstance(claim, ClaimRecord)
+    terminal.holds(a_fee(claim, status="mismatched", mismatch="the fee is not stated"))
+    return [claim.claim_id, "--user", claim.user_id, "--charge", "ch-7"]
+
+
 def with_a_share(terminal: Terminal) -> list[str]:
     terminal.run("dispatch", "set", "--tenant", A_TENANT, "--weight", "3", "--as", "bob")
     return ["--tenant", A_TENANT]
@@ -173,6 +185,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     ],
     "definitions set": lambda terminal: [a_file(terminal, {"enabled": False})],
     "definitions reset": with_a_definition,
+    "claims settle-fee": a_mismatched_fee,
     "jobs trigger": lambda terminal: ["outcome-sync"],
     "jobs backfill": lambda terminal: [
         "risk-snapshot-backfill",

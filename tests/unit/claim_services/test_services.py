@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from blocks.claims.asking.answers import (
-    Charge,
     DetectionResult,
     MatchingResult,
     SubmissionResult,
     SyncResult,
 )
 from blocks.claims.asking.calls import Retries
+from blocks.claims.asking.charges import Charge
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.services import ClaimServices, ServiceFailed
 from blocks.contracts.claims.findings import Claim, Match
@@ -181,6 +181,8 @@ async def test_a_sync_has_a_time_limit_of_its_own() -> None:
         (REJECT, b"", None),
         (CHARGE, {"data": {"chargeId": "ch_1", "feeCents": 250}}, Charge(id="ch_1", fee_cents=250)),
         (CHARGE, {"payment_intent_id": "pi_1"}, Charge(id="pi_1")),
+        (CHARGE, b"", Charge()),
+        (CHARGE, {"id": "ch_1", "fee_cents": 2.5}, Charge(id="ch_1", unreadable=("fee_cents",))),
     ],
 )
 async def test_an_answer_is_read_in_every_documented_shape(
@@ -205,9 +207,9 @@ async def test_an_answer_is_read_in_every_documented_shape(
         (MATCH, {"matches": [{"claim_id": "c"}] * 1_001}, "at most 1000"),
         (MATCH, {"matches": "three"}, "neither a list nor a count"),
         (SUBMIT, {"amazon_case_id": "7\n7"}, "an id is a text"),
-        (CHARGE, {"success": True}, "it names no charge"),
-        (CHARGE, b"", "it names no charge"),
-        (CHARGE, {"id": "ch_1", "fee_cents": 2.5}, "no whole number of cents"),
+        (CHARGE, b"<html>", "no JSON object"),
+        (DETECT, b'{"claims": [{"claim_id": "c", "amount": NaN}]}', "amount must be a number"),
+        (MATCH, b'{"matches":[{"claim_id":"c","confidence":-Infinity}]}', "from 0 to 1"),
     ],
 )
 async def test_an_answer_that_cannot_be_used_is_a_failure(

@@ -118,6 +118,33 @@ async def test_a_charge_is_made_once_for_its_key(platform: ClaimPlatform) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("stated", "cents", "fee"),
+    [(123, 1002, 123), (1002, 1002, 1002), (None, 1002, 200), (None, 100, 50), (None, 20, 20)],
+)
+async def test_a_charge_is_what_is_stated_or_a_fifth_of_the_amount(
+    platform: ClaimPlatform, stated: int | None, cents: int, fee: int
+) -> None:
+    body = {"commissionCents": stated, "amountRecoveredCents": cents, "currency": "USD"}
+    answer = (await charge(platform, "key-1", body)).json()["data"]
+
+    [made] = await platform.charges("c-1")
+    assert fee == made["fee_cents"] == answer["feeCents"]
+    assert ("usd", cents, "u", "c-1") == (
+        answer["currency"],
+        answer["amountRecoveredCents"],
+        answer["userId"],
+        answer["claimId"],
+    )
+
+
+@pytest.mark.parametrize("cents", [0, -1, 1003, 1.5, "100", True])
+async def test_a_commission_that_is_none_is_refused(platform: ClaimPlatform, cents: object) -> None:
+    refusal = await charge(platform, "key-1", {"commissionCents": cents})
+
+    assert (400, []) == (refusal.status_code, await platform.charges("c-1"))
+
+
 async def test_two_keys_for_one_claim_are_two_charges(platform: ClaimPlatform) -> None:
     for key in ("key-1", "key-2"):
         await charge(platform, key)

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
-from blocks.claims.fees import charge_fee
+from blocks.claims.fees import FeeMismatch, charge_fee
 from blocks.claims.ledger import ledger_totals, read_fee
 from blocks.contracts import ids
 from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of
 from blocks.contracts.records.claims import FeeRecord
 from blocks.ports import RecordStore, Unavailable
 from blocks.processes import fault_points
+from blocks.settings import BadSetting, load_settings
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.payouts.payments import RememberedPayments, a_claim
 from tests.support.stores import FailingStore
@@ -49,7 +50,7 @@ async def test_fee_and_payout_are_the_amount(
         async with SqliteRecordStore(Path(folder) / "records.db") as store:
             fee = await charge_fee(store, payments, a_claim(), amount, currency, percent)
 
-    charged = sum(charge.fee_cents for charge in payments.charges.values())
+    charged = sum(charge.fee_cents or 0 for charge in payments.charges.values())
     assert ("charged", currency, amount) == (fee.status, fee.currency, fee.amount_cents)
     assert amount == fee.fee_cents + fee.payout_cents
     assert fee.fee_cents == charged
@@ -169,9 +170,18 @@ async def test_what_is_no_money_is_not_written_down(
     assert 0 == await store.count(A_TENANT, FeeRecord)
 
 
-async def test_two_charges_under_one_key_are_an_alarm(
-    store: RecordStore, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize("percent", ["101", "100.0001", "-1", "1e1", "NaN", "20,5", "0.00001", "x"])
+def test_a_percentage_that_is_none_stops_the_process_at_its_start(percent: str) -> None:
+    with pytest.raises(BadSetting, match=r"fee_percent|PLATFORM_FEE_PERCENTAGE"):
+        load_settings({"PLATFORM_FEE_PERCENTAGE": percent})
+
+
+@pytest.mark.parametrize("percent", ["0", "20", "12.5", "33.3333", "100", "100.0000"])
+def test_a_percentage_has_at_most_four_decimals(percent: str) -> None:
+    assert percent == load_settings({"PLATFORM_FEE_PERCENTAGE": percent}).claims.fee_percent
+
+
+async def test_two_charges_under_one_key_are_for_a_person(store: RecordStore) -> None:
     class Forgetful(RememberedPayments):
         """Charges once more while the first charge is under way."""
 
@@ -181,9 +191,12 @@ async def test_two_charges_under_one_key_are_an_alarm(
                 await charge_fee(store, self, a_claim(), 100, "usd", TWENTY)
             return await super().charge(**{**asked, "key": f"{len(self.asked)}"})
 
-    await charge_fee(store, Forgetful(), a_claim(), 100, "usd", TWENTY)
+    with pytest.raises(FeeMismatch, match="two charges under one key, ch-1 and ch-2"):
+        await charge_fee(store, Forgetful(), a_claim(), 100, "usd", TWENTY)
 
-    assert "the payment service names two charges" in caplog.text
+    fee = await read_fee(store, A_TENANT, a_claim().id)
+    assert fee
+    assert ("mismatched", "ch-1") == (fee.status, fee.charge_id)
 
 
 async def test_totals_are_summed_for_each_currency_of_the_journeys(store: RecordStore) -> None:

@@ -3,15 +3,16 @@ records, log, events and the end of a journey agree.
 """
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -25,13 +26,21 @@ from blocks import clock
 from blocks.actions.retrying import reopen_execution
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.claims import claims, journeys, log, rest, triggers
+from blocks.claims.fee_decisions import NotMismatched, ask_again, confirm_charge
+from blocks.contracts import ids
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
+from blocks.contracts.records.claims import (
+    ClaimRecord,
+    FeeRecord,
+    PacketRecord,
+    PhaseLogEntry,
+    PhaseRecord,
+)
 from blocks.executions import transitions
 from blocks.queries import every
 from tests.support.factories import A_TENANT
-from tests.support.journeys.real_flow import carry_by_the_flow
+from tests.support.journeys.real_flow import MemoryFolder, MemoryServices, carry_by_the_flow
 from tests.support.journeys.runner import Carry, carry
 from tests.support.journeys.triggers import Died, Fuse, Fused, MemoryBus, a_trigger
 
@@ -63,9 +72,8 @@ class JourneyMachine(RuleBasedStateMachine):
 
     @initialize()
     def opened(self) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="journeys-")
         self.runner = asyncio.Runner()
-        self.real = SqliteRecordStore(Path(self.folder.name) / "records.db")
+        self.real = SqliteRecordStore(Path(":memory:"))  # on a disk, most of the time is its
         self.run(self.real.__aenter__())
         self.fuse = Fuse()
         self.real_bus: Any = MemoryBus()
@@ -85,7 +93,6 @@ class JourneyMachine(RuleBasedStateMachine):
         finally:
             self.run(self.real.__aexit__(None, None, None))
             self.runner.close()
-            self.folder.cleanup()
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -177,10 +184,17 @@ class JourneyMachine(RuleBasedStateMachine):
                 self.run(
                     self.carry(self.real, self.real_bus, A_TENANT, execution.id, lambda _: False)
                 )
+        self.announced_by_the_reconciler()
         self.claims_moved_on()
         self.journeys_rest_as_they_should()
         self.log_events_and_records_agree()
         self.money_moves_once()
+
+    def announced_by_the_reconciler(self) -> None:
+        for execution in self.executions():
+            if execution.is_terminal and execution.announced_at is None:
+                stored = self.run(self.real.read(A_TENANT, ExecutionRecord, execution.id))
+                self.run(transitions.announce(self.real, self.real_bus, [stored]))
 
     def claims_moved_on(self) -> None:
         for claim in self.all(ClaimRecord):
@@ -193,8 +207,9 @@ class JourneyMachine(RuleBasedStateMachine):
 
     def journeys_rest_as_they_should(self) -> None:
         phases, named = self.all(PhaseRecord), self.all(ClaimRecord)
+        cancelled = {one.id for one in self.executions("cancelled")}
         for execution in self.executions():
-            if execution.status == "cancelled":
+            if execution.id in cancelled:
                 continue
             expected = rest.rest_of(
                 journey_input(execution),
@@ -210,10 +225,14 @@ class JourneyMachine(RuleBasedStateMachine):
             of = (
                 next(one for one in named if one.id == phase.claim_key) if phase.claim_key else None
             )
-            assert of is None or of.execution_id == phase.execution_id
+            if of is None or of.execution_id in cancelled:  # left as the cancellation found it
+                continue
+            assert of.execution_id == phase.execution_id
 
     def log_events_and_records_agree(self) -> None:
+        """A journey that is cancelled is left as that found it: its worker may just have died."""
         lines, phases = self.all(PhaseLogEntry), self.all(PhaseRecord)
+        cancelled = {one.id for one in self.executions("cancelled")}
         ended = Counter(
             (line.claim_key or line.execution_id, line.phase, line.round)
             for line in lines
@@ -226,13 +245,17 @@ class JourneyMachine(RuleBasedStateMachine):
                 round for key, number, round in ended if (key, number) == (owner, phase.phase)
             }
             last = phase.round if phase.announced_at else phase.round - 1
-            assert of_phase == set(range(1, last + 1)), (phase, sorted(of_phase))
+            expected = set(range(1, last + 1))
+            is_left = phase.execution_id in cancelled and phase.round in of_phase
+            assert of_phase == expected | ({phase.round} if is_left else set()), phase
         public = {line.id: line for line in lines if line.mark in log.PUBLISHED_MARKS}
         sent: dict[str, set[bytes]] = {}
         for message in self.real_bus.published:
             if message.routing_key.startswith("workflow.phase."):
                 sent.setdefault(message.id, set()).add(message.body)
-        assert public.keys() == sent.keys()
+        assert sent.keys() <= public.keys()
+        unsent = [line for id, line in public.items() if id not in sent]
+        assert {line.execution_id for line in unsent} <= cancelled
         assert all(len(bodies) == 1 for bodies in sent.values())
         assert all(line.duration_ms is None or line.duration_ms >= 0 for line in lines)
         starts = {(line.claim_key, line.phase, line.round): line for line in lines}
@@ -243,9 +266,12 @@ class JourneyMachine(RuleBasedStateMachine):
         paid = Counter(
             line.claim_key for line in lines if (line.phase, line.mark) == (7, "completed")
         )
+        cancelled = {one.id for one in self.executions("cancelled")}
         for claim in self.all(ClaimRecord):
-            assert (claim.status == "paid") == (paid[claim.id] == 1), claim
             assert paid[claim.id] <= 1
+            # The worker may have died before it wrote the line, and the journey been cancelled.
+            if claim.status != "paid" or claim.execution_id not in cancelled:
+                assert (claim.status == "paid") == (paid[claim.id] == 1), claim
 
     def executions(self, *statuses: str) -> list[ExecutionRecord]:
         return [one for one in self.all(ExecutionRecord) if not statuses or one.status in statuses]
@@ -260,7 +286,47 @@ class JourneyMachine(RuleBasedStateMachine):
 class FlowMachine(JourneyMachine):
     """The real flow carries them; only services and files are in memory."""
 
-    carry: Carry = staticmethod(carry_by_the_flow)
+    @initialize()
+    def opened(self) -> None:
+        super().opened()
+        self.services, self.packets = MemoryServices(self.fuse), MemoryFolder()
+        self.carry = partial(carry_by_the_flow, self.services, self.packets)
+
+    @rule()
+    def payments_are_misstated(self) -> None:
+        self.services.overstates = not self.services.overstates
+
+    @rule(is_right=st.booleans(), blows_at=IN_A_TRIGGER)
+    def fees_were_decided(self, is_right: bool, blows_at: int) -> None:
+        for fee in self.all(FeeRecord):
+            if fee.status == "mismatched":
+                self.fuse.set(blows_at, is_done_first=False)
+                self.again(partial(self._decide, fee, is_right))
+
+    async def _decide(self, fee: FeeRecord, is_right: bool) -> None:
+        with suppress(NotMismatched):  # decided before the process died
+            if is_right:
+                charge_id = self.services.charges[fee.id].id or ""
+                await confirm_charge(
+                    self.store, self.bus, A_TENANT, fee.claim_key, charge_id, "ann"
+                )
+            else:
+                await ask_again(self.store, self.bus, A_TENANT, fee.claim_key, "ann")
+
+    def money_moves_once(self) -> None:
+        super().money_moves_once()
+        fees = {fee.id: fee for fee in self.all(FeeRecord)}
+        assert self.services.charges.keys() <= fees.keys()
+        for id, fee in fees.items():
+            made = self.services.charges.get(id)
+            assert fee.amount_cents == fee.fee_cents + fee.payout_cents
+            assert made is None or (fee.fee_cents, fee.currency) == (made.fee_cents, made.currency)
+            assert fee.status == "intended" or (made and made.id == fee.charge_id), fee
+        packets = {one.claim_key: one.status for one in self.all(PacketRecord)}
+        for claim in self.all(ClaimRecord):
+            if claim.status == "paid":
+                assert "charged" == fees[ids.fee_id(claim.id)].status
+                assert "completed" == packets[claim.id]
 
 
 _HEALTH = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
@@ -284,7 +350,13 @@ def test_records_log_events_and_ends_agree_whatever_comes(machine: type[JourneyM
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 def test_records_log_events_and_ends_agree_a_thousand_times(machine: type[JourneyMachine]) -> None:
+    # To shrink a failure takes five minutes and more, in which nothing is seen to happen: its steps
+    # are printed as they were. Without `phases`, `--hypothesis-seed` finds fewer that fail.
     many = settings(
-        max_examples=1_000, stateful_step_count=30, deadline=None, suppress_health_check=_HEALTH
+        max_examples=1_000,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=_HEALTH,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
     )
     run_state_machine_as_test(machine, settings=many)

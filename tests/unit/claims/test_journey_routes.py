@@ -114,6 +114,9 @@ async def test_a_journey_is_shown_with_everything_that_belongs_to_it(
             fee_cents=400,
             payout_cents=1599,
             idempotency_key="key",
+            status="mismatched",
+            mismatch="the fee is not stated",
+            mismatched_at=now(),
             **of_claim,
         ),
         PacketRecord(id=ids.packet_id(CLAIM), tenant_id=A_TENANT, created_at=now(), **of_claim),
@@ -135,12 +138,10 @@ async def test_a_journey_is_shown_with_everything_that_belongs_to_it(
     )
     assert phase["durationMs"] >= 0
     assert ("c", "prompted", 1999) == (claim["claimId"], claim["status"], claim["amountCents"])
-    assert (400, 1599, "eur", "intended") == (
-        fee["feeCents"],
-        fee["payoutCents"],
-        fee["currency"],
-        fee["status"],
+    assert (400, 1599, "eur", "mismatched", "the fee is not stated") == tuple(
+        fee[name] for name in ("feeCents", "payoutCents", "currency", "status", "mismatch")
     )
+    assert fee["mismatchedAt"]
     assert (ids.packet_id(CLAIM), "pending") == (packet["packetId"], packet["status"])
     assert (approval.id, "c") == (prompt["approvalId"], prompt["claimId"])
     assert ["started", "completed"] == [line["mark"] for line in shown["timeline"]]

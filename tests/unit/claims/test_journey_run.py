@@ -14,13 +14,14 @@ from blocks.approvals.decisions import Vote
 from blocks.claims import claims, journeys, log, prompts
 from blocks.claims.ledger import read_fee
 from blocks.claims.packets.packets import archive_key, read_packet
+from blocks.contracts.claims.findings import Claim
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.records.claims import PhaseRecord
 from blocks.ports import RecordStore, Stored
 from deployments.simulated.claims.faults import Fault
 from tests.support.factories import A_TENANT
 from tests.support.journeys.carried import Carried, carried
-from tests.support.journeys.triggers import A_USER
+from tests.support.journeys.triggers import A_USER, Died, Fuse, Fused
 from tests.support.waiting import eventually
 
 
@@ -190,6 +191,21 @@ async def test_a_claim_joins_the_sync_that_names_it(here: Carried) -> None:
     [claim] = await here.claims(named.id)
     assert ("submitted", [alone.id]) == (claim.status, claim.joined_from)
     assert [3, 4, 5] == sorted(one.phase for one in await here.phases(named.id))
+
+
+async def test_phases_that_a_death_left_behind_follow_their_claim(here: Carried) -> None:
+    await here.platform.fault(Fault(kind="error", service="detection"))
+    await here.trigger(5, claim_id="early")
+    sync = await here.journey((await here.trigger(2)).execution_id)
+    dies = Fuse()
+    dies.set(2, is_done_first=True)
+    with pytest.raises(Died):
+        await claims.name_claim(Fused(here.store, dies), here.bus, sync, Claim(claim_id="early"))
+
+    await here.carry(sync.id)
+
+    assert [2, 5] == sorted(one.phase for one in await here.phases(sync.id))
+    assert ["submitted"] == [claim.status for claim in await here.claims(sync.id)]
 
 
 async def test_a_cancelled_journey_is_left_by_its_run(here: Carried) -> None:

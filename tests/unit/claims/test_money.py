@@ -1,14 +1,24 @@
 """Money at the door, and the fee."""
 
+import json
 from contextlib import suppress
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.contracts.claims.money import CENTS_MAX, BadAmount, cents_of, currency_of, fee_of, units
+from blocks.contracts.claims.money import (
+    CENTS_MAX,
+    BadAmount,
+    cents_of,
+    currency_of,
+    fee_of,
+    json_number,
+    units,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +85,42 @@ def test_a_fee_is_the_nearest_cent_and_never_above_the_amount(cents: int, percen
     assert 0 <= fee <= cents
     # Half up, in whole numbers: percent has two places.
     assert (cents * int(percent * 100) + 5_000) // 10_000 == fee
+
+
+@pytest.mark.parametrize(
+    ("cents", "percent", "fee"),
+    [
+        (1, "20", 0),
+        (2, "20", 0),
+        (3, "20", 1),
+        (12, "12.5", 2),  # 1.5
+        (1, "50", 1),  # 0.5
+        (1, "49.9999", 0),
+        (CENTS_MAX, "100", CENTS_MAX),
+        (CENTS_MAX - 1, "99.9999", CENTS_MAX - 1 - 10**8),
+        (10_000, "0", 0),
+    ],
+)
+def test_half_a_cent_is_a_cent(cents: int, percent: str, fee: int) -> None:
+    assert fee == fee_of(cents, Decimal(percent))
+
+
+def test_a_fee_does_not_depend_on_the_precision_that_others_set() -> None:
+    with localcontext() as context:
+        context.prec = 3
+        assert 24_691 == fee_of(123_456, Decimal(20))
+
+
+@given(st.integers(1, CENTS_MAX))
+def test_a_json_number_reads_as_the_same_cents_in_any_reader(cents: int) -> None:
+    sent = msgspec.json.encode(json_number(cents))
+
+    assert cents == cents_of(json.loads(sent)) == cents_of(Decimal(sent.decode()))
+    assert sent == msgspec.json.encode(json_number(cents_of(json.loads(sent))))
+
+
+def test_what_is_deducted_is_shown_with_its_sign() -> None:
+    assert ["-0.01", "-12.50", "0.00"] == [units(cents) for cents in (-1, -1250, 0)]
 
 
 def test_a_fee_of_more_than_everything_is_everything() -> None:

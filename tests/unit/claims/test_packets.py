@@ -70,7 +70,7 @@ def test_markup_from_outside_is_shown_as_it_is() -> None:
     assert "<b>Ann</b>" in text_of(summary_of(facts(claim, a_fee(claim)), "id", NOON))
 
 
-async def test_twenty_at_once_and_a_repetition_make_the_same_bytes(
+async def test_five_at_once_and_a_repetition_make_the_same_bytes(
     store: RecordStore, tmp_path: Path
 ) -> None:
     files = PacketFiles(Folder(tmp_path / "packets"))

@@ -182,6 +182,29 @@ async def test_the_first_amount_of_a_payout_counts(journey: Journey, status: str
     assert 10_000 == (await journey.phase(7)).record.trigger.amount_cents
 
 
+@pytest.mark.parametrize(
+    ("found", "named", "paid"),
+    [("eur", None, "eur"), ("eur", "USD", "usd"), ("usd", "gbp", "gbp"), ("usd", "", "usd")],
+)
+async def test_a_payout_without_a_currency_is_in_that_of_the_claim(
+    journey: Journey, found: Any, named: str | None, paid: str
+) -> None:
+    await journey.name(amount_cents=500, currency=found)
+
+    await journey.accept(7, currency=named)
+
+    assert paid == (await journey.phase(7)).record.trigger.currency
+
+
+async def test_a_repetition_is_in_the_currency_of_the_first_payout(journey: Journey) -> None:
+    await journey.accept(7)
+    await journey.end(7, "failed")
+    await journey.name(amount_cents=500, currency="eur")
+
+    assert "requested" == (await journey.accept(7)).outcome
+    assert "usd" == (await journey.phase(7)).record.trigger.currency
+
+
 async def test_a_payout_that_failed_is_tried_once_more_and_one_that_was_made_is_not(
     journey: Journey,
 ) -> None:

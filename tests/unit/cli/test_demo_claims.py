@@ -26,6 +26,8 @@ from tests.support.api.journeys import a_phase
 from tests.support.claims.records import A_USER
 from tests.support.claims.records import a_journey as a_journey_record
 from tests.support.factories import A_TENANT, now
+from tests.support.payouts.packets import a_fee
+from tests.support.payouts.payments import a_claim
 
 RESULTS: dict[int, dict[str, Any]] = {
     1: {"seller_id": "seller-1"},
@@ -181,6 +183,23 @@ async def test_a_journey_and_its_log_are_shown(
     printed = capsys.readouterr().out
     for shown in (journey.execution_id, A_USER, "Phase 2: ", "requested", "matching: 500"):
         assert shown in printed
+
+
+async def test_a_fee_that_differs_is_shown_with_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "300")
+    async with open_store(load_settings()) as store:
+        journey = await a_journey(store)
+        claim = a_claim(user_id=A_USER, execution_id=journey.execution_id)
+        await store.create(A_TENANT, claim)
+        wrong = "the fee is 20.11, not 20.10"
+        await store.create(A_TENANT, a_fee(claim, status="mismatched", mismatch=wrong))
+
+    await print_journey(A_TENANT, journey.sync_id, None, as_json=False)
+
+    assert f"mismatched: {wrong}" in " ".join(capsys.readouterr().out.split())
 
 
 async def test_a_journey_that_is_not_there_is_named(
