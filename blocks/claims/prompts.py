@@ -17,9 +17,8 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from blocks.actions.cancelling import withdraw_approvals
 from blocks.approvals import lifecycle
-from blocks.claims import journeys, triggers
+from blocks.claims import journeys, moving, triggers
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.approvals import OUTCOMES, ApprovalPolicy, HistoryEntry
@@ -102,14 +101,14 @@ async def put(
         return None
     expires_at = utc_now() + expires_after
     approval = _approval_of(claim, claim.approval_id, prompt, expires_at, retry, asked_by)
-    stored = await lifecycle.open_approval(store, approval)
+    await lifecycle.open_approval(store, approval)
+    now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record
+    stored = await moving.bring_prompt(store, now, approval.id)
     try:
         stored = await lifecycle.announce(store, bus, stored)
     except Unavailable as error:
         log.warning("prompt %s is published later: %s", stored.record.id, error)
-    journey = (await store.read(claim.tenant_id, ExecutionRecord, claim.execution_id)).record
-    if journey.status == "cancelled":  # after it was asked: its cancellation saw no prompt
-        await withdraw_approvals(store, journey, "the journey was cancelled")
+    await moving.withdraw_if_cancelled(store, now)
     return stored.record
 
 

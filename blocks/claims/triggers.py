@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from blocks.claims import claims, journeys, requests
+from blocks.claims import claims, journeys, moving, requests
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.requests import PhaseTrigger
@@ -98,7 +98,7 @@ async def _follow(
     """
     now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record
     try:
-        await claims.bring_phase(store, now, phase_id)
+        await moving.bring_phase(store, now, phase_id)
     except NotFound:  # it was ignored
         return journey
     if now.execution_id == journey.id:

@@ -177,6 +177,8 @@ async def _route_claim(work: Work, match: Match) -> Route:
     context, route = work.parts.context, _route(work, match.confidence)
     found = Claim(claim_id=match.claim_id)
     claim = await claims.name_claim(context.store, context.bus, work.journey, found)
+    if claim.record.status == "prompted":  # by a run that may have ended before it asked
+        await _ask(work, claim, match)
     if claim.record.status not in ROUTABLE:
         return route
     claim = await _matched(work, claim, match, route)
@@ -192,13 +194,17 @@ async def _route_claim(work: Work, match: Match) -> Route:
                 )
             )
         case "smart_prompt":
-            settings = context.settings
-            await prompts.ask(context.store, context.bus, settings, claim, match, work.journey)
+            await _ask(work, claim, match)
         case "manual_review":
             await claims.move_on(
                 context.store, work.journey.tenant_id, claim.record.id, "review", route=route
             )
     return route
+
+
+async def _ask(work: Work, claim: Stored[ClaimRecord], match: Match) -> None:
+    context = work.parts.context
+    await prompts.ask(context.store, context.bus, context.settings, claim, match, work.journey)
 
 
 async def _matched(
