@@ -1,4 +1,4 @@
-"""A run that dies between the note on a claim and its prompt leaves no claim waiting for nothing."""
+"""A run that dies between the note on a claim and its prompt leaves no claim waiting in vain."""
 
 from pathlib import Path
 
