@@ -17,6 +17,7 @@ from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore
+from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
@@ -62,6 +63,7 @@ async def accept(
         outcome = await update(
             lambda: requests.request(store, bus, requested, claim, since), f"phase {record_id}"
         )
+    fault_points.reached("after-trigger")
     joined = await _follow(store, bus, claim, journey, record_id) if claim else journey
     if outcome in ("requested", "queued") or await _is_begun_by_none(store, requested, outcome):
         await journeys.wake(store, bus, tenant_id, joined.id, actor=actor)
