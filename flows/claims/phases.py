@@ -14,6 +14,7 @@ import msgspec
 
 from blocks.claims import claims, fees, prompts, triggers
 from blocks.claims.packets import facts_of, make_packet
+from blocks.claims.prompt_rules import prompt_rule
 from blocks.claims.services import ServiceFailed
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -132,13 +133,14 @@ async def _discover(work: Work) -> Done:
 
 async def _match(work: Work) -> Done:
     trigger, context = work.trigger, work.parts.context
+    asks = await _asks(work)
     for found in trigger.claims:
         await claims.name_claim(context.store, context.bus, work.journey, found)
     if trigger.claims:
         matched = await work.parts.services.match(trigger.user_id, trigger.claims, work.key)
         if matched.matches is not None:
             await work.follow_with(_next(work, phase=4, matches=matched.matches))
-    counted = Counter(_route(work, found.confidence) for found in trigger.claims)
+    counted = Counter(_route(work, found.confidence, asks=asks) for found in trigger.claims)
     return Done(
         {
             "claims_found": len(trigger.claims),
@@ -159,8 +161,9 @@ def _mean_percent(found: list[Claim]) -> int:
 
 async def _route_claims(work: Work) -> Done:
     counted: Counter[Route] = Counter()
+    asks = await _asks(work)
     for match in work.trigger.matches:
-        counted[await _route_claim(work, match)] += 1
+        counted[await _route_claim(work, match, asks=asks)] += 1
     return Done(
         {
             "matches": len(work.trigger.matches),
@@ -172,9 +175,16 @@ async def _route_claims(work: Work) -> Done:
     )
 
 
-async def _route_claim(work: Work, match: Match) -> Route:
+async def _asks(work: Work) -> bool:
+    """Whether the tenant's people are asked: unless it has switched that off, or the platform."""
+    context = work.parts.context
+    rule = await prompt_rule(context.store, work.journey.tenant_id, context.settings)
+    return rule.enabled and context.settings.claims.smart_prompts
+
+
+async def _route_claim(work: Work, match: Match, *, asks: bool) -> Route:
     """Where the match goes; its claim is on its way there, unless it was on another before."""
-    context, route = work.parts.context, _route(work, match.confidence)
+    context, route = work.parts.context, _route(work, match.confidence, asks=asks)
     found = Claim(claim_id=match.claim_id)
     claim = await claims.name_claim(context.store, context.bus, work.journey, found)
     if claim.record.status == "prompted":  # by a run that may have ended before it asked
@@ -220,13 +230,13 @@ async def _matched(
     )
 
 
-def _route(work: Work, confidence: float) -> Route:
+def _route(work: Work, confidence: float, *, asks: bool) -> Route:
     """By the thresholds; a switch that is off sends what it governs one step closer to a person."""
     settings = work.parts.context.settings.claims
     route = route_of(confidence, auto=settings.confidence_auto, prompt=settings.confidence_prompt)
     if route == "auto_submit" and not settings.auto_submit:
         route = "smart_prompt"
-    if route == "smart_prompt" and not settings.smart_prompts:
+    if route == "smart_prompt" and not asks:
         route = "manual_review"
     return route
 

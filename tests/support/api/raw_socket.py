@@ -17,6 +17,7 @@ class RawSocket:
         self.got: list[str] = []
         self.is_cut = False
         self._reads = reads
+        self._has_left = asyncio.Event()
         self._sending: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._sending.put_nowait({"type": "websocket.connect"})
 
@@ -29,6 +30,7 @@ class RawSocket:
         self.sends(f"42{ack}{json.dumps([name, *data])}")
 
     def leaves(self) -> None:
+        self._has_left.set()
         self._sending.put_nowait({"type": "websocket.disconnect", "code": 1001})
 
     async def receive(self) -> dict[str, Any]:
@@ -40,7 +42,7 @@ class RawSocket:
             self.leaves()
         elif message["type"] == "websocket.send":
             if not self._reads and len(self.got) >= 2:
-                await asyncio.Event().wait()
+                await self._has_left.wait()
             self.got.append(message.get("text") or "")
 
     async def gets(self, part: str) -> str:
