@@ -182,8 +182,8 @@ def _rule_of(wanted: WantedRule, defaults: WorkflowDefinition) -> ApprovalRule:
         "expiresAfterSeconds": defaults.approval.expires_after_seconds,
     }
     policy = {"policy": {**reason, **stated.get("policy", {})}}
-    fixed = {"conditions": []}
-    return msgspec.convert({**inherited, **stated, **policy, **fixed}, ApprovalRule)
+    rule = {**inherited, **stated, **policy, "conditions": []}
+    return msgspec.convert(rule, ApprovalRule)
 
 
 async def _replace(

@@ -271,7 +271,7 @@ async def test_naming_a_claim_again_after_a_crash_brings_its_prompt(
     prompt, fuse = await scene.asked(), Fuse()
     fuse.set(blows_at, is_done_first=is_done_first)
     try:
-        await scene.joined(Fused(scene.store, fuse))  # type: ignore[arg-type] # it is one
+        await scene.joined(Fused(scene.store, fuse))
     except Died:
         await scene.joined()
 
