@@ -24,7 +24,8 @@ class Definition(Document, frozen=True, kw_only=True, omit_defaults=False):
     is_default: bool
     """The tenant has no definition of its own; the platform's defaults hold."""
     enabled: bool
-    step_timeout_seconds: float
+    step_timeout_seconds: float | None
+    """None, and no steps: the workflow has no deadlines."""
     steps: Mapping[str, DefinedStep]
     approval: ApprovalRule
     share: TenantShare
@@ -34,18 +35,20 @@ class Definition(Document, frozen=True, kw_only=True, omit_defaults=False):
 
 
 def definition_of(definition: WorkflowDefinition, share: TenantShare) -> Definition:
+    workflow = workflow_named(definition.id)
+    steps = workflow.steps if workflow.has_deadlines else ()
     return Definition(
         workflow=definition.id,
         version=definition.version,
         is_default=definition.is_default,
         enabled=definition.enabled,
-        step_timeout_seconds=definition.step_timeout_seconds,
+        step_timeout_seconds=definition.step_timeout_seconds if steps else None,
         steps={
             step: DefinedStep(
                 critical=step in definition.critical_steps,
                 timeout_seconds=definition.step_timeouts.get(step, definition.step_timeout_seconds),
             )
-            for step in workflow_named(definition.id).steps
+            for step in steps
         },
         approval=definition.approval,
         share=share,

@@ -1,6 +1,7 @@
 """One connected client: what waits to be sent to it, and who sends it."""
 
 import asyncio
+import logging
 from collections import deque
 from typing import Any, Protocol
 
@@ -8,6 +9,8 @@ import msgspec
 
 from api.sockets import metrics
 from api.sockets.admission import Pass, Scope
+
+logger = logging.getLogger(__name__)
 
 WAITING_MAX = 1_000
 """Frames that may wait for a client; one more, and it is too slow."""
@@ -46,6 +49,10 @@ class Client:
         self.scope = scope
         self.id = id
         """Of the connection under it."""
+        self.turn = asyncio.Lock()
+        """One thing that it sent is done at a time, however many requests brought them."""
+        self.has_gone = False
+        """It is connected no more, though something that it sent may still be being done."""
         self.admitted: Pass | None = None
         self.rooms: set[Room] = set()
         self._wire = wire
@@ -77,6 +84,7 @@ class Client:
         """These frames come first; then what was kept back, without what is among them."""
         for name, data, event_id in frames:
             self._put(_Frame(name, data, event_id))
+        self.forget_replayed(room)  # of an earlier replay: a page may ask again and again
         self._replayed |= {(room, event_id) for _, _, event_id in frames}
         self.release()
 
@@ -106,6 +114,9 @@ class Client:
                 await self._send_waiting()
         except TimeoutError:
             self._ends = "slow"
+        except Exception as error:  # of any kind: who gets nothing more must connect again
+            logger.error("A Socket.IO client cannot be sent to: %r", error)
+            self._ends = "error"
         metrics.CUT.labels(self._ends or "slow").inc()
         await self._wire.cut()
 

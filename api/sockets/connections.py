@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from api.sockets import metrics
+from api.sockets.traffic import Traffic
 
 TOO_MANY = "As many clients are connected as may; try again"
 
@@ -17,6 +18,7 @@ class Connections:
     def __init__(self, clients_max: int, within_seconds: float, cut: Cut) -> None:
         self._clients_max, self._within_seconds, self._cut = clients_max, within_seconds, cut
         self._open: dict[str, asyncio.TimerHandle | None] = {}
+        self._traffic: dict[str, Traffic] = {}
         self._cutting: set[asyncio.Task[None]] = set()
         self.is_closed = False
 
@@ -30,8 +32,13 @@ class Connections:
             return False
         loop = asyncio.get_running_loop()
         self._open[id] = loop.call_later(self._within_seconds, self._too_late, id)
+        self._traffic[id] = Traffic()
         metrics.CLIENTS.set(len(self._open))
         return True
+
+    def traffic(self, id: str) -> Traffic | None:
+        """None: the connection has ended."""
+        return self._traffic.get(id)
 
     def has_authenticated(self, id: str) -> None:
         """It may stay as long as its credential is valid."""
@@ -40,6 +47,7 @@ class Connections:
             self._open[id] = None
 
     def leave(self, id: str) -> None:
+        self._traffic.pop(id, None)
         if timer := self._open.pop(id, None):
             timer.cancel()
         metrics.CLIENTS.set(len(self._open))

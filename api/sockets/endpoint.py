@@ -77,6 +77,8 @@ class Sockets:
         asked = payloads.read(sent, payloads.Authenticate)
         since = asked.since_moment
         admitted = await self._admission.admit(client.scope, asked.user_id, asked.token)
+        if client.has_gone:
+            return  # meanwhile; in a room, it would keep a place that no one takes
         room = self._rooms.admit(client, admitted)
         self._engine.connections.has_authenticated(client.id)
         client.hold()
@@ -87,11 +89,11 @@ class Sockets:
             client.release()
             raise
         logger.info(
-            "A Socket.IO client follows %r (tenant %s); %d events since %s",
+            "A Socket.IO client follows %r (tenant %s); %d events since %r",
             admitted.user_id,
             admitted.tenant_id,
             len(events),
-            asked.last_event_id or since or "a while ago",
+            asked.last_event_id or str(since or "a while ago"),
         )
         client.say(AUTHENTICATED, {"success": True})
         client.replayed(room, _frames_for(room, events))
@@ -135,7 +137,8 @@ class Sockets:
             if client is None:
                 return None
             try:
-                await act(client, sent)
+                async with client.turn:
+                    await act(client, sent)
             except Exception as error:
                 refusal = {"success": False, "error": _message(error)}
                 client.say(answer, refusal)
@@ -157,6 +160,7 @@ class Sockets:
     async def _disconnect(self, sid: str, reason: str = "") -> None:
         if (known := self._clients.pop(sid, None)) is not None:
             client, task = known
+            client.has_gone = True
             self._rooms.dismiss(client)
             if task is not asyncio.current_task():
                 task.cancel()

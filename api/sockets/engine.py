@@ -9,11 +9,16 @@ from urllib.parse import urlsplit
 
 import socketio
 
+from api.sockets import metrics
 from api.sockets.connections import TOO_MANY, Connections
 from api.sockets.payloads import PACKET_BYTES_MAX
+from api.sockets.traffic import is_binary
 from blocks.settings import Live
 
 Handler = Callable[..., Awaitable[Any]]
+
+QUEUED_MAX = 2_000
+"""Packets that may wait in a connection, answers of the protocol itself among them."""
 
 # It logs every packet, tokens included, and whatever nonsense a client sends as an error.
 _quiet = logging.getLogger("socketio.quiet")
@@ -97,6 +102,7 @@ class Engine:
     def _watch_connections(self) -> None:
         eio = self._server.eio
         connected, disconnected = eio.handlers["connect"], eio.handlers["disconnect"]
+        received = eio.handlers["message"]
 
         async def connect(eio_sid: str, environ: dict[str, Any]) -> Any:
             if not self.connections.enter(eio_sid):
@@ -107,8 +113,31 @@ class Engine:
             self.connections.leave(eio_sid)
             await disconnected(eio_sid, reason)
 
+        async def message(eio_sid: str, packet: Any) -> Any:
+            if (reason := self._refusal(eio_sid, packet)) is None:
+                return await received(eio_sid, packet)
+            metrics.CUT.labels(reason).inc()
+            return await self.cut(eio_sid)
+
         eio.on("connect", connect)
+        eio.on("message", message)
         eio.on("disconnect", disconnect)
+
+    def _refusal(self, eio_sid: str, packet: Any) -> str | None:
+        """Why the connection of this packet ends, before anything is made of it; None: it goes on.
+
+        Here, and not per event: the library answers much by itself, and a client that reads nothing
+        would have it keep all answers.
+        """
+        traffic = self.connections.traffic(eio_sid)
+        socket = self._server.eio.sockets.get(eio_sid)
+        if traffic is None or socket is None:
+            return "gone"
+        if is_binary(packet):
+            return "binary"
+        if not traffic.takes():
+            return "flood"
+        return "slow" if socket.queue.qsize() >= QUEUED_MAX else None
 
 
 class ClientWire:

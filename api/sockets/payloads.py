@@ -11,13 +11,28 @@ PACKET_BYTES_MAX = 16_384
 """Of one packet from a client; a token is the largest thing in it."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+"""Printable, and without blanks around it, as the routes take ids."""
 
 
 class BadPayload(ValueError):
     """A client sent something else than it should; the message is for the client."""
 
 
-class _Replaying(Normalised, frozen=True, kw_only=True, rename="camel"):
+class _Sent(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """Base of what a client sends; each of its texts but a token is an id."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if field == "token" or not isinstance(value, str):
+                continue
+            if not value.strip() or not value.isprintable():
+                raise ValueError(f"{field} must be printable")
+            msgspec.structs.force_setattr(self, field, value.strip())
+
+
+class _Replaying(_Sent, frozen=True, kw_only=True, rename="camel"):
     since: Annotated[datetime | float | None, SEARCH_BOUND] = None
     """A moment, or milliseconds since 1970 as JavaScript counts them."""
     last_event_id: Text | None = None
@@ -43,7 +58,7 @@ class Subscribe(_Replaying, frozen=True, kw_only=True, rename="camel"):
     user_id: Text | None = None
 
 
-class Unsubscribe(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Unsubscribe(_Sent, frozen=True, kw_only=True, rename="camel"):
     sync_id: Text
 
 

@@ -11,6 +11,7 @@ from blocks.contracts.claims.phases import TOTAL_STEPS
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import JsonObject, PhaseEvent
 from blocks.contracts.identities import spelled
+from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.ports import Between, Contains, NotFound, Query, RecordStore
 
@@ -108,9 +109,10 @@ def _nothing_yet(sync_id: str, status: str) -> JsonObject:
 async def _since(
     store: RecordStore, tenant_id: str, user_id: str, asked: Authenticate | Subscribe
 ) -> datetime:
-    if asked.last_event_id is not None:
+    last_id = canonical_uuid(asked.last_event_id or "")
+    if last_id is not None:
         try:
-            last = (await store.read(tenant_id, PhaseLogEntry, asked.last_event_id)).record
+            last = (await store.read(tenant_id, PhaseLogEntry, last_id)).record
         except NotFound:
             pass
         else:

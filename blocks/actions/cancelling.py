@@ -3,14 +3,14 @@
 import logging
 
 from blocks import signals
+from blocks.actions.open_approvals import open_approvals
 from blocks.approvals import changes, lifecycle
 from blocks.approvals.decisions import Refused
 from blocks.clock import utc_now
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord
+from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import check_transition
 from blocks.executions import transitions
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
-from blocks.queries import every
 from blocks.updates import update
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,7 @@ async def _cancel(
 
 async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:
     """Its open approvals are withdrawn."""
-    open_ones = {"execution_id": execution.id, "status": "pending"}
-    async for stored in every(store, execution.tenant_id, ApprovalRecord, open_ones):
+    for stored in await open_approvals(store, execution):
         try:
             await lifecycle.change(
                 store,

@@ -1,21 +1,18 @@
 """Claims: named by a sync, joined to its journey, and moved on; their status never goes back."""
 
-from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from blocks.claims import journeys
+from blocks.claims import journeys, moving
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.findings import Claim
 from blocks.contracts.claims.money import Currency
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.records.claims import ClaimRecord, ClaimStatus, PhaseRecord
+from blocks.contracts.records.claims import ClaimRecord, ClaimStatus
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored
-from blocks.queries import every
 from blocks.updates import update
 
 _RANK: dict[ClaimStatus, int] = {
@@ -45,8 +42,8 @@ async def name_claim(
 ) -> Stored[ClaimRecord]:
     """The claim belongs to this journey, with what the sync knows of it.
 
-    One that had a journey of its own joins this one with its phases; that journey is woken, and
-    ends when it has no claim left. A claim that another sync has named stays there.
+    One that had a journey of its own joins this one with its phases and prompts; that journey is
+    woken, and ends when it has no claim left. A claim that another sync has named stays there.
     """
     key = ids.claim_key(journey.tenant_id, journey_input(journey).user_id, found.claim_id)
 
@@ -72,8 +69,8 @@ async def name_claim(
         return await store.replace(claim.tenant_id, stored.etag, changed)
 
     claim = await update(named, f"claim {found.claim_id}")
+    await moving.bring_all(store, claim.record)
     for former in claim.record.joined_from:
-        await _move_phases(store, claim.record, former)
         await wake_former(store, bus, journey.tenant_id, former)
     return claim
 
@@ -86,21 +83,6 @@ async def wake_former(store: RecordStore, bus: EventBus, tenant_id: str, former:
         return
     if not journey.record.is_terminal:
         await journeys.wake(store, bus, tenant_id, former)
-
-
-async def bring_phases(store: RecordStore, joined: Iterable[ClaimRecord]) -> bool:
-    """The phases of these claims belong to their claim's journey; whether one did not: a worker may
-    die when a claim has joined, and its phases have not.
-    """
-    moved = [
-        await _move_phases(store, claim, former) for claim in joined for former in claim.joined_from
-    ]
-    return any(moved)
-
-
-async def bring_phase(store: RecordStore, claim: ClaimRecord, phase_id: str) -> None:
-    """The phase belongs to the journey of its claim."""
-    await update(partial(_move_phase, store, claim, phase_id), f"phase {phase_id}")
 
 
 async def move_on(
@@ -149,22 +131,6 @@ async def _has_own_journey(store: RecordStore, claim: ClaimRecord) -> bool:
         return True
     phases = await journeys.phases_of(store, claim.tenant_id, claim.execution_id)
     return all(phase.record.claim_key for phase in phases)
-
-
-async def _move_phases(store: RecordStore, claim: ClaimRecord, former: str) -> bool:
-    of_claim, moved = {"execution_id": former, "claim_key": claim.id}, False
-    async for stored in every(store, claim.tenant_id, PhaseRecord, of_claim):
-        await bring_phase(store, claim, stored.record.id)
-        moved = True
-    return moved
-
-
-async def _move_phase(store: RecordStore, claim: ClaimRecord, id: str) -> None:
-    stored = await store.read(claim.tenant_id, PhaseRecord, id)
-    if stored.record.execution_id == claim.execution_id:
-        return
-    moved = replace(stored.record, execution_id=claim.execution_id, sync_id=claim.sync_id)
-    await store.replace(claim.tenant_id, stored.etag, moved)
 
 
 def _facts(found: Claim) -> dict[str, Any]:

@@ -12,17 +12,17 @@ wrote it, moves nothing.
 """
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from blocks.actions.cancelling import withdraw_approvals
 from blocks.approvals import lifecycle
-from blocks.claims import journeys, triggers
+from blocks.claims import journeys, moving, prompt_rules, triggers
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.approvals import OUTCOMES, ApprovalPolicy, HistoryEntry
+from blocks.contracts.approvals import OUTCOMES, ApprovalRule, HistoryEntry
 from blocks.contracts.claims.findings import Match
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.claims.prompts import GATE, OPTIONS, Prompt, answer_to, prompt_of
@@ -73,8 +73,8 @@ async def ask(
         bus,
         record,
         prompt,
+        rule=await prompt_rules.prompt_rule(store, record.tenant_id, settings),
         approval_id=ids.approval_id(record.id, GATE, record.submissions),
-        expires_after=timedelta(hours=settings.claims.prompt_hours),
         askable=ASKABLE,
         retry=journey.retries,
     )
@@ -86,8 +86,8 @@ async def put(
     claim: ClaimRecord,
     prompt: Prompt,
     *,
+    rule: ApprovalRule,
     approval_id: str,
-    expires_after: timedelta,
     askable: tuple[ClaimStatus, ...],
     retry: int = 0,
     asked_by: str | None = None,
@@ -100,16 +100,16 @@ async def put(
     claim = await _prompted(store, claim, approval_id, askable)
     if claim.status != "prompted" or claim.approval_id is None:
         return None
-    expires_at = utc_now() + expires_after
-    approval = _approval_of(claim, claim.approval_id, prompt, expires_at, retry, asked_by)
-    stored = await lifecycle.open_approval(store, approval)
+    terms = prompt_rules.terms_of(rule, utc_now())
+    approval = _approval_of(claim, claim.approval_id, prompt, terms, retry, asked_by)
+    await lifecycle.open_approval(store, approval)
+    now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record
+    stored = await moving.bring_prompt(store, now, approval.id)
     try:
         stored = await lifecycle.announce(store, bus, stored)
     except Unavailable as error:
         log.warning("prompt %s is published later: %s", stored.record.id, error)
-    journey = (await store.read(claim.tenant_id, ExecutionRecord, claim.execution_id)).record
-    if journey.status == "cancelled":  # after it was asked: its cancellation saw no prompt
-        await withdraw_approvals(store, journey, "the journey was cancelled")
+    await moving.withdraw_if_cancelled(store, now)
     return stored.record
 
 
@@ -132,7 +132,7 @@ def _approval_of(
     claim: ClaimRecord,
     approval_id: str,
     prompt: Prompt,
-    expires_at: datetime,
+    terms: dict[str, Any],
     retry: int,
     asked_by: str | None,
 ) -> ApprovalRecord:
@@ -154,10 +154,7 @@ def _approval_of(
         summary=_summary(claim, prompt),
         context=msgspec.to_builtins(prompt),
         options=tuple(outcome for outcome in OUTCOMES if outcome in offered),
-        # The platform's form of an answer has no reason that it must give.
-        policy=ApprovalPolicy(reason_required="never"),
-        expires_at=expires_at,
-        on_expiry="fail",
+        **terms,
         history=[HistoryEntry(what="requested", at=now, actor=asked_by or WORKFLOW)],
     )
 

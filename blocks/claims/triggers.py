@@ -10,13 +10,14 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from blocks.claims import claims, journeys, requests
+from blocks.claims import claims, journeys, moving, requests
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore
+from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
@@ -64,6 +65,7 @@ async def accept(
         outcome = await update(
             lambda: requests.request(store, bus, requested, claim, since), f"phase {record_id}"
         )
+    fault_points.reached("after-trigger")
     joined = await _follow(store, bus, claim, journey, record_id) if claim else journey
     if outcome in ("requested", "queued") or await _is_begun_by_none(store, requested, outcome):
         seen = known if joined.id == journey.id else None
@@ -117,7 +119,7 @@ async def _follow(
     """
     now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record
     try:
-        await claims.bring_phase(store, now, phase_id)
+        await moving.bring_phase(store, now, phase_id)
     except NotFound:  # it was ignored
         return journey
     if now.execution_id == journey.id:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import msgspec
 
-from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Approvers, EscalationStep, Part
+from blocks.contracts.approvals import (
+    ApprovalPolicy,
+    ApprovalRule,
+    Approvers,
+    EscalationStep,
+    Part,
+    ReasonRequired,
+)
 from blocks.contracts.reading.limits import Amount, Score, Seconds
 
 TIMEOUT_SECONDS_MAX = 7 * 24 * 3600.0
@@ -29,6 +36,8 @@ class WantedApprovers(Approvers, frozen=True, kw_only=True, forbid_unknown_field
 
 class WantedPolicy(ApprovalPolicy, frozen=True, kw_only=True, forbid_unknown_fields=True):
     approvers: WantedApprovers = WantedApprovers()
+    reason_required: ReasonRequired | None = None  # type: ignore[assignment] # only read
+    """None: as the workflow has it; `on-reject` of an analysis, `never` of a prompt."""
 
 
 class WantedEscalation(EscalationStep, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +46,8 @@ class WantedEscalation(EscalationStep, frozen=True, kw_only=True, forbid_unknown
 
 
 class WantedRule(ApprovalRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    enabled: bool | None = None  # type: ignore[assignment] # only read
+    """None: as the workflow has it; false of an analysis, the platform's switch of prompts."""
     min_risk_score: Score = 0.8
     min_amount: Amount = 1_000_000
     due_after_seconds: Seconds | None = None

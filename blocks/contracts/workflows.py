@@ -48,7 +48,11 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an execution that failed or was cancelled may go on under its id."""
     cancellable: bool = True
     definable: bool = False
-    """Whether a tenant may define its deadlines, critical steps and approval rule."""
+    """Whether a tenant may define its approval rule and, if it `has_deadlines`, its deadlines and
+    critical steps.
+    """
+    has_deadlines: bool = False
+    """Whether its steps must be answered in time."""
     instead: str = ""
     """What to do where it can be neither started nor retried, for error messages."""
 
@@ -75,6 +79,7 @@ WORKFLOWS: dict[str, Workflow] = {
             startable=True,
             retryable=True,
             definable=True,
+            has_deadlines=True,
         ),
         Workflow(
             name=jobs.WORKFLOW,
@@ -105,6 +110,7 @@ WORKFLOWS: dict[str, Workflow] = {
             dispatched=True,
             batched=True,
             retryable=True,
+            definable=True,
             instead="trigger its phase again",
         ),
     )
@@ -146,6 +152,11 @@ def about(subject: str) -> tuple[str, ...]:
 
 def definable() -> tuple[str, ...]:
     return names(workflow for workflow in WORKFLOWS.values() if workflow.definable)
+
+
+def with_deadlines() -> tuple[str, ...]:
+    """Names of the workflows whose executions can be overdue."""
+    return names(workflow for workflow in WORKFLOWS.values() if workflow.has_deadlines)
 
 
 def is_dispatched(name: str) -> bool:

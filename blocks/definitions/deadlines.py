@@ -7,7 +7,7 @@ import msgspec
 
 from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord, WorkflowDefinition
-from blocks.contracts.workflows import definable, workflow_named
+from blocks.contracts.workflows import with_deadlines, workflow_named
 from blocks.definitions.versions import platform_definition, read_definition
 from blocks.ports import NotFound, RecordStore, Stored
 from blocks.queries import every
@@ -41,14 +41,14 @@ async def overdue(
     """Every execution of these tenants that runs past its deadline and
     `analysis.overdue_after_seconds`.
 
-    Only the steps of workflows that tenants define have deadlines.
+    A journey of claims has no deadline: its phases have service levels.
 
     One that is pending has no deadline yet; one that awaits a person has its approval's own; batch
     jobs have theirs. Raises `Unavailable`.
     """
     margin = timedelta(seconds=settings.analysis.overdue_after_seconds)
     found = []
-    running = {"status": "running", "workflow": definable()}
+    running = {"status": "running", "workflow": with_deadlines()}
     for tenant_id in tenant_ids:
         definitions: dict[tuple[str, int | None], WorkflowDefinition] = {}
         async for stored in every(store, tenant_id, ExecutionRecord, running):

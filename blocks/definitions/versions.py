@@ -16,6 +16,7 @@ from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition, WantedRule
 from blocks.contracts.records import WorkflowDefinition
 from blocks.contracts.workflows import workflow_named
+from blocks.definitions.defaults import default_rule
 from blocks.definitions.rules import check_definition
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stored, WrongVersion
 from blocks.settings import Settings
@@ -35,11 +36,7 @@ def platform_definition(
         created_at=utc_now(),
         critical_steps=list(workflow_named(workflow).critical_steps),
         step_timeout_seconds=settings.analysis.step_timeout_seconds,
-        approval=ApprovalRule(
-            enabled=settings.feature_flags.hitl_approvals,
-            min_risk_score=settings.thresholds.hitl_risk_min,
-            min_amount=settings.thresholds.hitl_deal_min,
-        ),
+        approval=default_rule(workflow, settings),
         version=version,
         is_default=True,
     )
@@ -92,7 +89,7 @@ async def set_definition(
     Raises `InvalidDefinition`; `Stale` if the definition is no longer at this `version` or, with
     `only_first`, if the tenant has one.
     """
-    await off_loop(check_definition, wanted, list(workflow_named(workflow).steps))
+    await off_loop(check_definition, wanted, workflow_named(workflow))
     new = _definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
     return await _replace(store, new, version, only_first)
 
@@ -162,7 +159,7 @@ def _definition_of(
             for name, step in wanted.steps.items()
             if step.timeout_seconds
         },
-        approval=_rule_of(wanted.approval) if wanted.approval else defaults.approval,
+        approval=_rule_of(wanted.approval, defaults) if wanted.approval else defaults.approval,
         enabled=wanted.enabled,
         is_default=False,
         updated_at=utc_now(),
@@ -170,8 +167,23 @@ def _definition_of(
     )
 
 
-def _rule_of(wanted: WantedRule) -> ApprovalRule:
-    return msgspec.convert(msgspec.to_builtins(wanted), ApprovalRule)
+def _rule_of(wanted: WantedRule, defaults: WorkflowDefinition) -> ApprovalRule:
+    """What is left out is as the workflow has it; of an analysis, no rule asks that is not enabled
+    in so many words.
+    """
+    stated = {
+        name: value for name, value in msgspec.to_builtins(wanted).items() if value is not None
+    }
+    if workflow_named(defaults.id).has_deadlines:
+        return msgspec.convert(stated, ApprovalRule)
+    reason = {"reasonRequired": defaults.approval.policy.reason_required}
+    inherited = {
+        "enabled": defaults.approval.enabled,
+        "expiresAfterSeconds": defaults.approval.expires_after_seconds,
+    }
+    policy = {"policy": {**reason, **stated.get("policy", {})}}
+    rule = {**inherited, **stated, **policy, "conditions": []}
+    return msgspec.convert(rule, ApprovalRule)
 
 
 async def _replace(

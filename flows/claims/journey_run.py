@@ -13,8 +13,7 @@ from time import monotonic
 
 from msgspec.structs import replace
 
-from blocks.claims import claims as joining
-from blocks.claims import journeys, requests, rest, rounds
+from blocks.claims import journeys, moving, requests, rest, rounds
 from blocks.claims.rest import Rest
 from blocks.clock import utc_now
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
@@ -276,7 +275,7 @@ class JourneyRun:
     async def _rest(self, known: list[PhaseRecord]) -> bool:
         store, journey = self._context.store, self.stored.record
         claims = await journeys.claims_of(store, journey.tenant_id, journey.id)
-        if await joining.bring_phases(store, [one.record for one in claims]):
+        if await moving.bring_phases(store, [one.record for one in claims]):
             self._woken.set()
             return False
         came_to = rest.rest_of(journey_input(journey), known, [one.record for one in claims])

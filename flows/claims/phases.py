@@ -14,6 +14,7 @@ import msgspec
 
 from blocks.claims import claims, fees, prompts, triggers
 from blocks.claims.packets import facts_of, make_packet
+from blocks.claims.prompt_rules import prompt_rule
 from blocks.claims.services import ServiceFailed
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -134,13 +135,14 @@ async def _discover(work: Work) -> Done:
 
 async def _match(work: Work) -> Done:
     trigger, context = work.trigger, work.parts.context
+    asks = await _asks(work)
     for found in trigger.claims:
         await claims.name_claim(context.store, context.bus, work.journey, found)
     if trigger.claims:
         matched = await work.parts.services.match(trigger.user_id, trigger.claims, work.key)
         if matched.matches is not None:
             await work.follow_with(_next(work, phase=4, matches=matched.matches))
-    counted = Counter(_route(work, found.confidence) for found in trigger.claims)
+    counted = Counter(_route(work, found.confidence, asks=asks) for found in trigger.claims)
     return Done(
         {
             "claims_found": len(trigger.claims),
@@ -161,8 +163,9 @@ def _mean_percent(found: list[Claim]) -> int:
 
 async def _route_claims(work: Work) -> Done:
     counted: Counter[Route] = Counter()
+    asks = await _asks(work)
     for match in work.trigger.matches:
-        counted[await _route_claim(work, match)] += 1
+        counted[await _route_claim(work, match, asks=asks)] += 1
     return Done(
         {
             "matches": len(work.trigger.matches),
@@ -174,11 +177,20 @@ async def _route_claims(work: Work) -> Done:
     )
 
 
-async def _route_claim(work: Work, match: Match) -> Route:
+async def _asks(work: Work) -> bool:
+    """Whether the tenant's people are asked: unless it has switched that off, or the platform."""
+    context = work.parts.context
+    rule = await prompt_rule(context.store, work.journey.tenant_id, context.settings)
+    return rule.enabled and context.settings.claims.smart_prompts
+
+
+async def _route_claim(work: Work, match: Match, *, asks: bool) -> Route:
     """Where the match goes; its claim is on its way there, unless it was on another before."""
-    context, route = work.parts.context, _route(work, match.confidence)
+    context, route = work.parts.context, _route(work, match.confidence, asks=asks)
     found = Claim(claim_id=match.claim_id)
     claim = await claims.name_claim(context.store, context.bus, work.journey, found)
+    if claim.record.status == "prompted":  # by a run that may have ended before it asked
+        await _ask(work, claim, match)
     if claim.record.status not in ROUTABLE:
         return route
     claim = await _matched(work, claim, match, route)
@@ -194,13 +206,17 @@ async def _route_claim(work: Work, match: Match) -> Route:
                 )
             )
         case "smart_prompt":
-            settings = context.settings
-            await prompts.ask(context.store, context.bus, settings, claim, match, work.journey)
+            await _ask(work, claim, match)
         case "manual_review":
             await claims.move_on(
                 context.store, work.journey.tenant_id, claim.record.id, "review", route=route
             )
     return route
+
+
+async def _ask(work: Work, claim: Stored[ClaimRecord], match: Match) -> None:
+    context = work.parts.context
+    await prompts.ask(context.store, context.bus, context.settings, claim, match, work.journey)
 
 
 async def _matched(
@@ -216,13 +232,13 @@ async def _matched(
     )
 
 
-def _route(work: Work, confidence: float) -> Route:
+def _route(work: Work, confidence: float, *, asks: bool) -> Route:
     """By the thresholds; a switch that is off sends what it governs one step closer to a person."""
     settings = work.parts.context.settings.claims
     route = route_of(confidence, auto=settings.confidence_auto, prompt=settings.confidence_prompt)
     if route == "auto_submit" and not settings.auto_submit:
         route = "smart_prompt"
-    if route == "smart_prompt" and not settings.smart_prompts:
+    if route == "smart_prompt" and not asks:
         route = "manual_review"
     return route
 

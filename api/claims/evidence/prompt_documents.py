@@ -42,7 +42,8 @@ class NewPrompt(PromptDocument, frozen=True, kw_only=True):
     """Whose claim it is; needed where several users have claims of this id."""
     question: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=r"\S")]
     options: Annotated[list[Option], msgspec.Meta(min_length=1, max_length=10)]
-    expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=8_760)] = 24
+    expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=8_760)] | None = None
+    """At most as long as the tenant has defined; without it, so long (by default 24 hours)."""
     metadata: JsonObject = msgspec.field(default_factory=dict)
 
 

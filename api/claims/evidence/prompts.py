@@ -2,7 +2,6 @@
 as one through any other channel.
 """
 
-from datetime import timedelta
 from typing import Annotated, get_args
 from uuid import uuid4
 
@@ -31,13 +30,14 @@ from api.claims.evidence.prompt_errors import ClaimMovedOn, PromptPending
 from api.documentation.openapi import documented
 from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import one_of
-from api.http.records import Bus, Engine, Store, find
+from api.http.records import AllSettings, Bus, Engine, Store, find
 from api.idempotency import KEY_ERRORS, idempotent
 from blocks import deciding
 from blocks.approvals import changes, lifecycle
 from blocks.approvals.decisions import Expired, Refused, Vote
 from blocks.approvals.standing import standing
 from blocks.claims import prompts
+from blocks.claims.prompt_rules import rule_for_caller
 from blocks.clock import utc_now
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.claims.prompts import CHOSEN, GATE, TAKEN, Option, Prompt, prompt_of
@@ -65,10 +65,15 @@ ClaimPath = Annotated[str, PathParameter(name="promptId", description="Here, the
     responses=documented(examples.PROMPT, ClaimMovedOn, PromptPending, *KEY_ERRORS, status=201),
 )
 async def create_prompt(
-    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, data: JSONBody[NewPrompt]
+    store: Store,
+    bus: Bus,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    data: JSONBody[NewPrompt],
 ) -> PromptView:
-    """A person is asked; the claim is `prompted` until the answer. One question at a time: the same
-    one again is answered as it stands.
+    """A person is asked, by the tenant's rule; the claim is `prompted` until the answer. One
+    question at a time: the same one again is answered as it stands.
     """
     _check_options(data.options)
     claim = await _claim(store, tenant_id, data)
@@ -78,8 +83,8 @@ async def create_prompt(
         bus,
         claim,
         prompt,
+        rule=await rule_for_caller(store, tenant_id, settings, data.expiry_hours),
         approval_id=str(uuid4()),
-        expires_after=timedelta(hours=data.expiry_hours),
         askable=_ASKABLE,
         asked_by=actor.on_record,
     )

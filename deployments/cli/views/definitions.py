@@ -66,6 +66,10 @@ def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
         "events": "start executions" if definition.enabled else styled("start nothing", "yellow"),
         "approval": _rule(definition.approval),
     }
+    if not workflow_named(definition.id).has_deadlines:
+        del facts["events"]
+        out.print(facts_of(facts))
+        return
     out.print(facts_of(facts))
     out.print()
     steps = table_of("STEP", "CRITICAL", "TIMEOUT")

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from blocks.claims import claims, journeys, requests, rest, rounds, triggers
+from blocks.claims import claims, journeys, moving, requests, rest, rounds, triggers
 from blocks.clock import utc_now
 from blocks.contracts.claims.findings import Claim, Match
 from blocks.contracts.claims.phases import PhaseNumber
@@ -74,7 +74,7 @@ async def _rest(
 ) -> None:
     of = journey_input(stored.record)
     named = await journeys.claims_of(store, stored.record.tenant_id, stored.record.id)
-    if await claims.bring_phases(store, [claim.record for claim in named]):
+    if await moving.bring_phases(store, [claim.record for claim in named]):
         return
     at_rest = rest.rest_of(of, phases, [claim.record for claim in named])
     if at_rest is None:

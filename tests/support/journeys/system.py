@@ -60,7 +60,9 @@ class JourneySystem(msgspec.Struct, frozen=True):
         assert answer.status_code == 200, answer.text
         return answer
 
-    async def rests(self, user_id: str, sync_id: str, *statuses: str) -> ExecutionRecord:
+    async def rests(
+        self, user_id: str, sync_id: str, *statuses: str, within_seconds: float = 90
+    ) -> ExecutionRecord:
         """The journey, once it is in one of these states and, if it has ended, announced."""
         id = ids.journey_id(A_TENANT, user_id, sync_id)
 
@@ -73,7 +75,7 @@ class JourneySystem(msgspec.Struct, frozen=True):
             return record if record.status in statuses and announced else None
 
         try:
-            found = await eventually(look, within_seconds=90)
+            found = await eventually(look, within_seconds=within_seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.parts.logs()}") from None
         assert found

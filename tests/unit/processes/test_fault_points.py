@@ -12,6 +12,7 @@ POINTS = (
     *fault_points.OF_THE_LISTENER,
     *fault_points.OF_AN_ANALYSIS,
     *fault_points.OF_AN_APPROVAL,
+    *fault_points.OF_A_TRIGGER,
     *fault_points.OF_A_PHASE,
     *fault_points.OF_A_JOB,
     *fault_points.OF_A_DEAD_LETTER,
