@@ -125,7 +125,8 @@ async def announce(
             return now
         changed = replace(current, announced_at=current.announced_at or utc_now())
         if current.next_trigger is not None:
-            changed = replace(current, **next_round(current, current.next_trigger, "api"))
+            following = next_round(current, current.next_trigger, current.next_triggered_by)
+            changed = replace(current, **following)
         if changed == current:
             return now
         return await store.replace(current.tenant_id, now.etag, changed)

@@ -60,6 +60,8 @@ class PhaseRecord(Record, frozen=True, kw_only=True, tag="phase"):
     triggered_by: str = "api"
     """`api`, or the phase (`phase_3`), approval or retry that it followed from."""
     requested_at: datetime
+    next_triggered_by: str = "api"
+    """From which `next_trigger` came."""
     started_at: datetime | None = None
     completed_at: datetime | None = None
     """When it completed or failed."""
