@@ -50,8 +50,8 @@ async def reopen_execution(
     """The execution is pending again, once for any number of callers; the caller carries it out, or
     notifies dispatchers.
 
-    Raises `NotFound`, `NotRetryable` for one of which nothing has failed or that another caller has just
-    retried, `Unavailable` when its current end cannot be announced: that comes before another try.
+    Raises `NotFound`, `NotRetryable` for one of which nothing has failed or that another caller has
+    just retried, `Unavailable` when its current end cannot be announced: that comes before another try.
     """
     seen = await store.read(tenant_id, ExecutionRecord, execution_id)
 

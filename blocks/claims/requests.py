@@ -60,9 +60,7 @@ async def request(
     if known.is_due:  # also one that has ended, whose end is not on the log yet
         following = known.next_trigger
         merged = _merged(following, requested.trigger) if following else requested.trigger
-        await _replace(
-            store, stored, next_trigger=merged, next_triggered_by=requested.triggered_by
-        )
+        await _replace(store, stored, next_trigger=merged, next_triggered_by=requested.triggered_by)
         return "queued"
     await _replace(store, stored, **next_round(known, requested.trigger, requested.triggered_by))
     return "requested"

@@ -127,7 +127,8 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
 
 async def _opened_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
     """Of one that it opened and did not claim, dispatchers take care."""
-    of_run = {"flow_run_id": run.id, "status": OPEN}
+    held = tuple(status for status in OPEN if status != "waiting")  # at rest, no run has it
+    of_run = {"flow_run_id": run.id, "status": held}
     return [stored async for stored in every(parts.store, run.tenant_id, ExecutionRecord, of_run)]
 
 

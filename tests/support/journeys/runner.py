@@ -83,9 +83,7 @@ async def _rest(
         case "waiting":
             await transitions.move(store, stored, "waiting", failed_step=at_rest.failed_step)
         case "completed":
-            await transitions.complete(
-                store, stored, results=at_rest.results, failed_step=None
-            )
+            await transitions.complete(store, stored, results=at_rest.results, failed_step=None)
         case "failed":
             code, error = at_rest.error_code or "", at_rest.error or ""
             await transitions.fail(store, stored, code, error, failed_step=at_rest.failed_step)
