@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.records.claims import PhaseLogEntry
+from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry
 from blocks.ports import Between, NotFound, RecordStore
 from blocks.queries import PageAtATime
 
@@ -19,25 +19,36 @@ class LogKeeping:
 
     async def forget(self, store: RecordStore, tenant_id: str, before: datetime) -> int:
         """Lines of journeys that ended before this moment are gone, among those looked at; returns
-        how many. A journey that is open, or was opened again, keeps its log, however old.
+        how many. A journey that is open, or was opened again, keeps its log, however old, and with
+        it the lines that a claim brought along from a journey of its own.
         """
-        forgotten, ended = 0, dict[str, bool]()
+        forgotten, over = 0, dict[tuple[str, str | None], bool]()
         old = {"created_at": Between(until=before)}
         for stored in await self._pages.next(store, tenant_id, old):
             line = stored.record
-            if line.execution_id not in ended:
-                ended[line.execution_id] = await _ended(store, line, before)
-            if ended[line.execution_id]:
+            about = line.execution_id, line.claim_key
+            if about not in over:
+                over[about] = await _is_over(store, line, before)
+            if over[about]:
                 await store.delete(tenant_id, PhaseLogEntry, line.id)
                 forgotten += 1
         return forgotten
 
 
-async def _ended(store: RecordStore, line: PhaseLogEntry, before: datetime) -> bool:
-    """False for a line whose journey is not found: what is not understood is kept."""
+async def _is_over(store: RecordStore, line: PhaseLogEntry, before: datetime) -> bool:
+    """False if the line's journey, or its claim, is not found: what is not understood is kept."""
+    journeys = {line.execution_id}
     try:
-        journey = (await store.read(line.tenant_id, ExecutionRecord, line.execution_id)).record
+        if line.claim_key:
+            claim = (await store.read(line.tenant_id, ClaimRecord, line.claim_key)).record
+            journeys.add(claim.execution_id)
+        return all([await _ended(store, line.tenant_id, one, before) for one in journeys])
     except NotFound:
         return False
-    is_over = journey.is_terminal and journey.announced_at is not None
-    return is_over and journey.completed_at is not None and journey.completed_at < before
+
+
+async def _ended(store: RecordStore, tenant_id: str, journey_id: str, before: datetime) -> bool:
+    journey = (await store.read(tenant_id, ExecutionRecord, journey_id)).record
+    if not journey.is_terminal or journey.announced_at is None or journey.completed_at is None:
+        return False
+    return journey.completed_at < before

@@ -22,6 +22,8 @@ _AT_ONCE = 16
 _LATE_LOOKED_AT = 200
 """Phases under way of a tenant, the oldest first."""
 
+_TO_BE_BEGUN = timedelta(minutes=1)
+
 _AT_REST: Where = {"workflow": WORKFLOW, "status": "waiting"}
 _WITH_FAILURES: Where = {**_AT_REST, "failed_step": STEPS}
 
@@ -110,7 +112,9 @@ def _since(phase: PhaseRecord) -> datetime:
 
 
 def _late_by(phase: PhaseRecord) -> timedelta:
-    return utc_now() - _since(phase) - timedelta(seconds=PHASES[phase.phase].limit_seconds)
+    """A limit counts from the start of a phase; one that is not begun yet has a while to be."""
+    limit = timedelta(seconds=PHASES[phase.phase].limit_seconds)
+    return utc_now() - _since(phase) - limit - (timedelta() if phase.started_at else _TO_BE_BEGUN)
 
 
 def _named(phase: PhaseRecord) -> str:
