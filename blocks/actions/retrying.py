@@ -51,7 +51,8 @@ async def reopen_execution(
     notifies dispatchers.
 
     Raises `NotFound`, `NotRetryable` for one of which nothing has failed or that another caller has
-    just retried, `Unavailable` when its current end cannot be announced: that comes before another try.
+    just retried, `Unavailable` when its current end cannot be announced: that comes before another
+    try.
     """
     seen = await store.read(tenant_id, ExecutionRecord, execution_id)
 

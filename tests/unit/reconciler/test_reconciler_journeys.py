@@ -11,8 +11,10 @@ import pytest
 
 from api.reconciler import Parts
 from api.reconciler.kinds import unwoken
+from api.reconciler.kinds.ended_runs import left_open
 from api.reconciler.kinds.unwoken import UnclosedPhases, UnwokenJourneys
-from blocks.claims import log
+from blocks.actions.retrying import retry_execution
+from blocks.claims import journeys, log
 from blocks.contracts.claims.phases import PhaseStatus
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseRecord
@@ -20,7 +22,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from tests.support.api.journeys import a_phase
 from tests.support.claims.records import a_journey
-from tests.support.factories import A_TENANT, a_tenant_record, now
+from tests.support.factories import A_TENANT, a_flow_run, a_tenant_record, now
 from tests.support.flow_runs import RememberedFlowRuns
 
 LONG_AGO = now() - timedelta(minutes=10)
@@ -85,7 +87,7 @@ async def test_a_journey_whose_wake_was_lost_is_woken_once(scene: Scene) -> None
         ({}, ended("failed")),
         ({"status": "running"}, {}),
         ({"status": "pending"}, {}),
-        ({"updated_at": now()}, {}),
+        ({"updated_at": now() + timedelta(hours=1)}, {}),
         ({}, {"requested_at": now() + timedelta(hours=1)}),
     ],
     ids=["done", "failed", "under-way", "dispatched", "just-moved", "just-requested"],
@@ -193,3 +195,36 @@ async def test_a_journey_that_is_carried_keeps_its_phases(scene: Scene) -> None:
         await scene.phase(await scene.journey(status=status), status="running")
 
     assert 0 == await UnclosedPhases(scene.parts).look()
+
+
+# --- runs that have ended -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("standing", ["at-rest", "woken", "retried"])
+async def test_a_run_that_ends_takes_no_journey_along_that_it_had_left(
+    scene: Scene, standing: str
+) -> None:
+    journey = await scene.journey(failed_step="phase_2")
+    store, bus = scene.parts.store, scene.parts.bus
+    match standing:
+        case "woken":
+            await journeys.wake(store, bus, A_TENANT, journey.id)
+        case "retried":
+            await retry_execution(store, bus, A_TENANT, journey.id)
+    before = await scene.journey_now(journey)
+    run = a_flow_run(
+        state="cancelled", scheduled_at=LONG_AGO, execution_ids=[journey.id], message="by hand"
+    )
+
+    assert [] == await left_open(scene.parts, run)
+    assert before == await scene.journey_now(journey)
+
+
+async def test_a_run_that_ends_takes_the_woken_journey_along_that_it_was_made_for(
+    scene: Scene,
+) -> None:
+    journey = await scene.journey()
+    await journeys.wake(scene.parts.store, scene.parts.bus, A_TENANT, journey.id)
+    run = a_flow_run(state="cancelled", scheduled_at=now(), execution_ids=[journey.id])
+
+    assert [journey.id] == [one.record.id for one in await left_open(scene.parts, run)]
