@@ -1,7 +1,7 @@
-"""Queries that read through all pages."""
+"""Queries that read through all pages, at once or a page at a time."""
 
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
@@ -31,6 +31,30 @@ async def every(
         if page.continuation is None:
             return
         query = replace(query, continuation=page.continuation)
+
+
+class PageAtATime(Generic[R]):
+    """Goes through the matching records of each tenant, oldest first, a page a call, and after the
+    last one from the start: bounded, and none is left out however many match before it.
+    """
+
+    def __init__(self, kind: type[R], *, limit: int) -> None:
+        self._kind, self._limit = kind, limit
+        self._places: dict[str, str] = {}
+
+    async def next(self, store: RecordStore, tenant_id: str, where: Where) -> list[Stored[R]]:
+        """The tenant's next page. `where` may change from call to call."""
+        query = Query(
+            self._kind,
+            where,
+            newest_first=False,
+            limit=self._limit,
+            continuation=self._places.pop(tenant_id, None),
+        )
+        page = await store.query(tenant_id, query)
+        if page.continuation is not None:
+            self._places[tenant_id] = page.continuation
+        return page.items
 
 
 async def tenants(store: RecordStore) -> list[str]:

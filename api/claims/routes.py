@@ -150,8 +150,8 @@ async def retry_journey(
     sync_id: SyncPath,
     user_id: UserId = None,
 ) -> JourneySummary:
-    """The journey, which had failed or was cancelled, is under way again: its failed phases are
-    requested once more, the others are kept.
+    """The journey, which had failed or was cancelled, or waits with a `failedStep`, is under way
+    again: its failed phases are requested once more, the others are kept.
     """
     known = await found_journey(store, tenant_id, sync_id, user_id)
     retried = await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)

@@ -10,8 +10,9 @@ from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
-from api.executions.documents import Execution, document_of
+from api.executions.documents import Execution
 from api.executions.errors import ExecutionEnded, ExecutionNotFound
+from api.executions.shown import shown
 from api.http.documents import Document
 from api.http.errors import IdempotencyMismatch, InvalidRequest, Problem
 from api.http.records import AllSettings, Bus, Engine, Store, find
@@ -20,7 +21,6 @@ from blocks.actions import cancelling, retrying, starting
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.contracts.workflows import startable
-from blocks.executions.steps import step_records
 from blocks.ports import RecordStore
 from blocks.settings import Prefect
 
@@ -108,7 +108,7 @@ async def cancel_execution(
         )
     except InvalidTransition as error:
         raise ExecutionEnded(f"The execution is {error.current}") from None
-    return await _shown(store, execution, settings.prefect)
+    return await shown(store, execution, settings.prefect)
 
 
 @post(
@@ -126,7 +126,8 @@ async def retry_execution(
     actor: Caller,
     execution_id: ExecutionPath,
 ) -> Execution:
-    """The execution, which had failed or was cancelled, is pending again under its id.
+    """The execution, which had failed or was cancelled, is pending again under its id; so is a
+    journey of claim recovery that waits and has a `failedStep`.
 
     Steps that succeeded are kept, the others are requested again; `earlierEnds` lists its previous
     outcomes. Of several requests at the same time one is carried out, the others are answered with
@@ -134,7 +135,7 @@ async def retry_execution(
     """
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     retried = await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
-    return await _shown(store, retried, settings.prefect)
+    return await shown(store, retried, settings.prefect)
 
 
 @post(
@@ -162,16 +163,11 @@ async def rerun_execution(
     return await _created(store, rerun, settings.prefect)
 
 
-async def _shown(store: RecordStore, execution: ExecutionRecord, prefect: Prefect) -> Execution:
-    steps = await step_records(store, execution.tenant_id, [execution.id])
-    return document_of(execution, steps, prefect)
-
-
 async def _created(
     store: RecordStore, execution: ExecutionRecord, prefect: Prefect
 ) -> Response[Execution]:
     return Response(
-        await _shown(store, execution, prefect),
+        await shown(store, execution, prefect),
         status_code=201,
         headers={"Location": f"/api/v1/executions/{execution.id}"},
     )

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from api.http.documents import Document
+from blocks.claims.steps import PhaseStep
 from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
@@ -34,6 +35,12 @@ class ExecutionStep(Document, frozen=True, kw_only=True):
     step: str
     step_id: str
     status: StepStanding
+    claim_id: str | None = None
+    """Of a journey's phases 5 to 7: whose phase it is."""
+    attempts: int | None = None
+    """Of a journey's phase: how often its present round was begun."""
+    started_at: datetime | None = None
+    duration_ms: int | None = None
     completed_at: datetime | None = None
     result: JsonObject | None = None
     error: str | None = None
@@ -41,7 +48,9 @@ class ExecutionStep(Document, frozen=True, kw_only=True):
 
 
 class ExecutionEnd(Document, frozen=True, kw_only=True):
-    """How the execution had ended before it was retried."""
+    """How the execution had ended before it was retried; `waiting`: it was at rest, and one of its
+    steps had failed.
+    """
 
     status: ExecutionStatus
     retried_at: datetime
@@ -119,12 +128,17 @@ def summary_of(execution: ExecutionRecord) -> ExecutionSummary:
 
 
 def document_of(
-    execution: ExecutionRecord, records: Sequence[StepRecord], prefect: Prefect
+    execution: ExecutionRecord,
+    records: Sequence[StepRecord],
+    prefect: Prefect,
+    phases: Sequence[PhaseStep] = (),
 ) -> Execution:
+    """`phases`: of a journey, which has no step records."""
+    of_journey = msgspec.convert(phases, list[ExecutionStep], from_attributes=True)
     return Execution(
         **msgspec.structs.asdict(summary_of(execution)),
         triggers=msgspec.convert(execution.triggers, list[ExecutionTrigger], from_attributes=True),
-        steps=steps_of(execution, records),
+        steps=[*steps_of(execution, records), *of_journey],
         results=execution.results,
         previous_outcomes=msgspec.convert(
             execution.previous_outcomes, tuple[ExecutionEnd, ...], from_attributes=True

@@ -9,14 +9,14 @@ from litestar.params import PathParameter, QueryParameter
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
-from api.executions.documents import Execution, ExecutionPage, document_of, summary_of
+from api.executions.documents import Execution, ExecutionPage, summary_of
 from api.executions.errors import ExecutionNotFound
+from api.executions.shown import shown
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import AllSettings, Store, find, page_of
 from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
-from blocks.executions.steps import step_records
 from blocks.ports import Between
 
 
@@ -85,8 +85,8 @@ async def read_execution(
     """The execution with its results and where each of its steps stands.
 
     A step that has not ended is `pending` or `running` with its execution, and `skipped` once the
-    execution has ended.
+    execution has ended. The steps of a journey of claim recovery are its phases, those of the sync
+    and of each claim, with their attempts and duration.
     """
     execution = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    steps = await step_records(store, tenant_id, [execution.id])
-    return document_of(execution, steps, settings.prefect)
+    return await shown(store, execution, settings.prefect)

@@ -10,7 +10,7 @@ from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
 from api.reconciler.kinds.unannounced import Unannounced
 from api.reconciler.kinds.undispatched import Undispatched
-from api.reconciler.kinds.unwoken import UnwokenJourneys
+from api.reconciler.kinds.unwoken import UnclosedPhases, UnwokenJourneys
 from api.reconciler.kinds.vanished_runs import VanishedRuns
 
 DRIFTS: tuple[type[Drift[Any]], ...] = (
@@ -20,6 +20,7 @@ DRIFTS: tuple[type[Drift[Any]], ...] = (
     VanishedRuns,  # open, and Prefect does not know its run
     OverdueExecutions,  # running, long after its deadline
     UnwokenJourneys,  # a phase is due, and its journey is at rest
+    UnclosedPhases,  # a phase is due, and its journey was ended from outside
     Unannounced,  # ended, and its terminal event not confirmed
     OverdueApprovals,  # not decided in time
     UnfollowedApprovals,  # decided, and still suspended

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from api.claims.log_keeping import keep_phase_logs
 from api.dead_letters.sweep import tend_dead_letters
 from api.idempotency import forget_old_answers
 from api.reconciler import metrics
@@ -71,6 +72,9 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         )
         group.create_task(
             _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
+        )
+        group.create_task(
+            keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
         )
         group.create_task(
             tend_dead_letters(parts.settings, parts.store, parts.bus),

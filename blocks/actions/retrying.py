@@ -1,4 +1,5 @@
-"""Retrying an execution that has failed or was cancelled: one function behind API and CLI.
+"""Retrying an execution that has failed or was cancelled, or that is at rest with something failed:
+one function behind API and CLI.
 
 A retry keeps the id, because that is the `workflowId` which tenants and the older service's clients
 hold: the record is pending again, with its outcome among `previous_outcomes`. Steps that succeeded
@@ -49,18 +50,20 @@ async def reopen_execution(
     """The execution is pending again, once for any number of callers; the caller carries it out, or
     notifies dispatchers.
 
-    Raises `NotFound`, `NotRetryable` for one that has not failed or that another caller has just
-    retried, `Unavailable` when its current end cannot be announced: that comes before another try.
+    Raises `NotFound`, `NotRetryable` for one of which nothing has failed or that another caller has
+    just retried, `Unavailable` when its current end cannot be announced: that comes before another
+    try.
     """
     seen = await store.read(tenant_id, ExecutionRecord, execution_id)
 
     async def retried(stored: Stored[ExecutionRecord]) -> ExecutionRecord:
         _check(stored.record, seen.record)
-        if stored.record.announced_at is None:
+        if stored.record.is_terminal and stored.record.announced_at is None:
             await transitions.announce(store, bus, [stored])
             stored = await store.read(tenant_id, ExecutionRecord, execution_id)
             _check(stored.record, seen.record)
-        await withdraw_approvals(store, stored.record, "the execution is tried again")
+        if stored.record.status != "waiting":  # at rest it goes on, and its questions stay open
+            await withdraw_approvals(store, stored.record, "the execution is tried again")
         return (await transitions.reopen(store, stored, actor)).record
 
     return await update_known(store, seen, retried)
@@ -84,7 +87,9 @@ def _check(now: ExecutionRecord, seen: ExecutionRecord) -> None:
         raise NotRetryable(now.id, f"it is a {workflow.name}; {workflow.instead}")
     if now.retries != seen.retries:
         raise NotRetryable(now.id, "another request has just retried it")
-    if now.status not in RETRYABLE:
+    if now.status == "waiting" and now.failed_step is None:
+        raise NotRetryable(now.id, "it is at rest, and nothing of it has failed")
+    if now.status not in (*RETRYABLE, "waiting"):
         raise NotRetryable(
             now.id, f"it is {now.status}, and only what is {' or '.join(RETRYABLE)} can be"
         )

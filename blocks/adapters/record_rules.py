@@ -37,6 +37,12 @@ def check_changeable(kind: type[Record]) -> None:
         raise ValueError(f"records of kind {tag(kind)} are created, and never changed or deleted")
 
 
+def check_deletable(kind: type[Record]) -> None:
+    """Raises `ValueError` for records that are kept for ever."""
+    if not kind.expires:
+        check_changeable(kind)
+
+
 def check_size(body: bytes) -> None:
     """Raises `ValueError` for a record that Cosmos DB would not take."""
     if len(body) > DOCUMENT_BYTES_MAX:

@@ -127,7 +127,9 @@ async def wake(
             case "pending" | "cancelled":
                 return stored.record
             case "waiting":
-                return (await transitions.move(store, stored, "pending", woken_at=utc_now())).record
+                # What has failed counts again when it comes to rest again.
+                moved = {"woken_at": utc_now(), "failed_step": None}
+                return (await transitions.move(store, stored, "pending", **moved)).record
             case "completed" | "failed":
                 if stored.record.announced_at is None:
                     await transitions.announce(store, bus, [stored])

@@ -60,7 +60,7 @@ async def request(
     if known.is_due:  # also one that has ended, whose end is not on the log yet
         following = known.next_trigger
         merged = _merged(following, requested.trigger) if following else requested.trigger
-        await _replace(store, stored, next_trigger=merged)
+        await _replace(store, stored, next_trigger=merged, next_triggered_by=requested.triggered_by)
         return "queued"
     await _replace(store, stored, **next_round(known, requested.trigger, requested.triggered_by))
     return "requested"
@@ -73,6 +73,7 @@ def next_round(known: PhaseRecord, trigger: PhaseTrigger, triggered_by: str) -> 
         "round": known.round + 1,
         "trigger": trigger,
         "next_trigger": None,
+        "next_triggered_by": "api",
         "triggered_by": triggered_by,
         # A log in order even if the clock was put back.
         "requested_at": max(utc_now(), known.completed_at or known.requested_at),

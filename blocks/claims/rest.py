@@ -18,7 +18,9 @@ from blocks.contracts.records.claims import (
 
 
 class Rest(msgspec.Struct, frozen=True, kw_only=True):
-    """`waiting`: for a trigger from outside, or a person's answer."""
+    """`waiting`: for a trigger from outside, or a person's answer; with `failed_step` also for a
+    retry of the phases that have failed.
+    """
 
     status: Literal["waiting", "completed", "failed"]
     results: JsonObject = {}
@@ -40,16 +42,17 @@ def rest_of(
     results = _results(phases, claims)
     if journey.named_by_claim and not phases and not claims:
         return Rest(status="completed", results={**results, "joined": True})
-    failed = _failed(phases)
+    failed = standing_failures(phases)
+    failed_step = PHASES[failed[0].phase].name if failed else None
     stuck = {phase.claim_key for phase in failed if phase.claim_key}
     if any(not _is_final(claim) and claim.id not in stuck for claim in claims):
-        return Rest(status="waiting", results=results)
+        return Rest(status="waiting", results=results, failed_step=failed_step)
     if failed:
         worst = failed[0]
         return Rest(
             status="failed",
             results=results,
-            failed_step=PHASES[worst.phase].name,
+            failed_step=failed_step,
             error=worst.error or "the phase failed",
             error_code=worst.error_code or "phase-failed",
         )
@@ -63,7 +66,7 @@ def completes_sync(
     """Whether the payout of this claim is the last thing that the journey waits for."""
     others = [claim for claim in claims if claim.id != key]
     own = ids.phase_record_id(key, 7)
-    if any(phase.is_due for phase in phases if phase.id != own) or _failed(phases):
+    if any(phase.is_due for phase in phases if phase.id != own) or standing_failures(phases):
         return False
     return _sync_is_through(phases, claims) and all(_is_final(claim) for claim in others)
 
@@ -73,11 +76,7 @@ def furthest(phases: Sequence[PhaseRecord]) -> PhaseNumber | None:
     return max((one.phase for one in phases if one.status == "completed"), default=None)
 
 
-def _is_final(claim: ClaimRecord) -> bool:
-    return claim.status in FINAL_CLAIM_STATUSES
-
-
-def _failed(phases: Sequence[PhaseRecord]) -> list[PhaseRecord]:
+def standing_failures(phases: Sequence[PhaseRecord]) -> list[PhaseRecord]:
     """Those whose failure still counts: no later phase of the sync, or of the claim, has been
     completed since.
     """
@@ -86,6 +85,10 @@ def _failed(phases: Sequence[PhaseRecord]) -> list[PhaseRecord]:
         for one in phases
         if one.status == "failed" and not any(_supersedes(other, one) for other in phases)
     ]
+
+
+def _is_final(claim: ClaimRecord) -> bool:
+    return claim.status in FINAL_CLAIM_STATUSES
 
 
 def _supersedes(later: PhaseRecord, failed: PhaseRecord) -> bool:

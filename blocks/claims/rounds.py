@@ -13,7 +13,7 @@ from blocks.claims import log
 from blocks.claims.requests import next_round
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.claims.phases import PHASES, PhaseNumber
+from blocks.contracts.claims.phases import PHASES, PhaseNumber, PhaseStatus
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records.claims import PhaseLogEntry, PhaseMark, PhaseRecord
 from blocks.ports import EventBus, RecordStore, Stale, Stored
@@ -92,6 +92,24 @@ async def fail(
     return await announce(store, bus, ended, previous=previous)
 
 
+async def close(
+    store: RecordStore, bus: EventBus, phase: Stored[PhaseRecord], code: str, error: str
+) -> Stored[PhaseRecord]:
+    """The round of a phase whose journey has ended from outside is over, on record, in the log and
+    as an event: as it had ended, or failed so.
+    """
+    ended = await _end(
+        store,
+        phase,
+        None,
+        of=("requested", "running"),
+        status="failed",
+        error=error,
+        error_code=code,
+    )
+    return await announce(store, bus, ended, previous=None)
+
+
 async def announce(
     store: RecordStore,
     bus: EventBus,
@@ -125,7 +143,8 @@ async def announce(
             return now
         changed = replace(current, announced_at=current.announced_at or utc_now())
         if current.next_trigger is not None:
-            changed = replace(current, **next_round(current, current.next_trigger, "api"))
+            following = next_round(current, current.next_trigger, current.next_triggered_by)
+            changed = replace(current, **following)
         if changed == current:
             return now
         return await store.replace(current.tenant_id, now.etag, changed)
@@ -137,13 +156,16 @@ async def _end(
     store: RecordStore,
     phase: Stored[PhaseRecord],
     previous: PhaseNumber | None,
+    *,
+    of: tuple[PhaseStatus, ...] = ("running",),
     **changes: object,
 ) -> Stored[PhaseRecord]:
+    """Ended with these changes if it still is in one of these states, and in this round."""
     round = phase.record.round
 
     async def ended(now: Stored[PhaseRecord]) -> Stored[PhaseRecord]:
         record = now.record
-        if record.round != round or record.status != "running":
+        if record.round != round or record.status not in of:
             return now
         changed = replace(
             record,

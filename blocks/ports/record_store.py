@@ -91,7 +91,8 @@ class RecordStore(Protocol):
         """The record is durable in its new form. Raises `Stale` if it changed since, `NotFound` if
         it is gone.
 
-        Raises `ValueError` for a kind that is `append_only`, and so does `delete`.
+        Raises `ValueError` for a kind that is `append_only`, and so does `delete` unless it
+        `expires`.
         """
         ...
 

@@ -156,11 +156,15 @@ class JourneyRun:
             self._working.pop(id).result()
 
     async def _request_failed_ones(self) -> None:
-        """A journey that is tried again does once more what had failed."""
+        """A journey that is tried again does once more what had failed, and only that: not what a
+        later phase has made good.
+        """
         store, journey = self._context.store, self.stored.record
-        for phase in await journeys.phases_of(store, journey.tenant_id, journey.id):
+        phases = await journeys.phases_of(store, journey.tenant_id, journey.id)
+        standing = {one.id for one in rest.standing_failures([phase.record for phase in phases])}
+        for phase in phases:
             known = phase.record
-            if known.status == "failed" and known.announced_at and known.retry < journey.retries:
+            if known.id in standing and known.announced_at and known.retry < journey.retries:
                 changes = requests.next_round(known, known.trigger, "retry")
                 with suppress(Stale):  # triggered meanwhile, or moved with its claim: not failed
                     await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
@@ -295,7 +299,9 @@ class JourneyRun:
         store, results = self._context.store, came_to.results
         match came_to.status:
             case "completed":
-                return await transitions.complete(store, self.stored, results=results)
+                return await transitions.complete(
+                    store, self.stored, results=results, failed_step=None
+                )
             case "failed":
                 return await transitions.fail(
                     store,
@@ -306,7 +312,12 @@ class JourneyRun:
                     results=results,
                 )
         return await transitions.move(
-            store, self.stored, "waiting", results=results, flow_run_id=None
+            store,
+            self.stored,
+            "waiting",
+            results=results,
+            failed_step=came_to.failed_step,
+            flow_run_id=None,
         )
 
 

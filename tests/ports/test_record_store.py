@@ -22,6 +22,7 @@ from blocks.contracts.records import (
     TenantRecord,
 )
 from blocks.contracts.records.audit import AuditEntry
+from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.ports import (
     NO_CONDITION,
     AlreadyExists,
@@ -36,6 +37,7 @@ from blocks.ports import (
     Unavailable,
     Where,
 )
+from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -195,6 +197,17 @@ async def test_what_is_append_only_is_neither_replaced_nor_deleted(store: Record
         await store.delete(A_TENANT, AuditEntry, entry.record.id)
 
     assert entry == await store.read(A_TENANT, AuditEntry, entry.record.id)
+
+
+async def test_what_expires_is_deleted_and_never_replaced(store: RecordStore) -> None:
+    line = await store.create(A_TENANT, an_entry())
+
+    with pytest.raises(ValueError, match="never changed or deleted"):
+        await store.replace(A_TENANT, line.etag, replace(line.record, message="another"))
+    await store.delete(A_TENANT, PhaseLogEntry, line.record.id)
+
+    with pytest.raises(NotFound):
+        await store.read(A_TENANT, PhaseLogEntry, line.record.id)
 
 
 async def test_a_deleted_record_is_gone_and_may_be_deleted_again(store: RecordStore) -> None:

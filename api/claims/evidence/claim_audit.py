@@ -1,6 +1,6 @@
 """`/api/v1/evidence/audit-log/{claimId}`: what happened to the prompts and the packet of a claim.
 
-It is computed from their records, which only ever add to it.
+It is computed from their records, which only ever add to it, and from the tenant's audit log.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -11,6 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from api.access.tenancy import TenantId
 from api.claims.evidence import prompt_examples as examples
+from api.claims.evidence.packet_download import DOWNLOADED
 from api.claims.evidence.packet_errors import ClaimUnknown
 from api.claims.evidence.prompt_documents import ClaimAct, ClaimAudit, ClaimAuditLine
 from api.documentation.openapi import documented
@@ -21,8 +22,9 @@ from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.claims.prompts import CHOSEN, GATE, prompt_of
 from blocks.contracts.reading.limits import COUNT_MAX
 from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.records.audit import AuditEntry
 from blocks.contracts.records.claims import ClaimRecord, PacketRecord
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import Contains, NotFound, RecordStore
 from blocks.queries import every
 
 _ACTS: Mapping[What, ClaimAct] = {
@@ -48,7 +50,9 @@ async def read_claim_audit(
         int, QueryParameter(description="Entries to leave out first", ge=0, le=COUNT_MAX)
     ] = 0,
 ) -> ClaimAudit:
-    """Prompts created, answered, expired and cancelled, and packets generated, newest first."""
+    """Prompts created, answered, expired and cancelled, packets generated, and the first download
+    of a packet by each link, newest first.
+    """
     claims = [
         one.record async for one in every(store, tenant_id, ClaimRecord, {"claim_id": claim_id})
     ]
@@ -76,6 +80,8 @@ async def _lines(
     for claim in claims:
         if line_of_packet := await _of_packet(store, claim):
             yield line_of_packet
+        async for download in _downloads(store, claim):
+            yield download
 
 
 def _of_prompt(approval: ApprovalRecord) -> list[ClaimAuditLine]:
@@ -115,3 +121,17 @@ async def _of_packet(store: RecordStore, claim: ClaimRecord) -> ClaimAuditLine |
         packet_id=packet.id,
         details=packet.error,
     )
+
+
+async def _downloads(store: RecordStore, claim: ClaimRecord) -> AsyncIterator[ClaimAuditLine]:
+    """Actor: for whom the link was issued. Neither link nor signature is on the log."""
+    packet_id = ids.packet_id(claim.id)
+    of_packet = {"action": DOWNLOADED, "targets": Contains(packet_id)}
+    async for entry in every(store, claim.tenant_id, AuditEntry, of_packet):
+        yield ClaimAuditLine(
+            action="packet_downloaded",
+            at=entry.record.created_at,
+            packet_id=packet_id,
+            actor=entry.record.actor,
+            channel=entry.record.channel,
+        )

@@ -37,6 +37,9 @@ from blocks.security.signed_tokens import LinkExpired, LinkForged
 
 logger = logging.getLogger(__name__)
 
+DOWNLOADED = "proof-packet.download"
+"""In the tenant's audit log."""
+
 TokenPath = Annotated[str, PathParameter(name="token", description="The link's token")]
 
 _ZIP: ResponseSpec = SharedResponse(
@@ -107,7 +110,7 @@ def _opened(link_secret: str, token: str) -> PacketLink:
 
 def _act(link: PacketLink, packet: PacketRecord, request_id: str | None) -> Act:
     return Act(
-        action="proof-packet.download",
+        action=DOWNLOADED,
         actor=link.issued_to or None,
         credential="link",
         channel="link",

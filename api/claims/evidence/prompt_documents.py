@@ -92,6 +92,7 @@ ClaimAct = Literal[
     "prompt_cancelled",
     "packet_generated",
     "packet_failed",
+    "packet_downloaded",
 ]
 
 

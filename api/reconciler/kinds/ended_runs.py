@@ -127,7 +127,8 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
 
 async def _opened_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
     """Of one that it opened and did not claim, dispatchers take care."""
-    of_run = {"flow_run_id": run.id, "status": OPEN}
+    held = tuple(status for status in OPEN if status != "waiting")  # at rest, no run has it
+    of_run = {"flow_run_id": run.id, "status": held}
     return [stored async for stored in every(parts.store, run.tenant_id, ExecutionRecord, of_run)]
 
 
@@ -135,11 +136,23 @@ def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:
     """Whether the run holds the execution, or no run does; not one from before a retry, nor one at
     rest, which its run has left.
     """
-    if execution.status == "waiting":
+    if execution.status == "waiting" or _was_woken_since(execution, run):
         return False
     if execution.flow_run_id is None:
         return run.id not in {end.flow_run_id for end in execution.previous_outcomes}
     return execution.flow_run_id == run.id
+
+
+def _was_woken_since(execution: ExecutionRecord, run: FlowRunView) -> bool:
+    """Whether it came to rest in this run, and is pending for another: it was woken, or retried,
+    after this one was made.
+    """
+    pending_again = execution.status == "pending" and execution.waiting_since > execution.created_at
+    return (
+        pending_again
+        and run.scheduled_at is not None
+        and (run.scheduled_at < execution.waiting_since)
+    )
 
 
 async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:

@@ -30,6 +30,7 @@ from blocks.adapters.record_rules import (
     Wanted,
     ages,
     check_changeable,
+    check_deletable,
     check_record,
     check_size,
     conditions,
@@ -149,7 +150,7 @@ class CosmosRecordStore:
         )
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        check_changeable(kind)
+        check_deletable(kind)
         with suppress(NotFound):
             await self.read(tenant_id, kind, id)  # a record of another kind under this id stays
             async with self._call(name(kind, id)):

@@ -23,6 +23,7 @@ from blocks.adapters.record_rules import (
     Wanted,
     ages,
     check_changeable,
+    check_deletable,
     check_record,
     check_size,
     conditions,
@@ -122,7 +123,7 @@ class SqliteRecordStore:
         return Stored(record, new_etag)
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        check_changeable(kind)
+        check_deletable(kind)
         delete = f"DELETE FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
         await self._file.run(
             lambda connection: connection.execute(delete, (tenant_id, id, tag(kind)))

@@ -28,6 +28,8 @@ class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="k
     container: ClassVar[str]
     append_only: ClassVar[bool] = False
     """True: created once, and no store replaces or deletes it."""
+    expires: ClassVar[bool] = False
+    """True, of an append-only kind: it may be deleted, once the time that it is kept is over."""
 
     id: str
     tenant_id: str

@@ -60,6 +60,8 @@ class PhaseRecord(Record, frozen=True, kw_only=True, tag="phase"):
     triggered_by: str = "api"
     """`api`, or the phase (`phase_3`), approval or retry that it followed from."""
     requested_at: datetime
+    next_triggered_by: str = "api"
+    """From which `next_trigger` came."""
     started_at: datetime | None = None
     completed_at: datetime | None = None
     """When it completed or failed."""
@@ -189,12 +191,14 @@ PhaseMark = Literal["started", "completed", "failed", "rolled_back", "retrying",
 
 
 class PhaseLogEntry(Record, frozen=True, kw_only=True, tag="phase-log"):
-    """One line of the log of phases: created once, under a computed id, never changed. What a
+    """One line of the log of phases: created once, under a computed id, never changed, and deleted
+    only long after its journey's end (`blocks.claims.log_keeping`). What a
     client sees live, and sees again after it reconnects, is computed from it.
     """
 
     container: ClassVar[str] = CLAIMS
     append_only: ClassVar[bool] = True
+    expires: ClassVar[bool] = True
 
     execution_id: str
     user_id: str

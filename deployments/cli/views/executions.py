@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.text import Text
 
+from blocks.claims.steps import PhaseStep, phase_steps
+from blocks.contracts.claims import phases as claim_phases
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
 from blocks.contracts.workflows import WORKFLOWS, known_steps
 from blocks.executions.steps import by_step
@@ -54,7 +56,9 @@ async def query_executions(
     return [stored.record for stored in page.items]
 
 
-async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list[StepRecord]]:
+async def read_execution(
+    tenant_id: str, id: str
+) -> tuple[ExecutionRecord, list[StepRecord] | list[PhaseStep]]:
     """The record and its steps, in the workflow's order. Raises `NotFound` with a
     readable message.
     """
@@ -63,6 +67,8 @@ async def read_execution(tenant_id: str, id: str) -> tuple[ExecutionRecord, list
             execution = (await store.read(tenant_id, ExecutionRecord, id)).record
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
+        if execution.workflow == claim_phases.WORKFLOW:
+            return execution, await phase_steps(store, execution)
         page = await store.query(
             tenant_id, Query(StepRecord, {"execution_id": id}, newest_first=False)
         )
@@ -97,7 +103,10 @@ def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None
 
 
 def print_execution(
-    execution: ExecutionRecord, steps: Sequence[StepRecord], *, as_json: bool
+    execution: ExecutionRecord,
+    steps: Sequence[StepRecord] | Sequence[PhaseStep],
+    *,
+    as_json: bool,
 ) -> None:
     url = flow_run_url(load_settings(), execution.flow_run_id)
     if as_json:
@@ -107,7 +116,28 @@ def print_execution(
     out = console()
     out.print(_facts(execution, url))
     out.print()
-    out.print(steps_table(execution, steps))
+    of_journey = [step for step in steps if isinstance(step, PhaseStep)]
+    if of_journey:
+        out.print(phases_table(of_journey))
+        return
+    recorded = [step for step in steps if isinstance(step, StepRecord)]
+    out.print(steps_table(execution, recorded))
+
+
+def phases_table(steps: Sequence[PhaseStep]) -> PlainTable:
+    """Every phase of a journey and of its claims, with its attempts, duration and outcome."""
+    table = table_of("STEP", "CLAIM", "STATUS", "TRIES", "TOOK", "RESULT", wraps=("RESULT",))
+    for step in steps:
+        took = "" if step.duration_ms is None else f"{step.duration_ms / 1000:.1f} s"
+        table.add_row(
+            step.step,
+            step.claim_id or "",
+            _coloured(step.status),
+            str(step.attempts),
+            took,
+            step.error or _compact(step.result),
+        )
+    return table
 
 
 def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> PlainTable:

@@ -11,6 +11,7 @@ from deployments.doctor.checks.clocks import clocks
 from deployments.doctor.checks.configuration import configuration
 from deployments.doctor.checks.dead_letters import dead_letters
 from deployments.doctor.checks.deployed import deployments, work_pool
+from deployments.doctor.checks.journeys import journeys
 from deployments.doctor.checks.neighbour_health import neighbours
 from deployments.doctor.checks.processes import processes
 from deployments.doctor.checks.reconciler import reconciler
@@ -43,6 +44,7 @@ CHECKS = (
     Check("processes", ("store",), processes),
     Check("reconciler", ("store",), reconciler),
     Check("executions", ("store",), work),
+    Check("journeys", ("store",), journeys),
     Check("approvals", ("store",), approvals),
     Check("dead letters", ("store", "bus"), dead_letters),
     Check("services", (), neighbours),

@@ -62,9 +62,11 @@ async def carry(
 
 
 async def _request_failed_ones(store: RecordStore, execution: ExecutionRecord) -> None:
-    for phase in await journeys.phases_of(store, execution.tenant_id, execution.id):
+    phases = await journeys.phases_of(store, execution.tenant_id, execution.id)
+    standing = {one.id for one in rest.standing_failures([phase.record for phase in phases])}
+    for phase in phases:
         known = phase.record
-        if known.status == "failed" and known.announced_at and known.retry < execution.retries:
+        if known.id in standing and known.announced_at and known.retry < execution.retries:
             once_more = requests.next_round(known, known.trigger, "retry")
             await store.replace(known.tenant_id, phase.etag, replace(known, **once_more))
 
@@ -81,9 +83,9 @@ async def _rest(
         return
     match at_rest.status:
         case "waiting":
-            await transitions.move(store, stored, "waiting")
+            await transitions.move(store, stored, "waiting", failed_step=at_rest.failed_step)
         case "completed":
-            await transitions.complete(store, stored, results=at_rest.results)
+            await transitions.complete(store, stored, results=at_rest.results, failed_step=None)
         case "failed":
             code, error = at_rest.error_code or "", at_rest.error or ""
             await transitions.fail(store, stored, code, error, failed_step=at_rest.failed_step)

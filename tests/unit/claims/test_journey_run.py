@@ -149,6 +149,51 @@ async def test_a_service_that_is_down_fails_the_phase_and_a_retry_does_it(here: 
     assert 1 == (await here.platform.requests(A_USER))["sync"]
 
 
+async def test_a_retry_at_rest_does_what_failed_and_leaves_the_other_claims_alone(
+    here: Carried,
+) -> None:
+    await here.triggered(1)
+    await here.platform.fault(Fault(kind="error", service="payments"))
+    claim = (await here.claims(journey_id := (await here.trigger(1)).execution_id))[0]
+    waiting = await here.triggered(7, claim_id=claim.claim_id, amount="100")
+    assert ("waiting", "phase_7") == (waiting.status, waiting.failed_step)
+
+    await here.platform.repair()
+    await reopen_execution(here.store, here.bus, A_TENANT, journey_id)
+    retried = await here.carry(journey_id)
+
+    assert ("waiting", None) == (retried.status, retried.failed_step)
+    assert ("completed", 2) == (
+        (paid := await here.phase(journey_id, 7)).status,
+        paid.round,
+    )
+    assert {1} == {one.round for one in await here.phases(journey_id) if one.phase != 7}
+    assert 1 == len(await here.platform.charges(claim.claim_id))
+
+
+async def test_a_retry_leaves_a_failure_alone_that_a_later_phase_has_made_good(
+    here: Carried,
+) -> None:
+    await here.triggered(1)
+    claim, other = (await here.claims(journey_id := (await here.trigger(1)).execution_id))[:2]
+    await here.platform.fault(Fault(kind="error", service="rejections"))
+    failed = await here.triggered(6, claim_id=claim.claim_id, rejection_reason="no proof")
+    assert "phase_6" == failed.failed_step
+    await here.triggered(7, claim_id=claim.claim_id, amount="100")
+    await here.platform.fault(Fault(kind="error", service="payments"))
+    await here.triggered(7, claim_id=other.claim_id, amount="100")
+
+    await here.platform.repair()
+    await reopen_execution(here.store, here.bus, A_TENANT, journey_id)
+    await here.carry(journey_id)
+
+    assert ("failed", 1) == (
+        (superseded := await here.phase(journey_id, 6)).status,
+        superseded.round,
+    )
+    assert {"completed"} == {one.status for one in await here.phases(journey_id) if one.phase == 7}
+
+
 async def test_the_same_trigger_requests_a_failed_phase_once_more(here: Carried) -> None:
     await here.platform.fault(Fault(kind="error", service="sync"))
     failed = await here.triggered(1)

@@ -127,6 +127,13 @@ async def test_a_link_downloads_the_archive_without_a_credential(tmp_path: Path)
         assert "attachment" in answer.headers["content-disposition"]
         looks = [one.record async for one in every(api.store, A_TENANT, AuditEntry)]
         assert 1 == sum(one.action == "proof-packet.download" for one in looks)
+        log = await api.get(f"/api/v1/evidence/audit-log/{claim.claim_id}")
+        downloads = [one for one in log.json()["entries"] if one["action"] == "packet_downloaded"]
+        [look] = [one for one in looks if one.action == "proof-packet.download"]
+        assert [(look.targets, "link")] == [
+            ([one["packet_id"]], one["channel"]) for one in downloads
+        ]
+        assert path.rpartition(".")[2] not in log.text
         assert 404 == (await api.get(base, ANOTHER_TENANT)).status_code
         for hours in (0, 169):
             assert 400 == (await api.get(base, hours_valid=hours)).status_code
