@@ -10,7 +10,7 @@ STEP_SETTLED = "step-settled"
 """Listener to workers: a step record now exists. Body: the `StepRecord` as JSON."""
 
 FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
-"""To one worker of each work pool: Prefect has a flow run for you. Empty body."""
+"""To one worker of each work pool: Prefect has a flow run for you. Body: its id; if empty, all."""
 
 FLOW_RUN_DISPATCHED = "flow-run-dispatched"
 """Between dispatchers: a flow run carries these executions. Body: `Dispatched` as JSON."""

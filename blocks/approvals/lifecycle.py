@@ -193,7 +193,7 @@ async def resume(
         return False
     for without_a_decision in RESUMES:
         if await flow_runs.resume(execution.flow_run_id, without_a_decision):
-            await bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+            await bus.broadcast(signals.FLOW_RUNS_SCHEDULED, execution.flow_run_id.encode())
             return True
     return False
 

@@ -84,6 +84,7 @@ ENGINE_MEMBERS = (
         "proposes a state, or with force sets it, and keeps the answer as the engine's own state",
         parameters="(self, state, force=False)",
         is_async=True,
+        called_by="begin_run",
     ),
     Member(
         "start",
@@ -95,7 +96,10 @@ ENGINE_MEMBERS = (
     Member("is_running", "whether the flow is to be called once more", "(self)"),
     Member("state", "the last state that the server confirmed"),
     Member("flow_run", "the run, once there is one"),
-    Member("client", "Prefect's client of this process, between start and end"),
+    Member(
+        "client",
+        "a property: Prefect's client of this process, between start and end, for all requests",
+    ),
     Member("logger", "its records appear in the run's log in Prefect's UI"),
     Member(
         "_get_flow_run_suspension_request",

@@ -23,6 +23,7 @@ from prefect.states import Crashed, Pending
 from blocks.adapters.prefect.retries import open_to_any_worker
 from blocks.prefect_internals import suspension
 from blocks.prefect_internals.engine import flow_parameters, no_sigterm_handler
+from blocks.prefect_internals.run_client import RunClient
 
 
 class Stop(Enum):
@@ -42,6 +43,7 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
 
     stop: Stop | None = None
     _task: asyncio.Task[Any] | None = field(default=None, init=False)
+    _run_client: RunClient | None = field(default=None, init=False)
 
     async def carry_out(self) -> State[Any]:
         """The run has ended in the returned state; the flow's own exceptions are in it.
@@ -78,6 +80,13 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
     # --- what differs from the base engine --------------------------------------------------------
 
     @property
+    def client(self) -> RunClient:
+        if self._run_client is None:
+            assert self.flow_run
+            self._run_client = RunClient(super().client, self.flow_run)
+        return self._run_client
+
+    @property
     def heartbeat_seconds(self) -> int | None:
         """None keeps the base engine from starting its heartbeat thread."""
         return None
@@ -99,7 +108,15 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
         if self.stop:
             raise asyncio.CancelledError(self.stop.value)
         state: State[Any] = await super().begin_run()
+        if state.is_running() and self.flow_run:
+            self.flow_run.run_count += 1  # as the server has
         return state
+
+    async def set_state(self, state: State[Any], force: bool = False) -> State[Any]:
+        if state.is_failed():
+            await self.client.send_postponed()
+        accepted: State[Any] = await super().set_state(state, force=force)
+        return accepted
 
     async def handle_exception(self, exc: Exception, *arguments: Any, **options: Any) -> State[Any]:
         state: State[Any] = await super().handle_exception(exc, *arguments, **options)

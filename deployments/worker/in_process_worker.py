@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -63,6 +63,9 @@ _POLL_GAP_SECONDS = 0.3
 state.
 """
 
+_LEFT_TO_OTHERS_SECONDS = 1.0
+"""So long a run that was dispatched a moment ago is left to the worker that got its signal."""
+
 OUTGROWN_EXIT_CODE = 75
 """EX_TEMPFAIL of sysexits.h: nothing is wrong with the command, start it again."""
 
@@ -101,6 +104,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         self._standstill = Standstill(self._settings.worker.lost_after_seconds)
         self._polling = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._signaled: set[str] = set()
+        """The runs of the signals that came since its last poll; "" is of all runs."""
         self._stopping = asyncio.Event()
         self.has_outgrown = asyncio.Event()
         """Set once it holds more memory than it may."""
@@ -229,7 +234,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             raise
 
     async def _listen_for_signals(self) -> None:
-        async def wake(_: bytes) -> None:
+        async def wake(flow_run_id: bytes) -> None:
+            self._signaled.add(flow_run_id.decode())
             self._wake.set()
 
         async with open_bus(self._settings, self.name) as bus:
@@ -289,15 +295,25 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             return submitted
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
-        """What is due by the server's clock; the base class asks by this machine's."""
+        """What is due by the server's clock, where the base class asks by this machine's, but for
+        what another worker has the signal of and claims meanwhile.
+        """
+        signaled, self._signaled = self._signaled, set()
         try:
-            return await self.client.get_scheduled_flow_runs_for_work_pool(
+            due = await self.client.get_scheduled_flow_runs_for_work_pool(
                 work_pool_name=self._work_pool_name,
                 work_queue_names=list(self._work_queues),
                 scheduled_before=utc_now() + timedelta(seconds=self._prefetch_seconds),
             )
         except ObjectNotFound:
             return []  # the pool is not there yet
+        others_since = utc_now() - timedelta(seconds=_LEFT_TO_OTHERS_SECONDS)
+        return [
+            found
+            for found in due
+            if signaled & {"", str(found.flow_run.id)}
+            or not _is_signaled(found, since=others_since)
+        ]
 
     async def _submit_run(self, flow_run: FlowRun) -> None:
         """The run has been carried out, or left to others; its slot is free again."""
@@ -404,6 +420,15 @@ def main() -> None:
     arguments = parser.parse_args()
     configure_logging_of(settings, "worker")
     asyncio.run(run_worker(settings, pool=arguments.pool, limit=arguments.limit))
+
+
+def _is_signaled(found: WorkerFlowRunResponse, *, since: datetime) -> bool:
+    """Whether one of our processes has scheduled this run since then; schedules and people do so
+    without a key, and without a signal.
+    """
+    run = found.flow_run
+    is_ours = bool(run.idempotency_key) and not run.auto_scheduled
+    return is_ours and run.expected_start_time is not None and run.expected_start_time > since
 
 
 def _known_of(flow_run: FlowRun) -> dict[str, str]:

@@ -106,7 +106,7 @@ async def continue_alone(context: Runtime, gated: Gated) -> None:
         log.info("nothing is left to take to the gate: %s", stale)
         return
     record = gated.stored.record
-    await context.flow_runs.start(
+    run_id = await context.flow_runs.start(
         record.workflow,
         record.tenant_id,
         [record.id],
@@ -114,7 +114,7 @@ async def continue_alone(context: Runtime, gated: Gated) -> None:
         name=approval_run_name(record.workflow, record.id, record.subject),
     )
     log.info("execution %s goes to its gate in a run of its own", record.id)
-    await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+    await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
 
 
 async def _give_up(context: Runtime, gated: Gated) -> None:

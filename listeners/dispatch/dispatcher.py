@@ -195,7 +195,7 @@ class Dispatcher:
         if was_behind:
             self._pace.backlog_dispatched(tenant_id, len(execution_ids))
         dispatched = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids)
-        await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+        await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
         await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(dispatched))
 
     def _keep(self, batch: _Batch) -> None:

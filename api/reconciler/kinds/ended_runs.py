@@ -161,7 +161,7 @@ async def reschedule(parts: Parts, run: FlowRunView, reason: str) -> bool:
         await parts.flow_runs.reschedule(run, reason)
     except NotFound:
         return False
-    await parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+    await parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run.id.encode())
     log.warning(
         "flow run %s with %d executions runs again: %s", run.id, len(run.execution_ids), reason
     )

@@ -56,9 +56,9 @@ class LostRuns(Drift[FlowRunView]):
         self._dead = [] if workers.is_blind else snapshot.dead
         if workers.is_blind:
             return []
-        orphaned = await self._orphaned(snapshot) if snapshot.dead else []
-        unheld = await self._unheld(snapshot) if monotonic() >= self._next_full_look else []
-        return list({run.id: run for run in [*orphaned, *unheld]}.values())
+        if orphaned := await self._orphaned(snapshot) if snapshot.dead else []:
+            return orphaned  # before the queries of the full look, slow on a busy server
+        return await self._unheld(snapshot) if monotonic() >= self._next_full_look else []
 
     async def _orphaned(self, snapshot: LivenessSnapshot) -> list[FlowRunView]:
         """The runs in a dead worker's last heartbeat that no other worker has claimed since.

@@ -74,7 +74,7 @@ class VanishedRuns(Drift[Group]):
             key=ids.flow_run_key(execution_ids, f"vanished-{uuid4()}"),
             name=f"{len(execution_ids)} whose run vanished, from {first.id}",
         )
-        await self._parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, b"")
+        await self._parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
         log.warning(
             "%d executions from %s go on in flow run %s: Prefect has lost theirs",
             len(given_up),

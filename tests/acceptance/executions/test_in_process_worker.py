@@ -8,11 +8,13 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
 from prefect.flow_runs import aresume_flow_run, asuspend_flow_run
 from prefect.settings import PREFECT_WORKER_QUERY_SECONDS, temporary_settings
 from prefect.states import Cancelling, Crashed, Scheduled
@@ -24,6 +26,7 @@ from blocks.contracts.records import ProcessRecord
 from blocks.ports import Query, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.signals import FLOW_RUNS_SCHEDULED
+from deployments.worker import in_process_worker
 from deployments.worker.in_process_worker import POLL_SECONDS, InProcessWorker
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system import sample_flows
@@ -87,6 +90,47 @@ async def test_a_broadcast_starts_a_run_before_the_next_poll(stage: Stage) -> No
             await stage.reached(
                 run, "Completed", meanwhile=lambda: bus.broadcast(FLOW_RUNS_SCHEDULED, b"")
             )
+
+
+async def test_of_two_workers_each_claims_the_runs_whose_signal_it_got(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_process_worker, "_LEFT_TO_OTHERS_SECONDS", 60.0)
+    proposed: list[str] = []
+    hosts: dict[str, InProcessWorker] = {}
+
+    async def claims(worker: InProcessWorker, flow_run: FlowRun) -> bool:
+        proposed.append(str(flow_run.id))
+        hosts[str(flow_run.id)] = worker
+        return await InProcessWorker._propose_pending_state(worker, flow_run)
+
+    async with (
+        open_bus(stage.settings, "test") as bus,
+        serving(stage, query_seconds=0.3) as one,
+        serving(stage, query_seconds=0.3) as other,
+    ):
+        for worker in (one, other):
+            setattr(worker, "_propose_pending_state", partial(claims, worker))  # noqa: B010
+        warm_up = await stage.start("four_steps")  # both poll when it has completed
+        await stage.reached(warm_up, "Completed")
+        proposed.clear()
+
+        runs = []
+        for number in range(10):
+            runs.append(await stage.start("four_steps", key=str(number)))
+            await bus.broadcast(FLOW_RUNS_SCHEDULED, str(runs[-1].id).encode())
+        for run in runs:
+            await stage.reached(run, "Completed")
+
+    assert sorted(str(run.id) for run in runs) == sorted(proposed)
+    assert {one, other} == {hosts[str(run.id)] for run in runs}
+
+
+async def test_a_run_without_a_signal_is_found_by_a_poll(stage: Stage) -> None:
+    async with serving(stage, query_seconds=0.3), serving(stage, query_seconds=0.3):
+        for key in (None, "a dispatcher's whose signal was lost"):
+            run = await stage.start("four_steps", key=key)
+            await stage.reached(run, "Completed")
 
 
 async def test_prefects_command_line_polls_as_often_as_ours(

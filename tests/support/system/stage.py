@@ -35,7 +35,12 @@ class Stage:
         self.pool = f"pool-{uuid4().hex[:8]}"
 
     async def start(
-        self, flow_name: str, *, state: State[Any] | None = None, **parameters: Any
+        self,
+        flow_name: str,
+        *,
+        state: State[Any] | None = None,
+        key: str | None = None,
+        **parameters: Any,
     ) -> FlowRun:
         flow_id = await self.client.create_flow(
             getattr(sample_flows, flow_name, sample_flows.four_steps)
@@ -48,7 +53,7 @@ class Stage:
             pull_steps=[],
         )
         return await self.client.create_flow_run_from_deployment(
-            deployment_id, parameters=parameters, state=state
+            deployment_id, parameters=parameters, state=state, idempotency_key=key
         )
 
     async def reached(
