@@ -31,6 +31,7 @@ async def test_a_tenants_open_work_is_counted_by_what_it_waits_for(api: Api) -> 
         ("pending", 3),
         ("running", 2),
         ("awaiting_approval", 1),
+        ("waiting", 5),
         ("completed", 4),
     ):
         await api.holds(*(an_execution(status=status) for _ in range(count)))
@@ -41,6 +42,7 @@ async def test_a_tenants_open_work_is_counted_by_what_it_waits_for(api: Api) -> 
         "pending": 3,
         "running": 2,
         "awaitingApproval": 1,
+        "waiting": 5,
         "pendingApprovals": 1,
         "deadLetters": 1,
     } == (await api.get(USAGE)).json()["now"]
@@ -62,6 +64,7 @@ async def test_work_is_counted_since_the_day_and_the_month_began(api: Api) -> No
     assert {
         "opportunity-analysis": Accepted(today=2, this_month=4),
         "batch-job": Accepted(today=1, this_month=1),
+        "claim-recovery": Accepted(today=0, this_month=0),
     } == accepted
 
 

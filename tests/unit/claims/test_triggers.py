@@ -141,6 +141,26 @@ async def test_an_end_that_a_crash_left_is_on_the_log_before_the_next_round(
     assert ("requested", 2, 7) == (phase.status, phase.round, phase.trigger.orders_count)
 
 
+async def test_the_next_round_names_what_queued_it(journey: Journey) -> None:
+    await _ready(journey, "running")
+    queued = a_trigger(2, orders_count=7)
+    await triggers.accept(
+        journey.store, journey.bus, A_TENANT, queued, triggered_by="api:claim-services"
+    )
+    begun = await journey.phase(2)
+    assert "api" == begun.record.triggered_by
+
+    await rounds.complete(journey.store, journey.bus, begun, {}, "done", previous=None)
+
+    following = (await journey.phase(2)).record
+    assert ("requested", "api:claim-services") == (following.status, following.triggered_by)
+    await journey.end(2, "completed")
+    lines = await log.entries(journey.store, A_TENANT, [SYNC_1])
+    assert ["api", "api", "api:claim-services", "api:claim-services"] == [
+        line.triggered_by for line in lines
+    ]
+
+
 async def test_what_is_not_begun_is_merged(journey: Journey) -> None:
     await journey.accept(3, claims=[{"claim_id": "a"}, {"claim_id": "b", "confidence": 0.1}])
     await journey.accept(3, claims=[{"claim_id": "b", "confidence": 0.9}, {"claim_id": "c"}])

@@ -317,7 +317,7 @@ async def test_a_dead_part_is_one_line_that_says_what_cannot_be_seen(settings: S
 
     findings = await examine(dead)
 
-    unseen = "processes, reconciler, executions, approvals, dead letters"
+    unseen = "processes, reconciler, executions, journeys, approvals, dead letters"
     assert [("failed", f"no answer in 5 s; not looked at without it: {unseen}")] == not_ok(findings)
 
 

@@ -10,13 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from blocks.claims.steps import phase_steps, steps_of
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import DispatchPolicy, ExecutionRecord, TenantShare
 from blocks.contracts.records.claims import PhaseRecord
+from blocks.tenants.running_limits import count_running, room
 from deployments.cli.views.executions import print_execution
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.journeys import a_phase
 from tests.support.claims.records import a_journey
-from tests.support.factories import an_approval, an_execution, now
+from tests.support.factories import A_TENANT, an_approval, an_execution, now
 
 STARTED = now() - timedelta(minutes=1)
 
@@ -149,3 +151,17 @@ async def test_journeys_at_rest_are_listed_by_their_status(api: Api) -> None:
     listed = (await api.get("/api/v1/executions", status="waiting")).json()["executions"]
 
     assert [at_rest.id] == [one["id"] for one in listed]
+
+
+async def test_a_journey_at_rest_takes_up_none_of_its_tenants_room(api: Api) -> None:
+    await api.holds(a_journey(), a_journey(), a_journey(status="running"))
+    policy = DispatchPolicy(
+        id="policy",
+        tenant_id=SYSTEM_TENANT,
+        created_at=now(),
+        tenants={A_TENANT: TenantShare(running_max=2)},
+    )
+
+    running = await count_running(api.store, policy, [A_TENANT])
+
+    assert 1 == room(policy, running, A_TENANT)
