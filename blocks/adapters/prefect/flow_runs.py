@@ -31,7 +31,7 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed, Scheduled
 
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
-from blocks.contracts.reading.uuids import matching_id
+from blocks.adapters.prefect.stated import Stated
 from blocks.observability.metrics import work
 from blocks.ports import FlowRunView, NotFound, Unavailable, UpcomingTick
 from blocks.processes.ending import closing
@@ -233,6 +233,7 @@ class PrefectFlowRuns:
 
     async def _view(self, run: FlowRun) -> FlowRunView:
         assert run.state is not None, "the query asked for states, so each run has one"
+        stated = Stated.of(run.parameters)
         return FlowRunView(
             id=str(run.id),
             state=run.state.type.value.lower(),
@@ -241,10 +242,10 @@ class PrefectFlowRuns:
             run_count=run.run_count,
             message=run.state.message,
             scheduled_at=run.expected_start_time and _plain(run.expected_start_time),
-            tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
-            execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
-            job=run.parameters.get("job"),
-            opens_for=run.parameters.get("opportunity_id") or None,
+            tenant_id=stated.tenant_id,
+            execution_ids=stated.execution_ids,
+            job=stated.job,
+            opens_for=stated.opens_for,
             kept_from_others=is_kept_from_others(run),
             own_process=await self._has_own_process(run),
         )
