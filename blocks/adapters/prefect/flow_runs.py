@@ -33,6 +33,7 @@ from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
 from blocks.adapters.prefect.stated import Stated
 from blocks.observability.metrics import work
+from blocks.observability.plain_text import shortened
 from blocks.ports import FlowRunView, NotFound, Unavailable, UpcomingTick
 from blocks.processes.ending import closing
 
@@ -45,6 +46,10 @@ DONE_OUTSIDE = "Triggered"
 WORKER_TYPE = "in-process"
 """Of our worker, and of the pools that it serves; in pools of other types, each run has a process
 of its own.
+"""
+_MESSAGE_MAX = 1_000
+"""Characters of a state's message, which becomes the error of executions; a person or an exception
+may have written any number.
 """
 _PAGE = 200
 _LIST_MAX = 10_000
@@ -240,7 +245,7 @@ class PrefectFlowRuns:
             state_name=run.state.name or "",
             state_at=_plain(run.state.timestamp),
             run_count=run.run_count,
-            message=run.state.message,
+            message=run.state.message and shortened(run.state.message, _MESSAGE_MAX),
             scheduled_at=run.expected_start_time and _plain(run.expected_start_time),
             tenant_id=stated.tenant_id,
             execution_ids=stated.execution_ids,
