@@ -21,7 +21,6 @@ from flows.shared.outcomes import outcome_of, state_of
 from flows.shared.run_report import report
 from flows.shared.runtime import Runtime
 
-
 MESSAGE_MAX = 1_000
 
 
