@@ -35,7 +35,8 @@ def approval_run_name(workflow: str, execution_id: str, subject: str) -> str:
 
 def tick_name(job: str, at: datetime) -> str:
     """Of a job's run for a tick (UTC): "outcome-sync 2026-11-29 01:00"."""
-    return f"{job} {at:%Y-%m-%d %H:%M}"
+    # Whoever starts a run by hand may type any text as its job.
+    return f"{shortened(job, _SUBJECT)} {at:%Y-%m-%d %H:%M}"
 
 
 _SUBJECT = NAME_LENGTH_MAX - 40

@@ -84,6 +84,16 @@ async def answer_given(key: str) -> dict[str, Any] | None:
     return answer
 
 
+def was_suspended() -> bool:
+    """Whether the run of this context has been suspended since it began, or was retried.
+
+    Assumed: Prefect forgets the keys of a run's suspensions when it is tried again, not when it is
+    resumed. Its count of starts shows lost workers and retries as well.
+    """
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.empirical_policy.pause_keys)
+
+
 def _current_run() -> UUID:
     context = FlowRunContext.get()
     assert context, "only a flow run is suspended"

@@ -109,7 +109,7 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
             raise asyncio.CancelledError(self.stop.value)
         state: State[Any] = await super().begin_run()
         if state.is_running() and self.flow_run:
-            self.flow_run.run_count += 1  # as the server has
+            _count_begin(self.flow_run)
         return state
 
     async def set_state(self, state: State[Any], force: bool = False) -> State[Any]:
@@ -136,6 +136,14 @@ class InProcessFlowRunEngine(AsyncFlowRunEngine[..., Any]):
                     await self.set_state(Crashed(message=Stop.WORKER_STOPPED.value), force=True)
             case Stop.SUPERSEDED:
                 self.logger.info("Let go of this run: it was %s.", Stop.SUPERSEDED.value)
+
+
+def _count_begin(flow_run: FlowRun) -> None:
+    """As the server has just counted: a run that goes on after a suspension is the same start."""
+    policy = flow_run.empirical_policy
+    if not policy.resuming:
+        flow_run.run_count += 1
+    policy.resuming = False
 
 
 def engine_for(flow: Flow[..., Any], flow_run: FlowRun) -> InProcessFlowRunEngine:

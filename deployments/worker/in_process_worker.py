@@ -358,7 +358,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     def _free_the_slot_of(self, flow_run: FlowRun) -> None:
         if self._limiter and self._limiter.available_tokens == 0:
-            self._wake.set()  # others may be waiting for this slot
+            self._signaled.add("")  # others may be waiting for this slot, their signals are used up
+            self._wake.set()
         self._submitting_flow_run_ids.discard(flow_run.id)
         self._release_limit_slot(flow_run.id)
 

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.contracts.records import ExecutionRecord
+from blocks.observability.plain_text import shortened
 from blocks.ports.flow_runs import REFUSED
 
 PARTLY_FAILED = "PartlyFailed"
@@ -96,10 +97,10 @@ def _is_a_duplicate(outcomes: Sequence[Outcome]) -> bool:
 
 def _message(outcomes: Sequence[Outcome], counts: Counter[Became]) -> str:
     if len(outcomes) == 1:
-        return outcomes[0].reason[:_TEXT_MAX]
+        return shortened(outcomes[0].reason, _TEXT_MAX)
     counted = ", ".join(f"{counts[one]} {label}" for one, label in _LABELS.items() if counts[one])
     reasons = [
-        outcome.reason[:_TEXT_MAX]
+        shortened(outcome.reason, _TEXT_MAX)
         for became in ("refused", "failed", "cancelled")
         for outcome in outcomes
         if outcome.became == became

@@ -14,11 +14,14 @@ from prefect.states import Failed
 from blocks.adapters.prefect.retries import end_without_retry
 from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records import ExecutionRecord
+from blocks.observability.plain_text import shortened
 from blocks.ports import NotFound, RecordStore, Stored
 from blocks.ports.flow_runs import REFUSED
 from flows.shared.outcomes import outcome_of, state_of
 from flows.shared.run_report import report
 from flows.shared.runtime import Runtime
+
+MESSAGE_MAX = 1_000
 
 
 class RunEnds(Exception):
@@ -30,8 +33,10 @@ class RunEnds(Exception):
 
 
 def refused(reason: str) -> RunEnds:
-    """The run fails for what it was started with, and holds no execution."""
-    return RunEnds(Failed(name=REFUSED, message=reason))
+    """The run fails for what it was started with, and holds no execution. The reason may quote it:
+    it is shown on one plain line.
+    """
+    return RunEnds(Failed(name=REFUSED, message=shortened(reason, MESSAGE_MAX)))
 
 
 async def end_of_run(
@@ -43,17 +48,16 @@ async def end_of_run(
     workflow: str,
 ) -> State[None]:
     """The state for what became of these executions, which the run also reports; `held` are those
-    that it has claimed, as it last wrote them. What has not ended there is read again.
+    that it has claimed, as it last wrote them. What has not ended there is read again. An id that
+    stands twice is one execution.
     """
-    flow_run_id = str(prefect.runtime.flow_run.id)
+    flow_run_id, ids = str(prefect.runtime.flow_run.id), list(dict.fromkeys(execution_ids))
     ended = {stored.record.id: stored.record for stored in held if stored.record.is_terminal}
-    records = await asyncio.gather(
-        *(_record(context.store, tenant_id, id, ended) for id in execution_ids)
-    )
+    records = await asyncio.gather(*(_record(context.store, tenant_id, id, ended) for id in ids))
     await report(context, [record for record in records if record])
     outcomes = [
         outcome_of(id, record, flow_run_id=flow_run_id, workflow=workflow)
-        for id, record in zip(execution_ids, records, strict=True)
+        for id, record in zip(ids, records, strict=True)
     ]
     return await reported(state_of(outcomes))
 

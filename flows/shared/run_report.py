@@ -17,6 +17,7 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.workflows import WORKFLOWS, known_steps
 from blocks.executions.run_names import run_name
 from blocks.executions.steps import by_step, step_records
+from blocks.prefect_internals.suspension import was_suspended
 from blocks.settings import Settings
 from blocks.settings.links import execution_url
 from flows.shared import artifacts, markdown
@@ -52,7 +53,7 @@ async def report(context: Runtime, records: Sequence[ExecutionRecord]) -> None:
 
 async def report_before_the_gate(context: Runtime, record: ExecutionRecord) -> None:
     """The suspended run shows what was found. Once: each resume starts the run from its top."""
-    if prefect.runtime.flow_run.run_count == 1:
+    if not was_suspended():
         await report(context, [record])
 
 

@@ -31,8 +31,9 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed, Scheduled
 
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
-from blocks.contracts.reading.uuids import matching_id
+from blocks.adapters.prefect.stated import Stated
 from blocks.observability.metrics import work
+from blocks.observability.plain_text import shortened
 from blocks.ports import FlowRunView, NotFound, Unavailable, UpcomingTick
 from blocks.processes.ending import closing
 
@@ -45,6 +46,10 @@ DONE_OUTSIDE = "Triggered"
 WORKER_TYPE = "in-process"
 """Of our worker, and of the pools that it serves; in pools of other types, each run has a process
 of its own.
+"""
+_MESSAGE_MAX = 1_000
+"""Characters of a state's message, which becomes the error of executions; a person or an exception
+may have written any number.
 """
 _PAGE = 200
 _LIST_MAX = 10_000
@@ -233,18 +238,19 @@ class PrefectFlowRuns:
 
     async def _view(self, run: FlowRun) -> FlowRunView:
         assert run.state is not None, "the query asked for states, so each run has one"
+        stated = Stated.of(run.parameters)
         return FlowRunView(
             id=str(run.id),
             state=run.state.type.value.lower(),
             state_name=run.state.name or "",
             state_at=_plain(run.state.timestamp),
             run_count=run.run_count,
-            message=run.state.message,
+            message=run.state.message and shortened(run.state.message, _MESSAGE_MAX),
             scheduled_at=run.expected_start_time and _plain(run.expected_start_time),
-            tenant_id=matching_id(str(run.parameters.get("tenant_id", ""))),
-            execution_ids=[str(id) for id in run.parameters.get("execution_ids", [])],
-            job=run.parameters.get("job"),
-            opens_for=run.parameters.get("opportunity_id") or None,
+            tenant_id=stated.tenant_id,
+            execution_ids=stated.execution_ids,
+            job=stated.job,
+            opens_for=stated.opens_for,
             kept_from_others=is_kept_from_others(run),
             own_process=await self._has_own_process(run),
         )

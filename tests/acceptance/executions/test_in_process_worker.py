@@ -223,6 +223,8 @@ async def test_a_suspended_flow_goes_on_with_its_input(
     await stage.reached(run, "Completed")
     assert [True] == sample_flows.verdicts
     assert [str(run.id)] * 2 == [id for id, _, _ in sample_flows.bodies]
+    assert [1, 1] == sample_flows.starts, "a resume is no start, for Prefect's server as well"
+    assert 1 == (await stage.client.read_flow_run(run.id)).run_count
 
 
 async def test_a_run_that_was_tried_again_goes_on_after_a_suspension(
@@ -267,6 +269,23 @@ async def test_a_worker_takes_no_more_runs_than_its_limit(stage: Stage) -> None:
 
     begins = sorted(at for _, _, at in sample_flows.bodies)
     assert all(later - earlier >= 0.5 for earlier, later in pairwise(begins))
+
+
+async def test_a_worker_at_its_limit_takes_the_runs_whose_signals_it_got_when_it_has_room(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_process_worker, "_LEFT_TO_OTHERS_SECONDS", 60.0)
+    async with (
+        open_bus(stage.settings, "test") as bus,
+        serving(stage, limit=1, query_seconds=600) as worker,
+    ):
+        await eventually(when(lambda: worker._bus is not None))
+        runs = [await stage.start("wait_long", key=str(n), seconds=0.5) for n in range(2)]
+        for run in runs:
+            await bus.broadcast(FLOW_RUNS_SCHEDULED, str(run.id).encode())
+
+        for run in runs:
+            await stage.reached(run, "Completed", within_seconds=45)
 
 
 async def test_the_workers_record_lists_its_runs_and_goes_away_with_it(

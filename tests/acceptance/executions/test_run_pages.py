@@ -111,7 +111,7 @@ async def the_run_is_named_tagged_and_reported(
     assert (f"Opportunity {subject}", str(run.id)) == (run.name, single.flow_run_id)
     assert {f"tenant:{A_TENANT}", "workflow:opportunity-analysis"} <= set(run.tags)
     [report] = await artifacts_of(prefect, str(run.id))
-    assert "markdown" == report.type
+    assert ("markdown", None) == (report.type, report.key)
     assert f"{PUBLIC}/api/v1/executions/{single.id}" in str(report.data)
     assert "https://evil" not in str(report.data)
     assert "riskScore" in str(report.data)
@@ -127,7 +127,7 @@ async def the_batch_has_a_table(
     run = await prefect.read_flow_run(UUID(largest))
     assert run.name.startswith(f"{len(inside)} opportunities")
     [table] = await artifacts_of(prefect, largest)
-    assert "table" == table.type
+    assert ("table", None) == (table.type, table.key)
     rows = json.loads(str(table.data))
     assert len(inside) == len(rows)
     assert {"completed"} == {row["outcome"] for row in rows}

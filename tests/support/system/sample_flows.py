@@ -20,6 +20,9 @@ class Verdict(RunInput):
 bodies: list[tuple[str, int, float]] = []
 """Flow run id, process id and wall time of each flow body that began."""
 
+starts: list[int] = []
+"""What each body knew of its run's `run_count`."""
+
 verdicts: list[bool] = []
 
 
@@ -95,6 +98,7 @@ async def block_the_loop(seconds: float) -> None:
 
 def _began() -> None:
     bodies.append((str(flow_run.id), os.getpid(), time.time()))
+    starts.append(flow_run.run_count)
 
 
 @task

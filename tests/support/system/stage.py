@@ -88,6 +88,7 @@ async def staged(server: PrefectServer, folder: Path) -> AsyncIterator[Stage]:
         {"ORCHESTRATOR_DATA_DIR": str(folder), "WORKER_HEARTBEAT_SECONDS": "0.3"}
     )
     sample_flows.bodies.clear()
+    sample_flows.starts.clear()
     sample_flows.verdicts.clear()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         async with get_client() as client:

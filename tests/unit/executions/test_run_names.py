@@ -45,3 +45,10 @@ def test_a_subject_from_outside_cannot_bend_or_stretch_a_name() -> None:
 def test_a_tick_is_named_for_its_job_and_time() -> None:
     at = datetime(2026, 11, 29, 1, tzinfo=UTC)
     assert "outcome-sync 2026-11-29 01:00" == tick_name("outcome-sync", at)
+
+
+def test_the_name_of_a_jobs_run_is_bounded_and_plain_whatever_stands_as_its_job() -> None:
+    name = tick_name("\x1b[31m" + "j" * 100_000, datetime(2026, 11, 29, 1, tzinfo=UTC))
+
+    assert name.isprintable()
+    assert len(name) <= NAME_LENGTH_MAX

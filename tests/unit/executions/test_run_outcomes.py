@@ -116,3 +116,15 @@ def test_a_completed_analysis_states_what_it_lacks() -> None:
     _, _, message = ended(COMPLETED | {"missing_steps": ["forecast"]})
 
     assert message.endswith("is completed, without forecast")
+
+
+def test_a_message_is_one_plain_line_whatever_comes_from_outside() -> None:
+    hostile = {**FAILED, "error": "no\x00 model\n\x1b[31m\u202e" + "x" * 10_000}
+
+    for executions in ([hostile], [hostile, COMPLETED]):
+        _, _, message = ended(*executions)
+        assert message.isprintable()
+        assert "no\\x00 model\\n\\x1b[31m\\u202e" in message
+        assert len(message) < 700
+    unknown = outcome_of("a\x00b\n", None, flow_run_id=HERE, workflow=WORKFLOW)
+    assert (state_of([unknown]).message or "").isprintable()

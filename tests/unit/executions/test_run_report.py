@@ -2,16 +2,20 @@
 
 import json
 import re
+from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from prefect.client.schemas.objects import FlowRun, FlowRunPolicy
+from prefect.context import FlowRunContext
 
 from blocks.contracts.records import ExecutionRecord
 from blocks.settings import Settings, load_settings
-from flows.shared import markdown
+from flows.shared import markdown, run_report
 from flows.shared.artifacts import Shown
 from flows.shared.run_report import ROWS_MAX, report_of
 from tests.support.factories import A_TENANT, a_step, an_execution, now
@@ -185,3 +189,28 @@ def test_a_page_is_bounded() -> None:
 
 def test_a_run_without_executions_has_no_report() -> None:
     assert [] == report_of([], [], settings_with())
+
+
+@pytest.mark.parametrize(
+    ("starts", "suspensions", "has_page"),
+    [(1, [], True), (2, [], True), (1, ["gate"], False), (2, ["gate"], False)],
+)
+async def test_a_run_has_its_page_before_it_is_first_suspended_however_often_it_was_started(
+    starts: int, suspensions: list[str], has_page: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[object] = []
+
+    async def keep(context: object, records: object) -> None:
+        shown.append(records)
+
+    monkeypatch.setattr(run_report, "report", keep)
+    policy = FlowRunPolicy(pause_keys=set(suspensions))
+    run = FlowRun(flow_id=uuid4(), run_count=starts, empirical_policy=policy)
+    of_run: ContextVar[Any] = FlowRunContext.__var__
+    token = of_run.set(FlowRunContext.model_construct(flow_run=run))
+    try:
+        await run_report.report_before_the_gate(cast(Any, None), an_execution())
+    finally:
+        of_run.reset(token)
+
+    assert has_page == bool(shown)
