@@ -30,7 +30,7 @@ OURS = "workflow-orchestrator:"
 LEEWAY_SECONDS = 10.0
 """For clocks that do not quite agree."""
 
-Names = list[str] | str
+Names = list[str] | str | None
 
 
 class Claims(msgspec.Struct, frozen=True, rename="camel"):
@@ -111,7 +111,7 @@ def identity_of(
 
 
 def _names(stated: Names) -> frozenset[str]:
-    listed = stated if isinstance(stated, list) else stated.replace(",", " ").split()
+    listed = stated if isinstance(stated, list) else (stated or "").replace(",", " ").split()
     return frozenset(name.removeprefix(OURS) for name in listed)
 
 

@@ -30,11 +30,12 @@ class UserClaims(msgspec.Struct, frozen=True):
         return cls(words(auth.jwt_user_claims), words(auth.jwt_user_aliases))
 
     def user_in(self, stated: Stated) -> str:
-        """The user's id: the first of the claims that is there; empty if none is.
+        """The user's id: the first of the claims that is there, whatever is in later ones; empty if
+        none is.
 
-        Raises `ValueError` for a claim that is no text.
+        Raises `ValueError` if it is no text.
         """
-        names = [_text(stated, claim) for claim in self.ids]
+        names = (_text(stated, claim) for claim in self.ids)
         return next(filter(None, names), "")
 
     def other_names_in(self, stated: Stated) -> frozenset[str]:

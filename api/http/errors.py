@@ -166,6 +166,8 @@ def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> N
     what, request_id = f"{request.method} {path}", request.scope["state"]["request_id"]
     if isinstance(error, Unavailable):
         logger.warning("%s could not be answered: %s (request %s)", what, error, request_id)
+    elif answer is not answer_to(Exception):
+        logger.info("%s was refused: %s (request %s)", what, error, request_id)
     else:
         logger.error("%s failed unexpectedly (request %s)", what, request_id, exc_info=error)
 
@@ -190,6 +192,8 @@ def _problem(found: Mapping[str, str]) -> Problem:
         r"(\w+): (.+)", message, re.DOTALL
     ):  # a Struct names the field of its own
         field, message = normalised[1], normalised[2]
+    if message == f"'{found.get('key')}'":  # of a KeyError: what Litestar makes of an empty body
+        field, message = None, "is required"
     return Problem(field=field, message=message, source=found.get("source"))
 
 

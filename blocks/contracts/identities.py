@@ -31,8 +31,10 @@ def spelled(identity: str) -> str:
 
 
 def is_reserved(identity: str) -> bool:
-    """Whether it is the name of a key, a service, a terminal or a claim, in any case."""
-    return spelled(identity).casefold().startswith(RESERVED)
+    """Whether it is the name of a key, a service, a terminal or a claim, in any case, or looks like
+    one: `ｋey：x` is `key:x` in Unicode's NFKC.
+    """
+    return normalize("NFKC", spelled(identity)).casefold().startswith(RESERVED)
 
 
 def user_id(stated: str) -> str:

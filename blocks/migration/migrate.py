@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from blocks.adapters.record_rules import check_size
 from blocks.clock import utc_now
 from blocks.contracts.older_service import OLDER_FORMS, OlderWorkflow, Unreadable
+from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.base import OLDER_SERVICE
 from blocks.migration.adopting import take_approval, write
@@ -72,11 +74,11 @@ async def _tenants(migration: Migration, container: str) -> list[str]:
 
 async def _taken(store: RecordStore, tenant_id: str) -> int:
     """Approvals of the older service that are records of ours by now, and none of its documents."""
-    every = await store.count(tenant_id, ApprovalRecord, {"origin": OLDER_SERVICE})
     waiting = 0
     async for page in _pages(store, tenant_id, APPROVALS):
         waiting += sum(_problem(APPROVALS, document) is None for document in page)
-    return every - waiting
+    every = await store.count(tenant_id, ApprovalRecord, {"origin": OLDER_SERVICE})
+    return max(0, every - waiting)  # some may have gone in between
 
 
 async def _pages(
@@ -91,7 +93,11 @@ async def _pages(
 async def _do(
     migration: Migration, tally: Tally, tenant_id: str, page: list[dict[str, Any]]
 ) -> None:
-    if migration.acting is None or tally.container not in (APPROVALS, WORKFLOWS):
+    if (
+        migration.acting is None
+        or tally.container not in (APPROVALS, WORKFLOWS)
+        or canonical_uuid(tenant_id) != tenant_id  # no tenant of ours: all of it is left
+    ):
         for document in page:
             await _one(migration, None, tally, tenant_id, document)
         return
@@ -110,7 +116,7 @@ async def _one(
 ) -> None:
     tally.found += 1
     if problem := _problem(tally.container, document):
-        tally.leave(tenant_id, document["id"], problem)
+        tally.leave(tenant_id, document["id"], problem, by_design=tally.container == STEPS)
         return
     try:
         if tally.container == APPROVALS:
@@ -141,7 +147,9 @@ def _problem(container: str, document: dict[str, Any]) -> str | None:
 
 
 async def _approval(store: RecordStore | None, tenant_id: str, document: dict[str, Any]) -> bool:
-    if store is not None:
+    if store is None:
+        check_size(msgspec.json.encode(OLDER_FORMS[ApprovalRecord].read(document)))
+    else:
         try:
             await take_approval(store, tenant_id, document["id"])
         except NotFound:
@@ -158,5 +166,7 @@ async def _workflow(
         await migration.store.read(older.tenant_id, ExecutionRecord, older.id)
     except NotFound:
         new = converted(older, utc_now(), closing=migration.closing)
+        for record in (new.execution, *new.steps):  # before any of them is written
+            check_size(msgspec.json.encode(record))
         return await write(store, new) if store is not None else True
     return False

@@ -25,10 +25,17 @@ class Tally(msgspec.Struct, kw_only=True):
     """By reason."""
     named: list[LeftDocument] = msgspec.field(default_factory=list)
     """Those that a person may want to look at: at most `NAMED_MAX`."""
+    unnamed: int = 0
+    """How many more of these there are."""
 
-    def leave(self, tenant_id: str, id: str, reason: str) -> None:
+    def leave(self, tenant_id: str, id: str, reason: str, *, by_design: bool = False) -> None:
+        """Counted; and named, unless that is what becomes of every such document."""
         self.left[reason] += 1
-        if len(self.named) < NAMED_MAX:
+        if by_design:
+            return
+        if len(self.named) == NAMED_MAX:
+            self.unnamed += 1
+        else:
             self.named.append(
                 LeftDocument(container=self.container, tenant_id=tenant_id, id=id, reason=reason)
             )

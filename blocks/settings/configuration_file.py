@@ -62,10 +62,17 @@ def read_files(environment: Mapping[str, str]) -> Files:
     written: dict[Key, Written] = {}
     notes = _left_out(paths, environment.get("NODE_ENV", ""))
     for path in paths:
-        of_file, more = _understood(leaves(under_present_names(read(path))), path.name)
+        of_file, more = _understood(_values_of(path), path.name)
         written |= of_file
         notes += more
     return Files(written, notes)
+
+
+def _values_of(path: Path) -> Leaves:
+    try:
+        return leaves(under_present_names(read(path)))
+    except RecursionError:  # an anchor may also stand within itself
+        raise BadSetting(f"the configuration file {path} is nested too deeply") from None
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from blocks.settings.block_variables import BlockMissing, variables_of_blocks
 from blocks.settings.checks import check
 from blocks.settings.choices import check_choices
 from blocks.settings.configuration_file import Written, read, read_files
-from blocks.settings.keys import Key, Leaves, leaves, tree_of, under_present_names
+from blocks.settings.keys import Key, Leaves, dotted, leaves, tree_of, under_present_names
 from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
 from blocks.settings.server import claims_notes
@@ -70,7 +70,14 @@ def _explain(error: str, values: Leaves, written: Mapping[Key, Written]) -> str:
     if not match:
         return error
     key = tuple(match[2].split("."))
-    name = written[key].name if key in written else f"setting {match[2] or '(top level)'}"
+    name = written[key].name if key in written else _named(key)
     value = values.get(key)
     shown = "***" if key[-1].endswith(_SECRETS) and value else repr(value)
     return f"{name} is {shown}: {match[1][0].lower()}{match[1][1:]}"
+
+
+def _named(key: Key) -> str:
+    """As the environment names it, too."""
+    default = leaves(read(DEFAULTS)).get(key)
+    variable = re.match(r"\$\{(\w+)", default) if isinstance(default, str) else None
+    return f"setting {dotted(key)}" + (f" ({variable[1]})" if variable else "")

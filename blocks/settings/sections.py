@@ -33,6 +33,9 @@ _DELAYS = r"^[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){0,19}$"
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+# Cosmos DB's rule: no / \ # ?, and no blank at the end.
+DatabaseName = Annotated[str, msgspec.Meta(pattern=r"^[^/\\#?]{0,254}[^/\\#?\s]$")]
 ContainerName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 
 
@@ -49,7 +52,7 @@ class Module(_Section, frozen=True, kw_only=True):
 
 
 class Server(_Section, frozen=True, kw_only=True):
-    host: str
+    host: Name
     port: Port
     requests_per_minute: Count
     """Of one tenant, in one process; 0: no limit."""
@@ -74,7 +77,7 @@ class Auth(_Section, frozen=True, kw_only=True):
     jwt_secret: str
     jwt_jwks: str
     jwt_algorithms: str
-    jwt_issuer: str
+    jwt_issuer: Name
     jwt_audience: str
     jwt_user_claims: str
     """The first of these claims that a token has is its user's id."""
@@ -135,7 +138,7 @@ class Containers(_Section, frozen=True, kw_only=True):
 class CosmosDb(_Section, frozen=True, kw_only=True):
     endpoint: str
     key: str
-    database_id: str
+    database_id: DatabaseName
     ca_file: str
     containers: Containers
 
@@ -145,11 +148,11 @@ class CosmosDb(_Section, frozen=True, kw_only=True):
 
 class RabbitMQ(_Section, frozen=True, kw_only=True):
     url: str
-    exchange: str
-    queue: str
-    batch_jobs_queue: str
-    cais_batch_jobs_queue: str
-    webhooks_queue: str
+    exchange: Name
+    queue: Name
+    batch_jobs_queue: Name
+    cais_batch_jobs_queue: Name
+    webhooks_queue: Name
     management_url: str
     prefetch: AtLeastOne
 
@@ -196,7 +199,7 @@ class Prefect(_Section, frozen=True, kw_only=True):
     ui_url: str
     """Where people reach Prefect's UI; empty: derived from `api_url`, as Prefect does."""
     ui_port: Port
-    work_pool: str
+    work_pool: Name
     notification_block: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9-]+/[a-z0-9-]+)?$")]
     """`type/name` of the Prefect block through which automations notify; empty: none."""
 

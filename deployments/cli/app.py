@@ -83,6 +83,8 @@ def cli(context: click.Context, traceback: bool) -> None:
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
     context.obj["traceback"] = traceback
+    # Else Prefect's library, at a terminal, announces telemetry among our lines, and sends it.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     # Until a process configures its logging, libraries have no stream: an error is one line, and it
     # is ours.
     logging.getLogger().addHandler(logging.NullHandler())
@@ -106,6 +108,11 @@ def main() -> None:
         if sys.stdout:  # None when it was closed before we began
             sys.stdout.flush()
         sys.exit(exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        from deployments.printing import say_lines
+
+        say_lines(error.format_message(), error=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         _fail(_with_usage(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -33,5 +33,7 @@ def explained(error: BaseException) -> tuple[str, int]:
         return words, BAD_INPUT
     if words and type(error).__module__.partition(".")[0] in _OURS:
         return words, FAILED
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}", FAILED
     named = f"{type(error).__name__}: {words}" if words else type(error).__name__
     return f"{named} (orchestrator --traceback … shows where)", FAILED

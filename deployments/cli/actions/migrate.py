@@ -8,7 +8,7 @@ import msgspec
 from rich.progress import Progress, TextColumn
 
 from blocks.migration.migrate import Migration, migrate
-from blocks.migration.report import NAMED_MAX, Tally
+from blocks.migration.report import Tally
 from blocks.ports import RecordStore, Unavailable
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -62,13 +62,13 @@ def print_report(tallies: Sequence[Tally], *, applied: bool, as_json: bool) -> N
     )
     for tally in tallies:
         counts = (tally.found, tally.converted, tally.already, tally.left.total())
-        why = "; ".join(f"{count} {reason}" for reason, count in tally.left.most_common(5))
+        why = "; ".join(f"{count} {reason}" for reason, count in tally.left.most_common())
         table.add_row(tally.container, *map(str, counts), why)
     console().print(table)
     for tally in tallies:
         for one in tally.named:
             say_line(f"left: {one.container} {one.id} of tenant {one.tenant_id}: {one.reason}")
-        if len(tally.named) == NAMED_MAX:
-            say_line(f"left: more of {tally.container}; the first {NAMED_MAX} are named")
+        if tally.unnamed:
+            say_line(f"left: {tally.unnamed} more of {tally.container}")
     if not applied:
         say_line("nothing was changed")

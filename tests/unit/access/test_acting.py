@@ -213,6 +213,22 @@ async def test_with_the_switch_on_whom_the_gateway_names_is_still_the_only_one(
     assert 400 == (await decide(trusting, ALONE, decided_by="key:desk")).status_code
 
 
+async def test_an_empty_body_is_answered_in_words(
+    behind_a_gateway: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    await behind_a_gateway.holds(approval := an_approval(execution_id=None))
+    path = f"{APPROVALS}/{approval.id}"
+
+    empty = await behind_a_gateway.client.post(f"{path}/approve", headers=GATE)
+    disabled = await behind_a_gateway.client.post(
+        f"{path}/links", json={"recipient": "ann"}, headers=GATE
+    )
+
+    assert [{"message": "is required", "source": "body"}] == empty.json()["error"]["details"]
+    assert 501 == disabled.status_code
+    assert [] == [record for record in caplog.records if record.exc_info]
+
+
 GATE = {"X-Tenant-ID": A_TENANT, "X-User-Roles": "approver"}
 ROUTES = ("approve", "reject", "decisions", "bulk")
 
@@ -249,6 +265,7 @@ async def take(
         ("", "an\u200bn", 400, None),
         ("", "key:desk", 400, None),
         ("", "KEY:desk", 400, None),
+        ("", "\uff4bey\uff1adesk", 400, None),
         ("", 7, 400, None),
         ("ann", "ann", 200, "ann"),
         ("ann", "bob", 403, None),

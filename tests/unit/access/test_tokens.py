@@ -435,3 +435,9 @@ def test_a_name_must_be_one() -> None:
     for name in ("", " ann", "a" * 201, "a\tb"):
         with pytest.raises(CredentialInvalid):
             identity_of({"tenantId": A_TENANT, "type": "access", "sub": name}, VIEWER, USERS)
+
+
+def test_roles_that_are_null_are_none() -> None:
+    stated = {"tenantId": A_TENANT, "type": "access", "sub": "ann", "roles": None}
+
+    assert VIEWER == identity_of(stated, VIEWER, USERS).roles

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.access.user_claims import UserClaims
@@ -38,6 +38,7 @@ MAIL_FIRST = UserClaims(("email", "sub"), ("sub",))
         (DEFAULT, {"sub": "ann", "userId": "u", "id": "i"}, "ann", set()),
         (DEFAULT, {"userId": "u", "id": "i"}, "u", set()),
         (DEFAULT, {"sub": "", "id": "i"}, "i", set()),
+        (DEFAULT, {"sub": "ann", "id": 7}, "ann", set()),
         (DEFAULT, {"email": MAIL}, "", set()),
         (DEFAULT, {"sub": "ann", "email": MAIL}, "ann", set()),
         (WITH_MAIL, {"sub": "ann", "email": MAIL}, "ann", {MAIL}),
@@ -125,6 +126,7 @@ def test_who_asked_decides_under_none_of_their_names(requester: str) -> None:
 NAMES = st.sampled_from(["a", "b", "c", "d", "a@x", "b@x", "c@x"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, st.frozensets(NAMES, max_size=3)), max_size=6))
 def test_people_are_never_more_than_their_names_and_names_are_shared_both_ways(
     tokens: list[tuple[str, frozenset[str]]],

@@ -224,3 +224,15 @@ async def modes_while_open(orchestrator: Cli, folder: Path) -> dict[str, str]:
     """SQLite keeps its log and its index only while a process has the file open."""
     async with open_store(orchestrator.settings):
         return await asyncio.to_thread(modes, folder)
+
+
+def test_without_a_command_help_is_shown_and_is_no_error() -> None:
+    shown = subprocess.run(
+        [Path(sys.executable).with_name("orchestrator")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 2 == shown.returncode
+    assert shown.stderr.startswith("Usage: orchestrator")

@@ -222,3 +222,16 @@ def test_an_approval_of_an_unknown_amount_shows_that_it_is_unknown(
 
     assert "unknown" in listed
     assert "unknown" in shown
+
+
+def test_no_id_is_cut_off_at_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(printing, "_WIDTH_OF_A_FILE", 80)
+    one = an_execution(subject=new_id())
+
+    print_executions([one], as_json=False)
+
+    [_, line] = capsys.readouterr().out.splitlines()
+    assert [one.id, one.workflow, one.subject, one.status] == line.split()[:4]

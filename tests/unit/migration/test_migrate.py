@@ -16,8 +16,9 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions import transitions
 from blocks.executions.steps import step_records
 from blocks.migration.migrate import Migration, migrate
-from blocks.migration.report import Tally
+from blocks.migration.report import NAMED_MAX, Tally
 from blocks.ports import EventBus, Queue, RecordStore, Stored, Unavailable
+from blocks.queries import tenants
 from deployments.cli.app import cli
 from tests.support.audit_log import entries
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
@@ -197,6 +198,39 @@ async def test_a_converted_approval_keeps_what_the_older_service_reads(
     stated = {key for key in document if key not in ("requestedAt", "approvalUrl")}
     assert {key: document[key] for key in stated} == {key: written[key] for key in stated}
     assert document["approvalUrl"] == written["olderFields"]["approvalUrl"]
+
+
+async def test_what_is_no_tenant_is_left_and_does_not_enter_the_directory(
+    store: RecordStore,
+) -> None:
+    await left_behind(store, "hitl_approvals", older_approval(tenantId="acme"))
+
+    tallies = await run(store)
+
+    assert (1, 0, 0, 1) == figures(tallies["hitl_approvals"])
+    assert [] == await tenants(store)
+
+
+async def test_a_dry_run_and_the_migration_leave_the_same_large_documents(
+    store: RecordStore,
+) -> None:
+    large = older_approval(note="x" * 1_999_500)
+    await left_behind(store, "hitl_approvals", large)
+
+    looked, applied = await run(store, acting=None), await run(store)
+
+    assert (1, 0, 0, 1) == figures(looked["hitl_approvals"]) == figures(applied["hitl_approvals"])
+
+
+def test_only_what_is_odd_is_named_and_the_rest_of_it_counted() -> None:
+    tally = Tally(container="workflow_workflows")
+    for number in range(NAMED_MAX + 1):
+        assert 0 == tally.unnamed
+        tally.leave(A_TENANT, str(number), "odd")
+        tally.leave(A_TENANT, str(number), "a copy", by_design=True)
+
+    assert (NAMED_MAX, 1) == (len(tally.named), tally.unnamed)
+    assert {"odd": NAMED_MAX + 1, "a copy": NAMED_MAX + 1} == dict(tally.left)
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -88,6 +88,13 @@ def test_the_other_keys_of_the_file_count(tmp_path: Path) -> None:
             "own.yaml has a key twice in line 2, column 2: write it once",
         ),
         ("url: 'hunter22", "own.yaml is not YAML in line 1, column 15"),
+        ("rabbitmq: {queue: ''}", "setting rabbitmq.queue in own.yaml is '': expected"),
+        ("rabbitmq: {exchange: ''}", "setting rabbitmq.exchange in own.yaml is '': expected"),
+        ("cosmos_db: {database_id: ''}", "cosmos_db.database_id in own.yaml is '': expected"),
+        ("cosmos_db: {database_id: a/b}", "cosmos_db.database_id in own.yaml is 'a/b': expected"),
+        ("jwt: {issuer: ''}", "setting jwt.issuer in own.yaml is '': expected"),
+        ("server: &a {port: *a}", "own.yaml is nested too deeply"),
+        ("a: " + "[" * 3000 + "]" * 3000, "own.yaml is nested too deeply"),
     ],
 )
 def test_a_wrong_value_is_an_error_with_its_key_and_without_secrets(
@@ -125,3 +132,8 @@ def test_a_file_for_this_node_env_that_is_not_named_is_a_warning(tmp_path: Path)
 
     assert "production.yaml is not read, though NODE_ENV is production" in note.text
     assert (9090, ()) == (both.server.port, both.notes)
+
+
+def test_a_wrong_variable_is_an_error_with_its_name() -> None:
+    with pytest.raises(BadSetting, match=r"setting server\.port \(PORT\) is 'abc'"):
+        load_settings({"PORT": "abc"})
