@@ -138,7 +138,7 @@ class ClaimServices:
 
         `commissionCents` is ours beside the documented fields: a service that computes the
         commission itself must come to the same. What it answers is compared by
-        `blocks.claims.fees`.
+        `blocks.claims.money.fees`.
         """
         body = {
             "userId": user_id,

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from blocks.claims import claims, fees, prompts, triggers
+from blocks.claims import claims, prompts, triggers
+from blocks.claims.money import fees
 from blocks.claims.packets import facts_of, make_packet
 from blocks.claims.prompt_rules import prompt_rule
 from blocks.claims.services import ServiceFailed

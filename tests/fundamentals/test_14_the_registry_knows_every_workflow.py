@@ -40,7 +40,14 @@ def test_an_unknown_name_is_refused_with_the_names_there_are() -> None:
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_terminal_event_is_computed_from_the_record(name: str) -> None:
-    ended = an_execution(workflow=name, status="failed", error="no answer", completed_at=now())
+    of_a_journey = {"userId": "user-1", "syncId": "sync-1"}
+    ended = an_execution(
+        workflow=name,
+        status="failed",
+        error="no answer",
+        completed_at=now(),
+        input=of_a_journey if name == "claim-recovery" else {},
+    )
 
     event = transitions.terminal_event(ended)
 

@@ -43,6 +43,7 @@ async def test_containers_are_created_and_used_under_the_names_of_the_file(
         "hitl_approvals",
         "workflow_dead_letters",
         "workflow_audit",
+        "workflow_claims",
     } == await containers_of(cosmos_emulator, database)
 
 

@@ -1,7 +1,7 @@
 """What the payment service answers: every value that it states about money, read strictly.
 
 An answer that does not decline is never refused here: what it leaves out, or states so that it
-cannot be used, is for the ledger to judge (`blocks.claims.fees`).
+cannot be used, is for the ledger to judge (`blocks.claims.money.fees`).
 """
 
 from collections.abc import Callable, Iterator

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from blocks.claims.ledger import read_fee
+from blocks.claims.money.ledger import read_fee
 from blocks.claims.packets.facts import EvidenceDocument, PacketFacts, PromptFact
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord

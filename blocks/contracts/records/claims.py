@@ -132,7 +132,8 @@ class ClaimRecord(Record, frozen=True, kw_only=True, tag="claim"):
 
 FeeStatus = Literal["intended", "charged", "mismatched"]
 """`mismatched`: what the payment service answered is not what the ledger has, or does not state
-it. No call asks for this fee again until a person has decided (`blocks.claims.fee_decisions`).
+it. No call asks for this fee again until a person has decided
+(`blocks.claims.money.fee_decisions`).
 """
 
 

@@ -1,6 +1,6 @@
 """Fees that differ from what was charged, decided at a terminal."""
 
-from blocks.claims.fee_decisions import ask_again, confirm_charge
+from blocks.claims.money.fee_decisions import ask_again, confirm_charge
 from blocks.contracts import ids
 from blocks.contracts.records.claims import FeeRecord
 from blocks.ports import NotFound

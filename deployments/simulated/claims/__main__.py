@@ -6,6 +6,7 @@ from contextlib import suppress
 import click
 
 from blocks.settings import load_settings
+from deployments.printing import say_line
 from deployments.simulated.claims.app import ClaimSimulator
 from deployments.simulated.claims.findings import CLAIMS_PER_USER
 from deployments.simulated.claims.serving import served
@@ -31,7 +32,7 @@ def main(host: str, port: int, claims: int) -> None:
 
     async def serve() -> None:
         async with served(simulator, host, port) as url:
-            click.echo(f"The simulated claim services answer at {url}")
+            say_line(f"The simulated claim services answer at {url}")
             await asyncio.get_running_loop().create_future()
 
     try:

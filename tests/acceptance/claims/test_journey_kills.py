@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from blocks.claims.ledger import read_fee
+from blocks.claims.money.ledger import read_fee
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PacketRecord

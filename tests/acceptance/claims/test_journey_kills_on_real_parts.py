@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from blocks.claims.ledger import read_fee
 from blocks.claims.log import PUBLISHED_MARKS
+from blocks.claims.money.ledger import read_fee
 from blocks.contracts import ids
 from blocks.contracts.events import PHASE_EVENTS
 from blocks.contracts.records import ExecutionRecord

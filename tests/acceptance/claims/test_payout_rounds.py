@@ -18,7 +18,7 @@ import pytest
 from msgspec.structs import replace
 
 from blocks.claims import journeys, log
-from blocks.claims.ledger import read_fee
+from blocks.claims.money.ledger import read_fee
 from blocks.claims.packets import open_files, read_archive
 from blocks.contracts import ids
 from blocks.contracts.claims.money import fee_of, units

@@ -26,7 +26,7 @@ from blocks import clock
 from blocks.actions.retrying import reopen_execution
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.claims import claims, journeys, log, rest, triggers
-from blocks.claims.fee_decisions import NotMismatched, ask_again, confirm_charge
+from blocks.claims.money.fee_decisions import NotMismatched, ask_again, confirm_charge
 from blocks.contracts import ids
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord

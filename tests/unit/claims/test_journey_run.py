@@ -12,7 +12,7 @@ from blocks.actions.retrying import reopen_execution
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.claims import claims, journeys, log, prompts
-from blocks.claims.ledger import read_fee
+from blocks.claims.money.ledger import read_fee
 from blocks.claims.packets.packets import archive_key, read_packet
 from blocks.contracts.claims.findings import Claim
 from blocks.contracts.records import ApprovalRecord

@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from blocks.claims.asking.charges import Charge
-from blocks.claims.fee_differences import differences, shown
+from blocks.claims.money.fee_differences import differences, shown
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
-from blocks.claims.fees import FeeMismatch, charge_fee
-from blocks.claims.ledger import ledger_totals, read_fee
+from blocks.claims.money.fees import FeeMismatch, charge_fee
+from blocks.claims.money.ledger import ledger_totals, read_fee
 from blocks.contracts import ids
 from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of
 from blocks.contracts.records.claims import FeeRecord
@@ -240,7 +240,7 @@ import asyncio, json, sys
 from decimal import Decimal
 from pathlib import Path
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
-from blocks.claims.fees import charge_fee
+from blocks.claims.money.fees import charge_fee
 from tests.support.payouts.payments import RememberedPayments, a_claim
 
 class OnDisk(RememberedPayments):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from blocks.claims.asking.charges import Charge, read_charge
-from blocks.claims.fee_decisions import NotMismatched, ask_again, confirm_charge
-from blocks.claims.fees import FeeMismatch, charge_fee
-from blocks.claims.ledger import read_fee
+from blocks.claims.money.fee_decisions import NotMismatched, ask_again, confirm_charge
+from blocks.claims.money.fees import FeeMismatch, charge_fee
+from blocks.claims.money.ledger import read_fee
 from blocks.claims.packets.gathering import NotPaid, facts_of
 from blocks.contracts import ids
 from blocks.contracts.records.claims import FeeRecord
