@@ -20,6 +20,7 @@ EXTENSIONS = {
     "InProcessWorker",
     "InProcessFlowRunEngine",
     "InProcessResult",
+    "RunClient",
     "QueueingSqlite",
     "RunLogQueue",
     "RunLogHandler",
