@@ -111,6 +111,10 @@ async def test_runs_end_as_their_executions_do_and_are_started_and_retried_by_ha
     assert "acme" in await message(prefect, by_run["a malformed tenant"])
     assert failed.id in await message(prefect, by_run["another tenant's"])
 
+    unchecked = await start_unchecked(prefect, execution_ids=None)
+    assert ("FAILED", "Failed") == await end(parts, prefect, unchecked)
+    assert "execution_ids" in await message(prefect, unchecked)
+
     duplicate = await start(prefect, execution_ids=[failed.id])
     assert ("COMPLETED", "NothingToDo") == await end(parts, prefect, duplicate)
     assert str(failing.id) in await message(prefect, duplicate)
@@ -144,6 +148,7 @@ async def test_runs_end_as_their_executions_do_and_are_started_and_retried_by_ha
     assert {"Failed": 1, "Completed": 1} == await finals(prefect, failing)
     ends = [event["id"] for event in ledger.of(*TERMINAL)]
     assert 5 == len(ends) == len(set(ends)), "an end was announced twice"
+    assert "stumbled" not in parts.api.log, "the reconciler looks past odd parameters"
 
 
 async def test_under_prefects_own_worker_a_failed_run_ends_once_and_goes_on_when_it_is_retried(
@@ -198,6 +203,21 @@ async def start(prefect: PrefectClient, *, tenant: str = A_TENANT, **parameters:
     return await prefect.create_flow_run_from_deployment(
         deployment.id, parameters={"tenant_id": tenant, **parameters}
     )
+
+
+async def start_unchecked(prefect: PrefectClient, **parameters: Any) -> FlowRun:
+    """As a caller of Prefect's API does who switches its check of parameters off."""
+    deployment = await prefect.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
+    answer = await prefect.request(
+        "POST",
+        "/deployments/{id}/create_flow_run",
+        path_params={"id": deployment.id},
+        json={
+            "parameters": {"tenant_id": A_TENANT, **parameters},
+            "enforce_parameter_schema": False,
+        },
+    )
+    return await prefect.read_flow_run(UUID(answer.json()["id"]))
 
 
 async def press_retry(prefect: PrefectClient, run: FlowRun) -> None:
