@@ -1,0 +1,1 @@
+"""Claim recovery beside its flow."""
