@@ -18,6 +18,7 @@ from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
 from blocks.settings.server import claims_notes
 from blocks.settings.source_keys import APART, settle
+from blocks.settings.urls import clear_text_problem
 
 DEFAULTS = Path(__file__).with_name("default.yaml")
 
@@ -72,7 +73,11 @@ def _explain(error: str, values: Leaves, written: Mapping[Key, Written]) -> str:
     key = tuple(match[2].split("."))
     name = written[key].name if key in written else _named(key)
     value = values.get(key)
-    shown = "***" if key[-1].endswith(_SECRETS) and value else repr(value)
+    problem = clear_text_problem(value) if isinstance(value, str) else None
+    if problem and match[1].startswith("Expected `str`"):
+        return f"{name} {problem}"
+    is_secret = key[-1].endswith(_SECRETS) and value
+    shown = "***" if is_secret or problem else repr(value)
     return f"{name} is {shown}: {match[1][0].lower()}{match[1][1:]}"
 
 

@@ -310,7 +310,8 @@ class Dispatcher:
         ]
         carried = await self._carried() if found else frozenset()
         for record in found:
-            if record.id not in carried:
+            # Once more: it may have been dispatched while Prefect was asked.
+            if record.id not in carried and record.id not in self._dispatched:
                 lane = Lane(record.tenant_id, record.workflow)
                 self.submit(lane, record.id, record.priority, subject=record.subject)
 

@@ -17,7 +17,7 @@ from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, Record, TenantShare
 from blocks.executions import transitions
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable
 from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import change_policy
 from listeners.dispatch.dispatcher import Dispatcher
@@ -280,6 +280,35 @@ async def test_what_is_being_dispatched_is_not_dispatched_again_by_a_sweep_that_
         await eventually(has_swept_twice_more)
 
     assert [(A_TENANT, [execution.id])] == slow.started
+
+
+async def test_what_is_dispatched_while_a_sweep_asks_prefect_is_dispatched_once(
+    store: RecordStore, bus: EventBus
+) -> None:
+    class SlowList(RememberedFlowRuns):
+        asked, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def list_runs(self, **_: object) -> list[FlowRunView]:
+            """As Prefect knew them when it was asked."""
+            self.asked.set()
+            await self.may_answer.wait()
+            return []
+
+    slow, execution = SlowList(), an_execution()
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await store.create(A_TENANT, execution)
+    dispatcher = Dispatcher(SETTINGS, store, bus, slow)
+    async with at_work(dispatcher):
+        await asyncio.wait_for(slow.asked.wait(), 10)
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), execution.id)
+        await started(slow, 1)
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-1")
+        slow.may_answer.set()
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "e-2")
+        await started(slow, 2)
+        await asyncio.sleep(3 * SETTINGS.sweep_seconds)
+
+    assert [(A_TENANT, [execution.id]), (ANOTHER_TENANT, ["e-2"])] == slow.started
 
 
 async def test_a_run_whose_answer_was_lost_is_asked_for_again_under_the_same_key(

@@ -130,6 +130,12 @@ def test_a_name_that_is_shown_in_clear_is_no_place_for_a_credential(
     assert "hunter2" not in str(refusal.value)
 
 
+def test_what_is_refused_for_its_type_shows_no_credential_either() -> None:
+    with pytest.raises(BadSetting, match=r"PORT\) is \*\*\*: expected") as refusal:
+        load_settings({"PORT": "amqp://user:hunter2@broker/"})
+    assert "hunter2" not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     "source", ['{"keys": [{"kty": "oct", "k": "hunter2"}]}', "data:,hunter2", "HTTPS://hunter2/"]
 )
