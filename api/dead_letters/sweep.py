@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from prometheus_client import Gauge
@@ -15,7 +15,8 @@ from blocks.contracts import ids, rejections
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters
 from blocks.dead_letters.letters import Letter
-from blocks.ports import EventBus, RecordStore, Stale, Unavailable, Unroutable
+from blocks.ports import EventBus, RecordStore, Stale, Unroutable
+from blocks.processes.duties import again_and_again
 from blocks.queries import every, tenants
 from blocks.settings import Settings
 
@@ -41,27 +42,17 @@ async def tend_dead_letters(settings: Settings, store: RecordStore, bus: EventBu
         kept_for=timedelta(days=settings.dead_letters.kept_days),
         interval_seconds=settings.reconciler.interval_seconds,
     )
+    repeated = partial(again_and_again, "dead letters", logger=log)
     try:
         async with (
             bus.listen(signals.DEAD_LETTERS_SCHEDULED, sweep.on_signal),
             asyncio.TaskGroup() as group,
         ):
-            group.create_task(_again_and_again(sweep.replay_due, _REPLAY_SECONDS))
-            group.create_task(_again_and_again(sweep.count_waiting, _COUNT_SECONDS))
-            group.create_task(_again_and_again(sweep.forget_settled, _FORGET_SECONDS))
+            group.create_task(repeated(sweep.replay_due, _REPLAY_SECONDS))
+            group.create_task(repeated(sweep.count_waiting, _COUNT_SECONDS))
+            group.create_task(repeated(sweep.forget_settled, _FORGET_SECONDS))
     finally:
         WAITING.clear()  # another process counts from now on
-
-
-async def _again_and_again(duty: Callable[[], Awaitable[int]], seconds: float) -> None:
-    while True:
-        try:
-            await duty()
-        except Unavailable as error:
-            log.debug("dead letters are looked after later: %s", error)
-        except Exception:
-            log.exception("dead letters could not be looked after")
-        await asyncio.sleep(seconds)
 
 
 class DeadLetterSweep:

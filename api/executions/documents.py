@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -11,14 +10,11 @@ from blocks.claims.steps import PhaseStep
 from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.contracts.states import ExecutionStatus
+from blocks.contracts.states import ExecutionStatus, StepStanding
 from blocks.contracts.workflows import known_steps
 from blocks.executions.steps import by_step
 from blocks.settings import Prefect
 from blocks.settings.links import flow_run_url
-
-StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
-"""Where a step stands; `skipped`: the execution ended before the step did."""
 
 
 class ExecutionTrigger(Document, frozen=True, kw_only=True):

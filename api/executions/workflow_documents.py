@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from api.executions.documents import ExecutionStep, StepStanding, steps_of
+from api.executions.documents import ExecutionStep, steps_of
 from api.http.documents import Document
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.contracts.states import ExecutionStatus
+from blocks.contracts.states import ExecutionStatus, StepStanding
 
 WorkflowStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 WorkflowStepStatus = Literal["pending", "running", "completed", "failed"]

@@ -3,12 +3,9 @@
 The rule that is in force when the question is asked counts; a prompt that is asked keeps it.
 """
 
-from datetime import datetime, timedelta
-from typing import Any
-
 from msgspec.structs import replace
 
-from blocks.contracts.approvals import ApprovalRule, Escalation
+from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.definitions.versions import read_definition
 from blocks.ports import RecordStore
@@ -36,22 +33,3 @@ async def rule_for_caller(
     if not definition.is_default and rule.expires_after_seconds is not None:
         seconds = min(seconds, rule.expires_after_seconds)
     return replace(rule, expires_after_seconds=seconds)
-
-
-def terms_of(rule: ApprovalRule, now: datetime) -> dict[str, Any]:
-    """The fields of an approval that the rule decides."""
-
-    def at(seconds: float) -> datetime:
-        return now + timedelta(seconds=seconds)
-
-    return {
-        "policy": rule.policy,
-        "expires_at": at(rule.expires_after_seconds) if rule.expires_after_seconds else None,
-        "on_expiry": rule.on_expiry,
-        "due_at": at(rule.due_after_seconds) if rule.due_after_seconds else None,
-        "reminders": sorted(at(seconds) for seconds in rule.remind_after_seconds),
-        "escalations": [
-            Escalation(at=at(one.after_seconds), approvers=one.approvers)
-            for one in rule.escalations
-        ],
-    }

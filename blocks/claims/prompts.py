@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from blocks.approvals import lifecycle
+from blocks.approvals.terms import terms_of
 from blocks.claims import journeys, moving, prompt_rules, triggers
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -100,7 +101,7 @@ async def put(
     claim = await _prompted(store, claim, approval_id, askable)
     if claim.status != "prompted" or claim.approval_id is None:
         return None
-    terms = prompt_rules.terms_of(rule, utc_now())
+    terms = terms_of(rule, utc_now())
     approval = _approval_of(claim, claim.approval_id, prompt, terms, retry, asked_by)
     await lifecycle.open_approval(store, approval)
     now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record

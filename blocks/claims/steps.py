@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -11,10 +10,8 @@ from blocks.contracts.claims.phases import PHASES, WORKFLOW, PhaseStatus
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseRecord
+from blocks.contracts.states import StepStanding
 from blocks.ports import RecordStore
-
-Standing = Literal["pending", "running", "completed", "failed", "skipped"]
-"""`skipped`: the journey ended before the phase did."""
 
 
 class PhaseStep(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -23,7 +20,7 @@ class PhaseStep(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
     step: str
     step_id: str
     """The phase record's id."""
-    status: Standing
+    status: StepStanding
     claim_id: str | None = None
     """Whose it is, of phases 5 to 7: each claim has its own."""
     attempts: int = 0
@@ -69,7 +66,7 @@ def _step(execution: ExecutionRecord, phase: PhaseRecord) -> PhaseStep:
     )
 
 
-_STANDING: Mapping[PhaseStatus, Standing] = {
+_STANDING: Mapping[PhaseStatus, StepStanding] = {
     "requested": "pending",
     "running": "running",
     "completed": "completed",

@@ -20,6 +20,8 @@ ExecutionStatus = Literal[
 """
 
 StepStatus = Literal["completed", "failed"]
+StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
+"""As steps are shown, recorded or not. `skipped`: the execution ended before the step did."""
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 
 TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {

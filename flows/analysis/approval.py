@@ -1,14 +1,13 @@
 """An analysis' approval: who decides, by its tenant's rule, and what they see of the analysis."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
+from blocks.approvals.terms import terms_of
 from blocks.clock import utc_now
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.approvals import ApprovalRule, Escalation, HistoryEntry
+from blocks.contracts.approvals import ApprovalRule, HistoryEntry
 from blocks.contracts.opportunity_facts import Amount, Unknown
-from blocks.contracts.reading.limits import SPAN_SECONDS_MAX
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from flows.shared.approval_gate import own_approval_id
 
@@ -26,11 +25,6 @@ def approval_of(
     """The approval to request. `reasons`: why the rule could not be judged, if so."""
     now = utc_now()
     risk = (record.results or {}).get("risk", {})
-
-    def after(seconds: float) -> timedelta:
-        # a definition may be older than the bound
-        return timedelta(seconds=min(seconds, SPAN_SECONDS_MAX))
-
     return ApprovalRecord(
         id=own_approval_id(record),
         tenant_id=record.tenant_id,
@@ -51,16 +45,8 @@ def approval_of(
         summary=_summary(record, risk, amount, reasons),
         context=_context(record, reasons),
         form_schema=rule.form_schema,
-        policy=rule.policy,
-        due_at=now + after(rule.due_after_seconds) if rule.due_after_seconds else None,
-        expires_at=now + after(rule.expires_after_seconds) if rule.expires_after_seconds else None,
-        on_expiry=rule.on_expiry,
         on_reject=rule.on_reject,
-        reminders=sorted(now + after(seconds) for seconds in rule.remind_after_seconds),
-        escalations=[
-            Escalation(at=now + after(one.after_seconds), approvers=one.approvers)
-            for one in rule.escalations
-        ],
+        **terms_of(rule, now),
         history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
     )
 

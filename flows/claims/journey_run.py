@@ -7,7 +7,6 @@ trigger touches the journey after it was written, so none can be missed in betwe
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 
@@ -88,6 +87,7 @@ class JourneyRun:
     async def carry(self) -> None:
         """The journey rests, has ended, or belongs to another run."""
         try:
+            await self._read()
             await self._request_failed_ones()
             while not await self._look():
                 await self._wait()
@@ -99,15 +99,14 @@ class JourneyRun:
     async def _look(self) -> bool:
         """Begins what is due, or brings the journey to rest; True if this run is done with it."""
         is_woken = self._woken.is_set() and monotonic() >= self._next_reading
-        is_read = is_woken or not (self._working or self._due())
-        if is_read:
+        if is_woken or not (self._working or self._due()):
             await self._read()
         for phase in self._due():
             self._working[phase.record.id] = asyncio.create_task(
                 self._do(phase, _previous(phase.record, self._phases())),
                 name=f"phase {phase.record.id}",
             )
-        if self._working or not is_read:
+        if self._working:
             return False
         return await self._rest(self._phases())
 
@@ -155,23 +154,24 @@ class JourneyRun:
         for id in over:
             self._working.pop(id).result()
 
+    async def _when_woken(self) -> None:
+        await self._woken.wait()
+        await asyncio.sleep(self._next_reading - monotonic() if self._working else 0)
+
     async def _request_failed_ones(self) -> None:
         """A journey that is tried again does once more what had failed, and only that: not what a
         later phase has made good.
         """
         store, journey = self._context.store, self.stored.record
-        phases = await journeys.phases_of(store, journey.tenant_id, journey.id)
-        standing = {one.id for one in rest.standing_failures([phase.record for phase in phases])}
-        for phase in phases:
+        standing = {one.id for one in rest.standing_failures(self._phases())}
+        for phase in list(self._known.values()):
             known = phase.record
             if known.id in standing and known.announced_at and known.retry < journey.retries:
-                changes = requests.next_round(known, known.trigger, "retry")
-                with suppress(Stale):  # triggered meanwhile, or moved with its claim: not failed
-                    await store.replace(known.tenant_id, phase.etag, replace(known, **changes))
-
-    async def _when_woken(self) -> None:
-        await self._woken.wait()
-        await asyncio.sleep(self._next_reading - monotonic() if self._working else 0)
+                again = replace(known, **requests.next_round(known, known.trigger, "retry"))
+                try:
+                    self._keep(await store.replace(known.tenant_id, phase.etag, again))
+                except Stale:  # triggered meanwhile, or moved with its claim: not failed
+                    self._woken.set()
 
     # --- a phase ----------------------------------------------------------------------------------
 

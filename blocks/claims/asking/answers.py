@@ -5,7 +5,7 @@ answer that states `ok` or `success` as false has done nothing, whatever its sta
 about money or a claim's route is checked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -92,13 +92,16 @@ def content_of(answer: JsonObject) -> JsonObject:
     return content if isinstance(content, dict) else answer
 
 
-def _value(content: JsonObject, name: str) -> Any:
-    """Under this name, or the same in camelCase."""
-    value = content.get(name)
-    if value is not None:
-        return value
+def stated_under(content: JsonObject, name: str) -> Iterator[Any]:
+    """The values under this name, and the same in camelCase; null is none."""
     first, *others = name.split("_")
-    return content.get(first + "".join(map(str.capitalize, others)))
+    for spelled in dict.fromkeys((name, first + "".join(map(str.capitalize, others)))):
+        if content.get(spelled) is not None:
+            yield content[spelled]
+
+
+def _value(content: JsonObject, name: str) -> Any:
+    return next(stated_under(content, name), None)
 
 
 def _findings(content: JsonObject, names: Iterable[str]) -> list[Any] | None:

@@ -4,12 +4,12 @@ An answer that does not decline is never refused here: what it leaves out, or st
 cannot be used, is for the ledger to judge (`blocks.claims.money.fees`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
-from blocks.claims.asking.answers import content_of
+from blocks.claims.asking.answers import content_of, stated_under
 from blocks.contracts.claims.money import BadAmount, Currency, currency_of
 from blocks.contracts.events import JsonObject
 
@@ -69,21 +69,13 @@ def read_charge(answer: JsonObject) -> Charge:
 
 def _one(content: JsonObject, name: str) -> Any:
     """The value in whatever way it is stated; None if it is not. Raises `_Unusable`."""
-    stated = list(_stated(content, name))
+    stated = [value for one in _NAMES[name] for value in stated_under(content, one)]
     if name == "id":  # of a charge, a transaction, an intent: the first that there is
         stated = stated[:1]
     read = [_READ[name](value) for value in stated]
     if len(set(read)) > 1:
         raise _Unusable
     return read[0] if read else None
-
-
-def _stated(content: JsonObject, name: str) -> Iterator[Any]:
-    for spelling in _NAMES[name]:
-        first, *others = spelling.split("_")
-        for spelled in dict.fromkeys((spelling, first + "".join(map(str.capitalize, others)))):
-            if content.get(spelled) is not None:
-                yield content[spelled]
 
 
 def _whole(value: Any) -> int:

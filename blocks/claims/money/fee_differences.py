@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from blocks.claims.asking.charges import Charge
-from blocks.contracts.claims.money import Currency, units
+from blocks.contracts.claims.money import units
 from blocks.contracts.reading.uuids import matching_id
 from blocks.contracts.records.claims import FeeRecord
 
@@ -50,8 +50,3 @@ def _pairs(fee: FeeRecord, charge: Charge) -> Iterator[tuple[str, Any, Any]]:
 
 def _text(value: int | str) -> str:
     return units(value) if isinstance(value, int) else value
-
-
-def shown(cents: int, currency: Currency) -> str:
-    """`1250` US cents are "12.50 USD"."""
-    return f"{units(cents)} {currency.upper()}"

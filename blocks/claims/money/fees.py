@@ -3,7 +3,7 @@
 The line's id is also the Idempotency-Key of the charge, and the first amount counts: whatever is
 repeated, concurrent or killed in between, the payment service is only ever asked for one and the
 same charge. What it answers has to be what the ledger has; otherwise the line is `mismatched`, and
-nothing more is asked for until a person has decided (`blocks.claims.fee_decisions`).
+nothing more is asked for until a person has decided (`blocks.claims.money.fee_decisions`).
 """
 
 import logging
@@ -13,10 +13,10 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from blocks.claims.asking.charges import Charge
-from blocks.claims.money.fee_differences import differences, shown
+from blocks.claims.money.fee_differences import differences
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of
+from blocks.contracts.claims.money import CENTS_MAX, CURRENCIES, BadAmount, Currency, fee_of, units
 from blocks.contracts.records.claims import ClaimRecord, FeeRecord
 from blocks.observability.metrics import claims as metrics
 from blocks.ports import AlreadyExists, RecordStore, Stored
@@ -145,7 +145,7 @@ async def _intend(store: RecordStore, wanted: FeeRecord) -> Stored[FeeRecord]:
 
 
 def _amount(fee: FeeRecord) -> str:
-    return shown(fee.amount_cents, fee.currency)
+    return f"{units(fee.amount_cents)} {fee.currency.upper()}"
 
 
 async def _count_attempt(store: RecordStore, line: Stored[FeeRecord]) -> Stored[FeeRecord]:

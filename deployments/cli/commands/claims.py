@@ -2,7 +2,6 @@
 
 import click
 
-from blocks.observability.plain_text import plain
 from deployments.cli.actor import as_option
 from deployments.cli.commands.executions import STATUSES, tenant_option
 
@@ -118,9 +117,10 @@ def settle_fee(
     import asyncio
 
     from deployments.cli.actions.fees import settle
+    from deployments.printing import say_line
 
     charge = charge and charge.strip()
     if bool(charge) == ask_again:
         raise click.UsageError("Either --charge with its id, or --ask-again.")
     fee = asyncio.run(settle(tenant, user, claim, charge, actor))
-    click.echo(plain(f"the fee of claim {claim} is {fee.status}; phase 7 goes on"))
+    say_line(f"the fee of claim {claim} is {fee.status}; phase 7 goes on")

@@ -9,6 +9,7 @@ from uuid import uuid4
 import click
 import httpx
 
+from blocks.contracts.claims.money import units
 from blocks.contracts.events import JsonObject
 from blocks.contracts.roles import Role
 from blocks.settings import Settings
@@ -103,7 +104,7 @@ async def _pay_one(api: ClaimsApi, watch: Watch, journey: JsonObject) -> None:
         7,
         claim_id=claim_id,
         amazon_case_id=claim.get("amazonCaseId"),
-        amount=f"{cents // 100}.{cents % 100:02d}",
+        amount=units(cents),
         currency=currency,
     )
     await watch.until(_is_paid(claim_id), "the payout")
