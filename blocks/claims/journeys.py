@@ -118,11 +118,11 @@ async def wake(
     at_rest = [known] if known and known.record.status == "waiting" else []
 
     async def woken() -> ExecutionRecord:
-        if at_rest:  # its ETag shows whether it still is
-            resting = at_rest.pop()
-            return (await transitions.move(store, resting, "pending", woken_at=utc_now())).record
-        stored = await store.read(tenant_id, ExecutionRecord, execution_id)
-        first_seen.append(stored.etag)
+        if at_rest:
+            stored = at_rest.pop()  # its ETag shows whether it still is
+        else:
+            stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+            first_seen.append(stored.etag)
         match stored.record.status:
             case "pending" | "cancelled":
                 return stored.record

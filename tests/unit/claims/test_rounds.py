@@ -164,6 +164,22 @@ async def test_a_journey_is_woken_from_what_it_was(
         assert [ended] == [one.id for one in bus.published]
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_woken_journey_shows_no_failure_of_before(
+    store: RecordStore, is_known: bool
+) -> None:
+    phase = await _requested(store, 2)
+    stored = await store.read(A_TENANT, ExecutionRecord, phase.record.execution_id)
+    running = await transitions.move(store, stored, "running")
+    resting = await transitions.move(store, running, "waiting", failed_step="phase_2")
+
+    known = resting if is_known else None
+    bus: Any = MemoryBus()
+    record = await journeys.wake(store, bus, A_TENANT, resting.record.id, known=known)
+
+    assert ("pending", None) == (record.status, record.failed_step)
+
+
 @pytest.mark.parametrize("looks_first", [True, False])
 async def test_a_journey_does_not_rest_beside_a_request(
     store: RecordStore, looks_first: bool
