@@ -1,4 +1,6 @@
-"""Which workers are alive, and which flow runs they hold; from their heartbeats in the store."""
+"""Which workers are alive, and which flow runs they hold: from their heartbeats in the store and,
+on this machine, from the operating system.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from blocks.clock import TOLERANCE, utc_now
 from blocks.contracts import ids
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import RecordStore, Unavailable
+from blocks.processes.local_process import has_ended
 from blocks.queries import every
 
 
@@ -44,7 +47,8 @@ class _Sighting(msgspec.Struct, frozen=True):
 
 
 class Workers:
-    """Reads the heartbeats. A worker whose heartbeat has not changed for the timeout is dead.
+    """Reads the heartbeats. A worker whose heartbeat has not changed for the timeout is dead; so is
+    one on this machine whose process has ended.
 
     The timeout is measured here, from read to read: the clocks of two machines may differ. Only
     when a worker is seen for the first time, the age of its heartbeat counts, less the clock
@@ -79,7 +83,11 @@ class Workers:
             raise
         self._sightings = {worker.id: self._sighting(worker) for worker in workers}
         lost_before = self._clock() - self.lost_after.total_seconds()
-        alive = {id for id, sighting in self._sightings.items() if sighting.seen_at >= lost_before}
+        alive = {
+            worker.id
+            for worker in workers
+            if self._sightings[worker.id].seen_at >= lost_before and not _has_ended(worker)
+        }
         return LivenessSnapshot(
             dead=[worker for worker in workers if worker.id not in alive],
             alive=[worker for worker in workers if worker.id in alive],
@@ -94,3 +102,7 @@ class Workers:
                 return _Sighting(worker.beat_at, self._clock() - max(age.total_seconds(), 0.0))
             case _:
                 return _Sighting(worker.beat_at, self._clock())
+
+
+def _has_ended(worker: ProcessRecord) -> bool:
+    return worker.process is not None and has_ended(worker.process)

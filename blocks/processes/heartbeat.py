@@ -15,6 +15,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale
 from blocks.processes.ending import closing, ended
+from blocks.processes.local_process import this_process
 from blocks.processes.metrics import SIGN_OF_LIFE_AGE
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ class Heartbeat:
             beat_at=utc_now(),
             ready=self._is_ready(),
             flow_run_ids=sorted(self._flow_run_ids()),
+            process=this_process(),
         )
         if self._etag is None:
             stored = await self._store.create(SYSTEM_TENANT, record)

@@ -17,6 +17,8 @@ class ProcessRecord(Record, frozen=True, kw_only=True, tag="process"):
     beat_at: datetime
     ready: bool = True
     flow_run_ids: list[str] = []
+    process: str | None = None
+    """Its name among all processes, by `blocks.processes.local_process`."""
 
 
 class Look(Normalised, frozen=True, kw_only=True, rename="camel"):

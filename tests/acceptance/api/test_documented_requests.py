@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.ids import SYSTEM_TENANT, claim_key
 from blocks.contracts.records import Record
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.contracts.roles import ROLES
@@ -19,6 +19,7 @@ from tests.support.api.credentials import a_service_token
 from tests.support.api.documented import Command, curl_commands
 from tests.support.api.every_route import a_record
 from tests.support.api.served_api import ServedApi, served_api
+from tests.support.claims.records import A_USER, a_claim, a_journey
 from tests.support.factories import a_webhook, an_approval, an_execution, new_id, now
 
 TENANT = "7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10"
@@ -35,6 +36,11 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
     r"/executions": lambda: an_execution(tenant_id=TENANT, status="completed"),
     r"/webhooks/\S+": lambda: a_webhook(tenant_id=TENANT),
     r"/approvals/\S+": lambda: an_approval(tenant_id=TENANT, execution_id=None),
+    r"/evidence/prompts": lambda: a_claim(
+        a_journey(tenant_id=TENANT),
+        id=claim_key(TENANT, A_USER, "claim-4711"),
+        claim_id="claim-4711",
+    ),
 }
 """What a path is about, by the first pattern that fits."""
 

@@ -12,7 +12,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Crashed, Failed, Running
+from prefect.states import AwaitingRetry, Crashed, Failed, Running
 
 from api.reconciler.kinds.ended_runs import RESCHEDULES_MAX
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
@@ -43,15 +43,9 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
 
 
 async def force(prefect: PrefectServer, flow_run_id: str | None, state: State) -> None:
-    await propose(prefect, flow_run_id, state, force=True)
-
-
-async def propose(
-    prefect: PrefectServer, flow_run_id: str | None, state: State, *, force: bool = False
-) -> None:
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
-            await client.set_flow_run_state(UUID(flow_run_id), state, force=force)
+            await client.set_flow_run_state(UUID(flow_run_id), state, force=True)
 
 
 LOST = ("Scheduled", "its worker is gone")
@@ -109,10 +103,8 @@ async def crashed(server: PrefectServer, run_id: str | None) -> None:
 
 
 async def between_two_tries(server: PrefectServer, run_id: str | None) -> None:
-    """Prefect answers the first failure of a flow that may be tried again with the state
-    AwaitingRetry.
-    """
-    await propose(server, run_id, Failed(message="the broker was away"))
+    """The state of a run that failed, reported that, and is tried again soon by the same worker."""
+    await force(server, run_id, AwaitingRetry(message="the broker was away"))
 
 
 @pytest.mark.parametrize("as_prefect_sees_it", [crashed, between_two_tries])

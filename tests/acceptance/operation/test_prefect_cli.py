@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.contracts import ids, jobs
+from blocks.contracts import ids, jobs, workflows
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord
 from blocks.ports import Message, Query
@@ -89,7 +89,7 @@ async def worker(parts: Orchestra, kind: str, tmp_path: Path) -> AsyncIterator[N
     if kind == "process":
         await prefect(parts, "work-pool", "create", pool, "--type", kind)
     deployed = await prefect(parts, "deploy", "--all")
-    assert 1 + len(jobs.JOBS) == deployed.count("successfully created")
+    assert len(workflows.dispatched()) + len(jobs.JOBS) == deployed.count("successfully created")
     with (tmp_path / "prefect-worker.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
             [PREFECT, "worker", "start", "--pool", pool, "--type", kind],

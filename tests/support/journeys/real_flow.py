@@ -1,5 +1,6 @@
 """Carries a journey by the flow's own functions, with services and files in memory."""
 
+from contextvars import ContextVar
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -31,6 +32,9 @@ SETTINGS = load_settings({})
 RUN = "00000000-0000-4000-8000-000000000001"
 """One flow run, which is started again after each death."""
 
+_FAILS: ContextVar[bool] = ContextVar("fails", default=False)
+"""Whether the service that the phase at hand calls is down."""
+
 
 class MemoryFolder:
     def __init__(self) -> None:
@@ -58,29 +62,39 @@ class MemoryServices:
         self._fuse = fuse
 
     async def sync(self, *asked: Any) -> SyncResult:
+        _must_answer()
         return SyncResult(orders_count=1, inventory_items=1)
 
     async def detect(self, *asked: Any) -> DetectionResult:
+        _must_answer()
         return DetectionResult(queued=True, claims=[Claim(claim_id="c-1"), Claim(claim_id="c-2")])
 
     async def match(self, user_id: str, claims: list[Claim], key: str) -> MatchingResult:
+        _must_answer()
         return MatchingResult(
             matches=[Match(claim_id=one.claim_id, confidence=0.9) for one in claims]
         )
 
     async def submit(self, *asked: Any) -> SubmissionResult:
+        _must_answer()
         return SubmissionResult()
 
     async def log_rejection(self, *asked: Any) -> None:
-        return None
+        _must_answer()
 
     async def charge(self, *, key: str, **asked: Any) -> Charge:
+        _must_answer()
         return cast(Charge, await self._fuse.pass_on(self._charge, key, **asked))
 
     async def _charge(self, key: str, *, fee_cents: int, currency: Any, **asked: Any) -> Charge:
         made = Charge(id=f"ch-{len(self.charges)}", fee_cents=fee_cents, currency=currency)
         made = self.charges.setdefault(key, made)
         return replace(made, fee_cents=fee_cents + 1) if self.overstates else made
+
+
+def _must_answer() -> None:
+    if _FAILS.get():
+        raise ServiceFailed("sync", "unavailable", "the service is down")
 
 
 async def carry_by_the_flow(
@@ -98,8 +112,7 @@ async def carry_by_the_flow(
         return
 
     async def doing(record: PhaseRecord, work: Any) -> Done:
-        if fails(record):
-            raise ServiceFailed("sync", "unavailable", "the service is down")
+        _FAILS.set(fails(record))
         done: Done = await work()
         return done
 

@@ -37,6 +37,7 @@ from blocks.executions import transitions
 from blocks.observability.metrics import work
 from blocks.ports import FlowRunView, NotFound, Query, Stale, Unavailable
 from blocks.ports.flow_runs import REFUSED
+from blocks.processes.local_process import this_process
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.tenants.dispatch_policy import change_policy, with_share
@@ -358,6 +359,23 @@ async def test_a_worker_whose_clock_is_behind_lives_as_long_as_it_shows_new_sign
 
     seconds.append(seconds[-1] + 5)
     assert [behind.id] == [worker.id for worker in (await workers.call()).dead]
+
+
+async def test_a_worker_of_this_machine_is_dead_as_soon_as_its_process_has_ended(
+    scene: Scene,
+) -> None:
+    held = await scene.given(status="running", flow_run_id="held")
+    worker = a_process(flow_run_ids=["held"], process=this_process())
+    stored = await scene.parts.store.create(ids.SYSTEM_TENANT, worker)
+    running = a_flow_run(id="held", state="running", state_at=now(), execution_ids=[held.id])
+    scene.prefect_knows(running)
+    assert 0 == await LostRuns(scene.parts).look()
+
+    ended = replace(worker, process=f"{worker.process}1")
+    await scene.parts.store.replace(ids.SYSTEM_TENANT, stored.etag, ended)
+
+    assert 1 == await LostRuns(scene.parts).look()
+    assert ["held"] == scene.prefect.rescheduled
 
 
 async def test_a_run_that_was_being_cancelled_when_its_worker_died_is_cancelled(
