@@ -36,11 +36,6 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
     r"/executions": lambda: an_execution(tenant_id=TENANT, status="completed"),
     r"/webhooks/\S+": lambda: a_webhook(tenant_id=TENANT),
     r"/approvals/\S+": lambda: an_approval(tenant_id=TENANT, execution_id=None),
-    r"/evidence/prompts": lambda: a_claim(
-        a_journey(tenant_id=TENANT),
-        id=claim_key(TENANT, A_USER, "claim-4711"),
-        claim_id="claim-4711",
-    ),
 }
 """What a path is about, by the first pattern that fits."""
 
@@ -64,6 +59,10 @@ async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedA
     async with served_api(tmp_path_factory.mktemp("documented")) as api:
         for _ in range(3):
             await keep(api, an_execution(tenant_id=TENANT, status="completed"))
+        journey, claim_id = a_journey(tenant_id=TENANT), "claim-4711"
+        await keep(api, journey)
+        key = claim_key(TENANT, A_USER, claim_id)
+        await keep(api, a_claim(journey, id=key, claim_id=claim_id))
         yield api
 
 
