@@ -107,7 +107,7 @@ class SqliteEventBus:
     async def listen(
         self, topic: str, handler: SignalHandler, *, group: str | None = None
     ) -> AsyncIterator[None]:
-        latest = await self._file.run(tables.last_signal)
+        latest = await self._file.read(tables.last_signal)
         listening = asyncio.create_task(self._listen(topic, handler, group, latest))
         try:
             yield
@@ -120,13 +120,13 @@ class SqliteEventBus:
         return SqliteSubscription(self._file, self._watch, patterns, subscriber)
 
     async def depth(self, queue: str) -> int:
-        return await self._file.run(partial(tables.depth, queue=queue))
+        return await self._file.read(partial(tables.depth, queue=queue))
 
     async def peek(self, queue: str, limit: int = 100) -> list[Message]:
-        return await self._file.run(partial(tables.peek, queue=queue, limit=limit))
+        return await self._file.read(partial(tables.peek, queue=queue, limit=limit))
 
     async def inspect(self, queue: Queue) -> QueueView:
-        return await self._file.run(partial(tables.view, queue=queue.name))
+        return await self._file.read(partial(tables.view, queue=queue.name))
 
     async def describe(self) -> str:
         return f"embedded, SQLite {sqlite3.sqlite_version}"

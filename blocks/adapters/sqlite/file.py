@@ -1,5 +1,5 @@
-"""One SQLite file, used by one thread of ours: many small units of work, few commits (group
-commit).
+"""One SQLite file, used by two threads of ours, one of which only reads: many small units of work,
+few commits (group commit).
 
 The standard `sqlite3` module is enough; an async wrapper would hand each statement over on its own
 and commit each unit of work on its own, which costs one disk flush per event. Here everything that
@@ -10,6 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -22,43 +23,40 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 _BATCH_MAX = 500
+_BUSY_SECONDS = 0.0002
 
 
 class SqliteFile:
     """Runs units of work on a SQLite file, each atomic, many per commit; an awaited unit is on
     disk.
 
-    Lives as long as its `async with`; the thread and the connection end with it. `run` raises what
-    the work raises, and `Unavailable` when the file is locked for longer than `timeout_seconds`,
-    full, or gone.
+    Lives as long as its `async with`; the threads and connections end with it. `run` and `read`
+    raise what the work raises, and `Unavailable` when the file is locked for longer than
+    `timeout_seconds`, full, or gone.
     """
 
     def __init__(self, path: Path, schema: str, *, timeout_seconds: float = 10.0) -> None:
         self._path = path
-        self._schema = schema
-        self._timeout_seconds = timeout_seconds
-        self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
-        self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
-        self._opened: asyncio.Future[None]
-        self._loop: asyncio.AbstractEventLoop
+        # FULL flushes the log at each commit: what was awaited survives a power cut.
+        opening = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+        self._writer = _Connection(path, timeout_seconds, "BEGIN IMMEDIATE", opening, schema)
+        self._reader = _Connection(path, timeout_seconds, "BEGIN", ("PRAGMA query_only=ON",))
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
-        self._opened = self._loop.create_future()
         try:
             self._make()
         except OSError as error:
             raise Unavailable(f"{self._path} cannot be opened: {error.strerror}") from None
-        self._thread.start()
-        await self._opened
+        await self._writer.open()
+        try:
+            await self._reader.open()
+        except Unavailable:
+            await self._writer.close()
+            raise
         return self
 
     def _make(self) -> None:
         """SQLite gives its log and its index the permissions of the file itself."""
-        if str(self._path) == ":memory:":  # no file: SQLite's name of a database in memory
-            return
         if not self._path.parent.exists():
             private_folder(self._path.parent)
         private_file(self._path)
@@ -67,11 +65,55 @@ class SqliteFile:
     async def __aexit__(
         self, *exc: type[BaseException] | BaseException | TracebackType | None
     ) -> None:
+        await self._reader.close()
+        await self._writer.close()
+
+    async def run(self, work: Work[T]) -> T:
+        """The work's result, once its transaction is on disk."""
+        return await self._writer.run(work)
+
+    async def read(self, work: Work[T]) -> T:
+        """The result of work that changes nothing. It sees all that was awaited before, and waits
+        for no writer, of this process or another.
+        """
+        return await self._reader.run(work)
+
+
+class _Connection:
+    """A connection and its thread, which does the work of one batch after the other."""
+
+    def __init__(
+        self,
+        path: Path,
+        timeout_seconds: float,
+        begin: str,
+        opening: tuple[str, ...],
+        schema: str = "",
+    ) -> None:
+        self._path = path
+        self._timeout_seconds = timeout_seconds
+        self._begin = begin
+        self._opening = opening
+        self._schema = schema
+        self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
+        self._opened: asyncio.Future[None]
+        self._loop: asyncio.AbstractEventLoop
+
+    async def open(self) -> None:
+        """Raises `Unavailable`: then there is nothing to close."""
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.create_future()
+        self._thread.start()
+        await self._opened
+
+    async def close(self) -> None:
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 
     async def run(self, work: Work[T]) -> T:
-        """The work's result, once its transaction is on disk."""
         if not self._thread.is_alive():
             raise Unavailable(f"{self._path.name} is closed")
         done: asyncio.Future[T] = self._loop.create_future()
@@ -83,9 +125,8 @@ class SqliteFile:
             connection = sqlite3.connect(
                 self._path, isolation_level=None, timeout=self._timeout_seconds
             )
-            connection.execute("PRAGMA journal_mode=WAL")
-            # FULL flushes the log at each commit: what was awaited survives a power cut.
-            connection.execute("PRAGMA synchronous=FULL")
+            for pragma in self._opening:
+                connection.execute(pragma)
             connection.executescript(self._schema)
         except sqlite3.Error as error:
             self._settle(self._opened, error=Unavailable(f"{self._path} cannot be opened: {error}"))
@@ -112,12 +153,28 @@ class SqliteFile:
             batch.append(another)
         return batch
 
+    def _begin_in_time(self, connection: sqlite3.Connection) -> None:
+        """SQLite itself would wait up to 100 ms between two tries, and lose against a process that
+        writes without a pause.
+        """
+        limit = time.monotonic() + self._timeout_seconds
+        connection.execute("PRAGMA busy_timeout=0")
+        while True:
+            try:
+                connection.execute(self._begin)
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
+                    raise
+                time.sleep(_BUSY_SECONDS)
+        connection.execute(f"PRAGMA busy_timeout={round(self._timeout_seconds * 1000)}")
+
     def _commit_together(
         self, connection: sqlite3.Connection, batch: list[tuple[Work[Any], asyncio.Future[Any]]]
     ) -> None:
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin_in_time(connection)
             for work, done in batch:
                 connection.execute("SAVEPOINT unit")
                 try:

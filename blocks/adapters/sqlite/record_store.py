@@ -89,7 +89,7 @@ class SqliteRecordStore:
             "WHERE tenant_id = ? AND id = ? AND kind IN (?, ?)"
         )
         key = (tenant_id, id, tag(kind), OLDER)
-        row = await self._file.run(lambda connection: connection.execute(select, key).fetchone())
+        row = await self._file.read(lambda connection: connection.execute(select, key).fetchone())
         if row is None:
             raise NotFound(name(kind, id))
         if row[2] != OLDER:
@@ -136,7 +136,7 @@ class SqliteRecordStore:
 
     async def _ours(self, tenant_id: str, query: Query[R]) -> list[Stored[R]]:
         work = _select(tenant_id, query)
-        rows = await self._file.run(lambda connection: connection.execute(*work).fetchall())
+        rows = await self._file.read(lambda connection: connection.execute(*work).fetchall())
         return [_stored(query.kind, row) for row in rows]
 
     async def _older(self, tenant_id: str, kind: type[R], where: Where) -> list[Stored[R]]:
@@ -149,7 +149,7 @@ class SqliteRecordStore:
             clauses.append(f"({clause} OR json_type(body, '$.{key}') IS NOT 'text')")
             parameters += values
         select = f"SELECT body, etag FROM {kind.container} WHERE {' AND '.join(clauses)}"
-        rows = await self._file.run(
+        rows = await self._file.read(
             lambda connection: connection.execute(select, parameters).fetchall()
         )
         return matching(kind, where, ((msgspec.json.decode(body), etag) for body, etag in rows))
@@ -157,14 +157,14 @@ class SqliteRecordStore:
     async def count(self, tenant_id: str, kind: type[R], where: Where = NO_CONDITION) -> int:
         clauses, parameters = _clauses(tenant_id, kind, where)
         sql = f"SELECT count(*) FROM {kind.container} WHERE {' AND '.join(clauses)}"
-        ours = await self._file.run(
+        ours = await self._file.read(
             lambda connection: int(connection.execute(sql, parameters).fetchone()[0])
         )
         return ours + len(await self._older(tenant_id, kind, where))
 
     async def older_tenants(self, container: str) -> list[str]:
         select = f"SELECT DISTINCT tenant_id FROM {container} WHERE kind = ? ORDER BY tenant_id"
-        rows = await self._file.run(
+        rows = await self._file.read(
             lambda connection: connection.execute(select, (OLDER,)).fetchall()
         )
         return [tenant_id for (tenant_id,) in rows]
@@ -177,7 +177,7 @@ class SqliteRecordStore:
             "ORDER BY id LIMIT ?"
         )
         key = (tenant_id, OLDER, after, limit)
-        rows = await self._file.run(lambda connection: connection.execute(select, key).fetchall())
+        rows = await self._file.read(lambda connection: connection.execute(select, key).fetchall())
         return [msgspec.json.decode(body) for (body,) in rows]
 
     async def ping(self) -> None:

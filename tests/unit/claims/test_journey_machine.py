@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
@@ -46,6 +47,9 @@ from tests.support.journeys.triggers import Died, Fuse, Fused, MemoryBus, a_trig
 
 T = TypeVar("T")
 
+MEMORY = Path("/dev/shm")
+"""On a disk, most of the time of a machine is its."""
+
 IN_A_TRIGGER = st.integers(0, 6)
 IN_A_WORKER = st.integers(0, 24)
 """At which write a process dies; 0: it lives."""
@@ -73,7 +77,8 @@ class JourneyMachine(RuleBasedStateMachine):
     @initialize()
     def opened(self) -> None:
         self.runner = asyncio.Runner()
-        self.real = SqliteRecordStore(Path(":memory:"))  # on a disk, most of the time is its
+        self.folder = TemporaryDirectory(dir=MEMORY if MEMORY.exists() else None)
+        self.real = SqliteRecordStore(Path(self.folder.name) / "records.db")
         self.run(self.real.__aenter__())
         self.fuse = Fuse()
         self.real_bus: Any = MemoryBus()
@@ -92,6 +97,7 @@ class JourneyMachine(RuleBasedStateMachine):
             self.settle()
         finally:
             self.run(self.real.__aexit__(None, None, None))
+            self.folder.cleanup()
             self.runner.close()
 
     # --- what happens -----------------------------------------------------------------------------
