@@ -130,9 +130,9 @@ async def change(
 ) -> Stored[ApprovalRecord]:
     """The record has the change that `make` returns; after a lost race `make` is called again.
 
-    Raises what `make` raises, and `NoRoom` (a `Refused`). Raises `Stale` if the approval is no longer at this `version`; what
-    `make` refuses in any case is refused for its own reason (RFC 9110, 13.2.1: a precondition
-    counts only where the request would have succeeded).
+    Raises what `make` raises, and `NoRoom`. Raises `Stale` if the approval is no longer at this
+    `version`; what `make` refuses in any case is refused for its own reason (RFC 9110, 13.2.1: a
+    precondition counts only where the request would have succeeded).
     """
 
     async def changed() -> Stored[ApprovalRecord]:
