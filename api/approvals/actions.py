@@ -16,9 +16,18 @@ from blocks.approvals.decisions import (
     NotAnApprover,
     SelfApproval,
 )
+from blocks.approvals.room import NoRoom
 from blocks.clock import utc_now
 
-_REFUSALS = (NotAnApprover, SelfApproval, ClaimedByAnother, ApprovalFull, AlreadyDecided, Expired)
+_REFUSALS = (
+    NotAnApprover,
+    SelfApproval,
+    ClaimedByAnother,
+    ApprovalFull,
+    NoRoom,
+    AlreadyDecided,
+    Expired,
+)
 
 
 @action("claim", "Claim", *_REFUSALS)

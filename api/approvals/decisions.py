@@ -37,11 +37,12 @@ from blocks.approvals.decisions import (
     SelfApproval,
     Vote,
 )
+from blocks.approvals.room import NoRoom
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.identities import spelled
 from blocks.ports import EventBus, FlowRuns, RecordStore
 
-REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, Expired)
+REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, NoRoom, Expired)
 DECISION_ERRORS = (ApprovalNotFound, ApprovalChanged, *REFUSALS, *KEY_ERRORS)
 
 

@@ -10,7 +10,7 @@ from api.http.errors import (
     WinningDecision,
     add_answers,
 )
-from blocks.approvals import changes, decisions, lifecycle
+from blocks.approvals import changes, decisions, lifecycle, room
 from blocks.ports import NotFound
 from blocks.security import signed_links
 
@@ -45,6 +45,10 @@ def _with_the_decision(error: decisions.AlreadyDecided, body: ErrorBody) -> Erro
         comment=approval.comment,
     )
     return replace(body, message=str(error), decision=winner)
+
+
+def _with_the_sizes(error: room.NoRoom, body: ErrorBody) -> ErrorBody:
+    return replace(body, message=str(error))
 
 
 def _with_the_field(error: decisions.InvalidVote, body: ErrorBody) -> ErrorBody:
@@ -86,6 +90,12 @@ add_answers(
             409,
             "HITL_APPROVAL_FULL",
             "The approval has as many links or entries as it may; decide or cancel it",
+        ),
+        room.NoRoom: Answer(
+            409,
+            "HITL_APPROVAL_NO_ROOM",
+            "The approval's record has no room for this",
+            complete=_with_the_sizes,
         ),
         lifecycle.TooManyAsked: Answer(
             409, "EXECUTION_APPROVALS_FULL", "The execution waits for as many approvals as may"

@@ -37,6 +37,7 @@ from blocks.approvals.decisions import (
     Vote,
 )
 from blocks.approvals.people import knowing
+from blocks.approvals.room import NoRoom
 from blocks.clock import utc_now
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
@@ -66,6 +67,7 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
         AlreadyDecided,
         Expired,
         ApprovalFull,
+        NoRoom,
         LinksDisabled,
         RequestEntityTooLarge,
         NotJson,

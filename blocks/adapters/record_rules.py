@@ -9,12 +9,11 @@ from typing import Any, cast
 import msgspec
 
 from blocks.contracts.records import Record
-from blocks.ports import Between, Contains, NotAbove, Where
+from blocks.ports import RECORD_BYTES_MAX, Between, Contains, NotAbove, Where
 
 # What Cosmos DB takes; the embedded store keeps to it, so that what works on a laptop works in the
 # cloud.
 ID_LENGTH_MAX = 255
-DOCUMENT_BYTES_MAX = 2_000_000
 _NOT_IN_AN_ID = frozenset("/\\?#")
 
 Wanted = Contains | NotAbove | list[Any]
@@ -45,8 +44,8 @@ def check_deletable(kind: type[Record]) -> None:
 
 def check_size(body: bytes) -> None:
     """Raises `ValueError` for a record that Cosmos DB would not take."""
-    if len(body) > DOCUMENT_BYTES_MAX:
-        raise ValueError(f"a record may have {DOCUMENT_BYTES_MAX} bytes, this one has {len(body)}")
+    if len(body) > RECORD_BYTES_MAX:
+        raise ValueError(f"a record may have {RECORD_BYTES_MAX} bytes, this one has {len(body)}")
 
 
 def is_storable(id: str) -> bool:

@@ -18,6 +18,7 @@ from blocks.approvals.decisions import Vote, decided
 from blocks.approvals.events import unpublished
 from blocks.approvals.forms import off_loop
 from blocks.approvals.prefect_ui.answer import RESUMES
+from blocks.approvals.room import check_room
 from blocks.approvals.timers import outcome_of_expiry, with_next_look
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
@@ -129,9 +130,9 @@ async def change(
 ) -> Stored[ApprovalRecord]:
     """The record has the change that `make` returns; after a lost race `make` is called again.
 
-    Raises what `make` raises. Raises `Stale` if the approval is no longer at this `version`; what
-    `make` refuses in any case is refused for its own reason (RFC 9110, 13.2.1: a precondition
-    counts only where the request would have succeeded).
+    Raises what `make` raises, and `NoRoom`. Raises `Stale` if the approval is no longer at this
+    `version`; what `make` refuses in any case is refused for its own reason (RFC 9110, 13.2.1: a
+    precondition counts only where the request would have succeeded).
     """
 
     async def changed() -> Stored[ApprovalRecord]:
@@ -144,6 +145,8 @@ async def change(
             )
         if new is stored.record:
             return stored
+        if new.version != stored.record.version:
+            check_room(stored.record, new)
         if stored.record.origin is not None:  # its tenant may be new here, and what follows is due
             await enter_in_directory(store, tenant_id)
         written = await store.replace(tenant_id, stored.etag, new)

@@ -36,6 +36,7 @@ from blocks.ports.messages import (
 from blocks.ports.mismatch import DeclaredOtherwise, Mismatch
 from blocks.ports.record_store import (
     NO_CONDITION,
+    RECORD_BYTES_MAX,
     Between,
     Contains,
     NotAbove,
@@ -51,6 +52,7 @@ from blocks.ports.record_store import (
 __all__ = [
     "MESSAGE_BYTES_MAX",
     "NO_CONDITION",
+    "RECORD_BYTES_MAX",
     "Accept",
     "AlreadyExists",
     "Between",

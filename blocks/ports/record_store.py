@@ -13,6 +13,10 @@ R = TypeVar("R", bound=Record)
 R_co = TypeVar("R_co", bound=Record, covariant=True)
 
 
+RECORD_BYTES_MAX = 2_000_000
+"""Of one record: what Cosmos DB takes."""
+
+
 class Stored(msgspec.Struct, Generic[R_co], frozen=True):
     """A record as it was read, with the ETag that a replace must show."""
 

@@ -14,6 +14,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.exceptions import ObjectNotFound
 
 from blocks.adapters.prefect.flow_runs import TAG
+from blocks.ports.flow_runs import REFUSED
 from blocks.settings import BadSetting
 from blocks.settings.sections import Prefect
 
@@ -41,9 +42,13 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 WATCHES = (
     Watch(
         name="a run failed",
-        description="A run of ours ended as Failed or Crashed, after all its tries. A crashed one "
-        "is run again by itself, up to ten times.",
-        events=("prefect.flow-run.Failed", "prefect.flow-run.Crashed"),
+        description="A run of ours ended as Failed or Crashed, after all its tries, or was Refused "
+        "as it was started. A crashed one is run again by itself, up to ten times.",
+        events=(
+            "prefect.flow-run.Failed",
+            "prefect.flow-run.Crashed",
+            f"prefect.flow-run.{REFUSED}",
+        ),
     ),
     Watch(
         name="a batch failed in part",

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from api.reconciler import Parts
 from api.reconciler.kinds.approvals import OverdueApprovals, UnfollowedApprovals
 from blocks.contracts.records import ApprovalRecord
-from blocks.ports import Queue, RecordStore
+from blocks.ports import RECORD_BYTES_MAX, Queue, RecordStore
 from blocks.queries import tenants
 from blocks.services import open_bus
 from blocks.settings import load_settings
@@ -82,6 +82,36 @@ async def test_each_route_decides_it_once_and_announces_it_once(
         "decidedAt": event["data"]["decidedAt"],
     } == event["data"]
     assert (409, "HITL_APPROVAL_NOT_PENDING") == code_of(await api.send("POST", url, body))
+
+
+@pytest.mark.parametrize("path", ["approve", "reject", "decisions", "cancel", "claim"])
+async def test_one_whose_record_has_no_room_is_refused_with_what_to_do(api: Api, path: str) -> None:
+    document = await left(api, note="x" * 1_999_000)
+    body = {"decidedBy": "ann", "comment": "no", "outcome": "approved"}
+    of_action = {"cancel": {"reason": "no"}, "claim": None}
+
+    url = f"{LIST}/{document['id']}"
+    headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
+    answer = await api.client.post(f"{url}/{path}", json=of_action.get(path, body), headers=headers)
+
+    assert (409, "HITL_APPROVAL_NO_ROOM") == code_of(answer)
+    assert "shorten its document of the older service" in answer.json()["error"]["message"]
+    assert "pending" == (await api.get(url)).json()["status"]
+
+
+async def test_what_fits_is_decided_and_followed_up(api: Api) -> None:
+    """The largest that may be decided: what follows from it is noted, too."""
+    document = await left(api)
+    stored = (await api.store.read(A_TENANT, ApprovalRecord, document["id"])).record
+    room = RECORD_BYTES_MAX - 2_000 - len(msgspec.json.encode(stored))
+    large = await left(api, note="x" * room)
+
+    answer = await api.send("POST", f"{LIST}/{large['id']}/approve", {"decidedBy": "ann"})
+
+    assert 200 == answer.status_code
+    decided = (await api.store.read(A_TENANT, ApprovalRecord, large["id"])).record
+    assert decided.settled_at
+    assert len(decided.history) == decided.published_count
 
 
 async def test_many_are_decided_at_once(api: Api) -> None:
