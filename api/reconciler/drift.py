@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
+from api.reconciler.due_phases import DuePhases
 from api.reconciler.workers import Workers
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.observability.log_context import log_context
@@ -29,14 +30,14 @@ class Parts(msgspec.Struct, frozen=True):
     bus: EventBus
     flow_runs: FlowRuns
     workers: Workers
+    due_phases: DuePhases
 
     @classmethod
     def of(
         cls, settings: Settings, store: RecordStore, bus: EventBus, flow_runs: FlowRuns
     ) -> "Parts":
-        return cls(
-            settings, store, bus, flow_runs, Workers(store, settings.worker.lost_after_seconds)
-        )
+        workers = Workers(store, settings.worker.lost_after_seconds)
+        return cls(settings, store, bus, flow_runs, workers, DuePhases(store))
 
 
 class Drift(ABC, Generic[T]):

@@ -21,7 +21,6 @@ from blocks.contracts.identities import spelled
 from blocks.ports import RecordStore, Unavailable
 from blocks.processes.ending import ended
 from blocks.settings import Settings
-from blocks.settings.server import origins_of
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +45,7 @@ class Sockets:
         self._every_seconds = settings.live.heartbeat_seconds
         self._clients: dict[str, tuple[Client, asyncio.Task[None]]] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._engine = Engine(
-            settings.live,
-            frozenset(origins_of(settings.server)),
-            authenticate_seconds=settings.server.head_seconds,
-        )
+        self._engine = Engine(settings.live, settings.server)
         self.updates = Updates(store, self._rooms, settings.live.overlap_seconds)
         self._engine.on("connect", self._connect)
         self._engine.on("disconnect", self._disconnect)

@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 import socketio
 
 from api.sockets import metrics
-from api.sockets.connections import TOO_MANY, Connections
+from api.sockets.connections import Connections
 from api.sockets.payloads import PACKET_BYTES_MAX
 from api.sockets.traffic import is_binary
+from blocks.processes.bounded_http import Limits, OpenConnections
 from blocks.settings import Live
+from blocks.settings.sections import Server
+from blocks.settings.server import origins_of, proxies_of
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -36,7 +39,8 @@ def allows_origin(origins: frozenset[str], origin: str | None, environ: Mapping[
 class Engine:
     """Lives as long as the process; used on its event loop only."""
 
-    def __init__(self, live: Live, origins: frozenset[str], authenticate_seconds: float) -> None:
+    def __init__(self, live: Live, server: Server) -> None:
+        origins = frozenset(origins_of(server))
         self._frozen_seconds = live.frozen_seconds
         self._server = socketio.AsyncServer(
             async_mode="asgi",
@@ -50,7 +54,9 @@ class Engine:
             logger=_quiet,
             engineio_logger=_quiet,
         )
-        self.connections = Connections(live.clients_max, authenticate_seconds, self.cut)
+        self.connections = Connections(
+            live.clients_max, server.head_seconds, self.cut, OpenConnections(_limits(live, server))
+        )
         self._watch_connections()
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
@@ -105,8 +111,9 @@ class Engine:
         received = eio.handlers["message"]
 
         async def connect(eio_sid: str, environ: dict[str, Any]) -> Any:
-            if not self.connections.enter(eio_sid):
-                return TOO_MANY
+            address = (environ["asgi.scope"].get("client") or ("",))[0]
+            if (refusal := self.connections.enter(eio_sid, address)) is not None:
+                return refusal
             return await connected(eio_sid, environ)
 
         async def disconnect(eio_sid: str, reason: str) -> None:
@@ -138,6 +145,17 @@ class Engine:
         if not traffic.takes():
             return "flood"
         return "slow" if socket.queue.qsize() >= QUEUED_MAX else None
+
+
+def _limits(live: Live, server: Server) -> Limits:
+    """Of connections that have not authenticated: as of HTTP, whose count an upgrade leaves."""
+    return Limits(
+        connections_max=live.clients_max,
+        connections_per_address=server.connections_per_address,
+        head_seconds=server.head_seconds,
+        body_seconds=server.body_seconds,
+        trusted=proxies_of(server),
+    )
 
 
 class ClientWire:

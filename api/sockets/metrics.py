@@ -13,6 +13,11 @@ CUT = Counter(
     "Clients that the Socket.IO endpoint has disconnected, by reason",
     ["reason"],
 )
+REFUSED = Counter(
+    "workflow_orchestrator_socket_clients_refused_total",
+    "Connections that the Socket.IO endpoint has not let in, by reason",
+    ["reason"],
+)
 
 
 def connected_clients() -> int:

@@ -75,14 +75,14 @@ def bounded_http(
     """
     known = {
         "limits": limits,
-        "counted": _Connections(limits),
+        "counted": OpenConnections(limits),
         "body": staticmethod(body),
         "has_websocket": staticmethod(has_websocket),
     }
     return type("BoundedHttp", (_BoundedHttp,), known)
 
 
-class _Connections:
+class OpenConnections:
     """How many are open; lives as long as the server."""
 
     def __init__(self, limits: Limits) -> None:
@@ -115,7 +115,7 @@ class _Connections:
 
 class _BoundedHttp(H11Protocol):
     limits: Limits
-    counted: _Connections
+    counted: OpenConnections
     body: Body
     has_websocket: HasWebSocket
 

@@ -13,6 +13,7 @@ from time import monotonic
 from msgspec.structs import replace
 
 from blocks.claims import journeys, moving, requests, rest, rounds
+from blocks.claims.money import fee_decisions
 from blocks.claims.rest import Rest
 from blocks.clock import utc_now
 from blocks.contracts.claims.phases import PHASES, PhaseNumber
@@ -162,16 +163,32 @@ class JourneyRun:
         """A journey that is tried again does once more what had failed, and only that: not what a
         later phase has made good.
         """
-        store, journey = self._context.store, self.stored.record
+        journey = self.stored.record
         standing = {one.id for one in rest.standing_failures(self._phases())}
         for phase in list(self._known.values()):
             known = phase.record
             if known.id in standing and known.announced_at and known.retry < journey.retries:
-                again = replace(known, **requests.next_round(known, known.trigger, "retry"))
-                try:
-                    self._keep(await store.replace(known.tenant_id, phase.etag, again))
-                except Stale:  # triggered meanwhile, or moved with its claim: not failed
-                    self._woken.set()
+                await self._request_again(phase, "retry")
+
+    async def _request_decided_payouts(self) -> bool:
+        """Those whose fee a person has decided while they failed by it; whether there are any."""
+        decided = [
+            phase
+            for phase in self._known.values()
+            if not phase.record.is_due
+            and await fee_decisions.is_decided(self._context.store, phase.record)
+        ]
+        for phase in decided:
+            await self._request_again(phase, "fee decision")
+        return bool(decided)
+
+    async def _request_again(self, phase: Stored[PhaseRecord], triggered_by: str) -> None:
+        known = phase.record
+        again = replace(known, **requests.next_round(known, known.trigger, triggered_by))
+        try:
+            self._keep(await self._context.store.replace(known.tenant_id, phase.etag, again))
+        except Stale:  # triggered meanwhile, or moved with its claim: not failed
+            self._woken.set()
 
     # --- a phase ----------------------------------------------------------------------------------
 
@@ -280,6 +297,9 @@ class JourneyRun:
         store, journey = self._context.store, self.stored.record
         claims = await journeys.claims_of(store, journey.tenant_id, journey.id)
         if await moving.bring_phases(store, [one.record for one in claims]):
+            self._woken.set()
+            return False
+        if await self._request_decided_payouts():
             self._woken.set()
             return False
         came_to = rest.rest_of(journey_input(journey), known, [one.record for one in claims])

@@ -14,6 +14,7 @@ import msgspec
 
 from blocks.claims import claims, prompts, triggers
 from blocks.claims.money import fees
+from blocks.claims.money.fee_decisions import MISMATCH_CODE
 from blocks.claims.packets import facts_of, make_packet
 from blocks.claims.prompt_rules import prompt_rule
 from blocks.claims.services import ServiceFailed
@@ -357,5 +358,5 @@ def failure_of(error: Exception) -> tuple[str, str]:
         case PhaseFailed():
             return error.code, str(error)
         case fees.FeeMismatch():
-            return "fee-mismatch", f"payments: {error}"
+            return MISMATCH_CODE, f"payments: {error}"
     return "phase-error", f"{type(error).__name__}: {error}"

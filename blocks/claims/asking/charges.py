@@ -4,7 +4,7 @@ An answer that does not decline is never refused here: what it leaves out, or st
 cannot be used, is for the ledger to judge (`blocks.claims.money.fees`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,6 +31,9 @@ _NAMES = {
 _AFFIRMED_BY = ("ok", "success")
 _DONE = ("succeeded", "success", "completed", "captured", "charged", "paid", "ok")
 """A `status` of a charge that has been made; another one, `pending` among them, is none."""
+
+_HTTP_DONE = (200, 201)
+"""As the `status` around the charge, where some services repeat that of the answer."""
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,10 +64,18 @@ def read_charge(answer: JsonObject) -> Charge:
             read[name] = _one(content, name)
         except (_Unusable, BadAmount):
             unreadable.append(name)
-    unreadable += (name for name in _AFFIRMED_BY if answer.get(name, True) is not True)
-    if content.get("status", "ok") not in _DONE:
-        unreadable.append("status")
-    return Charge(**read, unreadable=tuple(unreadable))
+    unreadable += _not_affirmed(answer, (*_DONE, *_HTTP_DONE))
+    if content is not answer:
+        unreadable += _not_affirmed(content, _DONE)
+    return Charge(**read, unreadable=tuple(dict.fromkeys(unreadable)))
+
+
+def _not_affirmed(stated: JsonObject, done: Collection[str | int]) -> Iterator[str]:
+    """Names of what does not state that the charge was made, in the charge or around it."""
+    yield from (name for name in _AFFIRMED_BY if stated.get(name, True) is not True)
+    status = stated.get("status", "ok")
+    if isinstance(status, bool) or status not in done:
+        yield "status"
 
 
 def _one(content: JsonObject, name: str) -> Any:

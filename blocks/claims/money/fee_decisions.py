@@ -1,7 +1,8 @@
 """What a person decides about a fee that is `mismatched`.
 
 Contract: whoever decides has looked into the payment service's books. Either decision requests
-phase 7 once more, with the trigger that it had, so that the claim goes on.
+phase 7 once more, with the trigger that it had, so that the claim goes on; and the same decision,
+made again after a crash, requests what the first had left undone.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from blocks.contracts import ids
 from blocks.contracts.records.claims import FeeRecord, PhaseRecord
 from blocks.ports import EventBus, NotFound, RecordStore, Stored
 from blocks.updates import update
+
+MISMATCH_CODE = "fee-mismatch"
+"""Of a phase that failed by such a fee."""
 
 
 class NotMismatched(Exception):
@@ -33,7 +37,10 @@ async def confirm_charge(
         tenant_id,
         claim_key,
         actor,
-        lambda fee: replace(fee, status="charged", charge_id=charge_id, charged_at=utc_now()),
+        decided=lambda fee: replace(
+            fee, status="charged", charge_id=charge_id, charged_at=utc_now()
+        ),
+        is_so=lambda fee: (fee.status, fee.charge_id) == ("charged", charge_id),
     )
 
 
@@ -49,8 +56,24 @@ async def ask_again(
         tenant_id,
         claim_key,
         actor,
-        lambda fee: replace(fee, status="intended", charge_id=None, charged_at=None),
+        decided=lambda fee: replace(fee, status="intended", charge_id=None, charged_at=None),
+        is_so=lambda fee: fee.status == "intended",
     )
+
+
+async def is_decided(store: RecordStore, payout: PhaseRecord) -> bool:
+    """Whether the fee that this payout failed by is `mismatched` no longer.
+
+    A person may decide after the phase has seen the mismatch, and before its failure is on record:
+    the decision's request then repeats one that is running, and has no effect.
+    """
+    if (payout.status, payout.error_code) != ("failed", MISMATCH_CODE) or not payout.claim_key:
+        return False
+    try:
+        fee = await store.read(payout.tenant_id, FeeRecord, ids.fee_id(payout.claim_key))
+    except NotFound:
+        return False
+    return fee.record.status != "mismatched"
 
 
 async def _decide(
@@ -59,15 +82,21 @@ async def _decide(
     tenant_id: str,
     claim_key: str,
     actor: str,
+    *,
     decided: Callable[[FeeRecord], FeeRecord],
+    is_so: Callable[[FeeRecord], bool],
 ) -> FeeRecord:
+    """`is_so`: whether a line that is decided was decided like this."""
     id = ids.fee_id(claim_key)
 
     async def attempt() -> Stored[FeeRecord]:
         stored = await store.read(tenant_id, FeeRecord, id)
-        if stored.record.status != "mismatched":
-            raise NotMismatched(f"the fee is {stored.record.status}, there is nothing to decide")
-        return await store.replace(tenant_id, stored.etag, decided(stored.record))
+        fee = stored.record
+        if fee.status != "mismatched":
+            if fee.mismatched_at and is_so(fee):
+                return stored
+            raise NotMismatched(f"the fee is {fee.status}, there is nothing to decide")
+        return await store.replace(tenant_id, stored.etag, decided(fee))
 
     fee = (await update(attempt, f"fee {id}")).record
     await _request_payout(store, bus, fee, actor)

@@ -82,6 +82,23 @@ async def test_a_flood_of_anything_ends_its_connection_and_no_other(
         assert not page.is_cut
 
 
+async def test_an_address_is_let_in_again_when_its_clients_have_authenticated(
+    store: RecordStore,
+) -> None:
+    settings = load_settings({**ENVIRONMENT, "CONNECTIONS_PER_ADDRESS": "1"})
+    endpoint = Sockets(settings, store, identification(settings.auth, store))
+    async with raw_socket(endpoint) as page:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), raw_socket(endpoint):
+                raise AssertionError("one too many is connected")
+        assert 1 == len(endpoint._engine.connections.open)
+
+        assert '"success":true' in await authenticates(page)
+        async with raw_socket(endpoint) as another:
+            assert not another.is_cut
+    await endpoint.close()
+
+
 async def test_a_client_that_reads_no_answers_is_cut_off(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch
 ) -> None:

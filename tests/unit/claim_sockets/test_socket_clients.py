@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from api.live.errors import TooManyOfTenant
+from api.sockets import metrics
 from api.sockets.admission import Pass
 from api.sockets.client import WAITING_MAX, Client
-from api.sockets.connections import Connections
+from api.sockets.connections import TOO_MANY, TOO_MANY_OF_ADDRESS, Connections
 from api.sockets.payloads import Authenticate, BadPayload, Subscribe, read
 from api.sockets.replay import missed, present_progress
 from api.sockets.rooms import Rooms, addressed, sync_room
@@ -22,6 +23,7 @@ from blocks.contracts.reading.moments import EARLIEST, LATEST
 from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.messages import to_message
 from blocks.ports import RecordStore
+from blocks.processes.bounded_http import Limits, OpenConnections
 from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
 from tests.support.waiting import eventually
@@ -317,15 +319,63 @@ async def test_a_connection_that_does_not_authenticate_in_time_is_cut_and_others
     async def is_cut() -> bool:
         return bool(cut)
 
-    connections = Connections(2, 0.05, note)
-    assert connections.enter("quiet")
-    assert connections.enter("known")
-    assert not connections.enter("one too many")
+    connections = Connections(2, 0.05, note, of_an_address(2))
+    assert connections.enter("quiet", HERE) is None
+    assert connections.enter("known", HERE) is None
+    assert TOO_MANY == connections.enter("one too many", HERE)
     connections.has_authenticated("known")
     await eventually(is_cut)
 
     assert ["quiet"] == cut
     connections.leave("quiet")
     connections.leave("known")
-    assert connections.enter("later")
+    assert connections.enter("later", HERE) is None
     connections.leave("later")
+
+
+HERE, THERE = "10.0.0.1", "10.0.0.2"
+
+
+def of_an_address(limit: int, trusted: tuple[str, ...] = ()) -> OpenConnections:
+    return OpenConnections(
+        Limits(
+            connections_max=100,
+            connections_per_address=limit,
+            head_seconds=1,
+            body_seconds=1,
+            trusted=trusted,
+        )
+    )
+
+
+async def never(id: str) -> None:
+    raise AssertionError(f"{id} is cut")
+
+
+async def test_an_address_has_so_many_connections_that_have_not_authenticated() -> None:
+    refused = metrics.REFUSED.labels("address")._value.get()
+    connections = Connections(9, 60, never, of_an_address(2))
+    assert [None, None] == [connections.enter(id, HERE) for id in "ab"]
+
+    assert TOO_MANY_OF_ADDRESS == connections.enter("c", HERE)
+    assert connections.enter("d", THERE) is None
+    assert refused + 1 == metrics.REFUSED.labels("address")._value.get()
+
+    connections.has_authenticated("a")
+    connections.has_authenticated("a")
+    assert connections.enter("e", HERE) is None
+    assert TOO_MANY_OF_ADDRESS == connections.enter("f", HERE)
+    connections.leave("b")
+    connections.leave("a")
+    assert connections.enter("g", HERE) is None
+    assert TOO_MANY_OF_ADDRESS == connections.enter("h", HERE)
+    for id in connections.open:
+        connections.leave(id)
+
+
+async def test_a_trusted_proxy_is_not_counted_by_address() -> None:
+    connections = Connections(9, 60, never, of_an_address(1, trusted=("10.0.0.0/24",)))
+
+    assert [None] * 3 == [connections.enter(id, HERE) for id in "abc"]
+    for id in connections.open:
+        connections.leave(id)

@@ -24,6 +24,8 @@ import blocks.observability.metrics.work
 import blocks.processes.metrics
 import listeners.metrics
 from api.jobs.metrics import JobMetrics
+from api.reconciler.drifts import KINDS
+from api.reconciler.kinds.unwoken import UnclosedPhases, UnwokenJourneys
 from blocks.adapters.rabbitmq import metrics as rabbitmq_metrics
 from blocks.ports import Unavailable
 from blocks.settings import load_settings
@@ -129,6 +131,22 @@ def test_every_metric_and_label_of_an_expression_exists(name: str) -> None:
     assert all(
         expression.count(one) == expression.count(other) for one, other in ("()", "{}", "[]")
     )
+
+
+def kinds_of(expression: str) -> list[str]:
+    return re.findall(r'reconciler_repairs_total{kind="(\w+)"}', expression)
+
+
+def test_every_kind_of_drift_in_an_expression_is_one_of_the_reconcilers() -> None:
+    assert [] == [
+        kind for one in EXPRESSIONS.values() for kind in kinds_of(one) if kind not in KINDS
+    ]
+
+
+@pytest.mark.parametrize("kind", [UnwokenJourneys.kind, UnclosedPhases.kind])
+def test_drifts_of_journeys_have_an_alert_and_a_panel(kind: str) -> None:
+    assert [kind] == [one for alert in ALERTS for one in kinds_of(alert["expr"]) if one == kind]
+    assert kind in kinds_of(OF_PANELS)
 
 
 OF_PANELS = " ".join(

@@ -4,20 +4,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from api.reconciler import Parts
-from api.reconciler.kinds import unwoken
+from api.reconciler import Parts, due_phases
+from api.reconciler.drift import Drift
+from api.reconciler.due_phases import Due, DuePhases
 from api.reconciler.kinds.ended_runs import left_open
 from api.reconciler.kinds.unwoken import UnclosedPhases, UnwokenJourneys
+from blocks.actions.cancelling import cancel_execution
 from blocks.actions.retrying import retry_execution
 from blocks.claims import journeys, log
 from blocks.contracts.claims.phases import PhaseStatus
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseRecord
+from blocks.ports import Page, Query, RecordStore, Stored
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from tests.support.api.journeys import a_phase
@@ -60,6 +64,26 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         tenant = a_tenant_record()
         await store.create(tenant.tenant_id, tenant)
         yield Scene(Parts.of(settings, store, bus, RememberedFlowRuns()))
+
+
+class CountingStore:
+    """Notes what is read from the store behind it."""
+
+    def __init__(self, store: RecordStore, read: list[str]) -> None:
+        self._store, self._read = store, read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def query(self, tenant_id: str, query: Query[Any]) -> Page[Any]:
+        if query.kind is PhaseRecord:
+            self._read.append("phase page")
+        return await self._store.query(tenant_id, query)
+
+    async def read(self, tenant_id: str, kind: type[Any], id: str) -> Stored[Any]:
+        if kind is ExecutionRecord:
+            self._read.append("journey")
+        return await self._store.read(tenant_id, kind, id)
 
 
 def ended(status: str, at: Any = LONG_AGO, **changes: Any) -> dict[str, Any]:
@@ -125,16 +149,72 @@ async def test_a_journey_that_ended_without_seeing_a_trigger_is_opened_again(
 async def test_a_look_is_bounded_and_the_next_one_goes_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unwoken, "PHASES_OF_A_TENANT", 2)
+    monkeypatch.setattr(due_phases, "PHASES_OF_A_TENANT", 2)
     busy = await scene.journey(status="running")
     for _ in range(4):
         await scene.phase(busy)
     journey = await scene.journey()
     at_the_end = LONG_AGO + timedelta(minutes=1)
     await scene.phase(journey, created_at=at_the_end, requested_at=at_the_end)
-    drift = UnwokenJourneys(scene.parts)
+    parts = replace(scene.parts, due_phases=DuePhases(scene.parts.store))
+    drift = UnwokenJourneys(parts)
 
     assert [0, 0, 1] == [await drift.look() for _ in range(3)]
+
+
+# --- both kinds -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [UnwokenJourneys, UnclosedPhases])
+async def test_both_kinds_look_at_every_page_and_each_is_read_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, first: type[Drift[Due]]
+) -> None:
+    monkeypatch.setattr(due_phases, "PHASES_OF_A_TENANT", 1)
+    read: list[str] = []
+    counting = cast(RecordStore, CountingStore(scene.parts.store, read))
+    parts = replace(scene.parts, due_phases=DuePhases(counting))
+    for journey in ({}, ended("cancelled"), {}, ended("cancelled")):
+        await scene.phase(await scene.journey(**journey))
+    [second] = {UnwokenJourneys, UnclosedPhases} - {first}
+    drifts = [first(parts), second(parts)]
+
+    found = [[await drift.find() for drift in drifts] for _ in range(4)]
+
+    assert [2, 2] == [sum(map(len, of_kind)) for of_kind in zip(*found, strict=True)]
+    assert 4 == read.count("phase page")
+    assert 4 == read.count("journey")
+
+
+async def test_a_kind_that_looks_late_repairs_what_was_read_meanwhile(scene: Scene) -> None:
+    woken, closed = UnwokenJourneys(scene.parts), UnclosedPhases(scene.parts)
+    for _ in range(2):
+        await scene.phase(await scene.journey(**ended("cancelled")))
+        assert 0 == await woken.look()
+
+    assert 2 == await closed.look()
+
+
+async def test_a_journey_that_was_retried_meanwhile_keeps_its_phases(scene: Scene) -> None:
+    journey = await scene.journey(**ended("cancelled"))
+    phase = await scene.phase(journey)
+    assert 0 == await UnwokenJourneys(scene.parts).look()
+    await retry_execution(scene.parts.store, scene.parts.bus, A_TENANT, journey.id)
+
+    assert 0 == await UnclosedPhases(scene.parts).look()
+    assert "requested" == (await scene.phase_now(phase)).status
+
+
+async def test_a_journey_that_was_cancelled_meanwhile_is_not_woken(scene: Scene) -> None:
+    journey = await scene.journey()
+    await scene.phase(journey)
+    assert 0 == await UnclosedPhases(scene.parts).look()
+    await cancel_execution(
+        scene.parts.store, scene.parts.bus, scene.parts.flow_runs, A_TENANT, journey.id, "by hand"
+    )
+    cancelled = await scene.journey_now(journey)
+
+    assert 0 == await UnwokenJourneys(scene.parts).look()
+    assert cancelled == await scene.journey_now(journey)
 
 
 # --- closed ---------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 where people see it, until one of them decides.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 
 from blocks.claims.asking.charges import Charge, read_charge
+from blocks.claims.money import fee_decisions
 from blocks.claims.money.fee_decisions import NotMismatched, ask_again, confirm_charge
 from blocks.claims.money.fees import FeeMismatch, charge_fee
 from blocks.claims.money.ledger import read_fee
 from blocks.claims.packets.gathering import NotPaid, facts_of
 from blocks.contracts import ids
-from blocks.contracts.records.claims import FeeRecord
+from blocks.contracts.records.claims import FeeRecord, PhaseRecord
 from blocks.observability.metrics import claims as metrics
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import NotFound, RecordStore, Unavailable
 from deployments.simulated.claims.faults import Fault
+from flows.claims.phases import Done
 from tests.support.factories import A_TENANT
-from tests.support.journeys.carried import Carried, carried
+from tests.support.journeys import carried as carrying
+from tests.support.journeys.carried import Carried, carried, doing
 from tests.support.payouts.payments import RememberedPayments, a_claim
 from tests.support.servers.canned_http import answer, canned_http
 
@@ -126,6 +129,31 @@ def test_a_success_that_is_no_boolean_is_not_readable(affirmed: object) -> None:
     assert ("success",) == read_charge({"success": affirmed, "data": AN_ANSWER}).unreadable
 
 
+@pytest.mark.parametrize(
+    ("answer", "unreadable"),
+    [
+        ({"status": "pending"}, "status"),
+        ({"status": "failed"}, "status"),
+        ({"status": None}, "status"),
+        ({"status": True}, "status"),
+        ({"status": 402}, "status"),
+        ({"data": {**AN_ANSWER, "success": False}}, "success"),
+        ({"data": {**AN_ANSWER, "ok": False}}, "ok"),
+        ({"data": {**AN_ANSWER, "status": 200}}, "status"),
+        ({"status": "pending", "data": {**AN_ANSWER, "status": "paid"}}, "status"),
+    ],
+)
+def test_a_charge_that_was_not_made_is_none_wherever_the_answer_states_that(
+    answer: dict[str, Any], unreadable: str
+) -> None:
+    assert (unreadable,) == read_charge({"data": AN_ANSWER, **answer}).unreadable
+
+
+@pytest.mark.parametrize("status", ["success", "ok", "succeeded", 200, 201])
+def test_a_status_around_the_charge_may_be_that_of_the_answer(status: object) -> None:
+    assert () == read_charge({"success": True, "status": status, "data": AN_ANSWER}).unreadable
+
+
 async def test_nothing_more_is_asked_for_under_this_key_or_another(store: RecordStore) -> None:
     payments = Stating({**AN_ANSWER, "feeCents": 1})
     for amount, percent in ((10_000, TWENTY), (10_000, TWENTY), (99_900, Decimal(30))):
@@ -171,6 +199,17 @@ async def here(tmp_path: Path) -> AsyncIterator[Carried]:
         yield here
 
 
+Decide = Callable[[Carried, str], Awaitable[FeeRecord]]
+
+
+async def confirm(here: Carried, claim_key: str) -> FeeRecord:
+    return await confirm_charge(here.store, here.bus, A_TENANT, claim_key, "ch-9", "ann")
+
+
+async def ask_once_more(here: Carried, claim_key: str) -> FeeRecord:
+    return await ask_again(here.store, here.bus, A_TENANT, claim_key, "ann")
+
+
 OVERCHARGED = {"success": True, "data": {"chargeId": "ch-9", "feeCents": 2_011, "currency": "usd"}}
 
 
@@ -191,19 +230,11 @@ async def test_the_phase_fails_with_its_own_code_and_a_repetition_charges_nothin
 
 
 @pytest.mark.parametrize(
-    ("decide", "charge_id", "charges"),
-    [
-        (
-            lambda here, key: confirm_charge(here.store, here.bus, A_TENANT, key, "ch-9", "ann"),
-            9,
-            0,
-        ),
-        (lambda here, key: ask_again(here.store, here.bus, A_TENANT, key, "ann"), None, 1),
-    ],
+    ("decide", "charge_id", "charges"), [(confirm, 9, 0), (ask_once_more, None, 1)]
 )
 async def test_a_persons_decision_lets_the_claim_go_on(
     here: Carried,
-    decide: Callable[[Carried, str], Any],
+    decide: Decide,
     charge_id: int | None,
     charges: int,
 ) -> None:
@@ -221,6 +252,75 @@ async def test_a_persons_decision_lets_the_claim_go_on(
     assert charge_id is None or f"ch-{charge_id}" == fee.charge_id
     assert charges == len(await here.platform.charges("c-1"))
     assert "the fee is 20.11, not 20.10" in (fee.mismatch or "")
+
+
+@pytest.mark.parametrize("decide", [confirm, ask_once_more], ids=["charged", "ask-again"])
+async def test_a_decision_made_while_the_phase_fails_by_its_fee_is_not_lost(
+    here: Carried, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phase has seen the mismatch, and its failure is not on record yet."""
+    fault = Fault(kind="answer", service="payments", answer=OVERCHARGED, requests=1)
+    await here.platform.fault(fault)
+
+    async def deciding(record: PhaseRecord, work: Any) -> Done:
+        try:
+            return await doing(record, work)
+        except FeeMismatch:
+            await decide(here, record.claim_key or "")
+            raise
+
+    monkeypatch.setattr(carrying, "doing", deciding)
+    ended = await here.triggered(7, claim_id="c-1", amount=100.5)
+
+    fee, payout = await fee_of_claim(here, ended.id), await here.phase(ended.id, 7)
+    assert ("completed", "charged") == (ended.status, fee.status)
+    assert ("completed", 2, "fee decision") == (payout.status, payout.round, payout.triggered_by)
+
+
+@pytest.mark.parametrize("decide", [confirm, ask_once_more], ids=["charged", "ask-again"])
+async def test_a_decision_made_again_after_a_crash_requests_the_payout(
+    here: Carried, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Fault(kind="answer", service="payments", answer=OVERCHARGED, requests=1)
+    await here.platform.fault(fault)
+    failed = await here.triggered(7, claim_id="c-1", amount=100.5)
+    [claim] = await here.claims(failed.id)
+    with monkeypatch.context() as crash:
+        crash.setattr(fee_decisions, "_request_payout", crashed)
+        with pytest.raises(Unavailable):
+            await decide(here, claim.id)
+
+    await decide(here, claim.id)
+    ended = await here.carry(failed.id)
+
+    assert ("completed", "charged") == (
+        ended.status,
+        (await fee_of_claim(here, ended.id)).status,
+    )
+
+
+async def test_another_decision_does_not_follow_the_first(here: Carried) -> None:
+    await here.platform.fault(Fault(kind="answer", service="payments", answer=OVERCHARGED))
+    failed = await here.triggered(7, claim_id="c-1", amount=100.5)
+    [claim] = await here.claims(failed.id)
+    await confirm(here, claim.id)
+
+    with pytest.raises(NotMismatched):
+        await ask_once_more(here, claim.id)
+    with pytest.raises(NotMismatched):
+        await confirm_charge(here.store, here.bus, A_TENANT, claim.id, "ch-10", "ann")
+    assert "ch-9" == (await fee_of_claim(here, failed.id)).charge_id
+
+
+async def fee_of_claim(here: Carried, journey_id: str) -> FeeRecord:
+    [claim] = await here.claims(journey_id)
+    fee = await read_fee(here.store, A_TENANT, claim.id)
+    assert fee
+    return fee
+
+
+async def crashed(*_: object) -> None:
+    raise Unavailable("the process has died")
 
 
 async def test_a_number_that_json_does_not_have_is_a_field_that_is_not_readable(
