@@ -446,9 +446,12 @@ def fault(one: Spoiled, answered: Answered) -> str | None:
         path = unquote_to_bytes(one.target.split(b"?")[0]).rstrip(b"/")
         return None if path.endswith(b"/page") else "a page instead of an error"
     try:
-        error = msgspec.json.decode(answered.body)["error"]
+        body = msgspec.json.decode(answered.body)
+        error = body["error"]
     except (msgspec.MsgspecError, KeyError, TypeError):
         return f"an error of another shape: {answered.body[:200]!r}"
+    if b"/workflow/" in unquote_to_bytes(one.target) and body == {"success": False, "error": error}:
+        return None if error and isinstance(error, str) else "a refused phase without a text"
     return (
         None if error.get("code") and error.get("message") else "an error without code or message"
     )
