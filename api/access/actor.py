@@ -12,16 +12,25 @@ from api.http.parameters import header
 Caller = SkipValidation[NamedDependency[Actor]]
 """The user who makes the request, as a route's argument."""
 
+_PRINTABLE_ASCII = "^[ -~]*$"
+
 UserHeader = Annotated[
     str | None,
     header(
         USER_HEADER,
         "The user in whose name a service acts that may; of a user's own token, the same user.",
+        pattern=_PRINTABLE_ASCII,
     ),
 ]
 
 RolesHeader = Annotated[
-    str | None, header(ROLES_HEADER, "That user's roles, separated by commas.", max_length=4000)
+    str | None,
+    header(
+        ROLES_HEADER,
+        "That user's roles, separated by commas.",
+        max_length=4000,
+        pattern=_PRINTABLE_ASCII,
+    ),
 ]
 
 
