@@ -31,7 +31,7 @@ from api.sockets.updates import PATTERNS
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
-from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
+from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Refusal, bounded_http, limits_of
 from blocks.processes.ending import ended
 from blocks.processes.process_port import SignalFreeServer, process_port
 from blocks.processes.readiness import Probes
@@ -209,7 +209,7 @@ def _config(app: Litestar, settings: Settings, served: Any = None, **others: Any
     proxies, live = proxies_of(settings.server), settings.live
     return uvicorn.Config(
         served or app,
-        http=bounded_http(_limits(settings.server), _refused, _websockets_of(app)),
+        http=bounded_http(limits_of(settings.server), _refused, _websockets_of(app)),
         h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
         access_log=False,  # the request observer writes that line
         log_config=None,
@@ -225,16 +225,6 @@ def _config(app: Litestar, settings: Settings, served: Any = None, **others: Any
         timeout_keep_alive=5,
         timeout_graceful_shutdown=10,
         **others,
-    )
-
-
-def _limits(server: Server) -> Limits:
-    return Limits(
-        connections_max=server.connections_max,
-        connections_per_address=server.connections_per_address,
-        head_seconds=server.head_seconds,
-        body_seconds=server.body_seconds,
-        trusted=proxies_of(server),
     )
 
 

@@ -8,15 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import socketio
+from msgspec.structs import replace
 
 from api.sockets import metrics
 from api.sockets.connections import Connections
 from api.sockets.payloads import PACKET_BYTES_MAX
 from api.sockets.traffic import is_binary
-from blocks.processes.bounded_http import Limits, OpenConnections
+from blocks.processes.bounded_http import OpenConnections, limits_of
 from blocks.settings import Live
 from blocks.settings.sections import Server
-from blocks.settings.server import origins_of, proxies_of
+from blocks.settings.server import origins_of
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -54,9 +55,9 @@ class Engine:
             logger=_quiet,
             engineio_logger=_quiet,
         )
-        self.connections = Connections(
-            live.clients_max, server.head_seconds, self.cut, OpenConnections(_limits(live, server))
-        )
+        # As of HTTP, whose count an upgrade leaves.
+        unknown = OpenConnections(replace(limits_of(server), connections_max=live.clients_max))
+        self.connections = Connections(live.clients_max, server.head_seconds, self.cut, unknown)
         self._watch_connections()
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
@@ -145,17 +146,6 @@ class Engine:
         if not traffic.takes():
             return "flood"
         return "slow" if socket.queue.qsize() >= QUEUED_MAX else None
-
-
-def _limits(live: Live, server: Server) -> Limits:
-    """Of connections that have not authenticated: as of HTTP, whose count an upgrade leaves."""
-    return Limits(
-        connections_max=live.clients_max,
-        connections_per_address=server.connections_per_address,
-        head_seconds=server.head_seconds,
-        body_seconds=server.body_seconds,
-        trusted=proxies_of(server),
-    )
 
 
 class ClientWire:

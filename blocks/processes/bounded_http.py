@@ -20,6 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from blocks.settings.sections import Server
+from blocks.settings.server import proxies_of
+
 HEADERS_BYTES_MAX = 32_768
 """Of the first line and all headers together; more is answered 431."""
 
@@ -37,6 +40,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses and networks of proxies: each brings the connections of many, and is not counted by
     address.
     """
+
+
+def limits_of(server: Server) -> Limits:
+    """As the settings have them."""
+    return Limits(
+        connections_max=server.connections_max,
+        connections_per_address=server.connections_per_address,
+        head_seconds=server.head_seconds,
+        body_seconds=server.body_seconds,
+        trusted=proxies_of(server),
+    )
 
 
 class Refusal(msgspec.Struct, frozen=True):

@@ -51,6 +51,7 @@ class Heartbeat:
         self._is_ready = is_ready
         self._flow_run_ids = flow_run_ids
         self._born = utc_now()
+        self._process = this_process()
         self._etag: str | None = None
         self._writing = asyncio.Lock()
         self._asked = 0
@@ -121,7 +122,7 @@ class Heartbeat:
             beat_at=utc_now(),
             ready=self._is_ready(),
             flow_run_ids=sorted(self._flow_run_ids()),
-            process=this_process(),
+            process=self._process,
         )
         if self._etag is None:
             stored = await self._store.create(SYSTEM_TENANT, record)

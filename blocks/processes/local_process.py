@@ -6,6 +6,7 @@ another machine, nothing is known.
 """
 
 import os
+from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -39,6 +40,7 @@ def _name(pid: int) -> str | None:
     return f"{namespace}/{pid}/{started_ticks}" if namespace and state not in _DEAD_STATES else None
 
 
+@cache
 def _pid_namespace() -> str | None:
     """Where process numbers mean the same: one container, or one machine, until it is restarted."""
     try:

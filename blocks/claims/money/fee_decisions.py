@@ -10,6 +10,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from blocks.claims import triggers
+from blocks.claims.money.ledger import read_fee
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records.claims import FeeRecord, PhaseRecord
@@ -69,11 +70,8 @@ async def is_decided(store: RecordStore, payout: PhaseRecord) -> bool:
     """
     if (payout.status, payout.error_code) != ("failed", MISMATCH_CODE) or not payout.claim_key:
         return False
-    try:
-        fee = await store.read(payout.tenant_id, FeeRecord, ids.fee_id(payout.claim_key))
-    except NotFound:
-        return False
-    return fee.record.status != "mismatched"
+    fee = await read_fee(store, payout.tenant_id, payout.claim_key)
+    return fee is not None and fee.status != "mismatched"
 
 
 async def _decide(

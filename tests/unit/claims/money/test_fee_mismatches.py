@@ -16,7 +16,8 @@ from blocks.claims.money.fees import FeeMismatch, charge_fee
 from blocks.claims.money.ledger import read_fee
 from blocks.claims.packets.gathering import NotPaid, facts_of
 from blocks.contracts import ids
-from blocks.contracts.records.claims import FeeRecord, PhaseRecord
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records.claims import ClaimRecord, FeeRecord, PhaseRecord
 from blocks.observability.metrics import claims as metrics
 from blocks.ports import NotFound, RecordStore, Unavailable
 from deployments.simulated.claims.faults import Fault
@@ -238,10 +239,7 @@ async def test_a_persons_decision_lets_the_claim_go_on(
     charge_id: int | None,
     charges: int,
 ) -> None:
-    fault = Fault(kind="answer", service="payments", answer=OVERCHARGED, requests=1)
-    await here.platform.fault(fault)
-    failed = await here.triggered(7, claim_id="c-1", amount=100.5)
-    [claim] = await here.claims(failed.id)
+    failed, claim = await overcharged(here)
 
     await decide(here, claim.id)
     ended = await here.carry(failed.id)
@@ -281,10 +279,7 @@ async def test_a_decision_made_while_the_phase_fails_by_its_fee_is_not_lost(
 async def test_a_decision_made_again_after_a_crash_requests_the_payout(
     here: Carried, decide: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fault = Fault(kind="answer", service="payments", answer=OVERCHARGED, requests=1)
-    await here.platform.fault(fault)
-    failed = await here.triggered(7, claim_id="c-1", amount=100.5)
-    [claim] = await here.claims(failed.id)
+    failed, claim = await overcharged(here)
     with monkeypatch.context() as crash:
         crash.setattr(fee_decisions, "_request_payout", crashed)
         with pytest.raises(Unavailable):
@@ -310,6 +305,15 @@ async def test_another_decision_does_not_follow_the_first(here: Carried) -> None
     with pytest.raises(NotMismatched):
         await confirm_charge(here.store, here.bus, A_TENANT, claim.id, "ch-10", "ann")
     assert "ch-9" == (await fee_of_claim(here, failed.id)).charge_id
+
+
+async def overcharged(here: Carried) -> tuple[ExecutionRecord, ClaimRecord]:
+    """A journey whose claim was charged too much, once; and that claim."""
+    fault = Fault(kind="answer", service="payments", answer=OVERCHARGED, requests=1)
+    await here.platform.fault(fault)
+    failed = await here.triggered(7, claim_id="c-1", amount=100.5)
+    [claim] = await here.claims(failed.id)
+    return failed, claim
 
 
 async def fee_of_claim(here: Carried, journey_id: str) -> FeeRecord:
