@@ -39,8 +39,8 @@ class SqliteFile:
         self._path = path
         # FULL flushes the log at each commit: what was awaited survives a power cut.
         opening = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
-        self._writer = _Connection(path, timeout_seconds, "BEGIN IMMEDIATE", opening, schema)
-        self._reader = _Connection(path, timeout_seconds, "BEGIN", ("PRAGMA query_only=ON",))
+        self._writer = _Connection(path, timeout_seconds, opening, schema, writes=True)
+        self._reader = _Connection(path, timeout_seconds, ("PRAGMA query_only=ON",))
 
     async def __aenter__(self) -> Self:
         try:
@@ -86,15 +86,16 @@ class _Connection:
         self,
         path: Path,
         timeout_seconds: float,
-        begin: str,
         opening: tuple[str, ...],
         schema: str = "",
+        *,
+        writes: bool = False,
     ) -> None:
         self._path = path
         self._timeout_seconds = timeout_seconds
-        self._begin = begin
         self._opening = opening
         self._schema = schema
+        self._begin = self._lock_in_time if writes else _begin_reading
         self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = (
             queue.SimpleQueue()
         )
@@ -153,7 +154,7 @@ class _Connection:
             batch.append(another)
         return batch
 
-    def _begin_in_time(self, connection: sqlite3.Connection) -> None:
+    def _lock_in_time(self, connection: sqlite3.Connection) -> None:
         """SQLite itself would wait up to 100 ms between two tries, and lose against a process that
         writes without a pause.
         """
@@ -161,7 +162,7 @@ class _Connection:
         connection.execute("PRAGMA busy_timeout=0")
         while True:
             try:
-                connection.execute(self._begin)
+                connection.execute("BEGIN IMMEDIATE")
                 break
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
@@ -174,7 +175,7 @@ class _Connection:
     ) -> None:
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
-            self._begin_in_time(connection)
+            self._begin(connection)
             for work, done in batch:
                 connection.execute("SAVEPOINT unit")
                 try:
@@ -211,3 +212,8 @@ def _settle_all(outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | N
             future.set_exception(error)
         else:
             future.set_result(result)
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    """It takes no lock, so it waits for none."""
+    connection.execute("BEGIN")
