@@ -99,7 +99,8 @@ async def _in_currency_of(
     store: RecordStore, claim: ClaimRecord | None, trigger: PhaseTrigger
 ) -> PhaseTrigger:
     """The platform's callers name no currency: what was found in euros is paid in euros, and a
-    repetition is in the currency of the first.
+    repetition is in the currency of the first. Of a claim that is not found yet, the platform's
+    US dollars are noted, and the claim decides when it is charged.
     """
     if claim is None or trigger.phase != 7 or trigger.names_currency:
         return trigger
@@ -107,8 +108,9 @@ async def _in_currency_of(
         id = ids.phase_record_id(claim.id, 7)
         first = (await store.read(claim.tenant_id, PhaseRecord, id)).record
     except NotFound:
-        return replace(trigger, currency=claim.currency, names_currency=True)
-    return replace(trigger, currency=first.trigger.currency, names_currency=True)
+        return replace(trigger, currency=claim.currency)
+    paid = first.trigger
+    return replace(trigger, currency=paid.currency, names_currency=paid.names_currency)
 
 
 async def _follow(

@@ -17,6 +17,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
+from blocks.executions.carried import carried_by, unended_runs
 from blocks.ports import FlowRunView, Stale, Stored
 from blocks.queries import every, tenants
 
@@ -113,8 +114,7 @@ class VanishedRuns(Drift[Group]):
 
     async def _started(self) -> frozenset[str]:
         """The executions that a run has just claimed or is about to claim."""
-        runs = await self._parts.flow_runs.list_runs(states=("scheduled", "pending", "running"))
-        return frozenset(execution_id for run in runs for execution_id in run.execution_ids)
+        return carried_by(await unended_runs(self._parts.flow_runs))
 
     async def _given_up(self, stored: Stored[ExecutionRecord]) -> ExecutionRecord | None:
         """The execution, free for another run to claim; None if it has moved after all."""
