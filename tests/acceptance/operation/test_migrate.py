@@ -27,8 +27,18 @@ from tests.support.older_service import (
     older_approval,
     older_workflow,
 )
+from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.forking import fork
-from tests.support.system.orchestra import on_cosmos
+from tests.support.system.ledger import TERMINAL, Ledger
+from tests.support.system.older_orchestrator import OlderOrchestrator
+from tests.support.system.orchestra import (
+    Orchestra,
+    client_of,
+    on_cosmos,
+    on_real_parts,
+    undeployed_orchestra,
+)
 from tests.support.waiting import eventually
 
 pytestmark = [
@@ -195,3 +205,88 @@ async def all_older(store: RecordStore, container: str) -> list[Document]:
     ):
         found += page
     return found
+
+
+# --- beside others --------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["embedded", "real"])
+async def parts(
+    request: pytest.FixtureRequest, tmp_path: Path, prefect_server: PrefectServer
+) -> AsyncIterator[Orchestra]:
+    on = on_real_parts(request, tmp_path.name) if request.param == "real" else {}
+    async with undeployed_orchestra(tmp_path, prefect_server, **on) as parts:
+        parts.api.start()
+        yield parts
+
+
+async def test_decisions_and_retries_that_come_during_the_migration_count(
+    parts: Orchestra, ledger: Ledger
+) -> None:
+    approvals = [older_approval() for _ in range(COUNT)]
+    workflows = [older_workflow(status="failed", results=None) for _ in range(COUNT)]
+    await left(parts.store, APPROVALS, approvals)
+    await left(parts.store, WORKFLOWS, workflows)
+    async with client_of(parts) as client:
+        assert 200 == (await client.get("/health")).status_code
+
+        async def decide(id: str) -> int:
+            url = f"/api/v1/hitl/approvals/{id}/reject"
+            body = {"decidedBy": f"of-{id}", "comment": "too risky"}
+            return (await client.post(url, json=body)).status_code
+
+        async def retry(id: str) -> int:
+            return (await client.post(f"/api/v1/workflows/{id}/retry")).status_code
+
+        migration = Migration(parts.environment)
+        decided = await all_of(approvals, decide)
+        retried = await all_of(workflows, retry)
+    counted = await migration.counted()
+
+    assert {200} == {*decided, *retried}
+    assert 0 == sum(left for *_, left in counted.values())
+    async for approval in every(parts.store, A_TENANT, ApprovalRecord):
+        record = approval.record
+        assert ("rejected", f"of-{record.id}") == (record.status, record.decided_by)
+    async for execution in every(parts.store, A_TENANT, ExecutionRecord):
+        assert ("pending", 1) == (execution.record.status, execution.record.retries)
+    assert COUNT == await parts.store.count(A_TENANT, ApprovalRecord)
+    assert COUNT == await parts.store.count(A_TENANT, ExecutionRecord)
+    events = await ledger.published("hitl.approval.completed", count=COUNT)
+    assert sorted(one["id"] for one in approvals) == sorted(
+        event["data"]["approvalId"] for event in events
+    )
+    assert [] == ledger.of(*TERMINAL), "the older service has announced them"
+
+
+async def all_of(documents: list[Document], act: Callable[[str], Awaitable[int]]) -> list[int]:
+    """In the order of the migration, eight at once."""
+    room = asyncio.Semaphore(8)
+
+    async def one(id: str) -> int:
+        async with room:
+            return await act(id)
+
+    return await asyncio.gather(*(one(id) for id in sorted(one["id"] for one in documents)))
+
+
+@pytest.mark.parametrize("here", ["cosmos"], indirect=True)
+async def test_what_the_older_service_decides_during_the_migration_stands(
+    here: Installation, tmp_path: Path, cosmos_emulator: CosmosEmulator
+) -> None:
+    approvals = [older_approval() for _ in range(COUNT)]
+    await left(here.store, APPROVALS, approvals)
+    older = OlderOrchestrator(cosmos_emulator, tmp_path.name)
+
+    async def decide(id: str) -> int:
+        await asyncio.to_thread(older.approves, id, "carl")
+        return 200
+
+    migration = Migration(here.environment)
+    await all_of(approvals, decide)
+    await migration.counted()
+
+    async for stored in every(here.store, A_TENANT, ApprovalRecord):
+        assert ("approved", "carl") == (stored.record.status, stored.record.decided_by)
+    found, converted, already, remaining = (await Migration(here.environment).counted())[APPROVALS]
+    assert (COUNT, found, 0) == (converted + already, converted, remaining)
