@@ -50,6 +50,8 @@ pytestmark = [
 APPROVALS, WORKFLOWS = "hitl_approvals", "workflow_workflows"
 COUNT = 150
 """Of each: two pages."""
+PAGE = 100
+"""What the migration has read before it converts the first of it."""
 
 
 class Installation(msgspec.Struct, frozen=True):
@@ -223,8 +225,8 @@ async def parts(
 async def test_decisions_and_retries_that_come_during_the_migration_count(
     parts: Orchestra, ledger: Ledger
 ) -> None:
-    approvals = [older_approval() for _ in range(COUNT)]
-    workflows = [older_workflow(status="failed", results=None) for _ in range(COUNT)]
+    approvals = [older_approval() for _ in range(PAGE)]
+    workflows = [older_workflow(status="failed", results=None) for _ in range(PAGE)]
     await left(parts.store, APPROVALS, approvals)
     await left(parts.store, WORKFLOWS, workflows)
     async with client_of(parts) as client:
@@ -239,6 +241,7 @@ async def test_decisions_and_retries_that_come_during_the_migration_count(
             return (await client.post(f"/api/v1/workflows/{id}/retry")).status_code
 
         migration = Migration(parts.environment)
+        await has_begun(parts.store)
         decided = await all_of(approvals, decide)
         retried = await all_of(workflows, retry)
     counted = await migration.counted()
@@ -250,31 +253,40 @@ async def test_decisions_and_retries_that_come_during_the_migration_count(
         assert ("rejected", f"of-{record.id}") == (record.status, record.decided_by)
     async for execution in every(parts.store, A_TENANT, ExecutionRecord):
         assert ("pending", 1) == (execution.record.status, execution.record.retries)
-    assert COUNT == await parts.store.count(A_TENANT, ApprovalRecord)
-    assert COUNT == await parts.store.count(A_TENANT, ExecutionRecord)
-    events = await ledger.published("hitl.approval.completed", count=COUNT)
+    assert PAGE == await parts.store.count(A_TENANT, ApprovalRecord)
+    assert PAGE == await parts.store.count(A_TENANT, ExecutionRecord)
+    events = await ledger.published("hitl.approval.completed", count=PAGE)
     assert sorted(one["id"] for one in approvals) == sorted(
         event["data"]["approvalId"] for event in events
     )
     assert [] == ledger.of(*TERMINAL), "the older service has announced them"
 
 
+async def has_begun(store: RecordStore) -> None:
+    """It has read its first page, and converted one of it."""
+
+    async def some() -> bool:
+        return len(await approvals_converted(store)) > 0
+
+    await eventually(some, within_seconds=60, every_seconds=0.01)
+
+
 async def all_of(documents: list[Document], act: Callable[[str], Awaitable[int]]) -> list[int]:
-    """In the order of the migration, eight at once."""
-    room = asyncio.Semaphore(8)
+    """Against the order of the migration, eight at once."""
+    room, ids = asyncio.Semaphore(8), sorted((one["id"] for one in documents), reverse=True)
 
     async def one(id: str) -> int:
         async with room:
             return await act(id)
 
-    return await asyncio.gather(*(one(id) for id in sorted(one["id"] for one in documents)))
+    return await asyncio.gather(*(one(id) for id in ids))
 
 
 @pytest.mark.parametrize("here", ["cosmos"], indirect=True)
 async def test_what_the_older_service_decides_during_the_migration_stands(
     here: Installation, tmp_path: Path, cosmos_emulator: CosmosEmulator
 ) -> None:
-    approvals = [older_approval() for _ in range(COUNT)]
+    approvals = [older_approval() for _ in range(PAGE)]
     await left(here.store, APPROVALS, approvals)
     older = OlderOrchestrator(cosmos_emulator, tmp_path.name)
 
@@ -283,10 +295,11 @@ async def test_what_the_older_service_decides_during_the_migration_stands(
         return 200
 
     migration = Migration(here.environment)
+    await has_begun(here.store)
     await all_of(approvals, decide)
     await migration.counted()
 
     async for stored in every(here.store, A_TENANT, ApprovalRecord):
         assert ("approved", "carl") == (stored.record.status, stored.record.decided_by)
     found, converted, already, remaining = (await Migration(here.environment).counted())[APPROVALS]
-    assert (COUNT, found, 0) == (converted + already, converted, remaining)
+    assert (PAGE, found, 0) == (converted + already, converted, remaining)
