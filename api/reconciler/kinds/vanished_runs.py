@@ -18,6 +18,7 @@ from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.executions.carried import carried_by, unended_runs
+from blocks.executions.run_names import run_name
 from blocks.ports import FlowRunView, Stale, Stored
 from blocks.queries import every, tenants
 
@@ -73,7 +74,7 @@ class VanishedRuns(Drift[Group]):
             # Drawn: a computed key could be that of a run which has ended without having taken them
             # up.
             key=ids.flow_run_key(execution_ids, f"vanished-{uuid4()}"),
-            name=f"{len(execution_ids)} whose run vanished, from {first.id}",
+            name=run_name(first.workflow, {one.id: one.subject for one in given_up}),
         )
         await self._parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
         log.warning(
