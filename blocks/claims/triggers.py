@@ -5,6 +5,7 @@ case: each is accepted whenever it comes. Of a cancelled journey, every trigger 
 has ended it.
 """
 
+import asyncio
 from datetime import datetime
 
 import msgspec
@@ -53,8 +54,9 @@ async def accept(
     claim = await _claim_of(store, tenant_id, trigger)
     trigger = await _in_currency_of(store, claim, trigger)
     of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
-    known = await journeys.open_journey(store, tenant_id, of_claim, actor=actor)
-    journey = known.record
+    new = journeys.new_journey(tenant_id, of_claim, actor=actor)
+    known = await journeys.find_journey(store, new)
+    journey = known.record if known else new
     owner = claim.id if claim else journey.id
     record_id = ids.phase_record_id(owner, trigger.phase)
     requested = _new_phase(record_id, journey, trigger, claim, triggered_by)
@@ -62,9 +64,13 @@ async def accept(
         await requests.log_ignored(store, bus, requested, "the journey was cancelled")
         outcome: requests.Outcome = "ignored"
     else:
-        outcome = await update(
+        requesting = update(
             lambda: requests.request(store, bus, requested, claim, since), f"phase {record_id}"
         )
+        if known:
+            outcome = await requesting
+        else:  # side by side: the caller waits for both
+            outcome, _ = await asyncio.gather(requesting, journeys.open_journey(store, new))
     fault_points.reached("after-trigger")
     joined = await _follow(store, bus, claim, journey, record_id) if claim else journey
     if outcome in ("requested", "queued") or await _is_begun_by_none(store, requested, outcome):
