@@ -1,4 +1,4 @@
-"""The table of operations, and that flows, settings, prefect.yaml and the documents agree with it."""
+"""The table of operations, and that flows, settings, prefect.yaml and documents agree with it."""
 
 import re
 from datetime import UTC, datetime, timedelta
