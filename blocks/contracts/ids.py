@@ -141,6 +141,11 @@ def phase_call_id(phase_record_id: str, round: int) -> str:
     return _computed("phase-call", phase_record_id, str(round))
 
 
+def platform_event_id(event_id: str) -> str:
+    """Key of an event in the log of operations; senders choose the event's own id."""
+    return _computed("platform-event", event_id)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

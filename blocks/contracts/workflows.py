@@ -13,6 +13,8 @@ import msgspec
 from blocks.contracts import analysis, events, jobs
 from blocks.contracts.claims import phases as claim_phases
 from blocks.contracts.claims import workflow as claims
+from blocks.contracts.operations import OPERATIONS, Operation
+from blocks.contracts.operations import endings as operation_endings
 from blocks.contracts.records import ExecutionRecord
 
 
@@ -59,6 +61,20 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """
     instead: str = ""
     """What to do where it can be neither started nor retried, for error messages."""
+
+
+def _operation(operation: Operation) -> Workflow:
+    return Workflow(
+        name=operation.id,
+        title=operation.title,
+        subject=operation.id.replace("-", " "),
+        steps=tuple(step.id for step in operation.steps),
+        terminal_events=(events.OperationCompleted, events.OperationFailed),
+        terminal_event=operation_endings.terminal_event,
+        dispatched=True,
+        retryable=True,
+        instead="trigger it again",
+    )
 
 
 WORKFLOWS: dict[str, Workflow] = {
@@ -118,6 +134,7 @@ WORKFLOWS: dict[str, Workflow] = {
             has_prompts=True,
             instead="trigger its phase again",
         ),
+        *map(_operation, OPERATIONS),
     )
 }
 

@@ -74,15 +74,23 @@ ROOMS = {
             "deciding",
             "audit",
             "migration",
+            "operations",
         ),
     ),
     "flows": (
         ("shared", "analysis", "claims"),
-        ("opportunity_analysis", "claim_recovery", "batch_job"),
+        ("opportunity_analysis", "claim_recovery", "batch_job", "operations"),
     ),
     "listeners": (
         ("metrics", "dispatch", "triggers", "context"),
-        ("answers", "approval_requests", "job_reports", "router", "dead_letters"),
+        (
+            "answers",
+            "approval_requests",
+            "job_reports",
+            "platform_events",
+            "router",
+            "dead_letters",
+        ),
         ("webhooks", "service"),
     ),
     "api": (
