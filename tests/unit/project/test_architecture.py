@@ -74,11 +74,12 @@ ROOMS = {
             "deciding",
             "audit",
             "migration",
+            "operations",
         ),
     ),
     "flows": (
         ("shared", "analysis", "claims"),
-        ("opportunity_analysis", "claim_recovery", "batch_job"),
+        ("opportunity_analysis", "claim_recovery", "batch_job", "operations"),
     ),
     "listeners": (
         ("metrics", "dispatch", "triggers", "context"),

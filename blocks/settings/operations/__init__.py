@@ -1,0 +1,4 @@
+"""The section `operations` of the settings: a part for each operation, beside what all share."""
+
+from blocks.settings.operations.log_rotation import LogRotation as LogRotation
+from blocks.settings.operations.section import Operations as Operations
