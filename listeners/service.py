@@ -9,6 +9,7 @@ from functools import partial
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.ports import Consumer, Unavailable
 from blocks.processes.heartbeat import Heartbeat
+from blocks.processes.memory import spare_the_collector
 from blocks.processes.process_port import process_port
 from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus, open_store
@@ -78,6 +79,7 @@ async def run_listener(settings: Settings) -> None:
             }
             beat = settings.worker.heartbeat_seconds
             async with Heartbeat(store, "listener", every_seconds=beat, is_ready=is_ready):
+                spare_the_collector()
                 log.info("listening on queue %s", queue.name)
                 await dispatcher.run()
 

@@ -141,6 +141,11 @@ def phase_call_id(phase_record_id: str, round: int) -> str:
     return _computed("phase-call", phase_record_id, str(round))
 
 
+def notification_id(key: str, number: int | None = None) -> str:
+    """Id of the record of what is sent under this key; with a number, of that message."""
+    return _computed("notification", key, *([] if number is None else [str(number)]))
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

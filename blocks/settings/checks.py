@@ -40,6 +40,11 @@ def check(settings: Settings) -> None:
             f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of "
             "its own, as /metrics"
         )
+    if settings.notifications.smtp_url and not settings.notifications.sender:
+        raise BadSetting(
+            "setting notifications.smtp_url (SMTP_URL) is set, and notifications.sender "
+            "(NOTIFICATIONS_SENDER) is empty: set the address that mail comes from"
+        )
     problems = (
         urls.problem_of(settings),
         server.problem_of(settings.server),

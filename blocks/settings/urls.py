@@ -2,8 +2,8 @@
 password.
 
 Only URLs that are masked wherever they are shown may hold one: the broker's and its management's,
-and Prefect's. Logs, `doctor` and Prefect's blocks show the others, and names, as they are: with a
-credential in them, they are refused.
+Prefect's and the mail server's. Logs, `doctor` and Prefect's blocks show the others, and names, as
+they are: with a credential in them, they are refused.
 """
 
 import re
@@ -31,6 +31,12 @@ def problem_of(settings: Settings) -> str | None:
         ("prefect.api_url (PREFECT_API_URL)", settings.prefect.api_url, ("http", "https")),
         ("prefect.ui_url (PREFECT_UI_URL)", settings.prefect.ui_url, ("http", "https")),
         ("server.public_url (PUBLIC_URL)", settings.server.public_url, ("http", "https")),
+        (
+            "notifications.comms_hub_url (COMMS_HUB_URL)",
+            settings.notifications.comms_hub_url,
+            ("http", "https"),
+        ),
+        ("notifications.smtp_url (SMTP_URL)", settings.notifications.smtp_url, ("smtp", "smtps")),
         (
             "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)",
             settings.tracing.otlp_endpoint,
@@ -64,6 +70,9 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         ),
         "server.public_url (PUBLIC_URL)": shown_url_problem(
             settings.server.public_url, "links to it are for people, who sign in themselves"
+        ),
+        "notifications.comms_hub_url (COMMS_HUB_URL)": shown_url_problem(
+            settings.notifications.comms_hub_url, "the communications hub takes no credentials"
         ),
         "auth.jwt_jwks (JWT_JWKS)": key_set_problem(settings.auth.jwt_jwks),
         "cosmos_db.database_id (COSMOS_DB_DATABASE_ID)": clear_text_problem(cosmos.database_id),

@@ -74,6 +74,7 @@ def settings() -> None:
     tree["metrics"]["bearer_token"] = "***" if tree["metrics"]["bearer_token"] else ""
     tree["approvals"]["link_secret"] = "***" if tree["approvals"]["link_secret"] else ""
     tree["prefect"]["api_url"] = masked_url(tree["prefect"]["api_url"])
+    tree["notifications"]["smtp_url"] = masked_url(tree["notifications"]["smtp_url"])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 

@@ -19,9 +19,11 @@ from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
 from api.reconciler.kinds.unannounced import GRACE, GRACE_OF_THE_DEAD, Unannounced
 from api.reconciler.kinds.undispatched import Undispatched
+from api.reconciler.kinds.unqueued_runs import UnqueuedRuns
 from api.reconciler.kinds.vanished_runs import VanishedRuns
 from api.reconciler.workers import Workers
 from blocks import signals
+from blocks.adapters.prefect.retries import AWAITING_RETRY
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
@@ -127,6 +129,25 @@ async def test_the_end_of_a_run_without_a_worker_is_announced_soon(scene: Scene)
     await scene.a_worker("run-1", silent_for=timedelta(minutes=1))
 
     assert 1 == await Unannounced(scene.parts).look()
+
+
+# --- in a run that no worker can get --------------------------------------------------------------
+
+
+async def test_a_run_whose_work_pool_was_deleted_is_deleted(scene: Scene) -> None:
+    unreachable = a_flow_run(state="scheduled", in_a_queue=False)
+    others = [
+        a_flow_run(state="scheduled"),
+        a_flow_run(state="running", in_a_queue=False),
+        a_flow_run(state="scheduled", in_a_queue=False, execution_ids=[], job="outcome-sync"),
+        a_flow_run(state="scheduled", in_a_queue=False, execution_ids=[], opens_for="0063X"),
+        a_flow_run(state="scheduled", in_a_queue=False, state_name=AWAITING_RETRY),
+    ]
+    scene.prefect_knows(unreachable, *others)
+
+    assert 1 == await UnqueuedRuns(scene.parts).look()
+
+    assert others == scene.prefect.runs
 
 
 # --- open, and Prefect does not know its run ------------------------------------------------------
