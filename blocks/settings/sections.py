@@ -16,6 +16,7 @@ from blocks.contracts.reading.limits import (
     Seconds,
     SecondsOrZero,
 )
+from blocks.settings.operations import Operations
 
 
 class BadSetting(Exception):
@@ -362,6 +363,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     worker: Worker
     startup: Startup
     batch_jobs: BatchJobs
+    operations: Operations
     approvals: Approvals
     webhooks: Webhooks
     dead_letters: DeadLetters

@@ -74,6 +74,7 @@ ROOMS = {
             "deciding",
             "audit",
             "migration",
+            "operations",
         ),
     ),
     "flows": (

@@ -1,0 +1,4 @@
+"""The section `operations` of the settings: a part for each operation, beside what all share."""
+
+from blocks.settings.operations.database_backup import DatabaseBackup as DatabaseBackup
+from blocks.settings.operations.section import Operations as Operations
