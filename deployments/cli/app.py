@@ -19,6 +19,7 @@ from deployments.cli.commands.dispatch import dispatch
 from deployments.cli.commands.executions import executions
 from deployments.cli.commands.jobs import jobs
 from deployments.cli.commands.keys import keys
+from deployments.cli.commands.operations import ops
 from deployments.cli.commands.webhooks import webhooks
 from deployments.cli.system.bootstrap import bootstrap
 from deployments.cli.system.demo import demo
@@ -40,6 +41,7 @@ COMMANDS = (
     approvals,
     definitions,
     jobs,
+    ops,
     dispatch,
     webhooks,
     keys,

@@ -20,7 +20,6 @@ from blocks.operations.backups.place import place_of as place_of
 from blocks.operations.backups.restoring import Restored as Restored
 from blocks.operations.backups.restoring import restore as restore
 from blocks.operations.backups.retention import clean as clean
-from blocks.operations.backups.retention import clean_work_folder as clean_work_folder
 from blocks.operations.backups.storing import create as create
 from blocks.operations.backups.storing import store as store
 from blocks.operations.backups.verification import verify as verify

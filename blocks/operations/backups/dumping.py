@@ -2,19 +2,18 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from blocks.clock import utc_now
 from blocks.operations.backups.connections import Connection, connected, server_version
-from blocks.operations.backups.errors import failed
 from blocks.operations.backups.manifest import Manifest, rows_of, tables_of
 from blocks.operations.backups.place import Place
 from blocks.operations.backups.programs import check_version, run
-from blocks.operations.backups.work_folder import archive_in, manifest_in, open_work
+from blocks.operations.backups.work_folder import archive_in, manifest_in, work_folder
 from blocks.processes import fault_points
 from blocks.settings.operations.databases import Database
 
@@ -26,10 +25,24 @@ async def dump(place: Place, database: Database, name: str) -> Manifest:
     `BackupFailed`.
     """
     doing = f"the dump of {database}"
-    with local_files(doing):
-        folder = open_work(place.work, name)
+    with work_folder(place.work, name, doing) as folder:
         if there := _made_before(folder):
             return there
+        manifest = await _dumped(place, database, name, folder, doing)
+        fault_points.reached("backup-dumped")
+        manifest = msgspec.structs.replace(
+            manifest,
+            bytes=archive_in(folder).stat().st_size,
+            sha256=await sha256_of(archive_in(folder)),
+        )
+        _finish(folder, manifest)
+    return manifest
+
+
+async def _dumped(
+    place: Place, database: Database, name: str, folder: Path, doing: str
+) -> Manifest:
+    """The manifest as far as it is of the database."""
     async with (
         connected(database, doing, place.part.limit_seconds) as connection,
         _snapshot(connection) as snapshot,
@@ -44,23 +57,19 @@ async def dump(place: Place, database: Database, name: str) -> Manifest:
         place.report(f"{database.name}: dumping")
         made = ["--format=custom", f"--snapshot={snapshot}", f"--file={archive_in(folder)}"]
         await run(place.part, "pg_dump", [*_ALWAYS, *made], database, doing)
-    fault_points.reached("backup-dumped")
-    with local_files(doing):
-        manifest = Manifest(
-            name=name,
-            database=database.name,
-            taken_at=taken_at,
-            server_version=version,
-            program_version=program,
-            encoding=encoding,
-            collate=collate,
-            ctype=ctype,
-            bytes=archive_in(folder).stat().st_size,
-            sha256=await sha256_of(archive_in(folder)),
-            rows=rows,
-        )
-        _finish(folder, manifest)
-    return manifest
+    return Manifest(
+        name=name,
+        database=database.name,
+        taken_at=taken_at,
+        server_version=version,
+        program_version=program,
+        encoding=encoding,
+        collate=collate,
+        ctype=ctype,
+        bytes=0,
+        sha256="",
+        rows=rows,
+    )
 
 
 async def sha256_of(path: Path) -> str:
@@ -71,15 +80,6 @@ async def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     return await asyncio.to_thread(digest)
-
-
-@contextmanager
-def local_files(doing: str) -> Iterator[None]:
-    """An error of the work folder's file system becomes `BackupFailed`."""
-    try:
-        yield
-    except OSError as error:
-        raise failed(doing, f"{error.filename or 'the work folder'}: {error.strerror}") from error
 
 
 @asynccontextmanager

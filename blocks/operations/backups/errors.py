@@ -58,7 +58,10 @@ _REMEDIES = (
         r"shutting down|closed|reset|unreachable|SSL",
         f"check that PostgreSQL runs and that {_URLS} lead to it",
     ),
-    (r"Permission denied", "let this user write there, or set BACKUP_WORK_FOLDER"),
+    (
+        r"permission denied|not permitted|read-only",
+        "let this user write there, or set BACKUP_WORK_FOLDER",
+    ),
 )
 
 

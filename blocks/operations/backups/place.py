@@ -48,7 +48,7 @@ def place_of(settings: Settings, report: Report = log.info) -> Place:
         part=part,
         databases=databases,
         scratch=scratch_server(part),
-        files=open_files(part.url, "backups", settings.data_dir),
+        files=open_files(part.url, "backups", settings.data_dir, setting="BACKUP_URL"),
         work=(Path(settings.data_dir) / part.work_folder).absolute(),
         report=report,
     )

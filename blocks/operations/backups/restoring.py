@@ -6,7 +6,7 @@ import msgspec
 
 from blocks.operations.backups.catalogue import Evidence, database_of, read_evidence, read_manifest
 from blocks.operations.backups.connections import connected, server_version
-from blocks.operations.backups.dumping import local_files, sha256_of
+from blocks.operations.backups.dumping import sha256_of
 from blocks.operations.backups.errors import NotVerified, Refused
 from blocks.operations.backups.manifest import (
     LARGE_OBJECTS,
@@ -18,7 +18,7 @@ from blocks.operations.backups.manifest import (
 from blocks.operations.backups.place import Place
 from blocks.operations.backups.programs import check_version, run
 from blocks.operations.backups.verification import fetch
-from blocks.operations.backups.work_folder import close_work, open_work
+from blocks.operations.backups.work_folder import close_work, work_folder
 from blocks.settings.operations.databases import Database
 
 
@@ -51,25 +51,17 @@ async def restore(
     exists = await _exists(place, target, doing)
     if exists and not replace:
         await _check_empty(target, doing)
-    folder_name = f"{name}.restore"
-    try:
-        with local_files(doing):
-            folder = open_work(place.work, folder_name)
-        place.report(f"downloading {evidence.bytes / 1e6:,.1f} MB")
-        archive = await _proven(await fetch(place, name, folder), evidence)
-        if not exists:
-            await _create(target, manifest, doing)
-        place.report(f"restoring into {target}")
-        options = _options(replace=replace, owners=owners)
-        await run(
-            place.part,
-            "pg_restore",
-            [*options, f"--dbname={target.name}", str(archive)],
-            target,
-            doing,
-        )
-    finally:
-        close_work(place.work, folder_name)
+    with work_folder(place.work, f"{name}.restore", doing) as folder:
+        try:
+            place.report(f"downloading {evidence.bytes / 1e6:,.1f} MB")
+            archive = await _proven(await fetch(place, name, folder), evidence)
+            if not exists:
+                await _create(target, manifest, doing)
+            place.report(f"restoring into {target}")
+            options = [*_options(replace=replace, owners=owners), f"--dbname={target.name}"]
+            await run(place.part, "pg_restore", [*options, str(archive)], target, doing)
+        finally:
+            close_work(folder)
     async with connected(target, doing, place.part.limit_seconds) as connection:
         rows = await rows_of(connection, await tables_of(connection))
     return Restored(

@@ -10,7 +10,6 @@ from blocks.clock import utc_now
 from blocks.operations.backups.catalogue import Backup, backups, unfinished
 from blocks.operations.backups.connections import sole_backup
 from blocks.operations.backups.place import Place
-from blocks.operations.backups.work_folder import close_work, left_behind
 from blocks.processes import fault_points
 from blocks.settings.operations import DatabaseBackup
 from blocks.settings.operations.databases import Database
@@ -39,14 +38,6 @@ async def clean(place: Place, database: Database) -> Cleaned:
         for key in await unfinished(place.files, database.name):
             await place.files.delete(key)
     return cleaned
-
-
-def clean_work_folder(place: Place) -> list[str]:
-    """Names of the folders that killed processes left there, now gone."""
-    names = left_behind(place.work)
-    for name in names:
-        close_work(place.work, name)
-    return names
 
 
 def cleanable(found: Sequence[Backup], part: DatabaseBackup, now: datetime) -> Cleaned:

@@ -14,7 +14,7 @@ from blocks.operations.backups.catalogue import (
     write_evidence,
 )
 from blocks.operations.backups.connections import connected, server_version
-from blocks.operations.backups.dumping import local_files, sha256_of
+from blocks.operations.backups.dumping import sha256_of
 from blocks.operations.backups.errors import BackupFailed, NotVerified
 from blocks.operations.backups.manifest import (
     LARGE_OBJECTS,
@@ -26,7 +26,7 @@ from blocks.operations.backups.manifest import (
 from blocks.operations.backups.place import Place
 from blocks.operations.backups.programs import check_version, run
 from blocks.operations.backups.scratch import scratch_database
-from blocks.operations.backups.work_folder import close_work, downloaded_in, open_work
+from blocks.operations.backups.work_folder import close_work, downloaded_in, work_folder
 from blocks.processes import fault_points
 from blocks.settings.operations.databases import Database
 
@@ -41,11 +41,14 @@ async def verify(place: Place, name: str) -> Evidence:
     """
     began, manifest = monotonic(), await read_manifest(place.files, name)
     server = place.scratch or place.database(manifest.database)
-    try:
-        archive = await _downloaded(place, manifest)
-        version, rows, found = await _compare(place, manifest, server, archive)
-    finally:
-        close_work(place.work, _folder_of(name))
+    doing = f"the verification of {name}"
+    with work_folder(place.work, f"{name}.verify", doing) as folder:
+        try:
+            place.report(f"{manifest.database}: downloading what was uploaded")
+            archive = await fetch(place, name, folder)
+            version, rows, found = await _compare(place, manifest, server, archive)
+        finally:
+            close_work(folder)
     evidence = Evidence(
         name=name,
         database=manifest.database,
@@ -69,21 +72,13 @@ async def verify(place: Place, name: str) -> Evidence:
 async def fetch(place: Place, name: str, folder: Path) -> Path:
     """The archive as it lies in the store. Raises `BackupFailed`, `FilesUnavailable`."""
     path = downloaded_in(folder)
-    with local_files(f"the download of {name}"):
-        path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     try:
         limit = place.part.limit_seconds
         await place.files.download(archive_key(name), path, seconds=limit)
     except FileMissing:
         raise BackupFailed(f"the archive of {name} is not in the store") from None
     return path
-
-
-async def _downloaded(place: Place, manifest: Manifest) -> Path:
-    place.report(f"{manifest.database}: downloading what was uploaded")
-    with local_files(f"the verification of {manifest.name}"):
-        folder = open_work(place.work, _folder_of(manifest.name))
-    return await fetch(place, manifest.name, folder)
 
 
 async def _compare(
@@ -110,11 +105,6 @@ async def _compare(
         async with connected(scratch, doing, place.part.limit_seconds) as connection:
             rows = await rows_of(connection, await tables_of(connection))
     return version, rows, differences(manifest.rows, rows)
-
-
-def _folder_of(name: str) -> str:
-    """Apart from that in which the archive was made."""
-    return f"{name}.verify"
 
 
 # Roles of the database need not exist where it is verified.

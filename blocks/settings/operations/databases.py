@@ -59,7 +59,9 @@ def databases_of(part: DatabaseBackup) -> tuple[Database, ...]:
 
 
 def scratch_server(part: DatabaseBackup) -> Database | None:
-    """Where archives of all databases are verified; None: each on its own server. Raises as above."""
+    """Where archives of all databases are verified; None: each on its own server.
+    Raises as above.
+    """
     return _database_at(part.scratch_url, _SCRATCH) if part.scratch_url else None
 
 

@@ -72,6 +72,12 @@ class Postgres:
         self._run("createdb", *where, name)
         return self.url(name)
 
+    def demand_password(self, user: str) -> None:
+        """From now on this user has to show a password."""
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self._run("pg_ctl", "reload", "-D", str(self._folder / "data"))
+
     def version(self) -> str:
         return self._run("postgres", "--version").split()[2]
 
