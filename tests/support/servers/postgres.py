@@ -1,6 +1,6 @@
 """A private PostgreSQL cluster: its own data, port and superuser; gone when it is closed.
 
-With PostgreSQL's own defaults, so what is committed is on disk. A Prefect server takes the URL of
+With PostgreSQL's own defaults, so what is committed is on disk, unless it need not be durable. A Prefect server takes the URL of
 `create_database`.
 """
 
@@ -27,7 +27,8 @@ class Postgres:
     data and port.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self._durable = durable
         self._programs = _programs()
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._port = _free_port()
@@ -54,6 +55,8 @@ class Postgres:
             "unix_socket_directories": self._folder,
         }
         options["max_connections"] = _CONNECTIONS_MAX
+        if not self._durable:
+            options["fsync"] = "off"
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -141,8 +144,10 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A running cluster, shared by the session: make databases of your own."""
-    cluster = Postgres()
+    """A running cluster, shared by the session: make databases of your own. No test kills it, so it
+    does not wait for the disk.
+    """
+    cluster = Postgres(durable=False)
     try:
         cluster.start()
         yield cluster
