@@ -1,7 +1,7 @@
 """A private PostgreSQL cluster: its own data, port and superuser; gone when it is closed.
 
-With PostgreSQL's own defaults, so what is committed is on disk, unless it need not be durable. A Prefect server takes the URL of
-`create_database`.
+With PostgreSQL's own defaults, so what is committed is on disk, unless it need not be durable. A
+Prefect server takes the URL of `create_database`.
 """
 
 import os
