@@ -21,9 +21,9 @@ from blocks.contracts.jobs import (
     checked_metadata,
     job_named,
     range_of_days,
-    stale_reason,
 )
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.schedules.ticks import stale_reason
 from blocks.executions.run_names import tick_name
 from blocks.jobs import triggers
 from blocks.jobs.triggers import JobRequest

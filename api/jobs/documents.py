@@ -8,8 +8,9 @@ import msgspec
 from api.http.documents import Document
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
-from blocks.contracts.jobs import Job, Misfire, Overlap
+from blocks.contracts.jobs import Job
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.schedules.ticks import Misfire, Overlap
 from blocks.contracts.states import ExecutionStatus
 from blocks.schedules.cron import next_time
 from blocks.settings import BatchJobs

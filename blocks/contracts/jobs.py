@@ -7,7 +7,7 @@ ended, by the job's name alone.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from blocks.contracts import events
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.reading.moments import YEAR_MAX, YEAR_MIN
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.schedules.ticks import Scheduled
 
 WORKFLOW = "batch-job"
 
@@ -24,14 +25,6 @@ TRIGGER_STEP = "trigger"
 
 REPORT_STEP = "report"
 """The step that is recorded when a batch worker has reported how the job ended."""
-
-Misfire = Literal["latest", "all", "skip"]
-"""Of ticks that come late: `latest` runs the newest, `all` runs every one, `skip` runs none."""
-
-Overlap = Literal["skip", "queue"]
-"""While an earlier run has not been reported: `skip` drops the tick, `queue` holds its trigger
-back.
-"""
 
 TriggeredBy = Literal["scheduler", "api", "cli", "prefect"]
 """Through which channel a trigger came; `prefect` is a run that a person started there."""
@@ -132,19 +125,14 @@ _TENANTS = (TENANT_IDS, TENANT_ID)
 # --- the jobs -------------------------------------------------------------------------------------
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(Scheduled, frozen=True, kw_only=True):
     """One job. `cron` is its default schedule; times are those of the setting
     `batch_jobs.timezone`.
     """
 
-    id: str
     cron: str
     description: str
     fields: tuple[Field, ...] = ()
-    misfire: Misfire
-    max_lateness: timedelta
-    """A tick that begins later than this is not run, under any rule."""
-    overlap: Overlap
     report_within: timedelta = timedelta(hours=2)
     """From the confirmed trigger; a job that has not been reported by then is `unreported`."""
     names_days: bool = False
@@ -313,33 +301,6 @@ def _shown(value: object) -> str:
 # --- ticks ----------------------------------------------------------------------------------------
 
 
-def stale_reason(
-    job: Job,
-    *,
-    tick: datetime,
-    begun_at: datetime,
-    late_after: timedelta,
-    newer_tick: datetime | None,
-) -> str | None:
-    """Why a tick that began at this moment is not run, or None if it is. `newer_tick`: one that is
-    due, too.
-    """
-    lateness = begun_at - tick
-    late = f"the tick of {tick:%Y-%m-%d %H:%M:%S} UTC came {_words(lateness)} late"
-    if lateness <= late_after:
-        return None
-    if job.misfire == "skip":
-        return f"{late}: {job.id} skips late ticks"
-    if lateness > job.max_lateness:
-        return f"{late}: {job.id} runs at most {_words(job.max_lateness)} late"
-    if job.misfire == "latest" and newer_tick:
-        return (
-            f"{late}: {job.id} runs only the latest of late ticks, and "
-            f"{newer_tick:%Y-%m-%d %H:%M:%S} UTC is due"
-        )
-    return None
-
-
 def range_of_days(first: date, last: date) -> events.JsonObject:
     """The days as a trigger names them, both included."""
     return {FROM.name: first.isoformat(), TO.name: last.isoformat()}
@@ -350,16 +311,6 @@ def chunks(first: date, last: date, days: int) -> Iterator[tuple[date, date]]:
     count = (last - first).days + 1
     for start in range(0, count, days):
         yield first + timedelta(days=start), first + timedelta(days=min(start + days, count) - 1)
-
-
-def _words(duration: timedelta) -> str:
-    """`3 d`, `2 h 5 min`, `90 s`."""
-    seconds = int(duration.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    days, minutes = seconds // 86400, seconds % 86400 // 60
-    parts = ((days, "d"), (minutes // 60, "h"), (minutes % 60, "min"))
-    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 # --- the end --------------------------------------------------------------------------------------

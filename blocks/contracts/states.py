@@ -19,9 +19,10 @@ ExecutionStatus = Literal[
 `unreported`: the work was requested, and its end was not reported in time.
 """
 
-StepStatus = Literal["completed", "failed"]
+StepStatus = Literal["completed", "failed", "skipped"]
+"""`skipped`: there was nothing to do, for the reason that is recorded."""
 StepStanding = Literal["pending", "running", "completed", "failed", "skipped"]
-"""As steps are shown, recorded or not. `skipped`: the execution ended before the step did."""
+"""As steps are shown, recorded or not. `skipped`, too: the execution ended before the step did."""
 ApprovalStatus = Literal["pending", "approved", "rejected", "expired", "cancelled"]
 
 TRANSITIONS: Mapping[ExecutionStatus, frozenset[ExecutionStatus]] = {

@@ -13,6 +13,8 @@ import msgspec
 from blocks.contracts import analysis, events, jobs
 from blocks.contracts.claims import phases as claim_phases
 from blocks.contracts.claims import workflow as claims
+from blocks.contracts.operations import OPERATIONS, Operation
+from blocks.contracts.operations import endings as operation_endings
 from blocks.contracts.records import ExecutionRecord
 
 
@@ -55,6 +57,20 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its steps must be answered in time."""
     instead: str = ""
     """What to do where it can be neither started nor retried, for error messages."""
+
+
+def _operation(operation: Operation) -> Workflow:
+    return Workflow(
+        name=operation.id,
+        title=operation.title,
+        subject=operation.id.replace("-", " "),
+        steps=tuple(step.id for step in operation.steps),
+        terminal_events=(events.OperationCompleted, events.OperationFailed),
+        terminal_event=operation_endings.terminal_event,
+        dispatched=True,
+        retryable=True,
+        instead="trigger it again",
+    )
 
 
 WORKFLOWS: dict[str, Workflow] = {
@@ -113,6 +129,7 @@ WORKFLOWS: dict[str, Workflow] = {
             definable=True,
             instead="trigger its phase again",
         ),
+        *map(_operation, OPERATIONS),
     )
 }
 

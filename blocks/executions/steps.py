@@ -23,9 +23,12 @@ async def record_step(
     result: JsonObject | None = None,
     error: str | None = None,
     error_code: str | None = None,
+    skipped: str | None = None,
     event_id: str | None = None,
 ) -> StepRecord:
-    """How this step ended: as given if it is the first, else as recorded. `error` means failed."""
+    """How this step ended: as given if it is the first, else as recorded. `error` means failed,
+    `skipped` is the reason why it was.
+    """
     now = utc_now()
     record = StepRecord(
         id=ids.step_record_id(execution.id, step, execution.retries),
@@ -33,8 +36,8 @@ async def record_step(
         execution_id=execution.id,
         step=step,
         step_id=ids.step_id(execution.id, step),
-        status="failed" if error else "completed",
-        result=result,
+        status="failed" if error else "skipped" if skipped else "completed",
+        result={"skipped": True, "reason": skipped} if skipped else result,
         error=error,
         error_code=error_code,
         event_id=event_id,

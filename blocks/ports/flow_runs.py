@@ -26,7 +26,9 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     job: str | None = None
     """The batch job that the run triggers; its execution names the run, not the other way round."""
     opens_for: str | None = None
-    """The subject for which the run opens its execution; a person has started it in Prefect."""
+    """For what the run opens its execution: the subject that a person named in Prefect, or the
+    platform, whose operation it is.
+    """
     kept_from_others: bool = False
     """Its process has tried it again once: until it is rescheduled, Prefect shows it to no other
     worker.

@@ -3,11 +3,12 @@
 import re
 
 from blocks.contracts.jobs import JOBS
+from blocks.contracts.operations import OPERATIONS
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, containers, server, urls
 from blocks.settings.operations import databases
-from blocks.settings.sections import BadSetting, BatchJobs, RabbitMQ, Settings
+from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
 _TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
 
@@ -52,7 +53,7 @@ def check(settings: Settings) -> None:
     for problem in problems:
         if problem:
             raise BadSetting(problem)
-    _check_schedules(settings.batch_jobs)
+    _check_schedules(settings)
 
 
 def _queues_problem(rabbitmq: RabbitMQ) -> str | None:
@@ -67,21 +68,34 @@ def _queues_problem(rabbitmq: RabbitMQ) -> str | None:
     )
 
 
-def _check_schedules(batch_jobs: BatchJobs) -> None:
+def _check_schedules(settings: Settings) -> None:
+    batch_jobs, operations = settings.batch_jobs, settings.operations
+    _check_timezone("batch_jobs", batch_jobs.timezone)
+    for job in JOBS:
+        name = f"batch_jobs.{job.setting} ({job.variable})"
+        _check_cron(name, batch_jobs.cron_of(job), default=job.cron)
+    _check_timezone("operations", operations.timezone)
+    for operation in OPERATIONS:
+        if operation.cron:
+            key = operation.setting
+            name = f"operations.{key}.cron ({key.upper()}_CRON)"
+            _check_cron(name, operations.schedule_of(operation).cron, default=operation.cron)
+
+
+def _check_timezone(section: str, timezone: str) -> None:
     try:
-        check_timezone(batch_jobs.timezone)
+        check_timezone(timezone)
     except ValueError as error:
         raise BadSetting(
-            f"setting batch_jobs.timezone (BATCH_JOBS_TIMEZONE) is {batch_jobs.timezone!r}: {error}"
+            f"setting {section}.timezone ({section.upper()}_TIMEZONE) is {timezone!r}: {error}"
         ) from None
-    for job in JOBS:
-        cron = batch_jobs.cron_of(job)
-        if cron == job.cron:
-            # a test has checked it; the check imports Prefect, for which a command would wait
-            continue
-        try:
-            check_cron(cron)
-        except ValueError as error:
-            raise BadSetting(
-                f"setting batch_jobs.{job.setting} ({job.variable}) is {cron!r}: {error}"
-            ) from None
+
+
+def _check_cron(name: str, cron: str, *, default: str) -> None:
+    if cron == default:
+        # a test has checked it; the check imports Prefect, for which a command would wait
+        return
+    try:
+        check_cron(cron)
+    except ValueError as error:
+        raise BadSetting(f"setting {name} is {cron!r}: {error}") from None

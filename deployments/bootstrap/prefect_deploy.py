@@ -5,8 +5,8 @@ from prefect.client.orchestration import get_client
 from blocks.ports import Unavailable
 from blocks.settings import BadSetting, Settings, load_settings
 from deployments.bootstrap.automations import create_automations
-from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import read_deployments
+from deployments.bootstrap.schedules import scheduled
 from deployments.bootstrap.work_pool import create_work_pool
 from deployments.printing import say_line
 
@@ -41,5 +41,5 @@ def with_other_schedules(settings: Settings) -> list[str]:
     return [
         deployment.name
         for deployment in read_deployments()
-        if deployment != scheduled(deployment, settings.batch_jobs)
+        if deployment != scheduled(deployment, settings)
     ]

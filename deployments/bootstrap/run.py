@@ -15,9 +15,9 @@ from blocks.prefect_blocks import NAME, save_blocks
 from blocks.settings import Settings
 from blocks.settings.block_variables import VARIABLE
 from deployments.bootstrap.automations import create_automations
-from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import Deployment, Schedule, read_deployments
 from deployments.bootstrap.provision import provision
+from deployments.bootstrap.schedules import scheduled
 from deployments.bootstrap.work_pool import create_work_pool
 from deployments.prefect import server as prefect_server
 
@@ -30,7 +30,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     and `DeclaredOtherwise`.
     """
     attention = await provision(settings)
-    deployments = [scheduled(deployment, settings.batch_jobs) for deployment in read_deployments()]
+    deployments = [scheduled(deployment, settings) for deployment in read_deployments()]
     flows: list[Flow[..., Any]] = [
         load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments
     ]

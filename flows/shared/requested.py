@@ -87,12 +87,12 @@ async def opened(context: Runtime, workflow: str, run: Requested) -> Requested:
             execution, _ = await open_execution(store, run.tenant_id, request)
     except KeyReused as problem:
         raise refused(str(problem)) from None
-    await _name(context, execution)
+    await name_run(context, execution)
     await _wait_turn(context, [execution])
     return msgspec.structs.replace(run, execution_ids=[execution.id])
 
 
-async def _name(context: Runtime, execution: ExecutionRecord) -> None:
+async def name_run(context: Runtime, execution: ExecutionRecord) -> None:
     """The run is found by its subject, as those that dispatchers make."""
     name = run_name(execution.workflow, {execution.id: execution.subject})
     try:

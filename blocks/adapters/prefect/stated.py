@@ -10,7 +10,11 @@ from typing import Any, Self
 
 import msgspec
 
+from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.reading.uuids import canonical_uuid
+
+PLATFORM = "the platform"
+"""For whom an operation's run opens its execution."""
 
 
 class Stated(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,11 +29,16 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
+        tenant_id = canonical_uuid(_text(parameters, "tenant_id")) or ""
+        execution_ids = _uuids(parameters.get("execution_ids"))
+        # Of the system tenant's workflows, only operations have such parameters.
+        is_of_an_operation = tenant_id == SYSTEM_TENANT and not execution_ids
         return cls(
-            tenant_id=canonical_uuid(_text(parameters, "tenant_id")) or "",
-            execution_ids=_uuids(parameters.get("execution_ids")),
+            tenant_id=tenant_id,
+            execution_ids=execution_ids,
             job=_text(parameters, "job") or None,
-            opens_for=_text(parameters, "opportunity_id") or None,
+            opens_for=_text(parameters, "opportunity_id")
+            or (PLATFORM if is_of_an_operation else None),
         )
 
 

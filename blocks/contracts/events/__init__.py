@@ -50,6 +50,7 @@ from blocks.contracts.events.claims import (
     PhaseEvent,
 )
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
+from blocks.contracts.events.operations import OperationCompleted, OperationFailed
 from blocks.contracts.events.opportunities import (
     IntegrationOpportunityUpdated,
     OpportunityEvent,
@@ -82,6 +83,8 @@ __all__ = [
     "JobTrigger",
     "JobUnreported",
     "JsonObject",
+    "OperationCompleted",
+    "OperationFailed",
     "OpportunityAnalysisCompleted",
     "OpportunityAnalysisFailed",
     "OpportunityAnalysisStarted",

@@ -33,6 +33,7 @@ from blocks.contracts.events.claims import (
     ClaimRecoveryFailed,
 )
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
+from blocks.contracts.events.operations import OperationCompleted, OperationFailed
 from blocks.contracts.events.opportunities import IntegrationOpportunityUpdated, ShardUpdated
 
 _PUBLISHED: tuple[type[EventData], ...] = (
@@ -55,6 +56,8 @@ _PUBLISHED: tuple[type[EventData], ...] = (
     *PHASE_FAILED,
     ClaimRecoveryCompleted,
     ClaimRecoveryFailed,
+    OperationCompleted,
+    OperationFailed,
 )
 
 PUBLISHED: Mapping[str, type[EventData]] = {data.event_type: data for data in _PUBLISHED}

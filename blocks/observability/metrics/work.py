@@ -62,7 +62,7 @@ STEPS_ASKED = Counter(
 )
 STEPS_ENDED = Counter(
     "workflow_orchestrator_steps_ended_total",
-    "Steps by outcome: completed, or the code of what failed",
+    "Steps by outcome: completed, skipped, or the code of what failed",
     ["workflow", "step", "outcome"],
 )
 STEP_DURATION = Histogram(
@@ -141,7 +141,7 @@ def flow_run_started(workflow: str, executions: int) -> None:
 def step_ended(execution: ExecutionRecord, step: StepRecord) -> None:
     """A step of this execution has ended."""
     workflow, name = known(execution.workflow, WORKFLOWS), known(step.step, all_steps())
-    outcome = "completed" if step.status == "completed" else known(step.error_code, _CODES)
+    outcome = known(step.error_code, _CODES) if step.status == "failed" else step.status
     STEPS_ENDED.labels(workflow, name, outcome).inc()
     began = execution.started_at or execution.waiting_since
     STEP_DURATION.labels(workflow, name).observe(_seconds(began, step.completed_at))

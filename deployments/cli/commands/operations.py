@@ -14,8 +14,34 @@ def ops() -> None:
 
     \b
     Examples:
+      orchestrator ops log-rotation now
       orchestrator ops backup now
     """
 
 
 ops.add_command(backup)
+
+
+@ops.group("log-rotation")
+def log_rotation() -> None:
+    """Log files: rotated, compressed, deleted.
+
+    \b
+    Examples:
+      orchestrator ops log-rotation now
+    """
+
+
+@log_rotation.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def rotate_now(as_json: bool) -> None:
+    """Rotate the log files of LOG_ROTATION_PATHS, compress and delete old ones.
+
+    \b
+    Examples:
+      orchestrator ops log-rotation now
+      LOG_ROTATION_PATHS='/var/log/shop/*.log' orchestrator ops log-rotation now --json
+    """
+    from deployments.cli.actions.operations import rotate_logs
+
+    rotate_logs(as_json=as_json)

@@ -20,8 +20,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 
 from blocks.adapters.prefect.flow_runs import TAG
-from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
+from deployments.bootstrap.schedules import scheduled
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, counted, failed, ok, warning
 from deployments.worker.in_process_worker import InProcessWorker
@@ -88,9 +88,7 @@ async def _late(client: PrefectClient, pool: str) -> list[Finding]:
 async def deployments(connections: Connections) -> list[Finding]:
     """Each is registered, its source can be loaded and its schedules are those of the settings."""
     assert connections.prefect
-    wanted = [
-        scheduled(deployment, connections.settings.batch_jobs) for deployment in read_deployments()
-    ]
+    wanted = [scheduled(deployment, connections.settings) for deployment in read_deployments()]
     findings = [
         found
         for deployment in wanted

@@ -97,6 +97,8 @@ def test_what_the_library_reads_with_an_object_as_source_is_listed_in_the_docs()
         "workflow.step.completed",
         "workflow.job.trigger",
         "workflow.job.unreported",
+        "workflow.operation.completed",
+        "workflow.operation.failed",
         "hitl.approval.requested",
         "hitl.approval.reminded",
         "hitl.approval.escalated",

@@ -93,6 +93,21 @@ EXAMPLES: list[events.EventData] = [
         timestamp=NOW,
     ),
     *claim_recovery_events(EXECUTION, NOW),
+    events.OperationCompleted(
+        run_id="run_1767323045000_0k3j9x2ab",
+        workflow_id="log-rotation",
+        execution_id=EXECUTION,
+        duration=1250,
+        timestamp=NOW,
+    ),
+    events.OperationFailed(
+        run_id="run_1767323045000_0k3j9x2ab",
+        workflow_id="log-rotation",
+        execution_id=EXECUTION,
+        error="1 of 3 files: /var/log/shop/web.log: Permission denied",
+        failed_step="rotate-logs",
+        timestamp=NOW,
+    ),
 ]
 
 

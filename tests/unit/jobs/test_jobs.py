@@ -18,11 +18,12 @@ from blocks.contracts.jobs import (
     chunks,
     job_named,
     range_of_days,
-    stale_reason,
 )
+from blocks.contracts.operations import OPERATIONS
+from blocks.contracts.schedules.ticks import stale_reason
 from blocks.settings import BadSetting, load_settings
-from deployments.bootstrap.job_schedules import scheduled
 from deployments.bootstrap.prefect_yaml import PREFECT_YAML, read_deployments
+from deployments.bootstrap.schedules import scheduled
 from tests.support.factories import A_TENANT
 
 TICK = datetime(2026, 3, 1, 1, tzinfo=UTC)
@@ -170,23 +171,24 @@ def test_the_pieces_of_a_range_hold_each_of_its_days_once(
 
 
 def test_table_settings_and_prefect_yaml_say_the_same() -> None:
-    settings = load_settings({}).batch_jobs
+    settings = load_settings({})
     deployments = {deployment.name: deployment for deployment in read_deployments()}
 
     for job in JOBS:
         deployment = deployments[job.id]
         [schedule] = deployment.schedules
-        assert (job.cron, job.cron) == (settings.cron_of(job), schedule.cron)
-        assert (job.active, job.active) == (settings.is_active(job), schedule.active)
+        assert (job.cron, job.cron) == (settings.batch_jobs.cron_of(job), schedule.cron)
+        assert (job.active, job.active) == (settings.batch_jobs.is_active(job), schedule.active)
         assert (job.id, "UTC", job.id) == (
             schedule.slug,
             schedule.timezone,
             deployment.parameters["job"],
         )
         assert deployment == scheduled(deployment, settings)
-    assert {deployment.name for deployment in deployments.values() if deployment.schedules} == set(
-        JOB_BY_ID
-    )
+    assert {deployment.name for deployment in deployments.values() if deployment.schedules} == {
+        *JOB_BY_ID,
+        *(operation.id for operation in OPERATIONS if operation.cron),
+    }
 
 
 def test_every_description_in_prefect_yaml_is_that_of_the_table() -> None:
@@ -201,7 +203,7 @@ def test_crons_zone_and_activity_of_the_settings_are_deployed() -> None:
             "BATCH_JOBS_TIMEZONE": "Europe/Berlin",
             "CAIS_LEARNING_ENABLED": "true",
         }
-    ).batch_jobs
+    )
     deployed = {
         deployment.name: scheduled(deployment, settings) for deployment in read_deployments()
     }
@@ -211,13 +213,12 @@ def test_crons_zone_and_activity_of_the_settings_are_deployed() -> None:
 
 
 def test_nothing_is_scheduled_when_batch_jobs_are_off() -> None:
-    settings = load_settings(
-        {"BATCH_JOBS_ENABLED": "false", "CAIS_LEARNING_ENABLED": "true"}
-    ).batch_jobs
+    settings = load_settings({"BATCH_JOBS_ENABLED": "false", "CAIS_LEARNING_ENABLED": "true"})
 
     schedules = [
         schedule
         for stanza in read_deployments()
+        if stanza.name in JOB_BY_ID
         for schedule in scheduled(stanza, settings).schedules
     ]
     assert {False} == {schedule.active for schedule in schedules}

@@ -79,7 +79,7 @@ ROOMS = {
     ),
     "flows": (
         ("shared", "analysis", "claims"),
-        ("opportunity_analysis", "claim_recovery", "batch_job"),
+        ("opportunity_analysis", "claim_recovery", "batch_job", "operations"),
     ),
     "listeners": (
         ("metrics", "dispatch", "triggers", "context"),

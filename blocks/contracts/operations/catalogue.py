@@ -1,0 +1,47 @@
+"""The operations that exist here."""
+
+from datetime import timedelta
+
+from blocks.contracts.operations.operation import Operation, Step
+
+DATABASE_BACKUP = Operation(
+    id="database-backup",
+    title="Database Backup",
+    description="Dumps databases, uploads the archives and proves that they can be restored.",
+    cron="0 2 * * *",
+    misfire="latest",  # a night without a backup is made up for by day
+    max_lateness=timedelta(hours=20),
+    overlap="skip",
+    attempts=2,
+    backoff=timedelta(seconds=10),
+    steps=(
+        # of several databases, one after the other, each within the settings' own limit
+        Step("create-backup", "Create Backup", limit_seconds=21_600),
+        Step("upload-backup", "Upload to Storage", limit_seconds=43_200),
+        Step("cleanup-old", "Cleanup Old Backups", limit_seconds=900),
+        Step("notify", "Send Notification"),
+    ),
+)
+
+LOG_ROTATION = Operation(
+    id="log-rotation",
+    title="Log Rotation & Cleanup",
+    description="Rotates, compresses and deletes log files, while they are written.",
+    cron="0 0 * * *",
+    misfire="latest",  # what was not rotated at midnight is rotated once, when it can be
+    max_lateness=timedelta(hours=20),
+    overlap="skip",
+    steps=(
+        Step("rotate-logs", "Rotate Logs"),
+        Step("compress-old", "Compress Old Logs", limit_seconds=3600),
+        Step("cleanup", "Cleanup Old Logs"),
+    ),
+)
+
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION)
+
+_BY_ID = {operation.id: operation for operation in OPERATIONS}
+
+
+def operation_named(id: str) -> Operation | None:
+    return _BY_ID.get(id)

@@ -1,0 +1,1 @@
+"""What has a schedule, and the rules for its ticks."""

@@ -1,0 +1,12 @@
+"""Operations, counted by the worker that runs them."""
+
+from prometheus_client import Histogram
+
+from blocks.observability.metrics import SECONDS_OF_WORK
+
+TURN_SECONDS = Histogram(
+    "workflow_orchestrator_operation_turn_seconds",
+    "Seconds that a run of an operation waited for an earlier run of it to end",
+    ["workflow"],
+    buckets=SECONDS_OF_WORK,
+)

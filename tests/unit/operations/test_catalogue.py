@@ -1,0 +1,116 @@
+"""The table of operations, and that flows, settings, prefect.yaml and documents agree with it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from inspect import getsource
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from blocks.contracts.operations import OPERATIONS, Operation
+from blocks.contracts.operations.catalogue import LOG_ROTATION
+from blocks.contracts.operations.endings import run_id_of
+from blocks.settings import BadSetting, load_settings
+from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
+from deployments.bootstrap.schedules import scheduled
+from tests.support.factories import an_execution
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.id)
+
+
+def deployment_of(operation: Operation) -> Deployment:
+    return {one.name: one for one in read_deployments()}[operation.id]
+
+
+@every_operation
+def test_its_flow_does_the_steps_of_the_table_in_their_order(operation: Operation) -> None:
+    module = import_module(deployment_of(operation).entrypoint.rpartition(".")[0])
+
+    done = re.findall(r'run\.step\("([a-z-]+)"', getsource(module))
+
+    assert [step.id for step in operation.steps] == done
+
+
+@every_operation
+def test_table_settings_and_prefect_yaml_have_the_same_schedule(operation: Operation) -> None:
+    deployment = deployment_of(operation)
+
+    assert operation.description == deployment.description
+    assert [operation.cron] * bool(operation.cron) == [one.cron for one in deployment.schedules]
+    assert deployment == scheduled(deployment, load_settings({}))
+
+
+@every_operation
+def test_the_documents_have_its_row_and_its_page(operation: Operation) -> None:
+    row = [
+        f"[`{operation.id}`](operations/{operation.id}.md)",
+        f"`{operation.cron}`" if operation.cron else "",
+        ", ".join(f"`{event}`" for event in operation.events),
+        operation.misfire,
+        "" if operation.misfire == "skip" else _words(operation.max_lateness),
+        operation.overlap,
+        str(operation.attempts),
+    ]
+
+    lines = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in (DOCS / "operations.md").read_text().splitlines()
+    ]
+    assert row in lines
+    page = (DOCS / "operations" / f"{operation.id}.md").read_text()
+    assert [] == [step.id for step in operation.steps if f"`{step.id}`" not in page]
+
+
+def _words(duration: timedelta) -> str:
+    hours, minutes = divmod(int(duration.total_seconds()) // 60, 60)
+    return f"{hours} h" if hours else f"{minutes} min"
+
+
+def test_the_wait_before_an_attempt_grows_by_the_same_each_time() -> None:
+    thrice = replace(LOG_ROTATION, attempts=3, backoff=timedelta(seconds=5))
+
+    assert [5.0, 10.0] == thrice.retry_delays_seconds
+    assert [] == LOG_ROTATION.retry_delays_seconds
+
+
+def test_cron_zone_and_activity_of_the_settings_are_deployed() -> None:
+    deployment = deployment_of(LOG_ROTATION)
+
+    [moved] = scheduled(
+        deployment,
+        load_settings({"LOG_ROTATION_CRON": "5 1 * * *", "OPERATIONS_TIMEZONE": "Europe/Berlin"}),
+    ).schedules
+    [off] = scheduled(deployment, load_settings({"LOG_ROTATION_ENABLED": "false"})).schedules
+    [all_off] = scheduled(deployment, load_settings({"OPERATIONS_ENABLED": "false"})).schedules
+
+    assert ("5 1 * * *", "Europe/Berlin", True) == (moved.cron, moved.timezone, moved.active)
+    assert (False, False) == (off.active, all_off.active)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "setting"),
+    [
+        ("LOG_ROTATION_CRON", "0 25 * * *", "operations.log_rotation.cron (LOG_ROTATION_CRON)"),
+        ("OPERATIONS_TIMEZONE", "Mars", "operations.timezone (OPERATIONS_TIMEZONE)"),
+    ],
+)
+def test_a_bad_schedule_is_refused_with_its_names_and_value(
+    variable: str, value: str, setting: str
+) -> None:
+    with pytest.raises(BadSetting) as refusal:
+        load_settings({variable: value})
+
+    assert f"setting {setting} is {value!r}: " in str(refusal.value)
+
+
+def test_a_run_has_the_id_that_the_platform_knows_and_always_the_same() -> None:
+    execution = an_execution(created_at=datetime(2026, 11, 29, 1, 2, 3, 456_000, tzinfo=UTC))
+
+    run_id = run_id_of(execution)
+
+    assert re.fullmatch(r"run_1795914123456_[0-9a-z]{9}", run_id)
+    assert run_id == run_id_of(execution)
