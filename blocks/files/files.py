@@ -47,13 +47,16 @@ class Backend(Protocol):
 
 class Files:
     """Objects under keys such as `proof-packets/<packet id>/summary.pdf`. Lives as long as its
-    process. `content` is what lies there, in the plural, for errors. Each call raises
+    process. `content` is what lies there, in the plural, and `setting` what names the place, for
+    errors. Each call raises
     `FilesUnavailable`.
     """
 
-    def __init__(self, backend: Backend, content: str, *, seconds: float = CALL_SECONDS) -> None:
+    def __init__(
+        self, backend: Backend, content: str, *, setting: str = "", seconds: float = CALL_SECONDS
+    ) -> None:
         self._backend = backend
-        self._place = f"the store of {content}"
+        self._place = f"the store of {content}" + (f" ({setting})" if setting else "")
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=content)
 
@@ -100,11 +103,11 @@ class Files:
             ) from error
 
 
-def open_files(url: str, content: str, data_dir: str) -> Files:
+def open_files(url: str, content: str, data_dir: str, *, setting: str) -> Files:
     """The place of this URL, a folder or an object store; nothing is reached before the first call.
     A relative folder lies in `data_dir`.
     """
     if "://" not in url or url.startswith("file://"):
         path = Path(url.removeprefix("file://"))
-        return Files(Folder((Path(data_dir) / path).absolute()), content)
-    return Files(Objects(url), content)
+        return Files(Folder((Path(data_dir) / path).absolute()), content, setting=setting)
+    return Files(Objects(url), content, setting=setting)

@@ -7,6 +7,7 @@ from blocks.contracts.operations import OPERATIONS
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, containers, server, urls
+from blocks.settings.operations import databases
 from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
 _TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
@@ -51,6 +52,7 @@ def check(settings: Settings) -> None:
         server.claims_problem_of(settings.claims),
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
+        databases.problem_of(settings.operations.database_backup),
         _queues_problem(settings.rabbitmq),
     )
     for problem in problems:

@@ -6,4 +6,5 @@ from blocks.settings import Settings
 
 def packet_files(settings: Settings) -> Files:
     """The place that `claims.packets_url` names."""
-    return open_files(settings.claims.packets_url, "packets", settings.data_dir)
+    url, folder = settings.claims.packets_url, settings.data_dir
+    return open_files(url, "packets", folder, setting="CLAIMS_PACKETS_URL")

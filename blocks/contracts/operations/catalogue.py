@@ -4,6 +4,25 @@ from datetime import timedelta
 
 from blocks.contracts.operations.operation import Operation, Step
 
+DATABASE_BACKUP = Operation(
+    id="database-backup",
+    title="Database Backup",
+    description="Dumps databases, uploads the archives and proves that they can be restored.",
+    cron="0 2 * * *",
+    misfire="latest",  # a night without a backup is made up for by day
+    max_lateness=timedelta(hours=20),
+    overlap="skip",
+    attempts=2,
+    backoff=timedelta(seconds=10),
+    steps=(
+        # of several databases, one after the other, each within the settings' own limit
+        Step("create-backup", "Create Backup", limit_seconds=21_600),
+        Step("upload-backup", "Upload to Storage", limit_seconds=43_200),
+        Step("cleanup-old", "Cleanup Old Backups", limit_seconds=900),
+        Step("notify", "Send Notification"),
+    ),
+)
+
 LOG_ROTATION = Operation(
     id="log-rotation",
     title="Log Rotation & Cleanup",
@@ -19,7 +38,7 @@ LOG_ROTATION = Operation(
     ),
 )
 
-OPERATIONS = (LOG_ROTATION,)
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

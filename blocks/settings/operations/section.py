@@ -4,6 +4,7 @@ import msgspec
 
 from blocks.contracts.operations import Operation
 from blocks.contracts.reading.limits import Seconds
+from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Schedule
 
@@ -17,6 +18,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of their crons."""
     late_after_seconds: Seconds
     """From then on a tick is late, and the rule of its operation counts."""
+    database_backup: DatabaseBackup
     log_rotation: LogRotation
 
     def schedule_of(self, operation: Operation) -> Schedule:

@@ -2,6 +2,8 @@
 
 import click
 
+from deployments.cli.commands.backups import backup
+
 
 @click.group()
 def ops() -> None:
@@ -13,7 +15,11 @@ def ops() -> None:
     \b
     Examples:
       orchestrator ops log-rotation now
+      orchestrator ops backup now
     """
+
+
+ops.add_command(backup)
 
 
 @ops.group("log-rotation")

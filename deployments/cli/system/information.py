@@ -75,6 +75,9 @@ def settings() -> None:
     tree["approvals"]["link_secret"] = "***" if tree["approvals"]["link_secret"] else ""
     tree["prefect"]["api_url"] = masked_url(tree["prefect"]["api_url"])
     tree["notifications"]["smtp_url"] = masked_url(tree["notifications"]["smtp_url"])
+    backup = tree["operations"]["database_backup"]
+    for name in ("database_url", "databases", "scratch_url"):
+        backup[name] = masked_url(backup[name])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 
