@@ -146,6 +146,11 @@ def notification_id(key: str, number: int | None = None) -> str:
     return _computed("notification", key, *([] if number is None else [str(number)]))
 
 
+def operation_state_id(operation: str, subject: str) -> str:
+    """Key of what an operation knows of a subject from one run to the next."""
+    return _computed("operation-state", operation, subject)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

@@ -47,8 +47,11 @@ def problem_of(settings: Settings) -> str | None:
         (f"services.{name}.url ({name.upper()}_URL)", url, ("http", "https"))
         for name, url in settings.services.urls().items()
     )
-    claims = tuple((name, url, ("http", "https")) for name, url in _claim_urls(settings).items())
-    for name, url, schemes in (*urls, *neighbours, *claims):
+    others = tuple(
+        (name, url, ("http", "https"))
+        for name, url in (_claim_urls(settings) | _operation_urls(settings)).items()
+    )
+    for name, url, schemes in (*urls, *neighbours, *others):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
             return f"setting {name} {problem}"
@@ -92,6 +95,10 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         name: shown_url_problem(url, "the platform's services are asked without credentials")
         for name, url in _claim_urls(settings).items()
     }
+    problems |= {
+        name: shown_url_problem(url, "what a service asks for goes into the setting of its token")
+        for name, url in _operation_urls(settings).items()
+    }
     return next(
         (f"setting {name} {problem}" for name, problem in problems.items() if problem), None
     )
@@ -108,6 +115,11 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
     return {
         f"claims.{name} ({variable})": getattr(claims, name) for name, variable in variables.items()
     }
+
+
+def _operation_urls(settings: Settings) -> dict[str, str]:
+    """The addresses of the services of operations, by the names of their settings."""
+    return {"operations.cms_sync.cms_url (CMS_URL)": settings.operations.cms_sync.cms_url}
 
 
 def clear_text_problem(text: str) -> str | None:

@@ -60,6 +60,7 @@ NOT_AUDITED: Mapping[str, str] = {
         "works while the records, and so the audit log, are away: it may be what brings them back; "
         "PostgreSQL's log names its session"
     ),
+    "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(
         ("api", "listener", "worker", "simulators"),

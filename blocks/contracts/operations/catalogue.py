@@ -4,6 +4,9 @@ from datetime import timedelta
 
 from blocks.contracts.operations.operation import Operation, Step
 
+NOTIFY_SECONDS = 180.0
+"""Of a step that notifies one recipient: that may take up to two minutes."""
+
 DATABASE_BACKUP = Operation(
     id="database-backup",
     title="Database Backup",
@@ -38,7 +41,25 @@ LOG_ROTATION = Operation(
     ),
 )
 
-OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION)
+CMS_SYNC = Operation(
+    id="cms-sync",
+    title="CMS Content Sync",
+    description="Keeps a copy of the CMS's content, and notifies of what has changed.",
+    cron="*/5 * * * *",
+    events=("cms.content.updated", "cms.service.created"),
+    misfire="skip",  # the next tick is near
+    max_lateness=timedelta(minutes=5),
+    overlap="skip",
+    attempts=3,
+    backoff=timedelta(seconds=5),
+    steps=(
+        Step("fetch-cms", "Fetch CMS Data"),
+        Step("update-cache", "Update Local Cache", limit_seconds=120),
+        Step("notify", "Send Notification", limit_seconds=NOTIFY_SECONDS),
+    ),
+)
+
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, CMS_SYNC)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

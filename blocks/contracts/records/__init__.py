@@ -17,6 +17,7 @@ from blocks.contracts.records.executions import (
     Trigger,
 )
 from blocks.contracts.records.notifications import NotificationRecord
+from blocks.contracts.records.operation_states import OperationStateRecord
 from blocks.contracts.records.processes import Look, ProcessRecord, ReconcilerRecord
 from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
 from blocks.contracts.records.tenants import (
@@ -40,6 +41,7 @@ __all__ = [
     "KeptAnswer",
     "Look",
     "NotificationRecord",
+    "OperationStateRecord",
     "Place",
     "PreviousOutcome",
     "ProcessRecord",

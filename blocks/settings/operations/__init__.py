@@ -1,5 +1,6 @@
 """The section `operations` of the settings: a part for each operation, beside what all share."""
 
+from blocks.settings.operations.cms_sync import CmsSync as CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup as DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation as LogRotation
 from blocks.settings.operations.section import Operations as Operations

@@ -4,6 +4,7 @@ import msgspec
 
 from blocks.contracts.operations import Operation
 from blocks.contracts.reading.limits import Seconds
+from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Schedule
@@ -19,6 +20,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     late_after_seconds: Seconds
     """From then on a tick is late, and the rule of its operation counts."""
     database_backup: DatabaseBackup
+    cms_sync: CmsSync
     log_rotation: LogRotation
 
     def schedule_of(self, operation: Operation) -> Schedule:

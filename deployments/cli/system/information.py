@@ -78,6 +78,9 @@ def settings() -> None:
     backup = tree["operations"]["database_backup"]
     for name in ("database_url", "databases", "scratch_url"):
         backup[name] = masked_url(backup[name])
+    for part in tree["operations"].values():
+        if isinstance(part, dict):
+            part |= {name: "***" for name in part if name.endswith(("token", "key")) and part[name]}
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 
