@@ -151,6 +151,11 @@ def operation_state_id(operation: str, subject: str) -> str:
     return _computed("operation-state", operation, subject)
 
 
+def operation_call_id(operation: str, subject: str, call: str) -> str:
+    """The Idempotency-Key of what an operation asks of a service, once for this subject."""
+    return _computed("operation-call", operation, subject, call)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

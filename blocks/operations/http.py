@@ -5,8 +5,10 @@ without addresses and secrets.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -15,10 +17,13 @@ from blocks.contracts.envelope import SERVICE
 from blocks.contracts.events import JsonObject
 from blocks.observability.plain_text import shortened
 from blocks.observability.redaction import redacted
+from blocks.operations.work import NotConfigured
+from blocks.settings.urls import PLACEHOLDER
 
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 
 _DETAIL_LENGTH = 200
+_VALUE_LENGTH = 200
 
 
 class ServiceFailed(Exception):
@@ -87,6 +92,24 @@ async def ask(request: Request) -> Answer:
         raise ServiceFailed(
             f"{request.service} cannot be reached ({type(error).__name__})"
         ) from None
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The address with each `{name}` replaced, so that no value leaves its place in it.
+
+    Raises `NotConfigured` for a name without a value, `ServiceFailed` for a value that cannot stand
+    in an address.
+    """
+
+    def of(name: re.Match[str]) -> str:
+        value = values.get(name[1], "")
+        if not value:
+            raise NotConfigured(f"No {name[1]} provided")
+        if value in (".", "..") or len(value) > _VALUE_LENGTH:
+            raise ServiceFailed(f"{name[1]} cannot stand in an address")
+        return quote(value, safe="")
+
+    return PLACEHOLDER.sub(of, template)
 
 
 def _headers(request: Request) -> dict[str, str]:

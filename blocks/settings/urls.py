@@ -14,6 +14,7 @@ from blocks.settings.sections import Settings
 _ENCODED = "write @ as %40, # as %23, / as %2F, ? as %3F, : as %3A and % as %25"
 
 _NOT_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f]")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LOOSE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -54,6 +55,9 @@ def problem_of(settings: Settings) -> str | None:
     for name, url, schemes in (*urls, *neighbours, *others):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
+            return f"setting {name} {problem}"
+    for name, (url, names) in _operation_templates(settings).items():
+        if problem := template_problem(url, names):
             return f"setting {name} {problem}"
     return _problem_of_what_is_shown(settings)
 
@@ -119,7 +123,36 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
 
 def _operation_urls(settings: Settings) -> dict[str, str]:
     """The addresses of the services of operations, by the names of their settings."""
-    return {"operations.cms_sync.cms_url (CMS_URL)": settings.operations.cms_sync.cms_url}
+    operations = settings.operations
+    templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
+    return {"operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url, **templates}
+
+
+def _operation_templates(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Those of them that hold placeholders, with the names of these."""
+    onboarding, of_user = settings.operations.user_onboarding, ("userId", "email")
+    return {
+        f"operations.user_onboarding.{name} (USER_ONBOARDING_{name.upper()})": (url, of_user)
+        for name, url in (
+            ("defaults_url", onboarding.defaults_url),
+            ("role_url", onboarding.role_url),
+            ("workspace_url", onboarding.workspace_url),
+        )
+    }
+
+
+def template_problem(url: str, names: tuple[str, ...]) -> str | None:
+    """What is wrong with the placeholders of an address, as the end of a sentence that begins with
+    its name.
+    """
+    if re.match(r"\w+://[^/?]*[{}]", url):
+        return "has a placeholder in its host: write the host itself"
+    if any(name not in names for name in PLACEHOLDER.findall(url)):
+        known = ", ".join(f"{{{name}}}" for name in names)
+        return f"has a placeholder that is not known here: write {known}"
+    if re.search("[{}]", PLACEHOLDER.sub("", url)):
+        return "has a { or } that belongs to no placeholder"
+    return None
 
 
 def clear_text_problem(text: str) -> str | None:

@@ -59,7 +59,23 @@ CMS_SYNC = Operation(
     ),
 )
 
-OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, CMS_SYNC)
+USER_ONBOARDING = Operation(
+    id="user-onboarding",
+    title="User Onboarding Workflow",
+    description="Welcomes a new user, and has their defaults, role and workspace made.",
+    events=("user.registered", "user.verified"),
+    misfire="skip",  # it has no schedule
+    max_lateness=timedelta(0),
+    overlap="queue",
+    steps=(
+        Step("send-welcome", "Send Welcome Email", limit_seconds=NOTIFY_SECONDS),
+        Step("setup-defaults", "Setup Defaults"),
+        Step("assign-role", "Assign Role"),
+        Step("create-workspace", "Create Workspace"),
+    ),
+)
+
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, CMS_SYNC, USER_ONBOARDING)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

@@ -8,6 +8,7 @@ from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.user_onboarding import UserOnboarding
 
 
 class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +23,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     database_backup: DatabaseBackup
     cms_sync: CmsSync
     log_rotation: LogRotation
+    user_onboarding: UserOnboarding
 
     def schedule_of(self, operation: Operation) -> Schedule:
         part: Schedule = getattr(self, operation.setting)
