@@ -156,6 +156,11 @@ def operation_call_id(operation: str, subject: str, call: str) -> str:
     return _computed("operation-call", operation, subject, call)
 
 
+def platform_event_id(event_id: str) -> str:
+    """Key of an event in the log of operations; senders choose the event's own id."""
+    return _computed("platform-event", event_id)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 
-class CmsSync(Schedule, frozen=True, kw_only=True):
+class CmsSync(Scheduled, frozen=True, kw_only=True):
     cms_url: str
     """Base URL of the CMS; empty: there is none."""
     token: str

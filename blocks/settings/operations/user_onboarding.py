@@ -4,10 +4,12 @@ from typing import Annotated
 
 import msgspec
 
+from blocks.settings.operations.schedule import Started
+
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
-class UserOnboarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UserOnboarding(Started, frozen=True, kw_only=True):
     """Addresses may hold `{userId}` and `{email}`; empty: there is no such service."""
 
     welcome_subject: Text
