@@ -22,6 +22,7 @@ from api.reconciler.upcoming import name_upcoming_for_ever
 from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.recording import finish_lost_acts
+from blocks.notifications.notifier import forget_old_notifications
 from blocks.operations.events.taking import forget_events
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.settings import Settings
@@ -75,6 +76,10 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
             _now_and_then(parts.store, forget_old_answers), name="reconciler: old answers"
         )
         group.create_task(
+            _now_and_then(parts.store, forget_old_notifications),
+            name="reconciler: old notifications",
+        )
+        group.create_task(
             _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
         )
         group.create_task(
@@ -99,7 +104,9 @@ async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell)
 
 
 async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
-    """Low-priority work: old idempotency answers are deleted, lost acts go to the audit log."""
+    """Low-priority work: old answers and notifications are forgotten, lost acts go to the audit
+    log.
+    """
     while True:
         with suppress(Unavailable):
             await duty(store)

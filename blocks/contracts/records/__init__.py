@@ -16,6 +16,8 @@ from blocks.contracts.records.executions import (
     StepRecord,
     Trigger,
 )
+from blocks.contracts.records.notifications import NotificationRecord
+from blocks.contracts.records.operation_states import OperationStateRecord
 from blocks.contracts.records.processes import Look, ProcessRecord, ReconcilerRecord
 from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
 from blocks.contracts.records.tenants import (
@@ -38,6 +40,8 @@ __all__ = [
     "IdempotencyRecord",
     "KeptAnswer",
     "Look",
+    "NotificationRecord",
+    "OperationStateRecord",
     "Place",
     "PreviousOutcome",
     "ProcessRecord",

@@ -4,8 +4,11 @@ import msgspec
 
 from blocks.contracts.operations import OPERATIONS, Operation
 from blocks.contracts.reading.limits import Days, Seconds
+from blocks.settings.operations.cms_sync import CmsSync
+from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Scheduled, Started
+from blocks.settings.operations.user_onboarding import UserOnboarding
 
 
 class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +22,10 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From then on a tick is late, and the rule of its operation counts."""
     events_kept_days: Days
     """So long the log has an event that was taken in."""
+    database_backup: DatabaseBackup
+    cms_sync: CmsSync
     log_rotation: LogRotation
+    user_onboarding: UserOnboarding
 
     def schedule_of(self, operation: Operation) -> Scheduled:
         """Of an operation that has a cron."""
