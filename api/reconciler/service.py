@@ -12,6 +12,7 @@ from api.claims.log_keeping import keep_phase_logs
 from api.dead_letters.sweep import tend_dead_letters
 from api.idempotency import forget_old_answers
 from api.reconciler import metrics
+from api.reconciler.backup_ages import watch_backups
 from api.reconciler.bell import Bell
 from api.reconciler.drift import Drift, Parts
 from api.reconciler.drifts import KINDS, drifts
@@ -89,6 +90,7 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         group.create_task(
             keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
         )
+        group.create_task(watch_backups(parts.settings), name="reconciler: age of backups")
         group.create_task(
             tend_dead_letters(parts.settings, parts.store, parts.bus),
             name="reconciler: dead letters",
