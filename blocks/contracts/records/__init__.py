@@ -17,6 +17,7 @@ from blocks.contracts.records.executions import (
     Trigger,
 )
 from blocks.contracts.records.notifications import NotificationRecord
+from blocks.contracts.records.operations import HealthRecord, PartHealth
 from blocks.contracts.records.processes import Look, ProcessRecord, ReconcilerRecord
 from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
 from blocks.contracts.records.tenants import (
@@ -36,10 +37,12 @@ __all__ = [
     "DispatchPolicy",
     "EarlierSecret",
     "ExecutionRecord",
+    "HealthRecord",
     "IdempotencyRecord",
     "KeptAnswer",
     "Look",
     "NotificationRecord",
+    "PartHealth",
     "Place",
     "PreviousOutcome",
     "ProcessRecord",

@@ -4,6 +4,8 @@ import msgspec
 
 from blocks.contracts.operations import Operation
 from blocks.contracts.reading.limits import Seconds
+from blocks.settings.operations.cache_warmup import CacheWarmup
+from blocks.settings.operations.health_monitoring import HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Schedule
 
@@ -17,6 +19,8 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of their crons."""
     late_after_seconds: Seconds
     """From then on a tick is late, and the rule of its operation counts."""
+    cache_warmup: CacheWarmup
+    health_monitoring: HealthMonitoring
     log_rotation: LogRotation
 
     def schedule_of(self, operation: Operation) -> Schedule:

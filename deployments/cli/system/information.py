@@ -75,6 +75,8 @@ def settings() -> None:
     tree["approvals"]["link_secret"] = "***" if tree["approvals"]["link_secret"] else ""
     tree["prefect"]["api_url"] = masked_url(tree["prefect"]["api_url"])
     tree["notifications"]["smtp_url"] = masked_url(tree["notifications"]["smtp_url"])
+    health = tree["operations"]["health_monitoring"]
+    health["database_url"] = masked_url(health["database_url"])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 
