@@ -7,6 +7,7 @@ down, and stays as it was.
 """
 
 from blocks.operations.health.aggregation import aggregate as aggregate
+from blocks.operations.health.aggregation import looks_of as looks_of
 from blocks.operations.health.alerting import alert as alert
 from blocks.operations.health.containers import check_containers as check_containers
 from blocks.operations.health.database import check_database as check_database

@@ -120,9 +120,9 @@ def _image() -> bytes:
     return archive.getvalue()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def docker_engine() -> Iterator[DockerEngine]:
-    """A running engine without containers."""
+    """A running engine, shared by the session: remove what you run."""
     missing = [str(path) for path in (_DAEMON, _CLIENT, Path(_BUSYBOX)) if not path.exists()]
     if os.geteuid() != 0 or missing:
         pytest.skip(f"a Docker engine needs root, docker.io and busybox-static: {missing}")
