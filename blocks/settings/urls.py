@@ -2,14 +2,15 @@
 password.
 
 Only URLs that are masked wherever they are shown may hold one: the broker's and its management's,
-Prefect's and the mail server's. Logs, `doctor` and Prefect's blocks show the others, and names, as
-they are: with a credential in them, they are refused.
+Prefect's, the mail server's and those of databases. Logs, `doctor` and Prefect's blocks show the
+others, and names, as they are: with a credential in them, they are refused.
 """
 
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from blocks.settings.sections import Settings
+from blocks.settings.operations.pages import pages_of
+from blocks.settings.sections import BadSetting, Settings
 
 _ENCODED = "write @ as %40, # as %23, / as %2F, ? as %3F, : as %3A and % as %25"
 
@@ -48,9 +49,9 @@ def problem_of(settings: Settings) -> str | None:
         (f"services.{name}.url ({name.upper()}_URL)", url, ("http", "https"))
         for name, url in settings.services.urls().items()
     )
+    services = _claim_urls(settings) | _operation_urls(settings)
     others = tuple(
-        (name, url, ("http", "https"))
-        for name, url in (_claim_urls(settings) | _operation_urls(settings)).items()
+        (name, url, ("http", "https")) for name, url in (*services.items(), *_pages(settings))
     )
     for name, url, schemes in (*urls, *neighbours, *others):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
@@ -94,6 +95,10 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
             url, "a service's health is asked for without credentials"
         )
         for name, url in settings.services.urls().items()
+    }
+    problems |= {
+        name: shown_url_problem(url.partition("?")[0], "pages are asked for without credentials")
+        for name, url in _pages(settings)
     }
     problems |= {
         name: shown_url_problem(url, "the platform's services are asked without credentials")
@@ -153,6 +158,24 @@ def template_problem(url: str, names: tuple[str, ...]) -> str | None:
     if re.search("[{}]", PLACEHOLDER.sub("", url)):
         return "has a { or } that belongs to no placeholder"
     return None
+
+
+def _pages(settings: Settings) -> list[tuple[str, str]]:
+    """The web pages that operations ask for, each with the name of its setting."""
+    health, warmup = settings.operations.health_monitoring, settings.operations.cache_warmup
+    lists = {
+        "operations.health_monitoring.endpoints (HEALTH_MONITORING_ENDPOINTS)": health.endpoints,
+        "operations.cache_warmup.api_urls (CACHE_WARMUP_API_URLS)": warmup.api_urls,
+        "operations.cache_warmup.cms_urls (CACHE_WARMUP_CMS_URLS)": warmup.cms_urls,
+        "operations.cache_warmup.session_urls (CACHE_WARMUP_SESSION_URLS)": warmup.session_urls,
+    }
+    pages = []
+    for name, listed in lists.items():
+        try:
+            pages += [(name, url) for url in pages_of(listed).values()]
+        except ValueError as error:
+            raise BadSetting(f"setting {name}: {error}") from None
+    return pages
 
 
 def clear_text_problem(text: str) -> str | None:

@@ -59,7 +59,6 @@ NOT_AUDITED: Mapping[str, str] = {
     "ops log-rotation now": "works on files of this machine, and on no record",
     "bootstrap": "creates what is missing, and changes no tenant's record",
     "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
-    "ops log-rotation now": "works on files of this machine, and on no record",
     "ops backup now": "copies databases, and changes nothing of a tenant's",
     "ops backup verify": "writes beside the archive how it compared",
     "ops backup restore": (

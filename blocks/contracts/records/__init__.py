@@ -16,6 +16,7 @@ from blocks.contracts.records.executions import (
     StepRecord,
     Trigger,
 )
+from blocks.contracts.records.health import HealthRecord, PartHealth
 from blocks.contracts.records.notifications import NotificationRecord
 from blocks.contracts.records.operation_states import OperationStateRecord
 from blocks.contracts.records.processes import Look, ProcessRecord, ReconcilerRecord
@@ -37,11 +38,13 @@ __all__ = [
     "DispatchPolicy",
     "EarlierSecret",
     "ExecutionRecord",
+    "HealthRecord",
     "IdempotencyRecord",
     "KeptAnswer",
     "Look",
     "NotificationRecord",
     "OperationStateRecord",
+    "PartHealth",
     "Place",
     "PreviousOutcome",
     "ProcessRecord",

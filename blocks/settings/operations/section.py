@@ -4,8 +4,10 @@ import msgspec
 
 from blocks.contracts.operations import OPERATIONS, Operation
 from blocks.contracts.reading.limits import Days, Seconds
+from blocks.settings.operations.cache_warmup import CacheWarmup
 from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
+from blocks.settings.operations.health_monitoring import HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Scheduled, Started
 from blocks.settings.operations.user_onboarding import UserOnboarding
@@ -24,6 +26,8 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """So long the log has an event that was taken in."""
     database_backup: DatabaseBackup
     cms_sync: CmsSync
+    cache_warmup: CacheWarmup
+    health_monitoring: HealthMonitoring
     log_rotation: LogRotation
     user_onboarding: UserOnboarding
 

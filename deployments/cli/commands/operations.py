@@ -14,6 +14,8 @@ def ops() -> None:
 
     \b
     Examples:
+      orchestrator ops health-monitoring now
+      orchestrator ops cache-warmup now
       orchestrator ops log-rotation now
       orchestrator ops backup now
       orchestrator ops cms-sync now
@@ -77,3 +79,58 @@ def sync_cms_now(as_json: bool) -> None:
     from deployments.cli.actions.operations import sync_cms
 
     asyncio.run(sync_cms(as_json=as_json))
+
+
+@ops.group("health-monitoring")
+def health_monitoring() -> None:
+    """The platform's containers, endpoints and database.
+
+    \b
+    Examples:
+      orchestrator ops health-monitoring now
+    """
+
+
+@health_monitoring.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
+def look_now(as_json: bool) -> None:
+    """Look at everything that is configured, and notify no one; exit with 1 if something fails.
+
+    \b
+    Examples:
+      orchestrator ops health-monitoring now
+      HEALTH_MONITORING_ENDPOINTS=api=http://api:5000/health orchestrator ops health-monitoring now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions.looks import look_at_health
+
+    if not asyncio.run(look_at_health(as_json=as_json)):
+        raise SystemExit(1)
+
+
+@ops.group("cache-warmup")
+def cache_warmup() -> None:
+    """Pages that are asked for before people do.
+
+    \b
+    Examples:
+      orchestrator ops cache-warmup now
+    """
+
+
+@cache_warmup.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def warm_now(as_json: bool) -> None:
+    """Ask for the pages of CACHE_WARMUP_API_URLS, _CMS_URLS and _SESSION_URLS.
+
+    \b
+    Examples:
+      orchestrator ops cache-warmup now
+      CACHE_WARMUP_API_URLS=http://api:5000/api/services orchestrator ops cache-warmup now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions.looks import warm_caches
+
+    asyncio.run(warm_caches(as_json=as_json))

@@ -81,6 +81,8 @@ def settings() -> None:
     for part in tree["operations"].values():
         if isinstance(part, dict):
             part |= {name: "***" for name in part if name.endswith(("token", "key")) and part[name]}
+    health = tree["operations"]["health_monitoring"]
+    health["database_url"] = masked_url(health["database_url"])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 
