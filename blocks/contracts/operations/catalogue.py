@@ -38,7 +38,26 @@ LOG_ROTATION = Operation(
     ),
 )
 
-OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION)
+SECURITY_AUDIT = Operation(
+    id="security-audit",
+    title="Security Audit",
+    description="Looks for vulnerabilities, open permissions, refused requests and what expires.",
+    cron="0 3 * * *",
+    events=("security.alert", "auth.failed.multiple"),
+    misfire="latest",
+    max_lateness=timedelta(hours=20),
+    overlap="skip",
+    attempts=2,
+    backoff=timedelta(seconds=30),
+    steps=(
+        Step("scan-vulnerabilities", "Scan Vulnerabilities", limit_seconds=600),
+        Step("check-permissions", "Check Permissions", limit_seconds=600),
+        Step("review-logs", "Review Logs", limit_seconds=300),
+        Step("generate-report", "Generate Report", limit_seconds=60),
+    ),
+)
+
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, SECURITY_AUDIT)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

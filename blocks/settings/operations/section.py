@@ -7,6 +7,7 @@ from blocks.contracts.reading.limits import Seconds
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.security_audit import SecurityAudit
 
 
 class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,6 +21,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From then on a tick is late, and the rule of its operation counts."""
     database_backup: DatabaseBackup
     log_rotation: LogRotation
+    security_audit: SecurityAudit
 
     def schedule_of(self, operation: Operation) -> Schedule:
         part: Schedule = getattr(self, operation.setting)

@@ -16,6 +16,7 @@ def ops() -> None:
     Examples:
       orchestrator ops log-rotation now
       orchestrator ops backup now
+      orchestrator ops security-audit now
     """
 
 
@@ -45,3 +46,30 @@ def rotate_now(as_json: bool) -> None:
     from deployments.cli.actions.operations import rotate_logs
 
     rotate_logs(as_json=as_json)
+
+
+@ops.group("security-audit")
+def security_audit() -> None:
+    """Known vulnerabilities, permissions, refused requests, and what expires.
+
+    \b
+    Examples:
+      orchestrator ops security-audit now
+    """
+
+
+@security_audit.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def audit_now(as_json: bool) -> None:
+    """Look, store a report, and print what was found.
+
+    \b
+    Examples:
+      orchestrator ops security-audit now
+      SECURITY_AUDIT_ADVISORIES=advisories.zip orchestrator ops security-audit now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions import security_audit
+
+    asyncio.run(security_audit.audit_now(as_json=as_json))

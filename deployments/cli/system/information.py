@@ -77,6 +77,8 @@ def settings() -> None:
     backup = tree["operations"]["database_backup"]
     for name in ("database_url", "databases", "scratch_url"):
         backup[name] = masked_url(backup[name])
+    audit = tree["operations"]["security_audit"]
+    audit["database_url"] = masked_url(audit["database_url"])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 
