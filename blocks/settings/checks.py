@@ -54,6 +54,10 @@ def check(settings: Settings) -> None:
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
         databases.problem_of(settings.operations.database_backup),
+        databases.url_problem_of(
+            settings.operations.security_audit.database_url,
+            "operations.security_audit.database_url (DATABASE_URL)",
+        ),
         _queues_problem(settings.rabbitmq),
     )
     for problem in problems:

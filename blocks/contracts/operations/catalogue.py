@@ -110,6 +110,26 @@ CACHE_WARMUP = Operation(
     ),
 )
 
+
+SECURITY_AUDIT = Operation(
+    id="security-audit",
+    title="Security Audit",
+    description="Looks for vulnerabilities, open permissions, refused requests and what expires.",
+    cron="0 3 * * *",
+    events=("security.alert", "auth.failed.multiple"),
+    misfire="latest",
+    max_lateness=timedelta(hours=20),
+    overlap="skip",
+    attempts=2,
+    backoff=timedelta(seconds=30),
+    steps=(
+        Step("scan-vulnerabilities", "Scan Vulnerabilities", limit_seconds=600),
+        Step("check-permissions", "Check Permissions", limit_seconds=600),
+        Step("review-logs", "Review Logs", limit_seconds=300),
+        Step("generate-report", "Generate Report", limit_seconds=60),
+    ),
+)
+
 OPERATIONS = (
     CMS_SYNC,
     DATABASE_BACKUP,
@@ -117,6 +137,7 @@ OPERATIONS = (
     CACHE_WARMUP,
     LOG_ROTATION,
     USER_ONBOARDING,
+    SECURITY_AUDIT,
 )
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}

@@ -6,4 +6,5 @@ from blocks.settings.operations.database_backup import DatabaseBackup as Databas
 from blocks.settings.operations.health_monitoring import HealthMonitoring as HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation as LogRotation
 from blocks.settings.operations.section import Operations as Operations
+from blocks.settings.operations.security_audit import SecurityAudit as SecurityAudit
 from blocks.settings.operations.user_onboarding import UserOnboarding as UserOnboarding

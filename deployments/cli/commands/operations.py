@@ -19,6 +19,7 @@ def ops() -> None:
       orchestrator ops log-rotation now
       orchestrator ops backup now
       orchestrator ops cms-sync now
+      orchestrator ops security-audit now
     """
 
 
@@ -134,3 +135,30 @@ def warm_now(as_json: bool) -> None:
     from deployments.cli.actions.looks import warm_caches
 
     asyncio.run(warm_caches(as_json=as_json))
+
+
+@ops.group("security-audit")
+def security_audit() -> None:
+    """Known vulnerabilities, permissions, refused requests, and what expires.
+
+    \b
+    Examples:
+      orchestrator ops security-audit now
+    """
+
+
+@security_audit.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+def audit_now(as_json: bool) -> None:
+    """Look, store a report, and print what was found.
+
+    \b
+    Examples:
+      orchestrator ops security-audit now
+      SECURITY_AUDIT_ADVISORIES=advisories.zip orchestrator ops security-audit now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions import security_audit
+
+    asyncio.run(security_audit.audit_now(as_json=as_json))

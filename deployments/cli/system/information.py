@@ -83,6 +83,8 @@ def settings() -> None:
             part |= {name: "***" for name in part if name.endswith(("token", "key")) and part[name]}
     health = tree["operations"]["health_monitoring"]
     health["database_url"] = masked_url(health["database_url"])
+    audit = tree["operations"]["security_audit"]
+    audit["database_url"] = masked_url(audit["database_url"])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 
