@@ -15,6 +15,9 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether schedules start any of them."""
     timezone: str
     """Of their crons."""
+    internal_address: str
+    """`HOST:PORT` on which the routes of operations take calls without a credential; empty: none.
+    """
     late_after_seconds: Seconds
     """From then on a tick is late, and the rule of its operation counts."""
     events_kept_days: Days
