@@ -22,7 +22,12 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From then on a tick is late, and the rule of its operation counts."""
     events_kept_days: Days
     """So long the log has an event that was taken in."""
+    redis_url: str
+    """Of the Redis on which services speak the operations service's bus; empty: no bridge."""
     log_rotation: LogRotation
+
+    def __repr__(self) -> str:
+        return f"Operations(enabled={self.enabled}, redis_url='***')"
 
     def schedule_of(self, operation: Operation) -> Scheduled:
         """Of an operation that has a cron."""

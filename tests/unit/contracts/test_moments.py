@@ -39,7 +39,16 @@ NEVER_DECODED = {
         "Between",
         "Tick",
     ),
-    *("FlowRunView", "Message", "PhaseStep", "PromptFact", "Rotated", "UpcomingTick", "_Sighting"),
+    *(
+        "Figures",
+        "FlowRunView",
+        "Message",
+        "PhaseStep",
+        "PromptFact",
+        "Rotated",
+        "UpcomingTick",
+        "_Sighting",
+    ),
 }
 """Made by our own code, from moments that were read elsewhere."""
 

@@ -91,7 +91,7 @@ ROOMS = {
             "router",
             "dead_letters",
         ),
-        ("webhooks", "service"),
+        ("webhooks", "redis_bridge", "service"),
     ),
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
@@ -120,6 +120,7 @@ HOMES = {
     "litestar": ("api", "deployments.simulated.claims.*"),
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
+    "redis": ("blocks.adapters.redis.*",),
     "sqlite3": ("blocks.adapters.sqlite.*",),
     "socketio": ("api.sockets.*",),
     "jwt": ("api.access.tokens", "api.access.key_sets"),
