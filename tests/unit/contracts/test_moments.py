@@ -34,6 +34,7 @@ NEVER_DECODED = {
         "JobRequest",
         "Event",
         "WireEnvelope",
+        "Figures",
         "LetterFilter",
         "Scheduled",
         "Between",
