@@ -13,6 +13,7 @@ pytest_plugins = (
     "tests.support.servers.cosmos",
     "tests.support.servers.prefect_server",
     "tests.support.servers.postgres",
+    "tests.support.operations.redis_server",
 )
 
 

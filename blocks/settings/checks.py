@@ -50,7 +50,7 @@ def check(settings: Settings) -> None:
     problems = (
         urls.problem_of(settings),
         server.problem_of(settings.server),
-        server.claims_problem_of(settings.claims),
+        server.internal_problem_of(settings),
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
         databases.problem_of(settings.operations.database_backup),

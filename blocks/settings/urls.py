@@ -30,6 +30,11 @@ def problem_of(settings: Settings) -> str | None:
             ("http", "https"),
         ),
         ("cosmos_db.endpoint (COSMOS_DB_ENDPOINT)", cosmos.endpoint, ("https", "http", "sqlite")),
+        (
+            "operations.redis_url (REDIS_URL)",
+            settings.operations.redis_url,
+            ("redis", "rediss"),
+        ),
         ("prefect.api_url (PREFECT_API_URL)", settings.prefect.api_url, ("http", "https")),
         ("prefect.ui_url (PREFECT_UI_URL)", settings.prefect.ui_url, ("http", "https")),
         ("server.public_url (PUBLIC_URL)", settings.server.public_url, ("http", "https")),

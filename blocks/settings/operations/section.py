@@ -21,6 +21,9 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether schedules start any of them."""
     timezone: str
     """Of their crons."""
+    internal_address: str
+    """`HOST:PORT` on which the routes of operations take calls without a credential; empty: none.
+    """
     late_after_seconds: Seconds
     """From then on a tick is late, and the rule of its operation counts."""
     events_kept_days: Days
@@ -29,9 +32,14 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cms_sync: CmsSync
     cache_warmup: CacheWarmup
     health_monitoring: HealthMonitoring
+    redis_url: str
+    """Of the Redis on which services speak the operations service's bus; empty: no bridge."""
     log_rotation: LogRotation
     user_onboarding: UserOnboarding
     security_audit: SecurityAudit
+
+    def __repr__(self) -> str:
+        return f"Operations(enabled={self.enabled}, redis_url='***')"
 
     def schedule_of(self, operation: Operation) -> Scheduled:
         """Of an operation that has a cron."""
