@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from api.claims.log_keeping import keep_phase_logs
@@ -21,6 +23,8 @@ from api.reconciler.upcoming import name_upcoming_for_ever
 from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.recording import finish_lost_acts
+from blocks.notifications.notifier import forget_old_notifications
+from blocks.operations.events.taking import forget_events
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.settings import Settings
 
@@ -59,6 +63,7 @@ async def run_reconciler(settings: Settings, store: RecordStore, bus: EventBus) 
 
 
 async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
+    kept_for = timedelta(days=parts.settings.operations.events_kept_days)
     async with asyncio.TaskGroup() as group:
         for drift in drifts(parts):
             group.create_task(
@@ -72,7 +77,15 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
             _now_and_then(parts.store, forget_old_answers), name="reconciler: old answers"
         )
         group.create_task(
+            _now_and_then(parts.store, forget_old_notifications),
+            name="reconciler: old notifications",
+        )
+        group.create_task(
             _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
+        )
+        group.create_task(
+            _now_and_then(parts.store, partial(forget_events, kept_for=kept_for)),
+            name="reconciler: old events of operations",
         )
         group.create_task(
             keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
@@ -93,7 +106,9 @@ async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell)
 
 
 async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
-    """Low-priority work: old idempotency answers are deleted, lost acts go to the audit log."""
+    """Low-priority work: old answers and notifications are forgotten, lost acts go to the audit
+    log.
+    """
     while True:
         with suppress(Unavailable):
             await duty(store)

@@ -62,7 +62,7 @@ def scratch_server(part: DatabaseBackup) -> Database | None:
     """Where archives of all databases are verified; None: each on its own server.
     Raises as above.
     """
-    return _database_at(part.scratch_url, _SCRATCH) if part.scratch_url else None
+    return database_at(part.scratch_url, _SCRATCH) if part.scratch_url else None
 
 
 def problem_of(part: DatabaseBackup) -> str | None:
@@ -77,19 +77,32 @@ def problem_of(part: DatabaseBackup) -> str | None:
 
 def _databases(part: DatabaseBackup) -> Iterator[Database]:
     words = [word.strip() for word in part.databases.split(",") if word.strip()]
-    server = _database_at(part.database_url, _URL) if part.database_url else None
+    server = database_at(part.database_url, _URL) if part.database_url else None
     if server and not words:
         yield server
     for word in words:
         if "://" in word:
-            yield _database_at(word, _NAMES)
+            yield database_at(word, _NAMES)
         elif server is None:
             raise ValueError(f"setting {_NAMES} names databases, and no server is set: set {_URL}")
         else:
             yield server.named(_checked_name(word, _NAMES))
 
 
-def _database_at(url: str, setting: str) -> Database:
+def url_problem_of(url: str, setting: str) -> str | None:
+    """What is wrong with the URL of one database, in one line; None: nothing, or it is empty."""
+    try:
+        if url:
+            database_at(url, setting)
+    except ValueError as problem:
+        return str(problem)
+    return None
+
+
+def database_at(url: str, setting: str) -> Database:
+    """The database of this URL. Raises `ValueError` with one line that names the setting and shows
+    no URL.
+    """
     try:
         parts = urlsplit(url)
         port, options = parts.port or 5432, dict(parse_qsl(parts.query))
