@@ -1,6 +1,6 @@
 """The flow `database-backup` on the embedded stack and a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from blocks.contracts.operations.catalogue import DATABASE_BACKUP
 from blocks.contracts.records import ExecutionRecord
 from blocks.operations.backups import backups, newest_verified
 from blocks.ports import Query
+from tests.support.notifications.comms_hub import CommsHub, comms_hub
 from tests.support.operations.shop import TABLES, Shop
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.orchestra import Orchestra, whole_orchestra
@@ -24,8 +25,14 @@ NAME = "database-backup/database-backup"
 
 
 @pytest.fixture
+def hub() -> Iterator[CommsHub]:
+    with comms_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
 async def parts(
-    tmp_path: Path, shop: Shop, prefect_server: PrefectServer
+    tmp_path: Path, shop: Shop, hub: CommsHub, prefect_server: PrefectServer
 ) -> AsyncIterator[Orchestra]:
     async with whole_orchestra(
         tmp_path,
@@ -33,6 +40,8 @@ async def parts(
         DATABASE_URL=shop.url,
         BACKUP_URL=f"{shop.environment['ORCHESTRATOR_DATA_DIR']}/backups",
         BACKUP_WORK_FOLDER=str(shop.place().work),
+        COMMS_HUB_URL=hub.url,
+        ALERT_EMAIL="operators@platform.example",
         RECONCILER_INTERVAL_SECONDS="1",
         PREFECT_WORKER_QUERY_SECONDS="0.5",
     ) as parts:
@@ -70,8 +79,8 @@ async def execution_of(parts: Orchestra, run: FlowRun) -> ExecutionRecord:
     return found
 
 
-async def test_a_run_leaves_a_verified_backup_and_its_figures(
-    parts: Orchestra, prefect: PrefectClient, shop: Shop
+async def test_a_run_leaves_a_verified_backup_its_figures_and_a_message(
+    parts: Orchestra, prefect: PrefectClient, shop: Shop, hub: CommsHub
 ) -> None:
     parts.worker.start()
 
@@ -91,6 +100,9 @@ async def test_a_run_leaves_a_verified_backup_and_its_figures(
         results["cleanup-old"]["cleanedUp"],
         results["cleanup-old"]["retentionPolicy"],
     )
+    [message] = hub.messages
+    assert f"Backed up: {shop.name}" == message["subject"]
+    assert newest.name in message["body"]
 
 
 async def test_after_the_death_of_its_worker_in_the_upload_another_goes_on(
