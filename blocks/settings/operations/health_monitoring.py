@@ -25,3 +25,6 @@ class HealthMonitoring(Scheduled, frozen=True, kw_only=True):
     """So long one answer may take."""
     grace_seconds: SecondsOrZero
     """What fails or works again for so long is notified of."""
+
+    def __repr__(self) -> str:
+        return f"HealthMonitoring(cron={self.cron!r}, database_url='***')"
