@@ -4,24 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import DATABASE_BACKUP
-from blocks.contracts.records import ExecutionRecord
 from blocks.operations.backups import backups, newest_verified
-from blocks.ports import Query
 from tests.support.notifications.comms_hub import CommsHub, comms_hub
+from tests.support.operations.prefect_runs import ended, requested, run_by_hand
 from tests.support.operations.shop import TABLES, Shop
 from tests.support.servers.prefect_server import PrefectServer
-from tests.support.system.orchestra import Orchestra, whole_orchestra
-from tests.support.waiting import eventually
+from tests.support.system.orchestra import Orchestra, deploy_workflow, undeployed_orchestra
 
 pytestmark = pytest.mark.long
-
-NAME = "database-backup/database-backup"
 
 
 @pytest.fixture
@@ -34,7 +26,7 @@ def hub() -> Iterator[CommsHub]:
 async def parts(
     tmp_path: Path, shop: Shop, hub: CommsHub, prefect_server: PrefectServer
 ) -> AsyncIterator[Orchestra]:
-    async with whole_orchestra(
+    async with undeployed_orchestra(
         tmp_path,
         prefect_server,
         DATABASE_URL=shop.url,
@@ -45,51 +37,22 @@ async def parts(
         RECONCILER_INTERVAL_SECONDS="1",
         PREFECT_WORKER_QUERY_SECONDS="0.5",
     ) as parts:
+        name = DATABASE_BACKUP.id
+        await deploy_workflow(parts.settings, prefect_server, parts.environment, name)
         yield parts
 
 
-@pytest.fixture
-async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            yield client
-
-
-async def requested(prefect: PrefectClient) -> FlowRun:
-    deployment = await prefect.read_deployment_by_name(NAME)
-    return await prefect.create_flow_run_from_deployment(deployment.id)
-
-
-async def ended(parts: Orchestra, prefect: PrefectClient, run: FlowRun) -> FlowRun:
-    async def has_ended() -> bool:
-        state = (await prefect.read_flow_run(run.id)).state
-        return bool(state and state.is_final())
-
-    try:
-        await eventually(has_ended, within_seconds=120, every_seconds=0.3)
-    except AssertionError:
-        raise AssertionError(parts.logs()) from None
-    return await prefect.read_flow_run(run.id)
-
-
-async def execution_of(parts: Orchestra, run: FlowRun) -> ExecutionRecord:
-    query = Query(ExecutionRecord, {"workflow": DATABASE_BACKUP.id})
-    page = await parts.store.query(SYSTEM_TENANT, query)
-    [found] = [one.record for one in page.items if one.record.flow_run_id == str(run.id)]
-    return found
-
-
 async def test_a_run_leaves_a_verified_backup_its_figures_and_a_message(
-    parts: Orchestra, prefect: PrefectClient, shop: Shop, hub: CommsHub
+    parts: Orchestra, shop: Shop, hub: CommsHub
 ) -> None:
     parts.worker.start()
 
-    run = await ended(parts, prefect, await requested(prefect))
+    execution = await run_by_hand(parts, DATABASE_BACKUP)
 
-    assert "Completed" == (run.state and run.state.name), parts.logs()
+    assert "completed" == execution.status, parts.logs()
     newest = await newest_verified(shop.place().files, shop.name)
     assert newest
-    results = (await execution_of(parts, run)).results or {}
+    results = execution.results or {}
     assert [newest.name] == results["create-backup"]["backups"]
     assert (1, [newest.name], sum(TABLES.values())) == (
         results["upload-backup"]["uploaded"],
@@ -106,32 +69,30 @@ async def test_a_run_leaves_a_verified_backup_its_figures_and_a_message(
 
 
 async def test_after_the_death_of_its_worker_in_the_upload_another_goes_on(
-    parts: Orchestra, prefect: PrefectClient, shop: Shop
+    parts: Orchestra, shop: Shop
 ) -> None:
     parts.api.start()
     parts.worker.start(FAULT_POINT="backup-uploaded")
-    run = await requested(prefect)
+    run = await requested(parts, DATABASE_BACKUP)
     await parts.worker.died()
     assert await newest_verified(shop.place().files, shop.name) is None
     parts.another_worker.start()
 
-    run = await ended(parts, prefect, run)
+    execution = await ended(parts, DATABASE_BACKUP, run)
 
-    assert "Completed" == (run.state and run.state.name), parts.logs()
+    assert ("completed", 2) == (execution.status, execution.attempt), parts.logs()
     [backup] = [backup async for backup in backups(shop.place().files, shop.name)]
     assert backup.is_verified
-    assert 2 == (await execution_of(parts, run)).attempt
     assert [] == await shop.scratch_databases()
 
 
 async def test_a_database_that_cannot_be_dumped_fails_the_run_with_what_to_do(
-    parts: Orchestra, prefect: PrefectClient, shop: Shop
+    parts: Orchestra, shop: Shop
 ) -> None:
     parts.worker.start(BACKUP_DATABASES=f"nowhere,{shop.name}")
 
-    run = await ended(parts, prefect, await requested(prefect))
+    execution = await run_by_hand(parts, DATABASE_BACKUP)
 
-    execution = await execution_of(parts, run)
     assert ("failed", "upload-backup") == (execution.status, execution.failed_step)
     assert "correct the database's name in DATABASE_URL" in (execution.error or "")
     assert await newest_verified(shop.place().files, shop.name)
