@@ -22,7 +22,7 @@ DATABASE_BACKUP = Operation(
         Step("create-backup", "Create Backup", limit_seconds=21_600),
         Step("upload-backup", "Upload to Storage", limit_seconds=43_200),
         Step("cleanup-old", "Cleanup Old Backups", limit_seconds=900),
-        Step("notify", "Send Notification"),
+        Step("notify", "Send Notification", limit_seconds=NOTIFY_SECONDS),
     ),
 )
 
