@@ -75,7 +75,22 @@ USER_ONBOARDING = Operation(
     ),
 )
 
-OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, CMS_SYNC, USER_ONBOARDING)
+NOTIFICATION_DIGEST = Operation(
+    id="notification-digest",
+    title="Notification Digest",
+    description="Sends each user one mail about what happened since the last one.",
+    cron="0 9 * * *",
+    misfire="latest",  # a digest is of use on its day
+    max_lateness=timedelta(hours=12),
+    overlap="skip",
+    steps=(
+        Step("collect-notifications", "Collect Notifications", limit_seconds=600),
+        Step("compile-digest", "Compile Digest", limit_seconds=600),
+        Step("send-emails", "Send Digest Emails", limit_seconds=7200),
+    ),
+)
+
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, CMS_SYNC, USER_ONBOARDING, NOTIFICATION_DIGEST)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

@@ -7,6 +7,7 @@ from blocks.contracts.reading.limits import Days, Seconds
 from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
+from blocks.settings.operations.notification_digest import NotificationDigest
 from blocks.settings.operations.schedule import Scheduled, Started
 from blocks.settings.operations.user_onboarding import UserOnboarding
 
@@ -25,6 +26,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     database_backup: DatabaseBackup
     cms_sync: CmsSync
     log_rotation: LogRotation
+    notification_digest: NotificationDigest
     user_onboarding: UserOnboarding
 
     def schedule_of(self, operation: Operation) -> Scheduled:

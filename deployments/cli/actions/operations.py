@@ -8,7 +8,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.platform_events import check_type
 from blocks.contracts.rejections import MALFORMED_JSON, SCHEMA_INVALID, Rejected
 from blocks.json_text import read_json, read_json_object
-from blocks.operations import cms, log_files, onboarding, runs
+from blocks.operations import cms, digests, log_files, onboarding, runs
 from blocks.operations.events.posting import new_event, post
 from blocks.operations.runs import known_operation
 from blocks.operations.work import NotConfigured, never_stopped
@@ -106,6 +106,23 @@ async def onboard(given: JsonObject, *, as_json: bool) -> None:
             },
             as_json=as_json,
         )
+
+
+async def send_digest(*, as_json: bool) -> None:
+    """Each user has one mail about what happened since the last digest, and the figures are
+    printed.
+
+    Raises `ServiceFailed`, `DigestsFailed`, `NotConfigured`, `Unavailable`.
+    """
+    settings = load_settings()
+    async with open_store(settings) as store:
+        collected = await digests.collect(store, settings)
+        compiled = await digests.compile_all(store, collected)
+        sent = await digests.send_all(store, settings.notifications, collected)
+    _show(
+        {"collect-notifications": collected, "compile-digest": compiled, "send-emails": sent},
+        as_json=as_json,
+    )
 
 
 async def _or_reason(step: Awaitable[JsonObject]) -> JsonObject:

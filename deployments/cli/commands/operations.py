@@ -18,6 +18,7 @@ def ops() -> None:
       orchestrator ops backup now
       orchestrator ops cms-sync now
       orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example
+      orchestrator ops notification-digest now
     """
 
 
@@ -109,3 +110,29 @@ def onboard_now(user_id: str, email: str, name: str, as_json: bool) -> None:
 
     given = {"userId": user_id, "email": email, "name": name}
     asyncio.run(onboard(given, as_json=as_json))
+
+
+@ops.group("notification-digest")
+def notification_digest() -> None:
+    """The digest of notifications: collected, compiled, sent.
+
+    \b
+    Examples:
+      orchestrator ops notification-digest now
+    """
+
+
+@notification_digest.command("now")
+@figures_as_json
+def send_digest_now(as_json: bool) -> None:
+    """Send each user what happened since the last digest.
+
+    \b
+    Examples:
+      orchestrator ops notification-digest now
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import send_digest
+
+    asyncio.run(send_digest(as_json=as_json))
