@@ -67,6 +67,8 @@ NOT_AUDITED: Mapping[str, str] = {
         "PostgreSQL's log names its session"
     ),
     "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
+    "ops notification-digest now": "sends people what the records have, and changes none of them",
+    "ops user-onboarding now": "asks services of the platform, as the events of a new user do",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(
         ("api", "listener", "worker", "simulators"),

@@ -130,14 +130,31 @@ SECURITY_AUDIT = Operation(
     ),
 )
 
+
+NOTIFICATION_DIGEST = Operation(
+    id="notification-digest",
+    title="Notification Digest",
+    description="Sends each user one mail about what happened since the last one.",
+    cron="0 9 * * *",
+    misfire="latest",  # a digest is of use on its day
+    max_lateness=timedelta(hours=12),
+    overlap="skip",
+    steps=(
+        Step("collect-notifications", "Collect Notifications", limit_seconds=600),
+        Step("compile-digest", "Compile Digest", limit_seconds=600),
+        Step("send-emails", "Send Digest Emails", limit_seconds=7200),
+    ),
+)
+
 OPERATIONS = (
-    CMS_SYNC,
     DATABASE_BACKUP,
+    LOG_ROTATION,
+    CMS_SYNC,
+    USER_ONBOARDING,
     HEALTH_MONITORING,
     CACHE_WARMUP,
-    LOG_ROTATION,
-    USER_ONBOARDING,
     SECURITY_AUDIT,
+    NOTIFICATION_DIGEST,
 )
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
