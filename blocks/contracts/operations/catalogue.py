@@ -38,6 +38,22 @@ LOG_ROTATION = Operation(
     ),
 )
 
+PERFORMANCE_OPTIMIZATION = Operation(
+    id="performance-optimization",
+    title="Performance Optimization",
+    description="Measures machine, PostgreSQL and Redis; vacuums and purges what it is allowed to.",
+    cron="*/15 * * * *",
+    events=("performance.degraded", "memory.high"),
+    misfire="skip",  # the next is a quarter of an hour away
+    max_lateness=timedelta(0),
+    overlap="skip",
+    steps=(
+        Step("analyze-metrics", "Analyze Metrics", limit_seconds=120),
+        Step("optimize-memory", "Optimize Memory", limit_seconds=600),
+        Step("optimize-db", "Optimize Database", limit_seconds=7200),
+    ),
+)
+
 SECURITY_AUDIT = Operation(
     id="security-audit",
     title="Security Audit",
@@ -57,7 +73,7 @@ SECURITY_AUDIT = Operation(
     ),
 )
 
-OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, SECURITY_AUDIT)
+OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, PERFORMANCE_OPTIMIZATION, SECURITY_AUDIT)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

@@ -2,5 +2,8 @@
 
 from blocks.settings.operations.database_backup import DatabaseBackup as DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation as LogRotation
+from blocks.settings.operations.performance_optimization import (
+    PerformanceOptimization as PerformanceOptimization,
+)
 from blocks.settings.operations.section import Operations as Operations
 from blocks.settings.operations.security_audit import SecurityAudit as SecurityAudit

@@ -6,6 +6,7 @@ from blocks.contracts.operations import Operation
 from blocks.contracts.reading.limits import Seconds
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
+from blocks.settings.operations.performance_optimization import PerformanceOptimization
 from blocks.settings.operations.schedule import Schedule
 from blocks.settings.operations.security_audit import SecurityAudit
 
@@ -21,6 +22,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From then on a tick is late, and the rule of its operation counts."""
     database_backup: DatabaseBackup
     log_rotation: LogRotation
+    performance_optimization: PerformanceOptimization
     security_audit: SecurityAudit
 
     def schedule_of(self, operation: Operation) -> Schedule:

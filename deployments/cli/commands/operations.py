@@ -17,6 +17,7 @@ def ops() -> None:
       orchestrator ops log-rotation now
       orchestrator ops backup now
       orchestrator ops security-audit now
+      orchestrator ops performance-optimization now
     """
 
 
@@ -73,3 +74,30 @@ def audit_now(as_json: bool) -> None:
     from deployments.cli.actions import security_audit
 
     asyncio.run(security_audit.audit_now(as_json=as_json))
+
+
+@ops.group("performance-optimization")
+def performance_optimization() -> None:
+    """Figures of this machine, PostgreSQL and Redis; and what may be done about them.
+
+    \b
+    Examples:
+      orchestrator ops performance-optimization now
+    """
+
+
+@performance_optimization.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def optimize_now(as_json: bool) -> None:
+    """Measure; vacuum and purge what the settings allow.
+
+    \b
+    Examples:
+      orchestrator ops performance-optimization now
+      PERFORMANCE_VACUUM_TABLES=public.orders orchestrator ops performance-optimization now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions import performance
+
+    asyncio.run(performance.optimize_now(as_json=as_json))
