@@ -111,6 +111,22 @@ CACHE_WARMUP = Operation(
 )
 
 
+PERFORMANCE_OPTIMIZATION = Operation(
+    id="performance-optimization",
+    title="Performance Optimization",
+    description="Measures machine, PostgreSQL and Redis; vacuums and purges what it is allowed to.",
+    cron="*/15 * * * *",
+    events=("performance.degraded", "memory.high"),
+    misfire="skip",  # the next is a quarter of an hour away
+    max_lateness=timedelta(0),
+    overlap="skip",
+    steps=(
+        Step("analyze-metrics", "Analyze Metrics", limit_seconds=120),
+        Step("optimize-memory", "Optimize Memory", limit_seconds=600),
+        Step("optimize-db", "Optimize Database", limit_seconds=7200),
+    ),
+)
+
 SECURITY_AUDIT = Operation(
     id="security-audit",
     title="Security Audit",
@@ -153,6 +169,7 @@ OPERATIONS = (
     USER_ONBOARDING,
     HEALTH_MONITORING,
     CACHE_WARMUP,
+    PERFORMANCE_OPTIMIZATION,
     SECURITY_AUDIT,
     NOTIFICATION_DIGEST,
 )

@@ -8,6 +8,9 @@ from blocks.settings.operations.log_rotation import LogRotation as LogRotation
 from blocks.settings.operations.notification_digest import (
     NotificationDigest as NotificationDigest,
 )
+from blocks.settings.operations.performance_optimization import (
+    PerformanceOptimization as PerformanceOptimization,
+)
 from blocks.settings.operations.section import Operations as Operations
 from blocks.settings.operations.security_audit import SecurityAudit as SecurityAudit
 from blocks.settings.operations.user_onboarding import UserOnboarding as UserOnboarding

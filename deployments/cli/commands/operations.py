@@ -22,6 +22,7 @@ def ops() -> None:
       orchestrator ops security-audit now
       orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example
       orchestrator ops notification-digest now
+      orchestrator ops performance-optimization now
     """
 
 
@@ -221,3 +222,30 @@ def send_digest_now(as_json: bool) -> None:
     from deployments.cli.actions.operations import send_digest
 
     asyncio.run(send_digest(as_json=as_json))
+
+
+@ops.group("performance-optimization")
+def performance_optimization() -> None:
+    """Figures of this machine, PostgreSQL and Redis; and what may be done about them.
+
+    \b
+    Examples:
+      orchestrator ops performance-optimization now
+    """
+
+
+@performance_optimization.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def optimize_now(as_json: bool) -> None:
+    """Measure; vacuum and purge what the settings allow.
+
+    \b
+    Examples:
+      orchestrator ops performance-optimization now
+      PERFORMANCE_VACUUM_TABLES=public.orders orchestrator ops performance-optimization now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions import performance
+
+    asyncio.run(performance.optimize_now(as_json=as_json))
