@@ -58,7 +58,7 @@ from api.webhooks.routes import (
     read_webhook,
     remove_webhook,
 )
-from blocks.claims.packets import open_files
+from blocks.claims.packets import packet_files
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore
@@ -144,7 +144,7 @@ def create_app(
             "metrics_token": _given(settings.metrics.bearer_token),
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
-            "packet_files": _given(open_files(settings)),
+            "packet_files": _given(packet_files(settings)),
             "schedules": _given(settings.batch_jobs),
             "exposition": _given(exposition or Exposition(JobMetrics(store).text)),
             "service": _given(settings.module.name),

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.operations.events.taking import triggers_of
 from blocks.ports import Consumer, Unavailable
 from blocks.processes.heartbeat import Heartbeat
 from blocks.processes.memory import spare_the_collector
@@ -56,7 +57,7 @@ async def run_listener(settings: Settings) -> None:
             limit_seconds=settings.startup.wait_seconds,
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
-        router = Router(Context(store, bus, Intake(store, dispatcher)))
+        router = Router(Context(store, bus, Intake(store, dispatcher), triggers_of(settings)))
         webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
         async with consuming(
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),

@@ -4,12 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from api.claims.log_keeping import keep_phase_logs
 from api.dead_letters.sweep import tend_dead_letters
 from api.idempotency import forget_old_answers
 from api.reconciler import metrics
+from api.reconciler.backup_ages import watch_backups
 from api.reconciler.bell import Bell
 from api.reconciler.drift import Drift, Parts
 from api.reconciler.drifts import KINDS, drifts
@@ -21,6 +24,7 @@ from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.recording import finish_lost_acts
 from blocks.notifications.notifier import forget_old_notifications
+from blocks.operations.events.taking import forget_events
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.settings import Settings
 
@@ -59,6 +63,7 @@ async def run_reconciler(settings: Settings, store: RecordStore, bus: EventBus) 
 
 
 async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
+    kept_for = timedelta(days=parts.settings.operations.events_kept_days)
     async with asyncio.TaskGroup() as group:
         for drift in drifts(parts):
             group.create_task(
@@ -79,8 +84,13 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
             _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
         )
         group.create_task(
+            _now_and_then(parts.store, partial(forget_events, kept_for=kept_for)),
+            name="reconciler: old events of operations",
+        )
+        group.create_task(
             keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
         )
+        group.create_task(watch_backups(parts.settings), name="reconciler: age of backups")
         group.create_task(
             tend_dead_letters(parts.settings, parts.store, parts.bus),
             name="reconciler: dead letters",

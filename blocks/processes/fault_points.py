@@ -21,12 +21,21 @@ OF_AN_ANALYSIS = (
     "after-announcement",
 )
 OF_AN_APPROVAL = ("before-suspend", "after-approval", "after-decision")
-OF_A_TRIGGER = ("after-trigger",)
+OF_A_TRIGGER = ("after-trigger", "event-entered")
 OF_A_PHASE = ("after-phase-begun", "after-phase-end")
 OF_A_JOB = ("job-accepted",)
 OF_A_DEAD_LETTER = ("after-dead-letter", "after-replay")
 OF_A_FEE = ("after-fee-intended", "after-fee-charged", "after-fee-settled")
 OF_A_PAYOUT = (*OF_A_FEE, "after-packet")
+OF_A_BACKUP = (
+    "backup-dumped",
+    "backup-described",
+    "backup-uploaded",
+    "backup-restored",
+    "backup-compared",
+    "backup-verified",
+    "backup-deleting",
+)
 OF_A_CLOCK = ("stopped-clock",)
 """Here nothing is killed: while one is set, no step of a run of this process runs out of time."""
 

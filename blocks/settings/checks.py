@@ -4,9 +4,11 @@ import re
 
 from blocks.contracts.jobs import JOBS
 from blocks.contracts.operations import OPERATIONS
+from blocks.contracts.operations.platform_events import check_type
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, containers, server, urls
+from blocks.settings.operations import databases
 from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
 _TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
@@ -51,6 +53,11 @@ def check(settings: Settings) -> None:
         server.claims_problem_of(settings.claims),
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
+        databases.problem_of(settings.operations.database_backup),
+        databases.url_problem_of(
+            settings.operations.security_audit.database_url,
+            "operations.security_audit.database_url (DATABASE_URL)",
+        ),
         _queues_problem(settings.rabbitmq),
     )
     for problem in problems:
@@ -83,6 +90,18 @@ def _check_schedules(settings: Settings) -> None:
             key = operation.setting
             name = f"operations.{key}.cron ({key.upper()}_CRON)"
             _check_cron(name, operations.schedule_of(operation).cron, default=operation.cron)
+    for operation in OPERATIONS:
+        for event_type in operations.events_of(operation):
+            _check_event(f"{operation.setting}.events", operation.setting, event_type)
+
+
+def _check_event(key: str, part: str, event_type: str) -> None:
+    try:
+        check_type(event_type)
+    except ValueError as error:
+        raise BadSetting(
+            f"setting operations.{key} ({part.upper()}_EVENTS) has {event_type!r}, which {error}"
+        ) from None
 
 
 def _check_timezone(section: str, timezone: str) -> None:

@@ -15,6 +15,7 @@ from blocks.settings.sections import BadSetting, Settings
 _ENCODED = "write @ as %40, # as %23, / as %2F, ? as %3F, : as %3A and % as %25"
 
 _NOT_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f]")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LOOSE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -48,11 +49,16 @@ def problem_of(settings: Settings) -> str | None:
         (f"services.{name}.url ({name.upper()}_URL)", url, ("http", "https"))
         for name, url in settings.services.urls().items()
     )
-    claims = tuple((name, url, ("http", "https")) for name, url in _claim_urls(settings).items())
-    pages = tuple((name, url, ("http", "https")) for name, url in _pages(settings))
-    for name, url, schemes in (*urls, *neighbours, *claims, *pages):
+    services = _claim_urls(settings) | _operation_urls(settings)
+    others = tuple(
+        (name, url, ("http", "https")) for name, url in (*services.items(), *_pages(settings))
+    )
+    for name, url, schemes in (*urls, *neighbours, *others):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
+            return f"setting {name} {problem}"
+    for name, (url, names) in _operation_templates(settings).items():
+        if problem := template_problem(url, names):
             return f"setting {name} {problem}"
     return _problem_of_what_is_shown(settings)
 
@@ -98,6 +104,10 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         name: shown_url_problem(url, "the platform's services are asked without credentials")
         for name, url in _claim_urls(settings).items()
     }
+    problems |= {
+        name: shown_url_problem(url, "what a service asks for goes into the setting of its token")
+        for name, url in _operation_urls(settings).items()
+    }
     return next(
         (f"setting {name} {problem}" for name, problem in problems.items() if problem), None
     )
@@ -114,6 +124,40 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
     return {
         f"claims.{name} ({variable})": getattr(claims, name) for name, variable in variables.items()
     }
+
+
+def _operation_urls(settings: Settings) -> dict[str, str]:
+    """The addresses of the services of operations, by the names of their settings."""
+    operations = settings.operations
+    templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
+    return {"operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url, **templates}
+
+
+def _operation_templates(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Those of them that hold placeholders, with the names of these."""
+    onboarding, of_user = settings.operations.user_onboarding, ("userId", "email")
+    return {
+        f"operations.user_onboarding.{name} (USER_ONBOARDING_{name.upper()})": (url, of_user)
+        for name, url in (
+            ("defaults_url", onboarding.defaults_url),
+            ("role_url", onboarding.role_url),
+            ("workspace_url", onboarding.workspace_url),
+        )
+    }
+
+
+def template_problem(url: str, names: tuple[str, ...]) -> str | None:
+    """What is wrong with the placeholders of an address, as the end of a sentence that begins with
+    its name.
+    """
+    if re.match(r"\w+://[^/?]*[{}]", url):
+        return "has a placeholder in its host: write the host itself"
+    if any(name not in names for name in PLACEHOLDER.findall(url)):
+        known = ", ".join(f"{{{name}}}" for name in names)
+        return f"has a placeholder that is not known here: write {known}"
+    if re.search("[{}]", PLACEHOLDER.sub("", url)):
+        return "has a { or } that belongs to no placeholder"
+    return None
 
 
 def _pages(settings: Settings) -> list[tuple[str, str]]:

@@ -44,8 +44,8 @@ class SqliteFile:
         self._path = path
         # FULL flushes the log at each commit: what was awaited survives a power cut.
         opening = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
-        self._writer = _Connection(path, timeout_seconds, "BEGIN IMMEDIATE", opening, schema)
-        self._reader = _Connection(path, timeout_seconds, "BEGIN", ("PRAGMA query_only=ON",))
+        self._writer = _Connection(path, timeout_seconds, opening, schema, writes=True)
+        self._reader = _Connection(path, timeout_seconds, ("PRAGMA query_only=ON",))
 
     async def __aenter__(self) -> Self:
         try:
@@ -91,15 +91,16 @@ class _Connection:
         self,
         path: Path,
         timeout_seconds: float,
-        begin: str,
         opening: tuple[str, ...],
         schema: str = "",
+        *,
+        writes: bool = False,
     ) -> None:
         self._path = path
         self._timeout_seconds = timeout_seconds
-        self._begin = begin
         self._opening = opening
         self._schema = schema
+        self._begin = self._lock_in_time if writes else _begin_reading
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
         self._opened: asyncio.Future[None]
@@ -159,7 +160,7 @@ class _Connection:
             batch.append(another)
         return batch
 
-    def _begin_in_time(self, connection: sqlite3.Connection) -> None:
+    def _lock_in_time(self, connection: sqlite3.Connection) -> None:
         """SQLite itself would wait up to 100 ms between two tries, and lose against a process that
         writes without a pause.
         """
@@ -167,7 +168,7 @@ class _Connection:
         connection.execute("PRAGMA busy_timeout=0")
         while True:
             try:
-                connection.execute(self._begin)
+                connection.execute("BEGIN IMMEDIATE")
                 break
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
@@ -181,7 +182,7 @@ class _Connection:
         """Returns what is left for the next transaction."""
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
-            self._begin_in_time(connection)
+            self._begin(connection)
             full_at = time.monotonic() + _HELD_SECONDS
             for work, done in batch:
                 if outcomes and time.monotonic() > full_at:
@@ -222,3 +223,8 @@ def _settle_all(outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | N
             future.set_exception(error)
         else:
             future.set_result(result)
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    """It takes no lock, so it waits for none."""
+    connection.execute("BEGIN")

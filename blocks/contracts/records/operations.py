@@ -1,27 +1,23 @@
-"""What operations know of earlier runs."""
+"""What operations leave besides executions: the log of events."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from blocks.contracts.reading.normalised import Normalised
 from blocks.contracts.records.base import Record
 
 
-class PartHealth(Normalised, frozen=True, kw_only=True, rename="camel"):
-    """How a part of the platform is."""
-
-    problem: str | None
-    """As last seen; None: it works."""
-    since: datetime
-    """So long it fails, or works, without a break."""
-    is_down: bool = False
-    """Whether it failed for the time of grace, and has not worked for as long since."""
-
-
-class HealthRecord(Record, frozen=True, kw_only=True, tag="health"):
-    """How every part was at the last look of health monitoring; one, under the system tenant."""
+class EventRecord(Record, frozen=True, kw_only=True, tag="platform-event"):
+    """An event that was taken in; `id` is `ids.platform_event_id`. The first of an id counts."""
 
     container: ClassVar[str] = "workflow_workflows"
-    ID: ClassVar[str] = "health-monitoring"
+    append_only: ClassVar[bool] = True
+    expires: ClassVar[bool] = True
 
-    parts: dict[str, PartHealth] = {}
+    event_id: str
+    """As its sender named it."""
+    event_type: str
+    payload: Any
+    occurred_at: datetime
+    source: str
+    digest: str
+    """`PlatformEvent.digest`: another event under the same id is refused."""

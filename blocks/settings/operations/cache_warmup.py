@@ -2,10 +2,10 @@
 
 from blocks.contracts.reading.limits import Seconds
 from blocks.settings.operations.health_monitoring import AtOnce
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 
-class CacheWarmup(Schedule, frozen=True, kw_only=True):
+class CacheWarmup(Scheduled, frozen=True, kw_only=True):
     api_urls: str
     """Of each of the three: `NAME=URL` or a URL, separated by commas; empty: none."""
     cms_urls: str

@@ -5,12 +5,12 @@ from typing import Annotated
 import msgspec
 
 from blocks.contracts.reading.limits import Seconds, SecondsOrZero
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 AtOnce = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
 
-class HealthMonitoring(Schedule, frozen=True, kw_only=True):
+class HealthMonitoring(Scheduled, frozen=True, kw_only=True):
     docker_socket: str
     """Where the Docker engine answers; without such a file, no containers are checked."""
     containers: str
@@ -25,3 +25,6 @@ class HealthMonitoring(Schedule, frozen=True, kw_only=True):
     """So long one answer may take."""
     grace_seconds: SecondsOrZero
     """What fails or works again for so long is notified of."""
+
+    def __repr__(self) -> str:
+        return f"HealthMonitoring(cron={self.cron!r}, database_url='***')"

@@ -21,6 +21,7 @@ import blocks.adapters.measured_store
 import blocks.observability.metrics.claim_services
 import blocks.observability.metrics.claims
 import blocks.observability.metrics.notifications
+import blocks.observability.metrics.operations
 import blocks.observability.metrics.work
 import blocks.processes.metrics
 import listeners.metrics
@@ -85,6 +86,7 @@ def of_ours() -> Iterator[MetricWrapperBase]:
         blocks.observability.metrics.claim_services,
         blocks.observability.metrics.claims,
         blocks.observability.metrics.notifications,
+        blocks.observability.metrics.operations,
         blocks.observability.metrics.work,
         listeners.metrics,
     )

@@ -163,6 +163,20 @@ async def test_executions_of_a_vanished_run_go_on_together(scene: Scene) -> None
     assert {None} == {(await scene.now(one)).flow_run_id for one in several}
 
 
+async def test_a_run_in_the_place_of_a_vanished_one_is_found_by_its_opportunity(
+    scene: Scene,
+) -> None:
+    await scene.given(status="awaiting_approval", flow_run_id="gone", subject="0063X1")
+    for subject in ("0063X2", "0063X3"):
+        await scene.given(status="running", flow_run_id="gone, too", subject=subject)
+
+    await VanishedRuns(scene.parts).look()
+
+    one, two = sorted(scene.prefect.names, key=len)
+    assert "Opportunity 0063X1" == one
+    assert two in ("2 opportunities: 0063X2, 0063X3", "2 opportunities: 0063X3, 0063X2")
+
+
 async def test_one_that_awaits_a_person_goes_on_alone(scene: Scene) -> None:
     for _ in range(2):
         await scene.given(status="awaiting_approval", flow_run_id="gone")
