@@ -55,6 +55,10 @@ def check(settings: Settings) -> None:
         containers.problem_of(settings.cosmos_db.containers),
         databases.problem_of(settings.operations.database_backup),
         databases.url_problem_of(
+            settings.operations.health_monitoring.database_url,
+            "operations.health_monitoring.database_url (DATABASE_URL)",
+        ),
+        databases.url_problem_of(
             settings.operations.security_audit.database_url,
             "operations.security_audit.database_url (DATABASE_URL)",
         ),
