@@ -62,6 +62,10 @@ def check(settings: Settings) -> None:
             "operations.performance_optimization.database_url (DATABASE_URL)",
         ),
         databases.url_problem_of(
+            settings.operations.health_monitoring.database_url,
+            "operations.health_monitoring.database_url (DATABASE_URL)",
+        ),
+        databases.url_problem_of(
             settings.operations.security_audit.database_url,
             "operations.security_audit.database_url (DATABASE_URL)",
         ),

@@ -90,7 +90,7 @@ HEALTH_MONITORING = Operation(
         Step("check-services", "Check Service Endpoints"),
         Step("check-database", "Check Database Connection"),
         Step("aggregate-metrics", "Aggregate Metrics"),
-        Step("alert-if-needed", "Send Alerts", limit_seconds=180),
+        Step("alert-if-needed", "Send Alerts", limit_seconds=NOTIFY_SECONDS),
     ),
 )
 
