@@ -120,7 +120,7 @@ HOMES = {
     "litestar": ("api", "deployments.simulated.claims.*"),
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
-    "redis": ("blocks.adapters.redis.*",),
+    "redis": ("blocks.adapters.redis.*", "blocks.operations.performance.*"),
     "sqlite3": ("blocks.adapters.sqlite.*",),
     "socketio": ("api.sockets.*",),
     "jwt": ("api.access.tokens", "api.access.key_sets"),
