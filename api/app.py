@@ -19,6 +19,7 @@ from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
 from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
+from api.documentation.bounds import BoundedStructs
 from api.documentation.exported import read_openapi
 from api.documentation.openapi import openapi_config
 from api.executions.actions import (
@@ -58,7 +59,7 @@ from api.webhooks.routes import (
     read_webhook,
     remove_webhook,
 )
-from blocks.claims.packets import open_files
+from blocks.claims.packets import packet_files
 from blocks.contracts.envelope import MAX_EVENT_BYTES
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, FlowRuns, RecordStore
@@ -145,7 +146,7 @@ def create_app(
             "metrics_token": _given(settings.metrics.bearer_token),
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
-            "packet_files": _given(open_files(settings)),
+            "packet_files": _given(packet_files(settings)),
             "schedules": _given(settings.batch_jobs),
             "exposition": _given(exposition or Exposition(JobMetrics(store).text)),
             "service": _given(settings.module.name),
@@ -158,7 +159,7 @@ def create_app(
         ],
         cors_config=cors_config(origins_of(settings.server)),
         guards=[check_role, refuse_other_types],
-        plugins=tracing_plugins(),
+        plugins=[*tracing_plugins(), BoundedStructs()],
         exception_handlers={Exception: answer_error},
         request_class=CheckedRequest,
         request_max_body_size=MAX_EVENT_BYTES,

@@ -13,6 +13,7 @@ from blocks.operations.events.taking import triggers_of
 from blocks.ports import Consumer, EventBus, RecordStore, Unavailable
 from blocks.processes.ending import ended
 from blocks.processes.heartbeat import Heartbeat
+from blocks.processes.memory import spare_the_collector
 from blocks.processes.process_port import process_port
 from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus, open_store
@@ -93,6 +94,7 @@ async def run_listener(settings: Settings) -> None:
             }
             beat = settings.worker.heartbeat_seconds
             async with Heartbeat(store, "listener", every_seconds=beat, is_ready=is_ready):
+                spare_the_collector()
                 log.info("listening on queue %s", queue.name)
                 await _together(dispatcher.run(), *receiving)
 

@@ -1,5 +1,5 @@
-"""One RabbitMQ node, one Cosmos DB emulator and one Prefect server serve the whole test session, if
-a test asks.
+"""One RabbitMQ node, one Cosmos DB emulator, one Prefect server and one PostgreSQL cluster serve
+the whole test session, if a test asks.
 """
 
 import gc
@@ -13,6 +13,7 @@ pytest_plugins = (
     "tests.support.servers.cosmos",
     "tests.support.servers.prefect_server",
     "tests.support.operations.redis_server",
+    "tests.support.servers.postgres",
 )
 
 

@@ -99,7 +99,7 @@ def keep_secret(values: Iterable[str]) -> None:
 
 def secrets_of(settings: msgspec.Struct) -> list[str]:
     """The values of all settings that are named like a secret, and the passwords in those that are
-    URLs.
+    URLs, or several separated by commas.
     """
     found: list[str] = []
     for name in settings.__struct_fields__:
@@ -120,6 +120,13 @@ def _secrets_in(name: str, value: str) -> list[str]:
     if _NAMES_A_SECRET.search(name):
         return [value] if value else []
     if "://" in value and "@" in value:
-        _, _, password = urlsplit(value).netloc.rpartition("@")[0].partition(":")
-        return [password] if password else []
+        passwords = map(_password_in, (value, *value.split(",")))
+        return [password for password in passwords if password]
     return []
+
+
+def _password_in(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
+    except ValueError:  # no URL after all
+        return ""

@@ -27,6 +27,15 @@ OF_A_JOB = ("job-accepted",)
 OF_A_DEAD_LETTER = ("after-dead-letter", "after-replay")
 OF_A_FEE = ("after-fee-intended", "after-fee-charged", "after-fee-settled")
 OF_A_PAYOUT = (*OF_A_FEE, "after-packet")
+OF_A_BACKUP = (
+    "backup-dumped",
+    "backup-described",
+    "backup-uploaded",
+    "backup-restored",
+    "backup-compared",
+    "backup-verified",
+    "backup-deleting",
+)
 OF_A_CLOCK = ("stopped-clock",)
 """Here nothing is killed: while one is set, no step of a run of this process runs out of time."""
 

@@ -8,6 +8,7 @@ from blocks.contracts.operations.platform_events import check_type
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, containers, server, urls
+from blocks.settings.operations import databases
 from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
 _TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
@@ -41,12 +42,22 @@ def check(settings: Settings) -> None:
             f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of "
             "its own, as /metrics"
         )
+    if settings.notifications.smtp_url and not settings.notifications.sender:
+        raise BadSetting(
+            "setting notifications.smtp_url (SMTP_URL) is set, and notifications.sender "
+            "(NOTIFICATIONS_SENDER) is empty: set the address that mail comes from"
+        )
     problems = (
         urls.problem_of(settings),
         server.problem_of(settings.server),
         server.internal_problem_of(settings),
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
+        databases.problem_of(settings.operations.database_backup),
+        databases.url_problem_of(
+            settings.operations.security_audit.database_url,
+            "operations.security_audit.database_url (DATABASE_URL)",
+        ),
         _queues_problem(settings.rabbitmq),
     )
     for problem in problems:

@@ -59,6 +59,14 @@ NOT_AUDITED: Mapping[str, str] = {
     "ops log-rotation now": "works on files of this machine, and on no record",
     "bootstrap": "creates what is missing, and changes no tenant's record",
     "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
+    "ops security-audit now": "stores a report, and changes nothing that it looks at",
+    "ops backup now": "copies databases, and changes nothing of a tenant's",
+    "ops backup verify": "writes beside the archive how it compared",
+    "ops backup restore": (
+        "works while the records, and so the audit log, are away: it may be what brings them back; "
+        "PostgreSQL's log names its session"
+    ),
+    "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(
         ("api", "listener", "worker", "simulators"),

@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from blocks.claims.packets import PacketFiles, open_files
+from blocks.claims.packets import packet_files
 from blocks.claims.services import ClaimServices
+from blocks.files import Files
 from flows.shared.runtime import Runtime
 
 
 class Parts(msgspec.Struct, frozen=True):
     context: Runtime
     services: ClaimServices
-    files: PacketFiles
+    files: Files
 
 
 @asynccontextmanager
@@ -22,4 +23,4 @@ async def open_parts(context: Runtime) -> AsyncIterator[Parts]:
     of its runs.
     """
     async with ClaimServices(context.settings.claims) as services:
-        yield Parts(context, services, open_files(context.settings))
+        yield Parts(context, services, packet_files(context.settings))

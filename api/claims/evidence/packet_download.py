@@ -22,15 +22,16 @@ from api.claims.evidence.packet_errors import (
     PacketLinksDisabled,
     PacketNotReady,
 )
-from api.claims.evidence.packets import Files, LinkSecret, secret_of
+from api.claims.evidence.packets import LinkSecret, PacketFiles, secret_of
 from api.documentation.openapi import SharedResponse, documented
 from api.http.records import Store, find
 from blocks.audit.looks import record_look
-from blocks.claims.packets import FileMissing, read_archive
+from blocks.claims.packets import read_archive
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records.audit import Act
 from blocks.contracts.records.claims import PacketRecord
+from blocks.files import FileMissing
 from blocks.security import packet_links
 from blocks.security.packet_links import PacketLink
 from blocks.security.signed_tokens import LinkExpired, LinkForged
@@ -68,7 +69,7 @@ _ERRORS = (
 async def download_packet(
     request: Request[Any, Any, Any],
     store: Store,
-    packet_files: Files,
+    packet_files: PacketFiles,
     link_secret: LinkSecret,
     token: TokenPath,
 ) -> Response[bytes]:

@@ -1,7 +1,8 @@
 """Why a request about a proof packet is refused, and how that is answered."""
 
 from api.http.errors import Answer, add_answers
-from blocks.claims.packets import FileMissing, NotPaid
+from blocks.claims.packets import NotPaid
+from blocks.files import FileMissing
 from blocks.ports import NotFound, Unavailable
 
 

@@ -31,9 +31,10 @@ from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import text
 from api.http.records import AllSettings, Store
 from api.idempotency import KEY_ERRORS, idempotent
-from blocks.claims.packets import NotPaid, PacketFiles, facts_of, read_packet, remake_packet
+from blocks.claims.packets import NotPaid, facts_of, read_packet, remake_packet
 from blocks.clock import utc_now
 from blocks.contracts.records.claims import ClaimRecord, PacketRecord
+from blocks.files import Files
 from blocks.ports import NotFound, Query, RecordStore
 from blocks.security import packet_links, signed_tokens
 from blocks.security.packet_links import PacketLink
@@ -42,7 +43,7 @@ from blocks.settings.links import api_url
 LINK_PATH = "/api/v1/evidence/links"
 HOURS_DEFAULT, HOURS_MAX = 24, 168
 
-Files = SkipValidation[NamedDependency[PacketFiles]]
+PacketFiles = SkipValidation[NamedDependency[Files]]
 """Where the packets lie, as a route's argument; lives as long as the server."""
 
 LinkSecret = SkipValidation[NamedDependency[str]]
@@ -138,7 +139,7 @@ async def read_packet_status(
 )
 async def generate_packet(
     store: Store,
-    packet_files: Files,
+    packet_files: PacketFiles,
     tenant_id: TenantId,
     claim_id: ClaimPath,
     user_id: OfUser = None,

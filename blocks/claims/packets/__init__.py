@@ -7,21 +7,18 @@ first begun; what comes later is not in it.
 """
 
 from blocks.claims.packets.facts import EvidenceDocument, PacketFacts, PromptFact
-from blocks.claims.packets.files import FileMissing, FilesUnavailable, PacketFiles, open_files
+from blocks.claims.packets.files import packet_files
 from blocks.claims.packets.gathering import NotPaid, facts_of
 from blocks.claims.packets.packets import make_packet, read_archive, read_packet, remake_packet
 
 __all__ = [
     "EvidenceDocument",
-    "FileMissing",
-    "FilesUnavailable",
     "NotPaid",
     "PacketFacts",
-    "PacketFiles",
     "PromptFact",
     "facts_of",
     "make_packet",
-    "open_files",
+    "packet_files",
     "read_archive",
     "read_packet",
     "remake_packet",

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from blocks.claims.packets.archive import archive_of
 from blocks.claims.packets.facts import PacketFacts
-from blocks.claims.packets.files import FileMissing, PacketFiles
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.records.claims import ClaimRecord, PacketRecord
+from blocks.files import FileMissing, Files
 from blocks.ports import AlreadyExists, RecordStore, Stored, Unavailable
 from blocks.updates import update_known
 
@@ -32,7 +32,7 @@ def archive_key(packet_id: str) -> str:
     return f"proof-packets/{packet_id}/proof_packet.zip"
 
 
-async def make_packet(store: RecordStore, files: PacketFiles, facts: PacketFacts) -> PacketRecord:
+async def make_packet(store: RecordStore, files: Files, facts: PacketFacts) -> PacketRecord:
     """The claim's packet, `completed` with its files stored, or `failed` with the reason.
 
     One that is completed is made no second time; one that failed, or whose maker crashed, is made
@@ -45,7 +45,7 @@ async def make_packet(store: RecordStore, files: PacketFiles, facts: PacketFacts
     return await _make(store, files, facts, packet)
 
 
-async def remake_packet(store: RecordStore, files: PacketFiles, facts: PacketFacts) -> PacketRecord:
+async def remake_packet(store: RecordStore, files: Files, facts: PacketFacts) -> PacketRecord:
     """As `make_packet`; and one whose archive is lost or damaged is made again."""
     packet = await _begin(store, facts.claim)
     if packet.record.status == "completed" and await is_whole(files, packet.record):
@@ -58,7 +58,7 @@ async def read_packet(store: RecordStore, tenant_id: str, claim_key: str) -> Pac
     return (await store.read(tenant_id, PacketRecord, ids.packet_id(claim_key))).record
 
 
-async def read_archive(files: PacketFiles, packet: PacketRecord) -> bytes:
+async def read_archive(files: Files, packet: PacketRecord) -> bytes:
     """The archive as it was made. Raises `FileMissing` also for one that was changed since."""
     content = await files.read(archive_key(packet.id))
     if sha256(content).hexdigest() != packet.sha256:
@@ -67,7 +67,7 @@ async def read_archive(files: PacketFiles, packet: PacketRecord) -> bytes:
     return content
 
 
-async def is_whole(files: PacketFiles, packet: PacketRecord) -> bool:
+async def is_whole(files: Files, packet: PacketRecord) -> bool:
     """Whether the archive is there as it was made. Raises `FilesUnavailable`."""
     try:
         await read_archive(files, packet)
@@ -107,7 +107,7 @@ async def _begin(store: RecordStore, claim: ClaimRecord) -> Stored[PacketRecord]
 
 
 async def _make(
-    store: RecordStore, files: PacketFiles, facts: PacketFacts, packet: Stored[PacketRecord]
+    store: RecordStore, files: Files, facts: PacketFacts, packet: Stored[PacketRecord]
 ) -> PacketRecord:
     id, began = packet.record.id, packet.record.generation_started_at or packet.record.created_at
     try:

@@ -4,8 +4,14 @@ import msgspec
 
 from blocks.contracts.operations import OPERATIONS, Operation
 from blocks.contracts.reading.limits import Days, Seconds
+from blocks.settings.operations.cache_warmup import CacheWarmup
+from blocks.settings.operations.cms_sync import CmsSync
+from blocks.settings.operations.database_backup import DatabaseBackup
+from blocks.settings.operations.health_monitoring import HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.schedule import Scheduled, Started
+from blocks.settings.operations.security_audit import SecurityAudit
+from blocks.settings.operations.user_onboarding import UserOnboarding
 
 
 class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,7 +30,13 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """So long the log has an event that was taken in."""
     redis_url: str
     """Of the Redis on which services speak the operations service's bus; empty: no bridge."""
+    database_backup: DatabaseBackup
+    cms_sync: CmsSync
+    cache_warmup: CacheWarmup
+    health_monitoring: HealthMonitoring
     log_rotation: LogRotation
+    user_onboarding: UserOnboarding
+    security_audit: SecurityAudit
 
     def __repr__(self) -> str:
         return f"Operations(enabled={self.enabled}, redis_url='***')"

@@ -8,7 +8,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.platform_events import check_type
 from blocks.contracts.rejections import MALFORMED_JSON, SCHEMA_INVALID, Rejected
 from blocks.json_text import read_json, read_json_object
-from blocks.operations import log_files, runs
+from blocks.operations import cms, log_files, runs
 from blocks.operations.events.posting import new_event, post
 from blocks.operations.runs import known_operation
 from blocks.operations.work import never_stopped
@@ -71,9 +71,23 @@ async def publish(event_type: str, text: str, event_id: str | None) -> None:
     say_line(event.id)
 
 
+async def sync_cms(*, as_json: bool) -> None:
+    """What has changed in the CMS is what readers see, and the figures are printed.
+
+    Raises `NotConfigured`, `CmsUnavailable`, `Unavailable`.
+    """
+    settings = load_settings()
+    place = cms.open_place(settings)
+    async with open_store(settings) as store:
+        fetched = await cms.fetch(store, settings.operations.cms_sync, place)
+        made_current = await cms.make_current(store, place, fetched)
+    _show({"fetch-cms": fetched, "update-cache": made_current}, as_json=as_json)
+
+
 def _show(steps: Mapping[str, JsonObject], *, as_json: bool) -> None:
     if as_json:
         say_json(steps)
     else:
         for figures in steps.values():
-            console().print(facts_of({name: f"{value:,}" for name, value in figures.items()}))
+            counted = {name: value for name, value in figures.items() if isinstance(value, int)}
+            console().print(facts_of({name: f"{value:,}" for name, value in counted.items()}))

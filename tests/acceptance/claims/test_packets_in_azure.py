@@ -9,15 +9,13 @@ import fsspec
 import pytest
 
 from blocks.claims.packets import (
-    FileMissing,
-    FilesUnavailable,
-    PacketFiles,
     make_packet,
-    open_files,
+    packet_files,
     read_archive,
     remake_packet,
 )
 from blocks.claims.packets.packets import archive_key
+from blocks.files import FileMissing, Files, FilesUnavailable
 from blocks.ports import RecordStore
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -44,7 +42,7 @@ async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
 @pytest.fixture
 def files(
     connection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> PacketFiles:
+) -> Files:
     """In a folder of the test's own."""
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
     # fsspec keeps a client for each URL, with the credentials of its first use
@@ -52,13 +50,13 @@ def files(
     return files_at(f"abfs://{CONTAINER}/{request.node.name}", tmp_path)
 
 
-def files_at(url: str, folder: Path) -> PacketFiles:
+def files_at(url: str, folder: Path) -> Files:
     environment = {"ORCHESTRATOR_DATA_DIR": str(folder), "CLAIMS_PACKETS_URL": url}
-    return open_files(load_settings(environment))
+    return packet_files(load_settings(environment))
 
 
 async def test_a_packet_is_written_to_the_container_and_read_again(
-    store: RecordStore, files: PacketFiles
+    store: RecordStore, files: Files
 ) -> None:
     packet = await make_packet(store, files, facts())
 
@@ -69,7 +67,7 @@ async def test_a_packet_is_written_to_the_container_and_read_again(
 
 
 async def test_a_packet_whose_archive_was_replaced_is_made_again(
-    store: RecordStore, files: PacketFiles
+    store: RecordStore, files: Files
 ) -> None:
     made = await make_packet(store, files, facts())
     await files.write(archive_key(made.id), b"changed")
@@ -80,13 +78,13 @@ async def test_a_packet_whose_archive_was_replaced_is_made_again(
     await read_archive(files, again)
 
 
-async def test_what_was_never_written_is_missing(files: PacketFiles) -> None:
+async def test_what_was_never_written_is_missing(files: Files) -> None:
     with pytest.raises(FileMissing):
         await files.read("proof-packets/none/proof_packet.zip")
 
 
 async def test_a_container_that_is_not_there_fails_the_packet_with_a_reason(
-    store: RecordStore, files: PacketFiles, tmp_path: Path
+    store: RecordStore, files: Files, tmp_path: Path
 ) -> None:
     nowhere = files_at("abfs://nowhere/prefix", tmp_path)
 

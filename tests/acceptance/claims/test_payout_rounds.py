@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from blocks.claims import journeys, log
 from blocks.claims.money.ledger import read_fee
-from blocks.claims.packets import open_files, read_archive
+from blocks.claims.packets import packet_files, read_archive
 from blocks.contracts import ids
 from blocks.contracts.claims.money import fee_of, units
 from blocks.contracts.records import ExecutionRecord
@@ -193,7 +193,7 @@ async def packed_once(here: Rounds, fee: FeeRecord) -> None:
     page = await here.store.query(A_TENANT, Query(PacketRecord, {"claim_key": fee.claim_key}))
     [packet] = [stored.record for stored in page.items]
     assert "completed" == packet.status
-    assert await read_archive(open_files(here.settings), packet)
+    assert await read_archive(packet_files(here.settings), packet)
     assert ["proof_packet.zip", "summary.pdf"] == files_of(here.folder, packet.id)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from blocks.claims import journeys, triggers
 from blocks.claims.asking.calls import Retries
 from blocks.claims.asking.circuits import Circuits
-from blocks.claims.packets import open_files
+from blocks.claims.packets import packet_files
 from blocks.claims.services import ClaimServices
 from blocks.claims.triggers import Accepted
 from blocks.contracts.claims.phases import WORKFLOW
@@ -94,7 +94,7 @@ async def carried(folder: Path, **environment: str) -> AsyncIterator[Carried]:
         ):
             await store.provision()
             context = Runtime(settings, bus, store, RememberedFlowRuns())
-            yield Carried(Parts(context, services, open_files(settings)), platform)
+            yield Carried(Parts(context, services, packet_files(settings)), platform)
 
 
 async def carry(parts: Parts, journey_id: str) -> None:

@@ -13,10 +13,10 @@ from blocks.claims.asking.answers import (
 )
 from blocks.claims.asking.charges import Charge
 from blocks.claims.asking.failed import ServiceFailed
-from blocks.claims.packets import PacketFiles
 from blocks.contracts.claims.findings import Claim, Match
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.records.claims import PhaseRecord
+from blocks.files import Files
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import load_settings
 from flows.claims.journey_run import JourneyRun
@@ -120,5 +120,5 @@ async def carry_by_the_flow(
         Runtime(SETTINGS, bus, store, RememberedFlowRuns()),
         cast(Any, services),
     )
-    parts = Parts(runtime, services_of_flow, PacketFiles(folder))
+    parts = Parts(runtime, services_of_flow, Files(cast(Any, folder), "packets"))
     await JourneyRun(parts, held, doing).carry()

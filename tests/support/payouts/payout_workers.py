@@ -14,7 +14,7 @@ import msgspec
 
 from blocks.claims import triggers
 from blocks.claims.asking.circuits import Circuits
-from blocks.claims.packets import open_files
+from blocks.claims.packets import packet_files
 from blocks.claims.packets import summary as summary  # else each process would load its library
 from blocks.claims.services import ClaimServices
 from blocks.contracts import ids
@@ -99,7 +99,7 @@ async def _carry(work: PayoutWork) -> None:
         if held is None:  # it has ended
             return
         context = Runtime(settings, bus, store, RememberedFlowRuns())
-        journey = JourneyRun(Parts(context, services, open_files(settings)), held, doing)
+        journey = JourneyRun(Parts(context, services, packet_files(settings)), held, doing)
         with context.expecting([journey.id], journey):
             await journey.carry()
 

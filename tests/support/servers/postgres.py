@@ -1,7 +1,7 @@
 """A private PostgreSQL cluster: its own data, port and superuser; gone when it is closed.
 
-With PostgreSQL's own defaults, so what is committed is on disk. A Prefect server takes the URL of
-`create_database`.
+With PostgreSQL's own defaults, so what is committed is on disk, unless it need not be durable. A
+Prefect server takes the URL of `create_database`.
 """
 
 import os
@@ -27,7 +27,8 @@ class Postgres:
     data and port.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        self._durable = durable
         self._programs = _programs()
         self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._port = _free_port()
@@ -54,6 +55,8 @@ class Postgres:
             "unix_socket_directories": self._folder,
         }
         options["max_connections"] = _CONNECTIONS_MAX
+        if not self._durable:
+            options["fsync"] = "off"
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
@@ -71,6 +74,12 @@ class Postgres:
         where = ("-h", "127.0.0.1", "-p", str(self._port), "-U", "postgres")
         self._run("createdb", *where, name)
         return self.url(name)
+
+    def demand_password(self, user: str) -> None:
+        """From now on this user has to show a password."""
+        rules = self._folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {user} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+        self._run("pg_ctl", "reload", "-D", str(self._folder / "data"))
 
     def version(self) -> str:
         return self._run("postgres", "--version").split()[2]
@@ -135,8 +144,10 @@ class Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A running cluster, shared by the session: make databases of your own."""
-    cluster = Postgres()
+    """A running cluster, shared by the session: make databases of your own. No test kills it, so it
+    does not wait for the disk.
+    """
+    cluster = Postgres(durable=False)
     try:
         cluster.start()
         yield cluster

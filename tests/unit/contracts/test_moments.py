@@ -29,6 +29,7 @@ from tests.support.factories import A_TENANT, an_execution
 
 NEVER_DECODED = {
     *(
+        "Backup",
         "Cursor",
         "Entry",
         "JobRequest",
@@ -41,11 +42,11 @@ NEVER_DECODED = {
         "Tick",
     ),
     *(
-        "Figures",
         "FlowRunView",
         "Message",
         "PhaseStep",
         "PromptFact",
+        "Report",
         "Rotated",
         "UpcomingTick",
         "_Sighting",

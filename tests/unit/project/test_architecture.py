@@ -61,7 +61,7 @@ ROOMS = {
             "prefect_blocks",
             "processes",
         ),
-        ("adapters", "webhooks", "topology", "services"),
+        ("files", "adapters", "webhooks", "topology", "services", "notifications"),
         (
             "executions",
             "dead_letters",

@@ -11,10 +11,10 @@ import pytest
 from msgspec.structs import replace
 from pypdf import PdfReader
 
-from blocks.claims.packets import PacketFiles, make_packet, read_archive, remake_packet
-from blocks.claims.packets.folder import Folder
+from blocks.claims.packets import make_packet, read_archive, remake_packet
 from blocks.claims.packets.summary import summary_of
 from blocks.contracts.records.audit import AuditEntry
+from blocks.files import Files, Folder
 from blocks.ports import RecordStore
 from blocks.queries import every
 from blocks.security import packet_links, signed_links
@@ -34,7 +34,7 @@ def text_of(pdf: bytes) -> str:
 async def test_the_archive_holds_summary_evidence_and_metadata(
     store: RecordStore, tmp_path: Path
 ) -> None:
-    files = PacketFiles(Folder(tmp_path / "packets"))
+    files = Files(Folder(tmp_path / "packets"), "packets")
 
     packet = await make_packet(store, files, facts())
 
@@ -73,7 +73,7 @@ def test_markup_from_outside_is_shown_as_it_is() -> None:
 async def test_five_at_once_and_a_repetition_make_the_same_bytes(
     store: RecordStore, tmp_path: Path
 ) -> None:
-    files = PacketFiles(Folder(tmp_path / "packets"))
+    files = Files(Folder(tmp_path / "packets"), "packets")
 
     made = await asyncio.gather(*(make_packet(store, files, facts()) for _ in range(5)))
     made.append(await make_packet(store, files, facts()))
@@ -89,8 +89,8 @@ async def test_a_packet_that_failed_is_made_by_the_next_call(
 ) -> None:
     (tmp_path / "blocked").write_text("no folder")
 
-    failed = await make_packet(store, PacketFiles(Folder(tmp_path / "blocked")), facts())
-    made = await make_packet(store, PacketFiles(Folder(tmp_path / "packets")), facts())
+    failed = await make_packet(store, Files(Folder(tmp_path / "blocked"), "packets"), facts())
+    made = await make_packet(store, Files(Folder(tmp_path / "packets"), "packets"), facts())
 
     assert ("failed", "completed", None) == (failed.status, made.status, made.error)
     assert failed.error
@@ -99,7 +99,7 @@ async def test_a_packet_that_failed_is_made_by_the_next_call(
 async def test_an_archive_that_was_changed_is_made_again(
     store: RecordStore, tmp_path: Path
 ) -> None:
-    files = PacketFiles(Folder(tmp_path / "packets"))
+    files = Files(Folder(tmp_path / "packets"), "packets")
     made = await make_packet(store, files, facts())
     [archive] = (tmp_path / "packets").rglob("*.zip")
     archive.write_bytes(b"changed")

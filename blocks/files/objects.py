@@ -5,6 +5,8 @@ for instance `AZURE_STORAGE_CONNECTION_STRING`); none stands in the URL. Bucket 
 exist.
 """
 
+from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -26,6 +28,27 @@ class Objects:
         files, path = self._at(key)
         content: bytes = files.cat_file(path)
         return content
+
+    def upload(self, path: Path, key: str) -> None:
+        """In parts, visible at its end."""
+        files, there = self._at(key)
+        files.put_file(str(path), there)
+
+    def download(self, key: str, path: Path) -> None:
+        files, there = self._at(key)
+        files.get_file(there, str(path))
+
+    def keys(self, prefix: str) -> list[str]:
+        files, there = self._at(prefix)
+        root = there.removesuffix(prefix)
+        with suppress(FileNotFoundError):
+            return sorted(path.removeprefix(root) for path in files.find(there.rstrip("/")))
+        return []
+
+    def delete(self, key: str) -> None:
+        files, path = self._at(key)
+        with suppress(FileNotFoundError):
+            files.rm_file(path)
 
     def _at(self, key: str) -> tuple[Any, str]:
         with self._lock:
