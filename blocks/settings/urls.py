@@ -134,14 +134,27 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
 def _operation_urls(settings: Settings) -> dict[str, str]:
     """The addresses of the services of operations, by the names of their settings."""
     operations = settings.operations
+    digest = operations.notification_digest
     templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
-    return {"operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url, **templates}
+    return {
+        "operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url,
+        "operations.notification_digest.source_url (NOTIFICATION_DIGEST_SOURCE_URL)": (
+            digest.source_url
+        ),
+        **templates,
+    }
 
 
 def _operation_templates(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Those of them that hold placeholders, with the names of these."""
     onboarding, of_user = settings.operations.user_onboarding, ("userId", "email")
+    digest = settings.operations.notification_digest
     return {
+        "operations.notification_digest.directory_url (NOTIFICATION_DIGEST_DIRECTORY_URL)": (
+            digest.directory_url,
+            ("userId",),
+        ),
+    } | {
         f"operations.user_onboarding.{name} (USER_ONBOARDING_{name.upper()})": (url, of_user)
         for name, url in (
             ("defaults_url", onboarding.defaults_url),

@@ -59,6 +59,9 @@ NOT_AUDITED: Mapping[str, str] = {
     "ops log-rotation now": "works on files of this machine, and on no record",
     "bootstrap": "creates what is missing, and changes no tenant's record",
     "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
+    "ops performance-optimization now": (
+        "vacuums and purges what the settings allow, and changes nothing of a tenant's"
+    ),
     "ops security-audit now": "stores a report, and changes nothing that it looks at",
     "ops backup now": "copies databases, and changes nothing of a tenant's",
     "ops backup verify": "writes beside the archive how it compared",
@@ -67,6 +70,8 @@ NOT_AUDITED: Mapping[str, str] = {
         "PostgreSQL's log names its session"
     ),
     "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
+    "ops notification-digest now": "sends people what the records have, and changes none of them",
+    "ops user-onboarding now": "asks services of the platform, as the events of a new user do",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(
         ("api", "listener", "worker", "simulators"),

@@ -22,7 +22,7 @@ DATABASE_BACKUP = Operation(
         Step("create-backup", "Create Backup", limit_seconds=21_600),
         Step("upload-backup", "Upload to Storage", limit_seconds=43_200),
         Step("cleanup-old", "Cleanup Old Backups", limit_seconds=900),
-        Step("notify", "Send Notification"),
+        Step("notify", "Send Notification", limit_seconds=NOTIFY_SECONDS),
     ),
 )
 
@@ -90,7 +90,7 @@ HEALTH_MONITORING = Operation(
         Step("check-services", "Check Service Endpoints"),
         Step("check-database", "Check Database Connection"),
         Step("aggregate-metrics", "Aggregate Metrics"),
-        Step("alert-if-needed", "Send Alerts", limit_seconds=180),
+        Step("alert-if-needed", "Send Alerts", limit_seconds=NOTIFY_SECONDS),
     ),
 )
 
@@ -111,6 +111,22 @@ CACHE_WARMUP = Operation(
 )
 
 
+PERFORMANCE_OPTIMIZATION = Operation(
+    id="performance-optimization",
+    title="Performance Optimization",
+    description="Measures machine, PostgreSQL and Redis; vacuums and purges what it is allowed to.",
+    cron="*/15 * * * *",
+    events=("performance.degraded", "memory.high"),
+    misfire="skip",  # the next is a quarter of an hour away
+    max_lateness=timedelta(0),
+    overlap="skip",
+    steps=(
+        Step("analyze-metrics", "Analyze Metrics", limit_seconds=120),
+        Step("optimize-memory", "Optimize Memory", limit_seconds=600),
+        Step("optimize-db", "Optimize Database", limit_seconds=7200),
+    ),
+)
+
 SECURITY_AUDIT = Operation(
     id="security-audit",
     title="Security Audit",
@@ -130,14 +146,32 @@ SECURITY_AUDIT = Operation(
     ),
 )
 
+
+NOTIFICATION_DIGEST = Operation(
+    id="notification-digest",
+    title="Notification Digest",
+    description="Sends each user one mail about what happened since the last one.",
+    cron="0 9 * * *",
+    misfire="latest",  # a digest is of use on its day
+    max_lateness=timedelta(hours=12),
+    overlap="skip",
+    steps=(
+        Step("collect-notifications", "Collect Notifications", limit_seconds=600),
+        Step("compile-digest", "Compile Digest", limit_seconds=600),
+        Step("send-emails", "Send Digest Emails", limit_seconds=7200),
+    ),
+)
+
 OPERATIONS = (
-    CMS_SYNC,
     DATABASE_BACKUP,
+    LOG_ROTATION,
+    CMS_SYNC,
+    USER_ONBOARDING,
     HEALTH_MONITORING,
     CACHE_WARMUP,
-    LOG_ROTATION,
-    USER_ONBOARDING,
+    PERFORMANCE_OPTIMIZATION,
     SECURITY_AUDIT,
+    NOTIFICATION_DIGEST,
 )
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
