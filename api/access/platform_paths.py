@@ -4,6 +4,9 @@ below `/api/v1`.
 
 OF_THE_PLATFORM = tuple(
     f"/api/{name}"
-    for name in ("health", "workflows", "trigger", "runs", "events", "stats", "history", "metrics")
+    for name in (
+        *("health", "workflows", "trigger", "runs", "events", "webhooks"),
+        *("stats", "history", "metrics"),
+    )
 )
 """How they begin."""

@@ -64,9 +64,15 @@ ACTION_OF: Mapping[str, str] = {
 }
 """Method and path, without the prefix under which the route is served."""
 
-ON_A_LOG_OF_ITS_OWN = frozenset({"POST /workflow/phase/{phase}", "POST /api/events"})
+ON_A_LOG_OF_ITS_OWN = frozenset(
+    {
+        "POST /workflow/phase/{phase}",
+        "POST /api/events",
+        *(f"POST /api/webhooks/alerts{severity}" for severity in ("", "/critical", "/warning")),
+    }
+)
 """Called by services, many times a second: the log of phases has each trigger and who sent it, that
-of events each event.
+of events each event, and what was notified of is on record.
 """
 
 _TARGET_LENGTH_MAX = 200

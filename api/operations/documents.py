@@ -169,6 +169,14 @@ class OperationsStats(Document, frozen=True, kw_only=True):
     timestamp: datetime
 
 
+class AlertsTaken(Document, frozen=True, kw_only=True):
+    """Every alert was forwarded, or had been before."""
+
+    success: bool
+    processed: int
+    total: int
+
+
 class RunHistory(Document, frozen=True, kw_only=True):
     """The newest runs of all operations, oldest first."""
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from api.http.example_data import BEGIN, EVENT
 from api.operations.documents import (
+    AlertsTaken,
     EventPage,
     EventPosted,
     MemoryUsage,
@@ -98,3 +99,4 @@ STATS = OperationsStats(
     timestamp=BEGIN,
 )
 HISTORY = RunHistory(history=[_DONE], timestamp=BEGIN)
+ALERTS_TAKEN = AlertsTaken(success=True, processed=2, total=2)

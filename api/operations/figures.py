@@ -23,6 +23,7 @@ from api.operations.documents import (
 )
 from blocks.clock import utc_now
 from blocks.contracts.operations import OPERATIONS
+from blocks.observability.metrics.operations import alert_counts
 from blocks.operations import runs
 from blocks.operations.figures import figures_of_all
 from blocks.processes.memory import memory_megabytes
@@ -112,7 +113,7 @@ async def read_metrics(store: Store, tenant_id: TenantId) -> str:
         "# TYPE workflows_registered_total gauge",
         f"workflows_registered_total {len(OPERATIONS)}",
     ]
-    return "\n".join((*lines, ""))
+    return "\n".join((*lines, alert_counts()))
 
 
 def _uptime() -> float:

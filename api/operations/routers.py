@@ -7,6 +7,7 @@ from api.access.actor import provide_actor
 from api.access.tenancy import provide_platform
 from api.claims.errors import answer_refused
 from api.idempotency import idempotent
+from api.operations.alerts import forward_alerts
 from api.operations.events import list_events, publish_event
 from api.operations.figures import (
     read_history,
@@ -40,7 +41,9 @@ def operation_routes(store: RecordStore) -> Router:
             read_stats,
             read_history,
             read_metrics,
-            idempotent(store, trigger_operation, publish_event, cancel_run, retry_run),
+            idempotent(
+                store, trigger_operation, publish_event, cancel_run, retry_run, forward_alerts
+            ),
         ],
         dependencies={"tenant_id": Provide(provide_platform), "actor": Provide(provide_actor)},
         exception_handlers={Exception: answer_refused},

@@ -30,12 +30,12 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From then on a tick is late, and the rule of its operation counts."""
     events_kept_days: Days
     """So long the log has an event that was taken in."""
+    redis_url: str
+    """Of the Redis on which services speak the operations service's bus; empty: no bridge."""
     database_backup: DatabaseBackup
     cms_sync: CmsSync
     cache_warmup: CacheWarmup
     health_monitoring: HealthMonitoring
-    redis_url: str
-    """Of the Redis on which services speak the operations service's bus; empty: no bridge."""
     log_rotation: LogRotation
     notification_digest: NotificationDigest
     user_onboarding: UserOnboarding

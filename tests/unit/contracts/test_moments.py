@@ -42,7 +42,6 @@ NEVER_DECODED = {
         "Tick",
     ),
     *(
-        "Figures",
         "FlowRunView",
         "Message",
         "PhaseStep",
