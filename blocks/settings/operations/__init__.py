@@ -6,5 +6,6 @@ from blocks.settings.operations.log_rotation import LogRotation as LogRotation
 from blocks.settings.operations.notification_digest import (
     NotificationDigest as NotificationDigest,
 )
+from blocks.settings.operations.sales_operations import SalesOperations as SalesOperations
 from blocks.settings.operations.section import Operations as Operations
 from blocks.settings.operations.user_onboarding import UserOnboarding as UserOnboarding

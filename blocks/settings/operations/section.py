@@ -8,6 +8,7 @@ from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.notification_digest import NotificationDigest
+from blocks.settings.operations.sales_operations import SalesOperations
 from blocks.settings.operations.schedule import Scheduled, Started
 from blocks.settings.operations.user_onboarding import UserOnboarding
 
@@ -27,6 +28,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cms_sync: CmsSync
     log_rotation: LogRotation
     notification_digest: NotificationDigest
+    sales_operations: SalesOperations
     user_onboarding: UserOnboarding
 
     def schedule_of(self, operation: Operation) -> Scheduled:

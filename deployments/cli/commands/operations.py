@@ -19,6 +19,7 @@ def ops() -> None:
       orchestrator ops cms-sync now
       orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example
       orchestrator ops notification-digest now
+      orchestrator ops sales-operations now
     """
 
 
@@ -136,3 +137,29 @@ def send_digest_now(as_json: bool) -> None:
     from deployments.cli.actions.operations import send_digest
 
     asyncio.run(send_digest(as_json=as_json))
+
+
+@ops.group("sales-operations")
+def sales_operations() -> None:
+    """Sales: analysed, leads qualified, due dates watched.
+
+    \b
+    Examples:
+      orchestrator ops sales-operations now
+    """
+
+
+@sales_operations.command("now")
+@figures_as_json
+def run_sales_now(as_json: bool) -> None:
+    """Have sales analysed and leads qualified, and watch due dates. Sends no report.
+
+    \b
+    Examples:
+      orchestrator ops sales-operations now
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import run_sales
+
+    asyncio.run(run_sales(as_json=as_json))
