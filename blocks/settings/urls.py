@@ -134,12 +134,23 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
 def _operation_urls(settings: Settings) -> dict[str, str]:
     """The addresses of the services of operations, by the names of their settings."""
     operations = settings.operations
-    digest = operations.notification_digest
+    digest, sales = operations.notification_digest, operations.sales_operations
     templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
     return {
         "operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url,
         "operations.notification_digest.source_url (NOTIFICATION_DIGEST_SOURCE_URL)": (
             digest.source_url
+        ),
+        "operations.sales_operations.ai_workflow_url (SALES_AI_WORKFLOW_URL)": (
+            sales.ai_workflow_url
+        ),
+        "operations.sales_operations.inngest_event_url (INNGEST_EVENT_URL)": (
+            sales.inngest_event_url
+        ),
+        "operations.sales_operations.inngest_api_url (INNGEST_API_URL)": sales.inngest_api_url,
+        "operations.sales_operations.leads_url (SALES_LEADS_URL)": sales.leads_url,
+        "operations.sales_operations.opportunities_url (SALES_OPPORTUNITIES_URL)": (
+            sales.opportunities_url
         ),
         **templates,
     }
@@ -153,6 +164,10 @@ def _operation_templates(settings: Settings) -> dict[str, tuple[str, tuple[str, 
         "operations.notification_digest.directory_url (NOTIFICATION_DIGEST_DIRECTORY_URL)": (
             digest.directory_url,
             ("userId",),
+        ),
+        "operations.sales_operations.qualification_url (SALES_QUALIFICATION_URL)": (
+            settings.operations.sales_operations.qualification_url,
+            ("leadId",),
         ),
     } | {
         f"operations.user_onboarding.{name} (USER_ONBOARDING_{name.upper()})": (url, of_user)

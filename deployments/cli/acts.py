@@ -73,6 +73,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "ops health-monitoring now": "looks, and changes nothing",
     "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
     "ops notification-digest now": "sends people what the records have, and changes none of them",
+    "ops sales-operations now": "asks the CRM and the AI workflow, and changes no record",
     "ops user-onboarding now": "asks services of the platform, as the events of a new user do",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(

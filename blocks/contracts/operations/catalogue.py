@@ -7,6 +7,9 @@ from blocks.contracts.operations.operation import Operation, Step
 NOTIFY_SECONDS = 180.0
 """Of a step that notifies one recipient: that may take up to two minutes."""
 
+ANALYSIS_SECONDS = 300.0
+"""Of a step that waits for the AI workflow."""
+
 DATABASE_BACKUP = Operation(
     id="database-backup",
     title="Database Backup",
@@ -162,6 +165,27 @@ NOTIFICATION_DIGEST = Operation(
     ),
 )
 
+
+SALES_OPERATIONS = Operation(
+    id="sales-operations",
+    title="Sales & Operations Automation",
+    description="Has the AI workflow analyse sales and qualify leads, watches due dates, reports.",
+    cron="0 8 * * 1-5",
+    events=("sales.lead.created", "sales.opportunity.updated"),
+    misfire="latest",  # a report of the morning is of use until noon
+    max_lateness=timedelta(hours=4),
+    overlap="skip",
+    attempts=3,
+    backoff=timedelta(seconds=15),
+    steps=(
+        # an analysis takes minutes
+        Step("business-intel", "Business Intelligence", limit_seconds=ANALYSIS_SECONDS),
+        Step("lead-qualification", "Lead Qualification", limit_seconds=ANALYSIS_SECONDS),
+        Step("ops-monitoring", "Operations Monitoring"),
+        Step("email-notifications", "Email Notifications", limit_seconds=NOTIFY_SECONDS),
+    ),
+)
+
 OPERATIONS = (
     DATABASE_BACKUP,
     LOG_ROTATION,
@@ -172,6 +196,7 @@ OPERATIONS = (
     PERFORMANCE_OPTIMIZATION,
     SECURITY_AUDIT,
     NOTIFICATION_DIGEST,
+    SALES_OPERATIONS,
 )
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}

@@ -4,6 +4,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from blocks.observability.metrics import SECONDS_OF_WORK, known
 
+ANALYSIS_SECONDS = Histogram(
+    "workflow_orchestrator_operation_analysis_seconds",
+    "Seconds that a step of sales-operations waited for Inngest to end its function",
+    ["step"],
+    buckets=SECONDS_OF_WORK,
+)
 TURN_SECONDS = Histogram(
     "workflow_orchestrator_operation_turn_seconds",
     "Seconds that a run of an operation waited for an earlier run of it to end",

@@ -11,6 +11,7 @@ from blocks.settings.operations.notification_digest import (
 from blocks.settings.operations.performance_optimization import (
     PerformanceOptimization as PerformanceOptimization,
 )
+from blocks.settings.operations.sales_operations import SalesOperations as SalesOperations
 from blocks.settings.operations.section import Operations as Operations
 from blocks.settings.operations.security_audit import SecurityAudit as SecurityAudit
 from blocks.settings.operations.user_onboarding import UserOnboarding as UserOnboarding

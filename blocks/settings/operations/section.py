@@ -11,6 +11,7 @@ from blocks.settings.operations.health_monitoring import HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.notification_digest import NotificationDigest
 from blocks.settings.operations.performance_optimization import PerformanceOptimization
+from blocks.settings.operations.sales_operations import SalesOperations
 from blocks.settings.operations.schedule import Scheduled, Started
 from blocks.settings.operations.security_audit import SecurityAudit
 from blocks.settings.operations.user_onboarding import UserOnboarding
@@ -38,6 +39,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     health_monitoring: HealthMonitoring
     log_rotation: LogRotation
     notification_digest: NotificationDigest
+    sales_operations: SalesOperations
     user_onboarding: UserOnboarding
     performance_optimization: PerformanceOptimization
     security_audit: SecurityAudit

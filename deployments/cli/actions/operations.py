@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Mapping
 from uuid import uuid4
 
+from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.platform_events import check_type
 from blocks.contracts.rejections import MALFORMED_JSON, SCHEMA_INVALID, Rejected
 from blocks.json_text import read_json, read_json_object
-from blocks.operations import cms, digests, log_files, onboarding, runs
+from blocks.operations import cms, digests, log_files, onboarding, runs, sales
 from blocks.operations.events.posting import new_event, post
 from blocks.operations.runs import known_operation
 from blocks.operations.work import NotConfigured, never_stopped
@@ -121,6 +122,28 @@ async def send_digest(*, as_json: bool) -> None:
         sent = await digests.send_all(store, settings.notifications, collected)
     _show(
         {"collect-notifications": collected, "compile-digest": compiled, "send-emails": sent},
+        as_json=as_json,
+    )
+
+
+async def run_sales(*, as_json: bool) -> None:
+    """Sales are analysed and leads qualified, and the figures printed; a step that has no service
+    is left out.
+
+    Raises `ServiceFailed`, `Unavailable`.
+    """
+    settings, id, today = load_settings(), str(uuid4()), utc_now().date()
+    part = settings.operations.sales_operations
+    async with open_store(settings) as store:
+        intelligence = await _or_reason(sales.analyse(store, part, id, {}, today))
+        qualified = await _or_reason(sales.qualify_leads(store, part, id, intelligence))
+    monitored = await _or_reason(sales.monitor_operations(part, today))
+    _show(
+        {
+            "business-intel": intelligence,
+            "lead-qualification": qualified,
+            "ops-monitoring": monitored,
+        },
         as_json=as_json,
     )
 

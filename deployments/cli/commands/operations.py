@@ -23,6 +23,7 @@ def ops() -> None:
       orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example
       orchestrator ops notification-digest now
       orchestrator ops performance-optimization now
+      orchestrator ops sales-operations now
     """
 
 
@@ -249,3 +250,29 @@ def optimize_now(as_json: bool) -> None:
     from deployments.cli.actions import performance
 
     asyncio.run(performance.optimize_now(as_json=as_json))
+
+
+@ops.group("sales-operations")
+def sales_operations() -> None:
+    """Sales: analysed, leads qualified, due dates watched.
+
+    \b
+    Examples:
+      orchestrator ops sales-operations now
+    """
+
+
+@sales_operations.command("now")
+@figures_as_json
+def run_sales_now(as_json: bool) -> None:
+    """Have sales analysed and leads qualified, and watch due dates. Sends no report.
+
+    \b
+    Examples:
+      orchestrator ops sales-operations now
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import run_sales
+
+    asyncio.run(run_sales(as_json=as_json))
