@@ -1,4 +1,4 @@
-"""A CRM, the AI workflow, Inngest and the directory of roles, as one HTTP server with the routes of each."""
+"""A CRM, the AI workflow, Inngest and the directory of roles: one HTTP server with all routes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
