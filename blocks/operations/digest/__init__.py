@@ -2,8 +2,8 @@
 
 Purpose: a function for each step. Contract: every notification since the last digest is in exactly
 one, whatever fails between: the span that a digest covers is kept before anything is sent, and the
-next digest begins where it ended. Pitfall: a span that was not sent to everyone is taken up by the
-next run before anything newer; who had theirs gets no second one.
+next digest begins where it ended. Pitfall: the next run sends a span that was not sent to everyone
+before anything newer; who had theirs gets no second one.
 """
 
 from blocks.operations.digest.collecting import collect as collect

@@ -33,6 +33,7 @@ NEVER_DECODED = {
         "Cursor",
         "Entry",
         "JobRequest",
+        "Notice",
         "Event",
         "WireEnvelope",
         "LetterFilter",
