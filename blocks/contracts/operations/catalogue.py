@@ -94,21 +94,6 @@ HEALTH_MONITORING = Operation(
     ),
 )
 
-NOTIFICATION_DIGEST = Operation(
-    id="notification-digest",
-    title="Notification Digest",
-    description="Sends every user one mail with what they were notified of since the last one.",
-    cron="0 9 * * *",
-    misfire="latest",
-    max_lateness=timedelta(hours=12),
-    overlap="skip",
-    steps=(
-        Step("collect-notifications", "Collect Notifications"),
-        Step("compile-digest", "Compile Digest", limit_seconds=300),
-        Step("send-emails", "Send Digest Emails", limit_seconds=7200),
-    ),
-)
-
 CACHE_WARMUP = Operation(
     id="cache-warmup",
     title="Cache Warmup",
@@ -151,7 +136,6 @@ OPERATIONS = (
     HEALTH_MONITORING,
     CACHE_WARMUP,
     LOG_ROTATION,
-    NOTIFICATION_DIGEST,
     USER_ONBOARDING,
     SECURITY_AUDIT,
 )

@@ -9,7 +9,6 @@ from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
 from blocks.settings.operations.health_monitoring import HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation
-from blocks.settings.operations.notification_digest import NotificationDigest
 from blocks.settings.operations.schedule import Scheduled, Started
 from blocks.settings.operations.security_audit import SecurityAudit
 from blocks.settings.operations.user_onboarding import UserOnboarding
@@ -31,7 +30,6 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cache_warmup: CacheWarmup
     health_monitoring: HealthMonitoring
     log_rotation: LogRotation
-    notification_digest: NotificationDigest
     user_onboarding: UserOnboarding
     security_audit: SecurityAudit
 

@@ -23,8 +23,6 @@ class CommsHub:
         """Of each request, in order."""
         self.failures: list[int] = []
         """Statuses of the next answers, in place of its work."""
-        self.out_of_reach: set[str] = set()
-        """Recipients for whom it answers 503."""
 
     def answer(self, path: str, key: str, body: bytes) -> tuple[int, dict[str, Any]]:
         self.keys.append(key)
@@ -33,8 +31,6 @@ class CommsHub:
         if path != "/api/messages/send":
             return 404, {"error": "no such route"}
         message = json.loads(body)
-        if message.get("recipient") in self.out_of_reach:
-            return 503, {"success": False, "error": "no way there"}
         if problem := _problem(message):
             return 400, {"success": False, "error": problem}
         self.messages.append(message)

@@ -33,7 +33,6 @@ NEVER_DECODED = {
         "Cursor",
         "Entry",
         "JobRequest",
-        "Notice",
         "Event",
         "WireEnvelope",
         "LetterFilter",
