@@ -431,7 +431,9 @@ async def _answer(reader: asyncio.StreamReader, method: bytes) -> Answered:
     return Answered(head.status_code, headers, body, client.their_state is h11.DONE)
 
 
-_PLATFORMS = re.compile(rb"/workflow/|/api/(workflows|trigger|runs|events|stats|history|webhooks)")
+_PLATFORMS = re.compile(
+    rb"/workflow/|/api/(workflows|trigger|runs|events|stats|history|webhooks|metrics|health)"
+)
 _THEIRS = {"success", "error"}
 """Routes of the platform's services, whose errors have a text."""
 
