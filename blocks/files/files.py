@@ -62,7 +62,7 @@ class Files:
 
     async def write(self, key: str, content: bytes) -> None:
         """The object is stored with this content."""
-        await self._call(lambda: self._backend.write(key, content), key)
+        await self._store(lambda: self._backend.write(key, content), key)
 
     async def read(self, key: str) -> bytes:
         """Raises `FileMissing`, too."""
@@ -70,7 +70,7 @@ class Files:
 
     async def upload(self, path: Path, key: str, *, seconds: float) -> None:
         """The object is stored with the content of this file."""
-        await self._call(lambda: self._backend.upload(path, key), key, seconds)
+        await self._store(lambda: self._backend.upload(path, key), key, seconds)
 
     async def download(self, key: str, path: Path, *, seconds: float) -> None:
         """The file has the content of this object. Raises `FileMissing`, too."""
@@ -83,6 +83,16 @@ class Files:
     async def delete(self, key: str) -> None:
         """The object is gone, if it was there."""
         await self._call(lambda: self._backend.delete(key), key)
+
+    async def _store(
+        self, work: Callable[[], None], key: str, seconds: float | None = None
+    ) -> None:
+        try:
+            await self._call(work, key, seconds)
+        except FileMissing:  # some libraries say so of a bucket that is not there
+            raise FilesUnavailable(
+                f"{self._place} is not there: create its bucket or container"
+            ) from None
 
     async def _call(self, work: Callable[[], T], key: str, seconds: float | None = None) -> T:
         loop, limit = asyncio.get_running_loop(), seconds or self._seconds
