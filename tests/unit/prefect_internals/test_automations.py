@@ -10,7 +10,7 @@ from prefect.server.utilities.user_templates import (
     register_user_template_filters,
     render_user_template,
 )
-from prefect.settings import PREFECT_UI_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 from prefect.states import Failed
 
 from blocks.ports.flow_runs import REFUSED
@@ -40,7 +40,8 @@ async def test_the_text_names_what_it_is_about_with_a_link_if_the_server_knows_i
     assert isinstance(action, SendNotification)
     register_user_template_filters(all_filters)
 
-    with temporary_settings({PREFECT_UI_URL: ui_url}):
+    # Without an address of its own, Prefect derives one from that of the API.
+    with temporary_settings({PREFECT_UI_URL: ui_url}, restore_defaults={PREFECT_API_URL}):
         text = await render_user_template(action.body, {"flow_run": RUN, "work_pool": POOL})
 
     what, link = text.split("\n")
