@@ -32,6 +32,7 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed, Scheduled
 from blocks.adapters.prefect.clock import synchronized_with_server_clock
 from blocks.adapters.prefect.retries import is_kept_from_others, open_to_any_worker
 from blocks.adapters.prefect.stated import Stated
+from blocks.contracts.jobs import WORKFLOW as JOBS_WORKFLOW
 from blocks.observability.metrics import work
 from blocks.observability.plain_text import shortened
 from blocks.ports import FlowRunView, NotFound, Unavailable, UpcomingTick
@@ -131,7 +132,8 @@ class PrefectFlowRuns:
 
     async def upcoming_ticks(self) -> list[UpcomingTick]:
         wanted = FlowRunFilter(
-            tags=FlowRunFilterTags(all_=[TAG, "auto-scheduled"]),
+            # Hundreds of operations' ticks are due before the next one of most jobs.
+            tags=FlowRunFilterTags(all_=[TAG, "auto-scheduled", f"workflow:{JOBS_WORKFLOW}"]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         )
         async with _translated():

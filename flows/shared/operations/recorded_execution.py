@@ -108,10 +108,10 @@ async def _claimed(
         raise RunEnds(
             await end_of_run(context, SYSTEM_TENANT, [execution_id], [], workflow=operation.id)
         )
-    return OperationRun(context, operation, claimed[0], _as_task)
+    return OperationRun(context, operation, claimed[0], as_task)
 
 
-async def _as_task(
+async def as_task(
     operation: Operation, step: Step, work: Callable[[], Awaitable[JsonObject]]
 ) -> Outcome:
     """In Prefect the step is a task with the operation's attempts and the step's limit."""

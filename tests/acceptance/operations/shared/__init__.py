@@ -1,0 +1,1 @@
+"""What all operations share: how they start, their steps, their address."""
