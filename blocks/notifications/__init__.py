@@ -7,6 +7,7 @@ process that dies between the sending and the record leaves it to the next one, 
 under the same message id: a mailbox or a hub that looks at ids shows it once.
 """
 
+from blocks.notifications.delivering import is_configured as is_configured
 from blocks.notifications.message import Channel as Channel
 from blocks.notifications.message import Message as Message
 from blocks.notifications.notifier import Kind as Kind

@@ -33,17 +33,23 @@ def transports_of(
     return found
 
 
+def is_configured(settings: Notifications) -> bool:
+    """Whether there is a way to anyone."""
+    return bool(transports_of(settings))
+
+
 async def deliver(
     transports: Sequence[Transport], message: Message, id: str, retries: Retries
 ) -> tuple[Transport, str]:
     """Which transport took the message, and its id there. Raises `NotDelivered`."""
-    reasons = []
+    reasons, is_passing = [], False
     for transport in transports:
         try:
             return transport, await _with_retries(transport, message, id, retries)
         except Refused as refused:
             reasons.append(f"{transport.name}: {refused}")
-    raise NotDelivered("; ".join(reasons))
+            is_passing |= refused.is_passing
+    raise NotDelivered("; ".join(reasons), is_passing=is_passing)
 
 
 async def _with_retries(transport: Transport, message: Message, id: str, retries: Retries) -> str:

@@ -156,7 +156,8 @@ async def _once(
     except BaseException as error:
         await _settle(store, claim, held_until=None)
         if isinstance(error, TimeoutError):
-            raise NotDelivered(f"it was not taken within {DELIVERY_SECONDS:g} s") from None
+            reason = f"it was not taken within {DELIVERY_SECONDS:g} s"
+            raise NotDelivered(reason, is_passing=True) from None
         raise
     await _settle(
         store,

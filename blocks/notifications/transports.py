@@ -13,6 +13,11 @@ ATTEMPT_SECONDS = 8.0
 class NotDelivered(Exception):
     """A message could not be handed over, by no transport; the text says why, without secrets."""
 
+    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
+        """Whether a later call may succeed."""
+
 
 class Refused(Exception):
     """An attempt failed."""

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from blocks.contracts.events import JsonObject
 from blocks.contracts.operations.catalogue import CMS_SYNC
 from blocks.contracts.reading.normalised import Normalised
 from blocks.files import Files, open_files
 from blocks.operations import states
+from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
 from blocks.settings import Settings
 
@@ -45,6 +47,13 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     content: Content | None = None
     """New content, which waits to be made current."""
     error: str | None = None
+
+
+def fetched_in(input: JsonObject) -> list[Fetched]:
+    """As `fetch` has left it in the results. Raises `NotConfigured` if it was skipped."""
+    if "fetched" not in input:
+        raise NotConfigured("nothing was fetched")
+    return msgspec.convert(input["fetched"], list[Fetched])
 
 
 def file_of(endpoint: str) -> str:

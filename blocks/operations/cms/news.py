@@ -1,15 +1,16 @@
 """What people are notified of when content has changed."""
 
-import msgspec
-
 from blocks.contracts.events import JsonObject
 from blocks.notifications import Message
-from blocks.operations.cms.content import Fetched
+from blocks.operations.cms.content import fetched_in
 
 
 def news_of(fetched: JsonObject) -> Message | None:
-    """Which content has changed; None: none has. `fetched` holds the figures of `fetch`."""
-    found = msgspec.convert(fetched["fetched"], list[Fetched])
+    """Which content has changed; None: none has. `fetched` holds the figures of `fetch`.
+
+    Raises `NotConfigured`.
+    """
+    found = fetched_in(fetched)
     changed = [one for one in found if one.changed]
     if not changed:
         return None

@@ -2,8 +2,6 @@
 
 from time import perf_counter
 
-import msgspec
-
 from blocks.contracts.events import JsonObject
 from blocks.contracts.operations.catalogue import CMS_SYNC
 from blocks.files import Files, FilesUnavailable
@@ -12,6 +10,7 @@ from blocks.operations.cms.content import (
     Content,
     Fetched,
     digest_of,
+    fetched_in,
     file_of,
     incoming_file_of,
 )
@@ -21,9 +20,10 @@ from blocks.ports import RecordStore
 async def make_current(store: RecordStore, place: Files, fetched: JsonObject) -> JsonObject:
     """What `fetch` found is the content that readers see, each file whole.
 
-    `fetched` holds the figures of `fetch`. May be repeated. Raises what the place raises.
+    `fetched` holds the figures of `fetch`. May be repeated. Raises `NotConfigured`, and what
+    the place raises.
     """
-    found = msgspec.convert(fetched["fetched"], list[Fetched])
+    found = fetched_in(fetched)
     details = [await _make_current(store, place, one) for one in found]
     return {
         "cacheUpdated": sum(one["cached"] for one in details),

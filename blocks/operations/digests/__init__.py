@@ -1,9 +1,9 @@
 """The digest of notifications: what happened since the last one, one mail for each user.
 
 Purpose: `collect`, `compile_all` and `send_all` are the three steps. Contract: a digest is known by
-the end of its time; under it each address has one record and gets one mail, whatever is repeated.
-Pitfall: the next digest begins where the last one ended of which any mail was sent; an address that
-could not be reached is tried again only by a retry of that run.
+the end of its time, which is kept before anything is sent; under it each address has one record and
+gets one mail, whatever is repeated. What could not be sent is sent by the next run. Pitfall: what
+happens meanwhile is in the digest after that.
 """
 
 from blocks.operations.digests.collecting import collect as collect

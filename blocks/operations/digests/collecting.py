@@ -10,10 +10,12 @@ from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.digests import DigestItem, DigestRecord
+from blocks.notifications import is_configured
 from blocks.operations.digests import own_records
 from blocks.operations.digests.addresses import Addresses
-from blocks.operations.digests.service import notices
-from blocks.operations.digests.window import Window, window_at
+from blocks.operations.digests.notices import notices
+from blocks.operations.digests.window import Window, open_window
+from blocks.operations.work import NotConfigured
 from blocks.ports import NotFound, RecordStore
 from blocks.queries import every
 from blocks.settings import Settings
@@ -29,16 +31,20 @@ KEPT = timedelta(days=7)
 async def collect(store: RecordStore, settings: Settings) -> JsonObject:
     """Each address that there is anything for has its record; the figures name the digest.
 
-    Raises `ServiceFailed`.
+    Raises `NotConfigured` where nothing sends mail, and `ServiceFailed`.
     """
-    part, window = settings.operations.notification_digest, await window_at(store, utc_now())
-    addresses = Addresses(part)
-    from_service = await notices(part, window, addresses)
+    if not is_configured(settings.notifications):
+        raise NotConfigured("COMMS_HUB_URL or SMTP_URL is not set: nothing sends mail")
+    part, window = settings.operations.notification_digest, await open_window(store, utc_now())
+    addresses, unreadable = Addresses(part), 0
     by_address: dict[str, list[DigestItem]] = defaultdict(list)
     async for address, item in own_records.items(store, settings.server, window, addresses):
         by_address[address].append(item)
-    for address, item in from_service.items:
-        by_address[address].append(item)
+    async for address, notice in notices(store, part, window, addresses):
+        if notice is None:
+            unreadable += 1
+        else:
+            by_address[address].append(notice)
     by_address.pop("", None)
     await _forget(store, window)
     for address, items in by_address.items():
@@ -46,7 +52,7 @@ async def collect(store: RecordStore, settings: Settings) -> JsonObject:
     return {
         "notificationsCollected": sum(map(len, by_address.values())),
         "users": len(by_address),
-        "unreadable": from_service.unreadable,
+        "unreadable": unreadable,
         "withoutAddress": len(addresses.missing),
         "window": msgspec.to_builtins(window),
     }

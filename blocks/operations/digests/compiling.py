@@ -7,7 +7,7 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.digests import DigestKind, DigestRecord
 from blocks.observability.plain_text import plain
-from blocks.operations.digests.window import Window
+from blocks.operations.digests.window import Window, window_of
 from blocks.ports import RecordStore
 from blocks.queries import every
 
@@ -28,8 +28,11 @@ _mails.filters["plain"] = plain
 
 
 async def compile_all(store: RecordStore, input: JsonObject) -> JsonObject:
-    """Each address of the digest that `collect` names has its mail. May be repeated."""
-    window, compiled = msgspec.convert(input["window"], Window), 0
+    """Each address of the digest that `collect` names has its mail. May be repeated.
+
+    Raises `NotConfigured`.
+    """
+    window, compiled = window_of(input), 0
     async for stored in every(store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}):
         mail = compiled_of(stored.record, window)
         await store.replace(SYSTEM_TENANT, stored.etag, mail)

@@ -2,15 +2,13 @@
 
 import logging
 
-import msgspec
-
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.digests import DigestRecord
 from blocks.notifications import Message, NotDelivered
 from blocks.notifications.transports import Retries
 from blocks.operations import notifying
-from blocks.operations.digests.window import Window, mark_sent
+from blocks.operations.digests.window import close, window_of
 from blocks.ports import RecordStore
 from blocks.queries import every
 from blocks.settings import Notifications
@@ -22,7 +20,7 @@ FAILURES_MAX = 5
 
 
 class DigestsFailed(Exception):
-    """Some mails of a digest could not be sent. A retry sends those alone."""
+    """Some mails of a digest could not be sent now. The next run, or a retry, sends those."""
 
 
 async def send_all(
@@ -31,29 +29,31 @@ async def send_all(
     input: JsonObject,
     retries: Retries | None = None,
 ) -> JsonObject:
-    """Each address of the digest has its mail, once; the next digest begins behind this one.
+    """Each address of the digest has had its mail, once, or takes none; the digest is closed.
 
-    Raises `DigestsFailed`, and `NotConfigured` where nothing sends mail.
+    Raises `DigestsFailed` when the others are sent, and `NotConfigured`.
     """
-    window, sent, reasons, in_a_row = msgspec.convert(input["window"], Window), 0, [], 0
+    window, sent, refused = window_of(input), 0, 0
+    failures, in_a_row = list[str](), 0
     async for stored in every(store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}):
         try:
             await _send(store, settings, stored.record, retries)
         except NotDelivered as failure:
-            log.warning("a digest was not sent: %s", failure)
-            reasons.append(str(failure))
+            log.warning("a mail of the digest was not sent: %s", failure)
+            if not failure.is_passing:
+                refused += 1
+                continue
+            failures.append(str(failure))
             in_a_row += 1
             if in_a_row == FAILURES_MAX:
                 break
-            continue
-        if not sent:
-            await mark_sent(store, window)
-        sent, in_a_row = sent + 1, 0
-    if reasons:
-        unique = "; ".join(dict.fromkeys(reasons))
-        raise DigestsFailed(f"{sent} sent, {len(reasons)} not: {unique}")
-    await mark_sent(store, window)
-    return {"digestsSent": sent}
+        else:
+            sent, in_a_row = sent + 1, 0
+    if failures:
+        reasons = "; ".join(dict.fromkeys(failures))
+        raise DigestsFailed(f"{sent} sent, {len(failures)} not: {reasons}")
+    await close(store, window)
+    return {"digestsSent": sent, "digestsRefused": refused}
 
 
 async def _send(

@@ -2,9 +2,13 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
+
+from blocks.contracts.events import JsonObject
 from blocks.contracts.operations.catalogue import NOTIFICATION_DIGEST
 from blocks.contracts.reading.normalised import Normalised
 from blocks.operations import states
+from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
 
 FIRST = timedelta(days=1)
@@ -13,7 +17,10 @@ FIRST = timedelta(days=1)
 LONGEST = timedelta(days=7)
 """So far one looks back that comes late."""
 
-_SUBJECT = "last digest"
+MARGIN = timedelta(minutes=5)
+"""What happened so long ago is in the records, whichever process wrote it."""
+
+_SUBJECT = "window"
 
 
 class Window(Normalised, frozen=True, kw_only=True):
@@ -21,6 +28,8 @@ class Window(Normalised, frozen=True, kw_only=True):
 
     since: datetime
     until: datetime
+    is_open: bool = True
+    """Whether a mail of it may still be due."""
 
     @property
     def digest(self) -> str:
@@ -28,16 +37,27 @@ class Window(Normalised, frozen=True, kw_only=True):
         return self.until.isoformat()
 
 
-async def window_at(store: RecordStore, now: datetime) -> Window:
-    """From the end of the last digest to now."""
+async def open_window(store: RecordStore, now: datetime) -> Window:
+    """The one that an earlier run could not send to everyone, or the one behind it."""
     last = await states.known(store, NOTIFICATION_DIGEST, _SUBJECT, Window)
-    since = last.until if last else now - FIRST
-    return Window(since=max(since, now - LONGEST), until=now)
-
-
-async def mark_sent(store: RecordStore, window: Window) -> None:
-    """The next digest begins where this one ends, unless a later one was sent."""
-    last = await states.known(store, NOTIFICATION_DIGEST, _SUBJECT, Window)
-    if last and last.until >= window.until:
-        return
+    if last and last.is_open:
+        return last
+    since = max(last.until if last else now - FIRST, now - LONGEST)
+    window = Window(since=since, until=max(since, now - MARGIN))
     await states.keep(store, NOTIFICATION_DIGEST, _SUBJECT, window)
+    return window
+
+
+async def close(store: RecordStore, window: Window) -> None:
+    """The next digest begins where this one ends, unless a later one is at work."""
+    last = await states.known(store, NOTIFICATION_DIGEST, _SUBJECT, Window)
+    if last is None or last.until <= window.until:
+        closed = msgspec.structs.replace(window, is_open=False)
+        await states.keep(store, NOTIFICATION_DIGEST, _SUBJECT, closed)
+
+
+def window_of(input: JsonObject) -> Window:
+    """As the collection has left it. Raises `NotConfigured` if that was skipped."""
+    if "window" not in input:
+        raise NotConfigured("nothing was collected")
+    return msgspec.convert(input["window"], Window)

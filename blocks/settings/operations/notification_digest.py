@@ -8,6 +8,8 @@ from blocks.settings.operations.schedule import Scheduled
 class NotificationDigest(Scheduled, frozen=True, kw_only=True):
     source_url: str
     """A service that has notifications for users; empty: there is none."""
+    collects: str
+    """Types of the events of the log that are notifications of users, separated by commas."""
     directory_url: str
     """Has the address of the user `{userId}`; empty: only names that are addresses have one."""
     admins: str
@@ -15,6 +17,11 @@ class NotificationDigest(Scheduled, frozen=True, kw_only=True):
     """
     token: str
     """Sent to these services as `Authorization: Bearer`; empty: none."""
+
+    @property
+    def event_types(self) -> tuple[str, ...]:
+        """Of `collects`."""
+        return tuple(word.strip() for word in self.collects.split(",") if word.strip())
 
     @property
     def admin_by_tenant(self) -> Mapping[str, str]:

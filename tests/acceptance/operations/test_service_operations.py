@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from blocks.contracts.approvals import ApprovalPolicy, Approvers
+from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import (
     CMS_SYNC,
     NOTIFICATION_DIGEST,
     SALES_OPERATIONS,
     USER_ONBOARDING,
 )
+from tests.support.factories import A_TENANT, a_tenant_record, an_approval
 from tests.support.notifications.comms_hub import CommsHub, comms_hub
 from tests.support.operations.cms import Cms, running_cms
 from tests.support.operations.prefect_runs import run_by_hand
@@ -54,7 +57,6 @@ async def parts(
         CMS_URL=cms.url,
         CMS_SYNC_FILES_URL=str(tmp_path / "cms"),
         USER_ONBOARDING_ROLE_URL=f"{sales.service.url}/users/{{userId}}/role",
-        NOTIFICATION_DIGEST_ADMINS=f"*={OPERATORS}",
         OPERATIONS_ENABLED="false",
         PREFECT_WORKER_QUERY_SECONDS="0.5",
         **sales.variables,
@@ -113,20 +115,21 @@ async def test_the_results_of_sales_are_carried_into_the_report(
     assert "qualifiedLeads: l-1" in mail["body"]
 
 
-async def test_a_failed_execution_is_in_the_digest_of_its_administrator(
+async def test_a_cms_that_is_down_fails_the_run_and_an_approval_that_waits_is_in_the_digest(
     parts: Orchestra, hub: CommsHub, cms: Cms
 ) -> None:
+    policy = ApprovalPolicy(approvers=Approvers(users=("ann@shop.example",)))
+    await parts.store.create(SYSTEM_TENANT, a_tenant_record(id=A_TENANT, tenant=A_TENANT))
+    await parts.store.create(A_TENANT, an_approval(policy=policy, subject="deal-1"))
     cms.down = set(cms.content)
     failed = await run_by_hand(parts, CMS_SYNC)
     first = await run_by_hand(parts, NOTIFICATION_DIGEST)
-    second = await run_by_hand(parts, NOTIFICATION_DIGEST)
 
     assert ("failed", "fetch-cms") == (failed.status, failed.failed_step)
     assert "answered 503" in (failed.error or "")
-    assert (1, 0) == tuple(
-        [(one.results or {})["send-emails"]["digestsSent"] for one in (first, second)]
-    )
+    assert 12 == len(cms.service.asked)  # four endpoints in three attempts
+    assert 1 == (first.results or {})["send-emails"]["digestsSent"]
     [mail] = hub.messages
-    assert (OPERATORS, "1 notification") == (mail["recipient"], mail["subject"])
-    assert "cms-sync: by hand" in mail["body"]
+    assert ("ann@shop.example", "1 notification") == (mail["recipient"], mail["subject"])
+    assert "opportunity-analysis: deal-1" in mail["body"]
     assert "<li>" in mail["metadata"]["html"]

@@ -197,6 +197,10 @@ async def test_there_is_news_only_of_what_has_changed(copy: Copy) -> None:
 async def test_without_a_cms_there_is_nothing_to_do(store: RecordStore, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="CMS_URL"):
         await copy_of(store, "", tmp_path).fetch()
+    with pytest.raises(NotConfigured, match="nothing was fetched"):
+        await cms.make_current(store, copy_of(store, "", tmp_path).place, {})
+    with pytest.raises(NotConfigured, match="nothing was fetched"):
+        cms.news_of({})
 
 
 async def test_the_cms_gets_its_token(store: RecordStore, server: Cms, tmp_path: Path) -> None:
