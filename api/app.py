@@ -19,6 +19,7 @@ from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
 from api.definitions.routes import read_definition, reset_definition, set_definition
 from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
+from api.documentation.bounds import BoundedStructs
 from api.documentation.exported import read_openapi
 from api.documentation.openapi import openapi_config
 from api.executions.actions import (
@@ -156,7 +157,7 @@ def create_app(
         ],
         cors_config=cors_config(origins_of(settings.server)),
         guards=[check_role, refuse_other_types],
-        plugins=tracing_plugins(),
+        plugins=[*tracing_plugins(), BoundedStructs()],
         exception_handlers={Exception: answer_error},
         request_class=CheckedRequest,
         request_max_body_size=MAX_EVENT_BYTES,

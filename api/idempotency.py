@@ -13,7 +13,6 @@ from typing import Any, Self
 
 from litestar import Request, Router
 from litestar.enums import HttpMethod, ScopeType
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.params import HeaderParameter
@@ -22,19 +21,19 @@ from msgspec.structs import replace
 
 from api.access.identity import USER_HEADER, Identity
 from api.http.bodies import CheckedRequest
-from api.http.errors import IdempotencyMismatch, InvalidRequest, KeyInUse, NotJson, Problem
+from api.http.errors import BODY_ERRORS, IdempotencyMismatch, InvalidRequest, KeyInUse, Problem
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.reading.uuids import in_lower_case
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
-from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, Unavailable
+from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, TooLarge, Unavailable
 from blocks.queries import every, tenants
 
 logger = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
-KEY_ERRORS = (KeyInUse, IdempotencyMismatch, RequestEntityTooLarge, NotJson)
+KEY_ERRORS = (KeyInUse, IdempotencyMismatch, *BODY_ERRORS)
 
 HOLD = timedelta(seconds=60)
 """After this, an unanswered request counts as lost: the next one of its key runs."""
@@ -144,7 +143,7 @@ class Idempotency(ASGIMiddleware):
         settled = replace(claim.record, held_until=None, answer=answer)
         try:
             await self._store.replace(settled.tenant_id, claim.etag, settled)
-        except (Stale, NotFound, Unavailable, ValueError) as error:
+        except (Stale, NotFound, Unavailable, TooLarge) as error:
             logger.warning("an answer could not be kept for its repetition: %s", error)
 
 

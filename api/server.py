@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import logging
 import signal
 import socket
@@ -33,6 +32,7 @@ from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
 from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Refusal, bounded_http, limits_of
 from blocks.processes.ending import ended
+from blocks.processes.memory import spare_the_collector
 from blocks.processes.process_port import SignalFreeServer, process_port
 from blocks.processes.readiness import Probes
 from blocks.services import open_bus, open_store
@@ -163,7 +163,7 @@ async def _serve(
     sockets: Sockets | None = None,
 ) -> None:
     server = _Server(_config(app, settings), hub, sockets)
-    _spare_the_collector()
+    spare_the_collector()
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     host, port = listening.getsockname()[:2]
     logger.info("The API listens on http://%s:%d, its documentation is under /docs", host, port)
@@ -252,16 +252,6 @@ class _Server(SignalFreeServer):
         if self._clients is not None:
             await self._clients.close()
         await super().shutdown(sockets)
-
-
-def _spare_the_collector() -> None:
-    """What is there now stays, and is looked at no more when memory is searched for garbage.
-
-    Prefect and what it imports are 140,000 objects; a search through all of them stops every
-    request for 0.1 to 0.3 s.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 @contextmanager

@@ -1,26 +1,21 @@
 """Deciding an approval, and what follows from it, by what it was asked for.
 
-An execution that awaits an approval has a suspended run, which goes on. The workflows below ask
-without one: their executions rest, and an answer is work for them like any other.
+At a gate, the execution awaits the approval in a suspended run, which goes on. A workflow that asks
+by prompts (the registry's `has_prompts`) has none: its executions rest, and an answer is work for
+them like any other.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
 
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.claims.prompts import settle_prompt
-from blocks.contracts.claims import phases as claim_phases
+from blocks.contracts import workflows
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
 from blocks.processes import fault_points
 
 log = logging.getLogger(__name__)
-
-Settle = Callable[[RecordStore, EventBus, ApprovalRecord], Awaitable[None]]
-
-SETTLED_BY: Mapping[str, Settle] = {claim_phases.WORKFLOW: settle_prompt}
-"""By workflow: what applies a decision at once. Each may be called again for the same decision."""
 
 
 async def decide(
@@ -65,9 +60,8 @@ async def settle_at_once(store: RecordStore, bus: EventBus, stored: Stored[Appro
     Raises `Unavailable`, `NotFound`.
     """
     approval = stored.record
-    settle = SETTLED_BY.get(approval.workflow or "")
-    if settle is None or approval.status == "pending":
+    if approval.status == "pending" or not workflows.has_prompts(approval.workflow):
         return False
-    await settle(store, bus, approval)
+    await settle_prompt(store, bus, approval)
     await lifecycle.settle(store, stored)
     return True

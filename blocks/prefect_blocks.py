@@ -1,4 +1,5 @@
-"""Prefect Blocks that hold how broker, record store and the platform's services are reached.
+"""Prefect Blocks that hold how broker, record store, people and the platform's services are
+reached.
 
 `orchestrator bootstrap` registers them and writes the settings into them. A process that is started
 with `ORCHESTRATOR_BLOCKS=default` reads its settings from them
@@ -8,15 +9,17 @@ force, and serve other teams' flows: `await MessageBroker.load("default")`.
 
 What may hold a credential is a `SecretStr`, hidden in the UI and encrypted in Prefect's database,
 and that is every URL: Prefect's UI stores what is typed into a field without asking us. All other
-text is a `ClearText`.
+text is a `ClearText` or an `Address`.
 """
 
+import re
 from typing import Annotated, Self
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
+from blocks.contracts.reading.limits import EMAIL_PATTERN
 from blocks.settings import Settings
 from blocks.settings.urls import clear_text_problem
 
@@ -31,6 +34,16 @@ def _without_credentials(text: str) -> str:
 
 ClearText = Annotated[str, AfterValidator(_without_credentials)]
 """Names; Prefect shows them to everyone who reads the block."""
+
+
+def _an_address(text: str) -> str:
+    if text and not re.fullmatch(EMAIL_PATTERN, text):
+        raise ValueError("is no e-mail address, and is shown in clear")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_an_address)]
+"""One e-mail address, or none."""
 
 # A refusal must not repeat what was refused.
 _UNSEEN = ConfigDict(hide_input_in_errors=True)
@@ -115,7 +128,35 @@ class PlatformServices(Block):
         )
 
 
-BLOCKS = (MessageBroker, RecordDatabase, PlatformServices)
+class Notifications(Block):
+    """How people are notified of what this system's own workflows found."""
+
+    model_config = _UNSEEN
+    _block_type_name = "Notifications"
+    _block_type_slug = "notifications"
+    _description = "The communications hub or mail server of the workflow orchestrator."
+
+    comms_hub_url: SecretStr = Field(
+        default=SecretStr(""), description="http:// or https://, the communications hub; or:"
+    )
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""), description="smtp:// or smtps://, a mail server"
+    )
+    sender: Address = Field(default="", description="Address that mail comes from")
+    recipient: Address = Field(default="", description="Address of the operators")
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        notifications = settings.notifications
+        return cls(
+            comms_hub_url=SecretStr(notifications.comms_hub_url),
+            smtp_url=SecretStr(notifications.smtp_url),
+            sender=notifications.sender,
+            recipient=notifications.recipient,
+        )
+
+
+BLOCKS = (MessageBroker, RecordDatabase, Notifications, PlatformServices)
 
 
 async def save_blocks(settings: Settings, client: PrefectClient, name: str = NAME) -> list[str]:

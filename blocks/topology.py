@@ -6,6 +6,7 @@ import msgspec
 
 from blocks.contracts.events import CONSUMED, WEBHOOK_DUE, JobTrigger
 from blocks.contracts.jobs import JOB_BY_ID
+from blocks.contracts.operations.platform_events import POSTED
 from blocks.ports import Message, Queue
 from blocks.settings import Settings
 from blocks.webhooks.retries import delays_of
@@ -23,8 +24,11 @@ def neighbours_queues(settings: Settings) -> list[Queue]:
 
 
 def intake_queue(settings: Settings) -> Queue:
-    """What the listener reads: every event type this system consumes."""
-    return Queue(name=settings.rabbitmq.queue, bindings=tuple(CONSUMED))
+    """What the listener reads: every event type this system consumes, and those that start
+    operations.
+    """
+    of_operations = (POSTED, *settings.operations.event_types)
+    return Queue(name=settings.rabbitmq.queue, bindings=(*CONSUMED, *of_operations))
 
 
 def batch_jobs_queue(settings: Settings) -> Queue:

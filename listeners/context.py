@@ -2,6 +2,7 @@
 
 import msgspec
 
+from blocks.operations.events.taking import Triggers
 from blocks.ports import EventBus, RecordStore
 from listeners.triggers.intake import Intake
 
@@ -12,3 +13,5 @@ class Context(msgspec.Struct, frozen=True):
     store: RecordStore
     bus: EventBus
     intake: Intake
+    triggers: Triggers = {}
+    """Which operations an event of the platform starts."""

@@ -4,6 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from blocks.contracts import rejections
 from blocks.contracts.events import CONSUMED
+from blocks.contracts.operations.platform_events import POSTED
 from blocks.observability.metrics import OTHER, SECONDS_OF_WORK, known
 
 EVENTS = Counter(
@@ -41,6 +42,11 @@ PACE = Gauge(
 
 def event_became(event_type: str, outcome: str) -> None:
     EVENTS.labels(known(event_type, CONSUMED), outcome).inc()
+
+
+def platform_event_became(outcome: str) -> None:
+    """Of an event for operations, whose types senders choose."""
+    EVENTS.labels(POSTED, outcome).inc()
 
 
 def refused(code: str) -> None:

@@ -18,6 +18,7 @@ from listeners.answers.steps import ANSWERS, UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
 from listeners.context import Context
 from listeners.job_reports import record_job_report
+from listeners.platform_events import is_of_operations, take_in
 from listeners.triggers.table import TRIGGERS
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ class Router:
     async def _judge(self, delivery: Delivery) -> Verdict:
         message = delivery.message
         try:
+            if is_of_operations(self.context, message):
+                metrics.platform_event_became(await take_in(self.context, message))
+                return Accept()
             event = decode_event(message.body, received_at=utc_now())
             context = traces.TraceContext.parse(message.headers.get(traces.HEADER))
             event = msgspec.structs.replace(

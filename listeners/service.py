@@ -7,8 +7,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.operations.events.taking import triggers_of
 from blocks.ports import Consumer, Unavailable
 from blocks.processes.heartbeat import Heartbeat
+from blocks.processes.memory import spare_the_collector
 from blocks.processes.process_port import process_port
 from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus, open_store
@@ -55,7 +57,7 @@ async def run_listener(settings: Settings) -> None:
             limit_seconds=settings.startup.wait_seconds,
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
-        router = Router(Context(store, bus, Intake(store, dispatcher)))
+        router = Router(Context(store, bus, Intake(store, dispatcher), triggers_of(settings)))
         webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
         async with consuming(
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),
@@ -78,6 +80,7 @@ async def run_listener(settings: Settings) -> None:
             }
             beat = settings.worker.heartbeat_seconds
             async with Heartbeat(store, "listener", every_seconds=beat, is_ready=is_ready):
+                spare_the_collector()
                 log.info("listening on queue %s", queue.name)
                 await dispatcher.run()
 

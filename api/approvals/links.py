@@ -10,7 +10,6 @@ from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.access.actor import Caller
@@ -24,7 +23,7 @@ from api.approvals.errors import ApprovalNotFound, LinkForbids
 from api.approvals.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
 from api.approvals.requests import ApprovalPath, shown
 from api.documentation.openapi import documented
-from api.http.errors import InvalidRequest, NotJson, Problem
+from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.records import Bus, Engine, Store, find
 from blocks.approvals import lifecycle
 from blocks.approvals.changes import ApprovalFull, linked
@@ -69,8 +68,7 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
         ApprovalFull,
         NoRoom,
         LinksDisabled,
-        RequestEntityTooLarge,
-        NotJson,
+        *BODY_ERRORS,
         status=201,
     ),
 )

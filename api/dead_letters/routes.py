@@ -9,7 +9,6 @@ from typing import Annotated, get_args
 import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.di import Provide
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from api.access.actor import Caller, provide_actor
@@ -29,7 +28,7 @@ from api.dead_letters.documents import (
 )
 from api.dead_letters.errors import DeadLetterChanged, DeadLetterNotFound, DeadLetterStranded
 from api.documentation.openapi import documented
-from api.http.errors import InvalidRequest, NotJson, Problem, VersionMissing
+from api.http.errors import BODY_ERRORS, InvalidRequest, Problem, VersionMissing
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import Bus, Store, page_of
@@ -127,8 +126,7 @@ async def read_dead_letter(
         LetterSettled,
         DeadLetterChanged,
         VersionMissing,
-        RequestEntityTooLarge,
-        NotJson,
+        *BODY_ERRORS,
     ),
 )
 async def edit_dead_letter(

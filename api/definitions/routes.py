@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from litestar import Response, delete, get, put
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
@@ -11,7 +10,7 @@ from api.access.tenancy import TenantId
 from api.definitions.documents import DEFINITION, Definition, definition_of
 from api.definitions.errors import DefinitionChanged, DefinitionNotFound
 from api.documentation.openapi import documented
-from api.http.errors import InvalidRequest, NotJson, Problem
+from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import header
 from api.http.records import AllSettings, Store
@@ -58,9 +57,7 @@ async def read_definition(
     "/definitions/{workflow:str}",
     summary="Set a definition",
     tags=_TAGS,
-    responses=documented(
-        DEFINITION, DefinitionNotFound, DefinitionChanged, RequestEntityTooLarge, NotJson
-    ),
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, *BODY_ERRORS),
 )
 async def set_definition(
     store: Store,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 from litestar import delete, get, patch, put
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 from msgspec.structs import replace
 
@@ -15,7 +14,7 @@ from api.access.tenancy import TenantId
 from api.dispatch.documents import Dispatch, Limits, dispatch_of
 from api.dispatch.examples import DISPATCH
 from api.documentation.openapi import documented
-from api.http.errors import NotJson
+from api.http.errors import BODY_ERRORS
 from api.http.records import Bus, Store
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.ids import SYSTEM_TENANT
@@ -43,7 +42,7 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
     "/dispatch",
     summary="Change limits",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, RequestEntityTooLarge, NotJson),
+    responses=documented(DISPATCH, NotForTenants, *BODY_ERRORS),
 )
 async def change_limits(
     store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]
@@ -62,7 +61,7 @@ async def change_limits(
     "/dispatch/tenants/{tenantId:str}",
     summary="Set a tenant's share",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, TenantNotFound, RequestEntityTooLarge, NotJson),
+    responses=documented(DISPATCH, NotForTenants, TenantNotFound, *BODY_ERRORS),
 )
 async def set_share(
     store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, data: JSONBody[TenantShare]

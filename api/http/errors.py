@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from api.http.documents import Document
 from api.http.observer import loggable_path
 from blocks.contracts.states import ApprovalStatus
-from blocks.ports import Throttled, Unavailable
+from blocks.ports import Throttled, TooLarge, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +63,10 @@ class InvalidRequest(Exception):
 
 class NotJson(Exception):
     """The body is in another format, encoding or character set than JSON in UTF-8."""
+
+
+BODY_ERRORS = (RequestEntityTooLarge, TooLarge, NotJson)
+"""What a route answers that keeps what it is sent."""
 
 
 class RequestCutOff(Exception):
@@ -229,6 +233,9 @@ add_answers(
             {"Retry-After": "1"},
         ),
         RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
+        TooLarge: Answer(
+            413, "RECORD_TOO_LARGE", "The record would have more bytes than one may have: send less"
+        ),
         NotJson: Answer(
             415, "UNSUPPORTED_MEDIA_TYPE", "The body must be JSON in UTF-8, not compressed"
         ),

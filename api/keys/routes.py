@@ -4,13 +4,12 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from litestar import Request, delete, get, post
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter
 
 from api.access.identity import Identity
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import NotJson
+from api.http.errors import BODY_ERRORS
 from api.http.records import Store
 from api.keys import examples
 from api.keys.documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
@@ -42,8 +41,7 @@ async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
         examples.CREATED_KEY,
         KeyExceedsItsMaker,
         api_keys.TooManyKeys,
-        RequestEntityTooLarge,
-        NotJson,
+        *BODY_ERRORS,
         status=201,
     ),
 )

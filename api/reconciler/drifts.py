@@ -10,11 +10,13 @@ from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
 from api.reconciler.kinds.unannounced import Unannounced
 from api.reconciler.kinds.undispatched import Undispatched
+from api.reconciler.kinds.unqueued_runs import UnqueuedRuns
 from api.reconciler.kinds.unwoken import UnclosedPhases, UnwokenJourneys
 from api.reconciler.kinds.vanished_runs import VanishedRuns
 
 DRIFTS: tuple[type[Drift[Any]], ...] = (
     Undispatched,  # accepted, and in no flow run
+    UnqueuedRuns,  # in a flow run that no worker can get
     LostRuns,  # in a flow run that no living worker holds
     EndedRuns,  # open, and its run has ended in Prefect
     VanishedRuns,  # open, and Prefect does not know its run

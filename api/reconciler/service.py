@@ -4,12 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from api.claims.log_keeping import keep_phase_logs
 from api.dead_letters.sweep import tend_dead_letters
 from api.idempotency import forget_old_answers
 from api.reconciler import metrics
+from api.reconciler.backup_ages import watch_backups
 from api.reconciler.bell import Bell
 from api.reconciler.drift import Drift, Parts
 from api.reconciler.drifts import KINDS, drifts
@@ -20,6 +23,8 @@ from api.reconciler.upcoming import name_upcoming_for_ever
 from blocks import signals
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.recording import finish_lost_acts
+from blocks.notifications.notifier import forget_old_notifications
+from blocks.operations.events.taking import forget_events
 from blocks.ports import EventBus, RecordStore, Unavailable
 from blocks.settings import Settings
 
@@ -58,6 +63,7 @@ async def run_reconciler(settings: Settings, store: RecordStore, bus: EventBus) 
 
 
 async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
+    kept_for = timedelta(days=parts.settings.operations.events_kept_days)
     async with asyncio.TaskGroup() as group:
         for drift in drifts(parts):
             group.create_task(
@@ -71,11 +77,20 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
             _now_and_then(parts.store, forget_old_answers), name="reconciler: old answers"
         )
         group.create_task(
+            _now_and_then(parts.store, forget_old_notifications),
+            name="reconciler: old notifications",
+        )
+        group.create_task(
             _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
+        )
+        group.create_task(
+            _now_and_then(parts.store, partial(forget_events, kept_for=kept_for)),
+            name="reconciler: old events of operations",
         )
         group.create_task(
             keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
         )
+        group.create_task(watch_backups(parts.settings), name="reconciler: age of backups")
         group.create_task(
             tend_dead_letters(parts.settings, parts.store, parts.bus),
             name="reconciler: dead letters",
@@ -91,7 +106,9 @@ async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell)
 
 
 async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
-    """Low-priority work: old idempotency answers are deleted, lost acts go to the audit log."""
+    """Low-priority work: old answers and notifications are forgotten, lost acts go to the audit
+    log.
+    """
     while True:
         with suppress(Unavailable):
             await duty(store)

@@ -9,6 +9,7 @@ from api.sockets.traffic import Traffic
 from blocks.processes.bounded_http import OpenConnections
 
 TOO_MANY = "As many clients are connected as may; try again"
+TOO_MANY_UNKNOWN = "As many clients are connected, and not authenticated, as may; try again"
 TOO_MANY_OF_ADDRESS = (
     "As many clients of this address are connected, and not authenticated, as may; try again"
 )
@@ -18,15 +19,17 @@ Cut = Callable[[str], Awaitable[None]]
 
 class Connections:
     """Counts them, and cuts each that does not authenticate in time. `unknown` counts those that
-    have not done so yet, by address.
+    have not done so yet, by address. They get half of the room: the rest is for those that have.
     """
 
     def __init__(
         self, clients_max: int, within_seconds: float, cut: Cut, unknown: OpenConnections
     ) -> None:
         self._clients_max, self._within_seconds, self._cut = clients_max, within_seconds, cut
+        self._unknown_max = max(1, clients_max // 2)
         self._unknown = unknown
         self._addresses: dict[str, str] = {}
+        """Of those that have not authenticated."""
         self._open: dict[str, asyncio.TimerHandle | None] = {}
         self._traffic: dict[str, Traffic] = {}
         self._cutting: set[asyncio.Task[None]] = set()
@@ -37,10 +40,15 @@ class Connections:
         return tuple(self._open)
 
     def enter(self, id: str, address: str) -> str | None:
-        """Why it is refused: it is one too many, or this process stops. None: it is in."""
+        """Why it is refused: it is one too many of all, of those that have not authenticated, or of
+        these at its address; or this process stops. None: it is in.
+        """
         if self.is_closed or len(self._open) >= self._clients_max:
             metrics.REFUSED.labels("stopping" if self.is_closed else "full").inc()
             return TOO_MANY
+        if len(self._addresses) >= self._unknown_max:
+            metrics.REFUSED.labels("unauthenticated").inc()
+            return TOO_MANY_UNKNOWN
         if not self._unknown.enter(address):
             self._unknown.leave(address)
             metrics.REFUSED.labels("address").inc()

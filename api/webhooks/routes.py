@@ -6,12 +6,11 @@ from typing import Annotated
 
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import InvalidRequest, NotJson, Problem
+from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.records import Store, find
 from api.idempotency import KEY_ERRORS
@@ -100,8 +99,7 @@ async def add_webhook(
         WebhookNotFound,
         WebhookChanged,
         TooManySecrets,
-        RequestEntityTooLarge,
-        NotJson,
+        *BODY_ERRORS,
     ),
 )
 async def change_webhook(

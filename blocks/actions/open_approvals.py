@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from blocks.contracts.claims.phases import WORKFLOW as CLAIM_RECOVERY
+from blocks.contracts import workflows
 from blocks.contracts.claims.prompts import prompt_of
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord
@@ -13,12 +13,12 @@ from blocks.queries import every
 async def open_approvals(
     store: RecordStore, execution: ExecutionRecord
 ) -> list[Stored[ApprovalRecord]]:
-    """The pending ones that name it. Of a journey: the pending prompts of its claims, whichever
-    journey they name; a claim takes its prompt along when it joins another.
+    """The pending ones that name it. Where they are prompts: those of its claims, whichever
+    execution they name; a claim takes its prompt along when it joins another.
     """
     named = {"execution_id": execution.id, "status": "pending"}
     found = [one async for one in every(store, execution.tenant_id, ApprovalRecord, named)]
-    if execution.workflow != CLAIM_RECOVERY:
+    if not workflows.has_prompts(execution.workflow):
         return found
     own = [one for one in found if await _is_of(store, execution, one.record)]
     known = {one.record.id for one in own}

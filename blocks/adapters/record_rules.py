@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from blocks.contracts.records import Record
-from blocks.ports import RECORD_BYTES_MAX, Between, Contains, NotAbove, Where
+from blocks.ports import RECORD_BYTES_MAX, Between, Contains, NotAbove, TooLarge, Where
 
 # What Cosmos DB takes; the embedded store keeps to it, so that what works on a laptop works in the
 # cloud.
@@ -43,9 +43,9 @@ def check_deletable(kind: type[Record]) -> None:
 
 
 def check_size(body: bytes) -> None:
-    """Raises `ValueError` for a record that Cosmos DB would not take."""
+    """Raises `TooLarge` for a record that Cosmos DB would not take."""
     if len(body) > RECORD_BYTES_MAX:
-        raise ValueError(f"a record may have {RECORD_BYTES_MAX} bytes, this one has {len(body)}")
+        raise TooLarge(f"a record may have {RECORD_BYTES_MAX} bytes, this one has {len(body)}")
 
 
 def is_storable(id: str) -> bool:

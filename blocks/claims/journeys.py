@@ -1,4 +1,4 @@
-"""Journeys: found, opened at rest, woken when there is work."""
+"""Journeys: found, opened, woken when there is work."""
 
 import hashlib
 from contextlib import suppress
@@ -24,10 +24,10 @@ from blocks.queries import every
 from blocks.updates import update
 
 
-async def open_journey(
-    store: RecordStore, tenant_id: str, trigger: PhaseTrigger, *, actor: str | None = None
-) -> Stored[ExecutionRecord]:
-    """The journey of this user and sync, at rest if it is new: what wakes it is written first."""
+def new_journey(
+    tenant_id: str, trigger: PhaseTrigger, *, actor: str | None = None
+) -> ExecutionRecord:
+    """The journey of the trigger's user and sync as its first trigger opens it: pending."""
     journey_id = ids.journey_id(tenant_id, trigger.user_id, trigger.sync_id)
     now = utc_now()
     journey = JourneyInput(
@@ -43,25 +43,33 @@ async def open_journey(
         digest=hashlib.sha256(msgspec.json.encode(journey)).hexdigest(),
         actor=actor,
     )
-    execution = ExecutionRecord(
+    return ExecutionRecord(
         id=journey_id,
         tenant_id=tenant_id,
         workflow=WORKFLOW,
         subject=trigger.user_id,
-        status="waiting",
+        status="pending",
         triggers=[cause],
         trigger_ids=[journey_id],
         input=msgspec.to_builtins(journey),
         created_at=now,
         updated_at=now,
     )
-    if trigger.phase != 1:  # most likely it is there: one call instead of two
-        with suppress(NotFound):
-            return await store.read(tenant_id, ExecutionRecord, journey_id)
-    try:
-        return await store.create(tenant_id, execution)
-    except AlreadyExists:
-        return await store.read(tenant_id, ExecutionRecord, journey_id)
+
+
+async def find_journey(store: RecordStore, new: ExecutionRecord) -> Stored[ExecutionRecord] | None:
+    """The journey under the id of this one, if it has been opened."""
+    with suppress(NotFound):
+        return await store.read(new.tenant_id, ExecutionRecord, new.id)
+    return None
+
+
+async def open_journey(store: RecordStore, new: ExecutionRecord) -> None:
+    """There is a journey under this id. It finds nothing due, and rests, if it is carried before
+    the phase for which it is opened is on record: whoever opens it wakes it after that.
+    """
+    with suppress(AlreadyExists):
+        await store.create(new.tenant_id, new)
 
 
 async def read_journey(

@@ -9,6 +9,7 @@
 | failed | requested once more | the next round |
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
@@ -22,7 +23,7 @@ from blocks.contracts.claims.findings import FINDINGS_MAX, Claim, Match
 from blocks.contracts.claims.phases import PHASES
 from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
-from blocks.ports import EventBus, NotFound, RecordStore, Stored, Unavailable
+from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored, Unavailable
 
 Outcome = Literal["requested", "repeated", "queued", "ignored"]
 
@@ -37,14 +38,16 @@ async def request(
     claim: ClaimRecord | None,
     since: datetime | None,
 ) -> Outcome:
+    reason = _ignored_for(requested, claim)
+    if reason is None:
+        with suppress(AlreadyExists):  # most likely it is new: one call instead of two
+            await store.create(requested.tenant_id, requested)
+            return "requested"
     try:
         stored = await store.read(requested.tenant_id, PhaseRecord, requested.id)
     except NotFound:
-        if reason := _ignored_for(requested, claim):
-            await log_ignored(store, bus, requested, reason)
-            return "ignored"
-        await store.create(requested.tenant_id, requested)
-        return "requested"
+        await log_ignored(store, bus, requested, reason or "")
+        return "ignored"
     known = stored.record
     if since is not None and known.requested_at >= since:
         return "repeated"

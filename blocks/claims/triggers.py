@@ -5,6 +5,7 @@ case: each is accepted whenever it comes. Of a cancelled journey, every trigger 
 has ended it.
 """
 
+import asyncio
 from datetime import datetime
 
 import msgspec
@@ -53,8 +54,9 @@ async def accept(
     claim = await _claim_of(store, tenant_id, trigger)
     trigger = await _in_currency_of(store, claim, trigger)
     of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
-    known = await journeys.open_journey(store, tenant_id, of_claim, actor=actor)
-    journey = known.record
+    new = journeys.new_journey(tenant_id, of_claim, actor=actor)
+    known = await journeys.find_journey(store, new)
+    journey = known.record if known else new
     owner = claim.id if claim else journey.id
     record_id = ids.phase_record_id(owner, trigger.phase)
     requested = _new_phase(record_id, journey, trigger, claim, triggered_by)
@@ -62,9 +64,13 @@ async def accept(
         await requests.log_ignored(store, bus, requested, "the journey was cancelled")
         outcome: requests.Outcome = "ignored"
     else:
-        outcome = await update(
+        requesting = update(
             lambda: requests.request(store, bus, requested, claim, since), f"phase {record_id}"
         )
+        if known:
+            outcome = await requesting
+        else:  # side by side: the caller waits for both
+            outcome, _ = await asyncio.gather(requesting, journeys.open_journey(store, new))
     fault_points.reached("after-trigger")
     joined = await _follow(store, bus, claim, journey, record_id) if claim else journey
     if outcome in ("requested", "queued") or await _is_begun_by_none(store, requested, outcome):
@@ -99,7 +105,8 @@ async def _in_currency_of(
     store: RecordStore, claim: ClaimRecord | None, trigger: PhaseTrigger
 ) -> PhaseTrigger:
     """The platform's callers name no currency: what was found in euros is paid in euros, and a
-    repetition is in the currency of the first.
+    repetition is in the currency of the first. Of a claim that is not found yet, the platform's
+    US dollars are noted, and the claim decides when it is charged.
     """
     if claim is None or trigger.phase != 7 or trigger.names_currency:
         return trigger
@@ -107,8 +114,9 @@ async def _in_currency_of(
         id = ids.phase_record_id(claim.id, 7)
         first = (await store.read(claim.tenant_id, PhaseRecord, id)).record
     except NotFound:
-        return replace(trigger, currency=claim.currency, names_currency=True)
-    return replace(trigger, currency=first.trigger.currency, names_currency=True)
+        return replace(trigger, currency=claim.currency)
+    paid = first.trigger
+    return replace(trigger, currency=paid.currency, names_currency=paid.names_currency)
 
 
 async def _follow(

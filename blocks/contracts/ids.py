@@ -141,6 +141,26 @@ def phase_call_id(phase_record_id: str, round: int) -> str:
     return _computed("phase-call", phase_record_id, str(round))
 
 
+def notification_id(key: str, number: int | None = None) -> str:
+    """Id of the record of what is sent under this key; with a number, of that message."""
+    return _computed("notification", key, *([] if number is None else [str(number)]))
+
+
+def operation_state_id(operation: str, subject: str) -> str:
+    """Key of what an operation knows of a subject from one run to the next."""
+    return _computed("operation-state", operation, subject)
+
+
+def operation_call_id(operation: str, subject: str, call: str) -> str:
+    """The Idempotency-Key of what an operation asks of a service, once for this subject."""
+    return _computed("operation-call", operation, subject, call)
+
+
+def platform_event_id(event_id: str) -> str:
+    """Key of an event in the log of operations; senders choose the event's own id."""
+    return _computed("platform-event", event_id)
+
+
 def flow_run_key(execution_ids: list[str], reason: str) -> str:
     """Prefect's idempotency key of a flow run that carries these executions, in any order."""
     return _computed("flow-run", reason, *sorted(execution_ids))

@@ -55,6 +55,10 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """
     has_deadlines: bool = False
     """Whether its steps must be answered in time."""
+    has_prompts: bool = False
+    """Whether people are asked by prompts: each about one claim, which the decision moves on at
+    once. Otherwise by a gate, at which a run waits.
+    """
     instead: str = ""
     """What to do where it can be neither started nor retried, for error messages."""
 
@@ -127,6 +131,7 @@ WORKFLOWS: dict[str, Workflow] = {
             batched=True,
             retryable=True,
             definable=True,
+            has_prompts=True,
             instead="trigger its phase again",
         ),
         *map(_operation, OPERATIONS),
@@ -181,6 +186,11 @@ def is_dispatched(name: str) -> bool:
     of it.
     """
     return name in WORKFLOWS and WORKFLOWS[name].dispatched
+
+
+def has_prompts(name: str | None) -> bool:
+    """False for a workflow that this version does not know, and for none."""
+    return name in WORKFLOWS and WORKFLOWS[name].has_prompts
 
 
 def known_steps(name: str) -> tuple[str, ...]:

@@ -1,18 +1,15 @@
-"""The approval rule that holds for a tenant that has set none, by workflow."""
+"""The approval rule that holds for a tenant that has set none."""
 
-from collections.abc import Callable, Mapping
-
-from blocks.contracts import analysis
 from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule
-from blocks.contracts.claims import phases as claim_phases
+from blocks.contracts.workflows import Workflow
 from blocks.settings import Settings
 
 
-def default_rule(workflow: str, settings: Settings) -> ApprovalRule:
-    return _RULES[workflow](settings)
+def default_rule(workflow: Workflow, settings: Settings) -> ApprovalRule:
+    return _of_prompts(settings) if workflow.has_prompts else _of_gates(settings)
 
 
-def _of_analyses(settings: Settings) -> ApprovalRule:
+def _of_gates(settings: Settings) -> ApprovalRule:
     return ApprovalRule(
         enabled=settings.feature_flags.hitl_approvals,
         min_risk_score=settings.thresholds.hitl_risk_min,
@@ -29,9 +26,3 @@ def _of_prompts(settings: Settings) -> ApprovalRule:
         policy=ApprovalPolicy(reason_required="never"),
         expires_after_seconds=settings.claims.prompt_hours * 3600,
     )
-
-
-_RULES: Mapping[str, Callable[[Settings], ApprovalRule]] = {
-    analysis.WORKFLOW: _of_analyses,
-    claim_phases.WORKFLOW: _of_prompts,
-}

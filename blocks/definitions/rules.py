@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from blocks.approvals.condition_rules import rule_problems
 from blocks.approvals.forms import check_schema
 from blocks.contracts.approvals import ApprovalRule
-from blocks.contracts.claims.phases import WORKFLOW as CLAIM_RECOVERY
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.workflows import Workflow
 from blocks.definitions.prompt_rules import prompt_problems
@@ -26,11 +25,11 @@ def check_definition(wanted: WantedDefinition, workflow: Workflow) -> None:
     """Raises `InvalidDefinition` for a step that is none of the workflow's, for what makes no sense
     for it, and for a rule that could never come to an end.
     """
-    if workflow.name == CLAIM_RECOVERY:
+    if workflow.has_prompts:
         _raise_first(prompt_problems(wanted))
     _check_steps(wanted, workflow.steps)
     if wanted.approval is not None:
-        rule = _problems(wanted.approval, expires=workflow.name == CLAIM_RECOVERY)
+        rule = _problems(wanted.approval, expires=workflow.has_prompts)
         _raise_first((f"approval.{field}", problem) for field, problem in rule)
 
 

@@ -30,13 +30,14 @@ def platform_definition(
     tenant_id: str, workflow: str, settings: Settings, version: int = 0
 ) -> WorkflowDefinition:
     """What holds for a tenant that has set nothing."""
+    known = workflow_named(workflow)
     return WorkflowDefinition(
         id=workflow,
         tenant_id=tenant_id,
         created_at=utc_now(),
-        critical_steps=list(workflow_named(workflow).critical_steps),
+        critical_steps=list(known.critical_steps),
         step_timeout_seconds=settings.analysis.step_timeout_seconds,
-        approval=default_rule(workflow, settings),
+        approval=default_rule(known, settings),
         version=version,
         is_default=True,
     )

@@ -15,7 +15,7 @@ from blocks.contracts.records.base import OLDER_SERVICE
 from blocks.migration.adopting import take_approval, write
 from blocks.migration.conversion import Left, converted
 from blocks.migration.report import Tally
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import NotFound, RecordStore, TooLarge
 from blocks.queries import tenants
 from blocks.tenants.directory import enter_in_directory
 
@@ -125,7 +125,7 @@ async def _one(
             is_new = await _workflow(migration, store, document)
     except Left as left:
         tally.leave(tenant_id, document["id"], left.reason)
-    except ValueError as error:  # a record that no store takes, e.g. of more than 2 MB
+    except (TooLarge, ValueError) as error:  # a record that no store takes
         tally.leave(tenant_id, document["id"], str(error))
     else:
         tally.converted += is_new

@@ -9,6 +9,7 @@ from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.operations import Operation
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records.operations import EventRecord
 from blocks.contracts.states import OPEN
 from blocks.ports import NotFound, RecordStore
 from blocks.queries import every
@@ -30,6 +31,26 @@ def of_tick(operation: Operation, at: datetime) -> StartRequest:
 def by_hand(operation: Operation, input: JsonObject, key: str) -> StartRequest:
     """A request that no schedule and no event made."""
     return StartRequest(workflow=operation.id, subject=BY_HAND, input=input, key=key)
+
+
+def of_event(operation: Operation, event: EventRecord) -> StartRequest:
+    """What this event requests. The fields of its payload are input by themselves, and so is the
+    event as a whole.
+    """
+    fields = event.payload if isinstance(event.payload, dict) else {}
+    whole = {
+        "id": event.event_id,
+        "type": event.event_type,
+        "payload": event.payload,
+        "timestamp": event.occurred_at.isoformat(),
+        "source": event.source,
+    }
+    return StartRequest(
+        workflow=operation.id,
+        subject=event.event_type,
+        input={**fields, "triggerEvent": whole},
+        key=f"event {event.event_id}",
+    )
 
 
 async def is_open_already(store: RecordStore, request: StartRequest) -> bool:

@@ -19,6 +19,12 @@ class Unroutable(Exception):
     """The broker has no queue for this message, and the caller required one. Nothing was stored."""
 
 
+class TooLarge(Exception):
+    """The record has more bytes than a store takes. Nothing was written; the same call fails
+    again.
+    """
+
+
 class AlreadyExists(Exception):
     """A record with this id exists: another writer was first, or this one was, before a crash."""
 

@@ -35,6 +35,8 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     """
     own_process: bool = False
     """It runs in an interpreter of its own, which is seconds from its claim to its first line."""
+    in_a_queue: bool = True
+    """A work pool has it. Without one, it stays scheduled for ever: no worker gets it."""
 
     @property
     def opens_its_own(self) -> bool:
@@ -59,7 +61,9 @@ class FlowRuns(Protocol):
     async def start(
         self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
     ) -> str:
-        """A flow run of the deployment is scheduled, once per `key`; returns its id."""
+        """A flow run of the deployment is scheduled, once per `key`; returns its id. Raises
+        `Unavailable` also while the deployment has no work pool.
+        """
         ...
 
     async def record_completed(
@@ -118,6 +122,10 @@ class FlowRuns(Protocol):
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
         """Cancelled, for a run whose worker died while cancelling it; nothing else reports it."""
+        ...
+
+    async def delete(self, flow_run_id: str) -> None:
+        """Prefect has no such run, before or after."""
         ...
 
     async def ping(self) -> None:

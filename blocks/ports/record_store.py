@@ -82,8 +82,8 @@ class RecordStore(Protocol):
         ...
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        """The record is durable. Raises `AlreadyExists` if the id is taken; nothing
-        is overwritten.
+        """The record is durable. Raises `AlreadyExists` if the id is taken; nothing is
+        overwritten. Raises `TooLarge`, as `replace` does, for more than `RECORD_BYTES_MAX`.
         """
         ...
 

@@ -21,7 +21,7 @@ OF_AN_ANALYSIS = (
     "after-announcement",
 )
 OF_AN_APPROVAL = ("before-suspend", "after-approval", "after-decision")
-OF_A_TRIGGER = ("after-trigger",)
+OF_A_TRIGGER = ("after-trigger", "event-entered")
 OF_A_PHASE = ("after-phase-begun", "after-phase-end")
 OF_A_JOB = ("job-accepted",)
 OF_A_DEAD_LETTER = ("after-dead-letter", "after-replay")

@@ -18,6 +18,7 @@ from blocks.settings.sections import Dispatch as Dispatch
 from blocks.settings.sections import Live as Live
 from blocks.settings.sections import Module as Module
 from blocks.settings.sections import Note as Note
+from blocks.settings.sections import Notifications as Notifications
 from blocks.settings.sections import Prefect as Prefect
 from blocks.settings.sections import RabbitMQ as RabbitMQ
 from blocks.settings.sections import Server as Server

@@ -24,6 +24,12 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
         "key": "COSMOS_DB_KEY",
         "database_id": "COSMOS_DB_DATABASE_ID",
     },
+    "notifications": {
+        "comms_hub_url": "COMMS_HUB_URL",
+        "smtp_url": "SMTP_URL",
+        "sender": "NOTIFICATIONS_SENDER",
+        "recipient": "ALERT_EMAIL",
+    },
     "platform-services": {
         "jwt_secret": "JWT_SECRET",
         "jwt_jwks": "JWT_JWKS",

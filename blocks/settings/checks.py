@@ -4,6 +4,7 @@ import re
 
 from blocks.contracts.jobs import JOBS
 from blocks.contracts.operations import OPERATIONS
+from blocks.contracts.operations.platform_events import check_type
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, containers, server, urls
@@ -40,6 +41,11 @@ def check(settings: Settings) -> None:
         raise BadSetting(
             f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of "
             "its own, as /metrics"
+        )
+    if settings.notifications.smtp_url and not settings.notifications.sender:
+        raise BadSetting(
+            "setting notifications.smtp_url (SMTP_URL) is set, and notifications.sender "
+            "(NOTIFICATIONS_SENDER) is empty: set the address that mail comes from"
         )
     problems = (
         urls.problem_of(settings),
@@ -88,6 +94,18 @@ def _check_schedules(settings: Settings) -> None:
             key = operation.setting
             name = f"operations.{key}.cron ({key.upper()}_CRON)"
             _check_cron(name, operations.schedule_of(operation).cron, default=operation.cron)
+    for operation in OPERATIONS:
+        for event_type in operations.events_of(operation):
+            _check_event(f"{operation.setting}.events", operation.setting, event_type)
+
+
+def _check_event(key: str, part: str, event_type: str) -> None:
+    try:
+        check_type(event_type)
+    except ValueError as error:
+        raise BadSetting(
+            f"setting operations.{key} ({part.upper()}_EVENTS) has {event_type!r}, which {error}"
+        ) from None
 
 
 def _check_timezone(section: str, timezone: str) -> None:

@@ -10,9 +10,11 @@ from blocks.contracts.events.forms import SourceForm, TypeForm
 from blocks.contracts.jobs import Job
 from blocks.contracts.reading.limits import (
     AMOUNT_MAX,
+    EMAIL_PATTERN,
     AtLeastOne,
     Count,
     Days,
+    Hours,
     Seconds,
     SecondsOrZero,
 )
@@ -282,6 +284,29 @@ class DeadLetters(_Section, frozen=True, kw_only=True):
     kept_days: Days
 
 
+EmailOrNone = Annotated[str, msgspec.Meta(pattern=rf"^({EMAIL_PATTERN})?$")]
+
+
+class Notifications(_Section, frozen=True, kw_only=True):
+    """How people are notified of what the platform's own workflows found; docs/notifications.md."""
+
+    comms_hub_url: str
+    """Base URL of the platform's communications hub; empty: none."""
+    smtp_url: str
+    """`smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`, for mail where there is no hub
+    or it fails; empty: none.
+    """
+    sender: EmailOrNone
+    """Of mail over SMTP."""
+    recipient: EmailOrNone
+    """Of what is for the platform's operators."""
+    repeat_hours: Hours
+    """A problem that stands is notified of again after this."""
+
+    def __repr__(self) -> str:
+        return f"Notifications(smtp_url={masked_url(self.smtp_url)!r})"
+
+
 class Tracing(_Section, frozen=True, kw_only=True):
     otlp_endpoint: str
     """Base URL of an OpenTelemetry collector; empty: nothing is traced."""
@@ -315,7 +340,7 @@ class Claims(_Section, frozen=True, kw_only=True):
     confidence_prompt: Annotated[float, msgspec.Meta(ge=0, le=1)]
     auto_submit: bool
     smart_prompts: bool
-    prompt_hours: Annotated[float, msgspec.Meta(gt=0, le=8_760)]
+    prompt_hours: Hours
     sandbox: bool
     packets_url: str
     """Where proof packets lie: a folder (a relative one lies in `data_dir`), or what fsspec opens:
@@ -368,6 +393,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     webhooks: Webhooks
     dead_letters: DeadLetters
     claims: Claims
+    notifications: Notifications
     tracing: Tracing
     feature_flags: FeatureFlags
     thresholds: Thresholds

@@ -2,18 +2,20 @@
 password.
 
 Only URLs that are masked wherever they are shown may hold one: the broker's and its management's,
-and Prefect's. Logs, `doctor` and Prefect's blocks show the others, and names, as they are: with a
-credential in them, they are refused.
+Prefect's, the mail server's and those of databases. Logs, `doctor` and Prefect's blocks show the
+others, and names, as they are: with a credential in them, they are refused.
 """
 
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from blocks.settings.sections import Settings
+from blocks.settings.operations.pages import pages_of
+from blocks.settings.sections import BadSetting, Settings
 
 _ENCODED = "write @ as %40, # as %23, / as %2F, ? as %3F, : as %3A and % as %25"
 
 _NOT_IN_A_URL = re.compile(r"[\s\x00-\x1f\x7f]")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LOOSE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -32,6 +34,12 @@ def problem_of(settings: Settings) -> str | None:
         ("prefect.ui_url (PREFECT_UI_URL)", settings.prefect.ui_url, ("http", "https")),
         ("server.public_url (PUBLIC_URL)", settings.server.public_url, ("http", "https")),
         (
+            "notifications.comms_hub_url (COMMS_HUB_URL)",
+            settings.notifications.comms_hub_url,
+            ("http", "https"),
+        ),
+        ("notifications.smtp_url (SMTP_URL)", settings.notifications.smtp_url, ("smtp", "smtps")),
+        (
             "tracing.otlp_endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)",
             settings.tracing.otlp_endpoint,
             ("http", "https"),
@@ -41,10 +49,16 @@ def problem_of(settings: Settings) -> str | None:
         (f"services.{name}.url ({name.upper()}_URL)", url, ("http", "https"))
         for name, url in settings.services.urls().items()
     )
-    claims = tuple((name, url, ("http", "https")) for name, url in _claim_urls(settings).items())
-    for name, url, schemes in (*urls, *neighbours, *claims):
+    services = _claim_urls(settings) | _operation_urls(settings)
+    others = tuple(
+        (name, url, ("http", "https")) for name, url in (*services.items(), *_pages(settings))
+    )
+    for name, url, schemes in (*urls, *neighbours, *others):
         problem = url_problem(url, schemes) if url or "sqlite" in schemes else None
         if problem:
+            return f"setting {name} {problem}"
+    for name, (url, names) in _operation_templates(settings).items():
+        if problem := template_problem(url, names):
             return f"setting {name} {problem}"
     return _problem_of_what_is_shown(settings)
 
@@ -65,6 +79,9 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         "server.public_url (PUBLIC_URL)": shown_url_problem(
             settings.server.public_url, "links to it are for people, who sign in themselves"
         ),
+        "notifications.comms_hub_url (COMMS_HUB_URL)": shown_url_problem(
+            settings.notifications.comms_hub_url, "the communications hub takes no credentials"
+        ),
         "auth.jwt_jwks (JWT_JWKS)": key_set_problem(settings.auth.jwt_jwks),
         "cosmos_db.database_id (COSMOS_DB_DATABASE_ID)": clear_text_problem(cosmos.database_id),
         "rabbitmq.exchange (RABBITMQ_EXCHANGE)": clear_text_problem(rabbitmq.exchange),
@@ -80,8 +97,16 @@ def _problem_of_what_is_shown(settings: Settings) -> str | None:
         for name, url in settings.services.urls().items()
     }
     problems |= {
+        name: shown_url_problem(url.partition("?")[0], "pages are asked for without credentials")
+        for name, url in _pages(settings)
+    }
+    problems |= {
         name: shown_url_problem(url, "the platform's services are asked without credentials")
         for name, url in _claim_urls(settings).items()
+    }
+    problems |= {
+        name: shown_url_problem(url, "what a service asks for goes into the setting of its token")
+        for name, url in _operation_urls(settings).items()
     }
     return next(
         (f"setting {name} {problem}" for name, problem in problems.items() if problem), None
@@ -99,6 +124,58 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
     return {
         f"claims.{name} ({variable})": getattr(claims, name) for name, variable in variables.items()
     }
+
+
+def _operation_urls(settings: Settings) -> dict[str, str]:
+    """The addresses of the services of operations, by the names of their settings."""
+    operations = settings.operations
+    templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
+    return {"operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url, **templates}
+
+
+def _operation_templates(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Those of them that hold placeholders, with the names of these."""
+    onboarding, of_user = settings.operations.user_onboarding, ("userId", "email")
+    return {
+        f"operations.user_onboarding.{name} (USER_ONBOARDING_{name.upper()})": (url, of_user)
+        for name, url in (
+            ("defaults_url", onboarding.defaults_url),
+            ("role_url", onboarding.role_url),
+            ("workspace_url", onboarding.workspace_url),
+        )
+    }
+
+
+def template_problem(url: str, names: tuple[str, ...]) -> str | None:
+    """What is wrong with the placeholders of an address, as the end of a sentence that begins with
+    its name.
+    """
+    if re.match(r"\w+://[^/?]*[{}]", url):
+        return "has a placeholder in its host: write the host itself"
+    if any(name not in names for name in PLACEHOLDER.findall(url)):
+        known = ", ".join(f"{{{name}}}" for name in names)
+        return f"has a placeholder that is not known here: write {known}"
+    if re.search("[{}]", PLACEHOLDER.sub("", url)):
+        return "has a { or } that belongs to no placeholder"
+    return None
+
+
+def _pages(settings: Settings) -> list[tuple[str, str]]:
+    """The web pages that operations ask for, each with the name of its setting."""
+    health, warmup = settings.operations.health_monitoring, settings.operations.cache_warmup
+    lists = {
+        "operations.health_monitoring.endpoints (HEALTH_MONITORING_ENDPOINTS)": health.endpoints,
+        "operations.cache_warmup.api_urls (CACHE_WARMUP_API_URLS)": warmup.api_urls,
+        "operations.cache_warmup.cms_urls (CACHE_WARMUP_CMS_URLS)": warmup.cms_urls,
+        "operations.cache_warmup.session_urls (CACHE_WARMUP_SESSION_URLS)": warmup.session_urls,
+    }
+    pages = []
+    for name, listed in lists.items():
+        try:
+            pages += [(name, url) for url in pages_of(listed).values()]
+        except ValueError as error:
+            raise BadSetting(f"setting {name}: {error}") from None
+    return pages
 
 
 def clear_text_problem(text: str) -> str | None:

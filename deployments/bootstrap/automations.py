@@ -21,9 +21,9 @@ from blocks.settings.sections import Prefect
 _TAGGED = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
 _RUN = (
     "Flow run {{ flow_run.name }} is {{ flow_run.state.name }}. "
-    "{{ flow_run.state.message or '' }}\n{{ flow_run|ui_url }}"
+    "{{ flow_run.state.message or '' }}\n{{ flow_run|ui_url or '' }}"
 )
-_POOL = "Work pool {{ work_pool.name }} is not ready.\n{{ work_pool|ui_url }}"
+_POOL = "Work pool {{ work_pool.name }} is not ready.\n{{ work_pool|ui_url or '' }}"
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ ACTION_OF: Mapping[str, str] = {
     "definitions set": "definition.set",
     "definitions reset": "definition.reset",
     "claims settle-fee": "fee.decide",
+    "workflows trigger": "execution.start",
     "jobs trigger": "job.trigger",
     "jobs backfill": "job.trigger",
     "dispatch set": "dispatch.set",
@@ -52,6 +53,10 @@ NOT_AUDITED: Mapping[str, str] = {
     "emit": (
         "publishes an event, as any service of the platform does; its execution names the event"
     ),
+    "events publish": (
+        "publishes an event, as any service of the platform does; the log of events has it"
+    ),
+    "ops log-rotation now": "works on files of this machine, and on no record",
     "bootstrap": "creates what is missing, and changes no tenant's record",
     "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
     "ops performance-optimization now": (
@@ -64,6 +69,7 @@ NOT_AUDITED: Mapping[str, str] = {
         "works while the records, and so the audit log, are away: it may be what brings them back; "
         "PostgreSQL's log names its session"
     ),
+    "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(
         ("api", "listener", "worker", "simulators"),

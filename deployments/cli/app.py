@@ -20,7 +20,9 @@ from deployments.cli.commands.executions import executions
 from deployments.cli.commands.jobs import jobs
 from deployments.cli.commands.keys import keys
 from deployments.cli.commands.operations import ops
+from deployments.cli.commands.platform_events import events
 from deployments.cli.commands.webhooks import webhooks
+from deployments.cli.commands.workflows import workflows
 from deployments.cli.system.bootstrap import bootstrap
 from deployments.cli.system.demo import demo
 from deployments.cli.system.doctor import doctor
@@ -41,6 +43,8 @@ COMMANDS = (
     approvals,
     definitions,
     jobs,
+    workflows,
+    events,
     ops,
     dispatch,
     webhooks,

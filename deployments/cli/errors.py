@@ -5,6 +5,7 @@ from blocks.contracts.rejections import Rejected
 from blocks.dead_letters.letters import AnothersTenant
 from blocks.definitions.rules import InvalidDefinition
 from blocks.jobs.triggers import RequestReused
+from blocks.operations.runs import UnknownOperation
 from blocks.settings import BadSetting
 
 BAD_INPUT = 2
@@ -17,6 +18,7 @@ _BAD_INPUT = (
     InvalidTrigger,
     Rejected,
     RequestReused,
+    UnknownOperation,
 )
 
 _OURS = ("api", "blocks", "deployments", "flows", "listeners")

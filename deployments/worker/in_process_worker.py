@@ -36,7 +36,7 @@ from blocks.clock import utc_now
 from blocks.observability.log_context import log_context
 from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
 from blocks.processes.heartbeat import Heartbeat
-from blocks.processes.memory import memory_megabytes
+from blocks.processes.memory import memory_megabytes, spare_the_collector
 from blocks.processes.metrics import MEMORY_DRAINS
 from blocks.processes.process_port import ProcessPort
 from blocks.processes.readiness import Probes
@@ -135,6 +135,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             )
         )
         self._start_chores()
+        spare_the_collector()
 
     async def start(self, *args: Any, **kwargs: Any) -> None:
         """Serves until it is cancelled, or until it has outgrown its memory: then it drains, and

@@ -306,8 +306,9 @@ async def _pay(work: Work) -> Done:
     assert trigger.amount_cents is not None, "a payout has an amount"
     # Of a first call; a line that the ledger has keeps its own.
     percent = Decimal(context.settings.claims.fee_percent)
+    currency = trigger.currency if trigger.names_currency else claim.currency
     fee = await fees.charge_fee(
-        context.store, work.parts.services, claim, trigger.amount_cents, trigger.currency, percent
+        context.store, work.parts.services, claim, trigger.amount_cents, currency, percent
     )
     facts = await facts_of(context.store, claim)
     packet = await make_packet(context.store, work.parts.files, facts)

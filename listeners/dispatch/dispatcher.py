@@ -21,6 +21,7 @@ from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
+from blocks.executions.carried import carried_by, unended_runs
 from blocks.executions.run_names import run_name
 from blocks.ports import Between, EventBus, FlowRuns, NotFound, RecordStore, Unavailable
 from blocks.processes import fault_points
@@ -53,8 +54,6 @@ _PACED_LOOK_SECONDS = 0.05
 
 _FEW = 5
 """More waiting executions of a tenant are a backlog."""
-
-_UNENDED = ("scheduled", "pending", "running")
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -308,19 +307,13 @@ class Dispatcher:
             async for stored in every(self._store, tenant_id, ExecutionRecord, pending | settled)
             if stored.record.id not in self._dispatched
         ]
-        carried = await self._carried() if found else frozenset()
+        # Runs of a listener that is gone, or of one whose broadcast was lost.
+        carried = carried_by(await unended_runs(self._flow_runs)) if found else frozenset()
         for record in found:
             # Once more: it may have been dispatched while Prefect was asked.
             if record.id not in carried and record.id not in self._dispatched:
                 lane = Lane(record.tenant_id, record.workflow)
                 self.submit(lane, record.id, record.priority, subject=record.subject)
-
-    async def _carried(self) -> frozenset[str]:
-        """The executions of runs that Prefect has and that have not ended: of a listener that is
-        gone, or of one whose broadcast was lost.
-        """
-        runs = await self._flow_runs.list_runs(states=_UNENDED)
-        return frozenset(id for run in runs for id in run.execution_ids)
 
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS

@@ -34,6 +34,7 @@ from blocks.ports import (
     RecordStore,
     Stale,
     Stored,
+    TooLarge,
     Unavailable,
     Where,
 )
@@ -231,8 +232,14 @@ async def test_an_id_that_cosmos_db_refuses_names_no_record(store: RecordStore, 
 
 
 async def test_a_record_too_large_for_cosmos_db_is_refused(store: RecordStore) -> None:
-    with pytest.raises(ValueError, match="bytes"):
-        await store.create(A_TENANT, an_execution(input={"notes": "x" * 2_000_000}))
+    too_much = {"notes": "x" * 2_000_000}
+    with pytest.raises(TooLarge, match="bytes"):
+        await store.create(A_TENANT, an_execution(input=too_much))
+    created = await store.create(A_TENANT, an_execution())
+    with pytest.raises(TooLarge, match="bytes"):
+        await store.replace(A_TENANT, created.etag, replace(created.record, input=too_much))
+
+    assert created == await store.read(A_TENANT, ExecutionRecord, created.record.id)
 
 
 # --- whose record ---------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """One SQLite file that several processes use: who waits for whom."""
 
+import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,3 +73,36 @@ async def test_a_write_comes_as_soon_as_the_other_writer_is_done(
         another.execute("COMMIT")
     await file.run(lambda connection: write("later", connection))
     assert ["later"] == await file.read(texts)
+
+
+async def test_who_has_much_to_write_lets_another_in_between(file: SqliteFile, path: Path) -> None:
+    def slowly(connection: sqlite3.Connection) -> None:
+        time.sleep(0.001)
+        write("one of many", connection)
+
+    async with SqliteFile(path, SCHEMA) as another:
+        many = asyncio.gather(*(file.run(slowly) for _ in range(500)))
+        await asyncio.sleep(0.05)
+        await another.run(lambda connection: write("another's", connection))
+        assert not many.done()
+        await many
+
+    written = await file.read(texts)
+    assert 501 == len(written)
+    assert written.index("another's") < 400
+
+
+async def test_a_failing_unit_fails_alone_whatever_transaction_it_is_in(file: SqliteFile) -> None:
+    def fails(_: sqlite3.Connection) -> None:
+        time.sleep(0.006)
+        raise KeyError("one of them")
+
+    def works(connection: sqlite3.Connection) -> None:
+        time.sleep(0.006)
+        write("written", connection)
+
+    units = [file.run(fails if number % 2 else works) for number in range(8)]
+    outcomes = await asyncio.gather(*units, return_exceptions=True)
+
+    assert [None, KeyError] * 4 == [outcome and type(outcome) for outcome in outcomes]
+    assert ["written"] * 4 == await file.read(texts)

@@ -67,17 +67,28 @@ async def recorded(parts: Orchestra, event: Message, *statuses: str) -> Executio
     return await seen(parts, is_there)
 
 
-async def gated(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) -> ExecutionRecord:
-    """The execution, once it awaits a person and its flow run is suspended and can be resumed."""
+async def gated(
+    parts: Orchestra,
+    flow_runs: PrefectFlowRuns,
+    event: Message,
+    *,
+    not_in: str | None = None,
+    within_seconds: float = 60,
+) -> ExecutionRecord:
+    """The execution, once it awaits a person and its flow run, another one than `not_in`, is
+    suspended and can be resumed.
+    """
 
     async def is_suspended() -> Found:
         record = await find(parts, event)
         if record is None or record.status != "awaiting_approval":
             return None
+        if record.flow_run_id == not_in:
+            return None
         paused = {run.id for run in await flow_runs.list_runs(states=("paused",))}
         return record if record.flow_run_id in paused else None
 
-    execution = await seen(parts, is_suspended)
+    execution = await seen(parts, is_suspended, within_seconds=within_seconds)
     await _let_go(parts, execution)
     return execution
 

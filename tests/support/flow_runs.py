@@ -85,4 +85,7 @@ class RememberedFlowRuns:
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
         self.marked_cancelled.append(flow_run_id)
 
+    async def delete(self, flow_run_id: str) -> None:
+        self.runs = [run for run in self.runs if run.id != flow_run_id]
+
     async def ping(self) -> None: ...

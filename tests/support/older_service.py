@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from blocks.adapters.cosmos.record_store import CosmosRecordStore
+from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.ports import RecordStore
 from tests.support.factories import A_TENANT, new_id
@@ -64,6 +65,8 @@ def older_step(workflow_id: str, step_type: str, **changes: Any) -> Document:
 
 async def left_behind(store: RecordStore, container: str, *documents: Document) -> None:
     """These documents lie in the container, as the older service put them there."""
+    while isinstance(store, ForwardingRecordStore):
+        store = store._store
     for document in documents:
         if isinstance(store, CosmosRecordStore):
             async with store._call(container):

@@ -15,6 +15,7 @@ from blocks import signals
 from blocks.clock import utc_now
 from blocks.contracts import workflows
 from blocks.contracts.records import ExecutionRecord
+from blocks.executions.carried import carried_by, unended_runs
 from blocks.ports import Between, FlowRunView, Query
 from blocks.queries import tenants
 from blocks.tenants.dispatch_policy import read_policy
@@ -43,8 +44,8 @@ class Undispatched(Drift[ExecutionRecord]):
     async def find(self) -> list[ExecutionRecord]:
         waiting = await self._waiting()
         if waiting:
-            runs = await self._parts.flow_runs.list_runs(states=("scheduled", "pending", "running"))
-            waiting = await self._without_a_run(waiting, [run for run in runs if run.execution_ids])
+            runs = await unended_runs(self._parts.flow_runs)
+            waiting = await self._without_a_run(waiting, runs)
         self._notified &= {record.id for record in waiting}
         return waiting[:AT_ONCE]
 
@@ -85,7 +86,7 @@ class Undispatched(Drift[ExecutionRecord]):
         unstarted = [run for run in runs if run.state != "running"]
         if len(unstarted) >= self._parts.settings.dispatch.runs_in_flight_max:
             return []
-        carried = {execution_id for run in runs for execution_id in run.execution_ids}
+        carried = carried_by(runs)
         held_up = {run.tenant_id for run in unstarted} | await self._at_their_limit(waiting)
         return [
             record

@@ -17,6 +17,8 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
+from blocks.executions.carried import carried_by, unended_runs
+from blocks.executions.run_names import run_name
 from blocks.ports import FlowRunView, Stale, Stored
 from blocks.queries import every, tenants
 
@@ -72,7 +74,7 @@ class VanishedRuns(Drift[Group]):
             # Drawn: a computed key could be that of a run which has ended without having taken them
             # up.
             key=ids.flow_run_key(execution_ids, f"vanished-{uuid4()}"),
-            name=f"{len(execution_ids)} whose run vanished, from {first.id}",
+            name=run_name(first.workflow, {one.id: one.subject for one in given_up}),
         )
         await self._parts.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
         log.warning(
@@ -113,8 +115,7 @@ class VanishedRuns(Drift[Group]):
 
     async def _started(self) -> frozenset[str]:
         """The executions that a run has just claimed or is about to claim."""
-        runs = await self._parts.flow_runs.list_runs(states=("scheduled", "pending", "running"))
-        return frozenset(execution_id for run in runs for execution_id in run.execution_ids)
+        return carried_by(await unended_runs(self._parts.flow_runs))
 
     async def _given_up(self, stored: Stored[ExecutionRecord]) -> ExecutionRecord | None:
         """The execution, free for another run to claim; None if it has moved after all."""

@@ -12,7 +12,7 @@ from azure.cosmos.exceptions import (
     CosmosResourceNotFoundError,
 )
 
-from blocks.ports import AlreadyExists, NotFound, Stale, Throttled, Unavailable
+from blocks.ports import AlreadyExists, NotFound, Stale, Throttled, TooLarge, Unavailable
 
 _RETRY_AFTER_MS = "x-ms-retry-after-ms"
 _RETRY_AFTER_SECONDS = 1.0
@@ -39,10 +39,13 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
                 f"Cosmos DB is asked for more than it may do: {about}",
                 retry_after_seconds(error.headers),
             ) from error
-        refused = error.status_code in (400, 413)
-        raise (ValueError if refused else Unavailable)(
-            f"Cosmos DB answers {error.status_code} for {about}"
-        ) from error
+        answered = f"Cosmos DB answers {error.status_code} for {about}"
+        match error.status_code:
+            case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                raise TooLarge(answered) from error
+            case HTTPStatus.BAD_REQUEST:
+                raise ValueError(answered) from error
+        raise Unavailable(answered) from error
     except AzureError as error:
         raise Unavailable(
             f"Cosmos DB does not answer for {about}: {type(error).__name__}"

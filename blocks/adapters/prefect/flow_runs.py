@@ -5,7 +5,7 @@ with a nested `__prefect_kind` could read its Variables.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -90,18 +90,24 @@ class PrefectFlowRuns:
     async def start(
         self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
     ) -> str:
+        deployment = f"{workflow}/{workflow}"
         async with _translated():
             try:
                 run = await self._client.create_flow_run_from_deployment(
-                    await self._deployment(f"{workflow}/{workflow}"),
+                    await self._deployment(deployment),
                     name=name,
                     parameters={"tenant_id": tenant_id, "execution_ids": list(execution_ids)},
                     idempotency_key=key,
                     tags=[TAG, f"tenant:{tenant_id}", f"workflow:{workflow}"],
                 )
             except PrefectHTTPStatusError as error:
-                self._forget_if_gone(f"{workflow}/{workflow}", error)
+                self._forget_if_gone(deployment, error)
                 raise
+        if run.work_queue_id is None and (run.state is None or run.state.is_scheduled()):
+            await self.delete(str(run.id))
+            raise Unavailable(
+                f"the deployment {deployment} has no work pool: run `orchestrator bootstrap`"
+            )
         work.flow_run_started(workflow, len(execution_ids))
         return str(run.id)
 
@@ -227,6 +233,11 @@ class PrefectFlowRuns:
                 UUID(flow_run_id), Cancelled(message=reason), force=True
             )
 
+    async def delete(self, flow_run_id: str) -> None:
+        with suppress(NotFound):
+            async with _translated():
+                await self._client.delete_flow_run(UUID(flow_run_id))
+
     def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
         """While this lasts, this process's clock is synchronised with the server's."""
         return synchronized_with_server_clock(self._client)
@@ -253,6 +264,7 @@ class PrefectFlowRuns:
             opens_for=stated.opens_for,
             kept_from_others=is_kept_from_others(run),
             own_process=await self._has_own_process(run),
+            in_a_queue=run.work_queue_id is not None,
         )
 
     async def _has_own_process(self, run: FlowRun) -> bool:

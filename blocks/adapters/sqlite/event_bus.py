@@ -48,6 +48,7 @@ class SqliteEventBus:
         self._file = SqliteFile(file, tables.SCHEMA)
         self._watch = SqliteWatch(file)
         self._lease_seconds = lease_seconds
+        self._signals: set[asyncio.Task[None]] = set()
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -60,6 +61,7 @@ class SqliteEventBus:
     async def __aexit__(
         self, *exc: type[BaseException] | BaseException | TracebackType | None
     ) -> None:
+        await asyncio.gather(*self._signals)
         await self._open.aclose()
 
     async def declare(self, *queues: Queue) -> None:
@@ -97,6 +99,12 @@ class SqliteEventBus:
         self._watch.look()
 
     async def broadcast(self, topic: str, body: bytes) -> None:
+        """Does not wait until it is in the file: it may be lost, and its sender has a caller."""
+        sending = asyncio.create_task(self._signal(topic, body))
+        self._signals.add(sending)
+        sending.add_done_callback(self._signals.discard)
+
+    async def _signal(self, topic: str, body: bytes) -> None:
         try:
             await self._file.run(partial(tables.broadcast, topic=topic, body=body))
         except Unavailable as error:
@@ -107,6 +115,7 @@ class SqliteEventBus:
     async def listen(
         self, topic: str, handler: SignalHandler, *, group: str | None = None
     ) -> AsyncIterator[None]:
+        await asyncio.gather(*self._signals)
         latest = await self._file.read(tables.last_signal)
         listening = asyncio.create_task(self._listen(topic, handler, group, latest))
         try:

@@ -3,7 +3,7 @@ few commits (group commit).
 
 The standard `sqlite3` module is enough; an async wrapper would hand each statement over on its own
 and commit each unit of work on its own, which costs one disk flush per event. Here everything that
-is waiting shares one transaction.
+is waiting shares one transaction, as long as that takes milliseconds.
 """
 
 import asyncio
@@ -21,9 +21,14 @@ from blocks.processes.private_files import private_file, private_folder, tighten
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+_Waiting = tuple[Work[Any], asyncio.Future[Any]]
 
 _BATCH_MAX = 500
 _BUSY_SECONDS = 0.0002
+"""Between two tries to begin while another process writes."""
+
+_HELD_SECONDS = 0.005
+"""A transaction takes no more work in after this long: other processes wait to write."""
 
 
 class SqliteFile:
@@ -39,8 +44,8 @@ class SqliteFile:
         self._path = path
         # FULL flushes the log at each commit: what was awaited survives a power cut.
         opening = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
-        self._writer = _Connection(path, timeout_seconds, "BEGIN IMMEDIATE", opening, schema)
-        self._reader = _Connection(path, timeout_seconds, "BEGIN", ("PRAGMA query_only=ON",))
+        self._writer = _Connection(path, timeout_seconds, opening, schema, writes=True)
+        self._reader = _Connection(path, timeout_seconds, ("PRAGMA query_only=ON",))
 
     async def __aenter__(self) -> Self:
         try:
@@ -86,18 +91,17 @@ class _Connection:
         self,
         path: Path,
         timeout_seconds: float,
-        begin: str,
         opening: tuple[str, ...],
         schema: str = "",
+        *,
+        writes: bool = False,
     ) -> None:
         self._path = path
         self._timeout_seconds = timeout_seconds
-        self._begin = begin
         self._opening = opening
         self._schema = schema
-        self._waiting: queue.SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._begin = self._lock_in_time if writes else _begin_reading
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
         self._opened: asyncio.Future[None]
         self._loop: asyncio.AbstractEventLoop
@@ -132,11 +136,14 @@ class _Connection:
             self._settle(self._opened, error=Unavailable(f"{self._path} cannot be opened: {error}"))
             return
         self._settle(self._opened, result=None)
-        while batch := self._next_batch():
-            self._commit_together(connection, batch)
+        batch: list[_Waiting] = []
+        while batch := batch or self._next_batch():
+            batch = self._commit_together(connection, batch)
+            if batch or not self._waiting.empty():
+                time.sleep(2 * _BUSY_SECONDS)  # another process that waits to write is first
         connection.close()
 
-    def _next_batch(self) -> list[tuple[Work[Any], asyncio.Future[Any]]]:
+    def _next_batch(self) -> list[_Waiting]:
         """Waits for work, then takes all that has come meanwhile; empty means the end."""
         first = self._waiting.get()
         if first is None:
@@ -153,7 +160,7 @@ class _Connection:
             batch.append(another)
         return batch
 
-    def _begin_in_time(self, connection: sqlite3.Connection) -> None:
+    def _lock_in_time(self, connection: sqlite3.Connection) -> None:
         """SQLite itself would wait up to 100 ms between two tries, and lose against a process that
         writes without a pause.
         """
@@ -161,7 +168,7 @@ class _Connection:
         connection.execute("PRAGMA busy_timeout=0")
         while True:
             try:
-                connection.execute(self._begin)
+                connection.execute("BEGIN IMMEDIATE")
                 break
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > limit:
@@ -170,12 +177,16 @@ class _Connection:
         connection.execute(f"PRAGMA busy_timeout={round(self._timeout_seconds * 1000)}")
 
     def _commit_together(
-        self, connection: sqlite3.Connection, batch: list[tuple[Work[Any], asyncio.Future[Any]]]
-    ) -> None:
+        self, connection: sqlite3.Connection, batch: list[_Waiting]
+    ) -> list[_Waiting]:
+        """Returns what is left for the next transaction."""
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
-            self._begin_in_time(connection)
+            self._begin(connection)
+            full_at = time.monotonic() + _HELD_SECONDS
             for work, done in batch:
+                if outcomes and time.monotonic() > full_at:
+                    break
                 connection.execute("SAVEPOINT unit")
                 try:
                     outcomes.append((done, work(connection), None))
@@ -193,6 +204,7 @@ class _Connection:
                 (done, None, Unavailable(f"{self._path.name}: {error}")) for _, done in batch
             ]
         self._loop.call_soon_threadsafe(_settle_all, outcomes)
+        return batch[len(outcomes) :]
 
     def _settle(
         self, future: asyncio.Future[None], *, result: None = None, error: Exception | None = None
@@ -211,3 +223,8 @@ def _settle_all(outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | N
             future.set_exception(error)
         else:
             future.set_result(result)
+
+
+def _begin_reading(connection: sqlite3.Connection) -> None:
+    """It takes no lock, so it waits for none."""
+    connection.execute("BEGIN")

@@ -52,7 +52,10 @@ def cents_of(amount: Any) -> int:
 
 
 def currency_of(value: Any) -> Currency:
-    """A currency in any case; None and an empty text mean US dollars. Raises `BadAmount`."""
+    """A currency in any case; None and an empty text mean US dollars. Raises `BadAmount`.
+
+    Source of the default: the platform's table of payouts (`payout_monitoring.currency`).
+    """
     if value in (None, ""):
         return "usd"
     lower = value.strip().lower() if isinstance(value, str) else value

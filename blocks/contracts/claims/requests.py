@@ -50,7 +50,7 @@ class PhaseTrigger(msgspec.Struct, frozen=True, kw_only=True):
     """Of phase 7."""
     currency: Currency = "usd"
     names_currency: bool = True
-    """Whether the caller named it; if not, the claim's counts, as it was found."""
+    """Whether the caller named it; if not, the claim's counts, as it is known at the charge."""
 
     @property
     def is_of_unnamed_sync(self) -> bool:

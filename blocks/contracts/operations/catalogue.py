@@ -4,6 +4,9 @@ from datetime import timedelta
 
 from blocks.contracts.operations.operation import Operation, Step
 
+NOTIFY_SECONDS = 180.0
+"""Of a step that notifies one recipient: that may take up to two minutes."""
+
 DATABASE_BACKUP = Operation(
     id="database-backup",
     title="Database Backup",
@@ -54,6 +57,76 @@ PERFORMANCE_OPTIMIZATION = Operation(
     ),
 )
 
+CMS_SYNC = Operation(
+    id="cms-sync",
+    title="CMS Content Sync",
+    description="Keeps a copy of the CMS's content, and notifies of what has changed.",
+    cron="*/5 * * * *",
+    events=("cms.content.updated", "cms.service.created"),
+    misfire="skip",  # the next tick is near
+    max_lateness=timedelta(minutes=5),
+    overlap="skip",
+    attempts=3,
+    backoff=timedelta(seconds=5),
+    steps=(
+        Step("fetch-cms", "Fetch CMS Data"),
+        Step("update-cache", "Update Local Cache", limit_seconds=120),
+        Step("notify", "Send Notification", limit_seconds=NOTIFY_SECONDS),
+    ),
+)
+
+USER_ONBOARDING = Operation(
+    id="user-onboarding",
+    title="User Onboarding Workflow",
+    description="Welcomes a new user, and has their defaults, role and workspace made.",
+    events=("user.registered", "user.verified"),
+    misfire="skip",  # it has no schedule
+    max_lateness=timedelta(0),
+    overlap="queue",
+    steps=(
+        Step("send-welcome", "Send Welcome Email", limit_seconds=NOTIFY_SECONDS),
+        Step("setup-defaults", "Setup Defaults"),
+        Step("assign-role", "Assign Role"),
+        Step("create-workspace", "Create Workspace"),
+    ),
+)
+
+
+HEALTH_MONITORING = Operation(
+    id="health-monitoring",
+    title="System Health Monitoring",
+    description="Looks at containers, endpoints and the database, and notifies of what is down.",
+    cron="* * * * *",
+    events=("system.health.check",),
+    misfire="skip",  # what was a minute ago is of no use now
+    max_lateness=timedelta(minutes=1),
+    overlap="skip",
+    steps=(
+        Step("check-containers", "Check Docker Containers"),
+        Step("check-services", "Check Service Endpoints"),
+        Step("check-database", "Check Database Connection"),
+        Step("aggregate-metrics", "Aggregate Metrics"),
+        Step("alert-if-needed", "Send Alerts", limit_seconds=180),
+    ),
+)
+
+CACHE_WARMUP = Operation(
+    id="cache-warmup",
+    title="Cache Warmup",
+    description="Asks for pages before people do, so that caches on the way hold them.",
+    cron="*/30 * * * *",
+    events=("cache.invalidated", "deployment.completed"),
+    misfire="latest",
+    max_lateness=timedelta(minutes=30),
+    overlap="skip",
+    steps=(
+        Step("warmup-api", "Warm Up API Cache", limit_seconds=600),
+        Step("warmup-cms", "Warm Up CMS Cache", limit_seconds=600),
+        Step("warmup-session", "Warm Up Session Cache", limit_seconds=600),
+    ),
+)
+
+
 SECURITY_AUDIT = Operation(
     id="security-audit",
     title="Security Audit",
@@ -73,7 +146,16 @@ SECURITY_AUDIT = Operation(
     ),
 )
 
-OPERATIONS = (DATABASE_BACKUP, LOG_ROTATION, PERFORMANCE_OPTIMIZATION, SECURITY_AUDIT)
+OPERATIONS = (
+    CMS_SYNC,
+    DATABASE_BACKUP,
+    HEALTH_MONITORING,
+    CACHE_WARMUP,
+    LOG_ROTATION,
+    PERFORMANCE_OPTIMIZATION,
+    USER_ONBOARDING,
+    SECURITY_AUDIT,
+)
 
 _BY_ID = {operation.id: operation for operation in OPERATIONS}
 

@@ -27,6 +27,11 @@ Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")
 RequestKey = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[ -~]+$")]
 """What makes two requests the same one, e.g. `Idempotency-Key`."""
 
+EMAIL_PATTERN = r"[^@\s<>,;:\"\\]{1,64}@[A-Za-z0-9.-]{1,255}"
+"""One address without a name: what a mail server or the communications hub takes."""
+
+Email = Annotated[str, msgspec.Meta(pattern=f"^{EMAIL_PATTERN}$")]
+
 # --- numbers --------------------------------------------------------------------------------------
 
 SPAN_SECONDS_MAX = 315_360_000.0
@@ -40,6 +45,7 @@ SCORE_MAX = 1e6
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=SPAN_SECONDS_MAX)]
 SecondsOrZero = Annotated[float, msgspec.Meta(ge=0, le=SPAN_SECONDS_MAX)]
+Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
 Days = Annotated[float, msgspec.Meta(gt=0, le=SPAN_SECONDS_MAX / 86_400)]
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]

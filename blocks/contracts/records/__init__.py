@@ -16,6 +16,9 @@ from blocks.contracts.records.executions import (
     StepRecord,
     Trigger,
 )
+from blocks.contracts.records.health import HealthRecord, PartHealth
+from blocks.contracts.records.notifications import NotificationRecord
+from blocks.contracts.records.operation_states import OperationStateRecord
 from blocks.contracts.records.processes import Look, ProcessRecord, ReconcilerRecord
 from blocks.contracts.records.requests import ApiKeyRecord, IdempotencyRecord, KeptAnswer
 from blocks.contracts.records.tenants import (
@@ -35,9 +38,13 @@ __all__ = [
     "DispatchPolicy",
     "EarlierSecret",
     "ExecutionRecord",
+    "HealthRecord",
     "IdempotencyRecord",
     "KeptAnswer",
     "Look",
+    "NotificationRecord",
+    "OperationStateRecord",
+    "PartHealth",
     "Place",
     "PreviousOutcome",
     "ProcessRecord",

@@ -1,10 +1,11 @@
 """Backups of PostgreSQL databases: made, proven, kept for a time, and the way back.
 
 Purpose: `create`, `store` and `clean` make one, and are what a person calls by hand; `create_all`,
-`store_all` and `clean_all` are the steps of the flow `database-backup`; `restore` is the way back. Contract: a backup counts when its evidence is in
-the store, which is written last: until then the earlier ones stay, whenever a process is killed.
-Nothing is deleted before a newer one is verified. One process at a time works on the backups of a
-database. Pitfalls: tables and rows are compared, not contents; the archive's SHA-256 proves bytes.
+`store_all` and `clean_all` are the steps of the flow `database-backup`; `restore` is the way back.
+Contract: a backup counts when its evidence is in the store, which is written last: until then the
+earlier ones stay, whenever a process is killed. Nothing is deleted before a newer one is verified.
+One process at a time works on the backups of a database. Pitfalls: tables and rows are compared,
+not contents; the archive's SHA-256 proves bytes.
 """
 
 from blocks.operations.backups.all_databases import clean_all as clean_all

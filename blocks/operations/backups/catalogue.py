@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from blocks.contracts.reading.normalised import Normalised
 from blocks.files import FileMissing, Files
 from blocks.operations.backups.errors import BackupFailed
 from blocks.operations.backups.manifest import Manifest
@@ -22,7 +23,7 @@ _ENDINGS = (_EVIDENCE, _ARCHIVE, _MANIFEST)
 """In the order of deletion: what loses its proof first never counts as verified again."""
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Evidence(Normalised, frozen=True, kw_only=True, rename="camel"):
     """How the restored copy of an archive compared with its manifest."""
 
     name: str

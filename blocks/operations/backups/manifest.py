@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-import msgspec
-
+from blocks.contracts.reading.normalised import Normalised
 from blocks.operations.backups.connections import Connection
 
 LARGE_OBJECTS = "large objects"
@@ -13,7 +12,7 @@ LARGE_OBJECTS = "large objects"
 _DIFFERENCES_MAX = 100
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Manifest(Normalised, frozen=True, kw_only=True, rename="camel"):
     """Taken in the snapshot that the archive shows. `rows` by `schema.table`, quoted as in SQL."""
 
     name: str

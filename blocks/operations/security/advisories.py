@@ -16,6 +16,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from blocks.contracts.reading.normalised import Normalised
 from blocks.operations.security.findings import Severity
 
 _ECOSYSTEM = "PyPI"
@@ -57,14 +58,14 @@ class _Affected(msgspec.Struct, frozen=True):
     versions: list[str] = []
 
 
-class Advisory(msgspec.Struct, frozen=True):
+class Advisory(Normalised, frozen=True):
     id: str
     modified: Annotated[datetime, msgspec.Meta(tz=True)]
     withdrawn: datetime | None = None
-    aliases: list[str] = []
+    aliases: list[str] = msgspec.field(default_factory=list)
     summary: str = ""
     details: str = ""
-    affected: list[_Affected] = []
+    affected: list[_Affected] = msgspec.field(default_factory=list)
     database_specific: dict[str, Any] | None = None
 
     @property

@@ -5,13 +5,13 @@ from typing import Annotated
 import msgspec
 
 from blocks.contracts.reading.limits import Days, Seconds
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 Folder = Annotated[str, msgspec.Meta(min_length=1)]
 Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
 
 
-class DatabaseBackup(Schedule, frozen=True, kw_only=True):
+class DatabaseBackup(Scheduled, frozen=True, kw_only=True):
     database_url: str
     """`postgresql://user:password@host:5432/database`; empty: there is nothing to back up."""
     databases: str

@@ -5,13 +5,13 @@ from typing import Annotated
 import msgspec
 
 from blocks.contracts.reading.limits import Days
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 Megabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Hours = Annotated[float, msgspec.Meta(ge=0, le=8_760)]
 
 
-class LogRotation(Schedule, frozen=True, kw_only=True):
+class LogRotation(Scheduled, frozen=True, kw_only=True):
     paths: str
     """Log files, as patterns separated by commas: `/var/log/shop/*.log`; empty: none."""
     copytruncate: str

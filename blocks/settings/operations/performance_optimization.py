@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Megabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
@@ -14,7 +14,7 @@ KeyPatterns = Annotated[
 ]
 
 
-class PerformanceOptimization(Schedule, frozen=True, kw_only=True):
+class PerformanceOptimization(Scheduled, frozen=True, kw_only=True):
     """Without tables and keys, it measures and changes nothing."""
 
     database_url: str

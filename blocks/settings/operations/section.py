@@ -2,13 +2,17 @@
 
 import msgspec
 
-from blocks.contracts.operations import Operation
-from blocks.contracts.reading.limits import Seconds
+from blocks.contracts.operations import OPERATIONS, Operation
+from blocks.contracts.reading.limits import Days, Seconds
+from blocks.settings.operations.cache_warmup import CacheWarmup
+from blocks.settings.operations.cms_sync import CmsSync
 from blocks.settings.operations.database_backup import DatabaseBackup
+from blocks.settings.operations.health_monitoring import HealthMonitoring
 from blocks.settings.operations.log_rotation import LogRotation
 from blocks.settings.operations.performance_optimization import PerformanceOptimization
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled, Started
 from blocks.settings.operations.security_audit import SecurityAudit
+from blocks.settings.operations.user_onboarding import UserOnboarding
 
 
 class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,15 +24,33 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Of their crons."""
     late_after_seconds: Seconds
     """From then on a tick is late, and the rule of its operation counts."""
+    events_kept_days: Days
+    """So long the log has an event that was taken in."""
     database_backup: DatabaseBackup
+    cms_sync: CmsSync
+    cache_warmup: CacheWarmup
+    health_monitoring: HealthMonitoring
     log_rotation: LogRotation
     performance_optimization: PerformanceOptimization
+    user_onboarding: UserOnboarding
     security_audit: SecurityAudit
 
-    def schedule_of(self, operation: Operation) -> Schedule:
-        part: Schedule = getattr(self, operation.setting)
+    def schedule_of(self, operation: Operation) -> Scheduled:
+        """Of an operation that has a cron."""
+        part: Scheduled = getattr(self, operation.setting)
         return part
 
     def is_active(self, operation: Operation) -> bool:
         """Whether the operation's schedule starts it."""
         return self.enabled and self.schedule_of(operation).enabled
+
+    def events_of(self, operation: Operation) -> list[str]:
+        """The types of the events that start it."""
+        part: Started = getattr(self, operation.setting)
+        return [word.strip() for word in part.events.split(",") if word.strip()]
+
+    @property
+    def event_types(self) -> list[str]:
+        """All that start anything, in the order of the operations."""
+        named = [event for operation in OPERATIONS for event in self.events_of(operation)]
+        return list(dict.fromkeys(named))

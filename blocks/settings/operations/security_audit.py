@@ -5,13 +5,13 @@ from typing import Annotated
 import msgspec
 
 from blocks.contracts.reading.limits import AtLeastOne, Days
-from blocks.settings.operations.schedule import Schedule
+from blocks.settings.operations.schedule import Scheduled
 
 Folder = Annotated[str, msgspec.Meta(min_length=1)]
 DaysOrNone = Annotated[float, msgspec.Meta(ge=0, le=3_650)]
 
 
-class SecurityAudit(Schedule, frozen=True, kw_only=True):
+class SecurityAudit(Scheduled, frozen=True, kw_only=True):
     """Lists are separated by commas, patterns are absolute."""
 
     advisories: str

@@ -14,14 +14,21 @@ def ops() -> None:
 
     \b
     Examples:
+      orchestrator ops health-monitoring now
+      orchestrator ops cache-warmup now
       orchestrator ops log-rotation now
       orchestrator ops backup now
+      orchestrator ops cms-sync now
       orchestrator ops security-audit now
       orchestrator ops performance-optimization now
     """
 
 
 ops.add_command(backup)
+
+figures_as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the figures as one JSON object."
+)
 
 
 @ops.group("log-rotation")
@@ -35,7 +42,7 @@ def log_rotation() -> None:
 
 
 @log_rotation.command("now")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+@figures_as_json
 def rotate_now(as_json: bool) -> None:
     """Rotate the log files of LOG_ROTATION_PATHS, compress and delete old ones.
 
@@ -47,6 +54,88 @@ def rotate_now(as_json: bool) -> None:
     from deployments.cli.actions.operations import rotate_logs
 
     rotate_logs(as_json=as_json)
+
+
+@ops.group("cms-sync")
+def cms_sync() -> None:
+    """Content of the CMS: fetched, made current.
+
+    \b
+    Examples:
+      orchestrator ops cms-sync now
+    """
+
+
+@cms_sync.command("now")
+@figures_as_json
+def sync_cms_now(as_json: bool) -> None:
+    """Fetch what has changed at CMS_URL, and make it what readers see. Sends no notification.
+
+    \b
+    Examples:
+      orchestrator ops cms-sync now
+      CMS_URL=http://cms-app:8090 orchestrator ops cms-sync now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import sync_cms
+
+    asyncio.run(sync_cms(as_json=as_json))
+
+
+@ops.group("health-monitoring")
+def health_monitoring() -> None:
+    """The platform's containers, endpoints and database.
+
+    \b
+    Examples:
+      orchestrator ops health-monitoring now
+    """
+
+
+@health_monitoring.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
+def look_now(as_json: bool) -> None:
+    """Look at everything that is configured, and notify no one; exit with 1 if something fails.
+
+    \b
+    Examples:
+      orchestrator ops health-monitoring now
+      HEALTH_MONITORING_ENDPOINTS=api=http://api:5000/health orchestrator ops health-monitoring now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions.looks import look_at_health
+
+    if not asyncio.run(look_at_health(as_json=as_json)):
+        raise SystemExit(1)
+
+
+@ops.group("cache-warmup")
+def cache_warmup() -> None:
+    """Pages that are asked for before people do.
+
+    \b
+    Examples:
+      orchestrator ops cache-warmup now
+    """
+
+
+@cache_warmup.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def warm_now(as_json: bool) -> None:
+    """Ask for the pages of CACHE_WARMUP_API_URLS, _CMS_URLS and _SESSION_URLS.
+
+    \b
+    Examples:
+      orchestrator ops cache-warmup now
+      CACHE_WARMUP_API_URLS=http://api:5000/api/services orchestrator ops cache-warmup now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions.looks import warm_caches
+
+    asyncio.run(warm_caches(as_json=as_json))
 
 
 @ops.group("security-audit")

@@ -74,9 +74,15 @@ def settings() -> None:
     tree["metrics"]["bearer_token"] = "***" if tree["metrics"]["bearer_token"] else ""
     tree["approvals"]["link_secret"] = "***" if tree["approvals"]["link_secret"] else ""
     tree["prefect"]["api_url"] = masked_url(tree["prefect"]["api_url"])
+    tree["notifications"]["smtp_url"] = masked_url(tree["notifications"]["smtp_url"])
     backup = tree["operations"]["database_backup"]
     for name in ("database_url", "databases", "scratch_url"):
         backup[name] = masked_url(backup[name])
+    for part in tree["operations"].values():
+        if isinstance(part, dict):
+            part |= {name: "***" for name in part if name.endswith(("token", "key")) and part[name]}
+    health = tree["operations"]["health_monitoring"]
+    health["database_url"] = masked_url(health["database_url"])
     audit = tree["operations"]["security_audit"]
     audit["database_url"] = masked_url(audit["database_url"])
     performance = tree["operations"]["performance_optimization"]

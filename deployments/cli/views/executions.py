@@ -7,7 +7,6 @@ from typing import Any
 from rich.text import Text
 
 from blocks.claims.steps import PhaseStep, phase_steps
-from blocks.contracts.claims import phases as claim_phases
 from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
 from blocks.contracts.workflows import WORKFLOWS, known_steps
 from blocks.executions.steps import by_step
@@ -67,8 +66,8 @@ async def read_execution(
             execution = (await store.read(tenant_id, ExecutionRecord, id)).record
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
-        if execution.workflow == claim_phases.WORKFLOW:
-            return execution, await phase_steps(store, execution)
+        if phases := await phase_steps(store, execution):
+            return execution, phases
         page = await store.query(
             tenant_id, Query(StepRecord, {"execution_id": id}, newest_first=False)
         )

@@ -130,6 +130,8 @@ def _differences(wanted: Deployment, there: DeploymentResponse) -> Sequence[Find
                 BOOTSTRAP,
             )
         )
+    if there.work_pool_name is None or there.work_queue_name is None:
+        found.append(failed(PART, f"{wanted.name} has no work pool: its runs wait", BOOTSTRAP))
     if there.paused and not wanted.paused:
         resume = "switch it on in Prefect's UI, or run `orchestrator bootstrap`"
         found.append(warning(PART, f"{wanted.name} is paused: its schedules do nothing", resume))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from deployments.doctor.checks.approvals import approvals
+from deployments.doctor.checks.backups import backups
 from deployments.doctor.checks.broker import broker
 from deployments.doctor.checks.clocks import clocks
 from deployments.doctor.checks.configuration import configuration
@@ -47,6 +48,7 @@ CHECKS = (
     Check("journeys", ("store",), journeys),
     Check("approvals", ("store",), approvals),
     Check("dead letters", ("store", "bus"), dead_letters),
+    Check("backups", (), backups),
     Check("services", (), neighbours),
     Check("clocks", (), clocks),
 )

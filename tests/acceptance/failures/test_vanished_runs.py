@@ -25,7 +25,6 @@ from tests.support.analyses import (
     execution_id_of,
     gated,
     recorded,
-    seen,
 )
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
@@ -33,7 +32,7 @@ from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.system.orchestra import Orchestra, bootstrap, orchestra
 
-# what is young is left alone: up to half a minute passes before a repair
+# what is young is left alone: up to a minute and a half passes before a repair
 pytestmark = pytest.mark.slow
 
 
@@ -81,13 +80,10 @@ async def approve(parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message) 
 async def in_another_run(
     parts: Orchestra, flow_runs: PrefectFlowRuns, event: Message, before: ExecutionRecord
 ) -> ExecutionRecord:
-    """The execution, once it is suspended in a run that is not the one before."""
-
-    async def is_there() -> ExecutionRecord | None:
-        now = await gated(parts, flow_runs, event)
-        return now if now.flow_run_id != before.flow_run_id else None
-
-    return await seen(parts, is_there, within_seconds=120)
+    """The execution, once it is suspended in a run that is not the one before: those that await a
+    person are looked at once a minute.
+    """
+    return await gated(parts, flow_runs, event, not_in=before.flow_run_id, within_seconds=180)
 
 
 async def test_a_run_deleted_while_a_person_is_awaited_is_replaced_and_the_decision_counts(

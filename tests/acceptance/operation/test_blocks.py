@@ -15,6 +15,7 @@ from blocks.ports import Unavailable
 from blocks.prefect_blocks import (
     BLOCKS,
     MessageBroker,
+    Notifications,
     PlatformServices,
     RecordDatabase,
     save_blocks,
@@ -33,7 +34,7 @@ SET = {
     "WEBHOOK_ALLOWED_HOSTS": "mail.internal",
 }
 
-AnyBlock = MessageBroker | RecordDatabase | PlatformServices
+AnyBlock = MessageBroker | RecordDatabase | Notifications | PlatformServices
 
 
 @pytest.fixture

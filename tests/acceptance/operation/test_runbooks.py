@@ -12,6 +12,7 @@ import pytest
 
 from blocks.contracts import ids
 from blocks.dead_letters import letters
+from blocks.operations.backups import backup_name, newest_verified, store
 from blocks.security import api_keys
 from tests.support.api.journeys import a_phase
 from tests.support.claims.records import A_USER, a_journey
@@ -23,6 +24,8 @@ from tests.support.factories import (
     new_id,
     now,
 )
+from tests.support.operations.shop import Shop, a_shop
+from tests.support.servers.postgres import Postgres
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
@@ -45,13 +48,19 @@ async def parts(
         yield parts
 
 
+@pytest.fixture
+async def shop(postgres: Postgres, tmp_path: Path) -> Shop:
+    return await a_shop(postgres, "shop_of_runbooks", str(tmp_path / "backed-up"))
+
+
 async def test_every_command_of_the_runbooks_works(
-    parts: Orchestra, rabbitmq: RabbitMQNode
+    parts: Orchestra, rabbitmq: RabbitMQNode, shop: Shop
 ) -> None:
     await eventually(lambda: log_says(parts, "The API listens"), within_seconds=60)
     commands_of_one = {runbook.stem: commands(runbook) for runbook in RUNBOOKS}
     assert {
         "backfill-failure",
+        "backup-failed",
         "model-monitoring",
         "hitl-approval-flow",
         "stuck-claim",
@@ -60,6 +69,7 @@ async def test_every_command_of_the_runbooks_works(
     } == set(commands_of_one)
     for name, lines in commands_of_one.items():
         variables = await placeholders(parts, for_tenant=name == "hitl-approval-flow")
+        variables |= await backed_up(shop)
         for line in lines:
             if line.startswith("rabbitmqctl"):
                 assert "messages" in line
@@ -112,6 +122,16 @@ async def placeholders(parts: Orchestra, *, for_tenant: bool) -> dict[str, str]:
         "OPPORTUNITY": execution.subject,
         "API": f"http://127.0.0.1:{parts.settings.server.port}",
     }
+
+
+async def backed_up(shop: Shop) -> dict[str, str]:
+    """A database with a verified backup."""
+    place, name = shop.place(), backup_name(shop.name, now())
+    if (verified := await newest_verified(place.files, shop.name)) is None:
+        await store(place, shop.database, name)
+    archives = str(Path(shop.environment["ORCHESTRATOR_DATA_DIR"]) / "backups")
+    known = verified.name if verified else name
+    return {"DATABASE_URL": shop.url, "BACKUP_URL": archives, "BACKUP": known}
 
 
 def run(line: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord, IdempotencyRecord, TenantRecord
 from blocks.executions import transitions
-from blocks.ports import Query
+from blocks.ports import RECORD_BYTES_MAX, Query
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id, now
 
@@ -108,6 +110,20 @@ async def test_what_the_tenant_does_not_have_is_not_found(api: Api, path: str, w
         "failed"
         == (await api.store.read(ANOTHER_TENANT, ExecutionRecord, foreign.id)).record.status
     )
+
+
+@pytest.mark.parametrize("key", [None, "once"])
+async def test_a_retry_for_which_the_record_has_no_room_is_refused(
+    api: Api, key: str | None
+) -> None:
+    failed = one_that_failed(input={"notes": ""})
+    room = RECORD_BYTES_MAX - len(msgspec.json.encode(failed))
+    await api.holds(replace(failed, input={"notes": "x" * room}))
+
+    response = await post(api, f"/api/v1/executions/{failed.id}/retry", key=key)
+
+    assert (413, "RECORD_TOO_LARGE") == (response.status_code, response.json()["error"]["code"])
+    assert "failed" == (await api.get(f"/api/v1/executions/{failed.id}")).json()["status"]
 
 
 async def test_a_retry_repeated_under_its_key_is_one_retry(api: Api) -> None:

@@ -10,11 +10,13 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from prefect.runtime import flow_run
 
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.workflows import WORKFLOWS
 from blocks.definitions import versions as definitions
 from blocks.definitions.versions import EnabledTenants, read_definition, set_definition
 from blocks.settings import load_settings
@@ -204,6 +206,22 @@ async def test_only_what_can_be_defined_has_a_definition(api: Api) -> None:
             response.status_code,
             response.json()["error"]["code"],
         )
+
+
+@pytest.mark.parametrize(
+    ("has_prompts", "enabled", "status"), [(False, False, 200), (True, True, 400)]
+)
+async def test_the_registry_decides_what_may_be_defined_of_a_new_workflow(
+    api: Api, monkeypatch: pytest.MonkeyPatch, has_prompts: bool, enabled: bool, status: int
+) -> None:
+    new = replace(WORKFLOWS[WORKFLOW], name="parcel-check", has_prompts=has_prompts)
+    monkeypatch.setitem(WORKFLOWS, new.name, new)
+    path = f"/api/v1/definitions/{new.name}"
+
+    default = (await api.get(path)).json()["approval"]
+    response = await api.send("PUT", path, {"approval": A_RULE})
+
+    assert (enabled, status) == (default["enabled"], response.status_code)
 
 
 # --- what follows from it -------------------------------------------------------------------------

@@ -36,7 +36,10 @@ from tests.support.payouts.packets import a_fee
 from tests.support.payouts.payments import a_claim
 from tests.support.servers.ports import free_port
 
-READING = ("audit list", "claims log", "openapi", "schemas", "settings", "version")
+READING = (
+    *("audit list", "claims log", "workflows status", "workflows history"),
+    *("openapi", "schemas", "settings", "version"),
+)
 ME = f"cli:{getpass.getuser()}"
 
 
@@ -186,6 +189,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     "definitions set": lambda terminal: [a_file(terminal, {"enabled": False})],
     "definitions reset": with_a_definition,
     "claims settle-fee": a_mismatched_fee,
+    "workflows trigger": lambda terminal: ["log-rotation"],
     "jobs trigger": lambda terminal: ["outcome-sync"],
     "jobs backfill": lambda terminal: [
         "risk-snapshot-backfill",

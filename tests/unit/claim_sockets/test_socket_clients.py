@@ -12,7 +12,12 @@ from api.live.errors import TooManyOfTenant
 from api.sockets import metrics
 from api.sockets.admission import Pass
 from api.sockets.client import WAITING_MAX, Client
-from api.sockets.connections import TOO_MANY, TOO_MANY_OF_ADDRESS, Connections
+from api.sockets.connections import (
+    TOO_MANY,
+    TOO_MANY_OF_ADDRESS,
+    TOO_MANY_UNKNOWN,
+    Connections,
+)
 from api.sockets.payloads import Authenticate, BadPayload, Subscribe, read
 from api.sockets.replay import missed, present_progress
 from api.sockets.rooms import Rooms, addressed, sync_room
@@ -320,10 +325,10 @@ async def test_a_connection_that_does_not_authenticate_in_time_is_cut_and_others
         return bool(cut)
 
     connections = Connections(2, 0.05, note, of_an_address(2))
-    assert connections.enter("quiet", HERE) is None
     assert connections.enter("known", HERE) is None
-    assert TOO_MANY == connections.enter("one too many", HERE)
     connections.has_authenticated("known")
+    assert connections.enter("quiet", HERE) is None
+    assert TOO_MANY == connections.enter("one too many", HERE)
     await eventually(is_cut)
 
     assert ["quiet"] == cut
@@ -369,6 +374,27 @@ async def test_an_address_has_so_many_connections_that_have_not_authenticated() 
     connections.leave("a")
     assert connections.enter("g", HERE) is None
     assert TOO_MANY_OF_ADDRESS == connections.enter("h", HERE)
+    for id in connections.open:
+        connections.leave(id)
+
+
+async def test_who_has_not_authenticated_takes_no_more_than_half_of_the_room() -> None:
+    refused = metrics.REFUSED.labels("unauthenticated")._value.get()
+    connections = Connections(4, 60, never, of_an_address(1))
+    assert [None, None] == [connections.enter(id, f"10.0.1.{id}") for id in "12"]
+
+    assert TOO_MANY_UNKNOWN == connections.enter("3", "10.0.1.3")
+    assert refused + 1 == metrics.REFUSED.labels("unauthenticated")._value.get()
+
+    connections.has_authenticated("1")
+    assert connections.enter("4", "10.0.1.4") is None
+    connections.leave("2")
+    assert connections.enter("5", "10.0.1.5") is None
+    assert TOO_MANY_UNKNOWN == connections.enter("6", "10.0.1.6")
+    connections.has_authenticated("4")
+    connections.has_authenticated("5")
+    assert connections.enter("7", "10.0.1.7") is None
+    assert TOO_MANY == connections.enter("8", "10.0.1.8")
     for id in connections.open:
         connections.leave(id)
 

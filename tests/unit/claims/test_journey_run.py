@@ -225,6 +225,22 @@ async def test_a_claim_that_no_sync_has_named_is_paid_in_a_journey_of_its_own(
     assert 1 == len(await here.platform.charges("loose"))
 
 
+@pytest.mark.parametrize(
+    ("named", "found", "paid"),
+    [(None, "eur", "eur"), ("usd", "eur", "usd"), (None, None, "usd")],
+)
+async def test_a_payout_that_came_first_is_charged_in_the_currency_of_its_claim(
+    here: Carried, named: str | None, found: str | None, paid: str
+) -> None:
+    """US dollars are the platform's default of a payout, where neither names a currency."""
+    await here.trigger(7, claim_id="early", amount="12.34", currency=named)
+    claim = {"claim_id": "early", "amount": "20", "currency": found}
+    await here.triggered(3, claims=[claim])
+
+    [charge] = await here.platform.charges("early")
+    assert (1234, paid) == (charge["amount_recovered_cents"], charge["currency"])
+
+
 async def test_a_claim_joins_the_sync_that_names_it(here: Carried) -> None:
     alone = await here.triggered(5, claim_id="early")
     assert "waiting" == alone.status

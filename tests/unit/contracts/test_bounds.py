@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from litestar import Litestar
-from litestar.routes import HTTPRoute
 from msgspec import inspect
 
 from blocks.contracts.definitions import WantedDefinition
@@ -24,6 +23,7 @@ from blocks.contracts.rejections import Rejected
 from blocks.settings import Settings
 from deployments.cli.app import cli
 from tests.support.api.api_client import an_api
+from tests.support.api.documents import request_bodies
 from tests.support.factories import A_TENANT, new_id
 
 Unbounded = Iterator[tuple[str, str]]
@@ -36,7 +36,7 @@ async def app(tmp_path: Path) -> Litestar:
 
 
 async def test_every_number_of_a_request_body_is_bounded(app: Litestar) -> None:
-    bodies = list(_bodies(app))
+    bodies = list(request_bodies(app))
 
     assert len(bodies) > 10
     assert [] == sorted({one for body in bodies for one in _unbounded(body)})
@@ -76,7 +76,7 @@ def test_every_number_of_the_command_line_is_bounded() -> None:
 
 
 async def test_every_body_that_names_a_moment_checks_its_year(app: Litestar) -> None:
-    timed = {body for body in _bodies(app) if _names_a_moment(inspect.type_info(body))}
+    timed = {body for body in request_bodies(app) if _names_a_moment(inspect.type_info(body))}
 
     assert timed
     assert {body for body in timed if issubclass(body, Normalised)} == timed
@@ -159,20 +159,6 @@ def _commands(command: click.Command) -> Iterator[click.Command]:
             found = command.get_command(click.Context(command), name)
             assert found
             yield from _commands(found)
-
-
-def _bodies(app: Litestar) -> Iterator[type[msgspec.Struct]]:
-    for route in app.routes:
-        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
-            data = handler.parsed_data_field
-            if data is not None:
-                yield from (one for one in _structs(data.annotation))
-
-
-def _structs(annotation: Any) -> Iterator[type[msgspec.Struct]]:
-    for one in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(one, type) and issubclass(one, msgspec.Struct):
-            yield one
 
 
 def _unbounded(struct: type[msgspec.Struct]) -> Unbounded:

@@ -29,6 +29,7 @@ from tests.support.factories import A_TENANT, an_execution
 
 NEVER_DECODED = {
     *(
+        "Backup",
         "Cursor",
         "Entry",
         "JobRequest",
@@ -39,7 +40,16 @@ NEVER_DECODED = {
         "Between",
         "Tick",
     ),
-    *("FlowRunView", "Message", "PhaseStep", "PromptFact", "Rotated", "UpcomingTick", "_Sighting"),
+    *(
+        "FlowRunView",
+        "Message",
+        "PhaseStep",
+        "PromptFact",
+        "Report",
+        "Rotated",
+        "UpcomingTick",
+        "_Sighting",
+    ),
 }
 """Made by our own code, from moments that were read elsewhere."""
 

@@ -42,7 +42,7 @@ async def test_a_busy_processor_shows_in_its_figure(tmp_path: Path) -> None:
     assert figures["cpuUsage"] > 10
 
 
-# --- PostgreSQL and Redis --------------------------------------------------------------------------
+# --- PostgreSQL and Redis -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ ROOMS = {
             "prefect_blocks",
             "processes",
         ),
-        ("files", "adapters", "webhooks", "topology", "services"),
+        ("files", "adapters", "webhooks", "topology", "services", "notifications"),
         (
             "executions",
             "dead_letters",
@@ -83,7 +83,14 @@ ROOMS = {
     ),
     "listeners": (
         ("metrics", "dispatch", "triggers", "context"),
-        ("answers", "approval_requests", "job_reports", "router", "dead_letters"),
+        (
+            "answers",
+            "approval_requests",
+            "job_reports",
+            "platform_events",
+            "router",
+            "dead_letters",
+        ),
         ("webhooks", "service"),
     ),
     "api": (

@@ -48,6 +48,13 @@ def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it(
     assert called == {SERVICES["prefect"]["environment"][HOSTS]} == {"prefect"}
 
 
+def test_the_prefect_server_links_to_its_pages_as_every_process_does() -> None:
+    """Its automations put the address into notifications, and the server knows no other."""
+    name = "PREFECT_UI_URL"
+
+    assert COMPOSE["x-settings"][name] == SERVICES["prefect"]["environment"][name]
+
+
 def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
     """A variable missing from x-settings would be set in deployments/docker/.env and never reach a
     process.

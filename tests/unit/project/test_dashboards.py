@@ -20,6 +20,8 @@ import blocks.adapters.measured_bus
 import blocks.adapters.measured_store
 import blocks.observability.metrics.claim_services
 import blocks.observability.metrics.claims
+import blocks.observability.metrics.notifications
+import blocks.observability.metrics.operations
 import blocks.observability.metrics.work
 import blocks.processes.metrics
 import listeners.metrics
@@ -83,6 +85,8 @@ def of_ours() -> Iterator[MetricWrapperBase]:
         api.sockets.metrics,
         blocks.observability.metrics.claim_services,
         blocks.observability.metrics.claims,
+        blocks.observability.metrics.notifications,
+        blocks.observability.metrics.operations,
         blocks.observability.metrics.work,
         listeners.metrics,
     )

@@ -27,6 +27,7 @@ EXTENSIONS = {
     # Documented ways to extend Prefect: blocks.
     "MessageBroker",
     "RecordDatabase",
+    "Notifications",
     "PlatformServices",
 }
 """A class that is new here and overrides private members has a table in the fence."""

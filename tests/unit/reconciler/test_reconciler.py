@@ -19,9 +19,11 @@ from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
 from api.reconciler.kinds.unannounced import GRACE, GRACE_OF_THE_DEAD, Unannounced
 from api.reconciler.kinds.undispatched import Undispatched
+from api.reconciler.kinds.unqueued_runs import UnqueuedRuns
 from api.reconciler.kinds.vanished_runs import VanishedRuns
 from api.reconciler.workers import Workers
 from blocks import signals
+from blocks.adapters.prefect.retries import AWAITING_RETRY
 from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
@@ -129,6 +131,25 @@ async def test_the_end_of_a_run_without_a_worker_is_announced_soon(scene: Scene)
     assert 1 == await Unannounced(scene.parts).look()
 
 
+# --- in a run that no worker can get --------------------------------------------------------------
+
+
+async def test_a_run_whose_work_pool_was_deleted_is_deleted(scene: Scene) -> None:
+    unreachable = a_flow_run(state="scheduled", in_a_queue=False)
+    others = [
+        a_flow_run(state="scheduled"),
+        a_flow_run(state="running", in_a_queue=False),
+        a_flow_run(state="scheduled", in_a_queue=False, execution_ids=[], job="outcome-sync"),
+        a_flow_run(state="scheduled", in_a_queue=False, execution_ids=[], opens_for="0063X"),
+        a_flow_run(state="scheduled", in_a_queue=False, state_name=AWAITING_RETRY),
+    ]
+    scene.prefect_knows(unreachable, *others)
+
+    assert 1 == await UnqueuedRuns(scene.parts).look()
+
+    assert others == scene.prefect.runs
+
+
 # --- open, and Prefect does not know its run ------------------------------------------------------
 
 
@@ -140,6 +161,20 @@ async def test_executions_of_a_vanished_run_go_on_together(scene: Scene) -> None
     [(tenant_id, execution_ids)] = scene.prefect.started
     assert (A_TENANT, sorted(one.id for one in several)) == (tenant_id, sorted(execution_ids))
     assert {None} == {(await scene.now(one)).flow_run_id for one in several}
+
+
+async def test_a_run_in_the_place_of_a_vanished_one_is_found_by_its_opportunity(
+    scene: Scene,
+) -> None:
+    await scene.given(status="awaiting_approval", flow_run_id="gone", subject="0063X1")
+    for subject in ("0063X2", "0063X3"):
+        await scene.given(status="running", flow_run_id="gone, too", subject=subject)
+
+    await VanishedRuns(scene.parts).look()
+
+    one, two = sorted(scene.prefect.names, key=len)
+    assert "Opportunity 0063X1" == one
+    assert two in ("2 opportunities: 0063X2, 0063X3", "2 opportunities: 0063X3, 0063X2")
 
 
 async def test_one_that_awaits_a_person_goes_on_alone(scene: Scene) -> None:

@@ -1,0 +1,41 @@
+"""The moment of each database's newest verified backup, as a gauge, by the leader only."""
+
+import asyncio
+import logging
+
+from blocks.observability.metrics import operations as metrics
+from blocks.ports import Unavailable
+from blocks.settings import Settings
+from blocks.settings.operations.databases import databases_of
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 300.0
+
+
+async def watch_backups(settings: Settings) -> None:
+    """Looks until cancelled; then another process reports the gauge. Without a database that is
+    backed up it returns.
+    """
+    if not databases_of(settings.operations.database_backup):
+        return
+    try:
+        while True:
+            try:
+                await look_at_backups(settings)
+            except Unavailable as error:
+                log.warning("the age of backups is not known now: %s", error)
+            await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        metrics.BACKUP_VERIFIED.clear()
+
+
+async def look_at_backups(settings: Settings) -> None:
+    """Sets the gauge; 0 for a database of which no backup is verified."""
+    from blocks.operations.backups import newest_verified, place_of  # with PostgreSQL's driver
+
+    place = place_of(settings)
+    for database in place.databases:
+        newest = await newest_verified(place.files, database.name)
+        moment = newest.taken_at.timestamp() if newest else 0
+        metrics.BACKUP_VERIFIED.labels(database.name).set(moment)

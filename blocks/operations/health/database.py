@@ -1,0 +1,50 @@
+"""The connection to the platform's PostgreSQL."""
+
+import asyncio
+from time import perf_counter
+
+import asyncpg
+
+from blocks.contracts.events import JsonObject
+from blocks.observability.plain_text import shortened
+from blocks.observability.redaction import redacted
+from blocks.operations.work import NotConfigured
+from blocks.settings.operations import HealthMonitoring
+
+_CONNECTIONS = """
+    SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
+           current_setting('max_connections')::int AS most
+"""
+
+
+async def check_database(settings: HealthMonitoring) -> JsonObject:
+    """A connection was made and a query answered, or it is known why not.
+
+    Returns `databaseHealthy`, `responseTime` in milliseconds, and `connectionPool` (the server's
+    connections: `used` of `max`) or `databaseError`. Raises `NotConfigured`.
+    """
+    if not settings.database_url:
+        raise NotConfigured("DATABASE_URL is not set")
+    began = perf_counter()
+    try:
+        async with asyncio.timeout(settings.call_seconds):
+            found = await _asked(settings.database_url, settings.call_seconds)
+    except TimeoutError:
+        found = {"databaseError": f"no answer within {settings.call_seconds:g} s"}
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        found = {"databaseError": shortened(redacted(str(error)) or type(error).__name__, 200)}
+    return {
+        "databaseHealthy": "databaseError" not in found,
+        "responseTime": round((perf_counter() - began) * 1000),
+        **found,
+    }
+
+
+async def _asked(url: str, limit_seconds: float) -> JsonObject:
+    dsn = url.replace("postgresql+asyncpg:", "postgresql:", 1)  # as SQLAlchemy writes it
+    connection = await asyncpg.connect(dsn, timeout=limit_seconds)
+    try:
+        row = await connection.fetchrow(_CONNECTIONS)
+    finally:
+        connection.terminate()
+    return {"connectionPool": {"used": row["used"], "max": row["most"]}}

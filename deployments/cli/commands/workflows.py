@@ -1,0 +1,100 @@
+"""`orchestrator workflows list | trigger | status | history`"""
+
+import click
+
+from deployments.cli.actor import as_option
+from deployments.cli.arguments import Limited
+
+
+@click.group()
+def workflows() -> None:
+    """See and start operations, the platform's maintenance workflows.
+
+    \b
+    Examples:
+      orchestrator workflows list
+      orchestrator workflows trigger log-rotation
+      orchestrator workflows history --limit 20
+    """
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+limit_option = click.option("--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
+
+
+@workflows.command("list")
+@json_option
+def list_workflows(as_json: bool) -> None:
+    """List them with their schedules, events and last runs.
+
+    \b
+    Examples:
+      orchestrator workflows list
+      orchestrator workflows list --json | jq .events
+    """
+    import asyncio
+
+    from deployments.cli.views.operations import print_workflows
+
+    asyncio.run(print_workflows(as_json=as_json))
+
+
+@workflows.command("trigger")
+@click.argument("workflow")
+@click.option("--input", "text", default="{}", metavar="JSON", help="What its steps are given.")
+@click.option(
+    "--request-id",
+    type=Limited("RequestKey"),
+    metavar="ID",
+    help="Names this request: repeated under the same id, it starts once.",
+)
+@as_option
+def trigger(workflow: str, text: str, request_id: str | None, actor: str) -> None:
+    """Start WORKFLOW once, regardless of its schedule; print the id of the run.
+
+    \b
+    Examples:
+      orchestrator workflows trigger log-rotation
+      orchestrator workflows trigger log-rotation --request-id before-the-release
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import trigger_workflow
+
+    asyncio.run(trigger_workflow(workflow, text, request_id, actor))
+
+
+@workflows.command("status")
+@click.argument("workflow")
+@limit_option
+@json_option
+def status(workflow: str, limit: int, as_json: bool) -> None:
+    """Show the newest runs of WORKFLOW, with the step at work.
+
+    \b
+    Examples:
+      orchestrator workflows status log-rotation
+    """
+    import asyncio
+
+    from deployments.cli.views.operations import print_runs
+
+    asyncio.run(print_runs(workflow, limit, as_json=as_json))
+
+
+@workflows.command("history")
+@limit_option
+@json_option
+def history(limit: int, as_json: bool) -> None:
+    """List the newest runs of all of them.
+
+    \b
+    Examples:
+      orchestrator workflows history --limit 50
+      orchestrator workflows history --json | jq 'select(.status == "failed")'
+    """
+    import asyncio
+
+    from deployments.cli.views.operations import print_runs
+
+    asyncio.run(print_runs(None, limit, as_json=as_json))

@@ -1,0 +1,155 @@
+"""The automation "a run failed", switched on as docs/prefect-deploying.md describes: an operator is
+notified once of each run that fails or is refused, in words that name it.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.records import ExecutionRecord
+from blocks.ports import Query
+from deployments.bootstrap.automations import WATCHES
+from tests.support.factories import A_TENANT, new_id
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.servers.webhook_receiver import Receiver, a_receiver
+from tests.support.system.analysis_services import AnalysisServices, foreign_event
+from tests.support.system.orchestra import Orchestra, bootstrap, undeployed_orchestra
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.long
+
+PREFECT = Path(sys.executable).with_name("prefect")
+BLOCK = "on-call"
+RISK = "workflow.risk.analysis.requested"
+FAILED, *_ = WATCHES
+UNKNOWN = new_id()
+"""No execution."""
+
+
+@pytest.fixture
+async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
+    """On a server that has none of our automations, before and after."""
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        async with get_client() as client:
+            await forget(client)
+            yield client
+            await forget(client)
+
+
+async def forget(client: PrefectClient) -> None:
+    for watch in WATCHES:
+        for automation in await client.read_automations_by_name(watch.title):
+            await client.delete_automation(automation.id)
+
+
+@pytest.fixture
+async def on_call(prefect: PrefectClient) -> AsyncIterator[Receiver]:
+    """What a person on call is sent through the notification block."""
+    with a_receiver() as receiver:
+        block = CustomWebhookNotificationBlock(
+            name=BLOCK,
+            url=receiver.url,
+            json_data={"subject": "{{subject}}", "body": "{{body}}"},
+        )
+        await block.asave(BLOCK, overwrite=True)
+        yield receiver
+
+
+@pytest.fixture
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, on_call: Receiver
+) -> AsyncIterator[Orchestra]:
+    async with undeployed_orchestra(
+        tmp_path, prefect_server, PREFECT_NOTIFICATION_BLOCK=f"custom-webhook/{BLOCK}"
+    ) as parts:
+        await bootstrap(parts)
+        parts.listener.start()
+        parts.worker.start()
+        yield parts
+
+
+async def test_each_run_that_fails_or_is_refused_notifies_once_and_in_words(
+    parts: Orchestra, prefect: PrefectClient, on_call: Receiver, services: AnalysisServices
+) -> None:
+    await started_and_ended(prefect, execution_ids=[UNKNOWN])  # while it is off
+    await switch_on(parts)
+
+    await started_and_ended(prefect, opportunity_id="006-in-order")
+    refused = await started_and_ended(prefect, execution_ids=[UNKNOWN])
+    await on_call.has_received(1)
+    services.silent.add(RISK)
+    failed = await started(prefect, opportunity_id="006-failing")
+    await fail(parts, services)
+    await on_call.has_received(2)
+    refused_again = await started_and_ended(prefect, execution_ids=[UNKNOWN])
+    await on_call.has_received(3)
+
+    sent = [msgspec.json.decode(request.body) for request in on_call.received]
+    assert [FAILED.title] * 3 == [one["subject"] for one in sent]
+    execution = await execution_of(parts, "006-failing")
+    assert [
+        f"Flow run {refused.name} is Refused. its tenant has no execution {UNKNOWN}",
+        "Flow run Opportunity 006-failing is Failed. "
+        f"step-failed: no model (execution {execution.id})",
+        f"Flow run {refused_again.name} is Refused. its tenant has no execution {UNKNOWN}",
+    ] == [one["body"].splitlines()[0] for one in sent]
+    assert [f"/runs/flow-run/{run.id}" for run in (refused, failed, refused_again)] == [
+        urlsplit(one["body"].splitlines()[1]).path for one in sent
+    ]
+
+
+async def switch_on(parts: Orchestra) -> None:
+    process = await asyncio.create_subprocess_exec(
+        PREFECT, "automation", "resume", FAILED.title, env=parts.environment
+    )
+    assert 0 == await process.wait()
+
+
+async def started(prefect: PrefectClient, **parameters: Any) -> FlowRun:
+    """A run that was started by hand."""
+    deployment = await prefect.read_deployment_by_name(f"{WORKFLOW}/{WORKFLOW}")
+    return await prefect.create_flow_run_from_deployment(
+        deployment.id, parameters={"tenant_id": A_TENANT, **parameters}
+    )
+
+
+async def started_and_ended(prefect: PrefectClient, **parameters: Any) -> FlowRun:
+    run = await started(prefect, **parameters)
+
+    async def is_final() -> bool:
+        state = (await prefect.read_flow_run(run.id)).state
+        return state is not None and state.is_final()
+
+    await eventually(is_final, within_seconds=90)
+    return run
+
+
+async def execution_of(parts: Orchestra, subject: str) -> ExecutionRecord:
+    found = await parts.store.query(A_TENANT, Query(ExecutionRecord, {"subject": subject}))
+    return found.items[0].record
+
+
+async def fail(parts: Orchestra, services: AnalysisServices) -> None:
+    """Risk analytics answers the request that it was asked as one that it cannot answer."""
+
+    async def is_asked() -> bool:
+        return len(services.unanswered) > 0
+
+    await eventually(is_asked, within_seconds=60)
+    [request] = services.unanswered
+    about = {name: request["data"][name] for name in ("opportunityId", "workflowId")}
+    failure = {**about, "error": "no model"}
+    await parts.bus.publish(
+        foreign_event(A_TENANT, "risk.evaluation.failed", failure, id=request["id"])
+    )

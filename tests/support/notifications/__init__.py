@@ -1,0 +1,1 @@
+"""Who takes notifications: a communications hub and a mail server."""

@@ -1,0 +1,1 @@
+"""Notifications: what is sent, once, and what is not."""

@@ -1,0 +1,87 @@
+"""How old the newest verified backup is, for the doctor and as a metric."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from api.reconciler.backup_ages import look_at_backups
+from blocks.clock import utc_now
+from blocks.operations.backups import Evidence, backup_name
+from blocks.operations.backups.catalogue import archive_key, write_evidence
+from blocks.operations.backups.place import place_of
+from blocks.settings import Settings, load_settings
+from deployments.doctor.checks.backups import backups
+from deployments.doctor.connections import Connections
+from deployments.doctor.finding import failed, ok, warning
+
+TODO = "`orchestrator ops backup now`; docs/runbooks/backup-failed.md"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(
+        {"ORCHESTRATOR_DATA_DIR": str(tmp_path), "DATABASE_URL": "postgresql://u@nowhere/shop"}
+    )
+
+
+async def a_backup(settings: Settings, *, hours_old: float, differences: list[str]) -> Evidence:
+    files, taken_at = place_of(settings).files, utc_now() - timedelta(hours=hours_old)
+    evidence = Evidence(
+        name=backup_name("shop", taken_at),
+        database="shop",
+        taken_at=taken_at,
+        bytes=7,
+        sha256="",
+        verified_at=utc_now(),
+        server_version="15.18",
+        seconds=1.0,
+        tables=1,
+        rows=1,
+        differences=differences,
+    )
+    await files.write(archive_key(evidence.name), b"archive")
+    await write_evidence(files, evidence)
+    return evidence
+
+
+def gauge() -> float | None:
+    name = "workflow_orchestrator_backup_verified_timestamp_seconds"
+    return REGISTRY.get_sample_value(name, {"database": "shop"})
+
+
+async def test_without_a_verified_backup_there_is_no_way_back(settings: Settings) -> None:
+    await a_backup(settings, hours_old=1, differences=["orders is missing"])
+    await look_at_backups(settings)
+
+    assert [failed("backups", "shop: no verified backup", TODO)] == await backups(
+        Connections(settings)
+    )
+    assert 0 == gauge()
+
+
+async def test_the_newest_verified_one_counts_not_a_newer_one_that_differs(
+    settings: Settings,
+) -> None:
+    verified = await a_backup(settings, hours_old=5, differences=[])
+    await a_backup(settings, hours_old=9, differences=[])
+    await a_backup(settings, hours_old=1, differences=["orders is missing"])
+    await look_at_backups(settings)
+
+    found = f"shop: {verified.name} is verified, 5 h old"
+    assert [ok("backups", found)] == await backups(Connections(settings))
+    assert int(verified.taken_at.timestamp()) == gauge()
+
+
+async def test_from_the_age_of_the_setting_on_it_is_late(settings: Settings) -> None:
+    verified = await a_backup(settings, hours_old=27, differences=[])
+
+    found = f"shop: {verified.name} is verified, 27 h old"
+    assert [warning("backups", found, TODO)] == await backups(Connections(settings))
+
+
+async def test_without_a_configured_database_nothing_is_looked_for() -> None:
+    [finding] = await backups(Connections(load_settings({})))
+
+    assert ("ok", "no database is configured: set DATABASE_URL") == (finding.state, finding.found)
