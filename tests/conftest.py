@@ -12,8 +12,9 @@ pytest_plugins = (
     "tests.support.servers.rabbitmq",
     "tests.support.servers.cosmos",
     "tests.support.servers.prefect_server",
+    "tests.support.operations.docker_engine",
     "tests.support.servers.postgres",
-    "tests.support.operations.redis",
+    "tests.support.operations.redis_server",
 )
 
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from blocks.observability.metrics import operations as metrics
 from blocks.ports import Unavailable
 from blocks.settings import Settings
 from blocks.settings.operations.databases import databases_of
+
+if TYPE_CHECKING:
+    from blocks.operations.backups import Place
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +23,13 @@ async def watch_backups(settings: Settings) -> None:
     """
     if not databases_of(settings.operations.database_backup):
         return
+    from blocks.operations.backups import place_of  # with PostgreSQL's driver
+
+    place = place_of(settings)
     try:
         while True:
             try:
-                await look_at_backups(settings)
+                await look_at_backups(place)
             except Unavailable as error:
                 log.warning("the age of backups is not known now: %s", error)
             await asyncio.sleep(_LOOK_SECONDS)
@@ -30,11 +37,10 @@ async def watch_backups(settings: Settings) -> None:
         metrics.BACKUP_VERIFIED.clear()
 
 
-async def look_at_backups(settings: Settings) -> None:
+async def look_at_backups(place: "Place") -> None:
     """Sets the gauge; 0 for a database of which no backup is verified."""
-    from blocks.operations.backups import newest_verified, place_of  # with PostgreSQL's driver
+    from blocks.operations.backups import newest_verified
 
-    place = place_of(settings)
     for database in place.databases:
         newest = await newest_verified(place.files, database.name)
         moment = newest.taken_at.timestamp() if newest else 0

@@ -9,8 +9,10 @@ from prefect.client.schemas.objects import State
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import DATABASE_BACKUP
-from blocks.operations.backups import clean_all, create_all, place_of, store_all
-from blocks.operations.work import NotConfigured
+from blocks.operations import notifying
+from blocks.operations.backups import clean_all, create_all, news_of, place_of, store_all
+from blocks.operations.inputs import stated
+from flows.shared import runtime
 from flows.shared.operations import FLOW, Given, recorded_execution
 
 
@@ -27,13 +29,13 @@ async def database_backup(
         tenant_id: Always the platform's own: operations belong to no tenant.
         execution_ids: For dispatchers, which name the recorded execution. Leave it empty to start
             one.
-        input: What the steps are given besides the settings; backups read nothing of it.
+        input: `recipient` names another address to notify than the operators'.
     """
     async with recorded_execution(DATABASE_BACKUP, tenant_id, execution_ids, input) as run:
         await run.step("create-backup", create_backup)
         await run.step("upload-backup", upload_backup)
         await run.step("cleanup-old", cleanup_old)
-        await run.step("notify", notify)
+        await run.step("notify", notify_of_backups)
     return run.state
 
 
@@ -53,6 +55,13 @@ async def cleanup_old(given: Given) -> JsonObject:
     return await clean_all(place_of(given.settings))
 
 
-async def notify(given: Given) -> JsonObject:
-    """The operators know what was backed up."""
-    raise NotConfigured("nothing sends notifications here yet")
+async def notify_of_backups(given: Given) -> JsonObject:
+    """People know what was backed up."""
+    context = await runtime.get()
+    return await notifying.send(
+        context.store,
+        given.settings.notifications,
+        news_of(given.input),
+        key=f"database-backup {given.input['backupId']}",
+        recipient=stated(given.input, "recipient"),
+    )

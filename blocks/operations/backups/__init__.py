@@ -19,6 +19,7 @@ from blocks.operations.backups.catalogue import newest_verified as newest_verifi
 from blocks.operations.backups.errors import BackupFailed as BackupFailed
 from blocks.operations.backups.errors import NotVerified as NotVerified
 from blocks.operations.backups.errors import Refused as Refused
+from blocks.operations.backups.news import news_of as news_of
 from blocks.operations.backups.place import Place as Place
 from blocks.operations.backups.place import place_of as place_of
 from blocks.operations.backups.restoring import Restored as Restored

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from blocks.operations.backups.catalogue import Evidence, database_of, read_evidence, read_manifest
 from blocks.operations.backups.connections import connected, server_version
 from blocks.operations.backups.dumping import sha256_of
-from blocks.operations.backups.errors import NotVerified, Refused
+from blocks.operations.backups.errors import BackupFailed, NotVerified, Refused
 from blocks.operations.backups.manifest import (
     LARGE_OBJECTS,
     Manifest,
@@ -56,7 +57,7 @@ async def restore(
             place.report(f"downloading {evidence.bytes / 1e6:,.1f} MB")
             archive = await _proven(await fetch(place, name, folder), evidence)
             if not exists:
-                await _create(target, manifest, doing)
+                await _create(place, target, manifest, doing)
             place.report(f"restoring into {target}")
             options = [*_options(replace=replace, owners=owners), f"--dbname={target.name}"]
             await run(place.part, "pg_restore", [*options, str(archive)], target, doing)
@@ -97,9 +98,14 @@ async def _proven(archive: Path, evidence: Evidence) -> Path:
 
 
 async def _exists(place: Place, target: Database, doing: str) -> bool:
-    async with connected(target.named(_MAINTENANCE), doing) as connection:
-        await check_version(place.part, "pg_restore", await server_version(connection))
-        return bool(await connection.fetchval(_EXISTS, target.name))
+    try:
+        async with connected(target, doing) as connection:
+            await check_version(place.part, "pg_restore", await server_version(connection))
+            return True
+    except BackupFailed as error:
+        if isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+            return False
+        raise
 
 
 async def _check_empty(target: Database, doing: str) -> None:
@@ -112,8 +118,9 @@ async def _check_empty(target: Database, doing: str) -> None:
         )
 
 
-async def _create(target: Database, manifest: Manifest, doing: str) -> None:
+async def _create(place: Place, target: Database, manifest: Manifest, doing: str) -> None:
     async with connected(target.named(_MAINTENANCE), doing) as connection:
+        await check_version(place.part, "pg_restore", await server_version(connection))
         await connection.execute(
             f"CREATE DATABASE \"{target.name}\" TEMPLATE template0 ENCODING '{manifest.encoding}' "
             f"LC_COLLATE {_quoted(manifest.collate)} LC_CTYPE {_quoted(manifest.ctype)}"
@@ -135,8 +142,6 @@ def _options(*, replace: bool, owners: bool) -> list[str]:
 
 _ALWAYS = ("--no-password", "--exit-on-error", "--single-transaction")
 _MAINTENANCE = "postgres"
-
-_EXISTS = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)"
 
 _ANYTHING = """
 SELECT format('%I.%I', n.nspname, c.relname)

@@ -110,14 +110,14 @@ async def _run(connection: Connection, statement: str) -> None:
     """Raises `_Refused`: of a table that another role owns, PostgreSQL only warns, and skips it."""
     warnings: list[str] = []
 
-    def note(_: Connection, message: Any) -> None:
+    def on_log(_: Connection, message: Any) -> None:
         if message.severity_en == "WARNING":
             warnings.append(message.message)
 
-    connection.add_log_listener(note)
+    connection.add_log_listener(on_log)
     try:
         await connection.execute(statement)
     finally:
-        connection.remove_log_listener(note)
+        connection.remove_log_listener(on_log)
     if warnings:
         raise _Refused("; ".join(warnings))

@@ -40,9 +40,13 @@ class Database(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """Holds the password."""
-        where = {"host": self.host, "port": str(self.port), **self.options}
         who = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        return f"postgresql://{who}@/{quote(self.name, safe='')}?{urlencode(where)}"
+        where, options = f"{self.host}:{self.port}", dict(self.options)
+        if self.host.startswith("/"):  # the folder of a socket
+            where, options = "", {"host": self.host, "port": str(self.port), **options}
+        elif ":" in self.host:
+            where = f"[{self.host}]:{self.port}"
+        return f"postgresql://{who}@{where}/{self.name}?{urlencode(options)}"
 
     def named(self, name: str) -> "Database":
         """Another database of the same server."""

@@ -18,7 +18,7 @@ from blocks.operations.performance import TablesFailed
 from blocks.settings import load_settings
 from blocks.settings.operations import PerformanceOptimization
 from tests.support.operations.prefect_runs import artifacts_of, run_by_hand
-from tests.support.operations.redis import RedisServer
+from tests.support.operations.redis_server import RedisServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.orchestra import Orchestra, whole_orchestra

@@ -1,9 +1,11 @@
 """Runs of operations on a whole system, as a person starts them in Prefect."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -18,21 +20,30 @@ from tests.support.waiting import eventually
 
 async def run_by_hand(parts: Orchestra, operation: Operation, **input: Any) -> ExecutionRecord:
     """The execution of a run that was started with this input, ended; fails after 90 s."""
-    with temporary_settings({PREFECT_API_URL: str(parts.settings.prefect.api_url)}):
-        async with get_client() as client:
-            deployment = await client.read_deployment_by_name(f"{operation.id}/{operation.id}")
-            run = await client.create_flow_run_from_deployment(
-                deployment.id, parameters={"input": input}
-            )
+    return await ended(parts, operation, await requested(parts, operation, **input))
 
-            async def has_ended() -> bool:
-                state = (await client.read_flow_run(run.id)).state
-                return bool(state and state.is_final())
 
-            try:
-                await eventually(has_ended, within_seconds=90, every_seconds=0.3)
-            except AssertionError:
-                raise AssertionError(parts.logs()) from None
+async def requested(parts: Orchestra, operation: Operation, **input: Any) -> FlowRun:
+    """A run with this input, which no worker has taken yet."""
+    async with _client_of(parts) as client:
+        deployment = await client.read_deployment_by_name(f"{operation.id}/{operation.id}")
+        return await client.create_flow_run_from_deployment(
+            deployment.id, parameters={"input": input}
+        )
+
+
+async def ended(parts: Orchestra, operation: Operation, run: FlowRun) -> ExecutionRecord:
+    """The execution of this run, ended; fails after 90 s."""
+    async with _client_of(parts) as client:
+
+        async def has_ended() -> bool:
+            state = (await client.read_flow_run(run.id)).state
+            return bool(state and state.is_final())
+
+        try:
+            await eventually(has_ended, within_seconds=90, every_seconds=0.3)
+        except AssertionError:
+            raise AssertionError(parts.logs()) from None
     return await execution_of(parts, operation, run)
 
 
@@ -46,8 +57,15 @@ async def execution_of(parts: Orchestra, operation: Operation, run: FlowRun) -> 
 
 async def artifacts_of(parts: Orchestra, execution: ExecutionRecord) -> list[str]:
     """What Prefect shows on the page of its run."""
+    assert execution.flow_run_id
     run = ArtifactFilterFlowRunId(any_=[UUID(execution.flow_run_id)])
+    async with _client_of(parts) as client:
+        found = await client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=run))
+    return [str(one.data) for one in found]
+
+
+@asynccontextmanager
+async def _client_of(parts: Orchestra) -> AsyncIterator[PrefectClient]:
     with temporary_settings({PREFECT_API_URL: str(parts.settings.prefect.api_url)}):
         async with get_client() as client:
-            found = await client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=run))
-    return [str(one.data) for one in found]
+            yield client

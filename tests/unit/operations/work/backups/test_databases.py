@@ -1,6 +1,9 @@
 """The databases that the settings name, and what is refused before anything is tried."""
 
+from inspect import signature
+
 import pytest
+from asyncpg.connect_utils import _parse_connect_dsn_and_args
 
 from blocks.observability.redaction import secrets_of
 from blocks.operations.backups import place_of
@@ -41,6 +44,30 @@ def test_names_are_databases_of_that_server_and_urls_are_of_others() -> None:
         "mololinkdb at db.internal:5433",
         "cmsdb at cms-db:5432",
     ] == [str(database) for database in found]
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [
+        (URL, "db.internal", 5433),
+        ("postgresql://u:p%3F%23%25@[2001:db8::1]/shop", "2001:db8::1", 5432),
+        ("postgres://u@/shop?host=/var/run/postgresql", "/var/run/postgresql", 5432),
+    ],
+)
+def test_the_driver_and_the_programs_are_given_the_same_server(
+    url: str, host: str, port: int
+) -> None:
+    [database] = databases(DATABASE_URL=url)
+    nothing_else = dict.fromkeys(signature(_parse_connect_dsn_and_args).parameters)
+    addresses, parameters = _parse_connect_dsn_and_args(**nothing_else | {"dsn": database.url})
+
+    socket = f"{host}/.s.PGSQL.{port}"
+    assert [socket if host.startswith("/") else (host, port)] == addresses
+    assert (database.user, database.password, database.name) == (
+        parameters.user,
+        parameters.password or "",
+        parameters.database,
+    )
 
 
 @pytest.mark.parametrize(

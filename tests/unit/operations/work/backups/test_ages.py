@@ -53,7 +53,7 @@ def gauge() -> float | None:
 
 async def test_without_a_verified_backup_there_is_no_way_back(settings: Settings) -> None:
     await a_backup(settings, hours_old=1, differences=["orders is missing"])
-    await look_at_backups(settings)
+    await look_at_backups(place_of(settings))
 
     assert [failed("backups", "shop: no verified backup", TODO)] == await backups(
         Connections(settings)
@@ -67,7 +67,7 @@ async def test_the_newest_verified_one_counts_not_a_newer_one_that_differs(
     verified = await a_backup(settings, hours_old=5, differences=[])
     await a_backup(settings, hours_old=9, differences=[])
     await a_backup(settings, hours_old=1, differences=["orders is missing"])
-    await look_at_backups(settings)
+    await look_at_backups(place_of(settings))
 
     found = f"shop: {verified.name} is verified, 5 h old"
     assert [ok("backups", found)] == await backups(Connections(settings))
