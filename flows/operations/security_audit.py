@@ -57,7 +57,7 @@ async def review_logs(given: Given) -> JsonObject:
 
 async def generate_report(given: Given) -> JsonObject:
     """What was found is stored as JSON, and shown on the page of the run."""
-    report = security.report_of(given.input)
+    report = security.report_of(given.input, given.settings)
     result = await security.store_report(report, given.settings)
     await artifacts.show([artifacts.markdown(page_of(report))])
     return result

@@ -34,32 +34,40 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return worst_first([*self.vulnerabilities, *self.violations, *self.suspicious])
 
 
-class _Found(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the steps before have returned, beside their figures. Of a scan that was skipped there
-    is nothing.
-    """
+class _Scanned(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the scan has returned, beside its figures. None and nothing: it was skipped."""
 
     vulnerabilities_found: int | None = None
     scan_complete: bool | None = None
     vulnerabilities: list[Finding] = []
+
+
+class _Found(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the other steps have returned, beside their figures."""
+
     violations_found: int
     violations: list[Finding]
     suspicious_activity: int
     suspicious: list[Finding]
 
 
-def report_of(input: JsonObject) -> Report:
-    """From the results of the other steps. Raises `msgspec.ValidationError`: one is missing."""
+def report_of(input: JsonObject, settings: Settings) -> Report:
+    """From the results of the other steps. Raises `msgspec.ValidationError`: one is missing.
+
+    Without advisories the scan has no result: what is called so came with the trigger.
+    """
+    has_scanned = bool(settings.operations.security_audit.advisories.strip())
+    scanned = msgspec.convert(input, _Scanned) if has_scanned else _Scanned()
     found = msgspec.convert(input, _Found)
     return Report(
         created_at=utc_now(),
         summary=Summary(
-            vulnerabilities=found.vulnerabilities_found,
+            vulnerabilities=scanned.vulnerabilities_found,
             violations=found.violations_found,
             suspicious=found.suspicious_activity,
         ),
-        scan_complete=found.scan_complete,
-        vulnerabilities=found.vulnerabilities,
+        scan_complete=scanned.scan_complete,
+        vulnerabilities=scanned.vulnerabilities,
         violations=found.violations,
         suspicious=found.suspicious,
     )

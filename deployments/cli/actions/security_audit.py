@@ -22,7 +22,7 @@ async def audit_now(*, as_json: bool) -> None:
             say_line(f"packages are not scanned: {reason}", error=True)
         checked = await security.check_permissions(settings, store)
         reviewed = await security.review(audit, store)
-    report = security.report_of(scanned | checked | reviewed)
+    report = security.report_of(scanned | checked | reviewed, settings)
     stored = await security.store_report(report, settings)
     if as_json:
         say_json(report)

@@ -12,12 +12,16 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from blocks.contracts.operations.catalogue import PERFORMANCE_OPTIMIZATION
 from blocks.operations import performance
 from blocks.operations.performance import TablesFailed
 from blocks.settings import load_settings
 from blocks.settings.operations import PerformanceOptimization
+from tests.support.operations.prefect_runs import artifacts_of, run_by_hand
 from tests.support.operations.redis_server import RedisServer
 from tests.support.servers.postgres import Postgres
+from tests.support.servers.prefect_server import PrefectServer
+from tests.support.system.orchestra import Orchestra, whole_orchestra
 
 
 def settings_of(**variables: str) -> PerformanceOptimization:
@@ -191,3 +195,36 @@ async def test_measuring_changes_nothing(
     assert 1 <= measured["connections"] <= measured["connectionsMax"]
     assert 1203 == measured["redisKeys"]
     assert {"orders": 1000, "a Table": 100} == await dead_rows(database)
+
+
+# --- in Prefect -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def parts(
+    tmp_path: Path, prefect_server: PrefectServer, database: Any, database_url: str
+) -> AsyncIterator[Orchestra]:
+    async with whole_orchestra(
+        tmp_path,
+        prefect_server,
+        DATABASE_URL=database_url,
+        PERFORMANCE_VACUUM_TABLES="public.orders",
+        PREFECT_WORKER_QUERY_SECONDS="0.5",
+    ) as parts:
+        yield parts
+
+
+@pytest.mark.long
+async def test_a_run_shows_what_was_measured_and_done_and_why_a_step_was_skipped(
+    parts: Orchestra,
+) -> None:
+    parts.worker.start()
+
+    execution = await run_by_hand(parts, PERFORMANCE_OPTIMIZATION)
+
+    results = execution.results or {}
+    assert "completed" == execution.status
+    assert 1100 == results["analyze-metrics"]["deadRows"]
+    assert "REDIS_URL names no Redis" == results["optimize-memory"]["reason"]
+    assert 1000 == results["optimize-db"]["deadRowsBefore"]
+    assert any("public.orders" in one for one in await artifacts_of(parts, execution))

@@ -8,22 +8,16 @@ from typing import Any
 
 import asyncpg
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.clock import utc_now
-from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import SECURITY_AUDIT
-from blocks.contracts.records import ExecutionRecord
 from blocks.operations.security.database_roles import check_roles
-from blocks.ports import Query
 from blocks.settings import load_settings
 from blocks.settings.operations.databases import database_at
+from tests.support.operations.prefect_runs import artifacts_of, run_by_hand
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.orchestra import Orchestra, whole_orchestra
-from tests.support.waiting import eventually
 
 OLD_JINJA = {
     "id": "GHSA-462w-v97r-4m45",
@@ -90,40 +84,20 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         yield parts
 
 
-@pytest.fixture
-async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            yield client
-
-
 @pytest.mark.long
 async def test_a_planted_old_package_is_in_the_record_the_artifact_and_the_report(
-    parts: Orchestra, prefect: PrefectClient, tmp_path: Path
+    parts: Orchestra, tmp_path: Path
 ) -> None:
     parts.worker.start()
-    deployment = await prefect.read_deployment_by_name("security-audit/security-audit")
-    run = await prefect.create_flow_run_from_deployment(deployment.id)
 
-    async def has_ended() -> bool:
-        state = (await prefect.read_flow_run(run.id)).state
-        return bool(state and state.is_final())
+    execution = await run_by_hand(parts, SECURITY_AUDIT)
 
-    try:
-        await eventually(has_ended, within_seconds=120, every_seconds=0.3)
-    except AssertionError:
-        raise AssertionError(parts.logs()) from None
-
-    where = {"workflow": SECURITY_AUDIT.id}
-    [execution] = (await parts.store.query(SYSTEM_TENANT, Query(ExecutionRecord, where))).items
-    results = execution.record.results or {}
-    assert "completed" == execution.record.status
+    results = execution.results or {}
+    assert "completed" == execution.status
     assert 1 == results["scan-vulnerabilities"]["vulnerabilitiesFound"]
     assert 1 == results["generate-report"]["summary"]["vulnerabilities"]
     stored = tmp_path / "reports" / results["generate-report"]["storedAs"]
     [found] = json.loads(stored.read_bytes())["vulnerabilities"]
     assert "jinja2 2.10 in shop.lock" == found["subject"]
-    pages = await prefect.read_artifacts(
-        artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
-    )
-    assert any("upgrade to 2" in str(page.data) for page in pages)
+    pages = await artifacts_of(parts, execution)
+    assert any("upgrade to 2" in page for page in pages)

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -51,6 +53,15 @@ async def execution_of(parts: Orchestra, operation: Operation, run: FlowRun) -> 
     )
     [execution] = [one.record for one in page.items if one.record.flow_run_id == str(run.id)]
     return execution
+
+
+async def artifacts_of(parts: Orchestra, execution: ExecutionRecord) -> list[str]:
+    """What Prefect shows on the page of its run."""
+    assert execution.flow_run_id
+    run = ArtifactFilterFlowRunId(any_=[UUID(execution.flow_run_id)])
+    async with _client_of(parts) as client:
+        found = await client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=run))
+    return [str(one.data) for one in found]
 
 
 @asynccontextmanager

@@ -354,12 +354,13 @@ async def test_the_report_is_stored_and_its_page_shows_texts_as_they_are(
     tmp_path: Path, store: RecordStore
 ) -> None:
     evil = SANDBOX_ESCAPE | {"summary": "<b>bold</b> | [a](http://evil.example)"}
-    found = scanned(tmp_path, planted(tmp_path, evil))
-    settings = settings_of(tmp_path)
+    advisories = planted(tmp_path, evil)
+    found = scanned(tmp_path, advisories)
+    settings = settings_of(tmp_path, ADVISORIES=advisories)
     found |= await security.check_permissions(settings, store)
     found |= await security.review(settings.operations.security_audit, store)
 
-    report = security.report_of(found)
+    report = security.report_of(found, settings)
     result = await security.store_report(report, settings)
 
     assert {"vulnerabilities": 1, "violations": 0, "suspicious": 0} == result["summary"]
@@ -377,10 +378,11 @@ async def test_a_scan_that_was_skipped_is_no_scan_without_findings(
     tmp_path: Path, store: RecordStore
 ) -> None:
     settings = settings_of(tmp_path)
-    found = await security.check_permissions(settings, store)
+    found: JsonObject = {"vulnerabilities": "of the trigger", "vulnerabilitiesFound": 0}
+    found |= await security.check_permissions(settings, store)
     found |= await security.review(settings.operations.security_audit, store)
 
-    report = security.report_of(found)
+    report = security.report_of(found, settings)
 
     assert report.summary.vulnerabilities is None
     assert "Packages were not scanned" in page_of(report)
