@@ -47,6 +47,7 @@ from api.live.handshake import Handshake
 from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
+from api.operations.routers import operation_routes
 from api.sockets.endpoint import Sockets
 from api.sockets.metrics import connected_clients
 from api.sockets.path import AtItsPath
@@ -127,6 +128,7 @@ def create_app(
             read_openapi,
             *metrics_routes(settings.metrics),
             tenant_routes,
+            operation_routes(store),
             dead_letter_routes(store),
             *approval_routes(store),
             packet_routes(store),
@@ -151,7 +153,7 @@ def create_app(
         },
         middleware=[
             AllowEveryMethod(),
-            authentication(settings.auth, identify, settings.claims),
+            authentication(settings.auth, identify),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
         ],

@@ -5,8 +5,8 @@ import errno
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,12 @@ from litestar import Litestar
 from litestar.routes import WebSocketRoute
 
 from api.access.authentication import identification
-from api.access.internal import InternalAddress
+from api.access.internal import (
+    InternalAddress,
+    InternalCaller,
+    claim_services,
+    operations_network,
+)
 from api.app import create_app
 from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope
@@ -55,7 +60,7 @@ async def run_api(settings: Settings) -> None:
     `PortInUse`, and `BadSetting` for an address that is not ours.
     """
     hub = Hub(settings.live)
-    with listening_socket(settings.server) as listening, internal_socket(settings) as internal:
+    with listening_socket(settings.server) as listening, internal_sockets(settings) as internal:
         cut_off_after(listening, settings.live.frozen_seconds)
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
         logger.log(level, "%s", announce(settings.auth))
@@ -88,18 +93,28 @@ async def run_api(settings: Settings) -> None:
                 await _serve(app, listening, settings, hub, sockets)
 
 
+Internal = Sequence[tuple[socket.socket, InternalCaller]]
+"""Sockets on which calls are taken without a credential, and whose calls these are."""
+
+
 @contextmanager
-def internal_socket(settings: Settings) -> Iterator[socket.socket | None]:
-    """A socket bound to `claims.internal_address`; None if there is none."""
-    address = internal_address_of(settings.claims)
-    if address is None:
-        yield None
-        return
-    host, port = address
-    server = msgspec.structs.replace(settings.server, host=host, port=port)
-    with listening_socket(server, "claims.internal_address", "CLAIMS_INTERNAL_ADDRESS") as internal:
-        cut_off_after(internal, settings.live.frozen_seconds)
-        yield internal
+def internal_sockets(settings: Settings) -> Iterator[Internal]:
+    """Bound to the addresses of claims and of operations, as far as there are such."""
+    wanted = (
+        (settings.claims, "claims.internal_address", "CLAIMS_INTERNAL_ADDRESS"),
+        (settings.operations, "operations.internal_address", "OPERATIONS_ADDRESS"),
+    )
+    with ExitStack() as stack:
+        opened = []
+        for section, setting, variable in wanted:
+            if address := internal_address_of(section):
+                server = msgspec.structs.replace(settings.server, host=address[0], port=address[1])
+                listening = stack.enter_context(listening_socket(server, setting, variable))
+                cut_off_after(listening, settings.live.frozen_seconds)
+                is_of_claims = section is settings.claims
+                caller = claim_services(settings.claims) if is_of_claims else operations_network()
+                opened.append((listening, caller))
+        yield opened
 
 
 @contextmanager
@@ -179,29 +194,30 @@ async def _serve(
 
 @asynccontextmanager
 async def _served_internally(
-    app: Litestar, listening: socket.socket | None, settings: Settings
+    app: Litestar, internal: Internal, settings: Settings
 ) -> AsyncIterator[None]:
-    """While this lasts, the platform's services are answered on their address, if there is one."""
-    if listening is None:
-        yield
-        return
-    config = _config(app, settings, InternalAddress(app), lifespan="off")
-    server = SignalFreeServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    host, port = listening.getsockname()[:2]
-    logger.log(
-        logging.INFO if is_loopback(host) else logging.WARNING,
-        "Phases are triggered WITHOUT a credential on http://%s:%d, for tenant %s: only the "
-        "platform's services may reach it",
-        host,
-        port,
-        settings.claims.tenant,
-    )
+    """While this lasts, calls on these addresses are answered."""
+    servers = []
+    for listening, caller in internal:
+        served = InternalAddress(app, caller)
+        server = SignalFreeServer(_config(app, settings, served, lifespan="off"))
+        servers.append((server, asyncio.create_task(server.serve(sockets=[listening]))))
+        host, port = listening.getsockname()[:2]
+        logger.log(
+            logging.INFO if is_loopback(host) else logging.WARNING,
+            "Calls are taken WITHOUT a credential on http://%s:%d, as %s of tenant %s: only the "
+            "platform's services may reach it",
+            host,
+            port,
+            caller.identity.id,
+            caller.identity.tenant_id,
+        )
     try:
         yield
     finally:
-        server.should_exit = True
-        await serving
+        for server, serving in servers:
+            server.should_exit = True
+            await serving
 
 
 def _config(app: Litestar, settings: Settings, served: Any = None, **others: Any) -> uvicorn.Config:

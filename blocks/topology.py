@@ -4,9 +4,15 @@ platform documents.
 
 import msgspec
 
-from blocks.contracts.events import CONSUMED, WEBHOOK_DUE, JobTrigger
+from blocks.contracts.events import (
+    CONSUMED,
+    WEBHOOK_DUE,
+    JobTrigger,
+    OperationCompleted,
+    OperationFailed,
+)
 from blocks.contracts.jobs import JOB_BY_ID
-from blocks.contracts.operations.platform_events import POSTED
+from blocks.contracts.operations.platform_events import POSTED, TAKEN
 from blocks.ports import Message, Queue
 from blocks.settings import Settings
 from blocks.webhooks.retries import delays_of
@@ -14,7 +20,8 @@ from blocks.webhooks.retries import delays_of
 
 def topology(settings: Settings) -> list[Queue]:
     """Every queue that must exist before this system starts."""
-    return [intake_queue(settings), *neighbours_queues(settings), webhooks_queue(settings)]
+    bridge = [redis_queue(settings)] if settings.operations.redis_url else []
+    return [intake_queue(settings), *neighbours_queues(settings), webhooks_queue(settings), *bridge]
 
 
 def neighbours_queues(settings: Settings) -> list[Queue]:
@@ -68,6 +75,12 @@ def webhooks_queue(settings: Settings) -> Queue:
         max_attempts=len(delays_of(settings.webhooks.retry_delays_seconds)) + 1,
         has_long_delays=True,
     )
+
+
+def redis_queue(settings: Settings) -> Queue:
+    """What goes to Redis: events that were taken in, and the ends of operations' runs."""
+    ends = (OperationCompleted.event_type, OperationFailed.event_type)
+    return Queue(name=f"{settings.rabbitmq.queue}_redis", bindings=(TAKEN, *ends))
 
 
 def _of_batch_workers(name: str) -> Queue:

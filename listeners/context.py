@@ -15,3 +15,5 @@ class Context(msgspec.Struct, frozen=True):
     intake: Intake
     triggers: Triggers = {}
     """Which operations an event of the platform starts."""
+    is_bridged: bool = False
+    """Whether such events go to Redis, too."""

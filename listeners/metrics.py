@@ -19,6 +19,12 @@ REFUSED = Counter(
     ["code"],
 )
 
+REDIS_EVENTS = Counter(
+    "workflow_orchestrator_redis_events_total",
+    "Events between this system and Redis, by direction (in, out) and what became of them",
+    ["direction", "outcome"],
+)
+
 WAITING = Gauge(
     "workflow_orchestrator_dispatch_executions_waiting",
     "Executions that wait in this listener to be dispatched",

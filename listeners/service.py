@@ -2,25 +2,29 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.adapters.redis.event_channel import RedisEventChannel
 from blocks.operations.events.taking import triggers_of
-from blocks.ports import Consumer, Unavailable
+from blocks.ports import Consumer, EventBus, RecordStore, Unavailable
+from blocks.processes.ending import ended
 from blocks.processes.heartbeat import Heartbeat
 from blocks.processes.memory import spare_the_collector
 from blocks.processes.process_port import process_port
 from blocks.processes.startup import wait_until_available
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings
-from blocks.topology import intake_queue, topology, webhooks_queue
+from blocks.topology import intake_queue, redis_queue, topology, webhooks_queue
 from blocks.webhooks.outgoing_http import HostRules, OutgoingHttp
 from blocks.webhooks.retries import delays_of
 from listeners.context import Context
 from listeners.dead_letters import collectors
 from listeners.dispatch.dispatcher import Dispatcher
+from listeners.redis_bridge import RedisBridge
 from listeners.router import Router
 from listeners.triggers.intake import Intake
 from listeners.webhooks.deliveries import AT_ONCE as WEBHOOKS_AT_ONCE
@@ -57,9 +61,19 @@ async def run_listener(settings: Settings) -> None:
             limit_seconds=settings.startup.wait_seconds,
         )
         dispatcher = Dispatcher(settings.dispatch, store, bus, flow_runs)
-        router = Router(Context(store, bus, Intake(store, dispatcher), triggers_of(settings)))
+        router = Router(
+            Context(
+                store,
+                bus,
+                Intake(store, dispatcher),
+                triggers_of(settings),
+                is_bridged=bool(settings.operations.redis_url),
+            )
+        )
         webhooks = Webhooks(store, bus, http, delays_of(settings.webhooks.retry_delays_seconds))
+        bridges, receiving = await stack.enter_async_context(_bridge(settings, store, bus))
         async with consuming(
+            *bridges,
             bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),
             bus.consume(due, webhooks.handle, concurrency=WEBHOOKS_AT_ONCE),
             *collectors(store, bus, topology(settings)),
@@ -82,7 +96,31 @@ async def run_listener(settings: Settings) -> None:
             async with Heartbeat(store, "listener", every_seconds=beat, is_ready=is_ready):
                 spare_the_collector()
                 log.info("listening on queue %s", queue.name)
-                await dispatcher.run()
+                await _together(dispatcher.run(), *receiving)
+
+
+Bridged = tuple[list[AbstractAsyncContextManager[Consumer]], list[Coroutine[Any, Any, None]]]
+
+
+@asynccontextmanager
+async def _bridge(settings: Settings, store: RecordStore, bus: EventBus) -> AsyncIterator[Bridged]:
+    """The consumption of the bridge's queue, and its receiving; none without `REDIS_URL`."""
+    url = settings.operations.redis_url
+    if not url:
+        yield [], []
+        return
+    async with RedisEventChannel(url) as channel:
+        bridge = RedisBridge(channel, store, bus)
+        yield [bus.consume(redis_queue(settings), bridge.handle)], [bridge.receive_for_ever()]
+
+
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """All of it until cancelled, or one of them fails."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await ended(*tasks)
 
 
 @asynccontextmanager

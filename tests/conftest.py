@@ -1,5 +1,5 @@
-"""One RabbitMQ node, one Cosmos DB emulator, one Prefect server and one PostgreSQL cluster serve
-the whole test session, if a test asks.
+"""One RabbitMQ node, one Cosmos DB emulator, one Prefect server, one PostgreSQL cluster and one
+Redis server serve the whole test session, if a test asks.
 """
 
 import gc
@@ -12,7 +12,9 @@ pytest_plugins = (
     "tests.support.servers.rabbitmq",
     "tests.support.servers.cosmos",
     "tests.support.servers.prefect_server",
+    "tests.support.operations.docker_engine",
     "tests.support.servers.postgres",
+    "tests.support.operations.redis_server",
 )
 
 

@@ -29,7 +29,7 @@ from blocks.contracts.roles import with_default
 from blocks.observability import log_context
 from blocks.ports import RecordStore
 from blocks.security import api_keys
-from blocks.settings import Auth, Claims
+from blocks.settings import Auth
 from blocks.settings.auth import API_KEY, GATEWAY, modes_of, takes_tokens, words
 
 logger = logging.getLogger(__name__)
@@ -47,28 +47,25 @@ Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
 """
 
 
-def authentication(auth: Auth, identify: Identify, claims: Claims) -> DefineMiddleware:
+def authentication(auth: Auth, identify: Identify) -> DefineMiddleware:
     """The middleware that authenticates every request."""
     # Litestar makes a middleware for every route; they count together.
     return DefineMiddleware(
         Authentication,
         identify=identify,
         failures=Failures(auth.failures_per_minute),
-        claims=claims,
     )
 
 
 class Authentication(AbstractAuthenticationMiddleware):
     """After it, `connection.user` is the request's `Identity`, and `X-Tenant-ID` agrees with it."""
 
-    def __init__(
-        self, app: ASGIApp, identify: Identify, failures: Failures, claims: Claims
-    ) -> None:
+    def __init__(self, app: ASGIApp, identify: Identify, failures: Failures) -> None:
         super().__init__(app)
-        self._identify, self._failures, self._claims = identify, failures, claims
+        self._identify, self._failures = identify, failures
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
-        if known := without_credential(self._claims, connection.scope, connection.headers):
+        if known := without_credential(connection.scope, connection.headers):
             log_context.add(tenant_id=known.tenant_id)
             return AuthenticationResult(user=known, auth=None)
         address = connection.client.host if connection.client else ""

@@ -10,6 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from api.access.authentication import PUBLIC, refusal
 from api.access.errors import RoleMissing
 from api.access.identity import Connection
+from api.access.platform_paths import OF_THE_PLATFORM
 from blocks.contracts.roles import Role, allows
 
 ROLE_OF: Mapping[str, Role] = {
@@ -58,6 +59,22 @@ ROLE_OF: Mapping[str, Role] = {
     "POST /keys": "admin",
     "DELETE /keys/{prefix}": "admin",
     "GET /usage": "viewer",
+    "GET /api/health": "operator",
+    "GET /api/workflows": "operator",
+    "POST /api/workflows/{operation}/trigger": "operator",
+    "POST /api/trigger/{operation}": "operator",
+    "GET /api/workflows/{operation}/status": "operator",
+    "GET /api/runs/{runId}": "operator",
+    "POST /api/runs/{runId}/cancel": "operator",
+    "POST /api/runs/{runId}/retry": "operator",
+    "GET /api/events": "operator",
+    "POST /api/events": "operator",
+    "POST /api/webhooks/alerts": "operator",
+    "POST /api/webhooks/alerts/critical": "operator",
+    "POST /api/webhooks/alerts/warning": "operator",
+    "GET /api/stats": "operator",
+    "GET /api/history": "operator",
+    "GET /api/metrics": "operator",
     "POST /evidence/prompts": "operator",
     "GET /evidence/prompts/{promptId}": "viewer",
     "DELETE /evidence/prompts/{promptId}": "operator",
@@ -82,7 +99,9 @@ ROLE_OF: Mapping[str, Role] = {
     "POST /hitl/approvals/{approvalId}/cancel": "operator",
     "POST /hitl/approvals/{approvalId}/links": "approver",
 }
-"""Method and path, without the prefix under which the route is served."""
+"""Method and path, without the prefix under which the route is served; below `/api` alone stand
+the platform's own.
+"""
 
 _PREFIX = re.compile(r"^/api(/v1)?(?=/)")
 
@@ -94,6 +113,8 @@ def role_of(method: str, path_template: str) -> Role | None:
 
 def without_prefix(path_template: str) -> str:
     """The path as tables name it, wherever it is served."""
+    if path_template.startswith(OF_THE_PLATFORM):
+        return path_template
     return _PREFIX.sub("", path_template)
 
 

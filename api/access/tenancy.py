@@ -11,9 +11,10 @@ from litestar.datastructures import Headers
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
-from api.access.errors import TenantMalformed, TenantMissing
+from api.access.errors import NotForTenants, TenantMalformed, TenantMissing
 from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.envelope import canonical_uuid
+from blocks.contracts.ids import SYSTEM_TENANT
 
 HEADER = "X-Tenant-ID"
 
@@ -38,6 +39,13 @@ async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: Tenant
     """
     tenant_id: str = request.user.tenant_id
     return tenant_id
+
+
+async def provide_platform(request: Request[Any, Any, Any], x_tenant_id: TenantHeader) -> str:
+    """The system tenant, of routes that are for the platform itself. Raises `NotForTenants`."""
+    if request.user.tenant_id != SYSTEM_TENANT:
+        raise NotForTenants
+    return SYSTEM_TENANT
 
 
 def tenant_in(headers: Headers) -> str:

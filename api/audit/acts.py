@@ -25,6 +25,10 @@ ACTION_OF: Mapping[str, str] = {
     "POST /claims/{syncId}/retry": "execution.retry",
     "POST /claims/{syncId}/cancel": "execution.cancel",
     "POST /jobs/{job}/trigger": "job.trigger",
+    "POST /api/workflows/{operation}/trigger": "execution.start",
+    "POST /api/trigger/{operation}": "execution.start",
+    "POST /api/runs/{runId}/cancel": "execution.cancel",
+    "POST /api/runs/{runId}/retry": "execution.retry",
     "PUT /definitions/{workflow}": "definition.set",
     "DELETE /definitions/{workflow}": "definition.reset",
     "PATCH /dispatch": "dispatch.set",
@@ -60,8 +64,16 @@ ACTION_OF: Mapping[str, str] = {
 }
 """Method and path, without the prefix under which the route is served."""
 
-ON_A_LOG_OF_ITS_OWN = frozenset({"POST /workflow/phase/{phase}"})
-"""Called by services, many times a second: the log of phases has each trigger and who sent it."""
+ON_A_LOG_OF_ITS_OWN = frozenset(
+    {
+        "POST /workflow/phase/{phase}",
+        "POST /api/events",
+        *(f"POST /api/webhooks/alerts{severity}" for severity in ("", "/critical", "/warning")),
+    }
+)
+"""Called by services, many times a second: the log of phases has each trigger and who sent it, that
+of events each event, and what was notified of is on record.
+"""
 
 _TARGET_LENGTH_MAX = 200
 

@@ -151,6 +151,11 @@ def operation_state_id(operation: str, subject: str) -> str:
     return _computed("operation-state", operation, subject)
 
 
+def digest_id(digest: str, address: str) -> str:
+    """Key of what a digest has for an address."""
+    return _computed("digest", digest, address)
+
+
 def operation_call_id(operation: str, subject: str, call: str) -> str:
     """The Idempotency-Key of what an operation asks of a service, once for this subject."""
     return _computed("operation-call", operation, subject, call)

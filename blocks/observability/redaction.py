@@ -120,7 +120,7 @@ def _secrets_in(name: str, value: str) -> list[str]:
     if _NAMES_A_SECRET.search(name):
         return [value] if value else []
     if "://" in value and "@" in value:
-        passwords = map(_password_in, (value, *value.split(",")))
+        passwords = dict.fromkeys(map(_password_in, (value, *value.split(","))))
         return [password for password in passwords if password]
     return []
 

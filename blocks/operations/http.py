@@ -29,6 +29,11 @@ _VALUE_LENGTH = 200
 class ServiceFailed(Exception):
     """A service did not do what it was asked for, or nothing is known of it."""
 
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        """Of its answer, where that is the reason."""
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a service. `service` is what people call it: `the CMS (services)`."""
@@ -36,6 +41,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     url: str
     method: str = "GET"
+    query: Mapping[str, str] = {}
     content: Any = None
     """Sent as JSON; None: nothing is sent."""
     token: str = ""
@@ -80,7 +86,10 @@ async def ask(request: Request) -> Answer:
             asyncio.timeout(request.limit_seconds),
             client,
             client.stream(
-                request.method, request.url, content=content, headers=_headers(request)
+                request.method,
+                httpx.URL(request.url).copy_merge_params(request.query),
+                content=content,
+                headers=_headers(request),
             ) as response,
         ):
             return await _read(request, response)
@@ -136,7 +145,10 @@ async def _read(request: Request, response: httpx.Response) -> Answer:
             raise ServiceFailed(f"{request.service} answered more than {ANSWER_BYTES_MAX} bytes")
     if not (response.is_success or response.status_code == 304):
         detail = _detail(bytes(body))
-        raise ServiceFailed(f"{request.service} answered {response.status_code}{detail}")
+        raise ServiceFailed(
+            f"{request.service} answered {response.status_code}{detail}",
+            status=response.status_code,
+        )
     return Answer(
         service=request.service,
         status=response.status_code,

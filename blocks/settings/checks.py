@@ -5,6 +5,8 @@ import re
 from blocks.contracts.jobs import JOBS
 from blocks.contracts.operations import OPERATIONS
 from blocks.contracts.operations.platform_events import check_type
+from blocks.contracts.reading.limits import EMAIL_PATTERN
+from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.security.signed_links import SECRET_LENGTH_MIN as LINK_SECRET_LENGTH_MIN
 from blocks.settings import auth, containers, server, urls
@@ -49,11 +51,20 @@ def check(settings: Settings) -> None:
         )
     problems = (
         urls.problem_of(settings),
+        _admins_problem(settings),
         server.problem_of(settings.server),
-        server.claims_problem_of(settings.claims),
+        server.internal_problem_of(settings),
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
         databases.problem_of(settings.operations.database_backup),
+        databases.url_problem_of(
+            settings.operations.performance_optimization.database_url,
+            "operations.performance_optimization.database_url (DATABASE_URL)",
+        ),
+        databases.url_problem_of(
+            settings.operations.health_monitoring.database_url,
+            "operations.health_monitoring.database_url (DATABASE_URL)",
+        ),
         databases.url_problem_of(
             settings.operations.security_audit.database_url,
             "operations.security_audit.database_url (DATABASE_URL)",
@@ -64,6 +75,19 @@ def check(settings: Settings) -> None:
         if problem:
             raise BadSetting(problem)
     _check_schedules(settings)
+
+
+def _admins_problem(settings: Settings) -> str | None:
+    admins = settings.operations.notification_digest.admin_by_tenant
+    if all(
+        (tenant == "*" or canonical_uuid(tenant)) and re.fullmatch(EMAIL_PATTERN, address)
+        for tenant, address in admins.items()
+    ):
+        return None
+    return (
+        "setting operations.notification_digest.admins (NOTIFICATION_DIGEST_ADMINS) has an entry "
+        "that is not of the form TENANT=ADDRESS or *=ADDRESS"
+    )
 
 
 def _queues_problem(rabbitmq: RabbitMQ) -> str | None:

@@ -16,7 +16,7 @@ from blocks.settings.configuration_file import Written, read, read_files
 from blocks.settings.keys import Key, Leaves, dotted, leaves, tree_of, under_present_names
 from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
-from blocks.settings.server import claims_notes
+from blocks.settings.server import internal_notes
 from blocks.settings.source_keys import APART, settle
 from blocks.settings.urls import clear_text_problem
 
@@ -43,7 +43,7 @@ def load_settings(
     notes = (*files.notes, *settle(stated, values, environment))
     settings = _settings_of(values, files.written)
     check(settings)
-    return msgspec.structs.replace(settings, notes=(*notes, *claims_notes(settings.claims)))
+    return msgspec.structs.replace(settings, notes=(*notes, *internal_notes(settings)))
 
 
 def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:

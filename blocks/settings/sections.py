@@ -10,10 +10,10 @@ from blocks.contracts.events.forms import SourceForm, TypeForm
 from blocks.contracts.jobs import Job
 from blocks.contracts.reading.limits import (
     AMOUNT_MAX,
-    EMAIL_PATTERN,
     AtLeastOne,
     Count,
     Days,
+    EmailOrNone,
     Hours,
     Seconds,
     SecondsOrZero,
@@ -282,9 +282,6 @@ class Webhooks(_Section, frozen=True, kw_only=True):
 
 class DeadLetters(_Section, frozen=True, kw_only=True):
     kept_days: Days
-
-
-EmailOrNone = Annotated[str, msgspec.Meta(pattern=rf"^({EMAIL_PATTERN})?$")]
 
 
 class Notifications(_Section, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from ipaddress import ip_address, ip_network
 
 from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.settings.auth import words
-from blocks.settings.sections import Claims, Note, Server
+from blocks.settings.operations import Operations
+from blocks.settings.sections import Claims, Note, Server, Settings
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
@@ -23,13 +24,15 @@ def origins_of(server: Server) -> tuple[str, ...]:
     return words(server.allowed_origins)
 
 
-def internal_address_of(claims: Claims) -> tuple[str, int] | None:
-    """Host and port on which calls without a credential are taken; None: nowhere."""
-    if not claims.internal_address:
+def internal_address_of(section: Claims | Operations) -> tuple[str, int] | None:
+    """Host and port on which calls without a credential are taken; None: nowhere. Raises
+    `ValueError`.
+    """
+    if not section.internal_address:
         return None
-    found = _ADDRESS.fullmatch(claims.internal_address)
+    found = _ADDRESS.fullmatch(section.internal_address)
     if found is None or not 1 <= int(found[3]) <= 65_535:
-        raise ValueError(claims.internal_address)
+        raise ValueError(section.internal_address)
     return found[1] or found[2], int(found[3])
 
 
@@ -41,35 +44,47 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def claims_problem_of(claims: Claims) -> str | None:
-    """What is wrong and what to do, in one line; None if nothing is."""
+def internal_problem_of(settings: Settings) -> str | None:
+    """What is wrong with the addresses for calls without a credential, and what to do, in one line;
+    None if nothing is.
+    """
+    claims, operations = settings.claims, settings.operations
     if claims.tenant and canonical_uuid(claims.tenant) is None:
         return f"setting claims.tenant (CLAIMS_TENANT) is {claims.tenant!r}: use a tenant's UUID"
-    try:
-        address = internal_address_of(claims)
-    except ValueError:
+    for section, named, example in (
+        (claims, _CLAIMS_ADDRESS, "127.0.0.1:3001"),
+        (operations, _OPERATIONS_ADDRESS, "127.0.0.1:5003"),
+    ):
+        try:
+            internal_address_of(section)
+        except ValueError:
+            return f"setting {named} is {section.internal_address!r}: use HOST:PORT, e.g. {example}"
+    if claims.internal_address and not claims.tenant:
         return (
-            f"setting claims.internal_address (CLAIMS_INTERNAL_ADDRESS) is "
-            f"{claims.internal_address!r}: use HOST:PORT, e.g. 127.0.0.1:3001"
-        )
-    if address and not claims.tenant:
-        return (
-            "setting claims.internal_address (CLAIMS_INTERNAL_ADDRESS) is set, and claims.tenant "
+            f"setting {_CLAIMS_ADDRESS} is set, and claims.tenant "
             "(CLAIMS_TENANT) is empty: name the tenant whose the calls without a credential are"
         )
     return None
 
 
-def claims_notes(claims: Claims) -> tuple[Note, ...]:
-    """A warning while other machines reach the address that asks for no credential."""
-    address = internal_address_of(claims)
-    if address is None or is_loopback(address[0]):
-        return ()
-    text = (
-        "claims.internal_address (CLAIMS_INTERNAL_ADDRESS) is no loopback address: whoever reaches "
-        "it triggers phases, payouts included, without a credential"
+def internal_notes(settings: Settings) -> tuple[Note, ...]:
+    """A warning for each address without a credential that other machines reach."""
+    reached = (
+        (settings.claims, _CLAIMS_ADDRESS, "triggers phases, payouts included"),
+        (settings.operations, _OPERATIONS_ADDRESS, "starts and cancels operations"),
     )
-    return (Note("warning", text),)
+    return tuple(
+        Note(
+            "warning",
+            f"{named} is no loopback address: whoever reaches it {does}, without a credential",
+        )
+        for section, named, does in reached
+        if (address := internal_address_of(section)) and not is_loopback(address[0])
+    )
+
+
+_CLAIMS_ADDRESS = "claims.internal_address (CLAIMS_INTERNAL_ADDRESS)"
+_OPERATIONS_ADDRESS = "operations.internal_address (OPERATIONS_ADDRESS)"
 
 
 def problem_of(server: Server) -> str | None:

@@ -30,6 +30,11 @@ def problem_of(settings: Settings) -> str | None:
             ("http", "https"),
         ),
         ("cosmos_db.endpoint (COSMOS_DB_ENDPOINT)", cosmos.endpoint, ("https", "http", "sqlite")),
+        (
+            "operations.redis_url (REDIS_URL)",
+            settings.operations.redis_url,
+            ("redis", "rediss"),
+        ),
         ("prefect.api_url (PREFECT_API_URL)", settings.prefect.api_url, ("http", "https")),
         ("prefect.ui_url (PREFECT_UI_URL)", settings.prefect.ui_url, ("http", "https")),
         ("server.public_url (PUBLIC_URL)", settings.server.public_url, ("http", "https")),
@@ -129,14 +134,42 @@ def _claim_urls(settings: Settings) -> dict[str, str]:
 def _operation_urls(settings: Settings) -> dict[str, str]:
     """The addresses of the services of operations, by the names of their settings."""
     operations = settings.operations
+    digest, sales = operations.notification_digest, operations.sales_operations
     templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
-    return {"operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url, **templates}
+    return {
+        "operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url,
+        "operations.notification_digest.source_url (NOTIFICATION_DIGEST_SOURCE_URL)": (
+            digest.source_url
+        ),
+        "operations.sales_operations.ai_workflow_url (SALES_AI_WORKFLOW_URL)": (
+            sales.ai_workflow_url
+        ),
+        "operations.sales_operations.inngest_event_url (INNGEST_EVENT_URL)": (
+            sales.inngest_event_url
+        ),
+        "operations.sales_operations.inngest_api_url (INNGEST_API_URL)": sales.inngest_api_url,
+        "operations.sales_operations.leads_url (SALES_LEADS_URL)": sales.leads_url,
+        "operations.sales_operations.opportunities_url (SALES_OPPORTUNITIES_URL)": (
+            sales.opportunities_url
+        ),
+        **templates,
+    }
 
 
 def _operation_templates(settings: Settings) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Those of them that hold placeholders, with the names of these."""
     onboarding, of_user = settings.operations.user_onboarding, ("userId", "email")
+    digest = settings.operations.notification_digest
     return {
+        "operations.notification_digest.directory_url (NOTIFICATION_DIGEST_DIRECTORY_URL)": (
+            digest.directory_url,
+            ("userId",),
+        ),
+        "operations.sales_operations.qualification_url (SALES_QUALIFICATION_URL)": (
+            settings.operations.sales_operations.qualification_url,
+            ("leadId",),
+        ),
+    } | {
         f"operations.user_onboarding.{name} (USER_ONBOARDING_{name.upper()})": (url, of_user)
         for name, url in (
             ("defaults_url", onboarding.defaults_url),

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.operations import operation_named
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.contracts.workflows import WORKFLOWS
@@ -34,7 +36,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     accepted: Mapping[str, Accepted]
-    """By workflow."""
+    """By workflow; operations are the platform's own."""
     now: Open
 
 
@@ -53,6 +55,7 @@ async def read_usage(store: RecordStore, tenant_id: str, at: datetime) -> Usage:
                 this_month=await executions(workflow=workflow, created_at=Between(since=month)),
             )
             for workflow in WORKFLOWS
+            if tenant_id == SYSTEM_TENANT or operation_named(workflow) is None
         },
         now=Open(
             pending=await executions(status="pending"),

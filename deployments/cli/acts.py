@@ -59,6 +59,9 @@ NOT_AUDITED: Mapping[str, str] = {
     "ops log-rotation now": "works on files of this machine, and on no record",
     "bootstrap": "creates what is missing, and changes no tenant's record",
     "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
+    "ops performance-optimization now": (
+        "vacuums and purges what the settings allow, and changes nothing of a tenant's"
+    ),
     "ops security-audit now": "stores a report, and changes nothing that it looks at",
     "ops backup now": "copies databases, and changes nothing of a tenant's",
     "ops backup verify": "writes beside the archive how it compared",
@@ -66,7 +69,12 @@ NOT_AUDITED: Mapping[str, str] = {
         "works while the records, and so the audit log, are away: it may be what brings them back; "
         "PostgreSQL's log names its session"
     ),
+    "ops cache-warmup now": "asks for pages, as any reader does",
+    "ops health-monitoring now": "looks, and changes nothing",
     "ops cms-sync now": "copies what the CMS shows, and changes nothing of a tenant's",
+    "ops notification-digest now": "sends people what the records have, and changes none of them",
+    "ops sales-operations now": "asks the CRM and the AI workflow, and changes no record",
+    "ops user-onboarding now": "asks services of the platform, as the events of a new user do",
     "webhooks test": "sends one event and changes nothing",
     **dict.fromkeys(
         ("api", "listener", "worker", "simulators"),

@@ -7,6 +7,9 @@ from blocks.contracts.operations.operation import Operation, Step
 NOTIFY_SECONDS = 180.0
 """Of a step that notifies one recipient: that may take up to two minutes."""
 
+ANALYSIS_SECONDS = 300.0
+"""Of a step that waits for the AI workflow."""
+
 DATABASE_BACKUP = Operation(
     id="database-backup",
     title="Database Backup",
@@ -90,7 +93,7 @@ HEALTH_MONITORING = Operation(
         Step("check-services", "Check Service Endpoints"),
         Step("check-database", "Check Database Connection"),
         Step("aggregate-metrics", "Aggregate Metrics"),
-        Step("alert-if-needed", "Send Alerts", limit_seconds=180),
+        Step("alert-if-needed", "Send Alerts", limit_seconds=NOTIFY_SECONDS),
     ),
 )
 
@@ -111,6 +114,22 @@ CACHE_WARMUP = Operation(
 )
 
 
+PERFORMANCE_OPTIMIZATION = Operation(
+    id="performance-optimization",
+    title="Performance Optimization",
+    description="Measures machine, PostgreSQL and Redis; vacuums and purges what it is allowed to.",
+    cron="*/15 * * * *",
+    events=("performance.degraded", "memory.high"),
+    misfire="skip",  # the next is a quarter of an hour away
+    max_lateness=timedelta(0),
+    overlap="skip",
+    steps=(
+        Step("analyze-metrics", "Analyze Metrics", limit_seconds=120),
+        Step("optimize-memory", "Optimize Memory", limit_seconds=600),
+        Step("optimize-db", "Optimize Database", limit_seconds=7200),
+    ),
+)
+
 SECURITY_AUDIT = Operation(
     id="security-audit",
     title="Security Audit",
@@ -130,13 +149,53 @@ SECURITY_AUDIT = Operation(
     ),
 )
 
+
+NOTIFICATION_DIGEST = Operation(
+    id="notification-digest",
+    title="Notification Digest",
+    description="Sends each user one mail about what happened since the last one.",
+    cron="0 9 * * *",
+    misfire="latest",  # a digest is of use on its day
+    max_lateness=timedelta(hours=12),
+    overlap="skip",
+    steps=(
+        Step("collect-notifications", "Collect Notifications", limit_seconds=600),
+        Step("compile-digest", "Compile Digest", limit_seconds=600),
+        Step("send-emails", "Send Digest Emails", limit_seconds=7200),
+    ),
+)
+
+
+SALES_OPERATIONS = Operation(
+    id="sales-operations",
+    title="Sales & Operations Automation",
+    description="Has the AI workflow analyse sales and qualify leads, watches due dates, reports.",
+    cron="0 8 * * 1-5",
+    events=("sales.lead.created", "sales.opportunity.updated"),
+    misfire="latest",  # a report of the morning is of use until noon
+    max_lateness=timedelta(hours=4),
+    overlap="skip",
+    attempts=3,
+    backoff=timedelta(seconds=15),
+    steps=(
+        # an analysis takes minutes
+        Step("business-intel", "Business Intelligence", limit_seconds=ANALYSIS_SECONDS),
+        Step("lead-qualification", "Lead Qualification", limit_seconds=ANALYSIS_SECONDS),
+        Step("ops-monitoring", "Operations Monitoring"),
+        Step("email-notifications", "Email Notifications", limit_seconds=NOTIFY_SECONDS),
+    ),
+)
+
 OPERATIONS = (
     CMS_SYNC,
     DATABASE_BACKUP,
     HEALTH_MONITORING,
     CACHE_WARMUP,
+    SALES_OPERATIONS,
     LOG_ROTATION,
+    PERFORMANCE_OPTIMIZATION,
     USER_ONBOARDING,
+    NOTIFICATION_DIGEST,
     SECURITY_AUDIT,
 )
 

@@ -24,6 +24,9 @@ from blocks.contracts.rejections import Rejected
 POSTED = "workflow.event.posted"
 """From this system to its listener: an event for the log, whatever its type."""
 
+TAKEN = "workflow.event.taken"
+"""From the listener to its bridge to Redis: an event that has just been entered in the log."""
+
 BYTES_MAX = 256 * 1024
 
 _TYPE = re.compile(r"[A-Za-z0-9_-]{1,80}(\.[A-Za-z0-9_-]{1,80}){0,7}", re.ASCII)

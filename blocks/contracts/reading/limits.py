@@ -32,6 +32,8 @@ EMAIL_PATTERN = r"[^@\s<>,;:\"\\]{1,64}@[A-Za-z0-9.-]{1,255}"
 
 Email = Annotated[str, msgspec.Meta(pattern=f"^{EMAIL_PATTERN}$")]
 
+EmailOrNone = Annotated[str, msgspec.Meta(pattern=rf"^({EMAIL_PATTERN})?$")]
+
 # --- numbers --------------------------------------------------------------------------------------
 
 SPAN_SECONDS_MAX = 315_360_000.0

@@ -9,6 +9,7 @@ platform keeps about itself), `workflow_executions`, `workflow_steps`, `hitl_app
 
 from blocks.contracts.records.approvals import ApprovalRecord
 from blocks.contracts.records.base import CONTAINERS, Record
+from blocks.contracts.records.digests import DigestRecord
 from blocks.contracts.records.executions import (
     ExecutionRecord,
     PreviousOutcome,
@@ -35,6 +36,7 @@ __all__ = [
     "CONTAINERS",
     "ApiKeyRecord",
     "ApprovalRecord",
+    "DigestRecord",
     "DispatchPolicy",
     "EarlierSecret",
     "ExecutionRecord",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from blocks.clock import utc_now
 from blocks.contracts.envelope import SERVICE, WireEnvelope
@@ -14,6 +15,13 @@ from blocks.ports import EventBus, Message, Unavailable, Unroutable
 
 SOURCE = "orchestrator"
 """Of events that name none."""
+
+VIA = "via"
+"""Header of an event that need not go to Redis: it came from there, or is the copy of a posted one.
+"""
+
+VIA_REDIS = "redis"
+VIA_LISTENER = "listener"
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -26,21 +34,28 @@ def new_event(event_type: str, payload: Any, id: str | None = None) -> PlatformE
     )
 
 
-async def post(bus: EventBus, event: PlatformEvent) -> None:
+async def post(bus: EventBus, event: PlatformEvent, *, via: str = "") -> None:
     """The broker has confirmed the event to the listener's queue. Raises `Unavailable`."""
-    message = Message(
-        id=event.id,
-        routing_key=POSTED,
-        body=msgspec.json.encode(event),
-        timestamp=event.timestamp,
-        headers={"tenantId": SYSTEM_TENANT},
-    )
+    message = as_message(event, POSTED)
+    if via:
+        message = replace(message, headers={**message.headers, VIA: via})
     try:
         await bus.publish(message, required=True)
     except Unroutable as error:
         raise Unavailable(
             f"no queue takes events ({error}): run `orchestrator bootstrap`"
         ) from None
+
+
+def as_message(event: PlatformEvent, routing_key: str) -> Message:
+    """The event between processes of ours."""
+    return Message(
+        id=event.id,
+        routing_key=routing_key,
+        body=msgspec.json.encode(event),
+        timestamp=event.timestamp,
+        headers={"tenantId": SYSTEM_TENANT},
+    )
 
 
 def on_the_exchange(event: PlatformEvent) -> Message:
@@ -58,7 +73,7 @@ def on_the_exchange(event: PlatformEvent) -> Message:
         routing_key=event.type,
         body=msgspec.json.encode(envelope),
         timestamp=event.timestamp,
-        headers={"tenantId": SYSTEM_TENANT, "version": envelope.version},
+        headers={"tenantId": SYSTEM_TENANT, "version": envelope.version, VIA: VIA_LISTENER},
     )
 
 

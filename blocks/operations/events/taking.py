@@ -13,7 +13,7 @@ from blocks.contracts.operations.platform_events import PlatformEvent
 from blocks.contracts.records.operations import EventRecord
 from blocks.contracts.rejections import Rejected
 from blocks.operations import starting
-from blocks.ports import AlreadyExists, Between, EventBus, RecordStore
+from blocks.ports import AlreadyExists, Between, EventBus, NotFound, RecordStore
 from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.settings import Settings
@@ -50,6 +50,15 @@ async def take(store: RecordStore, bus: EventBus, triggers: Triggers, event: Pla
             log.info("event %s starts execution %s of %s", event.id, execution.id, operation.id)
         opened |= starts
     return "created" if opened else "recorded" if is_new else "duplicate"
+
+
+async def is_known(store: RecordStore, event: PlatformEvent) -> bool:
+    """Whether the log has an event of this id."""
+    try:
+        await store.read(ids.SYSTEM_TENANT, EventRecord, ids.platform_event_id(event.id))
+    except NotFound:
+        return False
+    return True
 
 
 async def forget_events(store: RecordStore, kept_for: timedelta) -> int:

@@ -3,20 +3,39 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
+
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
-from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import HealthRecord, PartHealth
+from blocks.contracts.operations.catalogue import HEALTH_MONITORING
+from blocks.contracts.reading.normalised import Normalised
 from blocks.notifications import Message, Sent, Withheld, notify
 from blocks.notifications.message import CRITICAL, NORMAL
+from blocks.operations import states
 from blocks.operations.health.aggregation import Looks, kind_of, looks_of
 from blocks.operations.work import NotConfigured
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import RecordStore
 from blocks.settings import Settings
-from blocks.updates import update
 
-KEY = "health-monitoring"
+_SUBJECT = "parts"
+
+KEY = HEALTH_MONITORING.id
 """Under which all that is down is one problem: an outage is one message, not one for each part."""
+
+
+class PartHealth(Normalised, frozen=True, kw_only=True, rename="camel"):
+    """How a part of the platform is."""
+
+    problem: str | None
+    """As last seen; None: it works."""
+    since: datetime
+    """So long it fails, or works, without a break."""
+    is_down: bool = False
+    """Whether it failed for the time of grace, and has not worked for as long since."""
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    parts: dict[str, PartHealth]
 
 
 async def alert(store: RecordStore, settings: Settings, found: JsonObject) -> JsonObject:
@@ -84,26 +103,10 @@ _ALL_CLEAR = Message(
 
 async def _recorded(store: RecordStore, looks: Looks, grace: timedelta) -> Mapping[str, PartHealth]:
     """How every part is now."""
-
-    async def recorded() -> Mapping[str, PartHealth]:
-        now = utc_now()
-        try:
-            stored = await store.read(SYSTEM_TENANT, HealthRecord, HealthRecord.ID)
-        except NotFound:
-            parts = after({}, looks, now, grace)
-            await store.create(SYSTEM_TENANT, _record(now, parts))
-            return parts
-        parts = after(stored.record.parts, looks, now, grace)
-        await store.replace(SYSTEM_TENANT, stored.etag, _record(stored.record.created_at, parts))
-        return parts
-
-    return await update(recorded, "the record of health monitoring")
-
-
-def _record(created_at: datetime, parts: dict[str, PartHealth]) -> HealthRecord:
-    return HealthRecord(
-        id=HealthRecord.ID, tenant_id=SYSTEM_TENANT, created_at=created_at, parts=parts
-    )
+    known = await states.known(store, HEALTH_MONITORING, _SUBJECT, _Parts)
+    parts = after(known.parts if known else {}, looks, utc_now(), grace)
+    await states.keep(store, HEALTH_MONITORING, _SUBJECT, _Parts(parts))
+    return parts
 
 
 def after(

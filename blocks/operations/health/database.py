@@ -3,14 +3,18 @@
 import asyncio
 from time import perf_counter
 
-import asyncpg
-
 from blocks.contracts.events import JsonObject
 from blocks.observability.plain_text import shortened
 from blocks.observability.redaction import redacted
+from blocks.operations.postgres import DatabaseFailed, connected
 from blocks.operations.work import NotConfigured
 from blocks.settings.operations import HealthMonitoring
+from blocks.settings.operations.databases import database_at
 
+DATABASE_URL = "operations.health_monitoring.database_url (DATABASE_URL)"
+
+_NAME = "health-monitoring"
+_ERROR_LENGTH = 200
 _CONNECTIONS = """
     SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
            current_setting('max_connections')::int AS most
@@ -31,8 +35,8 @@ async def check_database(settings: HealthMonitoring) -> JsonObject:
             found = await _asked(settings.database_url, settings.call_seconds)
     except TimeoutError:
         found = {"databaseError": f"no answer within {settings.call_seconds:g} s"}
-    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        found = {"databaseError": shortened(redacted(str(error)) or type(error).__name__, 200)}
+    except DatabaseFailed as error:
+        found = {"databaseError": shortened(redacted(str(error)), _ERROR_LENGTH)}
     return {
         "databaseHealthy": "databaseError" not in found,
         "responseTime": round((perf_counter() - began) * 1000),
@@ -41,10 +45,7 @@ async def check_database(settings: HealthMonitoring) -> JsonObject:
 
 
 async def _asked(url: str, limit_seconds: float) -> JsonObject:
-    dsn = url.replace("postgresql+asyncpg:", "postgresql:", 1)  # as SQLAlchemy writes it
-    connection = await asyncpg.connect(dsn, timeout=limit_seconds)
-    try:
+    database = database_at(url, DATABASE_URL)
+    async with connected(database, application=_NAME, seconds=limit_seconds) as connection:
         row = await connection.fetchrow(_CONNECTIONS)
-    finally:
-        connection.terminate()
     return {"connectionPool": {"used": row["used"], "max": row["most"]}}

@@ -1,17 +1,18 @@
 """Operations from the command line: started, done here, and the events that start them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from uuid import uuid4
 
+from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.platform_events import check_type
 from blocks.contracts.rejections import MALFORMED_JSON, SCHEMA_INVALID, Rejected
 from blocks.json_text import read_json, read_json_object
-from blocks.operations import cms, log_files, runs
+from blocks.operations import cms, digests, log_files, onboarding, runs, sales
 from blocks.operations.events.posting import new_event, post
 from blocks.operations.runs import known_operation
-from blocks.operations.work import never_stopped
+from blocks.operations.work import NotConfigured, never_stopped
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.cli.acts import audited
@@ -84,10 +85,91 @@ async def sync_cms(*, as_json: bool) -> None:
     _show({"fetch-cms": fetched, "update-cache": made_current}, as_json=as_json)
 
 
+async def onboard(given: JsonObject, *, as_json: bool) -> None:
+    """The user is welcomed and known to the services, and the figures are printed; a step that has
+    no service is left out.
+
+    Raises `NotDelivered`, `ServiceFailed`, `Unavailable`.
+    """
+    settings, user = load_settings(), onboarding.user_in(given)
+    part, notifications = settings.operations.user_onboarding, settings.notifications
+    async with open_store(settings) as store:
+        _show(
+            {
+                "send-welcome": await _or_reason(
+                    onboarding.send_welcome(store, part, notifications, user)
+                ),
+                "setup-defaults": await _or_reason(onboarding.setup_defaults(store, part, user)),
+                "assign-role": await _or_reason(onboarding.assign_role(store, part, user)),
+                "create-workspace": await _or_reason(
+                    onboarding.create_workspace(store, part, user)
+                ),
+            },
+            as_json=as_json,
+        )
+
+
+async def send_digest(*, as_json: bool) -> None:
+    """Each user has one mail about what happened since the last digest, and the figures are
+    printed.
+
+    Raises `ServiceFailed`, `DigestsFailed`, `NotConfigured`, `Unavailable`.
+    """
+    settings = load_settings()
+    async with open_store(settings) as store:
+        collected = await digests.collect(store, settings)
+        compiled = await digests.compile_all(store, collected)
+        sent = await digests.send_all(store, settings.notifications, collected)
+    _show(
+        {"collect-notifications": collected, "compile-digest": compiled, "send-emails": sent},
+        as_json=as_json,
+    )
+
+
+async def run_sales(*, as_json: bool) -> None:
+    """Sales are analysed and leads qualified, and the figures printed; a step that has no service
+    is left out.
+
+    Raises `ServiceFailed`, `Unavailable`.
+    """
+    settings, id, today = load_settings(), str(uuid4()), utc_now().date()
+    part = settings.operations.sales_operations
+    async with open_store(settings) as store:
+        intelligence = await _or_reason(sales.analyse(store, part, id, {}, today))
+        qualified = await _or_reason(sales.qualify_leads(store, part, id, intelligence))
+    monitored = await _or_reason(sales.monitor_operations(part, today))
+    _show(
+        {
+            "business-intel": intelligence,
+            "lead-qualification": qualified,
+            "ops-monitoring": monitored,
+        },
+        as_json=as_json,
+    )
+
+
+async def _or_reason(step: Awaitable[JsonObject]) -> JsonObject:
+    """The figures of a step, or why there was nothing to do."""
+    try:
+        return await step
+    except NotConfigured as reason:
+        return {"skipped": True, "reason": str(reason)}
+
+
 def _show(steps: Mapping[str, JsonObject], *, as_json: bool) -> None:
     if as_json:
         say_json(steps)
     else:
         for figures in steps.values():
-            counted = {name: value for name, value in figures.items() if isinstance(value, int)}
-            console().print(facts_of({name: f"{value:,}" for name, value in counted.items()}))
+            console().print(facts_of({name: _shown(value) for name, value in figures.items()}))
+
+
+def _shown(figure: object) -> str | None:
+    """A number, or a text; what has parts is for programs."""
+    match figure:
+        case bool() | str():
+            return str(figure)
+        case int() | float():
+            return f"{figure:,}"
+        case _:
+            return None

@@ -20,6 +20,10 @@ def ops() -> None:
       orchestrator ops backup now
       orchestrator ops cms-sync now
       orchestrator ops security-audit now
+      orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example
+      orchestrator ops notification-digest now
+      orchestrator ops performance-optimization now
+      orchestrator ops sales-operations now
     """
 
 
@@ -162,3 +166,113 @@ def audit_now(as_json: bool) -> None:
     from deployments.cli.actions import security_audit
 
     asyncio.run(security_audit.audit_now(as_json=as_json))
+
+
+@ops.group("user-onboarding")
+def user_onboarding() -> None:
+    """New users: welcomed, with defaults, role and workspace.
+
+    \b
+    Examples:
+      orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example
+    """
+
+
+@user_onboarding.command("now")
+@click.option("--user-id", default="", metavar="ID", help="As the platform's services know them.")
+@click.option("--email", required=True, metavar="ADDRESS", help="Where the welcome mail goes.")
+@click.option("--name", default="", help="How the mail addresses them.")
+@figures_as_json
+def onboard_now(user_id: str, email: str, name: str, as_json: bool) -> None:
+    """Welcome this user, and have their defaults, role and workspace made. What was done before is
+    not done again.
+
+    \b
+    Examples:
+      orchestrator ops user-onboarding now --user-id u-1 --email ann@shop.example --name Ann
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import onboard
+
+    given = {"userId": user_id, "email": email, "name": name}
+    asyncio.run(onboard(given, as_json=as_json))
+
+
+@ops.group("notification-digest")
+def notification_digest() -> None:
+    """The digest of notifications: collected, compiled, sent.
+
+    \b
+    Examples:
+      orchestrator ops notification-digest now
+    """
+
+
+@notification_digest.command("now")
+@figures_as_json
+def send_digest_now(as_json: bool) -> None:
+    """Send each user what happened since the last digest.
+
+    \b
+    Examples:
+      orchestrator ops notification-digest now
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import send_digest
+
+    asyncio.run(send_digest(as_json=as_json))
+
+
+@ops.group("performance-optimization")
+def performance_optimization() -> None:
+    """Figures of this machine, PostgreSQL and Redis; and what may be done about them.
+
+    \b
+    Examples:
+      orchestrator ops performance-optimization now
+    """
+
+
+@performance_optimization.command("now")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object.")
+def optimize_now(as_json: bool) -> None:
+    """Measure; vacuum and purge what the settings allow.
+
+    \b
+    Examples:
+      orchestrator ops performance-optimization now
+      PERFORMANCE_VACUUM_TABLES=public.orders orchestrator ops performance-optimization now --json
+    """
+    import asyncio
+
+    from deployments.cli.actions import performance
+
+    asyncio.run(performance.optimize_now(as_json=as_json))
+
+
+@ops.group("sales-operations")
+def sales_operations() -> None:
+    """Sales: analysed, leads qualified, due dates watched.
+
+    \b
+    Examples:
+      orchestrator ops sales-operations now
+    """
+
+
+@sales_operations.command("now")
+@figures_as_json
+def run_sales_now(as_json: bool) -> None:
+    """Have sales analysed and leads qualified, and watch due dates. Sends no report.
+
+    \b
+    Examples:
+      orchestrator ops sales-operations now
+    """
+    import asyncio
+
+    from deployments.cli.actions.operations import run_sales
+
+    asyncio.run(run_sales(as_json=as_json))

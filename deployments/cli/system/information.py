@@ -85,6 +85,9 @@ def settings() -> None:
     health["database_url"] = masked_url(health["database_url"])
     audit = tree["operations"]["security_audit"]
     audit["database_url"] = masked_url(audit["database_url"])
+    performance = tree["operations"]["performance_optimization"]
+    for name in ("database_url", "redis_url"):
+        performance[name] = masked_url(performance[name])
     click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
 
 

@@ -44,6 +44,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """The trigger's input and the results of all earlier steps in one object; what is later wins.
     """
     settings: Settings
+    execution_id: str
+    """The same in every attempt, for keys under which something is done once."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -197,7 +199,7 @@ class OperationRun:
         for step in self._operation.steps:
             if step.id in self.steps:
                 merged |= self.steps[step.id].result or {}
-        return Given(input=merged, settings=self._context.settings)
+        return Given(input=merged, settings=self._context.settings, execution_id=self.id)
 
     async def _fail(self, failed: Failed, failed_step: str | None = None) -> None:
         self.stored = await transitions.fail(

@@ -10,7 +10,7 @@ import pytest
 from blocks.contracts.operations.catalogue import CACHE_WARMUP, HEALTH_MONITORING
 from blocks.contracts.records import ExecutionRecord
 from tests.support.notifications.comms_hub import CommsHub, comms_hub
-from tests.support.operations.docker_engine import DockerEngine, docker_engine
+from tests.support.operations.docker_engine import DockerEngine
 from tests.support.operations.prefect_runs import run_by_hand
 from tests.support.servers.canned_http import CannedHttp, answer, canned_http
 from tests.support.servers.postgres import Postgres
@@ -18,8 +18,6 @@ from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.orchestra import Orchestra, whole_orchestra
 
 pytestmark = pytest.mark.long
-
-__all__ = ["docker_engine"]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute, WebSocketRoute
 
 from api.access.authentication import PUBLIC
+from api.access.permissions import without_prefix
 from api.app import create_app
 from blocks.contracts.records import (
     ApiKeyRecord,
@@ -48,7 +49,7 @@ class Route(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """Without the prefix under which it is served."""
-        return f"{self.method} {re.sub(r'^/api(/v1)?(?=/)', '', self.path)}"
+        return f"{self.method} {without_prefix(self.path)}"
 
     @property
     def record(self) -> type[Record] | None:
@@ -76,7 +77,7 @@ class Route(msgspec.Struct, frozen=True):
         name = id.removeprefix("api-key:")
         path = re.sub(
             r"{(\w+)}",
-            lambda match: name if match[1] in (*RECORDS, PROMPT) else OTHER_NAMES[match[1]],
+            lambda match: name if match[1] in (*RECORDS, PROMPT, RUN) else OTHER_NAMES[match[1]],
             self.path,
         )
         return f"{path}?{QUERIES[self.name]}" if self.name in QUERIES else path
@@ -97,11 +98,15 @@ RECORDS: Mapping[str, type[Record]] = {
 PROMPT = "promptId"
 """Names a record, too, but one that is not there is answered 200, in the platform's form."""
 
+RUN = "runId"
+"""Names a record of the system tenant."""
+
 A_QUEUE = "a-queue"
 """Whose consumer refused the dead letters."""
 
 OTHER_NAMES = {
     "job": "propagation",
+    "operation": "log-rotation",
     "phase": "1",
     "workflow": "opportunity-analysis",
     "tenantId": A_TENANT,
@@ -126,6 +131,14 @@ BODIES: Mapping[str, Any] = {
     "POST /claims/{syncId}/retry": None,
     "POST /claims/{syncId}/cancel": {},
     "POST /jobs/{job}/trigger": {},
+    "POST /api/workflows/{operation}/trigger": {"inputData": {}},
+    "POST /api/trigger/{operation}": {},
+    "POST /api/runs/{runId}/cancel": None,
+    "POST /api/runs/{runId}/retry": None,
+    "POST /api/webhooks/alerts": {"alerts": []},
+    "POST /api/webhooks/alerts/critical": {"alerts": []},
+    "POST /api/webhooks/alerts/warning": {"alerts": []},
+    "POST /api/events": {"eventType": "cms.content.updated", "payload": {"serviceId": 123}},
     "PUT /definitions/{workflow}": {"enabled": True},
     "PATCH /dispatch": {"runningMax": 50},
     "PUT /dispatch/tenants/{tenantId}": {"weight": 2},

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from api.access.permissions import ROLE_OF, role_of
+from api.access.platform_paths import OF_THE_PLATFORM
 from api.audit.acts import ACTION_OF, ON_A_LOG_OF_ITS_OWN
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.audit import changes as audit_changes
@@ -146,7 +147,8 @@ async def asked(
 
 async def arranged(api: Api, route: Route) -> Record:
     """What a good request to the route can be about, in the state that it takes."""
-    tenant_id = SYSTEM_TENANT if "/dispatch" in route.path else A_TENANT
+    is_of_platform = "/dispatch" in route.path or route.path.startswith(OF_THE_PLATFORM)
+    tenant_id = SYSTEM_TENANT if is_of_platform else A_TENANT
     if route.name in ("DELETE /definitions/{workflow}", "DELETE /dispatch/tenants/{tenantId}"):
         await api.send("PUT", route.with_id(""), {}, tenant_id)
     if route.name == "POST /claims/{syncId}/retry":
@@ -160,18 +162,23 @@ async def arranged(api: Api, route: Route) -> Record:
     return await a_record(api.store, kind, tenant_id)
 
 
-def ended(status: str) -> Callable[[], Record]:
-    return lambda: an_execution(status=status, completed_at=now(), announced_at=now())
+def ended(status: str, **changes: Any) -> Callable[[], Record]:
+    end = {"status": status, "completed_at": now(), "announced_at": now()}
+    return lambda: an_execution(**end, **changes)
 
 
 def asked_of_all() -> Record:
     return an_approval(execution_id=None)
 
 
+OF_AN_OPERATION = {"workflow": "log-rotation", "tenant_id": SYSTEM_TENANT}
+
 ARRANGED: Mapping[str, Callable[[], Record]] = {
     "POST /executions/{executionId}/retry": ended("failed"),
     "POST /workflows/{workflowId}/retry": ended("failed"),
     "POST /executions/{executionId}/rerun": ended("completed"),
+    "POST /api/runs/{runId}/cancel": lambda: an_execution(**OF_AN_OPERATION),
+    "POST /api/runs/{runId}/retry": ended("failed", **OF_AN_OPERATION),
     "POST /workflow/queue/clean": lambda: a_phase(status="failed", completed_at=now()),
     "POST /hitl/approvals/decisions": asked_of_all,
     "POST /evidence/prompts": a_claim,

@@ -35,6 +35,7 @@ NEVER_DECODED = {
         "JobRequest",
         "Event",
         "WireEnvelope",
+        "Figures",
         "LetterFilter",
         "Scheduled",
         "Between",

@@ -45,6 +45,11 @@ def test_table_settings_and_prefect_yaml_have_the_same_schedule(operation: Opera
 
 
 @every_operation
+def test_table_and_settings_have_the_same_events(operation: Operation) -> None:
+    assert [*operation.events] == load_settings({}).operations.events_of(operation)
+
+
+@every_operation
 def test_the_documents_have_its_row_and_its_page(operation: Operation) -> None:
     row = [
         f"[`{operation.id}`](operations/{operation.id}.md)",

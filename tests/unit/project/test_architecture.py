@@ -91,12 +91,12 @@ ROOMS = {
             "router",
             "dead_letters",
         ),
-        ("webhooks", "service"),
+        ("webhooks", "redis_bridge", "service"),
     ),
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
-        ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health", "claims"),
+        ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health", "claims", "operations"),
         ("app", "reconciler", "server"),
     ),
     "deployments": (
@@ -120,6 +120,7 @@ HOMES = {
     "litestar": ("api", "deployments.simulated.claims.*"),
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
+    "redis": ("blocks.adapters.redis.*", "blocks.operations.performance.*"),
     "sqlite3": ("blocks.adapters.sqlite.*",),
     "socketio": ("api.sockets.*",),
     "jwt": ("api.access.tokens", "api.access.key_sets"),

@@ -1,4 +1,4 @@
-"""The security audit on real files, a real PostgreSQL, real certificates and the embedded store."""
+"""The security audit on real files, real certificates and the embedded store."""
 
 import asyncio
 import json
@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 import trustme
@@ -30,7 +28,6 @@ from blocks.settings import Settings, load_settings
 from blocks.tenants.directory import enter_in_directory
 from flows.shared.operations.security_page import page_of
 from tests.support.factories import A_TENANT, an_api_key, an_audit_entry
-from tests.support.servers.postgres import Postgres
 
 LOCK = """\
 # Made by a tool; do not edit.
@@ -303,47 +300,6 @@ async def a_server_with(certificate: trustme.LeafCert) -> AsyncIterator[int]:
     server = await asyncio.start_server(lambda _, writer: None, "localhost", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
-
-
-# --- database roles -------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def roles(postgres: Postgres) -> AsyncIterator[Any]:
-    connection = await asyncpg.connect(postgres.url().replace("+asyncpg", ""))
-    try:
-        yield connection
-    finally:
-        await connection.execute("DROP ROLE IF EXISTS boss, robot, ann, ben, grp")
-        await connection.close()
-
-
-async def test_superusers_and_passwords_without_end_are_found(
-    tmp_path: Path, store: RecordStore, postgres: Postgres, roles: Any
-) -> None:
-    now = utc_now()
-    await roles.execute(f"""
-        CREATE ROLE boss SUPERUSER;
-        CREATE ROLE robot LOGIN;
-        CREATE ROLE ann LOGIN VALID UNTIL '{now + timedelta(days=5)}';
-        CREATE ROLE ben LOGIN VALID UNTIL '{now + timedelta(days=200)}';
-        CREATE ROLE grp;
-    """)
-    settings = load_settings(
-        {
-            "ORCHESTRATOR_DATA_DIR": str(tmp_path / "data"),
-            "DATABASE_URL": postgres.url().replace("+asyncpg", ""),
-        }
-    )
-
-    found = await violations(settings, store)
-
-    assert {
-        "database role boss": "it is a superuser",
-        "database role robot": "its password never expires",
-        "database role ann": f"its password expires on {now + timedelta(days=5):%Y-%m-%d}",
-        "database role postgres": "its password never expires",
-    } == found
 
 
 async def test_a_server_that_is_away_fails_the_step_and_shows_no_password(

@@ -10,11 +10,9 @@ import pytest
 from blocks.operations.health import check_containers
 from blocks.operations.work import NotConfigured
 from blocks.settings import Settings, load_settings
-from tests.support.operations.docker_engine import DockerEngine, docker_engine
+from tests.support.operations.docker_engine import DockerEngine
 from tests.support.servers.canned_http import answer
 from tests.support.waiting import eventually
-
-__all__ = ["docker_engine"]
 
 
 def settings_of(**variables: object) -> Settings:
