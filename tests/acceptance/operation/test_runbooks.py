@@ -59,6 +59,7 @@ async def test_every_command_of_the_runbooks_works(
     await eventually(lambda: log_says(parts, "The API listens"), within_seconds=60)
     commands_of_one = {runbook.stem: commands(runbook) for runbook in RUNBOOKS}
     assert {
+        "alert-storm",
         "backfill-failure",
         "backup-failed",
         "model-monitoring",

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from blocks.contracts import workflows
 from blocks.contracts.jobs import JOBS
 from tests.support.factories import A_TENANT, new_id
 from tests.support.servers.ports import free_port
@@ -284,7 +285,7 @@ def test_bootstrap_again_changes_nothing(stack: Stack) -> None:
     again = stack.run("bootstrap")
     assert again.returncode == 0, again.stderr
     assert before == deployments(stack)
-    assert {"opportunity-analysis", "claim-recovery", *(job.id for job in JOBS)} == {
+    assert {*workflows.dispatched(), *(job.id for job in JOBS)} == {
         deployment["name"] for deployment in before
     }
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import quote
 
 import msgspec
@@ -169,8 +170,9 @@ def as_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         yield folder
         return
     os.chown(folder, _NOBODY, _NOBODY)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+    for above in (tmp_path, *tmp_path.parents):
+        if Path(gettempdir()) in above.parents:
+            above.chmod(0o755)
     os.seteuid(_NOBODY)
     try:
         yield folder
