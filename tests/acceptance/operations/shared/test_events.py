@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
 
-TYPE = "deployment.completed"
+TYPE = "disk.nearly-full"
 EVENTS = 300
 
 

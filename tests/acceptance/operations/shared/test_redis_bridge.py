@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
 
-TYPE = "deployment.completed"
+TYPE = "disk.nearly-full"
 RECENT = "workflow:events:recent"
 
 
