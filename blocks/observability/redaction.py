@@ -116,8 +116,13 @@ def secrets_in_environment(environment: Mapping[str, str]) -> list[str]:
     return [secret for name, value in environment.items() for secret in _secrets_in(name, value)]
 
 
+def names_a_secret(name: str) -> bool:
+    """Whether a setting or a variable of this name holds a secret."""
+    return bool(_NAMES_A_SECRET.search(name))
+
+
 def _secrets_in(name: str, value: str) -> list[str]:
-    if _NAMES_A_SECRET.search(name):
+    if names_a_secret(name):
         return [value] if value else []
     if "://" in value and "@" in value:
         passwords = dict.fromkeys(map(_password_in, (value, *value.split(","))))

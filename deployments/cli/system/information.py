@@ -1,6 +1,6 @@
 """`orchestrator schemas | settings | version`"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -60,35 +60,27 @@ def settings() -> None:
     """
     import msgspec
 
-    from blocks.settings import load_settings, masked_url
+    from blocks.settings import load_settings
 
     loaded = load_settings()
     for note in loaded.notes:
         click.echo(plain(f"{note.level}: {note.text}"), err=True)
     tree = msgspec.to_builtins(loaded)
     del tree["notes"]
-    tree["rabbitmq"]["url"] = masked_url(tree["rabbitmq"]["url"])
-    tree["rabbitmq"]["management_url"] = masked_url(tree["rabbitmq"]["management_url"])
-    tree["cosmos_db"]["key"] = "***" if tree["cosmos_db"]["key"] else ""
-    tree["auth"]["jwt_secret"] = "***" if tree["auth"]["jwt_secret"] else ""
-    tree["metrics"]["bearer_token"] = "***" if tree["metrics"]["bearer_token"] else ""
-    tree["approvals"]["link_secret"] = "***" if tree["approvals"]["link_secret"] else ""
-    tree["prefect"]["api_url"] = masked_url(tree["prefect"]["api_url"])
-    tree["notifications"]["smtp_url"] = masked_url(tree["notifications"]["smtp_url"])
-    backup = tree["operations"]["database_backup"]
-    for name in ("database_url", "databases", "scratch_url"):
-        backup[name] = masked_url(backup[name])
-    for part in tree["operations"].values():
-        if isinstance(part, dict):
-            part |= {name: "***" for name in part if name.endswith(("token", "key")) and part[name]}
-    health = tree["operations"]["health_monitoring"]
-    health["database_url"] = masked_url(health["database_url"])
-    audit = tree["operations"]["security_audit"]
-    audit["database_url"] = masked_url(audit["database_url"])
-    performance = tree["operations"]["performance_optimization"]
-    for name in ("database_url", "redis_url"):
-        performance[name] = masked_url(performance[name])
-    click.echo(msgspec.yaml.encode(tree).decode(), nl=False)
+    shown = {name: _without_secrets(name, part) for name, part in tree.items()}
+    click.echo(msgspec.yaml.encode(shown).decode(), nl=False)
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    """A setting, or a part: what is named like a secret, and passwords in URLs, are masked."""
+    from blocks.observability.redaction import names_a_secret
+    from blocks.settings import masked_url
+
+    if isinstance(value, dict):
+        return {key: _without_secrets(key, one) for key, one in value.items()}
+    if not isinstance(value, str) or not value:
+        return value
+    return "***" if names_a_secret(name) else masked_url(value)
 
 
 @click.command()
