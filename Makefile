@@ -88,7 +88,7 @@ test-long: setup test-tools browser ## Run the tests that start, break and stop 
 	@$(SIDE_BY_SIDE) -m "long and not slow" $(ARGS)
 
 .PHONY: test-unit
-test-unit: setup ## Run only the tests that need nothing but Python
+test-unit: setup postgres ## Run only the unit tests; besides Python they need PostgreSQL
 	@$(BIN)/pytest tests/unit $(ARGS)
 
 .PHONY: test-repeat

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Query
 from deployments.bootstrap.automations import WATCHES
 from tests.support.factories import A_TENANT, new_id
+from tests.support.notifications.automations import without_automations
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.webhook_receiver import Receiver, a_receiver
 from tests.support.system.analysis_services import AnalysisServices, foreign_event
@@ -39,18 +39,8 @@ UNKNOWN = new_id()
 
 @pytest.fixture
 async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    """On a server that has none of our automations, before and after."""
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            await forget(client)
-            yield client
-            await forget(client)
-
-
-async def forget(client: PrefectClient) -> None:
-    for watch in WATCHES:
-        for automation in await client.read_automations_by_name(watch.title):
-            await client.delete_automation(automation.id)
+    async with without_automations(prefect_server) as client:
+        yield client
 
 
 @pytest.fixture

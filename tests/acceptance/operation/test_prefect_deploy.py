@@ -10,7 +10,7 @@ import pytest
 from prefect import flow
 from prefect.automations import AutomationCore, DoNothing, SendNotification
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -23,6 +23,7 @@ from deployments.bootstrap.automations import WATCHES, create_automations
 from deployments.bootstrap.prefect_deploy import prepared
 from deployments.bootstrap.prefect_plugin import is_deploy
 from tests.support.factories import new_id
+from tests.support.notifications.automations import without_automations
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.webhook_receiver import a_receiver
@@ -32,18 +33,8 @@ FAILED, *_ = WATCHES
 
 @pytest.fixture
 async def client(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    """On a server that has none of our automations, before and after."""
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            await forget(client)
-            yield client
-            await forget(client)
-
-
-async def forget(client: PrefectClient) -> None:
-    for watch in WATCHES:
-        for automation in await client.read_automations_by_name(watch.title):
-            await client.delete_automation(automation.id)
+    async with without_automations(prefect_server) as client:
+        yield client
 
 
 @pytest.fixture
