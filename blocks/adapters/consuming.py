@@ -20,6 +20,7 @@ from blocks.ports import (
     Queue,
     Reject,
     Retry,
+    TooLarge,
     Unavailable,
     Verdict,
 )
@@ -57,7 +58,7 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
     decided.
 
     An unexpected exception is a `Retry`, taking too long is one, too, and a `Retry` of the last
-    attempt is a `Reject`.
+    attempt is a `Reject`; so is at once what would make a record too large for the store.
     """
     limit = asyncio.timeout(HANDLER_SECONDS)
     try:
@@ -66,6 +67,9 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
     except Unavailable as error:
         log.warning("%s gives message %s back: %s", queue.name, delivery.message.id, error)
         return None
+    except TooLarge as error:  # trying again would change nothing
+        log.warning("%s refuses message %s: %s", queue.name, delivery.message.id, error)
+        return Reject(rejections.RECORD_TOO_LARGE, str(error))
     except Exception as error:
         log.exception(
             "%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt

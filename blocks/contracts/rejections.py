@@ -16,6 +16,7 @@ class Rejected(Exception):
 
 MALFORMED_JSON: Final = "malformed-json"
 TOO_LARGE: Final = "too-large"
+RECORD_TOO_LARGE: Final = "record-too-large"
 SCHEMA_INVALID: Final = "schema-invalid"
 UNSUPPORTED_VERSION: Final = "unsupported-version"
 UNKNOWN_TENANT: Final = "unknown-tenant"
@@ -42,6 +43,7 @@ WEBHOOK_FAILED: Final = "webhook-failed"
 OF_MESSAGES: Final = (
     MALFORMED_JSON,
     TOO_LARGE,
+    RECORD_TOO_LARGE,
     SCHEMA_INVALID,
     UNSUPPORTED_VERSION,
     UNKNOWN_TENANT,

@@ -29,6 +29,7 @@ from blocks.ports import (
     Reject,
     Retry,
     SignalHandler,
+    TooLarge,
     Unavailable,
     Unroutable,
     Verdict,
@@ -475,6 +476,23 @@ async def test_an_unexpected_exception_is_retried_and_then_poison(
     assert (letter.headers["x-reject-code"], letter.headers["x-reject-reason"]) == (
         rejections.POISON,
         "ValueError: boom",
+    )
+
+
+async def test_a_message_whose_record_would_be_too_large_is_a_dead_letter_at_once(
+    bus: EventBus, orders: Queue
+) -> None:
+    inbox = Inbox(TooLarge("a record may have 2,000,000 bytes, this one has 2,000,001"))
+
+    await bus.publish(a_message())
+    async with bus.consume(orders, inbox):
+        await depth_becomes(bus, orders.dead_letters, 1)
+
+    assert inbox.attempts == [1]
+    [letter] = await bus.peek(orders.dead_letters)
+    assert (letter.headers["x-reject-code"], letter.headers["x-reject-reason"]) == (
+        rejections.RECORD_TOO_LARGE,
+        "a record may have 2,000,000 bytes, this one has 2,000,001",
     )
 
 
