@@ -36,6 +36,7 @@ _DELAYS = r"^[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){0,19}$"
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 PortOrNone = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Niceness = Annotated[int, msgspec.Meta(ge=0, le=19)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 # Cosmos DB's rule: no / \ # ?, and no blank at the end.
 DatabaseName = Annotated[str, msgspec.Meta(pattern=r"^[^/\\#?]{0,254}[^/\\#?\s]$")]
@@ -233,6 +234,8 @@ class Worker(_Section, frozen=True, kw_only=True):
     drain_seconds: Seconds
     memory_max_megabytes: Count
     """Resident memory from which on the worker drains and ends, to be restarted; 0: no limit."""
+    niceness: Niceness
+    """As nice(1) counts: how much it leaves the processor to the other processes of its machine."""
 
 
 class BatchJobs(_Section, frozen=True, kw_only=True):

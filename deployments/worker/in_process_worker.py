@@ -38,6 +38,7 @@ from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
 from blocks.processes.heartbeat import Heartbeat
 from blocks.processes.memory import memory_megabytes, spare_the_collector
 from blocks.processes.metrics import MEMORY_DRAINS
+from blocks.processes.priority import work_in_the_background
 from blocks.processes.process_port import ProcessPort
 from blocks.processes.readiness import Probes
 from blocks.services import open_bus, open_store
@@ -388,10 +389,12 @@ async def run_worker(
     settings: Settings, *, pool: str, limit: int | None = None, port: ProcessPort | None = None
 ) -> None:
     """Serves the pool until SIGTERM or SIGINT, then drains; a second signal cuts the drain short.
+    It has a process to itself, of `worker.niceness`.
 
     Raises `SystemExit` with `OUTGROWN_EXIT_CODE` after a drain because of its memory: its
     supervisor restarts it.
     """
+    work_in_the_background(settings.worker.niceness)
     worker = InProcessWorker(work_pool_name=pool, limit=limit, settings=settings)
     if port:
         port.probes = worker.probes()

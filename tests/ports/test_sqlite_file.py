@@ -1,7 +1,9 @@
 """One SQLite file that several processes use: who waits for whom."""
 
 import asyncio
+import os
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks.adapters.sqlite import file as sqlite_file
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.ports import Unavailable
 
@@ -106,3 +109,39 @@ async def test_a_failing_unit_fails_alone_whatever_transaction_it_is_in(file: Sq
 
     assert [None, KeyError] * 4 == [outcome and type(outcome) for outcome in outcomes]
     assert ["written"] * 4 == await file.read(texts)
+
+
+async def test_a_write_is_done_when_it_is_on_disk_and_no_other_writer_waits_for_that(
+    file: SqliteFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushes, may_flush = threading.Event(), threading.Event()
+    flushed: list[int] = []
+
+    def flush(log: int) -> None:
+        flushed.append(os.fstat(log).st_ino)
+        flushes.set()
+        may_flush.wait(10)
+
+    monkeypatch.setattr(sqlite_file, "_flush", flush)
+    written = asyncio.create_task(file.run(lambda connection: write("mine", connection)))
+    assert await asyncio.to_thread(flushes.wait, 10)
+    with writing(path) as another:
+        assert ["mine"] == texts(another)
+        write("another's", another)
+        another.execute("COMMIT")
+    assert not written.done()
+    may_flush.set()
+    await written
+
+    assert [path.with_name("notes.db-wal").stat().st_ino] == flushed
+
+
+async def test_a_write_that_the_disk_does_not_confirm_is_unavailable(
+    file: SqliteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flush(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sqlite_file, "_flush", flush)
+    with pytest.raises(Unavailable, match="No space left"):
+        await file.run(lambda connection: write("lost or not", connection))

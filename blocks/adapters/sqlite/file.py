@@ -7,6 +7,7 @@ is waiting shares one transaction, as long as that takes milliseconds.
 """
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -30,6 +31,9 @@ _BUSY_SECONDS = 0.0002
 _HELD_SECONDS = 0.005
 """A transaction takes no more work in after this long: other processes wait to write."""
 
+_flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""macOS has only the second."""
+
 
 class SqliteFile:
     """Runs units of work on a SQLite file, each atomic, many per commit; an awaited unit is on
@@ -42,8 +46,8 @@ class SqliteFile:
 
     def __init__(self, path: Path, schema: str, *, timeout_seconds: float = 10.0) -> None:
         self._path = path
-        # FULL flushes the log at each commit: what was awaited survives a power cut.
-        opening = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+        # FULL would flush the log while it holds the lock; `_commit_together` does it afterwards.
+        opening = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL")
         self._writer = _Connection(path, timeout_seconds, opening, schema, writes=True)
         self._reader = _Connection(path, timeout_seconds, ("PRAGMA query_only=ON",))
 
@@ -101,6 +105,9 @@ class _Connection:
         self._opening = opening
         self._schema = schema
         self._begin = self._lock_in_time if writes else _begin_reading
+        self._writes = writes
+        self._log = -1
+        """The file descriptor of SQLite's write-ahead log, of a connection that writes."""
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=f"sqlite-{path.name}", daemon=True)
         self._opened: asyncio.Future[None]
@@ -132,7 +139,9 @@ class _Connection:
             for pragma in self._opening:
                 connection.execute(pragma)
             connection.executescript(self._schema)
-        except sqlite3.Error as error:
+            if self._writes:
+                self._log = os.open(self._path.with_name(self._path.name + "-wal"), os.O_RDWR)
+        except (sqlite3.Error, OSError) as error:
             self._settle(self._opened, error=Unavailable(f"{self._path} cannot be opened: {error}"))
             return
         self._settle(self._opened, result=None)
@@ -141,6 +150,8 @@ class _Connection:
             batch = self._commit_together(connection, batch)
             if batch or not self._waiting.empty():
                 time.sleep(2 * _BUSY_SECONDS)  # another process that waits to write is first
+        if self._writes:
+            os.close(self._log)
         connection.close()
 
     def _next_batch(self) -> list[_Waiting]:
@@ -179,7 +190,12 @@ class _Connection:
     def _commit_together(
         self, connection: sqlite3.Connection, batch: list[_Waiting]
     ) -> list[_Waiting]:
-        """Returns what is left for the next transaction."""
+        """Returns what is left for the next transaction.
+
+        The log is flushed when the lock is free again, so that other processes write meanwhile:
+        they may read what a power cut would undo, but what they write upon it comes after it in the
+        same log, and is on disk only if that is.
+        """
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             self._begin(connection)
@@ -197,7 +213,9 @@ class _Connection:
                     outcomes.append((done, None, error))
                 connection.execute("RELEASE unit")
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+            if self._writes:
+                _flush(self._log)
+        except (sqlite3.Error, OSError) as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             outcomes = [
