@@ -37,6 +37,8 @@ class SecurityAudit(Scheduled, frozen=True, kw_only=True):
     """So long after it was written a secret's file is to be replaced; 0: never."""
     refusals_max: AtLeastOne
     """More refused requests of one sender within a day are suspicious."""
+    failed_logins_max: AtLeastOne
+    """More failed logins from one address within a day are suspicious."""
     reports_url: Folder
     """Where reports lie: a folder (a relative one lies in `data_dir`), or what fsspec opens."""
 

@@ -15,6 +15,7 @@ import pytest
 import trustme
 from packaging.version import Version
 
+from blocks.audit.failed_logins import FailedLogins
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
@@ -348,6 +349,26 @@ async def test_who_was_refused_too_often_within_a_day_is_suspicious(
         f"bot (user-token) of tenant {A_TENANT}",
     } == {found["subject"] for found in result["suspicious"]}
     assert "3 refused requests within a day" == result["suspicious"][0]["problem"]
+
+
+async def test_an_address_with_too_many_failed_logins_is_suspicious(
+    tmp_path: Path, store: RecordStore
+) -> None:
+    logins = FailedLogins()
+    for address, times in (("203.0.113.7", 3), ("198.51.100.2", 2)):
+        for _ in range(times):
+            logins.count(address, "invalid")
+        await logins.write(store)
+    settings = settings_of(tmp_path, FAILED_LOGINS_MAX=2, REFUSALS_MAX=1).operations.security_audit
+
+    result = await security.review(settings, store)
+
+    assert (5, 0) == (result["loginsFailed"], result["requestsRefused"])
+    (suspicious,) = result["suspicious"]
+    assert ("203.0.113.7", "3 failed logins within a day") == (
+        suspicious["subject"],
+        suspicious["problem"],
+    )
 
 
 async def test_the_report_is_stored_and_its_page_shows_texts_as_they_are(
