@@ -82,6 +82,6 @@ def _failing(failed: Counter[str], limit: int) -> Iterator[Finding]:
                 "high",
                 address,
                 f"{count:,} failed logins within a day",
-                f"orchestrator audit list --action {FAILED_LOGIN} shows them; block the address if "
-                "it is no client's",
+                f"orchestrator audit list --tenant {SYSTEM_TENANT} --action {FAILED_LOGIN} shows "
+                "them; block the address if it is no client's",
             )
