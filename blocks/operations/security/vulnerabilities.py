@@ -44,7 +44,7 @@ async def scan(settings: SecurityAudit) -> JsonObject:
     return await in_thread(partial(_compared, packages, unchecked, place, asked))
 
 
-class _Read(msgspec.Struct):
+class _Gathered(msgspec.Struct):
     """What was read of advisories; those about other packages are only counted."""
 
     relevant: list[Advisory] = []
@@ -56,14 +56,14 @@ class _Read(msgspec.Struct):
 def _compared(
     packages: Sequence[Package], unchecked: int, place: str, asked: Sequence[bytes], stop: Stop
 ) -> JsonObject:
-    by_name, read = defaultdict[str, list[Package]](list), _Read()
+    by_name, read = defaultdict[str, list[Package]](list), _Gathered()
     for package in packages:
         by_name[package.name].append(package)
     if place:
-        _read(contents(Path(place)), by_name.keys(), read, stop)
+        _gather(contents(Path(place)), by_name.keys(), read, stop)
         if not read.count:
             raise AdvisoriesMissing(f"SECURITY_AUDIT_ADVISORIES: {place} holds no advisory")
-    _read(asked, by_name.keys(), read, stop)
+    _gather(asked, by_name.keys(), read, stop)
 
     found, failed = _matches(by_name, read.relevant)
     unreadable = read.unreadable + failed
@@ -79,7 +79,7 @@ def _compared(
     }
 
 
-def _read(files: Iterable[bytes], names: Set[str], read: _Read, stop: Stop) -> None:
+def _gather(files: Iterable[bytes], names: Set[str], read: _Gathered, stop: Stop) -> None:
     """Adds them to what was read."""
     for content in files:
         stop()
