@@ -5,6 +5,7 @@ from litestar.di import Provide
 
 from api.access.actor import provide_actor
 from api.access.authentication import authentication, identification
+from api.access.failures import Failures
 from api.access.permissions import check_role
 from api.access.rate_limit import rate_limit
 from api.access.tenancy import provide_tenant_id
@@ -77,6 +78,7 @@ def create_app(
     flow_runs: FlowRuns,
     *,
     probes: Probes,
+    failures: Failures | None = None,
     hub: Hub | None = None,
     sockets: Sockets | None = None,
     exposition: Exposition | None = None,
@@ -87,6 +89,7 @@ def create_app(
     empty, and without `sockets` there is no Socket.IO.
     """
     identify = identification(settings.auth, store)
+    failures = failures or Failures(settings.auth.failures_per_minute)
     auditing = Auditing(store, settings.approvals.link_secret)
     tenant_routes = Router(
         "/api/v1",
@@ -143,6 +146,7 @@ def create_app(
             "neighbours": _given(Neighbours(settings.services)),
             "hub": _given(hub or Hub(settings.live)),
             "identify": _given(identify),
+            "failures": _given(failures),
             "metrics_token": _given(settings.metrics.bearer_token),
             "link_secret": _given(settings.approvals.link_secret),
             "settings": _given(settings),
@@ -153,7 +157,7 @@ def create_app(
         },
         middleware=[
             AllowEveryMethod(),
-            authentication(settings.auth, identify),
+            authentication(identify, failures),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
         ],

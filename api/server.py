@@ -16,6 +16,7 @@ from litestar import Litestar
 from litestar.routes import WebSocketRoute
 
 from api.access.authentication import identification
+from api.access.failures import Failures
 from api.access.internal import (
     InternalAddress,
     InternalCaller,
@@ -33,6 +34,7 @@ from api.sockets.endpoint import PATH, Sockets
 from api.sockets.payloads import PACKET_BYTES_MAX
 from api.sockets.updates import PATTERNS
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.audit.failed_logins import written_down
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
 from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Refusal, bounded_http, limits_of
@@ -59,7 +61,7 @@ async def run_api(settings: Settings) -> None:
     Prefect are available, `/ready` reports it, and requests that need them are answered 503. Raises
     `PortInUse`, and `BadSetting` for an address that is not ours.
     """
-    hub = Hub(settings.live)
+    hub, failures = Hub(settings.live), Failures(settings.auth.failures_per_minute)
     with listening_socket(settings.server) as listening, internal_sockets(settings) as internal:
         cut_off_after(listening, settings.live.frozen_seconds)
         level = logging.WARNING if GATEWAY in modes_of(settings.auth) else logging.INFO
@@ -67,13 +69,14 @@ async def run_api(settings: Settings) -> None:
         async with (
             process_port(settings, "api") as port,
             open_store(settings) as store,
+            written_down(failures.logins, store),
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
             _beside(_reconciler_for_ever(settings, store, bus)),
             bus.subscribe(tuple(LIVE), hub),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
-            sockets = Sockets(settings, store, identification(settings.auth, store))
+            sockets = Sockets(settings, store, identification(settings.auth, store), failures)
             exposition = Exposition(JobMetrics(store).text)
             port.probes, port.exposition = probes, exposition
             app = create_app(
@@ -82,6 +85,7 @@ async def run_api(settings: Settings) -> None:
                 bus,
                 flow_runs,
                 probes=probes,
+                failures=failures,
                 hub=hub,
                 sockets=sockets,
                 exposition=exposition,

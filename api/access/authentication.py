@@ -47,14 +47,9 @@ Raises `CredentialMissing`, `CredentialInvalid`, `CredentialExpired`.
 """
 
 
-def authentication(auth: Auth, identify: Identify) -> DefineMiddleware:
+def authentication(identify: Identify, failures: Failures) -> DefineMiddleware:
     """The middleware that authenticates every request."""
-    # Litestar makes a middleware for every route; they count together.
-    return DefineMiddleware(
-        Authentication,
-        identify=identify,
-        failures=Failures(auth.failures_per_minute),
-    )
+    return DefineMiddleware(Authentication, identify=identify, failures=failures)
 
 
 class Authentication(AbstractAuthenticationMiddleware):
@@ -68,7 +63,7 @@ class Authentication(AbstractAuthenticationMiddleware):
         if known := without_credential(connection.scope, connection.headers):
             log_context.add(tenant_id=known.tenant_id)
             return AuthenticationResult(user=known, auth=None)
-        address = connection.client.host if connection.client else ""
+        address = address_of(connection)
         try:
             identity = await self._identify(
                 connection.headers, self._failures.are_too_many(address)
@@ -82,9 +77,16 @@ class Authentication(AbstractAuthenticationMiddleware):
             )
             raise refusal(connection, self._failures.counted(address, error)) from None
         except Exception as error:
-            raise refusal(connection, error) from None
+            raise refusal(connection, self._failures.counted(address, error)) from None
         log_context.add(tenant_id=identity.tenant_id)
         return AuthenticationResult(user=identity, auth=None)
+
+
+def address_of(connection: Connection) -> str:
+    """The client's; of a trusted proxy's client, which `X-Forwarded-For` names, uvicorn put it here
+    (`server.trusted_proxies`).
+    """
+    return connection.client.host if connection.client else ""
 
 
 def refusal(connection: Connection, error: Exception) -> Exception:

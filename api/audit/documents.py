@@ -30,6 +30,8 @@ class AuditEntryDocument(Document, frozen=True, kw_only=True):
     targets: list[str]
     changes: list[AuditChange]
     request_id: str | None = None
+    failures: dict[str, int] | None = None
+    """Of failed authentications, which one entry counts for an address: how many, by reason."""
 
 
 class AuditPage(Document, frozen=True, kw_only=True):
@@ -56,6 +58,7 @@ def document_of(entry: AuditEntry) -> AuditEntryDocument:
         targets=entry.targets,
         changes=entry.changes,
         request_id=entry.request_id,
+        failures=entry.failures,
     )
 
 

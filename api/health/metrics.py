@@ -13,8 +13,9 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
-from api.access.authentication import PUBLIC, bearer
+from api.access.authentication import PUBLIC, address_of, bearer
 from api.access.errors import CredentialInvalid
+from api.access.failures import Failures
 from blocks.observability.metrics.exposition import Exposition
 from blocks.settings.sections import Metrics
 
@@ -40,7 +41,10 @@ def metrics_routes(settings: Metrics) -> list[HTTPRouteHandler]:
 
 
 async def metrics(
-    request: Request[Any, Any, Any], exposition: ExpositionOfApp, metrics_token: MetricsToken
+    request: Request[Any, Any, Any],
+    exposition: ExpositionOfApp,
+    metrics_token: MetricsToken,
+    failures: SkipValidation[NamedDependency[Failures]],
 ) -> str:
     """Every metric of this process, and of the batch jobs whoever triggered them; at most a second
     old.
@@ -49,7 +53,10 @@ async def metrics(
     401.
     """
     if metrics_token:
-        _check(request.headers, metrics_token)
+        try:
+            _check(request.headers, metrics_token)
+        except Exception as error:
+            raise failures.counted(address_of(request), error) from None
     return (await exposition.text()).decode()
 
 

@@ -12,6 +12,7 @@ from blocks.contracts.records.operations import EventRecord
 from blocks.contracts.states import ExecutionStatus
 from blocks.operations.runs import Run as RunOfOperation
 from blocks.operations.runs import RunStatus
+from blocks.operations.schedules import is_active
 from blocks.settings import Settings
 
 
@@ -194,15 +195,11 @@ def cron_of(operation: Operation, settings: Settings) -> str | None:
     return settings.operations.schedule_of(operation).cron if operation.cron else None
 
 
-def is_scheduled(operation: Operation, settings: Settings) -> bool:
-    return bool(operation.cron) and settings.operations.is_active(operation)
-
-
 def workflow_of(operation: Operation, settings: Settings) -> Workflow:
     return Workflow(
         **msgspec.structs.asdict(name_of(operation, settings)),
         description=operation.description,
-        is_scheduled=is_scheduled(operation, settings),
+        is_scheduled=is_active(operation, settings),
         triggers=settings.operations.events_of(operation),
         steps=[WorkflowStep(id=step.id, name=step.title) for step in operation.steps],
     )

@@ -92,7 +92,11 @@ async def read_history(
     },
 )
 async def read_metrics(store: Store, tenant_id: TenantId) -> str:
-    """By the names that the platform's dashboards have; `/metrics` has all others."""
+    """By the names that the platform's dashboards have; `/metrics` has all others.
+
+    Runs are counted in the records, by their newest end: a failed run that is retried counts as
+    failed no more, so that these are gauges.
+    """
     found = await figures_of_all(store)
     counts = [
         f'workflow_runs_total{{workflow="{name}",status="{status}"}} {count}'
@@ -104,7 +108,7 @@ async def read_metrics(store: Store, tenant_id: TenantId) -> str:
         for name, of_it in found.items()
     ]
     lines = [
-        "# TYPE workflow_runs_total counter",
+        "# TYPE workflow_runs_total gauge",
         *counts,
         "# TYPE workflow_duration_ms_avg gauge",
         *averages,

@@ -23,7 +23,6 @@ from api.operations.documents import (
     WorkflowState,
     WorkflowSummary,
     cron_of,
-    is_scheduled,
     name_of,
     run_of,
     workflow_of,
@@ -37,6 +36,7 @@ from blocks.contracts.operations import OPERATIONS
 from blocks.contracts.states import InvalidTransition
 from blocks.operations import runs
 from blocks.operations.runs import find_run, known_operation
+from blocks.operations.schedules import is_active
 
 RECENT = 10
 
@@ -63,7 +63,7 @@ async def list_operations(settings: AllSettings, tenant_id: TenantId) -> Workflo
                 workflow_id=operation.id, schedule=cron, time_zone=settings.operations.timezone
             )
             for operation in OPERATIONS
-            if is_scheduled(operation, settings) and (cron := cron_of(operation, settings))
+            if is_active(operation, settings) and (cron := cron_of(operation, settings))
         ],
     )
 
@@ -120,7 +120,7 @@ async def read_operation(
             steps_count=len(operation.steps),
         ),
         recent_runs=[run_of(run) for run in reversed(recent)],
-        is_scheduled=is_scheduled(operation, settings),
+        is_scheduled=is_active(operation, settings),
     )
 
 

@@ -1,4 +1,6 @@
-"""The moment of each database's newest verified backup, as a gauge, by the leader only."""
+"""The moment of each database's newest verified backup, and the age from which that is late, as
+gauges, by the leader only.
+"""
 
 import asyncio
 import logging
@@ -18,7 +20,7 @@ _LOOK_SECONDS = 300.0
 
 
 async def watch_backups(settings: Settings) -> None:
-    """Looks until cancelled; then another process reports the gauge. Without a database that is
+    """Looks until cancelled; then another process reports the gauges. Without a database that is
     backed up it returns.
     """
     if not databases_of(settings.operations.database_backup):
@@ -35,13 +37,15 @@ async def watch_backups(settings: Settings) -> None:
             await asyncio.sleep(_LOOK_SECONDS)
     finally:
         metrics.BACKUP_VERIFIED.clear()
+        metrics.BACKUP_LATE_AFTER.clear()
 
 
 async def look_at_backups(place: "Place") -> None:
-    """Sets the gauge; 0 for a database of which no backup is verified."""
+    """Sets the gauges; the moment is 0 for a database of which no backup is verified."""
     from blocks.operations.backups import newest_verified
 
     for database in place.databases:
         newest = await newest_verified(place.files, database.name)
         moment = newest.taken_at.timestamp() if newest else 0
         metrics.BACKUP_VERIFIED.labels(database.name).set(moment)
+        metrics.BACKUP_LATE_AFTER.labels(database.name).set(place.part.late_hours * 3600)

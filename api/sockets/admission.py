@@ -6,7 +6,7 @@ import msgspec
 from litestar.datastructures import Headers
 
 from api.access.authentication import Identify
-from api.access.errors import CredentialInvalid, NotThisUser, RoleMissing
+from api.access.errors import NotThisUser, RoleMissing
 from api.access.failures import Failures
 from api.access.identity import Identity
 from blocks.contracts.envelope import canonical_uuid
@@ -34,9 +34,8 @@ class Pass(msgspec.Struct, frozen=True):
 class Admission:
     """Checks credentials as the API does; lives as long as the process."""
 
-    def __init__(self, identify: Identify, failures_per_minute: int, claims: Claims) -> None:
-        self._identify = identify
-        self._failures = Failures(failures_per_minute)
+    def __init__(self, identify: Identify, failures: Failures, claims: Claims) -> None:
+        self._identify, self._failures = identify, failures
         self._believed_tenant = canonical_uuid(claims.tenant) if claims.tenant else None
         self._believes = claims.trust_user_of_sockets
 
@@ -51,7 +50,7 @@ class Admission:
             identity = await self._identify(
                 _headers(scope, token), self._failures.are_too_many(address)
             )
-        except CredentialInvalid as error:
+        except Exception as error:
             raise self._failures.counted(address, error) from None
         check_follows(identity, user_id)
         return Pass(identity.tenant_id, user_id, token or "")

@@ -7,6 +7,7 @@ from typing import Any
 
 from api.access.authentication import Identify
 from api.access.errors import CredentialMissing, NotThisUser
+from api.access.failures import Failures
 from api.http.errors import answer_of, body_of
 from api.sockets import payloads
 from api.sockets.admission import Admission
@@ -38,9 +39,10 @@ class Sockets:
         settings: Settings,
         store: RecordStore,
         identify: Identify,
+        failures: Failures,
     ) -> None:
         self._store = store
-        self._admission = Admission(identify, settings.auth.failures_per_minute, settings.claims)
+        self._admission = Admission(identify, failures, settings.claims)
         self._rooms = Rooms(settings.live.clients_per_tenant)
         self._every_seconds = settings.live.heartbeat_seconds
         self._clients: dict[str, tuple[Client, asyncio.Task[None]]] = {}

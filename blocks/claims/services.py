@@ -21,7 +21,7 @@ from blocks.claims.asking.answers import (
     read_submission,
     read_sync,
 )
-from blocks.claims.asking.calls import Call, Retries, ServiceCalls
+from blocks.claims.asking.calls import Call, ServiceCalls
 from blocks.claims.asking.charges import Charge, read_charge
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.asking.failed import Service
@@ -29,6 +29,7 @@ from blocks.claims.asking.failed import ServiceFailed as ServiceFailed
 from blocks.contracts.claims.findings import Claim, route_of
 from blocks.contracts.claims.money import Currency, units
 from blocks.contracts.events import JsonObject
+from blocks.processes.retries import Retries
 from blocks.settings import Claims
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from blocks.files.folder import Folder
 from blocks.files.objects import Objects
+from blocks.observability.redaction import redacted
 from blocks.ports import NotFound, Unavailable
-from blocks.settings.sections import masked_url
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Files:
                 f"{self._place} did not answer within {limit:g} seconds"
             ) from None
         except Exception as error:  # each object store's library has errors of its own
-            log.warning("object %s: %s: %s", key, type(error).__name__, masked_url(str(error)))
+            log.warning("object %s: %s: %s", key, type(error).__name__, redacted(str(error)))
             reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
             raise FilesUnavailable(
                 f"{self._place} failed with {type(error).__name__}{reason}"

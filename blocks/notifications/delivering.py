@@ -3,22 +3,16 @@
 import logging
 import ssl
 from collections.abc import Sequence
-from functools import partial
-
-import stamina
-import stamina.instrumentation
 
 from blocks.notifications.comms_hub import CommsHub
 from blocks.notifications.message import Message
 from blocks.notifications.smtp import MailServer
-from blocks.notifications.transports import NotDelivered, Refused, Retries, Transport
+from blocks.notifications.transports import NotDelivered, Refused, Transport
 from blocks.observability.metrics import notifications as metrics
+from blocks.processes.retries import Retries, attempts
 from blocks.settings import Notifications
 
 log = logging.getLogger(__name__)
-
-# It logs a line of its own for each retry, with other words than ours, and counts it once more.
-stamina.instrumentation.set_on_retry_hooks([])
 
 
 def transports_of(
@@ -53,14 +47,7 @@ async def deliver(
 
 
 async def _with_retries(transport: Transport, message: Message, id: str, retries: Retries) -> str:
-    async for attempt in stamina.retry_context(
-        on=partial(_is_worth_another, retries),
-        attempts=retries.attempts,
-        timeout=None,
-        wait_initial=retries.first_wait_seconds,
-        wait_max=retries.wait_seconds_max,
-        wait_jitter=retries.jitter_seconds,
-    ):
+    async for attempt in attempts(retries):
         with attempt:
             try:
                 return await transport.send(message, id)
@@ -75,13 +62,3 @@ async def _with_retries(transport: Transport, message: Message, id: str, retries
                 )
                 raise
     raise AssertionError("the last attempt returns or raises")
-
-
-def _is_worth_another(retries: Retries, error: Exception) -> bool | float:
-    if not isinstance(error, Refused) or not error.is_passing:
-        return False
-    if error.wait_seconds is None:
-        return True
-    if error.wait_seconds > retries.wait_seconds_max:
-        return False
-    return max(error.wait_seconds, retries.first_wait_seconds)

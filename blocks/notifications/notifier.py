@@ -18,9 +18,10 @@ from blocks.contracts.reading.limits import EMAIL_PATTERN
 from blocks.contracts.records import NotificationRecord
 from blocks.notifications.delivering import deliver, transports_of
 from blocks.notifications.message import Channel, Message
-from blocks.notifications.transports import NotDelivered, Retries, Transport
+from blocks.notifications.transports import RETRIES, NotDelivered, Transport
 from blocks.observability.metrics import notifications as metrics
 from blocks.ports import NotFound, RecordStore, Stored, Unavailable
+from blocks.processes.retries import Retries
 from blocks.queries import every
 from blocks.settings import Notifications
 from blocks.updates import update, update_known
@@ -152,7 +153,7 @@ async def _once(
     id = ids.notification_id(about.key, claim.record.sent)
     try:
         async with asyncio.timeout(DELIVERY_SECONDS):
-            transport, theirs = await deliver(transports, message, id, retries or Retries())
+            transport, theirs = await deliver(transports, message, id, retries or RETRIES)
     except BaseException as error:
         await _settle(store, claim, held_until=None)
         if isinstance(error, TimeoutError):

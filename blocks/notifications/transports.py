@@ -2,12 +2,14 @@
 
 from typing import Protocol
 
-import msgspec
-
 from blocks.notifications.message import Channel, Message
+from blocks.processes.retries import AttemptFailed, Retries
 
 ATTEMPT_SECONDS = 8.0
 """So long one attempt may take."""
+
+RETRIES = Retries(first_wait_seconds=1.0, wait_seconds_max=10.0)
+"""Of each transport, unless its caller wants others."""
 
 
 class NotDelivered(Exception):
@@ -19,17 +21,14 @@ class NotDelivered(Exception):
         """Whether a later call may succeed."""
 
 
-class Refused(Exception):
-    """An attempt failed."""
+class Refused(AttemptFailed):
+    """A transport did not take the message in one attempt."""
 
     def __init__(
         self, reason: str, *, is_passing: bool = False, wait_seconds: float | None = None
     ) -> None:
         super().__init__(reason)
-        self.is_passing = is_passing
-        """Whether the next attempt may succeed."""
-        self.wait_seconds = wait_seconds
-        """The delay that the other side demands."""
+        self.is_passing, self.wait_seconds = is_passing, wait_seconds
 
 
 class Transport(Protocol):
@@ -45,14 +44,3 @@ class Transport(Protocol):
         Raises `Refused`.
         """
         ...
-
-
-class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a transport is tried, and how long is waited in between."""
-
-    attempts: int = 3
-    first_wait_seconds: float = 1.0
-    """Doubled each time."""
-    jitter_seconds: float = 1.0
-    wait_seconds_max: float = 10.0
-    """A transport that demands a longer delay is not tried again."""

@@ -1,14 +1,14 @@
 """Secrets do not belong in logs: what looks like one, and every known one, is masked.
 
-Purpose: `redacted` for any text that leaves the process for people to read; `keep_secret` for
-values known exactly.
+Purpose: `redacted` for any text that leaves the process for people to read; `masked_url` for a URL
+by itself; `keep_secret` for values known exactly.
 Pitfalls: it masks too much rather than too little. Code must not rely on it: what is secret is not
 logged in the first place.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -50,8 +50,8 @@ _RULES = (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
         MASK,
     ),
-    # scheme://user:password@host; the last @ counts, because a password may hold one.
-    _rule("@", r"(\w://[^\s:/@\"'<>]*):[^\s\"'<>]*@", rf"\1:{MASK}@"),
+    # As `masked_url`, for a URL that ends at a blank or a quote.
+    _rule("@", r"(\w://[^\s:/\"'<>]*):[^\s\"'<>]*@", rf"\1:{MASK}@"),
     # A header with its value, as text, in a mapping or in a list of pairs.
     _rule(
         ("authorization", "cookie", "x-api-key", "x-ms-"),
@@ -73,6 +73,10 @@ _RULES = (
     _rule(_NAME_HINTS, rf"\b({_NAME}['\"]?\s*[:=]\s*b?)(['\"]).*?\2", rf"\1\2{MASK}\2"),
 )
 
+# scheme://user:password@host; the last @ counts, because a password may hold one, and all else too.
+_PASSWORD_IN_URL = re.compile(r"(\w://[^:/]*):(.*)@", re.S)
+_BETWEEN_URLS = re.compile(r"(,\s*)(?=\w+://)")
+
 _secrets: re.Pattern[str] | None = None
 _kept: set[str] = set()
 
@@ -86,6 +90,14 @@ def redacted(text: str) -> str:
         if any(hint in lowered for hint in rule.hints):
             text = rule.pattern.sub(rule.replacement, text)
     return text
+
+
+def masked_url(value: str) -> str:
+    """The URL without its password and what else is secret in it. Of several, separated by commas,
+    each.
+    """
+    parts = _BETWEEN_URLS.split(value)
+    return "".join(redacted(_PASSWORD_IN_URL.sub(rf"\1:{MASK}@", part)) for part in parts)
 
 
 def keep_secret(values: Iterable[str]) -> None:
@@ -125,13 +137,6 @@ def _secrets_in(name: str, value: str) -> list[str]:
     if names_a_secret(name):
         return [value] if value else []
     if "://" in value and "@" in value:
-        passwords = dict.fromkeys(map(_password_in, (value, *value.split(","))))
-        return [password for password in passwords if password]
+        found = map(_PASSWORD_IN_URL.search, _BETWEEN_URLS.split(value))
+        return [one[2] for one in found if one and one[2]]
     return []
-
-
-def _password_in(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]
-    except ValueError:  # no URL after all
-        return ""

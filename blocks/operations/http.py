@@ -1,4 +1,4 @@
-"""HTTP to the services that operations work with: one request, bounded in time and size.
+"""HTTP to what operations work with: one request, bounded in time and size.
 
 Nothing is repeated here: a step is attempted again as its operation declares. Errors are one line
 without addresses and secrets.
@@ -6,7 +6,8 @@ without addresses and secrets.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -77,22 +78,43 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def ask(request: Request) -> Answer:
-    """What the service answered. Redirects are not followed. Raises `ServiceFailed`."""
-    # Inside the platform: no proxy.
-    client = httpx.AsyncClient(timeout=None, trust_env=False, follow_redirects=False)
+    """What the service answered. Raises `ServiceFailed`."""
+    async with client() as connections, answering(connections, request) as response:
+        return await _read(request, response)
+
+
+def client(at_once: int = 1, *, socket: str | None = None) -> httpx.AsyncClient:
+    """Connections inside the platform, to a port or a Unix socket: no proxy, and no redirect is
+    followed. How long a request may take is for `answering` to limit.
+    """
+    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    return httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(uds=socket, limits=limits, trust_env=False),
+        timeout=None,
+        trust_env=False,
+        follow_redirects=False,
+    )
+
+
+@asynccontextmanager
+async def answering(
+    connections: httpx.AsyncClient, request: Request
+) -> AsyncIterator[httpx.Response]:
+    """The answer, whose body is to be read within the limit, too; of any status. Raises
+    `ServiceFailed`.
+    """
     content = None if request.content is None else msgspec.json.encode(request.content)
     try:
         async with (
             asyncio.timeout(request.limit_seconds),
-            client,
-            client.stream(
+            connections.stream(
                 request.method,
                 httpx.URL(request.url).copy_merge_params(request.query),
                 content=content,
                 headers=_headers(request),
             ) as response,
         ):
-            return await _read(request, response)
+            yield response
     except TimeoutError:
         raise ServiceFailed(
             f"{request.service} did not answer within {request.limit_seconds:g} s"
@@ -101,6 +123,18 @@ async def ask(request: Request) -> Answer:
         raise ServiceFailed(
             f"{request.service} cannot be reached ({type(error).__name__})"
         ) from None
+
+
+async def parts_of(
+    request: Request, response: httpx.Response, bytes_max: int
+) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises `ServiceFailed` for more bytes."""
+    size = 0
+    async for part in response.aiter_raw():
+        size += len(part)
+        if size > bytes_max:
+            raise ServiceFailed(f"{request.service} answered more than {bytes_max} bytes")
+        yield part
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
@@ -138,13 +172,9 @@ def _headers(request: Request) -> dict[str, str]:
 async def _read(request: Request, response: httpx.Response) -> Answer:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise ServiceFailed(f"{request.service} answered compressed, which was not asked for")
-    body = bytearray()
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > ANSWER_BYTES_MAX:
-            raise ServiceFailed(f"{request.service} answered more than {ANSWER_BYTES_MAX} bytes")
+    body = b"".join([part async for part in parts_of(request, response, ANSWER_BYTES_MAX)])
     if not (response.is_success or response.status_code == 304):
-        detail = _detail(bytes(body))
+        detail = _detail(body)
         raise ServiceFailed(
             f"{request.service} answered {response.status_code}{detail}",
             status=response.status_code,
@@ -153,7 +183,7 @@ async def _read(request: Request, response: httpx.Response) -> Answer:
         service=request.service,
         status=response.status_code,
         headers=dict(response.headers),
-        body=bytes(body),
+        body=body,
     )
 
 

@@ -4,9 +4,9 @@ from msgspec.structs import replace
 
 from blocks.contracts.events import JsonObject
 from blocks.notifications import Message, Withheld, notify
-from blocks.notifications.transports import Retries
 from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
+from blocks.processes.retries import Retries
 from blocks.settings import Notifications
 
 

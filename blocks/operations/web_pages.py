@@ -7,10 +7,13 @@ from time import perf_counter
 import httpx
 import msgspec
 
-from blocks.contracts.envelope import SERVICE
+from blocks.operations.http import Request, ServiceFailed, answering, client, parts_of
 
 BYTES_MAX = 64 * 1024 * 1024
 """Of one page; what is larger has failed."""
+
+# A cache keeps an answer for each of these. The body is not unpacked, only counted.
+_AS_BROWSERS_DO = {"accept": "*/*", "accept-encoding": "gzip, deflate"}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,38 +36,28 @@ async def ask(pages: Mapping[str, str], *, at_once: int, limit_seconds: float) -
     redirect is not followed.
     """
     places = asyncio.Semaphore(at_once)
-    # Inside the platform: no proxy.
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
-    async with httpx.AsyncClient(
-        timeout=httpx.Timeout(limit_seconds, pool=None),
-        limits=limits,
-        trust_env=False,
-        headers={"user-agent": SERVICE},
-    ) as client:
+    async with client(at_once) as connections:
 
         async def one(name: str, url: str) -> Answer:
             async with places:
-                return await _answer(client, name, url, limit_seconds)
+                return await _answer(connections, name, url, limit_seconds)
 
         return await asyncio.gather(*(one(name, url) for name, url in pages.items()))
 
 
-async def _answer(client: httpx.AsyncClient, name: str, url: str, limit_seconds: float) -> Answer:
+async def _answer(
+    connections: httpx.AsyncClient, name: str, url: str, limit_seconds: float
+) -> Answer:
+    page = Request(service="it", url=url, headers=_AS_BROWSERS_DO, limit_seconds=limit_seconds)
     began, status, size = perf_counter(), None, 0
     try:
-        async with asyncio.timeout(limit_seconds), client.stream("GET", url) as response:
+        async with answering(connections, page) as response:
             status = response.status_code
-            async for part in response.aiter_raw():
+            async for part in parts_of(page, response, BYTES_MAX):
                 size += len(part)
-                if size > BYTES_MAX:
-                    raise _Failed(f"it has more than {BYTES_MAX} bytes")
         error = None if response.is_success else f"it answered {status}"
-    except (TimeoutError, httpx.TimeoutException):
-        error = f"no answer within {limit_seconds:g} s"
-    except _Failed as failed:
+    except ServiceFailed as failed:
         error = str(failed)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as problem:
-        error = f"it does not answer ({type(problem).__name__})"
     return Answer(
         name=name,
         url=url.partition("?")[0],
@@ -73,7 +66,3 @@ async def _answer(client: httpx.AsyncClient, name: str, url: str, limit_seconds:
         milliseconds=round((perf_counter() - began) * 1000),
         error=error,
     )
-
-
-class _Failed(Exception):
-    pass

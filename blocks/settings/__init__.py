@@ -26,4 +26,3 @@ from blocks.settings.sections import Services as Services
 from blocks.settings.sections import Settings as Settings
 from blocks.settings.sections import Simulators as Simulators
 from blocks.settings.sections import Tracing as Tracing
-from blocks.settings.sections import masked_url as masked_url

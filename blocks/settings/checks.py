@@ -1,6 +1,7 @@
 """What settings must be beyond their types, and which of them go together."""
 
 import re
+from collections.abc import Iterator
 
 from blocks.contracts.jobs import JOBS
 from blocks.contracts.operations import OPERATIONS
@@ -57,24 +58,22 @@ def check(settings: Settings) -> None:
         auth.problem_of(settings.auth),
         containers.problem_of(settings.cosmos_db.containers),
         databases.problem_of(settings.operations.database_backup),
-        databases.url_problem_of(
-            settings.operations.performance_optimization.database_url,
-            "operations.performance_optimization.database_url (DATABASE_URL)",
-        ),
-        databases.url_problem_of(
-            settings.operations.health_monitoring.database_url,
-            "operations.health_monitoring.database_url (DATABASE_URL)",
-        ),
-        databases.url_problem_of(
-            settings.operations.security_audit.database_url,
-            "operations.security_audit.database_url (DATABASE_URL)",
-        ),
+        *_database_problems(settings),
         _queues_problem(settings.rabbitmq),
     )
     for problem in problems:
         if problem:
             raise BadSetting(problem)
     _check_schedules(settings)
+
+
+def _database_problems(settings: Settings) -> Iterator[str | None]:
+    """Of each operation that has a database."""
+    for operation in OPERATIONS:
+        part = getattr(settings.operations, operation.setting)
+        if url := getattr(part, "database_url", ""):
+            name = f"operations.{operation.setting}.database_url (DATABASE_URL)"
+            yield databases.url_problem_of(url, name)
 
 
 def _admins_problem(settings: Settings) -> str | None:

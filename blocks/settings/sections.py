@@ -1,6 +1,5 @@
 """The settings, section by section; docs/deploy.md describes them, `default.yaml` has defaults."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +17,7 @@ from blocks.contracts.reading.limits import (
     Seconds,
     SecondsOrZero,
 )
+from blocks.observability.redaction import masked_url
 from blocks.settings.operations import Operations
 
 
@@ -408,11 +408,6 @@ class Settings(_Section, frozen=True, kw_only=True):
         if not url.startswith("sqlite:"):
             return None
         return (Path(self.data_dir) / url.removeprefix("sqlite:").removeprefix("//")).absolute()
-
-
-def masked_url(url: str) -> str:
-    """The URL without its password, fit for logs."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
 
 
 def without_query(url: str) -> str:

@@ -138,6 +138,10 @@ def _operation_urls(settings: Settings) -> dict[str, str]:
     templates = {name: url for name, (url, _) in _operation_templates(settings).items()}
     return {
         "operations.cms_sync.cms_url (CMS_URL)": operations.cms_sync.cms_url,
+        "operations.cms_sync.core_url (CORE_URL)": operations.cms_sync.core_url,
+        "operations.security_audit.advisories_url (SECURITY_AUDIT_ADVISORIES_URL)": (
+            operations.security_audit.advisories_url
+        ),
         "operations.notification_digest.source_url (NOTIFICATION_DIGEST_SOURCE_URL)": (
             digest.source_url
         ),

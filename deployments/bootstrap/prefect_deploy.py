@@ -2,6 +2,7 @@
 
 from prefect.client.orchestration import get_client
 
+from blocks.observability.redaction import masked_url
 from blocks.ports import Unavailable
 from blocks.settings import BadSetting, Settings, load_settings
 from deployments.bootstrap.automations import create_automations
@@ -24,7 +25,9 @@ async def prepared(api_url: str | None) -> dict[str, str]:
     settings = load_settings(blocks_may_be_missing=True)
     async with get_client() as client:
         if problem := await client.api_healthcheck():
-            raise Unavailable(f"Prefect does not answer at {api_url}: {type(problem).__name__}")
+            raise Unavailable(
+                f"Prefect does not answer at {masked_url(api_url)}: {type(problem).__name__}"
+            )
         await create_work_pool(client, settings.prefect.work_pool)
         await create_automations(client, settings.prefect)
     if others := with_other_schedules(settings):

@@ -11,6 +11,8 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
+from blocks.contracts.operations import operation_named
+from blocks.operations.schedules import why_inactive
 from blocks.prefect_blocks import NAME, save_blocks
 from blocks.settings import Settings
 from blocks.settings.block_variables import VARIABLE
@@ -46,7 +48,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     return [
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
         f"work pool {settings.prefect.work_pool}",
-        *(f"deployment {deployment.name}" for deployment in deployments),
+        *(_in_words(deployment, settings) for deployment in deployments),
         *(f"block {block}" for block in blocks),
         *(f"automation {automation}" for automation in automations),
         *attention,
@@ -81,6 +83,12 @@ def _schedule(schedule: Schedule) -> DeploymentScheduleCreate:
         active=schedule.active,
         parameters=dict(schedule.parameters),
     )
+
+
+def _in_words(deployment: Deployment, settings: Settings) -> str:
+    operation = operation_named(deployment.name)
+    inactive = why_inactive(operation, settings) if operation and operation.cron else None
+    return f"deployment {deployment.name}" + (f", inactive: {inactive}" if inactive else "")
 
 
 def _pool_of(deployment: Deployment, settings: Settings) -> str:

@@ -6,6 +6,7 @@ import msgspec
 
 from blocks.contracts.jobs import JOB_BY_ID
 from blocks.contracts.operations import operation_named
+from blocks.operations.schedules import is_active
 from blocks.settings import Settings
 from deployments.bootstrap.prefect_yaml import Deployment, Schedule
 
@@ -27,7 +28,7 @@ def _schedule_of(name: str, settings: Settings) -> Schedule | None:
     elif (operation := operation_named(name)) and operation.cron:
         operations = settings.operations
         cron, timezone = operations.schedule_of(operation).cron, operations.timezone
-        active = operations.is_active(operation)
+        active = is_active(operation, settings)
     else:
         return None
     return Schedule(slug=name, cron=cron, timezone=timezone, active=active)

@@ -8,9 +8,10 @@ import msgspec
 from prefect.client.orchestration import PrefectClient, get_client
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.observability.redaction import masked_url
 from blocks.ports import DeclaredOtherwise, EventBus, RecordStore, Unavailable
 from blocks.services import open_bus, open_store
-from blocks.settings import Settings, masked_url
+from blocks.settings import Settings
 from deployments.doctor.finding import Finding, failed
 
 DOOR_SECONDS = 5.0

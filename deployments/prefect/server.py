@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from blocks.observability.redaction import masked_url
 from blocks.ports import Unavailable
-from blocks.settings import Settings, links, masked_url
+from blocks.settings import Settings, links
 
 if TYPE_CHECKING:
     import httpx

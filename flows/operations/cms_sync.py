@@ -30,7 +30,7 @@ async def cms_sync(
     """
     async with recorded_execution(CMS_SYNC, tenant_id, execution_ids, input) as run:
         await run.step("fetch-cms", fetch_content)
-        await run.step("update-cache", make_content_current)
+        await run.step("update-cache", update_cache)
         await run.step("notify", notify_of_changes)
     return run.state
 
@@ -41,10 +41,12 @@ async def fetch_content(given: Given) -> JsonObject:
     return await cms.fetch(context.store, settings.operations.cms_sync, cms.open_place(settings))
 
 
-async def make_content_current(given: Given) -> JsonObject:
-    """Readers see what was fetched."""
-    context = await runtime.get()
-    return await cms.make_current(context.store, cms.open_place(given.settings), given.input)
+async def update_cache(given: Given) -> JsonObject:
+    """Readers see what was fetched, and the core was asked for what it holds."""
+    context, settings = await runtime.get(), given.settings
+    return await cms.update_cache(
+        context.store, settings.operations.cms_sync, cms.open_place(settings), given.input
+    )
 
 
 async def notify_of_changes(given: Given) -> JsonObject:

@@ -40,8 +40,11 @@ async def analyze_metrics(given: Given) -> JsonObject:
 
 
 async def optimize_memory(given: Given) -> JsonObject:
-    """Redis keys that may be deleted are, if Redis uses too much memory."""
-    return await performance.purge(given.settings.operations.performance_optimization)
+    """The worker's garbage is collected if memory is short; Redis keys that may be deleted are, if
+    Redis uses too much.
+    """
+    part = given.settings.operations.performance_optimization
+    return await performance.free_memory(part, given.input)
 
 
 async def optimize_db(given: Given) -> JsonObject:

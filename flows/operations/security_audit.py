@@ -1,6 +1,5 @@
 """The flow `security-audit`."""
 
-from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -10,7 +9,6 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import SECURITY_AUDIT
 from blocks.operations import security
-from blocks.operations.work import in_thread
 from flows.shared import artifacts, runtime
 from flows.shared.operations import FLOW, Given, recorded_execution
 from flows.shared.operations.security_page import page_of
@@ -40,7 +38,7 @@ async def security_audit(
 
 async def scan_vulnerabilities(given: Given) -> JsonObject:
     """Each package of the locks is compared with the advisories."""
-    return await in_thread(partial(security.scan, given.settings.operations.security_audit))
+    return await security.scan(given.settings.operations.security_audit)
 
 
 async def check_permissions(given: Given) -> JsonObject:

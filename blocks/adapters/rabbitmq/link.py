@@ -20,9 +20,9 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelPreconditionFailed
 from blocks.adapters.rabbitmq.metrics import OPEN_LINKS
 from blocks.adapters.rabbitmq.odd_properties import tolerate_odd_properties
 from blocks.adapters.rabbitmq.refusals import mismatch_of
+from blocks.observability.redaction import masked_url
 from blocks.ports import DeclaredOtherwise, Unavailable
 from blocks.processes.ending import closed, ended
-from blocks.settings import masked_url
 
 log = logging.getLogger(__name__)
 

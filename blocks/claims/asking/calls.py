@@ -16,8 +16,6 @@ from typing import Generic, Self, TypeVar
 
 import httpx
 import msgspec
-import stamina
-import stamina.instrumentation
 
 from blocks.claims.asking.circuits import OF_PROCESS, Circuits
 from blocks.claims.asking.failed import Service, ServiceFailed
@@ -27,6 +25,7 @@ from blocks.observability.metrics import claim_services as metrics
 from blocks.observability.plain_text import shortened
 from blocks.observability.redaction import redacted
 from blocks.processes.ending import closing
+from blocks.processes.retries import Retries, attempts
 from blocks.webhooks.retry_after import retry_after_seconds
 
 log = logging.getLogger(__name__)
@@ -38,9 +37,6 @@ AT_ONCE = 50
 
 _ASK_AGAIN = (408, 425, 429)
 _DETAIL_LENGTH = 200
-
-# It logs a line of its own for each retry, with other words than ours, and counts it once more.
-stamina.instrumentation.set_on_retry_hooks([])
 
 _NAMED_NUMBER = re.compile(rb"([:\[,]\s*)(NaN|-?Infinity)(?=\s*[,}\]])")
 
@@ -55,17 +51,6 @@ class Unreadable(ValueError):
 
 class Declined(ValueError):
     """An answer with a good status that says in its body that nothing was done."""
-
-
-class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How often one call asks, and how long it waits in between."""
-
-    attempts: int = 3
-    first_wait_seconds: float = 2.0
-    """Doubled each time."""
-    jitter_seconds: float = 1.0
-    wait_seconds_max: float = 60.0
-    """A service that demands a longer delay is not asked again by this call."""
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -133,27 +118,10 @@ class ServiceCalls:
             await self._circuits.succeeded(call.url)
 
     async def _with_retries(self, call: Call[T]) -> T:
-        retries = self._retries
-        async for attempt in stamina.retry_context(
-            on=self._is_worth_another,
-            attempts=retries.attempts,
-            timeout=None,
-            wait_initial=retries.first_wait_seconds,
-            wait_max=retries.wait_seconds_max,
-            wait_jitter=retries.jitter_seconds,
-        ):
+        async for attempt in attempts(self._retries):
             with attempt:
                 return await self._attempt(call, attempt.num)
         raise AssertionError("the last attempt returns or raises")
-
-    def _is_worth_another(self, error: Exception) -> bool | float:
-        if not isinstance(error, ServiceFailed) or not error.is_passing:
-            return False
-        if error.wait_seconds is None:
-            return True
-        if error.wait_seconds > self._retries.wait_seconds_max:
-            return False
-        return max(error.wait_seconds, self._retries.first_wait_seconds)
 
     async def _attempt(self, call: Call[T], number: int) -> T:
         async with self._slots[call.service]:

@@ -2,12 +2,14 @@
 
 from typing import Literal
 
+from blocks.processes.retries import AttemptFailed
+
 Service = Literal["sync", "detection", "matching", "submission", "rejections", "payments"]
 
 Code = Literal["unavailable", "refused", "bad-answer", "circuit-open"]
 
 
-class ServiceFailed(Exception):
+class ServiceFailed(AttemptFailed):
     """It was not done, or nothing is known of it; the same key makes it safe to ask again.
 
     `unavailable`: no answer in time, or an error of the service (5xx). `refused`: it understood and
@@ -30,12 +32,9 @@ class ServiceFailed(Exception):
         self.code: Code = code
         self.reason = reason
         """One line for people, without secrets and addresses."""
-        self.is_passing = is_passing
-        """Whether the same call may be answered differently soon."""
         self.is_unreachable = is_unreachable
         """Whether there was no connection, which no single user can be the cause of."""
-        self.wait_seconds = wait_seconds
-        """The delay that the service demands."""
+        self.is_passing, self.wait_seconds = is_passing, wait_seconds
 
     def __str__(self) -> str:
         return self.reason

@@ -21,9 +21,11 @@ Credential = Literal[
     "terminal",
     "prefect-ui",
     "internal",
+    "unproven",
 ]
 """How the caller was identified; `gateway` and `prefect-ui` were trusted, `terminal` is local,
-`internal` came without a credential on the address that asks for none.
+`internal` came without a credential on the address that asks for none, `unproven` showed none, or
+one that was not valid.
 """
 
 Channel = Literal["api", "cli", "link", "page", "prefect-ui"]
@@ -31,6 +33,11 @@ Channel = Literal["api", "cli", "link", "page", "prefect-ui"]
 Result = Literal["done", "incomplete", "unknown", "refused"]
 """`incomplete`: it failed after a change. `unknown`: the process ended, or the store did not
 answer, before the outcome was known. `refused`: it was not permitted, and nothing was changed.
+"""
+
+
+FAILED_LOGIN = "authentication.fail"
+"""The action of an entry about an address that failed to authenticate; its target is the address.
 """
 
 
@@ -82,6 +89,8 @@ class AuditEntry(Record, frozen=True, kw_only=True, tag="audit-entry"):
     targets: list[str]
     """Ids of what it was about and of everything it changed."""
     changes: list[AuditChange]
+    failures: dict[str, int] | None = None
+    """Of failed authentications, which one entry counts: how many, by reason."""
 
 
 class AuditIntent(Record, frozen=True, kw_only=True, tag="audit-intent"):

@@ -23,6 +23,12 @@ BACKUP_VERIFIED = Gauge(
     ["database"],
 )
 
+BACKUP_LATE_AFTER = Gauge(
+    "workflow_orchestrator_backup_late_after_seconds",
+    "From this age on the newest verified backup of a database counts as late",
+    ["database"],
+)
+
 _OF_ALERTS = CollectorRegistry()
 
 ALERTS_RECEIVED = Counter("alerts_received", "Alerts that came", registry=_OF_ALERTS)

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
+from blocks.observability.redaction import masked_url
 from blocks.operations.backups.catalogue import backup_name, database_of
 from blocks.operations.backups.errors import BackupFailed
 from blocks.operations.backups.place import Place
 from blocks.operations.backups.retention import clean
 from blocks.operations.backups.storing import create, store
 from blocks.ports import Unavailable
-from blocks.settings import masked_url
 
 _FAILURES = (BackupFailed, Unavailable)
 

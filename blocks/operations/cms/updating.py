@@ -1,4 +1,4 @@
-"""New content becomes what readers see."""
+"""New content becomes what readers see, and what the core holds is asked for."""
 
 from time import perf_counter
 
@@ -14,20 +14,26 @@ from blocks.operations.cms.content import (
     file_of,
     incoming_file_of,
 )
+from blocks.operations.cms.core import ask_core
 from blocks.ports import RecordStore
+from blocks.settings.operations import CmsSync
 
 
-async def make_current(store: RecordStore, place: Files, fetched: JsonObject) -> JsonObject:
-    """What `fetch` found is the content that readers see, each file whole.
+async def update_cache(
+    store: RecordStore, settings: CmsSync, place: Files, fetched: JsonObject
+) -> JsonObject:
+    """What `fetch` found is the content that readers see, each file whole; the core's endpoints,
+    where there is a core, were asked for.
 
-    `fetched` holds the figures of `fetch`. May be repeated. Raises `NotConfigured`, and what
-    the place raises.
+    `fetched` holds the figures of `fetch`. May be repeated. Raises `NotConfigured` when there is
+    neither, and what the place raises.
     """
-    found = fetched_in(fetched)
+    found = fetched_in(fetched) if "fetched" in fetched or not settings.core_url else []
     details = [await _make_current(store, place, one) for one in found]
+    details += await ask_core(settings)
     return {
         "cacheUpdated": sum(one["cached"] for one in details),
-        "totalEndpoints": len(found),
+        "totalEndpoints": len(details),
         "details": details,
     }
 

@@ -6,10 +6,10 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.digests import DigestRecord
 from blocks.notifications import Message, NotDelivered
-from blocks.notifications.transports import Retries
 from blocks.operations import notifying
 from blocks.operations.digests.window import close, window_of
 from blocks.ports import RecordStore
+from blocks.processes.retries import Retries
 from blocks.queries import every
 from blocks.settings import Notifications
 

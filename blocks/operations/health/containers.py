@@ -1,7 +1,6 @@
 """Containers, as the Docker engine knows them: https://docs.docker.com/reference/api/engine/."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TypeVar
@@ -11,6 +10,7 @@ import msgspec
 
 from blocks.contracts.events import JsonObject
 from blocks.observability.plain_text import shortened
+from blocks.operations.http import Request, ServiceFailed, answering, client, parts_of
 from blocks.operations.work import NotConfigured
 from blocks.settings.operations import HealthMonitoring
 
@@ -49,27 +49,20 @@ class _Listed(msgspec.Struct, frozen=True, rename="pascal"):
     id: str
 
 
-class _NoAnswer(Exception):
-    pass
-
-
 async def check_containers(settings: HealthMonitoring) -> JsonObject:
     """Every container of the settings was looked at: whether it runs and its health check passes.
 
     Returns `containersChecked`, `healthy`, `unhealthy`, `allHealthy` and `services`, one entry a
-    container; `engineError` if the engine does not answer. Raises `NotConfigured` where there is no
-    engine, and no containers are named.
+    container; `engineError` if the engine does not answer. Raises `NotConfigured` where no
+    engine and no containers are named.
     """
     patterns = [name.strip() for name in settings.containers.split(",") if name.strip()]
-    if not patterns and not os.path.exists(settings.docker_socket):  # noqa: PTH110, ASYNC240 - local
-        raise NotConfigured(
-            f"there is no Docker engine at {settings.docker_socket} "
-            "(HEALTH_MONITORING_DOCKER_SOCKET)"
-        )
+    if not patterns and not settings.docker_socket:
+        raise NotConfigured("HEALTH_MONITORING_DOCKER_SOCKET names no Docker engine")
     services, error = list[JsonObject](), JsonObject()
     try:
         services = _looked_at(await _all(settings), patterns)
-    except _NoAnswer as problem:
+    except ServiceFailed as problem:
         error = {"engineError": str(problem)}
     healthy = sum(service["status"] == "healthy" for service in services)
     return {
@@ -142,13 +135,9 @@ def _name(container: _Container) -> str:
 
 
 async def _all(settings: HealthMonitoring) -> list[_Container]:
-    """Raises `_NoAnswer`."""
+    """Raises `ServiceFailed`."""
     places = asyncio.Semaphore(settings.at_once)
-    async with httpx.AsyncClient(
-        transport=httpx.AsyncHTTPTransport(uds=settings.docker_socket),
-        base_url="http://docker",
-        timeout=httpx.Timeout(settings.call_seconds, pool=None),
-    ) as engine:
+    async with client(settings.at_once, socket=settings.engine_socket) as engine:
 
         async def inspected(id: str) -> _Container | None:
             async with places:
@@ -162,22 +151,15 @@ async def _all(settings: HealthMonitoring) -> list[_Container]:
 async def _get(
     engine: httpx.AsyncClient, path: str, kind: type[T], settings: HealthMonitoring
 ) -> T | None:
-    """None: it was removed meanwhile."""
-    body = bytearray()
+    """None: it was removed meanwhile. Raises `ServiceFailed`."""
+    request = Request(service="it", url=f"http://docker{path}", limit_seconds=settings.call_seconds)
+    async with answering(engine, request) as response:
+        body = b"".join([part async for part in parts_of(request, response, _BYTES_MAX)])
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return None
+    if not response.is_success:
+        raise ServiceFailed(f"it answered {response.status_code}")
     try:
-        async with asyncio.timeout(settings.call_seconds), engine.stream("GET", path) as response:
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > _BYTES_MAX:
-                    raise _NoAnswer(f"its answer has more than {_BYTES_MAX} bytes")
-        if response.status_code == httpx.codes.NOT_FOUND:
-            return None
-        if not response.is_success:
-            raise _NoAnswer(f"it answered {response.status_code}")
-        return msgspec.json.decode(bytes(body), type=kind)
-    except (TimeoutError, httpx.TimeoutException):
-        raise _NoAnswer(f"no answer within {settings.call_seconds:g} s") from None
-    except (httpx.HTTPError, OSError) as error:
-        raise _NoAnswer(f"it does not answer ({type(error).__name__})") from None
+        return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        raise _NoAnswer(f"its answer cannot be read: {shortened(str(error), 100)}") from None
+        raise ServiceFailed(f"its answer cannot be read: {shortened(str(error), 100)}") from None

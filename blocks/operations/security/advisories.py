@@ -1,9 +1,9 @@
 """Advisories in the form of OSV (https://ossf.github.io/osv-schema/), and whether one is about a
 version of a package.
 
-Read here, and not by pip-audit: that asks a service on the internet, which an installation often
-may not reach, takes no advisories from files, and brings a dozen packages, pip among them, into
-what it audits. Published as files: https://github.com/github/advisory-database, OSV's `all.zip`.
+Read here, and not by pip-audit: it takes no advisories from files, which an installation without
+the internet has, names no severity, and brings a dozen packages, pip among them, into what it
+audits. Published as files: https://github.com/github/advisory-database, OSV's `all.zip`.
 """
 
 import zipfile
@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 from blocks.contracts.reading.normalised import Normalised
 from blocks.operations.security.findings import Severity
 
-_ECOSYSTEM = "PyPI"
+ECOSYSTEM = "PyPI"
 _RANGES = ("ECOSYSTEM", "SEMVER")  # the third is GIT: commits, which no lock names
 _SEVERITIES: dict[str, Severity] = {
     "CRITICAL": "critical",
@@ -103,7 +103,7 @@ class Advisory(Normalised, frozen=True):
 
     def _packages(self) -> Iterator[tuple[str, _Affected]]:
         for affected in self.affected:
-            if affected.package and affected.package.ecosystem == _ECOSYSTEM:
+            if affected.package and affected.package.ecosystem == ECOSYSTEM:
                 yield affected.package.name, affected
 
 

@@ -1,7 +1,7 @@
-"""The report of an audit: what all its steps found, stored as JSON."""
+"""The report of an audit: what all its steps found, stored as JSON, and kept for its time."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -10,6 +10,9 @@ from blocks.contracts.events import JsonObject
 from blocks.files import open_files
 from blocks.operations.security.findings import Finding, worst_first
 from blocks.settings import Settings
+from blocks.settings.operations import SecurityAudit
+
+_NAME = "%Y-%m-%dT%H%M%SZ.json"
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +59,8 @@ def report_of(input: JsonObject, settings: Settings) -> Report:
 
     Without advisories the scan has no result: what is called so came with the trigger.
     """
-    has_scanned = bool(settings.operations.security_audit.advisories.strip())
+    part = settings.operations.security_audit
+    has_scanned = bool(part.advisories.strip() or part.advisories_url)
     scanned = msgspec.convert(input, _Scanned) if has_scanned else _Scanned()
     found = msgspec.convert(input, _Found)
     return Report(
@@ -74,23 +78,50 @@ def report_of(input: JsonObject, settings: Settings) -> Report:
 
 
 async def store_report(report: Report, settings: Settings) -> JsonObject:
-    """The report is where the settings want it, under the moment that it was made.
+    """The report is where the settings want it, under the moment that it was made, and those are
+    gone whose time is over or that are too many.
 
-    Returns `reportGenerated`, `summary`, `worst` (a severity; None: nothing was found) and
-    `storedAs`. Raises `FilesUnavailable`.
+    Returns `reportGenerated`, `summary`, `worst` (a severity; None: nothing was found), `storedAs`
+    and `reportsDeleted`. Raises `FilesUnavailable`.
     """
-    url = settings.operations.security_audit.reports_url
+    part = settings.operations.security_audit
     files = open_files(
-        url, "audit reports", settings.data_dir, setting="SECURITY_AUDIT_REPORTS_URL"
+        part.reports_url, "audit reports", settings.data_dir, setting="SECURITY_AUDIT_REPORTS_URL"
     )
-    key = f"{report.created_at:%Y-%m-%dT%H%M%SZ}.json"
+    key = f"{report.created_at:{_NAME}}"
     await files.write(key, msgspec.json.format(msgspec.json.encode(report), indent=2))
+    going = expired(await files.keys(""), part, report.created_at)
+    for old in going:
+        await files.delete(old)
     return {
         "reportGenerated": True,
         "summary": msgspec.to_builtins(report.summary),
         "worst": _worst(report.findings),
         "storedAs": key,
+        "reportsDeleted": len(going),
     }
+
+
+def expired(keys: Iterable[str], part: SecurityAudit, now: datetime) -> list[str]:
+    """Of what lies there, the reports that are too old or too many, oldest first; never the newest,
+    and nothing that is no report.
+    """
+    made = {key: moment for key in keys if (moment := _moment_of(key))}
+    newest_first = sorted(made, key=lambda key: made[key], reverse=True)
+    kept_since = now - timedelta(days=part.reports_kept_days)
+    kept = [
+        key
+        for number, key in enumerate(newest_first)
+        if number == 0 or (number < part.reports_kept and made[key] >= kept_since)
+    ]
+    return [key for key in reversed(newest_first) if key not in kept]
+
+
+def _moment_of(key: str) -> datetime | None:
+    try:
+        return datetime.strptime(key, _NAME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _worst(findings: Iterable[Finding]) -> str | None:

@@ -1,85 +1,96 @@
 """Known vulnerabilities of the packages that a lock names, or that are installed here."""
 
+import asyncio
 import logging
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
-from importlib.metadata import distributions
+from functools import partial
 from pathlib import Path
 
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from blocks.contracts.events import JsonObject
 from blocks.operations.security.advisories import Advisory, contents, decoded
 from blocks.operations.security.findings import Finding, finding, listed
-from blocks.operations.work import NotConfigured, Stop
-from blocks.settings.auth import words
+from blocks.operations.security.osv_service import advisories_about
+from blocks.operations.security.packages import Package, packages_of
+from blocks.operations.work import NotConfigured, Stop, in_thread
 from blocks.settings.operations import SecurityAudit
 
 log = logging.getLogger(__name__)
-
-_HASHES = re.compile(r"\s+--hash[= ].*|\s*\\$|\s+#.*")
-_OPTIONS_WITHOUT_PACKAGES = ("--hash", "-i", "--index-url", "--extra-index-url", "--no-", "--only-")
 
 
 class AdvisoriesMissing(Exception):
     """There are none where the setting says, so nothing can be said of any package."""
 
 
-class Package(msgspec.Struct, frozen=True):
-    name: str
-    """Normalised."""
-    version: str
-    source: str
-    """The lock that names it, or `installed`."""
-
-
-def scan(settings: SecurityAudit, stop: Stop) -> JsonObject:
-    """Every package of the locks is compared with every advisory.
+async def scan(settings: SecurityAudit) -> JsonObject:
+    """Every package of the locks is compared with every advisory of the files and of the service.
 
     Returns `vulnerabilitiesFound`, `scanComplete` (false: some packages or advisories could not be
     read), `packagesChecked`, `packagesUnchecked`, `advisoriesRead`, `advisoriesUnreadable`,
-    `newestAdvisory` and `vulnerabilities`. Raises `NotConfigured`, `AdvisoriesMissing`, `OSError`.
+    `newestAdvisory` (None: there is none about these packages) and `vulnerabilities`. Raises
+    `NotConfigured`, `AdvisoriesMissing`, `ServiceFailed`, `OSError`.
     """
-    place = settings.advisories.strip()
-    if not place:
-        raise NotConfigured("SECURITY_AUDIT_ADVISORIES names no advisories")
-    packages, unchecked = _packages(settings)
-    by_name = defaultdict[str, list[Package]](list)
+    place, url = settings.advisories.strip(), settings.advisories_url
+    if not place and not url:
+        raise NotConfigured(
+            "SECURITY_AUDIT_ADVISORIES and SECURITY_AUDIT_ADVISORIES_URL name no advisories"
+        )
+    packages, unchecked = await asyncio.to_thread(packages_of, settings)
+    asked = await advisories_about(url, packages) if url else []
+    return await in_thread(partial(_compared, packages, unchecked, place, asked))
+
+
+class _Gathered(msgspec.Struct):
+    """What was read of advisories; those about other packages are only counted."""
+
+    relevant: list[Advisory] = []
+    count: int = 0
+    unreadable: int = 0
+    newest: datetime = datetime.min.replace(tzinfo=UTC)
+
+
+def _compared(
+    packages: Sequence[Package], unchecked: int, place: str, asked: Sequence[bytes], stop: Stop
+) -> JsonObject:
+    by_name, read = defaultdict[str, list[Package]](list), _Gathered()
     for package in packages:
         by_name[package.name].append(package)
+    if place:
+        _gather(contents(Path(place)), by_name.keys(), read, stop)
+        if not read.count:
+            raise AdvisoriesMissing(f"SECURITY_AUDIT_ADVISORIES: {place} holds no advisory")
+    _gather(asked, by_name.keys(), read, stop)
 
-    relevant, read, unreadable = list[Advisory](), 0, 0
-    newest = datetime.min.replace(tzinfo=UTC)
-    for content in contents(Path(place)):
-        stop()
-        try:
-            advisories = decoded(content)
-        except msgspec.MsgspecError:
-            unreadable += 1
-            continue
-        read += len(advisories)
-        relevant += [one for one in advisories if not by_name.keys().isdisjoint(one.names)]
-        newest = max([newest, *(one.modified for one in advisories)])
-    if not read:
-        raise AdvisoriesMissing(f"SECURITY_AUDIT_ADVISORIES: {place} holds no advisory")
-
-    found, failed = _matches(by_name, relevant)
-    unreadable += failed
+    found, failed = _matches(by_name, read.relevant)
+    unreadable = read.unreadable + failed
     return {
         "vulnerabilitiesFound": len(found),
         "scanComplete": not unchecked and not unreadable,
         "packagesChecked": len(packages),
         "packagesUnchecked": unchecked,
-        "advisoriesRead": read,
+        "advisoriesRead": read.count,
         "advisoriesUnreadable": unreadable,
-        "newestAdvisory": newest.isoformat(),
+        "newestAdvisory": read.newest.isoformat() if read.count else None,
         **listed("vulnerabilities", found),
     }
+
+
+def _gather(files: Iterable[bytes], names: Set[str], read: _Gathered, stop: Stop) -> None:
+    """Adds them to what was read."""
+    for content in files:
+        stop()
+        try:
+            advisories = decoded(content)
+        except msgspec.MsgspecError:
+            read.unreadable += 1
+            continue
+        read.count += len(advisories)
+        read.relevant += [one for one in advisories if not names.isdisjoint(one.names)]
+        read.newest = max([read.newest, *(one.modified for one in advisories)])
 
 
 def _matches(
@@ -117,47 +128,3 @@ def _finding(advisory: Advisory, package: Package) -> Finding:
         f"{advisory.id}{also}: {advisory.summary or advisory.details}",
         f"upgrade to {fixed}" if fixed else "no fixed version is known: replace it",
     )
-
-
-def _packages(settings: SecurityAudit) -> tuple[list[Package], int]:
-    """Those with a version, and how many lines of the locks name none."""
-    paths = words(settings.lock_files)
-    named = [one for path in paths for one in _in_lock(Path(path))] if paths else [*_installed()]
-    known = {one for one in named if one and _is_version(one.version)}
-    return sorted(known, key=lambda one: (one.name, one.version)), len(
-        [one for one in named if not one or not _is_version(one.version)]
-    )
-
-
-def _installed() -> Iterator[Package | None]:
-    for one in distributions():
-        name = one.metadata["Name"]
-        yield Package(canonicalize_name(name), one.version, "installed") if name else None
-
-
-def _in_lock(path: Path) -> Iterator[Package | None]:
-    """Each package of a requirements file; None: a line that pins no version."""
-    for line in path.read_text().splitlines():
-        requirement = _HASHES.sub("", line).strip()
-        if not requirement or requirement.startswith(("#", *_OPTIONS_WITHOUT_PACKAGES)):
-            continue
-        yield _pinned(requirement, path.name)
-
-
-def _pinned(line: str, source: str) -> Package | None:
-    try:
-        requirement = Requirement(line)
-    except InvalidRequirement:
-        return None
-    match list(requirement.specifier):
-        case [only] if only.operator in ("==", "===") and "*" not in only.version:
-            return Package(canonicalize_name(requirement.name), only.version, source)
-    return None
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True

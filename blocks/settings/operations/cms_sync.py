@@ -10,8 +10,11 @@ from blocks.settings.operations.schedule import Scheduled
 class CmsSync(Scheduled, frozen=True, kw_only=True):
     cms_url: str
     """Base URL of the CMS; empty: there is none."""
+    core_url: str
+    """Base URL of the platform's core, whose endpoints are asked for after each sync; empty: none.
+    """
     token: str
-    """Sent to it as `Authorization: Bearer`; empty: none."""
+    """Sent to the CMS as `Authorization: Bearer`; empty: none."""
     files_url: Annotated[str, msgspec.Meta(min_length=1)]
     """Where its content is kept: a folder (a relative one lies in `data_dir`), or what fsspec
     opens: `s3://bucket/prefix`, `abfs://container/prefix`.

@@ -12,7 +12,7 @@ AtOnce = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
 class HealthMonitoring(Scheduled, frozen=True, kw_only=True):
     docker_socket: str
-    """Where the Docker engine answers; without such a file, no containers are checked."""
+    """Where the Docker engine answers; empty: it is not asked, unless containers are named."""
     containers: str
     """Names or patterns, separated by commas; empty: all that are meant to run."""
     endpoints: str
@@ -25,6 +25,11 @@ class HealthMonitoring(Scheduled, frozen=True, kw_only=True):
     """So long one answer may take."""
     grace_seconds: SecondsOrZero
     """What fails or works again for so long is notified of."""
+
+    @property
+    def engine_socket(self) -> str:
+        """Where the engine is asked."""
+        return self.docker_socket or "/var/run/docker.sock"
 
     def __repr__(self) -> str:
         return f"HealthMonitoring(cron={self.cron!r}, database_url='***')"

@@ -29,6 +29,8 @@ class PerformanceOptimization(Scheduled, frozen=True, kw_only=True):
     """The keys that may be deleted, as Redis patterns (`cache:*`), separated by commas."""
     purge_over_megabytes: Megabytes
     """They are, when Redis uses so much memory."""
+    collect_over_percent: Percent
+    """The worker's garbage is collected, when so much of its machine's memory is used."""
 
     def __repr__(self) -> str:
         return f"PerformanceOptimization(cron={self.cron!r}, database_url='***', redis_url='***')"

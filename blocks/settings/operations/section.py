@@ -52,10 +52,6 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         part: Scheduled = getattr(self, operation.setting)
         return part
 
-    def is_active(self, operation: Operation) -> bool:
-        """Whether the operation's schedule starts it."""
-        return self.enabled and self.schedule_of(operation).enabled
-
     def events_of(self, operation: Operation) -> list[str]:
         """The types of the events that start it."""
         part: Started = getattr(self, operation.setting)

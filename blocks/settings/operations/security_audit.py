@@ -17,6 +17,8 @@ class SecurityAudit(Scheduled, frozen=True, kw_only=True):
     advisories: str
     """Known vulnerabilities in OSV form: a folder or a file (JSON, or a zip of such); empty: none.
     """
+    advisories_url: str
+    """Base URL of a service with OSV's API, asked about each package; empty: none."""
     lock_files: str
     """Whose packages are looked up; empty: the packages that this installation runs."""
     paths: str
@@ -37,8 +39,14 @@ class SecurityAudit(Scheduled, frozen=True, kw_only=True):
     """So long after it was written a secret's file is to be replaced; 0: never."""
     refusals_max: AtLeastOne
     """More refused requests of one sender within a day are suspicious."""
+    failed_logins_max: AtLeastOne
+    """More failed logins from one address within a day are suspicious."""
     reports_url: Folder
     """Where reports lie: a folder (a relative one lies in `data_dir`), or what fsspec opens."""
+    reports_kept_days: Days
+    """So long a report is kept, and the newest one always."""
+    reports_kept: AtLeastOne
+    """So many reports are kept at most: beyond that the oldest are deleted."""
 
     def __repr__(self) -> str:
         return f"SecurityAudit(cron={self.cron!r}, database_url='***')"

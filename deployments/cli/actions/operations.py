@@ -81,8 +81,8 @@ async def sync_cms(*, as_json: bool) -> None:
     place = cms.open_place(settings)
     async with open_store(settings) as store:
         fetched = await cms.fetch(store, settings.operations.cms_sync, place)
-        made_current = await cms.make_current(store, place, fetched)
-    _show({"fetch-cms": fetched, "update-cache": made_current}, as_json=as_json)
+        updated = await cms.update_cache(store, settings.operations.cms_sync, place, fetched)
+    _show({"fetch-cms": fetched, "update-cache": updated}, as_json=as_json)
 
 
 async def onboard(given: JsonObject, *, as_json: bool) -> None:

@@ -16,9 +16,10 @@ async def optimize_now(*, as_json: bool) -> None:
     """
     settings = load_settings()
     part = settings.operations.performance_optimization
+    measured = await performance.measure(settings)
     steps = {
-        "analyze-metrics": await performance.measure(settings),
-        "optimize-memory": await _unless_skipped(performance.purge(part)),
+        "analyze-metrics": measured,
+        "optimize-memory": await _unless_skipped(performance.free_memory(part, measured)),
         "optimize-db": await _unless_skipped(performance.vacuum(part)),
     }
     if as_json:

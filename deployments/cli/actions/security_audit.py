@@ -1,7 +1,7 @@
 """The security audit, done from the command line."""
 
 from blocks.operations import security
-from blocks.operations.work import NotConfigured, never_stopped
+from blocks.operations.work import NotConfigured
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.printing import console, say_json, say_line, table_of
@@ -10,13 +10,14 @@ from deployments.printing import console, say_json, say_line, table_of
 async def audit_now(*, as_json: bool) -> None:
     """What is found is stored as a report, and printed, the worst first.
 
-    Raises `AdvisoriesMissing`, `DatabaseFailed`, `FilesUnavailable`, `OSError` and `Unavailable`.
+    Raises `AdvisoriesMissing`, `DatabaseFailed`, `FilesUnavailable`, `ServiceFailed`,
+    `OSError` and `Unavailable`.
     """
     settings = load_settings()
     audit = settings.operations.security_audit
     async with open_store(settings) as store:
         try:
-            scanned = security.scan(audit, never_stopped)
+            scanned = await security.scan(audit)
         except NotConfigured as reason:
             scanned = {}
             say_line(f"packages are not scanned: {reason}", error=True)

@@ -73,8 +73,7 @@ def settings() -> None:
 
 def _without_secrets(name: str, value: Any) -> Any:
     """A setting, or a part: what is named like a secret, and passwords in URLs, are masked."""
-    from blocks.observability.redaction import names_a_secret
-    from blocks.settings import masked_url
+    from blocks.observability.redaction import masked_url, names_a_secret
 
     if isinstance(value, dict):
         return {key: _without_secrets(key, one) for key, one in value.items()}

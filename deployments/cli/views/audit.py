@@ -45,12 +45,15 @@ def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
     table = table_of("AT", "WHO", "THROUGH", "ACTION", "RESULT", "WHAT", wraps=("WHAT",))
     for entry in found:
         who = (entry.actor or "no user named") + (f" by {entry.service}" if entry.service else "")
-        what = text_of_lines(
-            map(_in_words, entry.changes) if entry.changes else [", ".join(entry.targets)]
-        )
+        what = text_of_lines(map(_in_words, entry.changes) if entry.changes else [_named(entry)])
         at = f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z"
         table.add_row(at, who, entry.channel, entry.action, entry.result, what)
     console().print(table)
+
+
+def _named(entry: AuditEntry) -> str:
+    counts = (f"{count:,} {reason}" for reason, count in (entry.failures or {}).items())
+    return ": ".join(filter(None, [", ".join(entry.targets), ", ".join(counts)]))
 
 
 def _in_words(change: AuditChange) -> str:

@@ -10,6 +10,7 @@ from blocks.contracts.operations import OPERATIONS, Operation
 from blocks.contracts.records.operations import EventRecord
 from blocks.observability.plain_text import cut
 from blocks.operations.runs import Run, known_operation, newest_runs
+from blocks.operations.schedules import is_active, why_inactive
 from blocks.ports import Query
 from blocks.schedules.cron import next_time
 from blocks.services import open_store
@@ -22,11 +23,20 @@ async def print_workflows(*, as_json: bool) -> None:
     """Every operation, with its newest run."""
     settings = load_settings()
     schedule = f"SCHEDULE ({settings.operations.timezone})"
-    table = table_of("WORKFLOW", schedule, "NEXT RUN", "EVENTS", "LAST RUN", "RESULT")
+    table = table_of(
+        "WORKFLOW",
+        schedule,
+        "NEXT RUN",
+        "EVENTS",
+        "LAST RUN",
+        "RESULT",
+        wraps=("NEXT RUN", "EVENTS"),
+    )
     async with open_store(settings) as store:
         for operation in OPERATIONS:
             last = next(iter(await newest_runs(store, [operation], limit=1)), None)
             next_run = await _next_run(operation, settings)
+            inactive = why_inactive(operation, settings) if operation.cron else None
             events = settings.operations.events_of(operation)
             cron = settings.operations.schedule_of(operation).cron if operation.cron else None
             if as_json:
@@ -35,6 +45,7 @@ async def print_workflows(*, as_json: bool) -> None:
                         "workflow": operation.id,
                         "schedule": cron,
                         "nextRun": next_run,
+                        "inactive": inactive,
                         "events": events,
                         "lastRun": _fields(last) if last else None,
                     }
@@ -42,7 +53,7 @@ async def print_workflows(*, as_json: bool) -> None:
             table.add_row(
                 operation.id,
                 cron or "",
-                _moment(next_run) if next_run else styled("inactive", "dim"),
+                _moment(next_run) if next_run else styled(_inactive(inactive), "dim"),
                 ", ".join(events),
                 _moment(last.started_at) if last else styled("never", "dim"),
                 styled(last.execution.status, COLOURS[last.execution.status]) if last else "",
@@ -98,11 +109,15 @@ async def print_events(event_type: str | None, limit: int, *, as_json: bool) -> 
 
 
 async def _next_run(operation: Operation, settings: Settings) -> datetime | None:
-    operations = settings.operations
-    if not operation.cron or not operations.is_active(operation):
+    if not is_active(operation, settings):
         return None
+    operations = settings.operations
     cron = operations.schedule_of(operation).cron
     return await next_time(cron, operations.timezone, utc_now())
+
+
+def _inactive(reason: str | None) -> str:
+    return f"inactive: {reason}" if reason else "none"
 
 
 def _fields(run: Run) -> dict[str, object]:

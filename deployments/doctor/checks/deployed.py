@@ -1,7 +1,7 @@
 """Prefect has the work pool with workers that poll it, and every deployment of prefect.yaml."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
@@ -20,6 +20,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 
 from blocks.adapters.prefect.flow_runs import TAG
+from blocks.contracts.operations import OPERATIONS
+from blocks.operations.schedules import why_inactive
+from blocks.settings import Settings
 from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
 from deployments.bootstrap.schedules import scheduled
 from deployments.doctor.connections import Connections
@@ -95,9 +98,16 @@ async def deployments(connections: Connections) -> list[Finding]:
         for found in await _deployment(connections.prefect, deployment)
     ]
     active = sum(schedule.active for deployment in wanted for schedule in deployment.schedules)
-    return findings or [
-        ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")
-    ]
+    all_well = ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")
+    return [*(findings or [all_well]), *_inactive(connections.settings)]
+
+
+def _inactive(settings: Settings) -> Iterator[Finding]:
+    """Operations that no schedule starts, each with the reason."""
+    for operation in OPERATIONS:
+        reason = why_inactive(operation, settings) if operation.cron else None
+        if reason:
+            yield ok(PART, f"{operation.id} is inactive: {reason}")
 
 
 async def _deployment(client: PrefectClient, wanted: Deployment) -> list[Finding]:

@@ -25,7 +25,10 @@ def page_of(report: Report) -> str:
 def _scanned(report: Report) -> str:
     match report.scan_complete:
         case None:
-            return "Packages were not scanned: SECURITY_AUDIT_ADVISORIES names no advisories."
+            return (
+                "Packages were not scanned: neither SECURITY_AUDIT_ADVISORIES nor "
+                "SECURITY_AUDIT_ADVISORIES_URL names advisories."
+            )
         case False:
             return "**The scan is incomplete**: some packages or advisories could not be read."
     return "Every package was compared with every advisory."

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from blocks.contracts.operations.catalogue import PERFORMANCE_OPTIMIZATION
 from blocks.operations import performance
 from blocks.operations.performance import TablesFailed
+from blocks.operations.performance.purging import purge
 from blocks.settings import load_settings
 from blocks.settings.operations import PerformanceOptimization
 from tests.support.operations.prefect_runs import artifacts_of, run_by_hand
@@ -158,7 +159,7 @@ def of_redis(server: RedisServer, **variables: str) -> PerformanceOptimization:
 async def test_only_the_keys_of_the_settings_are_deleted(
     cache: Any, redis_server: RedisServer
 ) -> None:
-    result = await performance.purge(of_redis(redis_server))
+    result = await purge(of_redis(redis_server))
 
     assert (True, 1200) == (result["memoryOptimized"], result["keysPurged"])
     assert {"session:1", "cached", "cache"} == set(await cache.keys("*"))
@@ -168,7 +169,7 @@ async def test_only_the_keys_of_the_settings_are_deleted(
 async def test_below_the_limit_no_key_is_deleted(cache: Any, redis_server: RedisServer) -> None:
     settings = of_redis(redis_server, PERFORMANCE_PURGE_OVER_MEGABYTES="500")
 
-    result = await performance.purge(settings)
+    result = await purge(settings)
 
     assert (False, 0) == (result["memoryOptimized"], result["keysPurged"])
     assert 1203 == await cache.dbsize()

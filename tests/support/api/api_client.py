@@ -8,6 +8,7 @@ import httpx
 import msgspec
 from litestar import Litestar
 
+from api.access.failures import Failures
 from api.app import create_app
 from api.live.hub import Hub
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
@@ -31,6 +32,7 @@ class Api(msgspec.Struct, frozen=True):
     app: Litestar
     store: RecordStore
     client: httpx.AsyncClient
+    failures: Failures
     hub: Hub
     """What it sends its followers; nothing reaches it but what a test publishes."""
     folder: str
@@ -70,12 +72,18 @@ async def an_api(
         SqliteRecordStore(directory / "records.db") as embedded,
         open_bus(settings, "api") as bus,
     ):
-        hub = Hub(settings.live)
+        hub, failures = Hub(settings.live), Failures(settings.auth.failures_per_minute)
         app = create_app(
-            settings, store or embedded, bus, RememberedFlowRuns(), probes=probes or {}, hub=hub
+            settings,
+            store or embedded,
+            bus,
+            RememberedFlowRuns(),
+            probes=probes or {},
+            failures=failures,
+            hub=hub,
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type] # Litestar is stricter
         async with httpx.AsyncClient(
             transport=transport, base_url="http://api.test", auth=AnyTenant()
         ) as client:
-            yield Api(app, store or embedded, client, hub, str(directory))
+            yield Api(app, store or embedded, client, failures, hub, str(directory))

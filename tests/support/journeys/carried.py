@@ -9,7 +9,6 @@ from uuid import uuid4
 import msgspec
 
 from blocks.claims import journeys, triggers
-from blocks.claims.asking.calls import Retries
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.packets import packet_files
 from blocks.claims.services import ClaimServices
@@ -18,6 +17,7 @@ from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.ports import EventBus, RecordStore
+from blocks.processes.retries import Retries
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from flows.claims.journey_run import JourneyRun

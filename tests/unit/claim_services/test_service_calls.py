@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from blocks.claims.asking.answers import SubmissionResult
-from blocks.claims.asking.calls import ANSWER_BYTES_MAX, AT_ONCE, Retries
+from blocks.claims.asking.calls import ANSWER_BYTES_MAX, AT_ONCE
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.services import ClaimServices, ServiceFailed
+from blocks.processes.retries import Retries
 from blocks.settings import Claims
 from deployments.simulated.claims.faults import Fault, Kind
 from tests.support.metrics import Gain

@@ -12,11 +12,11 @@ from blocks.claims.asking.answers import (
     SubmissionResult,
     SyncResult,
 )
-from blocks.claims.asking.calls import Retries
 from blocks.claims.asking.charges import Charge
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.services import ClaimServices, ServiceFailed
 from blocks.contracts.claims.findings import Claim, Match
+from blocks.processes.retries import Retries
 from tests.support.servers.canned_http import answer, canned_http
 from tests.support.servers.claim_services import claim_platform, settings_at
 

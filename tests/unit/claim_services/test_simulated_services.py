@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from blocks.claims.asking.calls import Retries
 from blocks.claims.asking.circuits import Circuits
 from blocks.claims.asking.failed import Service
 from blocks.claims.services import ROUTES, ClaimServices, ServiceFailed
 from blocks.contracts.claims.findings import Claim, route_of
+from blocks.processes.retries import Retries
 from blocks.settings import load_settings
 from deployments.local.simulated_claims import simulated_claims
 from deployments.simulated.claims.faults import Fault

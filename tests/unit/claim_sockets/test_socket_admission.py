@@ -13,6 +13,7 @@ from api.access.errors import (
     RoleMissing,
     TooManyFailures,
 )
+from api.access.failures import Failures
 from api.sockets.admission import Admission
 from blocks.settings import load_settings
 from tests.support.api.credentials import ENVIRONMENT, a_service_token, a_token
@@ -25,7 +26,7 @@ INTERNAL = {"state": {"internal": True}}
 def admission(**environment: str) -> Admission:
     settings = load_settings({**ENVIRONMENT, **environment})
     identify = identification(settings.auth, None)  # type: ignore[arg-type] # no API keys here
-    return Admission(identify, settings.auth.failures_per_minute, settings.claims)
+    return Admission(identify, Failures(settings.auth.failures_per_minute), settings.claims)
 
 
 def scope(**changes: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.access.authentication import identification
+from api.access.failures import Failures
 from api.sockets import engine, traffic
 from api.sockets.client import Client
 from api.sockets.endpoint import Sockets
@@ -38,7 +39,7 @@ async def store(tmp_path: Path) -> AsyncIterator[RecordStore]:
 
 @pytest.fixture
 async def sockets(store: RecordStore) -> AsyncIterator[Sockets]:
-    endpoint = Sockets(SETTINGS, store, identification(SETTINGS.auth, store))
+    endpoint = Sockets(SETTINGS, store, identification(SETTINGS.auth, store), Failures(60))
     yield endpoint
     await endpoint.close()
 
@@ -86,7 +87,7 @@ async def test_an_address_is_let_in_again_when_its_clients_have_authenticated(
     store: RecordStore,
 ) -> None:
     settings = load_settings({**ENVIRONMENT, "CONNECTIONS_PER_ADDRESS": "1"})
-    endpoint = Sockets(settings, store, identification(settings.auth, store))
+    endpoint = Sockets(settings, store, identification(settings.auth, store), Failures(60))
     async with raw_socket(endpoint) as page:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2), raw_socket(endpoint):
@@ -134,7 +135,7 @@ async def test_who_leaves_while_its_credential_is_checked_keeps_no_place(
         await checked.wait()
         return await identify(*asked)
 
-    endpoint = Sockets(SETTINGS, store, slow)
+    endpoint = Sockets(SETTINGS, store, slow, Failures(60))
     async with raw_socket(endpoint) as gone:
         gone.emits("authenticate", {"userId": "ann", "token": ANN})
         await checking.wait()
@@ -159,7 +160,7 @@ async def test_what_one_client_sends_at_once_is_done_one_after_the_other(
         at_once -= 1
         return await identify(*asked)
 
-    endpoint = Sockets(SETTINGS, store, counting)
+    endpoint = Sockets(SETTINGS, store, counting, Failures(60))
     async with raw_socket(endpoint):
         [sid] = endpoint._clients
         authenticate = endpoint._engine._server.handlers["/"]["authenticate"]

@@ -10,6 +10,7 @@ import pytest
 from api.access import key_holders
 from api.access.authentication import identification
 from api.access.errors import CredentialInvalid
+from api.access.failures import Failures
 from api.sockets.admission import Admission
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.ports import RecordStore
@@ -30,7 +31,7 @@ async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 def door(store: RecordStore) -> Admission:
     identify = identification(SETTINGS.auth, store)
-    return Admission(identify, SETTINGS.auth.failures_per_minute, SETTINGS.claims)
+    return Admission(identify, Failures(SETTINGS.auth.failures_per_minute), SETTINGS.claims)
 
 
 def scope() -> dict[str, Any]:

@@ -464,7 +464,7 @@ def test_settings_are_printed_with_their_secrets_masked(orchestrator: Cli) -> No
         APPROVAL_LINK_SECRET="hunter2" * 5,
         PREFECT_API_URL="http://user:hunter2@prefect/api",
         REDIS_URL="redis://:hunter2@redis/0",
-        DATABASE_URL="postgresql://user:hunter2@database/shop",
+        DATABASE_URL="postgresql://user:p@hunter2@database/shop",
         CMS_TOKEN="hunter2",
     )
     assert run.returncode == 0

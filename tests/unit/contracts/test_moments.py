@@ -49,6 +49,7 @@ NEVER_DECODED = {
         "Report",
         "Rotated",
         "UpcomingTick",
+        "_Gathered",
         "_Sighting",
     ),
 }

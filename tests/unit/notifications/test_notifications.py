@@ -21,9 +21,9 @@ from blocks.contracts.records import NotificationRecord
 from blocks.notifications import Kind, Message, NotDelivered, Sent, Withheld, notifier, notify
 from blocks.notifications.message import CRITICAL
 from blocks.notifications.notifier import KEPT, forget_old_notifications
-from blocks.notifications.transports import Retries
 from blocks.observability.redaction import secrets_of
 from blocks.ports import RecordStore
+from blocks.processes.retries import Retries
 from blocks.settings import BadSetting, Notifications, load_settings
 from tests.support.metrics import Gain
 from tests.support.notifications.comms_hub import CommsHub, comms_hub
@@ -31,7 +31,7 @@ from tests.support.notifications.mail_server import PASSWORD, USER, MailServer, 
 from tests.support.servers.canned_http import answer, canned_http
 from tests.support.servers.ports import free_port
 
-AT_ONCE = Retries(first_wait_seconds=0, jitter_seconds=0)
+AT_ONCE = Retries(first_wait_seconds=0, jitter_seconds=0, wait_seconds_max=10)
 OPERATORS = "operators@platform.example"
 SENDER = "orchestrator@platform.example"
 

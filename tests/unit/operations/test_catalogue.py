@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from blocks.contracts.operations import OPERATIONS, Operation
 from blocks.contracts.operations.catalogue import LOG_ROTATION
 from blocks.contracts.operations.endings import run_id_of
+from blocks.operations import schedules
 from blocks.settings import BadSetting, load_settings
 from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
 from deployments.bootstrap.schedules import scheduled
@@ -82,15 +83,59 @@ def test_the_wait_before_an_attempt_grows_by_the_same_each_time() -> None:
     assert [] == LOG_ROTATION.retry_delays_seconds
 
 
+LOGS = {"LOG_ROTATION_PATHS": "/var/log/shop/*.log"}
+
+
+A_DATABASE = "postgresql://shop@database/shop"
+NEEDED = {
+    "DATABASE_URL": A_DATABASE,
+    "BACKUP_DATABASES": A_DATABASE,
+    "HEALTH_MONITORING_CONTAINERS": "web",
+    "HEALTH_MONITORING_DOCKER_SOCKET": "/var/run/docker.sock",
+    "SMTP_URL": "smtp://mail.example",
+}
+"""Values of what is no address of a service."""
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [(name, variable) for name, needs in schedules.NEEDS.items() for variable in needs],
+)
+def test_a_schedule_is_active_once_something_is_configured(name: str, variable: str) -> None:
+    [operation] = [one for one in OPERATIONS if one.id == name]
+    value = NEEDED.get(variable, "http://service.example/x")
+    sender = {"NOTIFICATIONS_SENDER": "us@platform.example"}
+
+    reason = schedules.why_inactive(operation, load_settings(sender))
+
+    assert reason
+    assert variable in reason
+    assert schedules.is_active(operation, load_settings({variable: value, **sender}))
+
+
+def test_what_finds_work_everywhere_is_active_from_the_start() -> None:
+    settings = load_settings({})
+
+    active = {one.id for one in OPERATIONS if schedules.is_active(one, settings)}
+
+    assert {"performance-optimization", "security-audit"} == active
+
+
 def test_cron_zone_and_activity_of_the_settings_are_deployed() -> None:
     deployment = deployment_of(LOG_ROTATION)
 
     [moved] = scheduled(
         deployment,
-        load_settings({"LOG_ROTATION_CRON": "5 1 * * *", "OPERATIONS_TIMEZONE": "Europe/Berlin"}),
+        load_settings(
+            {"LOG_ROTATION_CRON": "5 1 * * *", "OPERATIONS_TIMEZONE": "Europe/Berlin", **LOGS}
+        ),
     ).schedules
-    [off] = scheduled(deployment, load_settings({"LOG_ROTATION_ENABLED": "false"})).schedules
-    [all_off] = scheduled(deployment, load_settings({"OPERATIONS_ENABLED": "false"})).schedules
+    [off] = scheduled(
+        deployment, load_settings({"LOG_ROTATION_ENABLED": "false", **LOGS})
+    ).schedules
+    [all_off] = scheduled(
+        deployment, load_settings({"OPERATIONS_ENABLED": "false", **LOGS})
+    ).schedules
 
     assert ("5 1 * * *", "Europe/Berlin", True) == (moved.cron, moved.timezone, moved.active)
     assert (False, False) == (off.active, all_off.active)

@@ -27,7 +27,11 @@ TRIGGER = "/api/workflows/log-rotation/trigger"
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
-    async with open_bus(settings, "test") as bus, an_api(tmp_path) as api:
+    async with (
+        open_bus(settings, "test") as bus,
+        # so that its schedule is active
+        an_api(tmp_path, LOG_ROTATION_PATHS="/var/log/shop/*.log") as api,
+    ):
         await bus.declare(intake_queue(settings))
         yield api
 

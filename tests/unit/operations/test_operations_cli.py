@@ -46,6 +46,10 @@ async def test_a_workflow_is_triggered_once_a_request_and_shown(orchestrator: Cl
     ]
     [rotation] = [one for one in listed if one["workflow"] == "log-rotation"]
     assert runs[0]["runId"] == rotation["lastRun"]["runId"]
+    assert (None, "nothing is configured for it: set LOG_ROTATION_PATHS") == (
+        rotation["nextRun"],
+        rotation["inactive"],
+    )
 
 
 async def test_an_event_is_published_under_its_id(orchestrator: Cli) -> None:

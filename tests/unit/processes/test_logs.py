@@ -136,8 +136,48 @@ def test_what_prefect_calls_an_error_and_is_one_makes_a_line() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("amqp://user:hunter2@broker:5672/vhost", "amqp://user:***@broker:5672/vhost"),
+        ("redis://:hunter2@redis/0", "redis://:***@redis/0"),
+        ("postgresql://user:hunter2@one@database/shop", "postgresql://user:***@database/shop"),
+        ("postgresql://user:hunter2#one@database/shop", "postgresql://user:***@database/shop"),
+        ("postgresql://user:hunter2:one@database/shop", "postgresql://user:***@database/shop"),
+        ("postgresql://user:hunter2/one@database/shop", "postgresql://user:***@database/shop"),
+        ("postgresql://user:hunter2?one@database/shop", "postgresql://user:***@database/shop"),
+        ("postgresql://user:hunter2 one@database/shop", "postgresql://user:***@database/shop"),
+        ('postgresql://user:hunter2"one@database/shop', "postgresql://user:***@database/shop"),
+        ("amqp://user:hunter2%40one%2F@broker/", "amqp://user:***@broker/"),
+        ("amqp://user:hunter2@[2001:db8::1]:5672/", "amqp://user:***@[2001:db8::1]:5672/"),
+        ("smtps://me@example.org:hunter2@mail:465", "smtps://me@example.org:***@mail:465"),
+        (
+            "postgresql://a:hunter2@one/x,postgresql://b:hunter2@@two/y",
+            "postgresql://a:***@one/x,postgresql://b:***@two/y",
+        ),
+        ("https://files.example/x?sig=hunter2&se=2", "https://files.example/x?sig=***&se=2"),
+        ("amqp://broker:5672/", "amqp://broker:5672/"),
+        ("amqp://user@broker/", "amqp://user@broker/"),
+        ("http://[2001:db8::1]:4200/api", "http://[2001:db8::1]:4200/api"),
+        ("sqlite:records.db", "sqlite:records.db"),
+        ("", ""),
+    ],
+)
+def test_of_a_url_all_is_shown_but_its_password(url: str, shown: str) -> None:
+    assert shown == redaction.masked_url(url)
+
+
+def test_a_process_knows_the_password_in_a_url_whatever_it_holds() -> None:
+    urls = "postgresql://a:hunter2@one/x@db,postgresql://b:hunter3#four@db"
+
+    redaction.keep_secret(redaction.secrets_in_environment({"BACKUP_DATABASES": urls}))
+
+    assert "***, ***" == redaction.redacted("hunter2@one/x, hunter3#four")
+
+
+@pytest.mark.parametrize(
     ("secret", "text"),
     [
+        ("hunter2", "cannot connect to smtp://me@example.org:hunter2@mail"),
         ("hunter2", "cannot connect to amqp://user:hunter2@broker:5672/vhost"),
         ("hun@ter2", "cannot connect to amqps://user:hun@ter2@broker"),
         ("hunter2", "postgresql+asyncpg://prefect:hunter2@postgres:5432/prefect failed"),

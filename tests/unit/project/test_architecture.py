@@ -123,6 +123,7 @@ HOMES = {
     "redis": ("blocks.adapters.redis.*", "blocks.operations.performance.*"),
     "sqlite3": ("blocks.adapters.sqlite.*",),
     "socketio": ("api.sockets.*",),
+    "stamina": ("blocks.processes.retries",),
     "jwt": ("api.access.tokens", "api.access.key_sets"),
 }
 

@@ -14,6 +14,7 @@ from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
 from blocks.settings import Settings, load_settings
 from tests.support.operations.cms import Cms, running_cms
+from tests.support.operations.web import Reply, web_service
 from tests.support.servers.canned_http import answer, canned_http
 
 
@@ -38,10 +39,15 @@ class Copy:
     async def fetch(self) -> JsonObject:
         return await cms.fetch(self.store, self.settings.operations.cms_sync, self.place)
 
+    async def update_cache(self, fetched: JsonObject) -> JsonObject:
+        return await cms.update_cache(
+            self.store, self.settings.operations.cms_sync, self.place, fetched
+        )
+
     async def sync(self) -> JsonObject:
         """The figures of fetching, once what was fetched is current."""
         fetched = await self.fetch()
-        await cms.make_current(self.store, self.place, fetched)
+        await self.update_cache(fetched)
         return fetched
 
     def shown(self, endpoint: str) -> object:
@@ -60,7 +66,7 @@ def copy_of(store: RecordStore, url: str, folder: Path) -> Copy:
 
 async def test_the_first_sync_fetches_all_and_counts_it(copy: Copy) -> None:
     fetched = await copy.fetch()
-    updated = await cms.make_current(copy.store, copy.place, fetched)
+    updated = await copy.update_cache(fetched)
 
     names = ("endpointsSynced", "totalEndpoints", "endpointsChanged", "totalItemsCached")
     assert [4, 4, 4, 4] == [fetched[name] for name in names]
@@ -170,7 +176,7 @@ async def test_content_is_current_once_made_so_and_making_it_so_may_be_repeated(
     assert [{"id": 1}, {"id": 2}] == copy.shown("services")
 
     for _ in range(2):
-        await cms.make_current(copy.store, copy.place, fetched)
+        await copy.update_cache(fetched)
 
     assert [] == copy.shown("services")
 
@@ -180,7 +186,7 @@ async def test_bytes_that_changed_on_their_way_never_become_current(copy: Copy) 
     (copy.folder / "incoming" / "menu.json").write_text("{}")
 
     with pytest.raises(FilesUnavailable, match="other bytes in incoming/menu"):
-        await cms.make_current(copy.store, copy.place, fetched)
+        await copy.update_cache(fetched)
 
     assert not (copy.folder / "menu.json").exists()
 
@@ -198,9 +204,34 @@ async def test_without_a_cms_there_is_nothing_to_do(store: RecordStore, tmp_path
     with pytest.raises(NotConfigured, match="CMS_URL"):
         await copy_of(store, "", tmp_path).fetch()
     with pytest.raises(NotConfigured, match="nothing was fetched"):
-        await cms.make_current(store, copy_of(store, "", tmp_path).place, {})
+        await copy_of(store, "", tmp_path).update_cache({})
     with pytest.raises(NotConfigured, match="nothing was fetched"):
         cms.news_of({})
+
+
+async def test_with_a_core_its_endpoints_are_asked_for_too(
+    store: RecordStore, server: Cms, tmp_path: Path
+) -> None:
+    core = web_service(
+        lambda asked: Reply(status=503 if asked.path == "/api/services" else 200, content={})
+    )
+    with core as asked:
+        variables = {"CORE_URL": f"{asked.url}/", "ORCHESTRATOR_DATA_DIR": str(tmp_path)}
+        alone = await Copy(store, load_settings(variables)).update_cache({})
+        both = Copy(store, load_settings({**variables, "CMS_URL": server.url}))
+        updated = await both.update_cache(await both.fetch())
+
+    assert ["/api/config/public", "/api/health", "/api/services"] * 2 == [
+        *sorted(one.path for one in asked.asked[:3]),
+        *sorted(one.path for one in asked.asked[3:]),
+    ]
+    assert (2, 3) == (alone["cacheUpdated"], alone["totalEndpoints"])
+    assert {"core/health": True, "core/services": False, "core/config/public": True} == {
+        one["name"]: one["cached"] for one in alone["details"]
+    }
+    assert "it answered 503" == alone["details"][1]["error"]
+    assert (6, 7) == (updated["cacheUpdated"], updated["totalEndpoints"])
+    assert [{"id": 1}, {"id": 2}] == both.shown("services")
 
 
 async def test_the_cms_gets_its_token(store: RecordStore, server: Cms, tmp_path: Path) -> None:

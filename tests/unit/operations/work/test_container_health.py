@@ -118,7 +118,7 @@ async def test_an_engine_that_hangs_is_a_problem_and_not_that_of_its_containers(
     with engine.frozen():
         found = await looked(engine)
 
-    assert ([], False, "no answer within 2 s") == (
+    assert ([], False, "it did not answer within 2 s") == (
         found["services"],
         found["allHealthy"],
         found["engineError"],
@@ -126,11 +126,11 @@ async def test_an_engine_that_hangs_is_a_problem_and_not_that_of_its_containers(
 
 
 async def test_without_an_engine_containers_are_skipped_unless_some_are_named() -> None:
-    with pytest.raises(NotConfigured, match="there is no Docker engine at /nowhere"):
-        await check_containers(settings_of().operations.health_monitoring)
+    with pytest.raises(NotConfigured, match="HEALTH_MONITORING_DOCKER_SOCKET"):
+        await check_containers(load_settings({}).operations.health_monitoring)
 
     named = settings_of(HEALTH_MONITORING_CONTAINERS="web").operations.health_monitoring
-    assert "it does not answer (ConnectError)" == (await check_containers(named))["engineError"]
+    assert "it cannot be reached (ConnectError)" == (await check_containers(named))["engineError"]
 
 
 @pytest.mark.parametrize(

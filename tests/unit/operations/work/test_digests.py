@@ -11,13 +11,13 @@ from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.operations import EventRecord
-from blocks.notifications.transports import Retries
 from blocks.operations import digests
 from blocks.operations.digests import DigestsFailed, window
 from blocks.operations.digests.collecting import ITEMS_MAX
 from blocks.operations.http import ServiceFailed
 from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
+from blocks.processes.retries import Retries
 from blocks.settings import BadSetting, Settings, load_settings
 from tests.support.factories import (
     A_TENANT,
@@ -30,7 +30,7 @@ from tests.support.factories import (
 from tests.support.notifications.mail_server import MailServer, mail_server
 from tests.support.operations.web import Asked, Reply, WebService, web_service
 
-AT_ONCE = Retries(first_wait_seconds=0, jitter_seconds=0)
+AT_ONCE = Retries(first_wait_seconds=0, jitter_seconds=0, wait_seconds_max=10)
 
 ANN, BO, ADMIN = "ann@shop.example", "bo@shop.example", "admin@shop.example"
 

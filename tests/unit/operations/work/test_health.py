@@ -49,7 +49,7 @@ async def test_each_endpoint_is_asked_with_its_time() -> None:
     assert ("api", f"{good}/health", True) == (api["name"], api["url"], api["healthy"])
     assert 0 <= api["responseTime"] < 2_000
     assert ("cms", "it answered 503") == (cms["name"], cms["error"])
-    assert (gone.removeprefix("http://"), "it does not answer (ConnectError)") == (
+    assert (gone.removeprefix("http://"), "it cannot be reached (ConnectError)") == (
         third["name"],
         third["error"],
     )
@@ -76,7 +76,7 @@ async def test_endpoints_are_asked_at_once_within_the_bound_and_the_limit() -> N
         began = time.monotonic()
         found = await check_endpoints(settings.operations.health_monitoring)
 
-    assert {"no answer within 0.3 s"} == {detail["error"] for detail in found["details"]}
+    assert {"it did not answer within 0.3 s"} == {detail["error"] for detail in found["details"]}
     assert 0.9 <= time.monotonic() - began < 5
     assert 4 == most
 

@@ -1,13 +1,17 @@
 """Measures of this machine, and what is refused or skipped before a server is reached."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from blocks.operations import performance
+from blocks.operations.performance.freeing import collect_garbage
 from blocks.operations.performance.host import measure_host
+from blocks.operations.performance.purging import purge
 from blocks.operations.performance.redis_server import RedisFailed
 from blocks.operations.work import NotConfigured
 from blocks.settings import BadSetting, load_settings
@@ -42,6 +46,35 @@ async def test_a_busy_processor_shows_in_its_figure(tmp_path: Path) -> None:
     assert figures["cpuUsage"] > 10
 
 
+class Node:
+    """One of two that only hold each other."""
+
+    other: "Node"
+
+
+@pytest.mark.parametrize(("used", "collected"), [(89.9, False), (90.0, False), (90.1, True)])
+def test_garbage_is_collected_when_memory_is_short(used: float, collected: bool) -> None:
+    node = Node()
+    node.other = Node()
+    node.other.other = node
+    lost = ref(node)
+    gc.disable()
+    try:
+        del node
+        done = collect_garbage(settings_of(), {"memoryUsage": used})
+        is_gone = lost() is None
+    finally:
+        gc.enable()
+
+    assert (collected, collected) == (done, is_gone)
+
+
+async def test_with_garbage_collected_the_step_is_not_skipped() -> None:
+    assert (await performance.free_memory(settings_of(), {"memoryUsage": 95.0}))["gcTriggered"]
+    with pytest.raises(NotConfigured, match="REDIS_URL"):
+        await performance.free_memory(settings_of(), {"memoryUsage": 50.0})
+
+
 # --- PostgreSQL and Redis -------------------------------------------------------------------------
 
 
@@ -54,8 +87,8 @@ async def test_a_busy_processor_shows_in_its_figure(tmp_path: Path) -> None:
             {"DATABASE_URL": "postgresql://shop@127.0.0.1:1/shop"},
             "PERFORMANCE_VACUUM_TABLES",
         ),
-        (performance.purge, {}, "REDIS_URL"),
-        (performance.purge, {"REDIS_URL": "redis://127.0.0.1:1/0"}, "PERFORMANCE_PURGE_KEYS"),
+        (purge, {}, "REDIS_URL"),
+        (purge, {"REDIS_URL": "redis://127.0.0.1:1/0"}, "PERFORMANCE_PURGE_KEYS"),
     ],
 )
 async def test_without_an_allow_list_no_server_is_even_reached(
@@ -79,6 +112,6 @@ async def test_a_server_that_is_away_fails_the_step_and_shows_no_password() -> N
     )
 
     with pytest.raises(RedisFailed) as failure:
-        await performance.purge(settings)
+        await purge(settings)
 
     assert "geheim" not in str(failure.value)

@@ -7,7 +7,7 @@ import ssl
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,19 +15,25 @@ import pytest
 import trustme
 from packaging.version import Version
 
+from blocks.audit.failed_logins import FailedLogins
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.files import open_files
 from blocks.operations import security
+from blocks.operations.http import ServiceFailed
 from blocks.operations.postgres import DatabaseFailed
 from blocks.operations.security.advisories import Advisory, decoded
+from blocks.operations.security.report import expired
 from blocks.operations.security.vulnerabilities import AdvisoriesMissing
-from blocks.operations.work import NotConfigured, never_stopped
+from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
 from blocks.settings import Settings, load_settings
+from blocks.settings.operations import SecurityAudit
 from blocks.tenants.directory import enter_in_directory
 from flows.shared.operations.security_page import page_of
 from tests.support.factories import A_TENANT, an_api_key, an_audit_entry
+from tests.support.operations.web import Answers, Asked, Reply, web_service
 
 LOCK = """\
 # Made by a tool; do not edit.
@@ -74,19 +80,19 @@ def planted(folder: Path, *advisories: Mapping[str, object]) -> Path:
     return place.parent
 
 
-def scanned(folder: Path, advisories: Path, lock: str = LOCK) -> JsonObject:
+async def scanned(folder: Path, advisories: Path, lock: str = LOCK) -> JsonObject:
     (folder / "requirements.lock").write_text(lock)
     settings = settings_of(folder, ADVISORIES=advisories, LOCK_FILES=folder / "requirements.lock")
-    return security.scan(settings.operations.security_audit, never_stopped)
+    return await security.scan(settings.operations.security_audit)
 
 
 # --- packages -------------------------------------------------------------------------------------
 
 
-def test_a_planted_old_package_is_found_once_however_many_advisories_name_it(
+async def test_a_planted_old_package_is_found_once_however_many_advisories_name_it(
     tmp_path: Path,
 ) -> None:
-    result = scanned(tmp_path, planted(tmp_path, THE_SAME, SANDBOX_ESCAPE))
+    result = await scanned(tmp_path, planted(tmp_path, THE_SAME, SANDBOX_ESCAPE))
 
     assert [
         {
@@ -104,12 +110,12 @@ def test_a_planted_old_package_is_found_once_however_many_advisories_name_it(
     assert "2024-09-20T15:57:30+00:00" == result["newestAdvisory"]
 
 
-def test_what_cannot_be_compared_makes_the_scan_incomplete(tmp_path: Path) -> None:
+async def test_what_cannot_be_compared_makes_the_scan_incomplete(tmp_path: Path) -> None:
     place = planted(tmp_path, SANDBOX_ESCAPE)
-    assert scanned(tmp_path, place, "jinja2==3.1.6\n")["scanComplete"]
+    assert (await scanned(tmp_path, place, "jinja2==3.1.6\n"))["scanComplete"]
 
     (place / "broken.json").write_text("{")
-    result = scanned(tmp_path, place)
+    result = await scanned(tmp_path, place)
 
     assert (False, 1, 1) == (
         result["scanComplete"],
@@ -118,25 +124,25 @@ def test_what_cannot_be_compared_makes_the_scan_incomplete(tmp_path: Path) -> No
     )
 
 
-def test_advisories_may_come_in_a_zip_and_be_withdrawn(tmp_path: Path) -> None:
+async def test_advisories_may_come_in_a_zip_and_be_withdrawn(tmp_path: Path) -> None:
     withdrawn = SANDBOX_ESCAPE | {"withdrawn": "2025-01-01T00:00:00Z"}
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         archive.writestr("1.json", json.dumps(withdrawn))
 
-    result = scanned(tmp_path, tmp_path / "all.zip")
+    result = await scanned(tmp_path, tmp_path / "all.zip")
 
     assert (0, 1) == (result["vulnerabilitiesFound"], result["advisoriesRead"])
 
 
-def test_without_advisories_nothing_is_said_of_packages(tmp_path: Path) -> None:
+async def test_without_advisories_nothing_is_said_of_packages(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="SECURITY_AUDIT_ADVISORIES"):
-        security.scan(settings_of(tmp_path).operations.security_audit, never_stopped)
+        await security.scan(settings_of(tmp_path).operations.security_audit)
     (tmp_path / "empty").mkdir()
     with pytest.raises(AdvisoriesMissing):
-        scanned(tmp_path, tmp_path / "empty")
+        await scanned(tmp_path, tmp_path / "empty")
 
 
-def test_without_a_lock_what_is_installed_is_scanned(tmp_path: Path) -> None:
+async def test_without_a_lock_what_is_installed_is_scanned(tmp_path: Path) -> None:
     about_ours = SANDBOX_ESCAPE | {
         "affected": [
             {
@@ -147,7 +153,7 @@ def test_without_a_lock_what_is_installed_is_scanned(tmp_path: Path) -> None:
     }
     settings = settings_of(tmp_path, ADVISORIES=planted(tmp_path, about_ours))
 
-    result = security.scan(settings.operations.security_audit, never_stopped)
+    result = await security.scan(settings.operations.security_audit)
 
     [found] = result["vulnerabilities"]
     assert f"msgspec {msgspec.__version__} in installed" == found["subject"]
@@ -319,6 +325,98 @@ async def test_a_server_that_is_away_fails_the_step_and_shows_no_password(
     assert "geheim" not in str(failure.value)
 
 
+# --- a service of advisories ----------------------------------------------------------------------
+
+
+def osv(*advisories: Mapping[str, object]) -> Answers:
+    """Answers as OSV's API does: a page names one advisory."""
+
+    def answers(asked: Asked) -> Reply:
+        if asked.method == "GET":
+            id = asked.path.removeprefix("/v1/vulns/")
+            return Reply(content=next(one for one in advisories if one["id"] == id))
+        return Reply(content={"results": [_page(query) for query in asked.json["queries"]]})
+
+    def _page(query: JsonObject) -> JsonObject:
+        page = int(query.get("page_token", "0"))
+        if (query["package"]["name"], query["version"]) != ("jinja2", "2.10"):
+            return {}
+        following = {"next_page_token": str(page + 1)} if page + 1 < len(advisories) else {}
+        return {"vulns": [{"id": advisories[page]["id"]}], **following}
+
+    return answers
+
+
+def with_service(folder: Path, url: str, **changes: object) -> SecurityAudit:
+    (folder / "requirements.lock").write_text(LOCK)
+    named = {"LOCK_FILES": folder / "requirements.lock", "ADVISORIES_URL": url, **changes}
+    return settings_of(folder, **named).operations.security_audit
+
+
+async def test_a_service_is_asked_about_each_package_page_by_page(tmp_path: Path) -> None:
+    with web_service(osv(SANDBOX_ESCAPE, THE_SAME)) as service:
+        result = await security.scan(with_service(tmp_path, f"{service.url}/"))
+
+    assert ["GHSA-462w-v97r-4m45 (CVE-2019-10906): Jinja2 sandbox escape"] == [
+        one["problem"] for one in result["vulnerabilities"]
+    ]
+    assert (2, 2, 1) == (
+        result["packagesChecked"],
+        result["advisoriesRead"],
+        result["packagesUnchecked"],
+    )
+    first = service.asked[0].json["queries"]
+    assert [
+        {"package": {"name": "jinja2", "ecosystem": "PyPI"}, "version": "2.10"},
+        {"package": {"name": "markup-safe", "ecosystem": "PyPI"}, "version": "3.0.4"},
+    ] == first
+    assert [2, 1] == [len(one.json["queries"]) for one in service.asked if one.method == "POST"]
+
+
+async def test_what_file_and_service_both_have_is_one_finding(tmp_path: Path) -> None:
+    with web_service(osv(THE_SAME)) as service:
+        place = planted(tmp_path, SANDBOX_ESCAPE)
+        result = await security.scan(with_service(tmp_path, service.url, ADVISORIES=place))
+
+    assert (1, 2) == (result["vulnerabilitiesFound"], result["advisoriesRead"])
+
+
+async def test_a_service_that_knows_of_nothing_is_a_complete_scan(tmp_path: Path) -> None:
+    with web_service(osv()) as service:
+        settings = with_service(tmp_path, service.url)
+        (tmp_path / "requirements.lock").write_text("shop==1.0\n")
+        result = await security.scan(settings)
+
+    assert (0, True, None) == (
+        result["vulnerabilitiesFound"],
+        result["scanComplete"],
+        result["newestAdvisory"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(status=503), "the service of advisories answered 503"),
+        (Reply(content={"results": []}), "something else than OSV's API"),
+        (Reply(content=b"<html>"), "something else than OSV's API"),
+        (Reply(content=b" " * 9_000_000), "more than 8388608 bytes"),
+        (
+            Reply(content={"results": [{"next_page_token": "x"}, {"next_page_token": "x"}]}),
+            "more than 20 pages",
+        ),
+    ],
+)
+async def test_a_service_that_does_not_answer_as_it_should_fails_the_step(
+    tmp_path: Path, reply: Reply, reason: str
+) -> None:
+    with (
+        web_service(lambda asked: reply) as service,
+        pytest.raises(ServiceFailed, match=reason),
+    ):
+        await security.scan(with_service(tmp_path, service.url))
+
+
 # --- refused requests, and the report -------------------------------------------------------------
 
 
@@ -350,12 +448,32 @@ async def test_who_was_refused_too_often_within_a_day_is_suspicious(
     assert "3 refused requests within a day" == result["suspicious"][0]["problem"]
 
 
+async def test_an_address_with_too_many_failed_logins_is_suspicious(
+    tmp_path: Path, store: RecordStore
+) -> None:
+    logins = FailedLogins()
+    for address, times in (("203.0.113.7", 3), ("198.51.100.2", 2)):
+        for _ in range(times):
+            logins.count(address, "invalid")
+        await logins.write(store)
+    settings = settings_of(tmp_path, FAILED_LOGINS_MAX=2, REFUSALS_MAX=1).operations.security_audit
+
+    result = await security.review(settings, store)
+
+    assert (5, 0) == (result["loginsFailed"], result["requestsRefused"])
+    (suspicious,) = result["suspicious"]
+    assert ("203.0.113.7", "3 failed logins within a day") == (
+        suspicious["subject"],
+        suspicious["problem"],
+    )
+
+
 async def test_the_report_is_stored_and_its_page_shows_texts_as_they_are(
     tmp_path: Path, store: RecordStore
 ) -> None:
     evil = SANDBOX_ESCAPE | {"summary": "<b>bold</b> | [a](http://evil.example)"}
     advisories = planted(tmp_path, evil)
-    found = scanned(tmp_path, advisories)
+    found = await scanned(tmp_path, advisories)
     settings = settings_of(tmp_path, ADVISORIES=advisories)
     found |= await security.check_permissions(settings, store)
     found |= await security.review(settings.operations.security_audit, store)
@@ -386,3 +504,52 @@ async def test_a_scan_that_was_skipped_is_no_scan_without_findings(
 
     assert report.summary.vulnerabilities is None
     assert "Packages were not scanned" in page_of(report)
+
+
+NOW = datetime(2026, 11, 29, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("limits", "going"),
+    [
+        ({}, []),
+        ({"REPORTS_KEPT_DAYS": 2}, [3, 4]),
+        ({"REPORTS_KEPT": 3}, [3, 4]),
+        ({"REPORTS_KEPT_DAYS": 3, "REPORTS_KEPT": 2}, [2, 3, 4]),
+        ({"REPORTS_KEPT_DAYS": 0.5, "REPORTS_KEPT": 1}, [1, 2, 3, 4]),
+    ],
+)
+def test_old_reports_go_oldest_first_and_nothing_else_does(
+    tmp_path: Path, limits: dict[str, object], going: list[int]
+) -> None:
+    reports = [f"{NOW - timedelta(days=age):%Y-%m-%dT%H%M%SZ}.json" for age in range(5)]
+    others = ["notes.json", "2020-01-01.json", "old/2020-01-01T030000Z.json"]
+    part = settings_of(tmp_path, **limits).operations.security_audit
+
+    assert [reports[age] for age in reversed(going)] == expired([*others, *reports], part, NOW)
+
+
+def test_the_last_report_stays_however_old_it_is(tmp_path: Path) -> None:
+    part = settings_of(tmp_path, REPORTS_KEPT_DAYS=1).operations.security_audit
+
+    assert ["2020-01-01T030000Z.json"] == expired(
+        ["2020-01-01T030000Z.json", "2020-01-02T030000Z.json"], part, NOW
+    )
+
+
+@pytest.mark.parametrize("place", ["reports", "memory://audits"])
+async def test_with_a_new_report_the_old_ones_are_deleted(
+    tmp_path: Path, store: RecordStore, place: str
+) -> None:
+    settings = settings_of(tmp_path, REPORTS_KEPT=2, REPORTS_URL=place)
+    found = await security.check_permissions(settings, store)
+    found |= await security.review(settings.operations.security_audit, store)
+    stored = []
+    for day in range(3):
+        report = security.report_of(found, settings)
+        report = msgspec.structs.replace(report, created_at=NOW + timedelta(days=day))
+        stored.append(await security.store_report(report, settings))
+
+    assert [0, 0, 1] == [one["reportsDeleted"] for one in stored]
+    files = open_files(place, "audit reports", settings.data_dir, setting="")
+    assert [one["storedAs"] for one in stored[1:]] == await files.keys("")

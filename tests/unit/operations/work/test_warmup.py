@@ -53,7 +53,7 @@ async def test_pages_that_do_not_answer_are_counted() -> None:
         settings = settings_of(CMS_URLS=f"{url},gone={gone}", SESSION_URLS=f"{url},gone={gone}")
         warmed, session = await warm_cms(settings), await warm_session(settings)
 
-    assert (1, 1, "it does not answer (ConnectError)") == (
+    assert (1, 1, "it cannot be reached (ConnectError)") == (
         warmed["cmsWarmed"],
         warmed["failed"],
         warmed["details"][1]["error"],

@@ -46,8 +46,8 @@ async def a_backup(settings: Settings, *, hours_old: float, differences: list[st
     return evidence
 
 
-def gauge() -> float | None:
-    name = "workflow_orchestrator_backup_verified_timestamp_seconds"
+def gauge(name: str = "verified_timestamp") -> float | None:
+    name = f"workflow_orchestrator_backup_{name}_seconds"
     return REGISTRY.get_sample_value(name, {"database": "shop"})
 
 
@@ -72,6 +72,7 @@ async def test_the_newest_verified_one_counts_not_a_newer_one_that_differs(
     found = f"shop: {verified.name} is verified, 5 h old"
     assert [ok("backups", found)] == await backups(Connections(settings))
     assert int(verified.taken_at.timestamp()) == gauge()
+    assert settings.operations.database_backup.late_hours * 3600 == gauge("late_after")
 
 
 async def test_from_the_age_of_the_setting_on_it_is_late(settings: Settings) -> None:
