@@ -27,6 +27,7 @@ from blocks.ports import Stale, Stored
 from blocks.processes.ending import ended
 from blocks.settings import Settings
 from flows.shared.claims import newest
+from flows.shared.operations.run_events import RunEvents
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class OperationRun:
         self._context = context
         self._operation = operation
         self._doing = doing
+        self._events = RunEvents(context.bus, operation)
         self._at_work: asyncio.Task[Outcome] | None = None
         self._is_forgotten = False
 
@@ -134,6 +136,7 @@ class OperationRun:
             await asyncio.sleep(_LOOK_SECONDS)
             self.stored = await newest(self._context.store, self.stored)
         metrics.TURN_SECONDS.labels(record.workflow).observe(monotonic() - began)
+        await self._events.started(self.stored.record)
 
     async def step(self, id: str, work: Work) -> JsonObject:
         """The step's result, recorded. Raises `Over` if it failed, and `Stale` if the execution was
@@ -142,7 +145,9 @@ class OperationRun:
         step = self._operation.step(id)
         if id not in self.steps:
             self.stored = await newest(self._context.store, self.stored)
+            await self._events.step_started(self.stored.record, step)
             self.steps[id] = await self._carry_out(step, work)
+            await self._events.step_ended(self.stored.record, self.steps[id])
         ended_step = self.steps[id]
         if ended_step.status == "failed":
             error = ended_step.error or "it failed"
