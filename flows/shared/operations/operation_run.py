@@ -136,7 +136,7 @@ class OperationRun:
             await asyncio.sleep(_LOOK_SECONDS)
             self.stored = await newest(self._context.store, self.stored)
         metrics.TURN_SECONDS.labels(record.workflow).observe(monotonic() - began)
-        await self._events.started(self.stored.record)
+        self._events.started(self.stored.record)
 
     async def step(self, id: str, work: Work) -> JsonObject:
         """The step's result, recorded. Raises `Over` if it failed, and `Stale` if the execution was
@@ -145,9 +145,9 @@ class OperationRun:
         step = self._operation.step(id)
         if id not in self.steps:
             self.stored = await newest(self._context.store, self.stored)
-            await self._events.step_started(self.stored.record, step)
+            self._events.step_started(self.stored.record, step)
             self.steps[id] = await self._carry_out(step, work)
-            await self._events.step_ended(self.stored.record, self.steps[id])
+            self._events.step_ended(self.stored.record, self.steps[id])
         ended_step = self.steps[id]
         if ended_step.status == "failed":
             error = ended_step.error or "it failed"
@@ -160,6 +160,7 @@ class OperationRun:
         """The execution is completed with the results of its steps, and announced."""
         results = {id: record.result or {} for id, record in self.steps.items()}
         self.stored = await transitions.complete(self._context.store, self.stored, results=results)
+        await self._events.settled()
         await transitions.announce(self._context.store, self._context.bus, [self.stored])
 
     @property
@@ -215,4 +216,5 @@ class OperationRun:
             failed_step=failed_step,
             results={id: record.result for id, record in self.steps.items() if record.result},
         )
+        await self._events.settled()
         await transitions.announce(self._context.store, self._context.bus, [self.stored])

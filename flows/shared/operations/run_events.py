@@ -1,7 +1,8 @@
 """What happens in a run, published while it happens, for those who watch.
 
-Contract: the record is the truth, and its end is announced from it. So no step waits for long, or
-fails, because such an event cannot be published: health is looked at while the broker is down, too.
+Contract: the record is the truth, and its end is announced from it. So no step waits for such an
+event, or fails because it cannot be published: health is looked at while the broker is down, too.
+They are published beside the steps, in their order, before the end is announced.
 Pitfalls: a run that starts over publishes its start again, under the same id, and the step that
 was interrupted under another.
 """
@@ -22,25 +23,27 @@ from blocks.contracts.operations import Operation, Step
 from blocks.contracts.operations.endings import run_id_of
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.messages import to_message
-from blocks.ports import EventBus, Unavailable
+from blocks.ports import EventBus, Message, Unavailable
 
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 2.0
-"""So long a step may wait for the broker."""
+"""So long the broker may take for some of them; those are left out then, with a line in the log."""
 
 RESULT_BYTES_MAX = 64 * 1024
 _TEXT_MAX = 1_000
 
 
 class RunEvents:
-    """Of the runs of one operation."""
+    """Of one run."""
 
     def __init__(self, bus: EventBus, operation: Operation) -> None:
         self._bus = bus
         self._operation = operation
+        self._due: list[Message] = []
+        self._publishing: asyncio.Task[None] | None = None
 
-    async def started(self, execution: ExecutionRecord) -> None:
+    def started(self, execution: ExecutionRecord) -> None:
         data = events.OperationStarted(
             run_id=run_id_of(execution),
             workflow_id=self._operation.id,
@@ -48,9 +51,9 @@ class RunEvents:
             execution_id=execution.id,
         )
         id = ids.started_event_id(execution.id, execution.retries)
-        await self._publish(id, execution, data, at=execution.started_at or execution.created_at)
+        self._publish(id, execution, data, at=execution.started_at or execution.created_at)
 
-    async def step_started(self, execution: ExecutionRecord, step: Step) -> None:
+    def step_started(self, execution: ExecutionRecord, step: Step) -> None:
         data = events.OperationStepStarted(
             run_id=run_id_of(execution),
             workflow_id=self._operation.id,
@@ -58,9 +61,9 @@ class RunEvents:
             step_name=step.title,
         )
         id = ids.step_started_event_id(execution.id, step.id, execution.attempt)
-        await self._publish(id, execution, data, at=utc_now())
+        self._publish(id, execution, data, at=utc_now())
 
-    async def step_ended(self, execution: ExecutionRecord, record: StepRecord) -> None:
+    def step_ended(self, execution: ExecutionRecord, record: StepRecord) -> None:
         """A step of a try ends once: completed and failed share their id."""
         of_step: dict[str, Any] = {
             "run_id": run_id_of(execution),
@@ -73,9 +76,14 @@ class RunEvents:
         else:
             data = events.OperationStepCompleted(**of_step, result=_bounded(record.result or {}))
         id = ids.step_completed_event_id(execution.id, record.step, record.retry)
-        await self._publish(id, execution, data, at=record.completed_at)
+        self._publish(id, execution, data, at=record.completed_at)
 
-    async def _publish(
+    async def settled(self) -> None:
+        """All of them are published, or left out."""
+        if self._publishing:
+            await self._publishing
+
+    def _publish(
         self, id: str, execution: ExecutionRecord, data: EventData, *, at: datetime
     ) -> None:
         event = Event(
@@ -86,11 +94,19 @@ class RunEvents:
             about=About.execution(execution),
             data=data,
         )
-        try:
-            async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._bus.publish(to_message(event))
-        except (Unavailable, TimeoutError) as error:
-            log.warning("%s is not published: %s", data.event_type, error or "no answer in time")
+        self._due.append(to_message(event))
+        if self._publishing is None or self._publishing.done():
+            self._publishing = asyncio.create_task(self._publish_due(), name="events of a run")
+
+    async def _publish_due(self) -> None:
+        while self._due:
+            messages, self._due = self._due, []
+            try:
+                async with asyncio.timeout(PUBLISH_SECONDS):
+                    await self._bus.publish(*messages)
+            except (Unavailable, TimeoutError) as error:
+                reason = str(error) or f"no answer within {PUBLISH_SECONDS:g} s"
+                log.warning("%d events of this run are not published: %s", len(messages), reason)
 
 
 def _bounded(result: JsonObject) -> JsonObject:
