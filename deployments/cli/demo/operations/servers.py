@@ -125,9 +125,9 @@ async def _initialise(programs: Path, folder: str, user: str | None) -> None:
         cwd=folder,
         **as_user(user),
     )
-    _, said = await initdb.communicate()
+    _, reported = await initdb.communicate()
     if initdb.returncode:
-        raise NotHere(f"initdb failed: {said.decode(errors='replace').strip()[:300]}")
+        raise NotHere(f"initdb failed: {reported.decode(errors='replace').strip()[:300]}")
 
 
 @asynccontextmanager
