@@ -41,13 +41,13 @@ async def database_backup(
 
 async def create_backup(given: Given) -> JsonObject:
     """An archive of each database lies in the work folder, with a manifest of what it holds."""
-    return await create_all(place_of(given.settings))
+    return await create_all(place_of(given.settings, given.report))
 
 
 async def upload_backup(given: Given) -> JsonObject:
     """The archives are in the store, and what was uploaded was restored and compared."""
     names = msgspec.convert(given.input["backups"], list[str])
-    return await store_all(place_of(given.settings), names)
+    return await store_all(place_of(given.settings, given.report), names)
 
 
 async def cleanup_old(given: Given) -> JsonObject:

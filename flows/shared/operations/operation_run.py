@@ -38,6 +38,9 @@ TURN_LIMIT_SECONDS = 6 * 3600.0
 _LOOK_SECONDS = 2.0
 
 
+Report = Callable[[str], None]
+
+
 class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What a step starts with."""
 
@@ -47,6 +50,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     execution_id: str
     """The same in every attempt, for keys under which something is done once."""
+    report: Report
+    """Takes a line about what is being done now, as `uploading 12 MB`."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -94,6 +99,7 @@ class OperationRun:
         self._events = RunEvents(context.bus, operation)
         self._at_work: asyncio.Task[Outcome] | None = None
         self._is_forgotten = False
+        self._doing_now = ""
 
     @property
     def id(self) -> str:
@@ -164,6 +170,11 @@ class OperationRun:
         await transitions.announce(self._context.store, self._context.bus, [self.stored])
 
     @property
+    def doing(self) -> str:
+        """The step at work, and what it has reported last."""
+        return f"steps done{self._doing_now}"
+
+    @property
     def reasons_to_skip(self) -> Mapping[str, str]:
         """By step, if every one of them was skipped."""
         reasons = {
@@ -175,7 +186,9 @@ class OperationRun:
 
     async def _carry_out(self, step: Step, work: Work) -> StepRecord:
         log.info("%s begins", step.id)
-        outcome = await self._done(step, partial(work, self._given()))
+        self._doing_now = f", {step.id}"
+        outcome = await self._done(step, partial(work, self._given(step)))
+        self._doing_now = ""
         store, record = self._context.store, self.stored.record
         match outcome:
             case Skipped(reason=reason):
@@ -200,12 +213,21 @@ class OperationRun:
         finally:
             await ended(self._at_work)
 
-    def _given(self) -> Given:
+    def _given(self, step: Step) -> Given:
+        def report(line: str) -> None:
+            log.info("%s", line)
+            self._doing_now = f", {step.id}: {line}"
+
         merged = dict(self.stored.record.input)
-        for step in self._operation.steps:
-            if step.id in self.steps:
-                merged |= self.steps[step.id].result or {}
-        return Given(input=merged, settings=self._context.settings, execution_id=self.id)
+        for one in self._operation.steps:
+            if one.id in self.steps:
+                merged |= self.steps[one.id].result or {}
+        return Given(
+            input=merged,
+            settings=self._context.settings,
+            execution_id=self.id,
+            report=report,
+        )
 
     async def _fail(self, failed: Failed, failed_step: str | None = None) -> None:
         self.stored = await transitions.fail(

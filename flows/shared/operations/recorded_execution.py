@@ -29,6 +29,7 @@ from flows.shared.operations.opening import SKIPPED, execution_of_run
 from flows.shared.operations.operation_run import Failed, OperationRun, Outcome, Over, Skipped, Work
 from flows.shared.requested import Requested, retried_by_hand
 from flows.shared.run_end import RunEnds, end_of_run, refused, reported
+from flows.shared.run_progress import shown_progress
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,10 @@ async def recorded_execution(
     try:
         with context.expecting([run.id], run):
             await run.begin()
-            yield recorded
+            async with shown_progress(
+                len(operation.steps), lambda: len(run.steps), lambda: run.doing
+            ):
+                yield recorded
             await run.complete()
     except Over:
         log.info("execution %s has failed", run.id)

@@ -194,6 +194,24 @@ async def test_a_broker_that_is_away_or_hangs_stops_no_step(
             assert 7 == (await run.step(id, count_lines))["lines"]
 
 
+async def test_progress_names_the_step_at_work_and_what_it_reported(context: Runtime) -> None:
+    run, seen = await taken(context, await requested(context)), list[str]()
+
+    async def work(given: Given) -> JsonObject:
+        seen.append(run.doing)
+        given.report("uploading 12 MB")
+        seen.append(run.doing)
+        return {}
+
+    await run.step("rotate-logs", work)
+
+    assert [
+        "steps done, rotate-logs",
+        "steps done, rotate-logs: uploading 12 MB",
+        "steps done",
+    ] == [*seen, run.doing]
+
+
 async def test_a_large_result_is_published_without_its_lists(
     context: Runtime, ledger: Ledger
 ) -> None:
