@@ -107,7 +107,7 @@ _DONE: Mapping[str, Callable[[JsonObject], str]] = {
     "upload-backup": lambda did: (
         f"restored and compared: {did['tables']} tables, {did['rows']:,} rows"
     ),
-    "cleanup-old": lambda did: f"{did['cleanedUp']} old ones deleted",
+    "cleanup-old": lambda did: f"{did['cleanedUp']} old backups deleted",
     "check-containers": lambda did: f"{did['healthy']} of {did['containersChecked']} containers up",
     "aggregate-metrics": _failing,
     "alert-if-needed": lambda did: f"{did['alertsSent']} alert sent",
@@ -146,7 +146,7 @@ _DONE: Mapping[str, Callable[[JsonObject], str]] = {
         f"{did['packagesChecked']} packages, {did['vulnerabilitiesFound']} vulnerable"
     ),
     "check-permissions": lambda did: (
-        f"{did['pathsChecked'] + did['secretsChecked']} files and {did['rolesChecked']} roles, "
+        f"{did['pathsChecked'] + did['secretsChecked'] + did['rolesChecked']} files and roles, "
         f"{did['violationsFound']} violations"
     ),
     "review-logs": lambda did: f"{did['requestsRefused']} requests were refused",
