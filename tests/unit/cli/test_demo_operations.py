@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from blocks.contracts.operations import OPERATIONS
+from blocks.operations.performance.redis_server import RedisFailed, connected
 from blocks.settings import load_settings
-from deployments.cli.demo.operations import folder
+from deployments.cli.demo.operations import folder, servers
 from deployments.cli.demo.operations.lines import Shown, done_in, summary_table
 from deployments.printing import console
 from deployments.simulated.platform.app import Platform, create_app, settings_at
@@ -96,6 +97,29 @@ def test_nothing_of_the_users_settings_is_left(
         )
     )
     assert settings.data_dir.startswith(str(tmp_path))
+
+
+async def test_a_server_that_is_not_installed_is_left_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(servers.NotHere, match="redis-server is not installed"):
+        async with servers.redis(tmp_path):
+            raise AssertionError("there is none")
+
+
+async def test_a_server_of_the_demo_answers_its_own_settings_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    async with servers.redis(tmp_path) as settings:
+        url = settings["REDIS_URL"]
+        async with connected(url) as client:
+            assert 301 == await client.dbsize()
+
+    with pytest.raises(RedisFailed):
+        async with connected(url) as client:
+            await client.dbsize()
 
 
 async def test_the_simulated_cms_answers_a_conditional_request_with_304(
