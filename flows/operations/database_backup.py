@@ -46,8 +46,8 @@ async def create_backup(given: Given) -> JsonObject:
 
 async def upload_backup(given: Given) -> JsonObject:
     """The archives are in the store, and what was uploaded was restored and compared."""
-    names = msgspec.convert(given.input["backups"], list[str])
-    return await store_all(place_of(given.settings, given.report), names)
+    place = place_of(given.settings, given.report)
+    return await store_all(place, msgspec.convert(given.input["backups"], list[str]))
 
 
 async def cleanup_old(given: Given) -> JsonObject:
@@ -57,11 +57,11 @@ async def cleanup_old(given: Given) -> JsonObject:
 
 async def notify_of_backups(given: Given) -> JsonObject:
     """People know what was backed up."""
-    context = await runtime.get()
+    context, news = await runtime.get(), news_of(given.input)
     return await notifying.send(
         context.store,
         given.settings.notifications,
-        news_of(given.input),
+        news,
         key=f"database-backup {given.input['backupId']}",
         recipient=stated(given.input, "recipient"),
     )
