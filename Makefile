@@ -49,7 +49,7 @@ up: setup ## Start the whole stack on this machine (ARGS="--without simulators")
 	@$(BIN)/orchestrator up $(ARGS)
 
 .PHONY: demo
-demo: setup ## Publish one opportunity event and watch its analysis (ARGS=claims: the recovery of claims)
+demo: setup ## Publish one opportunity event and watch its analysis (ARGS=claims, ARGS=operations: these)
 	@$(BIN)/orchestrator demo $(ARGS)
 
 # --- containers ------------------------------------------------------------------------------------------------------

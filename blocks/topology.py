@@ -6,10 +6,9 @@ import msgspec
 
 from blocks.contracts.events import (
     CONSUMED,
+    RUN_EVENTS,
     WEBHOOK_DUE,
     JobTrigger,
-    OperationCompleted,
-    OperationFailed,
 )
 from blocks.contracts.jobs import JOB_BY_ID
 from blocks.contracts.operations.platform_events import POSTED, TAKEN
@@ -78,9 +77,9 @@ def webhooks_queue(settings: Settings) -> Queue:
 
 
 def redis_queue(settings: Settings) -> Queue:
-    """What goes to Redis: events that were taken in, and the ends of operations' runs."""
-    ends = (OperationCompleted.event_type, OperationFailed.event_type)
-    return Queue(name=f"{settings.rabbitmq.queue}_redis", bindings=(TAKEN, *ends))
+    """What goes to Redis: events that were taken in, and those of operations' runs."""
+    of_runs = (data.event_type for data in RUN_EVENTS)
+    return Queue(name=f"{settings.rabbitmq.queue}_redis", bindings=(TAKEN, *of_runs))
 
 
 def _of_batch_workers(name: str) -> Queue:

@@ -92,7 +92,10 @@ async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) ->
     batch = AnalysisBatch(context, tenant_id, analyses)
     with context.expecting(batch.execution_ids, batch):
         await batch.start()
-        async with shown_progress(len(analyses), batch.answered), asyncio.TaskGroup() as group:
+        async with (
+            shown_progress(len(analyses), batch.answered, lambda: "answered"),
+            asyncio.TaskGroup() as group,
+        ):
             for step in ANALYSIS_STEPS:
                 group.create_task(
                     run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch)

@@ -1,8 +1,9 @@
 """Between this system and the services that speak the operations service's bus, on Redis.
 
 In: what they publish is posted, as if over HTTP, unless the log has it: so each event comes once,
-however many listeners hear it, and none of ours comes back. Out: events that were taken in, and the
-ends of runs by the names that those services know, wait in a queue while Redis is away.
+however many listeners hear it, and none of ours comes back. Out: events that were taken in, and
+those of runs by the names that those services know, wait in a queue while Redis is away. The list
+has the ends of runs, and no other event of them: steps would soon fill it.
 """
 
 import asyncio
@@ -15,7 +16,16 @@ import msgspec
 from blocks.adapters.redis.event_channel import RedisEventChannel
 from blocks.clock import utc_now
 from blocks.contracts.envelope import decode_event
-from blocks.contracts.events import PUBLISHED, EventData, OperationCompleted, OperationFailed
+from blocks.contracts.events import (
+    PUBLISHED,
+    EventData,
+    OperationCompleted,
+    OperationFailed,
+    OperationStarted,
+    OperationStepCompleted,
+    OperationStepFailed,
+    OperationStepStarted,
+)
 from blocks.contracts.operations.platform_events import (
     TAKEN,
     PlatformEvent,
@@ -35,11 +45,17 @@ CATCH_UP = timedelta(minutes=10)
 _PAUSE_SECONDS = 2.0
 
 _NAMES: Mapping[type[EventData], str] = {
+    OperationStarted: "workflow.started",
+    OperationStepStarted: "workflow.step.started",
+    OperationStepCompleted: "workflow.step.completed",
+    OperationStepFailed: "workflow.step.failed",
     OperationCompleted: "workflow.completed",
     OperationFailed: "workflow.failed",
 }
-_FIELDS = ("runId", "workflowId", "duration", "error", "failedStep")
-"""Of a run's end, as those services know it."""
+_LISTED = ("workflow.completed", "workflow.failed")
+
+_NOT_THEIRS = ("executionId", "timestamp")
+"""Fields that those services do not know."""
 
 
 class RedisBridge:
@@ -81,7 +97,8 @@ class RedisBridge:
     async def handle(self, delivery: Delivery) -> Verdict:
         """The event is on Redis. Raises `Unavailable`: it waits in its queue."""
         event = _for_redis(delivery.message)
-        await self._channel.publish(event.type, msgspec.json.encode(event))
+        is_listed = event.type in _LISTED or event.type not in _NAMES.values()
+        await self._channel.publish(event.type, msgspec.json.encode(event), listed=is_listed)
         metrics.REDIS_EVENTS.labels("out", "published").inc()
         return Accept()
 
@@ -94,7 +111,7 @@ def _for_redis(message: Message) -> PlatformEvent:
     return PlatformEvent(
         id=event.id,
         type=_NAMES[type(event.data)],
-        payload={name: stated[name] for name in _FIELDS if name in stated},
+        payload={name: stated[name] for name in stated if name not in _NOT_THEIRS},
         timestamp=event.timestamp,
         source=SOURCE,
     )

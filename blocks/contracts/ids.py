@@ -43,6 +43,11 @@ def step_requested_event_id(execution_id: str, step: str, retry: int = 0) -> str
     return _computed("step-requested", execution_id, step, *_of_retry(retry))
 
 
+def step_started_event_id(execution_id: str, step: str, attempt: int) -> str:
+    """A step that was interrupted is begun again, by a later attempt at the execution."""
+    return _computed("step-started", execution_id, step, str(attempt))
+
+
 def step_completed_event_id(execution_id: str, step: str, retry: int = 0) -> str:
     return _computed("step-completed", execution_id, step, *_of_retry(retry))
 

@@ -50,6 +50,7 @@ NOT_AUDITED: Mapping[str, str] = {
     "demo claims": (
         "triggers phases, as the platform's services do, with a key that goes when it ends"
     ),
+    "demo operations": ("starts operations of a stack of its own, whose records are the demo's"),
     "emit": (
         "publishes an event, as any service of the platform does; its execution names the event"
     ),

@@ -86,6 +86,7 @@ def cli(context: click.Context, traceback: bool) -> None:
       orchestrator up                      the whole stack on this machine
       orchestrator demo                    one analysis from event to result
       orchestrator demo claims             the recovery of a demo user's claims
+      orchestrator demo operations         the ten maintenance workflows
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
     context.obj["traceback"] = traceback

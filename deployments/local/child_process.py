@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 _PR_SET_PDEATHSIG = 1
 _LINE_MAX = 1024 * 1024
@@ -33,13 +33,16 @@ class ChildProcess:
         environment: Mapping[str, str],
         log_file: Path,
         on_line: Callable[[str], None],
+        user: str | None = None,
     ) -> None:
+        """`user`: who it runs as, and with which group of the same name; None: as this process."""
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=12)
         self._command = command
         self._environment = environment
         self._log_file = log_file
         self._on_line = on_line
+        self._user = user
         self._process: Process
         self._reading: asyncio.Task[None]
 
@@ -53,6 +56,7 @@ class ChildProcess:
             stderr=STDOUT,
             limit=_LINE_MAX,
             start_new_session=True,
+            **as_user(self._user),
             preexec_fn=_die_with(os.getpid()),
         )
         self._reading = asyncio.create_task(self._read(), name=f"log-{self.name}")
@@ -105,6 +109,11 @@ class ChildProcess:
         if text:
             self.last_lines.append(text)
             self._on_line(text)
+
+
+def as_user(user: str | None) -> dict[str, Any]:
+    """How a child process is started as this user. Only root may."""
+    return {"user": user, "group": user, "extra_groups": []} if user else {}
 
 
 async def _next_line(stream: asyncio.StreamReader) -> bytes:

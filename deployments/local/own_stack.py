@@ -19,9 +19,9 @@ STOP_LIMIT_SECONDS = 90.0
 
 
 @asynccontextmanager
-async def own_stack(settings: Settings) -> AsyncIterator[None]:
-    """`orchestrator up` runs and is ready while the context lasts. Raises `ServiceFailed` if it
-    does not start.
+async def own_stack(settings: Settings, *options: str) -> AsyncIterator[None]:
+    """`orchestrator up` runs with these options, and is ready, while the context lasts. Raises
+    `ServiceFailed` if it does not start.
     """
     log_file = Path(settings.data_dir) / "logs" / "stack.log"
     private_folder(log_file.parent)
@@ -33,7 +33,7 @@ async def own_stack(settings: Settings) -> AsyncIterator[None]:
         if line.startswith(EVERYTHING_RUNS):
             runs.set()
 
-    command = (sys.executable, "-m", "deployments.cli", "up")
+    command = (sys.executable, "-m", "deployments.cli", "up", *options)
     stack = ChildProcess("stack", command, environment={}, log_file=log_file, on_line=show)
     await stack.start()
     try:

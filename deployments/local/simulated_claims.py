@@ -1,12 +1,12 @@
 """Where the simulated claim services of a local stack answer, and who is sent there."""
 
-import socket
 from collections.abc import Mapping
 
 import msgspec
 
 from blocks.settings import Settings, load_settings
 from blocks.settings.links import url_of
+from deployments.local.free_ports import free_port
 
 FIRST_PORT = 8030
 _PORTS_TRIED = 10
@@ -35,18 +35,8 @@ def simulated_claims(settings: Settings, environment: Mapping[str, str]) -> Simu
     if not unset:
         return None
     host = settings.simulators.claims_host
-    port = settings.simulators.claims_port or _free_port(host)
+    port = settings.simulators.claims_port or free_port(
+        host, range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED)
+    )
     url = url_of(host, port)
     return SimulatedClaims(url, {"SIMULATED_CLAIMS_PORT": str(port), **dict.fromkeys(unset, url)})
-
-
-def _free_port(host: str) -> int:
-    """The first free one, so that it is the same every day; else any."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in (*range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED), 0):
-        try:
-            with socket.create_server((host, port), family=family) as listening:
-                return int(listening.getsockname()[1])
-        except OSError:
-            continue
-    return FIRST_PORT

@@ -81,11 +81,11 @@ async def run_simulators(settings: Settings, mishaps: Mishaps = Mishaps()) -> No
 
 @asynccontextmanager
 async def _claim_services(simulators: Delays) -> AsyncIterator[None]:
-    from deployments.simulated.claims.app import ClaimSimulator
-    from deployments.simulated.claims.serving import served
+    from deployments.simulated.claims.app import ClaimSimulator, create_app
+    from deployments.simulated.serving import served
 
     simulator = ClaimSimulator(simulators)
-    async with served(simulator, simulators.claims_host, simulators.claims_port) as url:
+    async with served(create_app(simulator), simulators.claims_host, simulators.claims_port) as url:
         log.info("answering as the claim services on %s", url)
         yield
 

@@ -1,6 +1,5 @@
 """The flow `cache-warmup`."""
 
-from collections.abc import Awaitable
 from typing import Any
 
 from prefect import flow
@@ -10,7 +9,6 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import CACHE_WARMUP
 from blocks.operations import warmup
-from flows.shared import artifacts, markdown
 from flows.shared.operations import FLOW, Given, recorded_execution
 
 
@@ -37,30 +35,14 @@ async def cache_warmup(
 
 async def warm_api(given: Given) -> JsonObject:
     """Every page of the API was asked for."""
-    return await _shown(warmup.warm_api(given.settings.operations.cache_warmup), "API")
+    return await warmup.warm_api(given.settings.operations.cache_warmup)
 
 
 async def warm_cms(given: Given) -> JsonObject:
     """Every page of the CMS was asked for."""
-    return await _shown(warmup.warm_cms(given.settings.operations.cache_warmup), "CMS")
+    return await warmup.warm_cms(given.settings.operations.cache_warmup)
 
 
 async def warm_session(given: Given) -> JsonObject:
     """Every page of sessions was asked for."""
-    return await _shown(warmup.warm_session(given.settings.operations.cache_warmup), "sessions")
-
-
-async def _shown(warming: Awaitable[JsonObject], of: str) -> JsonObject:
-    """The result, whose pages are a table in Prefect, too."""
-    result = await warming
-    rows = [
-        {
-            "page": markdown.text(page["url"]),
-            "took": f"{page['responseTime']} ms",
-            "bytes": f"{page['bytes']:,}",
-            "error": markdown.text(page.get("error", "")),
-        }
-        for page in result["details"]
-    ]
-    await artifacts.show([artifacts.table(rows, f"Pages of {of}")])
-    return result
+    return await warmup.warm_session(given.settings.operations.cache_warmup)

@@ -41,13 +41,13 @@ async def database_backup(
 
 async def create_backup(given: Given) -> JsonObject:
     """An archive of each database lies in the work folder, with a manifest of what it holds."""
-    return await create_all(place_of(given.settings))
+    return await create_all(place_of(given.settings, given.report))
 
 
 async def upload_backup(given: Given) -> JsonObject:
     """The archives are in the store, and what was uploaded was restored and compared."""
-    names = msgspec.convert(given.input["backups"], list[str])
-    return await store_all(place_of(given.settings), names)
+    place = place_of(given.settings, given.report)
+    return await store_all(place, msgspec.convert(given.input["backups"], list[str]))
 
 
 async def cleanup_old(given: Given) -> JsonObject:
@@ -57,11 +57,11 @@ async def cleanup_old(given: Given) -> JsonObject:
 
 async def notify_of_backups(given: Given) -> JsonObject:
     """People know what was backed up."""
-    context = await runtime.get()
+    context, news = await runtime.get(), news_of(given.input)
     return await notifying.send(
         context.store,
         given.settings.notifications,
-        news_of(given.input),
+        news,
         key=f"database-backup {given.input['backupId']}",
         recipient=stated(given.input, "recipient"),
     )

@@ -9,7 +9,7 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import HEALTH_MONITORING
 from blocks.operations import health
-from flows.shared import artifacts, markdown, runtime
+from flows.shared import runtime
 from flows.shared.operations import FLOW, Given, recorded_execution
 
 
@@ -52,14 +52,8 @@ async def check_database(given: Given) -> JsonObject:
 
 
 async def aggregate_metrics(given: Given) -> JsonObject:
-    """What the checks found, in sums, and part by part as a table in Prefect."""
-    result = health.aggregate(given.input)
-    rows = [
-        {"part": markdown.text(part), "is": markdown.text(problem or "works")}
-        for part, problem in health.looks_of(given.input).problems.items()
-    ]
-    await artifacts.show([artifacts.table(rows, "Parts of the platform")])
-    return result
+    """What the checks found, in sums."""
+    return health.aggregate(given.input)
 
 
 async def alert_if_needed(given: Given) -> JsonObject:

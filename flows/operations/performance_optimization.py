@@ -9,7 +9,6 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import PERFORMANCE_OPTIMIZATION
 from blocks.operations import performance
-from flows.shared import artifacts, markdown
 from flows.shared.operations import FLOW, Given, recorded_execution
 
 
@@ -49,11 +48,4 @@ async def optimize_memory(given: Given) -> JsonObject:
 
 async def optimize_db(given: Given) -> JsonObject:
     """Tables that may be vacuumed are, if they have too many dead rows."""
-    result = await performance.vacuum(given.settings.operations.performance_optimization)
-    if result["tables"]:
-        rows = [
-            {name: markdown.text(value) for name, value in table.items()}
-            for table in result["tables"]
-        ]
-        await artifacts.show([artifacts.table(rows, "Tables that were vacuumed and analysed")])
-    return result
+    return await performance.vacuum(given.settings.operations.performance_optimization)

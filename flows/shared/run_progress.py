@@ -1,7 +1,7 @@
-"""The progress of a batch in Prefect while it runs: "17 of 23 answered".
+"""The progress of a run in Prefect while it lasts: "17 of 23 answered", "2 of 4 steps done".
 
-Each change costs Prefect's server a request. So a batch that is answered promptly shows none, and
-one that waits shows it after ten seconds, then twenty, forty, …: nine requests in an hour.
+Each change costs Prefect's server a request. So a run that is soon done shows none, and one that
+lasts shows it after ten seconds, then twenty, forty, …: nine requests in an hour.
 """
 
 import asyncio
@@ -19,11 +19,12 @@ FIRST_SECONDS = 10.0
 class _Progress:
     """The artifact of one run, once there is one."""
 
-    def __init__(self, total: int, answered: Callable[[], int]) -> None:
+    def __init__(self, total: int, done: Callable[[], int], text: Callable[[], str]) -> None:
         self._total = total
-        self._answered = answered
+        self._done = done
+        self._text = text
         self._id: UUID | None = None
-        self._last = -1
+        self._last = ""
 
     async def show_for_ever(self) -> None:
         pause = FIRST_SECONDS
@@ -33,16 +34,16 @@ class _Progress:
             pause *= 2
 
     async def show(self) -> None:
-        now = self._answered()
-        if now == self._last:
+        done = self._done()
+        percent, text = 100.0 * done / self._total, f"{done} of {self._total} {self._text()}"
+        if text == self._last:
             return
-        percent, text = 100.0 * now / self._total, f"{now} of {self._total} answered"
         if self._id:
             await artifacts.change(self._id, percent, text)
         else:
             shown = Shown(type="progress", data=percent, description=text)
             self._id = next(iter(await artifacts.show([shown])), None)
-        self._last = now
+        self._last = text
 
     async def finish(self) -> None:
         """What was shown is not left behind the truth."""
@@ -51,14 +52,16 @@ class _Progress:
 
 
 @asynccontextmanager
-async def shown_progress(total: int, answered: Callable[[], int]) -> AsyncIterator[None]:
-    """While this lasts, the run shows how many of its executions are answered; a run of one shows
-    nothing.
+async def shown_progress(
+    total: int, done: Callable[[], int], text: Callable[[], str]
+) -> AsyncIterator[None]:
+    """While this lasts, the run shows how much of it is done, with the text behind it; a run of one
+    part shows nothing.
     """
     if total < 2:
         yield
         return
-    progress = _Progress(total, answered)
+    progress = _Progress(total, done, text)
     showing = asyncio.create_task(progress.show_for_ever(), name="showing the progress")
     try:
         yield

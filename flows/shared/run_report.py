@@ -110,7 +110,7 @@ def _asked(record: ExecutionRecord) -> str:
     workflow = WORKFLOWS.get(record.workflow)
     title = workflow.title if workflow else record.workflow
     causes = sorted({trigger.event_type for trigger in record.triggers})
-    asked = f"{title} of {record.subject_on_wire[:SUBJECT_MAX]}, because of {', '.join(causes)}"
+    asked = f"{title}: {record.subject_on_wire[:SUBJECT_MAX]}, because of {', '.join(causes)}"
     return f"{markdown.text(asked)}, {_moment(record.created_at)}"
 
 
@@ -151,12 +151,28 @@ def _step(record: ExecutionRecord, name: str, step: StepRecord | None) -> tuple[
 
 
 def compact(result: Mapping[str, Any] | None) -> str:
-    """A result on one line: lists by their length, objects and ids left out."""
+    """A result on one line: lists by their length, objects, ids and what every step has left out.
+    One that was skipped is its reason.
+    """
+    if result and result.get("skipped") and result.get("reason"):
+        return str(result["reason"])
     return ", ".join(
-        f"{name} {len(value) if isinstance(value, list) else value}"
+        f"{name} {_figure(value)}"
         for name, value in (result or {}).items()
-        if not name.endswith("Id") and value is not None and not isinstance(value, dict)
+        if not name.endswith("Id")
+        and name not in ("success", "timestamp")
+        and value is not None
+        and not isinstance(value, dict)
     )
+
+
+def _figure(value: Any) -> str:
+    match value:
+        case list():
+            return f"{len(value):,}"
+        case int() if not isinstance(value, bool):
+            return f"{value:,}"
+    return str(value)
 
 
 # --- several --------------------------------------------------------------------------------------

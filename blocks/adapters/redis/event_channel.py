@@ -41,13 +41,14 @@ class RedisEventChannel:
         async with closing("the connection to Redis"):
             await self._client.aclose()
 
-    async def publish(self, event_type: str, body: bytes) -> None:
-        """Who listens has the event, and the list, too, both or neither."""
+    async def publish(self, event_type: str, body: bytes, *, listed: bool = True) -> None:
+        """Who listens has the event; and if it is to be listed the list, too, both or neither."""
         with _translated():
             async with self._client.pipeline(transaction=True) as together:
                 together.publish(f"workflow:{event_type}", body)
-                together.lpush(RECENT, body)
-                together.ltrim(RECENT, 0, RECENT_MAX - 1)
+                if listed:
+                    together.lpush(RECENT, body)
+                    together.ltrim(RECENT, 0, RECENT_MAX - 1)
                 await together.execute()
 
     async def received(self) -> AsyncIterator[bytes]:

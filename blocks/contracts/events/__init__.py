@@ -50,7 +50,15 @@ from blocks.contracts.events.claims import (
     PhaseEvent,
 )
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
-from blocks.contracts.events.operations import OperationCompleted, OperationFailed
+from blocks.contracts.events.operations import (
+    RUN_EVENTS,
+    OperationCompleted,
+    OperationFailed,
+    OperationStarted,
+    OperationStepCompleted,
+    OperationStepFailed,
+    OperationStepStarted,
+)
 from blocks.contracts.events.opportunities import (
     IntegrationOpportunityUpdated,
     OpportunityEvent,
@@ -65,6 +73,7 @@ __all__ = [
     "PHASE_FAILED",
     "PHASE_STARTED",
     "PUBLISHED",
+    "RUN_EVENTS",
     "WEBHOOK_DUE",
     "AnalysisResults",
     "ClaimRecoveryCompleted",
@@ -85,6 +94,10 @@ __all__ = [
     "JsonObject",
     "OperationCompleted",
     "OperationFailed",
+    "OperationStarted",
+    "OperationStepCompleted",
+    "OperationStepFailed",
+    "OperationStepStarted",
     "OpportunityAnalysisCompleted",
     "OpportunityAnalysisFailed",
     "OpportunityAnalysisStarted",

@@ -33,7 +33,7 @@ from blocks.contracts.events.claims import (
     ClaimRecoveryFailed,
 )
 from blocks.contracts.events.jobs import JobCompleted, JobFailed, JobTrigger, JobUnreported
-from blocks.contracts.events.operations import OperationCompleted, OperationFailed
+from blocks.contracts.events.operations import RUN_EVENTS
 from blocks.contracts.events.opportunities import IntegrationOpportunityUpdated, ShardUpdated
 
 _PUBLISHED: tuple[type[EventData], ...] = (
@@ -56,8 +56,7 @@ _PUBLISHED: tuple[type[EventData], ...] = (
     *PHASE_FAILED,
     ClaimRecoveryCompleted,
     ClaimRecoveryFailed,
-    OperationCompleted,
-    OperationFailed,
+    *RUN_EVENTS,
 )
 
 PUBLISHED: Mapping[str, type[EventData]] = {data.event_type: data for data in _PUBLISHED}

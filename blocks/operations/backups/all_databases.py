@@ -9,14 +9,23 @@ from collections.abc import Mapping, Sequence
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.observability.redaction import masked_url
-from blocks.operations.backups.catalogue import backup_name, database_of
+from blocks.operations.backups.catalogue import (
+    Evidence,
+    backup_name,
+    database_of,
+    read_manifest,
+)
 from blocks.operations.backups.errors import BackupFailed
+from blocks.operations.backups.manifest import Manifest
 from blocks.operations.backups.place import Place
 from blocks.operations.backups.retention import clean
 from blocks.operations.backups.storing import create, store
 from blocks.ports import Unavailable
 
 _FAILURES = (BackupFailed, Unavailable)
+
+_COMPARED_MAX = 200
+"""So many tables are named in the figures of a step: they are one record."""
 
 
 async def create_all(place: Place) -> JsonObject:
@@ -42,13 +51,14 @@ async def create_all(place: Place) -> JsonObject:
 
 
 async def store_all(place: Place, names: Sequence[str]) -> JsonObject:
-    """The backups of these names are in the store, and verified. Raises `BackupFailed` if one is
-    not, when all others are.
+    """The backups of these names are in the store, and verified; `compared` names their tables.
+    Raises `BackupFailed` if one is not, when all others are.
     """
-    proofs, failed = [], {}
+    proofs, compared, failed = list[Evidence](), list[JsonObject](), dict[str, str]()
     for name in names:
         try:
             proofs.append(await store(place, place.database(database_of(name)), name))
+            compared += _compared(await read_manifest(place.files, name))
         except _FAILURES as error:
             failed[name] = str(error)
     if failed:
@@ -61,6 +71,7 @@ async def store_all(place: Place, names: Sequence[str]) -> JsonObject:
         "tables": sum(proof.tables for proof in proofs),
         "rows": sum(proof.rows for proof in proofs),
         "verificationSeconds": sum(proof.seconds for proof in proofs),
+        "compared": compared[:_COMPARED_MAX],
     }
 
 
@@ -86,6 +97,15 @@ async def clean_all(place: Place) -> JsonObject:
         "expired": expired,
         "leftBehind": left,
     }
+
+
+def _compared(manifest: Manifest) -> list[JsonObject]:
+    """Each table of a backup that was verified, the largest first: both have as many rows."""
+    largest = sorted(manifest.rows.items(), key=lambda one: one[1], reverse=True)
+    return [
+        {"backup": manifest.name, "table": table, "rows": rows, "restored": rows}
+        for table, rows in largest
+    ]
 
 
 def _failure(failed: Mapping[str, str], place: Place) -> BackupFailed:

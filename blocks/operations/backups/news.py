@@ -2,10 +2,13 @@
 
 from blocks.contracts.events import JsonObject
 from blocks.notifications import Message
+from blocks.operations.work import NotConfigured
 
 
 def news_of(results: JsonObject) -> Message:
-    """From the results of the flow's steps."""
+    """From the results of the flow's steps. Raises `NotConfigured` if they had nothing to do."""
+    if "verified" not in results:
+        raise NotConfigured("nothing was backed up")
     names, databases = results["verified"], results["databases"]
     lines = [
         f"Verified by a restore: {', '.join(names)}",

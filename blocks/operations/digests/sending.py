@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 FAILURES_MAX = 5
 """After so many failures in a row, no more is tried."""
 
+_MAILS_MAX = 200
+"""So many are named in the figures of the step: they are one record."""
+
 
 class DigestsFailed(Exception):
     """Some mails of a digest could not be sent now. The next run, or a retry, sends those."""
@@ -34,7 +37,7 @@ async def send_all(
     Raises `DigestsFailed` when the others are sent, and `NotConfigured`.
     """
     window, sent, refused = window_of(input), 0, 0
-    failures, in_a_row = list[str](), 0
+    mails, failures, in_a_row = list[JsonObject](), list[str](), 0
     async for stored in every(store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}):
         try:
             await _send(store, settings, stored.record, retries)
@@ -42,6 +45,7 @@ async def send_all(
             log.warning("a mail of the digest was not sent: %s", failure)
             if not failure.is_passing:
                 refused += 1
+                mails.append(_mail(stored.record, sent=False))
                 continue
             failures.append(str(failure))
             in_a_row += 1
@@ -49,11 +53,17 @@ async def send_all(
                 break
         else:
             sent, in_a_row = sent + 1, 0
+            mails.append(_mail(stored.record, sent=True))
     if failures:
         reasons = "; ".join(dict.fromkeys(failures))
         raise DigestsFailed(f"{sent} sent, {len(failures)} not: {reasons}")
     await close(store, window)
-    return {"digestsSent": sent, "digestsRefused": refused}
+    return {"digestsSent": sent, "digestsRefused": refused, "mails": mails[:_MAILS_MAX]}
+
+
+def _mail(record: DigestRecord, *, sent: bool) -> JsonObject:
+    count = len(record.items) + record.more
+    return {"recipient": record.address, "count": count, "sent": sent}
 
 
 async def _send(

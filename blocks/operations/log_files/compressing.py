@@ -8,7 +8,14 @@ from time import time
 from typing import BinaryIO
 
 from blocks.contracts.events import JsonObject
-from blocks.operations.log_files.logs import COMPRESSED, PART, alone_in, figures, rotated_of
+from blocks.operations.log_files.logs import (
+    COMPRESSED,
+    FILES_MAX,
+    PART,
+    alone_in,
+    figures,
+    rotated_of,
+)
 from blocks.operations.log_files.writers import is_open_for_writing
 from blocks.operations.work import Stop
 from blocks.settings.operations import LogRotation
@@ -20,8 +27,8 @@ def compress_old(settings: LogRotation, stop: Stop) -> JsonObject:
     """Every rotated file that was quiet long enough, and that no one has open for writing, is
     compressed.
 
-    Returns `filesCompressed`, `bytesBefore`, `bytesAfter` and `filesStillWritten`. Raises
-    `NotConfigured`, and `LogFilesFailed` when the others are done.
+    Returns `filesCompressed`, `bytesBefore`, `bytesAfter`, `filesStillWritten` and `files`, the
+    first of them. Raises `NotConfigured`, and `LogFilesFailed` when the others are done.
     """
     plain = [
         one.path
@@ -29,7 +36,7 @@ def compress_old(settings: LogRotation, stop: Stop) -> JsonObject:
         for one in files
         if not one.is_compressed
     ]
-    errors, before, after, written = dict[Path, OSError](), list[int](), 0, 0
+    errors, done, written = dict[Path, OSError](), list[JsonObject](), 0
     for path in plain:
         stop()
         try:
@@ -43,15 +50,16 @@ def compress_old(settings: LogRotation, stop: Stop) -> JsonObject:
         if compressed is None:
             written += 1
         else:
-            before.append(compressed[0])
-            after += compressed[1]
-    done = {
-        "filesCompressed": len(before),
-        "bytesBefore": sum(before),
-        "bytesAfter": after,
+            before, after = compressed
+            done.append({"file": str(path), "bytesBefore": before, "bytesAfter": after})
+    result = {
+        "filesCompressed": len(done),
+        "bytesBefore": sum(one["bytesBefore"] for one in done),
+        "bytesAfter": sum(one["bytesAfter"] for one in done),
         "filesStillWritten": written,
+        "files": done[:FILES_MAX],
     }
-    return figures(done, len(plain), errors)
+    return figures(result, len(plain), errors)
 
 
 def _compress(path: Path, quiet_seconds: float, folder: int, stop: Stop) -> tuple[int, int] | None:

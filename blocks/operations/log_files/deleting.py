@@ -6,6 +6,7 @@ from pathlib import Path
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.operations.log_files.logs import (
+    FILES_MAX,
     Rotated,
     alone_in,
     figures,
@@ -21,10 +22,10 @@ _MEGABYTE = 1_000_000
 def delete_old(settings: LogRotation, stop: Stop) -> JsonObject:
     """Rotated files older than the limit are gone, and of each log the oldest beyond its size.
 
-    Returns `filesDeleted` and `bytesDeleted`. Raises `NotConfigured`, and `LogFilesFailed` when the
-    others are done.
+    Returns `filesDeleted`, `bytesDeleted` and `files`, the first of them. Raises `NotConfigured`,
+    and `LogFilesFailed` when the others are done.
     """
-    errors, deleted = dict[Path, OSError](), list[int]()
+    errors, deleted = dict[Path, OSError](), list[JsonObject]()
     doomed = [
         *(one.path for files in rotated_of(settings).values() for one in _too_old(files, settings)),
         *left_behind(settings),
@@ -35,12 +36,16 @@ def delete_old(settings: LogRotation, stop: Stop) -> JsonObject:
             with alone_in(path.parent):
                 size = path.stat().st_size
                 path.unlink()
-            deleted.append(size)
+            deleted.append({"file": str(path), "bytes": size})
         except FileNotFoundError:
             continue  # another process of ours was faster
         except OSError as error:
             errors[path] = error
-    done = {"filesDeleted": len(deleted), "bytesDeleted": sum(deleted)}
+    done = {
+        "filesDeleted": len(deleted),
+        "bytesDeleted": sum(one["bytes"] for one in deleted),
+        "files": deleted[:FILES_MAX],
+    }
     return figures(done, len(doomed), errors)
 
 

@@ -22,6 +22,9 @@ COMPRESSED = ".gz"
 PART = ".part"
 """Behind the name of a file that is being written by us."""
 
+FILES_MAX = 200
+"""So many are named in the figures of a step: they are one record."""
+
 _TURN_SECONDS = 30.0
 
 _STAMP = "%Y%m%dT%H%M%SZ"

@@ -11,6 +11,7 @@ from pathlib import Path
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.operations.log_files.logs import (
+    FILES_MAX,
     PART,
     alone_in,
     figures,
@@ -30,11 +31,11 @@ def rotate(settings: LogRotation, stop: Stop) -> JsonObject:
     """Every log of the settings that is large enough has its content in a rotated file, and its
     writers were asked to open a new one.
 
-    Returns `logsRotated`, `bytesRotated`, `truncated` and `writersAsked`. Raises `NotConfigured`,
-    and `LogFilesFailed` when the others are done.
+    Returns `logsRotated`, `bytesRotated`, `truncated`, `writersAsked` and `files`, the first of
+    them. Raises `NotConfigured`, and `LogFilesFailed` when the others are done.
     """
     logs, errors = logs_of(settings), dict[Path, OSError]()
-    rotated, truncated, copied = list[int](), 0, patterns_of(settings.copytruncate)
+    rotated, truncated, copied = list[JsonObject](), 0, patterns_of(settings.copytruncate)
     for path in logs:
         stop()
         try:
@@ -45,7 +46,7 @@ def rotate(settings: LogRotation, stop: Stop) -> JsonObject:
                 is_copied = any(fnmatch(str(path), pattern) for pattern in copied)
                 _copy_and_truncate(path) if is_copied else _rename(path)
             truncated += is_copied
-            rotated.append(size)
+            rotated.append({"file": str(path), "bytes": size})
         except FileNotFoundError:
             continue  # it is gone
         except OSError as error:
@@ -53,9 +54,10 @@ def rotate(settings: LogRotation, stop: Stop) -> JsonObject:
     asked = _ask_writers(settings.reopen) if len(rotated) > truncated else 0
     done = {
         "logsRotated": len(rotated),
-        "bytesRotated": sum(rotated),
+        "bytesRotated": sum(one["bytes"] for one in rotated),
         "truncated": truncated,
         "writersAsked": asked,
+        "files": rotated[:FILES_MAX],
     }
     return figures(done, len(logs), errors)
 

@@ -2,27 +2,34 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import click
 import msgspec
+from rich.console import Console
 
 from blocks.clock import utc_now
+from blocks.observability.plain_text import plain
 from blocks.operations import backups
 from blocks.operations.backups import Evidence, Place
 from blocks.ports import Unavailable
 from blocks.settings import load_settings
 from blocks.settings.operations.databases import Database
-from deployments.printing import console, facts_of, say_json, say_line
+from deployments.cli.actions.following import bar
+from deployments.printing import console, facts_of, say_json, say_line, styled
+
+PARTS_OF_BACKUP, PARTS_OF_VERIFICATION, PARTS_OF_RESTORE = 6, 3, 2
+"""So many lines each reports, one at the beginning of each of its parts."""
 
 
 async def back_up(names: tuple[str, ...], *, as_json: bool) -> None:
     """Each database has a new verified backup. Raises `ClickException` with those that have not."""
     failed: list[str] = []
-    with at_work(as_json=as_json) as place:
+    with at_work(PARTS_OF_BACKUP, len(names), as_json=as_json) as (place, out):
         databases = chosen(place, names)
         for database in databases:
             try:
-                await _back_up_one(place, database, as_json=as_json)
+                await _back_up_one(place, database, out, as_json=as_json)
             except (backups.BackupFailed, Unavailable) as error:
                 failed.append(str(error))
     if failed:
@@ -31,15 +38,15 @@ async def back_up(names: tuple[str, ...], *, as_json: bool) -> None:
 
 
 async def verify_one(name: str, *, as_json: bool) -> None:
-    with at_work(as_json=as_json) as place:
+    with at_work(PARTS_OF_VERIFICATION, 1, as_json=as_json) as (place, out):
         evidence = await backups.verify(place, name)
-    _show(evidence, as_json=as_json)
+        _show(evidence, out, as_json=as_json)
 
 
 async def restore_one(
     name: str, into: str | None, *, replace: bool, owners: bool, as_json: bool
 ) -> None:
-    with at_work(as_json=as_json) as place:
+    with at_work(PARTS_OF_RESTORE, 1, as_json=as_json) as (place, _):
         restored = await backups.restore(place, name, into, replace=replace, owners=owners)
     if as_json:
         say_json(msgspec.to_builtins(restored) | {"database": str(restored.database)})
@@ -58,34 +65,37 @@ def chosen(place: Place, names: tuple[str, ...]) -> tuple[Database, ...]:
 
 
 @contextmanager
-def at_work(*, as_json: bool) -> Iterator[Place]:
+def at_work(parts: int, databases: int, *, as_json: bool) -> Iterator[tuple[Place, Console]]:
     """The place of the settings; what is being done is shown: a line each, at a terminal the last
-    one with a spinner.
+    one beside a bar of so many parts for each of the databases (0: of all). What is printed to the
+    console stands above the bar.
     """
     settings, out = load_settings(), console()
     if not out.is_terminal or as_json:
-        yield backups.place_of(settings, _nothing if as_json else say_line)
+        yield backups.place_of(settings, _nothing if as_json else say_line), out
         return
-    with out.status("") as status:
+    total = parts * (databases or len(backups.place_of(settings).databases))
+    with bar(total) as progress:
+        [task], begun = progress.task_ids, count()
 
         def report(line: str) -> None:
-            out.print(line)
-            status.update(line)
+            progress.update(task, completed=next(begun), description=plain(line))
 
-        yield backups.place_of(settings, report)
+        yield backups.place_of(settings, report), progress.console
+        progress.update(task, completed=total, description="done")
 
 
-async def _back_up_one(place: Place, database: Database, *, as_json: bool) -> None:
+async def _back_up_one(place: Place, database: Database, out: Console, *, as_json: bool) -> None:
     name = backups.backup_name(database.name, utc_now())
     await backups.create(place, database, name)
     evidence = await backups.store(place, database, name)
     cleaned = await backups.clean(place, database)
-    _show(evidence, as_json=as_json)
+    _show(evidence, out, as_json=as_json)
     if not as_json and (gone := [*cleaned.expired, *cleaned.left_behind]):
-        say_line(f"deleted: {', '.join(gone)}")
+        out.print(styled(f"deleted: {', '.join(gone)}", None))
 
 
-def _show(evidence: Evidence, *, as_json: bool) -> None:
+def _show(evidence: Evidence, out: Console, *, as_json: bool) -> None:
     if as_json:
         say_json(evidence)
         return
@@ -96,7 +106,7 @@ def _show(evidence: Evidence, *, as_json: bool) -> None:
         "rows": f"{evidence.rows:,}",
         "took": f"{evidence.seconds:g} s",
     }
-    console().print(facts_of(facts))
+    out.print(facts_of(facts))
 
 
 def _nothing(line: str) -> None:

@@ -15,6 +15,7 @@ from blocks.operations.runs import known_operation
 from blocks.operations.work import NotConfigured, never_stopped
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
+from deployments.cli.actions.following import follow
 from deployments.cli.acts import audited
 from deployments.printing import console, facts_of, say_json, say_line
 
@@ -35,11 +36,14 @@ def rotate_logs(*, as_json: bool) -> None:
     )
 
 
-async def trigger_workflow(workflow: str, text: str, request_id: str | None, actor: str) -> None:
-    """The run is recorded and waits for dispatch; its ids are printed.
+async def trigger_workflow(
+    workflow: str, text: str, request_id: str | None, actor: str, *, follow_seconds: float = 0.0
+) -> None:
+    """The run is recorded and waits for dispatch; its ids are printed. If it is followed, it has
+    completed.
 
-    Raises `UnknownOperation`, `Rejected` for another input than a JSON object, `KeyReused`,
-    `Unavailable`.
+    Raises `NotCompleted`, `UnknownOperation`, `Rejected` for another input than a JSON object,
+    `KeyReused`, `Unavailable`.
     """
     operation, settings = known_operation(workflow), load_settings()
     try:
@@ -55,6 +59,9 @@ async def trigger_workflow(workflow: str, text: str, request_id: str | None, act
         run = await runs.trigger(recorded, bus, operation, given, key, actor)
     say_line(run.id)
     say_line(f"orchestrator executions show {run.execution.id} --tenant {SYSTEM_TENANT}")
+    if follow_seconds:
+        async with open_store(settings) as store:
+            await follow(store, run.id, operation, follow_seconds)
 
 
 async def publish(event_type: str, text: str, event_id: str | None) -> None:

@@ -3,7 +3,7 @@
 import click
 
 from deployments.cli.actor import as_option
-from deployments.cli.arguments import Limited
+from deployments.cli.arguments import Finite, Limited
 
 
 @click.group()
@@ -48,20 +48,32 @@ def list_workflows(as_json: bool) -> None:
     metavar="ID",
     help="Names this request: repeated under the same id, it starts once.",
 )
+@click.option("--follow", is_flag=True, help="Show its progress; exit with 1 unless it completes.")
+@click.option(
+    "--timeout",
+    type=Finite(1, 86_400),
+    default=3_600.0,
+    show_default=True,
+    help="Seconds for which it is followed.",
+)
 @as_option
-def trigger(workflow: str, text: str, request_id: str | None, actor: str) -> None:
+def trigger(
+    workflow: str, text: str, request_id: str | None, follow: bool, timeout: float, actor: str
+) -> None:
     """Start WORKFLOW once, regardless of its schedule; print the id of the run.
 
     \b
     Examples:
       orchestrator workflows trigger log-rotation
       orchestrator workflows trigger log-rotation --request-id before-the-release
+      orchestrator workflows trigger database-backup --follow
     """
     import asyncio
 
     from deployments.cli.actions.operations import trigger_workflow
 
-    asyncio.run(trigger_workflow(workflow, text, request_id, actor))
+    follow_seconds = timeout if follow else 0.0
+    asyncio.run(trigger_workflow(workflow, text, request_id, actor, follow_seconds=follow_seconds))
 
 
 @workflows.command("status")

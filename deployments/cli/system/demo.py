@@ -1,4 +1,4 @@
-"""`orchestrator demo`, `orchestrator demo claims`"""
+"""`orchestrator demo`, `orchestrator demo claims`, `orchestrator demo operations`"""
 
 import click
 
@@ -26,7 +26,8 @@ tenant_option = click.option(
 )
 @click.pass_context
 def demo(context: click.Context, tenant: str, opportunity: str | None, timeout: float) -> None:
-    """Watch the analysis of one demo opportunity, or the recovery of a demo user's claims.
+    """Watch the analysis of one demo opportunity, the recovery of a demo user's claims, or the
+    platform's operations.
 
     Publishes an opportunity event, shows the progress of its four steps and the record it leaves.
     Uses the stack that runs here; if none does, starts one and stops it at the end.
@@ -36,6 +37,7 @@ def demo(context: click.Context, tenant: str, opportunity: str | None, timeout: 
       orchestrator demo
       orchestrator demo --tenant 1c0f5a52-5b5e-4a8e-9a43-0a5f7a3d2b11 --timeout 120
       orchestrator demo claims
+      orchestrator demo operations
     """
     if context.invoked_subcommand is not None:
         _refuse_options_before_the_name(context)
@@ -84,6 +86,37 @@ def claims(tenant: str, answer: str | None, timeout: float) -> None:
     from deployments.cli.demo.claims import run_claims_demo
 
     asyncio.run(run_claims_demo(load_settings(), tenant, answer=answer, limit_seconds=timeout))
+
+
+@demo.command("operations")
+@click.option(
+    "--timeout",
+    type=Finite(1, 86_400),
+    default=120.0,
+    show_default=True,
+    help="Seconds for which nothing may happen.",
+)
+def operations(timeout: float) -> None:
+    """Watch the ten operations do their work, on nothing that is yours.
+
+    Starts a stack of its own beside any that runs, with simulated services, log files in a folder
+    of the demo, and a PostgreSQL and a Redis if these are installed; none of your settings counts
+    but ORCHESTRATOR_DATA_DIR, where that folder is. Shows what each operation did and where to see
+    it in Prefect, and stops the stack at the end.
+
+    \b
+    Examples:
+      orchestrator demo operations
+      make demo ARGS=operations
+    """
+    import asyncio
+    from pathlib import Path
+
+    from blocks.settings import load_settings
+    from deployments.cli.demo.operations.run import run_operations_demo
+
+    place = Path(load_settings().data_dir).absolute() / "demo-operations"
+    asyncio.run(run_operations_demo(place, limit_seconds=timeout))
 
 
 def _refuse_options_before_the_name(context: click.Context) -> None:

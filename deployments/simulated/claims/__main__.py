@@ -7,10 +7,10 @@ import click
 
 from blocks.settings import load_settings
 from deployments.printing import say_line
-from deployments.simulated.claims.app import ClaimSimulator
+from deployments.simulated.claims.app import ClaimSimulator, create_app
 from deployments.simulated.claims.findings import CLAIMS_PER_USER
-from deployments.simulated.claims.serving import served
 from deployments.simulated.claims.work import Work
+from deployments.simulated.serving import served
 
 
 @click.command()
@@ -31,7 +31,7 @@ def main(host: str, port: int, claims: int) -> None:
     simulator = ClaimSimulator(load_settings().simulators, Work(claims))
 
     async def serve() -> None:
-        async with served(simulator, host, port) as url:
+        async with served(create_app(simulator), host, port) as url:
             say_line(f"The simulated claim services answer at {url}")
             await asyncio.get_running_loop().create_future()
 

@@ -27,6 +27,7 @@ from blocks.ports import Stale, Stored
 from blocks.processes.ending import ended
 from blocks.settings import Settings
 from flows.shared.claims import newest
+from flows.shared.operations.run_events import RunEvents
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,9 @@ TURN_LIMIT_SECONDS = 6 * 3600.0
 """So long a run waits for an earlier one of its operation; then it fails."""
 
 _LOOK_SECONDS = 2.0
+
+
+Report = Callable[[str], None]
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +50,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     execution_id: str
     """The same in every attempt, for keys under which something is done once."""
+    report: Report
+    """Takes a line about what is being done now, as `uploading 12 MB`."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -90,8 +96,10 @@ class OperationRun:
         self._context = context
         self._operation = operation
         self._doing = doing
+        self._events = RunEvents(context.bus, operation)
         self._at_work: asyncio.Task[Outcome] | None = None
         self._is_forgotten = False
+        self._doing_now = ""
 
     @property
     def id(self) -> str:
@@ -134,6 +142,7 @@ class OperationRun:
             await asyncio.sleep(_LOOK_SECONDS)
             self.stored = await newest(self._context.store, self.stored)
         metrics.TURN_SECONDS.labels(record.workflow).observe(monotonic() - began)
+        self._events.started(self.stored.record)
 
     async def step(self, id: str, work: Work) -> JsonObject:
         """The step's result, recorded. Raises `Over` if it failed, and `Stale` if the execution was
@@ -142,7 +151,9 @@ class OperationRun:
         step = self._operation.step(id)
         if id not in self.steps:
             self.stored = await newest(self._context.store, self.stored)
+            self._events.step_started(self.stored.record, step)
             self.steps[id] = await self._carry_out(step, work)
+            self._events.step_ended(self.stored.record, self.steps[id])
         ended_step = self.steps[id]
         if ended_step.status == "failed":
             error = ended_step.error or "it failed"
@@ -155,7 +166,13 @@ class OperationRun:
         """The execution is completed with the results of its steps, and announced."""
         results = {id: record.result or {} for id, record in self.steps.items()}
         self.stored = await transitions.complete(self._context.store, self.stored, results=results)
+        await self._events.settled()
         await transitions.announce(self._context.store, self._context.bus, [self.stored])
+
+    @property
+    def doing(self) -> str:
+        """The step at work, and what it has reported last."""
+        return f"steps done{self._doing_now}"
 
     @property
     def reasons_to_skip(self) -> Mapping[str, str]:
@@ -169,7 +186,9 @@ class OperationRun:
 
     async def _carry_out(self, step: Step, work: Work) -> StepRecord:
         log.info("%s begins", step.id)
-        outcome = await self._done(step, partial(work, self._given()))
+        self._doing_now = f", {step.id}"
+        outcome = await self._done(step, partial(work, self._given(step)))
+        self._doing_now = ""
         store, record = self._context.store, self.stored.record
         match outcome:
             case Skipped(reason=reason):
@@ -194,12 +213,21 @@ class OperationRun:
         finally:
             await ended(self._at_work)
 
-    def _given(self) -> Given:
+    def _given(self, step: Step) -> Given:
+        def report(line: str) -> None:
+            log.info("%s", line)
+            self._doing_now = f", {step.id}: {line}"
+
         merged = dict(self.stored.record.input)
-        for step in self._operation.steps:
-            if step.id in self.steps:
-                merged |= self.steps[step.id].result or {}
-        return Given(input=merged, settings=self._context.settings, execution_id=self.id)
+        for one in self._operation.steps:
+            if one.id in self.steps:
+                merged |= self.steps[one.id].result or {}
+        return Given(
+            input=merged,
+            settings=self._context.settings,
+            execution_id=self.id,
+            report=report,
+        )
 
     async def _fail(self, failed: Failed, failed_step: str | None = None) -> None:
         self.stored = await transitions.fail(
@@ -210,4 +238,5 @@ class OperationRun:
             failed_step=failed_step,
             results={id: record.result for id, record in self.steps.items() if record.result},
         )
+        await self._events.settled()
         await transitions.announce(self._context.store, self._context.bus, [self.stored])

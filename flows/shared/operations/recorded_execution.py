@@ -24,10 +24,12 @@ from blocks.operations.work import NotConfigured
 from blocks.ports import Stale
 from flows.shared import runtime
 from flows.shared.claims import claim_all, notify_started
+from flows.shared.operations import step_tables
 from flows.shared.operations.opening import SKIPPED, execution_of_run
 from flows.shared.operations.operation_run import Failed, OperationRun, Outcome, Over, Skipped, Work
 from flows.shared.requested import Requested, retried_by_hand
 from flows.shared.run_end import RunEnds, end_of_run, refused, reported
+from flows.shared.run_progress import shown_progress
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,10 @@ async def recorded_execution(
     try:
         with context.expecting([run.id], run):
             await run.begin()
-            yield recorded
+            async with shown_progress(
+                len(operation.steps), lambda: len(run.steps), lambda: run.doing
+            ):
+                yield recorded
             await run.complete()
     except Over:
         log.info("execution %s has failed", run.id)
@@ -114,7 +119,9 @@ async def _claimed(
 async def as_task(
     operation: Operation, step: Step, work: Callable[[], Awaitable[JsonObject]]
 ) -> Outcome:
-    """In Prefect the step is a task with the operation's attempts and the step's limit."""
+    """In Prefect the step is a task with the operation's attempts and the step's limit; what it did
+    row by row is a table on the page of the run.
+    """
     reasons: list[str] = []
 
     async def attempt() -> JsonObject | State[None]:
@@ -139,7 +146,10 @@ async def as_task(
     except Exception as failure:  # of any kind: that is what a step may do
         error = redacted(str(failure) or type(failure).__name__)
         return Failed(shortened(error, _ERROR_MAX))
-    return Skipped(reasons[-1]) if reasons else result
+    if reasons:
+        return Skipped(reasons[-1])
+    await step_tables.show(operation, step, result)
+    return result
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

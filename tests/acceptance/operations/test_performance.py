@@ -229,4 +229,4 @@ async def test_a_run_shows_what_was_measured_and_done_and_why_a_step_was_skipped
     assert "REDIS_URL names no Redis" == results["optimize-memory"]["reason"]
     assert 1000 == results["optimize-db"]["deadRowsBefore"]
     # of the table of what was vacuumed: the page of the run has only sums
-    assert any("bytesAfter" in one for one in await artifacts_of(parts, execution))
+    assert any("bytes after" in one for one in await artifacts_of(parts, execution))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from blocks.clock import utc_now
@@ -14,8 +15,14 @@ from blocks.operations.backups import (
     create,
     restore,
     store,
+    verify,
 )
 from blocks.operations.backups.catalogue import archive_key
+from deployments.cli.actions.backups import (
+    PARTS_OF_BACKUP,
+    PARTS_OF_RESTORE,
+    PARTS_OF_VERIFICATION,
+)
 from tests.support.operations.shop import TABLES, Shop
 
 pytestmark = pytest.mark.long
@@ -47,6 +54,27 @@ async def test_a_backup_is_restored_into_a_new_database_beside_its_own(
     copy = restored.database.name
     assert [1000] == await shop.query("SELECT max(id) FROM newest", copy)
     assert [5] == await shop.query("SELECT count(*) FROM events WHERE note = 'note'", copy)
+
+
+async def test_each_part_of_the_work_is_reported_once_so_that_a_bar_can_show_it(
+    shop: Shop, place: Place
+) -> None:
+    lines, name = list[str](), backup_name(shop.name, utc_now())
+    place = msgspec.structs.replace(place, report=lines.append)
+
+    await create(place, shop.database, name)
+    await store(place, shop.database, name)
+    backed_up = len(lines)
+    await verify(place, name)
+    verified = len(lines) - backed_up
+    await restore(place, name, f"{shop.name}_copy", replace=False, owners=True)
+    restored = len(lines) - backed_up - verified
+
+    assert (PARTS_OF_BACKUP, PARTS_OF_VERIFICATION, PARTS_OF_RESTORE) == (
+        backed_up,
+        verified,
+        restored,
+    )
 
 
 async def test_a_lost_database_comes_back(shop: Shop, place: Place, name: str) -> None:

@@ -10,10 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from blocks.settings import Claims, load_settings
-from deployments.simulated.claims.app import ClaimSimulator
+from deployments.simulated.claims.app import ClaimSimulator, create_app
 from deployments.simulated.claims.faults import Fault
-from deployments.simulated.claims.serving import served
 from deployments.simulated.claims.work import Work
+from deployments.simulated.serving import served
 
 
 class ClaimPlatform:
@@ -55,7 +55,7 @@ async def claim_platform(claims_per_user: int = 4) -> AsyncIterator[ClaimPlatfor
     delays = replace(load_settings({}).simulators, min_delay_seconds=0, max_delay_seconds=0)
     simulator = ClaimSimulator(delays, Work(claims_per_user))
     async with (
-        served(simulator, "127.0.0.1", 0) as url,
+        served(create_app(simulator), "127.0.0.1", 0) as url,
         httpx.AsyncClient(base_url=url, trust_env=False) as client,
     ):
         yield ClaimPlatform(url, client)

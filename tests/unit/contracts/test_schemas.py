@@ -93,6 +93,30 @@ EXAMPLES: list[events.EventData] = [
         timestamp=NOW,
     ),
     *claim_recovery_events(EXECUTION, NOW),
+    events.OperationStarted(
+        run_id="run_1767323045000_0k3j9x2ab",
+        workflow_id="log-rotation",
+        workflow_name="Log Rotation & Cleanup",
+        execution_id=EXECUTION,
+    ),
+    events.OperationStepStarted(
+        run_id="run_1767323045000_0k3j9x2ab",
+        workflow_id="log-rotation",
+        step_id="rotate-logs",
+        step_name="Rotate Logs",
+    ),
+    events.OperationStepCompleted(
+        run_id="run_1767323045000_0k3j9x2ab",
+        workflow_id="log-rotation",
+        step_id="rotate-logs",
+        result={"success": True, "logsRotated": 3},
+    ),
+    events.OperationStepFailed(
+        run_id="run_1767323045000_0k3j9x2ab",
+        workflow_id="log-rotation",
+        step_id="rotate-logs",
+        error="1 of 3 files: /var/log/shop/web.log: Permission denied",
+    ),
     events.OperationCompleted(
         run_id="run_1767323045000_0k3j9x2ab",
         workflow_id="log-rotation",

@@ -19,11 +19,11 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.executions.steps import by_step, step_records
 from blocks.operations import starting
 from blocks.operations.work import NotConfigured
-from blocks.ports import Stale
+from blocks.ports import Stale, Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from flows.shared.claims import claim
-from flows.shared.operations import operation_run
+from flows.shared.operations import operation_run, run_events
 from flows.shared.operations.operation_run import (
     Failed,
     Given,
@@ -144,6 +144,85 @@ async def test_a_step_that_fails_ends_the_execution_and_the_rest_is_skipped(
         event["data"]["failedStep"],
         event["data"]["error"],
     )
+
+
+async def test_what_happens_in_a_run_is_published_in_its_order(
+    context: Runtime, ledger: Ledger
+) -> None:
+    run = await taken(context, await requested(context))
+    await run.step("rotate-logs", count_lines)
+    await run.step("compress-old", find_nothing)
+    with pytest.raises(Over):
+        await run.step("cleanup", fail)
+
+    await ledger.published("workflow.operation.failed")
+    happened = [
+        (event["type"].removeprefix("workflow."), event["data"].get("stepId"))
+        for event in ledger.seen
+    ]
+    assert [
+        ("operation.started", None),
+        ("operation_step.started", "rotate-logs"),
+        ("operation_step.completed", "rotate-logs"),
+        ("operation_step.started", "compress-old"),
+        ("operation_step.completed", "compress-old"),
+        ("operation_step.started", "cleanup"),
+        ("operation_step.failed", "cleanup"),
+        ("operation.failed", None),
+    ] == happened
+    rotated, skipped = ledger.of("workflow.operation_step.completed")
+    assert (7, True) == (rotated["data"]["result"]["lines"], rotated["data"]["result"]["success"])
+    assert "LOG_ROTATION_PATHS names no log files" == skipped["data"]["result"]["reason"]
+    assert [] == ledger.invalid()
+
+
+async def test_a_broker_that_is_away_or_hangs_stops_no_step(
+    context: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_events, "PUBLISH_SECONDS", 0.05)
+    run = await taken(context, await requested(context))
+
+    async def is_away(*messages: object, required: bool = False) -> None:
+        raise Unavailable("the broker is away")
+
+    async def hangs(*messages: object, required: bool = False) -> None:
+        await asyncio.sleep(60)
+
+    for id, publish in (("rotate-logs", is_away), ("compress-old", hangs)):
+        with monkeypatch.context() as patched:
+            patched.setattr(context.bus, "publish", publish)
+            assert 7 == (await run.step(id, count_lines))["lines"]
+
+
+async def test_progress_names_the_step_at_work_and_what_it_reported(context: Runtime) -> None:
+    run, seen = await taken(context, await requested(context)), list[str]()
+
+    async def work(given: Given) -> JsonObject:
+        seen.append(run.doing)
+        given.report("uploading 12 MB")
+        seen.append(run.doing)
+        return {}
+
+    await run.step("rotate-logs", work)
+
+    assert [
+        "steps done, rotate-logs",
+        "steps done, rotate-logs: uploading 12 MB",
+        "steps done",
+    ] == [*seen, run.doing]
+
+
+async def test_a_large_result_is_published_without_its_lists(
+    context: Runtime, ledger: Ledger
+) -> None:
+    async def find_much(given: Given) -> JsonObject:
+        return {"found": 3, "findings": ["x" * 50_000] * 3}
+
+    run = await taken(context, await requested(context))
+    await run.step("rotate-logs", find_much)
+
+    [event] = await ledger.published("workflow.operation_step.completed")
+    assert {"found", "success", "timestamp"} == event["data"]["result"].keys()
 
 
 async def test_a_step_without_settings_is_skipped_with_the_reason(context: Runtime) -> None:

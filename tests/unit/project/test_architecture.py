@@ -117,7 +117,7 @@ FILES_MAX = 15
 
 # A library whose every import lies in the modules named.
 HOMES = {
-    "litestar": ("api", "deployments.simulated.claims.*"),
+    "litestar": ("api", "deployments.simulated.*"),
     "azure": ("blocks.adapters.cosmos.*",),
     "aio_pika": ("blocks.adapters.rabbitmq.*",),
     "redis": ("blocks.adapters.redis.*", "blocks.operations.performance.*"),

@@ -148,8 +148,9 @@ async def test_ours_are_published_there_and_do_not_come_back(
         await post(parts.bus, new_event(TYPE, {"n": 1}, id="evt_ours"))
 
         seen: dict[str, dict[str, Any]] = {}
+        of_steps = {"workflow.started", "workflow.step.started", "workflow.step.completed"}
         async with asyncio.timeout(60):
-            while {TYPE, "workflow.completed"} - seen.keys():
+            while {TYPE, "workflow.completed", *of_steps} - seen.keys():
                 message = await subscription.get_message(timeout=1)
                 if message:
                     seen[message["channel"].removeprefix("workflow:")] = json.loads(message["data"])
@@ -158,6 +159,9 @@ async def test_ours_are_published_there_and_do_not_come_back(
     ended = seen["workflow.completed"]["payload"]
     assert {"runId", "workflowId", "duration"} == ended.keys()
     assert "log-rotation" == ended["workflowId"]
+    done = seen["workflow.step.completed"]["payload"]
+    assert {"runId", "workflowId", "stepId", "result"} == done.keys()
+    assert not of_steps & {one["type"] for one in await recent(client)}
     await asyncio.sleep(2)  # what comes back would come by now
     assert {"evt_ours": 1} == await causes(parts)
     assert ["evt_ours"] == [one["id"] for one in await recent(client) if one["type"] == TYPE]

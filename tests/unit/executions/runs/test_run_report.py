@@ -80,7 +80,7 @@ def test_a_page_shows_what_was_asked_and_found_and_where_the_record_is() -> None
     page = page_of(record, step, **API)
 
     assert page.startswith("# Opportunity 0063X000004C92r: completed\n")
-    assert "| Asked | Opportunity analysis of 0063X000004C92r" in page
+    assert r"| Asked | Opportunity analysis\: 0063X000004C92r" in page
     assert "integration\\.opportunity\\.updated" in page
     assert "| 2.0 s | riskScore 0\\.42\\, detectedRisks 2 |" in page
     assert "4.5 s, 1.0 s until it began" in page
@@ -216,3 +216,26 @@ async def test_a_run_has_its_page_before_it_is_first_suspended_however_often_it_
         of_run.reset(token)
 
     assert has_page == bool(shown)
+
+
+# --- operations -----------------------------------------------------------------------------------
+
+
+def test_figures_of_an_operation_are_shown_without_what_every_step_has() -> None:
+    record = an_ended(workflow="log-rotation", subject="by hand")
+    figures = {"success": True, "bytesRotated": 4_000, "files": ["a", "b"], "timestamp": "now"}
+    step = a_step(execution_id=record.id, step="rotate-logs", result=figures)
+
+    page = page_of(record, step)
+
+    assert r"| Asked | Log Rotation \& Cleanup\: by hand" in page
+    assert r"bytesRotated 4\,000\, files 2 |" in page
+    assert "success" not in page
+
+
+def test_a_step_that_was_skipped_shows_its_reason_alone() -> None:
+    record = an_ended(workflow="log-rotation", subject="by hand")
+    skipped = {"skipped": True, "reason": "no log files are named"}
+    step = a_step(execution_id=record.id, step="rotate-logs", status="skipped", result=skipped)
+
+    assert "| no log files are named |" in page_of(record, step)

@@ -1,5 +1,6 @@
 """The digest of notifications: from records and a service, to a mail server that takes it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
@@ -281,7 +282,10 @@ async def test_an_address_that_is_refused_for_good_holds_up_no_one(
     collected = await digests.collect(store, settings)
     await digests.compile_all(store, collected)
 
-    assert {"digestsSent": 1, "digestsRefused": 1} == await send(store, settings, collected)
+    figures = await send(store, settings, collected)
+
+    assert (1, 1) == (figures["digestsSent"], figures["digestsRefused"])
+    assert {True: 1, False: 1} == Counter(mail["sent"] for mail in figures["mails"])
 
 
 async def test_events_of_the_log_are_notifications_of_users(

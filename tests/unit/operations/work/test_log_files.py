@@ -74,7 +74,9 @@ def test_a_log_with_content_is_renamed_and_an_empty_one_of_its_mode_stands_there
 
     figures = log_files.rotate(settings_of(tmp_path), never_stopped)
 
-    assert {"logsRotated": 1, "bytesRotated": 4, "truncated": 0, "writersAsked": 0} == figures
+    files = [{"file": str(log), "bytes": 4}]
+    sums = {"logsRotated": 1, "bytesRotated": 4, "truncated": 0, "writersAsked": 0}
+    assert {**sums, "files": files} == figures
     [old] = [path for path in rotated(tmp_path) if path.name != "notes.txt"]
     assert ("one\n", "", 0o640) == (
         old.read_text(),
@@ -270,7 +272,7 @@ def test_rotated_files_are_deleted_by_age_and_nothing_else_is(tmp_path: Path) ->
 
     figures = log_files.delete_old(settings_of(tmp_path), never_stopped)
 
-    assert {"filesDeleted": 1, "bytesDeleted": 4} == figures
+    assert (1, 4, 1) == (figures["filesDeleted"], figures["bytesDeleted"], len(figures["files"]))
     assert not old.exists()
     assert {log, young, foreign} == set(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""The simulated claim services on a port of their own."""
+"""Simulated services that are asked over HTTP, on a port of their own."""
 
 import asyncio
 import socket
@@ -6,27 +6,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from litestar import Litestar
 
 from blocks.processes.ending import CLOSE_SECONDS, ended
 from blocks.processes.process_port import SignalFreeServer
 from blocks.settings.links import url_of
-from deployments.simulated.claims.app import ClaimSimulator, create_app
 
 BACKLOG = 1_024
 
 
 @asynccontextmanager
-async def served(simulator: ClaimSimulator, host: str, port: int) -> AsyncIterator[str]:
-    """They answer at the URL while the context lasts; port 0 is any that is free. Raises
+async def served(app: Litestar, host: str, port: int) -> AsyncIterator[str]:
+    """The app answers at the URL while the context lasts; port 0 is any that is free. Raises
     `OSError`.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=BACKLOG) as listening:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = SignalFreeServer(_config(simulator))
-        serving = asyncio.create_task(
-            server.serve(sockets=[listening]), name="simulated claim services"
-        )
+        server = SignalFreeServer(_config(app))
+        serving = asyncio.create_task(server.serve(sockets=[listening]), name="simulated services")
         try:
             yield url_of(host, listening.getsockname()[1])
         finally:
@@ -35,9 +33,9 @@ async def served(simulator: ClaimSimulator, host: str, port: int) -> AsyncIterat
             await ended(serving)
 
 
-def _config(simulator: ClaimSimulator) -> uvicorn.Config:
+def _config(app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(simulator),
+        app,
         access_log=False,
         log_config=None,
         log_level="error",
