@@ -10,11 +10,13 @@ configuration file has that sets nothing is in `Settings.notes`. Secrets never s
 
 from blocks.settings.loading import DEFAULTS as DEFAULTS
 from blocks.settings.loading import load_settings as load_settings
+from blocks.settings.loading import variables as variables
 from blocks.settings.sections import Auth as Auth
 from blocks.settings.sections import BadSetting as BadSetting
 from blocks.settings.sections import BatchJobs as BatchJobs
 from blocks.settings.sections import Claims as Claims
 from blocks.settings.sections import Dispatch as Dispatch
+from blocks.settings.sections import DockerRuns as DockerRuns
 from blocks.settings.sections import Live as Live
 from blocks.settings.sections import Module as Module
 from blocks.settings.sections import Note as Note

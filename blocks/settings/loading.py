@@ -9,9 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from blocks.settings.block_variables import VARIABLE as BLOCKS_VARIABLE
 from blocks.settings.block_variables import BlockMissing, variables_of_blocks
 from blocks.settings.checks import check
 from blocks.settings.choices import check_choices
+from blocks.settings.configuration_file import VARIABLE as CONFIG_VARIABLE
 from blocks.settings.configuration_file import Written, read, read_files
 from blocks.settings.keys import Key, Leaves, dotted, leaves, tree_of, under_present_names
 from blocks.settings.placeholders import filled
@@ -44,6 +46,12 @@ def load_settings(
     settings = _settings_of(values, files.written)
     check(settings)
     return msgspec.structs.replace(settings, notes=(*notes, *internal_notes(settings)))
+
+
+def variables() -> frozenset[str]:
+    """The names of all variables from which settings are read."""
+    of_settings = re.findall(r"\$\{(\w+)", DEFAULTS.read_text())
+    return frozenset((*of_settings, CONFIG_VARIABLE, BLOCKS_VARIABLE, "OTEL_EXPORTER_OTLP_HEADERS"))
 
 
 def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:

@@ -261,6 +261,31 @@ class BatchJobs(_Section, frozen=True, kw_only=True):
         return self.enabled and (job.active or self.cais_learning_enabled)
 
 
+class DockerRuns(_Section, frozen=True, kw_only=True):
+    """Which batch jobs and operations run in containers of their own; docs/docker-runs.md."""
+
+    scheduled: str
+    """Those whose schedule starts a container, separated by commas; empty: none."""
+    image: Name
+    """`name:tag`, or `name@sha256:…`, which is the same image for ever."""
+    networks: str
+    """Of the containers, separated by commas; `host`: the worker's own."""
+    volumes: str
+    """Of the containers, `VOLUME:PATH` or `/FOLDER:/PATH`, separated by commas."""
+
+    @property
+    def scheduled_names(self) -> list[str]:
+        return _words(self.scheduled)
+
+    @property
+    def network_names(self) -> list[str]:
+        return _words(self.networks)
+
+    @property
+    def mounts(self) -> list[str]:
+        return _words(self.volumes)
+
+
 class Startup(_Section, frozen=True, kw_only=True):
     wait_seconds: Seconds
 
@@ -388,6 +413,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     worker: Worker
     startup: Startup
     batch_jobs: BatchJobs
+    docker_runs: DockerRuns
     operations: Operations
     approvals: Approvals
     webhooks: Webhooks
@@ -413,3 +439,7 @@ class Settings(_Section, frozen=True, kw_only=True):
 def without_query(url: str) -> str:
     """The address alone, fit for logs: a query may hold a token."""
     return url.partition("?")[0]
+
+
+def _words(listed: str) -> list[str]:
+    return [word.strip() for word in listed.split(",") if word.strip()]

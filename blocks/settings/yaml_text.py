@@ -1,4 +1,4 @@
-"""YAML of a configuration file, in which no key may stand twice.
+"""YAML of a file that people write, in which no key may stand twice.
 
 Imported where a file is read: commands that read none do not wait for the library.
 """
@@ -10,7 +10,7 @@ import yaml
 from blocks.settings.sections import BadSetting
 
 
-def parsed(text: str, name: str) -> Any:
+def parsed(text: str | bytes, name: str) -> Any:
     """What the text holds. Raises `BadSetting`, which quotes nothing of it: it may be secret."""
     try:
         return yaml.load(text, _Loader)  # a SafeLoader

@@ -17,6 +17,7 @@ from blocks.adapters.prefect.flow_runs import TAG
 from blocks.ports.flow_runs import REFUSED
 from blocks.settings import BadSetting
 from blocks.settings.sections import Prefect
+from deployments.bootstrap.prefect_yaml import docker_pool
 
 _TAGGED = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
 _RUN = (
@@ -64,7 +65,7 @@ WATCHES = (
     ),
     Watch(
         name="no worker polls",
-        description="The last worker of the work pool is gone: nothing runs until one is started.",
+        description="The last worker of a pool is gone: nothing runs there until one is started.",
         events=("prefect.work-pool.not-ready",),
     ),
 )
@@ -92,10 +93,10 @@ async def create_automations(client: PrefectClient, settings: Prefect) -> list[s
 def automation(watch: Watch, work_pool: str, block_id: UUID | None) -> AutomationCore:
     """Switched off. Without a block, it does nothing even when it is on."""
     of_pool = any(event.startswith("prefect.work-pool.") for event in watch.events)
-    match, related = (
-        ({"prefect.resource.name": work_pool}, {})
+    match: dict[str, str | list[str]] = (
+        {"prefect.resource.name": [work_pool, docker_pool(work_pool)]}
         if of_pool
-        else ({"prefect.resource.id": "prefect.flow-run.*"}, _TAGGED)
+        else {"prefect.resource.id": "prefect.flow-run.*"}
     )
     return AutomationCore(
         name=watch.title,
@@ -105,7 +106,7 @@ def automation(watch: Watch, work_pool: str, block_id: UUID | None) -> Automatio
         trigger=EventTrigger(
             expect=set(watch.events),
             match=match,
-            match_related=related,
+            match_related={} if of_pool else _TAGGED,
             posture=Posture.Reactive,
             threshold=1,
             within=watch.quiet,

@@ -6,16 +6,16 @@ from blocks.observability.redaction import masked_url
 from blocks.ports import Unavailable
 from blocks.settings import BadSetting, Settings, load_settings
 from deployments.bootstrap.automations import create_automations
-from deployments.bootstrap.prefect_yaml import read_deployments
+from deployments.bootstrap.prefect_yaml import docker_pool, read_deployments
 from deployments.bootstrap.schedules import scheduled
-from deployments.bootstrap.work_pool import create_work_pool
+from deployments.bootstrap.work_pool import create_docker_pool, create_work_pool
 from deployments.printing import say_line
 
 WORK_POOL = "PREFECT_WORK_POOL"
 
 
 async def prepared(api_url: str | None) -> dict[str, str]:
-    """The server has the work pool and the automations. Returns what prefect.yaml names with a $.
+    """The server has the work pools and the automations. Returns what prefect.yaml names with a $.
 
     Neither queues and containers nor blocks are touched: who deploys may not reach the one, and has
     not the values of the other. Raises `BadSetting`, and `Unavailable` if Prefect does not answer.
@@ -29,6 +29,7 @@ async def prepared(api_url: str | None) -> dict[str, str]:
                 f"Prefect does not answer at {masked_url(api_url)}: {type(problem).__name__}"
             )
         await create_work_pool(client, settings.prefect.work_pool)
+        await create_docker_pool(client, docker_pool(settings.prefect.work_pool))
         await create_automations(client, settings.prefect)
     if others := with_other_schedules(settings):
         say_line(

@@ -6,8 +6,14 @@ import msgspec
 
 from blocks.schedules.cron import check_cron, check_timezone
 from blocks.settings import BadSetting
+from blocks.settings.yaml_text import parsed
 
 PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
+
+POOL_OF_THE_SETTINGS = "{{ $PREFECT_WORK_POOL }}"
+"""In a pool's name in prefect.yaml; the setting `prefect.work_pool` takes its place."""
+
+_DOCKER = "-docker"
 
 
 class _Stanza(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,6 +22,7 @@ class _Stanza(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class WorkPool(_Stanza, frozen=True, kw_only=True):
     name: str
+    job_variables: dict[str, object] = {}
 
 
 class Schedule(_Stanza, frozen=True, kw_only=True):
@@ -40,6 +47,25 @@ class Deployment(_Stanza, frozen=True, kw_only=True):
     schedules: list[Schedule] = []
     paused: bool | None = None
     concurrency_limit: int | None = None
+
+    @property
+    def is_docker(self) -> bool:
+        """Whether it is the second deployment of its flow, whose runs are containers."""
+        return self.work_pool.name == docker_pool(POOL_OF_THE_SETTINGS)
+
+    @property
+    def twin(self) -> str:
+        """The name under which a job or an operation is deployed first."""
+        return self.name.removesuffix(_DOCKER) if self.is_docker else self.name
+
+    def pool(self, work_pool: str) -> str:
+        """The name of its pool, where `work_pool` is that of the settings."""
+        return self.work_pool.name.replace(POOL_OF_THE_SETTINGS, work_pool)
+
+
+def docker_pool(work_pool: str) -> str:
+    """The name of the Docker work pool beside this one."""
+    return f"{work_pool}{_DOCKER}"
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +93,10 @@ def _check(schedule: Schedule, where: str) -> None:
 
 
 def _decoded(path: Path) -> list[Deployment]:
+    name = f"the deployments file {path}"
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=_File).deployments
+        return msgspec.convert(parsed(path.read_bytes(), name), _File).deployments
     except OSError as error:
-        raise BadSetting(f"the deployments file {path} cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise BadSetting(f"the deployments file {path}: {error}") from None
+        raise BadSetting(f"{name} cannot be read: {error.strerror}") from None
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{name}: {error}") from None

@@ -8,6 +8,7 @@ from typing import Any
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
@@ -17,14 +18,12 @@ from blocks.prefect_blocks import NAME, save_blocks
 from blocks.settings import Settings
 from blocks.settings.block_variables import VARIABLE
 from deployments.bootstrap.automations import create_automations
-from deployments.bootstrap.prefect_yaml import Deployment, Schedule, read_deployments
+from deployments.bootstrap.docker_runs import is_needed
+from deployments.bootstrap.prefect_yaml import Deployment, Schedule, docker_pool
 from deployments.bootstrap.provision import provision
-from deployments.bootstrap.schedules import scheduled
-from deployments.bootstrap.work_pool import create_work_pool
+from deployments.bootstrap.schedules import wanted
+from deployments.bootstrap.work_pool import create_docker_pool, create_work_pool
 from deployments.prefect import server as prefect_server
-
-POOL_OF_THE_SETTINGS = "{{ $PREFECT_WORK_POOL }}"
-"""The pool's name in prefect.yaml; the setting `prefect.work_pool` takes its place."""
 
 
 async def run_bootstrap(settings: Settings) -> list[str]:
@@ -32,7 +31,7 @@ async def run_bootstrap(settings: Settings) -> list[str]:
     and `DeclaredOtherwise`.
     """
     attention = await provision(settings)
-    deployments = [scheduled(deployment, settings) for deployment in read_deployments()]
+    deployments = wanted(settings)
     flows: list[Flow[..., Any]] = [
         load_flow_from_entrypoint(deployment.entrypoint) for deployment in deployments
     ]
@@ -41,18 +40,38 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         # Late: workers wait for the pool, so that only this process writes to Prefect's SQLite
         # file.
         blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
-        await create_work_pool(client, settings.prefect.work_pool)
+        pools = await _create_pools(client, settings)
         automations = await create_automations(client, settings.prefect)
+        registered = []
         for deployment, flow in zip(deployments, flows, strict=True):
-            await deploy(client, deployment, flow, _pool_of(deployment, settings))
+            if is_needed(deployment, settings) or await _is_there(client, deployment, flow):
+                await deploy(client, deployment, flow, deployment.pool(settings.prefect.work_pool))
+                registered.append(deployment)
     return [
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
-        f"work pool {settings.prefect.work_pool}",
-        *(_in_words(deployment, settings) for deployment in deployments),
+        *(f"work pool {pool}" for pool in pools),
+        *(_in_words(deployment, settings) for deployment in registered),
         *(f"block {block}" for block in blocks),
         *(f"automation {automation}" for automation in automations),
         *attention,
     ]
+
+
+async def _create_pools(client: PrefectClient, settings: Settings) -> list[str]:
+    pool = settings.prefect.work_pool
+    await create_work_pool(client, pool)
+    if not settings.docker_runs.scheduled_names:
+        return [pool]
+    await create_docker_pool(client, docker_pool(pool))
+    return [pool, docker_pool(pool)]
+
+
+async def _is_there(client: PrefectClient, deployment: Deployment, flow: Flow[..., Any]) -> bool:
+    try:
+        await client.read_deployment_by_name(f"{flow.name}/{deployment.name}")
+    except ObjectNotFound:
+        return False
+    return True
 
 
 async def deploy(
@@ -68,6 +87,7 @@ async def deploy(
         parameters=dict(deployment.parameters),
         schedules=[_schedule(schedule) for schedule in deployment.schedules],
         work_pool_name=pool,
+        job_variables=dict(deployment.work_pool.job_variables),
         pull_steps=[],
         paused=deployment.paused,
         concurrency_limit=deployment.concurrency_limit,
@@ -89,8 +109,3 @@ def _in_words(deployment: Deployment, settings: Settings) -> str:
     operation = operation_named(deployment.name)
     inactive = why_inactive(operation, settings) if operation and operation.cron else None
     return f"deployment {deployment.name}" + (f", inactive: {inactive}" if inactive else "")
-
-
-def _pool_of(deployment: Deployment, settings: Settings) -> str:
-    name = deployment.work_pool.name
-    return settings.prefect.work_pool if name == POOL_OF_THE_SETTINGS else name

@@ -23,8 +23,9 @@ from blocks.adapters.prefect.flow_runs import TAG
 from blocks.contracts.operations import OPERATIONS
 from blocks.operations.schedules import why_inactive
 from blocks.settings import Settings
-from deployments.bootstrap.prefect_yaml import Deployment, read_deployments
-from deployments.bootstrap.schedules import scheduled
+from deployments.bootstrap.docker_runs import is_needed
+from deployments.bootstrap.prefect_yaml import Deployment, docker_pool
+from deployments.bootstrap.schedules import wanted
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, counted, failed, ok, warning
 from deployments.worker.in_process_worker import InProcessWorker
@@ -37,38 +38,53 @@ BOOTSTRAP = "run `orchestrator bootstrap`"
 
 
 async def work_pool(connections: Connections) -> list[Finding]:
-    """It exists, is not paused, a worker polls it, and no flow run is late."""
+    """It, and that of Docker if any schedule is there, exists, is not paused, a worker polls it,
+    and no flow run is late.
+    """
     assert connections.prefect
-    name = connections.settings.prefect.work_pool
+    pool = connections.settings.prefect.work_pool
+    findings = await _pool(connections.prefect, pool, InProcessWorker.type, "`orchestrator worker`")
+    if connections.settings.docker_runs.scheduled_names:
+        name = docker_pool(pool)
+        start = f"`prefect worker start --pool {name} --type docker`"
+        findings += await _pool(connections.prefect, name, "docker", start)
+    return findings
+
+
+async def _pool(client: PrefectClient, name: str, type: str, start: str) -> list[Finding]:
+    """`type` is the one that it should have, `start` the command that starts a worker of it."""
     try:
-        pool = await connections.prefect.read_work_pool(name)
+        pool = await client.read_work_pool(name)
     except ObjectNotFound:
         return [failed("work pool", f"Prefect has no work pool {name}", BOOTSTRAP)]
     if pool.is_paused:
         return [failed("work pool", f"{name} is paused", f"`prefect work-pool resume {name}`")]
     online = [
         worker
-        for worker in await connections.prefect.read_workers_for_work_pool(name)
+        for worker in await client.read_workers_for_work_pool(name)
         if worker.status == WorkerStatus.ONLINE
     ]
     if not online:
-        return [failed("work pool", f"no worker polls {name}", "start one: `orchestrator worker`")]
+        return [failed("work pool", f"no worker polls {name}", f"start one: {start}")]
     return [
         ok("work pool", f"{name}, with {counted(len(online), 'worker')} online"),
-        *_type(pool),
-        *await _late(connections.prefect, name),
+        *_type(pool, type),
+        *await _late(client, name, start),
     ]
 
 
-def _type(pool: WorkPool) -> list[Finding]:
-    if pool.type == InProcessWorker.type:
+def _type(pool: WorkPool, type: str) -> list[Finding]:
+    if pool.type == type:
         return []
+    if type != InProcessWorker.type:
+        found = f"{pool.name} is of type {pool.type}, not {type}: its runs are no containers"
+        return [warning("work pool", found, f"delete it in Prefect, then {BOOTSTRAP}")]
     found = f"{pool.name} is of type {pool.type}: each run starts an interpreter of its own"
-    better = f"name a pool of type {InProcessWorker.type} with PREFECT_WORK_POOL, then bootstrap"
+    better = f"name a pool of type {type} with PREFECT_WORK_POOL, then bootstrap"
     return [warning("work pool", found, better)]
 
 
-async def _late(client: PrefectClient, pool: str) -> list[Finding]:
+async def _late(client: PrefectClient, pool: str, start: str) -> list[Finding]:
     late = await client.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             tags=FlowRunFilterTags(all_=[TAG]),
@@ -82,7 +98,7 @@ async def _late(client: PrefectClient, pool: str) -> list[Finding]:
         return []
     since = late[0].expected_start_time
     found = f"late flow runs: {len(late)}, the oldest since {since:%Y-%m-%d %H:%M} UTC"
-    return [warning("work pool", found, "start more workers: `orchestrator worker`")]
+    return [warning("work pool", found, f"start more workers: {start}")]
 
 
 # --- deployments ----------------------------------------------------------------------------------
@@ -91,15 +107,18 @@ async def _late(client: PrefectClient, pool: str) -> list[Finding]:
 async def deployments(connections: Connections) -> list[Finding]:
     """Each is registered, its source can be loaded and its schedules are those of the settings."""
     assert connections.prefect
-    wanted = [scheduled(deployment, connections.settings) for deployment in read_deployments()]
+    settings = connections.settings
+    needed = {one.name for one in wanted(settings) if is_needed(one, settings)}
     findings = [
         found
-        for deployment in wanted
-        for found in await _deployment(connections.prefect, deployment)
+        for deployment in wanted(settings)
+        for found in await _deployment(
+            connections.prefect, deployment, is_needed=deployment.name in needed
+        )
     ]
-    active = sum(schedule.active for deployment in wanted for schedule in deployment.schedules)
-    all_well = ok(PART, f"{len(wanted)} registered, their sources load, {active} schedules active")
-    return [*(findings or [all_well]), *_inactive(connections.settings)]
+    active = sum(schedule.active for one in wanted(settings) for schedule in one.schedules)
+    all_well = ok(PART, f"{len(needed)} registered, their sources load, {active} schedules active")
+    return [*(findings or [all_well]), *_inactive(settings)]
 
 
 def _inactive(settings: Settings) -> Iterator[Finding]:
@@ -110,7 +129,9 @@ def _inactive(settings: Settings) -> Iterator[Finding]:
             yield ok(PART, f"{operation.id} is inactive: {reason}")
 
 
-async def _deployment(client: PrefectClient, wanted: Deployment) -> list[Finding]:
+async def _deployment(
+    client: PrefectClient, wanted: Deployment, *, is_needed: bool
+) -> list[Finding]:
     flow_name, problem = await asyncio.to_thread(_loaded, wanted.entrypoint)
     if flow_name is None:
         found = f"{wanted.name}: its source cannot be loaded: {problem}"
@@ -118,7 +139,8 @@ async def _deployment(client: PrefectClient, wanted: Deployment) -> list[Finding
     try:
         there = await client.read_deployment_by_name(f"{flow_name}/{wanted.name}")
     except ObjectNotFound:
-        return [failed(PART, f"{wanted.name}: Prefect does not know it", BOOTSTRAP)]
+        unknown = failed(PART, f"{wanted.name}: Prefect does not know it", BOOTSTRAP)
+        return [unknown] if is_needed else []
     return list(_differences(wanted, there))
 
 

@@ -1,10 +1,9 @@
 """A Docker engine of the tests' own: its socket, data and containers, gone when it is closed.
 
-Needs root, and Debian's packages docker.io and busybox-static: the one image is busybox, imported
-from this machine, for there is no registry. Its containers have no network.
+Needs root and Debian's package docker.io. There is no registry: images are imported or built from
+this machine, as busybox (Debian's package busybox-static) for the engine of the session.
 """
 
-import io
 import os
 import shutil
 import signal
@@ -12,9 +11,10 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -26,15 +26,18 @@ _BUSYBOX = "/bin/busybox"
 
 
 class DockerEngine:
-    """Lives from `start` to `close`."""
+    """Lives from `start` to `close`; the `options` are dockerd's. It makes networks only when it is
+    asked to.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, **options: str) -> None:
+        self._options = {name.replace("_", "-"): value for name, value in options.items()}
         self._folder = Path(tempfile.mkdtemp(prefix="docker-"))
         self._daemon: subprocess.Popen[bytes] | None = None
         self.socket = str(self._folder / "docker.sock")
 
     def start(self) -> None:
-        """It answers, and has the image."""
+        """It answers, and has no image."""
         options = {
             "host": f"unix://{self.socket}",
             "data-root": self._folder / "data",
@@ -43,7 +46,7 @@ class DockerEngine:
             "bridge": "none",
             "iptables": "false",
             "ip6tables": "false",
-            "storage-driver": "vfs",
+            **self._options,
         }
         with (self._folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
@@ -58,17 +61,25 @@ class DockerEngine:
                 written = (self._folder / "log").read_text(errors="replace")
                 raise RuntimeError(f"the Docker engine did not start:\n{written[-3000:]}")
             time.sleep(0.1)
-        self.docker("import", "-", IMAGE, input=_image())
 
-    def docker(self, *arguments: str, input: bytes | None = None) -> str:
-        """What the command line client prints."""
-        done = subprocess.run(
-            [_CLIENT, "--host", f"unix://{self.socket}", *arguments],
-            check=True,
-            capture_output=True,
-            input=input,
-        )
-        return done.stdout.decode().strip()
+    def docker(self, *arguments: str, feed: Callable[[IO[bytes]], None] | None = None) -> str:
+        """What the command line client prints, which is fed through its standard input."""
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            client = subprocess.Popen(
+                [_CLIENT, "--host", f"unix://{self.socket}", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=errors,
+            )
+            assert client.stdin
+            with suppress(BrokenPipeError), client.stdin:  # of a client that has failed
+                if feed:
+                    feed(client.stdin)
+            code = client.wait()
+            for file in (output, errors):
+                file.seek(0)
+            assert 0 == code, f"docker {arguments[0]}: {errors.read().decode()[-3000:]}"
+            return output.read().decode().strip()
 
     def run(self, name: str, command: str, *options: str) -> str:
         """The id of a container that has begun the command of the shell."""
@@ -94,8 +105,9 @@ class DockerEngine:
     def close(self) -> None:
         """Nothing is left of it; its containerd ends with it."""
         if self._daemon:
-            with suppress(subprocess.SubprocessError):
+            with suppress(AssertionError):
                 self.remove_all()
+                self.docker("network", "prune", "--force")
             self._daemon.terminate()
             self._daemon.wait(timeout=60)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -103,32 +115,37 @@ class DockerEngine:
     def _answers(self) -> bool:
         try:
             self.docker("info")
-        except subprocess.CalledProcessError:
+        except AssertionError:
             return False
         return True
 
 
-def _image() -> bytes:
+def require_docker_engine(*programs: str) -> None:
+    """Skips the test where no engine can be started, or a program of these is missing."""
+    missing = [str(path) for path in (_DAEMON, _CLIENT, *map(Path, programs)) if not path.exists()]
+    if os.geteuid() != 0 or missing:
+        who = "" if os.geteuid() == 0 else " (this is not root)"
+        pytest.skip(f"a Docker engine of the tests' own needs root{who} and: {missing}")
+
+
+def _write_busybox(stdin: IO[bytes]) -> None:
     """A root folder with busybox, and its shell."""
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
+    with tarfile.open(fileobj=stdin, mode="w|") as tar:
         tar.add(_BUSYBOX, "bin/busybox")
         for name in ("sh", "sleep", "test"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
-    return archive.getvalue()
 
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[DockerEngine]:
     """A running engine, shared by the session: remove what you run."""
-    missing = [str(path) for path in (_DAEMON, _CLIENT, Path(_BUSYBOX)) if not path.exists()]
-    if os.geteuid() != 0 or missing:
-        pytest.skip(f"a Docker engine needs root, docker.io and busybox-static: {missing}")
-    engine = DockerEngine()
+    require_docker_engine(_BUSYBOX)
+    engine = DockerEngine(storage_driver="vfs")
     try:
         engine.start()
+        engine.docker("import", "-", IMAGE, feed=_write_busybox)
         yield engine
     finally:
         engine.close()

@@ -30,8 +30,9 @@ class TcpProxy:
     by passing all.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, host: str = "127.0.0.1") -> None:
         self._server = urlsplit(url)
+        self._host = host
         self._loop = OwnLoop("tcp-proxy")
         self._traffic = {direction: _Traffic() for direction in BOTH}
         self._connections: set[_Connection] = set()
@@ -43,7 +44,7 @@ class TcpProxy:
     def url(self) -> str:
         """The server's URL, through this proxy."""
         host = f"{self._server.netloc.rpartition('@')[0]}@" if "@" in self._server.netloc else ""
-        return urlunsplit(self._server._replace(netloc=f"{host}127.0.0.1:{self.port}"))
+        return urlunsplit(self._server._replace(netloc=f"{host}{self._host}:{self.port}"))
 
     @property
     def connections(self) -> int:
@@ -129,7 +130,7 @@ class TcpProxy:
     # --- on the proxy's own thread ----------------------------------------------------------------
 
     async def _listen(self) -> None:
-        self._listening = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._listening = await asyncio.start_server(self._accept, self._host, 0)
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

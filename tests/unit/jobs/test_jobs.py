@@ -185,7 +185,7 @@ def test_table_settings_and_prefect_yaml_say_the_same() -> None:
             deployment.parameters["job"],
         )
         assert deployment == scheduled(deployment, settings)
-    assert {deployment.name for deployment in deployments.values() if deployment.schedules} == {
+    assert {deployment.twin for deployment in deployments.values() if deployment.schedules} == {
         *JOB_BY_ID,
         *(operation.id for operation in OPERATIONS if operation.cron),
     }

@@ -3,7 +3,6 @@ Docker needed.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,23 +72,6 @@ def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides
     assert [] == sorted(ours - set(COMPOSE["x-settings"])), (
         "add these to x-settings of deployments/docker/compose.yaml"
     )
-
-
-def test_no_key_stands_twice() -> None:
-    """Docker refuses such a file; the library that reads it here would take the last."""
-    document = yaml.compose((DEPLOYMENTS / "compose.yaml").read_text())
-
-    assert document
-    assert [] == list(repeated_keys(document))
-
-
-def repeated_keys(node: yaml.Node) -> Iterator[str]:
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        yield from (key for key in keys if keys.count(key) > 1)
-    for inner in node.value if isinstance(node, yaml.CollectionNode) else ():
-        for part in inner if isinstance(inner, tuple) else (inner,):
-            yield from repeated_keys(part)
 
 
 def test_every_secret_is_asked_for_in_the_example() -> None:

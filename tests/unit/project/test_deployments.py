@@ -49,7 +49,7 @@ def of_the_deployments(deployments: Sequence[Deployment]) -> Iterator[str]:
         if not given <= taken:
             unknown = sorted(given - taken)
             yield f"{deployment.name} states {unknown}, which {flow.name} does not take"
-        if flow.name == jobs.WORKFLOW and deployment.parameters.get("job") != deployment.name:
+        if flow.name == jobs.WORKFLOW and deployment.parameters.get("job") != deployment.twin:
             yield f"{deployment.name} triggers job {deployment.parameters.get('job')}"
         snake = flow.name.replace("-", "_")
         room = "flows.operations" if operation_named(flow.name) else "flows"
@@ -103,7 +103,7 @@ def test_a_deployment_of_a_flow_that_is_not_registered_is_named(
     unregistered = [
         f"{one.name} runs batch-job, which is not registered"
         for one in read_deployments()
-        if one.name in jobs.JOB_BY_ID
+        if one.twin in jobs.JOB_BY_ID
     ]
     assert unregistered == differences(read_deployments())
 

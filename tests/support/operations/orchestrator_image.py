@@ -1,0 +1,101 @@
+"""The image of this checkout, for an engine that can pull none.
+
+Its last stage is that of deployments/docker/Dockerfile, word for word. The base below it is made by
+debootstrap, and holds this virtual environment where the first stage would install one from a
+package index. Needs debootstrap, and Python 3.11 as Debian 12 has it.
+"""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from deployments.bootstrap.prefect_yaml import PREFECT_YAML
+from tests.support.operations.docker_engine import DockerEngine
+
+IMAGE = "workflow-orchestrator:tests"
+DEBOOTSTRAP = "/usr/sbin/debootstrap"
+
+_BASE = "orchestrator-base:tests"
+_ROOT = PREFECT_YAML.parent
+_DOCKERFILE = _ROOT / "deployments" / "docker" / "Dockerfile"
+_LAST_STAGE = "FROM ${BASE}\n"
+_ITS_VENV = "COPY --from=dependencies /opt/venv /opt/venv\n"
+_PACKAGES = "python3,ca-certificates,postgresql-client"
+
+
+def build_image(engine: DockerEngine, cache: Path) -> None:
+    """The engine has `IMAGE`. `cache` keeps Debian's part of it for the next time."""
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("the image is made of this virtual environment, for Debian's Python 3.11")
+    debian = _debian(cache)
+    engine.docker("import", "-", _BASE, feed=lambda stdin: _write_base(stdin, debian))
+    options = ("--network=none", f"--build-arg=BASE={_BASE}", f"--tag={IMAGE}")
+    engine.docker("build", "--quiet", *options, "-", feed=_write_context)
+
+
+def _debian(cache: Path) -> Path:
+    """The root folder of a Debian with Python and PostgreSQL's client."""
+    root = cache / "debian"
+    if not root.exists():
+        with tempfile.TemporaryDirectory(prefix="debian-", dir=cache) as folder:
+            made = Path(folder) / "root"
+            options = ("--variant=minbase", f"--include={_PACKAGES}")
+            subprocess.run(
+                [DEBOOTSTRAP, *options, "bookworm", made], check=True, stdout=subprocess.DEVNULL
+            )
+            made.rename(root)
+    return root
+
+
+def _write_base(stdin: IO[bytes], debian: Path) -> None:
+    with tarfile.open(fileobj=stdin, mode="w|") as tar:
+        tar.add(debian, ".", filter=lambda entry: None if "/apt/" in entry.name else entry)
+        _add(tar, "opt/venv/pyvenv.cfg", "home = /usr/bin\n")
+        for name in ("python", "python3"):
+            link = tarfile.TarInfo(f"opt/venv/bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "/usr/bin/python3"
+            tar.addfile(link)
+        prefect = Path(sys.executable).with_name("prefect").read_text()
+        ours = re.sub("^#!.*", "#!/opt/venv/bin/python", prefect)
+        _add(tar, "opt/venv/bin/prefect", ours, 0o755)
+        tar.add(
+            sysconfig.get_path("purelib"),
+            "opt/venv/lib/python3.11/site-packages",
+            filter=lambda entry: None if "workflow_orchestrator" in entry.name else entry,
+        )
+
+
+def _write_context(stdin: IO[bytes]) -> None:
+    with tarfile.open(fileobj=stdin, mode="w|") as tar:
+        _add(tar, "Dockerfile", _last_stage())
+        for name in _copied():
+            tar.add(_ROOT / name, name)
+
+
+def _last_stage() -> str:
+    shipped = _DOCKERFILE.read_text()
+    last = shipped[shipped.rindex(_LAST_STAGE) :]
+    assert last.count(_ITS_VENV) == 1
+    return f"ARG BASE\n{last.replace(_ITS_VENV, '')}"
+
+
+def _copied() -> Iterator[str]:
+    """What the Dockerfile takes from the checkout."""
+    for words in re.findall("^COPY (.*)$", _last_stage(), re.MULTILINE):
+        *names, _ = words.split()
+        yield from names
+
+
+def _add(tar: tarfile.TarFile, name: str, text: str, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(text.encode()), mode
+    tar.addfile(entry, BytesIO(text.encode()))
