@@ -56,6 +56,7 @@ ROLE_OF: Mapping[str, Role] = {
     "PATCH /webhooks/{webhookId}": "admin",
     "DELETE /webhooks/{webhookId}": "admin",
     "GET /keys": "admin",
+    "GET /keys/{prefix}": "admin",
     "POST /keys": "admin",
     "DELETE /keys/{prefix}": "admin",
     "GET /usage": "viewer",

@@ -9,7 +9,7 @@ from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.definitions.documents import DEFINITION, Definition, definition_of
 from api.definitions.errors import DefinitionChanged, DefinitionNotFound
-from api.documentation.openapi import documented
+from api.documentation.openapi import documented, documented_without_body
 from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import header
@@ -94,10 +94,9 @@ async def set_definition(
 
 @delete(
     "/definitions/{workflow:str}",
-    status_code=200,
     summary="Go back to the defaults",
     tags=_TAGS,
-    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged),
+    responses=documented_without_body(DefinitionNotFound, DefinitionChanged),
 )
 async def reset_definition(
     store: Store,
@@ -106,11 +105,11 @@ async def reset_definition(
     actor: Caller,
     workflow: WorkflowPath,
     if_match: IfMatch = None,
-) -> Response[Definition]:
+) -> None:
     """The platform's defaults hold for executions that start from now on."""
     _check(workflow)
     try:
-        defaults = await versions.reset_definition(
+        await versions.reset_definition(
             store,
             tenant_id,
             workflow,
@@ -120,7 +119,6 @@ async def reset_definition(
         )
     except Stale:
         raise DefinitionChanged from None
-    return await _shown(store, defaults)
 
 
 def _check(workflow: str) -> None:

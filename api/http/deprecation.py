@@ -1,4 +1,5 @@
-"""Deprecated routes, kept for older clients; document and answers name the successor.
+"""Routes that clients of the systems before this one know: compatible ones, which stay to the
+letter, and deprecated ones, whose document and answers name the successor.
 
 There is no `Sunset` header (RFC 8594) because no end date is set.
 """
@@ -14,6 +15,11 @@ from litestar.enums import ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+COMPATIBLE = {"compatible": True}
+"""Option of a route whose parameters, statuses and bodies are those of another system: what holds
+for all routes of ours does not hold for it.
+"""
 
 SINCE = datetime(2026, 11, 21, tzinfo=UTC)
 

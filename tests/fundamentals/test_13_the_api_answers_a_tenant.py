@@ -33,7 +33,7 @@ async def test_a_tenant_sees_its_own_executions(api: Api) -> None:
     own = an_execution()
     await api.holds(own, an_execution(tenant_id=ANOTHER_TENANT))
 
-    listed = (await api.get(PATH, A_TENANT)).json()["executions"]
+    listed = (await api.get(PATH, A_TENANT)).json()["items"]
     from_outside = await api.get(f"{PATH}/{own.id}", ANOTHER_TENANT)
 
     assert [own.id] == [execution["id"] for execution in listed]

@@ -27,6 +27,7 @@ from api.claims.evidence.packet_errors import (
     PacketNotReady,
 )
 from api.documentation.openapi import documented
+from api.http.deprecation import COMPATIBLE
 from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import text
 from api.http.records import AllSettings, Store
@@ -78,6 +79,7 @@ def packet_routes(store: RecordStore) -> Router:
     "/evidence/proof-packets/{claimId:str}",
     summary="Get a link to a proof packet",
     tags=["Claims"],
+    opt=COMPATIBLE,
     responses=documented(PACKET_LINK, PacketNotReady, PacketLinksDisabled),
 )
 async def link_to_packet(
@@ -120,6 +122,7 @@ async def link_to_packet(
     "/evidence/proof-packets/{claimId:str}/status",
     summary="Read how far a proof packet is",
     tags=["Claims"],
+    opt=COMPATIBLE,
     responses=documented(PACKET_STATUS, PacketNotReady),
 )
 async def read_packet_status(
@@ -135,6 +138,7 @@ async def read_packet_status(
     status_code=200,
     summary="Generate a proof packet",
     tags=["Claims"],
+    opt=COMPATIBLE,
     responses=documented(PACKET_GENERATED, ClaimUnknown, NotPaid, PacketFailed, *KEY_ERRORS),
 )
 async def generate_packet(

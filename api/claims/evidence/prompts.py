@@ -28,6 +28,7 @@ from api.claims.evidence.prompt_documents import (
 )
 from api.claims.evidence.prompt_errors import ClaimMovedOn, PromptPending
 from api.documentation.openapi import documented
+from api.http.deprecation import COMPATIBLE
 from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import one_of
 from api.http.records import AllSettings, Bus, Engine, Store, find
@@ -62,6 +63,7 @@ ClaimPath = Annotated[str, PathParameter(name="promptId", description="Here, the
     status_code=201,
     summary="Ask about a claim's evidence",
     tags=_TAGS,
+    opt=COMPATIBLE,
     responses=documented(examples.PROMPT, ClaimMovedOn, PromptPending, *KEY_ERRORS, status=201),
 )
 async def create_prompt(
@@ -99,6 +101,7 @@ async def create_prompt(
     "/evidence/prompts/{promptId:str}",
     summary="List a claim's prompts",
     tags=_TAGS,
+    opt=COMPATIBLE,
     responses=documented(examples.PROMPT_LIST),
 )
 async def list_prompts(
@@ -125,6 +128,7 @@ async def list_prompts(
     status_code=200,
     summary="Answer a prompt",
     tags=_TAGS,
+    opt=COMPATIBLE,
     responses=documented(examples.ANSWERED, *KEY_ERRORS),
 )
 async def answer_prompt(
@@ -168,6 +172,7 @@ async def answer_prompt(
     status_code=200,
     summary="Withdraw a prompt",
     tags=_TAGS,
+    opt=COMPATIBLE,
     responses=documented(examples.WITHDRAWN),
 )
 async def withdraw_prompt(

@@ -36,7 +36,7 @@ async def make(api: Api, credential: str = ADMIN, **wanted: Any) -> httpx.Respon
 
 
 async def listed(api: Api, tenant_id: str = A_TENANT) -> list[Any]:
-    return list((await api.get(KEYS, tenant_id)).json()["keys"])
+    return list((await api.get(KEYS, tenant_id)).json()["items"])
 
 
 async def test_a_key_that_is_made_opens_what_it_says_until_it_is_revoked(api: Api) -> None:

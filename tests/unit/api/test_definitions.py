@@ -260,7 +260,7 @@ async def test_an_execution_shows_its_version_while_the_definition_changes(api: 
     await claim(api.store, A_TENANT, late.id, "run-2", 2, workflow=WORKFLOW)
 
     assert 1 == (await api.get(shown)).json()["definitionVersion"]
-    listed = (await api.get("/api/v1/executions")).json()["executions"]
+    listed = (await api.get("/api/v1/executions")).json()["items"]
     assert {early.id: 1, late.id: 2} == {one["id"]: one["definitionVersion"] for one in listed}
 
 
