@@ -1,7 +1,7 @@
 """ETags: of what an answer shows, and the conditions of requests (RFC 9110, 13.1).
 
 Approvals, definitions, webhooks and dead letters have a version, which our bookkeeping leaves
-alone, and it is their ETag. Every other answer to a GET has the digest of its body.
+alone, and it is their ETag. What else a route of ours answers to a GET has the digest of its body.
 """
 
 import re
@@ -14,6 +14,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.deprecation import COMPATIBLE
 from api.http.documents import Document
 from api.http.errors import Changed, InvalidRequest, Problem
 from api.http.parameters import header
@@ -72,7 +73,7 @@ def _digest(body: bytes) -> str:
 
 class ConditionalReads(ASGIMiddleware):
     """Every JSON answer to a GET has an ETag, and is 304 without a body to a client that shows the
-    same in `If-None-Match`.
+    same in `If-None-Match`. Of a compatible route, only what has a version.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -106,8 +107,10 @@ def _is_document(start: Any) -> bool:
 async def _send_tagged(scope: Scope, start: Any, body: Any, send: Send) -> None:
     """Litestar sends a document in one piece."""
     headers = MutableScopeHeaders.from_message(start)
-    etag = headers.setdefault("ETag", f'"{_digest(body["body"])}"')
-    if _is_known(scope, etag.encode()):
+    if not COMPATIBLE.items() <= scope["route_handler"].opt.items():
+        headers.setdefault("ETag", f'"{_digest(body["body"])}"')
+    etag = headers.get("ETag")
+    if etag is not None and _is_known(scope, etag.encode()):
         start["status"] = 304
         del headers["content-length"], headers["content-type"]
         body = {**body, "body": b""}

@@ -9,11 +9,13 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
+from litestar import Litestar
 from litestar.connection import ASGIConnection
-from litestar.enums import ScopeType
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.enums import HttpMethod, ScopeType
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Schema
 from litestar.params import HeaderParameter, QueryParameter
+from litestar.routes import HTTPRoute
 
 from api.http.deprecation import COMPATIBLE
 from api.http.errors import InvalidRequest, Problem
@@ -120,9 +122,10 @@ def moment(name: str, description: str) -> QueryParameter:
         description=f"{description}: RFC 3339, or a date alone",
         schema_extra={
             "one_of": None,
+            "type": "string",
             "any_of": [
-                Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
-                Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE),
+                Schema(format=OpenAPIFormat.DATE_TIME),
+                Schema(format=OpenAPIFormat.DATE),
             ],
         },
     )
@@ -149,11 +152,11 @@ def refuse_strange_parameters(
     if (
         not connection.scope["query_string"]
         or connection.scope["type"] != ScopeType.HTTP
-        or not isinstance(handler, HTTPRouteHandler)
         or COMPATIBLE.items() <= handler.opt.items()
     ):
         return
-    known = _parameters_of(handler)
+    scope = connection.scope
+    known = _parameters_of(connection.app, scope["path_template"], str(scope["method"]))
     if problems := [
         Problem(field=name, message=message, source="query")
         for name in connection.query_params
@@ -171,7 +174,11 @@ def _problem(known: Mapping[str, bool], name: str, values: list[str]) -> str | N
 
 
 @lru_cache(maxsize=500)
-def _parameters_of(handler: HTTPRouteHandler) -> Mapping[str, bool]:
+def _parameters_of(app: Litestar, path_template: str, method: str) -> Mapping[str, bool]:
     """The query parameters of a route and of its dependencies; true: it takes several values."""
-    model = handler.create_kwargs_model(path_parameters={})
-    return {one.field_alias: one.is_sequence for one in model.expected_query_params}
+    return {
+        one.field_alias: one.is_sequence
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and route.path_format == path_template
+        for one in route.route_handler_map[HttpMethod(method)][1].expected_query_params
+    }

@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute, WebSocketRoute
 from api.access.authentication import PUBLIC
 from api.access.permissions import without_prefix
 from api.app import create_app
+from api.http.deprecation import COMPATIBLE
 from blocks.contracts.records import (
     ApiKeyRecord,
     ApprovalRecord,
@@ -45,6 +46,8 @@ class Route(msgspec.Struct, frozen=True):
     method: str
     path: str
     is_public: bool
+    is_compatible: bool = False
+    """Of another system, to the letter."""
 
     @property
     def name(self) -> str:
@@ -208,7 +211,8 @@ def routes_of(app: Litestar) -> Iterator[Route]:
             path = re.sub(r":\w+}", "}", route.path)
             for method, (handler, _) in route.route_handler_map.items():
                 if method != "OPTIONS":
-                    yield Route(str(method), path, PUBLIC.items() <= handler.opt.items())
+                    opt = handler.opt.items()
+                    yield Route(str(method), path, PUBLIC.items() <= opt, COMPATIBLE.items() <= opt)
 
 
 def websockets_of(app: Litestar) -> Iterator[Route]:
