@@ -259,7 +259,7 @@ class _BoundedHttp(H11Protocol):
 
     def _accept(self) -> str:
         """Empty, unless the headers of this request have come in and are valid."""
-        if self.conn.their_state not in (h11.SEND_BODY, h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):
+        if self.conn.their_state is not h11.SEND_BODY:
             return ""
         return b",".join(value for name, value in self.headers if name == b"accept").decode(
             "latin-1"

@@ -121,8 +121,8 @@ async def test_the_pages_of_every_list_together_are_the_list(api: Api) -> None:
         whole = (await api.get(path)).json()["items"]
         pages, continuation = [], None
         while True:
-            query = {"limit": 1, **({"continuation": continuation} if continuation else {})}
-            page = (await api.get(path, **query)).json()
+            behind = f"&continuation={continuation}" if continuation else ""
+            page = (await api.get(f"{path}?limit=1{behind}")).json()
             pages += page["items"]
             if (continuation := page.get("continuation")) is None:
                 break
