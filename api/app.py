@@ -17,7 +17,12 @@ from api.claims.evidence.prompts import prompt_routes
 from api.claims.routers import claim_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
-from api.definitions.routes import read_definition, reset_definition, set_definition
+from api.definitions.routes import (
+    change_definition,
+    read_definition,
+    reset_definition,
+    set_definition,
+)
 from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
 from api.documentation.bounds import BoundedStructs
 from api.documentation.exported import read_openapi
@@ -112,6 +117,7 @@ def create_app(
             remove_webhook,
             read_definition,
             set_definition,
+            change_definition,
             reset_definition,
             show_usage,
             list_keys,

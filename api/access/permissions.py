@@ -38,6 +38,7 @@ ROLE_OF: Mapping[str, Role] = {
     "POST /jobs/{job}/trigger": "operator",
     "GET /definitions/{workflow}": "viewer",
     "PUT /definitions/{workflow}": "admin",
+    "PATCH /definitions/{workflow}": "admin",
     "DELETE /definitions/{workflow}": "admin",
     "GET /audit": "admin",
     "GET /dispatch": "operator",

@@ -1,8 +1,9 @@
 """`/api/v1/definitions/{workflow}`: how a tenant wants a workflow run."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, delete, get, put
+import msgspec
+from litestar import Response, delete, get, patch, put
 from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
@@ -14,10 +15,13 @@ from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import header
 from api.http.records import AllSettings, Store
+from api.http.refusals.body_problems import body_problems
 from blocks.contracts.definitions import WantedDefinition
+from blocks.contracts.events import JsonObject
 from blocks.contracts.records import WorkflowDefinition
 from blocks.contracts.workflows import definable
 from blocks.definitions import versions
+from blocks.definitions.patches import patched
 from blocks.ports import RecordStore, Stale
 from blocks.tenants.dispatch_policy import read_policy
 
@@ -92,6 +96,40 @@ async def set_definition(
     return await _shown(store, new)
 
 
+@patch(
+    "/definitions/{workflow:str}",
+    summary="Change a definition",
+    tags=_TAGS,
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, *BODY_ERRORS),
+)
+async def change_definition(
+    store: Store,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow: WorkflowPath,
+    data: JSONBody[dict[str, Any]],
+    if_match: IfMatch = None,
+) -> Response[Definition]:
+    """The given fields, of those that `PUT` takes, are changed, and others stay (JSON merge patch,
+    RFC 7396); null goes back to the platform's default.
+    """
+    _check(workflow)
+    try:
+        new = await versions.change_definition(
+            store,
+            tenant_id,
+            workflow,
+            settings,
+            lambda definition: _wanted(patched(definition, data)),
+            by=actor.on_record,
+            version=wanted_version(if_match),
+        )
+    except Stale:
+        raise DefinitionChanged from None
+    return await _shown(store, new)
+
+
 @delete(
     "/definitions/{workflow:str}",
     summary="Go back to the defaults",
@@ -124,6 +162,12 @@ async def reset_definition(
 def _check(workflow: str) -> None:
     if workflow not in definable():
         raise DefinitionNotFound
+
+
+def _wanted(whole: JsonObject) -> WantedDefinition:
+    if problems := body_problems(whole, WantedDefinition, strict=True):
+        raise InvalidRequest(*problems)
+    return msgspec.convert(whole, WantedDefinition)
 
 
 def _only_first(if_none_match: str | None) -> bool:

@@ -143,6 +143,7 @@ BODIES: Mapping[str, Any] = {
     "POST /api/webhooks/alerts/warning": {"alerts": []},
     "POST /api/events": {"eventType": "cms.content.updated", "payload": {"serviceId": 123}},
     "PUT /definitions/{workflow}": {"enabled": True},
+    "PATCH /definitions/{workflow}": {"enabled": True},
     "PATCH /dispatch": {"runningMax": 50},
     "PUT /dispatch/tenants/{tenantId}": {"weight": 2},
     "POST /dead-letters/replay": {},

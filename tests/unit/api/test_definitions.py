@@ -307,3 +307,65 @@ async def test_whether_a_tenant_is_enabled_is_read_again_after_a_while(
     now += definitions.CACHED_SECONDS
     assert not await tenants.include(A_TENANT, WORKFLOW)
     assert await tenants.include(ANOTHER_TENANT, WORKFLOW)
+
+
+async def test_a_patch_changes_what_it_names_and_leaves_the_rest(api: Api) -> None:
+    await put(
+        api,
+        {
+            "stepTimeoutSeconds": 100,
+            "steps": {"forecast": {"critical": False, "timeoutSeconds": 30}},
+            "approval": {"enabled": True, "minRiskScore": 0.5, "expiresAfterSeconds": 60},
+        },
+    )
+
+    changed = await api.send(
+        "PATCH",
+        PATH,
+        {
+            "enabled": False,
+            "steps": {"forecast": {"timeoutSeconds": 40}, "recommendation": {"critical": True}},
+            "approval": {"minRiskScore": 0.6, "expiresAfterSeconds": None},
+        },
+    )
+
+    shown = changed.json()
+    assert (200, 2, False, 100) == (
+        changed.status_code,
+        shown["version"],
+        shown["enabled"],
+        shown["stepTimeoutSeconds"],
+    )
+    assert {"critical": False, "timeoutSeconds": 40.0} == shown["steps"]["forecast"]
+    assert shown["steps"]["recommendation"]["critical"]
+    rule = shown["approval"]
+    assert (True, 0.6, None) == (
+        rule["enabled"],
+        rule["minRiskScore"],
+        rule["expiresAfterSeconds"],
+    )
+
+
+async def test_a_patch_of_the_defaults_and_of_prompts_is_a_definition(api: Api) -> None:
+    first = await api.send("PATCH", PATH, {"stepTimeoutSeconds": 77})
+    assert (1, False, 77) == tuple(
+        first.json()[name] for name in ("version", "isDefault", "stepTimeoutSeconds")
+    )
+
+    prompts = "/api/v1/definitions/claim-recovery"
+    for hours in (1, 2):
+        set_to = {"approval": {"expiresAfterSeconds": 3600 * hours}}
+        changed = await api.send("PATCH", prompts, set_to)
+        assert 3600 * hours == changed.json()["approval"]["expiresAfterSeconds"]
+
+
+async def test_a_patch_that_makes_no_definition_is_refused_with_every_place(api: Api) -> None:
+    refused = await api.send(
+        "PATCH", PATH, {"enabled": "no", "steps": {"forecast": {"critical": 7}}, "unknown": 1}
+    )
+
+    assert 400 == refused.status_code
+    assert {"/enabled", "/steps/forecast/critical", "/unknown"} == {
+        problem["pointer"] for problem in refused.json()["error"]["details"]
+    }
+    assert (await api.get(PATH)).json()["isDefault"]
