@@ -10,8 +10,8 @@ from blocks.contracts.workflows import workflow_named
 
 
 def patched(definition: WorkflowDefinition, patch: JsonObject) -> JsonObject:
-    """The whole definition to set, of which nothing is checked yet: what is in force, with the patch
-    applied. A null goes back to the platform's default.
+    """The whole definition to set, unchecked: what is in force, with the patch applied. A null goes
+    back to the platform's default.
     """
     whole: JsonObject = _merged(_as_set(definition), patch)
     return whole

@@ -81,7 +81,7 @@ def _of_struct(
             yield problem_at((*path, field.encode_name), "is required")
     if kind.__struct_config__.forbid_unknown_fields:
         for name in value.keys() - {field.encode_name for field in fields}:
-            yield problem_at((*path, str(name)), "is no field of this body")
+            yield problem_at((*path, str(name)), "is an unknown field")
 
 
 def _members(kind: Any) -> Iterator[Any]:
