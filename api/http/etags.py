@@ -9,7 +9,6 @@ from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -88,37 +87,35 @@ class ConditionalReads(ASGIMiddleware):
             nonlocal start
             if message["type"] == "http.response.start" and _is_document(message):
                 start = message
-            elif start is not None and message["type"] == "http.response.body":
-                await _send_tagged(scope, start, message, send)
+                return
+            if start is not None and message["type"] == "http.response.body":
+                message = _tagged(scope, start, message)  # a document is sent in one piece
+                await send(start)
                 start = None
-            else:
-                await send(message)
+            await send(message)
 
         await next_app(scope, receive, send_tagged)
 
 
 def _is_document(start: Any) -> bool:
-    return start["status"] == 200 and any(
-        name == b"content-type" and value.startswith(b"application/json")
-        for name, value in start["headers"]
-    )
+    kind = dict(start["headers"]).get(b"content-type", b"")
+    return start["status"] == 200 and kind.startswith(b"application/json")
 
 
-async def _send_tagged(scope: Scope, start: Any, body: Any, send: Send) -> None:
-    """Litestar sends a document in one piece."""
-    headers = MutableScopeHeaders.from_message(start)
-    if not COMPATIBLE.items() <= scope["route_handler"].opt.items():
-        headers.setdefault("ETag", f'"{_digest(body["body"])}"')
-    etag = headers.get("ETag")
-    if etag is not None and _is_known(scope, etag.encode()):
-        start["status"] = 304
-        del headers["content-length"], headers["content-type"]
-        body = {**body, "body": b""}
-    await send(start)
-    await send(body)
+def _tagged(scope: Scope, start: Any, body: Any) -> Any:
+    """The body to send; `start` has the ETag, and is 304 if the client knows it."""
+    etag = dict(start["headers"]).get(b"etag")
+    if etag is None and not COMPATIBLE.items() <= scope["route_handler"].opt.items():
+        etag = f'"{_digest(body["body"])}"'.encode()
+        start["headers"] = [*start["headers"], (b"etag", etag)]
+    if etag is None or not _is_known(scope, etag):
+        return body
+    start["status"] = 304
+    start["headers"] = [one for one in start["headers"] if not one[0].startswith(b"content-")]
+    return {**body, "body": b""}
 
 
 def _is_known(scope: Scope, etag: bytes) -> bool:
     """By the weak comparison, as RFC 9110 (13.1.2) has it for reads."""
-    stated = b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
-    return stated.strip() == b"*" or etag in _LISTED.findall(stated)
+    stated = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    return any(value.strip() == b"*" or etag in _LISTED.findall(value) for value in stated)

@@ -42,7 +42,9 @@ def text(description: str, *, name: str | None = None, max_length: int = 200) ->
 
 def texts(description: str, *, name: str | None = None) -> QueryParameter:
     """Texts, any of which may hold: the parameter is repeated."""
-    return _several(description, name, Schema(type=OpenAPIType.STRING, min_length=1))
+    return _several(
+        description, name, Schema(type=OpenAPIType.STRING, min_length=1, max_length=200)
+    )
 
 
 def words(values: Sequence[str], description: str) -> QueryParameter:

@@ -139,7 +139,11 @@ async def test_who_insists_on_a_version_changes_that_or_nothing(api: Api) -> Non
     ("body", "field", "message"),
     [
         ({"steps": {"forcast": {}}}, "steps.forcast", "is no step; the steps are risk_analysis"),
-        ({"steps": {"forecast": {"timeoutSeconds": 0}}}, "steps", "> 0"),
+        (
+            {"steps": {"forecast": {"timeoutSeconds": 0}}},
+            "steps.forecast.timeoutSeconds",
+            "> 0",
+        ),
         ({"steps": {"forecast": {"crticial": True}}}, "steps.forecast.crticial", "unknown field"),
         ({"aproval": {}}, "aproval", "unknown field"),
         ({"approval": {"minRiskscore": 0.5}}, "approval.minRiskscore", "unknown field"),

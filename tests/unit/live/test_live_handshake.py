@@ -123,6 +123,7 @@ async def test_who_lacks_the_role_is_refused(tmp_path: Path) -> None:
     ("query", "field"),
     [
         ("types=nothing", "types"),
+        ("tpyes=workflow.step.completed", "tpyes"),
         ("lastEventId=nonsense", "lastEventId"),
         ("subject=a&subject=b", "subject"),
         (f"workflow={'x' * 201}", "workflow"),
