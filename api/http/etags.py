@@ -98,8 +98,8 @@ class ConditionalReads(ASGIMiddleware):
 
 
 def _is_document(start: Any) -> bool:
-    kind = dict(start["headers"]).get(b"content-type", b"")
-    return start["status"] == 200 and kind.startswith(b"application/json")
+    kind: bytes = dict(start["headers"]).get(b"content-type", b"")
+    return kind.startswith(b"application/json") and bool(start["status"] == 200)
 
 
 def _tagged(scope: Scope, start: Any, body: Any) -> Any:
