@@ -23,7 +23,6 @@ from api.http.errors import (
     add_answers,
     answer_error,
     answer_to,
-    body_of,
 )
 from blocks.contracts.claims.requests import BadTrigger
 from blocks.ports import NotFound
@@ -41,7 +40,7 @@ def answer_refused(request: Request[Any, Any, Any], error: Exception) -> Respons
     if not isinstance(usual.content, ErrorEnvelope):
         return usual
     return Response(
-        WorkflowRefused(success=False, error=_text(body_of(error))),
+        WorkflowRefused(success=False, error=_text(usual.content.error)),
         status_code=usual.status_code,
         headers=dict(usual.headers),
         media_type="application/json",
