@@ -146,7 +146,8 @@ def between(after: Bound | None, before: Bound | None) -> Between | None:
 def refuse_strange_parameters(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """The guard of every route but the compatible ones: a misspelt filter would list everything.
+    """The guard of every route: a misspelt filter would list everything. Compatible routes pass, and
+    public ones, which people open from a mail, whose address mail programs extend.
 
     Litestar ignores parameters that it does not know, takes the last of several values, and reads
     `null` as no value. Raises `InvalidRequest`, which names them all.
@@ -155,6 +156,7 @@ def refuse_strange_parameters(
         not connection.scope["query_string"]
         or connection.scope["type"] != ScopeType.HTTP
         or COMPATIBLE.items() <= handler.opt.items()
+        or "exclude_from_auth" in handler.opt  # Litestar's name of a public route
     ):
         return
     scope = connection.scope

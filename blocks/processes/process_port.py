@@ -70,6 +70,8 @@ class ProcessPort:
             (b"content-length", str(len(answer.body)).encode()),
             (b"cache-control", b"no-store"),
         ]
+        if answer.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
