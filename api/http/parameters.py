@@ -143,24 +143,24 @@ def between(after: Bound | None, before: Bound | None) -> Between | None:
 # --- guard ----------------------------------------------------------------------------------------
 
 
+_CHOICES = ("status", "deep")
+"""Optional words, for which Litestar would read `null` as none."""
+
+
 def refuse_strange_parameters(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """The guard of every route: a misspelt filter would list everything. Compatible routes pass, and
-    public ones, which people open from a mail, whose address mail programs extend.
+    """The guard of every route: a misspelt filter would list everything.
 
     Litestar ignores parameters that it does not know, takes the last of several values, and reads
     `null` as no value. Raises `InvalidRequest`, which names them all.
     """
-    if (
-        not connection.scope["query_string"]
-        or connection.scope["type"] != ScopeType.HTTP
-        or COMPATIBLE.items() <= handler.opt.items()
-        or "exclude_from_auth" in handler.opt  # Litestar's name of a public route
-    ):
-        return
     scope = connection.scope
-    known = _parameters_of(connection.app, scope["path_template"], str(scope["method"]))
+    if not scope["query_string"] or scope["type"] != ScopeType.HTTP:
+        return
+    known = None
+    if not _is_lenient(handler):
+        known = _parameters_of(connection.app, scope["path_template"], str(scope["method"]))
     if problems := [
         Problem(field=name, message=message, source="query")
         for name in connection.query_params
@@ -169,7 +169,18 @@ def refuse_strange_parameters(
         raise InvalidRequest(*problems)
 
 
-def _problem(known: Mapping[str, bool], name: str, values: list[str]) -> str | None:
+def _is_lenient(handler: BaseRouteHandler) -> bool:
+    """Compatible routes, and public ones, which people open from a mail: mail programs extend the
+    address. `exclude_from_auth` is Litestar's name for these.
+    """
+    return COMPATIBLE.items() <= handler.opt.items() or "exclude_from_auth" in handler.opt
+
+
+def _problem(known: Mapping[str, bool] | None, name: str, values: list[str]) -> str | None:
+    if name in _CHOICES and "null" in values:
+        return "null is no value here: leave it out, or use what the documentation says"
+    if known is None:
+        return None
     if name not in known:
         return f"is no parameter of this route; there is: {', '.join(sorted(known)) or 'none'}"
     if len(values) > 1 and not known[name]:

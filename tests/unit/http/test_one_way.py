@@ -221,6 +221,16 @@ async def test_compatible_and_public_routes_ignore_what_they_do_not_know(api: Ap
         assert "misspelt" not in answer.text, route.name
 
 
+@pytest.mark.parametrize(
+    "path", ["/ready?deep=null", "/api/v1/evidence/prompts/claim-1?status=null&status=null"]
+)
+async def test_the_word_null_is_no_choice_on_any_route(api: Api, path: str) -> None:
+    refused = await api.get(path)
+
+    assert 400 == refused.status_code
+    assert "null is no value here" in refused.text
+
+
 # --- changes --------------------------------------------------------------------------------------
 
 
