@@ -24,7 +24,7 @@ from api.access.internal import without_credential
 from api.access.key_holders import KeyHolders
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens
-from api.http.deprecation import COMPATIBLE
+from api.http.deprecation import is_to_the_letter
 from api.http.errors import InvalidRequest, Problem, answer_of
 from blocks.contracts.roles import with_default
 from blocks.observability import log_context
@@ -91,8 +91,8 @@ class Authentication(AbstractAuthenticationMiddleware):
 def refusal(connection: Connection, error: Exception) -> Exception:
     """The error for this connection: a WebSocket closes with 4000 plus the HTTP status."""
     if connection.scope["type"] != ScopeType.WEBSOCKET:
-        is_compatible = COMPATIBLE.items() <= connection.route_handler.opt.items()
-        as_there = AS_THERE.get(type(error)) if is_compatible else None
+        is_theirs = is_to_the_letter(connection.route_handler)
+        as_there = AS_THERE.get(type(error)) if is_theirs else None
         return as_there() if as_there else error
     answer = answer_of(error)
     connection.scope["state"][REFUSED] = error  # for `handshake`

@@ -24,7 +24,7 @@ from api.approvals.errors import ApprovalNotFound
 from api.approvals.own_terms import check_terms
 from api.documentation.openapi import documented
 from api.executions.errors import ExecutionEnded
-from api.http.deprecation import COMPATIBLE
+from api.http.deprecation import SHARED
 from api.http.errors import InvalidRequest, Problem
 from api.http.etags import etag_of
 from api.http.lists import (
@@ -117,7 +117,7 @@ async def list_approvals(
     "/hitl/approvals/{approvalId:str}",
     summary="Read one approval",
     tags=["Approvals"],
-    opt=COMPATIBLE,
+    opt=SHARED,
     responses=documented(examples.APPROVAL, ApprovalNotFound),
 )
 async def read_approval(

@@ -13,7 +13,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from api.http.deprecation import COMPATIBLE
+from api.http.deprecation import is_to_the_letter
 from api.http.errors import BODY_PROBLEMS, InvalidRequest, NotJson, Problem, RequestCutOff
 from api.http.refusals.body_problems import body_problems
 from blocks.approvals.form_schemas import depth_within
@@ -64,12 +64,12 @@ class CheckedRequest(Request[Any, Any, Any]):
 
     def _typed(self, decoded: Any) -> Any:
         """Litestar itself would take a number for a moment and a text for a number, as it has to
-        in a query; so bodies are decoded here. Those of compatible routes are read as it does.
+        in a query; so bodies are decoded here. Routes of other systems take what it takes.
         """
         declared = self.route_handler.parsed_data_field
         if declared is None:
             return decoded
-        strict = not COMPATIBLE.items() <= self.route_handler.opt.items()
+        strict = not is_to_the_letter(self.route_handler)
         try:
             return msgspec.convert(decoded, declared.annotation, strict=strict, str_keys=True)
         except msgspec.ValidationError:

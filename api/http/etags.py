@@ -13,7 +13,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.http.deprecation import COMPATIBLE
+from api.http.deprecation import is_to_the_letter
 from api.http.documents import Document
 from api.http.errors import Changed, InvalidRequest, Problem
 from api.http.parameters import header
@@ -72,7 +72,7 @@ def _digest(body: bytes) -> str:
 
 class ConditionalReads(ASGIMiddleware):
     """Every JSON answer to a GET has an ETag, and is 304 without a body to a client that shows the
-    same in `If-None-Match`. Of a compatible route, only what has a version.
+    same in `If-None-Match`. Of a route of another system, only what has a version.
     """
 
     scopes = (ScopeType.HTTP,)
@@ -105,7 +105,7 @@ def _is_document(start: Any) -> bool:
 def _tagged(scope: Scope, start: Any, body: Any) -> Any:
     """The body to send; `start` has the ETag, and is 304 if the client knows it."""
     etag = dict(start["headers"]).get(b"etag")
-    if etag is None and not COMPATIBLE.items() <= scope["route_handler"].opt.items():
+    if etag is None and not is_to_the_letter(scope["route_handler"]):
         etag = f'"{_digest(body["body"])}"'.encode()
         start["headers"] = [*start["headers"], (b"etag", etag)]
     if etag is None or not _is_known(scope, etag):

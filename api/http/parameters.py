@@ -17,7 +17,7 @@ from litestar.openapi.spec import OpenAPIFormat, OpenAPIType, Schema
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.routes import HTTPRoute
 
-from api.http.deprecation import COMPATIBLE
+from api.http.deprecation import is_to_the_letter
 from api.http.errors import InvalidRequest, Problem
 from blocks.contracts.reading.moments import in_utc_within_limits
 from blocks.ports import Between
@@ -170,10 +170,10 @@ def refuse_strange_parameters(
 
 
 def _is_lenient(handler: BaseRouteHandler) -> bool:
-    """Compatible routes, and public ones, which people open from a mail: mail programs extend the
-    address. `exclude_from_auth` is Litestar's name for these.
+    """Routes of other systems, and public ones, which people open from a mail: mail programs extend
+    the address. `exclude_from_auth` is Litestar's name for these.
     """
-    return COMPATIBLE.items() <= handler.opt.items() or "exclude_from_auth" in handler.opt
+    return is_to_the_letter(handler) or "exclude_from_auth" in handler.opt
 
 
 def _problem(known: Mapping[str, bool] | None, name: str, values: list[str]) -> str | None:

@@ -11,7 +11,7 @@ from litestar.routes import HTTPRoute, WebSocketRoute
 from api.access.authentication import PUBLIC
 from api.access.permissions import without_prefix
 from api.app import create_app
-from api.http.deprecation import COMPATIBLE
+from api.http.deprecation import is_to_the_letter
 from blocks.contracts.records import (
     ApiKeyRecord,
     ApprovalRecord,
@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True):
     path: str
     is_public: bool
     is_compatible: bool = False
-    """Of another system, to the letter."""
+    """Clients of another system call it: it is to the letter."""
 
     @property
     def name(self) -> str:
@@ -212,8 +212,8 @@ def routes_of(app: Litestar) -> Iterator[Route]:
             path = re.sub(r":\w+}", "}", route.path)
             for method, (handler, _) in route.route_handler_map.items():
                 if method != "OPTIONS":
-                    opt = handler.opt.items()
-                    yield Route(str(method), path, PUBLIC.items() <= opt, COMPATIBLE.items() <= opt)
+                    is_public = PUBLIC.items() <= handler.opt.items()
+                    yield Route(str(method), path, is_public, is_to_the_letter(handler))
 
 
 def websockets_of(app: Litestar) -> Iterator[Route]:
