@@ -189,14 +189,18 @@ def _with_its_problem(error: InvalidRequest, body: ErrorBody) -> ErrorBody:
 
 
 def _with_problems_of_litestar(error: ClientException, body: ErrorBody) -> ErrorBody:
-    """No parameter of a path is wrong: they are texts. But once Litestar has written the OpenAPI
-    document, it misses those that only a dependency takes.
-    """
     if isinstance(error.extra, list):
-        problems = [_problem(found) for found in error.extra if found.get("source") != "path"]
+        problems = [_problem(found) for found in error.extra if not _is_of_the_document(found)]
     else:  # Litestar ends some of its sentences with the whole address of the request.
         problems = [Problem(message=error.detail.partition(" for path ")[0])]
     return replace(body, details=problems or None)
+
+
+def _is_of_the_document(found: Mapping[str, str]) -> bool:
+    """Once Litestar has written the OpenAPI document, it misses parameters of the path that only a
+    dependency takes; none can be missing.
+    """
+    return found.get("source") == "path" and found["message"] == f"'{found.get('key')}'"
 
 
 def _problem(found: Mapping[str, str]) -> Problem:

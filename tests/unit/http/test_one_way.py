@@ -410,6 +410,17 @@ async def test_everything_that_is_wrong_is_said_at_once_with_its_place(api: Api)
 
 
 async def test_a_wrong_body_and_a_wrong_parameter_are_said_together(api: Api) -> None:
+    refused = await api.send("POST", "/api/v1/claims/sync-1/cancel?userId=", {"reason": 7})
+
+    assert {("userId", "query"), ("reason", "body")} == set(_problems(refused))
+
+
+async def test_only_what_is_wrong_is_said_though_the_document_was_written(
+    api: Api, operations: Mapping[str, Any]
+) -> None:
+    long_id = await api.get(f"/api/v1/evidence/proof-packets/{'x' * 201}/status")
+    assert [("claimId", "path")] == _problems(long_id)
+
     path = f"/api/v1/hitl/approvals/{new_id()}/delegate"
 
     refused = await api.client.post(
