@@ -125,7 +125,7 @@ def create_app(
             create_key,
             revoke_key,
             list_audit_entries,
-            *prompt_routes(store),
+            prompt_routes(store),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )

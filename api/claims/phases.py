@@ -18,7 +18,6 @@ from api.claims import examples
 from api.claims.errors import workflow_documented
 from api.claims.phase_documents import PhaseTriggered, WorkflowHealth
 from api.http.bodies import CheckedRequest
-from api.http.deprecation import COMPATIBLE
 from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS
 from blocks.claims import triggers
@@ -67,7 +66,6 @@ _BODY = Schema(
     "/workflow/health",
     summary="Whether phases can be triggered here",
     tags=["Claim recovery"],
-    opt=COMPATIBLE,
     responses=workflow_documented(examples.WORKFLOW_HEALTH),
 )
 async def read_workflow_health(tenant_id: TenantId) -> WorkflowHealth:
@@ -80,7 +78,6 @@ async def read_workflow_health(tenant_id: TenantId) -> WorkflowHealth:
     status_code=200,
     summary="Trigger a phase",
     tags=["Claim recovery"],
-    opt=COMPATIBLE,
     operation_class=PhaseOperation,
     responses=workflow_documented(examples.PHASE_TRIGGERED, BadTrigger, *KEY_ERRORS),
 )

@@ -18,7 +18,6 @@ from api.claims.phase_documents import (
     QueueStats,
     QueueStatsAnswer,
 )
-from api.http.deprecation import COMPATIBLE
 from api.http.parameters import one_of
 from api.http.records import Store
 from api.idempotency import KEY_ERRORS
@@ -38,7 +37,6 @@ _GRACE_MAX = 10**12
     "/workflow/queue/stats",
     summary="Read the queue's figures",
     tags=["Claim recovery"],
-    opt=COMPATIBLE,
     responses=workflow_documented(examples.QUEUE_STATS),
 )
 async def read_queue_stats(
@@ -64,7 +62,6 @@ async def read_queue_stats(
     status_code=200,
     summary="Clean the queue's figures",
     tags=["Claim recovery"],
-    opt=COMPATIBLE,
     responses=workflow_documented(examples.QUEUE_CLEANED, *KEY_ERRORS),
 )
 async def clean_queue(

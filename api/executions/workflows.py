@@ -14,7 +14,6 @@ from api.executions import examples
 from api.executions.errors import WorkflowNotFound, WorkflowNotRetryable
 from api.executions.older_workflows import Listed, add_older, read_either
 from api.executions.workflow_documents import RetryInitiated, Workflow, WorkflowList, workflow_of
-from api.http.deprecation import COMPATIBLE
 from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS
 from blocks.actions import retrying
@@ -33,7 +32,6 @@ _LISTED = 100
     "/workflows",
     summary="List the analyses of an opportunity",
     tags=["Workflows"],
-    opt=COMPATIBLE,
     responses=documented(examples.WORKFLOW_LIST),
 )
 async def list_workflows(
@@ -57,7 +55,6 @@ async def list_workflows(
     "/workflows/{workflowId:str}",
     summary="Read one analysis",
     tags=["Workflows"],
-    opt=COMPATIBLE,
     responses=documented(examples.WORKFLOW, WorkflowNotFound),
 )
 async def read_workflow(
@@ -76,7 +73,6 @@ async def read_workflow(
     status_code=200,
     summary="Retry one analysis",
     tags=["Workflows"],
-    opt=COMPATIBLE,
     responses=documented(
         examples.RETRY_INITIATED, WorkflowNotFound, WorkflowNotRetryable, *KEY_ERRORS
     ),

@@ -15,7 +15,6 @@ from api.claims.evidence.packet_download import DOWNLOADED
 from api.claims.evidence.packet_errors import ClaimUnknown
 from api.claims.evidence.prompt_documents import ClaimAct, ClaimAudit, ClaimAuditLine
 from api.documentation.openapi import documented
-from api.http.deprecation import COMPATIBLE
 from api.http.records import Store
 from blocks.contracts import ids
 from blocks.contracts.approvals import HistoryEntry, What
@@ -40,7 +39,6 @@ _ACTS: Mapping[What, ClaimAct] = {
     "/evidence/audit-log/{claimId:str}",
     summary="Read what happened about a claim's evidence",
     tags=["Evidence prompts"],
-    opt=COMPATIBLE,
     responses=documented(examples.CLAIM_AUDIT, ClaimUnknown),
 )
 async def read_claim_audit(

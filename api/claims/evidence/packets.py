@@ -72,6 +72,7 @@ def packet_routes(store: RecordStore) -> Router:
             idempotent(store, generate_packet),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
+        opt=COMPATIBLE,
     )
 
 
@@ -79,7 +80,6 @@ def packet_routes(store: RecordStore) -> Router:
     "/evidence/proof-packets/{claimId:str}",
     summary="Get a link to a proof packet",
     tags=["Claims"],
-    opt=COMPATIBLE,
     responses=documented(PACKET_LINK, PacketNotReady, PacketLinksDisabled),
 )
 async def link_to_packet(
@@ -122,7 +122,6 @@ async def link_to_packet(
     "/evidence/proof-packets/{claimId:str}/status",
     summary="Read how far a proof packet is",
     tags=["Claims"],
-    opt=COMPATIBLE,
     responses=documented(PACKET_STATUS, PacketNotReady),
 )
 async def read_packet_status(
@@ -138,7 +137,6 @@ async def read_packet_status(
     status_code=200,
     summary="Generate a proof packet",
     tags=["Claims"],
-    opt=COMPATIBLE,
     responses=documented(PACKET_GENERATED, ClaimUnknown, NotPaid, PacketFailed, *KEY_ERRORS),
 )
 async def generate_packet(

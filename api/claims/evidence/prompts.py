@@ -6,7 +6,6 @@ from typing import Annotated, get_args
 from uuid import uuid4
 
 from litestar import Router, delete, get, post
-from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
@@ -63,7 +62,6 @@ ClaimPath = Annotated[str, PathParameter(name="promptId", description="Here, the
     status_code=201,
     summary="Ask about a claim's evidence",
     tags=_TAGS,
-    opt=COMPATIBLE,
     responses=documented(examples.PROMPT, ClaimMovedOn, PromptPending, *KEY_ERRORS, status=201),
 )
 async def create_prompt(
@@ -101,7 +99,6 @@ async def create_prompt(
     "/evidence/prompts/{promptId:str}",
     summary="List a claim's prompts",
     tags=_TAGS,
-    opt=COMPATIBLE,
     responses=documented(examples.PROMPT_LIST),
 )
 async def list_prompts(
@@ -128,7 +125,6 @@ async def list_prompts(
     status_code=200,
     summary="Answer a prompt",
     tags=_TAGS,
-    opt=COMPATIBLE,
     responses=documented(examples.ANSWERED, *KEY_ERRORS),
 )
 async def answer_prompt(
@@ -172,7 +168,6 @@ async def answer_prompt(
     status_code=200,
     summary="Withdraw a prompt",
     tags=_TAGS,
-    opt=COMPATIBLE,
     responses=documented(examples.WITHDRAWN),
 )
 async def withdraw_prompt(
@@ -200,14 +195,18 @@ async def withdraw_prompt(
     )
 
 
-def prompt_routes(store: RecordStore) -> list[HTTPRouteHandler | Router]:
+def prompt_routes(store: RecordStore) -> Router:
     """The routes of prompts, to be put below the prefix of the tenants' routes."""
-    return [
-        list_prompts,
-        withdraw_prompt,
-        read_claim_audit,
-        idempotent(store, create_prompt, answer_prompt),
-    ]
+    return Router(
+        "/",
+        route_handlers=[
+            list_prompts,
+            withdraw_prompt,
+            read_claim_audit,
+            idempotent(store, create_prompt, answer_prompt),
+        ],
+        opt=COMPATIBLE,
+    )
 
 
 # --- helpers --------------------------------------------------------------------------------------
