@@ -18,7 +18,12 @@ from api.claims.evidence.prompts import prompt_routes
 from api.claims.routers import claim_routes
 from api.cors import cors_config
 from api.dead_letters.routes import dead_letter_routes
-from api.definitions.routes import read_definition, reset_definition, set_definition
+from api.definitions.routes import (
+    change_definition,
+    read_definition,
+    reset_definition,
+    set_definition,
+)
 from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
 from api.documentation.bounds import BoundedStructs
 from api.documentation.exported import read_openapi
@@ -35,15 +40,16 @@ from api.health import routes as health
 from api.health.metrics import metrics_routes
 from api.http.bodies import CheckedRequest
 from api.http.errors import answer_error
+from api.http.etags import ConditionalReads
 from api.http.head import HeadAsGet
 from api.http.observer import RequestObserver
 from api.http.options import AllowEveryMethod
-from api.http.parameters import refuse_other_types
+from api.http.parameters import Bound, refuse_strange_parameters
 from api.http.spans import tracing_plugins
 from api.idempotency import idempotent
 from api.jobs.metrics import JobMetrics
 from api.jobs.routes import list_jobs, trigger_job
-from api.keys.routes import create_key, list_keys, revoke_key
+from api.keys.routes import create_key, list_keys, read_key, revoke_key
 from api.live.handshake import Handshake
 from api.live.hub import Hub
 from api.live.socket import follow_executions
@@ -114,13 +120,15 @@ def create_app(
             remove_webhook,
             read_definition,
             set_definition,
+            change_definition,
             reset_definition,
             show_usage,
             list_keys,
+            read_key,
             create_key,
             revoke_key,
             list_audit_entries,
-            *prompt_routes(store),
+            prompt_routes(store),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
     )
@@ -160,9 +168,11 @@ def create_app(
             authentication(identify, failures),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
+            ConditionalReads(),
         ],
         cors_config=cors_config(origins_of(settings.server)),
-        guards=[check_role, refuse_other_types],
+        guards=[check_role, refuse_strange_parameters],
+        type_decoders=[(lambda kind: kind is Bound, lambda _, value: Bound.read(value))],
         plugins=[*tracing_plugins(), BoundedStructs()],
         exception_handlers={Exception: answer_error},
         request_class=CheckedRequest,

@@ -26,6 +26,7 @@ from api.access.internal import (
 from api.app import create_app
 from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope
+from api.http.refusals import problem_details
 from api.jobs.metrics import JobMetrics
 from api.live.events import LIVE
 from api.live.hub import Hub
@@ -37,7 +38,13 @@ from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.failed_logins import written_down
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import EventBus, RecordStore
-from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Refusal, bounded_http, limits_of
+from blocks.processes.bounded_http import (
+    HEADERS_BYTES_MAX,
+    Refusal,
+    Written,
+    bounded_http,
+    limits_of,
+)
 from blocks.processes.ending import ended
 from blocks.processes.memory import spare_the_collector
 from blocks.processes.process_port import SignalFreeServer, process_port
@@ -253,10 +260,13 @@ def _websockets_of(app: Litestar) -> Callable[[str], bool]:
     return (paths | {PATH}).__contains__
 
 
-def _refused(refusal: Refusal) -> bytes:
-    return msgspec.json.encode(
-        ErrorEnvelope(error=ErrorBody(code=refusal.code, message=refusal.message))
-    )
+def _refused(refusal: Refusal, accept: str, request_id: str) -> Written:
+    """In the form that the client asks for, as `answer_error`."""
+    body = ErrorBody(code=refusal.code, message=refusal.message)
+    if problem_details.are_accepted(accept):
+        problem = problem_details.problem_details(refusal.status, body, request_id)
+        return Written(problem_details.MEDIA_TYPE, msgspec.json.encode(problem))
+    return Written("application/json", msgspec.json.encode(ErrorEnvelope(error=body)))
 
 
 class _Server(SignalFreeServer):

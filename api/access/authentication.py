@@ -17,13 +17,14 @@ from litestar.middleware import (
 )
 from litestar.types import ASGIApp
 
-from api.access.errors import CredentialInvalid, CredentialMissing, TenantMismatch
+from api.access.errors import AS_THERE, CredentialInvalid, CredentialMissing, TenantMismatch
 from api.access.failures import Failures
 from api.access.identity import Connection, Identity, roles_in, user_in
 from api.access.internal import without_credential
 from api.access.key_holders import KeyHolders
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens
+from api.http.deprecation import is_to_the_letter
 from api.http.errors import InvalidRequest, Problem, answer_of
 from blocks.contracts.roles import with_default
 from blocks.observability import log_context
@@ -92,7 +93,9 @@ def address_of(connection: Connection) -> str:
 def refusal(connection: Connection, error: Exception) -> Exception:
     """The error for this connection: a WebSocket closes with 4000 plus the HTTP status."""
     if connection.scope["type"] != ScopeType.WEBSOCKET:
-        return error
+        is_theirs = is_to_the_letter(connection.route_handler)
+        as_there = AS_THERE.get(type(error)) if is_theirs else None
+        return as_there() if as_there else error
     answer = answer_of(error)
     connection.scope["state"][REFUSED] = error  # for `handshake`
     return WebSocketException(detail=answer.message, code=4000 + answer.status)

@@ -1,8 +1,10 @@
 """Why a request is not let in: its credential, its tenant, its role; and how each is answered."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
-from api.http.errors import Answer, ErrorBody, add_answers
+from api.http.errors import Answer, ErrorBody, Problem, add_answers
 from blocks.ports import NotFound
 
 
@@ -49,6 +51,21 @@ class TenantMalformed(Exception):
     """The request names a tenant that is not a UUID."""
 
 
+class TenantMismatchThere(TenantMismatch):
+    """The same, as the older service answers it: for compatible routes."""
+
+
+class TenantMalformedThere(TenantMalformed):
+    """The same, as the older service answers it: for compatible routes."""
+
+
+AS_THERE: Mapping[type[Exception], type[Exception]] = {
+    TenantMismatch: TenantMismatchThere,
+    TenantMalformed: TenantMalformedThere,
+}
+"""Refusals that have another status on compatible routes."""
+
+
 class NotForTenants(Exception):
     """The route is for the platform itself."""
 
@@ -61,24 +78,32 @@ class ActorMissing(Exception):
     """The request names no user, and this route acts for one."""
 
 
-_BEARER = {"WWW-Authenticate": "Bearer"}
-
-
 def _own_message(error: RoleMissing, body: ErrorBody) -> ErrorBody:
     return replace(body, message=str(error))
+
+
+def _of_the_header(_: TenantMalformed, body: ErrorBody) -> ErrorBody:
+    problem = Problem(field="X-Tenant-ID", message="must be a UUID", source="header")
+    return replace(body, details=[problem])
 
 
 add_answers(
     {
         CredentialMissing: Answer(
-            401, "UNAUTHORIZED", "A credential is required: Authorization: Bearer …", _BEARER
+            401,
+            "UNAUTHORIZED",
+            "A credential is required: Authorization: Bearer …",
         ),
-        CredentialInvalid: Answer(401, "UNAUTHORIZED", "The credential is not valid", _BEARER),
-        CredentialExpired: Answer(401, "UNAUTHORIZED", "The credential has expired", _BEARER),
-        TenantMismatch: Answer(401, "UNAUTHORIZED", "The tenant is not the credential's"),
+        CredentialInvalid: Answer(401, "UNAUTHORIZED", "The credential is not valid"),
+        CredentialExpired: Answer(401, "UNAUTHORIZED", "The credential has expired"),
+        TenantMismatch: Answer(403, "FORBIDDEN", "The tenant is not the credential's"),
+        TenantMismatchThere: Answer(401, "UNAUTHORIZED", "The tenant is not the credential's"),
         ActorMissing: Answer(401, "UNAUTHORIZED", "User ID is required"),
         TenantMissing: Answer(401, "UNAUTHORIZED", "Tenant ID is required"),
-        TenantMalformed: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
+        TenantMalformed: Answer(
+            400, "VALIDATION_ERROR", "Invalid tenant ID format", complete=_of_the_header
+        ),
+        TenantMalformedThere: Answer(403, "FORBIDDEN", "Invalid tenant ID format"),
         RoleMissing: Answer(
             403, "FORBIDDEN", "This needs a role that the credential lacks", complete=_own_message
         ),

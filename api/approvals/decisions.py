@@ -24,6 +24,7 @@ from api.approvals.documents import (
 from api.approvals.errors import ApprovalChanged, ApprovalNotFound, DeciderMissing
 from api.approvals.requests import shown
 from api.documentation.openapi import documented
+from api.http.deprecation import SHARED
 from api.http.errors import answer_of, body_of
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
@@ -46,14 +47,14 @@ REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, NoRoom, E
 DECISION_ERRORS = (ApprovalNotFound, ApprovalChanged, *REFUSALS, *KEY_ERRORS)
 
 
-@action("approve", "Approve", *REFUSALS, NotThisUser)
+@action("approve", "Approve", *REFUSALS, NotThisUser, opt=SHARED)
 async def approve(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
     """Approved by `decidedBy`, once and on the record; what waits for it goes on."""
     with _in_the_older_words():
         return shown(await approval.decide(_older(data, "approved", actor)))
 
 
-@action("reject", "Reject", *REFUSALS, NotThisUser)
+@action("reject", "Reject", *REFUSALS, NotThisUser, opt=SHARED)
 async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
     """Rejected by `decidedBy`, once and on the record; what waits for it ends by its rule."""
     with _in_the_older_words():

@@ -1,7 +1,8 @@
 """The approval that a path names, at the version that the request requires."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from litestar import post
@@ -113,13 +114,16 @@ def _in_words_of_the_api() -> Iterator[None]:
         raise ApprovalChanged from None
 
 
-def action(word: str, summary: str, *errors: type[Exception]) -> post:
+def action(
+    word: str, summary: str, *errors: type[Exception], opt: Mapping[str, Any] | None = None
+) -> post:
     """Declares the route that does this to an approval and answers with it."""
     return post(
         f"/hitl/approvals/{{approvalId:str}}/{word}",
         status_code=200,
         summary=summary,
         tags=["Approvals"],
+        opt=opt,
         responses=documented(
             examples.APPROVAL, ApprovalNotFound, ApprovalChanged, *errors, *KEY_ERRORS
         ),

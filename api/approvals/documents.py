@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.contracts.approvals import (
     OUTCOMES,
     ApprovalPolicy,
@@ -75,19 +76,17 @@ class Approval(ApprovalSummary, frozen=True, kw_only=True):
     escalations: tuple[Escalation, ...] = ()
 
 
-class ApprovalPage(Document, frozen=True, kw_only=True):
-    """Approvals, newest first; `counts` (on the first page) is the number in each status."""
+class ApprovalPage(ListPage, frozen=True, kw_only=True):
+    """A page of approvals; `counts` (on the first page) is the number in each status."""
 
-    approvals: list[ApprovalSummary]
-    continuation: str | None = None
+    items: list[ApprovalSummary]
     counts: dict[str, int] | None = None
 
 
-class ApprovalHistory(Document, frozen=True, kw_only=True):
+class ApprovalHistory(ListPage, frozen=True, kw_only=True):
     """Everything that happened to an approval, oldest first; never changed, only continued."""
 
-    approval_id: Text
-    history: list[HistoryEntry]
+    items: list[HistoryEntry]
 
 
 class NewApproval(Document, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ def _with_the_field(error: decisions.InvalidVote, body: ErrorBody) -> ErrorBody:
 
 
 def _with_the_problem(error: DeciderMissing, body: ErrorBody) -> ErrorBody:
-    return replace(body, details=[error.problem])
+    return replace(body, details=list(error.problems))
 
 
 add_answers(

@@ -55,9 +55,9 @@ _APPROVAL = ApprovalRecord(
 )
 APPROVAL = approval_of(_APPROVAL)
 APPROVAL_PAGE = ApprovalPage(
-    approvals=[approval_summary_of(_APPROVAL)],
+    items=[approval_summary_of(_APPROVAL)],
     continuation="eyJhZnRlciI6IDUwfQ",
     counts={"pending": 0, "approved": 1, "rejected": 0, "expired": 0, "cancelled": 0},
 )
-APPROVAL_HISTORY = ApprovalHistory(approval_id=_APPROVAL.id, history=_APPROVAL.history)
+APPROVAL_HISTORY = ApprovalHistory(items=_APPROVAL.history, total=len(_APPROVAL.history))
 MANY_RESULTS = ManyResults(results=[OneResult(id=_APPROVAL.id, status=200, approval=APPROVAL)])

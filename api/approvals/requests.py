@@ -24,10 +24,21 @@ from api.approvals.errors import ApprovalNotFound
 from api.approvals.own_terms import check_terms
 from api.documentation.openapi import documented
 from api.executions.errors import ExecutionEnded
+from api.http.deprecation import SHARED
 from api.http.errors import InvalidRequest, Problem
 from api.http.etags import etag_of
-from api.http.parameters import one_of, text
-from api.http.records import Bus, Store, find, page_of
+from api.http.lists import (
+    LIMIT,
+    Continuation,
+    Limit,
+    NewestOrOldest,
+    Order,
+    any_of,
+    page_of,
+    part_of,
+)
+from api.http.parameters import Bound, Texts, between, moment, texts, words
+from api.http.records import Bus, Store, find
 from api.idempotency import KEY_ERRORS
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import is_overdue, may_decide
@@ -60,35 +71,45 @@ async def list_approvals(
     tenant_id: TenantId,
     actor: Caller,
     status: Annotated[
-        ApprovalStatus | None, one_of(get_args(ApprovalStatus), "Only in this status")
+        list[ApprovalStatus] | None, words(get_args(ApprovalStatus), "Only in this status")
     ] = None,
-    workflow: Annotated[str | None, text("Only of this workflow")] = None,
-    subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
+    workflow: Annotated[Texts, texts("Only of this workflow")] = None,
+    subject: Annotated[Texts, texts("Only about this subject, e.g. an opportunity id")] = None,
+    created_after: Annotated[
+        Bound | None, moment("createdAfter", "Only those created then or later")
+    ] = None,
+    created_before: Annotated[
+        Bound | None, moment("createdBefore", "Only those created before that")
+    ] = None,
     overdue: Annotated[
         bool, QueryParameter(description="Only those that are pending past their `dueAt`")
     ] = False,
     mine: Annotated[
         bool, QueryParameter(description="Only pending ones that the user may decide")
     ] = False,
-    limit: Annotated[int, QueryParameter(description="Approvals on a page", ge=1, le=100)] = 50,
-    continuation: Annotated[
-        str | None,
-        text("The `continuation` of the page before, with the same filters", max_length=2000),
-    ] = None,
+    order: Order = "newest",
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
 ) -> ApprovalPage:
-    """The tenant's approvals, newest first. No `continuation` in the answer: the last page.
+    """The tenant's approvals. No `continuation` in the answer: the last page.
 
     With `overdue` or `mine`, a page may hold fewer than `limit` although there are more.
     """
-    filters = {"workflow": workflow, "subject": subject and spellings(subject)}
-    where = {name: value for name, value in filters.items() if value is not None}
+    filters = {
+        "workflow": any_of(workflow),
+        "subject": any_of(subject, spellings),
+        "created_at": between(created_after, created_before),
+    }
+    where: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     counts = await _counts(store, tenant_id, where) if continuation is None else None
-    where |= {"status": status} if status else {"status": "pending"} if overdue or mine else {}
+    where |= {"status": any_of(status or (["pending"] if overdue or mine else None))}
     wanted = _wanted(actor if mine else None, utc_now() if overdue else None)
     also = {"overdue": overdue, "mine": actor.id if mine else None}
-    found, continuation = await _page(store, tenant_id, where, also, wanted, limit, continuation)
+    found, continuation = await _page(
+        store, tenant_id, where, also, wanted, limit, continuation, order
+    )
     return ApprovalPage(
-        approvals=[summary_of(one) for one in found], continuation=continuation, counts=counts
+        items=[summary_of(one) for one in found], continuation=continuation, counts=counts
     )
 
 
@@ -96,6 +117,7 @@ async def list_approvals(
     "/hitl/approvals/{approvalId:str}",
     summary="Read one approval",
     tags=["Approvals"],
+    opt=SHARED,
     responses=documented(examples.APPROVAL, ApprovalNotFound),
 )
 async def read_approval(
@@ -112,11 +134,16 @@ async def read_approval(
     responses=documented(examples.APPROVAL_HISTORY, ApprovalNotFound),
 )
 async def read_history(
-    store: Store, tenant_id: TenantId, approval_id: ApprovalPath
+    store: Store,
+    tenant_id: TenantId,
+    approval_id: ApprovalPath,
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
 ) -> ApprovalHistory:
-    """Everything that happened to it, by whom and when."""
+    """Everything that happened to it, by whom and when, oldest first."""
     approval = await find(store, tenant_id, ApprovalRecord, approval_id, ApprovalNotFound)
-    return ApprovalHistory(approval_id=approval.id, history=approval.history)
+    page, continuation = part_of(approval.history, limit=limit, continuation=continuation)
+    return ApprovalHistory(items=page, continuation=continuation, total=len(approval.history))
 
 
 @post(
@@ -149,7 +176,9 @@ async def create_approval(
     ):
         raise ExecutionEnded
     await _announce(store, bus, stored)
-    return shown(stored.record, status=201)
+    created = shown(stored.record, status=201)
+    created.headers["Location"] = f"/api/v1/hitl/approvals/{stored.record.id}"
+    return created
 
 
 def shown(approval: ApprovalRecord, status: int = 200) -> Response[Approval]:
@@ -192,6 +221,7 @@ async def _page(
     wanted: Callable[[ApprovalRecord], bool],
     limit: int,
     continuation: str | None,
+    order: NewestOrOldest,
 ) -> tuple[list[ApprovalRecord], str | None]:
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):
@@ -203,6 +233,7 @@ async def _page(
             limit=limit,
             continuation=continuation,
             also=also,
+            order=order,
         )
         found = [stored.record for stored in page.items if wanted(stored.record)]
         continuation = page.continuation

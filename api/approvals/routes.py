@@ -17,7 +17,7 @@ from api.approvals.desk import provide_approval
 from api.approvals.links import make_link, show_link, use_link
 from api.approvals.page import decide_on_page, show_page
 from api.approvals.requests import create_approval, list_approvals, read_approval, read_history
-from api.http.deprecation import Deprecation, deprecated
+from api.http.deprecation import COMPATIBLE, Deprecation, deprecated
 from api.idempotency import idempotent
 from blocks.ports import RecordStore
 
@@ -86,8 +86,15 @@ def _for_users(
             "approval": Provide(provide_approval),
         },
         middleware=middleware,
+        opt=COMPATIBLE if middleware else {},
     )
 
 
 def _through_links(prefix: str, handlers: Handlers, *middleware: Deprecation) -> Router:
-    return Router(prefix, route_handlers=handlers, opt=PUBLIC, security=[{}], middleware=middleware)
+    return Router(
+        prefix,
+        route_handlers=handlers,
+        opt=PUBLIC | (COMPATIBLE if middleware else {}),
+        security=[{}],
+        middleware=middleware,
+    )

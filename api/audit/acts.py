@@ -30,6 +30,7 @@ ACTION_OF: Mapping[str, str] = {
     "POST /api/runs/{runId}/cancel": "execution.cancel",
     "POST /api/runs/{runId}/retry": "execution.retry",
     "PUT /definitions/{workflow}": "definition.set",
+    "PATCH /definitions/{workflow}": "definition.set",
     "DELETE /definitions/{workflow}": "definition.reset",
     "PATCH /dispatch": "dispatch.set",
     "PUT /dispatch/tenants/{tenantId}": "dispatch.set",

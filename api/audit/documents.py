@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.contracts.records.audit import AuditChange, AuditEntry, Channel, Credential, Result
 
 
@@ -34,11 +35,10 @@ class AuditEntryDocument(Document, frozen=True, kw_only=True):
     """Of failed authentications, which one entry counts for an address: how many, by reason."""
 
 
-class AuditPage(Document, frozen=True, kw_only=True):
-    """Newest first; `continuation`, when there is one, asks for the next page."""
+class AuditPage(ListPage, frozen=True, kw_only=True):
+    """A page of the audit log."""
 
-    entries: list[AuditEntryDocument]
-    continuation: str | None = None
+    items: list[AuditEntryDocument]
 
 
 def document_of(entry: AuditEntry) -> AuditEntryDocument:
@@ -63,7 +63,7 @@ def document_of(entry: AuditEntry) -> AuditEntryDocument:
 
 
 AUDIT_PAGE = AuditPage(
-    entries=[
+    items=[
         document_of(
             AuditEntry(
                 id="b41d6a0e-5f0b-4c53-9d7b-0f1b6f6f2a51",

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.contracts.claims.findings import Route
 from blocks.contracts.claims.money import Currency
 from blocks.contracts.claims.phases import PHASES, PhaseNumber, PhaseStatus
@@ -41,11 +42,10 @@ class JourneySummary(Document, frozen=True, kw_only=True):
     retries: int = 0
 
 
-class JourneyPage(Document, frozen=True, kw_only=True):
-    """Newest first; `continuation`, when there is one, asks for the next page."""
+class JourneyPage(ListPage, frozen=True, kw_only=True):
+    """A page of journeys."""
 
-    claims: list[JourneySummary]
-    continuation: str | None = None
+    items: list[JourneySummary]
 
 
 class JourneyPhase(Document, frozen=True, kw_only=True):
@@ -170,11 +170,10 @@ class Journey(JourneySummary, frozen=True, kw_only=True):
     """The newest 200 lines of the log, the oldest first; all: `/audit`."""
 
 
-class JourneyLogPage(Document, frozen=True, kw_only=True):
-    """The log of phases; `continuation`, when there is one, asks for the next page."""
+class JourneyLogPage(ListPage, frozen=True, kw_only=True):
+    """A page of the log of phases."""
 
-    entries: list[JourneyLogLine]
-    continuation: str | None = None
+    items: list[JourneyLogLine]
 
 
 def summary_of(execution: ExecutionRecord) -> JourneySummary:

@@ -16,7 +16,14 @@ from msgspec.structs import replace
 from api.claims.phase_documents import WorkflowRefused
 from api.documentation.openapi import TENANT_ROUTE_ERRORS, SharedResponse, success
 from api.http.documents import Document
-from api.http.errors import Answer, ErrorBody, add_answers, answer_error, answer_to, body_of
+from api.http.errors import (
+    Answer,
+    ErrorBody,
+    ErrorEnvelope,
+    add_answers,
+    answer_error,
+    answer_to,
+)
 from blocks.contracts.claims.requests import BadTrigger
 from blocks.ports import NotFound
 
@@ -26,10 +33,14 @@ class JourneyNotFound(NotFound):
 
 
 def answer_refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Status and headers as everywhere, and the body that the platform's services know."""
+    """Status and headers as everywhere, and the body that the platform's services know, but for who
+    asks for problem details.
+    """
     usual = answer_error(request, error)
+    if not isinstance(usual.content, ErrorEnvelope):
+        return usual
     return Response(
-        WorkflowRefused(success=False, error=_text(body_of(error))),
+        WorkflowRefused(success=False, error=_text(usual.content.error)),
         status_code=usual.status_code,
         headers=dict(usual.headers),
         media_type="application/json",

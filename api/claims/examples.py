@@ -62,7 +62,7 @@ JOURNEY_SUMMARY = JourneySummary(
     created_at=BEGIN,
     updated_at=_END,
 )
-JOURNEY_PAGE = JourneyPage(claims=[JOURNEY_SUMMARY], continuation="eyJhZnRlciI6IDUwfQ")
+JOURNEY_PAGE = JourneyPage(items=[JOURNEY_SUMMARY], continuation="eyJhZnRlciI6IDUwfQ")
 _LINE = JourneyLogLine(
     id=ids.phase_log_id(_PHASE, 1, "completed"),
     at=_END,
@@ -77,7 +77,7 @@ _LINE = JourneyLogLine(
     result={"claim_id": _CLAIM, "amazon_case_id": _CASE, "status": "submitted"},
     message="Phase 5: Claim submitted - tracking started",
 )
-JOURNEY_LOG = JourneyLogPage(entries=[_LINE])
+JOURNEY_LOG = JourneyLogPage(items=[_LINE])
 JOURNEY = Journey(
     execution_id=_JOURNEY,
     user_id=_USER,

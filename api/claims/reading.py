@@ -26,7 +26,7 @@ from blocks.contracts.records.claims import (
     PacketRecord,
     PhaseLogEntry,
 )
-from blocks.ports import NotFound, Query, RecordStore
+from blocks.ports import NotFound, Query, RecordStore, Stored
 from blocks.queries import every
 
 TIMELINE_MAX = 200
@@ -38,8 +38,15 @@ async def found_journey(
     store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None
 ) -> ExecutionRecord:
     """Raises `JourneyNotFound`."""
+    return (await stored_journey(store, tenant_id, sync_id, user_id)).record
+
+
+async def stored_journey(
+    store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None
+) -> Stored[ExecutionRecord]:
+    """With the store's ETag, under which it is changed. Raises `JourneyNotFound`."""
     try:
-        return (await journeys.read_journey(store, tenant_id, sync_id, user_id)).record
+        return await journeys.read_journey(store, tenant_id, sync_id, user_id)
     except NotFound:
         raise JourneyNotFound from None
 

@@ -1,10 +1,9 @@
 """`/api/v1/claims`: the journeys of claim recovery, and how one is retried or cancelled."""
 
-from datetime import datetime
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 from litestar import get, post
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
@@ -17,12 +16,21 @@ from api.claims.documents import (
     summary_of,
 )
 from api.claims.errors import JourneyNotFound
-from api.claims.reading import all_journeys, found_journey, line_of, shown_journey
+from api.claims.reading import (
+    all_journeys,
+    found_journey,
+    line_of,
+    shown_journey,
+    stored_journey,
+)
 from api.documentation.openapi import documented
 from api.executions.actions import Cancellation
 from api.executions.errors import ExecutionEnded
-from api.http.parameters import in_utc, moment, one_of, text
-from api.http.records import Bus, Engine, Store, page_of
+from api.http.errors import Changed
+from api.http.etags import IfMatch, check_unchanged
+from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
+from api.http.parameters import Bound, Texts, between, moment, text, texts, words
+from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
 from blocks.actions import cancelling, retrying
 from blocks.claims import journeys
@@ -30,7 +38,7 @@ from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseLogEntry
 from blocks.contracts.states import ExecutionStatus, InvalidTransition
-from blocks.ports import Between
+from blocks.ports import RecordStore, Stored, WrongVersion
 
 SyncPath = Annotated[
     str, PathParameter(name="syncId", description="Of the sync, or a claim's default, `claim_7`")
@@ -41,12 +49,6 @@ UserId = Annotated[
         "Whose sync it is; without it, the newest journey of any user under this id", name="userId"
     ),
 ]
-Continuation = Annotated[
-    str | None,
-    text("The `continuation` of the page before, with the same filters", max_length=2000),
-]
-Limit = Annotated[int, QueryParameter(description="Items on a page", ge=1, le=100)]
-Order = Literal["newest", "oldest"]
 
 
 @get(
@@ -58,32 +60,38 @@ Order = Literal["newest", "oldest"]
 async def list_journeys(
     store: Store,
     tenant_id: TenantId,
-    user_id: Annotated[str | None, text("Only of this user", name="userId")] = None,
+    user_id: Annotated[Texts, texts("Only of this user", name="userId")] = None,
     status: Annotated[
-        ExecutionStatus | None, one_of(get_args(ExecutionStatus), "Only in this status")
+        list[ExecutionStatus] | None, words(get_args(ExecutionStatus), "Only in this status")
     ] = None,
     created_after: Annotated[
-        datetime | None, moment("createdAfter", "Only those created then or later")
+        Bound | None, moment("createdAfter", "Only those created then or later")
     ] = None,
     created_before: Annotated[
-        datetime | None, moment("createdBefore", "Only those created before that")
+        Bound | None, moment("createdBefore", "Only those created before that")
     ] = None,
-    limit: Limit = 50,
+    order: Order = "newest",
+    limit: Limit = LIMIT,
     continuation: Continuation = None,
 ) -> JourneyPage:
-    """The tenant's journeys, newest first. No `continuation` in the answer: the last page."""
-    filters = {
+    """The tenant's journeys. No `continuation` in the answer: the last page."""
+    where = {
         "workflow": WORKFLOW,
-        "status": status,
-        "subject": user_id,
-        "created_at": Between(since=in_utc(created_after), until=in_utc(created_before)),
+        "status": any_of(status),
+        "subject": any_of(user_id),
+        "created_at": between(created_after, created_before),
     }
-    where = {name: value for name, value in filters.items() if value is not None}
     page = await page_of(
-        store, tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation
+        store,
+        tenant_id,
+        ExecutionRecord,
+        where,
+        limit=limit,
+        continuation=continuation,
+        order=order,
     )
     return JourneyPage(
-        claims=[summary_of(stored.record) for stored in page.items],
+        items=[summary_of(stored.record) for stored in page.items],
         continuation=page.continuation,
     )
 
@@ -112,8 +120,8 @@ async def read_journey_log(
     tenant_id: TenantId,
     sync_id: SyncPath,
     user_id: UserId = None,
-    order: Annotated[Order, one_of(get_args(Order), "Which line comes first")] = "oldest",
-    limit: Limit = 50,
+    order: Order = "oldest",
+    limit: Limit = LIMIT,
     continuation: Continuation = None,
 ) -> JourneyLogPage:
     """What happened to each phase, by which trigger, how long it took and why it failed."""
@@ -126,10 +134,10 @@ async def read_journey_log(
         {"execution_id": all_journeys(journey, claims)},
         limit=limit,
         continuation=continuation,
-        newest_first=order == "newest",
+        order=order,
     )
     return JourneyLogPage(
-        entries=[line_of(stored.record) for stored in page.items], continuation=page.continuation
+        items=[line_of(stored.record) for stored in page.items], continuation=page.continuation
     )
 
 
@@ -139,7 +147,7 @@ async def read_journey_log(
     summary="Retry one journey",
     tags=["Claim recovery"],
     responses=documented(
-        examples.JOURNEY_SUMMARY, JourneyNotFound, retrying.NotRetryable, *KEY_ERRORS
+        examples.JOURNEY_SUMMARY, JourneyNotFound, retrying.NotRetryable, Changed, *KEY_ERRORS
     ),
 )
 async def retry_journey(
@@ -149,12 +157,19 @@ async def retry_journey(
     actor: Caller,
     sync_id: SyncPath,
     user_id: UserId = None,
+    if_match: IfMatch = None,
 ) -> JourneySummary:
     """The journey, which had failed or was cancelled, or waits with a `failedStep`, is under way
     again: its failed phases are requested once more, the others are kept.
     """
-    known = await found_journey(store, tenant_id, sync_id, user_id)
-    retried = await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
+    known = await stored_journey(store, tenant_id, sync_id, user_id)
+    etag = await _required(store, known, if_match)
+    try:
+        retried = await retrying.retry_execution(
+            store, bus, tenant_id, known.record.id, actor.on_record, etag
+        )
+    except WrongVersion:
+        raise Changed from None
     return summary_of(retried)
 
 
@@ -163,7 +178,9 @@ async def retry_journey(
     status_code=200,
     summary="Cancel one journey",
     tags=["Claim recovery"],
-    responses=documented(examples.JOURNEY_SUMMARY, JourneyNotFound, ExecutionEnded, *KEY_ERRORS),
+    responses=documented(
+        examples.JOURNEY_SUMMARY, JourneyNotFound, ExecutionEnded, Changed, *KEY_ERRORS
+    ),
 )
 async def cancel_journey(
     store: Store,
@@ -173,15 +190,29 @@ async def cancel_journey(
     sync_id: SyncPath,
     data: JSONBody[Cancellation],
     user_id: UserId = None,
+    if_match: IfMatch = None,
 ) -> JourneySummary:
     """The journey is cancelled and its end announced; triggers that come later are ignored, until
     it is retried.
     """
-    known = await found_journey(store, tenant_id, sync_id, user_id)
+    known = await stored_journey(store, tenant_id, sync_id, user_id)
+    etag = await _required(store, known, if_match)
     try:
         cancelled = await cancelling.cancel_execution(
-            store, bus, flow_runs, tenant_id, known.id, data.reason
+            store, bus, flow_runs, tenant_id, known.record.id, data.reason, etag
         )
+    except WrongVersion:
+        raise Changed from None
     except InvalidTransition as error:
         raise ExecutionEnded(f"The execution is {error.current}") from None
     return summary_of(cancelled)
+
+
+async def _required(
+    store: RecordStore, known: Stored[ExecutionRecord], if_match: str | None
+) -> str | None:
+    """The store's ETag under which the record may be changed; None: any. Raises `Changed`."""
+    if if_match is None:
+        return None
+    check_unchanged(if_match, await shown_journey(store, known.record))
+    return known.etag

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.contracts.records.dead_letters import (
     DeadLetterBody,
     DeadLetterRecord,
@@ -57,11 +58,10 @@ class DeadLetter(DeadLetterSummary, frozen=True, kw_only=True):
     history: list[LetterEntry]
 
 
-class DeadLetterPage(Document, frozen=True, kw_only=True):
-    """Newest first; `continuation`, when there is one, asks for the next page."""
+class DeadLetterPage(ListPage, frozen=True, kw_only=True):
+    """A page of dead letters."""
 
-    dead_letters: list[DeadLetterSummary]
-    continuation: str | None = None
+    items: list[DeadLetterSummary]
 
 
 class Edit(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -37,7 +37,7 @@ _LETTER_BODY = DeadLetterBody(
 )
 DEAD_LETTER = dead_letter_of(_LETTER, _LETTER_BODY)
 DEAD_LETTER_PAGE = DeadLetterPage(
-    dead_letters=[dead_letter_summary_of(_LETTER)], continuation="eyJhZnRlciI6IDUwfQ"
+    items=[dead_letter_summary_of(_LETTER)], continuation="eyJhZnRlciI6IDUwfQ"
 )
 REPLAY_SCHEDULED = ReplayScheduled(
     scheduled=200, skipped=3, more=False, last_at=BEGIN + timedelta(seconds=20)

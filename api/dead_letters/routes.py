@@ -3,13 +3,12 @@
 Those that name no tenant belong to the platform: they are under the system tenant.
 """
 
-from datetime import datetime
 from typing import Annotated, get_args
 
 import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.di import Provide
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller, provide_actor
 from api.access.identity import Actor
@@ -30,8 +29,9 @@ from api.dead_letters.errors import DeadLetterChanged, DeadLetterNotFound, DeadL
 from api.documentation.openapi import documented
 from api.http.errors import BODY_ERRORS, InvalidRequest, Problem, VersionMissing
 from api.http.etags import IfMatch, etag_of, wanted_version
-from api.http.parameters import in_utc, moment, one_of, text
-from api.http.records import Bus, Store, page_of
+from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
+from api.http.parameters import Bound, Texts, between, moment, texts, words
+from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS, idempotent
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records.dead_letters import DeadLetterRecord, LetterStatus, Who
@@ -67,36 +67,43 @@ def dead_letter_routes(store: RecordStore) -> Router:
 async def list_dead_letters(
     store: Store,
     tenant_id: TenantId,
-    code: Annotated[str | None, text("Only refused for this reason, e.g. `schema-invalid`")] = None,
-    event_type: Annotated[str | None, text("Only events of this type", name="type")] = None,
-    queue: Annotated[str | None, text("Only refused by the consumer of this queue")] = None,
+    code: Annotated[Texts, texts("Only refused for this reason, e.g. `schema-invalid`")] = None,
+    event_type: Annotated[Texts, texts("Only events of this type", name="type")] = None,
+    queue: Annotated[Texts, texts("Only refused by the consumer of this queue")] = None,
     status: Annotated[
-        LetterStatus | None, one_of(get_args(LetterStatus), "Only in this status")
+        list[LetterStatus] | None, words(get_args(LetterStatus), "Only in this status")
+    ] = None,
+    created_after: Annotated[
+        Bound | None, moment("createdAfter", "Only those refused first then or later")
     ] = None,
     created_before: Annotated[
-        datetime | None, moment("createdBefore", "Only those refused first before then")
+        Bound | None, moment("createdBefore", "Only those refused first before then")
     ] = None,
-    limit: Annotated[int, QueryParameter(description="Dead letters on a page", ge=1, le=100)] = 50,
-    continuation: Annotated[
-        str | None,
-        text("The `continuation` of the page before, with the same filters", max_length=2000),
-    ] = None,
+    order: Order = "newest",
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
 ) -> DeadLetterPage:
-    """The tenant's dead letters, newest first, without their bodies. No `continuation` in the
-    answer: the last page.
+    """The tenant's dead letters, without their bodies. No `continuation` in the answer: the last
+    page.
     """
-    wanted = LetterFilter(
-        code=code,
-        event_type=event_type,
-        queue=queue,
-        status=status,
-        refused_before=in_utc(created_before),
-    )
+    where = {
+        "code": any_of(code),
+        "event_type": any_of(event_type),
+        "queue": any_of(queue),
+        "status": any_of(status),
+        "created_at": between(created_after, created_before),
+    }
     page = await page_of(
-        store, tenant_id, DeadLetterRecord, wanted.where(), limit=limit, continuation=continuation
+        store,
+        tenant_id,
+        DeadLetterRecord,
+        where,
+        limit=limit,
+        continuation=continuation,
+        order=order,
     )
     return DeadLetterPage(
-        dead_letters=[summary_of(stored.record) for stored in page.items],
+        items=[summary_of(stored.record) for stored in page.items],
         continuation=page.continuation,
     )
 

@@ -1,23 +1,27 @@
 """`/api/v1/definitions/{workflow}`: how a tenant wants a workflow run."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Response, delete, get, put
+import msgspec
+from litestar import Response, delete, get, patch, put
 from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.definitions.documents import DEFINITION, Definition, definition_of
 from api.definitions.errors import DefinitionChanged, DefinitionNotFound
-from api.documentation.openapi import documented
+from api.documentation.openapi import documented, documented_without_body
 from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.parameters import header
 from api.http.records import AllSettings, Store
+from api.http.refusals.body_problems import body_problems
 from blocks.contracts.definitions import WantedDefinition
+from blocks.contracts.events import JsonObject
 from blocks.contracts.records import WorkflowDefinition
 from blocks.contracts.workflows import definable
 from blocks.definitions import versions
+from blocks.definitions.patches import patched
 from blocks.ports import RecordStore, Stale
 from blocks.tenants.dispatch_policy import read_policy
 
@@ -92,12 +96,45 @@ async def set_definition(
     return await _shown(store, new)
 
 
+@patch(
+    "/definitions/{workflow:str}",
+    summary="Change a definition",
+    tags=_TAGS,
+    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, *BODY_ERRORS),
+)
+async def change_definition(
+    store: Store,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    actor: Caller,
+    workflow: WorkflowPath,
+    data: JSONBody[dict[str, Any]],
+    if_match: IfMatch = None,
+) -> Response[Definition]:
+    """The given fields, of those that `PUT` takes, are changed, and others stay (JSON merge patch,
+    RFC 7396); null goes back to the platform's default.
+    """
+    _check(workflow)
+    try:
+        new = await versions.change_definition(
+            store,
+            tenant_id,
+            workflow,
+            settings,
+            lambda definition: _wanted(patched(definition, data)),
+            by=actor.on_record,
+            version=wanted_version(if_match),
+        )
+    except Stale:
+        raise DefinitionChanged from None
+    return await _shown(store, new)
+
+
 @delete(
     "/definitions/{workflow:str}",
-    status_code=200,
     summary="Go back to the defaults",
     tags=_TAGS,
-    responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged),
+    responses=documented_without_body(DefinitionNotFound, DefinitionChanged),
 )
 async def reset_definition(
     store: Store,
@@ -106,11 +143,11 @@ async def reset_definition(
     actor: Caller,
     workflow: WorkflowPath,
     if_match: IfMatch = None,
-) -> Response[Definition]:
+) -> None:
     """The platform's defaults hold for executions that start from now on."""
     _check(workflow)
     try:
-        defaults = await versions.reset_definition(
+        await versions.reset_definition(
             store,
             tenant_id,
             workflow,
@@ -120,12 +157,17 @@ async def reset_definition(
         )
     except Stale:
         raise DefinitionChanged from None
-    return await _shown(store, defaults)
 
 
 def _check(workflow: str) -> None:
     if workflow not in definable():
         raise DefinitionNotFound
+
+
+def _wanted(whole: JsonObject) -> WantedDefinition:
+    if problems := body_problems(whole, WantedDefinition, strict=True):
+        raise InvalidRequest(*problems)
+    return msgspec.convert(whole, WantedDefinition)
 
 
 def _only_first(if_none_match: str | None) -> bool:

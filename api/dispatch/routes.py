@@ -2,6 +2,7 @@
 system tenant.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -13,12 +14,14 @@ from api.access.errors import NotForTenants, TenantNotFound
 from api.access.tenancy import TenantId
 from api.dispatch.documents import Dispatch, Limits, dispatch_of
 from api.dispatch.examples import DISPATCH
-from api.documentation.openapi import documented
-from api.http.errors import BODY_ERRORS
+from api.documentation.openapi import documented, documented_without_body
+from api.http.errors import BODY_ERRORS, Changed
+from api.http.etags import IfMatch, check_unchanged
 from api.http.records import Bus, Store
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import TenantShare
+from blocks.contracts.records import DispatchPolicy, TenantShare
+from blocks.ports import EventBus, RecordStore
 from blocks.tenants.dispatch_policy import change_policy, read_policy, with_share
 
 TenantPath = Annotated[
@@ -42,10 +45,14 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
     "/dispatch",
     summary="Change limits",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, *BODY_ERRORS),
+    responses=documented(DISPATCH, NotForTenants, Changed, *BODY_ERRORS),
 )
 async def change_limits(
-    store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    data: JSONBody[Limits],
+    if_match: IfMatch = None,
 ) -> Dispatch:
     """The limits are in force in every dispatcher, within a second."""
     _platform_only(tenant_id)
@@ -54,38 +61,57 @@ async def change_limits(
         for name, value in msgspec.structs.asdict(data).items()
         if value is not msgspec.UNSET
     }
-    return dispatch_of(await change_policy(store, bus, lambda policy: replace(policy, **stated)))
+    return await _changed(store, bus, if_match, lambda policy: replace(policy, **stated))
 
 
 @put(
     "/dispatch/tenants/{tenantId:str}",
     summary="Set a tenant's share",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, TenantNotFound, *BODY_ERRORS),
+    responses=documented(DISPATCH, NotForTenants, TenantNotFound, Changed, *BODY_ERRORS),
 )
 async def set_share(
-    store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, data: JSONBody[TenantShare]
+    store: Store,
+    bus: Bus,
+    tenant_id: TenantId,
+    whose: TenantPath,
+    data: JSONBody[TenantShare],
+    if_match: IfMatch = None,
 ) -> Dispatch:
     """The share is in force in every dispatcher, within a second."""
     _platform_only(tenant_id)
-    return dispatch_of(
-        await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), data))
+    return await _changed(
+        store, bus, if_match, lambda policy: with_share(policy, _known(whose), data)
     )
 
 
 @delete(
     "/dispatch/tenants/{tenantId:str}",
-    status_code=200,
     summary="Give a tenant the default share",
     tags=["Dispatch"],
-    responses=documented(DISPATCH, NotForTenants, TenantNotFound),
+    responses=documented_without_body(NotForTenants, TenantNotFound, Changed),
 )
-async def reset_share(store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath) -> Dispatch:
+async def reset_share(
+    store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, if_match: IfMatch = None
+) -> None:
     """The tenant has no share of its own any more."""
     _platform_only(tenant_id)
-    return dispatch_of(
-        await change_policy(store, bus, lambda policy: with_share(policy, _known(whose), None))
-    )
+    await _changed(store, bus, if_match, lambda policy: with_share(policy, _known(whose), None))
+
+
+async def _changed(
+    store: RecordStore,
+    bus: EventBus,
+    if_match: str | None,
+    change: Callable[[DispatchPolicy], DispatchPolicy],
+) -> Dispatch:
+    """`If-Match` has the ETag of the whole policy, which every change is a change of."""
+
+    def checked(policy: DispatchPolicy) -> DispatchPolicy:
+        check_unchanged(if_match, dispatch_of(policy))
+        return change(policy)
+
+    return dispatch_of(await change_policy(store, bus, checked))
 
 
 def _platform_only(tenant_id: str) -> None:

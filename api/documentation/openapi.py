@@ -25,7 +25,7 @@ from api.access.errors import (
 )
 from api.documentation.page import HEADERS, DocsPage
 from api.http.documents import Document
-from api.http.errors import ErrorEnvelope, InvalidRequest, Problem, answer_to, envelope
+from api.http.errors import ErrorBody, ErrorEnvelope, InvalidRequest, Problem, answer_to, envelope
 from blocks.ports import Throttled, Unavailable
 from blocks.settings import Module
 
@@ -106,6 +106,12 @@ def documented(
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
     failures = groupby(by_status, key=lambda error: answer_to(error).status)
     return {status: success(example)} | {status: failure(*kinds) for status, kinds in failures}
+
+
+def documented_without_body(*errors: type[Exception]) -> dict[int, ResponseSpec]:
+    """Likewise, of a route that answers 204: Litestar documents that itself."""
+    responses = documented(ErrorEnvelope(error=ErrorBody(code="", message="")), *errors)
+    return {status: spec for status, spec in responses.items() if status != 200}
 
 
 def _in_order(error: type[Exception]) -> tuple[int, str, str]:

@@ -14,15 +14,16 @@ from api.executions.documents import Execution
 from api.executions.errors import ExecutionEnded, ExecutionNotFound
 from api.executions.shown import shown
 from api.http.documents import Document
-from api.http.errors import IdempotencyMismatch, InvalidRequest, Problem
-from api.http.records import AllSettings, Bus, Engine, Store, find
+from api.http.errors import Changed, IdempotencyMismatch, InvalidRequest, Problem
+from api.http.etags import IfMatch, check_unchanged
+from api.http.records import AllSettings, Bus, Engine, Store, find, find_stored
 from api.idempotency import HEADER, KEY_ERRORS
 from blocks.actions import cancelling, retrying, starting
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import InvalidTransition
 from blocks.contracts.workflows import startable
-from blocks.ports import RecordStore
-from blocks.settings import Prefect
+from blocks.ports import RecordStore, Stored, WrongVersion
+from blocks.settings import Prefect, Settings
 
 ExecutionPath = Annotated[str, PathParameter(name="executionId")]
 
@@ -89,7 +90,9 @@ async def start_execution(
     status_code=200,
     summary="Cancel one execution",
     tags=["Executions"],
-    responses=documented(examples.EXECUTION, ExecutionNotFound, ExecutionEnded, *KEY_ERRORS),
+    responses=documented(
+        examples.EXECUTION, ExecutionNotFound, ExecutionEnded, Changed, *KEY_ERRORS
+    ),
 )
 async def cancel_execution(
     store: Store,
@@ -99,13 +102,17 @@ async def cancel_execution(
     tenant_id: TenantId,
     execution_id: ExecutionPath,
     data: JSONBody[Cancellation],
+    if_match: IfMatch = None,
 ) -> Execution:
     """The execution is cancelled and its end announced; others that share its flow run go on."""
-    known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
+    known = await find_stored(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
+    etag = await _required(store, settings, known, if_match)
     try:
         execution = await cancelling.cancel_execution(
-            store, bus, flow_runs, tenant_id, known.id, data.reason
+            store, bus, flow_runs, tenant_id, known.record.id, data.reason, etag
         )
+    except WrongVersion:
+        raise Changed from None
     except InvalidTransition as error:
         raise ExecutionEnded(f"The execution is {error.current}") from None
     return await shown(store, execution, settings.prefect)
@@ -116,7 +123,9 @@ async def cancel_execution(
     status_code=200,
     summary="Retry one execution",
     tags=["Executions"],
-    responses=documented(examples.EXECUTION, ExecutionNotFound, retrying.NotRetryable, *KEY_ERRORS),
+    responses=documented(
+        examples.EXECUTION, ExecutionNotFound, retrying.NotRetryable, Changed, *KEY_ERRORS
+    ),
 )
 async def retry_execution(
     store: Store,
@@ -125,6 +134,7 @@ async def retry_execution(
     tenant_id: TenantId,
     actor: Caller,
     execution_id: ExecutionPath,
+    if_match: IfMatch = None,
 ) -> Execution:
     """The execution, which had failed or was cancelled, is pending again under its id; so is a
     journey of claim recovery that waits and has a `failedStep`.
@@ -133,8 +143,14 @@ async def retry_execution(
     outcomes. Of several requests at the same time one is carried out, the others are answered with
     409.
     """
-    known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    retried = await retrying.retry_execution(store, bus, tenant_id, known.id, actor.on_record)
+    known = await find_stored(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
+    etag = await _required(store, settings, known, if_match)
+    try:
+        retried = await retrying.retry_execution(
+            store, bus, tenant_id, known.record.id, actor.on_record, etag
+        )
+    except WrongVersion:
+        raise Changed from None
     return await shown(store, retried, settings.prefect)
 
 
@@ -161,6 +177,19 @@ async def rerun_execution(
     known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
     rerun = await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record)
     return await _created(store, rerun, settings.prefect)
+
+
+async def _required(
+    store: RecordStore,
+    settings: Settings,
+    known: Stored[ExecutionRecord],
+    if_match: str | None,
+) -> str | None:
+    """The store's ETag under which the record may be changed; None: any. Raises `Changed`."""
+    if if_match is None:
+        return None
+    check_unchanged(if_match, await shown(store, known.record, settings.prefect))
+    return known.etag
 
 
 async def _created(

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.claims.steps import PhaseStep
 from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
@@ -112,11 +113,10 @@ class Execution(ExecutionSummary, frozen=True, kw_only=True):
     """For operators: the page in Prefect's UI of the run that it is or was last in."""
 
 
-class ExecutionPage(Document, frozen=True, kw_only=True):
-    """Newest first; `continuation`, when there is one, asks for the next page."""
+class ExecutionPage(ListPage, frozen=True, kw_only=True):
+    """A page of executions."""
 
-    executions: list[ExecutionSummary]
-    continuation: str | None = None
+    items: list[ExecutionSummary]
 
 
 def summary_of(execution: ExecutionRecord) -> ExecutionSummary:

@@ -57,7 +57,7 @@ _PREFECT = Prefect(
 )
 
 EXECUTION = document_of(_RECORD, _STEPS, _PREFECT)
-EXECUTION_PAGE = ExecutionPage(executions=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
+EXECUTION_PAGE = ExecutionPage(items=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
 RETRY_INITIATED = RetryInitiated(workflow_id=EXECUTION_ID)

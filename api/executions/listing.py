@@ -1,10 +1,9 @@
 """`/api/v1/executions`: everything this system does for a tenant, whatever the workflow."""
 
-from datetime import datetime
 from typing import Annotated, get_args
 
 from litestar import get
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import PathParameter
 
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
@@ -12,12 +11,12 @@ from api.executions import examples
 from api.executions.documents import Execution, ExecutionPage, summary_of
 from api.executions.errors import ExecutionNotFound
 from api.executions.shown import shown
-from api.http.parameters import in_utc, moment, one_of, text
-from api.http.records import AllSettings, Store, find, page_of
-from blocks.contracts.reading.uuids import matching_id, spellings
+from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
+from api.http.parameters import Bound, Texts, between, moment, texts, words
+from api.http.records import AllSettings, Store, find
+from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
-from blocks.ports import Between
 
 
 @get(
@@ -29,43 +28,45 @@ from blocks.ports import Between
 async def list_executions(
     store: Store,
     tenant_id: TenantId,
-    workflow: Annotated[str | None, text("Only this workflow")] = None,
+    workflow: Annotated[Texts, texts("Only this workflow")] = None,
     status: Annotated[
-        ExecutionStatus | None, one_of(get_args(ExecutionStatus), "Only in this status")
+        list[ExecutionStatus] | None, words(get_args(ExecutionStatus), "Only in this status")
     ] = None,
-    subject: Annotated[str | None, text("Only about this subject, e.g. an opportunity id")] = None,
+    subject: Annotated[Texts, texts("Only about this subject, e.g. an opportunity id")] = None,
     rerun_of: Annotated[
-        str | None, text("Only those that repeat this execution", name="rerunOf")
+        Texts, texts("Only those that repeat this execution", name="rerunOf")
     ] = None,
     created_after: Annotated[
-        datetime | None, moment("createdAfter", "Only those created then or later")
+        Bound | None, moment("createdAfter", "Only those created then or later")
     ] = None,
     created_before: Annotated[
-        datetime | None, moment("createdBefore", "Only those created before that")
+        Bound | None, moment("createdBefore", "Only those created before that")
     ] = None,
-    limit: Annotated[int, QueryParameter(description="Executions on a page", ge=1, le=100)] = 50,
-    continuation: Annotated[
-        str | None,
-        text("The `continuation` of the page before, with the same filters", max_length=2000),
-    ] = None,
+    order: Order = "newest",
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
 ) -> ExecutionPage:
-    """The tenant's executions, newest first, without their results. No `continuation` in the
-    answer: the last page.
+    """The tenant's executions, without their results. No `continuation` in the answer: the last
+    page.
     """
-    created = Between(since=in_utc(created_after), until=in_utc(created_before))
-    filters = {
-        "workflow": workflow,
-        "status": status,
-        "subject": subject and spellings(subject),
-        "rerun_of": rerun_of and matching_id(rerun_of),
-        "created_at": created,
+    where = {
+        "workflow": any_of(workflow),
+        "status": any_of(status),
+        "subject": any_of(subject, spellings),
+        "rerun_of": any_of(rerun_of, spellings),
+        "created_at": between(created_after, created_before),
     }
-    where = {name: value for name, value in filters.items() if value is not None}
     page = await page_of(
-        store, tenant_id, ExecutionRecord, where, limit=limit, continuation=continuation
+        store,
+        tenant_id,
+        ExecutionRecord,
+        where,
+        limit=limit,
+        continuation=continuation,
+        order=order,
     )
     return ExecutionPage(
-        executions=[summary_of(stored.record) for stored in page.items],
+        items=[summary_of(stored.record) for stored in page.items],
         continuation=page.continuation,
     )
 

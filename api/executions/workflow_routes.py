@@ -5,7 +5,7 @@ answers, and more.
 from litestar import Router
 
 from api.executions.workflows import list_workflows, read_workflow, retry_workflow
-from api.http.deprecation import Deprecation, deprecated
+from api.http.deprecation import COMPATIBLE, Deprecation, deprecated
 from api.idempotency import idempotent
 from blocks.ports import RecordStore
 
@@ -18,4 +18,5 @@ def workflow_routes(store: RecordStore) -> Router:
             idempotent(store, *deprecated(retry_workflow)),
         ],
         middleware=[Deprecation(lambda path: path.replace("/workflows", "/executions", 1))],
+        opt=COMPATIBLE,
     )

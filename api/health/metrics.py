@@ -16,6 +16,7 @@ from litestar.params import SkipValidation
 from api.access.authentication import PUBLIC, address_of, bearer
 from api.access.errors import CredentialInvalid
 from api.access.failures import Failures
+from api.http.deprecation import SHARED
 from blocks.observability.metrics.exposition import Exposition
 from blocks.settings.sections import Metrics
 
@@ -34,7 +35,7 @@ def metrics_routes(settings: Metrics) -> list[HTTPRouteHandler]:
         summary="Metrics for Prometheus",
         tags=["Operation"],
         media_type="text/plain; version=0.0.4",
-        opt=PUBLIC,
+        opt=PUBLIC | SHARED,
         security=[{}],
     )
     return [route(metrics)]

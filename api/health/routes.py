@@ -13,6 +13,7 @@ from litestar.params import QueryParameter, SkipValidation
 
 from api.access.authentication import PUBLIC
 from api.documentation.openapi import failure, success
+from api.http.deprecation import SHARED
 from api.http.documents import Document
 from api.http.errors import InvalidRequest
 from blocks.clock import utc_now
@@ -90,7 +91,7 @@ _NOT_READY = Readiness(
     summary="Is this process alive?",
     tags=["Operation"],
     responses={200: success(_HEALTH)},
-    opt=PUBLIC,
+    opt=PUBLIC | SHARED,
     security=[{}],
 )
 async def health(service: ServiceName) -> Health:
@@ -109,7 +110,7 @@ async def health(service: ServiceName) -> Health:
         400: failure(InvalidRequest),
         503: success(_NOT_READY, "At least one part does not work"),
     },
-    opt=PUBLIC,
+    opt=PUBLIC | SHARED,
     security=[{}],
 )
 async def ready(

@@ -1,4 +1,5 @@
-"""Deprecated routes, kept for older clients; document and answers name the successor.
+"""Routes that clients of the systems before this one know: compatible ones, which stay to the
+letter, and deprecated ones, whose document and answers name the successor.
 
 There is no `Sunset` header (RFC 8594) because no end date is set.
 """
@@ -11,14 +12,29 @@ from urllib.parse import quote
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+COMPATIBLE = {"compatible": True}
+"""Option of a route whose parameters, statuses and bodies are those of another system."""
+
+SHARED = {"shared": True}
+"""Option of a route of ours that clients of the older service call, too."""
+
 
 SINCE = datetime(2026, 11, 21, tzinfo=UTC)
 
 Successor = Callable[[str], str]
 """The path of the route that answers instead, from the path that was asked for."""
+
+
+def is_to_the_letter(handler: BaseRouteHandler) -> bool:
+    """Whether clients of another system call it: what holds for all routes of ours does not change
+    what they may send, nor the statuses that they know.
+    """
+    opt = handler.opt.items()
+    return COMPATIBLE.items() <= opt or SHARED.items() <= opt
 
 
 def deprecated(*route_handlers: HTTPRouteHandler) -> list[HTTPRouteHandler]:

@@ -8,7 +8,6 @@ error's status, code or message.
 import logging
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -24,9 +23,13 @@ from litestar.exceptions import (
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from msgspec.structs import replace
 
-from api.http.documents import Document
 from api.http.observer import loggable_path
-from blocks.contracts.states import ApprovalStatus
+from api.http.refusals import problem_details
+from api.http.refusals.body_problems import pointer_of
+from api.http.refusals.documents import ErrorBody as ErrorBody
+from api.http.refusals.documents import ErrorEnvelope as ErrorEnvelope
+from api.http.refusals.documents import Problem as Problem
+from api.http.refusals.documents import WinningDecision as WinningDecision
 from blocks.ports import Throttled, TooLarge, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -40,25 +43,20 @@ class IdempotencyMismatch(Exception):
     """The Idempotency-Key was used for another request."""
 
 
+class Changed(Exception):
+    """What the request changes is not as it requires in `If-Match`."""
+
+
 class VersionMissing(Exception):
     """The request must state which version it changes."""
 
 
-class Problem(Document, frozen=True, kw_only=True):
-    """One thing that is wrong with a request, and where."""
-
-    message: str
-    field: str | None = None
-    source: str | None = None
-    """`query`, `header`, `path` or `body`."""
-
-
 class InvalidRequest(Exception):
-    """The request is not valid; `problem` is what to change."""
+    """The request is not valid; `problems` are what to change."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
 
 
 class NotJson(Exception):
@@ -71,32 +69,6 @@ BODY_ERRORS = (RequestEntityTooLarge, TooLarge, NotJson)
 
 class RequestCutOff(Exception):
     """The client left before its request was complete; it will hardly read the answer."""
-
-
-class WinningDecision(Document, frozen=True, kw_only=True):
-    """The decision that counts, of an approval that was decided before."""
-
-    approval_id: str
-    status: ApprovalStatus
-    decided_by: str | None = None
-    decided_at: datetime | None = None
-    decided_through: str | None = None
-    comment: str | None = None
-
-
-class ErrorBody(Document, frozen=True, kw_only=True):
-    """`code` is stable and for programs, `message` is for people."""
-
-    code: str
-    message: str
-    details: list[Problem] | None = None
-    decision: WinningDecision | None = None
-
-
-class ErrorEnvelope(Document, frozen=True, kw_only=True):
-    """The body of every response that is not a success."""
-
-    error: ErrorBody
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -133,30 +105,66 @@ def answer_of(error: Exception) -> Answer:
     return next(_answers[kind] for kind in type(error).__mro__ if kind in _answers)
 
 
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
-    """The response to a request that raised; what the caller may not see is only logged."""
+BODY_PROBLEMS = "body_problems"
+"""In the state of a request's scope: what is wrong with its body, if it was refused for that."""
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The response to a request that raised, in the form that it asks for; what the caller may not
+    see is only logged.
+    """
     answer = answer_of(error)
     # 501 is how the system is set up, not what went wrong in it.
     if (answer.status >= 500 and answer.status != 501) or isinstance(error, Unavailable):
         _log(request, error, answer)
+    body: ErrorBody = _with_problems_of_the_body(request, error, body_of(error))
+    as_problem = problem_details.are_accepted(request.headers.get("accept"))
+    request_id = request.scope["state"].get("request_id")
     return Response(
-        ErrorEnvelope(error=body_of(error)),
+        problem_details.problem_details(answer.status, body, request_id)
+        if as_problem
+        else ErrorEnvelope(error=body),
         status_code=answer.status,
         headers=headers_of(error),
-        media_type="application/json",
+        media_type=problem_details.MEDIA_TYPE if as_problem else "application/json",
     )
 
 
 def headers_of(error: Exception) -> dict[str, str]:
-    """What the answer carries besides its body."""
-    return {**answer_of(error).headers, **_own_headers(error)}
+    """What the answer carries besides its body; a 401 names the scheme (RFC 9110, 15.5.2)."""
+    answer = answer_of(error)
+    challenge = {"WWW-Authenticate": "Bearer"} if answer.status == 401 else {}
+    return {**challenge, **answer.headers, **_own_headers(error)}
 
 
 def body_of(error: Exception) -> ErrorBody:
-    """The body that the caller gets."""
+    """The body that the caller gets; a problem of a body has its pointer."""
     answer = answer_of(error)
     body = ErrorBody(code=answer.code, message=answer.message)
-    return answer.complete(error, body) if answer.complete else body
+    completed = answer.complete(error, body) if answer.complete else body
+    if not completed.details:
+        return completed
+    return replace(completed, details=[_pointed(one) for one in completed.details])
+
+
+def _pointed(problem: Problem) -> Problem:
+    if problem.source != "body" or problem.pointer is not None:
+        return problem
+    return replace(
+        problem,
+        pointer=pointer_of(tuple((problem.field or "").split(".")) if problem.field else ()),
+    )
+
+
+def _with_problems_of_the_body(
+    request: Request[Any, Any, Any], error: Exception, body: ErrorBody
+) -> ErrorBody:
+    """In the place of the one that Litestar knows; those of the parameters stay."""
+    problems = request.scope["state"].get(BODY_PROBLEMS)
+    if not problems or not isinstance(error, ClientException):
+        return body
+    others = [one for one in body.details or () if one.source != "body"]
+    return replace(body, details=[*others, *problems])
 
 
 def envelope(answer: Answer, problems: list[Problem] | None = None) -> ErrorEnvelope:
@@ -177,15 +185,22 @@ def _log(request: Request[Any, Any, Any], error: Exception, answer: Answer) -> N
 
 
 def _with_its_problem(error: InvalidRequest, body: ErrorBody) -> ErrorBody:
-    return replace(body, details=[error.problem])
+    return replace(body, details=list(error.problems))
 
 
 def _with_problems_of_litestar(error: ClientException, body: ErrorBody) -> ErrorBody:
     if isinstance(error.extra, list):
-        problems = [_problem(found) for found in error.extra]
+        problems = [_problem(found) for found in error.extra if not _is_of_the_document(found)]
     else:  # Litestar ends some of its sentences with the whole address of the request.
         problems = [Problem(message=error.detail.partition(" for path ")[0])]
     return replace(body, details=problems or None)
+
+
+def _is_of_the_document(found: Mapping[str, str]) -> bool:
+    """Once Litestar has written the OpenAPI document, it misses parameters of the path that only a
+    dependency takes; none can be missing.
+    """
+    return found.get("source") == "path" and found["message"] == f"'{found.get('key')}'"
 
 
 def _problem(found: Mapping[str, str]) -> Problem:
@@ -232,6 +247,7 @@ add_answers(
             "A request with this Idempotency-Key is in progress",
             {"Retry-After": "1"},
         ),
+        Changed: Answer(412, "PRECONDITION_FAILED", "It has changed since it was read"),
         RequestEntityTooLarge: Answer(413, "PAYLOAD_TOO_LARGE", "The request body is too large"),
         TooLarge: Answer(
             413, "RECORD_TOO_LARGE", "The record would have more bytes than one may have: send less"

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.jobs import Job
@@ -46,10 +47,10 @@ class BatchJob(Document, frozen=True, kw_only=True):
     last_run: JobRun | None = None
 
 
-class JobList(Document, frozen=True, kw_only=True):
-    """All batch jobs, in the order of their table."""
+class JobList(ListPage, frozen=True, kw_only=True):
+    """A page of the batch jobs, in the order of their table."""
 
-    jobs: list[BatchJob]
+    items: list[BatchJob]
 
 
 class TriggerBody(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,8 @@ _JOB_RUN = JobRun(
     ended_at=BEGIN + timedelta(minutes=4),
 )
 JOB_LIST = JobList(
-    jobs=[
+    total=len(jobs.JOBS),
+    items=[
         BatchJob(
             job=job.id,
             description=job.description,
@@ -30,7 +31,7 @@ JOB_LIST = JobList(
             last_run=_JOB_RUN,
         )
         for job in (jobs.JOB_BY_ID["risk-clustering"],)
-    ]
+    ],
 )
 JOB_TRIGGERED = JobTriggered(
     execution_id=_JOB_RUN.execution_id,

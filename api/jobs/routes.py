@@ -12,6 +12,7 @@ from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.http.errors import IdempotencyMismatch
+from api.http.lists import LIMIT, Continuation, Limit, part_of
 from api.http.records import Bus, Engine, Store
 from api.idempotency import HEADER, KEY_ERRORS
 from api.jobs import examples
@@ -37,13 +38,24 @@ JobPath = Annotated[str, PathParameter(name="job", description="The job's id, e.
 
 
 @get("/jobs", summary="List the batch jobs", tags=["Jobs"], responses=documented(examples.JOB_LIST))
-async def list_jobs(store: Store, schedules: Schedules, tenant_id: TenantId) -> JobList:
+async def list_jobs(
+    store: Store,
+    schedules: Schedules,
+    tenant_id: TenantId,
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
+) -> JobList:
     """Every job with its schedule, what its trigger takes, and its last run.
 
     A tenant sees runs for all tenants and its own; why a run for all failed is for the platform.
     """
+    page, continuation = part_of(JOBS, limit=limit, continuation=continuation)
     last = await triggers.last_runs(store, tenant_id)
-    return JobList(jobs=[await job_of(job, schedules, last.get(job.id)) for job in JOBS])
+    return JobList(
+        items=[await job_of(job, schedules, last.get(job.id)) for job in page],
+        continuation=continuation,
+        total=len(JOBS),
+    )
 
 
 @post(
@@ -82,7 +94,12 @@ async def trigger_job(
         raise IdempotencyMismatch from None
     # After the answer, which depends on Prefect in no way.
     shown = BackgroundTask(show_in_prefect, flow_runs, execution)
-    return Response(triggered_of(execution), status_code=202, background=shown)
+    return Response(
+        triggered_of(execution),
+        status_code=202,
+        headers={"Location": f"/api/v1/executions/{execution.id}"},
+        background=shown,
+    )
 
 
 def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:

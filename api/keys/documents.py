@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.clock import utc_now
 from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.roles import Role
@@ -45,10 +46,10 @@ class CreatedKey(Key, frozen=True, kw_only=True):
     key: str
 
 
-class KeyList(Document, frozen=True, kw_only=True):
-    """The tenant's keys, oldest first, those that have ended included."""
+class KeyList(ListPage, frozen=True, kw_only=True):
+    """A page of the tenant's keys, those that have ended included."""
 
-    keys: list[Key]
+    items: list[Key]
 
 
 def key_of(record: ApiKeyRecord) -> Key:

@@ -22,6 +22,6 @@ _API_KEY = ApiKeyRecord(
     expires_at=BEGIN + timedelta(days=90),
     last_used_at=BEGIN + timedelta(minutes=20),
 )
-KEY_LIST = KeyList(keys=[key_of(_API_KEY)])
+KEY = key_of(_API_KEY)
+KEY_LIST = KeyList(items=[KEY])
 CREATED_KEY = created_key_of(replace(_API_KEY, last_used_at=None), "wfo_8c1f0a6b2d4e_…")
-REVOKED_KEY = key_of(replace(_API_KEY, revoked_at=BEGIN + timedelta(days=30)))

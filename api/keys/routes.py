@@ -3,19 +3,23 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter
 
 from api.access.identity import Identity
 from api.access.tenancy import TenantId
-from api.documentation.openapi import documented
-from api.http.errors import BODY_ERRORS
+from api.documentation.openapi import documented, documented_without_body
+from api.http.errors import BODY_ERRORS, Changed
+from api.http.etags import IfMatch, check_unchanged
+from api.http.lists import LIMIT, Continuation, Limit, Order, page_of
 from api.http.records import Store
 from api.keys import examples
 from api.keys.documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
 from api.keys.errors import KeyExceedsItsMaker, KeyNotFound
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.roles import allows
-from blocks.ports import NotFound
+from blocks.ports import NotFound, RecordStore
 from blocks.security import api_keys
 
 PrefixPath = Annotated[
@@ -26,11 +30,39 @@ _TAGS = ["Keys"]
 
 
 @get("/keys", summary="List API keys", tags=_TAGS, responses=documented(examples.KEY_LIST))
-async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
-    """All of the tenant's keys, those that have ended included; no answer shows a key itself a
-    second time.
+async def list_keys(
+    store: Store,
+    tenant_id: TenantId,
+    order: Order = "oldest",
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
+) -> KeyList:
+    """The tenant's keys, those that have ended included; no answer shows a key itself a second
+    time.
     """
-    return KeyList(keys=[key_of(record) for record in await api_keys.keys_of(store, tenant_id)])
+    page = await page_of(
+        store,
+        SYSTEM_TENANT,
+        ApiKeyRecord,
+        {"tenant": tenant_id},
+        limit=limit,
+        continuation=continuation,
+        order=order,
+    )
+    return KeyList(
+        items=[key_of(stored.record) for stored in page.items], continuation=page.continuation
+    )
+
+
+@get(
+    "/keys/{prefix:str}",
+    summary="Read an API key",
+    tags=_TAGS,
+    responses=documented(examples.KEY, KeyNotFound),
+)
+async def read_key(store: Store, tenant_id: TenantId, prefix: PrefixPath) -> Key:
+    """What is known of the key; not the key itself."""
+    return await _found(store, tenant_id, prefix)
 
 
 @post(
@@ -47,7 +79,7 @@ async def list_keys(store: Store, tenant_id: TenantId) -> KeyList:
 )
 async def create_key(
     request: Request[Identity, Any, Any], store: Store, tenant_id: TenantId, data: JSONBody[NewKey]
-) -> CreatedKey:
+) -> Response[CreatedKey]:
     """The key is valid at once, for so many days. Only this answer shows it: we keep a hash.
 
     To rotate, make a second key of the same name, hand it out, revoke the first: at most two of one
@@ -64,20 +96,26 @@ async def create_key(
         lives=timedelta(days=data.days),
         acts_for_users=data.acts_for_users,
     )
-    return created_of(record, key)
+    return Response(created_of(record, key), headers={"Location": f"/api/v1/keys/{record.prefix}"})
 
 
 @delete(
     "/keys/{prefix:str}",
-    status_code=200,
     summary="Revoke an API key",
     tags=_TAGS,
-    responses=documented(examples.REVOKED_KEY, KeyNotFound),
+    responses=documented_without_body(KeyNotFound, Changed),
 )
-async def revoke_key(store: Store, tenant_id: TenantId, prefix: PrefixPath) -> Key:
+async def revoke_key(
+    store: Store, tenant_id: TenantId, prefix: PrefixPath, if_match: IfMatch = None
+) -> None:
     """Every process refuses the key within three seconds. Revoking it again changes nothing."""
+    check_unchanged(if_match, await _found(store, tenant_id, prefix))
+    await api_keys.revoke_key(store, tenant_id, prefix)
+
+
+async def _found(store: RecordStore, tenant_id: str, prefix: str) -> Key:
     try:
-        return key_of(await api_keys.revoke_key(store, tenant_id, prefix))
+        return key_of((await api_keys.known_key(store, tenant_id, prefix)).record)
     except NotFound:
         raise KeyNotFound from None
 

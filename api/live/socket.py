@@ -59,8 +59,15 @@ def _admitted(socket: Socket, hub: Hub) -> Follower:
 
 
 def _parameters(socket: Socket) -> dict[str, str]:
-    """What a query holds, as over HTTP: each once, none too long. Raises `InvalidRequest`."""
+    """What a query holds, as over HTTP: known, once, not too long. Raises `InvalidRequest`."""
     given = dict(socket.query_params.multi_items())
+    if unknown := given.keys() - set(PARAMETERS):
+        raise InvalidRequest(
+            *(
+                Problem(field=name, message="is no parameter of this route", source="query")
+                for name in sorted(unknown)
+            )
+        )
     for name in PARAMETERS:
         values = socket.query_params.getall(name, [])
         if len(values) > 1 or len("".join(values)) > (1000 if name == "types" else LENGTH_MAX):

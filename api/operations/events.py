@@ -9,8 +9,9 @@ from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.claims.errors import workflow_documented
 from api.http.errors import InvalidRequest, Problem
+from api.http.lists import Continuation, page_of
 from api.http.parameters import text
-from api.http.records import Bus, Store, page_of
+from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS
 from api.operations import examples
 from api.operations.documents import EventPage, EventPosted, NewEvent, event_of
@@ -31,10 +32,7 @@ async def list_events(
     tenant_id: TenantId,
     event_type: Annotated[str | None, text("Only events of this type", name="type")] = None,
     limit: Annotated[int, QueryParameter(description="Events on a page", ge=1, le=1000)] = 50,
-    continuation: Annotated[
-        str | None,
-        text("The `continuation` of the page before, with the same filter", max_length=2000),
-    ] = None,
+    continuation: Continuation = None,
 ) -> EventPage:
     """The events that were taken in, newest first. No `continuation` in the answer: the last page.
 

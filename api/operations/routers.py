@@ -6,6 +6,7 @@ from litestar.di import Provide
 from api.access.actor import provide_actor
 from api.access.tenancy import provide_platform
 from api.claims.errors import answer_refused
+from api.http.deprecation import COMPATIBLE
 from api.idempotency import idempotent
 from api.operations.alerts import forward_alerts
 from api.operations.events import list_events, publish_event
@@ -47,4 +48,5 @@ def operation_routes(store: RecordStore) -> Router:
         ],
         dependencies={"tenant_id": Provide(provide_platform), "actor": Provide(provide_actor)},
         exception_handlers={Exception: answer_refused},
+        opt=COMPATIBLE,
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from api.http.documents import Document
+from api.http.lists import ListPage
 from blocks.contracts.records import WebhookSubscription
 from blocks.webhooks import changes
 from blocks.webhooks.changes import WebhookChange
@@ -68,10 +69,10 @@ class ChangedWebhook(Webhook, frozen=True, kw_only=True):
     secret: str | None = None
 
 
-class WebhookList(Document, frozen=True, kw_only=True):
-    """The tenant's webhooks, oldest first."""
+class WebhookList(ListPage, frozen=True, kw_only=True):
+    """A page of the tenant's webhooks."""
 
-    webhooks: list[Webhook]
+    items: list[Webhook]
 
 
 def webhook_of(subscription: WebhookSubscription) -> Webhook:

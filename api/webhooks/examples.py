@@ -15,4 +15,4 @@ _WEBHOOK = WebhookSubscription(
 WEBHOOK = webhook_of(_WEBHOOK)
 CREATED_WEBHOOK = created_of(_WEBHOOK)
 CHANGED_WEBHOOK = changed_of(_WEBHOOK, with_secret=True)
-WEBHOOK_LIST = WebhookList(webhooks=[WEBHOOK])
+WEBHOOK_LIST = WebhookList(items=[WEBHOOK])

@@ -9,9 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from api.access.tenancy import TenantId
-from api.documentation.openapi import documented
+from api.documentation.openapi import documented, documented_without_body
 from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
 from api.http.etags import IfMatch, etag_of, wanted_version
+from api.http.lists import LIMIT, Continuation, Limit, Order, page_of
 from api.http.records import Store, find
 from api.idempotency import KEY_ERRORS
 from api.webhooks import examples
@@ -28,7 +29,7 @@ from api.webhooks.documents import (
 )
 from api.webhooks.errors import WebhookChanged, WebhookNotFound
 from blocks.contracts.records import WebhookSubscription
-from blocks.ports import NotFound, Stale
+from blocks.ports import NO_CONDITION, NotFound, Stale
 from blocks.webhooks import subscriptions
 from blocks.webhooks.changes import TooManySecrets, change
 from blocks.webhooks.outgoing_http import DestinationRefused, HostRules
@@ -45,10 +46,26 @@ WebhookPath = Annotated[str, PathParameter(name="webhookId")]
     tags=["Webhooks"],
     responses=documented(examples.WEBHOOK_LIST),
 )
-async def list_webhooks(store: Store, tenant_id: TenantId) -> WebhookList:
-    """All of the tenant's webhooks, without their secrets."""
+async def list_webhooks(
+    store: Store,
+    tenant_id: TenantId,
+    order: Order = "oldest",
+    limit: Limit = LIMIT,
+    continuation: Continuation = None,
+) -> WebhookList:
+    """The tenant's webhooks, without their secrets."""
+    page = await page_of(
+        store,
+        tenant_id,
+        WebhookSubscription,
+        NO_CONDITION,
+        limit=limit,
+        continuation=continuation,
+        order=order,
+    )
     return WebhookList(
-        webhooks=[webhook_of(one) for one in await subscriptions.subscriptions(store, tenant_id)]
+        items=[webhook_of(stored.record) for stored in page.items],
+        continuation=page.continuation,
     )
 
 
@@ -87,7 +104,9 @@ async def add_webhook(
         added = await subscriptions.subscribe(
             store, tenant_id, data.url, data.event_types, host_rules
         )
-    return Response(created_of(added), headers=_etag(added))
+    return Response(
+        created_of(added), headers={**_etag(added), "Location": f"/api/v1/webhooks/{added.id}"}
+    )
 
 
 @patch(
@@ -131,16 +150,19 @@ async def change_webhook(
 
 @delete(
     "/webhooks/{webhookId:str}",
-    status_code=200,
     summary="Remove a webhook",
     tags=["Webhooks"],
-    responses=documented(examples.WEBHOOK, WebhookNotFound),
+    responses=documented_without_body(WebhookNotFound, WebhookChanged),
 )
-async def remove_webhook(store: Store, tenant_id: TenantId, webhook_id: WebhookPath) -> Webhook:
+async def remove_webhook(
+    store: Store, tenant_id: TenantId, webhook_id: WebhookPath, if_match: IfMatch = None
+) -> None:
     """Nothing is sent to the receiver any more, not even pending deliveries."""
+    version = wanted_version(if_match)
     known = await find(store, tenant_id, WebhookSubscription, webhook_id, WebhookNotFound)
+    if version not in (None, known.version):
+        raise WebhookChanged
     await subscriptions.unsubscribe(store, known)
-    return webhook_of(known)
 
 
 @contextmanager

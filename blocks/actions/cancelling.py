@@ -10,7 +10,15 @@ from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import check_transition
 from blocks.executions import transitions
-from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stored, Unavailable
+from blocks.ports import (
+    EventBus,
+    FlowRuns,
+    NotFound,
+    RecordStore,
+    Stored,
+    Unavailable,
+    WrongVersion,
+)
 from blocks.updates import update
 
 log = logging.getLogger(__name__)
@@ -23,14 +31,16 @@ async def cancel_execution(
     tenant_id: str,
     execution_id: str,
     reason: str,
+    etag: str | None = None,
 ) -> ExecutionRecord:
     """The execution is cancelled and its end announced; the rest of its batch goes on.
 
-    Raises `NotFound`, `InvalidTransition` if it has ended, `Unavailable`. A pending one is skipped
+    Raises `NotFound`, `InvalidTransition` if it has ended, `WrongVersion` if its record no longer
+    has the store's ETag that is required, `Unavailable`. A pending one is skipped
     by the flow run that carries it; a running one is released by its worker; for one that awaits a
     person, the suspended run is cancelled too.
     """
-    before, cancelled = await _cancel(store, tenant_id, execution_id, reason)
+    before, cancelled = await _cancel(store, tenant_id, execution_id, reason, etag)
     await transitions.announce(store, bus, [cancelled])
     await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
     if before.approval_ids or before.status != "pending" or before.woken_at is not None:
@@ -41,12 +51,14 @@ async def cancel_execution(
 
 
 async def _cancel(
-    store: RecordStore, tenant_id: str, execution_id: str, reason: str
+    store: RecordStore, tenant_id: str, execution_id: str, reason: str, etag: str | None
 ) -> tuple[ExecutionRecord, Stored[ExecutionRecord]]:
     """The record before, and as it is now."""
 
     async def cancelled() -> tuple[ExecutionRecord, Stored[ExecutionRecord]]:
         stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+        if etag not in (None, stored.etag):
+            raise WrongVersion(f"execution {execution_id} has changed")
         check_transition(stored.record.status, "cancelled")
         return stored.record, await transitions.cancel(store, stored, reason)
 

@@ -17,7 +17,7 @@ from blocks.contracts import workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import RETRYABLE
 from blocks.executions import transitions
-from blocks.ports import EventBus, RecordStore, Stored
+from blocks.ports import EventBus, RecordStore, Stored, WrongVersion
 from blocks.updates import update_known
 
 RETRIES_MAX = 100
@@ -33,30 +33,42 @@ class NotRetryable(Exception):
 
 
 async def retry_execution(
-    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+    store: RecordStore,
+    bus: EventBus,
+    tenant_id: str,
+    execution_id: str,
+    actor: str | None = None,
+    etag: str | None = None,
 ) -> ExecutionRecord:
     """The execution is pending again, once for any number of callers; dispatchers are notified.
 
     Raises as `reopen_execution` does.
     """
-    record = await reopen_execution(store, bus, tenant_id, execution_id, actor)
+    record = await reopen_execution(store, bus, tenant_id, execution_id, actor, etag)
     await notify_dispatchers(bus, record)
     return record
 
 
 async def reopen_execution(
-    store: RecordStore, bus: EventBus, tenant_id: str, execution_id: str, actor: str | None = None
+    store: RecordStore,
+    bus: EventBus,
+    tenant_id: str,
+    execution_id: str,
+    actor: str | None = None,
+    etag: str | None = None,
 ) -> ExecutionRecord:
     """The execution is pending again, once for any number of callers; the caller carries it out, or
     notifies dispatchers.
 
     Raises `NotFound`, `NotRetryable` for one of which nothing has failed or that another caller has
-    just retried, `Unavailable` when its current end cannot be announced: that comes before another
-    try.
+    just retried, `WrongVersion` if its record no longer has the store's ETag that is required,
+    `Unavailable` when its current end cannot be announced: that comes before another try.
     """
     seen = await store.read(tenant_id, ExecutionRecord, execution_id)
 
     async def retried(stored: Stored[ExecutionRecord]) -> ExecutionRecord:
+        if etag not in (None, stored.etag):
+            raise WrongVersion(f"execution {execution_id} has changed")
         _check(stored.record, seen.record)
         if stored.record.is_terminal and stored.record.announced_at is None:
             await transitions.announce(store, bus, [stored])

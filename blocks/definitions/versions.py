@@ -5,6 +5,7 @@ under a name of its own, so a reader that knows a version finds it in one of the
 during a replacement.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -18,7 +19,7 @@ from blocks.contracts.records import WorkflowDefinition
 from blocks.contracts.workflows import workflow_named
 from blocks.definitions.defaults import default_rule
 from blocks.definitions.rules import check_definition
-from blocks.ports import AlreadyExists, NotFound, RecordStore, Stored, WrongVersion
+from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, WrongVersion
 from blocks.settings import Settings
 from blocks.updates import update
 
@@ -93,6 +94,35 @@ async def set_definition(
     await off_loop(check_definition, wanted, workflow_named(workflow))
     new = _definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
     return await _replace(store, new, version, only_first)
+
+
+async def change_definition(
+    store: RecordStore,
+    tenant_id: str,
+    workflow: str,
+    settings: Settings,
+    change: Callable[[WorkflowDefinition], WantedDefinition],
+    *,
+    by: str | None = None,
+    version: int | None = None,
+) -> WorkflowDefinition:
+    """As `set_definition`, of what `change` makes of the definition in force; it is called again
+    after a lost race.
+    """
+
+    async def changed() -> WorkflowDefinition:
+        now = await read_definition(store, tenant_id, workflow, settings)
+        if version not in (None, now.version):
+            raise WrongVersion(f"the definition of {workflow} is at version {now.version}")
+        wanted, at = change(now), now.version
+        try:
+            return await set_definition(
+                store, tenant_id, workflow, settings, wanted, by=by, version=at
+            )
+        except WrongVersion:
+            raise Stale from None
+
+    return await update(changed, f"the definition of {workflow}")
 
 
 async def reset_definition(

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
+from uuid import uuid4
 
 import h11
 import msgspec
@@ -71,7 +72,17 @@ _PHRASES[431] = b"Request Header Fields Too Large"
 
 _WEBSOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 
-Body = Callable[[Refusal], bytes]
+
+class Written(msgspec.Struct, frozen=True):
+    """The body of a refusal."""
+
+    media_type: str
+    content: bytes
+
+
+Body = Callable[[Refusal, str, str], Written]
+"""From the refusal, the header `Accept` as far as it has come in, and the id of the request."""
+
 HasWebSocket = Callable[[str], bool]
 """Whether the application has a WebSocket at this path."""
 
@@ -85,7 +96,7 @@ def bounded_http(
 ) -> type[H11Protocol]:
     """The protocol class for a `uvicorn.Config`.
 
-    `body` writes the JSON of a refusal as the application would.
+    `body` writes a refusal as the application would.
     """
     known = {
         "limits": limits,
@@ -224,10 +235,12 @@ class _BoundedHttp(H11Protocol):
         if self.cycle is not None:  # the application's answer comes too late
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        content = self.body(refusal)
+        request_id = str(uuid4())
+        written = self.body(refusal, self._accept(), request_id)
         headers: list[tuple[bytes, bytes]] = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(content)).encode()),
+            (b"content-type", written.media_type.encode()),
+            (b"content-length", str(len(written.content)).encode()),
+            (b"x-request-id", request_id.encode()),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
             (b"connection", b"close"),
@@ -238,11 +251,19 @@ class _BoundedHttp(H11Protocol):
             status_code=refusal.status, headers=headers, reason=_PHRASES[refusal.status]
         )
         try:
-            for event in (answer, h11.Data(data=content), h11.EndOfMessage()):
+            for event in (answer, h11.Data(data=written.content), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
         except h11.LocalProtocolError:
             pass  # the application was answering; its answer stays incomplete
         self.transport.close()
+
+    def _accept(self) -> str:
+        """Empty, unless the headers of this request have come in and are valid."""
+        if self.conn.their_state is not h11.SEND_BODY:
+            return ""
+        return b",".join(value for name, value in self.headers if name == b"accept").decode(
+            "latin-1"
+        )
 
     def _leave(self) -> None:
         if self._address is not None:

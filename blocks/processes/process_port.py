@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from blocks.clock import utc_now
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import Unavailable
-from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, bounded_http
+from blocks.processes.bounded_http import HEADERS_BYTES_MAX, Limits, Refusal, Written, bounded_http
 from blocks.processes.ending import CLOSE_SECONDS, ended
 from blocks.processes.metrics import observed_process
 from blocks.processes.readiness import Probes, problems
@@ -70,6 +70,8 @@ class ProcessPort:
             (b"content-length", str(len(answer.body)).encode()),
             (b"cache-control", b"no-store"),
         ]
+        if answer.status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
@@ -202,8 +204,9 @@ async def _served(port: ProcessPort, listening: socket.socket) -> AsyncIterator[
         await ended(serving)
 
 
-def _refused(refusal: Refusal) -> bytes:
-    return _problem(refusal.status, refusal.message).body
+def _refused(refusal: Refusal, accept: str, request_id: str) -> Written:
+    answer = _problem(refusal.status, refusal.message)
+    return Written(answer.content_type, answer.body)
 
 
 async def _starting() -> None:

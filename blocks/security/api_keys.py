@@ -126,7 +126,7 @@ async def revoke_key(store: RecordStore, tenant_id: str, prefix: str) -> ApiKeyR
     """The key opens nothing any more, some seconds later in every process. Raises `NotFound`."""
 
     async def revoked() -> ApiKeyRecord:
-        stored = await _known(store, tenant_id, prefix)
+        stored = await known_key(store, tenant_id, prefix)
         if stored.record.revoked_at is not None:
             return stored.record
         after = replace(stored.record, revoked_at=utc_now())
@@ -158,7 +158,8 @@ def _check_room(name: str, others: Mapping[str, str]) -> None:
         raise TooManyKeys(None)
 
 
-async def _known(store: RecordStore, tenant_id: str, prefix: str) -> Stored[ApiKeyRecord]:
+async def known_key(store: RecordStore, tenant_id: str, prefix: str) -> Stored[ApiKeyRecord]:
+    """What is kept of it. Raises `NotFound`, also for another tenant's."""
     missing = NotFound(f"tenant {tenant_id} has no key {prefix}")
     if not re.fullmatch(r"[0-9a-f]{12}", prefix):
         raise missing

@@ -143,8 +143,8 @@ async def test_it_is_started_listed_recorded_released_by_a_person_and_announced_
         await release(parts, execution)
     await become(parts, "completed", 2)
 
-    assert {"p-1", "p-2"} == {one["subject"] for one in listed["executions"]}
-    assert [] == others["executions"]
+    assert {"p-1", "p-2"} == {one["subject"] for one in listed["items"]}
+    assert [] == others["items"]
     assert [("weigh", "completed")] == [(step["step"], step["status"]) for step in shown["steps"]]
     assert any(line.startswith("awaiting a person: 2") for line in found)
     assert f'workflow="{WORKFLOW}"' in metrics

@@ -33,7 +33,7 @@ async def test_a_tenant_sees_its_own_executions(api: Api) -> None:
     own = an_execution()
     await api.holds(own, an_execution(tenant_id=ANOTHER_TENANT))
 
-    listed = (await api.get(PATH, A_TENANT)).json()["executions"]
+    listed = (await api.get(PATH, A_TENANT)).json()["items"]
     from_outside = await api.get(f"{PATH}/{own.id}", ANOTHER_TENANT)
 
     assert [own.id] == [execution["id"] for execution in listed]
@@ -43,7 +43,7 @@ async def test_a_tenant_sees_its_own_executions(api: Api) -> None:
 async def test_a_token_is_good_for_its_tenant_only(api: Api) -> None:
     headers = as_user(a_token("viewer", tenant_id=A_TENANT), tenant_id=ANOTHER_TENANT)
 
-    assert 401 == (await api.client.get(PATH, headers=headers)).status_code
+    assert 403 == (await api.client.get(PATH, headers=headers)).status_code
 
 
 async def test_a_role_limits_what_a_user_may_do(api: Api) -> None:

@@ -24,6 +24,7 @@ from api.claims.evidence.packet_errors import (
 )
 from api.claims.evidence.packets import LinkSecret, PacketFiles, secret_of
 from api.documentation.openapi import SharedResponse, documented
+from api.http.deprecation import COMPATIBLE
 from api.http.records import Store, find
 from blocks.audit.looks import record_look
 from blocks.claims.packets import read_archive
@@ -96,7 +97,9 @@ async def download_packet(
     )
 
 
-packet_download = Router("/api/v1", route_handlers=[download_packet], opt=PUBLIC, security=[{}])
+packet_download = Router(
+    "/api/v1", route_handlers=[download_packet], opt=PUBLIC | COMPATIBLE, security=[{}]
+)
 
 
 def _opened(link_secret: str, token: str) -> PacketLink:

@@ -27,6 +27,7 @@ from api.claims.evidence.packet_errors import (
     PacketNotReady,
 )
 from api.documentation.openapi import documented
+from api.http.deprecation import COMPATIBLE
 from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import text
 from api.http.records import AllSettings, Store
@@ -71,6 +72,7 @@ def packet_routes(store: RecordStore) -> Router:
             idempotent(store, generate_packet),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
+        opt=COMPATIBLE,
     )
 
 

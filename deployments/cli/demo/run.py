@@ -96,7 +96,7 @@ async def _watch(
 async def _find(client: httpx.AsyncClient, event_id: str, opportunity_id: str) -> JsonObject | None:
     """The execution of this opportunity that our event caused, or was absorbed by."""
     page = await _get(client, "/executions", workflow=WORKFLOW, subject=opportunity_id, limit="5")
-    for summary in page["executions"]:
+    for summary in page["items"]:
         execution = await _get(client, f"/executions/{summary['id']}")
         if any(trigger["eventId"] == event_id for trigger in execution["triggers"]):
             return execution

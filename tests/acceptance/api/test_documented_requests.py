@@ -25,7 +25,7 @@ from tests.support.factories import a_webhook, an_approval, an_execution, new_id
 TENANT = "7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10"
 """The documentation's own."""
 
-REFUSED = {"executions?limit=500": 400}
+REFUSED = {"executions?limit=500": 400, '{"eventTypes": [1]}': 400}
 """What a page shows as an example of an error; everything else succeeds."""
 
 ABOUT: Mapping[str, Callable[[], Record]] = {

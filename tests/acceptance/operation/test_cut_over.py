@@ -154,7 +154,7 @@ async def a_pending_approval_is_decided_and_announced(cut_over: CutOver) -> None
     approval, client = cut_over.approvals[0], cut_over.client
     listed = (await client.get(APPROVALS, params={"status": "pending"})).json()
     assert [one["id"] for one in reversed(cut_over.approvals)] == [
-        one["id"] for one in listed["approvals"]
+        one["id"] for one in listed["items"]
     ]
 
     url = f"{APPROVALS}/{approval['id']}/approve"

@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute, WebSocketRoute
 from api.access.authentication import PUBLIC
 from api.access.permissions import without_prefix
 from api.app import create_app
+from api.http.deprecation import is_to_the_letter
 from blocks.contracts.records import (
     ApiKeyRecord,
     ApprovalRecord,
@@ -45,6 +46,8 @@ class Route(msgspec.Struct, frozen=True):
     method: str
     path: str
     is_public: bool
+    is_compatible: bool = False
+    """Clients of another system call it: it is to the letter."""
 
     @property
     def name(self) -> str:
@@ -140,6 +143,7 @@ BODIES: Mapping[str, Any] = {
     "POST /api/webhooks/alerts/warning": {"alerts": []},
     "POST /api/events": {"eventType": "cms.content.updated", "payload": {"serviceId": 123}},
     "PUT /definitions/{workflow}": {"enabled": True},
+    "PATCH /definitions/{workflow}": {"enabled": True},
     "PATCH /dispatch": {"runningMax": 50},
     "PUT /dispatch/tenants/{tenantId}": {"weight": 2},
     "POST /dead-letters/replay": {},
@@ -208,7 +212,8 @@ def routes_of(app: Litestar) -> Iterator[Route]:
             path = re.sub(r":\w+}", "}", route.path)
             for method, (handler, _) in route.route_handler_map.items():
                 if method != "OPTIONS":
-                    yield Route(str(method), path, PUBLIC.items() <= handler.opt.items())
+                    is_public = PUBLIC.items() <= handler.opt.items()
+                    yield Route(str(method), path, is_public, is_to_the_letter(handler))
 
 
 def websockets_of(app: Litestar) -> Iterator[Route]:

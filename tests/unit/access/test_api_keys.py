@@ -56,7 +56,7 @@ async def test_a_key_opens_its_own_tenants_data_and_no_others(api: Api) -> None:
     key = await made(api)
 
     assert 200 == (await read(api, key)).status_code
-    assert (401, "The tenant is not the credential's") == refusal(
+    assert (403, "The tenant is not the credential's") == refusal(
         await read(api, key, ANOTHER_TENANT)
     )
 

@@ -256,4 +256,4 @@ async def test_a_link_to_oneself_and_ones_own_list_go_by_any_name(api: Api) -> N
     mine = await api.client.get(f"{APPROVALS}?mine=true&limit=100", headers=BY_TOKEN)
 
     assert 201 == made.status_code
-    assert approval.id in {one["id"] for one in mine.json()["approvals"]}
+    assert approval.id in {one["id"] for one in mine.json()["items"]}

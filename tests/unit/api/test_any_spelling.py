@@ -78,10 +78,10 @@ async def test_a_query_names_it_in_any_case(api: Api, spell: Spell) -> None:
     approvals = await api.get("/api/v1/hitl/approvals", subject=spell(rerun.subject))
 
     assert [1, 1, 1, 1] == [
-        len(by_subject.json()["executions"]),
-        len(by_rerun.json()["executions"]),
+        len(by_subject.json()["items"]),
+        len(by_rerun.json()["items"]),
         workflows.json()["total"],
-        len(approvals.json()["approvals"]),
+        len(approvals.json()["items"]),
     ]
 
 

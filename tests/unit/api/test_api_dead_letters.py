@@ -65,8 +65,8 @@ async def test_a_tenant_lists_its_own_letters_newest_first_without_their_bodies(
 
     page = (await api.get(LETTERS)).json()
 
-    assert [young.id, old.id] == [letter["id"] for letter in page["deadLetters"]]
-    assert "body" not in page["deadLetters"][0]
+    assert [young.id, old.id] == [letter["id"] for letter in page["items"]]
+    assert "body" not in page["items"][0]
     assert "continuation" not in page
 
 
@@ -77,7 +77,7 @@ async def test_pages_of_a_filtered_list_lose_and_repeat_nothing(api: Api) -> Non
     more: dict[str, str] = {}
     while True:
         page = (await api.get(LETTERS, code="poison", limit=2, **more)).json()
-        seen += [letter["id"] for letter in page["deadLetters"]]
+        seen += [letter["id"] for letter in page["items"]]
         if "continuation" not in page:
             break
         more = {"continuation": page["continuation"]}
@@ -90,7 +90,7 @@ async def test_a_list_is_filtered_by_type_queue_status_and_age(api: Api) -> None
     await kept(api, "another-queue")
 
     async def found(**wanted: str) -> list[str]:
-        return [letter["id"] for letter in (await api.get(LETTERS, **wanted)).json()["deadLetters"]]
+        return [letter["id"] for letter in (await api.get(LETTERS, **wanted)).json()["items"]]
 
     an_hour_ago = (now() - timedelta(hours=1)).isoformat()
     assert [old.id] == await found(createdBefore=an_hour_ago)
@@ -244,7 +244,7 @@ async def test_many_are_scheduled_by_filter_at_a_rate(api: Api) -> None:
         answer.status_code,
         *(answer.json()[name] for name in ("scheduled", "skipped", "more")),
     )
-    replaying = (await api.get(LETTERS, status="replaying")).json()["deadLetters"]
+    replaying = (await api.get(LETTERS, status="replaying")).json()["items"]
     assert 2 == len(replaying)
     assert other.id not in [letter["id"] for letter in replaying]
 

@@ -280,7 +280,7 @@ async def test_the_same_key_of_another_tenant_is_another_request(api: Api) -> No
         ({"subject": None}, "subject", "str"),
         ({"input": [1]}, "input", "object"),
         ({"priority": 10}, "priority", "<= 9"),
-        ({"status": "completed"}, "data", "unknown field status"),
+        ({"status": "completed"}, "status", "unknown field"),
     ],
 )
 async def test_a_wrong_request_is_refused_and_says_where(

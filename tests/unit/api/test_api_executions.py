@@ -36,7 +36,7 @@ async def test_executions_are_listed_newest_first(api: Api) -> None:
 
     assert 200 == response.status_code
     assert [third.id, second.id, first.id] == [
-        execution["id"] for execution in response.json()["executions"]
+        execution["id"] for execution in response.json()["items"]
     ]
 
 
@@ -46,7 +46,7 @@ async def test_a_listed_execution_says_what_it_is_about_and_how_it_stands(api: A
     )
     await api.holds(failed)
 
-    listed = (await api.get("/api/v1/executions")).json()["executions"][0]
+    listed = (await api.get("/api/v1/executions")).json()["items"][0]
 
     assert {
         "id": failed.id,
@@ -71,7 +71,7 @@ async def test_a_filter_leaves_only_what_matches(api: Api, name: str) -> None:
     value = msgspec.to_builtins(wanted)[name]
     response = await api.get("/api/v1/executions", **{name: value})
 
-    assert [wanted.id] == [execution["id"] for execution in response.json()["executions"]]
+    assert [wanted.id] == [execution["id"] for execution in response.json()["items"]]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_executions_are_found_by_when_they_were_created(
 
     response = await api.get("/api/v1/executions", **limits)
 
-    assert expected == [execution["subject"] for execution in response.json()["executions"]]
+    assert expected == [execution["subject"] for execution in response.json()["items"]]
 
 
 @pytest.mark.parametrize("moment", ["yesterday", "2026-13-02T12:00:00Z", ""])
@@ -114,8 +114,8 @@ async def test_pages_hold_every_execution_once(api: Api) -> None:
 
     sizes, seen, page = [], [], (await api.get("/api/v1/executions", limit=2)).json()
     while page:
-        sizes.append(len(page["executions"]))
-        seen += [execution["id"] for execution in page["executions"]]
+        sizes.append(len(page["items"]))
+        seen += [execution["id"] for execution in page["items"]]
         more = page.get("continuation")
         page = (
             (await api.get("/api/v1/executions", limit=2, continuation=more)).json()

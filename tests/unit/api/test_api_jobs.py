@@ -49,7 +49,7 @@ async def sent(tmp_path: Path) -> list[dict[str, Any]]:
 async def test_every_job_is_listed_with_its_schedule_and_its_last_run(api: Api) -> None:
     await trigger(api, "outcome-sync")
 
-    jobs = {job["job"]: job for job in (await api.get("/api/v1/jobs")).json()["jobs"]}
+    jobs = {job["job"]: job for job in (await api.get("/api/v1/jobs")).json()["items"]}
 
     assert [job.id for job in JOBS] == list(jobs)
     sync, learning = jobs["outcome-sync"], jobs["cais-learning"]
@@ -66,7 +66,7 @@ async def test_every_job_is_listed_with_its_schedule_and_its_last_run(api: Api) 
 async def test_a_tenant_sees_its_own_runs_and_those_for_all_and_no_others(api: Api) -> None:
     async def last_run(tenant_id: str) -> str | None:
         jobs = {
-            job["job"]: job for job in (await api.get("/api/v1/jobs", tenant_id)).json()["jobs"]
+            job["job"]: job for job in (await api.get("/api/v1/jobs", tenant_id)).json()["items"]
         }
         return (jobs["outcome-sync"].get("lastRun") or {}).get("executionId")
 

@@ -148,7 +148,7 @@ async def test_journeys_at_rest_are_listed_by_their_status(api: Api) -> None:
     at_rest = a_journey()
     await api.holds(at_rest, a_journey(status="running"))
 
-    listed = (await api.get("/api/v1/executions", status="waiting")).json()["executions"]
+    listed = (await api.get("/api/v1/executions", status="waiting")).json()["items"]
 
     assert [at_rest.id] == [one["id"] for one in listed]
 

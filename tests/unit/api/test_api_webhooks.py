@@ -66,9 +66,8 @@ async def test_the_secret_is_not_shown_again(api: Api) -> None:
     created = await add(api)
     known = {name: value for name, value in created.items() if name != "secret"}
 
-    assert {"webhooks": [known]} == (await api.get(WEBHOOKS)).json()
+    assert {"items": [known]} == (await api.get(WEBHOOKS)).json()
     assert known == (await api.get(f"{WEBHOOKS}/{created['id']}")).json()
-    assert known == (await api.send("DELETE", f"{WEBHOOKS}/{created['id']}")).json()
 
 
 async def test_a_removed_webhook_is_gone(api: Api) -> None:
@@ -87,7 +86,7 @@ async def test_another_tenants_webhook_is_like_an_unknown_one(api: Api) -> None:
     for id in (theirs.id, new_id(), "no-id"):
         for method in ("GET", "DELETE"):
             assert 404 == (await api.send(method, f"{WEBHOOKS}/{id}")).status_code
-    assert {"webhooks": []} == (await api.get(WEBHOOKS)).json()
+    assert {"items": []} == (await api.get(WEBHOOKS)).json()
     assert 1 == await api.store.count(ANOTHER_TENANT, WebhookSubscription)
 
 

@@ -97,16 +97,16 @@ async def test_what_is_set_holds_and_what_is_not_set_is_the_platforms(api: Api) 
 
 
 async def test_each_change_is_a_version_and_going_back_is_one_too(api: Api) -> None:
-    versions = [
-        (await answer).json()["version"]
-        for answer in (
-            put(api, {}),
-            put(api, {"enabled": False}),
-            api.send("DELETE", PATH),
-            api.send("DELETE", PATH),
-            put(api, {"enabled": False}),
-        )
-    ]
+    versions = []
+    for change in (
+        put(api, {}),
+        put(api, {"enabled": False}),
+        api.send("DELETE", PATH),
+        api.send("DELETE", PATH),
+        put(api, {"enabled": False}),
+    ):
+        await change
+        versions.append((await api.get(PATH)).json()["version"])
 
     assert [1, 2, 3, 3, 4] == versions
     assert ["", True, False, True, False] == [
@@ -127,7 +127,7 @@ async def test_who_insists_on_a_version_changes_that_or_nothing(api: Api) -> Non
 
     assert (1, True) == ((now := (await api.get(PATH)).json())["version"], now["enabled"])
     assert (
-        200
+        204
         == (
             await api.client.delete(PATH, headers={"X-Tenant-ID": A_TENANT, "If-Match": '"1"'})
         ).status_code
@@ -139,13 +139,21 @@ async def test_who_insists_on_a_version_changes_that_or_nothing(api: Api) -> Non
     ("body", "field", "message"),
     [
         ({"steps": {"forcast": {}}}, "steps.forcast", "is no step; the steps are risk_analysis"),
-        ({"steps": {"forecast": {"timeoutSeconds": 0}}}, "steps", "> 0"),
-        ({"steps": {"forecast": {"crticial": True}}}, "steps", "crticial"),
+        (
+            {"steps": {"forecast": {"timeoutSeconds": 0}}},
+            "steps.forecast.timeoutSeconds",
+            "> 0",
+        ),
+        ({"steps": {"forecast": {"crticial": True}}}, "steps.forecast.crticial", "unknown field"),
         ({"aproval": {}}, "aproval", "unknown field"),
-        ({"approval": {"minRiskscore": 0.5}}, "approval", "minRiskscore"),
-        ({"approval": {"policy": {"quorom": 2}}}, "approval", "quorom"),
-        ({"approval": {"policy": {"approvers": {"user": ["ann"]}}}}, "approval", "user"),
-        ({"approval": {"policy": {"quorum": 0}}}, "approval", ">= 1"),
+        ({"approval": {"minRiskscore": 0.5}}, "approval.minRiskscore", "unknown field"),
+        ({"approval": {"policy": {"quorom": 2}}}, "approval.policy.quorom", "unknown field"),
+        (
+            {"approval": {"policy": {"approvers": {"user": ["ann"]}}}},
+            "approval.policy.approvers.user",
+            "unknown field",
+        ),
+        ({"approval": {"policy": {"quorum": 0}}}, "approval.policy.quorum", ">= 1"),
         (
             {"approval": {"policy": {"quorum": 2, "approvers": {"users": ["ann"]}}}},
             "approval.policy.quorum",
@@ -192,7 +200,7 @@ async def test_what_cannot_be_meant_is_refused_with_its_field_and_changes_nothin
 
     assert (400, "VALIDATION_ERROR") == (response.status_code, response.json()["error"]["code"])
     [problem] = response.json()["error"]["details"]
-    assert field in f"{problem.get('field')} {problem['message']}"
+    assert (field, "/" + field.replace(".", "/")) == (problem["field"], problem["pointer"])
     assert message in problem["message"]
     assert (await api.get(PATH)).json()["isDefault"]
 
@@ -260,7 +268,7 @@ async def test_an_execution_shows_its_version_while_the_definition_changes(api: 
     await claim(api.store, A_TENANT, late.id, "run-2", 2, workflow=WORKFLOW)
 
     assert 1 == (await api.get(shown)).json()["definitionVersion"]
-    listed = (await api.get("/api/v1/executions")).json()["executions"]
+    listed = (await api.get("/api/v1/executions")).json()["items"]
     assert {early.id: 1, late.id: 2} == {one["id"]: one["definitionVersion"] for one in listed}
 
 
@@ -307,3 +315,65 @@ async def test_whether_a_tenant_is_enabled_is_read_again_after_a_while(
     now += definitions.CACHED_SECONDS
     assert not await tenants.include(A_TENANT, WORKFLOW)
     assert await tenants.include(ANOTHER_TENANT, WORKFLOW)
+
+
+async def test_a_patch_changes_what_it_names_and_leaves_the_rest(api: Api) -> None:
+    await put(
+        api,
+        {
+            "stepTimeoutSeconds": 100,
+            "steps": {"forecast": {"critical": False, "timeoutSeconds": 30}},
+            "approval": {"enabled": True, "minRiskScore": 0.5, "expiresAfterSeconds": 60},
+        },
+    )
+
+    changed = await api.send(
+        "PATCH",
+        PATH,
+        {
+            "enabled": False,
+            "steps": {"forecast": {"timeoutSeconds": 40}, "recommendation": {"critical": True}},
+            "approval": {"minRiskScore": 0.6, "expiresAfterSeconds": None},
+        },
+    )
+
+    shown = changed.json()
+    assert (200, 2, False, 100) == (
+        changed.status_code,
+        shown["version"],
+        shown["enabled"],
+        shown["stepTimeoutSeconds"],
+    )
+    assert {"critical": False, "timeoutSeconds": 40.0} == shown["steps"]["forecast"]
+    assert shown["steps"]["recommendation"]["critical"]
+    rule = shown["approval"]
+    assert (True, 0.6, None) == (
+        rule["enabled"],
+        rule["minRiskScore"],
+        rule["expiresAfterSeconds"],
+    )
+
+
+async def test_a_patch_of_the_defaults_and_of_prompts_is_a_definition(api: Api) -> None:
+    first = await api.send("PATCH", PATH, {"stepTimeoutSeconds": 77})
+    assert (1, False, 77) == tuple(
+        first.json()[name] for name in ("version", "isDefault", "stepTimeoutSeconds")
+    )
+
+    prompts = "/api/v1/definitions/claim-recovery"
+    for hours in (1, 2):
+        set_to = {"approval": {"expiresAfterSeconds": 3600 * hours}}
+        changed = await api.send("PATCH", prompts, set_to)
+        assert 3600 * hours == changed.json()["approval"]["expiresAfterSeconds"]
+
+
+async def test_a_patch_that_makes_no_definition_is_refused_with_every_place(api: Api) -> None:
+    refused = await api.send(
+        "PATCH", PATH, {"enabled": "no", "steps": {"forecast": {"critical": 7}}, "unknown": 1}
+    )
+
+    assert 400 == refused.status_code
+    assert {"/enabled", "/steps/forecast/critical", "/unknown"} == {
+        problem["pointer"] for problem in refused.json()["error"]["details"]
+    }
+    assert (await api.get(PATH)).json()["isDefault"]

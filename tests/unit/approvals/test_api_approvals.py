@@ -210,7 +210,7 @@ async def test_a_person_asks_and_another_decides(api: Api) -> None:
     assert (409, "HITL_ALREADY_VOTED") == code_of(again)
     second = await post(api, f"{path}/decisions", {"outcome": "approve"}, X_User_ID="cy")
     assert "approved" == second.json()["status"]
-    history = (await api.get(f"{path}/history")).json()["history"]
+    history = (await api.get(f"{path}/history")).json()["items"]
     assert [("requested", "ann"), ("voted", "bob"), ("decided", "cy")] == [
         (entry["what"], entry["actor"]) for entry in history
     ]
@@ -299,7 +299,7 @@ async def test_the_list_is_filtered_counted_and_paged(api: Api) -> None:
     async def listed(**filters: str) -> list[str]:
         headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
         page = (await api.client.get(LIST, params=filters, headers=headers)).json()
-        return [approval["subject"] for approval in page["approvals"]]
+        return [approval["subject"] for approval in page["items"]]
 
     assert ["done", "bobs", "late"] == await listed()
     assert ["bobs", "late"] == await listed(status="pending")
@@ -316,7 +316,7 @@ async def test_the_list_is_filtered_counted_and_paged(api: Api) -> None:
     ]
     rest = (await api.get(LIST, limit=2, continuation=first["continuation"])).json()
     assert (["late"], False) == (
-        [one["subject"] for one in rest["approvals"]],
+        [one["subject"] for one in rest["items"]],
         "continuation" in rest,
     )
 
@@ -330,7 +330,7 @@ async def test_mine_leaves_out_what_the_user_asked_for_or_has_delegated(api: Api
     headers = {"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
     page = (await api.client.get(LIST, params={"mine": "true"}, headers=headers)).json()
 
-    assert ["free"] == [approval["subject"] for approval in page["approvals"]]
+    assert ["free"] == [approval["subject"] for approval in page["items"]]
 
 
 @pytest.mark.parametrize("prefix", ["/api/v1", "/api", ""])

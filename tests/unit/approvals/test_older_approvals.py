@@ -144,10 +144,10 @@ async def test_the_list_holds_both_with_its_filters_pages_and_counts(api: Api) -
     ).json()
     of_subject = (await api.get(LIST, subject="another")).json()
 
-    found = [one["id"] for one in (*first["approvals"], *second["approvals"])]
+    found = [one["id"] for one in (*first["items"], *second["items"])]
     assert [ours.id, older[1]["id"], older[0]["id"]] == found
     assert (3, 1) == (first["counts"]["pending"], first["counts"]["approved"])
-    assert ["bob"] == [one["decidedBy"] for one in of_subject["approvals"]]
+    assert ["bob"] == [one["decidedBy"] for one in of_subject["items"]]
 
 
 @pytest.mark.parametrize("status", ["escalated", None])
@@ -178,7 +178,7 @@ async def test_the_other_actions_work_on_it(api: Api) -> None:
             f"{path}/{action}", headers={"X-Tenant-ID": A_TENANT, "X-User-ID": "ann"}
         )
         assert 200 == answer.status_code, answer.text
-    history = (await api.get(f"{path}/history")).json()["history"]
+    history = (await api.get(f"{path}/history")).json()["items"]
 
     assert ["requested", "claimed", "released", "reminded"] == [one["what"] for one in history]
 

@@ -427,7 +427,7 @@ async def test_the_log_is_read_newest_first_page_by_page(api: Api) -> None:
     logged = [
         entry["changes"][0]["after"]["subject"]
         for page in (first, second)
-        for entry in page["entries"]
+        for entry in page["items"]
     ]
     assert ["o-2", "o-1", "o-0"] == logged
     assert "continuation" not in second
@@ -444,7 +444,7 @@ async def test_the_log_can_be_asked_for_an_action_an_actor_a_target_and_a_time(a
     await api.send("POST", "/api/v1/executions", {**A_START, "subject": "o-2"})
 
     async def actions(**wanted: str) -> list[str]:
-        return [entry["action"] for entry in (await api.get(AUDIT, **wanted)).json()["entries"]]
+        return [entry["action"] for entry in (await api.get(AUDIT, **wanted)).json()["items"]]
 
     assert ["execution.start"] * 2 == await actions(action="execution.start")
     assert ["execution.cancel"] == await actions(actor="bob")
@@ -456,4 +456,4 @@ async def test_the_log_can_be_asked_for_an_action_an_actor_a_target_and_a_time(a
 async def test_a_tenant_reads_its_own_log_only(api: Api) -> None:
     await api.send("POST", "/api/v1/executions", A_START)
 
-    assert [] == (await api.get(AUDIT, ANOTHER_TENANT)).json()["entries"]
+    assert [] == (await api.get(AUDIT, ANOTHER_TENANT)).json()["items"]

@@ -62,13 +62,13 @@ async def test_only_journeys_are_listed_newest_first_by_user_and_status(api: Api
     await a_journey(api.store, status="failed")
 
     async def listed(**filters: str) -> list[str]:
-        answer = (await api.get(CLAIMS, **filters)).json()["claims"]
+        answer = (await api.get(CLAIMS, **filters)).json()["items"]
         return [one["syncId"] for one in answer]
 
     assert ["third", "second", "first"] == (await listed(status="pending"))
     assert ["second", "first"] == await listed(userId="u")
     assert 1 == len(await listed(status="failed"))
-    assert [] == (await api.get(CLAIMS, ANOTHER_TENANT)).json()["claims"]
+    assert [] == (await api.get(CLAIMS, ANOTHER_TENANT)).json()["items"]
 
 
 async def test_the_list_is_paged(api: Api) -> None:
@@ -79,7 +79,7 @@ async def test_the_list_is_paged(api: Api) -> None:
     second = (await api.get(CLAIMS, limit=2, continuation=first["continuation"])).json()
     foreign = await api.get(CLAIMS, userId="v", continuation=first["continuation"])
 
-    pages = [[one["syncId"] for one in page["claims"]] for page in (first, second)]
+    pages = [[one["syncId"] for one in page["items"]] for page in (first, second)]
     assert [["sync-2", "sync-1"], ["sync-0"]] == pages
     assert ("continuation" in second, foreign.status_code) == (False, 400)
 
@@ -176,7 +176,7 @@ async def test_the_log_is_paged_in_both_orders(api: Api, bus: EventBus) -> None:
 
     async def lines(**query: Any) -> list[tuple[int, str]]:
         page = (await api.get(f"{CLAIMS}/s/audit", limit=3, **query)).json()
-        found = [(line["phase"], line["mark"]) for line in page["entries"]]
+        found = [(line["phase"], line["mark"]) for line in page["items"]]
         if "continuation" in page:
             found += await lines(**{**query, "continuation": page["continuation"]})
         return found
@@ -198,7 +198,7 @@ async def test_the_log_of_a_claim_goes_with_it_to_the_journey_that_names_it(
     journey = (await journeys.read_journey(api.store, A_TENANT, "s", "u")).record
     await claims.name_claim(api.store, bus, journey, Claim(claim_id="c"))
 
-    log = (await api.get(f"{CLAIMS}/s/audit")).json()["entries"]
+    log = (await api.get(f"{CLAIMS}/s/audit")).json()["items"]
     shown = (await api.get(f"{CLAIMS}/s")).json()
 
     assert [(5, "started"), (5, "completed")] == [(one["phase"], one["mark"]) for one in log]
@@ -214,7 +214,7 @@ async def test_a_cancelled_journey_ignores_triggers_until_it_is_retried(api: Api
     cancelled = await api.send("POST", f"{CLAIMS}/s/cancel", {"reason": "a mistake"})
     await trigger(api, 3, {"sync_id": "s"})
     assert ["ignored"] == [
-        line["mark"] for line in (await api.get(f"{CLAIMS}/s/audit")).json()["entries"]
+        line["mark"] for line in (await api.get(f"{CLAIMS}/s/audit")).json()["items"]
     ]
     retried = await api.send("POST", f"{CLAIMS}/s/retry?userId=u")
     await trigger(api, 3, {"sync_id": "s"})

@@ -150,7 +150,7 @@ async def test_asking_again_after_a_crash_asks_once(scene: Scene) -> None:
 
     assert first.id == second.id
     found = await scene.api.get("/api/v1/hitl/approvals")
-    assert [first.id] == [one["id"] for one in found.json()["approvals"]]
+    assert [first.id] == [one["id"] for one in found.json()["items"]]
 
 
 @pytest.mark.parametrize("status", ["review", "submitted", "declined", "rejected", "paid"])

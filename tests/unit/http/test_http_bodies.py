@@ -104,12 +104,13 @@ async def test_head_answers_as_get_does_without_a_body_on_every_route(api: Api) 
         answer = await api.client.head(path, headers=headers)
 
         assert (expected.status_code, b"") == (answer.status_code, answer.content), route.name
-        assert _stable(expected) == _stable(answer), route.name
+        changing = ("etag",) if route.name == "GET /usage" else ()  # it names the moment
+        assert _stable(expected, *changing) == _stable(answer, *changing), route.name
 
 
-def _stable(answer: httpx.Response) -> dict[str, str]:
+def _stable(answer: httpx.Response, *also: str) -> dict[str, str]:
     """Headers but those that count down, and the length of what changes from one moment to the
     next.
     """
-    changing = ("ratelimit", "content-length")
+    changing = ("ratelimit", "content-length", *also)
     return {name: value for name, value in answer.headers.items() if not name.startswith(changing)}

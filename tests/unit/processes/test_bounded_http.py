@@ -79,6 +79,37 @@ async def test_a_request_that_drips_is_closed_however_often_a_byte_comes(tmp_pat
     assert "REQUEST_TIMEOUT" == msgspec.json.decode(body)["error"]["code"]
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [("*/*", "application/json"), ("application/problem+json", "application/problem+json")],
+)
+async def test_what_the_server_refuses_has_an_id_and_the_form_that_is_asked_for(
+    tmp_path: Path, accept: str, kind: str
+) -> None:
+    stated = {**as_user(a_service_token("operator")), "Accept": accept}
+    headers = "".join(f"{name}: {value}\r\n" for name, value in stated.items())
+    request = (
+        f"POST /api/v1/executions HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: 100\r\n\r\n{{"
+    )
+
+    async with served_api(tmp_path, None, **SOON) as api:
+        answer = await until_closed(api, request.encode())
+
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    assert f"content-type: {kind}\r\n" in head
+    [request_id] = [
+        line.split(": ")[1] for line in head.split("\r\n") if line.startswith("x-request-id")
+    ]
+    decoded = msgspec.json.decode(body)
+    assert (
+        {"code": "REQUEST_TIMEOUT", "message": "The request did not come in time"}
+        == decoded["error"]
+        if kind == "application/json"
+        else (408, "REQUEST_TIMEOUT", request_id)
+        == (decoded["status"], decoded["code"], decoded["requestId"])
+    )
+
+
 async def test_an_answer_that_streams_is_not_cut(tmp_path: Path) -> None:
     headers = "".join(
         f"{name}: {value}\r\n" for name, value in as_user(a_service_token("viewer")).items()

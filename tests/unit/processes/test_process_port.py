@@ -134,8 +134,8 @@ async def test_its_metrics_are_those_of_the_process() -> None:
 
 async def test_with_a_token_set_only_who_sends_it_reads_the_metrics() -> None:
     async with a_port(METRICS_BEARER_TOKEN="of-the-test") as (_, client):
-        statuses = [
-            (await client.get("/metrics", headers=headers)).status_code
+        answers = [
+            await client.get("/metrics", headers=headers)
             for headers in (
                 {},
                 {"Authorization": "Bearer wrong"},
@@ -144,7 +144,9 @@ async def test_with_a_token_set_only_who_sends_it_reads_the_metrics() -> None:
         ]
         health = await client.get("/health")
 
-    assert [401, 401, 200] == statuses
+    assert [(401, "Bearer"), (401, "Bearer"), (200, None)] == [
+        (answer.status_code, answer.headers.get("www-authenticate")) for answer in answers
+    ]
     assert 200 == health.status_code
 
 
