@@ -15,6 +15,12 @@ DEPLOYED = {deployment.name: deployment for deployment in read_deployments()}
 DOCKER = [deployment for deployment in DEPLOYED.values() if deployment.is_docker]
 ALL = ",".join(deployment.twin for deployment in DOCKER)
 
+WITH_WORK = {
+    "DATABASE_URL": "postgresql://me:pw@db/app",
+    "LOG_ROTATION_PATHS": "/var/log/app/*.log",
+}
+"""An operation that finds nothing to do has no active schedule."""
+
 every_docker_deployment = pytest.mark.parametrize("docker", DOCKER, ids=lambda one: one.twin)
 
 
@@ -53,7 +59,7 @@ def test_prefect_yaml_and_the_default_settings_say_the_same_and_it_is_off(
 
 @pytest.mark.parametrize("scheduled", ["", "outcome-sync", "database-backup, log-rotation", ALL])
 def test_each_is_started_by_the_schedule_of_one_of_its_two_deployments(scheduled: str) -> None:
-    deployed = as_wanted(DOCKER_RUNS=scheduled)
+    deployed = as_wanted(DOCKER_RUNS=scheduled, **WITH_WORK)
     named = [name.strip() for name in scheduled.split(",") if name]
 
     for docker in DOCKER:
@@ -64,7 +70,7 @@ def test_each_is_started_by_the_schedule_of_one_of_its_two_deployments(scheduled
 def test_what_is_switched_off_starts_by_neither_schedule() -> None:
     off = {"BATCH_JOBS_ENABLED": "false", "OPERATIONS_ENABLED": "false"}
 
-    deployed = as_wanted(DOCKER_RUNS=ALL, **off)
+    deployed = as_wanted(DOCKER_RUNS=ALL, **off, **WITH_WORK)
 
     schedules = [schedule for one in deployed.values() for schedule in one.schedules]
     assert {False} == {schedule.active for schedule in schedules}
