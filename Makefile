@@ -99,6 +99,11 @@ test-repeat: ## Run the tests ten times in a fresh clone beside a busy process (
 test-slow: setup test-tools ## Run the tests that take minutes
 	@$(BIN)/pytest -m slow $(ARGS)
 
+.PHONY: test-docker
+test-docker: setup test-tools postgres ## Run the tests that build the image and run it in a Docker engine of their own, as root
+	@command -v debootstrap >/dev/null || scripts/debian-packages debootstrap
+	@$(BIN)/pytest -m docker $(ARGS)
+
 .PHONY: bench
 bench: setup test-tools postgres ## Measure throughput and latency (ARGS="burst --events 500")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.contracts import ids, jobs, workflows
+from blocks.contracts import ids, jobs
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, ProcessRecord
 from blocks.ports import Message, Query
+from deployments.bootstrap.prefect_yaml import read_deployments
 from tests.support.analyses import a_large_deal, an_opportunity, find, gated
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
@@ -91,7 +92,7 @@ async def worker(parts: Orchestra, kind: str, tmp_path: Path) -> AsyncIterator[N
         await prefect(parts, "work-pool", "create", pool, "--type", kind)
     deployed = await prefect(parts, "deploy", "--all")
     unwrapped = re.sub(r"[\s│]+", " ", deployed)  # a long name breaks its line
-    assert len(workflows.dispatched()) + len(jobs.JOBS) == unwrapped.count("successfully created")
+    assert len(read_deployments()) == unwrapped.count("successfully created")
     with (tmp_path / "prefect-worker.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
             [PREFECT, "worker", "start", "--pool", pool, "--type", kind],

@@ -266,8 +266,9 @@ async def deploy_workflow(
             )
 
 
-async def bootstrap(parts: Orchestra) -> None:
-    """Prefect has all that the system needs of it."""
+async def bootstrap(parts: Orchestra, **changes: str) -> None:
+    """Prefect has all that the system needs of it, with these changes to its settings."""
     log = Path(parts.environment["ORCHESTRATOR_DATA_DIR"]) / "bootstrap.log"
-    code = await asyncio.to_thread(lambda: fork(["bootstrap"], parts.environment, log).wait())
+    environment = {**parts.environment, **changes}
+    code = await asyncio.to_thread(lambda: fork(["bootstrap"], environment, log).wait())
     assert code == 0, log.read_text()
