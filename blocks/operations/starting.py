@@ -1,6 +1,4 @@
-"""Requests that an operation runs, and which of its runs is at work. The same request opens one
-execution, however often it is made.
-"""
+"""Requests that an operation runs. The same one opens one execution, however often it is made."""
 
 from datetime import datetime
 
@@ -10,9 +8,7 @@ from blocks.contracts.events import JsonObject
 from blocks.contracts.operations import Operation
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.operations import EventRecord
-from blocks.contracts.states import OPEN
 from blocks.ports import NotFound, RecordStore
-from blocks.queries import every
 
 BY_HAND = "by hand"
 """The subject of an execution that a person or a program requested."""
@@ -53,33 +49,16 @@ def of_event(operation: Operation, event: EventRecord) -> StartRequest:
     )
 
 
+def execution_id_of(request: StartRequest) -> str:
+    """Of the one execution that this request opens."""
+    trigger = ids.start_id(ids.SYSTEM_TENANT, request.workflow, request.key)
+    return ids.execution_id(ids.SYSTEM_TENANT, request.workflow, trigger)
+
+
 async def is_open_already(store: RecordStore, request: StartRequest) -> bool:
     """Whether this request has an execution, ended or not."""
-    trigger = ids.start_id(ids.SYSTEM_TENANT, request.workflow, request.key)
-    execution = ids.execution_id(ids.SYSTEM_TENANT, request.workflow, trigger)
     try:
-        await store.read(ids.SYSTEM_TENANT, ExecutionRecord, execution)
+        await store.read(ids.SYSTEM_TENANT, ExecutionRecord, execution_id_of(request))
     except NotFound:
         return False
     return True
-
-
-async def at_work(store: RecordStore, operation: Operation) -> ExecutionRecord | None:
-    """An execution of the operation that has not ended."""
-    of_it = {"workflow": operation.id, "status": OPEN}
-    async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, of_it):
-        return stored.record
-    return None
-
-
-async def ahead_of(store: RecordStore, execution: ExecutionRecord) -> ExecutionRecord | None:
-    """An execution of the same operation that began before this one and is still running."""
-    running = {"workflow": execution.workflow, "status": "running"}
-    async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, running):
-        if _order(stored.record) < _order(execution):
-            return stored.record
-    return None
-
-
-def _order(execution: ExecutionRecord) -> tuple[datetime, str]:
-    return execution.started_at or execution.created_at, execution.id

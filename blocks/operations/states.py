@@ -17,8 +17,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 async def known(store: RecordStore, operation: Operation, subject: str, kind: type[S]) -> S | None:
     """What was kept last; None: nothing."""
-    stored = await _read(store, operation, subject)
-    return msgspec.convert(stored.record.state, kind) if stored else None
+    kept = await stored(store, operation, subject)
+    return msgspec.convert(kept.record.state, kind) if kept else None
 
 
 async def keep(
@@ -27,26 +27,40 @@ async def keep(
     """From now on this is what is known of the subject."""
 
     async def kept() -> None:
-        now, before = utc_now(), await _read(store, operation, subject)
-        if before:
-            record = msgspec.structs.replace(
-                before.record, state=msgspec.to_builtins(state), updated_at=now
-            )
-            await store.replace(SYSTEM_TENANT, before.etag, record)
-        else:
-            await store.create(SYSTEM_TENANT, _new(operation, subject, state))
+        await write(store, operation, subject, state, over=await stored(store, operation, subject))
 
     await update(kept, f"what {operation.id} knows of {subject}")
 
 
-async def _read(
+async def stored(
     store: RecordStore, operation: Operation, subject: str
 ) -> Stored[OperationStateRecord] | None:
+    """The record of the subject; None: there is none."""
     id = ids.operation_state_id(operation.id, subject)
     try:
         return await store.read(SYSTEM_TENANT, OperationStateRecord, id)
     except NotFound:
         return None
+
+
+async def write(
+    store: RecordStore,
+    operation: Operation,
+    subject: str,
+    state: msgspec.Struct,
+    *,
+    over: Stored[OperationStateRecord] | None,
+) -> None:
+    """The record of the subject has this state. Raises `Stale` or `AlreadyExists` if it is no
+    longer as `over` shows it.
+    """
+    if over is None:
+        await store.create(SYSTEM_TENANT, _new(operation, subject, state))
+        return
+    record = msgspec.structs.replace(
+        over.record, state=msgspec.to_builtins(state), updated_at=utc_now()
+    )
+    await store.replace(SYSTEM_TENANT, over.etag, record)
 
 
 def _new(operation: Operation, subject: str, state: msgspec.Struct) -> OperationStateRecord:

@@ -25,7 +25,8 @@ PART = ".part"
 FILES_MAX = 200
 """So many are named in the figures of a step: they are one record."""
 
-_TURN_SECONDS = 30.0
+_TURN_SECONDS = 20.0
+"""Less than the limit of a step, whose reason would not name the folder."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _ROTATED = re.compile(r"(.+)\.(\d{8}T\d{6}Z)(?:-(\d{1,6}))?(\.gz)?")
@@ -128,7 +129,7 @@ def _parsed(path: Path) -> tuple[Path, Rotated] | None:
 def alone_in(folder: Path) -> Iterator[int]:
     """No other process rotates or deletes logs of this folder meanwhile; yields its descriptor.
 
-    Raises `TimeoutError` if another one does for longer than half a minute.
+    Raises `TimeoutError` if another one does for longer than `_TURN_SECONDS`.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

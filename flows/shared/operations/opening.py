@@ -16,7 +16,7 @@ from blocks.contracts.operations import Operation
 from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records.audit import Act
 from blocks.contracts.schedules.ticks import stale_reason
-from blocks.operations import starting
+from blocks.operations import starting, turns
 from flows.shared.requested import name_run
 from flows.shared.run_end import RunEnds, refused
 from flows.shared.runtime import Runtime
@@ -39,11 +39,13 @@ async def execution_of_run(
             return canonical_uuid(id) or id
         case [_, *_]:
             raise refused("execution_ids is for dispatchers: one id, and no input")
-    tick = await current_tick()
-    return await _opened(context, operation, tick, input)
+    return await execution_of_tick(context, operation, await current_tick(), input)
 
 
-async def _opened(context: Runtime, operation: Operation, tick: Tick, input: JsonObject) -> str:
+async def execution_of_tick(
+    context: Runtime, operation: Operation, tick: Tick, input: JsonObject
+) -> str:
+    """As `execution_of_run`, of a run that was given no execution."""
     request = starting.of_tick(operation, tick.at)
     if not tick.is_scheduled:
         key = f"flow-run-{tick.flow_run_id}"
@@ -66,7 +68,9 @@ async def _opened(context: Runtime, operation: Operation, tick: Tick, input: Jso
 async def _reason_to_skip(
     context: Runtime, operation: Operation, request: StartRequest, tick: Tick
 ) -> str | None:
-    """A tick that has its execution is never skipped any more."""
+    """A tick that has its execution is never skipped any more. None, with overlap `skip`: it is
+    the turn of the tick's execution.
+    """
     if await starting.is_open_already(context.store, request):
         return None
     late_after = timedelta(seconds=context.settings.operations.late_after_seconds)
@@ -79,8 +83,8 @@ async def _reason_to_skip(
     )
     if stale or operation.overlap == "queue":
         return stale
-    earlier = await starting.at_work(context.store, operation)
-    return f"{operation.id} is still at work: execution {earlier.id}" if earlier else None
+    at_work = await turns.take(context.store, operation, starting.execution_id_of(request))
+    return f"{operation.id} is still at work: execution {at_work}" if at_work else None
 
 
 _STARTED = Act(action="execution.start", actor=None, credential="prefect-ui", channel="prefect-ui")

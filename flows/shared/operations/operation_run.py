@@ -22,7 +22,7 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.executions import transitions
 from blocks.executions.steps import by_step, record_step, step_records
 from blocks.observability.metrics import operations as metrics
-from blocks.operations import starting
+from blocks.operations import turns
 from blocks.ports import Stale, Stored
 from blocks.processes.ending import ended
 from blocks.settings import Settings
@@ -33,7 +33,7 @@ from flows.shared.runtime import Runtime
 log = logging.getLogger(__name__)
 
 TURN_LIMIT_SECONDS = 6 * 3600.0
-"""So long a run waits for an earlier one of its operation; then it fails."""
+"""So long a run waits for others of its operation; then it fails."""
 
 _LOOK_SECONDS = 2.0
 
@@ -126,7 +126,7 @@ class OperationRun:
     # --- the run ----------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Its recorded steps are read, and no earlier run of the operation is at work any more.
+        """Its recorded steps are read, and it is its turn: no other of its operation is at work.
 
         Raises `Over` when one is for longer than `TURN_LIMIT_SECONDS`: then this one has failed.
         """
@@ -134,9 +134,9 @@ class OperationRun:
         known = await step_records(self._context.store, record.tenant_id, [record.id])
         self.steps = by_step(record, known)
         began = monotonic()
-        while ahead := await starting.ahead_of(self._context.store, record):
+        while at_work := await turns.take(self._context.store, self._operation, record.id):
             if monotonic() - began > TURN_LIMIT_SECONDS:
-                waited_for = f"execution {ahead.id} of {record.workflow} is still at work"
+                waited_for = f"execution {at_work} of {record.workflow} is still at work"
                 await self._fail(Failed(waited_for, rejections.DEADLINE_PASSED))
                 raise Over
             await asyncio.sleep(_LOOK_SECONDS)

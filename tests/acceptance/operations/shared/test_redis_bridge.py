@@ -17,7 +17,7 @@ from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.operations import EventRecord
-from blocks.operations.events.posting import new_event, on_the_exchange, post
+from blocks.operations.events.posting import new_event, post
 from blocks.queries import every
 from tests.support.operations.redis_server import RedisServer
 from tests.support.servers.prefect_server import PrefectServer
@@ -92,34 +92,6 @@ async def listening(client: "redis.Redis") -> None:
         return bool(await client.pubsub_numpat())
 
     await eventually(subscribed, within_seconds=60)
-
-
-async def test_the_same_id_over_every_way_starts_its_operation_once_whatever_is_killed(
-    parts: Orchestra, client: "redis.Redis"
-) -> None:
-    parts.listener.start()
-    await listening(client)
-    another = parts.one_more("listener")
-    another.start()
-
-    async def by_every_way(number: int) -> None:
-        event = new_event(TYPE, {"n": f"evt_{number}"}, id=f"evt_{number}")
-        await publish(client, an_event(event.id))
-        await post(parts.bus, event)
-        await parts.bus.publish(on_the_exchange(event))
-
-    for number in range(60):
-        await by_every_way(number)
-        if number % 20 == 10:
-            parts.listener.kill()
-            parts.listener.start()
-    await publish(client, an_event("evt_last"))
-
-    found = await started(parts, 61)
-    await asyncio.sleep(3)  # what comes twice would come by now
-    assert {*(f"evt_{number}" for number in range(60)), "evt_last"} == found.keys()
-    assert {1} == {*(await causes(parts)).values()}
-    assert {1} == {*(await logged(parts)).values()}
 
 
 async def test_what_was_published_while_no_listener_was_there_is_taken_from_the_list(
