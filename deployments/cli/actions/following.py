@@ -47,13 +47,13 @@ def _display(operation: Operation) -> Iterator[Shown]:
     if not out.is_terminal:
         yield _Lines()
         return
-    with bar(console(), len(operation.steps)) as progress:
+    with bar(out, len(operation.steps)) as progress:
         yield _Bar(progress)
 
 
 @contextmanager
 def bar(out: PlainConsole, total: int) -> Iterator[Progress]:
-    """A bar of so many parts, at this terminal; its one task is at 0, and described by no text yet."""
+    """A bar of so many parts, at this terminal; its one task is at 0 and has no text yet."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
