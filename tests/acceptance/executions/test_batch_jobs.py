@@ -21,10 +21,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
 from blocks.clock import utc_now
-from blocks.contracts import ids, workflows
+from blocks.contracts import ids
 from blocks.contracts.jobs import JOB_BY_ID, JOBS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Query
+from deployments.bootstrap.prefect_yaml import read_deployments
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.job_bus import BatchWorker, batch_worker
@@ -348,7 +349,7 @@ def test_prefect_deploy_registers_all_without_a_question(
 
     prefect("work-pool", "create", "workflow-orchestrator", "--type", "in-process", "--overwrite")
     output = prefect("deploy", "--all", "--prefect-file", "prefect.yaml")
-    assert len(workflows.dispatched()) + len(JOBS) == output.count("successfully created")
+    assert len(read_deployments()) == output.count("successfully created")
 
     listed = prefect("deployment", "ls")
     assert [] == [job.id for job in JOBS if f"batch-job/{job.id}" not in listed]

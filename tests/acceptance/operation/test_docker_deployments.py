@@ -102,6 +102,21 @@ async def test_the_schedule_moves_with_the_switch_and_is_never_in_both_pools(
     await is_scheduled_by_one(prefect, TWIN, not_by=DOCKER)
 
 
+async def test_a_switched_off_deployment_has_its_pool_again_when_that_was_deleted(
+    parts: Orchestra, prefect: PrefectClient
+) -> None:
+    """As after another PREFECT_WORK_POOL, or `prefect deploy --all` for another one."""
+    pool = docker_pool(parts.settings.prefect.work_pool)
+    await bootstrap(parts, **ON)
+    await prefect.delete_work_pool(pool)
+
+    await bootstrap(parts, **OFF)
+
+    [left] = [one for one in await prefect.read_deployments() if one.name == DOCKER]
+    assert pool == left.work_pool_name
+    await is_scheduled_by_one(prefect, TWIN, not_by=DOCKER)
+
+
 async def test_what_operators_change_in_the_pool_stays(
     parts: Orchestra, prefect: PrefectClient
 ) -> None:
