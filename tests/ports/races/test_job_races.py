@@ -29,7 +29,7 @@ from listeners.job_reports import record_job_report
 from tests.support.event_context import context_of
 from tests.support.factories import new_id
 from tests.support.flow_runs import RememberedFlowRuns
-from tests.support.uneven_store import Uneven
+from tests.support.stores import Uneven
 
 RUNS = 12
 ROUNDS = 5

@@ -28,7 +28,7 @@ from flows.shared.runtime import Runtime
 from flows.shared.tick import Tick
 from tests.support.factories import new_id
 from tests.support.flow_runs import RememberedFlowRuns
-from tests.support.uneven_store import Uneven
+from tests.support.stores import Uneven
 
 RUNS = 12
 ROUNDS = 5
