@@ -137,10 +137,10 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
     )
     if stale or request.job.overlap == "queue":
         return stale
-    earlier = await triggers.earlier_run(context.store, request.job)
+    at_work = await triggers.take_turn(context.store, request)
     return (
-        f"{request.job.id} is still at work: execution {earlier.id} has not been reported"
-        if earlier
+        f"{request.job.id} is still at work: execution {at_work} has not been reported"
+        if at_work
         else None
     )
 
@@ -165,16 +165,14 @@ async def wait_for_end_of_days(job: Job, tick: Tick) -> None:
 
 @task(task_run_name="wait for turn", **_RETRYING)
 async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
-    """No earlier run of a job that queues is at work: each was reported, or has
-    reached its limit.
-    """
+    """No other run of a job that queues is at work: each was reported, or has reached its limit."""
     store = (await runtime.get()).store
     if job.overlap == "queue":
-        ahead = None
-        while earlier := await triggers.earlier_run(store, job, than=execution):
-            if earlier.id != ahead:
-                log.info("waits for execution %s of %s, which is at work", earlier.id, job.id)
-            ahead = earlier.id
+        before = None
+        while ahead := await triggers.take_turn_in_order(store, job, execution):
+            if ahead != before:
+                log.info("waits for execution %s of %s, which is at work", ahead, job.id)
+            before = ahead
             await asyncio.sleep(TURN_SECONDS)
 
 

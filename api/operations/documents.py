@@ -12,7 +12,7 @@ from blocks.contracts.records.operations import EventRecord
 from blocks.contracts.states import ExecutionStatus
 from blocks.operations.runs import Run as RunOfOperation
 from blocks.operations.runs import RunStatus
-from blocks.operations.schedules import is_active
+from blocks.operations.schedules import is_active, why_inactive
 from blocks.settings import Settings
 
 
@@ -38,6 +38,8 @@ class Workflow(WorkflowName, frozen=True, kw_only=True):
     description: str
     is_scheduled: bool
     """Whether its schedule is on, by the settings."""
+    inactive: str | None = None
+    """Why its schedule is not on."""
     triggers: list[str]
     """Types of events that start it."""
     steps: list[WorkflowStep]
@@ -200,6 +202,7 @@ def workflow_of(operation: Operation, settings: Settings) -> Workflow:
         **msgspec.structs.asdict(name_of(operation, settings)),
         description=operation.description,
         is_scheduled=is_active(operation, settings),
+        inactive=why_inactive(operation, settings) if operation.cron else None,
         triggers=settings.operations.events_of(operation),
         steps=[WorkflowStep(id=step.id, name=step.title) for step in operation.steps],
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +20,7 @@ from blocks.contracts.records import (
 from blocks.contracts.records.audit import AuditChange
 from blocks.contracts.records.claims import FeeRecord, PacketRecord, PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
+from blocks.observability.redaction import origin
 
 VALUE_BYTES_MAX = 2_000
 """Of a larger value the log keeps size and SHA-256: enough to verify one that is shown later."""
@@ -104,9 +104,3 @@ def _shown(name: str, value: Any) -> Any:
     if name in _AS_DIGEST or len(encoded) > VALUE_BYTES_MAX:
         return {"bytes": len(encoded), "sha256": sha256(encoded).hexdigest()}
     return value
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,9 +1,10 @@
-"""Failed authentications on the platform's audit log: one entry for an address and five minutes.
+"""Failed authentications on the platform's audit log: one entry for an address and window.
 
-Failing costs a caller nothing, and the log is never pruned: however many there are, a process
-writes at most `ENTRIES_MAX` entries for a window, those of the addresses that failed most, and one
-for all the others. An entry has reasons and counts, and nothing of what was shown. Each single
-refusal is in the API's log.
+Failing costs a caller nothing, and the log is never pruned: a window is a few seconds at first and
+up to five minutes while the failing goes on, and however many there are, a process writes at most
+`ENTRIES_MAX` entries for a window, those of the addresses that failed most, and one for all the
+others. An entry has reasons and counts, and nothing of what was shown. Each single refusal is in
+the API's log.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from time import monotonic
 from uuid import uuid4
 
 from blocks.clock import utc_now
@@ -23,7 +25,12 @@ from blocks.processes.ending import ended
 
 log = logging.getLogger(__name__)
 
+FIRST_WINDOW_SECONDS = 5.0
 WINDOW_SECONDS = 300.0
+"""Each window is twice as long as the one before, up to this; after as long without a failure, the
+next one is short again.
+"""
+
 ENTRIES_MAX = 60
 ADDRESSES_MAX = 1_000
 """Counted at the same time; beyond that, further addresses share one count."""
@@ -31,29 +38,47 @@ ADDRESSES_MAX = 1_000
 OTHERS = "others"
 """Stands for the addresses that have no entry of their own."""
 
+_LOOK_SECONDS = 1.0
+
 
 class FailedLogins:
-    """The counts of the current window; lives as long as the process."""
+    """The counts of the current window, which the first failure opens; lives as long as the
+    process.
+    """
 
     def __init__(self) -> None:
         self._since = utc_now()
+        self._seconds = self._ends_at = 0.0
         self._counts: dict[str, Counter[str]] = defaultdict(Counter)
         self._unwritten: list[AuditEntry] = []
 
     def count(self, address: str, reason: str) -> None:
+        if not self._counts:
+            self._open_window()
         known = address in self._counts or len(self._counts) < ADDRESSES_MAX
         self._counts[address if known else OTHERS][reason] += 1
+
+    async def write_due(self, store: RecordStore) -> None:
+        """The windows that have ended are on the log. Raises as `write`."""
+        if self._unwritten or (self._counts and monotonic() >= self._ends_at):
+            await self.write(store)
 
     async def write(self, store: RecordStore) -> None:
         """What was counted is on the log. Raises `Unavailable`: then the next call writes it."""
         if not self._unwritten:
             self._unwritten = list(_entries(self._counts, self._since))
-            self._since = utc_now()
             self._counts.clear()
         while self._unwritten:
             with suppress(AlreadyExists):
                 await store.create(SYSTEM_TENANT, self._unwritten[-1])
             self._unwritten.pop()
+
+    def _open_window(self) -> None:
+        now = monotonic()
+        is_first = not self._seconds or now - self._ends_at >= WINDOW_SECONDS
+        longer = min(2 * self._seconds, WINDOW_SECONDS)
+        self._seconds = FIRST_WINDOW_SECONDS if is_first else longer
+        self._since, self._ends_at = utc_now(), now + self._seconds
 
 
 @asynccontextmanager
@@ -63,16 +88,17 @@ async def written_down(logins: FailedLogins, store: RecordStore) -> AsyncIterato
     A killed process loses those of its last window.
     """
 
-    async def write() -> None:
-        await logins.write(store)
+    async def write_due() -> None:
+        await logins.write_due(store)
 
-    writing = asyncio.create_task(again_and_again("failed logins", write, WINDOW_SECONDS, log))
+    duty = again_and_again("failed logins", write_due, _LOOK_SECONDS, log)
+    writing = asyncio.create_task(duty)
     try:
         yield
     finally:
         await ended(writing)
         try:
-            await write()
+            await logins.write(store)
         except Unavailable as error:
             log.warning("the last failed logins are not on the audit log: %s", error)
 

@@ -156,6 +156,11 @@ def operation_state_id(operation: str, subject: str) -> str:
     return _computed("operation-state", operation, subject)
 
 
+def turn_id(work: str) -> str:
+    """Key of whose turn it is among the executions of this work."""
+    return _computed("turn", work)
+
+
 def digest_id(digest: str, address: str) -> str:
     """Key of what a digest has for an address."""
     return _computed("digest", digest, address)

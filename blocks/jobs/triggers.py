@@ -24,7 +24,7 @@ from blocks.contracts.jobs import (
 )
 from blocks.contracts.records import ExecutionRecord, StepRecord, Trigger
 from blocks.contracts.states import OPEN
-from blocks.executions import transitions
+from blocks.executions import transitions, turns
 from blocks.executions.steps import record_step
 from blocks.messages import to_message
 from blocks.ports import (
@@ -134,30 +134,32 @@ async def sent_at(store: RecordStore, execution_id: str) -> datetime | None:
     return step.record.completed_at
 
 
-async def earlier_run(
-    store: RecordStore, job: Job, than: ExecutionRecord | None = None
-) -> ExecutionRecord | None:
-    """A run of the job that has not ended and precedes this one (None: precedes any new one).
+async def take_turn(store: RecordStore, request: JobRequest) -> str | None:
+    """None: it is the turn of a request that has no execution yet. Otherwise the id of the run that
+    is in the way: any that has not ended.
 
     Without reports a run never counts as ended: until a first report on the job, none is in the
     way.
     """
-    others = [
-        stored.record
-        async for stored in every(
-            store,
-            ids.SYSTEM_TENANT,
-            ExecutionRecord,
-            {"workflow": WORKFLOW, "subject": job.id, "status": OPEN},
-        )
-        if than is None or stored.record.id != than.id
-    ]
-    ahead = [
-        other
-        for other in others
-        if than is None or other.status == "running" or _order(other) < _order(than)
-    ]
-    return ahead[0] if ahead and await _is_reported(store, job) else None
+    if not await _is_reported(store, request.job):
+        return None
+    ahead = await _open_runs(store, request.job)
+    if ahead:
+        return ahead[0].id
+    return await turns.take(store, _turn_of(request.job), _execution(request).id)
+
+
+async def take_turn_in_order(
+    store: RecordStore, job: Job, execution: ExecutionRecord
+) -> str | None:
+    """As `take_turn`, of an execution: one that waits, too, is in the way only of newer ones."""
+    if not await _is_reported(store, job):
+        return None
+    for other in await _open_runs(store, job):
+        is_other = other.id != execution.id
+        if is_other and (other.status == "running" or _order(other) < _order(execution)):
+            return other.id
+    return await turns.take(store, _turn_of(job), execution.id)
 
 
 async def last_runs(
@@ -262,6 +264,16 @@ async def _is_reported(store: RecordStore, job: Job) -> bool:
     return bool(
         (await store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=1))).items
     )
+
+
+def _turn_of(job: Job) -> str:
+    return f"{WORKFLOW} {job.id}"
+
+
+async def _open_runs(store: RecordStore, job: Job) -> list[ExecutionRecord]:
+    where = {"workflow": WORKFLOW, "subject": job.id, "status": OPEN}
+    found = every(store, ids.SYSTEM_TENANT, ExecutionRecord, where)
+    return [stored.record async for stored in found]
 
 
 def _order(execution: ExecutionRecord) -> tuple[datetime, str]:

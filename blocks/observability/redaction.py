@@ -1,14 +1,14 @@
 """Secrets do not belong in logs: what looks like one, and every known one, is masked.
 
 Purpose: `redacted` for any text that leaves the process for people to read; `masked_url` for a URL
-by itself; `keep_secret` for values known exactly.
+by itself, `origin` for one whose path may be a secret, too; `keep_secret` for values known exactly.
 Pitfalls: it masks too much rather than too little. Code must not rely on it: what is secret is not
 logged in the first place.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -98,6 +98,12 @@ def masked_url(value: str) -> str:
     """
     parts = _BETWEEN_URLS.split(value)
     return "".join(redacted(_PASSWORD_IN_URL.sub(rf"\1:{MASK}@", part)) for part in parts)
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL which whoever knows it can call, as a webhook's."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def keep_secret(values: Iterable[str]) -> None:

@@ -1,8 +1,15 @@
-"""A record store that does not work."""
+"""Record stores that do not work, or work unevenly."""
 
-from typing import Any
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
+from blocks.adapters.forwarding import ForwardingRecordStore
+from blocks.contracts.records import Record
 from blocks.ports import Page, Stored
+
+T = TypeVar("T")
 
 
 class FailingStore:
@@ -40,3 +47,13 @@ class FailingStore:
 
     async def ping(self) -> None:
         raise self._error
+
+
+class Uneven(ForwardingRecordStore):
+    """Some calls take longer than others: what was begun first is not written first."""
+
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
+        await asyncio.sleep(random.choice((0, 0, 0, 0.1)))
+        return await request()

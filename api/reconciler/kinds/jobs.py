@@ -63,7 +63,7 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
         job = jobs.JOB_BY_ID.get(stored.record.subject)
         if job is None or job.overlap != "queue" or stored.record.flow_run_id is None:
             return True
-        return await triggers.earlier_run(self._parts.store, job, than=stored.record) is None
+        return await triggers.take_turn_in_order(self._parts.store, job, stored.record) is None
 
 
 class UnreportedJobs(Drift[Stored[ExecutionRecord]]):

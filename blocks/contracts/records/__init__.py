@@ -16,6 +16,7 @@ from blocks.contracts.records.executions import (
     RefusedAnswer,
     StepRecord,
     Trigger,
+    TurnRecord,
 )
 from blocks.contracts.records.health import HealthRecord, PartHealth
 from blocks.contracts.records.notifications import NotificationRecord
@@ -58,6 +59,7 @@ __all__ = [
     "TenantRecord",
     "TenantShare",
     "Trigger",
+    "TurnRecord",
     "WebhookSubscription",
     "WorkflowDefinition",
 ]

@@ -143,6 +143,17 @@ class ExecutionRecord(Record, frozen=True, kw_only=True, tag="execution"):
         return self.status in TERMINAL
 
 
+class TurnRecord(Record, frozen=True, kw_only=True, tag="turn"):
+    """Of the executions of one kind of work, at most one is at work: the one that this names. `id`
+    is `ids.turn_id`.
+    """
+
+    container: ClassVar[str] = "workflow_workflows"
+
+    execution_id: str
+    taken_at: datetime
+
+
 class StepRecord(Record, frozen=True, kw_only=True, tag="step"):
     """How one step ended. Created once, never changed: the first writer (answer, failure or
     deadline) decides.

@@ -41,10 +41,12 @@ def webhooks() -> None:
 def list_webhooks(tenant: str, as_json: bool) -> None:
     """List a tenant's webhooks, without their secrets.
 
+    Of a URL, only the host is shown: what follows it is often a secret of the receiver.
+
     \b
     Examples:
       orchestrator webhooks list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
-      orchestrator webhooks list --json | jq .url
+      orchestrator webhooks list --json | jq .id
     """
     import asyncio
 

@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 
+from blocks.observability.redaction import origin
 from blocks.services import open_store
 from blocks.settings import load_settings
 from blocks.webhooks import subscriptions
@@ -20,7 +21,7 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
         found = await subscriptions.subscriptions(store, tenant_id)
     if as_json:
         for webhook in found:
-            shown = msgspec.to_builtins(webhook)
+            shown = msgspec.to_builtins(webhook) | {"url": origin(webhook.url)}
             for name in ("secret", "earlierSecrets", "kind"):
                 shown.pop(name, None)
             say_json(shown)
@@ -32,7 +33,8 @@ async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
     for webhook in found:
         active = "yes" if webhook.active else "no"
         created = f"{webhook.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(webhook.id, active, created, webhook.url, text_of_lines(webhook.event_types))
+        url, events = origin(webhook.url), text_of_lines(webhook.event_types)
+        table.add_row(webhook.id, active, created, url, events)
     console().print(table)
 
 

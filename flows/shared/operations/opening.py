@@ -16,7 +16,8 @@ from blocks.contracts.operations import Operation
 from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records.audit import Act
 from blocks.contracts.schedules.ticks import stale_reason
-from blocks.operations import starting, turns
+from blocks.executions import turns
+from blocks.operations import starting
 from flows.shared.requested import name_run
 from flows.shared.run_end import RunEnds, refused
 from flows.shared.runtime import Runtime
@@ -83,7 +84,7 @@ async def _reason_to_skip(
     )
     if stale or operation.overlap == "queue":
         return stale
-    at_work = await turns.take(context.store, operation, starting.execution_id_of(request))
+    at_work = await turns.take(context.store, operation.id, starting.execution_id_of(request))
     return f"{operation.id} is still at work: execution {at_work}" if at_work else None
 
 

@@ -19,10 +19,9 @@ from blocks.contracts import rejections
 from blocks.contracts.events import JsonObject
 from blocks.contracts.operations import Operation, Step
 from blocks.contracts.records import ExecutionRecord, StepRecord
-from blocks.executions import transitions
+from blocks.executions import transitions, turns
 from blocks.executions.steps import by_step, record_step, step_records
 from blocks.observability.metrics import operations as metrics
-from blocks.operations import turns
 from blocks.ports import Stale, Stored
 from blocks.processes.ending import ended
 from blocks.settings import Settings
@@ -134,7 +133,7 @@ class OperationRun:
         known = await step_records(self._context.store, record.tenant_id, [record.id])
         self.steps = by_step(record, known)
         began = monotonic()
-        while at_work := await turns.take(self._context.store, self._operation, record.id):
+        while at_work := await turns.take(self._context.store, record.workflow, record.id):
             if monotonic() - began > TURN_LIMIT_SECONDS:
                 waited_for = f"execution {at_work} of {record.workflow} is still at work"
                 await self._fail(Failed(waited_for, rejections.DEADLINE_PASSED))

@@ -7,22 +7,25 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
 import pytest
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
 
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Query
-from deployments.bootstrap.automations import WATCHES
 from tests.support.factories import A_TENANT, new_id
-from tests.support.notifications.automations import without_automations
+from tests.support.notifications.automations import (
+    FAILED_RUN,
+    NOTIFICATION_BLOCK,
+    notification_block,
+    notifications,
+    runs_named,
+    without_automations,
+)
 from tests.support.servers.prefect_server import PrefectServer
-from tests.support.servers.webhook_receiver import Receiver, a_receiver
+from tests.support.servers.webhook_receiver import Receiver
 from tests.support.system.analysis_services import AnalysisServices, foreign_event
 from tests.support.system.orchestra import Orchestra, bootstrap, undeployed_orchestra
 from tests.support.waiting import eventually
@@ -30,9 +33,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.long
 
 PREFECT = Path(sys.executable).with_name("prefect")
-BLOCK = "on-call"
 RISK = "workflow.risk.analysis.requested"
-FAILED, *_ = WATCHES
 UNKNOWN = new_id()
 """No execution."""
 
@@ -45,14 +46,7 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
 
 @pytest.fixture
 async def on_call(prefect: PrefectClient) -> AsyncIterator[Receiver]:
-    """What a person on call is sent through the notification block."""
-    with a_receiver() as receiver:
-        block = CustomWebhookNotificationBlock(
-            name=BLOCK,
-            url=receiver.url,
-            json_data={"subject": "{{subject}}", "body": "{{body}}"},
-        )
-        await block.asave(BLOCK, overwrite=True)
+    async with notification_block() as receiver:
         yield receiver
 
 
@@ -61,7 +55,7 @@ async def parts(
     tmp_path: Path, prefect_server: PrefectServer, on_call: Receiver
 ) -> AsyncIterator[Orchestra]:
     async with undeployed_orchestra(
-        tmp_path, prefect_server, PREFECT_NOTIFICATION_BLOCK=f"custom-webhook/{BLOCK}"
+        tmp_path, prefect_server, PREFECT_NOTIFICATION_BLOCK=NOTIFICATION_BLOCK
     ) as parts:
         await bootstrap(parts)
         parts.listener.start()
@@ -85,8 +79,8 @@ async def test_each_run_that_fails_or_is_refused_notifies_once_and_in_words(
     refused_again = await started_and_ended(prefect, execution_ids=[UNKNOWN])
     await on_call.has_received(3)
 
-    sent = [msgspec.json.decode(request.body) for request in on_call.received]
-    assert [FAILED.title] * 3 == [one["subject"] for one in sent]
+    sent = notifications(on_call)
+    assert [FAILED_RUN] * 3 == [one["subject"] for one in sent]
     execution = await execution_of(parts, "006-failing")
     assert [
         f"Flow run {refused.name} is Refused. its tenant has no execution {UNKNOWN}",
@@ -94,14 +88,12 @@ async def test_each_run_that_fails_or_is_refused_notifies_once_and_in_words(
         f"step-failed: no model (execution {execution.id})",
         f"Flow run {refused_again.name} is Refused. its tenant has no execution {UNKNOWN}",
     ] == [one["body"].splitlines()[0] for one in sent]
-    assert [f"/runs/flow-run/{run.id}" for run in (refused, failed, refused_again)] == [
-        urlsplit(one["body"].splitlines()[1]).path for one in sent
-    ]
+    assert [run.id for run in (refused, failed, refused_again)] == runs_named(on_call)
 
 
 async def switch_on(parts: Orchestra) -> None:
     process = await asyncio.create_subprocess_exec(
-        PREFECT, "automation", "resume", FAILED.title, env=parts.environment
+        PREFECT, "automation", "resume", FAILED_RUN, env=parts.environment
     )
     assert 0 == await process.wait()
 

@@ -1,6 +1,6 @@
 """The Docker work pool and its deployments in Prefect, as the settings switch them on and off.
 
-No Docker engine takes part; tests/acceptance/operations/test_docker_runs.py has the containers.
+No Docker engine takes part; tests/acceptance/operations/docker has the containers.
 """
 
 from collections.abc import AsyncIterator, Iterator

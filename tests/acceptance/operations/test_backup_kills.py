@@ -4,9 +4,13 @@ leaves nothing of it behind.
 
 import asyncio
 import os
+import random
 import sys
+from contextlib import suppress
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -21,16 +25,24 @@ STAGES = ("counting", "dumping", "uploading", "downloading", "restoring", "compa
 """The lines of a run; killed at one, what it started goes on alone: `pg_dump`, `pg_restore`."""
 
 
-async def an_old_backup(shop: Shop) -> str:
-    """Verified, and to be deleted as soon as a newer one is verified."""
-    name = backup_name(shop.name, utc_now() - timedelta(days=100))
+KILLS = 12
+
+
+async def an_old_backup(shop: Shop, days: int = 100) -> str:
+    """Verified; after 100 days, to be deleted as soon as a newer one is verified."""
+    name = backup_name(shop.name, utc_now() - timedelta(days=days))
     await store(shop.place(), shop.database, name)
     return name
 
 
 async def started(shop: Shop, **environment: str) -> asyncio.subprocess.Process:
+    return await command(shop, "now", **environment)
+
+
+async def command(shop: Shop, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    """`orchestrator ops backup` with these arguments."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deployments.cli", "ops", "backup", "now"),
+        *(sys.executable, "-m", "deployments.cli", "ops", "backup", *arguments),
         env=os.environ | shop.environment | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -50,7 +62,10 @@ async def killed_when_it_says(shop: Shop, stage: str) -> None:
 async def run_to_its_end(shop: Shop) -> None:
     """Names have whole seconds: the next one must not be that of the killed run."""
     await asyncio.sleep(1)
-    process = await started(shop)
+    await done(await started(shop))
+
+
+async def done(process: asyncio.subprocess.Process) -> None:
     output, _ = await process.communicate()
     assert 0 == process.returncode, output.decode()
 
@@ -104,3 +119,55 @@ async def test_killed_at_every_stage_the_old_backup_stays_as_it_was(shop: Shop) 
     assert (await verify(shop.place(), old)).is_proof
     await run_to_its_end(shop)
     await nothing_is_left_behind(shop)
+
+
+async def killed_after(shop: Shop, seconds: float) -> bool:
+    """False: it had ended by then."""
+    process = await started(shop)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(process.communicate(), timeout=seconds)
+    with suppress(ProcessLookupError):
+        process.kill()
+    return -9 == await process.wait()
+
+
+async def verified(shop: Shop) -> dict[str, dict[str, str]]:
+    """The SHA-256 of each file of each verified backup."""
+    folder = Path(shop.environment["ORCHESTRATOR_DATA_DIR"]) / "backups"
+    return {
+        backup.name: {
+            path.name: sha256(path.read_bytes()).hexdigest()
+            for path in folder.rglob(f"{backup.name}.*")
+        }
+        async for backup in backups(shop.place().files, shop.name)
+        if backup.is_verified
+    }
+
+
+async def test_killed_at_any_moment_what_was_there_is_untouched_and_can_be_restored(
+    shop: Shop,
+) -> None:
+    dice, copy = random.Random(seed := random.randrange(2**32)), f"{shop.name}_copy"
+    began = monotonic()
+    await done(await started(shop))
+    whole, killed, old = monotonic() - began, 0, ""
+    for number in range(KILLS):
+        if old not in await names(shop):
+            old = await an_old_backup(shop)
+        before = await verified(shop)
+        moment = whole * (number + dice.random()) / KILLS  # one in each twelfth of its time
+
+        killed += await killed_after(shop, moment)
+
+        after = await verified(shop)
+        changed = {name for name, files in before.items() if after.get(name) != files}
+        is_new = bool(after.keys() - before.keys())
+        assert changed <= ({old} if is_new else set()), (seed, moment)
+        newest = max(after)
+        await done(await command(shop, "restore", newest, "--into", copy, "--replace"))
+        assert [1_000] == await shop.query("SELECT count(*) FROM orders", copy), (seed, moment)
+
+    assert killed >= KILLS / 3
+    await run_to_its_end(shop)
+    assert {*await names(shop)} == (await verified(shop)).keys()
+    assert [] == await shop.scratch_databases()

@@ -93,6 +93,16 @@ async def runs_of(prefect: PrefectClient) -> list[FlowRun]:
     )
 
 
+async def next_tick(prefect: PrefectClient) -> FlowRun:
+    """The run that comes next by the schedule."""
+
+    async def planned() -> list[FlowRun]:
+        runs = await runs_of(prefect)
+        return [run for run in runs if run.auto_scheduled and run.state_name == "Scheduled"]
+
+    return (await eventually(planned, within_seconds=30, every_seconds=0.3))[0]
+
+
 def shown(run: FlowRun) -> tuple[str | None, str]:
     """The name of its state, and its own."""
     assert run.state
@@ -106,6 +116,8 @@ def compressed(logs: Path) -> list[bytes]:
 async def test_it_rotates_by_its_schedule_and_by_prefects_own_command(
     parts: Orchestra, prefect: PrefectClient, ledger: Ledger, logs: Path
 ) -> None:
+    deployment = await prefect.read_deployment_by_name(NAME)
+    await prefect.pause_deployment(deployment.id)  # a tick now would leave nothing to the command
     parts.worker.start()
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "prefect", "deployment", "run", NAME),
@@ -120,8 +132,8 @@ async def test_it_rotates_by_its_schedule_and_by_prefects_own_command(
 
     by_hand = await ended(parts, prefect, by_hand)
     (logs / "web.log").write_text("three\n")
-    scheduled = [run for run in await runs_of(prefect) if run.auto_scheduled]
-    of_tick = await ended(parts, prefect, scheduled[0])
+    await prefect.resume_deployment(deployment.id)
+    of_tick = await ended(parts, prefect, await next_tick(prefect))
 
     assert ("Completed", "Log rotation by hand") == (
         by_hand.state and by_hand.state.name,

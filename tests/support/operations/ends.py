@@ -20,9 +20,6 @@ from tests.support.system.ledger import Ledger
 from tests.support.system.orchestra import Orchestra
 from tests.support.waiting import eventually
 
-USER = {"userId": "u-1", "email": "ann@shop.example"}
-"""Input that suits every operation."""
-
 
 @contextmanager
 def worker_of(parts: Orchestra, *before: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -78,7 +78,12 @@ def _write_context(stdin: IO[bytes]) -> None:
     with tarfile.open(fileobj=stdin, mode="w|") as tar:
         _add(tar, "Dockerfile", _last_stage())
         for name in _copied():
-            tar.add(_ROOT / name, name)
+            tar.add(_ROOT / name, name, filter=_without_bytecode)
+
+
+def _without_bytecode(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """As .dockerignore has it."""
+    return None if entry.name.endswith("__pycache__") else entry
 
 
 def _last_stage() -> str:

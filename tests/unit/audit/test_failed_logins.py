@@ -11,10 +11,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.access.failures import network_of
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
+from blocks.audit import failed_logins
 from blocks.audit.failed_logins import (
     ADDRESSES_MAX,
     ENTRIES_MAX,
+    FIRST_WINDOW_SECONDS,
     OTHERS,
+    WINDOW_SECONDS,
     FailedLogins,
     written_down,
 )
@@ -122,6 +125,29 @@ async def test_a_flood_leaves_few_entries_and_those_of_who_failed_most(store: Re
     assert 10_001 == written["address-7"]
     assert 3 * ADDRESSES_MAX + 10_000 == written.total()
     assert 2 * ADDRESSES_MAX < written[OTHERS]
+
+
+async def test_the_first_are_written_within_seconds_and_a_flood_ever_more_rarely(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, written_at = 1_000.0, list[float]()
+    monkeypatch.setattr(failed_logins, "monotonic", lambda: now)
+    logins = FailedLogins()
+    for second in range(1_500):
+        now = 1_000.0 + second
+        await logins.write_due(store)
+        if len(await entries(store)) > len(written_at):
+            written_at.append(second)
+        if second <= 1_000:
+            logins.count("203.0.113.7", "invalid")
+
+    assert [5, 15, 35, 75, 155, 315, 615, 915, 1215] == written_at
+    assert 1_001 == sum((one.failures or {})["invalid"] for one in await entries(store))
+    now += WINDOW_SECONDS
+    logins.count("203.0.113.7", "invalid")
+    now += FIRST_WINDOW_SECONDS
+    await logins.write_due(store)
+    assert 10 == len(await entries(store))
 
 
 async def test_what_could_not_be_written_is_written_later_once(

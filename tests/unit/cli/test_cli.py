@@ -398,12 +398,14 @@ def added(orchestrator: Cli, url: str, **environment: str) -> tuple[str, str]:
 
 
 def test_a_webhook_is_added_listed_without_its_secret_and_removed(orchestrator: Cli) -> None:
-    id, secret = added(orchestrator, "https://hooks.example/approvals")
+    id, secret = added(orchestrator, "https://hooks.example/services/canary?token=canary")
 
     for options in ((), ("--json",)):
         listed = orchestrator.run("webhooks", "list", "--tenant", A_TENANT, *options).stdout
         assert id in listed
+        assert "https://hooks.example" in listed
         assert secret not in listed
+        assert "canary" not in listed
     assert orchestrator.run("webhooks", "remove", id, "--tenant", ANOTHER_TENANT).returncode == 1
     assert orchestrator.run("webhooks", "remove", id, "--tenant", A_TENANT).returncode == 0
     assert orchestrator.run("webhooks", "list", "--tenant", A_TENANT).stdout == "no webhooks\n"

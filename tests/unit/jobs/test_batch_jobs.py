@@ -293,9 +293,9 @@ async def test_a_run_that_failed_after_its_trigger_leaves_the_end_to_the_batch_w
 async def test_a_job_that_is_never_reported_blocks_nothing(
     store: RecordStore, bus: EventBus
 ) -> None:
-    await triggers.trigger(store, bus, a_request())
+    await triggers.trigger(store, bus, a_request(key="1"))
 
-    assert None is await triggers.earlier_run(store, SYNC)
+    assert None is await triggers.take_turn(store, a_request(key="2"))
 
 
 async def test_a_run_of_a_job_that_reports_is_in_the_way_until_it_has(
@@ -305,10 +305,10 @@ async def test_a_run_of_a_job_that_reports_is_in_the_way_until_it_has(
     await record_job_report(context_of(store), completed())
     second = await triggers.trigger(store, bus, a_request(key="2"))
 
-    assert second.id == getattr(await triggers.earlier_run(store, SYNC), "id", None)
-    assert None is await triggers.earlier_run(store, HEALTH)
+    assert second.id == await triggers.take_turn(store, a_request(key="3"))
+    assert None is await triggers.take_turn(store, a_request(HEALTH, key="3"))
     await record_job_report(context_of(store), completed())
-    assert None is await triggers.earlier_run(store, SYNC)
+    assert None is await triggers.take_turn(store, a_request(key="3"))
 
 
 async def test_of_those_that_wait_the_older_goes_first(store: RecordStore, bus: EventBus) -> None:
@@ -316,8 +316,8 @@ async def test_of_those_that_wait_the_older_goes_first(store: RecordStore, bus: 
     await record_job_report(context_of(store), completed())
     older, newer = [(await triggers.accept(store, a_request(key=key))).record for key in "23"]
 
-    assert None is await triggers.earlier_run(store, SYNC, than=older)
-    assert older == await triggers.earlier_run(store, SYNC, than=newer)
+    assert older.id == await triggers.take_turn_in_order(store, SYNC, newer)
+    assert None is await triggers.take_turn_in_order(store, SYNC, older)
 
 
 # --- reports --------------------------------------------------------------------------------------

@@ -76,6 +76,12 @@ async def test_operations_are_listed_with_schedules_triggers_and_steps(api: Api)
         len(rotation["steps"]),
     )
     assert "log-rotation" in [one["workflowId"] for one in listed["schedules"]]
+    assert (True, None) == (rotation["isScheduled"], rotation.get("inactive"))
+    backup = next(one for one in listed["workflows"] if one["id"] == "database-backup")
+    assert (False, "nothing is configured for it: set DATABASE_URL or BACKUP_DATABASES") == (
+        backup["isScheduled"],
+        backup["inactive"],
+    )
     health = await ask(api, "GET", "/api/health")
     assert ("healthy", len(OPERATIONS)) == (health["status"], len(health["workflows"]))
 

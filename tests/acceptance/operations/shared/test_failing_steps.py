@@ -1,16 +1,15 @@
 """A step that fails, whatever the reason and in whichever operation, on the embedded stack: its
-attempts, the reason, the steps behind it, and one announcement of the end.
+attempts, the reason, the steps behind it, one announcement of the end and one alert of Prefect's.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.contracts.operations.catalogue import (
     CACHE_WARMUP,
@@ -25,13 +24,21 @@ from blocks.contracts.operations.catalogue import (
     SECURITY_AUDIT,
     USER_ONBOARDING,
 )
+from tests.support.notifications.automations import (
+    FAILED_RUN,
+    NOTIFICATION_BLOCK,
+    notification_block,
+    runs_alerted,
+    switch_on,
+    without_automations,
+)
 from tests.support.notifications.comms_hub import CommsHub, comms_hub
 from tests.support.operations import ends, troubles
 from tests.support.operations.prefect_runs import requested
 from tests.support.operations.shop import Shop
+from tests.support.operations.whole_system import all_requested, whole_system
 from tests.support.servers.prefect_server import PrefectServer
-from tests.support.system.ledger import ledger_of
-from tests.support.system.orchestra import whole_orchestra
+from tests.support.servers.webhook_receiver import Receiver
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +87,7 @@ TROUBLES = (
         ends={
             CMS_SYNC.id: End("fetch-cms", "did not answer within 5 s"),
             DATABASE_BACKUP.id: End("create-backup", "no answer within 10 s"),
-            CACHE_WARMUP.id: End("warmup-api", "no answer within 1 s"),
+            CACHE_WARMUP.id: End("warmup-api", "did not answer within 1 s"),
             SALES_OPERATIONS.id: End("business-intel", "did not answer within 10 s"),
             LOG_ROTATION.id: End("rotate-logs", "another rotation works in"),
             PERFORMANCE_OPTIMIZATION.id: End("analyze-metrics", "did not answer in 10 s"),
@@ -120,52 +127,56 @@ def hub() -> Iterator[CommsHub]:
         yield hub
 
 
+@pytest.fixture
+async def on_call(prefect_server: PrefectServer) -> AsyncIterator[Receiver]:
+    async with without_automations(prefect_server), notification_block() as receiver:
+        yield receiver
+
+
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda one: one.name)
 async def test_it_fails_after_its_attempts_with_the_reason_and_is_announced_once(
-    tmp_path: Path, prefect_server: PrefectServer, hub: CommsHub, shop: Shop, trouble: Trouble
+    tmp_path: Path,
+    prefect_server: PrefectServer,
+    hub: CommsHub,
+    on_call: Receiver,
+    shop: Shop,
+    trouble: Trouble,
 ) -> None:
     if os.geteuid() != 0 and trouble.name in ("disk-full", "permission-denied"):
         pytest.skip("only root mounts a disk and gives files away")
     operations = [one for one in OPERATIONS if one.id in trouble.ends]
-    with (
-        trouble.of(tmp_path) as variables,
-        temporary_settings({PREFECT_API_URL: prefect_server.api_url}),
-    ):
+    watching = [HEALTH_MONITORING] * bool(trouble.alerts)
+    with trouble.of(tmp_path) as variables:
         environment = {
-            "ALERT_EMAIL": "operators@platform.example",
             "COMMS_HUB_URL": hub.url,
-            "HEALTH_MONITORING_GRACE_SECONDS": "0",
-            "OPERATIONS_ENABLED": "false",
-            "PREFECT_WORKER_QUERY_SECONDS": "0.5",
             "DATABASE_URL": shop.url,
+            "HEALTH_MONITORING_GRACE_SECONDS": "0",
+            "PREFECT_NOTIFICATION_BLOCK": NOTIFICATION_BLOCK,
             **variables,
         }
-        async with (
-            whole_orchestra(tmp_path, prefect_server, **environment) as parts,
-            ledger_of(parts.bus, parts.name) as ledger,
-        ):
-            watching = [HEALTH_MONITORING] * bool(trouble.alerts)
+        async with whole_system(tmp_path, prefect_server, **environment) as (parts, ledger):
+            await switch_on(FAILED_RUN)
             with ends.worker_of(parts, *trouble.before):
-                runs = {
-                    one: await requested(parts, one, **ends.USER)
-                    for one in [*operations, *watching]
-                }
+                runs = await all_requested(parts, [*operations, *watching])
                 ended = await ends.all_ended(parts, runs)
 
             for operation in operations:
                 execution, end = ended[operation.id], trouble.ends[operation.id]
                 assert ("failed", end.step) == (execution.status, execution.failed_step), execution
                 assert end.reason in (execution.error or "")
-                steps = [step.id for step in operation.steps]
-                known = await ends.recorded(parts, execution)
-                assert steps[: steps.index(end.step) + 1] == [one for one in steps if one in known]
-                assert ["failed"] == [one for id, one in known.items() if id == end.step]
                 assert operation.attempts == await ends.attempts(operation, execution, end.step), (
                     operation.id
                 )
+                steps, known = (
+                    [step.id for step in operation.steps],
+                    await ends.recorded(parts, execution),
+                )
+                assert {*steps[: steps.index(end.step) + 1]} == {*known}
+                assert [end.step] == [id for id, status in known.items() if status == "failed"]
                 assert [("workflow.operation.failed", end.step)] == ends.announced(
                     ledger, execution
                 )
                 assert 1 == (await ends.states(execution)).count("Failed")
-            alerts = [one for one in hub.messages if "[CRITICAL]" in one["subject"]]
-            assert trouble.alerts == len(alerts)
+            assert trouble.alerts == sum("[CRITICAL]" in one["subject"] for one in hub.messages)
+            last = await requested(parts, operations[0])
+            assert {runs[one].id: 1 for one in operations} == await runs_alerted(on_call, last)

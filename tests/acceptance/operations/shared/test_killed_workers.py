@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.contracts.operations.catalogue import (
     CACHE_WARMUP,
@@ -23,11 +22,9 @@ from blocks.contracts.operations.catalogue import (
     USER_ONBOARDING,
 )
 from tests.support.operations import ends, troubles
-from tests.support.operations.prefect_runs import requested
 from tests.support.operations.shop import Shop
+from tests.support.operations.whole_system import all_requested, whole_system
 from tests.support.servers.prefect_server import PrefectServer
-from tests.support.system.ledger import ledger_of
-from tests.support.system.orchestra import whole_orchestra
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -58,31 +55,22 @@ async def test_another_does_the_interrupted_step_again_and_the_end_is_announced_
     assert {one.id for one in OPERATIONS} == {one.id for one in AT_WORK}
     await shop.query("DELETE FROM orders WHERE id <= 500")
     advisories = tmp_path / "advisories.json"
-    with (
-        temporary_settings({PREFECT_API_URL: prefect_server.api_url}),
-        troubles.held_services(tmp_path) as held,
-    ):
+    with troubles.held_services(tmp_path) as held:
         environment = {
-            "ALERT_EMAIL": "operators@platform.example",
             "DATABASE_URL": shop.url,
             "PERFORMANCE_VACUUM_TABLES": "public.orders",
             "PERFORMANCE_VACUUM_OVER_PERCENT": "0",
             "SECURITY_AUDIT_ADVISORIES": str(advisories),
-            "OPERATIONS_ENABLED": "false",
-            "PREFECT_WORKER_QUERY_SECONDS": "0.5",
             "RECONCILER_INTERVAL_SECONDS": "1",
             **troubles.log_in(tmp_path),
             **held.variables,
         }
-        async with (
-            whole_orchestra(tmp_path, prefect_server, **environment) as parts,
-            ledger_of(parts.bus, parts.name) as ledger,
-        ):
+        async with whole_system(tmp_path, prefect_server, **environment) as (parts, ledger):
             parts.api.start()
             async with shop.connection() as connection, connection.transaction():
                 await connection.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
                 with troubles.another_rotation(tmp_path), ends.worker_of(parts) as worker:
-                    runs = {one: await requested(parts, one, **ends.USER) for one in AT_WORK}
+                    runs = await all_requested(parts, AT_WORK)
 
                     async def all_at_work() -> bool:
                         return all(

@@ -5,15 +5,11 @@ often to try.
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from blocks.adapters.cosmos.record_store import CosmosRecordStore
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import AlreadyDecided, Expired, Vote
 from blocks.approvals.timers import apply_timers
@@ -24,21 +20,6 @@ from tests.support.factories import A_TENANT, an_approval
 
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))
 THOUSAND = 1000
-
-
-@pytest.fixture(params=["sqlite", "cosmos"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    if request.param == "sqlite":
-        async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
-            yield sqlite
-    else:
-        emulator = request.getfixturevalue("cosmos_emulator")
-        database, ca_file = f"races-{uuid4().hex[:8]}", str(emulator.ca_file)
-        async with CosmosRecordStore(
-            emulator.endpoint, emulator.key, database=database, ca_file=ca_file
-        ) as cosmos:
-            await cosmos.provision()
-            yield cosmos
 
 
 # --- people against each other --------------------------------------------------------------------

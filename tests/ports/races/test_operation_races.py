@@ -1,26 +1,20 @@
 """Runs of one operation that begin at the same moment, on both stores: at most one is at work."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
-from uuid import uuid4
 
 import pytest
 
 from blocks.actions.retrying import reopen_execution
 from blocks.actions.starting import open_execution
-from blocks.adapters.cosmos.record_store import CosmosRecordStore
-from blocks.adapters.forwarding import ForwardingRecordStore
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations import Operation, Step
 from blocks.contracts.operations.catalogue import LOG_ROTATION, USER_ONBOARDING
-from blocks.contracts.records import ExecutionRecord, Record
+from blocks.contracts.records import ExecutionRecord
 from blocks.operations import starting
 from blocks.ports import RecordStore
 from blocks.services import open_bus
@@ -34,37 +28,10 @@ from flows.shared.runtime import Runtime
 from flows.shared.tick import Tick
 from tests.support.factories import new_id
 from tests.support.flow_runs import RememberedFlowRuns
-
-T = TypeVar("T")
+from tests.support.stores import Uneven
 
 RUNS = 12
 ROUNDS = 5
-
-
-class Uneven(ForwardingRecordStore):
-    """Some calls take longer than others: what was begun first is not written first."""
-
-    async def _ask(
-        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
-    ) -> T:
-        await asyncio.sleep(random.choice((0, 0, 0, 0.1)))
-        return await request()
-
-
-@pytest.fixture(params=["sqlite", "cosmos"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    if request.param == "sqlite":
-        async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
-            await sqlite.provision()
-            yield sqlite
-    else:
-        emulator = request.getfixturevalue("cosmos_emulator")
-        database, ca_file = f"races-{uuid4().hex[:8]}", str(emulator.ca_file)
-        async with CosmosRecordStore(
-            emulator.endpoint, emulator.key, database=database, ca_file=ca_file
-        ) as cosmos:
-            await cosmos.provision()
-            yield cosmos
 
 
 @pytest.fixture
