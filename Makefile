@@ -139,6 +139,10 @@ format: setup ## Format the code and mend what the linter can mend
 schemas: setup ## Export the JSON Schemas and the AsyncAPI document of all events
 	@$(BIN)/orchestrator schemas $(ARGS)
 
+.PHONY: reference
+reference: setup ## Write the pages of docs/ that are generated from the code
+	@$(BIN)/orchestrator settings --markdown >docs/settings.md
+
 .PHONY: lock
 lock: setup ## Rewrite the locks from pyproject.toml (ARGS=--upgrade takes the newest versions)
 	@scripts/lock $(ARGS)
