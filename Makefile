@@ -163,7 +163,7 @@ docs: setup ## Build the documentation's site into build/site; a link or an anch
 
 .PHONY: reference
 reference: setup ## Write the pages of docs/ that are generated from the code
-	@$(BIN)/orchestrator settings --markdown >docs/settings.md
+	@$(BIN)/python -m deployments.reference
 
 .PHONY: lock
 lock: setup ## Rewrite the locks from pyproject.toml (ARGS=--upgrade takes the newest versions)

@@ -43,7 +43,7 @@ def test_a_release_writes_its_version_everywhere(tmp_path: Path) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
 
     def release(version: str) -> subprocess.CompletedProcess[str]:
-        command = [tmp_path / "scripts" / "release", version]
+        command = [str(tmp_path / "scripts" / "release"), version]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     done = release("7.0.0")
@@ -75,9 +75,7 @@ def test_the_bill_of_materials_has_every_package_of_the_lock(tmp_path: Path) -> 
         found["bomFormat"],
         found["metadata"]["component"]["version"],
     )
-    assert set(LOCKED.items()) <= {
-        (part["name"], part["version"]) for part in found["components"]
-    }
+    assert set(LOCKED.items()) <= {(part["name"], part["version"]) for part in found["components"]}
     assert [] == [
         part["name"]
         for part in found["components"]

@@ -1,19 +1,8 @@
 """docs/settings.md and `default.yaml` say what every setting is."""
 
-from pathlib import Path
-
 from blocks.settings.environment.names import secret_variables
 from blocks.settings.environment.table import described
 from blocks.settings.keys import setting_keys
-from deployments.reference.settings import settings_page
-
-PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
-
-
-def test_the_page_is_as_the_code_has_it() -> None:
-    assert settings_page() == PAGE.read_text(), (
-        "write it with `orchestrator settings --markdown > docs/settings.md`"
-    )
 
 
 def test_every_setting_is_described() -> None:
