@@ -17,8 +17,8 @@ _TABLE = "| route | does | takes | answers |\n| --- | --- | --- | --- |\n"
 def routes_page() -> str:
     """Every route with its query parameters and status codes, by area."""
     areas: dict[str, list[str]] = defaultdict(list)
-    for path, methods in _document()["paths"].items():
-        for method, operation in methods.items():
+    for path, methods in sorted(_document()["paths"].items()):
+        for method, operation in sorted(methods.items()):
             areas[operation["tags"][0]].append(_row(f"{method.upper()} {path}", operation))
     return _HEAD + "".join(
         f"\n## {area}\n\n{_TABLE}{''.join(rows)}" for area, rows in sorted(areas.items())
