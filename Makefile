@@ -67,6 +67,23 @@ image: ## Build the container image (BASE=… picks the image below it, ARGS="--
 compose-check: ## Check that compose.yaml is valid and deployments/docker/.env has what it asks for
 	@$(COMPOSE) --file deployments/docker/compose.yaml config --quiet && echo "compose-check: fine"
 
+# --- release ---------------------------------------------------------------------------------------------------------
+
+.PHONY: wheel
+wheel: setup ## Build the wheel into dist/; it needs no checkout (docs/upgrading.md)
+	@$(BIN)/hatchling build --target wheel --directory dist
+
+.PHONY: sbom
+sbom: setup ## Write what the lock holds into dist/sbom.cdx.json (CycloneDX)
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+	    --output-format JSON --validate --output-file dist/sbom.cdx.json
+	@echo "sbom: dist/sbom.cdx.json"
+
+.PHONY: release
+release: setup ## Write the next version everywhere (VERSION=1.2.0): pyproject.toml, CHANGELOG.md, the formats of records
+	@scripts/release $(VERSION)
+
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 .PHONY: check
@@ -138,6 +155,15 @@ format: setup ## Format the code and mend what the linter can mend
 .PHONY: schemas
 schemas: setup ## Export the JSON Schemas and the AsyncAPI document of all events
 	@$(BIN)/orchestrator schemas $(ARGS)
+
+.PHONY: docs
+docs: setup ## Build the documentation's site into build/site; a link or an anchor that leads nowhere fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "docs: build/site/index.html"
+
+.PHONY: reference
+reference: setup ## Write the pages of docs/ that are generated from the code
+	@$(BIN)/python -m deployments.reference
 
 .PHONY: lock
 lock: setup ## Rewrite the locks from pyproject.toml (ARGS=--upgrade takes the newest versions)

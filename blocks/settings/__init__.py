@@ -2,15 +2,16 @@
 
 Purpose: `load_settings` makes the frozen `Settings` of a process (`sections`); each part of the
 system takes its own section as an argument and reads no environment. Contract: what cannot be used
-raises `BadSetting` with one line that names the setting, its variable and what to do; what a
-configuration file has that sets nothing is in `Settings.notes`. Secrets never show in a section's
+raises `BadSetting` with one line that names the setting, its variable and what to do; a key or
+a variable that is none is refused with the nearest name; what a configuration file of the older
+orchestrator has that sets nothing is in `Settings.notes`. Secrets never show in a section's
 `repr`. Pitfalls: a new variable goes into `default.yaml` and
 `deployments/docker/compose.yaml`.
 """
 
-from blocks.settings.loading import DEFAULTS as DEFAULTS
+from blocks.settings.environment.names import DEFAULTS as DEFAULTS
+from blocks.settings.environment.names import variables as variables
 from blocks.settings.loading import load_settings as load_settings
-from blocks.settings.loading import variables as variables
 from blocks.settings.sections import Auth as Auth
 from blocks.settings.sections import BadSetting as BadSetting
 from blocks.settings.sections import BatchJobs as BatchJobs

@@ -120,7 +120,7 @@ def _understood(values: Leaves, file: str) -> tuple[dict[Key, Written], list[Not
             _check_said_once(written.get(MOVED.get(key, key)), one)
             written[MOVED.get(key, key)] = one
         elif unknown := _unknown_part(key, known):
-            notes[unknown] = _unknown(unknown, known, file)
+            raise BadSetting(_unknown(unknown, known, file))
         else:
             _check_is_section(key, value, known, file)
     return written, list(notes.values())
@@ -146,10 +146,10 @@ def _unknown_part(key: Key, known: list[Key]) -> Key | None:
     return None
 
 
-def _unknown(key: Key, known: list[Key], file: str) -> Note:
+def _unknown(key: Key, known: list[Key], file: str) -> str:
     meant = nearest(key, known)
-    hint = f" (did you mean {meant}?)" if meant else ""
-    return Note("warning", f"{dotted(key)} in {file} is not a setting, and has no effect{hint}")
+    todo = f"did you mean {meant}?" if meant else "`orchestrator settings` lists all"
+    return f"{dotted(key)} in {file} is not a setting: {todo}"
 
 
 def _check_is_section(key: Key, value: object, known: list[Key], file: str) -> None:

@@ -5,16 +5,16 @@ environment.
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
-from blocks.settings.block_variables import VARIABLE as BLOCKS_VARIABLE
 from blocks.settings.block_variables import BlockMissing, variables_of_blocks
 from blocks.settings.checks import check
 from blocks.settings.choices import check_choices
-from blocks.settings.configuration_file import VARIABLE as CONFIG_VARIABLE
 from blocks.settings.configuration_file import Written, read, read_files
+from blocks.settings.environment.names import DEFAULTS
+from blocks.settings.environment.secret_files import with_secret_files
+from blocks.settings.environment.unknown import check_names
 from blocks.settings.keys import Key, Leaves, dotted, leaves, tree_of, under_present_names
 from blocks.settings.placeholders import filled
 from blocks.settings.sections import BadSetting, Settings
@@ -22,7 +22,7 @@ from blocks.settings.server import internal_notes
 from blocks.settings.source_keys import APART, settle
 from blocks.settings.urls import clear_text_problem
 
-DEFAULTS = Path(__file__).with_name("default.yaml")
+_VERSION: Key = ("module", "version")
 
 _SECRETS = ("key", "url", "secret", "token", "endpoint", "jwks")
 """How the names of settings end whose values are not shown."""
@@ -36,22 +36,26 @@ def load_settings(
     Raises `BadSetting` with one readable line, and `Unavailable` when there are blocks to read and
     Prefect is unavailable.
     """
+    check_names(environment)
     check_choices(environment)
+    environment = with_secret_files(environment)
     environment = under_present_names(_with_blocks(environment, blocks_may_be_missing))
     values = leaves(filled(read(DEFAULTS), environment, "the default of a setting"))
     files = read_files(environment)
     stated = files.filled(environment)
     values |= {key: value for key, value in stated.items() if key not in APART}
+    values[_VERSION] = values[_VERSION] or installed_version()
     notes = (*files.notes, *settle(stated, values, environment))
     settings = _settings_of(values, files.written)
     check(settings)
     return msgspec.structs.replace(settings, notes=(*notes, *internal_notes(settings)))
 
 
-def variables() -> frozenset[str]:
-    """The names of all variables from which settings are read."""
-    of_settings = re.findall(r"\$\{(\w+)", DEFAULTS.read_text())
-    return frozenset((*of_settings, CONFIG_VARIABLE, BLOCKS_VARIABLE, "OTEL_EXPORTER_OTLP_HEADERS"))
+def installed_version() -> str:
+    """Of this release, as `pyproject.toml` has it: its one place."""
+    from importlib.metadata import version
+
+    return version("workflow-orchestrator")
 
 
 def _with_blocks(environment: Mapping[str, str], may_be_missing: bool) -> Mapping[str, str]:

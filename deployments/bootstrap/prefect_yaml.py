@@ -8,7 +8,10 @@ from blocks.schedules.cron import check_cron, check_timezone
 from blocks.settings import BadSetting
 from blocks.settings.yaml_text import parsed
 
-PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
+_INSTALLED = Path(__file__).with_name("prefect.yaml")
+
+PREFECT_YAML = _INSTALLED if _INSTALLED.exists() else Path(__file__).parents[2] / "prefect.yaml"
+"""In a wheel beside this module; in a checkout at its root, where `prefect deploy` looks."""
 
 POOL_OF_THE_SETTINGS = "{{ $PREFECT_WORK_POOL }}"
 """In a pool's name in prefect.yaml; the setting `prefect.work_pool` takes its place."""

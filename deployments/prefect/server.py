@@ -18,6 +18,7 @@ import msgspec
 from blocks.observability.redaction import masked_url
 from blocks.ports import Unavailable
 from blocks.settings import Settings, links
+from blocks.settings.environment.secret_files import give_to_libraries
 
 if TYPE_CHECKING:
     import httpx
@@ -132,6 +133,7 @@ def use_prefect(settings: Settings) -> Settings:
 
     Prefect reads its environment when it is first imported: call this before.
     """
+    give_to_libraries()
     os.environ.update(client_environment(settings))
     prefect = msgspec.structs.replace(settings.prefect, api_url=api_url(settings))
     return msgspec.structs.replace(settings, prefect=prefect)

@@ -9,6 +9,8 @@ from blocks.observability.plain_text import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from blocks.settings import Settings
+
 
 @click.command()
 @click.option(
@@ -46,29 +48,52 @@ def schemas(out: str | None) -> None:
 
 
 @click.command()
-def settings() -> None:
+@click.option("--check", is_flag=True, help="Print no setting: say whether they can work.")
+@click.option("--markdown", is_flag=True, help="Print what each one means: docs/settings.md.")
+def settings(check: bool, markdown: bool) -> None:
     """Print the settings, secrets masked.
 
     As they are in effect here: the file that ORCHESTRATOR_CONFIG names is laid over the defaults
     key by key; both may name environment variables. What the file has that sets nothing is named on
-    stderr.
+    stderr. With --check, the files that settings name have to be there, too; no server is asked
+    (`orchestrator doctor` does). Exit code 2: something cannot work.
 
     \b
     Examples:
       orchestrator settings
       PORT=8080 ORCHESTRATOR_CONFIG=production.yaml orchestrator settings
+      orchestrator settings --check
     """
     import msgspec
 
     from blocks.settings import load_settings
 
+    if markdown:
+        from deployments.reference.settings import settings_page
+
+        click.echo(settings_page(), nl=False)
+        return
     loaded = load_settings()
     for note in loaded.notes:
         click.echo(plain(f"{note.level}: {note.text}"), err=True)
+    if check:
+        _check_paths(loaded)
+        return
     tree = msgspec.to_builtins(loaded)
     del tree["notes"]
     shown = {name: _without_secrets(name, part) for name, part in tree.items()}
     click.echo(msgspec.yaml.encode(shown).decode(), nl=False)
+
+
+def _check_paths(loaded: "Settings") -> None:
+    from blocks.settings.environment.paths import path_problems
+
+    problems = path_problems(loaded)
+    for problem in problems:
+        click.echo(plain(f"error: {problem}"), err=True)
+    if problems:
+        raise SystemExit(2)
+    click.echo("settings: they can work")
 
 
 def _without_secrets(name: str, value: Any) -> Any:

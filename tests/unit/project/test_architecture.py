@@ -109,6 +109,7 @@ ROOMS = {
             "bootstrap",
             "doctor",
             "local",
+            "reference",
             "cli",
         ),
     ),

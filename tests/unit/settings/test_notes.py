@@ -11,8 +11,11 @@ from blocks.settings import load_settings
 from deployments.doctor.checks.configuration import configuration
 from deployments.doctor.connections import Connections
 
-FILE = "server: {prot: 80}\njwt: {expiration: 7d}\n"
-WARNING = "server.prot in own.yaml is not a setting, and has no effect (did you mean server.port?)"
+FILE = "rabbitmq: {queue: bi_batch_jobs}\njwt: {expiration: 7d}\n"
+WARNING = (
+    "rabbitmq.queue is bi_batch_jobs, which the batch workers read: taken for "
+    "rabbitmq.batch_jobs_queue; the listener reads workflow_orchestrator_service"
+)
 INFO = "jwt.expiration in own.yaml has no effect: no tokens are issued here, and the `exp` of each"
 
 STARTS = """
@@ -37,7 +40,7 @@ def test_a_process_logs_it_once_when_it_starts(environment: dict[str, str]) -> N
         check=True,
     )
 
-    [warning, info] = run.stderr.splitlines()
+    [info, warning] = run.stderr.splitlines()
     assert "WARNING listener" in warning
     assert WARNING in warning
     assert "INFO    listener" in info
@@ -45,7 +48,7 @@ def test_a_process_logs_it_once_when_it_starts(environment: dict[str, str]) -> N
 
 
 async def test_the_doctor_warns_of_what_is_to_be_corrected(environment: dict[str, str]) -> None:
-    wrong, known = await configuration(Connections(load_settings(environment)))
+    known, wrong = await configuration(Connections(load_settings(environment)))
 
     assert ("settings", "warning", WARNING) == (wrong.part, wrong.state, wrong.found)
     assert "docs/deploy.md" in wrong.todo

@@ -1,0 +1,1 @@
+"""What a release consists of, used as its users do."""
