@@ -39,7 +39,7 @@ async def _waiting(
     async for stored in every(store, tenant_id, ApprovalRecord, {"status": "pending"}):
         approval = stored.record
         named = set(approval.policy.approvers.users) - set(approval.handed_on)
-        voted = {decision.actor for decision in approval.decisions}
+        voted = {decision.on_behalf_of or decision.actor for decision in approval.decisions}
         found = {await addresses.of_user(user) for user in sorted(named - voted)}
         if not named:
             found = {addresses.of_admin(tenant_id)}
