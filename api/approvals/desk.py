@@ -23,6 +23,7 @@ from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.approvals.lifecycle import Change
 from blocks.approvals.people import knowing
+from blocks.approvals.questions import Ask
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
@@ -60,6 +61,14 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
                 vote,
                 version=self.version,
             )
+
+    async def ask(self, ask: Ask) -> ApprovalRecord:
+        """Records the question. Raises as `decide` does."""
+        with _in_words_of_the_api():
+            stored = await lifecycle.record_question(
+                self.store, self.tenant_id, self.id, ask, version=self.version
+            )
+        return await deciding.follow_up(self.store, self.bus, self.flow_runs, stored)
 
     async def change(self, actor: Actor, make: Change) -> ApprovalRecord:
         """Records what `make` returns, which knows the actor under all their names.

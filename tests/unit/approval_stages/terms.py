@@ -1,14 +1,13 @@
 """Approvals in stages, and what people do to them."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from blocks.approvals.decisions import Vote, decided
 from blocks.approvals.terms import terms_of
-from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Approvers, Condition, Stage
 from blocks.contracts.records import ApprovalRecord, StandInRecord
-from tests.support.factories import A_TENANT, an_approval, now
+from tests.support.factories import a_stand_in, an_approval, now
 
 LARGE = [Condition(path="subject.amount", op="gte", value=1_000_000)]
 
@@ -46,13 +45,4 @@ def voted(
 
 
 def absent(person: str, stand_in: str, **fields: object) -> StandInRecord:
-    known: dict[str, object] = {
-        "id": ids.stand_in_id(A_TENANT, person),
-        "tenant_id": A_TENANT,
-        "created_at": now(),
-        "person": person,
-        "stand_in": stand_in,
-        "starts_at": now() - timedelta(hours=1),
-        "ends_at": now() + timedelta(days=7),
-    }
-    return StandInRecord(**{**known, **fields})  # type: ignore[arg-type]
+    return a_stand_in(person=person, stand_in=stand_in, **fields)

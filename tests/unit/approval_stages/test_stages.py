@@ -125,8 +125,10 @@ def test_a_stage_whose_time_is_over_ends_the_approval(on_expiry: str) -> None:
 
 
 def test_silence_that_approves_a_stage_leads_to_the_next_and_never_past_it() -> None:
-    silent = {"expires_after_seconds": 60.0, "on_expiry": "approve"}
-    approval = in_stages(stage("manager", "ann", **silent), stage("finance", "bob", **silent))
+    approval = in_stages(
+        stage("manager", "ann", expires_after_seconds=60.0, on_expiry="approve"),
+        stage("finance", "bob", expires_after_seconds=60.0, on_expiry="approve"),
+    )
 
     second = apply_timers(approval, now() + DAY)
     assert ("pending", "finance", False) == (second.status, second.stage, is_granted(second))

@@ -118,9 +118,9 @@ def test_a_name_that_nothing_proves_stands_in_for_no_one() -> None:
 
 
 def test_neither_of_the_two_may_have_asked_or_delegated() -> None:
-    for fields in ({"requested_by": "ann"}, {"requested_by": "bob"}):
+    for name in ("ann", "bob"):
         with pytest.raises((NotAnApprover, SelfApproval)):
-            voted(asks("ann", **fields), "bob", stands_in=[FOR_ANN])
+            voted(asks("ann", requested_by=name), "bob", stands_in=[FOR_ANN])
     for name in ("ann", "bob"):
         with pytest.raises(NotAnApprover):
             voted(asks("ann", handed_on=[name]), "bob", stands_in=[FOR_ANN])
