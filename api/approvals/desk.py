@@ -65,10 +65,15 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
     async def ask(self, ask: Ask) -> ApprovalRecord:
         """Records the question. Raises as `decide` does."""
         with _in_words_of_the_api():
-            stored = await lifecycle.record_question(
-                self.store, self.tenant_id, self.id, ask, version=self.version
+            return await deciding.ask_back(
+                self.store,
+                self.bus,
+                self.flow_runs,
+                self.tenant_id,
+                self.id,
+                ask,
+                version=self.version,
             )
-        return await deciding.follow_up(self.store, self.bus, self.flow_runs, stored)
 
     async def change(self, actor: Actor, make: Change) -> ApprovalRecord:
         """Records what `make` returns, which knows the actor under all their names.
