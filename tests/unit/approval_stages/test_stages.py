@@ -19,7 +19,9 @@ from blocks.approvals.terms import stages_for
 from blocks.approvals.timers import CLOCK, apply_timers
 from blocks.contracts.approvals import ApprovalRule, Approvers, EscalationStep
 from blocks.contracts.events import HitlApprovalAdvanced, HitlApprovalCompleted
-from tests.support.factories import now
+from blocks.ports import Stored
+from flows.analysis.progress import Analysis, AnalysisRules
+from tests.support.factories import an_execution, now
 from tests.unit.approval_stages.terms import LARGE, in_stages, stage, voted
 
 MANAGER, FINANCE = stage("manager", "ann"), stage("finance", "bob", "cid", conditions=LARGE)
@@ -181,3 +183,24 @@ def test_history_and_standing_name_the_stage() -> None:
         now() + DAY,
     )
     assert (CLOCK, "advanced") == (by_clock.history[-1].actor, by_clock.history[-1].what)
+
+
+@pytest.mark.parametrize(
+    ("deal", "asked"),
+    [
+        ({"amount": 10}, ["manager"]),
+        ({"amount": 1_000_000}, ["manager", "finance"]),
+        ({"amount": "about a million"}, ["manager", "finance"]),
+        ({}, ["manager", "finance"]),
+    ],
+)
+def test_an_analysis_asks_the_stages_that_its_deal_calls_for(
+    deal: dict[str, object], asked: list[str]
+) -> None:
+    rule = ApprovalRule(enabled=True, conditions=[], stages=[MANAGER, FINANCE])
+    held = Stored(an_execution(status="awaiting_approval", input=deal), "etag")
+
+    approval = Analysis(held, AnalysisRules(frozenset(), DAY, rule)).approval()
+
+    assert asked == [one.name for one in approval.stages]
+    assert ("manager", MANAGER.policy) == (approval.stage, approval.policy)

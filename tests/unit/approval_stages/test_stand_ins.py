@@ -55,6 +55,16 @@ def test_the_roles_that_the_absent_person_proved_count() -> None:
         voted(asks(roles=("finance",)), "bob", stands_in=[FOR_ANN])
 
 
+def test_any_name_that_the_two_have_proved_is_theirs() -> None:
+    by_mail = absent("u-1", "u-2", other_names=["ann@x.org"])
+    bob = {"other_names": frozenset({"u-2"})}
+    approval = voted(asks("ann@x.org", "cid", quorum=2), "bob", stands_in=[by_mail], **bob)
+
+    for other in ("u-1", "ann@x.org", "u-2"):
+        with pytest.raises(AlreadyVoted):
+            voted(approval, other, roles=frozenset(), stands_in=[absent("cid", "u-2")])
+
+
 def test_who_may_decide_in_their_own_right_does() -> None:
     approval = voted(asks("ann", "bob", quorum=2), "bob", stands_in=[FOR_ANN])
 
