@@ -58,8 +58,12 @@ ACTION_OF: Mapping[str, str] = {
     "POST /hitl/approvals/{approvalId}/delegate": "approval.delegate",
     "POST /hitl/approvals/{approvalId}/remind": "approval.remind",
     "POST /hitl/approvals/{approvalId}/extend": "approval.extend",
+    "POST /hitl/approvals/{approvalId}/ask": "approval.ask",
+    "POST /hitl/approvals/{approvalId}/answer": "approval.answer",
     "POST /hitl/approvals/{approvalId}/cancel": "approval.cancel",
     "POST /hitl/approvals/{approvalId}/links": "approval.link",
+    "POST /hitl/stand-ins": "stand-in.name",
+    "DELETE /hitl/stand-ins/{standInId}": "stand-in.end",
     "POST /hitl/links/{token}": "approval.decide",
     "POST /hitl/links/{token}/page": "approval.decide",
 }

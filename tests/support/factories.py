@@ -16,6 +16,7 @@ from blocks.contracts.records import (
     ExecutionRecord,
     ProcessRecord,
     ReconcilerRecord,
+    StandInRecord,
     StepRecord,
     TenantRecord,
     Trigger,
@@ -105,6 +106,20 @@ def an_approval(**changes: Any) -> ApprovalRecord:
         gate="approval",
     )
     return replace(approval, **changes)
+
+
+def a_stand_in(**changes: Any) -> StandInRecord:
+    """Bob decides for ann, this week."""
+    stand_in = StandInRecord(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        person="ann",
+        stand_in="bob",
+        starts_at=now() - timedelta(hours=1),
+        ends_at=now() + timedelta(days=7),
+    )
+    return replace(stand_in, **changes)
 
 
 def an_audit_entry(**changes: Any) -> AuditEntry:

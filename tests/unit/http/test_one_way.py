@@ -46,6 +46,7 @@ CREATIONS = (
     "POST /keys",
     "POST /webhooks",
     "POST /hitl/approvals",
+    "POST /hitl/stand-ins",
 )
 A_LINK = "POST /hitl/approvals/{approvalId}/links"
 """Its address is a credential, which no header should hold."""
