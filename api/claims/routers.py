@@ -12,6 +12,7 @@ from api.claims.routes import (
     read_journey_log,
     retry_journey,
 )
+from api.documentation.parts import COMPATIBLE
 from api.idempotency import idempotent
 from blocks.ports import RecordStore
 
@@ -26,6 +27,7 @@ def claim_routes(store: RecordStore) -> Router:
             idempotent(store, trigger_phase, clean_queue),
         ],
         exception_handlers={Exception: answer_refused},
+        opt=COMPATIBLE,
     )
     return Router(
         "/",

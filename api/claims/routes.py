@@ -19,7 +19,7 @@ from api.claims.documents import (
 from api.claims.errors import JourneyNotFound
 from api.claims.reading import all_journeys, found_journey, line_of, shown_journey
 from api.documentation.openapi import documented
-from api.executions.actions import Cancellation
+from api.executions.documents import Cancellation
 from api.executions.errors import ExecutionEnded
 from api.http.parameters import in_utc, moment, one_of, text
 from api.http.records import Bus, Engine, Store, page_of

@@ -95,7 +95,7 @@ async def set_definition(
 @delete(
     "/definitions/{workflow:str}",
     status_code=200,
-    summary="Go back to the defaults",
+    summary="Reset a definition to the defaults",
     tags=_TAGS,
     responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged),
 )

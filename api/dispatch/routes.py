@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from api.access.errors import NotForTenants, TenantNotFound
 from api.access.tenancy import TenantId
-from api.dispatch.documents import Dispatch, Limits, dispatch_of
+from api.dispatch.documents import Dispatch, DispatchLimits, dispatch_of
 from api.dispatch.examples import DISPATCH
 from api.documentation.openapi import documented
 from api.http.errors import BODY_ERRORS
@@ -40,12 +40,12 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
 
 @patch(
     "/dispatch",
-    summary="Change limits",
+    summary="Change the limits of dispatch",
     tags=["Dispatch"],
     responses=documented(DISPATCH, NotForTenants, *BODY_ERRORS),
 )
-async def change_limits(
-    store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[Limits]
+async def change_dispatch(
+    store: Store, bus: Bus, tenant_id: TenantId, data: JSONBody[DispatchLimits]
 ) -> Dispatch:
     """The limits are in force in every dispatcher, within a second."""
     _platform_only(tenant_id)
@@ -63,7 +63,7 @@ async def change_limits(
     tags=["Dispatch"],
     responses=documented(DISPATCH, NotForTenants, TenantNotFound, *BODY_ERRORS),
 )
-async def set_share(
+async def set_tenant_share(
     store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, data: JSONBody[TenantShare]
 ) -> Dispatch:
     """The share is in force in every dispatcher, within a second."""
@@ -80,7 +80,9 @@ async def set_share(
     tags=["Dispatch"],
     responses=documented(DISPATCH, NotForTenants, TenantNotFound),
 )
-async def reset_share(store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath) -> Dispatch:
+async def reset_tenant_share(
+    store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath
+) -> Dispatch:
     """The tenant has no share of its own any more."""
     _platform_only(tenant_id)
     return dispatch_of(

@@ -6,14 +6,15 @@ from litestar.di import Provide
 from api.access.actor import provide_actor
 from api.access.tenancy import provide_platform
 from api.claims.errors import answer_refused
+from api.documentation.parts import COMPATIBLE
 from api.idempotency import idempotent
 from api.operations.alerts import forward_alerts
 from api.operations.events import list_events, publish_event
 from api.operations.figures import (
-    read_history,
-    read_metrics,
+    list_newest_runs,
     read_operations_health,
-    read_stats,
+    read_operations_metrics,
+    read_operations_stats,
 )
 from api.operations.routes import (
     cancel_run,
@@ -38,13 +39,14 @@ def operation_routes(store: RecordStore) -> Router:
             read_operation,
             read_run,
             list_events,
-            read_stats,
-            read_history,
-            read_metrics,
+            read_operations_stats,
+            list_newest_runs,
+            read_operations_metrics,
             idempotent(
                 store, trigger_operation, publish_event, cancel_run, retry_run, forward_alerts
             ),
         ],
         dependencies={"tenant_id": Provide(provide_platform), "actor": Provide(provide_actor)},
         exception_handlers={Exception: answer_refused},
+        opt=COMPATIBLE,
     )

@@ -24,6 +24,7 @@ from api.claims.evidence.packet_errors import (
 )
 from api.claims.evidence.packets import LinkSecret, PacketFiles, secret_of
 from api.documentation.openapi import SharedResponse, documented
+from api.documentation.parts import COMPATIBLE
 from api.http.records import Store, find
 from blocks.audit.looks import record_look
 from blocks.claims.packets import read_archive
@@ -48,7 +49,7 @@ _ZIP: ResponseSpec = SharedResponse(
     generate_examples=False,
     media_type="application/zip",
     description="The archive: summary.pdf, the evidence and metadata.json",
-    examples=[Example(summary="Example", value="(a zip)")],
+    examples=[Example(id="ProofPacket", summary="Example", value="(a zip)")],
 )
 _ERRORS = (
     PacketLinkInvalid,
@@ -62,7 +63,7 @@ _ERRORS = (
 @get(
     "/evidence/links/{token:str}",
     summary="Download a proof packet",
-    tags=["Claims"],
+    tags=["Evidence"],
     responses={**documented(PACKET_LINK, *_ERRORS), 200: _ZIP},
     media_type=MediaType.TEXT,
 )
@@ -96,7 +97,9 @@ async def download_packet(
     )
 
 
-packet_download = Router("/api/v1", route_handlers=[download_packet], opt=PUBLIC, security=[{}])
+packet_download = Router(
+    "/api/v1", route_handlers=[download_packet], opt=PUBLIC | COMPATIBLE, security=[{}]
+)
 
 
 def _opened(link_secret: str, token: str) -> PacketLink:

@@ -6,7 +6,6 @@ from typing import Annotated, get_args
 from uuid import uuid4
 
 from litestar import Router, delete, get, post
-from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
@@ -28,6 +27,7 @@ from api.claims.evidence.prompt_documents import (
 )
 from api.claims.evidence.prompt_errors import ClaimMovedOn, PromptPending
 from api.documentation.openapi import documented
+from api.documentation.parts import COMPATIBLE
 from api.http.errors import InvalidRequest, Problem
 from api.http.parameters import one_of
 from api.http.records import AllSettings, Bus, Engine, Store, find
@@ -49,7 +49,7 @@ from blocks.queries import every
 _ASKABLE: tuple[ClaimStatus, ...] = (*prompts.ASKABLE, "review")
 """A claim for review may be asked about again: its first prompt expired, or wanted more."""
 
-_TAGS = ["Evidence prompts"]
+_TAGS = ["Evidence"]
 
 PromptPath = Annotated[str, PathParameter(name="promptId", description="The prompt's id")]
 
@@ -168,7 +168,7 @@ async def answer_prompt(
     status_code=200,
     summary="Withdraw a prompt",
     tags=_TAGS,
-    responses=documented(examples.WITHDRAWN),
+    responses=documented(examples.WITHDRAWN, named="PromptWithdrawn"),
 )
 async def withdraw_prompt(
     store: Store,
@@ -195,14 +195,18 @@ async def withdraw_prompt(
     )
 
 
-def prompt_routes(store: RecordStore) -> list[HTTPRouteHandler | Router]:
+def prompt_routes(store: RecordStore) -> Router:
     """The routes of prompts, to be put below the prefix of the tenants' routes."""
-    return [
-        list_prompts,
-        withdraw_prompt,
-        read_claim_audit,
-        idempotent(store, create_prompt, answer_prompt),
-    ]
+    return Router(
+        "/",
+        route_handlers=[
+            list_prompts,
+            withdraw_prompt,
+            read_claim_audit,
+            idempotent(store, create_prompt, answer_prompt),
+        ],
+        opt=COMPATIBLE,
+    )
 
 
 # --- helpers --------------------------------------------------------------------------------------
