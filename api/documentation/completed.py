@@ -28,7 +28,8 @@ def completed(app: Litestar) -> JsonObject:
     for path, method, operation in operations(document):
         _add_role(path, method, operation)
         if "requestBody" in operation:
-            _add_request_example(operation["requestBody"], components)
+            _add_request_example(operation["requestBody"])
+            _name_examples(operation["requestBody"], components)
         for status, response in operation["responses"].items():
             _name_examples(response, components)
             place = Place(status=int(status), operation=operation, response=response)
@@ -49,25 +50,26 @@ def _add_role(path: str, method: str, operation: JsonObject) -> None:
     operation["description"] = f"{operation['description']}\n\n{needs}"
 
 
-def _add_request_example(body: JsonObject, components: JsonObject) -> None:
+def _add_request_example(body: JsonObject) -> None:
+    """A body without a named type has its example already."""
     for media in body["content"].values():
         if name := _schema_name(media["schema"]):
             value = msgspec.to_builtins(request_examples()[name])
-            example = {"summary": "Example", "value": value}
-            media["examples"] = {name: _reference(name, example, components)}
+            media["examples"] = {name: {"summary": "Example", "value": value}}
 
 
-def _name_examples(response: JsonObject, components: JsonObject) -> None:
-    for media in response.get("content", {}).values():
-        named = media.get("examples", {})
-        media["examples"] = {
-            name: _reference(name, example, components) for name, example in named.items()
-        }
+def _name_examples(body: JsonObject, components: JsonObject) -> None:
+    """The examples of a body or an answer are components, to which it refers."""
+    for media in body.get("content", {}).values():
+        if named := media.get("examples"):
+            media["examples"] = {
+                name: _reference(name, example, components) for name, example in named.items()
+            }
 
 
 def _reference(name: str, example: JsonObject, components: JsonObject) -> JsonObject:
-    known = components["examples"].setdefault(name, example)
-    if known != example:
+    named = {key: value for key, value in example.items() if key != "id"}  # only Litestar's
+    if components["examples"].setdefault(name, named) != named:
         raise ValueError(f"there are two examples named {name}")
     return {"$ref": f"#/components/examples/{name}"}
 

@@ -114,7 +114,6 @@ SENT = (
         description="The version of what is answered; `If-Match` takes it.",
         example='"3"',
         sent=_has_version,
-        always=_has_version,
     ),
     SentHeader(
         name="Location",

@@ -4,17 +4,15 @@ Its files are part of the package: the page works without a network and reveals 
 one. `browser` holds swagger-ui-dist 5.35.0 as npm has it, its licence, and two files of our own.
 """
 
-from html import escape
 from pathlib import Path
-from typing import Any
 
-from litestar import MediaType, Request, Router, get
+from litestar import MediaType, Router, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from api.access.authentication import PUBLIC
 from api.documentation.exported import FOLDER
-from api.documentation.parts import Part, document_of
+from api.documentation.parts import Part
 
 PATHS: dict[Part, str] = {"openapi": "/docs", "compatible": "/docs/compatible"}
 ASSETS = "/docs/assets"
@@ -46,13 +44,13 @@ def _page_route(part: Part) -> HTTPRouteHandler:
         opt=PUBLIC,
         sync_to_thread=False,
     )
-    def show_documentation(request: Request[Any, Any, Any]) -> str:
-        return _page(part, document_of(request.app, part)["info"]["title"])
+    def show_documentation() -> str:
+        return _page(part)
 
     return show_documentation
 
 
-def _page(part: Part, title: str) -> str:
+def _page(part: Part) -> str:
     links = "".join(
         f'<a href="{PATHS[one]}"{" aria-current=page" if one == part else ""}>{text}</a>'
         for one, text in _LINKS.items()
@@ -62,7 +60,7 @@ def _page(part: Part, title: str) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
+<title>{_LINKS[part]} · workflow-orchestrator</title>
 <link rel="stylesheet" href="{ASSETS}/swagger-ui.css">
 <link rel="stylesheet" href="{ASSETS}/page.css">
 </head>

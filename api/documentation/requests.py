@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from api.http.documents import Document
+import msgspec
 
-_examples: dict[str, Document] = {}
+_examples: dict[str, msgspec.Struct] = {}
 
 
-def add_requests(*examples: Document) -> None:
+def add_requests(*examples: msgspec.Struct) -> None:
     """From now on, the document shows these bodies. Raises `ValueError` for a second of a type."""
     for example in examples:
         name = type(example).__name__
@@ -16,6 +16,6 @@ def add_requests(*examples: Document) -> None:
         _examples[name] = example
 
 
-def request_examples() -> Mapping[str, Document]:
+def request_examples() -> Mapping[str, msgspec.Struct]:
     """By the name of their schema."""
     return _examples
