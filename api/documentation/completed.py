@@ -12,6 +12,7 @@ from litestar import Litestar
 from litestar.serialization import encode_json, get_serializer
 
 from api.access.permissions import role_of
+from api.documentation.choices import choice_schemas, with_named_choices
 from api.documentation.headers import Place, header_components, headers_at
 from api.documentation.requests import request_examples
 
@@ -24,6 +25,8 @@ def completed(app: Litestar) -> JsonObject:
     document: JsonObject = msgspec.json.decode(
         encode_json(app.openapi_schema.to_schema(), serializer=serializer)
     )
+    document = with_named_choices(document)
+    document["components"]["schemas"] |= choice_schemas()
     components = document["components"] | {"headers": header_components(), "examples": {}}
     for path, method, operation in operations(document):
         _add_role(path, method, operation)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import jsonschema
@@ -35,7 +36,7 @@ STANDING = {
 }
 """On every answer of whatever server: not ours to document."""
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "APPROVAL_LINK_SECRET": "x" * 32,
     "AUTH_DEFAULT_ROLES": "none",
     "AUTH_FAILURES_PER_MINUTE": "1000000",
