@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from litestar import Request, get, post
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import PathParameter
 
@@ -35,7 +35,12 @@ class PhaseOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = RequestBody(
-            content={"application/json": OpenAPIMediaType(schema=_BODY)}, required=True
+            content={
+                "application/json": OpenAPIMediaType(
+                    schema=_BODY, examples={"PhaseTrigger": _EXAMPLE}
+                )
+            },
+            required=True,
         )
 
 
@@ -58,13 +63,16 @@ _BODY = Schema(
             description="Phase 7: usd, eur, gbp or cad; default: the claim's, as found."
         ),
     },
-    examples=[{"user_id": "user_123", "sync_id": "sync_1", "orders_count": 120}],
+)
+_EXAMPLE = Example(
+    summary="Phase 2",
+    value={"user_id": "user_123", "sync_id": "sync_1", "orders_count": 120},
 )
 
 
 @get(
     "/workflow/health",
-    summary="Whether phases can be triggered here",
+    summary="Check that phases can be triggered here",
     tags=["Claim recovery"],
     responses=workflow_documented(examples.WORKFLOW_HEALTH),
 )

@@ -132,7 +132,7 @@ async def change_definition(
 
 @delete(
     "/definitions/{workflow:str}",
-    summary="Go back to the defaults",
+    summary="Reset a definition to the defaults",
     tags=_TAGS,
     responses=documented_without_body(DefinitionNotFound, DefinitionChanged),
 )

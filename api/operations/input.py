@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
 from api.http.errors import InvalidRequest, Problem
@@ -16,7 +16,7 @@ class InputOperation(Operation):
     """Documents the body, which the route reads by itself: there may be none."""
 
     def __post_init__(self) -> None:
-        media = OpenAPIMediaType(schema=_BODY)
+        media = OpenAPIMediaType(schema=_BODY, examples={"OperationInput": _EXAMPLE})
         self.request_body = RequestBody(content={"application/json": media}, required=False)
 
 
@@ -33,5 +33,5 @@ def input_in(body: Any) -> dict[str, Any]:
 _BODY = Schema(
     type=OpenAPIType.OBJECT,
     description=f"The input of the steps, as it is or as the one field `{WRAPPER}`.",
-    examples=[{WRAPPER: {"reason": "the disk is filling"}}],
 )
+_EXAMPLE = Example(summary="Example", value={WRAPPER: {"reason": "the disk is filling"}})

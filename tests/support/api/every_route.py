@@ -116,6 +116,7 @@ OTHER_NAMES = {
     "token": "no-token",
     "claimId": "claim-1",
     "path": "x",
+    "file_path": "page.css",
 }
 """Path parameters that name something else, each with an example."""
 
