@@ -82,7 +82,7 @@ def text_of_lines(lines: Iterable[str]) -> Text:
     return Text("\n".join(map(plain, lines)))
 
 
-def console(width_of_a_file: int = _WIDTH_OF_A_FILE) -> Console:
+def console(width_of_a_file: int = _WIDTH_OF_A_FILE) -> PlainConsole:
     """The terminal; into a pipe or file, lines as long as they are."""
     out = PlainConsole(highlight=False, markup=False, emoji=False)
     if out.is_terminal:

@@ -41,9 +41,10 @@ async def prepared(api_url: str | None) -> dict[str, str]:
 
 
 def with_other_schedules(settings: Settings) -> list[str]:
-    """The deployments to which the settings give other schedules than prefect.yaml."""
-    return [
-        deployment.name
+    """The jobs and operations to which the settings give other schedules than prefect.yaml."""
+    differing = (
+        deployment.twin
         for deployment in read_deployments()
         if deployment != scheduled(deployment, settings)
-    ]
+    )
+    return list(dict.fromkeys(differing))

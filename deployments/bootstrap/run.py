@@ -40,27 +40,34 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         # Late: workers wait for the pool, so that only this process writes to Prefect's SQLite
         # file.
         blocks = await save_blocks(settings, client, os.environ.get(VARIABLE) or NAME)
-        pools = await _create_pools(client, settings)
+        registered = [
+            (deployment, flow)
+            for deployment, flow in zip(deployments, flows, strict=True)
+            if is_needed(deployment, settings) or await _is_there(client, deployment, flow)
+        ]
+        pools = await _create_pools(client, settings, [deployment for deployment, _ in registered])
         automations = await create_automations(client, settings.prefect)
-        registered = []
-        for deployment, flow in zip(deployments, flows, strict=True):
-            if is_needed(deployment, settings) or await _is_there(client, deployment, flow):
-                await deploy(client, deployment, flow, deployment.pool(settings.prefect.work_pool))
-                registered.append(deployment)
+        for deployment, flow in registered:
+            await deploy(client, deployment, flow, deployment.pool(settings.prefect.work_pool))
     return [
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
         *(f"work pool {pool}" for pool in pools),
-        *(_in_words(deployment, settings) for deployment in registered),
+        *(_in_words(deployment, settings) for deployment, _ in registered),
         *(f"block {block}" for block in blocks),
         *(f"automation {automation}" for automation in automations),
         *attention,
     ]
 
 
-async def _create_pools(client: PrefectClient, settings: Settings) -> list[str]:
+async def _create_pools(
+    client: PrefectClient, settings: Settings, registered: list[Deployment]
+) -> list[str]:
+    """The pools of these deployments. A Docker deployment that is switched off has one too: Prefect
+    takes no deployment whose pool was deleted or is called otherwise by now.
+    """
     pool = settings.prefect.work_pool
     await create_work_pool(client, pool)
-    if not settings.docker_runs.scheduled_names:
+    if not any(deployment.is_docker for deployment in registered):
         return [pool]
     await create_docker_pool(client, docker_pool(pool))
     return [pool, docker_pool(pool)]

@@ -6,7 +6,6 @@ from itertools import count
 
 import click
 import msgspec
-from rich.console import Console
 
 from blocks.clock import utc_now
 from blocks.observability.plain_text import plain
@@ -16,7 +15,7 @@ from blocks.ports import Unavailable
 from blocks.settings import load_settings
 from blocks.settings.operations.databases import Database
 from deployments.cli.actions.following import bar
-from deployments.printing import console, facts_of, say_json, say_line, styled
+from deployments.printing import PlainConsole, console, facts_of, say_json, say_line, styled
 
 PARTS_OF_BACKUP, PARTS_OF_VERIFICATION, PARTS_OF_RESTORE = 6, 3, 2
 """So many lines each reports, one at the beginning of each of its parts."""
@@ -65,7 +64,7 @@ def chosen(place: Place, names: tuple[str, ...]) -> tuple[Database, ...]:
 
 
 @contextmanager
-def at_work(parts: int, databases: int, *, as_json: bool) -> Iterator[tuple[Place, Console]]:
+def at_work(parts: int, databases: int, *, as_json: bool) -> Iterator[tuple[Place, PlainConsole]]:
     """The place of the settings; what is being done is shown: a line each, at a terminal the last
     one beside a bar of so many parts for each of the databases (0: of all). What is printed to the
     console stands above the bar.
@@ -75,17 +74,19 @@ def at_work(parts: int, databases: int, *, as_json: bool) -> Iterator[tuple[Plac
         yield backups.place_of(settings, _nothing if as_json else say_line), out
         return
     total = parts * (databases or len(backups.place_of(settings).databases))
-    with bar(total) as progress:
+    with bar(out, total) as progress:
         [task], begun = progress.task_ids, count()
 
         def report(line: str) -> None:
             progress.update(task, completed=next(begun), description=plain(line))
 
-        yield backups.place_of(settings, report), progress.console
+        yield backups.place_of(settings, report), out
         progress.update(task, completed=total, description="done")
 
 
-async def _back_up_one(place: Place, database: Database, out: Console, *, as_json: bool) -> None:
+async def _back_up_one(
+    place: Place, database: Database, out: PlainConsole, *, as_json: bool
+) -> None:
     name = backups.backup_name(database.name, utc_now())
     await backups.create(place, database, name)
     evidence = await backups.store(place, database, name)
@@ -95,7 +96,7 @@ async def _back_up_one(place: Place, database: Database, out: Console, *, as_jso
         out.print(styled(f"deleted: {', '.join(gone)}", None))
 
 
-def _show(evidence: Evidence, out: Console, *, as_json: bool) -> None:
+def _show(evidence: Evidence, out: PlainConsole, *, as_json: bool) -> None:
     if as_json:
         say_json(evidence)
         return

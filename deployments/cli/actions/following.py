@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from blocks.contracts.operations import Operation
 from blocks.operations.runs import Run, find_run
 from blocks.ports import RecordStore
-from deployments.printing import console, say_line
+from deployments.printing import PlainConsole, console, say_line
 
 POLL_SECONDS = 0.5
 
@@ -47,20 +47,20 @@ def _display(operation: Operation) -> Iterator[Shown]:
     if not out.is_terminal:
         yield _Lines()
         return
-    with bar(total=len(operation.steps)) as progress:
+    with bar(out, len(operation.steps)) as progress:
         yield _Bar(progress)
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Progress]:
-    """A bar of so many parts, at a terminal; its one task is at 0, and described by no text yet."""
+def bar(out: PlainConsole, total: int) -> Iterator[Progress]:
+    """A bar of so many parts, at this terminal; its one task is at 0 and has no text yet."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=console()) as progress:
+    with Progress(*columns, console=out) as progress:
         progress.add_task("", total=total)
         yield progress
 

@@ -108,15 +108,16 @@ async def deployments(connections: Connections) -> list[Finding]:
     """Each is registered, its source can be loaded and its schedules are those of the settings."""
     assert connections.prefect
     settings = connections.settings
-    needed = {one.name for one in wanted(settings) if is_needed(one, settings)}
+    all_wanted = wanted(settings)
+    needed = {one.name for one in all_wanted if is_needed(one, settings)}
     findings = [
         found
-        for deployment in wanted(settings)
+        for deployment in all_wanted
         for found in await _deployment(
             connections.prefect, deployment, is_needed=deployment.name in needed
         )
     ]
-    active = sum(schedule.active for one in wanted(settings) for schedule in one.schedules)
+    active = sum(schedule.active for one in all_wanted for schedule in one.schedules)
     all_well = ok(PART, f"{len(needed)} registered, their sources load, {active} schedules active")
     return [*(findings or [all_well]), *_inactive(settings)]
 

@@ -130,7 +130,7 @@ async def test_the_doctor_misses_a_worker_of_the_docker_pool(
     pool = docker_pool(parts.settings.prefect.work_pool)
     assert ["start one: `orchestrator worker`"] == missing[:1]
     assert [f"start one: `prefect worker start --pool {pool} --type docker`"] == missing[1:]
-    assert ["ok"] == [finding.state for finding in await deployments(connections)]
+    assert {"ok"} == {finding.state for finding in await deployments(connections)}
 
 
 async def test_the_doctor_finds_a_schedule_that_would_fire_in_both_pools(
@@ -141,4 +141,5 @@ async def test_the_doctor_finds_a_schedule_that_would_fire_in_both_pools(
 
     found = await deployments(Connections(settings, prefect=prefect))
 
-    assert [TWIN, DOCKER] == [finding.found.partition(":")[0] for finding in found]
+    wrong = [finding.found.partition(":")[0] for finding in found if finding.state != "ok"]
+    assert [TWIN, DOCKER] == wrong

@@ -207,7 +207,7 @@ def test_the_printed_command_reads_the_api_with_the_key_made_for_it(stack: Stack
     answer = subprocess.run(
         ["bash", "-c", f"{printed[0]} --silent"], capture_output=True, check=True
     ).stdout
-    assert "executions" in json.loads(answer)
+    assert "items" in json.loads(answer)
     assert 0o600 == (stack.folder / "data" / "development-key").stat().st_mode & 0o777
     assert 401 == httpx.get(f"http://127.0.0.1:{stack.api_port}/api/v1/executions").status_code
 
@@ -303,7 +303,8 @@ def test_prefect_deploy_registers_the_same_deployments(stack: Stack) -> None:
         timeout=60,
         check=False,
     )
-    assert before == deployments(stack)
+    after = deployments(stack)
+    assert before == [one for one in after if not one["name"].endswith("-docker")]
     assert deploy.returncode == 0, deploy.stdout + deploy.stderr
 
 

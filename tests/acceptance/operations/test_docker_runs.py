@@ -178,6 +178,14 @@ async def first_completed(prefect: PrefectClient, name: str, log: Path) -> FlowR
     return found
 
 
+async def all_have_ended(prefect: PrefectClient, *names: str) -> None:
+    async def look() -> bool:
+        runs = [run for name in names for run in await runs_of(prefect, name)]
+        return all(run.state and run.state.is_final() for run in runs)
+
+    await eventually(look, within_seconds=PATIENCE_SECONDS, every_seconds=0.5)
+
+
 def end_of(log: Path) -> str:
     return log.read_text()[-5000:]
 
@@ -219,7 +227,8 @@ async def prefect_command(parts: Orchestra, *arguments: str) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await command.communicate()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        output, _ = await command.communicate()
     assert 0 == command.returncode, output.decode()
     return output.decode()
 
@@ -246,6 +255,8 @@ async def test_a_backup_and_a_job_run_in_containers_by_schedule_and_by_prefects_
     backup_run = await first_completed(prefect, of_backup, docker_worker)
     job_run = await first_completed(prefect, of_job, docker_worker)
     await pause_schedules(parts, prefect, of_backup, of_job)
+    # A job's run by hand waits for every trigger before it to be reported.
+    await all_have_ended(prefect, of_backup, of_job)
 
     assert {"AutoRemove": True, "ReadonlyRootfs": True, "CapDrop": ["ALL"]}.items() <= (
         container["HostConfig"].items()

@@ -11,6 +11,7 @@ from blocks.executions.steps import record_step
 from blocks.operations import starting
 from blocks.ports import RecordStore, Stored
 from deployments.cli.actions.following import NotCompleted, bar, follow
+from deployments.printing import console
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_at_a_terminal_a_bar_shows_how_many_parts_are_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with bar(total=4) as progress:
+    with bar(console(), 4) as progress:
         progress.update(progress.task_ids[0], completed=3, description="upload-backup")
 
     assert "3/4" in (shown := capsys.readouterr().out)

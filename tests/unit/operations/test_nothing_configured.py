@@ -51,12 +51,7 @@ class Steps:
 
 @pytest.fixture
 async def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
-    settings = load_settings(
-        {
-            "ORCHESTRATOR_DATA_DIR": str(tmp_path / "data"),
-            "HEALTH_MONITORING_DOCKER_SOCKET": str(tmp_path / "no.sock"),
-        }
-    )
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path / "data")})
     async with open_store(settings) as store, open_bus(settings, "test") as bus:
         await store.provision()
         opened = Runtime(settings, bus, store, RememberedFlowRuns())

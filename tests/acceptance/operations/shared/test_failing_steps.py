@@ -33,7 +33,7 @@ from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.ledger import ledger_of
 from tests.support.system.orchestra import whole_orchestra
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 
 class End(msgspec.Struct, frozen=True):

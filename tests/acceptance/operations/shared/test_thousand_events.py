@@ -30,7 +30,7 @@ from tests.support.system.ledger import Ledger
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, whole_orchestra
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 EVENTS = 1_000
 AT_ONCE = 20
