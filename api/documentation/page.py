@@ -61,6 +61,7 @@ def _page(part: Part) -> str:
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_LINKS[part]} · workflow-orchestrator</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="{ASSETS}/swagger-ui.css">
 <link rel="stylesheet" href="{ASSETS}/page.css">
 </head>
