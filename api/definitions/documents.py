@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from api.documentation.requests import add_requests
+from litestar.openapi.spec import OpenAPIType, Schema
+
+from api.documentation.requests import add_requests, operation_with_body
 from api.http.documents import Document
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.definitions import WantedDefinition, WantedPolicy, WantedRule, WantedStep
@@ -85,4 +87,9 @@ add_requests(
             policy=WantedPolicy(quorum=2),
         ),
     )
+)
+
+PatchOperation = operation_with_body(
+    Schema(type=OpenAPIType.OBJECT, additional_properties=Schema()),
+    DefinitionPatch={"stepTimeoutSeconds": 600, "steps": {"recommendation": None}},
 )

@@ -11,12 +11,11 @@ from blocks.contracts import approvals
 from blocks.contracts.claims.findings import Route
 from blocks.contracts.claims.money import Currency
 from blocks.contracts.claims.phases import PhaseNumber
+from blocks.contracts.events import JsonObject
 from blocks.contracts.records.claims import ClaimStatus
 from blocks.contracts.records.dead_letters import LetterStatus
 from blocks.contracts.roles import Role
 from blocks.contracts.states import ApprovalStatus, ExecutionStatus, StepStanding
-
-JsonObject = dict[str, Any]
 
 _CHOICES: Mapping[tuple[str | int, ...], str] = {
     get_args(choice): name

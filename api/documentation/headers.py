@@ -1,18 +1,19 @@
 """The headers of answers, in one table: what the document states of each, and where it comes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
 from api.idempotency import HEADER, REPLAYED_HEADER
-
-JsonObject = dict[str, Any]
+from blocks.contracts.events import JsonObject
 
 VERSIONED = frozenset(
     {"Approval", "ChangedWebhook", "CreatedWebhook", "DeadLetter", "Definition", "Webhook"}
 )
 """Bodies that come with the `ETag` of their record."""
+
+CREATED = frozenset({"Approval", "CreatedKey", "CreatedWebhook", "Execution", "JobTriggered"})
+"""Bodies that come with the `Location` of what was created."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -21,6 +22,8 @@ class Place(msgspec.Struct, frozen=True):
     status: int
     operation: JsonObject
     response: JsonObject
+    is_own_read: bool = False
+    """Of a GET that is no other system's: its JSON has an `ETag`."""
 
     @property
     def is_success(self) -> bool:
@@ -74,7 +77,13 @@ def _is_deprecated(place: Place) -> bool:
 
 
 def _has_version(place: Place) -> bool:
-    return place.is_success and bool(place.bodies & VERSIONED)
+    content = place.response.get("content", {})
+    is_read = place.is_own_read and place.status == 200 and "application/json" in content
+    return is_read or (place.is_success and bool(place.bodies & VERSIONED))
+
+
+def _is_creation(place: Place) -> bool:
+    return place.status in (201, 202) and bool(place.bodies & CREATED)
 
 
 SENT = (
@@ -111,15 +120,17 @@ SENT = (
     ),
     SentHeader(
         name="ETag",
-        description="The version of what is answered; `If-Match` takes it.",
+        description="The version of what is answered, for `If-Match` and `If-None-Match`.",
         example='"3"',
         sent=_has_version,
+        always=_has_version,
     ),
     SentHeader(
         name="Location",
         description="The path of what was created.",
         example="/api/v1/executions/47b1fc66-c281-510f-8db8-94ceed8cee8f",
-        sent=lambda place: place.status == 201,
+        sent=_is_creation,
+        always=_is_creation,
     ),
     SentHeader(
         name=REPLAYED_HEADER,
@@ -164,6 +175,15 @@ SENT = (
     ),
 )
 """There is no `Sunset`: no deprecated route has an end date."""
+
+
+IF_NONE_MATCH: JsonObject = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what the client knows: if it is still that, 304 without a body.",
+    "schema": {"type": "string"},
+}
 
 
 def header_components() -> Mapping[str, JsonObject]:

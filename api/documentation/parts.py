@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.routes import HTTPRoute
 
-from api.documentation.completed import JsonObject, completed, operations
+from api.documentation.completed import completed, handlers, operations
 from api.http.deprecation import COMPATIBLE
+from blocks.contracts.events import JsonObject
 
 Part = Literal["openapi", "compatible"]
 """Which document; also its name on the wire."""
@@ -37,7 +37,8 @@ def document_of(app: Litestar, part: Part) -> JsonObject:
     """The document of this part, made once per application."""
     if _STATE not in app.state:
         whole = completed(app)
-        app.state[_STATE] = {one: _only(whole, one, _parts(app)) for one in PARTS}
+        parts = {place: part_of(handler) for place, handler in handlers(app).items()}
+        app.state[_STATE] = {one: _only(whole, one, parts) for one in PARTS}
     document: JsonObject = app.state[_STATE][part]
     return document
 
@@ -50,16 +51,6 @@ def part_of(handler: HTTPRouteHandler) -> Part:
     """The only place that decides it."""
     is_compatible = handler.deprecated or COMPATIBLE.items() <= handler.opt.items()
     return "compatible" if is_compatible else "openapi"
-
-
-def _parts(app: Litestar) -> dict[tuple[str, str], Part]:
-    """By path and method."""
-    return {
-        (route.path_format, method.lower()): part_of(handler)
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for method, (handler, _) in route.route_handler_map.items()
-    }
 
 
 def _only(whole: JsonObject, part: Part, parts: Mapping[tuple[str, str], Part]) -> JsonObject:

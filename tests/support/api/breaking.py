@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-JsonObject = dict[str, Any]
+from blocks.contracts.events import JsonObject
 
 _PROSE = ("description", "example", "examples", "headers", "summary", "title")
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from api.access.platform_paths import OF_THE_PLATFORM
-from api.documentation.completed import JsonObject
+from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, Record
 from blocks.contracts.records.claims import PhaseRecord

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from api.documentation.completed import JsonObject
+from blocks.contracts.events import JsonObject
 from tests.support.api.api_client import Api, an_api
 
 Documents = Mapping[str, JsonObject]

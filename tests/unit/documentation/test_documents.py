@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -15,11 +14,10 @@ from api.access.platform_paths import OF_THE_PLATFORM
 from api.documentation import exported
 from api.documentation.completed import operations
 from api.documentation.parts import PARTS
+from blocks.contracts.events import JsonObject
 from deployments.cli.app import cli
 from tests.support.api.api_client import Api
 from tests.unit.documentation.conftest import Documents
-
-JsonObject = dict[str, Any]
 
 
 def of_both(documents: Documents) -> Iterator[tuple[str, str, JsonObject]]:
@@ -180,7 +178,8 @@ async def test_every_route_of_a_tenant_documents_both_limits_and_the_throttled_d
     for document in documents.values():
         for path, _, operation in operations(document):
             if path.startswith("/api/v1"):
-                shown = examples(document, operation["responses"]["429"])
+                answer = operation["responses"]["429"]["content"]["application/json"]
+                shown = examples(document, answer)
                 assert {"RATE_LIMITED", "THROTTLED"} <= {one["summary"] for one in shown}
 
 
@@ -189,7 +188,7 @@ async def test_every_response_has_an_example_that_its_schema_accepts(documents: 
         for path, _, operation in operations(document):
             for status, response in operation["responses"].items():
                 for content in response.get("content", {}).values():
-                    shown = examples(document, response)
+                    shown = examples(document, content)
                     assert shown or path in ("/metrics", "/api/metrics"), (path, status)
                     for example in shown:
                         check(document, content["schema"], example["value"])
@@ -201,28 +200,39 @@ async def test_every_body_has_an_example_that_its_schema_accepts(documents: Docu
         for path, _, operation in operations(document):
             if "requestBody" in operation:
                 bodies += 1
-                shown = examples(document, operation["requestBody"])
-                assert shown, path
                 [content] = operation["requestBody"]["content"].values()
+                shown = examples(document, content)
+                assert shown, path
                 check(document, content["schema"], shown[0]["value"])
     assert bodies > 50
 
 
-async def test_every_error_has_the_envelope(documents: Documents) -> None:
+async def test_every_error_has_the_envelope_and_problem_details(documents: Documents) -> None:
     for path, _, operation in of_both(documents):
         for status, response in operation["responses"].items():
             if status >= "400" and path != "/ready":
-                reference = response["content"]["application/json"]["schema"]["$ref"]
                 is_of_services = "/workflow/" in path or path.startswith(OF_THE_PLATFORM)
                 body = "WorkflowRefused" if is_of_services else "ErrorEnvelope"
-                assert f"#/components/schemas/{body}" == reference
+                assert {"application/json": body, "application/problem+json": "ProblemDetails"} == {
+                    media: content["schema"]["$ref"].rpartition("/")[2]
+                    for media, content in response["content"].items()
+                }
 
 
-def examples(document: JsonObject, described: JsonObject) -> list[JsonObject]:
-    """Of a body or an answer."""
+async def test_every_read_with_an_etag_can_be_conditional(documents: Documents) -> None:
+    for path, method, operation in of_both(documents):
+        names = {parameter["name"] for parameter in operation.get("parameters", ())}
+        has_etag = "ETag" in operation["responses"].get("200", {}).get("headers", ())
+        is_conditional = method == "get" and has_etag
+
+        assert is_conditional == ("304" in operation["responses"]), path
+        assert is_conditional <= ("If-None-Match" in names), path
+
+
+def examples(document: JsonObject, content: JsonObject) -> list[JsonObject]:
+    """Of a body or an answer in one media type."""
     return [
         document["components"]["examples"][example["$ref"].rpartition("/")[2]]
-        for content in described["content"].values()
         for example in content.get("examples", {}).values()
     ]
 

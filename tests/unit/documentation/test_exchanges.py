@@ -8,8 +8,9 @@ import httpx
 import jsonschema
 import pytest
 
-from api.documentation.completed import JsonObject, operations
+from api.documentation.completed import operations
 from api.documentation.headers import SENT, Place
+from blocks.contracts.events import JsonObject
 from blocks.ports import Queue, Throttled, Unavailable
 from blocks.services import open_bus
 from blocks.settings import load_settings
@@ -77,6 +78,21 @@ async def test_what_is_shown_is_sent_and_answered_as_it_says(
     assert [] == faults
 
 
+async def test_what_is_known_is_not_sent_again(busy: Api, documents: Documents) -> None:
+    faults, unchanged = [], 0
+    for exchange in every(documents):
+        if "304" in exchange.operation["responses"]:
+            id = await exchange.subject(busy)
+            etag = (await exchange.ask(busy, id)).headers["etag"]
+            again = await exchange.ask(busy, id, **{"If-None-Match": etag})
+            unchanged += again.status_code == 304
+            fault = shape_fault(exchange, again) or header_fault(exchange, again)
+            if fault:
+                faults.append(f"{exchange.name}: {again.status_code} {fault}")
+
+    assert ([], True) == (faults, unchanged > 20)
+
+
 async def test_a_key_that_is_sent_again_is_answered_again(busy: Api, documents: Documents) -> None:
     faults, replayed = [], 0
     for exchange in every(documents):
@@ -96,9 +112,10 @@ async def test_a_key_that_is_sent_again_is_answered_again(busy: Api, documents: 
 # --- refusals -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("accept", ["application/json", "application/problem+json"])
 @pytest.mark.parametrize("why", ["no credential", "a token of no issuer", "no role"])
 async def test_who_may_not_is_answered_as_the_documents_say(
-    busy: Api, documents: Documents, why: str
+    busy: Api, documents: Documents, why: str, accept: str
 ) -> None:
     faults = []
     for exchange in every(documents):
@@ -108,7 +125,8 @@ async def test_who_may_not_is_answered_as_the_documents_say(
                 "a token of no issuer": {"Authorization": "Bearer x.y.z"},
                 "no role": as_user(a_token(tenant_id=exchange.tenant_id), exchange.tenant_id),
             }[why]
-            answer = await exchange.ask(busy, new_id(), **shown)
+            answer = await exchange.ask(busy, new_id(), Accept=accept, **shown)
+            assert accept == answer.headers["content-type"]
             expected = 403 if why == "no role" else 401
             fault = shape_fault(exchange, answer) or header_fault(exchange, answer)
             if fault or expected != answer.status_code:
@@ -187,27 +205,24 @@ def shape_fault(exchange: Exchange, answer: httpx.Response) -> str | None:
     stated = {media.partition(";")[0] for media in content}
     if kind not in stated and (content or answer.content):
         return f"is {kind}, not {stated}"
-    if kind == "application/json":
+    if kind.endswith("json"):
         schema = content[kind]["schema"] | {"components": exchange.document["components"]}
         try:
             jsonschema.validate(answer.json(), schema, jsonschema.Draft202012Validator)
         except jsonschema.ValidationError as error:
             return error.message
-        return unknown_code(exchange, documented, answer)
+        return unknown_code(exchange, content[kind], answer)
     return None
 
 
-def unknown_code(exchange: Exchange, documented: JsonObject, answer: httpx.Response) -> str | None:
+def unknown_code(exchange: Exchange, content: JsonObject, answer: httpx.Response) -> str | None:
     """The error is none of the examples of its status."""
-    error = answer.json().get("error") if answer.status_code >= 400 else None
+    body = answer.json()
+    error = body.get("error", body) if answer.status_code >= 400 else None
     if not isinstance(error, dict):
         return None
     components = exchange.document["components"]["examples"]
-    shown = {
-        components[name]["summary"]
-        for media in documented["content"].values()
-        for name in media["examples"]
-    }
+    shown = {components[name]["summary"] for name in content["examples"]}
     return None if error["code"] in shown else f"{error['code']} is none of {shown}"
 
 

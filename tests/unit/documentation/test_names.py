@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.documentation.completed import JsonObject, operations
+from api.documentation.completed import operations
 from api.documentation.names import TAGS
 from api.documentation.parts import PARTS
+from blocks.contracts.events import JsonObject
 from tests.unit.documentation.conftest import Documents
 
 VERBS = {
