@@ -9,6 +9,7 @@ from typing import Any
 from workflow_orchestrator_client import AuthenticatedClient
 from workflow_orchestrator_client.api.approvals import create_approval, decide_approval
 from workflow_orchestrator_client.api.audit import list_audit_entries
+from workflow_orchestrator_client.api.definitions import change_definition, read_definition
 from workflow_orchestrator_client.api.executions import (
     cancel_execution,
     list_executions,
@@ -20,10 +21,12 @@ from workflow_orchestrator_client.models import (
     ApprovalStatus,
     AuditPage,
     Cancellation,
+    Definition,
     ErrorEnvelope,
     Execution,
     ExecutionPage,
     ExecutionStatus,
+    JsonObject,
     NamedDecision,
     NewApproval,
     NewExecution,
@@ -43,8 +46,8 @@ def main(url: str, token: str, tenant_id: str) -> None:
 
     followed = one(Execution, read_execution.sync(started.id, client=client))
     assert followed.status is ExecutionStatus.PENDING
-    page = one(ExecutionPage, list_executions.sync(client=client, status=ExecutionStatus.PENDING))
-    assert started.id in str(page.to_dict())
+    page = one(ExecutionPage, list_executions.sync(client=client, status=[ExecutionStatus.PENDING]))
+    assert started.id in [listed.id for listed in page.items]
 
     asked = NewApproval(subject="opportunity-1", execution_id=started.id, risk_score=0.9)
     approval = one(Approval, create_approval.sync(client=client, body=asked))
@@ -59,6 +62,14 @@ def main(url: str, token: str, tenant_id: str) -> None:
     assert cancelled.status is ExecutionStatus.CANCELLED
     refused = one(ErrorEnvelope, cancel_execution.sync(started.id, client=client, body=why))
     assert refused.error.code == "EXECUTION_ENDED"
+
+    patch = JsonObject.from_dict({"stepTimeoutSeconds": 600})
+    workflow = "opportunity-analysis"
+    changed = change_definition.sync_detailed(workflow, client=client, body=patch)
+    assert one(Definition, changed.parsed).step_timeout_seconds == 600
+    etag = changed.headers["etag"]
+    known = read_definition.sync_detailed(workflow, client=client, if_none_match=etag)
+    assert known.status_code == 304
 
     log = str(one(AuditPage, list_audit_entries.sync(client=client)).to_dict())
     for act in ("execution.start", "approval.decide", "execution.cancel"):

@@ -5,7 +5,8 @@ import type { components, paths } from "./openapi.js";
 type Execution = components["schemas"]["Execution"];
 
 const [url, token, tenant] = process.argv.slice(2);
-const client = createClient<paths>({
+// Errors are the envelope, which comes unless problem details are asked for.
+const client = createClient<paths, "application/json">({
   baseUrl: url,
   headers: { Authorization: `Bearer ${token}`, "X-Tenant-ID": tenant },
 });
@@ -29,6 +30,8 @@ const path = { executionId: started.id };
 
 const followed = sure(await client.GET("/api/v1/executions/{executionId}", { params: { path } }));
 expect("it is pending", followed.status === "pending");
+const page = sure(await client.GET("/api/v1/executions", { params: { query: { status: ["pending"] } } }));
+expect("it is listed", page.items.some((one) => one.id === started.id));
 const stream = await client.GET("/api/v1/executions/stream", {
   params: { query: { executionId: started.id, seconds: 0 } },
   parseAs: "text",
@@ -53,6 +56,17 @@ const cancelled = sure(await client.POST("/api/v1/executions/{executionId}/cance
 expect("it is cancelled", cancelled.status === "cancelled");
 const refused = await client.POST("/api/v1/executions/{executionId}/cancel", cancel);
 expect("it has ended", refused.error?.error.code === "EXECUTION_ENDED");
+
+const workflow = { workflow: "opportunity-analysis" };
+const changed = await client.PATCH("/api/v1/definitions/{workflow}", {
+  params: { path: workflow },
+  body: { stepTimeoutSeconds: 600 },
+});
+expect("the definition is changed", sure(changed).stepTimeoutSeconds === 600);
+const known = await client.GET("/api/v1/definitions/{workflow}", {
+  params: { path: workflow, header: { "If-None-Match": changed.response.headers.get("etag")! } },
+});
+expect("it is known", known.response.status === 304);
 
 const log = JSON.stringify(sure(await client.GET("/api/v1/audit", {})));
 for (const act of ["execution.start", "approval.decide", "execution.cancel"]) {
