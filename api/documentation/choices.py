@@ -1,4 +1,5 @@
-"""Choices and free JSON objects have a name of their own in the documents.
+"""Choices that occur at several places, and free JSON objects, have a name of their own in the
+documents.
 
 Client generators make one type of each; what is spelled out inside a schema becomes a type per
 place.
@@ -7,6 +8,10 @@ place.
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from api.claims.evidence.prompt_documents import PromptStatus
+from api.executions.workflow_documents import WorkflowStatus
+from api.http.lists import NewestOrOldest
+from api.keys.documents import KeyState
 from blocks.contracts import approvals
 from blocks.contracts.claims.findings import Route
 from blocks.contracts.claims.money import Currency
@@ -27,13 +32,17 @@ _CHOICES: Mapping[tuple[str | int, ...], str] = {
         "Currency": Currency,
         "DeadLetterStatus": LetterStatus,
         "ExecutionStatus": ExecutionStatus,
+        "KeyState": KeyState,
+        "ListOrder": NewestOrOldest,
         "OnExpiry": approvals.OnExpiry,
         "OnReject": approvals.OnReject,
         "OnUnknown": approvals.OnUnknown,
         "PhaseNumber": PhaseNumber,
+        "PromptStatus": PromptStatus,
         "ReasonRequired": approvals.ReasonRequired,
         "Role": Role,
         "StepStatus": StepStanding,
+        "WorkflowStatus": WorkflowStatus,
     }.items()
 }
 

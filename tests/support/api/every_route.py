@@ -212,7 +212,7 @@ def routes_of(app: Litestar) -> Iterator[Route]:
         if isinstance(route, HTTPRoute):
             path = re.sub(r":\w+}", "}", route.path)
             for method, (handler, _) in route.route_handler_map.items():
-                if method != "OPTIONS":
+                if method not in ("HEAD", "OPTIONS"):  # every HEAD is a GET when it gets here
                     is_public = PUBLIC.items() <= handler.opt.items()
                     yield Route(str(method), path, is_public, is_to_the_letter(handler))
 

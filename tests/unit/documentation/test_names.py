@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,24 @@ async def test_no_body_is_an_object_without_a_name(documents: Documents, part: s
     ]
 
     assert set(unnamed) <= {"startOperation", "triggerOperation", "triggerPhase"}, "theirs is free"
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_choice_is_spelled_out_once(documents: Documents, part: str) -> None:
+    spelled = Counter(tuple(choice) for choice in choices_in(documents[part]))
+
+    assert [] == [choice for choice, count in spelled.items() if count > 1]
+
+
+def choices_in(tree: Any) -> Iterator[list[Any]]:
+    if isinstance(tree, dict):
+        if isinstance(choice := tree.get("enum"), list):
+            yield choice
+        for one in tree.values():
+            yield from choices_in(one)
+    elif isinstance(tree, list):
+        for one in tree:
+            yield from choices_in(one)
 
 
 def schemas_of(operation: JsonObject) -> Iterator[JsonObject]:
