@@ -96,6 +96,18 @@ check: setup ## Check format, lint and types
 # Tests mostly wait. Two files run side by side, each with servers of its own; those that take longest begin first.
 SIDE_BY_SIDE = $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+.PHONY: api-tools
+api-tools: setup
+	@scripts/api-tools
+
+.PHONY: check-api
+check-api: api-tools ## Lint the OpenAPI documents and name what breaks clients (ARGS=--freeze at a release)
+	@scripts/check-api $(ARGS)
+
+.PHONY: check-clients
+check-clients: api-tools ## Generate clients in Python and TypeScript, and run them
+	@$(BIN)/pytest -m clients tests/acceptance/api $(ARGS)
+
 .PHONY: test
 test: setup test-tools ## Run the tests, those on real RabbitMQ and the Cosmos DB emulator included (ARGS="-k name")
 	@$(SIDE_BY_SIDE) $(ARGS)

@@ -24,10 +24,11 @@ from api.definitions.routes import (
     reset_definition,
     set_definition,
 )
-from api.dispatch.routes import change_limits, read_dispatch, reset_share, set_share
+from api.dispatch.routes import change_dispatch, read_dispatch, reset_tenant_share, set_tenant_share
 from api.documentation.bounds import BoundedStructs
-from api.documentation.exported import read_openapi
+from api.documentation.exported import yaml_routes
 from api.documentation.openapi import openapi_config
+from api.documentation.page import page_routes
 from api.executions.actions import (
     cancel_execution,
     rerun_execution,
@@ -64,7 +65,7 @@ from api.stand_ins.routes import (
     name_stand_in,
     read_stand_in,
 )
-from api.usage.routes import show_usage
+from api.usage.routes import read_usage
 from api.webhooks.routes import (
     add_webhook,
     change_webhook,
@@ -116,9 +117,9 @@ def create_app(
             list_jobs,
             idempotent(store, trigger_job),
             read_dispatch,
-            change_limits,
-            set_share,
-            reset_share,
+            change_dispatch,
+            set_tenant_share,
+            reset_tenant_share,
             list_webhooks,
             read_webhook,
             idempotent(store, add_webhook),
@@ -128,7 +129,7 @@ def create_app(
             set_definition,
             change_definition,
             reset_definition,
-            show_usage,
+            read_usage,
             list_keys,
             read_key,
             create_key,
@@ -144,9 +145,10 @@ def create_app(
     )
     app = Litestar(
         [
-            health.health,
-            health.ready,
-            read_openapi,
+            health.read_health,
+            health.read_readiness,
+            *page_routes(),
+            *yaml_routes(),
             *metrics_routes(settings.metrics),
             tenant_routes,
             operation_routes(store),

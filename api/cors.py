@@ -9,6 +9,7 @@ from litestar.config.cors import CORSConfig
 from api import idempotency
 from api.access import tenancy
 from api.access.identity import ROLES_HEADER, USER_HEADER
+from api.documentation.headers import SENT
 from api.http import etags
 
 _SENT = (
@@ -21,18 +22,6 @@ _SENT = (
     "If-None-Match",
     "Last-Event-ID",
 )
-_READ = (
-    "Deprecation",
-    "ETag",
-    idempotency.REPLAYED_HEADER,
-    "Link",
-    "RateLimit-Limit",
-    "RateLimit-Policy",
-    "RateLimit-Remaining",
-    "RateLimit-Reset",
-    "Retry-After",
-    "X-Request-ID",
-)
 
 
 def cors_config(origins: Sequence[str]) -> CORSConfig | None:
@@ -43,5 +32,5 @@ def cors_config(origins: Sequence[str]) -> CORSConfig | None:
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[*_SENT, "X-Request-ID"],
-        expose_headers=list(_READ),
+        expose_headers=[header.name for header in SENT],
     )

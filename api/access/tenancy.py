@@ -4,12 +4,11 @@ Another tenant's id is answered exactly like an unknown one, because no store me
 tenant.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Request
 from litestar.datastructures import Headers
 from litestar.di import NamedDependency
-from litestar.params import HeaderParameter
 
 from api.access.errors import NotForTenants, TenantMalformed, TenantMissing
 from api.http.errors import InvalidRequest, Problem
@@ -21,19 +20,8 @@ HEADER = "X-Tenant-ID"
 TenantId = NamedDependency[str]
 """The tenant of the request: a UUID in lower case."""
 
-TenantHeader = Annotated[
-    # Optional for Litestar: its absence was answered before (401). Required in the document, which
-    # callers read.
-    str | None,
-    HeaderParameter(
-        name=HEADER,
-        description="The tenant, a UUID: the one of the credential.",
-        schema_extra={"one_of": None, "type": "string", "format": "uuid"},
-    ),
-]
 
-
-async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: TenantHeader) -> str:
+async def provide_tenant_id(request: Request[Any, Any, Any]) -> str:
     """The tenant of the credential; the header was compared with it before any route
     was reached.
     """
@@ -41,7 +29,7 @@ async def provide_tenant_id(request: Request[Any, Any, Any], x_tenant_id: Tenant
     return tenant_id
 
 
-async def provide_platform(request: Request[Any, Any, Any], x_tenant_id: TenantHeader) -> str:
+async def provide_platform(request: Request[Any, Any, Any]) -> str:
     """The system tenant, of routes that are for the platform itself. Raises `NotForTenants`."""
     if request.user.tenant_id != SYSTEM_TENANT:
         raise NotForTenants

@@ -33,8 +33,8 @@ _REFUSALS = (
 )
 
 
-@action("claim", "Claim", *_REFUSALS)
-async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
+@action("claim", "Claim an approval", *_REFUSALS)
+async def claim_approval(approval: InHand, actor: Caller) -> Response[Approval]:
     """The others see who has claimed it; they may still decide."""
     who = actor.named
     return shown(
@@ -42,15 +42,15 @@ async def claim(approval: InHand, actor: Caller) -> Response[Approval]:
     )
 
 
-@action("release", "Release", *_REFUSALS)
-async def release(approval: InHand, actor: Caller) -> Response[Approval]:
+@action("release", "Release an approval", *_REFUSALS)
+async def release_approval(approval: InHand, actor: Caller) -> Response[Approval]:
     """It is claimed by no one any more."""
     who = actor.named
     return shown(await approval.change(actor, lambda one: changes.released(one, who, utc_now())))
 
 
-@action("delegate", "Delegate", *_REFUSALS, AlreadyVoted)
-async def delegate(
+@action("delegate", "Delegate an approval", *_REFUSALS, AlreadyVoted)
+async def delegate_approval(
     approval: InHand, actor: Caller, data: JSONBody[Delegation]
 ) -> Response[Approval]:
     """`to` may decide in the place of the user."""
@@ -63,15 +63,17 @@ async def delegate(
     )
 
 
-@action("remind", "Remind", *_REFUSALS)
-async def remind(approval: InHand, actor: Caller) -> Response[Approval]:
+@action("remind", "Remind the approvers", *_REFUSALS)
+async def remind_approvers(approval: InHand, actor: Caller) -> Response[Approval]:
     """`hitl.approval.reminded` is published."""
     who = actor.named
     return shown(await approval.change(actor, lambda one: changes.reminded(one, who, utc_now())))
 
 
-@action("extend", "Extend", *_REFUSALS)
-async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> Response[Approval]:
+@action("extend", "Extend an approval", *_REFUSALS)
+async def extend_approval(
+    approval: InHand, actor: Caller, data: JSONBody[Extension]
+) -> Response[Approval]:
     """It expires later."""
     who = actor.named
     return shown(
@@ -111,8 +113,8 @@ async def answer_question(
     )
 
 
-@action("cancel", "Withdraw", *_REFUSALS)
-async def withdraw(
+@action("cancel", "Withdraw an approval", *_REFUSALS)
+async def withdraw_approval(
     approval: InHand, actor: Caller, data: JSONBody[Withdrawal]
 ) -> Response[Approval]:
     """The request is withdrawn; an execution that waits for it fails with `approval-cancelled`."""

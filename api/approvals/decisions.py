@@ -15,10 +15,10 @@ from api.approvals.bulk_documents import ManyResults, OneResult
 from api.approvals.desk import InHand, action, in_hand
 from api.approvals.documents import (
     Approval,
+    ApprovalVerdict,
     ManyDecisions,
     NamedDecision,
     OneOfMany,
-    Verdict,
     approval_of,
 )
 from api.approvals.errors import ApprovalChanged, ApprovalNotFound, DeciderMissing
@@ -47,22 +47,26 @@ REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, NoRoom, E
 DECISION_ERRORS = (ApprovalNotFound, ApprovalChanged, *REFUSALS, *KEY_ERRORS)
 
 
-@action("approve", "Approve", *REFUSALS, NotThisUser, opt=SHARED)
-async def approve(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
+@action("approve", "Approve, as older clients do", *REFUSALS, NotThisUser, opt=SHARED)
+async def approve_approval(
+    approval: InHand, actor: Caller, data: JSONBody[ApprovalVerdict]
+) -> Response[Approval]:
     """Approved by `decidedBy`, once and on the record; what waits for it goes on."""
     with _in_the_older_words():
         return shown(await approval.decide(_older(data, "approved", actor)))
 
 
-@action("reject", "Reject", *REFUSALS, NotThisUser, opt=SHARED)
-async def reject(approval: InHand, actor: Caller, data: JSONBody[Verdict]) -> Response[Approval]:
+@action("reject", "Reject, as older clients do", *REFUSALS, NotThisUser, opt=SHARED)
+async def reject_approval(
+    approval: InHand, actor: Caller, data: JSONBody[ApprovalVerdict]
+) -> Response[Approval]:
     """Rejected by `decidedBy`, once and on the record; what waits for it ends by its rule."""
     with _in_the_older_words():
         return shown(await approval.decide(_older(data, "rejected", actor)))
 
 
-@action("decisions", "Decide", *REFUSALS, NotThisUser)
-async def take_decision(
+@action("decisions", "Decide an approval", *REFUSALS, NotThisUser)
+async def decide_approval(
     approval: InHand, actor: Caller, data: JSONBody[NamedDecision]
 ) -> Response[Approval]:
     """The user's decision is recorded; the approval is decided, or `pending` until its quorum."""
@@ -72,11 +76,11 @@ async def take_decision(
 @post(
     "/hitl/approvals/decisions",
     status_code=200,
-    summary="Decide many",
+    summary="Decide many approvals",
     tags=["Approvals"],
     responses=documented(examples.MANY_RESULTS, NotThisUser, *KEY_ERRORS),
 )
-async def take_decisions(
+async def decide_approvals(
     store: Store,
     bus: Bus,
     flow_runs: Engine,
@@ -121,7 +125,7 @@ def _in_the_older_words() -> Iterator[None]:
         raise InvalidVote(invalid.approval, field, invalid.reason) from None
 
 
-def _older(data: Verdict, outcome: Outcome, actor: Actor) -> Vote:
+def _older(data: ApprovalVerdict, outcome: Outcome, actor: Actor) -> Vote:
     if not spelled(data.decided_by):
         raise DeciderMissing
     return Vote(

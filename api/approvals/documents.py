@@ -135,7 +135,7 @@ class NewApproval(Document, frozen=True, kw_only=True):
     )
 
 
-class Verdict(Document, frozen=True, kw_only=True):
+class ApprovalVerdict(Document, frozen=True, kw_only=True):
     """The older form of a decision: the path has the outcome, the body the user."""
 
     # An empty one is refused by the route, in the older service's words.

@@ -1,15 +1,30 @@
 """Examples of approvals."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from api.approvals.bulk_documents import ManyResults, OneResult
-from api.approvals.documents import ApprovalHistory, ApprovalPage, approval_of
+from api.approvals.documents import (
+    ApprovalHistory,
+    ApprovalPage,
+    ApprovalVerdict,
+    DecisionBody,
+    Delegation,
+    Extension,
+    ManyDecisions,
+    NamedDecision,
+    NewApproval,
+    OneOfMany,
+    Withdrawal,
+    approval_of,
+)
 from api.approvals.documents import summary_of as approval_summary_of
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN, EXECUTION_ID, OPPORTUNITY, TENANT
 from blocks.contracts import analysis, ids
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, HistoryEntry
 from blocks.contracts.records import ApprovalRecord
 
+_LATER = datetime(2099, 1, 1, tzinfo=UTC)
 _APPROVAL = ApprovalRecord(
     id=ids.approval_id(EXECUTION_ID, "analysis"),
     tenant_id=TENANT,
@@ -61,3 +76,29 @@ APPROVAL_PAGE = ApprovalPage(
 )
 APPROVAL_HISTORY = ApprovalHistory(items=_APPROVAL.history, total=len(_APPROVAL.history))
 MANY_RESULTS = ManyResults(results=[OneResult(id=_APPROVAL.id, status=200, approval=APPROVAL)])
+add_requests(
+    NewApproval(
+        subject="discount-4711",
+        summary="A discount of 18 % for customer 208.",
+        risk_score=0.4,
+        amount=120_000,
+        policy=ApprovalPolicy(approvers=Approvers(users=("u-208",), roles=("sales-director",))),
+        expires_at=_LATER,
+    ),
+    ApprovalVerdict(decided_by="u-208", comment="Checked with legal"),
+    NamedDecision(outcome="approved", reason="Checked with legal", decided_by="u-208"),
+    DecisionBody(outcome="approved", reason="Checked with legal"),
+    ManyDecisions(
+        decisions=[
+            OneOfMany(
+                id=_APPROVAL.id,
+                outcome="approved",
+                reason="Checked with legal",
+                decided_by="u-208",
+            )
+        ]
+    ),
+    Delegation(to="u-311", reason="I am away"),
+    Extension(expires_at=_LATER),
+    Withdrawal(reason="the deal is lost"),
+)

@@ -7,12 +7,13 @@ import msgspec
 
 from api.approvals.documents import Approval, Text
 from api.approvals.examples import APPROVAL
+from api.documentation.requests import add_requests
 from api.http.documents import Document
 from blocks.contracts.approvals import OUTCOMES, Outcome
 from blocks.contracts.reading.moments import Moment
 
 
-class NewLink(Document, frozen=True, kw_only=True):
+class NewApprovalLink(Document, frozen=True, kw_only=True):
     """The recipient and the permitted outcomes; expires with the approval, or after seven days."""
 
     recipient: Text
@@ -22,7 +23,7 @@ class NewLink(Document, frozen=True, kw_only=True):
     expires_at: Moment | None = None
 
 
-class Link(Document, frozen=True, kw_only=True):
+class ApprovalLink(Document, frozen=True, kw_only=True):
     """A link, shown once: `page` for a browser, `path` for programs, to be put behind the API's
     address.
     """
@@ -35,7 +36,7 @@ class Link(Document, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class LinkView(Document, frozen=True, kw_only=True):
+class ApprovalLinkView(Document, frozen=True, kw_only=True):
     """What the recipient of a link sees."""
 
     approval: Approval
@@ -48,7 +49,7 @@ class LinkView(Document, frozen=True, kw_only=True):
 _TOKEN = "v1.eyJhcHByb3ZhbElkIjoi.c2lnbmF0dXJl"
 _PERMITS: tuple[str, ...] = ("approved", "rejected")
 
-LINK = Link(
+LINK = ApprovalLink(
     token=_TOKEN,
     path=f"/api/v1/hitl/links/{_TOKEN}",
     page=f"/api/v1/hitl/links/{_TOKEN}/page",
@@ -56,10 +57,11 @@ LINK = Link(
     outcomes=_PERMITS,
     expires_at=APPROVAL.expires_at or APPROVAL.requested_at,
 )
-LINK_VIEW = LinkView(
+LINK_VIEW = ApprovalLinkView(
     approval=APPROVAL,
     recipient="u-208",
     outcomes=_PERMITS,
     expires_at=LINK.expires_at,
     is_used=True,
 )
+add_requests(NewApprovalLink(recipient="u-208"))

@@ -20,7 +20,13 @@ from api.approvals.decisions import DECISION_ERRORS
 from api.approvals.desk import in_hand
 from api.approvals.documents import Approval, DecisionBody, approval_of
 from api.approvals.errors import ApprovalNotFound, LinkForbids
-from api.approvals.link_documents import LINK, LINK_VIEW, Link, LinkView, NewLink
+from api.approvals.link_documents import (
+    LINK,
+    LINK_VIEW,
+    ApprovalLink,
+    ApprovalLinkView,
+    NewApprovalLink,
+)
 from api.approvals.requests import ApprovalPath, shown
 from api.documentation.openapi import documented
 from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
@@ -55,7 +61,7 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
 @post(
     "/hitl/approvals/{approvalId:str}/links",
     status_code=201,
-    summary="Make a link",
+    summary="Make a link to an approval",
     tags=["Approvals"],
     responses=documented(
         LINK,
@@ -72,14 +78,14 @@ TokenPath = Annotated[str, PathParameter(name="token", description="The link's t
         status=201,
     ),
 )
-async def make_link(
+async def create_approval_link(
     store: Store,
     tenant_id: TenantId,
     actor: Caller,
     link_secret: LinkSecret,
     approval_id: ApprovalPath,
-    data: JSONBody[NewLink],
-) -> Link:
+    data: JSONBody[NewApprovalLink],
+) -> ApprovalLink:
     """Through the link, its recipient can see the approval, and decide it once until the link
     expires.
     """
@@ -112,7 +118,7 @@ async def make_link(
         nonce=signed_links.new_nonce(),
     )
     token = signed_links.issue(secret, claims)
-    return Link(
+    return ApprovalLink(
         token=token,
         path=f"/api/v1/hitl/links/{token}",
         page=f"/api/v1/hitl/links/{token}/page",
@@ -124,17 +130,19 @@ async def make_link(
 
 @get(
     "/hitl/links/{token:str}",
-    summary="Look at what a link is about",
+    summary="Read what a link is about",
     tags=["Approvals"],
     responses=documented(LINK_VIEW, LinkForged, LinkExpired, LinksDisabled),
 )
-async def show_link(store: Store, link_secret: LinkSecret, token: TokenPath) -> LinkView:
+async def read_approval_link(
+    store: Store, link_secret: LinkSecret, token: TokenPath
+) -> ApprovalLinkView:
     """The approval, and what the link permits. GET changes nothing, so mail scanners do no harm."""
     claims = opened(link_secret, token)
     approval = await find(
         store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound
     )
-    return LinkView(
+    return ApprovalLinkView(
         approval=approval_of(approval),
         recipient=claims.recipient,
         outcomes=claims.outcomes,
@@ -158,7 +166,7 @@ async def show_link(store: Store, link_secret: LinkSecret, token: TokenPath) -> 
         LinksDisabled,
     ),
 )
-async def use_link(
+async def decide_through_link(
     store: Store,
     bus: Bus,
     flow_runs: Engine,

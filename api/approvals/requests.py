@@ -136,7 +136,7 @@ async def read_approval(
     tags=["Approvals"],
     responses=documented(examples.APPROVAL_HISTORY, ApprovalNotFound),
 )
-async def read_history(
+async def read_approval_history(
     store: Store,
     tenant_id: TenantId,
     approval_id: ApprovalPath,

@@ -14,18 +14,29 @@ from api.access.tenancy import provide_tenant_id
 from api.approvals.actions import (
     answer_question,
     ask_back,
-    claim,
-    delegate,
-    extend,
-    release,
-    remind,
-    withdraw,
+    claim_approval,
+    delegate_approval,
+    extend_approval,
+    release_approval,
+    remind_approvers,
+    withdraw_approval,
 )
-from api.approvals.decisions import approve, reject, take_decision, take_decisions
+from api.approvals.decisions import (
+    approve_approval,
+    decide_approval,
+    decide_approvals,
+    reject_approval,
+)
 from api.approvals.desk import provide_approval
-from api.approvals.links import make_link, show_link, use_link
+from api.approvals.links import create_approval_link, decide_through_link, read_approval_link
 from api.approvals.page import decide_on_page, show_page
-from api.approvals.requests import create_approval, list_approvals, read_approval, read_history
+from api.approvals.requests import (
+    create_approval,
+    list_approvals,
+    read_approval,
+    read_approval_history,
+)
+from api.documentation.names import suffixed
 from api.http.deprecation import COMPATIBLE, Deprecation, deprecated
 from api.idempotency import idempotent
 from blocks.ports import RecordStore
@@ -35,26 +46,29 @@ Handlers = Sequence[HTTPRouteHandler]
 PREFIXES = ("/api/v1", "/api", "/")
 """All but the first are deprecated."""
 
-READING = (list_approvals, read_approval, read_history)
-MAKING_LINKS = (make_link,)
+_SUFFIXES = {"/api/v1": "", "/api": "UnderApi", "/": "WithoutPrefix"}
+"""Of operation ids."""
+
+READING = (list_approvals, read_approval, read_approval_history)
+MAKING_LINKS = (create_approval_link,)
 """Not `idempotent`: no answer that holds a link is kept."""
 CHANGING = (
     create_approval,
-    approve,
-    reject,
-    take_decision,
-    take_decisions,
-    claim,
-    release,
-    delegate,
-    remind,
-    extend,
+    approve_approval,
+    reject_approval,
+    decide_approval,
+    decide_approvals,
+    claim_approval,
+    release_approval,
+    delegate_approval,
+    remind_approvers,
+    extend_approval,
     ask_back,
     answer_question,
-    withdraw,
+    withdraw_approval,
 )
 
-THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
+THROUGH_LINKS = (read_approval_link, decide_through_link, show_page, decide_on_page)
 """The link is the credential: it names the tenant and the user."""
 
 
@@ -96,8 +110,8 @@ def _for_users(
             "actor": Provide(provide_actor),
             "approval": Provide(provide_approval),
         },
+        opt=suffixed(_SUFFIXES[prefix]) | (COMPATIBLE if middleware else {}),
         middleware=middleware,
-        opt=COMPATIBLE if middleware else {},
     )
 
 
@@ -105,7 +119,7 @@ def _through_links(prefix: str, handlers: Handlers, *middleware: Deprecation) ->
     return Router(
         prefix,
         route_handlers=handlers,
-        opt=PUBLIC | (COMPATIBLE if middleware else {}),
+        opt=PUBLIC | suffixed(_SUFFIXES[prefix]) | (COMPATIBLE if middleware else {}),
         security=[{}],
         middleware=middleware,
     )

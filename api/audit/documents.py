@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from api.http.documents import Document
 from api.http.lists import ListPage
-from blocks.contracts.records.audit import AuditChange, AuditEntry, Channel, Credential, Result
+from blocks.contracts.records import audit
+from blocks.contracts.records.audit import AuditChange, Channel, Credential, Result
 
 
 class AuditActor(Document, frozen=True, kw_only=True):
@@ -18,7 +19,7 @@ class AuditActor(Document, frozen=True, kw_only=True):
     roles: tuple[str, ...] = ()
 
 
-class AuditEntryDocument(Document, frozen=True, kw_only=True):
+class AuditEntry(Document, frozen=True, kw_only=True):
     """One act, and what it changed, before and after."""
 
     id: str
@@ -38,11 +39,11 @@ class AuditEntryDocument(Document, frozen=True, kw_only=True):
 class AuditPage(ListPage, frozen=True, kw_only=True):
     """A page of the audit log."""
 
-    items: list[AuditEntryDocument]
+    items: list[AuditEntry]
 
 
-def document_of(entry: AuditEntry) -> AuditEntryDocument:
-    return AuditEntryDocument(
+def document_of(entry: audit.AuditEntry) -> AuditEntry:
+    return AuditEntry(
         id=entry.id,
         tenant_id=entry.tenant_id,
         created_at=entry.created_at,
@@ -65,7 +66,7 @@ def document_of(entry: AuditEntry) -> AuditEntryDocument:
 AUDIT_PAGE = AuditPage(
     items=[
         document_of(
-            AuditEntry(
+            audit.AuditEntry(
                 id="b41d6a0e-5f0b-4c53-9d7b-0f1b6f6f2a51",
                 tenant_id="3f0c2e58-6a4b-4c1d-9a57-0f6f8d3b2a11",
                 created_at=datetime(2026, 3, 2, 9, 35, tzinfo=UTC),

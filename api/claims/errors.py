@@ -62,10 +62,11 @@ def _failure(*kinds: type[Exception]) -> ResponseSpec:
         description="; ".join(answer.message for answer in answers),
         examples=[
             Example(
+                id=f"{kind.__name__}ForServices",
                 summary=answer.code,
                 value=msgspec.to_builtins(WorkflowRefused(success=False, error=answer.message)),
             )
-            for answer in answers
+            for kind, answer in zip(kinds, answers, strict=True)
         ],
     )
 

@@ -4,11 +4,10 @@ Paths, order of checks, texts and bodies are the platform's workflow contract; s
 `blocks.contracts.claims.requests`.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
 from litestar import Request, get, post
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import PathParameter
 
@@ -17,6 +16,7 @@ from api.access.tenancy import TenantId
 from api.claims import examples
 from api.claims.errors import workflow_documented
 from api.claims.phase_documents import PhaseTriggered, WorkflowHealth
+from api.documentation.requests import operation_with_body
 from api.http.bodies import CheckedRequest
 from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS
@@ -29,42 +29,35 @@ HEALTH = WorkflowHealth(
 )
 
 
-@dataclass
-class PhaseOperation(Operation):
-    """Documents the body, which the route reads by itself: amounts are exact decimals."""
-
-    def __post_init__(self) -> None:
-        self.request_body = RequestBody(
-            content={"application/json": OpenAPIMediaType(schema=_BODY)}, required=True
-        )
-
-
-_BODY = Schema(
-    type=OpenAPIType.OBJECT,
-    required=["user_id"],
-    properties={
-        "user_id": Schema(description="Whose data and claims they are.", min_length=1),
-        "sync_id": Schema(description="Of phases 2 to 4 required: which sync of that data."),
-        "seller_id": Schema(description="Phase 1; without one, the user's id."),
-        "orders_count": Schema(description="Phase 2: how many orders the sync has read."),
-        "inventory_items": Schema(description="Phase 2."),
-        "claims": Schema(description="Phase 3: what detection found. Also `claims_found`."),
-        "matches": Schema(description="Phase 4: evidence by claim. Also `matching_results`."),
-        "claim_id": Schema(description="Of phases 5 to 7 required."),
-        "amazon_case_id": Schema(description="Phases 5 to 7. In 6 and 7 also `case_id`."),
-        "rejection_reason": Schema(description="Of phase 6 required."),
-        "amount": Schema(description="Of phase 7 required: more than 0, at most two decimals."),
-        "currency": Schema(
-            description="Phase 7: usd, eur, gbp or cad; default: the claim's, as found."
-        ),
-    },
-    examples=[{"user_id": "user_123", "sync_id": "sync_1", "orders_count": 120}],
+PhaseOperation = operation_with_body(
+    Schema(
+        type=OpenAPIType.OBJECT,
+        required=["user_id"],
+        properties={
+            "user_id": Schema(description="Whose data and claims they are.", min_length=1),
+            "sync_id": Schema(description="Of phases 2 to 4 required: which sync of that data."),
+            "seller_id": Schema(description="Phase 1; without one, the user's id."),
+            "orders_count": Schema(description="Phase 2: how many orders the sync has read."),
+            "inventory_items": Schema(description="Phase 2."),
+            "claims": Schema(description="Phase 3: what detection found. Also `claims_found`."),
+            "matches": Schema(description="Phase 4: evidence by claim. Also `matching_results`."),
+            "claim_id": Schema(description="Of phases 5 to 7 required."),
+            "amazon_case_id": Schema(description="Phases 5 to 7. In 6 and 7 also `case_id`."),
+            "rejection_reason": Schema(description="Of phase 6 required."),
+            "amount": Schema(description="Of phase 7 required: more than 0, at most two decimals."),
+            "currency": Schema(
+                description="Phase 7: usd, eur, gbp or cad; default: the claim's, as found."
+            ),
+        },
+    ),
+    PhaseTrigger={"user_id": "user_123", "sync_id": "sync_1", "orders_count": 120},
 )
+"""Read by the route itself: amounts are exact decimals."""
 
 
 @get(
     "/workflow/health",
-    summary="Whether phases can be triggered here",
+    summary="Check that phases can be triggered here",
     tags=["Claim recovery"],
     responses=workflow_documented(examples.WORKFLOW_HEALTH),
 )

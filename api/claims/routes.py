@@ -24,7 +24,7 @@ from api.claims.reading import (
     stored_journey,
 )
 from api.documentation.openapi import documented
-from api.executions.actions import Cancellation
+from api.executions.documents import Cancellation
 from api.executions.errors import ExecutionEnded
 from api.http.errors import Changed
 from api.http.etags import IfMatch, check_unchanged

@@ -64,19 +64,19 @@ class DeadLetterPage(ListPage, frozen=True, kw_only=True):
     items: list[DeadLetterSummary]
 
 
-class Edit(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeadLetterEdit(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The event as it should have been, envelope and data."""
 
     event: Annotated[dict[str, Any], msgspec.Meta(min_length=1)]
 
 
-class Discard(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeadLetterDiscard(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why it is discarded."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
-class ReplayMany(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DeadLetterReplay(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which waiting letters, how fast; none of the filters: all that wait."""
 
     code: str | None = None

@@ -2,10 +2,17 @@
 
 from datetime import timedelta
 
-from api.dead_letters.documents import DeadLetterPage, ReplayScheduled
+from api.dead_letters.documents import (
+    DeadLetterDiscard,
+    DeadLetterEdit,
+    DeadLetterPage,
+    DeadLetterReplay,
+    ReplayScheduled,
+)
 from api.dead_letters.documents import document_of as dead_letter_of
 from api.dead_letters.documents import summary_of as dead_letter_summary_of
-from api.http.example_data import BEGIN, TENANT
+from api.documentation.requests import add_requests
+from api.http.example_data import BEGIN, EVENT, OPPORTUNITY, TENANT
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
 
 _REFUSED = b'{"id": "c4e1a7d2", "type": "integration.opportunity.updated", "data": {}}'
@@ -41,4 +48,16 @@ DEAD_LETTER_PAGE = DeadLetterPage(
 )
 REPLAY_SCHEDULED = ReplayScheduled(
     scheduled=200, skipped=3, more=False, last_at=BEGIN + timedelta(seconds=20)
+)
+add_requests(
+    DeadLetterEdit(
+        event={
+            "id": EVENT,
+            "type": "integration.opportunity.updated",
+            "tenantId": TENANT,
+            "data": {"opportunityId": OPPORTUNITY},
+        }
+    ),
+    DeadLetterDiscard(reason="it was a test"),
+    DeadLetterReplay(code="schema-invalid", rate=5.0, limit=200),
 )

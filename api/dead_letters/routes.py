@@ -16,10 +16,10 @@ from api.access.tenancy import TenantId, provide_tenant_id
 from api.dead_letters import examples
 from api.dead_letters.documents import (
     DeadLetter,
+    DeadLetterDiscard,
+    DeadLetterEdit,
     DeadLetterPage,
-    Discard,
-    Edit,
-    ReplayMany,
+    DeadLetterReplay,
     ReplayScheduled,
     document_of,
     scheduled_of,
@@ -141,7 +141,7 @@ async def edit_dead_letter(
     tenant_id: TenantId,
     actor: Caller,
     letter_id: LetterPath,
-    data: JSONBody[Edit],
+    data: JSONBody[DeadLetterEdit],
     if_match: IfMatch = None,
 ) -> Response[DeadLetter]:
     """The letter has this event as its body and still waits: replay it next. `If-Match` is
@@ -213,7 +213,7 @@ async def discard_dead_letter(
     tenant_id: TenantId,
     actor: Caller,
     letter_id: LetterPath,
-    data: JSONBody[Discard],
+    data: JSONBody[DeadLetterDiscard],
     if_match: IfMatch = None,
 ) -> Response[DeadLetter]:
     """The letter is discarded; it is kept with the reason for a while, then deleted."""
@@ -232,7 +232,7 @@ async def discard_dead_letter(
     responses=documented(examples.REPLAY_SCHEDULED, *KEY_ERRORS, status=202),
 )
 async def replay_dead_letters(
-    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, data: JSONBody[ReplayMany]
+    store: Store, bus: Bus, tenant_id: TenantId, actor: Caller, data: JSONBody[DeadLetterReplay]
 ) -> ReplayScheduled:
     """The waiting letters that match are replayed one after the other at the rate, the oldest
     first.

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from litestar.openapi.spec import OpenAPIType, Schema
+
+from api.documentation.requests import add_requests, operation_with_body
 from api.http.documents import Document
 from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.definitions import WantedDefinition, WantedPolicy, WantedRule, WantedStep
 from blocks.contracts.records import TenantShare, WorkflowDefinition
 from blocks.contracts.workflows import workflow_named
 
@@ -71,4 +75,21 @@ DEFINITION = definition_of(
         updated_by="u-311",
     ),
     TenantShare(weight=3.0),
+)
+add_requests(
+    WantedDefinition(
+        step_timeout_seconds=300,
+        steps={"recommendation": WantedStep(critical=False, timeout_seconds=60)},
+        approval=WantedRule(
+            enabled=True,
+            min_risk_score=0.7,
+            expires_after_seconds=172_800,
+            policy=WantedPolicy(quorum=2),
+        ),
+    )
+)
+
+PatchOperation = operation_with_body(
+    Schema(type=OpenAPIType.OBJECT, additional_properties=Schema()),
+    DefinitionPatch={"stepTimeoutSeconds": 600, "steps": {"recommendation": None}},
 )

@@ -8,7 +8,7 @@ from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
-from api.definitions.documents import DEFINITION, Definition, definition_of
+from api.definitions.documents import DEFINITION, Definition, PatchOperation, definition_of
 from api.definitions.errors import DefinitionChanged, DefinitionNotFound
 from api.documentation.openapi import documented, documented_without_body
 from api.http.errors import BODY_ERRORS, InvalidRequest, Problem
@@ -100,6 +100,7 @@ async def set_definition(
     "/definitions/{workflow:str}",
     summary="Change a definition",
     tags=_TAGS,
+    operation_class=PatchOperation,
     responses=documented(DEFINITION, DefinitionNotFound, DefinitionChanged, *BODY_ERRORS),
 )
 async def change_definition(
@@ -132,7 +133,7 @@ async def change_definition(
 
 @delete(
     "/definitions/{workflow:str}",
-    summary="Go back to the defaults",
+    summary="Reset a definition to the defaults",
     tags=_TAGS,
     responses=documented_without_body(DefinitionNotFound, DefinitionChanged),
 )

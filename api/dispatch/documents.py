@@ -18,7 +18,7 @@ class Dispatch(Document, frozen=True, kw_only=True):
     batch_max: int | None
 
 
-class Limits(Document, frozen=True, kw_only=True):
+class DispatchLimits(Document, frozen=True, kw_only=True):
     """What holds for all tenants together; null takes a limit away, what is absent stays."""
 
     running_max: Count | msgspec.UnsetType | None = msgspec.UNSET

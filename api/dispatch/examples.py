@@ -1,6 +1,7 @@
 """An example of a dispatch policy."""
 
-from api.dispatch.documents import Dispatch
+from api.dispatch.documents import Dispatch, DispatchLimits
+from api.documentation.requests import add_requests
 from api.http.example_data import TENANT
 from blocks.contracts.records import TenantShare
 
@@ -10,3 +11,4 @@ DISPATCH = Dispatch(
     running_max=2000,
     batch_max=200,
 )
+add_requests(DispatchLimits(running_max=2000, batch_max=200), TenantShare(weight=3, priority=1))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from api.access.errors import NotForTenants, TenantNotFound
 from api.access.tenancy import TenantId
-from api.dispatch.documents import Dispatch, Limits, dispatch_of
+from api.dispatch.documents import Dispatch, DispatchLimits, dispatch_of
 from api.dispatch.examples import DISPATCH
 from api.documentation.openapi import documented, documented_without_body
 from api.http.errors import BODY_ERRORS, Changed
@@ -43,15 +43,15 @@ async def read_dispatch(store: Store, tenant_id: TenantId) -> Dispatch:
 
 @patch(
     "/dispatch",
-    summary="Change limits",
+    summary="Change the limits of dispatch",
     tags=["Dispatch"],
     responses=documented(DISPATCH, NotForTenants, Changed, *BODY_ERRORS),
 )
-async def change_limits(
+async def change_dispatch(
     store: Store,
     bus: Bus,
     tenant_id: TenantId,
-    data: JSONBody[Limits],
+    data: JSONBody[DispatchLimits],
     if_match: IfMatch = None,
 ) -> Dispatch:
     """The limits are in force in every dispatcher, within a second."""
@@ -70,7 +70,7 @@ async def change_limits(
     tags=["Dispatch"],
     responses=documented(DISPATCH, NotForTenants, TenantNotFound, Changed, *BODY_ERRORS),
 )
-async def set_share(
+async def set_tenant_share(
     store: Store,
     bus: Bus,
     tenant_id: TenantId,
@@ -91,7 +91,7 @@ async def set_share(
     tags=["Dispatch"],
     responses=documented_without_body(NotForTenants, TenantNotFound, Changed),
 )
-async def reset_share(
+async def reset_tenant_share(
     store: Store, bus: Bus, tenant_id: TenantId, whose: TenantPath, if_match: IfMatch = None
 ) -> None:
     """The tenant has no share of its own any more."""

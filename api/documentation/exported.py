@@ -1,52 +1,55 @@
-"""The OpenAPI document as a file: `/openapi.yaml`, beside `/docs/openapi.json`."""
+"""The documents as files: `/schema/openapi.json`, `/schema/compatible.json`, and both as YAML."""
 
 import asyncio
 import re
 from typing import Any
 
-import msgspec
 import yaml
-from litestar import Litestar, Request, get
-from litestar.serialization import encode_json, get_serializer
+from litestar import Litestar, MediaType, Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 from api.access.authentication import PUBLIC
-from api.documentation.page import HEADERS
+from api.documentation.parts import PARTS, Part, document_of, json_of
 
-MEDIA_TYPE = "application/yaml"
+FOLDER = "/schema"
+YAML = "application/yaml"
 """RFC 9512."""
 
-_STATE = "openapi_yaml"
+
+class JsonDocument(OpenAPIRenderPlugin):
+    """Serves one part, below the router of the documentation."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(path=f"/{part}.json", media_type=MediaType.JSON)
+        self._part = part
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return json_of(request.app, self._part)
 
 
-@get(
-    ["/openapi.yaml", "/docs/openapi.yaml"],
-    media_type=MEDIA_TYPE,
-    include_in_schema=False,
-    response_headers=HEADERS,
-    opt=PUBLIC,
-)
-async def read_openapi(request: Request[Any, Any, Any]) -> bytes:
-    """The document as YAML, written once per process, in a thread: that takes a second."""
-    state = request.app.state
-    if _STATE not in state:
-        state[_STATE] = asyncio.create_task(asyncio.to_thread(_written, request.app))
-    written: bytes = await asyncio.shield(state[_STATE])
-    return written
+def yaml_routes() -> list[HTTPRouteHandler]:
+    return [_yaml_route(part) for part in PARTS]
 
 
-def _written(app: Litestar) -> bytes:
-    return openapi_yaml(openapi_json(app))
+def _yaml_route(part: Part) -> HTTPRouteHandler:
+    @get(f"{FOLDER}/{part}.yaml", media_type=YAML, include_in_schema=False, opt=PUBLIC)
+    async def read_yaml(request: Request[Any, Any, Any]) -> bytes:
+        """Written once per process, in a thread: that takes a second."""
+        state, name = request.app.state, f"{part}.yaml"
+        if name not in state:
+            state[name] = asyncio.create_task(asyncio.to_thread(yaml_of, request.app, part))
+        written: bytes = await asyncio.shield(state[name])
+        return written
+
+    return read_yaml
 
 
-def openapi_json(app: Litestar) -> bytes:
-    """The document of this application, as `/docs/openapi.json` answers it."""
-    return encode_json(app.openapi_schema.to_schema(), serializer=get_serializer(app.type_encoders))
-
-
-def openapi_yaml(document: bytes) -> bytes:
-    """The JSON document as YAML, readable with YAML 1.1 and 1.2."""
-    tree = msgspec.json.decode(document)
-    text: str = yaml.dump(tree, Dumper=YamlDumper, sort_keys=False, allow_unicode=True, width=100)
+def yaml_of(app: Litestar, part: Part) -> bytes:
+    """The document as YAML, readable with YAML 1.1 and 1.2."""
+    text: str = yaml.dump(
+        document_of(app, part), Dumper=YamlDumper, sort_keys=False, allow_unicode=True, width=100
+    )
     return text.encode()
 
 

@@ -1,16 +1,13 @@
-"""The API's description of itself: `/docs` for people, `/docs/openapi.json` and `/openapi.yaml` for
-programs (OpenAPI 3.1).
-"""
+"""The API's description of itself: `/docs` for people, `/schema` for programs (OpenAPI 3.1)."""
 
 from itertools import groupby
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Response, Router
+from litestar import Response, Router
 from litestar.exceptions import NotFoundException, TooManyRequestsException
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, Example, SecurityScheme
+from litestar.openapi.spec import Components, Contact, Example, SecurityScheme
 
 from api.access.authentication import PUBLIC
 from api.access.errors import (
@@ -23,7 +20,10 @@ from api.access.errors import (
     TenantMissing,
     TooManyFailures,
 )
-from api.documentation.page import HEADERS, DocsPage
+from api.access.tenancy import HEADER
+from api.documentation.exported import JsonDocument
+from api.documentation.names import TAGS, operation_id
+from api.documentation.parts import PARTS
 from api.http.documents import Document
 from api.http.errors import ErrorBody, ErrorEnvelope, InvalidRequest, Problem, answer_to, envelope
 from blocks.ports import Throttled, Unavailable
@@ -33,14 +33,19 @@ DESCRIPTION = """\
 What the workflow orchestrator does for a tenant: its executions, their steps and results, and the
 approvals they wait for.
 
-Every request shows a credential, Authorization: Bearer followed by a token of the platform or an
-API key, and names the credential's tenant in the header X-Tenant-ID. It sees that tenant's data
-only; another tenant's id is answered like an unknown one. Each route needs a role:
-viewer, operator, approver or admin.
+**Credentials.** Every request shows a credential, `Authorization: Bearer` followed by a token of
+the platform or an API key, and names the credential's tenant in the header `X-Tenant-ID`. It sees
+that tenant's data only; another tenant's id is answered like an unknown one. Each route needs a
+role: viewer, operator, approver or admin.
 
-Every error has the body {"error": {"code", "message", "details"?}}; the code is stable, the message
-is for people.
-Every response carries an x-request-id: the one that was sent, or a new one.
+**Errors.** Every error has the body `{"error": {"code", "message", "details"?}}`; the code is
+stable, the message is for people.
+
+**Repeating.** A `POST` with the header `Idempotency-Key` is carried out once, however often it is
+sent. What has an `ETag` is changed only at that version if the request shows it in `If-Match`.
+
+Routes that are kept for clients of other systems have
+[a document of their own](/docs/compatible).
 """
 
 TENANT_ROUTE_ERRORS = (
@@ -65,19 +70,18 @@ def openapi_config(module: Module) -> OpenAPIConfig:
         title=module.name,
         version=module.version,
         description=DESCRIPTION,
-        components=Components(security_schemes={"bearer": _BEARER}),
-        security=[{"bearer": []}],
+        contact=Contact(name="The operators of this installation"),
+        tags=list(TAGS),
+        components=Components(security_schemes={"bearer": _BEARER, "tenant": _TENANT}),
+        security=[{"bearer": [], "tenant": []}],
         use_handler_docstrings=True,
-        render_plugins=[
-            DocsPage(path="/"),
-            JsonRenderPlugin(path="/openapi.json", media_type=MediaType.JSON),
-        ],
+        operation_id_creator=operation_id,
+        render_plugins=[JsonDocument(part) for part in PARTS],
         openapi_router=Router(
-            "/docs",
+            "/schema",
             route_handlers=[],
             include_in_schema=False,
             after_request=_refuse_unknown_page,
-            response_headers=HEADERS,
             opt=PUBLIC,
         ),
     )
@@ -85,6 +89,12 @@ def openapi_config(module: Module) -> OpenAPIConfig:
 
 _BEARER = SecurityScheme(
     type="http", scheme="bearer", description="A token of the platform (JWT), or an API key"
+)
+_TENANT = SecurityScheme(
+    type="apiKey",
+    security_scheme_in="header",
+    name=HEADER,
+    description="The credential's tenant, a UUID",
 )
 
 
@@ -98,14 +108,16 @@ class SharedResponse(ResponseSpec):
 
 
 def documented(
-    example: Document, *errors: type[Exception], status: int = 200
+    example: Document, *errors: type[Exception], status: int = 200, named: str | None = None
 ) -> dict[int, ResponseSpec]:
     """The responses of a tenant route: the success, these errors, and those that every tenant route
     can give.
     """
     by_status = sorted({*TENANT_ROUTE_ERRORS, *errors}, key=_in_order)
     failures = groupby(by_status, key=lambda error: answer_to(error).status)
-    return {status: success(example)} | {status: failure(*kinds) for status, kinds in failures}
+    return {status: success(example, named=named)} | {
+        status: failure(*kinds) for status, kinds in failures
+    }
 
 
 def documented_without_body(*errors: type[Exception]) -> dict[int, ResponseSpec]:
@@ -120,15 +132,20 @@ def _in_order(error: type[Exception]) -> tuple[int, str, str]:
     return answer.status, answer.code, answer.message
 
 
-def success(example: Document, description: str | None = None) -> ResponseSpec:
-    """A response of the example's type; by default described by the first line of its docstring."""
+def success(
+    example: Document, description: str | None = None, named: str | None = None
+) -> ResponseSpec:
+    """A response of the example's type; by default described by the first line of its docstring.
+
+    Examples have names; a second one of a type needs a name of its own.
+    """
     document = type(example)
     first_line = (document.__doc__ or "").partition("\n")[0]
     return SharedResponse(
         document,
         generate_examples=False,
         description=description or first_line,
-        examples=[_shown("Example", example)],
+        examples=[_shown(named or document.__name__, "Example", example)],
     )
 
 
@@ -140,14 +157,18 @@ def failure(*kinds: type[Exception]) -> ResponseSpec:
         generate_examples=False,
         description="; ".join(answer.message for answer in answers),
         examples=[
-            _shown(answer.code, envelope(answer, [_PROBLEM] if answer.status == 400 else None))
-            for answer in answers
+            _shown(
+                kind.__name__,
+                answer.code,
+                envelope(answer, [_PROBLEM] if answer.status == 400 else None),
+            )
+            for kind, answer in zip(kinds, answers, strict=True)
         ],
     )
 
 
-def _shown(summary: str, document: Document) -> Example:
-    return Example(summary=summary, value=msgspec.to_builtins(document))
+def _shown(name: str, summary: str, document: Document) -> Example:
+    return Example(id=name, summary=summary, value=msgspec.to_builtins(document))
 
 
 async def _refuse_unknown_page(response: Response[Any]) -> Response[Any]:

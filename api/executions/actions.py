@@ -10,10 +10,9 @@ from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
 from api.executions import examples
-from api.executions.documents import Execution
+from api.executions.documents import Cancellation, Execution, NewExecution
 from api.executions.errors import ExecutionEnded, ExecutionNotFound
 from api.executions.shown import shown
-from api.http.documents import Document
 from api.http.errors import Changed, IdempotencyMismatch, InvalidRequest, Problem
 from api.http.etags import IfMatch, check_unchanged
 from api.http.records import AllSettings, Bus, Engine, Store, find, find_stored
@@ -26,24 +25,6 @@ from blocks.ports import RecordStore, Stored, WrongVersion
 from blocks.settings import Prefect, Settings
 
 ExecutionPath = Annotated[str, PathParameter(name="executionId")]
-
-
-class NewExecution(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The workflow to run, and its subject."""
-
-    workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=list(startable()))]
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
-    """What it is about: for an analysis, the opportunity's id."""
-    input: dict[str, Any] = msgspec.field(default_factory=dict)
-    """The same as the `data` of an event, e.g. `{"amount": 1500000}`."""
-    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
-    """Within the tenant, a higher one goes first."""
-
-
-class Cancellation(Document, frozen=True, kw_only=True):
-    """Why an execution is cancelled."""
-
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] = "cancelled by request"
 
 
 @post(

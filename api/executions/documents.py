@@ -1,7 +1,8 @@
-"""An execution as a tenant sees it."""
+"""An execution as a tenant sees it, and what a tenant sends about one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,10 +13,28 @@ from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import ExecutionStatus, StepStanding
-from blocks.contracts.workflows import known_steps
+from blocks.contracts.workflows import known_steps, startable
 from blocks.executions.steps import by_step
 from blocks.settings import Prefect
 from blocks.settings.links import flow_run_url
+
+
+class NewExecution(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The workflow to run, and its subject."""
+
+    workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=200, examples=list(startable()))]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+    """What it is about: for an analysis, the opportunity's id."""
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+    """The same as the `data` of an event, e.g. `{"amount": 1500000}`."""
+    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 0
+    """Within the tenant, a higher one goes first."""
+
+
+class Cancellation(Document, frozen=True, kw_only=True):
+    """Why an execution is cancelled."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)] = "cancelled by request"
 
 
 class ExecutionTrigger(Document, frozen=True, kw_only=True):

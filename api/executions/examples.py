@@ -2,7 +2,14 @@
 
 from datetime import timedelta
 
-from api.executions.documents import ExecutionPage, document_of, summary_of
+from api.documentation.requests import add_requests
+from api.executions.documents import (
+    Cancellation,
+    ExecutionPage,
+    NewExecution,
+    document_of,
+    summary_of,
+)
 from api.executions.workflow_documents import RetryInitiated, WorkflowList, workflow_of
 from api.http.example_data import BEGIN, EVENT, EXECUTION_ID, OPPORTUNITY, STEP_RESULTS, TENANT
 from blocks.contracts import analysis, ids
@@ -61,3 +68,9 @@ EXECUTION_PAGE = ExecutionPage(items=[summary_of(_RECORD)], continuation="eyJhZn
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)
 RETRY_INITIATED = RetryInitiated(workflow_id=EXECUTION_ID)
+add_requests(
+    NewExecution(
+        workflow=analysis.WORKFLOW, subject=OPPORTUNITY, input={"amount": 1_250_000}, priority=5
+    ),
+    Cancellation(reason="the deal is lost"),
+)

@@ -32,16 +32,16 @@ def metrics_routes(settings: Metrics) -> list[HTTPRouteHandler]:
         return []
     route = get(
         settings.path,
-        summary="Metrics for Prometheus",
-        tags=["Operation"],
+        summary="Read the metrics",
+        tags=["Service"],
         media_type="text/plain; version=0.0.4",
         opt=PUBLIC | SHARED,
         security=[{}],
     )
-    return [route(metrics)]
+    return [route(read_metrics)]
 
 
-async def metrics(
+async def read_metrics(
     request: Request[Any, Any, Any],
     exposition: ExpositionOfApp,
     metrics_token: MetricsToken,

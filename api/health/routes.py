@@ -41,7 +41,7 @@ class Health(Document, frozen=True, kw_only=True):
     service: str
 
 
-class Check(Document, frozen=True, kw_only=True):
+class ReadinessCheck(Document, frozen=True, kw_only=True):
     """The state of one part; `detail` is what is wrong."""
 
     status: Literal["ok", "error"]
@@ -59,14 +59,17 @@ class Readiness(Document, frozen=True, kw_only=True):
     """Whether every part works, and which do not; services only where they were asked for."""
 
     status: Literal["ready", "not_ready"]
-    checks: dict[str, Check]
+    checks: dict[str, ReadinessCheck]
     services: dict[str, ServiceHealth] | None = None
     timestamp: datetime
     service: str
 
 
 _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-_OK, _LOST = Check(status="ok"), Check(status="error", detail="no worker has sent a heartbeat")
+_OK, _LOST = (
+    ReadinessCheck(status="ok"),
+    ReadinessCheck(status="error", detail="no worker has sent a heartbeat"),
+)
 _HEALTH = Health(status="healthy", timestamp=_NOON, service="workflow-orchestrator")
 _READY = Readiness(
     status="ready",
@@ -88,13 +91,13 @@ _NOT_READY = Readiness(
 
 @get(
     "/health",
-    summary="Is this process alive?",
-    tags=["Operation"],
+    summary="Check that the process is alive",
+    tags=["Service"],
     responses={200: success(_HEALTH)},
     opt=PUBLIC | SHARED,
     security=[{}],
 )
-async def health(service: ServiceName) -> Health:
+async def read_health(service: ServiceName) -> Health:
     """Answers as long as the process does, whatever its surroundings: restart the process when this
     stops.
     """
@@ -103,17 +106,17 @@ async def health(service: ServiceName) -> Health:
 
 @get(
     "/ready",
-    summary="Does every part work?",
-    tags=["Operation"],
+    summary="Check that every part works",
+    tags=["Service"],
     responses={
         200: success(_READY),
         400: failure(InvalidRequest),
-        503: success(_NOT_READY, "At least one part does not work"),
+        503: success(_NOT_READY, "At least one part does not work", named="NotReady"),
     },
     opt=PUBLIC | SHARED,
     security=[{}],
 )
-async def ready(
+async def read_readiness(
     service: ServiceName,
     probes: ProbesOfApp,
     neighbours: NeighboursOfApp,
@@ -129,7 +132,7 @@ async def ready(
     """
     found, services = await asyncio.gather(problems(probes), _services(neighbours, deep))
     checks = {
-        name: Check(status="error", detail=problem) if problem else _OK
+        name: ReadinessCheck(status="error", detail=problem) if problem else _OK
         for name, problem in found.items()
     }
     is_ready = not any(found.values())

@@ -53,7 +53,7 @@ class JobList(ListPage, frozen=True, kw_only=True):
     items: list[BatchJob]
 
 
-class TriggerBody(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class JobTrigger(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The metadata of the trigger; empty: the job's defaults."""
 
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)

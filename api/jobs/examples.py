@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN, EVENT, TENANT
-from api.jobs.documents import BatchJob, JobList, JobRun, JobTriggered
+from api.jobs.documents import BatchJob, JobList, JobRun, JobTrigger, JobTriggered
 from blocks.contracts import ids, jobs
 
 _JOB_RUN = JobRun(
@@ -42,3 +43,4 @@ JOB_TRIGGERED = JobTriggered(
     event_id=EVENT,
     metadata={"tenantIds": [TENANT]},
 )
+add_requests(JobTrigger(metadata=JOB_TRIGGERED.metadata))

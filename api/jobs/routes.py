@@ -16,7 +16,7 @@ from api.http.lists import LIMIT, Continuation, Limit, part_of
 from api.http.records import Bus, Engine, Store
 from api.idempotency import HEADER, KEY_ERRORS
 from api.jobs import examples
-from api.jobs.documents import JobList, JobTriggered, TriggerBody, job_of, triggered_of
+from api.jobs.documents import JobList, JobTrigger, JobTriggered, job_of, triggered_of
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import (
@@ -72,7 +72,7 @@ async def trigger_job(
     flow_runs: Engine,
     tenant_id: TenantId,
     job: JobPath,
-    data: JSONBody[TriggerBody | None] = None,
+    data: JSONBody[JobTrigger | None] = None,
 ) -> Response[JobTriggered]:
     """The trigger has been sent to the batch workers.
 

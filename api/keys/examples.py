@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN, TENANT
-from api.keys.documents import KeyList, key_of
+from api.keys.documents import KeyList, NewKey, key_of
 from api.keys.documents import created_of as created_key_of
 from blocks.contracts import ids
 from blocks.contracts.records import ApiKeyRecord
@@ -25,3 +26,4 @@ _API_KEY = ApiKeyRecord(
 KEY = key_of(_API_KEY)
 KEY_LIST = KeyList(items=[KEY])
 CREATED_KEY = created_key_of(replace(_API_KEY, last_used_at=None), "wfo_8c1f0a6b2d4e_…")
+add_requests(NewKey(name="billing", roles=["viewer"], days=90))

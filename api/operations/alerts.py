@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, post
@@ -16,11 +16,10 @@ from litestar.params import JSONBody
 from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.claims.errors import workflow_documented
-from api.http.documents import Document
 from api.http.records import AllSettings, Store
 from api.idempotency import KEY_ERRORS
 from api.operations import examples
-from api.operations.documents import AlertsTaken
+from api.operations.documents import Alert, Alerts, AlertsTaken
 from blocks.notifications import Message, NotDelivered, Withheld, notify
 from blocks.notifications.message import CRITICAL, NORMAL, WARNING
 from blocks.observability.metrics import operations as metrics
@@ -34,30 +33,15 @@ LIMIT_SECONDS = 20.0
 """So long Alertmanager is kept waiting; what is not taken by then it sends again."""
 
 _PRIORITIES: Mapping[str, int] = {"critical": CRITICAL, "warning": WARNING}
+_OPERATION_IDS = {"critical": "forwardCriticalAlerts", "warning": "forwardWarnings"}
 _SUBJECT_MAX, _BODY_MAX = 200, 4000
-
-Labels = dict[str, str]
-
-
-class Alert(Document, frozen=True, kw_only=True):
-    """One alert, as Alertmanager sends it."""
-
-    status: str = "firing"
-    labels: Labels = msgspec.field(default_factory=dict)
-    annotations: Labels = msgspec.field(default_factory=dict)
-    fingerprint: str = ""
-
-
-class Alerts(Document, frozen=True, kw_only=True):
-    """A group of alerts."""
-
-    alerts: Annotated[list[Alert], msgspec.Meta(max_length=1000)]
 
 
 @post(
     ["/webhooks/alerts", "/webhooks/alerts/critical", "/webhooks/alerts/warning"],
     status_code=200,
     summary="Forward alerts of Alertmanager",
+    operation_id=lambda _, __, path: _OPERATION_IDS.get(str(path[-1]), "forwardAlerts"),
     tags=["Operations"],
     responses=workflow_documented(examples.ALERTS_TAKEN, NotForTenants, *KEY_ERRORS),
 )

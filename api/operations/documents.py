@@ -1,7 +1,7 @@
 """The bodies of operations, as the platform's services know them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from blocks.operations.schedules import is_active, why_inactive
 from blocks.settings import Settings
 
 
-class WorkflowName(Document, frozen=True, kw_only=True):
+class OperationName(Document, frozen=True, kw_only=True):
     """An operation, by name."""
 
     id: str
@@ -25,14 +25,14 @@ class WorkflowName(Document, frozen=True, kw_only=True):
     """Its cron line; none: it has no schedule."""
 
 
-class WorkflowStep(Document, frozen=True, kw_only=True):
+class OperationStep(Document, frozen=True, kw_only=True):
     """A step of an operation."""
 
     id: str
     name: str
 
 
-class Workflow(WorkflowName, frozen=True, kw_only=True):
+class OperationDetails(OperationName, frozen=True, kw_only=True):
     """An operation: what starts it, and its steps."""
 
     description: str
@@ -42,10 +42,10 @@ class Workflow(WorkflowName, frozen=True, kw_only=True):
     """Why its schedule is not on."""
     triggers: list[str]
     """Types of events that start it."""
-    steps: list[WorkflowStep]
+    steps: list[OperationStep]
 
 
-class WorkflowSchedule(Document, frozen=True, kw_only=True):
+class OperationSchedule(Document, frozen=True, kw_only=True):
     """A schedule that is on."""
 
     workflow_id: str
@@ -53,11 +53,11 @@ class WorkflowSchedule(Document, frozen=True, kw_only=True):
     time_zone: str
 
 
-class WorkflowList(Document, frozen=True, kw_only=True):
+class OperationList(Document, frozen=True, kw_only=True):
     """All operations; `schedules` are those that are on."""
 
-    workflows: list[Workflow]
-    schedules: list[WorkflowSchedule]
+    workflows: list[OperationDetails]
+    schedules: list[OperationSchedule]
 
 
 class OperationsHealth(Document, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class OperationsHealth(Document, frozen=True, kw_only=True):
     status: Literal["healthy"]
     uptime: float
     """Of this process, in seconds."""
-    workflows: list[WorkflowName]
+    workflows: list[OperationName]
     timestamp: datetime
 
 
@@ -95,16 +95,16 @@ class RunAnswer(Document, frozen=True, kw_only=True):
     result: Run
 
 
-class WorkflowSummary(WorkflowName, frozen=True, kw_only=True):
+class OperationSummary(OperationName, frozen=True, kw_only=True):
     """An operation, by name and number of steps."""
 
     steps_count: int
 
 
-class WorkflowState(Document, frozen=True, kw_only=True):
+class OperationState(Document, frozen=True, kw_only=True):
     """An operation and its last ten runs, oldest first."""
 
-    workflow: WorkflowSummary
+    workflow: OperationSummary
     recent_runs: list[Run]
     is_scheduled: bool
 
@@ -145,7 +145,7 @@ class EventPosted(Document, frozen=True, kw_only=True):
     id: str
 
 
-class WorkflowFigures(Document, frozen=True, kw_only=True, omit_defaults=False):
+class OperationFigures(Document, frozen=True, kw_only=True, omit_defaults=False):
     """Of all runs that are on record; the average is of the last hundred that completed."""
 
     total_runs: int
@@ -165,11 +165,29 @@ class MemoryUsage(Document, frozen=True, kw_only=True):
 class OperationsStats(Document, frozen=True, kw_only=True):
     """Figures of every operation."""
 
-    stats: dict[str, WorkflowFigures]
+    stats: dict[str, OperationFigures]
     uptime: float
     """Of this process, in seconds."""
     memory_usage: MemoryUsage
     timestamp: datetime
+
+
+Labels = dict[str, str]
+
+
+class Alert(Document, frozen=True, kw_only=True):
+    """One alert, as Alertmanager sends it."""
+
+    status: str = "firing"
+    labels: Labels = msgspec.field(default_factory=dict)
+    annotations: Labels = msgspec.field(default_factory=dict)
+    fingerprint: str = ""
+
+
+class Alerts(Document, frozen=True, kw_only=True):
+    """A group of alerts."""
+
+    alerts: Annotated[list[Alert], msgspec.Meta(max_length=1000)]
 
 
 class AlertsTaken(Document, frozen=True, kw_only=True):
@@ -187,8 +205,8 @@ class RunHistory(Document, frozen=True, kw_only=True):
     timestamp: datetime
 
 
-def name_of(operation: Operation, settings: Settings) -> WorkflowName:
-    return WorkflowName(
+def name_of(operation: Operation, settings: Settings) -> OperationName:
+    return OperationName(
         id=operation.id, name=operation.title, schedule=cron_of(operation, settings)
     )
 
@@ -197,14 +215,14 @@ def cron_of(operation: Operation, settings: Settings) -> str | None:
     return settings.operations.schedule_of(operation).cron if operation.cron else None
 
 
-def workflow_of(operation: Operation, settings: Settings) -> Workflow:
-    return Workflow(
+def details_of(operation: Operation, settings: Settings) -> OperationDetails:
+    return OperationDetails(
         **msgspec.structs.asdict(name_of(operation, settings)),
         description=operation.description,
         is_scheduled=is_active(operation, settings),
         inactive=why_inactive(operation, settings) if operation.cron else None,
         triggers=settings.operations.events_of(operation),
-        steps=[WorkflowStep(id=step.id, name=step.title) for step in operation.steps],
+        steps=[OperationStep(id=step.id, name=step.title) for step in operation.steps],
     )
 
 

@@ -2,25 +2,29 @@
 
 from datetime import timedelta
 
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN, EVENT
 from api.operations.documents import (
+    Alert,
+    Alerts,
     AlertsTaken,
     EventPage,
     EventPosted,
     MemoryUsage,
+    NewEvent,
+    OperationFigures,
+    OperationList,
+    OperationSchedule,
     OperationsHealth,
     OperationsStats,
+    OperationState,
+    OperationSummary,
     PlatformEvent,
     Run,
     RunAnswer,
     RunHistory,
-    WorkflowFigures,
-    WorkflowList,
-    WorkflowSchedule,
-    WorkflowState,
-    WorkflowSummary,
+    details_of,
     name_of,
-    workflow_of,
 )
 from blocks.contracts import ids
 from blocks.contracts.operations.catalogue import LOG_ROTATION
@@ -49,18 +53,18 @@ _DONE = Run(
     step_results={"rotate-logs": {"success": True, "logsRotated": 3}},
 )
 HEALTH = OperationsHealth(status="healthy", uptime=3600.5, workflows=[_NAME], timestamp=BEGIN)
-WORKFLOWS = WorkflowList(
-    workflows=[workflow_of(LOG_ROTATION, _SETTINGS)],
+WORKFLOWS = OperationList(
+    workflows=[details_of(LOG_ROTATION, _SETTINGS)],
     schedules=[
-        WorkflowSchedule(
+        OperationSchedule(
             workflow_id=LOG_ROTATION.id, schedule=str(LOG_ROTATION.cron), time_zone="UTC"
         )
     ],
 )
 TRIGGERED = RunAnswer(success=True, result=_STARTED)
 RUN = _DONE
-STATE = WorkflowState(
-    workflow=WorkflowSummary(
+STATE = OperationState(
+    workflow=OperationSummary(
         id=_NAME.id,
         name=_NAME.name,
         schedule=_NAME.schedule,
@@ -85,7 +89,7 @@ POSTED = EventPosted(
 )
 STATS = OperationsStats(
     stats={
-        LOG_ROTATION.id: WorkflowFigures(
+        LOG_ROTATION.id: OperationFigures(
             total_runs=31,
             successful_runs=30,
             failed_runs=1,
@@ -100,3 +104,15 @@ STATS = OperationsStats(
 )
 HISTORY = RunHistory(history=[_DONE], timestamp=BEGIN)
 ALERTS_TAKEN = AlertsTaken(success=True, processed=2, total=2)
+add_requests(
+    NewEvent(event_type="cms.content.updated", payload={"serviceId": 123}),
+    Alerts(
+        alerts=[
+            Alert(
+                labels={"alertname": "DiskAlmostFull", "severity": "warning"},
+                annotations={"summary": "/var is 91 % full"},
+                fingerprint="a1b2c3d4",
+            )
+        ]
+    ),
+)

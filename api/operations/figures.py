@@ -14,10 +14,10 @@ from api.http.records import AllSettings, Store
 from api.operations import examples
 from api.operations.documents import (
     MemoryUsage,
+    OperationFigures,
     OperationsHealth,
     OperationsStats,
     RunHistory,
-    WorkflowFigures,
     name_of,
     run_of,
 )
@@ -33,7 +33,7 @@ _BEGUN = monotonic()
 
 @get(
     "/health",
-    summary="Do operations answer?",
+    summary="Check that operations answer",
     tags=["Operations"],
     responses=workflow_documented(examples.HEALTH, NotForTenants),
 )
@@ -53,11 +53,11 @@ async def read_operations_health(settings: AllSettings, tenant_id: TenantId) -> 
     tags=["Operations"],
     responses=workflow_documented(examples.STATS, NotForTenants),
 )
-async def read_stats(store: Store, tenant_id: TenantId) -> OperationsStats:
+async def read_operations_stats(store: Store, tenant_id: TenantId) -> OperationsStats:
     """Of each operation, from its records."""
     found = await figures_of_all(store)
     return OperationsStats(
-        stats={name: WorkflowFigures(**asdict(figures)) for name, figures in found.items()},
+        stats={name: OperationFigures(**asdict(figures)) for name, figures in found.items()},
         uptime=_uptime(),
         memory_usage=MemoryUsage(rss=round(memory_megabytes() * 1024 * 1024)),
         timestamp=utc_now(),
@@ -70,7 +70,7 @@ async def read_stats(store: Store, tenant_id: TenantId) -> OperationsStats:
     tags=["Operations"],
     responses=workflow_documented(examples.HISTORY, NotForTenants),
 )
-async def read_history(
+async def list_newest_runs(
     store: Store,
     tenant_id: TenantId,
     limit: Annotated[int, QueryParameter(description="How many runs", ge=1, le=1000)] = 50,
@@ -82,7 +82,7 @@ async def read_history(
 
 @get(
     "/metrics",
-    summary="Metrics of operations",
+    summary="Read the metrics of operations",
     tags=["Operations"],
     media_type="text/plain; version=0.0.4",
     responses={
@@ -91,7 +91,7 @@ async def read_history(
         if status != 200
     },
 )
-async def read_metrics(store: Store, tenant_id: TenantId) -> str:
+async def read_operations_metrics(store: Store, tenant_id: TenantId) -> str:
     """By the names that the platform's dashboards have; `/metrics` has all others.
 
     Runs are counted in the records, by their newest end: a failed run that is retried counts as

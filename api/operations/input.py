@@ -1,23 +1,24 @@
 """The body that starts an operation: its input, by itself or wrapped."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
+from api.documentation.requests import operation_with_body
 from api.http.errors import InvalidRequest, Problem
 
 WRAPPER = "inputData"
 
-
-@dataclass
-class InputOperation(Operation):
-    """Documents the body, which the route reads by itself: there may be none."""
-
-    def __post_init__(self) -> None:
-        media = OpenAPIMediaType(schema=_BODY)
-        self.request_body = RequestBody(content={"application/json": media}, required=False)
+InputOperation = operation_with_body(
+    Schema(
+        type=OpenAPIType.OBJECT,
+        description=f"The input of the steps, as it is or as the one field `{WRAPPER}`.",
+    ),
+    required=False,
+    OperationInput={WRAPPER: {"reason": "the disk is filling"}},
+)
+"""There may be no body."""
 
 
 def input_in(body: Any) -> dict[str, Any]:
@@ -28,10 +29,3 @@ def input_in(body: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise InvalidRequest(Problem(message="must be an object", source="body"))
     return given
-
-
-_BODY = Schema(
-    type=OpenAPIType.OBJECT,
-    description=f"The input of the steps, as it is or as the one field `{WRAPPER}`.",
-    examples=[{WRAPPER: {"reason": "the disk is filling"}}],
-)

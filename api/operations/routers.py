@@ -11,10 +11,10 @@ from api.idempotency import idempotent
 from api.operations.alerts import forward_alerts
 from api.operations.events import list_events, publish_event
 from api.operations.figures import (
-    read_history,
-    read_metrics,
+    list_newest_runs,
     read_operations_health,
-    read_stats,
+    read_operations_metrics,
+    read_operations_stats,
 )
 from api.operations.routes import (
     cancel_run,
@@ -39,9 +39,9 @@ def operation_routes(store: RecordStore) -> Router:
             read_operation,
             read_run,
             list_events,
-            read_stats,
-            read_history,
-            read_metrics,
+            read_operations_stats,
+            list_newest_runs,
+            read_operations_metrics,
             idempotent(
                 store, trigger_operation, publish_event, cancel_run, retry_run, forward_alerts
             ),

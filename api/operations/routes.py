@@ -16,16 +16,16 @@ from api.http.records import AllSettings, Bus, Engine, Store
 from api.idempotency import HEADER, KEY_ERRORS
 from api.operations import examples
 from api.operations.documents import (
+    OperationList,
+    OperationSchedule,
+    OperationState,
+    OperationSummary,
     Run,
     RunAnswer,
-    WorkflowList,
-    WorkflowSchedule,
-    WorkflowState,
-    WorkflowSummary,
     cron_of,
+    details_of,
     name_of,
     run_of,
-    workflow_of,
 )
 from api.operations.errors import RunNotFound, UnknownOperation
 from api.operations.input import InputOperation, input_in
@@ -54,12 +54,12 @@ RunPath = Annotated[
     tags=["Operations"],
     responses=workflow_documented(examples.WORKFLOWS, NotForTenants),
 )
-async def list_operations(settings: AllSettings, tenant_id: TenantId) -> WorkflowList:
+async def list_operations(settings: AllSettings, tenant_id: TenantId) -> OperationList:
     """Every operation with what starts it: its schedule and its events, as they are set here."""
-    return WorkflowList(
-        workflows=[workflow_of(operation, settings) for operation in OPERATIONS],
+    return OperationList(
+        workflows=[details_of(operation, settings) for operation in OPERATIONS],
         schedules=[
-            WorkflowSchedule(
+            OperationSchedule(
                 workflow_id=operation.id, schedule=cron, time_zone=settings.operations.timezone
             )
             for operation in OPERATIONS
@@ -68,10 +68,18 @@ async def list_operations(settings: AllSettings, tenant_id: TenantId) -> Workflo
     )
 
 
+def _operation_id(_: object, __: object, path: list[Any]) -> str:
+    """Both paths start an operation, and each has a name of its own."""
+    return "startOperation" if path[1] == "trigger" else "triggerOperation"
+
+
 @post(
     ["/workflows/{operation:str}/trigger", "/trigger/{operation:str}"],
     status_code=200,
     summary="Start an operation",
+    operation_id=lambda _, __, path: (
+        "startOperation" if "trigger" in path[:2] else "triggerOperation"
+    ),
     tags=["Operations"],
     operation_class=InputOperation,
     responses=workflow_documented(examples.TRIGGERED, NotForTenants, UnknownOperation, *KEY_ERRORS),
@@ -107,13 +115,13 @@ async def trigger_operation(
 )
 async def read_operation(
     store: Store, settings: AllSettings, tenant_id: TenantId, name: OperationPath
-) -> WorkflowState:
+) -> OperationState:
     """The operation and its last ten runs, oldest first."""
     operation = known_operation(name)
     recent = await runs.newest_runs(store, [operation], limit=RECENT)
     named = name_of(operation, settings)
-    return WorkflowState(
-        workflow=WorkflowSummary(
+    return OperationState(
+        workflow=OperationSummary(
             id=named.id,
             name=named.name,
             schedule=named.schedule,

@@ -8,8 +8,8 @@ from api.http.records import AllSettings, Store
 from api.usage import examples
 from api.usage.documents import Usage, usage_of
 from blocks.clock import utc_now
+from blocks.tenants import usage as tenants_usage
 from blocks.tenants.dispatch_policy import read_policy
-from blocks.tenants.usage import read_usage
 
 
 @get(
@@ -18,10 +18,11 @@ from blocks.tenants.usage import read_usage
     tags=["Usage"],
     responses=documented(examples.USAGE),
 )
-async def show_usage(store: Store, settings: AllSettings, tenant_id: TenantId) -> Usage:
+async def read_usage(store: Store, settings: AllSettings, tenant_id: TenantId) -> Usage:
     """The tenant's work since the day and the month began (UTC) and at this moment,
     and its limits.
     """
     now = utc_now()
-    policy, usage = await read_policy(store), await read_usage(store, tenant_id, now)
-    return usage_of(usage, policy.share_of(tenant_id), settings.server.requests_per_minute, now)
+    policy = await read_policy(store)
+    measured = await tenants_usage.read_usage(store, tenant_id, now)
+    return usage_of(measured, policy.share_of(tenant_id), settings.server.requests_per_minute, now)

@@ -1,7 +1,15 @@
 """Examples of webhooks."""
 
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN, TENANT
-from api.webhooks.documents import WebhookList, changed_of, created_of, webhook_of
+from api.webhooks.documents import (
+    NewWebhook,
+    WebhookList,
+    WebhookPatch,
+    changed_of,
+    created_of,
+    webhook_of,
+)
 from blocks.contracts.records import WebhookSubscription
 
 _WEBHOOK = WebhookSubscription(
@@ -16,3 +24,7 @@ WEBHOOK = webhook_of(_WEBHOOK)
 CREATED_WEBHOOK = created_of(_WEBHOOK)
 CHANGED_WEBHOOK = changed_of(_WEBHOOK, with_secret=True)
 WEBHOOK_LIST = WebhookList(items=[WEBHOOK])
+add_requests(
+    NewWebhook(url=_WEBHOOK.url, event_types=_WEBHOOK.event_types),
+    WebhookPatch(active=True, rotate_secret=True),
+)

@@ -14,7 +14,7 @@ from blocks.settings import auth, containers, server, urls
 from blocks.settings.operations import databases
 from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
-_TAKEN = ("/health", "/ready", "/docs", "/openapi.yaml")
+_TAKEN = ("/health", "/ready", "/docs", "/schema")
 
 
 def check(settings: Settings) -> None:

@@ -62,7 +62,7 @@ async def fuzz(state: str, max_examples: int, seed: int, *options: str) -> int:
                 Path(sys.executable).with_name("st"),
                 f"--config-file={CONFIG}",
                 "run",
-                f"{api.url}/docs/openapi.json",
+                f"{api.url}/schema/openapi.json",
                 *(f"--header={name}: {value}" for name, value in credential.items()),
                 f"--checks={ALL_CHECKS if state == 'healthy' else DOCUMENTED_ONLY}",
                 f"--max-examples={max_examples}",

@@ -38,7 +38,7 @@ _ACTS: Mapping[What, ClaimAct] = {
 @get(
     "/evidence/audit-log/{claimId:str}",
     summary="Read what happened about a claim's evidence",
-    tags=["Evidence prompts"],
+    tags=["Evidence"],
     responses=documented(examples.CLAIM_AUDIT, ClaimUnknown),
 )
 async def read_claim_audit(

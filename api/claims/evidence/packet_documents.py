@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from api.documentation.requests import add_requests
 from api.http.documents import Document
 from api.http.example_data import BEGIN, TENANT
 from blocks.contracts import ids
@@ -106,3 +107,4 @@ PACKET_STATUS = status_of(
     )
 )
 PACKET_GENERATED = PacketGenerated(message="Proof packet is ready", claim_id=_CLAIM_ID)
+add_requests(GeneratePacket())

@@ -49,7 +49,7 @@ _ZIP: ResponseSpec = SharedResponse(
     generate_examples=False,
     media_type="application/zip",
     description="The archive: summary.pdf, the evidence and metadata.json",
-    examples=[Example(summary="Example", value="(a zip)")],
+    examples=[Example(id="ProofPacket", summary="Example", value="(a zip)")],
 )
 _ERRORS = (
     PacketLinkInvalid,
@@ -63,7 +63,7 @@ _ERRORS = (
 @get(
     "/evidence/links/{token:str}",
     summary="Download a proof packet",
-    tags=["Claims"],
+    tags=["Evidence"],
     responses={**documented(PACKET_LINK, *_ERRORS), 200: _ZIP},
     media_type=MediaType.TEXT,
 )

@@ -67,7 +67,7 @@ def packet_routes(store: RecordStore) -> Router:
     return Router(
         "/api/v1",
         route_handlers=[
-            link_to_packet,
+            read_packet_link,
             read_packet_status,
             idempotent(store, generate_packet),
         ],
@@ -79,10 +79,10 @@ def packet_routes(store: RecordStore) -> Router:
 @get(
     "/evidence/proof-packets/{claimId:str}",
     summary="Get a link to a proof packet",
-    tags=["Claims"],
+    tags=["Evidence"],
     responses=documented(PACKET_LINK, PacketNotReady, PacketLinksDisabled),
 )
-async def link_to_packet(
+async def read_packet_link(
     store: Store,
     settings: AllSettings,
     link_secret: LinkSecret,
@@ -121,7 +121,7 @@ async def link_to_packet(
 @get(
     "/evidence/proof-packets/{claimId:str}/status",
     summary="Read how far a proof packet is",
-    tags=["Claims"],
+    tags=["Evidence"],
     responses=documented(PACKET_STATUS, PacketNotReady),
 )
 async def read_packet_status(
@@ -136,7 +136,7 @@ async def read_packet_status(
     "/evidence/proof-packets/{claimId:str}/generate",
     status_code=200,
     summary="Generate a proof packet",
-    tags=["Claims"],
+    tags=["Evidence"],
     responses=documented(PACKET_GENERATED, ClaimUnknown, NotPaid, PacketFailed, *KEY_ERRORS),
 )
 async def generate_packet(

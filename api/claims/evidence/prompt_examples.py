@@ -5,10 +5,13 @@ from datetime import timedelta
 from api.claims.evidence.prompt_documents import (
     ClaimAudit,
     ClaimAuditLine,
+    NewPrompt,
+    PromptAnswer,
     PromptList,
     PromptResult,
     PromptView,
 )
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN
 from blocks.contracts import ids
 from blocks.contracts.claims.prompts import OPTIONS
@@ -51,4 +54,13 @@ CLAIM_AUDIT = ClaimAudit(
         ),
         ClaimAuditLine(action="prompt_created", at=BEGIN, prompt_id=_PROMPT_ID),
     ],
+)
+add_requests(
+    NewPrompt(
+        claim_id=_CLAIM,
+        question=PROMPT.question,
+        options=list(OPTIONS),
+        expiry_hours=24,
+    ),
+    PromptAnswer(selected_option=OPTIONS[0].id, reasoning="The invoice names the shipment"),
 )

@@ -49,7 +49,7 @@ from blocks.queries import every
 _ASKABLE: tuple[ClaimStatus, ...] = (*prompts.ASKABLE, "review")
 """A claim for review may be asked about again: its first prompt expired, or wanted more."""
 
-_TAGS = ["Evidence prompts"]
+_TAGS = ["Evidence"]
 
 PromptPath = Annotated[str, PathParameter(name="promptId", description="The prompt's id")]
 
@@ -168,7 +168,7 @@ async def answer_prompt(
     status_code=200,
     summary="Withdraw a prompt",
     tags=_TAGS,
-    responses=documented(examples.WITHDRAWN),
+    responses=documented(examples.WITHDRAWN, named="PromptWithdrawn"),
 )
 async def withdraw_prompt(
     store: Store,

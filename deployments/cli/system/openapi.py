@@ -10,12 +10,14 @@ from blocks.observability.plain_text import plain
     "--out",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Write openapi.json and openapi.yaml there instead.",
+    help="Write both documents there, as JSON and as YAML.",
 )
-def openapi(out: str | None) -> None:
+@click.option("--compatible", is_flag=True, help="Print that of the compatible routes.")
+def openapi(out: str | None, compatible: bool) -> None:
     """Print the OpenAPI 3.1 document of the API as YAML.
 
-    It is what /openapi.yaml and /docs/openapi.json answer under the same settings.
+    It is what /schema/openapi.yaml answers under the same settings, or /schema/compatible.yaml,
+    which has the routes that are kept for clients of other systems.
 
     \b
     Examples:
@@ -28,17 +30,19 @@ def openapi(out: str | None) -> None:
     import msgspec
 
     from api.app import create_app
-    from api.documentation.exported import openapi_json, openapi_yaml
+    from api.documentation.exported import yaml_of
+    from api.documentation.parts import PARTS, json_of
     from blocks.settings import load_settings
 
     never_asked: Any = None
     app = create_app(load_settings(), never_asked, never_asked, never_asked, probes={})
-    document = openapi_json(app)
     if out is None:
-        click.echo(openapi_yaml(document), nl=False)
+        click.echo(yaml_of(app, "compatible" if compatible else "openapi"), nl=False)
         return
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "openapi.json").write_bytes(msgspec.json.format(document, indent=2) + b"\n")
-    (folder / "openapi.yaml").write_bytes(openapi_yaml(document))
-    click.echo(plain(f"openapi.json and openapi.yaml in {folder}"))
+    for part in PARTS:
+        as_json = msgspec.json.format(json_of(app, part), indent=2) + b"\n"
+        (folder / f"{part}.json").write_bytes(as_json)
+        (folder / f"{part}.yaml").write_bytes(yaml_of(app, part))
+    click.echo(plain(f"{' and '.join(PARTS)}, each as .json and .yaml, in {folder}"))

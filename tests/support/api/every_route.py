@@ -120,6 +120,7 @@ OTHER_NAMES = {
     "token": "no-token",
     "claimId": "claim-1",
     "path": "x",
+    "file_path": "page.css",
 }
 """Path parameters that name something else, each with an example."""
 
@@ -222,7 +223,7 @@ def routes_of(app: Litestar) -> Iterator[Route]:
         if isinstance(route, HTTPRoute):
             path = re.sub(r":\w+}", "}", route.path)
             for method, (handler, _) in route.route_handler_map.items():
-                if method != "OPTIONS":
+                if method not in ("HEAD", "OPTIONS"):  # every HEAD is a GET when it gets here
                     is_public = PUBLIC.items() <= handler.opt.items()
                     yield Route(str(method), path, is_public, is_to_the_letter(handler))
 

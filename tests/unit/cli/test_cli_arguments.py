@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from api.dead_letters import documents as letters
-from api.executions import actions
+from api.executions import documents
 from blocks.contracts.reading import limits
 from blocks.services import open_store
 from blocks.settings import BadSetting
@@ -47,10 +47,10 @@ def type_of(document: Any, name: str) -> msgspec.inspect.Type:
 @pytest.mark.parametrize(
     ("document", "field", "limit"),
     [
-        (actions.NewExecution, "subject", limits.Subject),
-        (actions.NewExecution, "workflow", limits.Workflow),
-        (actions.Cancellation, "reason", limits.CancelReason),
-        (letters.Discard, "reason", limits.DiscardReason),
+        (documents.NewExecution, "subject", limits.Subject),
+        (documents.NewExecution, "workflow", limits.Workflow),
+        (documents.Cancellation, "reason", limits.CancelReason),
+        (letters.DeadLetterDiscard, "reason", limits.DiscardReason),
     ],
 )
 def test_the_api_and_the_command_line_take_the_same(document: Any, field: str, limit: Any) -> None:

@@ -30,7 +30,7 @@ async def test_it_can_be_opened_at_a_path_of_the_operators_choice_with_a_token(
     assert [404, 401, 200] == [answer.status_code for answer in answers]
 
 
-@pytest.mark.parametrize("path", ["metrics", "/", "/health", "/a b", "/{id}", "/openapi.yaml"])
+@pytest.mark.parametrize("path", ["metrics", "/", "/health", "/a b", "/{id}", "/schema"])
 def test_a_path_that_is_none_or_taken_is_refused(path: str) -> None:
     with pytest.raises(BadSetting, match="METRICS_PATH"):
         load_settings({"METRICS_PATH": path})

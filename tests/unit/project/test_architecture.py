@@ -94,7 +94,7 @@ ROOMS = {
         ("webhooks", "redis_bridge", "service"),
     ),
     "api": (
-        ("http", "access", "idempotency", "cors", "documentation"),
+        ("http", "access", "idempotency", "documentation", "cors"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
         ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health", "claims", "operations"),
         ("app", "reconciler", "server"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -10,10 +10,10 @@ from litestar import Litestar, post
 from litestar.params import JSONBody
 
 from api.documentation.bounds import BoundedStructs
+from blocks.contracts.events import JsonObject
 from tests.support.api.api_client import an_api
 from tests.support.api.documents import request_bodies
 
-JsonObject = dict[str, Any]
 Part = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=10, multiple_of=2)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=5, pattern="^a")]
