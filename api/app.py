@@ -60,10 +60,10 @@ from api.sockets.endpoint import Sockets
 from api.sockets.metrics import connected_clients
 from api.sockets.path import AtItsPath
 from api.stand_ins.routes import (
-    end_stand_in,
+    create_stand_in,
     list_stand_ins,
-    name_stand_in,
     read_stand_in,
+    remove_stand_in,
 )
 from api.usage.routes import read_usage
 from api.webhooks.routes import (
@@ -137,8 +137,8 @@ def create_app(
             list_audit_entries,
             list_stand_ins,
             read_stand_in,
-            idempotent(store, name_stand_in),
-            end_stand_in,
+            idempotent(store, create_stand_in),
+            remove_stand_in,
             prompt_routes(store),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},

@@ -7,7 +7,7 @@ from litestar.params import JSONBody
 
 from api.access.actor import Caller
 from api.approvals.desk import InHand, action
-from api.approvals.documents import Approval, Delegation, Extension, Withdrawal, Words
+from api.approvals.documents import Approval, Delegation, Extension, QuestionOrAnswer, Withdrawal
 from api.approvals.requests import shown
 from blocks.approvals import changes
 from blocks.approvals.changes import ApprovalFull, ClaimedByAnother
@@ -84,7 +84,9 @@ async def extend_approval(
 
 
 @action("ask", "Send back with a question", *_REFUSALS, QuestionOpen)
-async def ask_back(approval: InHand, actor: Caller, data: JSONBody[Words]) -> Response[Approval]:
+async def ask_question(
+    approval: InHand, actor: Caller, data: JSONBody[QuestionOrAnswer]
+) -> Response[Approval]:
     """The approver's question is on the record, and published to those who asked for the approval.
 
     It stays pending, its time goes on, and it can be decided without the answer.
@@ -104,7 +106,7 @@ async def ask_back(approval: InHand, actor: Caller, data: JSONBody[Words]) -> Re
 
 @action("answer", "Answer the question", ApprovalFull, NoRoom, AlreadyDecided, Expired, NoQuestion)
 async def answer_question(
-    approval: InHand, actor: Caller, data: JSONBody[Words]
+    approval: InHand, actor: Caller, data: JSONBody[QuestionOrAnswer]
 ) -> Response[Approval]:
     """The open question has its answer, which is published."""
     who = actor.named

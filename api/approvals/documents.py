@@ -182,7 +182,7 @@ class Delegation(Document, frozen=True, kw_only=True):
     reason: Comment | None = None
 
 
-class Words(Document, frozen=True, kw_only=True):
+class QuestionOrAnswer(Document, frozen=True, kw_only=True):
     """A question of an approver, or the answer to it."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, pattern=r"\S")]

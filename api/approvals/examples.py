@@ -14,6 +14,7 @@ from api.approvals.documents import (
     NamedDecision,
     NewApproval,
     OneOfMany,
+    QuestionOrAnswer,
     Withdrawal,
     approval_of,
 )
@@ -99,6 +100,7 @@ add_requests(
         ]
     ),
     Delegation(to="u-311", reason="I am away"),
+    QuestionOrAnswer(text="Does the customer pay in advance?"),
     Extension(expires_at=_LATER),
     Withdrawal(reason="the deal is lost"),
 )

@@ -13,7 +13,7 @@ from api.access.authentication import PUBLIC
 from api.access.tenancy import provide_tenant_id
 from api.approvals.actions import (
     answer_question,
-    ask_back,
+    ask_question,
     claim_approval,
     delegate_approval,
     extend_approval,
@@ -63,7 +63,7 @@ CHANGING = (
     delegate_approval,
     remind_approvers,
     extend_approval,
-    ask_back,
+    ask_question,
     answer_question,
     withdraw_approval,
 )

@@ -8,11 +8,21 @@ from api.idempotency import HEADER, REPLAYED_HEADER
 from blocks.contracts.events import JsonObject
 
 VERSIONED = frozenset(
-    {"Approval", "ChangedWebhook", "CreatedWebhook", "DeadLetter", "Definition", "Webhook"}
+    {
+        "Approval",
+        "ChangedWebhook",
+        "CreatedWebhook",
+        "DeadLetter",
+        "Definition",
+        "StandIn",
+        "Webhook",
+    }
 )
 """Bodies that come with the `ETag` of their record."""
 
-CREATED = frozenset({"Approval", "CreatedKey", "CreatedWebhook", "Execution", "JobTriggered"})
+CREATED = frozenset(
+    {"Approval", "CreatedKey", "CreatedWebhook", "Execution", "JobTriggered", "StandIn"}
+)
 """Bodies that come with the `Location` of what was created."""
 
 

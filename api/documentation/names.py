@@ -15,6 +15,7 @@ TAGS = (
     Tag(
         "Approvals", "Decisions that people owe an execution or another system, and who took them."
     ),
+    Tag("Stand-ins", "Who decides in the place of a person who is absent."),
     Tag("Jobs", "Scheduled batch jobs: when they run, and running one now."),
     Tag("Claim recovery", "Journeys of claim recovery: where each stands, its log, its repair."),
     Tag("Definitions", "What the tenant has set for a workflow: steps, deadlines, approval rule."),

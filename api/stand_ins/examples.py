@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from api.documentation.requests import add_requests
 from api.http.example_data import BEGIN, TENANT
-from api.stand_ins.documents import StandInList, stand_in_of
+from api.stand_ins.documents import NewStandIn, StandInList, stand_in_of
 from blocks.contracts import ids
 from blocks.contracts.records import StandInRecord
 
@@ -20,3 +21,11 @@ STAND_IN = stand_in_of(
     )
 )
 STAND_IN_LIST = StandInList(items=[STAND_IN])
+
+add_requests(
+    NewStandIn(
+        stand_in="u-311",
+        starts_at=BEGIN + timedelta(days=1),
+        ends_at=BEGIN + timedelta(days=15),
+    )
+)

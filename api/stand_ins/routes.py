@@ -83,7 +83,7 @@ async def read_stand_in(
     tags=_TAGS,
     responses=documented(examples.STAND_IN, HasStandIn, *KEY_ERRORS, status=201),
 )
-async def name_stand_in(
+async def create_stand_in(
     store: Store, tenant_id: TenantId, actor: Caller, data: JSONBody[NewStandIn]
 ) -> Response[StandIn]:
     """For the given time, `standIn` may decide where the user of the request may, as that user's
@@ -118,7 +118,7 @@ async def name_stand_in(
     tags=_TAGS,
     responses=documented_without_body(StandInNotFound, NotThisUser, StandInChanged),
 )
-async def end_stand_in(
+async def remove_stand_in(
     store: Store,
     tenant_id: TenantId,
     actor: Caller,

@@ -15,8 +15,8 @@ from tests.unit.documentation.conftest import Documents
 
 VERBS = {
     "get": "check|download|list|read|stream",
-    "post": "add|answer|approve|cancel|claim|clean|create|decide|delegate|discard|extend|forward|"
-    "generate|publish|reject|release|remind|replay|rerun|retry|start|trigger|withdraw",
+    "post": "add|answer|approve|ask|cancel|claim|clean|create|decide|delegate|discard|extend|"
+    "forward|generate|publish|reject|release|remind|replay|rerun|retry|start|trigger|withdraw",
     "put": "set",
     "patch": "change|edit",
     "delete": "remove|reset|revoke|withdraw",
