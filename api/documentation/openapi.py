@@ -43,8 +43,8 @@ stable, the message is for people. To who names `application/problem+json` in `A
 form of RFC 9457.
 
 **Repeating.** A `POST` with the header `Idempotency-Key` is carried out once, however often it is
-sent. What has an `ETag` is changed only at that version if the request shows it in `If-Match`, and not sent again to who
-shows it in `If-None-Match`.
+sent. What has an `ETag` is changed only at that version if the request shows it in `If-Match`, and
+not sent again to who shows it in `If-None-Match`.
 
 Routes that are kept for clients of other systems have
 [a document of their own](/docs/compatible).
