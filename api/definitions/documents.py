@@ -91,5 +91,5 @@ add_requests(
 
 PatchOperation = operation_with_body(
     Schema(type=OpenAPIType.OBJECT, additional_properties=Schema()),
-    DefinitionPatch={"stepTimeoutSeconds": 600, "steps": {"recommendation": None}},
+    DefinitionPatch={"stepTimeoutSeconds": 600, "steps": {"recommendation": {"critical": False}}},
 )

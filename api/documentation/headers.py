@@ -78,8 +78,8 @@ class SentHeader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_limited(place: Place) -> bool:
-    """Requests are counted once it is known whose they are."""
-    return not place.is_public and place.status != 401
+    """Requests are counted once it is known whose they are: few 401 carry these."""
+    return not place.is_public
 
 
 def _is_deprecated(place: Place) -> bool:

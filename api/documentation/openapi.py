@@ -39,10 +39,12 @@ that tenant's data only; another tenant's id is answered like an unknown one. Ea
 role: viewer, operator, approver or admin.
 
 **Errors.** Every error has the body `{"error": {"code", "message", "details"?}}`; the code is
-stable, the message is for people.
+stable, the message is for people. To who names `application/problem+json` in `Accept`, it has the
+form of RFC 9457.
 
 **Repeating.** A `POST` with the header `Idempotency-Key` is carried out once, however often it is
-sent. What has an `ETag` is changed only at that version if the request shows it in `If-Match`.
+sent. What has an `ETag` is changed only at that version if the request shows it in `If-Match`, and
+not sent again to who shows it in `If-None-Match`.
 
 Routes that are kept for clients of other systems have
 [a document of their own](/docs/compatible).

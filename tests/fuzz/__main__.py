@@ -1,5 +1,5 @@
-"""`python -m tests.fuzz`: Schemathesis against the API, once in good order and once without a
-database.
+"""`python -m tests.fuzz`: Schemathesis against the API, by both of its documents, in good order and
+without a database.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from api.documentation.parts import PARTS, Part
 from blocks.contracts.roles import ROLES
 from blocks.ports import Throttled, Unavailable
 from tests.fuzz.raw import fuzz_bytes
@@ -51,7 +52,7 @@ async def fuzz_raw(seed: int, count: int) -> int:
     return 1 if faults else 0
 
 
-async def fuzz(state: str, max_examples: int, seed: int, *options: str) -> int:
+async def fuzz(part: Part, state: str, max_examples: int, seed: int, *options: str) -> int:
     """0 if nothing was found; Schemathesis prints what was, with a curl for each."""
     credential = as_user(a_service_token(*ROLES, "act-for-users"))
     with tempfile.TemporaryDirectory() as folder:
@@ -62,9 +63,10 @@ async def fuzz(state: str, max_examples: int, seed: int, *options: str) -> int:
                 Path(sys.executable).with_name("st"),
                 f"--config-file={CONFIG}",
                 "run",
-                f"{api.url}/schema/openapi.json",
+                f"{api.url}/schema/{part}.json",
                 *(f"--header={name}: {value}" for name, value in credential.items()),
                 f"--checks={ALL_CHECKS if state == 'healthy' else DOCUMENTED_ONLY}",
+                "--wait-for-schema=120",  # of a busy machine
                 f"--max-examples={max_examples}",
                 f"--seed={seed}",
                 *options,
@@ -102,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         [
             raw,
             *(
-                asyncio.run(fuzz(state, wanted.max_examples, wanted.seed, *wanted.options))
+                asyncio.run(fuzz(part, state, wanted.max_examples, wanted.seed, *wanted.options))
+                for part in PARTS
                 for state in states
             ),
         ]

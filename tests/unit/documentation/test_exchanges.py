@@ -135,6 +135,20 @@ async def test_who_may_not_is_answered_as_the_documents_say(
     assert [] == faults
 
 
+async def test_a_service_that_names_no_user_is_answered_as_the_documents_say(
+    busy: Api, documents: Documents
+) -> None:
+    faults, unnamed = [], 0
+    for exchange in every(documents):
+        answer = await exchange.ask(busy, await exchange.subject(busy), **{"X-User-ID": ""})
+        unnamed += answer.status_code == 401
+        fault = shape_fault(exchange, answer) or header_fault(exchange, answer)
+        if fault:
+            faults.append(f"{exchange.name}: {answer.status_code} {fault}")
+
+    assert ([], True) == (faults, unnamed > 20)
+
+
 async def test_what_is_not_there_is_answered_as_the_documents_say(
     busy: Api, documents: Documents
 ) -> None:
