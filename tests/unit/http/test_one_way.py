@@ -14,7 +14,6 @@ from litestar.routes import HTTPRoute
 
 from api.http.lists import ListPage
 from api.http.parameters import VALUES_MAX
-from blocks.contracts.approvals import Question
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.services import open_bus
 from blocks.settings import load_settings
@@ -25,10 +24,9 @@ from tests.support.api.every_route import Route, a_record, every_route
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
-    an_approval,
+    an_approval_asked_back,
     an_execution,
     new_id,
-    now,
 )
 
 ROUTES = [route for route in every_route() if not route.is_public]
@@ -474,8 +472,7 @@ async def _ask(
 
 async def _path(api: Api, route: Route) -> str:
     if route.name == AN_ANSWER:
-        question = Question(text="Why so much?", actor="ann", at=now())
-        await api.holds(asked := an_approval(execution_id=None, questions=[question]))
+        await api.holds(asked := an_approval_asked_back())
         return route.with_id(asked.id)
     record = await a_record(api.store, route.record, A_TENANT) if route.record else None
     return route.with_id(record.id if record else new_id())
