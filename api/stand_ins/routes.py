@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import Response, delete, get, post
-from litestar.params import JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
 from api.access.errors import NotThisUser
@@ -12,6 +12,7 @@ from api.access.tenancy import TenantId
 from api.documentation.openapi import documented, documented_without_body
 from api.http.etags import IfMatch, etag_of, wanted_version
 from api.http.lists import LIMIT, Continuation, Limit, Order, page_of
+from api.http.parameters import text
 from api.http.records import Store, find
 from api.idempotency import KEY_ERRORS
 from api.stand_ins import examples
@@ -38,9 +39,7 @@ _TAGS = ["Stand-ins"]
 async def list_stand_ins(
     store: Store,
     tenant_id: TenantId,
-    person: Annotated[
-        str | None, QueryParameter(description="Only of this person", max_length=200)
-    ] = None,
+    person: Annotated[str | None, text("Only of this person")] = None,
     order: Order = "newest",
     limit: Limit = LIMIT,
     continuation: Continuation = None,

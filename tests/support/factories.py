@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 from msgspec.structs import replace
 
+from blocks.contracts.approvals import Question
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import (
     ApiKeyRecord,
@@ -106,6 +107,12 @@ def an_approval(**changes: Any) -> ApprovalRecord:
         gate="approval",
     )
     return replace(approval, **changes)
+
+
+def an_approval_asked_back(**changes: Any) -> ApprovalRecord:
+    """One with a question that waits for its answer."""
+    question = Question(text="Why so much?", actor="ann", at=now())
+    return an_approval(execution_id=None, questions=[question], **changes)
 
 
 def a_stand_in(**changes: Any) -> StandInRecord:

@@ -23,6 +23,7 @@ from tests.unit.approval_stages.terms import absent, in_stages, stage, voted
 
 DAY = timedelta(days=1)
 FOR_ANN = absent("ann", "bob")
+NAMES = frozenset({"u-2"})
 
 
 def asks(
@@ -57,8 +58,9 @@ def test_the_roles_that_the_absent_person_proved_count() -> None:
 
 def test_any_name_that_the_two_have_proved_is_theirs() -> None:
     by_mail = absent("u-1", "u-2", other_names=["ann@x.org"])
-    bob = {"other_names": frozenset({"u-2"})}
-    approval = voted(asks("ann@x.org", "cid", quorum=2), "bob", stands_in=[by_mail], **bob)
+    approval = voted(
+        asks("ann@x.org", "cid", quorum=2), "bob", stands_in=[by_mail], other_names=NAMES
+    )
 
     for other in ("u-1", "ann@x.org", "u-2"):
         with pytest.raises(AlreadyVoted):

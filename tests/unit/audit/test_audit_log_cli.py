@@ -18,7 +18,6 @@ from click.testing import CliRunner, Result
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts import ids
-from blocks.contracts.approvals import Question
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.audit import AuditEntry
@@ -33,7 +32,15 @@ from deployments.cli.acts import ACTION_OF, NOT_AUDITED
 from deployments.cli.app import cli
 from tests.support.api.every_route import a_record
 from tests.support.audit_log import entries, intents
-from tests.support.factories import A_TENANT, a_stand_in, a_webhook, an_approval, an_execution, now
+from tests.support.factories import (
+    A_TENANT,
+    a_stand_in,
+    a_webhook,
+    an_approval,
+    an_approval_asked_back,
+    an_execution,
+    now,
+)
 from tests.support.older_service import left_behind, older_workflow
 from tests.support.payouts.packets import a_fee
 from tests.support.payouts.payments import a_claim
@@ -201,10 +208,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
         *("--text", "Why so much?"),
     ],
     "approvals answer": lambda terminal: [
-        terminal.holds(
-            an_approval(execution_id=None, questions=[Question(text="Why?", actor="ann", at=now())])
-        ).id,
-        *("--text", "A discount."),
+        *(terminal.holds(an_approval_asked_back()).id, "--text", "A discount.")
     ],
     "stand-ins name": lambda terminal: [
         *("bob", "--as", "ann", "--until", f"{now() + timedelta(days=7):%Y-%m-%d}")
