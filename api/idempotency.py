@@ -38,7 +38,7 @@ KEY_ERRORS = (KeyInUse, IdempotencyMismatch, *BODY_ERRORS)
 HOLD = timedelta(seconds=60)
 """After this, an unanswered request counts as lost: the next one of its key runs."""
 
-KEPT_FOR = timedelta(hours=24)
+KEPT_FOR = IdempotencyRecord.useful_for
 
 FREE_KEPT_FOR = timedelta(minutes=10)
 """A key without an answer (refused, or its process died) has no use after that."""

@@ -60,16 +60,18 @@ def _store(settings: Settings) -> AbstractAsyncContextManager[RecordStore]:
         from blocks.adapters.sqlite.record_store import SqliteRecordStore
 
         return SqliteRecordStore(file)
+    from blocks.adapters.cosmos.client import identity_of_this_machine
     from blocks.adapters.cosmos.record_store import CosmosRecordStore
 
     cosmos = settings.cosmos_db
-    if not _is_base64(cosmos.key):
+    by_key = cosmos.credential == "key"
+    if by_key and not _is_base64(cosmos.key):
         raise BadSetting(
             "setting cosmos_db.key (COSMOS_DB_KEY) is no account key: those are base64"
         )
     return CosmosRecordStore(
         cosmos.endpoint,
-        cosmos.key,
+        cosmos.key if by_key else identity_of_this_machine(),
         database=cosmos.database_id,
         ca_file=cosmos.ca_file or None,
         containers=named_containers(cosmos.containers),

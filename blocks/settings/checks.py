@@ -19,9 +19,15 @@ _TAKEN = ("/health", "/ready", "/docs", "/schema")
 
 def check(settings: Settings) -> None:
     """Raises `BadSetting` for the first that cannot be used."""
-    if settings.cosmos_db.endpoint.startswith("http") and not settings.cosmos_db.key:
+    cosmos = settings.cosmos_db
+    if cosmos.endpoint.startswith("http") and cosmos.credential == "key" and not cosmos.key:
         raise BadSetting(
             "setting cosmos_db.key (COSMOS_DB_KEY) is empty: Cosmos DB needs its account key"
+        )
+    if cosmos.credential == "identity" and cosmos.key:
+        raise BadSetting(
+            "setting cosmos_db.key (COSMOS_DB_KEY) is set, and cosmos_db.credential "
+            "(COSMOS_DB_CREDENTIAL) is identity: unset one of them"
         )
     if 0 < len(settings.approvals.link_secret) < LINK_SECRET_LENGTH_MIN:
         raise BadSetting(

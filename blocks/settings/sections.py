@@ -141,6 +141,7 @@ class Containers(_Section, frozen=True, kw_only=True):
 
 class CosmosDb(_Section, frozen=True, kw_only=True):
     endpoint: str
+    credential: Literal["key", "identity"]
     key: str
     database_id: DatabaseName
     ca_file: str

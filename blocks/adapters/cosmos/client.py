@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import CosmosClient
 
@@ -14,8 +15,12 @@ _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 10
 
 
-def cosmos_client(endpoint: str, key: str, ca_file: str | None) -> CosmosClient:
-    """A client that is not yet connected; with `ca_file` it trusts that authority and no other."""
+def cosmos_client(
+    endpoint: str, credential: str | AsyncTokenCredential, ca_file: str | None
+) -> CosmosClient:
+    """A client that is not yet connected; `credential` is the account's key, or that of an
+    identity. With `ca_file` it trusts that authority and no other.
+    """
     timeouts: dict[str, Any] = {
         "connection_timeout": _CONNECT_SECONDS,
         "read_timeout": _ANSWER_SECONDS,
@@ -23,8 +28,18 @@ def cosmos_client(endpoint: str, key: str, ca_file: str | None) -> CosmosClient:
         "raw_response_hook": call_time.look_at,
     }
     if ca_file is None:
-        return CosmosClient(endpoint, key, **timeouts)
-    return CosmosClient(endpoint, key, transport=_VerifyingTransport(ca_file), **timeouts)
+        return CosmosClient(endpoint, credential, **timeouts)
+    return CosmosClient(endpoint, credential, transport=_VerifyingTransport(ca_file), **timeouts)
+
+
+def identity_of_this_machine() -> AsyncTokenCredential:
+    """What Azure lets this process be: a workload's or a virtual machine's managed identity, or
+    whom `AZURE_CLIENT_ID` and the like name. Asks for no token yet.
+    """
+    # Imported where it is used: it takes longer than the rest, and most accounts have a key.
+    from azure.identity.aio import DefaultAzureCredential
+
+    return DefaultAzureCredential()
 
 
 class _VerifyingTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazily, so mypy sees Any

@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import msgspec
 from azure.core import MatchConditions
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import ContainerProxy
 from azure.cosmos.exceptions import CosmosResourceExistsError
 
 from blocks.adapters.cosmos.call_time import limited
 from blocks.adapters.cosmos.client import cosmos_client
+from blocks.adapters.cosmos.container_policies import EXPIRES_PER_RECORD, indexing_policy
 from blocks.adapters.cosmos.errors import translated
 from blocks.adapters.older_documents import (
     decoded,
@@ -63,8 +65,9 @@ Document = Mapping[str, Any]
 class CosmosRecordStore:
     """Records in the containers of one database, durable when awaited.
 
-    A document holds the record and two fields of this file's own: `sortKey`, by which records are
-    listed, and `writeId`, by which a write whose answer was lost is recognised.
+    A document holds the record and fields of this file's own: `sortKey`, by which records are
+    listed, `writeId`, by which a write whose answer was lost is recognised, and `ttl`, after which
+    the database deletes what nothing needs any more.
 
     Lives as long as its `async with`. Opening it makes no request; every method raises
     `Unavailable` when Cosmos DB does not answer, refuses the key or was not provisioned,
@@ -75,14 +78,16 @@ class CosmosRecordStore:
     def __init__(
         self,
         endpoint: str,
-        key: str,
+        credential: str | AsyncTokenCredential,
         *,
         database: str,
         ca_file: str | None = None,
         containers: Mapping[str, str] | None = None,
     ) -> None:
-        """`containers` has the names in the account; without it they are those of `CONTAINERS`."""
-        self._endpoint, self._key, self._ca_file = endpoint, key, ca_file
+        """`credential` is the account's key, or an identity's; `containers` has the names in the
+        account, without it they are those of `CONTAINERS`.
+        """
+        self._endpoint, self._credential, self._ca_file = endpoint, credential, ca_file
         self._database_id = database
         self._names = containers or {name: name for name in CONTAINERS}
         self._opened = AsyncExitStack()
@@ -95,7 +100,9 @@ class CosmosRecordStore:
             logging.WARNING
         )
         async with AsyncExitStack() as opening:
-            self._client = cosmos_client(self._endpoint, self._key, self._ca_file)
+            if not isinstance(self._credential, str):
+                opening.push_async_callback(self._credential.close)
+            self._client = cosmos_client(self._endpoint, self._credential, self._ca_file)
             opening.push_async_callback(self._client.close)
             self._database = self._client.get_database_client(self._database_id)
             self._containers = {
@@ -115,11 +122,14 @@ class CosmosRecordStore:
         async with self._call("the database"):
             with suppress(CosmosResourceExistsError):
                 await self._client.create_database_if_not_exists(self._database_id)
-        for id in self._names.values():
+        for container, id in self._names.items():
             async with self._call(f"container {id}"):
                 with suppress(CosmosResourceExistsError):
                     await self._database.create_container_if_not_exists(
-                        id, partition_key=PartitionKey("/tenantId")
+                        id,
+                        partition_key=PartitionKey("/tenantId"),
+                        indexing_policy=indexing_policy(container),
+                        default_ttl=EXPIRES_PER_RECORD,
                     )
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
@@ -312,6 +322,8 @@ class CosmosRecordStore:
 def _document(tenant_id: str, record: Record) -> dict[str, Any]:
     check_record(tenant_id, record)
     document = {**msgspec.to_builtins(record), "sortKey": sort_key(record), "writeId": uuid4().hex}
+    if record.useful_for:
+        document["ttl"] = int(record.useful_for.total_seconds())  # from this write on
     check_size(msgspec.json.encode(document))
     return document
 

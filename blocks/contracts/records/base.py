@@ -1,6 +1,6 @@
 """The base of all records, and the containers that hold them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from blocks.contracts.reading.normalised import Normalised
@@ -30,6 +30,11 @@ class Record(Normalised, frozen=True, kw_only=True, rename="camel", tag_field="k
     """True: created once, and no store replaces or deletes it."""
     expires: ClassVar[bool] = False
     """True, of an append-only kind: it may be deleted, once the time that it is kept is over."""
+
+    useful_for: ClassVar[timedelta | None] = None
+    """From its last write on; after that nothing needs it, and a store may delete it by itself. A
+    chore does it where the store does not.
+    """
 
     id: str
     tenant_id: str

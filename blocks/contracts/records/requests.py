@@ -1,6 +1,6 @@
 """What requests leave behind: answers kept under their key, API keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 import msgspec
@@ -23,6 +23,7 @@ class IdempotencyRecord(Record, frozen=True, kw_only=True, tag="idempotency"):
     """The outcome of a request with an Idempotency-Key; its `id` covers caller, route and key."""
 
     container: ClassVar[str] = "workflow_workflows"
+    useful_for: ClassVar[timedelta] = timedelta(hours=24)
 
     digest: str
     """SHA-256 of the request: distinguishes a repetition from another one under the same key.
