@@ -32,6 +32,7 @@ from flows.opportunity_analysis import claim_analyses, run_step
 from flows.shared.approval_gate import asked_at_gate, pass_gate
 from flows.shared.claims import notify_started
 from flows.shared.runtime import Runtime
+from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
@@ -46,10 +47,12 @@ T = TypeVar("T")
 MANY = 20
 """Executions of one tenant that wait together."""
 
-OF_EACH = Counter(messages=10, signals=4, reads=6, writes=8)
-"""Of an execution among many, without the answers of the services."""
+OF_EACH = Counter(messages=10, signals=4, reads=2, writes=8)
+"""Of an execution among many, without the answers of the services. How many answers share a read of
+their executions depends on the machine: the one read besides the intake's is for that.
+"""
 
-OF_A_RUN = Counter(signals=3, reads=6, writes=1, flow_runs=1)
+OF_A_RUN = Counter(signals=3, reads=10, writes=1, flow_runs=1)
 """Of a flow run, however many executions it carries; of the first event of a tenant, and of the
 dispatcher's look at its own start.
 """
@@ -100,7 +103,8 @@ class Scene:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        router = Router(Context(self.store, self.bus, Intake(self.store, self.dispatcher)))
+        intake, reads = Intake(self.store, self.dispatcher), ExecutionReads(self.store)
+        router = Router(Context(self.store, self.bus, intake, reads))
         async with self.plain_bus.consume(intake_queue(self.settings), router.handle):
             yield
 
