@@ -4,6 +4,7 @@ import msgspec
 
 from blocks.operations.events.taking import Triggers
 from blocks.ports import EventBus, RecordStore
+from listeners.answers.executions import ExecutionReads
 from listeners.triggers.intake import Intake
 
 
@@ -13,6 +14,7 @@ class Context(msgspec.Struct, frozen=True):
     store: RecordStore
     bus: EventBus
     intake: Intake
+    executions: ExecutionReads
     triggers: Triggers = {}
     """Which operations an event of the platform starts."""
     is_bridged: bool = False

@@ -21,6 +21,7 @@ from blocks.settings import Settings
 from blocks.topology import intake_queue, redis_queue, topology, webhooks_queue
 from blocks.webhooks.outgoing_http import HostRules, OutgoingHttp
 from blocks.webhooks.retries import delays_of
+from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dead_letters import collectors
 from listeners.dispatch.dispatcher import Dispatcher
@@ -66,6 +67,7 @@ async def run_listener(settings: Settings) -> None:
                 store,
                 bus,
                 Intake(store, dispatcher),
+                ExecutionReads(store),
                 triggers_of(settings),
                 is_bridged=bool(settings.operations.redis_url),
             )

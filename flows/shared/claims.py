@@ -12,6 +12,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.ports import NotFound, RecordStore, Stale, Stored
 from blocks.processes import fault_points
+from blocks.queries import every
 from blocks.updates import update
 from flows.shared.runtime import Runtime
 
@@ -29,13 +30,14 @@ async def claim(
     definition_version: int = 0,
     *,
     workflow: str,
+    known: Stored[ExecutionRecord] | None = None,
 ) -> Stored[ExecutionRecord] | None:
     """The execution, claimed by this flow run: it was pending, given up by another, or its own.
 
     None, with a log line, for an execution that has ended, that another run holds, that belongs to
     another workflow or that does not exist. Each claim counts one attempt, so a run that was
     presumed dead and returns finds its ETag stale. The first claim also fixes the version of the
-    tenant's definition that the execution keeps.
+    tenant's definition that the execution keeps. `known`: the record, where it was read just now.
     """
 
     if canonical_uuid(execution_id) is None:
@@ -43,8 +45,10 @@ async def claim(
         return None
 
     async def claimed() -> Stored[ExecutionRecord] | None:
+        nonlocal known
         try:
-            stored = await store.read(tenant_id, ExecutionRecord, execution_id)
+            stored = known or await store.read(tenant_id, ExecutionRecord, execution_id)
+            known = None
             record = stored.record
             if record.workflow != workflow:
                 log.warning(
@@ -92,9 +96,18 @@ async def claim_all(
     workflow: str,
 ) -> list[Stored[ExecutionRecord]]:
     """Those of these executions that are this flow run's to do, in their order; see `claim`."""
+    known = await _read_together(context.store, tenant_id, execution_ids)
     claimed = await asyncio.gather(
         *(
-            claim(context.store, tenant_id, id, flow_run_id, definition_version, workflow=workflow)
+            claim(
+                context.store,
+                tenant_id,
+                id,
+                flow_run_id,
+                definition_version,
+                workflow=workflow,
+                known=known.get(id),
+            )
             for id in execution_ids
         )
     )
@@ -102,6 +115,18 @@ async def claim_all(
     ours = [stored for stored in claimed if stored]
     log.info("claimed %s", _listed([stored.record for stored in ours]) or "no execution")
     return ours
+
+
+async def _read_together(
+    store: RecordStore, tenant_id: str, execution_ids: Sequence[str]
+) -> dict[str, Stored[ExecutionRecord]]:
+    """Those of these that exist; none for one alone, which is read by its id."""
+    if len(execution_ids) < 2:
+        return {}
+    some = {"id": tuple(execution_ids)}
+    return {
+        stored.record.id: stored async for stored in every(store, tenant_id, ExecutionRecord, some)
+    }
 
 
 def _listed(records: Sequence[ExecutionRecord]) -> str:

@@ -41,7 +41,7 @@ async def record_answer(context: Context, event: Event[EventData]) -> str:
     `UnknownExecution`.
     """
     store = context.store
-    execution = await _execution_of(store, event)
+    execution = await _execution_of(context, event)
     if execution is None:
         return "unmatched"
     log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
@@ -77,7 +77,7 @@ async def _is_known(
     return await store.count(execution.tenant_id, StepRecord, brought) > 0
 
 
-async def _execution_of(store: RecordStore, event: Event[EventData]) -> ExecutionRecord | None:
+async def _execution_of(context: Context, event: Event[EventData]) -> ExecutionRecord | None:
     """By `workflowId`; without one, the oldest running analysis of the opportunity, if any.
 
     The platform's failure events carry no `workflowId`, and services also evaluate opportunities
@@ -86,14 +86,14 @@ async def _execution_of(store: RecordStore, event: Event[EventData]) -> Executio
     workflow_id = getattr(event.data, "workflow_id", None)
     if workflow_id:
         try:
-            return (await store.read(event.tenant_id, ExecutionRecord, workflow_id)).record
+            return await context.executions.read(event.tenant_id, workflow_id)
         except NotFound:
-            if await _is_of_the_older_service(store, event.tenant_id, workflow_id):
+            if await _is_of_the_older_service(context.store, event.tenant_id, workflow_id):
                 return None
             raise UnknownExecution(
                 f"execution {workflow_id} does not exist for tenant {event.tenant_id}"
             ) from None
-    return await _running_of(store, event)
+    return await _running_of(context.store, event)
 
 
 async def _is_of_the_older_service(store: RecordStore, tenant_id: str, workflow_id: str) -> bool:

@@ -13,6 +13,7 @@ from blocks.ports import EventBus, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from flows.shared.runtime import Runtime
+from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.router import Router
@@ -66,4 +67,4 @@ def dispatcher(
 
 @pytest.fixture
 def router(bus: EventBus, store: RecordStore, dispatcher: Dispatcher) -> Router:
-    return Router(Context(store, bus, Intake(store, dispatcher)))
+    return Router(Context(store, bus, Intake(store, dispatcher), ExecutionReads(store)))

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import aio_pika
-import pamqp.encode
 import pytest
 from msgspec.structs import replace
 
 from blocks.adapters.consuming import DELIVERY_LIMIT
+from blocks.adapters.rabbitmq import bunches
 from blocks.adapters.rabbitmq.event_bus import RabbitMQEventBus
 from blocks.ports import (
     Accept,
@@ -27,6 +27,7 @@ from blocks.ports import (
     Queue,
     Retry,
     Unavailable,
+    Unroutable,
     Verdict,
 )
 from tests.support.inbox import Inbox
@@ -339,6 +340,36 @@ async def test_a_message_is_published_with_the_properties_the_platform_knows(
     assert amqp.timestamp == message.timestamp
 
 
+async def test_what_is_published_together_comes_whole_and_in_order(
+    bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    """More than one write takes, and one message of more than one frame."""
+    large = replace(a_message(), body=b"x" * 200_000)
+    sent = [*(a_message() for _ in range(300)), large, a_message()]
+    inbox = Inbox()
+
+    await bus.publish(*sent)
+    async with bus.consume(orders, inbox, concurrency=1):
+        await inbox.holds(len(sent))
+
+    assert [(message.id, message.body) for message in sent] == [
+        (delivery.message.id, delivery.message.body) for delivery in inbox.deliveries
+    ]
+
+
+async def test_of_what_is_published_together_the_rest_is_there_when_one_reaches_no_queue(
+    bus: RabbitMQEventBus, orders: Queue
+) -> None:
+    stray = replace(a_message(), routing_key="no.queue.has.this")
+    first, last = a_message(), a_message()
+
+    with pytest.raises(Unroutable, match=r"no\.queue\.has\.this"):
+        await bus.publish(first, stray, last, required=True)
+    await bus.publish(again := a_message(), required=True)
+
+    assert [first.id, last.id, again.id] == [message.id for message in await bus.peek(orders.name)]
+
+
 async def test_a_message_without_any_property_is_delivered(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:
@@ -366,7 +397,7 @@ async def test_a_message_whose_timestamp_cannot_be_read_is_delivered_and_others_
     odd, good = a_message(), a_message()
     microseconds = struct.pack(">Q", 1_700_000_000_000_000)
     with monkeypatch.context() as patched:
-        patched.setitem(pamqp.encode.METHODS, "timestamp", lambda _: microseconds)
+        patched.setattr(bunches, "_seconds", lambda _: microseconds)
         await bus.publish(odd)
     await bus.publish(good)
     inbox = Inbox()

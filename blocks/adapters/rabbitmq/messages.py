@@ -19,6 +19,10 @@ from blocks.contracts import rejections
 from blocks.contracts.envelope import SERVICE
 from blocks.ports import MESSAGE_BYTES_MAX, Delivery, Message, Reject
 
+CONTENT_TYPE = "application/json"
+APP_ID = SERVICE
+DELIVERY_MODE = DeliveryMode.PERSISTENT
+
 _ATTEMPT = "x-attempts"
 _ROUTING_KEY = "x-original-routing-key"
 _REJECTED = "x-reject-code"
@@ -34,10 +38,10 @@ def to_amqp(message: Message) -> AmqpMessage:
         message_id=message.id,
         type=message.routing_key,
         timestamp=message.timestamp,
-        content_type="application/json",
-        app_id=SERVICE,
+        content_type=CONTENT_TYPE,
+        app_id=APP_ID,
         headers=dict(message.headers),
-        delivery_mode=DeliveryMode.PERSISTENT,
+        delivery_mode=DELIVERY_MODE,
     )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
@@ -10,13 +11,14 @@ from aio_pika import Channel
 from aio_pika import Message as AmqpMessage
 from aio_pika.exceptions import PublishError
 
+from blocks.adapters.rabbitmq.bunches import publish_together
 from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated
-from blocks.adapters.rabbitmq.messages import to_amqp
 from blocks.adapters.rabbitmq.topology import declare_exchange
 from blocks.ports import DeclaredOtherwise, Message, Unavailable, Unroutable
 
 if TYPE_CHECKING:
     import aiormq
+    from pamqp.commands import Basic
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +58,9 @@ class RabbitMQPublisher:
         may be there.
         """
         for start in range(0, len(messages), _IN_FLIGHT_MAX):
-            batch = messages[start : start + _IN_FLIGHT_MAX]
-            publishing = (
-                self._publish(self._exchange, m.routing_key, to_amqp(m), mandatory=required)
-                for m in batch
+            await self._publish_together(
+                messages[start : start + _IN_FLIGHT_MAX], mandatory=required
             )
-            for outcome in await asyncio.gather(*publishing, return_exceptions=True):
-                if isinstance(outcome, BaseException):
-                    raise outcome
 
     async def publish_to_queue(self, queue: str, message: AmqpMessage) -> None:
         """The message is in this queue. Raises `Unroutable` if there is no such queue."""
@@ -76,6 +73,15 @@ class RabbitMQPublisher:
             "", f"no-queue.{uuid4()}", AmqpMessage(b""), mandatory=False, within_seconds=limit
         )
 
+    async def _publish_together(self, messages: Sequence[Message], *, mandatory: bool) -> None:
+        what = messages[0].routing_key + (f" and {len(messages) - 1} more" if messages[1:] else "")
+        async with self._channel_within(self._timeout_seconds, f"publishing {what}") as channel:
+            try:
+                await publish_together(channel, self._exchange, messages, mandatory=mandatory)
+            except PublishError as error:
+                returned = cast("Basic.Return", error.frame)
+                raise Unroutable(f"no queue is bound for {returned.routing_key}") from None
+
     async def _publish(
         self,
         exchange: str,
@@ -85,29 +91,38 @@ class RabbitMQPublisher:
         mandatory: bool,
         within_seconds: float | None = None,
     ) -> None:
-        deadline = asyncio.get_running_loop().time() + (within_seconds or self._timeout_seconds)
+        within = within_seconds or self._timeout_seconds
+        async with self._channel_within(
+            within, f"publishing {message.type or 'a probe'}"
+        ) as channel:
+            try:
+                await channel.basic_publish(
+                    message.body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    properties=message.properties,
+                    mandatory=mandatory,
+                    # The confirm is waited for, not the socket, which would let one message in
+                    # at a time.
+                    wait=False,
+                )
+            except PublishError:
+                raise Unroutable(f"there is no queue {routing_key}") from None
+
+    @asynccontextmanager
+    async def _channel_within(self, seconds: float, doing: str) -> AsyncIterator["aiormq.Channel"]:
+        """The channel, with so much time for all that is done on it; errors come out translated."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        # Who tries again at once must leave the loop its turn to notice that a channel is gone:
+        # nothing below need ever wait.
+        await asyncio.sleep(0)
         # Under an alarm the broker stops reading: what was written to it now would pile up, and
         # come out many times.
         await self._link.expect_no_alarm(deadline)
-        with translated(f"publishing {message.type or 'a probe'}"):
-            try:
-                async with asyncio.timeout_at(deadline):
-                    channel = cast(
-                        "aiormq.Channel", await (await self._channel.get()).get_underlay_channel()
-                    )
-                    await channel.basic_publish(
-                        message.body,
-                        exchange=exchange,
-                        routing_key=routing_key,
-                        properties=message.properties,
-                        mandatory=mandatory,
-                        # The confirm is waited for, not the socket, which would let one message in
-                        # at a time.
-                        wait=False,
-                    )
-            except PublishError:
-                what = "no queue is bound for" if exchange else "there is no queue"
-                raise Unroutable(f"{what} {routing_key}") from None
+        with translated(doing):
+            async with asyncio.timeout_at(deadline):
+                channel = await (await self._channel.get()).get_underlay_channel()
+                yield cast("aiormq.Channel", channel)
 
     async def _prepare(self, channel: Channel) -> None:
         await declare_exchange(channel, self._exchange, self._timeout_seconds)
