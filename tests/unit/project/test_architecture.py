@@ -97,6 +97,7 @@ ROOMS = {
         ("http", "access", "idempotency", "cors", "documentation"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
         ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health", "claims", "operations"),
+        ("pages",),
         ("app", "reconciler", "server"),
     ),
     "deployments": (
