@@ -5,9 +5,9 @@ from litestar.di import Provide
 
 from api.access.actor import provide_actor
 from api.access.authentication import authentication, identification
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
+from api.access.limits.rate_limit import rate_limit
 from api.access.permissions import check_role
-from api.access.rate_limit import rate_limit
 from api.access.sessions import PageSessions, SessionKeys
 from api.access.tenancy import provide_tenant_id
 from api.approvals.routes import approval_routes

@@ -18,10 +18,10 @@ from litestar.middleware import (
 from litestar.types import ASGIApp
 
 from api.access.errors import AS_THERE, CredentialInvalid, CredentialMissing, TenantMismatch
-from api.access.failures import Failures
 from api.access.identity import Connection, Identity, roles_in, user_in
 from api.access.internal import without_credential
 from api.access.key_holders import KeyHolders
+from api.access.limits.failures import Failures
 from api.access.sessions import presented
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens

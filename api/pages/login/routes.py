@@ -11,8 +11,8 @@ from litestar.response import Redirect
 
 from api.access.authentication import PUBLIC, Identify, address_of
 from api.access.errors import CredentialInvalid, TooManyFailures
-from api.access.failures import Failures
 from api.access.identity import Identity
+from api.access.limits.failures import Failures
 from api.access.sessions import begin_session, end_session
 from api.http.errors import answer_of
 from api.pages.addresses import HOME, own_path
