@@ -5,9 +5,10 @@ from litestar.di import Provide
 
 from api.access.actor import provide_actor
 from api.access.authentication import authentication, identification
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
+from api.access.limits.rate_limit import rate_limit
 from api.access.permissions import check_role
-from api.access.rate_limit import rate_limit
+from api.access.sessions import PageSessions, SessionKeys
 from api.access.tenancy import provide_tenant_id
 from api.approvals.routes import approval_routes
 from api.audit.middleware import Auditing
@@ -28,7 +29,7 @@ from api.dispatch.routes import change_dispatch, read_dispatch, reset_tenant_sha
 from api.documentation.bounds import BoundedStructs
 from api.documentation.exported import yaml_routes
 from api.documentation.openapi import openapi_config
-from api.documentation.page import page_routes
+from api.documentation.page import browser_routes
 from api.executions.actions import (
     cancel_execution,
     rerun_execution,
@@ -40,7 +41,6 @@ from api.executions.workflow_routes import workflow_routes
 from api.health import routes as health
 from api.health.metrics import metrics_routes
 from api.http.bodies import CheckedRequest
-from api.http.errors import answer_error
 from api.http.etags import ConditionalReads
 from api.http.head import HeadAsGet
 from api.http.observer import RequestObserver
@@ -56,6 +56,9 @@ from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
 from api.operations.routers import operation_routes
+from api.pages.errors import answer
+from api.pages.rendering import template_config
+from api.pages.routes import page_routes
 from api.sockets.endpoint import Sockets
 from api.sockets.metrics import connected_clients
 from api.sockets.path import AtItsPath
@@ -102,6 +105,7 @@ def create_app(
     empty, and without `sockets` there is no Socket.IO.
     """
     identify = identification(settings.auth, store)
+    session_keys = SessionKeys.of(settings)
     failures = failures or Failures(settings.auth.failures_per_minute)
     auditing = Auditing(store, settings.approvals.link_secret)
     tenant_routes = Router(
@@ -156,6 +160,7 @@ def create_app(
             *approval_routes(store),
             packet_routes(store),
             packet_download,
+            *page_routes(settings, session_keys),
         ],
         dependencies={
             "store": Provide(auditing.provide_store),
@@ -177,6 +182,7 @@ def create_app(
         },
         middleware=[
             AllowEveryMethod(),
+            PageSessions(settings, session_keys),
             authentication(identify, failures),
             *rate_limit(settings.server.requests_per_minute),
             auditing,
@@ -186,7 +192,8 @@ def create_app(
         guards=[check_role, refuse_strange_parameters],
         type_decoders=[(lambda kind: kind is Bound, lambda _, value: Bound.read(value))],
         plugins=[*tracing_plugins(), BoundedStructs()],
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: answer},
+        template_config=template_config(),
         request_class=CheckedRequest,
         request_max_body_size=MAX_EVENT_BYTES,
         openapi_config=openapi_config(settings.module),

@@ -16,13 +16,13 @@ from litestar import Litestar
 from litestar.routes import WebSocketRoute
 
 from api.access.authentication import identification
-from api.access.failures import Failures
 from api.access.internal import (
     InternalAddress,
     InternalCaller,
     claim_services,
     operations_network,
 )
+from api.access.limits.failures import Failures
 from api.app import create_app
 from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope

@@ -18,10 +18,11 @@ from litestar.middleware import (
 from litestar.types import ASGIApp
 
 from api.access.errors import AS_THERE, CredentialInvalid, CredentialMissing, TenantMismatch
-from api.access.failures import Failures
 from api.access.identity import Connection, Identity, roles_in, user_in
 from api.access.internal import without_credential
 from api.access.key_holders import KeyHolders
+from api.access.limits.failures import Failures
+from api.access.sessions import presented
 from api.access.tenancy import tenant_in
 from api.access.tokens import Tokens
 from api.http.deprecation import is_to_the_letter
@@ -66,10 +67,9 @@ class Authentication(AbstractAuthenticationMiddleware):
             return AuthenticationResult(user=known, auth=None)
         address = address_of(connection)
         try:
-            identity = await self._identify(
-                connection.headers, self._failures.are_too_many(address)
-            )
-            if tenant_in(connection.headers) != identity.tenant_id:
+            headers = presented(connection)
+            identity = await self._identify(headers, self._failures.are_too_many(address))
+            if tenant_in(headers) != identity.tenant_id:
                 raise TenantMismatch
         except CredentialInvalid as error:
             # %r: the reason may quote what the caller sent.

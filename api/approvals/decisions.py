@@ -70,7 +70,7 @@ async def decide_approval(
     approval: InHand, actor: Caller, data: JSONBody[NamedDecision]
 ) -> Response[Approval]:
     """The user's decision is recorded; the approval is decided, or `pending` until its quorum."""
-    return shown(await approval.decide(_vote(data, actor)))
+    return shown(await approval.decide(vote_of(data, actor)))
 
 
 @post(
@@ -89,12 +89,24 @@ async def decide_approvals(
     data: JSONBody[ManyDecisions],
 ) -> ManyResults:
     """Each is decided on its own; the answer lists their statuses and results in the same order."""
+    return await decide_many(store, bus, flow_runs, tenant_id, actor, data)
+
+
+async def decide_many(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    actor: Actor,
+    data: ManyDecisions,
+    channel: str = "api",
+) -> ManyResults:
+    """Raises `NotThisUser` before any is taken: one that is in a wrong name refuses them all."""
     for one in data.decisions:
-        # before any is taken: one that is in a wrong name refuses them all
         actor.deciding(one.decided_by)
     return ManyResults(
         results=[
-            await _one_of_many(store, bus, flow_runs, tenant_id, actor, one)
+            await _one_of_many(store, bus, flow_runs, tenant_id, actor, one, channel)
             for one in data.decisions
         ]
     )
@@ -107,9 +119,11 @@ async def _one_of_many(
     tenant_id: str,
     actor: Actor,
     one: OneOfMany,
+    channel: str,
 ) -> OneResult:
     try:
-        approval = await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(_vote(one, actor))
+        vote = vote_of(one, actor, channel)
+        approval = await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(vote)
     except (Refused, ApprovalNotFound) as error:
         return OneResult(id=one.id, status=answer_of(error).status, error=body_of(error))
     return OneResult(id=one.id, status=200, approval=approval_of(approval))
@@ -139,14 +153,15 @@ def _older(data: ApprovalVerdict, outcome: Outcome, actor: Actor) -> Vote:
     )
 
 
-def _vote(data: NamedDecision, actor: Actor) -> Vote:
+def vote_of(data: NamedDecision, actor: Actor, channel: str = "api") -> Vote:
+    """Raises `NotThisUser`, `InvalidRequest`, `ActorMissing`."""
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
         other_names=actor.other_names,
         is_proven=actor.proves_decider,
         outcome=data.chosen,
-        channel="api",
+        channel=channel,
         reason=data.reason,
         form=data.form,
     )

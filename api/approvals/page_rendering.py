@@ -69,11 +69,11 @@ def words(name: str) -> str:
     )
 
 
-def _as_json(value: object) -> str:
+def as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-_pages.filters.update(moment=moment, markdown=markdown, scalar=scalar, words=words, json=_as_json)
+_pages.filters.update(moment=moment, markdown=markdown, scalar=scalar, words=words, json=as_json)
 
 _STYLE = _pages.get_template("style.css").render()
 

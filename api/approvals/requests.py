@@ -103,13 +103,15 @@ async def list_approvals(
     where: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     counts = await _counts(store, tenant_id, where) if continuation is None else None
     where |= {"status": any_of(status or (["pending"] if overdue or mine else None))}
-    wanted = _wanted(
-        await _as_approver(store, tenant_id, actor) if mine else None,
-        utc_now() if overdue else None,
-    )
-    also = {"overdue": overdue, "mine": actor.id if mine else None}
-    found, continuation = await _page(
-        store, tenant_id, where, also, wanted, limit, continuation, order
+    found, continuation = await page_of_approvals(
+        store,
+        tenant_id,
+        where,
+        mine=actor if mine else None,
+        overdue_at=utc_now() if overdue else None,
+        limit=limit,
+        continuation=continuation,
+        order=order,
     )
     return ApprovalPage(
         items=[summary_of(one) for one in found], continuation=continuation, counts=counts
@@ -228,16 +230,24 @@ def _wanted(
     return wanted
 
 
-async def _page(
+async def page_of_approvals(
     store: RecordStore,
     tenant_id: str,
     where: dict[str, Any],
-    also: dict[str, Any],
-    wanted: Callable[[ApprovalRecord], bool],
+    *,
+    mine: Actor | None,
+    overdue_at: datetime | None,
     limit: int,
     continuation: str | None,
     order: NewestOrOldest,
 ) -> tuple[list[ApprovalRecord], str | None]:
+    """Approvals that match, and where the next page begins.
+
+    `mine`: only those that this user may decide; `overdue_at`: only those that are past their time
+    then. Raises `InvalidRequest` for a continuation of another list, `ActorMissing`.
+    """
+    wanted = _wanted(await _as_approver(store, tenant_id, mine) if mine else None, overdue_at)
+    also = {"overdue": overdue_at is not None, "mine": mine.id if mine else None}
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):
         page = await page_of(

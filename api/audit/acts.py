@@ -9,6 +9,7 @@ from litestar import Request
 from api.access.errors import NotThisUser
 from api.access.identity import Identity, acting
 from api.access.permissions import without_prefix
+from api.access.sessions import is_page
 from api.http.errors import InvalidRequest
 from blocks.clock import utc_now
 from blocks.contracts.records.audit import Act
@@ -64,6 +65,7 @@ ACTION_OF: Mapping[str, str] = {
     "POST /hitl/approvals/{approvalId}/links": "approval.link",
     "POST /hitl/stand-ins": "stand-in.name",
     "DELETE /hitl/stand-ins/{standInId}": "stand-in.end",
+    "POST /inbox": "approval.decide",
     "POST /hitl/links/{token}": "approval.decide",
     "POST /hitl/links/{token}/page": "approval.decide",
 }
@@ -112,7 +114,7 @@ def act_of(request: Request[Any, Any, Any], link_secret: str) -> OneAct | None:
             credential=identity.credential,
             service=service or None,
             roles=[role for role in ROLES if role in identity.roles],
-            channel="api",
+            channel="page" if is_page(request.scope) else "api",
             request_id=request.scope["state"].get("request_id"),
             target=str(next(iter(request.path_params.values()), ""))[:_TARGET_LENGTH_MAX] or None,
         ),

@@ -28,7 +28,7 @@ HEADERS = {
 }
 
 
-def page_routes() -> list[HTTPRouteHandler | Router]:
+def browser_routes() -> list[HTTPRouteHandler | Router]:
     files = create_static_files_router(
         ASSETS, directories=[BROWSER], include_in_schema=False, opt=PUBLIC, name="docs-assets"
     )

@@ -15,7 +15,7 @@ from litestar.params import SkipValidation
 
 from api.access.authentication import PUBLIC, address_of, bearer
 from api.access.errors import CredentialInvalid
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
 from api.http.deprecation import SHARED
 from blocks.observability.metrics.exposition import Exposition
 from blocks.settings.sections import Metrics

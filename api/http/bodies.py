@@ -7,11 +7,15 @@ encoded again by every route.
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
+from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import FormMultiDict
+from litestar.enums import RequestEncodingType
 from litestar.exceptions import InternalServerException
+from litestar.types import Empty
 
 from api.http.deprecation import is_to_the_letter
 from api.http.errors import BODY_PROBLEMS, InvalidRequest, NotJson, Problem, RequestCutOff
@@ -23,6 +27,9 @@ DEPTH_MAX = 100
 """msgspec and the interpreter's stack take about 1,000; nothing that is meant for us needs a tenth
 of it.
 """
+
+FIELDS_MAX = 500
+"""Of a form."""
 
 _JSON = re.compile(r"application/([a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 
@@ -61,6 +68,24 @@ class CheckedRequest(Request[Any, Any, Any]):
             raise _invalid(str(error)) from None
         _check_shape(body, decoded)
         return self._typed(decoded)
+
+    async def form(self) -> FormMultiDict:
+        """The fields of a form; of a body that is none, none. Raises `InvalidRequest` for too many.
+
+        Litestar's own parser caches the forms it has parsed; these are private.
+        """
+        if self._connection_state.form is Empty:
+            self._connection_state.form = cast("Any", await self._fields())
+        return FormMultiDict.from_form_data(cast("Any", self._connection_state.form))
+
+    async def _fields(self) -> dict[str, list[str]]:
+        if self.content_type[0] != RequestEncodingType.URL_ENCODED:
+            return {}
+        body = (await self.body()).decode(errors="replace")
+        try:
+            return parse_qs(body, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise _invalid(f"A form has at most {FIELDS_MAX} fields") from None
 
     def _typed(self, decoded: Any) -> Any:
         """Litestar itself would take a number for a moment and a text for a number, as it has to

@@ -64,12 +64,12 @@ class RequestObserver:
 
 _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"cache-control", b"no-store"),  # a tenant's data belongs in no cache on the way
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 # Pages for people set their own Content-Security-Policy. TLS ends at the proxy, which sets
 # Strict-Transport-Security.
 _USUAL = (
+    (b"cache-control", b"no-store"),  # a tenant's data belongs in no cache on the way
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),

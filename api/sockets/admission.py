@@ -7,8 +7,8 @@ from litestar.datastructures import Headers
 
 from api.access.authentication import Identify
 from api.access.errors import NotThisUser, RoleMissing
-from api.access.failures import Failures
 from api.access.identity import Identity
+from api.access.limits.failures import Failures
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.identities import KEY, SERVICE, spelled
 from blocks.contracts.roles import allows

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.access.authentication import Identify
 from api.access.errors import CredentialMissing, NotThisUser
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
 from api.http.errors import answer_of, body_of
 from api.sockets import payloads
 from api.sockets.admission import Admission

@@ -34,6 +34,11 @@ def check(settings: Settings) -> None:
             "setting approvals.link_secret (APPROVAL_LINK_SECRET) is too short: "
             f"use {LINK_SECRET_LENGTH_MIN} or more random characters"
         )
+    if 0 < len(settings.pages.session_secret) < LINK_SECRET_LENGTH_MIN:
+        raise BadSetting(
+            "setting pages.session_secret (PAGES_SESSION_SECRET) is too short: "
+            f"use {LINK_SECRET_LENGTH_MIN} or more random characters"
+        )
     if settings.simulators.min_delay_seconds > settings.simulators.max_delay_seconds:
         raise BadSetting(
             "setting simulators.min_delay_seconds must not be above simulators.max_delay_seconds"

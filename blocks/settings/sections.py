@@ -300,6 +300,17 @@ class Approvals(_Section, frozen=True, kw_only=True):
         return f"Approvals(link_secret='***', trust_prefect_ui={self.trust_prefect_ui})"
 
 
+class Pages(_Section, frozen=True, kw_only=True):
+    """The pages for people in a browser."""
+
+    session_secret: str
+    """Encrypts sessions; empty: each process has a secret of its own."""
+    session_hours: Hours
+
+    def __repr__(self) -> str:
+        return f"Pages(session_secret='***', session_hours={self.session_hours})"
+
+
 class Webhooks(_Section, frozen=True, kw_only=True):
     allowed_hosts: str
     timeout_seconds: Seconds
@@ -417,6 +428,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     docker_runs: DockerRuns
     operations: Operations
     approvals: Approvals
+    pages: Pages
     webhooks: Webhooks
     dead_letters: DeadLetters
     claims: Claims

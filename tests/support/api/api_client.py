@@ -8,7 +8,7 @@ import httpx
 import msgspec
 from litestar import Litestar
 
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
 from api.app import create_app
 from api.live.hub import Hub
 from blocks.adapters.sqlite.record_store import SqliteRecordStore

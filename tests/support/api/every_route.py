@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute, WebSocketRoute
 
 from api.access.authentication import PUBLIC
 from api.access.permissions import without_prefix
+from api.access.sessions import PAGE
 from api.app import create_app
 from api.http.deprecation import is_to_the_letter
 from blocks.contracts.records import (
@@ -219,11 +220,14 @@ FACTORIES: Mapping[type[Record], Callable[[str], Record]] = {
 
 
 def routes_of(app: Litestar) -> Iterator[Route]:
+    """Of programs; pages for people, and what these load, have tests of their own."""
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             path = re.sub(r":\w+}", "}", route.path)
             for method, (handler, _) in route.route_handler_map.items():
-                if method not in ("HEAD", "OPTIONS"):  # every HEAD is a GET when it gets here
+                is_page = PAGE.items() <= handler.opt.items() or path.startswith("/assets/")
+                # Every HEAD is a GET when it gets here.
+                if method not in ("HEAD", "OPTIONS") and not is_page:
                     is_public = PUBLIC.items() <= handler.opt.items()
                     yield Route(str(method), path, is_public, is_to_the_letter(handler))
 

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.access import windows
-from api.access.windows import WINDOW_SECONDS, Windows
+from api.access.limits import windows
+from api.access.limits.windows import WINDOW_SECONDS, Windows
 from blocks.security import api_keys
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_token, as_user

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.access.failures import network_of
+from api.access.limits.failures import network_of
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.audit import failed_logins
 from blocks.audit.failed_logins import (

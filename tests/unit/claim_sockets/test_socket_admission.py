@@ -13,7 +13,7 @@ from api.access.errors import (
     RoleMissing,
     TooManyFailures,
 )
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
 from api.sockets.admission import Admission
 from blocks.settings import load_settings
 from tests.support.api.credentials import ENVIRONMENT, a_service_token, a_token

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.access.authentication import identification
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
 from api.sockets import engine, traffic
 from api.sockets.client import Client
 from api.sockets.endpoint import Sockets

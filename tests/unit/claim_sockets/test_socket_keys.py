@@ -10,7 +10,7 @@ import pytest
 from api.access import key_holders
 from api.access.authentication import identification
 from api.access.errors import CredentialInvalid
-from api.access.failures import Failures
+from api.access.limits.failures import Failures
 from api.sockets.admission import Admission
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.ports import RecordStore

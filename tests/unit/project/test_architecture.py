@@ -108,6 +108,7 @@ ROOMS = {
             "claims",
             "operations",
         ),
+        ("pages",),
         ("app", "reconciler", "server"),
     ),
     "deployments": (

@@ -16,7 +16,7 @@ from api.access.errors import (
     TenantMissing,
     TooManyFailures,
 )
-from api.access.windows import Windows
+from api.access.limits.windows import Windows
 from blocks.audit.failed_logins import FailedLogins
 
 REASONS: Mapping[type[Exception], str] = {

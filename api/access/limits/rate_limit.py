@@ -17,7 +17,7 @@ from litestar.stores.base import Store
 from litestar.types import ASGIApp
 
 from api.access.authentication import PUBLIC
-from api.access.windows import Windows
+from api.access.limits.windows import Windows
 
 
 def rate_limit(requests_per_minute: int) -> Sequence[DefineMiddleware]:

@@ -1,0 +1,1 @@
+"""What waits for a person: approvals and prompts of claims, what is overdue first."""

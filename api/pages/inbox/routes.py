@@ -1,0 +1,172 @@
+"""`/inbox`: what waits for the person who looks, and deciding several of it at once."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import QueryParameter
+from litestar.plugins.flash import flash
+from litestar.response import Redirect
+
+from api.access.actor import Caller
+from api.access.tenancy import TenantId
+from api.approvals.bulk_documents import ManyResults
+from api.approvals.decisions import decide_many
+from api.approvals.documents import Comment, ManyDecisions, OneOfMany
+from api.approvals.requests import page_of_approvals
+from api.http.lists import Continuation
+from api.http.parameters import one_of
+from api.http.records import Bus, Engine, Store
+from api.pages.addresses import own_path
+from api.pages.forms import Form, form_in
+from api.pages.rendering import page
+from blocks.clock import utc_now
+from blocks.contracts.claims.prompts import GATE
+from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.roles import allows
+from blocks.ports import RecordStore
+
+PAGE_SIZE = 25
+
+Kind = Literal["all", "approvals", "prompts"]
+Whose = Literal["mine", "all"]
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """One thing that waits."""
+
+    approval: ApprovalRecord
+    is_overdue: bool
+
+    @property
+    def is_prompt(self) -> bool:
+        return self.approval.gate == GATE
+
+    @property
+    def can_be_decided_here(self) -> bool:
+        """Without more than a reason: nothing has to be filled in."""
+        return self.approval.form_schema is None and not self.is_prompt
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """The filters."""
+
+    kind: Kind
+    whose: Whose
+    continuation: str | None
+
+
+class SeveralDecisions(Form, frozen=True, kw_only=True):
+    """One decision about all that were ticked."""
+
+    ids: Annotated[list[str], msgspec.Meta(max_length=100)] = msgspec.field(default_factory=list)
+    outcome: Literal["approved", "rejected"]
+    reason: Comment | None = None
+    back: str = "/inbox"
+
+
+@get("/inbox")
+async def show_inbox(
+    request: Request[Any, Any, Any],
+    store: Store,
+    tenant_id: TenantId,
+    actor: Caller,
+    kind: Annotated[Kind, one_of(("all", "approvals", "prompts"), "Which kind")] = "all",
+    whose: Annotated[
+        Literal["mine", "all"] | None, QueryParameter(description="Whose decisions")
+    ] = None,
+    continuation: Continuation = None,
+) -> Response[Any]:
+    """What waits; the first page begins with what is overdue, then the oldest."""
+    may_decide = allows(request.user.roles, "approver") and bool(actor.id)
+    chosen = Chosen(kind, whose or ("mine" if may_decide else "all"), continuation)
+    if chosen.whose == "mine" and not actor.id:
+        chosen = msgspec.structs.replace(chosen, whose="all")
+    items, following = await _items(store, tenant_id, actor, chosen, utc_now())
+    is_part = bool(request.headers.get("hx-request"))
+    return page(
+        "inbox/list.html" if is_part else "inbox/inbox.html",
+        items=items,
+        chosen=chosen,
+        following=following,
+        counts=await _counts(store, tenant_id),
+        may_decide=may_decide,
+        has_name=bool(actor.id),
+    )
+
+
+@post("/inbox")
+async def decide_in_inbox(
+    request: Request[Any, Any, Any],
+    store: Store,
+    bus: Bus,
+    flow_runs: Engine,
+    tenant_id: TenantId,
+    actor: Caller,
+) -> Response[Any]:
+    """Each that was ticked is decided on its own; the inbox says how many were, and why not."""
+    form = await form_in(request, SeveralDecisions)
+    back = Redirect(own_path(form.back), status_code=303)
+    if not form.ids:
+        flash(request, "Tick what you want to decide.", "problem")
+        return back
+    decisions = ManyDecisions(
+        decisions=[OneOfMany(id=one, outcome=form.outcome, reason=form.reason) for one in form.ids]
+    )
+    results = await decide_many(store, bus, flow_runs, tenant_id, actor, decisions, "page")
+    _announce(request, form.outcome, results)
+    return back
+
+
+def _announce(request: Request[Any, Any, Any], outcome: str, results: ManyResults) -> None:
+    taken = sum(one.error is None for one in results.results)
+    if taken:
+        flash(request, f"{taken} {outcome}.", "done")
+    for refusal in sorted({one.error.message for one in results.results if one.error}):
+        count = sum(
+            one.error is not None and one.error.message == refusal for one in results.results
+        )
+        flash(request, f"{count} not taken: {refusal}.", "problem")
+
+
+async def _items(
+    store: RecordStore, tenant_id: str, actor: Caller, chosen: Chosen, now: datetime
+) -> tuple[list[Waiting], str | None]:
+    where = {"status": "pending"} | _of_kind(chosen.kind)
+    mine = actor if chosen.whose == "mine" else None
+
+    async def some(overdue_at: datetime | None) -> tuple[list[ApprovalRecord], str | None]:
+        return await page_of_approvals(
+            store,
+            tenant_id,
+            where,
+            mine=mine,
+            overdue_at=overdue_at,
+            limit=PAGE_SIZE,
+            continuation=None if overdue_at else chosen.continuation,
+            order="oldest",
+        )
+
+    overdue = (await some(now))[0] if chosen.continuation is None else []
+    others, following = await some(None)
+    known = {one.id for one in overdue}
+    both = [*overdue, *(one for one in others if one.id not in known)]
+    items = [_waiting(one, now) for one in both]
+    return [one for one in items if chosen.kind != "approvals" or not one.is_prompt], following
+
+
+def _waiting(approval: ApprovalRecord, now: datetime) -> Waiting:
+    ends = [at for at in (approval.due_at, approval.expires_at) if at is not None]
+    return Waiting(approval, bool(ends) and min(ends) <= now)
+
+
+def _of_kind(kind: Kind) -> dict[str, Any]:
+    return {"gate": GATE} if kind == "prompts" else {}
+
+
+async def _counts(store: RecordStore, tenant_id: str) -> dict[str, int]:
+    pending = {"status": "pending"}
+    everything = await store.count(tenant_id, ApprovalRecord, pending)
+    prompts = await store.count(tenant_id, ApprovalRecord, pending | _of_kind("prompts"))
+    return {"all": everything, "approvals": everything - prompts, "prompts": prompts}

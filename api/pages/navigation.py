@@ -1,0 +1,36 @@
+"""The places of the navigation, as far as a person's roles reach."""
+
+import msgspec
+
+from api.access.identity import Identity
+from api.access.permissions import role_of
+from blocks.contracts.roles import allows
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One entry of the navigation."""
+
+    label: str
+    path: str
+
+
+PLACES = (
+    Place("Overview", "/"),
+    Place("Inbox", "/inbox"),
+    Place("Executions", "/executions"),
+    Place("Claims", "/claims"),
+    Place("Workflows", "/workflows"),
+    Place("Settings", "/settings"),
+)
+
+
+def navigation(identity: Identity | None) -> list[Place]:
+    """The places whose routes the identity may call. A place without a route shows to no one."""
+    if identity is None:
+        return []
+    return [place for place in PLACES if _may(identity, place)]
+
+
+def _may(identity: Identity, place: Place) -> bool:
+    needed = role_of("GET", place.path)
+    return needed is not None and allows(identity.roles, needed)

@@ -1,0 +1,1 @@
+"""People in a browser, as tests need them: without scripts (`visitor`)."""
