@@ -151,7 +151,7 @@ def create_app(
         [
             health.read_health,
             health.read_readiness,
-            *page_routes(),
+            *browser_routes(),
             *yaml_routes(),
             *metrics_routes(settings.metrics),
             tenant_routes,
