@@ -6,10 +6,10 @@ from typing import Any
 import click
 import msgspec
 
+from api.approvals.documents import Approval, approval_of
 from blocks.approvals.decisions import Vote
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.identities import NoIdentity, user_id
-from blocks.contracts.records import ApprovalRecord
 from blocks.json_text import read_json_object
 from blocks.ports import NotFound
 from blocks.services import open_bus, open_store
@@ -26,7 +26,7 @@ async def decide(
     outcome: str,
     reason: str | None,
     form: str | None,
-) -> ApprovalRecord:
+) -> Approval:
     """The decision is on the record. Raises `Refused`, or `NotFound` with a readable message."""
     settings = use_prefect(load_settings())
 
@@ -41,7 +41,7 @@ async def decide(
         outcome=msgspec.convert(outcome, Outcome),
         channel="cli",
         reason=reason,
-        form=_form(form),
+        form=read_form(form),
     )
     async with (
         open_store(settings) as store,
@@ -51,7 +51,10 @@ async def decide(
         command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
         try:
             async with audited(store, tenant_id, command, actor, approval_id) as recorded:
-                return await deciding.decide(recorded, bus, flow_runs, tenant_id, approval_id, vote)
+                decided = await deciding.decide(
+                    recorded, bus, flow_runs, tenant_id, approval_id, vote
+                )
+                return approval_of(decided)
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
 
@@ -63,7 +66,7 @@ def _user(stated: str) -> str:
         raise click.BadParameter(str(error), param_hint="--as") from None
 
 
-def _form(text: str | None) -> dict[str, Any] | None:
+def read_form(text: str | None) -> dict[str, Any] | None:
     try:
         return read_json_object(text) if text else None
     except ValueError as error:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from api.audit.documents import AuditEntryDocument, document_of
 from blocks.contracts.records.audit import AuditChange, AuditEntry
 from blocks.observability.plain_text import cut
 from blocks.ports import Between, Contains, Query
@@ -20,7 +21,7 @@ async def query_entries(
     *,
     since: datetime | None,
     until: datetime | None,
-) -> list[AuditEntry]:
+) -> list[AuditEntryDocument]:
     """The newest that match; the moments are in UTC."""
     named = {name: value for name, value in wanted.items() if value}
     target = named.pop("target", None)
@@ -31,10 +32,10 @@ async def query_entries(
     }
     async with open_store(load_settings()) as store:
         page = await store.query(tenant_id, Query(AuditEntry, where, limit=limit))
-    return [stored.record for stored in page.items]
+    return [document_of(stored.record) for stored in page.items]
 
 
-def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
+def print_entries(found: Sequence[AuditEntryDocument], *, as_json: bool) -> None:
     if as_json:
         for entry in found:
             say_json(entry)
@@ -44,14 +45,15 @@ def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
         return
     table = table_of("AT", "WHO", "THROUGH", "ACTION", "RESULT", "WHAT", wraps=("WHAT",))
     for entry in found:
-        who = (entry.actor or "no user named") + (f" by {entry.service}" if entry.service else "")
+        by = f" by {entry.actor.service}" if entry.actor.service else ""
+        who = (entry.actor.id or "no user named") + by
         what = text_of_lines(map(_in_words, entry.changes) if entry.changes else [_named(entry)])
         at = f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z"
         table.add_row(at, who, entry.channel, entry.action, entry.result, what)
     console().print(table)
 
 
-def _named(entry: AuditEntry) -> str:
+def _named(entry: AuditEntryDocument) -> str:
     counts = (f"{count:,} {reason}" for reason, count in (entry.failures or {}).items())
     return ": ".join(filter(None, [", ".join(entry.targets), ", ".join(counts)]))
 
