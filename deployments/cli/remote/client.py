@@ -22,6 +22,9 @@ from deployments.printing import say_line
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
+ACCEPTED = "application/json, application/problem+json"
+"""So every route answers errors in one form, those of other systems' forms, too."""
+
 TRIES = 3
 
 WAIT_MAX_SECONDS = 60.0
@@ -157,7 +160,7 @@ async def client(
 ) -> AsyncIterator[Client]:
     """A connection that is closed at the end; `actor`: the user it acts for. Raises `NotDone`."""
     tenant_id = tenant_id or access.tenant_id or SYSTEM_TENANT
-    headers = {"Accept": "application/json", "X-Tenant-ID": tenant_id}
+    headers = {"Accept": ACCEPTED, "X-Tenant-ID": tenant_id}
     if access.key:
         headers["Authorization"] = f"Bearer {access.key}"
     if actor:

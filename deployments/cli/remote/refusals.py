@@ -3,12 +3,13 @@
 import httpx
 import msgspec
 
+from api.http.refusals.documents import ErrorBody, ErrorEnvelope, ProblemDetails
+
 _BAD_INPUT = frozenset({400, 413, 415, 422, 428})
 
 _WHAT_TO_DO = {
     409: "look at it again",
-    412: "it has changed meanwhile: look at it again, and repeat the command",
-    428: "it must be read before it is changed",
+    412: "look at it again, and repeat the command",
 }
 
 
@@ -24,26 +25,11 @@ class BadRequest(NotDone):
     """The API takes no such input."""
 
 
-class Detail(msgspec.Struct, frozen=True):
-    message: str
-    field: str | None = None
-
-
-class Body(msgspec.Struct, frozen=True):
-    code: str
-    message: str
-    details: list[Detail] | None = None
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    error: Body
-
-
 def refusal(response: httpx.Response, credential: str, tenant_id: str) -> NotDone:
     """The error of this answer: code, message and what to do."""
     status, path = response.status_code, response.request.url.path
     try:
-        body = msgspec.json.decode(response.content, type=Envelope).error
+        body = _body(response.content)
     except msgspec.MsgspecError:
         where = f"; it points to {response.headers['Location']}" if response.is_redirect else ""
         return NotDone(
@@ -79,7 +65,16 @@ def not_understood(response: httpx.Response, error: Exception) -> NotDone:
     )
 
 
-def _in_words(body: Body) -> str:
+def _body(content: bytes) -> ErrorBody:
+    """Problem details, which every route answers; what is no valid HTTP has the envelope."""
+    try:
+        problem = msgspec.json.decode(content, type=ProblemDetails)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(content, type=ErrorEnvelope).error
+    return ErrorBody(code=problem.code, message=problem.detail, details=problem.errors)
+
+
+def _in_words(body: ErrorBody) -> str:
     details = [
         f"{detail.field} {detail.message}" if detail.field else detail.message
         for detail in body.details or ()
@@ -89,10 +84,8 @@ def _in_words(body: Body) -> str:
 
 def _advice(response: httpx.Response, credential: str, tenant_id: str) -> str:
     status = response.status_code
-    if status == 401:
-        return f": {credential} for tenant {tenant_id} was not accepted"
-    if status == 403:
-        return f": {credential} of tenant {tenant_id} may not do this"
+    if status in (401, 403):
+        return f": shown was {credential}, for tenant {tenant_id}"
     if status == 404:
         return f": {response.request.url.path} of tenant {tenant_id}"
     if wait := response.headers.get("Retry-After"):

@@ -50,10 +50,10 @@ async def reset(tenant_id: str, workflow: str, actor: str, version: int | None) 
         open_store(settings) as opened,
         audited(opened, tenant_id, "definitions reset", actor, workflow) as store,
     ):
-        definition = await versions.reset_definition(
+        await versions.reset_definition(
             store, tenant_id, workflow, settings, by=actor, version=version
         )
-        return await _shown(opened, definition)
+    return await read(tenant_id, workflow)
 
 
 async def _shown(store: RecordStore, definition: WorkflowDefinition) -> Definition:

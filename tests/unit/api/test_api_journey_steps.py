@@ -14,7 +14,7 @@ from blocks.claims.steps import phase_steps, steps_of
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import DispatchPolicy, ExecutionRecord, TenantShare
 from blocks.contracts.records.claims import PhaseRecord
-from blocks.settings import Prefect
+from blocks.settings import load_settings
 from blocks.tenants.running_limits import count_running, room
 from deployments.cli.views.executions import print_execution
 from tests.support.api.api_client import Api, an_api
@@ -103,7 +103,7 @@ def test_a_terminal_shows_the_phases_of_a_journey(capsys: pytest.CaptureFixture[
     journey = a_journey()
     steps = steps_of(journey, phases_of(journey))
 
-    shown = document_of(journey, [], Prefect(), steps)
+    shown = document_of(journey, [], load_settings({}).prefect, steps)
     print_execution(shown, as_json=False)
     page = capsys.readouterr().out
     print_execution(shown, as_json=True)

@@ -18,7 +18,7 @@ from api.keys.documents import key_of
 from blocks.contracts.records import TenantShare, Trigger
 from blocks.contracts.records.audit import AuditChange
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
-from blocks.settings import Prefect
+from blocks.settings import load_settings
 from deployments import printing
 from deployments.cli.views.api_keys import _table as keys_table
 from deployments.cli.views.approvals import print_approval, print_approvals
@@ -70,7 +70,9 @@ def executions(text: str) -> None:
     for as_json in (False, True):
         print_executions([executions_api.summary_of(one)], as_json=as_json)
         steps = [a_step(step=text, result={text: text}), a_step(error=text)]
-        print_execution(executions_api.document_of(one, steps, Prefect()), as_json=as_json)
+        print_execution(
+            executions_api.document_of(one, steps, load_settings({}).prefect), as_json=as_json
+        )
 
 
 def approvals(text: str) -> None:

@@ -16,7 +16,7 @@ from blocks.executions.steps import record_step
 from blocks.operations import starting
 from blocks.operations.runs import Run as RunOfOperation
 from blocks.ports import RecordStore, Stored
-from blocks.settings import Prefect
+from blocks.settings import load_settings
 from deployments.cli.actions.following import NotCompleted, bar, follow
 from deployments.printing import console
 
@@ -40,7 +40,7 @@ def shown_run(run: Stored[ExecutionRecord]) -> Run:
 def reading(store: RecordStore, run: Stored[ExecutionRecord]) -> Callable[[], Awaitable[Execution]]:
     async def find() -> Execution:
         now = await store.read(SYSTEM_TENANT, ExecutionRecord, run.record.id)
-        return await shown(store, now.record, Prefect())
+        return await shown(store, now.record, load_settings({}).prefect)
 
     return find
 
