@@ -204,7 +204,7 @@ def _facts(approval: ApprovalRecord) -> dict[str, str]:
         "Wanted by": page_rendering.moment(approval.due_at) if approval.due_at else None,
         "Expires": page_rendering.moment(approval.expires_at) if approval.expires_at else None,
         "Approvals": f"{yes} of the {quorum} that are needed" if quorum > 1 else None,
-        "Stage": stage_of(approval),
+        "Stage": stage_of(approval.stage, approval.stages),
         "In hand of": approval.claimed_by,
     }
     return {name: value for name, value in facts.items() if value}

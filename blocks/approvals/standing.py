@@ -1,10 +1,12 @@
 """How an approval stands, in one sentence for people."""
 
+from collections.abc import Sequence
 from datetime import UTC
 
 from blocks.approvals.decisions import of_stage
 from blocks.approvals.people import parties
 from blocks.approvals.timers import outcome_of_expiry
+from blocks.contracts.approvals import Stage
 from blocks.contracts.records import ApprovalRecord
 
 _THROUGH = {
@@ -37,19 +39,19 @@ def standing(approval: ApprovalRecord) -> str:
 def _pending(approval: ApprovalRecord) -> str:
     quorum, given = approval.policy.quorum, parties(approval, of_stage(approval))
     parts = [
-        f"in stage {where}" if (where := stage_of(approval)) else "",
+        f"in stage {where}" if (where := stage_of(approval.stage, approval.stages)) else "",
         f"{given} of {quorum} approvals are there" if quorum > 1 else "",
         "a question waits for its answer" if approval.open_question else "",
     ]
     return f"It is pending{': ' if any(parts) else ''}{', '.join(filter(None, parts))}."
 
 
-def stage_of(approval: ApprovalRecord) -> str | None:
-    """The stage that it is in, and its place; None: it has none."""
-    if approval.stage is None:
+def stage_of(stage: str | None, stages: Sequence[Stage]) -> str | None:
+    """This stage and its place among all of an approval; None: it has none."""
+    if stage is None:
         return None
-    total = len(approval.stages)
-    return f"{approval.stage} ({total - len(approval.later_stages)} of {total})"
+    place = [one.name for one in stages].index(stage) + 1
+    return f"{stage} ({place} of {len(stages)})"
 
 
 def _by(approval: ApprovalRecord) -> str:

@@ -6,7 +6,8 @@ import io
 import logging
 import os
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
@@ -24,6 +25,7 @@ from deployments.cli.commands.platform_events import events
 from deployments.cli.commands.stand_ins import stand_ins
 from deployments.cli.commands.webhooks import webhooks
 from deployments.cli.commands.workflows import workflows
+from deployments.cli.over_http import access_of, access_options, refuse_elsewhere
 from deployments.cli.system.bootstrap import bootstrap
 from deployments.cli.system.demo import demo
 from deployments.cli.system.doctor import doctor
@@ -76,12 +78,21 @@ class InOrder(click.Group):
 @click.group(
     cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
+@access_options
 @click.option("--traceback", is_flag=True, help="Show where in the code an error came from.")
 @click.pass_context
-def cli(context: click.Context, traceback: bool) -> None:
+def cli(
+    context: click.Context,
+    api: str | None,
+    key: str | None,
+    key_file: Path | None,
+    key_tenant: str | None,
+    traceback: bool,
+) -> None:
     """Multi-tenant workflows on Prefect: events in, recorded executions out.
 
-    Configuration comes from the environment; `orchestrator settings` shows it.
+    Configuration comes from the environment; `orchestrator settings` shows it. With --api, what a
+    tenant may do goes through the API, and nothing of the system need be reachable but that.
 
     \b
     Examples:
@@ -90,8 +101,10 @@ def cli(context: click.Context, traceback: bool) -> None:
       orchestrator demo claims             the recovery of a demo user's claims
       orchestrator demo operations         the ten maintenance workflows
       orchestrator executions list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
+      orchestrator --api https://orchestrator.example --key-file ~/.key approvals list
     """
     context.obj["traceback"] = traceback
+    context.obj["api"] = access_of(api, key, key_file, key_tenant)
     # Else Prefect's library, at a terminal, announces telemetry among our lines, and sends it.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     # Until a process configures its logging, libraries have no stream: an error is one line, and it
@@ -104,13 +117,14 @@ def cli(context: click.Context, traceback: bool) -> None:
 
 for command in COMMANDS:
     cli.add_command(command)
+refuse_elsewhere(cli)
 
 
 def main() -> None:
     """The console script. Whatever goes wrong is one line on stderr; 1: it failed, 2: bad input,
     130: interrupted.
     """
-    options: dict[str, bool] = {}
+    options: dict[str, Any] = {}
     _show_every_character()
     try:
         exit_code = cli.main(prog_name="orchestrator", standalone_mode=False, obj=options)

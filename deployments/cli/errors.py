@@ -8,12 +8,14 @@ from blocks.definitions.rules import InvalidDefinition
 from blocks.jobs.triggers import RequestReused
 from blocks.operations.runs import UnknownOperation
 from blocks.settings import BadSetting
+from deployments.cli.remote.refusals import BadRequest
 
 BAD_INPUT = 2
 FAILED = 1
 
 _BAD_INPUT = (
     AnothersTenant,
+    BadRequest,
     BadSetting,
     InvalidDefinition,
     InvalidStandIn,

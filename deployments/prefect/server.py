@@ -17,7 +17,7 @@ import msgspec
 
 from blocks.observability.redaction import masked_url
 from blocks.ports import Unavailable
-from blocks.settings import Settings, links
+from blocks.settings import Prefect, Settings, links
 from blocks.settings.environment.secret_files import give_to_libraries
 
 if TYPE_CHECKING:
@@ -90,8 +90,12 @@ def ui_url(settings: Settings) -> str:
 
 def flow_run_url(settings: Settings, flow_run_id: str | None) -> str | None:
     """The run's page in Prefect's UI; None: there is no run."""
-    prefect = msgspec.structs.replace(settings.prefect, api_url=api_url(settings))
-    return links.flow_run_url(prefect, flow_run_id)
+    return links.flow_run_url(prefect_of(settings), flow_run_id)
+
+
+def prefect_of(settings: Settings) -> Prefect:
+    """The settings of Prefect with the address at which its API is reached from here."""
+    return msgspec.structs.replace(settings.prefect, api_url=api_url(settings))
 
 
 def server_environment(settings: Settings) -> dict[str, str]:

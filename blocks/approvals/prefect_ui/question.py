@@ -58,7 +58,7 @@ def _facts(approval: ApprovalRecord) -> Iterator[tuple[str, str]]:
     for name, at in (("Due", approval.due_at), ("Expires", approval.expires_at)):
         if at:
             yield name, _moment(at)
-    if where := stage_of(approval):
+    if where := stage_of(approval.stage, approval.stages):
         yield "Stage", _escaped(where, _TEXT_MAX)
     for one in approval.questions:
         yield f"Question of {_escaped(one.actor, _TEXT_MAX)}", _escaped(one.text, _TEXT_MAX)

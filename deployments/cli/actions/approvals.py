@@ -7,13 +7,13 @@ from typing import Any
 import click
 import msgspec
 
+from api.approvals.documents import Approval, approval_of
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.approvals.questions import Ask, answered
 from blocks.clock import utc_now
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.identities import NoIdentity, user_id
-from blocks.contracts.records import ApprovalRecord
 from blocks.json_text import read_json_object
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore
 from blocks.services import open_bus, open_store
@@ -30,7 +30,7 @@ async def decide(
     outcome: str,
     reason: str | None,
     form: str | None,
-) -> ApprovalRecord:
+) -> Approval:
     """The decision is on the record. Raises `Refused`, or `NotFound` with a readable message."""
     from blocks import deciding
 
@@ -41,26 +41,28 @@ async def decide(
         outcome=msgspec.convert(outcome, Outcome),
         channel="cli",
         reason=reason,
-        form=_form(form),
+        form=read_form(form),
     )
     command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
     async with _at_work(tenant_id, approval_id, command, actor) as (store, bus, flow_runs):
-        return await deciding.decide(store, bus, flow_runs, tenant_id, approval_id, vote)
+        decided = await deciding.decide(store, bus, flow_runs, tenant_id, approval_id, vote)
+    return approval_of(decided)
 
 
 async def ask_back(
     tenant_id: str, approval_id: str, actor: str, roles: Sequence[str], text: str
-) -> ApprovalRecord:
+) -> Approval:
     """The question is on the record. Raises as `decide` does."""
     from blocks import deciding
 
     actor = _user(actor)
     ask = Ask(actor=actor, roles=frozenset(roles), channel="cli", text=text)
     async with _at_work(tenant_id, approval_id, "approvals ask", actor) as (store, bus, flow_runs):
-        return await deciding.ask_back(store, bus, flow_runs, tenant_id, approval_id, ask)
+        asked = await deciding.ask_back(store, bus, flow_runs, tenant_id, approval_id, ask)
+    return approval_of(asked)
 
 
-async def answer(tenant_id: str, approval_id: str, actor: str, text: str) -> ApprovalRecord:
+async def answer(tenant_id: str, approval_id: str, actor: str, text: str) -> Approval:
     """The open question has this answer. Raises as `decide` does."""
     from blocks import deciding
 
@@ -75,7 +77,8 @@ async def answer(tenant_id: str, approval_id: str, actor: str, text: str) -> App
             approval_id,
             lambda one: answered(one, actor, text, "cli", utc_now()),
         )
-        return await deciding.follow_up(store, bus, flow_runs, stored)
+        changed = await deciding.follow_up(store, bus, flow_runs, stored)
+    return approval_of(changed)
 
 
 @asynccontextmanager
@@ -109,7 +112,7 @@ def _user(stated: str) -> str:
         raise click.BadParameter(str(error), param_hint="--as") from None
 
 
-def _form(text: str | None) -> dict[str, Any] | None:
+def read_form(text: str | None) -> dict[str, Any] | None:
     try:
         return read_json_object(text) if text else None
     except ValueError as error:

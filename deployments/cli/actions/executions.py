@@ -5,17 +5,18 @@ from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
+from api.executions.documents import Execution
+from api.executions.shown import shown
 from blocks.actions import retrying, starting
 from blocks.actions.cancelling import cancel_execution
 from blocks.contracts.events import JsonObject
-from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.workflows import startable
 from blocks.json_text import read_json_object
 from blocks.ports import EventBus, NotFound, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.cli.acts import audited
-from deployments.prefect.server import use_prefect
+from deployments.prefect.server import prefect_of, use_prefect
 
 
 class BadStart(ValueError):
@@ -31,12 +32,12 @@ async def start(
     priority: int,
     key: str | None,
     actor: str,
-) -> ExecutionRecord:
+) -> Execution:
     """The execution of this request. Raises `BadStart` with a readable message, `KeyReused`."""
     start = starting.StartRequest(
-        workflow=_startable(workflow),
+        workflow=checked_workflow(workflow),
         subject=subject,
-        input=_json_object(input_json),
+        input=read_input(input_json),
         priority=priority,
         actor=actor,
     )
@@ -46,12 +47,13 @@ async def start(
         open_bus(settings, "cli") as bus,
         audited(store, tenant_id, "executions start", actor) as recorded,
     ):
-        return await starting.start_execution(
+        execution = await starting.start_execution(
             recorded, bus, tenant_id, replace(start, key=key) if key else start
         )
+        return await shown(store, execution, prefect_of(settings))
 
 
-async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> ExecutionRecord:
+async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> Execution:
     """The execution is cancelled. Raises `NotFound` with a readable message, `InvalidTransition` if
     it has ended.
     """
@@ -63,22 +65,25 @@ async def cancel(tenant_id: str, execution_id: str, reason: str, actor: str) -> 
         _records_of(tenant_id, execution_id, "executions cancel", actor) as (store, bus),
         PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
     ):
-        return await cancel_execution(store, bus, flow_runs, tenant_id, execution_id, reason)
+        execution = await cancel_execution(store, bus, flow_runs, tenant_id, execution_id, reason)
+        return await shown(store, execution, prefect_of(settings))
 
 
-async def retry(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecord:
+async def retry(tenant_id: str, execution_id: str, actor: str) -> Execution:
     """The execution is pending again. Raises `NotFound` with a readable message, `NotRetryable`."""
     async with _records_of(tenant_id, execution_id, "executions retry", actor) as (store, bus):
-        return await retrying.retry_execution(store, bus, tenant_id, execution_id, actor)
+        execution = await retrying.retry_execution(store, bus, tenant_id, execution_id, actor)
+        return await shown(store, execution, prefect_of(load_settings()))
 
 
-async def rerun(tenant_id: str, execution_id: str, actor: str) -> ExecutionRecord:
+async def rerun(tenant_id: str, execution_id: str, actor: str) -> Execution:
     """The new execution. Raises `NotFound` with a readable message, `NotRerunnable`."""
     async with _records_of(tenant_id, execution_id, "executions rerun", actor) as (store, bus):
-        return await starting.rerun_execution(store, bus, tenant_id, execution_id, actor)
+        execution = await starting.rerun_execution(store, bus, tenant_id, execution_id, actor)
+        return await shown(store, execution, prefect_of(load_settings()))
 
 
-def _startable(workflow: str) -> str:
+def checked_workflow(workflow: str) -> str:
     if workflow not in startable():
         raise BadStart(
             f"there is no workflow {workflow!r} to start; there is: {', '.join(startable())}"
@@ -86,7 +91,7 @@ def _startable(workflow: str) -> str:
     return workflow
 
 
-def _json_object(text: str) -> JsonObject:
+def read_input(text: str) -> JsonObject:
     try:
         return read_json_object(text)
     except ValueError as error:

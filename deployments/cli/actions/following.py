@@ -2,16 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from api.executions.documents import Execution, ExecutionStep
+from api.operations.documents import Run
 from blocks.contracts.operations import Operation
-from blocks.operations.runs import Run, find_run
-from blocks.ports import RecordStore
+from blocks.contracts.states import TERMINAL
+from blocks.operations.runs import known_operation
 from deployments.printing import PlainConsole, console, say_line
 
 POLL_SECONDS = 0.5
@@ -22,23 +24,29 @@ class NotCompleted(click.ClickException):
 
 
 class Shown(Protocol):
-    def show(self, run: Run) -> None: ...
+    def show(self, execution: Execution) -> None: ...
 
 
-async def follow(store: RecordStore, id: str, operation: Operation, limit_seconds: float) -> None:
-    """The run has completed, and its progress was shown. Raises `NotCompleted`, `Unavailable`."""
+async def follow(find: Callable[[], Awaitable[Execution]], run: Run, limit_seconds: float) -> None:
+    """The run has completed, and its progress was shown. Raises `NotCompleted`, and what `find`
+    does.
+    """
     deadline = time.monotonic() + limit_seconds
-    with _display(operation) as display:
+    with _display(known_operation(run.workflow_id)) as display:
         while True:
-            run = await find_run(store, id)
-            display.show(run)
-            if run.execution.is_terminal:
+            execution = await find()
+            display.show(execution)
+            if execution.status in TERMINAL:
                 break
             if time.monotonic() > deadline:
-                raise NotCompleted(f"{id} is still at work after {limit_seconds:g} s")
+                raise NotCompleted(f"{run.run_id} is still at work after {limit_seconds:g} s")
             await asyncio.sleep(POLL_SECONDS)
-    if run.status != "completed":
-        raise NotCompleted(f"{id} failed: {run.execution.error}")
+    if execution.status != "completed":
+        raise NotCompleted(f"{run.run_id} failed: {execution.error}")
+
+
+def _ended(execution: Execution) -> list[ExecutionStep]:
+    return [step for step in execution.steps if step.completed_at is not None]
 
 
 @contextmanager
@@ -48,7 +56,7 @@ def _display(operation: Operation) -> Iterator[Shown]:
         yield _Lines()
         return
     with bar(out, len(operation.steps)) as progress:
-        yield _Bar(progress)
+        yield _Bar(progress, operation)
 
 
 @contextmanager
@@ -66,13 +74,14 @@ def bar(out: PlainConsole, total: int) -> Iterator[Progress]:
 
 
 class _Bar:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, operation: Operation) -> None:
+        self._progress, self._operation = progress, operation
 
-    def show(self, run: Run) -> None:
-        [task] = self._progress.task_ids
-        doing = run.execution.status if run.execution.is_terminal else run.current_step or ""
-        self._progress.update(task, completed=len(run.steps), description=doing)
+    def show(self, execution: Execution) -> None:
+        [task], ended = self._progress.task_ids, {step.step for step in _ended(execution)}
+        at_work = (step.id for step in self._operation.steps if step.id not in ended)
+        doing = execution.status if execution.status in TERMINAL else next(at_work, "")
+        self._progress.update(task, completed=len(ended), description=doing)
 
 
 class _Lines:
@@ -81,9 +90,9 @@ class _Lines:
     def __init__(self) -> None:
         self._shown: set[str] = set()
 
-    def show(self, run: Run) -> None:
-        for id, step in run.steps.items():
-            if id not in self._shown:
-                self._shown.add(id)
+    def show(self, execution: Execution) -> None:
+        for step in _ended(execution):
+            if step.step not in self._shown:
+                self._shown.add(step.step)
                 why = step.error or str((step.result or {}).get("reason") or "")
-                say_line(f"  {id:<24}{step.status:<11}{why}".rstrip())
+                say_line(f"  {step.step:<24}{step.status:<11}{why}".rstrip())

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.cli.actions.jobs import prefects_list
 from deployments.cli.acts import audited
+from deployments.cli.remote.refusals import NotDone
 from deployments.printing import console, say_line
 
 TRIGGERS_MAX = 10_000
@@ -66,8 +69,27 @@ def plan_backfill(
     )
 
 
+class Sent(msgspec.Struct, frozen=True):
+    """A trigger that is out; `is_new`: it was not before."""
+
+    execution_id: str
+    is_new: bool
+
+
+Send = Callable[[tuple[date, date]], Awaitable[Sent]]
+
+
 async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
     """The broker has confirmed every trigger; in a dry run none is sent. None is sent twice."""
+    await carry_out(plan, _to_the_bus(plan, actor), dry_run=dry_run)
+
+
+async def carry_out(
+    plan: Backfill, sending: AbstractAsyncContextManager[Send], *, dry_run: bool
+) -> None:
+    """All triggers of the plan are sent, at its rate. Raises `ClickException` with the id under
+    which it goes on.
+    """
     count = len(plan.chunks)
     what = (
         f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to "
@@ -81,38 +103,51 @@ async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
     say_line(f"{what}; {_duration(plan)}")
     say_line(f"if it stops, repeat it with --request-id {plan.request_id}")
     try:
-        await _send_all(plan, actor)
-    except Unavailable as error:
+        async with sending as send:
+            await _send_all(plan, send)
+    except (Unavailable, NotDone) as error:
         raise click.ClickException(f"{error}; go on with --request-id {plan.request_id}") from None
 
 
-async def _send_all(plan: Backfill, actor: str) -> None:
-    settings, out = load_settings(), console()
+async def _send_all(plan: Backfill, send: Send) -> None:
+    out = console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+    with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
+        bar = progress.add_task(plan.job.id, total=len(plan.chunks))
+        for number, chunk in enumerate(plan.chunks, start=1):
+            sent = await send(chunk)
+            line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {sent.execution_id}"
+            progress.console.print(line if sent.is_new else f"{line}  sent before", highlight=False)
+            progress.advance(bar)
+            if sent.is_new and number < len(plan.chunks):
+                await asyncio.sleep(plan.pause_seconds)
+
+
+@asynccontextmanager
+async def _to_the_bus(plan: Backfill, actor: str) -> AsyncIterator[Send]:
+    settings = load_settings()
     async with (
         open_store(settings) as store,
         open_bus(settings, "cli") as bus,
         prefects_list(settings) as show,
     ):
-        with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
-            bar = progress.add_task(plan.job.id, total=len(plan.chunks))
-            for number, chunk in enumerate(plan.chunks, start=1):
-                is_new = not await triggers.accepted(store, plan.request(chunk))
-                async with audited(
-                    store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id
-                ) as recorded:
-                    execution = await triggers.trigger(recorded, bus, plan.request(chunk))
-                line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
-                progress.console.print(line if is_new else f"{line}  sent before", highlight=False)
-                progress.advance(bar)
-                await show(execution)
-                if is_new and number < len(plan.chunks):
-                    await asyncio.sleep(plan.pause_seconds)
+
+        async def send(chunk: tuple[date, date]) -> Sent:
+            request = plan.request(chunk)
+            is_new = not await triggers.accepted(store, request)
+            async with audited(
+                store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id
+            ) as recorded:
+                execution = await triggers.trigger(recorded, bus, request)
+            await show(execution)
+            return Sent(execution.id, is_new)
+
+        yield send
 
 
 def _days(chunk: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+from api.jobs.documents import JobTriggered, triggered_of
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.jobs import checked_metadata, job_named
 from blocks.contracts.records import ExecutionRecord
@@ -18,8 +19,8 @@ from deployments.printing import say_line
 
 async def trigger_one(
     job_id: str, metadata: Mapping[str, object], request_id: str | None, actor: str
-) -> None:
-    """The trigger is confirmed, and its ids are printed.
+) -> JobTriggered:
+    """The trigger is confirmed.
 
     Raises `InvalidTrigger`, `RequestReused`, `Unavailable`.
     """
@@ -36,8 +37,7 @@ async def trigger_one(
         execution = await triggers.trigger(recorded, bus, request)
     async with prefects_list(settings) as show:
         await show(execution)
-    say_line(f"triggered {job.id}: event {execution.trigger_ids[0]}")
-    say_line(f"orchestrator executions show {execution.id} --tenant {SYSTEM_TENANT}")
+    return triggered_of(execution)
 
 
 Show = Callable[[ExecutionRecord], Awaitable[None]]

@@ -1,12 +1,17 @@
 """Operations from the command line: started, done here, and the events that start them."""
 
 from collections.abc import Awaitable, Mapping
+from typing import Any
 from uuid import uuid4
 
+from api.executions.documents import Execution
+from api.executions.shown import shown
+from api.operations.documents import Run, run_of
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.platform_events import check_type
+from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.rejections import MALFORMED_JSON, SCHEMA_INVALID, Rejected
 from blocks.json_text import read_json, read_json_object
 from blocks.operations import cms, digests, log_files, onboarding, runs, sales
@@ -17,7 +22,7 @@ from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.cli.actions.following import follow
 from deployments.cli.acts import audited
-from deployments.printing import console, facts_of, say_json, say_line
+from deployments.printing import console, facts_of, say_json
 
 
 def rotate_logs(*, as_json: bool) -> None:
@@ -36,47 +41,59 @@ def rotate_logs(*, as_json: bool) -> None:
     )
 
 
-async def trigger_workflow(
-    workflow: str, text: str, request_id: str | None, actor: str, *, follow_seconds: float = 0.0
-) -> None:
-    """The run is recorded and waits for dispatch; its ids are printed. If it is followed, it has
-    completed.
+async def trigger_workflow(workflow: str, text: str, request_id: str | None, actor: str) -> Run:
+    """The run is recorded and waits for dispatch.
 
-    Raises `NotCompleted`, `UnknownOperation`, `Rejected` for another input than a JSON object,
-    `KeyReused`, `Unavailable`.
+    Raises `UnknownOperation`, `Rejected` for another input than a JSON object, `KeyReused`,
+    `Unavailable`.
     """
-    operation, settings = known_operation(workflow), load_settings()
-    try:
-        given = read_json_object(text)
-    except ValueError as problem:
-        raise Rejected(MALFORMED_JSON, f"--input: {problem}") from None
+    operation, given, settings = known_operation(workflow), read_input(text), load_settings()
     async with (
         open_store(settings) as store,
         open_bus(settings, "cli") as bus,
         audited(store, SYSTEM_TENANT, "workflows trigger", actor, workflow) as recorded,
     ):
         key = f"cli {request_id or uuid4()}"
-        run = await runs.trigger(recorded, bus, operation, given, key, actor)
-    say_line(run.id)
-    say_line(f"orchestrator executions show {run.execution.id} --tenant {SYSTEM_TENANT}")
-    if follow_seconds:
-        async with open_store(settings) as store:
-            await follow(store, run.id, operation, follow_seconds)
+        return run_of(await runs.trigger(recorded, bus, operation, given, key, actor))
 
 
-async def publish(event_type: str, text: str, event_id: str | None) -> None:
-    """The event is in the listener's queue, and its id is printed. Raises `Rejected` for one that
-    cannot be published, `Unavailable`.
+async def follow_run(run: Run, limit_seconds: float) -> None:
+    """The run has completed, and its progress was shown. Raises `NotCompleted`, `Unavailable`."""
+    settings = load_settings()
+    async with open_store(settings) as store:
+
+        async def find() -> Execution:
+            stored = await store.read(SYSTEM_TENANT, ExecutionRecord, run.execution_id)
+            return await shown(store, stored.record, settings.prefect)
+
+        await follow(find, run, limit_seconds)
+
+
+async def publish(event_type: str, text: str, event_id: str | None) -> str:
+    """The event's id; it is in the listener's queue. Raises `Rejected` for one that cannot be
+    published, `Unavailable`.
     """
-    try:
-        check_type(event_type)
-        payload = read_json(text)
-    except ValueError as problem:
-        raise Rejected(SCHEMA_INVALID, f"{event_type}: {problem}") from None
-    event = new_event(event_type, payload, event_id)
+    event = new_event(event_type, read_payload(event_type, text), event_id)
     async with open_bus(load_settings(), "cli") as bus:
         await post(bus, event)
-    say_line(event.id)
+    return event.id
+
+
+def read_input(text: str) -> JsonObject:
+    """Raises `Rejected`."""
+    try:
+        return read_json_object(text)
+    except ValueError as problem:
+        raise Rejected(MALFORMED_JSON, f"--input: {problem}") from None
+
+
+def read_payload(event_type: str, text: str) -> Any:
+    """What the event states, if one of this type can be published. Raises `Rejected`."""
+    try:
+        check_type(event_type)
+        return read_json(text)
+    except ValueError as problem:
+        raise Rejected(SCHEMA_INVALID, f"{event_type}: {problem}") from None
 
 
 async def sync_cms(*, as_json: bool) -> None:

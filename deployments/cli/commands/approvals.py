@@ -6,21 +6,32 @@ from blocks.observability.plain_text import plain
 from deployments.cli.actor import as_option as answering_option
 from deployments.cli.arguments import Limited
 from deployments.cli.commands.executions import tenant_option
+from deployments.cli.over_http import access, answered
 from deployments.cli.parameters import any_id
 
 STATUSES = ["pending", "approved", "rejected", "expired", "cancelled"]
+
+
+def _named(context: click.Context, option: click.Parameter, value: str | None) -> str:
+    if not value and not access():
+        raise click.MissingParameter(ctx=context, param=option)
+    return value or ""
+
 
 as_option = click.option(
     "--as",
     "actor",
     type=Limited("Actor"),
-    required=True,
     envvar="ORCHESTRATOR_USER",
     show_envvar=True,
-    help="Who decides.",
+    callback=_named,
+    help="Who decides.  [required; with --api, the key's own name unless it may act for users]",
 )
 role_option = click.option(
-    "--role", "roles", multiple=True, help="A role of theirs; can be repeated."
+    "--role",
+    "roles",
+    multiple=True,
+    help="A role of theirs; can be repeated. With --api, only beside --as.",
 )
 
 
@@ -54,11 +65,11 @@ def list_approvals(tenant: str, status: str, limit: int, as_json: bool) -> None:
       orchestrator approvals list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator approvals list --status all --json
     """
-    import asyncio
-
+    from deployments.cli.remote import approvals as remote
     from deployments.cli.views.approvals import print_approvals, query_approvals
 
-    print_approvals(asyncio.run(query_approvals(tenant, status, limit)), as_json=as_json)
+    found = answered(query_approvals, remote.query_approvals)(tenant, status, limit)
+    print_approvals(found, as_json=as_json)
 
 
 @approvals.command("show")
@@ -72,11 +83,10 @@ def show_approval(id: str, tenant: str, as_json: bool) -> None:
     Examples:
       orchestrator approvals show 4e1c0d7a-…
     """
-    import asyncio
-
+    from deployments.cli.remote import approvals as remote
     from deployments.cli.views.approvals import print_approval, read_approval
 
-    print_approval(asyncio.run(read_approval(tenant, id)), as_json=as_json)
+    print_approval(*answered(read_approval, remote.read_approval)(tenant, id), as_json=as_json)
 
 
 @approvals.command("approve")
@@ -136,11 +146,10 @@ def ask(id: str, tenant: str, actor: str, roles: tuple[str, ...], text: str) -> 
     Examples:
       orchestrator approvals ask 4e1c0d7a-… --as ann --text "Why 20 %?"
     """
-    import asyncio
-
     from deployments.cli.actions.approvals import ask_back
+    from deployments.cli.remote import approvals as remote
 
-    approval = asyncio.run(ask_back(tenant, id, actor, roles, text))
+    approval = answered(ask_back, remote.ask_back)(tenant, id, actor, roles, text)
     click.echo(plain(f"{approval.id} is {approval.status}: {approval.requested_by} is asked"))
 
 
@@ -156,11 +165,10 @@ def answer(id: str, tenant: str, actor: str, text: str) -> None:
     Examples:
       orchestrator approvals answer 4e1c0d7a-… --as req --text "They buy for three years."
     """
-    import asyncio
+    from deployments.cli.actions import approvals as actions
+    from deployments.cli.remote import approvals as remote
 
-    from deployments.cli.actions.approvals import answer
-
-    approval = asyncio.run(answer(tenant, id, actor, text))
+    approval = answered(actions.answer, remote.answer)(tenant, id, actor, text)
     click.echo(plain(f"{approval.id} is {approval.status}: the question is answered"))
 
 
@@ -173,12 +181,11 @@ def _decide(
     reason: str | None,
     form: str | None,
 ) -> None:
-    import asyncio
-
-    from blocks.approvals.decisions import of_stage
     from deployments.cli.actions.approvals import decide
+    from deployments.cli.remote import approvals as remote
 
-    approval = asyncio.run(decide(tenant, id, actor, roles, outcome, reason, form))
-    needed = f"{len(of_stage(approval))} of {approval.policy.quorum} needed"
+    approval = answered(decide, remote.decide)(tenant, id, actor, roles, outcome, reason, form)
+    votes = sum(one.stage == approval.stage for one in approval.decisions)
+    needed = f"{votes} of {approval.policy.quorum} needed"
     stage = f", stage {approval.stage}" if approval.stage else ""
     click.echo(plain(f"{approval.id} is {approval.status} ({needed}{stage})"))

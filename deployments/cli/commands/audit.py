@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from deployments.cli.commands.executions import tenant_option
+from deployments.cli.over_http import answered
 from deployments.cli.parameters import any_id, moment
 
 
@@ -50,11 +51,9 @@ def list_entries(
       orchestrator audit list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator audit list --action definition.set --since 2026-03-01 --json | jq .changes
     """
-    import asyncio
-
+    from deployments.cli.remote import audit as remote
     from deployments.cli.views.audit import print_entries, query_entries
 
     wanted = {"action": action, "actor": actor, "target": target}
-    print_entries(
-        asyncio.run(query_entries(tenant, wanted, limit, since=since, until=until)), as_json=as_json
-    )
+    ask = answered(query_entries, remote.query_entries)
+    print_entries(ask(tenant, wanted, limit, since=since, until=until), as_json=as_json)

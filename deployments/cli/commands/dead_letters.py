@@ -8,6 +8,7 @@ import click
 from blocks.observability.plain_text import plain
 from deployments.cli.actor import as_option
 from deployments.cli.arguments import Finite, Limited
+from deployments.cli.over_http import answered
 from deployments.cli.parameters import any_id, uuid
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ tenant_option = click.option(
     type=uuid,
     help=(
         "Only of this tenant; the platform's own are under "
-        "00000000-0000-0000-0000-000000000001.  [default: all]"
+        "00000000-0000-0000-0000-000000000001.  [default: all; with --api, the key's]"
     ),
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -94,12 +95,12 @@ def list_letters(status: str, limit: int, as_json: bool, **given: Any) -> None:
       orchestrator dead-letters list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10 --code poison
       orchestrator dead-letters list --status all --older-than 2h --json | jq .reason
     """
-    import asyncio
-
+    from deployments.cli.remote import dead_letters as remote
     from deployments.cli.views.dead_letters import print_letters, query_letters
 
     meant = wanted(given, status=None if status == "all" else status)
-    print_letters(asyncio.run(query_letters(meant, limit)), as_json=as_json)
+    found = answered(query_letters, remote.query_letters)(meant, limit)
+    print_letters(found, as_json=as_json)
 
 
 @dead_letters.command("show")
@@ -115,12 +116,11 @@ def show(id: str, tenant: str | None, body_only: bool, as_json: bool) -> None:
       orchestrator dead-letters show 5b0f6a5e-…
       orchestrator dead-letters show 5b0f6a5e-… --body | jq .
     """
-    import asyncio
-
+    from deployments.cli.remote import dead_letters as remote
     from deployments.cli.views.dead_letters import print_letter, read_letter
 
-    letter, body = asyncio.run(read_letter(tenant, id))
-    print_letter(letter, body, body_only=body_only, as_json=as_json)
+    letter = answered(read_letter, remote.read_letter)(tenant, id)
+    print_letter(letter, body_only=body_only, as_json=as_json)
 
 
 @dead_letters.command("edit")
@@ -144,12 +144,12 @@ def edit(id: str, tenant: str | None, file: Any, actor: str) -> None:
       orchestrator dead-letters edit 5b0f6a5e-…
       orchestrator dead-letters edit 5b0f6a5e-… --file fixed.json
     """
-    import asyncio
-
     from deployments.cli.actions.dead_letters import edit_letter
+    from deployments.cli.remote import dead_letters as remote
 
-    letter = asyncio.run(edit_letter(tenant, id, file.read() if file else None, actor))
-    click.echo(plain(f"{letter.id} is edited" if letter else "nothing was changed"))
+    event = file.read() if file else None
+    edited = answered(edit_letter, remote.edit_letter)(tenant, id, event, actor)
+    click.echo(plain(f"{edited} is edited" if edited else "nothing was changed"))
 
 
 @dead_letters.command("replay")
@@ -187,14 +187,12 @@ def replay(
       orchestrator dead-letters replay --all --code unknown-execution --older-than 1h --rate 20
       orchestrator dead-letters replay --all --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10 --yes --json
     """
-    import asyncio
+    from deployments.cli.actions.dead_letters import Action, act_on_many
+    from deployments.cli.remote import dead_letters as remote
 
-    from deployments.cli.actions.dead_letters import act_on_many, replaying
-
-    meant = _meant(ids, every, given)
-    act = replaying(actor)
-    failed = asyncio.run(
-        act_on_many(meant, ids, act, rate=rate, sure=yes or not every, as_json=as_json)
+    meant, action = _meant(ids, every, given), Action("replay", actor)
+    failed = answered(act_on_many, remote.act_on_many)(
+        meant, ids, action, rate=rate, sure=yes or not every, as_json=as_json
     )
     if failed:
         raise click.ClickException(f"{failed} could not be replayed")
@@ -233,14 +231,12 @@ def discard(
       orchestrator dead-letters discard 5b0f6a5e-… --reason "a test of theirs"
       orchestrator dead-letters discard --all --code malformed-json --older-than 3d --reason "known bug" --yes
     """
-    import asyncio
+    from deployments.cli.actions.dead_letters import Action, act_on_many
+    from deployments.cli.remote import dead_letters as remote
 
-    from deployments.cli.actions.dead_letters import act_on_many, discarding
-
-    meant = _meant(ids, every, given)
-    act = discarding(reason.strip(), actor)
-    failed = asyncio.run(
-        act_on_many(meant, ids, act, rate=None, sure=yes or not every, as_json=as_json)
+    meant, action = _meant(ids, every, given), Action("discard", actor, reason.strip())
+    failed = answered(act_on_many, remote.act_on_many)(
+        meant, ids, action, rate=None, sure=yes or not every, as_json=as_json
     )
     if failed:
         raise click.ClickException(f"{failed} could not be discarded")

@@ -6,6 +6,7 @@ import click
 
 from deployments.cli.actor import as_option
 from deployments.cli.commands.executions import tenant_option
+from deployments.cli.over_http import answered
 
 
 def _definable(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -47,11 +48,10 @@ def show(tenant: str, workflow: str, as_json: bool) -> None:
     Examples:
       orchestrator definitions show --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
+    from deployments.cli.remote import definitions as remote
     from deployments.cli.views.definitions import print_definition, read
 
-    print_definition(asyncio.run(read(tenant, workflow)), as_json=as_json)
+    print_definition(answered(read, remote.read)(tenant, workflow), as_json=as_json)
 
 
 @definitions.command("set")
@@ -73,13 +73,11 @@ def set_definition(
       orchestrator definitions set rule.yaml --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       echo '{"enabled": false}' | orchestrator definitions set - --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
+    from deployments.cli.remote import definitions as remote
     from deployments.cli.views.definitions import print_definition, write
 
-    print_definition(
-        asyncio.run(write(tenant, workflow, file.read(), actor, if_version)), as_json=as_json
-    )
+    definition = answered(write, remote.write)(tenant, workflow, file.read(), actor, if_version)
+    print_definition(definition, as_json=as_json)
 
 
 @definitions.command("reset")
@@ -95,8 +93,8 @@ def reset(tenant: str, workflow: str, actor: str, if_version: int | None, as_jso
     Examples:
       orchestrator definitions reset --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
+    from deployments.cli.remote import definitions as remote
     from deployments.cli.views.definitions import print_definition, reset
 
-    print_definition(asyncio.run(reset(tenant, workflow, actor, if_version)), as_json=as_json)
+    definition = answered(reset, remote.reset)(tenant, workflow, actor, if_version)
+    print_definition(definition, as_json=as_json)

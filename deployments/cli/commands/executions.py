@@ -7,6 +7,7 @@ import click
 from blocks.observability.plain_text import plain
 from deployments.cli.actor import as_option
 from deployments.cli.arguments import Limited
+from deployments.cli.over_http import answered
 from deployments.cli.parameters import any_id, moment
 from deployments.cli.parameters import uuid as uuid
 
@@ -74,14 +75,18 @@ def list_executions(
       orchestrator executions list --status failed --since 2026-03-02 --limit 100
       orchestrator executions list --json | jq .error
     """
-    import asyncio
-
-    from blocks.contracts.reading.uuids import spellings
+    from deployments.cli.remote import executions as remote
     from deployments.cli.views.executions import print_executions, query_executions
 
-    where = {"workflow": workflow, "status": status, "subject": subject and spellings(subject)}
-    wanted = {name: value for name, value in where.items() if value}
-    found = asyncio.run(query_executions(tenant, wanted, limit, since=since, until=until))
+    found = answered(query_executions, remote.query_executions)(
+        tenant,
+        limit,
+        workflow=workflow,
+        status=status,
+        subject=subject,
+        since=since,
+        until=until,
+    )
     print_executions(found, as_json=as_json)
 
 
@@ -97,12 +102,11 @@ def show_execution(id: str, tenant: str, as_json: bool) -> None:
       orchestrator executions show 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator executions show 4e1c0d7a-… --json
     """
-    import asyncio
-
+    from deployments.cli.remote import executions as remote
     from deployments.cli.views.executions import print_execution, read_execution
 
-    execution, steps = asyncio.run(read_execution(tenant, id))
-    print_execution(execution, steps, as_json=as_json)
+    execution = answered(read_execution, remote.read_execution)(tenant, id)
+    print_execution(execution, as_json=as_json)
 
 
 @executions.command("start")
@@ -149,12 +153,11 @@ def start_execution(
       orchestrator executions start 0061t00000AbCdE --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator executions start 0061t00000AbCdE --input '{"amount": 1500000}' --key deal-4711
     """
-    import asyncio
-
     from deployments.cli.actions.executions import start
+    from deployments.cli.remote import executions as remote
 
-    execution = asyncio.run(
-        start(tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor)
+    execution = answered(start, remote.start)(
+        tenant, workflow, subject, input_json, priority=priority, key=key, actor=actor
     )
     click.echo(
         plain(f"{execution.id} is {execution.status}: {execution.workflow} of {execution.subject}")
@@ -180,11 +183,10 @@ def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
       orchestrator executions cancel 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator executions cancel 4e1c0d7a-… --reason "the deal is lost"
     """
-    import asyncio
-
     from deployments.cli.actions.executions import cancel
+    from deployments.cli.remote import executions as remote
 
-    execution = asyncio.run(cancel(tenant, id, reason, actor))
+    execution = answered(cancel, remote.cancel)(tenant, id, reason, actor)
     click.echo(plain(f"{execution.id} is {execution.status}: {execution.error}"))
 
 
@@ -201,11 +203,10 @@ def retry_execution(id: str, tenant: str, actor: str) -> None:
       orchestrator executions retry 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator executions list --status failed --json | jq -r .id | xargs -n 1 orchestrator executions retry
     """
-    import asyncio
-
     from deployments.cli.actions.executions import retry
+    from deployments.cli.remote import executions as remote
 
-    execution = asyncio.run(retry(tenant, id, actor))
+    execution = answered(retry, remote.retry)(tenant, id, actor)
     click.echo(plain(f"{execution.id} is {execution.status} again: retry {execution.retries}"))
 
 
@@ -222,11 +223,10 @@ def rerun_execution(id: str, tenant: str, actor: str) -> None:
     Examples:
       orchestrator executions rerun 4e1c0d7a-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
     from deployments.cli.actions.executions import rerun
+    from deployments.cli.remote import executions as remote
 
-    execution = asyncio.run(rerun(tenant, id, actor))
+    execution = answered(rerun, remote.rerun)(tenant, id, actor)
     click.echo(
         plain(
             f"{execution.id} is {execution.status}: "

@@ -4,6 +4,7 @@ import click
 
 from deployments.cli.actor import as_option
 from deployments.cli.arguments import Limited
+from deployments.cli.over_http import answered
 
 request_id_option = click.option(
     "--request-id",
@@ -40,11 +41,10 @@ def list_jobs(as_json: bool) -> None:
       orchestrator jobs list
       orchestrator jobs list --json | jq .lastRun
     """
-    import asyncio
+    from deployments.cli.remote import jobs as remote
+    from deployments.cli.views.jobs import print_jobs, query_jobs
 
-    from deployments.cli.views.jobs import print_jobs
-
-    asyncio.run(print_jobs(as_json=as_json))
+    print_jobs(answered(query_jobs, remote.query_jobs)(), as_json=as_json)
 
 
 @jobs.command("trigger")
@@ -97,9 +97,10 @@ def trigger(
       orchestrator jobs trigger model-monitoring --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator jobs trigger cais-learning --outcomes-days 90
     """
-    import asyncio
-
+    from blocks.contracts.ids import SYSTEM_TENANT
     from deployments.cli.actions.jobs import trigger_one
+    from deployments.cli.remote import jobs as remote
+    from deployments.printing import say_line
 
     given = {
         "from": first,
@@ -110,7 +111,10 @@ def trigger(
         "outcomesDays": outcomes_days,
     }
     metadata = {name: value for name, value in given.items() if value is not None}
-    asyncio.run(trigger_one(job, metadata, request_id, actor))
+    ask = answered(trigger_one, remote.trigger_one)
+    triggered = ask(job, metadata, request_id, actor)
+    say_line(f"triggered {triggered.job}: event {triggered.event_id}")
+    say_line(f"orchestrator executions show {triggered.execution_id} --tenant {SYSTEM_TENANT}")
 
 
 @jobs.command("backfill")
@@ -151,9 +155,8 @@ def backfill(
       orchestrator jobs backfill risk-snapshot-backfill --from 2026-01-01 --to 2026-06-30 --chunk 7d --rate 1/min
       orchestrator jobs backfill risk-snapshot-backfill --from 2026-01-01 --to 2026-01-31 --chunk 1d --rate none
     """
-    import asyncio
-
     from deployments.cli.actions.job_backfill import plan_backfill, run_backfill
+    from deployments.cli.remote import jobs as remote
 
     plan = plan_backfill(job, first=first, last=last, chunk=chunk, rate=rate, request_id=request_id)
-    asyncio.run(run_backfill(plan, dry_run=dry_run, actor=actor))
+    answered(run_backfill, remote.run_backfill)(plan, dry_run=dry_run, actor=actor)

@@ -4,6 +4,7 @@ import click
 
 from blocks.observability.plain_text import plain
 from deployments.cli.actor import as_option
+from deployments.cli.over_http import answered
 from deployments.cli.parameters import uuid
 
 ROLES = ["viewer", "operator", "approver", "admin"]
@@ -71,21 +72,22 @@ def create(
       orchestrator keys create --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10 --name billing --role viewer
       orchestrator keys create --name chat-bot --role approver --acts-for-users --days 30
     """
-    import asyncio
     import re
 
     from blocks.security.api_keys import NAME_PATTERN
+    from deployments.cli.remote import keys as remote
     from deployments.cli.views.api_keys import create_key
 
     if not re.fullmatch(NAME_PATTERN, name):
         raise click.BadParameter(
             "use 1 to 100 letters, digits, '.', '_' or '-'.", param_hint="--name"
         )
-    wanted = create_key(tenant, name, roles, acts_for_users=acts_for_users, days=days, actor=actor)
-    key, record = asyncio.run(wanted)
-    click.echo(plain(f"key      {key}"))
-    click.echo(plain(f"prefix   {record.prefix}"))
-    click.echo(plain(f"expires  {record.expires_at:%Y-%m-%d}"))
+    made = answered(create_key, remote.create_key)(
+        tenant, name, roles, acts_for_users=acts_for_users, days=days, actor=actor
+    )
+    click.echo(plain(f"key      {made.key}"))
+    click.echo(plain(f"prefix   {made.prefix}"))
+    click.echo(plain(f"expires  {made.expires_at:%Y-%m-%d}"))
     click.echo("\nIt is not shown again. Send it as  Authorization: Bearer KEY", err=True)
 
 
@@ -102,11 +104,10 @@ def list_keys(tenant: str, as_json: bool) -> None:
       orchestrator keys list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator keys list --json | jq -r 'select(.revokedAt == null) | .prefix'
     """
-    import asyncio
+    from deployments.cli.remote import keys as remote
+    from deployments.cli.views.api_keys import print_keys, query_keys
 
-    from deployments.cli.views.api_keys import print_keys
-
-    asyncio.run(print_keys(tenant, as_json=as_json))
+    print_keys(answered(query_keys, remote.query_keys)(tenant), as_json=as_json)
 
 
 @keys.command("revoke")
@@ -122,9 +123,8 @@ def revoke(prefix: str, tenant: str, actor: str) -> None:
     Examples:
       orchestrator keys revoke 8c1f0a6b2d4e --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
+    from deployments.cli.remote import keys as remote
     from deployments.cli.views.api_keys import revoke_key
 
-    asyncio.run(revoke_key(tenant, prefix, actor))
+    answered(revoke_key, remote.revoke_key)(tenant, prefix, actor)
     click.echo(plain(f"key {prefix} is revoked"))

@@ -2,6 +2,8 @@
 
 import click
 
+from deployments.cli.over_http import answered
+
 
 @click.group()
 def events() -> None:
@@ -26,11 +28,10 @@ def list_events(event_type: str | None, limit: int, as_json: bool) -> None:
       orchestrator events list --type cms.content.updated
       orchestrator events list --json | jq .payload
     """
-    import asyncio
+    from deployments.cli.remote import operations as remote
+    from deployments.cli.views.operations import print_events, query_events
 
-    from deployments.cli.views.operations import print_events
-
-    asyncio.run(print_events(event_type, limit, as_json=as_json))
+    print_events(answered(query_events, remote.query_events)(event_type, limit), as_json=as_json)
 
 
 @events.command("publish")
@@ -45,8 +46,8 @@ def publish_event(type: str, payload: str, event_id: str | None) -> None:
       orchestrator events publish cache.invalidated
       orchestrator events publish user.registered --payload '{"email": "ann@customer.example"}'
     """
-    import asyncio
-
     from deployments.cli.actions.operations import publish
+    from deployments.cli.remote import operations as remote
+    from deployments.printing import say_line
 
-    asyncio.run(publish(type, payload, event_id))
+    say_line(answered(publish, remote.publish)(type, payload, event_id))

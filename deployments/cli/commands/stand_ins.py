@@ -8,6 +8,7 @@ from blocks.observability.plain_text import plain
 from deployments.cli.actor import as_option
 from deployments.cli.arguments import Limited
 from deployments.cli.commands.executions import tenant_option
+from deployments.cli.over_http import answered
 from deployments.cli.parameters import moment
 
 
@@ -32,11 +33,10 @@ def list_stand_ins(tenant: str, as_json: bool) -> None:
     Examples:
       orchestrator stand-ins list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
+    from deployments.cli.remote import stand_ins as remote
+    from deployments.cli.views.stand_ins import print_stand_ins, query_stand_ins
 
-    from deployments.cli.views.stand_ins import print_stand_ins
-
-    asyncio.run(print_stand_ins(tenant, as_json=as_json))
+    print_stand_ins(answered(query_stand_ins, remote.query_stand_ins)(tenant), as_json=as_json)
 
 
 @stand_ins.command("name")
@@ -68,11 +68,12 @@ def name(
     Examples:
       orchestrator stand-ins name bob --as ann --role sales-director --until 2026-12-24
     """
-    import asyncio
-
+    from deployments.cli.remote import stand_ins as remote
     from deployments.cli.views.stand_ins import name_stand_in
 
-    named = asyncio.run(name_stand_in(tenant, person, stand_in, roles, begins, ends))
+    named = answered(name_stand_in, remote.name_stand_in)(
+        tenant, person, stand_in, roles, begins, ends
+    )
     span = f"from {named.starts_at:%Y-%m-%d %H:%M}Z until {named.ends_at:%Y-%m-%d %H:%M}Z"
     click.echo(plain(f"{named.stand_in} decides for {named.person} {span}"))
 
@@ -88,9 +89,8 @@ def end(person: str, tenant: str, actor: str) -> None:
     Examples:
       orchestrator stand-ins end ann --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
+    from deployments.cli.remote import stand_ins as remote
     from deployments.cli.views.stand_ins import end_stand_in
 
-    asyncio.run(end_stand_in(tenant, person, actor))
+    answered(end_stand_in, remote.end_stand_in)(tenant, person, actor)
     click.echo(plain(f"no one decides for {person} any more"))

@@ -3,6 +3,7 @@
 import click
 
 from deployments.cli.actor import as_option
+from deployments.cli.over_http import answered
 from deployments.cli.parameters import any_id, uuid
 
 EVENT_TYPES = [
@@ -51,11 +52,10 @@ def list_webhooks(tenant: str, as_json: bool) -> None:
       orchestrator webhooks list --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator webhooks list --json | jq .id
     """
-    import asyncio
+    from deployments.cli.remote import webhooks as remote
+    from deployments.cli.views.webhooks import print_webhooks, query_webhooks
 
-    from deployments.cli.views.webhooks import print_webhooks
-
-    asyncio.run(print_webhooks(tenant, as_json=as_json))
+    print_webhooks(answered(query_webhooks, remote.query_webhooks)(tenant), as_json=as_json)
 
 
 @webhooks.command("add")
@@ -80,13 +80,12 @@ def add(url: str, tenant: str, events: tuple[str, ...], actor: str) -> None:
       orchestrator webhooks add https://hooks.example/approvals --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
       orchestrator webhooks add https://hooks.example/done --event hitl.approval.completed
     """
-    import asyncio
-
     from blocks.webhooks.outgoing_http import DestinationRefused
+    from deployments.cli.remote import webhooks as remote
     from deployments.cli.views.webhooks import add_webhook
 
     try:
-        id, secret = asyncio.run(add_webhook(tenant, url, events, actor))
+        id, secret = answered(add_webhook, remote.add_webhook)(tenant, url, events, actor)
     except DestinationRefused as refused:
         raise click.BadParameter(f"{refused}.", param_hint="URL") from None
     click.echo(f"webhook {id}")
@@ -107,13 +106,12 @@ def rotate(id: str, tenant: str, actor: str) -> None:
     Examples:
       orchestrator webhooks rotate 0c7a8c4e-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
     from blocks.webhooks.changes import TooManySecrets
+    from deployments.cli.remote import webhooks as remote
     from deployments.cli.views.webhooks import rotate_secret
 
     try:
-        secret, valid_until = asyncio.run(rotate_secret(tenant, id, actor))
+        secret, valid_until = answered(rotate_secret, remote.rotate_secret)(tenant, id, actor)
     except TooManySecrets as refused:
         raise click.ClickException(f"{refused}: try again when one of them has expired") from None
     click.echo(f"secret  {secret}")
@@ -131,11 +129,10 @@ def remove(id: str, tenant: str, actor: str) -> None:
     Examples:
       orchestrator webhooks remove 0c7a8c4e-… --tenant 7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10
     """
-    import asyncio
-
+    from deployments.cli.remote import webhooks as remote
     from deployments.cli.views.webhooks import remove_webhook
 
-    asyncio.run(remove_webhook(tenant, id, actor))
+    answered(remove_webhook, remote.remove_webhook)(tenant, id, actor)
     click.echo(f"webhook {id} is removed")
 
 

@@ -4,6 +4,7 @@ import click
 
 from deployments.cli.actor import as_option
 from deployments.cli.arguments import Finite, Limited
+from deployments.cli.over_http import answered
 
 
 @click.group()
@@ -32,11 +33,10 @@ def list_workflows(as_json: bool) -> None:
       orchestrator workflows list
       orchestrator workflows list --json | jq .events
     """
-    import asyncio
+    from deployments.cli.remote import operations as remote
+    from deployments.cli.views.operations import print_workflows, query_workflows
 
-    from deployments.cli.views.operations import print_workflows
-
-    asyncio.run(print_workflows(as_json=as_json))
+    print_workflows(answered(query_workflows, remote.query_workflows)(), as_json=as_json)
 
 
 @workflows.command("trigger")
@@ -68,12 +68,17 @@ def trigger(
       orchestrator workflows trigger log-rotation --request-id before-the-release
       orchestrator workflows trigger database-backup --follow
     """
-    import asyncio
+    from blocks.contracts.ids import SYSTEM_TENANT
+    from deployments.cli.actions.operations import follow_run, trigger_workflow
+    from deployments.cli.remote import operations as remote
+    from deployments.printing import say_line
 
-    from deployments.cli.actions.operations import trigger_workflow
-
-    follow_seconds = timeout if follow else 0.0
-    asyncio.run(trigger_workflow(workflow, text, request_id, actor, follow_seconds=follow_seconds))
+    ask = answered(trigger_workflow, remote.trigger_workflow)
+    run = ask(workflow, text, request_id, actor)
+    say_line(run.run_id)
+    say_line(f"orchestrator executions show {run.execution_id} --tenant {SYSTEM_TENANT}")
+    if follow:
+        answered(follow_run, remote.follow_run)(run, timeout)
 
 
 @workflows.command("status")
@@ -87,11 +92,10 @@ def status(workflow: str, limit: int, as_json: bool) -> None:
     Examples:
       orchestrator workflows status log-rotation
     """
-    import asyncio
+    from deployments.cli.remote import operations as remote
+    from deployments.cli.views.operations import print_runs, query_runs
 
-    from deployments.cli.views.operations import print_runs
-
-    asyncio.run(print_runs(workflow, limit, as_json=as_json))
+    print_runs(answered(query_runs, remote.query_runs)(workflow, limit), as_json=as_json)
 
 
 @workflows.command("history")
@@ -105,8 +109,7 @@ def history(limit: int, as_json: bool) -> None:
       orchestrator workflows history --limit 50
       orchestrator workflows history --json | jq 'select(.status == "failed")'
     """
-    import asyncio
+    from deployments.cli.remote import operations as remote
+    from deployments.cli.views.operations import print_runs, query_runs
 
-    from deployments.cli.views.operations import print_runs
-
-    asyncio.run(print_runs(None, limit, as_json=as_json))
+    print_runs(answered(query_runs, remote.query_runs)(None, limit), as_json=as_json)

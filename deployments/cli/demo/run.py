@@ -23,7 +23,6 @@ from deployments.cli.demo.stack import ready_stack
 from deployments.cli.views.executions import print_execution, read_execution
 from deployments.local.readiness import api_url
 from deployments.local.terminal import say_plainly
-from deployments.prefect import server as prefect_server
 
 POLL_SECONDS = 0.1
 
@@ -120,12 +119,12 @@ async def _show(settings: Settings, execution: JsonObject, published_at: datetim
             "\nFrom published to completed: "
             f"{(completed_at - published_at).total_seconds():.2f} s\n"
         )
-    record, steps = await read_execution(execution["tenantId"], execution["id"])
-    print_execution(record, steps, as_json=False)
-    say_plainly(f"\nAPI         curl {curl_options(settings, record.tenant_id)} \\")
-    say_plainly(f"                 {api_url(settings)}/api/v1/executions/{record.id}")
-    if url := prefect_server.flow_run_url(settings, record.flow_run_id):
-        say_plainly(f"Prefect UI  {url}")
+    shown = await read_execution(execution["tenantId"], execution["id"])
+    print_execution(shown, as_json=False)
+    say_plainly(f"\nAPI         curl {curl_options(settings, shown.tenant_id)} \\")
+    say_plainly(f"                 {api_url(settings)}/api/v1/executions/{shown.id}")
+    if shown.flow_run_url:
+        say_plainly(f"Prefect UI  {shown.flow_run_url}")
 
 
 def _why_not_ended(execution: JsonObject | None, limit_seconds: float) -> str:

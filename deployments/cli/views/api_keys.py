@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-import msgspec
-
-from blocks.clock import utc_now
-from blocks.contracts.records import ApiKeyRecord
+from api.keys.documents import CreatedKey, Key, created_of, key_of
 from blocks.contracts.roles import Role
 from blocks.security import api_keys
 from blocks.services import open_store
@@ -18,12 +15,12 @@ from deployments.printing import PlainTable, console, say_json, say_line, table_
 
 async def create_key(
     tenant_id: str, name: str, roles: Sequence[str], *, acts_for_users: bool, days: int, actor: str
-) -> tuple[str, ApiKeyRecord]:
-    """The key, and what is kept of it. Raises `TooManyKeys`."""
+) -> CreatedKey:
+    """The key, shown this once. Raises `TooManyKeys`."""
     async with open_store(load_settings()) as store:
         await store.provision()
         async with audited(store, tenant_id, "keys create", actor) as recorded:
-            return await api_keys.create_key(
+            key, record = await api_keys.create_key(
                 recorded,
                 tenant_id,
                 name,
@@ -31,6 +28,7 @@ async def create_key(
                 lives=timedelta(days=days),
                 acts_for_users=acts_for_users,
             )
+    return created_of(record, key)
 
 
 async def revoke_key(tenant_id: str, prefix: str, actor: str) -> None:
@@ -42,40 +40,34 @@ async def revoke_key(tenant_id: str, prefix: str, actor: str) -> None:
         await api_keys.revoke_key(store, tenant_id, prefix)
 
 
-async def print_keys(tenant_id: str, *, as_json: bool) -> None:
+async def query_keys(tenant_id: str) -> list[Key]:
     async with open_store(load_settings()) as store:
-        found = await api_keys.keys_of(store, tenant_id)
+        return [key_of(record) for record in await api_keys.keys_of(store, tenant_id)]
+
+
+def print_keys(found: Sequence[Key], *, as_json: bool) -> None:
     if as_json:
         for key in found:
-            shown = msgspec.to_builtins(key)
-            for hidden in ("kind", "id", "tenantId", "digest"):
-                del shown[hidden]
-            say_json(shown)
+            say_json(key)
     elif not found:
         say_line("no keys")
     else:
         console().print(_table(found))
 
 
-def _table(keys: Sequence[ApiKeyRecord]) -> PlainTable:
+def _table(keys: Sequence[Key]) -> PlainTable:
     table = table_of("PREFIX", "NAME", "STATE", "ROLES", "EXPIRES", "LAST USED", wraps=("ROLES",))
     for key in keys:
         roles = ", ".join([*key.roles, *(["acts for users"] if key.acts_for_users else [])])
         table.add_row(
             key.prefix,
             key.name,
-            _state(key),
+            key.state,
             roles,
             f"{key.expires_at:%Y-%m-%d}",
             _moment(key.last_used_at),
         )
     return table
-
-
-def _state(key: ApiKeyRecord) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "live" if key.is_live(utc_now()) else "expired"
 
 
 def _moment(at: datetime | None) -> str:

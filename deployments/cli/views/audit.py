@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from api.audit.documents import AuditEntry, document_of
 from blocks.contracts.records.audit import AuditChange, AuditEntry
 from blocks.observability.plain_text import cut
 from blocks.ports import Between, Contains, Query
@@ -31,7 +32,7 @@ async def query_entries(
     }
     async with open_store(load_settings()) as store:
         page = await store.query(tenant_id, Query(AuditEntry, where, limit=limit))
-    return [stored.record for stored in page.items]
+    return [document_of(stored.record) for stored in page.items]
 
 
 def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
@@ -44,7 +45,8 @@ def print_entries(found: Sequence[AuditEntry], *, as_json: bool) -> None:
         return
     table = table_of("AT", "WHO", "THROUGH", "ACTION", "RESULT", "WHAT", wraps=("WHAT",))
     for entry in found:
-        who = (entry.actor or "no user named") + (f" by {entry.service}" if entry.service else "")
+        by = f" by {entry.actor.service}" if entry.actor.service else ""
+        who = (entry.actor.id or "no user named") + by
         what = text_of_lines(map(_in_words, entry.changes) if entry.changes else [_named(entry)])
         at = f"{entry.created_at:%Y-%m-%d %H:%M:%S}Z"
         table.add_row(at, who, entry.channel, entry.action, entry.result, what)

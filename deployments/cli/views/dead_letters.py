@@ -5,6 +5,7 @@ all tenants.
 import asyncio
 import re
 import sys
+from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -13,9 +14,10 @@ import click
 import msgspec
 from rich.text import Text
 
+from api.dead_letters.documents import DeadLetter, DeadLetterSummary, document_of, summary_of
 from blocks.clock import utc_now
 from blocks.contracts import ids
-from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
+from blocks.contracts.records.dead_letters import DeadLetterRecord, LetterEntry
 from blocks.dead_letters import letters
 from blocks.dead_letters.filters import LetterFilter
 from blocks.dead_letters.letters import Letter
@@ -86,7 +88,7 @@ async def every_letter(store: RecordStore, wanted: Wanted) -> AsyncIterator[Lett
             yield stored
 
 
-async def query_letters(wanted: Wanted, limit: int) -> list[DeadLetterRecord]:
+async def query_letters(wanted: Wanted, limit: int) -> list[DeadLetterSummary]:
     """The newest of all that are meant."""
     found: list[DeadLetterRecord] = []
     async with open_store(load_settings()) as store:
@@ -100,14 +102,14 @@ async def query_letters(wanted: Wanted, limit: int) -> list[DeadLetterRecord]:
                 stored.record for page in await asyncio.gather(*pages) for stored in page.items
             ]
             found = sorted(found, key=lambda letter: letter.created_at, reverse=True)[:limit]
-    return found
+    return [summary_of(letter) for letter in found]
 
 
-async def read_letter(tenant_id: str | None, id: str) -> tuple[DeadLetterRecord, DeadLetterBody]:
+async def read_letter(tenant_id: str | None, id: str) -> DeadLetter:
     """Raises `NotFound` with a readable message."""
     async with open_store(load_settings()) as store:
         letter = (await find_letter(store, tenant_id, id)).record
-        return letter, await letters.read_body(store, letter)
+        return document_of(letter, await letters.read_body(store, letter))
 
 
 async def find_letter(store: RecordStore, tenant_id: str | None, id: str) -> Letter:
@@ -120,7 +122,7 @@ async def find_letter(store: RecordStore, tenant_id: str | None, id: str) -> Let
     raise NotFound(f"{f'tenant {tenant_id} has' if tenant_id else 'there is'} no dead letter {id}")
 
 
-def print_letters(found: Sequence[DeadLetterRecord], *, as_json: bool) -> None:
+def print_letters(found: Sequence[DeadLetterSummary], *, as_json: bool) -> None:
     if as_json:
         for letter in found:
             say_json(letter)
@@ -137,23 +139,20 @@ def print_letters(found: Sequence[DeadLetterRecord], *, as_json: bool) -> None:
             _moment(letter.rejected_at),
             str(letter.times),
             letter.code,
-            letter.event_type,
+            letter.type,
             _coloured(letter.status),
             letter.reason,
         )
     console().print(table)
 
 
-def print_letter(
-    letter: DeadLetterRecord, body: DeadLetterBody, *, body_only: bool, as_json: bool
-) -> None:
-    content = letters.content_of(body)
+def print_letter(letter: DeadLetter, *, body_only: bool, as_json: bool) -> None:
+    content = content_of(letter)
     if body_only:
         _print_bytes(content)
         return
     if as_json:
-        shown = {"letter": letter, "body": body.content, "bodyEncoding": body.encoding}
-        say_json(shown, indent=2)
+        say_json(letter, indent=2)
         return
     out = console()
     out.print(_facts(letter))
@@ -164,6 +163,11 @@ def print_letter(
     say_lines(content.decode(errors="replace"))
 
 
+def content_of(letter: DeadLetter) -> bytes:
+    """The body, byte by byte."""
+    return b64decode(letter.body) if letter.body_encoding == "base64" else letter.body.encode()
+
+
 def _print_bytes(content: bytes) -> None:
     """Byte by byte into a file or pipe; a terminal would obey what is in them."""
     if sys.stdout.isatty():
@@ -172,7 +176,7 @@ def _print_bytes(content: bytes) -> None:
         click.echo(content, nl=False)
 
 
-def _facts(letter: DeadLetterRecord) -> PlainTable:
+def _facts(letter: DeadLetter) -> PlainTable:
     size = f"{letter.size:,} bytes" + ("" if letter.is_whole else "; only the beginning was kept")
     headers = text_of_lines(f"{name}: {value}" for name, value in sorted(letter.headers.items()))
     facts: dict[str, Cell] = {
@@ -188,7 +192,7 @@ def _facts(letter: DeadLetterRecord) -> PlainTable:
             "attempts"
         ),
         "queue": letter.queue,
-        "type": letter.event_type,
+        "type": letter.type,
         "routing key": letter.routing_key,
         "message": letter.message_id,
         "published": _moment(letter.published_at),

@@ -7,76 +7,83 @@ import click
 import msgspec
 import yaml
 
+from api.definitions.documents import Definition, definition_of
 from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Condition, Stage
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.reading.numbers import shown
 from blocks.contracts.reading.repeated_keys import RepeatedKey
 from blocks.contracts.records import WorkflowDefinition
-from blocks.contracts.workflows import workflow_named
 from blocks.definitions import versions
+from blocks.ports import RecordStore
 from blocks.services import open_store
 from blocks.settings import load_settings
+from blocks.tenants.dispatch_policy import read_policy
 from deployments.cli.acts import audited
 from deployments.printing import console, facts_of, say_json, styled, table_of
 
 
-async def read(tenant_id: str, workflow: str) -> WorkflowDefinition:
+async def read(tenant_id: str, workflow: str) -> Definition:
     settings = load_settings()
     async with open_store(settings) as store:
-        return await versions.read_definition(store, tenant_id, workflow, settings)
+        return await _shown(
+            store, await versions.read_definition(store, tenant_id, workflow, settings)
+        )
 
 
 async def write(
     tenant_id: str, workflow: str, text: bytes, actor: str, version: int | None
-) -> WorkflowDefinition:
+) -> Definition:
     """The definition in the text is in force. Raises `InvalidDefinition`, `Stale`, readably."""
-    wanted, settings = _wanted(text), load_settings()
+    wanted, settings = read_wanted(text), load_settings()
     async with (
         open_store(settings) as opened,
         audited(opened, tenant_id, "definitions set", actor, workflow) as store,
     ):
-        return await versions.set_definition(
+        definition = await versions.set_definition(
             store, tenant_id, workflow, settings, wanted, by=actor, version=version
         )
+        return await _shown(opened, definition)
 
 
-async def reset(
-    tenant_id: str, workflow: str, actor: str, version: int | None
-) -> WorkflowDefinition:
+async def reset(tenant_id: str, workflow: str, actor: str, version: int | None) -> Definition:
     settings = load_settings()
     async with (
         open_store(settings) as opened,
         audited(opened, tenant_id, "definitions reset", actor, workflow) as store,
     ):
-        return await versions.reset_definition(
+        await versions.reset_definition(
             store, tenant_id, workflow, settings, by=actor, version=version
         )
+    return await read(tenant_id, workflow)
 
 
-def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
+async def _shown(store: RecordStore, definition: WorkflowDefinition) -> Definition:
+    return definition_of(definition, (await read_policy(store)).share_of(definition.tenant_id))
+
+
+def print_definition(definition: Definition, *, as_json: bool) -> None:
     if as_json:
         say_json(definition, indent=2)
         return
     out = console()
     changed = f"{definition.updated_at:%Y-%m-%d %H:%M:%S}Z" if definition.updated_at else None
     facts = {
-        "workflow": definition.id,
+        "workflow": definition.workflow,
         "version": str(definition.version)
         + (" (the platform’s defaults)" if definition.is_default else ""),
         "changed": " by ".join(filter(None, (changed, definition.updated_by))),
         "events": "start executions" if definition.enabled else styled("start nothing", "yellow"),
         "approval": _rule(definition.approval),
     }
-    if not workflow_named(definition.id).has_deadlines:
+    if not definition.steps:
         del facts["events"]
         out.print(facts_of(facts))
         return
     out.print(facts_of(facts))
     out.print()
     steps = table_of("STEP", "CRITICAL", "TIMEOUT")
-    for step in workflow_named(definition.id).steps:
-        timeout = definition.step_timeouts.get(step, definition.step_timeout_seconds)
-        steps.add_row(step, "yes" if step in definition.critical_steps else "no", f"{timeout:g} s")
+    for name, step in definition.steps.items():
+        steps.add_row(name, "yes" if step.critical else "no", f"{step.timeout_seconds:g} s")
     out.print(steps)
 
 
@@ -118,7 +125,7 @@ class _OnceKeyed(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _wanted(text: bytes) -> WantedDefinition:
+def read_wanted(text: bytes) -> WantedDefinition:
     try:
         tree = yaml.load(text, _OnceKeyed)
     except RepeatedKey as repeated:

@@ -6,14 +6,20 @@ from typing import Any
 
 from rich.text import Text
 
-from blocks.claims.steps import PhaseStep, phase_steps
-from blocks.contracts.records import ExecutionRecord, RefusedAnswer, StepRecord
-from blocks.contracts.workflows import WORKFLOWS, known_steps
-from blocks.executions.steps import by_step
+from api.executions.documents import (
+    Execution,
+    ExecutionRefusedAnswer,
+    ExecutionStep,
+    ExecutionSummary,
+    summary_of,
+)
+from api.executions.shown import shown
+from blocks.contracts.reading.uuids import spellings
+from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Between, NotFound, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
-from deployments.prefect.server import flow_run_url
+from deployments.prefect.server import prefect_of
 from deployments.printing import (
     Cell,
     PlainTable,
@@ -40,44 +46,35 @@ COLOURS = {
 
 async def query_executions(
     tenant_id: str,
-    where: Mapping[str, Any],
     limit: int,
     *,
+    workflow: str | None = None,
+    status: str | None = None,
+    subject: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> list[ExecutionRecord]:
+) -> list[ExecutionSummary]:
     """The newest that match; the moments are in UTC."""
-    created = Between(since=since, until=until)
+    named = {"workflow": workflow, "status": status, "subject": subject and spellings(subject)}
+    where: dict[str, Any] = {name: value for name, value in named.items() if value}
+    where["created_at"] = Between(since=since, until=until)
     async with open_store(load_settings()) as store:
-        page = await store.query(
-            tenant_id, Query(ExecutionRecord, {**where, "created_at": created}, limit=limit)
-        )
-    return [stored.record for stored in page.items]
+        page = await store.query(tenant_id, Query(ExecutionRecord, where, limit=limit))
+    return [summary_of(stored.record) for stored in page.items]
 
 
-async def read_execution(
-    tenant_id: str, id: str
-) -> tuple[ExecutionRecord, list[StepRecord] | list[PhaseStep]]:
-    """The record and its steps, in the workflow's order. Raises `NotFound` with a
-    readable message.
-    """
-    async with open_store(load_settings()) as store:
+async def read_execution(tenant_id: str, id: str) -> Execution:
+    """With its steps, in the workflow's order. Raises `NotFound` with a readable message."""
+    settings = load_settings()
+    async with open_store(settings) as store:
         try:
             execution = (await store.read(tenant_id, ExecutionRecord, id)).record
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no execution {id}") from None
-        if phases := await phase_steps(store, execution):
-            return execution, phases
-        page = await store.query(
-            tenant_id, Query(StepRecord, {"execution_id": id}, newest_first=False)
-        )
-    workflow = WORKFLOWS.get(execution.workflow)
-    places = {name: place for place, name in enumerate(workflow.steps if workflow else ())}
-    steps = [stored.record for stored in page.items]
-    return execution, sorted(steps, key=lambda step: places.get(step.step, len(places)))
+        return await shown(store, execution, prefect_of(settings))
 
 
-def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None:
+def print_executions(found: Sequence[ExecutionSummary], *, as_json: bool) -> None:
     if as_json:
         for execution in found:
             say_json(execution)
@@ -101,29 +98,18 @@ def print_executions(found: Sequence[ExecutionRecord], *, as_json: bool) -> None
     console().print(table)
 
 
-def print_execution(
-    execution: ExecutionRecord,
-    steps: Sequence[StepRecord] | Sequence[PhaseStep],
-    *,
-    as_json: bool,
-) -> None:
-    url = flow_run_url(load_settings(), execution.flow_run_id)
+def print_execution(execution: Execution, *, as_json: bool) -> None:
     if as_json:
-        shown = {"execution": execution, "steps": steps}
-        say_json({**shown, "flowRunUrl": url} if url else shown, indent=2)
+        say_json(execution, indent=2)
         return
     out = console()
-    out.print(_facts(execution, url))
+    out.print(_facts(execution))
     out.print()
-    of_journey = [step for step in steps if isinstance(step, PhaseStep)]
-    if of_journey:
-        out.print(phases_table(of_journey))
-        return
-    recorded = [step for step in steps if isinstance(step, StepRecord)]
-    out.print(steps_table(execution, recorded))
+    is_journey = any(step.attempts is not None for step in execution.steps)
+    out.print((phases_table if is_journey else steps_table)(execution.steps))
 
 
-def phases_table(steps: Sequence[PhaseStep]) -> PlainTable:
+def phases_table(steps: Sequence[ExecutionStep]) -> PlainTable:
     """Every phase of a journey and of its claims, with its attempts, duration and outcome."""
     table = table_of("STEP", "CLAIM", "STATUS", "TRIES", "TOOK", "RESULT", wraps=("RESULT",))
     for step in steps:
@@ -132,31 +118,23 @@ def phases_table(steps: Sequence[PhaseStep]) -> PlainTable:
             step.step,
             step.claim_id or "",
             _coloured(step.status),
-            str(step.attempts),
+            str(step.attempts or 0),
             took,
             step.error or _compact(step.result),
         )
     return table
 
 
-def steps_table(execution: ExecutionRecord, steps: Sequence[StepRecord]) -> PlainTable:
-    """Every step with how it ended and what it found; those without a record, too."""
-    recorded = by_step(execution, steps)
-    names = known_steps(execution.workflow) or tuple(recorded)
+def steps_table(steps: Sequence[ExecutionStep]) -> PlainTable:
+    """Every step with how it ended and what it found."""
     table = table_of("STEP", "STATUS", "AT", "RESULT", wraps=("RESULT",))
-    for name in names:
-        step = recorded.get(name)
-        if step is None:
-            table.add_row(
-                name, _coloured("skipped" if execution.is_terminal else execution.status), "", ""
-            )
-        else:
-            found = step.error or _compact(step.result)
-            table.add_row(name, _coloured(step.status), f"{step.completed_at:%H:%M:%S}", found)
+    for step in steps:
+        at = f"{step.completed_at:%H:%M:%S}" if step.completed_at else ""
+        table.add_row(step.step, _coloured(step.status), at, step.error or _compact(step.result))
     return table
 
 
-def _facts(execution: ExecutionRecord, in_prefect: str | None) -> PlainTable:
+def _facts(execution: Execution) -> PlainTable:
     facts: dict[str, Cell] = {
         "execution": execution.id,
         "workflow": execution.workflow,
@@ -168,14 +146,12 @@ def _facts(execution: ExecutionRecord, in_prefect: str | None) -> PlainTable:
         "triggers": text_of_lines(
             f"{trigger.event_type} {trigger.event_id}" for trigger in execution.triggers
         ),
-        "flow run": execution.flow_run_id,
-        "in Prefect": in_prefect,
+        "in Prefect": execution.flow_run_url,
         "retries": f"{execution.retries}, last ended {_ended_before(execution)}"
         if execution.retries
         else None,
         "rerun of": execution.rerun_of,
         "definition": _definition(execution.definition_version),
-        "announced": _moment(execution.announced_at) if execution.announced_at else None,
         "missing": ", ".join(execution.missing_steps),
         "failed step": execution.failed_step,
         "error": execution.error and f"{execution.error} ({execution.error_code})",
@@ -184,7 +160,7 @@ def _facts(execution: ExecutionRecord, in_prefect: str | None) -> PlainTable:
     return facts_of(facts)
 
 
-def _refused(answer: RefusedAnswer) -> str:
+def _refused(answer: ExecutionRefusedAnswer) -> str:
     return f"{answer.step} {answer.code}: {answer.reason} (dead letter {answer.dead_letter_id})"
 
 
@@ -194,7 +170,7 @@ def _definition(version: int | None) -> str | None:
     return f"version {version}" if version else "the platform's defaults"
 
 
-def _ended_before(execution: ExecutionRecord) -> str:
+def _ended_before(execution: Execution) -> str:
     end = execution.previous_outcomes[-1]
     return f"{end.status}: {end.error} ({end.error_code})"
 
@@ -207,7 +183,7 @@ def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _took(execution: ExecutionRecord) -> str:
+def _took(execution: ExecutionSummary) -> str:
     if execution.completed_at is None:
         return ""
     return f"{(execution.completed_at - execution.created_at).total_seconds():.1f} s"

@@ -2,63 +2,54 @@
 its last run.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from rich.text import Text
 
-from blocks.clock import utc_now
+from api.jobs.documents import BatchJob, JobRun, job_of
 from blocks.contracts.jobs import JOBS
-from blocks.contracts.records import ExecutionRecord
 from blocks.jobs import triggers
-from blocks.schedules.cron import next_time
 from blocks.services import open_store
 from blocks.settings import load_settings
 from deployments.cli.views.executions import COLOURS
 from deployments.printing import console, say_json, styled, table_of
 
 
-async def print_jobs(*, as_json: bool) -> None:
+async def query_jobs() -> list[BatchJob]:
     settings = load_settings()
-    schedules = settings.batch_jobs
     async with open_store(settings) as store:
-        last_runs = await triggers.last_runs(store)
-    now = utc_now()
-    schedule = f"SCHEDULE ({schedules.timezone})"
+        last = await triggers.last_runs(store)
+    return [await job_of(job, settings.batch_jobs, last.get(job.id)) for job in JOBS]
+
+
+def print_jobs(jobs: Sequence[BatchJob], *, as_json: bool) -> None:
+    if as_json:
+        for job in jobs:
+            say_json(job)
+        return
+    schedule = f"SCHEDULE ({', '.join({job.time_zone for job in jobs})})"
     table = table_of(
         "JOB", schedule, "NEXT RUN", "LAST RUN", "BY", "LAST RESULT", wraps=("LAST RESULT",)
     )
-    for job in JOBS:
-        last = last_runs.get(job.id)
-        cron = schedules.cron_of(job)
-        next_run = (
-            await next_time(cron, schedules.timezone, now) if schedules.is_active(job) else None
-        )
-        if as_json:
-            say_json(_as_json(job.id, cron, next_run, last))
+    for job in jobs:
+        last = job.last_run
         table.add_row(
-            job.id,
-            cron,
-            _moment(next_run) if next_run else styled("inactive", "dim"),
-            _moment(last.started_at or last.created_at) if last else styled("never", "dim"),
-            str(last.input["triggeredBy"]) if last else "",
+            job.job,
+            job.schedule,
+            _moment(job.next_run) if job.next_run else styled("inactive", "dim"),
+            _moment(last.triggered_at) if last else styled("never", "dim"),
+            last.triggered_by if last else "",
             _result(last) if last else "",
         )
-    if not as_json:
-        console().print(table)
+    console().print(table)
 
 
-def _as_json(
-    job: str, cron: str, next_run: datetime | None, last: ExecutionRecord | None
-) -> dict[str, Any]:
-    return {"job": job, "schedule": cron, "nextRun": next_run, "lastRun": last}
-
-
-def _result(execution: ExecutionRecord) -> Text:
+def _result(run: JobRun) -> Text:
     words = {"running": "triggered, not reported yet", "pending": "not triggered yet"}
-    outcome = styled(words.get(execution.status, execution.status), COLOURS[execution.status])
-    if execution.error and execution.status != "unreported":
-        return Text.assemble(outcome, styled(f": {execution.error}", None))
+    outcome = styled(words.get(run.status, run.status), COLOURS[run.status])
+    if run.error and run.status != "unreported":
+        return Text.assemble(outcome, styled(f": {run.error}", None))
     return outcome
 
 

@@ -1,15 +1,18 @@
 """Operations for a person at a terminal: what there is, its runs, and the log of events."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import asdict
 
+from api.operations.documents import PlatformEvent, Run, cron_of, event_of, run_of
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations import OPERATIONS, Operation
 from blocks.contracts.records.operations import EventRecord
 from blocks.observability.plain_text import cut
-from blocks.operations.runs import Run, known_operation, newest_runs
+from blocks.operations.runs import known_operation, newest_runs
 from blocks.operations.schedules import is_active, why_inactive
 from blocks.ports import Query
 from blocks.schedules.cron import next_time
@@ -19,93 +22,123 @@ from deployments.cli.views.executions import COLOURS
 from deployments.printing import console, say_json, say_line, styled, table_of
 
 
-async def print_workflows(*, as_json: bool) -> None:
-    """Every operation, with its newest run."""
-    settings = load_settings()
-    schedule = f"SCHEDULE ({settings.operations.timezone})"
+class ListedWorkflow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An operation, when it runs next, and its newest run."""
+
+    workflow: str
+    schedule: str | None
+    time_zone: str | None
+    next_run: datetime | None
+    inactive: str | None
+    """Why its schedule is off; only the settings know it, not the API."""
+    events: list[str]
+    last_run: Run | None
+
+
+class ListedRun(Run, frozen=True, kw_only=True):
+    """A run, and what it is about."""
+
+    subject: str
+
+
+async def query_workflows() -> list[ListedWorkflow]:
+    settings, found = load_settings(), []
+    async with open_store(settings) as store:
+        for operation in OPERATIONS:
+            last = next(iter(await newest_runs(store, [operation], limit=1)), None)
+            one = ListedWorkflow(
+                workflow=operation.id,
+                schedule=cron_of(operation, settings),
+                time_zone=settings.operations.timezone,
+                next_run=await _next_run(operation, settings),
+                inactive=why_inactive(operation, settings) if operation.cron else None,
+                events=settings.operations.events_of(operation),
+                last_run=run_of(last) if last else None,
+            )
+            found.append(one)
+    return found
+
+
+async def query_runs(workflow: str | None, limit: int) -> list[ListedRun]:
+    """The newest runs, of one operation or of all. Raises `UnknownOperation`."""
+    wanted = [known_operation(workflow)] if workflow else OPERATIONS
+    async with open_store(load_settings()) as store:
+        runs = await newest_runs(store, wanted, limit=limit)
+    return [ListedRun(**asdict(run_of(run)), subject=run.execution.subject) for run in runs]
+
+
+async def query_events(event_type: str | None, limit: int) -> list[PlatformEvent]:
+    """The newest events of the log."""
+    of_type = {"event_type": event_type} if event_type else {}
+    async with open_store(load_settings()) as store:
+        page = await store.query(SYSTEM_TENANT, Query(EventRecord, of_type, limit=limit))
+    return [event_of(stored.record) for stored in page.items]
+
+
+def print_workflows(found: Sequence[ListedWorkflow], *, as_json: bool) -> None:
+    if as_json:
+        for one in found:
+            say_json(one)
+        return
+    zones = ", ".join(sorted({one.time_zone for one in found if one.time_zone}))
     table = table_of(
         "WORKFLOW",
-        schedule,
+        f"SCHEDULE ({zones})" if zones else "SCHEDULE",
         "NEXT RUN",
         "EVENTS",
         "LAST RUN",
         "RESULT",
         wraps=("NEXT RUN", "EVENTS"),
     )
-    async with open_store(settings) as store:
-        for operation in OPERATIONS:
-            last = next(iter(await newest_runs(store, [operation], limit=1)), None)
-            next_run = await _next_run(operation, settings)
-            inactive = why_inactive(operation, settings) if operation.cron else None
-            events = settings.operations.events_of(operation)
-            cron = settings.operations.schedule_of(operation).cron if operation.cron else None
-            if as_json:
-                say_json(
-                    {
-                        "workflow": operation.id,
-                        "schedule": cron,
-                        "nextRun": next_run,
-                        "inactive": inactive,
-                        "events": events,
-                        "lastRun": _fields(last) if last else None,
-                    }
-                )
-            table.add_row(
-                operation.id,
-                cron or "",
-                _moment(next_run) if next_run else styled(_inactive(inactive), "dim"),
-                ", ".join(events),
-                _moment(last.started_at) if last else styled("never", "dim"),
-                styled(last.execution.status, COLOURS[last.execution.status]) if last else "",
-            )
-    if not as_json:
-        console().print(table)
+    for one in found:
+        last = one.last_run
+        table.add_row(
+            one.workflow,
+            one.schedule or "",
+            _moment(one.next_run) if one.next_run else styled(_inactive(one), "dim"),
+            ", ".join(one.events),
+            _moment(last.started_at) if last else styled("never", "dim"),
+            styled(last.execution_status, COLOURS[last.execution_status]) if last else "",
+        )
+    console().print(table)
 
 
-async def print_runs(workflow: str | None, limit: int, *, as_json: bool) -> None:
-    """The newest runs, of one operation or of all. Raises `UnknownOperation`."""
-    wanted = [known_operation(workflow)] if workflow else OPERATIONS
-    async with open_store(load_settings()) as store:
-        runs = await newest_runs(store, wanted, limit=limit)
+def print_runs(runs: Sequence[ListedRun], *, as_json: bool) -> None:
     if as_json:
         for run in runs:
-            say_json(_fields(run))
-        return None
+            say_json(run)
+        return
     if not runs:
-        return say_line("no runs")
+        say_line("no runs")
+        return
     table = table_of("RUN", "WORKFLOW", "ABOUT", "STARTED", "STATUS", "STEP", "WHY", wraps=("WHY",))
     for run in runs:
-        record = run.execution
         table.add_row(
-            run.id,
-            record.workflow,
-            record.subject,
+            run.run_id,
+            run.workflow_id,
+            run.subject,
             _moment(run.started_at),
-            styled(record.status, COLOURS[record.status]),
+            styled(run.execution_status, COLOURS[run.execution_status]),
             run.current_step or "",
-            record.error or "",
+            run.error or "",
         )
-    return console().print(table)
+    console().print(table)
 
 
-async def print_events(event_type: str | None, limit: int, *, as_json: bool) -> None:
-    """The newest events of the log."""
-    of_type = {"event_type": event_type} if event_type else {}
-    async with open_store(load_settings()) as store:
-        page = await store.query(SYSTEM_TENANT, Query(EventRecord, of_type, limit=limit))
-    found = [stored.record for stored in page.items]
+def print_events(found: Sequence[PlatformEvent], *, as_json: bool) -> None:
     if as_json:
         for event in found:
             say_json(event)
-        return None
+        return
     if not found:
-        return say_line("no events")
+        say_line("no events")
+        return
     table = table_of("AT", "ID", "TYPE", "SOURCE", "PAYLOAD", wraps=("PAYLOAD",))
     for event in found:
         payload = cut(msgspec.json.encode(event.payload).decode(), 200)
-        at = f"{event.occurred_at:%Y-%m-%d %H:%M:%S}Z"
-        table.add_row(at, event.event_id, event.event_type, event.source, payload)
-    return console().print(table)
+        at = f"{event.timestamp:%Y-%m-%d %H:%M:%S}Z"
+        table.add_row(at, event.id, event.type, event.source, payload)
+    console().print(table)
 
 
 async def _next_run(operation: Operation, settings: Settings) -> datetime | None:
@@ -116,22 +149,10 @@ async def _next_run(operation: Operation, settings: Settings) -> datetime | None
     return await next_time(cron, operations.timezone, utc_now())
 
 
-def _inactive(reason: str | None) -> str:
-    return f"inactive: {reason}" if reason else "none"
-
-
-def _fields(run: Run) -> dict[str, object]:
-    return {
-        "runId": run.id,
-        "workflow": run.execution.workflow,
-        "executionId": run.execution.id,
-        "status": run.status,
-        "startedAt": run.started_at,
-        "completedAt": run.execution.completed_at,
-        "currentStep": run.current_step,
-        "stepResults": run.step_results,
-        "error": run.execution.error,
-    }
+def _inactive(workflow: ListedWorkflow) -> str:
+    if workflow.inactive:
+        return f"inactive: {workflow.inactive}"
+    return "inactive" if workflow.schedule else "none"
 
 
 def _moment(moment: datetime) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from api.stand_ins.documents import StandIn, stand_in_of
 from blocks.approvals import stand_ins
 from blocks.clock import utc_now
 from blocks.contracts import ids
@@ -23,15 +24,16 @@ async def name_stand_in(
     roles: Sequence[str],
     begins: datetime | None,
     ends: datetime,
-) -> StandInRecord:
+) -> StandIn:
     """Raises `InvalidStandIn`, `HasStandIn`."""
     async with (
         open_store(load_settings()) as opened,
         audited(opened, tenant_id, "stand-ins name", person) as store,
     ):
-        return await stand_ins.name_stand_in(
+        named = await stand_ins.name_stand_in(
             store, tenant_id, person, stand_in, begins or utc_now(), ends, roles=roles
         )
+    return stand_in_of(named)
 
 
 async def end_stand_in(tenant_id: str, person: str, actor: str) -> None:
@@ -48,9 +50,15 @@ async def end_stand_in(tenant_id: str, person: str, actor: str) -> None:
         await stand_ins.end_stand_in(store, tenant_id, id)
 
 
-async def print_stand_ins(tenant_id: str, *, as_json: bool) -> None:
+async def query_stand_ins(tenant_id: str) -> list[StandIn]:
+    """Newest first."""
     async with open_store(load_settings()) as store:
-        found = [stored.record async for stored in every(store, tenant_id, StandInRecord)]
+        return [
+            stand_in_of(stored.record) async for stored in every(store, tenant_id, StandInRecord)
+        ]
+
+
+def print_stand_ins(found: Sequence[StandIn], *, as_json: bool) -> None:
     if as_json:
         for one in found:
             say_json(one)

@@ -6,6 +6,7 @@ from time import monotonic
 
 import msgspec
 
+from api.webhooks.documents import Webhook, webhook_of
 from blocks.observability.redaction import origin
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -16,15 +17,15 @@ from deployments.cli.acts import audited
 from deployments.printing import console, say_json, say_line, table_of, text_of_lines
 
 
-async def print_webhooks(tenant_id: str, *, as_json: bool) -> None:
+async def query_webhooks(tenant_id: str) -> list[Webhook]:
     async with open_store(load_settings()) as store:
-        found = await subscriptions.subscriptions(store, tenant_id)
+        return [webhook_of(one) for one in await subscriptions.subscriptions(store, tenant_id)]
+
+
+def print_webhooks(found: Sequence[Webhook], *, as_json: bool) -> None:
     if as_json:
         for webhook in found:
-            shown = msgspec.to_builtins(webhook) | {"url": origin(webhook.url)}
-            for name in ("secret", "earlierSecrets", "kind"):
-                shown.pop(name, None)
-            say_json(shown)
+            say_json(msgspec.structs.replace(webhook, url=origin(webhook.url)))
         return
     if not found:
         say_line("no webhooks")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from api.executions.documents import document_of
 from blocks.claims.steps import phase_steps, steps_of
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import DispatchPolicy, ExecutionRecord, TenantShare
 from blocks.contracts.records.claims import PhaseRecord
+from blocks.settings import load_settings
 from blocks.tenants.running_limits import count_running, room
 from deployments.cli.views.executions import print_execution
 from tests.support.api.api_client import Api, an_api
@@ -101,9 +103,10 @@ def test_a_terminal_shows_the_phases_of_a_journey(capsys: pytest.CaptureFixture[
     journey = a_journey()
     steps = steps_of(journey, phases_of(journey))
 
-    print_execution(journey, steps, as_json=False)
+    shown = document_of(journey, [], load_settings({}).prefect, steps)
+    print_execution(shown, as_json=False)
     page = capsys.readouterr().out
-    print_execution(journey, steps, as_json=True)
+    print_execution(shown, as_json=True)
     document = json.loads(capsys.readouterr().out)
 
     [failed] = [line for line in page.splitlines() if line.startswith("phase_2")]

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from deployments.bootstrap.provision import provision
-from deployments.cli.views.definitions import _wanted
+from deployments.cli.views.definitions import read_wanted
 from tests.support.factories import A_TENANT
 from tests.unit.cli.test_cli import Cli, refusal
 
@@ -80,7 +80,7 @@ async def test_what_cannot_be_meant_is_refused_in_one_line(
 )
 def test_a_file_that_another_reader_reads_otherwise_is_refused(text: str, problem: str) -> None:
     with pytest.raises(click.BadParameter, match=problem):
-        _wanted(text.encode())
+        read_wanted(text.encode())
 
 
 def test_a_file_may_take_over_what_stands_above_and_change_it() -> None:
@@ -89,4 +89,4 @@ def test_a_file_may_take_over_what_stands_above_and_change_it() -> None:
         "critical: false}}"
     )
 
-    assert _wanted(wanted.encode()).steps["risk_scoring"].critical is False
+    assert read_wanted(wanted.encode()).steps["risk_scoring"].critical is False

@@ -45,7 +45,7 @@ async def test_jobs_are_listed_with_their_next_and_last_runs(orchestrator: Cli) 
     assert "cli" in lines[2]
     assert "triggered, not reported yet" in lines[2]
     assert "inactive" in lines[-1]
-    assert ("running", None) == (as_json[1]["lastRun"]["status"], as_json[0]["lastRun"])
+    assert ("running", None) == (as_json[1]["lastRun"]["status"], as_json[0].get("lastRun"))
 
 
 async def test_a_job_is_triggered_with_its_metadata(orchestrator: Cli) -> None:

@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from blocks.contracts.records import Trigger
+from api.approvals import documents as approvals_api
+from api.audit import documents as audit_api
+from api.dead_letters import documents as letters_api
+from api.definitions.documents import definition_of
+from api.executions import documents as executions_api
+from api.keys.documents import key_of
+from blocks.contracts.records import TenantShare, Trigger
 from blocks.contracts.records.audit import AuditChange
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, LetterEntry
+from blocks.settings import load_settings
 from deployments import printing
 from deployments.cli.views.api_keys import _table as keys_table
 from deployments.cli.views.approvals import print_approval, print_approvals
@@ -61,17 +68,18 @@ def executions(text: str) -> None:
         triggers=[trigger],
     )
     for as_json in (False, True):
-        print_executions([one], as_json=as_json)
+        print_executions([executions_api.summary_of(one)], as_json=as_json)
+        steps = [a_step(step=text, result={text: text}), a_step(error=text)]
         print_execution(
-            one, [a_step(step=text, result={text: text}), a_step(error=text)], as_json=as_json
+            executions_api.document_of(one, steps, load_settings({}).prefect), as_json=as_json
         )
 
 
 def approvals(text: str) -> None:
     one = an_approval(subject=text, summary=text, claimed_by=text, decided_by=text)
     for as_json in (False, True):
-        print_approvals([one], as_json=as_json)
-        print_approval(one, as_json=as_json)
+        print_approvals([approvals_api.summary_of(one)], as_json=as_json)
+        print_approval(approvals_api.approval_of(one), one.history, as_json=as_json)
 
 
 def letters(text: str) -> None:
@@ -103,8 +111,9 @@ def letters(text: str) -> None:
         content=text,
     )
     for as_json in (False, True):
-        print_letters([letter], as_json=as_json)
-        print_letter(letter, body, body_only=False, as_json=as_json)
+        print_letters([letters_api.summary_of(letter)], as_json=as_json)
+        document = letters_api.document_of(letter, body)
+        print_letter(document, body_only=False, as_json=as_json)
 
 
 def audit(text: str) -> None:
@@ -116,16 +125,17 @@ def audit(text: str) -> None:
         an_audit_entry(changes=[change]),
     ):
         for as_json in (False, True):
-            print_entries([entry], as_json=as_json)
+            print_entries([audit_api.document_of(entry)], as_json=as_json)
 
 
 def definitions(text: str) -> None:
+    definition = a_definition(updated_at=now(), updated_by=text)
     for as_json in (False, True):
-        print_definition(a_definition(updated_at=now(), updated_by=text), as_json=as_json)
+        print_definition(definition_of(definition, TenantShare()), as_json=as_json)
 
 
 def keys(text: str) -> None:
-    printing.console().print(keys_table([an_api_key(name=text)]))
+    printing.console().print(keys_table([key_of(an_api_key(name=text))]))
 
 
 def doctor(text: str) -> None:
@@ -159,7 +169,8 @@ def test_no_command_prints_a_text_that_the_terminal_obeys(
 
 
 def test_square_brackets_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    print_executions([an_execution(subject="a[/foo] [red]b[/red] :smile:")], as_json=False)
+    one = an_execution(subject="a[/foo] [red]b[/red] :smile:")
+    print_executions([executions_api.summary_of(one)], as_json=False)
     assert "a[/foo] [red]b[/red] :smile:" in capsys.readouterr().out
 
 
@@ -215,9 +226,9 @@ def test_an_approval_of_an_unknown_amount_shows_that_it_is_unknown(
 ) -> None:
     approval = an_approval(amount=0.0, amount_known=False)
 
-    print_approvals([approval], as_json=False)
+    print_approvals([approvals_api.summary_of(approval)], as_json=False)
     listed = capsys.readouterr().out
-    print_approval(approval, as_json=False)
+    print_approval(approvals_api.approval_of(approval), [], as_json=False)
     shown = capsys.readouterr().out
 
     assert "unknown" in listed
@@ -231,7 +242,7 @@ def test_no_id_is_cut_off_at_a_narrow_terminal(
     monkeypatch.setattr(printing, "_WIDTH_OF_A_FILE", 80)
     one = an_execution(subject=new_id())
 
-    print_executions([one], as_json=False)
+    print_executions([executions_api.summary_of(one)], as_json=False)
 
     [_, line] = capsys.readouterr().out.splitlines()
     assert [one.id, one.workflow, one.subject, one.status] == line.split()[:4]

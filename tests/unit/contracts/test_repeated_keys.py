@@ -15,9 +15,9 @@ from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.reading.repeated_keys import RepeatedKey, refuse_repeated_keys
 from blocks.contracts.rejections import MALFORMED_JSON, Rejected
 from blocks.json_text import read_json, read_json_object
-from deployments.cli.actions.approvals import _form as approval_form
+from deployments.cli.actions.approvals import read_form as approval_form
 from deployments.cli.actions.event_file import read_event
-from deployments.cli.actions.executions import _json_object as execution_input
+from deployments.cli.actions.executions import read_input as execution_input
 from flows.batch_job import _json_object as job_metadata
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import A_TENANT

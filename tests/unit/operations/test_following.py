@@ -1,7 +1,12 @@
 """`orchestrator workflows trigger --follow`: what it shows of a run, and how it ends."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
+from api.executions.documents import Execution
+from api.executions.shown import shown
+from api.operations.documents import Run, run_of
 from blocks.actions.starting import open_execution
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import LOG_ROTATION
@@ -9,7 +14,9 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.executions.steps import record_step
 from blocks.operations import starting
+from blocks.operations.runs import Run as RunOfOperation
 from blocks.ports import RecordStore, Stored
+from blocks.settings import load_settings
 from deployments.cli.actions.following import NotCompleted, bar, follow
 from deployments.printing import console
 
@@ -26,12 +33,24 @@ async def run(store: RecordStore) -> Stored[ExecutionRecord]:
     return stored
 
 
+def shown_run(run: Stored[ExecutionRecord]) -> Run:
+    return run_of(RunOfOperation(execution=run.record, steps={}))
+
+
+def reading(store: RecordStore, run: Stored[ExecutionRecord]) -> Callable[[], Awaitable[Execution]]:
+    async def find() -> Execution:
+        now = await store.read(SYSTEM_TENANT, ExecutionRecord, run.record.id)
+        return await shown(store, now.record, load_settings({}).prefect)
+
+    return find
+
+
 async def test_it_shows_each_step_and_ends_with_the_run(
     store: RecordStore, run: Stored[ExecutionRecord], capsys: pytest.CaptureFixture[str]
 ) -> None:
     await transitions.complete(store, run, results={})
 
-    await follow(store, run.record.id, LOG_ROTATION, 60)
+    await follow(reading(store, run), shown_run(run), 60)
 
     assert [
         ["rotate-logs", "completed"],
@@ -45,12 +64,12 @@ async def test_a_run_that_fails_is_an_error_with_its_reason(
     await transitions.fail(store, run, "step-failed", "the disk is full")
 
     with pytest.raises(NotCompleted, match="the disk is full"):
-        await follow(store, run.record.id, LOG_ROTATION, 60)
+        await follow(reading(store, run), shown_run(run), 60)
 
 
 async def test_it_does_not_wait_for_ever(store: RecordStore, run: Stored[ExecutionRecord]) -> None:
     with pytest.raises(NotCompleted, match="still at work"):
-        await follow(store, run.record.id, LOG_ROTATION, 0.01)
+        await follow(reading(store, run), shown_run(run), 0.01)
 
 
 def test_at_a_terminal_a_bar_shows_how_many_parts_are_done(

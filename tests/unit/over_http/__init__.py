@@ -1,0 +1,1 @@
+"""`orchestrator --api`: the same commands through the API."""
