@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+from api.documentation.choices import add_choice
 from api.executions.documents import ExecutionStep, steps_of
 from api.http.documents import Document
 from blocks.contracts.events import JsonObject
@@ -11,6 +12,7 @@ from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import ExecutionStatus, StepStanding
 
 WorkflowStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+add_choice("WorkflowStatus", WorkflowStatus)
 WorkflowStepStatus = Literal["pending", "running", "completed", "failed"]
 
 

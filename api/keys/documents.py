@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from api.documentation.choices import add_choice
 from api.http.documents import Document
 from api.http.lists import ListPage
 from blocks.clock import utc_now
@@ -13,6 +14,7 @@ from blocks.contracts.roles import Role
 from blocks.security.api_keys import LIVES_DAYS_DEFAULT, LIVES_DAYS_MAX, NAME_PATTERN
 
 KeyState = Literal["live", "expired", "revoked"]
+add_choice("KeyState", KeyState)
 
 
 class NewKey(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from api.documentation.choices import add_choice
 from api.http.documents import Document
 from blocks.approvals.decisions import is_overdue
 from blocks.clock import utc_now
@@ -16,6 +17,7 @@ from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.states import ApprovalStatus
 
 PromptStatus = Literal["pending", "answered", "expired", "cancelled"]
+add_choice("PromptStatus", PromptStatus)
 
 _STATUS: dict[ApprovalStatus, PromptStatus] = {
     "pending": "pending",
