@@ -96,7 +96,18 @@ ROOMS = {
     "api": (
         ("http", "access", "idempotency", "cors", "documentation"),
         ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
-        ("jobs", "keys", "usage", "webhooks", "live", "sockets", "health", "claims", "operations"),
+        (
+            "jobs",
+            "keys",
+            "stand_ins",
+            "usage",
+            "webhooks",
+            "live",
+            "sockets",
+            "health",
+            "claims",
+            "operations",
+        ),
         ("app", "reconciler", "server"),
     ),
     "deployments": (
