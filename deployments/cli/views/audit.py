@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from api.audit.documents import AuditEntry, document_of
-from blocks.contracts.records.audit import AuditChange, AuditEntry
+from blocks.contracts.records import audit as records
+from blocks.contracts.records.audit import AuditChange
 from blocks.observability.plain_text import cut
 from blocks.ports import Between, Contains, Query
 from blocks.services import open_store
@@ -31,7 +32,7 @@ async def query_entries(
         "created_at": Between(since=since, until=until),
     }
     async with open_store(load_settings()) as store:
-        page = await store.query(tenant_id, Query(AuditEntry, where, limit=limit))
+        page = await store.query(tenant_id, Query(records.AuditEntry, where, limit=limit))
     return [document_of(stored.record) for stored in page.items]
 
 

@@ -95,11 +95,18 @@ ROOMS = {
     ),
     "api": (
         ("http", "access", "idempotency", "documentation", "cors"),
-        ("executions", "approvals", "audit", "dead_letters", "definitions", "dispatch"),
+        (
+            "executions",
+            "approvals",
+            "stand_ins",
+            "audit",
+            "dead_letters",
+            "definitions",
+            "dispatch",
+        ),
         (
             "jobs",
             "keys",
-            "stand_ins",
             "usage",
             "webhooks",
             "live",
