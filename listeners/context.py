@@ -4,7 +4,7 @@ import msgspec
 
 from blocks.operations.events.taking import Triggers
 from blocks.ports import EventBus, RecordStore
-from listeners.answers.executions import ExecutionReads
+from listeners.execution_reads import ExecutionReads
 from listeners.triggers.intake import Intake
 
 

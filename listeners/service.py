@@ -21,10 +21,10 @@ from blocks.settings import Settings
 from blocks.topology import intake_queue, redis_queue, topology, webhooks_queue
 from blocks.webhooks.outgoing_http import HostRules, OutgoingHttp
 from blocks.webhooks.retries import delays_of
-from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dead_letters import collectors
 from listeners.dispatch.dispatcher import Dispatcher
+from listeners.execution_reads import ExecutionReads
 from listeners.redis_bridge import RedisBridge
 from listeners.router import Router
 from listeners.triggers.intake import Intake

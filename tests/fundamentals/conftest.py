@@ -13,9 +13,9 @@ from blocks.ports import EventBus, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from flows.shared.runtime import Runtime
-from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
+from listeners.execution_reads import ExecutionReads
 from listeners.router import Router
 from listeners.triggers.intake import Intake
 from tests.support.flow_runs import RememberedFlowRuns

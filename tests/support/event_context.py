@@ -4,9 +4,9 @@ from typing import cast
 
 from blocks.ports import EventBus, RecordStore
 from blocks.settings import load_settings
-from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
+from listeners.execution_reads import ExecutionReads
 from listeners.triggers.intake import Intake
 from tests.support.flow_runs import RememberedFlowRuns
 

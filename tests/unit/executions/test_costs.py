@@ -32,9 +32,9 @@ from flows.opportunity_analysis import claim_analyses, run_step
 from flows.shared.approval_gate import asked_at_gate, pass_gate
 from flows.shared.claims import notify_started
 from flows.shared.runtime import Runtime
-from listeners.answers.executions import ExecutionReads
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
+from listeners.execution_reads import ExecutionReads
 from listeners.router import Router
 from listeners.triggers.intake import Intake
 from tests.support.factories import A_TENANT

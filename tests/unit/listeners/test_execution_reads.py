@@ -11,7 +11,7 @@ from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.ports import NotFound, Page, Stored, Unavailable
-from listeners.answers.executions import ExecutionReads
+from listeners.execution_reads import ExecutionReads
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id
 
 

@@ -82,7 +82,7 @@ ROOMS = {
         ("opportunity_analysis", "claim_recovery", "batch_job", "operations"),
     ),
     "listeners": (
-        ("metrics", "dispatch", "triggers", "context"),
+        ("metrics", "dispatch", "triggers", "execution_reads", "context"),
         (
             "answers",
             "approval_requests",
