@@ -43,7 +43,7 @@ async def _listed(api: Client, workflow: OperationDetails, zone: str | None) -> 
         next_run=await next_time(workflow.schedule, zone, utc_now())
         if is_on and workflow.schedule and zone
         else None,
-        inactive=None,
+        inactive=workflow.inactive,
         events=workflow.triggers,
         last_run=state.recent_runs[-1] if state.recent_runs else None,
     )

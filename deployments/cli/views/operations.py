@@ -30,7 +30,7 @@ class ListedWorkflow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     time_zone: str | None
     next_run: datetime | None
     inactive: str | None
-    """Why its schedule is off; only the settings know it, not the API."""
+    """Why its schedule is off."""
     events: list[str]
     last_run: Run | None
 

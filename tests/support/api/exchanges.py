@@ -4,6 +4,7 @@ it is about.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +17,13 @@ from blocks.contracts.records.claims import PhaseRecord
 from tests.support.api.api_client import Api
 from tests.support.api.every_route import OTHER_NAMES, PROMPT, RECORDS, RUN, a_record
 from tests.support.claims.records import a_claim, a_journey
-from tests.support.factories import A_TENANT, an_execution, now
+from tests.support.factories import (
+    A_TENANT,
+    a_stand_in,
+    an_approval_asked_back,
+    an_execution,
+    now,
+)
 
 A_USER = "u-208"
 """The documents' own: the client acts for this user."""
@@ -82,8 +89,10 @@ ADAPTED: Mapping[str, Callable[[Any, str], Any]] = {
     "decideApprovals": lambda body, id: {"decisions": [body["decisions"][0] | {"id": id}]},
     "editDeadLetter": lambda body, _: {"event": body["event"] | {"tenantId": A_TENANT}},
     "createPrompt": lambda body, id: body | {"claim_id": id},
+    "createStandIn": lambda body, _: body | {"startsAt": None, "endsAt": in_days(14)},
 }
-"""Documented bodies that name a record or a tenant: here they name the test's own."""
+"""Documented bodies that name a record, a tenant or the near future: here they name the test's own.
+"""
 
 
 async def _kept(api: Api, kind: type[Record]) -> str:
@@ -119,6 +128,22 @@ async def _a_claimed_approval(api: Api) -> str:
         headers={"X-Tenant-ID": A_TENANT, "X-User-ID": A_USER},
     )
     return approval
+
+
+async def _an_approval_with_a_question(api: Api) -> str:
+    approval = an_approval_asked_back()
+    await api.holds(approval)
+    return approval.id
+
+
+async def _own_stand_in(api: Api) -> str:
+    stand_in = a_stand_in(person=A_USER)
+    await api.holds(stand_in)
+    return stand_in.id
+
+
+def in_days(days: int) -> str:
+    return (now() + timedelta(days=days)).isoformat()
 
 
 async def _a_claim(api: Api) -> str:
@@ -185,6 +210,8 @@ PREPARED: Mapping[str, Prepare] = {
     "decideApprovals": _an_approval,
     "releaseApproval": _a_claimed_approval,
     "createPrompt": _an_open_claim,
+    "answerQuestion": _an_approval_with_a_question,
+    "removeStandIn": _own_stand_in,
     "listPrompts": _a_claim,
     "readClaimAudit": _a_claim,
     "answerPrompt": _a_prompt,

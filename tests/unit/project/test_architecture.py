@@ -128,8 +128,8 @@ ROOMS = {
             "bootstrap",
             "doctor",
             "local",
-            "reference",
             "cli",
+            "reference",
         ),
     ),
 }
