@@ -109,8 +109,8 @@ ROOMS = {
             "bootstrap",
             "doctor",
             "local",
-            "reference",
             "cli",
+            "reference",
         ),
     ),
 }
