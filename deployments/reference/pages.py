@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from deployments.cli.system.settings_page import settings_page
 from deployments.reference.commands import commands_page
 from deployments.reference.events import events_page
 from deployments.reference.routes import routes_page
-from deployments.reference.settings import settings_page
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings_page,

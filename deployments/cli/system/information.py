@@ -69,7 +69,7 @@ def settings(check: bool, markdown: bool) -> None:
     from blocks.settings import load_settings
 
     if markdown:
-        from deployments.reference.settings import settings_page
+        from deployments.cli.system.settings_page import settings_page
 
         click.echo(settings_page(), nl=False)
         return
