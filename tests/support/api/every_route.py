@@ -219,7 +219,8 @@ FACTORIES: Mapping[type[Record], Callable[[str], Record]] = {
 }
 
 
-def routes_of(app: Litestar) -> Iterator[Route]:
+def routes_of(app: Litestar, *, pages: bool = False) -> Iterator[Route]:
+    """The API's; or, those of pages and their files."""
     """Of programs; pages for people, and what these load, have tests of their own."""
     for route in app.routes:
         if isinstance(route, HTTPRoute):
@@ -227,7 +228,7 @@ def routes_of(app: Litestar) -> Iterator[Route]:
             for method, (handler, _) in route.route_handler_map.items():
                 is_page = PAGE.items() <= handler.opt.items() or path.startswith("/assets/")
                 # Every HEAD is a GET when it gets here.
-                if method not in ("HEAD", "OPTIONS") and not is_page:
+                if method not in ("HEAD", "OPTIONS") and is_page == pages:
                     is_public = PUBLIC.items() <= handler.opt.items()
                     yield Route(str(method), path, is_public, is_to_the_letter(handler))
 
@@ -241,6 +242,10 @@ def websockets_of(app: Litestar) -> Iterator[Route]:
 def every_route() -> list[Route]:
     """Those over HTTP."""
     return sorted(routes_of(_an_app()), key=lambda route: (route.path, route.method))
+
+
+def every_page() -> list[Route]:
+    return sorted(routes_of(_an_app(), pages=True), key=lambda route: (route.path, route.method))
 
 
 def every_websocket() -> list[Route]:

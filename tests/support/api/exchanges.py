@@ -143,7 +143,8 @@ async def _own_stand_in(api: Api) -> str:
 
 
 def in_days(days: int) -> str:
-    return (now() + timedelta(days=days)).isoformat()
+    """A midnight: two requests state the same."""
+    return f"{now() + timedelta(days=days):%Y-%m-%dT00:00:00Z}"
 
 
 async def _a_claim(api: Api) -> str:

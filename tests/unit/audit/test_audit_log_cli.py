@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from api.audit import documents
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts import ids
 from blocks.contracts.ids import SYSTEM_TENANT
@@ -319,4 +320,4 @@ def test_the_log_is_listed_with_what_changed(terminal: Terminal) -> None:
     assert "no entries\n" == terminal.run("audit", "list", "--actor", "bob").output
     assert "no entries\n" == terminal.run("audit", "list", "--until", "2026-01-01").output
     [line] = terminal.run("audit", "list", "--target", execution.id, "--json").output.splitlines()
-    assert "lost" == msgspec.json.decode(line, type=AuditEntry).changes[0].after["error"]  # type: ignore[index]
+    assert "lost" == msgspec.json.decode(line, type=documents.AuditEntry).changes[0].after["error"]  # type: ignore[index]

@@ -214,12 +214,16 @@ def with_a_stand_in(terminal: Terminal) -> str:
     return person
 
 
+def ended_by_themselves(person: str) -> list[str]:
+    return [person, "--as", person]
+
+
 CHANGES: Mapping[str, Callable[[Terminal], list[str]]] = {
     **{command: good for command, good in GOOD.items() if command in OVER_HTTP},
     "events publish": lambda terminal: ["order.placed"],
     "keys revoke": lambda terminal: [a_new_key(terminal)],
     "stand-ins name": lambda terminal: ["bob", "--as", new_id(), *UNTIL],
-    "stand-ins end": lambda terminal: [with_a_stand_in(terminal)],
+    "stand-ins end": lambda terminal: ended_by_themselves(with_a_stand_in(terminal)),
 }
 
 
