@@ -88,6 +88,24 @@ def test_no_person_approves_two_stages_unless_the_rule_allows_it() -> None:
     assert "approved" == voted(allowed, "ann").status
 
 
+@pytest.mark.parametrize("name", ["claimed:ann", "ann"])
+def test_an_unproven_name_decides_no_stage_where_stages_need_different_people(name: str) -> None:
+    approval = in_stages(stage("one"), stage("two"))
+
+    for one in (approval, voted(approval, "ann")):
+        with pytest.raises(NotAnApprover):
+            voted(one, name, is_proven=False)
+    same = in_stages(stage("one"), stage("two", repeat=True))
+    assert "approved" == voted(voted(same, "claimed:ann"), "claimed:ann").status
+
+
+def test_a_delegation_leaves_enough_people_for_the_stages_to_come() -> None:
+    approval = in_stages(stage("one", "ann"), stage("two", "ann", "cid", quorum=2))
+
+    with pytest.raises(InvalidVote, match="quorum of 2 would be left in stage two"):
+        delegated(approval, "ann", frozenset(), "bob", None, now())
+
+
 def test_a_delegation_counts_whom_an_earlier_stage_has_used_up() -> None:
     finance = stage("finance", "ann", "bob", "cid", quorum=2)
     approval = voted(in_stages(MANAGER, finance), "ann")
