@@ -58,6 +58,14 @@ class AlreadyDecided(Refused):
         )
 
 
+class StageDecided(AlreadyDecided):
+    """The stage that this vote was for was decided first; `approval` is in another."""
+
+    def __init__(self, approval: ApprovalRecord, stage: str | None) -> None:
+        message = f"stage {stage} of approval {approval.id} is decided: {approval.stage} is asked"
+        Refused.__init__(self, approval, message)
+
+
 class Expired(Refused):
     """Its time is over."""
 
