@@ -55,18 +55,20 @@ def workflow_documented(example: Document, *errors: type[Exception]) -> dict[int
 
 
 def _failure(*kinds: type[Exception]) -> ResponseSpec:
+    """Errors of one message look the same in this form: one example shows them."""
     answers = [answer_to(kind) for kind in kinds]
+    told_apart = {answer.message: kind for kind, answer in zip(kinds, answers, strict=True)}
     return SharedResponse(
         WorkflowRefused,
         generate_examples=False,
-        description="; ".join(answer.message for answer in answers),
+        description="; ".join(told_apart),
         examples=[
             Example(
                 id=f"{kind.__name__}ForServices",
-                summary=answer.code,
-                value=msgspec.to_builtins(WorkflowRefused(success=False, error=answer.message)),
+                summary=message,
+                value=msgspec.to_builtins(WorkflowRefused(success=False, error=message)),
             )
-            for kind, answer in zip(kinds, answers, strict=True)
+            for message, kind in told_apart.items()
         ],
     )
 
