@@ -65,7 +65,7 @@ def _failure(*kinds: type[Exception]) -> ResponseSpec:
         examples=[
             Example(
                 id=f"{kind.__name__}ForServices",
-                summary=message,
+                summary=f"{answer_to(kind).code}: {message}",
                 value=msgspec.to_builtins(WorkflowRefused(success=False, error=message)),
             )
             for message, kind in told_apart.items()

@@ -40,7 +40,7 @@ approvals they wait for.
    (`orchestrator keys create`).
 2. Press *Authorize*: the key is `bearer`, its tenant is `tenant`; each has a button of its own.
 3. *Set a definition* for the workflow `opportunity-analysis`. By the example, deals from a million
-   on wait for a person's approval; without a definition, analyses ask nobody.
+   on wait for a person's approval; without a definition, analyses wait for no one.
 4. *Start an execution*: the example is the analysis of such a deal. Keep the `id` of the answer.
 5. *Read one execution* with it, as `executionId`, until its `status` is `awaiting_approval`: that
    takes seconds.

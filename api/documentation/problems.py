@@ -30,10 +30,10 @@ def add_problem_details(status: int, response: JsonObject) -> None:
 
 
 def _details(status: int, example: JsonObject) -> JsonObject:
-    """Its summary is the code; the platform's services read the message only."""
+    """The platform's services read the message only: there, the summary begins with the code."""
     error = example["value"]["error"]
     if isinstance(error, str):
-        body = ErrorBody(code=example["summary"], message=error)
+        body = ErrorBody(code=example["summary"].partition(":")[0], message=error)
     else:
         body = msgspec.convert(error, ErrorBody)
     details: JsonObject = msgspec.to_builtins(problem_details(status, body, None))

@@ -236,7 +236,8 @@ def unknown_code(exchange: Exchange, content: JsonObject, answer: httpx.Response
     if not isinstance(error, dict):
         return None
     components = exchange.document["components"]["examples"]
-    shown = {components[name]["summary"] for name in content["examples"]}
+    values = [components[name]["value"] for name in content["examples"]]
+    shown = {value.get("error", value)["code"] for value in values}
     return None if error["code"] in shown else f"{error['code']} is none of {shown}"
 
 
