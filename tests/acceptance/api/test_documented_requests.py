@@ -20,7 +20,14 @@ from tests.support.api.documented import Command, curl_commands
 from tests.support.api.every_route import a_record
 from tests.support.api.served_api import ServedApi, served_api
 from tests.support.claims.records import A_USER, a_claim, a_journey
-from tests.support.factories import a_webhook, an_approval, an_execution, new_id, now
+from tests.support.factories import (
+    a_webhook,
+    an_approval,
+    an_approval_asked_back,
+    an_execution,
+    new_id,
+    now,
+)
 
 TENANT = "7b7e5d1e-3d0c-4c57-9d5e-0d3f6d1f2a10"
 """The documentation's own."""
@@ -35,6 +42,7 @@ ABOUT: Mapping[str, Callable[[], Record]] = {
     ),
     r"/executions": lambda: an_execution(tenant_id=TENANT, status="completed"),
     r"/webhooks/\S+": lambda: a_webhook(tenant_id=TENANT),
+    r"/approvals/\S+/answer": lambda: an_approval_asked_back(tenant_id=TENANT),
     r"/approvals/\S+": lambda: an_approval(tenant_id=TENANT, execution_id=None),
 }
 """What a path is about, by the first pattern that fits."""
