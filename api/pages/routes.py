@@ -14,6 +14,7 @@ from api.access.tenancy import provide_tenant_id
 from api.pages.assets import show_asset
 from api.pages.errors import answer_with_page
 from api.pages.inbox.routes import decide_in_inbox, show_inbox
+from api.pages.login.link import log_in_by_link, show_login_link
 from api.pages.login.routes import log_in, log_out, show_login
 from api.pages.overview import show_overview
 from blocks.settings import Settings
@@ -38,7 +39,14 @@ def page_routes(settings: Settings, keys: SessionKeys) -> list[Router]:
     return [
         Router(
             "/",
-            route_handlers=[*PAGES, show_login, log_in, log_out],
+            route_handlers=[
+                *PAGES,
+                show_login,
+                log_in,
+                log_out,
+                show_login_link,
+                log_in_by_link,
+            ],
             dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
             middleware=[DefineMiddleware(CSRFMiddleware, config=forms)],
             exception_handlers={Exception: answer_with_page},
