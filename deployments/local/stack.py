@@ -149,7 +149,7 @@ class _Stack:
             f"""
   API         {api_url(self._settings)}{_how_to_call(self._settings, key)}
   API docs    {api_url(self._settings)}/docs
-  Pages       {pages_url(self._settings)}{_how_to_sign_in(link)}
+  Pages       {pages_url(self._settings.server)}{_how_to_sign_in(link)}
   Prefect UI  {prefect_server.ui_url(self._settings)}{self._metrics.lines()}
   Logs        {self._folder / "logs"}
   Try it      make demo, or make demo ARGS=claims (in another terminal)
