@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import NotFound, RecordStore
+from blocks.ports import NotFound, RecordStore, Unavailable
 from blocks.queries import every
 
 
@@ -30,14 +30,22 @@ class ExecutionReads:
     async def _read_all(self, tenant_id: str) -> None:
         try:
             while asked := self._asked.pop(tenant_id, None):
-                try:
-                    found = await self._found(tenant_id, list(asked))
-                except Exception as error:
-                    _fail(asked, error)
-                else:
-                    _answer(asked, found)
+                await self._answer_all(tenant_id, asked)
         finally:
             del self._reading[tenant_id]
+
+    async def _answer_all(self, tenant_id: str, asked: "Asked") -> None:
+        """A record that cannot be read fails those alone who asked for it."""
+        try:
+            found = await self._found(tenant_id, list(asked))
+        except Exception as error:
+            if isinstance(error, Unavailable) or len(asked) == 1:
+                _fail(asked, error)
+                return
+            for id, answer in asked.items():
+                await self._answer_all(tenant_id, {id: answer})
+        else:
+            _answer(asked, found)
 
     async def _found(self, tenant_id: str, ids: Sequence[str]) -> Mapping[str, ExecutionRecord]:
         if len(ids) == 1:  # a read by id costs Cosmos DB less than a query

@@ -18,7 +18,8 @@ UserHeader = Annotated[
     str | None,
     header(
         USER_HEADER,
-        "The user in whose name a service acts that may; of a user's own token, the same user.",
+        "The user for whom the request is made, if the credential is a service's or a key's that "
+        "acts for users. A user's own token names its user already: leave it empty.",
         pattern=_PRINTABLE_ASCII,
     ),
 ]

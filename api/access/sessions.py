@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from litestar.datastructures import Headers
 from litestar.enums import ScopeType
+from litestar.exceptions import LitestarException
 from litestar.middleware import ASGIMiddleware
 from litestar.middleware.session import SessionMiddleware
 from litestar.middleware.session.client_side import ClientSideSessionBackend, CookieBackendConfig
@@ -60,6 +61,16 @@ class SessionKeys(msgspec.Struct, frozen=True):
         return sha256(b"page forms\0" + self.secret.encode()).hexdigest()
 
 
+class _Backend(ClientSideSessionBackend):
+    """A cookie that cannot be read is none, whatever is wrong with it."""
+
+    async def load_from_connection(self, connection: Connection) -> dict[str, Any]:
+        try:
+            return await super().load_from_connection(connection)
+        except (ValueError, TypeError, LookupError, LitestarException):
+            return {}
+
+
 class PageSessions(ASGIMiddleware):
     """Litestar's sessions for pages alone; to come before authentication."""
 
@@ -68,7 +79,7 @@ class PageSessions(ASGIMiddleware):
     def __init__(self, settings: Settings, keys: SessionKeys) -> None:
         self._lives = settings.pages.session_hours * 3600
         self._by_gateway = GATEWAY in modes_of(settings.auth)
-        self._backend = ClientSideSessionBackend(
+        self._backend = _Backend(
             CookieBackendConfig(
                 secret=keys.for_sessions,
                 key=COOKIE,

@@ -7,8 +7,8 @@ from litestar.openapi.spec import OpenAPIType, Schema
 
 from api.documentation.requests import add_requests, operation_with_body
 from api.http.documents import Document
-from blocks.contracts.approvals import ApprovalRule
-from blocks.contracts.definitions import WantedDefinition, WantedPolicy, WantedRule, WantedStep
+from blocks.contracts.approvals import ApprovalRule, Condition
+from blocks.contracts.definitions import WantedDefinition, WantedRule, WantedStep
 from blocks.contracts.records import TenantShare, WorkflowDefinition
 from blocks.contracts.workflows import workflow_named
 
@@ -82,9 +82,8 @@ add_requests(
         steps={"recommendation": WantedStep(critical=False, timeout_seconds=60)},
         approval=WantedRule(
             enabled=True,
-            min_risk_score=0.7,
+            conditions=[Condition(path="subject.amount", op="gte", value=1_000_000)],
             expires_after_seconds=172_800,
-            policy=WantedPolicy(quorum=2),
         ),
     )
 )

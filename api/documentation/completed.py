@@ -21,6 +21,8 @@ from api.documentation.requests import request_examples
 from api.http.deprecation import is_to_the_letter
 from blocks.contracts.events import JsonObject
 
+_PLACES = ("path", "query", "header")
+
 
 def completed(app: Litestar) -> JsonObject:
     """Every route of the application, in one document."""
@@ -34,6 +36,7 @@ def completed(app: Litestar) -> JsonObject:
     served = handlers(app)
     for path, method, operation in operations(document):
         _add_role(path, method, operation)
+        _order_parameters(operation)
         if "requestBody" in operation:
             _add_request_example(operation["requestBody"])
             _name_examples(operation["requestBody"], components)
@@ -70,6 +73,14 @@ def _add_role(path: str, method: str, operation: JsonObject) -> None:
     role = role_of(method.upper(), path)
     needs = f"Needs the role `{role}`." if role else "Needs no credential."
     operation["description"] = f"{operation['description']}\n\n{needs}"
+
+
+def _order_parameters(operation: JsonObject) -> None:
+    """What has to be given comes first, then by place; else in the order of the code."""
+    if "parameters" in operation:
+        operation["parameters"].sort(
+            key=lambda one: (not one.get("required"), _PLACES.index(one["in"]))
+        )
 
 
 def _add_request_example(body: JsonObject) -> None:

@@ -33,6 +33,22 @@ DESCRIPTION = """\
 What the workflow orchestrator does for a tenant: its executions, their steps and results, and the
 approvals they wait for.
 
+**First steps**, with the example that each operation shows:
+
+1. Get an API key. `orchestrator up` makes one for trials, and prints the file it is in and its
+   tenant. Else an admin of the tenant makes it (*Make an API key*), or an operator of the platform
+   (`orchestrator keys create`).
+2. Press *Authorize*: the key is `bearer`, its tenant is `tenant`; each has a button of its own.
+3. *Set a definition* for the workflow `opportunity-analysis`. By the example, deals from a million
+   on wait for a person's approval; without a definition, analyses ask nobody.
+4. *Start an execution*: the example is the analysis of such a deal. Keep the `id` of the answer.
+5. *Read one execution* with it, as `executionId`, until its `status` is `awaiting_approval`: that
+   takes seconds.
+6. *List approvals* with the status `pending`; keep the `id` of the one with your `executionId`.
+7. *Decide an approval* with it, as `approvalId`. A key that acts for users, as the one of
+   `orchestrator up` does, names who decides in `decidedBy`; with a user's own token, leave it out.
+8. *Read one execution* again: it is `completed`. *Read the audit log* has who did all this.
+
 **Credentials.** Every request shows a credential, `Authorization: Bearer` followed by a token of
 the platform or an API key, and names the credential's tenant in the header `X-Tenant-ID`. It sees
 that tenant's data only; another tenant's id is answered like an unknown one. Each route needs a
@@ -90,13 +106,15 @@ def openapi_config(module: Module) -> OpenAPIConfig:
 
 
 _BEARER = SecurityScheme(
-    type="http", scheme="bearer", description="A token of the platform (JWT), or an API key"
+    type="http",
+    scheme="bearer",
+    description="An API key, or a token of the platform (JWT); without the word Bearer",
 )
 _TENANT = SecurityScheme(
     type="apiKey",
     security_scheme_in="header",
     name=HEADER,
-    description="The credential's tenant, a UUID",
+    description="The tenant of the key or token, a UUID; press this Authorize, too",
 )
 
 
@@ -161,7 +179,7 @@ def failure(*kinds: type[Exception]) -> ResponseSpec:
         examples=[
             _shown(
                 kind.__name__,
-                answer.code,
+                answer.message,
                 envelope(answer, [_PROBLEM] if answer.status == 400 else None),
             )
             for kind, answer in zip(kinds, answers, strict=True)

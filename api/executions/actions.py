@@ -31,7 +31,9 @@ ExecutionPath = Annotated[str, PathParameter(name="executionId")]
     "/executions",
     summary="Start an execution",
     tags=["Executions"],
-    responses=documented(examples.EXECUTION, *KEY_ERRORS, status=201),
+    responses=documented(
+        examples.STARTED_EXECUTION, *KEY_ERRORS, status=201, named="StartedExecution"
+    ),
 )
 async def start_execution(
     request: Request[Any, Any, Any],

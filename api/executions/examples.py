@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from msgspec import structs
+
 from api.documentation.requests import add_requests
 from api.executions.documents import (
     Cancellation,
@@ -63,7 +65,20 @@ _PREFECT = Prefect(
     notification_block="",
 )
 
+_STARTED = structs.replace(
+    _RECORD,
+    status="pending",
+    triggers=[],
+    trigger_ids=[],
+    started_at=None,
+    completed_at=None,
+    updated_at=BEGIN,
+    flow_run_id=None,
+    results=None,
+)
+
 EXECUTION = document_of(_RECORD, _STEPS, _PREFECT)
+STARTED_EXECUTION = document_of(_STARTED, [], _PREFECT)
 EXECUTION_PAGE = ExecutionPage(items=[summary_of(_RECORD)], continuation="eyJhZnRlciI6IDUwfQ")
 WORKFLOW = workflow_of(_RECORD, _STEPS)
 WORKFLOW_LIST = WorkflowList(workflows=[WORKFLOW], total=1)

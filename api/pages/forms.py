@@ -4,6 +4,8 @@ from typing import Annotated, Any, TypeVar, get_origin
 
 import msgspec
 from litestar import Request
+from litestar.middleware.csrf import CSRFMiddleware
+from litestar.types import Receive, Scope, Send
 
 from api.http.errors import InvalidRequest, Problem
 
@@ -40,3 +42,17 @@ async def form_in(request: Request[Any, Any, Any], kind: type[F]) -> F:
 def _is_list(kind: Any) -> bool:
     plain = kind.__origin__ if get_origin(kind) is Annotated else kind
     return get_origin(plain) is list
+
+
+class SignedForms(CSRFMiddleware):
+    """Litestar's protection of forms; a cookie that this system did not sign counts for nothing.
+
+    Litestar keeps any cookie: after a change of the secret, no form would be taken any more.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cookies = Request[Any, Any, Any](scope).cookies  # which the scope keeps
+        cookie = cookies.get(self.config.cookie_name)
+        if cookie is not None and self._decode_csrf_token(cookie) is None:
+            del cookies[self.config.cookie_name]
+        await super().__call__(scope, receive, send)

@@ -6,13 +6,13 @@ from litestar import Router
 from litestar.config.csrf import CSRFConfig
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
-from litestar.middleware.csrf import CSRFMiddleware
 
 from api.access.actor import provide_actor
 from api.access.sessions import PAGE, SessionKeys, is_https
 from api.access.tenancy import provide_tenant_id
 from api.pages.assets import show_asset
 from api.pages.errors import answer_with_page
+from api.pages.forms import SignedForms
 from api.pages.inbox.routes import decide_in_inbox, show_inbox
 from api.pages.login.link import log_in_by_link, show_login_link
 from api.pages.login.routes import log_in, log_out, show_login
@@ -48,7 +48,7 @@ def page_routes(settings: Settings, keys: SessionKeys) -> list[Router]:
                 log_in_by_link,
             ],
             dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
-            middleware=[DefineMiddleware(CSRFMiddleware, config=forms)],
+            middleware=[DefineMiddleware(SignedForms, config=forms)],
             exception_handlers={Exception: answer_with_page},
             include_in_schema=False,
             opt=PAGE,

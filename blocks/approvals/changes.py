@@ -90,10 +90,15 @@ def delegated(
         spelled(actor),
     ]
     after = replace(approval, policy=policy, handed_on=handed_on)
-    if not _can_reach_quorum(after):
-        raise InvalidVote(
-            approval, "to", f"fewer people than the quorum of {policy.quorum} would be left"
-        )
+    later = (replace(after, policy=one.policy, stage=one.name) for one in approval.later_stages)
+    for one in (after, *later):
+        if not _can_reach_quorum(one):
+            where = f" in stage {one.stage}" if one.stage != approval.stage else ""
+            raise InvalidVote(
+                approval,
+                "to",
+                f"fewer people than the quorum of {one.policy.quorum} would be left{where}",
+            )
     entry = HistoryEntry(
         what="delegated", at=now, actor=actor, note=f"to {to}: {note}" if note else f"to {to}"
     )

@@ -58,6 +58,14 @@ class AlreadyDecided(Refused):
         )
 
 
+class StageDecided(AlreadyDecided):
+    """The stage that this vote was for was decided first; `approval` is in another."""
+
+    def __init__(self, approval: ApprovalRecord, stage: str | None) -> None:
+        message = f"stage {stage} of approval {approval.id} is decided: {approval.stage} is asked"
+        Refused.__init__(self, approval, message)
+
+
 class Expired(Refused):
     """Its time is over."""
 
@@ -168,7 +176,8 @@ def admitted(
     if not act.is_proven:
         _check_claim(approval, act.actor)
     elif not include(approval, approval.policy.approvers, act.actor, act.roles):
-        for absence in act.stands_in:
+        # who stands in for several acts for one who has a vote left
+        for absence in sorted(act.stands_in, key=lambda one: has_voted(approval, one.person)):
             known = knowing(approval, absence.person, absence.other_names)
             roles = frozenset(absence.roles)
             if _may_stand_in(absence, act, now) and may_decide(known, absence.person, roles):
@@ -224,9 +233,12 @@ def may_act(approval: ApprovalRecord, act: ApproverAct, now: datetime) -> bool:
 
 
 def is_for_anyone(approval: ApprovalRecord) -> bool:
-    """Whether any one user may decide it: then an unproven name may, too."""
+    """Whether any one user may decide it, all of its stages included: then an unproven name may,
+    too.
+    """
     asks_for_some = not approval.policy.approvers.is_everybody or approval.policy.quorum > 1
-    return not (asks_for_some or approval.handed_on)
+    asks_for_several = any(not stage.policy.allow_repeat for stage in approval.stages[1:])
+    return not (asks_for_some or asks_for_several or approval.handed_on)
 
 
 def has_voted(approval: ApprovalRecord, person: str) -> bool:
@@ -260,7 +272,7 @@ def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) ->
 def _check_claim(approval: ApprovalRecord, actor: str) -> None:
     """An unproven name may decide only what any single user may decide: it identifies no one.
 
-    With a quorum, one operator could type many names.
+    With a quorum, or stages that need different people, one operator could type many names.
     """
     if not actor.removeprefix(CLAIMED):
         raise InvalidVote(approval, "decidedBy", "must not be empty")

@@ -16,7 +16,7 @@ import msgspec
 from blocks import signals
 from blocks.approvals import stand_ins
 from blocks.approvals.decisions import AlreadyDecided as AlreadyDecided
-from blocks.approvals.decisions import ApproverAct, Vote, decided, may_act
+from blocks.approvals.decisions import ApproverAct, StageDecided, Vote, decided, may_act
 from blocks.approvals.events import unpublished
 from blocks.approvals.forms import off_loop
 from blocks.approvals.prefect_ui.answer import RESUMES
@@ -113,10 +113,14 @@ async def record_vote(
 
     Raises `Refused` if it does not count, `Stale` if the approval is no longer at this `version`,
     `NotFound`, `Unavailable` if the store did not answer: then the vote may count or not, and can
-    be repeated.
+    be repeated. A vote that comes too late for its stage is none in the next one.
     """
+    stages: list[str | None] = []
 
     async def make(approval: ApprovalRecord) -> ApprovalRecord:
+        stages.append(approval.stage)
+        if approval.status == "pending" and approval.stage != stages[0]:
+            raise StageDecided(approval, stages[0])
         ready = await _with_absences(store, approval, vote)
         if approval.form_schema is None:
             return decided(approval, ready, utc_now())

@@ -370,6 +370,18 @@ async def test_of_what_is_published_together_the_rest_is_there_when_one_reaches_
     assert [first.id, last.id, again.id] == [message.id for message in await bus.peek(orders.name)]
 
 
+async def test_what_comes_back_fails_all_that_sent_a_message_of_its_id(
+    bus: RabbitMQEventBus,
+) -> None:
+    message = replace(a_message(), routing_key="no.queue.has.this")
+
+    results = await asyncio.gather(
+        *(bus.publish(message, required=True) for _ in range(3)), return_exceptions=True
+    )
+
+    assert [Unroutable] * 3 == [type(result) for result in results]
+
+
 async def test_a_message_without_any_property_is_delivered(
     rabbitmq: RabbitMQNode, bus: RabbitMQEventBus, orders: Queue
 ) -> None:

@@ -57,9 +57,6 @@ async def publish_together(
         channel.delivery_tag += len(messages)
         tags = range(first, channel.delivery_tag + 1)
         channel.confirmations.update(dict.fromkeys(tags, cast("asyncio.Future[Any]", confirms)))
-        if mandatory:  # how aiormq finds the tag of what comes back
-            tag_of = {message.id: tag for message, tag in zip(messages, tags, strict=True)}
-            channel.message_id_delivery_tag.update(tag_of)
         try:
             await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
         except BaseException:
@@ -68,12 +65,23 @@ async def publish_together(
                 channel.confirmations.pop(tag, None)
             confirms.of_all.cancel()
             raise
+        # how aiormq finds the tag of what comes back
+        tag_of = {one.id: tag for one, tag in zip(messages, tags, strict=True)} if mandatory else {}
+        confirms.others = [
+            other for id in tag_of if isinstance(other := _waiting_for(channel, id), _Confirms)
+        ]
+        channel.message_id_delivery_tag.update(tag_of)
     try:
         await confirms.of_all
     finally:
-        if mandatory:
-            for message in messages:
-                channel.message_id_delivery_tag.pop(message.id, None)
+        for id, tag in tag_of.items():
+            if channel.message_id_delivery_tag.get(id) == tag:  # not of one that was sent later
+                del channel.message_id_delivery_tag[id]
+
+
+def _waiting_for(channel: aiormq.Channel, id: str) -> object:
+    """What waits for the confirm of the message of this id that was sent before."""
+    return channel.confirmations.get(channel.message_id_delivery_tag.get(id, 0))
 
 
 class _Confirms:
@@ -83,6 +91,8 @@ class _Confirms:
         self.of_all = of_all
         self._missing = count
         self._error: BaseException | None = None
+        self.others: list[_Confirms] = []
+        """Under way with a message of the same id: what comes back may be theirs."""
 
     def done(self) -> bool:
         """aiormq asks whether it has answered this very message before; it never has."""
@@ -98,8 +108,13 @@ class _Confirms:
             self.of_all.set_result(None)
 
     def set_exception(self, error: BaseException) -> None:
-        self._error = self._error or error
+        self._fails(error)
         self.set_result(None)
+
+    def _fails(self, error: BaseException) -> None:
+        self._error = self._error or error
+        for other in self.others:
+            other._fails(error)
 
 
 def _frames(

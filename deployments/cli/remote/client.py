@@ -74,9 +74,11 @@ class Client:
             for item in found[:left]:
                 yield item
             left = None if left is None else left - len(found)
-            continuation = page.continuation
-            if not continuation:
+            if not page.continuation:
                 return
+            if page.continuation == continuation:
+                raise NotDone(f"the API at {self._access.url} repeats one page of {path}")
+            continuation = page.continuation
 
     async def post(
         self, path: str, kind: type[T], body: object = None, *, key: str | None = None

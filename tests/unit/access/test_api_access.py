@@ -17,7 +17,13 @@ from blocks.settings import load_settings
 from blocks.topology import batch_jobs_queue
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.credentials import a_token, as_user
-from tests.support.api.every_route import Route, a_record, every_route, every_websocket
+from tests.support.api.every_route import (
+    Route,
+    a_record,
+    every_page,
+    every_route,
+    every_websocket,
+)
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, new_id
 
 EVERY_ROUTE = every_route()
@@ -65,7 +71,9 @@ def test_these_routes_and_no_others_need_no_credential() -> None:
 
 
 def test_every_other_route_is_in_the_table_of_roles_and_the_table_has_nothing_else() -> None:
-    assert {route.name for route in (*CLOSED, *every_websocket())} == set(ROLE_OF)
+    pages = [page for page in every_page() if not page.is_public]
+
+    assert {route.name for route in (*CLOSED, *every_websocket(), *pages)} == set(ROLE_OF)
 
 
 def test_no_websocket_is_public_and_each_has_an_address_that_is_let_in() -> None:

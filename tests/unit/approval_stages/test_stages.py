@@ -1,9 +1,12 @@
 """Stages: one group of approvers after the other, each with its own quorum and time limit."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.approvals.changes import delegated
 from blocks.approvals.decisions import (
     AlreadyDecided,
@@ -11,17 +14,20 @@ from blocks.approvals.decisions import (
     Expired,
     InvalidVote,
     NotAnApprover,
+    StageDecided,
+    Vote,
 )
 from blocks.approvals.events import unpublished
-from blocks.approvals.lifecycle import is_granted
+from blocks.approvals.lifecycle import is_granted, record_vote
 from blocks.approvals.standing import standing
 from blocks.approvals.terms import stages_for
 from blocks.approvals.timers import CLOCK, apply_timers
 from blocks.contracts.approvals import ApprovalRule, Approvers, EscalationStep
 from blocks.contracts.events import HitlApprovalAdvanced, HitlApprovalCompleted
+from blocks.contracts.records import ApprovalRecord
 from blocks.ports import Stored
 from flows.analysis.progress import Analysis, AnalysisRules
-from tests.support.factories import an_execution, now
+from tests.support.factories import A_TENANT, an_execution, now
 from tests.unit.approval_stages.terms import LARGE, in_stages, stage, voted
 
 MANAGER, FINANCE = stage("manager", "ann"), stage("finance", "bob", "cid", conditions=LARGE)
@@ -88,6 +94,24 @@ def test_no_person_approves_two_stages_unless_the_rule_allows_it() -> None:
     assert "approved" == voted(allowed, "ann").status
 
 
+@pytest.mark.parametrize("name", ["claimed:ann", "ann"])
+def test_an_unproven_name_decides_no_stage_where_stages_need_different_people(name: str) -> None:
+    approval = in_stages(stage("one"), stage("two"))
+
+    for one in (approval, voted(approval, "ann")):
+        with pytest.raises(NotAnApprover):
+            voted(one, name, is_proven=False)
+    same = in_stages(stage("one"), stage("two", repeat=True))
+    assert "approved" == voted(voted(same, "claimed:ann"), "claimed:ann").status
+
+
+def test_a_delegation_leaves_enough_people_for_the_stages_to_come() -> None:
+    approval = in_stages(stage("one", "ann"), stage("two", "ann", "cid", quorum=2))
+
+    with pytest.raises(InvalidVote, match="quorum of 2 would be left in stage two"):
+        delegated(approval, "ann", frozenset(), "bob", None, now())
+
+
 def test_a_delegation_counts_whom_an_earlier_stage_has_used_up() -> None:
     finance = stage("finance", "ann", "bob", "cid", quorum=2)
     approval = voted(in_stages(MANAGER, finance), "ann")
@@ -97,6 +121,36 @@ def test_a_delegation_counts_whom_an_earlier_stage_has_used_up() -> None:
     assert (
         "dan" in delegated(approval, "bob", frozenset(), "dan", None, now()).policy.approvers.users
     )
+
+
+class Overtaken(SqliteRecordStore):
+    """The embedded store, in which another vote is written before the first one."""
+
+    other: Vote | None = None
+
+    async def replace(self, tenant_id: str, etag: str, record: Any) -> Stored[Any]:
+        if other := self.other:
+            self.other = None
+            await record_vote(self, tenant_id, record.id, other)
+        return await super().replace(tenant_id, etag, record)
+
+
+async def test_a_vote_that_comes_too_late_for_its_stage_is_none_in_the_next(tmp_path: Path) -> None:
+    ann, bob = (Vote(actor=name, outcome="approved", channel="api") for name in ("ann", "bob"))
+    async with Overtaken(tmp_path / "records.db") as store:
+        approval = in_stages(stage("one", "ann", "bob"), stage("two", "bob"))
+        await store.create(A_TENANT, approval)
+        store.other = ann
+
+        with pytest.raises(StageDecided, match=r"stage one of .* is decided: two is asked"):
+            await record_vote(store, A_TENANT, approval.id, bob)
+
+        left = (await store.read(A_TENANT, ApprovalRecord, approval.id)).record
+        assert ("pending", "two", ["ann"]) == (
+            left.status,
+            left.stage,
+            [one.actor for one in left.decisions],
+        )
 
 
 # --- time -----------------------------------------------------------------------------------------

@@ -99,6 +99,16 @@ def test_a_stand_in_and_the_absent_person_do_not_approve_two_stages() -> None:
             voted(second, actor, stands_in=stands_in)
 
 
+def test_who_stands_in_for_two_votes_for_the_one_who_has_not_voted() -> None:
+    absences = [FOR_ANN, absent("cid", "bob")]
+    for first, other in (("ann", "cid"), ("cid", "ann")):
+        approval = voted(asks("ann", "cid", quorum=2), first)
+
+        done = voted(approval, "bob", stands_in=absences)
+
+        assert ("approved", other) == (done.status, done.decisions[-1].on_behalf_of)
+
+
 # --- who may not ----------------------------------------------------------------------------------
 
 

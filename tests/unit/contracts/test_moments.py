@@ -31,6 +31,7 @@ NEVER_DECODED = {
     *(
         "Backup",
         "Cursor",
+        "ListedWorkflow",
         "Entry",
         "JobRequest",
         "Event",

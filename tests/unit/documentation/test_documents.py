@@ -97,6 +97,47 @@ async def test_every_operation_says_what_it_does_and_which_role_it_needs(
 # --- credentials ----------------------------------------------------------------------------------
 
 
+async def test_the_first_steps_name_operations_as_the_page_lists_them(
+    documents: Documents,
+) -> None:
+    document = documents["openapi"]
+    steps, _ = document["info"]["description"].split("**Credentials.**")
+    summaries = {operation["summary"] for _, _, operation in operations(document)}
+
+    named = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", steps)) - {"Authorize"}
+
+    assert len(named) >= 6
+    assert named <= summaries
+
+
+async def test_what_a_request_has_to_give_comes_before_what_it_may(documents: Documents) -> None:
+    for path, method, operation in of_both(documents):
+        required = [one.get("required", False) for one in operation.get("parameters", ())]
+        assert sorted(required, reverse=True) == required, (path, method)
+
+
+async def test_the_errors_of_one_status_are_told_apart_where_one_is_chosen(
+    documents: Documents,
+) -> None:
+    for document in documents.values():
+        examples = document["components"]["examples"]
+        for path, method, operation in operations(document):
+            for status, response in operation["responses"].items():
+                shown = response.get("content", {}).get("application/json", {}).get("examples", {})
+                summaries = [examples[name]["summary"] for name in shown]
+                assert len(set(summaries)) == len(summaries), (path, method, status, summaries)
+
+
+async def test_an_execution_that_was_just_started_is_pending_in_the_example(
+    documents: Documents,
+) -> None:
+    document = documents["openapi"]
+    answer = document["paths"]["/api/v1/executions"]["post"]["responses"]["201"]
+    [name] = answer["content"]["application/json"]["examples"]
+
+    assert "pending" == document["components"]["examples"][name]["value"]["status"]
+
+
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_request_shows_a_credential_and_its_tenant(documents: Documents, part: str) -> None:
     document = documents[part]

@@ -1,7 +1,9 @@
 """Executions of answers that are judged together are read together."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,24 @@ async def test_a_store_that_is_away_fails_all_and_is_asked_again(store: Store) -
 
     assert [Unavailable, Unavailable] == [type(error) for error in failed]
     assert ids[0] == (await reads.read(A_TENANT, ids[0])).id
+
+
+async def test_a_record_that_cannot_be_read_fails_its_own_caller_only(
+    store: Store, tmp_path: Path
+) -> None:
+    there, damaged = await executions(store, 2)
+    with closing(sqlite3.connect(tmp_path / "records.db")) as file, file:
+        changed = file.execute(
+            f"UPDATE {ExecutionRecord.container} SET body = json_set(body, '$.status', 'x') "
+            "WHERE id = ?",
+            (damaged,),
+        )
+        assert 1 == changed.rowcount
+    reads = ExecutionReads(store)
+
+    found, failed = await asyncio.gather(
+        reads.read(A_TENANT, there), reads.read(A_TENANT, damaged), return_exceptions=True
+    )
+
+    assert isinstance(found, ExecutionRecord)
+    assert isinstance(failed, Exception)

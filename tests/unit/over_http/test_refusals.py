@@ -68,6 +68,14 @@ async def test_another_tenants_credential_is_refused_by_name(tmp_path: Path) -> 
     assert f"shown was the token, for tenant {A_TENANT}" in line
 
 
+async def test_an_api_that_repeats_one_page_is_refused() -> None:
+    one_page = answer(b'{"items": [], "continuation": "x"}')
+    server, url, run = await answered([one_page] * 4, *LIST)
+
+    assert f"the API at {url} repeats one page" in line_of(run)[0]
+    assert 2 == len(server.received)
+
+
 async def test_what_is_missing_is_named_with_its_path(tmp_path: Path) -> None:
     async with served_api(tmp_path) as api:
         run = await asyncio.to_thread(

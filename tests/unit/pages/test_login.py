@@ -1,9 +1,11 @@
 """Who may look at pages: a session shows the API a credential, and nothing else does."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from litestar.middleware.session.client_side import AAD
 
 from api.access.sessions import COOKIE
 from blocks.clock import utc_now
@@ -120,4 +122,25 @@ async def test_the_cookie_hides_the_credential(api: Api) -> None:
     assert {"HttpOnly", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
 
 
+@pytest.mark.parametrize("data", [b"{}", b"{", b"[]", b'{"expires_at":"x"}', b"\xff"])
+async def test_a_damaged_cookie_is_no_session(visitor: Visitor, data: bytes) -> None:
+    cookie = b64encode(b"x" * 40 + AAD + data).decode()
+    visitor.client.cookies.set(COOKIE, cookie, domain="api.test")
+
+    assert (await visitor.open("/inbox")).path == "/login?next=/inbox"
+
+
+async def test_forms_are_taken_after_the_secret_has_changed(
+    api: Api, visitor: Visitor, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("before")
+    async with an_api(folder) as before, a_visitor(before.app) as earlier:
+        await earlier.open("/login")
+        [form] = [one for one in earlier.client.cookies.jar if one.name == FORM_COOKIE]
+    visitor.client.cookies.set(FORM_COOKIE, form.value or "", domain="api.test")
+
+    assert (await visitor.sign_in(a_token("viewer"), "/inbox")).path == "/inbox"
+
+
+FORM_COOKIE = "orchestrator_form"
 LIVES = timedelta(days=1)
