@@ -8,6 +8,8 @@ from api.http.records import AllSettings, Store
 from api.usage import examples
 from api.usage.documents import Usage, usage_of
 from blocks.clock import utc_now
+from blocks.ports import RecordStore
+from blocks.settings import Settings
 from blocks.tenants.dispatch_policy import read_policy
 from blocks.tenants.usage import read_usage
 
@@ -22,6 +24,10 @@ async def show_usage(store: Store, settings: AllSettings, tenant_id: TenantId) -
     """The tenant's work since the day and the month began (UTC) and at this moment,
     and its limits.
     """
+    return await usage_now(store, settings, tenant_id)
+
+
+async def usage_now(store: RecordStore, settings: Settings, tenant_id: str) -> Usage:
     now = utc_now()
     policy, usage = await read_policy(store), await read_usage(store, tenant_id, now)
     return usage_of(usage, policy.share_of(tenant_id), settings.server.requests_per_minute, now)
