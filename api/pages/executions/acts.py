@@ -1,4 +1,4 @@
-"""Forms of an execution's page: retry, cancel, run again; each leads back to a page that shows it."""
+"""Forms of an execution's page: retry, cancel, run again; each leads back to a page."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""`/executions`: what is done for the tenant, and `/executions/{id}`: one of them, as it happens."""
+"""`/executions`: what is done for the tenant, and `/executions/{id}`: one of them, live."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -68,9 +68,7 @@ async def show_executions(
     """The newest first; what is looked for by the id of an execution is opened at once."""
     if text and (found := await _of_id(store, tenant_id, text.strip())):
         return Redirect(f"/executions/{found}", status_code=303)
-    search = Search(
-        text=text.strip(), workflow=workflow, status=status, since=since, until=until
-    )
+    search = Search(text=text.strip(), workflow=workflow, status=status, since=since, until=until)
     found_page = await page_of_executions(
         store, tenant_id, search.where(), limit=PAGE_SIZE, continuation=continuation
     )
@@ -176,9 +174,7 @@ def _findings(execution: Execution) -> Findings | None:
     results = execution.results or results_of_steps(execution.steps)
     keys = {step.name: step.result_key for step in analysis.ANALYSIS_STEPS}
     missing = {
-        keys[step.step]: step.error or step.status
-        for step in execution.steps
-        if step.step in keys
+        keys[step.step]: step.error or step.status for step in execution.steps if step.step in keys
     }
     return findings_of(results, missing)
 

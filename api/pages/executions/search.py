@@ -75,7 +75,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def workflows_of(tenant_id: str) -> list[tuple[str, str]]:
-    """Name and title of each that a tenant can have executions of; operations are the platform's."""
+    """Name and title of each that a tenant can have; operations are the platform's."""
     return [
         (workflow.name, workflow.title)
         for workflow in WORKFLOWS.values()
