@@ -21,7 +21,7 @@ from api.http.records import AllSettings, Store, find
 from api.pages.executions.findings import Findings, findings_of, results_of_steps
 from api.pages.executions.history import history_of
 from api.pages.executions.search import TABS, Search, title_of, workflows_of
-from api.pages.executions.timeline import timeline_of
+from api.pages.executions.timeline import accepted_at, timeline_of
 from api.pages.rendering import page
 from blocks.clock import utc_now
 from blocks.contracts import analysis
@@ -111,8 +111,8 @@ async def show_execution(
         history=history_of(execution, approvals),
         waiting_for=next((one for one in approvals if one.status == "pending"), None),
         may=_may(request, execution),
+        accepted=accepted_at(execution),
         version=etag_of_shown(execution),
-        title_of=title_of,
     )
 
 

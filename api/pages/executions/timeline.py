@@ -1,7 +1,7 @@
 """When each part of an execution began and ended, as bars on one axis."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,9 @@ from blocks.contracts.states import TERMINAL, StepStanding
 
 Tone = Literal["good", "bad", "busy", "waiting", "neutral"]
 
+_DECISION = "Decision"
+_SHORT = 0.001
+"""Seconds; an axis has some length."""
 _TICKS_MAX = 5
 _SPACINGS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30),
@@ -65,10 +68,20 @@ def timeline_of(
     """Of the present try: its wait for a worker, its steps, the decisions of people."""
     since = accepted_at(execution)
     spans = list(_spans(execution, approvals, now))
-    ends = [span.end for span in spans if span.end]
-    end = max([since + timedelta(milliseconds=1), *ends])
-    whole = (end - since).total_seconds()
+    whole = _length(spans, since)
     return Timeline([_row(span, since, whole) for span in spans], _ticks(whole), whole)
+
+
+def _length(spans: Sequence[_Span], since: datetime) -> float:
+    """Seconds of the axis. What people take is not seconds but hours: its bars run off the end, so
+    that those of the steps can be seen.
+    """
+    ours = _last([span for span in spans if span.label != _DECISION], since)
+    return max(ours, min(_last(spans, since), 2 * ours))
+
+
+def _last(spans: Sequence[_Span], since: datetime) -> float:
+    return max([_SHORT, *((span.end - since).total_seconds() for span in spans if span.end)])
 
 
 def accepted_at(execution: Execution) -> datetime:
@@ -127,7 +140,7 @@ def _note(step: ExecutionStep) -> str:
 def _of_approval(approval: ApprovalRecord, now: datetime) -> _Span:
     tones: Mapping[str, Tone] = {"pending": "waiting", "approved": "good", "rejected": "bad"}
     return _Span(
-        label="Decision",
+        label=_DECISION,
         status=approval.status,
         tone=tones.get(approval.status, "neutral"),
         begin=approval.requested_at,
@@ -153,8 +166,8 @@ def _row(span: _Span, since: datetime, whole: float) -> Row:
         return facts
     begin = max((span.begin - since).total_seconds(), 0) / whole * 100
     seconds = max((span.end - span.begin).total_seconds(), 0)
+    begin = min(begin, 100 - _SHORTEST)
     width = max(min(seconds / whole * 100, 100 - begin), _SHORTEST)
-    begin = min(begin, 100 - width)
     return msgspec.structs.replace(
         facts, begin=round(begin, 2), width=round(width, 2), seconds=seconds
     )

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
-import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
 
@@ -72,18 +71,12 @@ async def _newest(store: RecordStore, tenant_id: str) -> ExecutionRecord | None:
 def _first_run(settings: Settings, tenant_id: str, *, is_part: bool) -> Response[Any]:
     if is_part:
         return page("overview/arrival.html", arrived=None)
-    event = {
-        "type": "integration.opportunity.updated",
-        "tenantId": tenant_id,
-        "data": {"opportunityId": str(uuid4())},
-    }
     return page(
         "overview/first.html",
         arrived=None,
-        event=msgspec.json.encode(event).decode(),
         url=api_url(settings.server),
         tenant_id=tenant_id,
-        subject=event["data"]["opportunityId"],  # type: ignore[index] # of the literal above
+        subject=str(uuid4()),
     )
 
 
