@@ -16,6 +16,7 @@ from api.pages.errors import answer_with_page
 from api.pages.executions.acts import cancel_on_page, rerun_on_page, retry_on_page
 from api.pages.executions.routes import show_execution, show_executions
 from api.pages.inbox.routes import decide_in_inbox, show_inbox
+from api.pages.login.link import log_in_by_link, show_login_link
 from api.pages.login.routes import log_in, log_out, show_login
 from api.pages.overview.routes import show_overview
 from blocks.settings import Settings
@@ -45,7 +46,7 @@ def page_routes(settings: Settings, keys: SessionKeys) -> list[Router]:
     return [
         Router(
             "/",
-            route_handlers=[*PAGES, show_login, log_in, log_out],
+            route_handlers=[*PAGES, show_login, log_in, log_out, show_login_link, log_in_by_link],
             dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},
             middleware=[DefineMiddleware(CSRFMiddleware, config=forms)],
             exception_handlers={Exception: answer_with_page},

@@ -10,7 +10,7 @@ from blocks.settings import Settings
 from blocks.settings.auth import GATEWAY, announce, modes_of
 from deployments.bootstrap.provision import provision
 from deployments.local.data_dir import data_dir_of_one_stack
-from deployments.local.development_key import DEMO_TENANT, development_key
+from deployments.local.development_key import DEMO_TENANT, development_key, login_token
 from deployments.local.metrics_ports import metrics_ports
 from deployments.local.ports_in_use import check_ports
 from deployments.local.readiness import api_url, parts_becoming_ready
@@ -90,7 +90,7 @@ class _Stack:
         await self._until_ready()
         self._supervisor.forgiving = True
         key = await development_key(self._settings)
-        self._say_where_everything_is(key)
+        self._say_where_everything_is(key, await login_token(self._settings, self._folder))
 
     async def _until_ready(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -140,9 +140,10 @@ class _Stack:
     def _say_ready(self, name: str, detail: str) -> None:
         say(name, "ready", detail, seconds=time.monotonic() - self._began)
 
-    def _say_where_everything_is(self, key: Path | None) -> None:
+    def _say_where_everything_is(self, key: Path | None, login: str | None) -> None:
         say_plainly(
             f"""
+  Pages       {_how_to_sign_in(self._settings, login)}
   API         {api_url(self._settings)}{_how_to_call(self._settings, key)}
   API docs    {api_url(self._settings)}/docs
   Prefect UI  {prefect_server.ui_url(self._settings)}{self._metrics.lines()}
@@ -151,6 +152,12 @@ class _Stack:
 
 {EVERYTHING_RUNS} Ctrl-C stops everything."""
         )
+
+
+def _how_to_sign_in(settings: Settings, login: str | None) -> str:
+    """The address; a link that signs in once."""
+    pages = api_url(settings)
+    return f"{pages}\n              sign in, once: {pages}/login/{login}" if login else pages
 
 
 def _how_to_call(settings: Settings, key: Path | None) -> str:
