@@ -43,7 +43,7 @@ def _of_execution(execution: Execution) -> Iterator[Entry]:
         who = f" by {end.retried_by}" if end.retried_by else ""
         yield Entry(at=end.retried_at, what=f"Retried{who}")
     if execution.started_at:
-        yield Entry(at=execution.started_at, what="Taken up by a worker", tone="busy")
+        yield Entry(at=execution.started_at, what="Started by a worker", tone="busy")
     for answer in execution.refused_answers:
         yield Entry(at=answer.at, what="Answer refused", detail=answer.reason, tone="bad")
     if execution.completed_at:

@@ -37,6 +37,7 @@ NEVER_DECODED = {
         "WireEnvelope",
         "Figures",
         "LetterFilter",
+        "Now",
         "Scheduled",
         "Between",
         "Tick",
@@ -51,6 +52,7 @@ NEVER_DECODED = {
         "UpcomingTick",
         "_Gathered",
         "_Sighting",
+        "_Span",
     ),
 }
 """Made by our own code, from moments that were read elsewhere."""

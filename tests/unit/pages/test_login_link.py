@@ -20,7 +20,7 @@ from tests.support.pages.visitor import Visitor, a_visitor
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
+    async with an_api(tmp_path, AUTH_FAILURES_PER_MINUTE="3") as api:
         yield api
 
 
