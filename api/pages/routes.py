@@ -12,17 +12,24 @@ from api.access.sessions import PAGE, SessionKeys, is_https
 from api.access.tenancy import provide_tenant_id
 from api.pages.assets import show_asset
 from api.pages.errors import answer_with_page
+from api.pages.executions.acts import cancel_on_page, rerun_on_page, retry_on_page
+from api.pages.executions.routes import show_execution, show_executions
 from api.pages.forms import SignedForms
 from api.pages.inbox.routes import decide_in_inbox, show_inbox
 from api.pages.login.link import log_in_by_link, show_login_link
 from api.pages.login.routes import log_in, log_out, show_login
-from api.pages.overview import show_overview
+from api.pages.overview.routes import show_overview
 from blocks.settings import Settings
 
 PAGES: tuple[Any, ...] = (
     show_overview,
     show_inbox,
     decide_in_inbox,
+    show_executions,
+    show_execution,
+    retry_on_page,
+    cancel_on_page,
+    rerun_on_page,
 )
 """Each needs a role, as `api.access.permissions` has it."""
 
