@@ -54,8 +54,7 @@ async def test_a_decision_in_the_inbox_resumes_the_run(
     is_approved = outcome == "approved"
     assert ("completed" if is_approved else "failed") == execution.status
     assert (None if is_approved else "approval-rejected") == execution.error_code
-    [end] = await ledger.published(*TERMINAL)
-    assert execution.id == end["data"]["executionId"]
+    assert 1 == len(await ledger.published(*TERMINAL))
     assert [1, 1, 1, 1] == [len(services.asked[request]) for request in REQUESTED]
     if is_approved:
         approval = (execution.results or {})["approval"]
