@@ -62,6 +62,9 @@ ACTION_OF: Mapping[str, str] = {
     "POST /hitl/approvals/{approvalId}/cancel": "approval.cancel",
     "POST /hitl/approvals/{approvalId}/links": "approval.link",
     "POST /inbox": "approval.decide",
+    "POST /workflows/{workflowId}/start": "execution.start",
+    "POST /jobs/{job}/backfill": "job.trigger",
+    "POST /dead-letters/{letterId}/edit": "dead-letter.edit",
     "POST /hitl/links/{token}": "approval.decide",
     "POST /hitl/links/{token}/page": "approval.decide",
 }

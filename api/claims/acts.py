@@ -38,9 +38,7 @@ async def cancel(
     etag = await _required(store, known, if_match)
     tenant_id, id = known.record.tenant_id, known.record.id
     try:
-        return await cancelling.cancel_execution(
-            store, bus, flow_runs, tenant_id, id, reason, etag
-        )
+        return await cancelling.cancel_execution(store, bus, flow_runs, tenant_id, id, reason, etag)
     except WrongVersion:
         raise Changed from None
     except InvalidTransition as error:

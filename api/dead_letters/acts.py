@@ -73,6 +73,4 @@ async def replay_letters(
     wanted = LetterFilter(
         code=data.code, event_type=data.type, queue=data.queue, refused_before=data.created_before
     )
-    return await schedule_many(
-        store, bus, tenant_id, wanted, who, rate=data.rate, limit=data.limit
-    )
+    return await schedule_many(store, bus, tenant_id, wanted, who, rate=data.rate, limit=data.limit)

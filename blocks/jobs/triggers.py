@@ -94,11 +94,16 @@ async def accept(store: RecordStore, request: JobRequest) -> Stored[ExecutionRec
 
 async def accepted(store: RecordStore, request: JobRequest) -> bool:
     """Whether this request has an execution already."""
+    return await run_of(store, request) is not None
+
+
+async def run_of(store: RecordStore, request: JobRequest) -> ExecutionRecord | None:
+    """The execution of this request, if it was accepted."""
     try:
-        await store.read(ids.SYSTEM_TENANT, ExecutionRecord, _execution(request).id)
+        stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, _execution(request).id)
     except NotFound:
-        return False
-    return True
+        return None
+    return stored.record
 
 
 async def send(

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import date
 from uuid import uuid4
 
 import click
@@ -10,9 +9,9 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.jobs import JOBS, InvalidTrigger, Job, checked_metadata, chunks, job_named
+from blocks.contracts.jobs import InvalidTrigger
 from blocks.jobs import triggers
-from blocks.jobs.triggers import JobRequest
+from blocks.jobs.backfills import Backfill, plan
 from blocks.ports import Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
@@ -26,67 +25,54 @@ TRIGGERS_MAX = 10_000
 RATE_UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
 
-class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+class PacedBackfill(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be sent, `pause_seconds` apart."""
 
-    job: Job
-    chunks: list[tuple[date, date]]
+    backfill: Backfill
     pause_seconds: float
-    request_id: str
-
-    def request(self, chunk: tuple[date, date]) -> JobRequest:
-        """The same chunk of the same backfill is the same request."""
-        first, last = (day.isoformat() for day in chunk)
-        metadata = {"from": first, "to": last}
-        return triggers.by_hand(
-            self.job, "cli", f"backfill {self.request_id} {first} {last}", metadata
-        )
 
 
 def plan_backfill(
     job_id: str, *, first: str, last: str, chunk: str, rate: str, request_id: str | None
-) -> Backfill:
+) -> PacedBackfill:
     """Raises `InvalidTrigger` for whatever is not accepted."""
-    job = job_named(job_id)
-    if not job.takes_range:
-        able = ", ".join(job.id for job in JOBS if job.takes_range)
-        raise InvalidTrigger("job", f"{job.id} takes no range of days", able)
-    days = checked_metadata(job, {"from": first, "to": last})
-    range_, size = (date.fromisoformat(days["from"]), date.fromisoformat(days["to"])), _days(chunk)
-    if (range_[1] - range_[0]).days // size >= TRIGGERS_MAX:
-        raise InvalidTrigger(
-            "chunk", f"is {chunk!r}", f"what makes at most {TRIGGERS_MAX} triggers of this range"
-        )
-    pieces = chunks(*range_, size)
-    return Backfill(
-        job=job,
-        chunks=list(pieces),
-        pause_seconds=_pause(rate),
+    backfill = plan(
+        job_id,
+        first=first,
+        last=last,
+        days=_days(chunk),
+        most=TRIGGERS_MAX,
         request_id=request_id or str(uuid4()),
+        triggered_by="cli",
     )
+    return PacedBackfill(backfill=backfill, pause_seconds=_pause(rate))
 
 
-async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
+async def run_backfill(paced: PacedBackfill, *, dry_run: bool, actor: str) -> None:
     """The broker has confirmed every trigger; in a dry run none is sent. None is sent twice."""
-    count = len(plan.chunks)
+    backfill = paced.backfill
+    count = len(backfill.pieces)
     what = (
-        f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to "
-        f"{plan.chunks[-1][1]}"
+        f"{count} trigger{'s' if count > 1 else ''} of {backfill.job.id}, {backfill.pieces[0][0]} to "
+        f"{backfill.pieces[-1][1]}"
     )
     if dry_run:
-        for number, (first, last) in enumerate(plan.chunks, start=1):
+        for number, (first, last) in enumerate(backfill.pieces, start=1):
             say_line(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
-        say_line(f"{what}; {_duration(plan)}; nothing was sent")
+        say_line(f"{what}; {_duration(paced)}; nothing was sent")
         return
-    say_line(f"{what}; {_duration(plan)}")
-    say_line(f"if it stops, repeat it with --request-id {plan.request_id}")
+    say_line(f"{what}; {_duration(paced)}")
+    say_line(f"if it stops, repeat it with --request-id {backfill.request_id}")
     try:
-        await _send_all(plan, actor)
+        await _send_all(paced, actor)
     except Unavailable as error:
-        raise click.ClickException(f"{error}; go on with --request-id {plan.request_id}") from None
+        raise click.ClickException(
+            f"{error}; go on with --request-id {backfill.request_id}"
+        ) from None
 
 
-async def _send_all(plan: Backfill, actor: str) -> None:
+async def _send_all(paced: PacedBackfill, actor: str) -> None:
+    backfill = paced.backfill
     settings, out = load_settings(), console()
     columns = (
         TextColumn("{task.description}"),
@@ -100,19 +86,19 @@ async def _send_all(plan: Backfill, actor: str) -> None:
         prefects_list(settings) as show,
     ):
         with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
-            bar = progress.add_task(plan.job.id, total=len(plan.chunks))
-            for number, chunk in enumerate(plan.chunks, start=1):
-                is_new = not await triggers.accepted(store, plan.request(chunk))
+            bar = progress.add_task(backfill.job.id, total=len(backfill.pieces))
+            for number, chunk in enumerate(backfill.pieces, start=1):
+                is_new = not await triggers.accepted(store, backfill.request(chunk))
                 async with audited(
-                    store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id
+                    store, SYSTEM_TENANT, "jobs backfill", actor, backfill.job.id
                 ) as recorded:
-                    execution = await triggers.trigger(recorded, bus, plan.request(chunk))
+                    execution = await triggers.trigger(recorded, bus, backfill.request(chunk))
                 line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {execution.id}"
                 progress.console.print(line if is_new else f"{line}  sent before", highlight=False)
                 progress.advance(bar)
                 await show(execution)
-                if is_new and number < len(plan.chunks):
-                    await asyncio.sleep(plan.pause_seconds)
+                if is_new and number < len(backfill.pieces):
+                    await asyncio.sleep(paced.pause_seconds)
 
 
 def _days(chunk: str) -> int:
@@ -133,8 +119,8 @@ def _pause(rate: str) -> float:
     return RATE_UNITS[match[2]] / int(match[1])
 
 
-def _duration(plan: Backfill) -> str:
-    seconds = plan.pause_seconds * (len(plan.chunks) - 1)
+def _duration(paced: PacedBackfill) -> str:
+    seconds = paced.pause_seconds * (len(paced.backfill.pieces) - 1)
     if seconds < 1:
         return "at once"
     return f"over {seconds / 60:.0f} min" if seconds >= 120 else f"over {seconds:.0f} s"
