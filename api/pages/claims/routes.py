@@ -81,7 +81,7 @@ async def show_journeys(
         "claims/list.html" if is_part else "claims/journeys.html",
         items=[summary_of(stored.record) for stored in found.items],
         total_steps=TOTAL_STEPS,
-        status=status,
+        wanted=status,
         user_id=user_id.strip(),
         continuation=continuation,
         following=found.continuation,

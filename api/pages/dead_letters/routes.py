@@ -96,7 +96,7 @@ async def show_dead_letters(
         items=[stored.record for stored in found.items],
         following=found.continuation,
         continuation=continuation,
-        status=status,
+        wanted=status,
         code=code.strip(),
         type=event_type.strip(),
         waiting=await store.count(tenant_id, DeadLetterRecord, {"status": "waiting"}),

@@ -52,10 +52,9 @@ async def run_backfill(paced: PacedBackfill, *, dry_run: bool, actor: str) -> No
     """The broker has confirmed every trigger; in a dry run none is sent. None is sent twice."""
     backfill = paced.backfill
     count = len(backfill.pieces)
-    what = (
-        f"{count} trigger{'s' if count > 1 else ''} of {backfill.job.id}, {backfill.pieces[0][0]} to "
-        f"{backfill.pieces[-1][1]}"
-    )
+    first_day, last_day = backfill.pieces[0][0], backfill.pieces[-1][1]
+    triggers_said = f"{count} trigger{'s' if count > 1 else ''}"
+    what = f"{triggers_said} of {backfill.job.id}, {first_day} to {last_day}"
     if dry_run:
         for number, (first, last) in enumerate(backfill.pieces, start=1):
             say_line(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
