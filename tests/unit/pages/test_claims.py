@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord
 from tests.support.api.api_client import Api, an_api
+from tests.support.claims.phase_entries import an_entry
 from tests.support.claims.records import A_USER, a_claim, a_journey, a_prompt_about
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.pages.visitor import Visitor, signed_in
-from tests.support.payouts.packets import a_paid_claim_in
+from tests.support.payouts.packets import a_fee, a_packet
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -60,15 +61,21 @@ async def test_without_any_it_says_what_to_do(ann: Visitor) -> None:
 
 
 async def test_a_journey_shows_phases_claims_and_money(api: Api, ann: Visitor) -> None:
-    claim = await a_paid_claim_in(api.store)
+    journey = a_journey()
+    paid, owed = a_claim(journey, status="paid"), a_claim(journey, status="paid")
+    entry = an_entry(2, execution_id=journey.id)
+    euros = a_fee(owed, 100_000, 20_000, "eur")
+    await api.holds(journey, paid, owed, a_fee(paid), euros, a_packet(paid), entry)
 
-    shown = await ann.open(f"/claims/{claim.sync_id}?userId={claim.user_id}")
+    shown = await ann.open(path_of(journey))
 
     assert "Zero-Friction Onboarding" in shown.text
     assert "Hyper-Transparency Layer" in shown.text
-    assert claim.claim_id in shown.text
-    assert "Recovered" in shown.text
-    assert "USD" in shown.text
+    assert paid.claim_id in shown.text
+    assert "125.50 USD" in shown.text  # as it was found
+    assert "Recovered 1,000.00 EUR fee 200.00 EUR, kept by the seller 800.00 EUR" in shown.text
+    assert "Recovered 1,234.56 USD" in shown.text
+    assert "Phase 2 completed" in shown.text
 
 
 async def test_a_hostile_text_is_text(api: Api, ann: Visitor) -> None:
