@@ -123,7 +123,7 @@ async def groups_for(store: RecordStore, settings: Settings, tenant_id: str) -> 
         ),
     )
     groups = [
-        Group("By events", "Started by what happens on the platform.", workflows),
+        Group("Started by events", "One execution for each thing that happens.", workflows),
         Group("Batch jobs", "Triggered on a schedule, and carried out by batch workers.", jobs),
         Group("Operations", "Upkeep of the platform.", operations),
     ]
