@@ -5,8 +5,10 @@ same executions, so its address shows its progress, and sending it again sends w
 """
 
 import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -30,6 +32,8 @@ PIECES_MAX = 100
 """Of one backfill from a page; the command line sends more, at a rate."""
 
 _AT_ONCE = 10
+
+T = TypeVar("T")
 
 
 class BackfillForm(Form, frozen=True, kw_only=True):
@@ -63,17 +67,12 @@ async def start_backfill(
     form = await form_in(request, BackfillForm)
     backfill = _plan(tenant_id, job, form)
     await bus.ping()  # an unavailable broker leaves no record behind
-    accepted = []
-    for first in range(0, len(backfill.pieces), _AT_ONCE):
-        some = backfill.pieces[first : first + _AT_ONCE]
-        accepted += await asyncio.gather(
-            *(triggers.accept(store, backfill.request(piece)) for piece in some)
-        )
-    try:
-        for stored in accepted:
-            await triggers.send(store, bus, stored)
-    except Unavailable:
-        pass  # the page shows what is pending, until the reconciler has sent it
+    accepted = await _in_turn(
+        [triggers.accept(store, backfill.request(piece)) for piece in backfill.pieces]
+    )
+    # What cannot be sent now shows as pending, until the reconciler has sent it.
+    with suppress(Unavailable):
+        await _in_turn([triggers.send(store, bus, stored) for stored in accepted])
     query = urlencode({"from": form.begin, "to": form.to, "days": form.days, "key": form.key})
     return Redirect(f"/jobs/{job}/backfill?{query}", status_code=303)
 
@@ -119,6 +118,17 @@ def _plan(tenant_id: str, job: str, form: BackfillForm) -> Backfill:
         request_id=form.key,
         triggered_by="api",
     )
+
+
+async def _in_turn(acts: Sequence[Awaitable[T]]) -> list[T]:
+    """The results, a few at the same time."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def act(one: Awaitable[T]) -> T:
+        async with limit:
+            return await one
+
+    return list(await asyncio.gather(*map(act, acts)))
 
 
 async def _piece(store: RecordStore, backfill: Backfill, piece: Piece) -> PieceShown:
