@@ -183,10 +183,10 @@ async def replay_dead_letters_by_hand(
     form = await form_in(request, ManyForm)
     wanted = ReplayMany(code=form.code, type=form.type)
     scheduled = await replay_letters(store, bus, tenant_id, wanted, _who(actor))
-    said = f"{scheduled.scheduled} are being replayed, ten a second"
-    said += f"; {scheduled.skipped} must be edited first" if scheduled.skipped else ""
-    said += "; there are more: repeat it when these are done" if scheduled.more else ""
-    flash(request, f"{said}.", "done")
+    message = f"{scheduled.scheduled} are being replayed, ten a second"
+    message += f"; {scheduled.skipped} must be edited first" if scheduled.skipped else ""
+    message += "; there are more: repeat it when these are done" if scheduled.more else ""
+    flash(request, f"{message}.", "done")
     return Redirect("/dead-letters?status=replaying", status_code=303)
 
 

@@ -53,8 +53,8 @@ async def run_backfill(paced: PacedBackfill, *, dry_run: bool, actor: str) -> No
     backfill = paced.backfill
     count = len(backfill.pieces)
     first_day, last_day = backfill.pieces[0][0], backfill.pieces[-1][1]
-    triggers_said = f"{count} trigger{'s' if count > 1 else ''}"
-    what = f"{triggers_said} of {backfill.job.id}, {first_day} to {last_day}"
+    how_many = f"{count} trigger{'s' if count > 1 else ''}"
+    what = f"{how_many} of {backfill.job.id}, {first_day} to {last_day}"
     if dry_run:
         for number, (first, last) in enumerate(backfill.pieces, start=1):
             say_line(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
