@@ -61,6 +61,12 @@ from api.pages.routes import page_routes
 from api.sockets.endpoint import Sockets
 from api.sockets.metrics import connected_clients
 from api.sockets.path import AtItsPath
+from api.stand_ins.routes import (
+    end_stand_in,
+    list_stand_ins,
+    name_stand_in,
+    read_stand_in,
+)
 from api.usage.routes import show_usage
 from api.webhooks.routes import (
     add_webhook,
@@ -132,6 +138,10 @@ def create_app(
             create_key,
             revoke_key,
             list_audit_entries,
+            list_stand_ins,
+            read_stand_in,
+            idempotent(store, name_stand_in),
+            end_stand_in,
             prompt_routes(store),
         ],
         dependencies={"tenant_id": Provide(provide_tenant_id), "actor": Provide(provide_actor)},

@@ -9,6 +9,7 @@ import logging
 
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
+from blocks.approvals.questions import Ask
 from blocks.claims.prompts import settle_prompt
 from blocks.contracts import workflows
 from blocks.contracts.records import ApprovalRecord
@@ -33,6 +34,21 @@ async def decide(
     """
     stored = await lifecycle.record_vote(store, tenant_id, approval_id, vote, version=version)
     fault_points.reached("after-decision")
+    return await follow_up(store, bus, flow_runs, stored)
+
+
+async def ask_back(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    approval_id: str,
+    ask: Ask,
+    *,
+    version: int | None = None,
+) -> ApprovalRecord:
+    """The question is on the record, and published. Raises as `decide` does."""
+    stored = await lifecycle.record_question(store, tenant_id, approval_id, ask, version=version)
     return await follow_up(store, bus, flow_runs, stored)
 
 

@@ -101,8 +101,14 @@ ROLE_OF: Mapping[str, Role] = {
     "POST /hitl/approvals/{approvalId}/delegate": "approver",
     "POST /hitl/approvals/{approvalId}/remind": "approver",
     "POST /hitl/approvals/{approvalId}/extend": "approver",
+    "POST /hitl/approvals/{approvalId}/ask": "approver",
+    "POST /hitl/approvals/{approvalId}/answer": "operator",
     "POST /hitl/approvals/{approvalId}/cancel": "operator",
     "POST /hitl/approvals/{approvalId}/links": "approver",
+    "GET /hitl/stand-ins": "viewer",
+    "GET /hitl/stand-ins/{standInId}": "viewer",
+    "POST /hitl/stand-ins": "approver",
+    "DELETE /hitl/stand-ins/{standInId}": "viewer",
 }
 """Method and path, without the prefix under which the route is served; below `/api` alone stand
 the platform's own.

@@ -1,11 +1,13 @@
-"""Actions on a pending approval: claim, release, delegate, remind, extend, withdraw."""
+"""Actions on a pending approval: claim, release, delegate, remind, extend, ask back,
+answer, withdraw.
+"""
 
 from litestar import Response
 from litestar.params import JSONBody
 
 from api.access.actor import Caller
 from api.approvals.desk import InHand, action
-from api.approvals.documents import Approval, Delegation, Extension, Withdrawal
+from api.approvals.documents import Approval, Delegation, Extension, Withdrawal, Words
 from api.approvals.requests import shown
 from blocks.approvals import changes
 from blocks.approvals.changes import ApprovalFull, ClaimedByAnother
@@ -16,6 +18,7 @@ from blocks.approvals.decisions import (
     NotAnApprover,
     SelfApproval,
 )
+from blocks.approvals.questions import Ask, NoQuestion, QuestionOpen, answered
 from blocks.approvals.room import NoRoom
 from blocks.clock import utc_now
 
@@ -75,6 +78,36 @@ async def extend(approval: InHand, actor: Caller, data: JSONBody[Extension]) -> 
         await approval.change(
             actor, lambda one: changes.extended(one, who, actor.roles, data.expires_at, utc_now())
         )
+    )
+
+
+@action("ask", "Send back with a question", *_REFUSALS, QuestionOpen)
+async def ask_back(approval: InHand, actor: Caller, data: JSONBody[Words]) -> Response[Approval]:
+    """The approver's question is on the record, and published to those who asked for the approval.
+
+    It stays pending, its time goes on, and it can be decided without the answer.
+    """
+    return shown(
+        await approval.ask(
+            Ask(
+                actor=actor.named,
+                channel="api",
+                roles=actor.roles,
+                other_names=actor.other_names,
+                text=data.text,
+            )
+        )
+    )
+
+
+@action("answer", "Answer the question", ApprovalFull, NoRoom, AlreadyDecided, Expired, NoQuestion)
+async def answer_question(
+    approval: InHand, actor: Caller, data: JSONBody[Words]
+) -> Response[Approval]:
+    """The open question has its answer, which is published."""
+    who = actor.named
+    return shown(
+        await approval.change(actor, lambda one: answered(one, who, data.text, "api", utc_now()))
     )
 
 

@@ -23,6 +23,7 @@ from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.approvals.lifecycle import Change
 from blocks.approvals.people import knowing
+from blocks.approvals.questions import Ask
 from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore, Stale
@@ -58,6 +59,19 @@ class ApprovalInHand(msgspec.Struct, frozen=True):
                 self.tenant_id,
                 self.id,
                 vote,
+                version=self.version,
+            )
+
+    async def ask(self, ask: Ask) -> ApprovalRecord:
+        """Records the question. Raises as `decide` does."""
+        with _in_words_of_the_api():
+            return await deciding.ask_back(
+                self.store,
+                self.bus,
+                self.flow_runs,
+                self.tenant_id,
+                self.id,
+                ask,
                 version=self.version,
             )
 

@@ -16,6 +16,8 @@ from blocks.contracts.approvals import (
     OnExpiry,
     OnReject,
     Outcome,
+    Question,
+    Stage,
 )
 from blocks.contracts.events import JsonObject
 from blocks.contracts.reading.limits import Amount, Score
@@ -61,6 +63,10 @@ class ApprovalSummary(Document, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     on_expiry: OnExpiry | None = None
     claimed_by: str | None = None
+    stage: str | None = None
+    """The one that is asked; without it, the approval has one, without a name."""
+    open_question: Question | None = None
+    """An approver waits for its answer."""
     decisions: tuple[Decision, ...] = ()
     version: int
 
@@ -74,6 +80,10 @@ class Approval(ApprovalSummary, frozen=True, kw_only=True):
     on_reject: OnReject | None = None
     reminders: tuple[datetime, ...] = ()
     escalations: tuple[Escalation, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    """All that it goes through, in order; their times count from when each begins."""
+    stage_began_at: datetime | None = None
+    questions: tuple[Question, ...] = ()
 
 
 class ApprovalPage(ListPage, frozen=True, kw_only=True):
@@ -170,6 +180,12 @@ class Delegation(Document, frozen=True, kw_only=True):
 
     to: Text
     reason: Comment | None = None
+
+
+class Words(Document, frozen=True, kw_only=True):
+    """A question of an approver, or the answer to it."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, pattern=r"\S")]
 
 
 class Extension(Document, frozen=True, kw_only=True):

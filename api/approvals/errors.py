@@ -10,7 +10,7 @@ from api.http.errors import (
     WinningDecision,
     add_answers,
 )
-from blocks.approvals import changes, decisions, lifecycle, room
+from blocks.approvals import changes, decisions, lifecycle, questions, room
 from blocks.ports import NotFound
 from blocks.security import signed_links
 
@@ -83,13 +83,17 @@ add_answers(
             complete=_with_the_decision,
         ),
         decisions.AlreadyVoted: Answer(409, "HITL_ALREADY_VOTED", "This user has approved already"),
+        questions.QuestionOpen: Answer(
+            409, "HITL_QUESTION_OPEN", "The last question has no answer yet"
+        ),
+        questions.NoQuestion: Answer(409, "HITL_NO_QUESTION", "No question waits for an answer"),
         changes.ClaimedByAnother: Answer(
             409, "HITL_APPROVAL_CLAIMED", "Another user has claimed the approval"
         ),
         changes.ApprovalFull: Answer(
             409,
             "HITL_APPROVAL_FULL",
-            "The approval has as many links or entries as it may; decide or cancel it",
+            "The approval has as many links, questions or entries as it may; decide or cancel it",
         ),
         room.NoRoom: Answer(
             409,

@@ -21,8 +21,15 @@ from api.approvals.form_fields import Field
 from api.approvals.links import LinkSecret, TokenPath, opened, vote_of
 from api.http.errors import InvalidRequest, Problem, answer_error, answer_of, body_of
 from api.http.records import Bus, Engine, Store, find
-from blocks.approvals.decisions import Expired, InvalidVote, Refused, check_actor, check_open
-from blocks.approvals.standing import standing
+from blocks.approvals.decisions import (
+    Expired,
+    InvalidVote,
+    Refused,
+    check_actor,
+    check_open,
+    of_stage,
+)
+from blocks.approvals.standing import stage_of, standing
 from blocks.clock import utc_now
 from blocks.contracts.approvals import OUTCOMES
 from blocks.contracts.records import ApprovalRecord
@@ -186,7 +193,7 @@ def _closed(claims: LinkClaims, approval: ApprovalRecord) -> str | None:
 def _facts(approval: ApprovalRecord) -> dict[str, str]:
     quorum, yes = (
         approval.policy.quorum,
-        sum(one.outcome == "approved" for one in approval.decisions),
+        sum(one.outcome == "approved" for one in of_stage(approval)),
     )
     facts = {
         "Amount": _amount(approval),
@@ -197,6 +204,7 @@ def _facts(approval: ApprovalRecord) -> dict[str, str]:
         "Wanted by": page_rendering.moment(approval.due_at) if approval.due_at else None,
         "Expires": page_rendering.moment(approval.expires_at) if approval.expires_at else None,
         "Approvals": f"{yes} of the {quorum} that are needed" if quorum > 1 else None,
+        "Stage": stage_of(approval),
         "In hand of": approval.claimed_by,
     }
     return {name: value for name, value in facts.items() if value}

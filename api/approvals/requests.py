@@ -40,10 +40,9 @@ from api.http.lists import (
 from api.http.parameters import Bound, Texts, between, moment, texts, words
 from api.http.records import Bus, Store, find
 from api.idempotency import KEY_ERRORS
-from blocks.approvals import lifecycle
-from blocks.approvals.decisions import is_overdue, may_decide
+from blocks.approvals import lifecycle, stand_ins
+from blocks.approvals.decisions import ApproverAct, is_overdue, may_act
 from blocks.approvals.forms import check_schema, off_loop
-from blocks.approvals.people import knowing
 from blocks.clock import utc_now
 from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.reading.uuids import spellings
@@ -85,7 +84,8 @@ async def list_approvals(
         bool, QueryParameter(description="Only those that are pending past their `dueAt`")
     ] = False,
     mine: Annotated[
-        bool, QueryParameter(description="Only pending ones that the user may decide")
+        bool,
+        QueryParameter(description="Only pending ones that the user may decide, also for another"),
     ] = False,
     order: Order = "newest",
     limit: Limit = LIMIT,
@@ -203,11 +203,23 @@ async def _counts(store: RecordStore, tenant_id: str, where: dict[str, Any]) -> 
     }
 
 
-def _wanted(mine: Actor | None, overdue_at: datetime | None) -> Callable[[ApprovalRecord], bool]:
+async def _as_approver(store: RecordStore, tenant_id: str, actor: Actor) -> ApproverAct:
+    """With whom they stand in for now."""
+    names = (actor.named, *actor.other_names)
+    return ApproverAct(
+        actor=actor.named,
+        channel="api",
+        roles=actor.roles,
+        other_names=actor.other_names,
+        stands_in=await stand_ins.absences(store, tenant_id, names, utc_now()),
+    )
+
+
+def _wanted(
+    mine: ApproverAct | None, overdue_at: datetime | None
+) -> Callable[[ApprovalRecord], bool]:
     def wanted(approval: ApprovalRecord) -> bool:
-        if mine is not None and not may_decide(
-            knowing(approval, mine.named, mine.other_names), mine.named, mine.roles
-        ):
+        if mine is not None and not may_act(approval, mine, utc_now()):
             return False
         if overdue_at is None:
             return True
@@ -234,7 +246,7 @@ async def page_of_approvals(
     `mine`: only those that this user may decide; `overdue_at`: only those that are past their time
     then. Raises `InvalidRequest` for a continuation of another list, `ActorMissing`.
     """
-    wanted = _wanted(mine, overdue_at)
+    wanted = _wanted(await _as_approver(store, tenant_id, mine) if mine else None, overdue_at)
     also = {"overdue": overdue_at is not None, "mine": mine.id if mine else None}
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):

@@ -11,7 +11,16 @@ from litestar.handlers import HTTPRouteHandler
 from api.access.actor import provide_actor
 from api.access.authentication import PUBLIC
 from api.access.tenancy import provide_tenant_id
-from api.approvals.actions import claim, delegate, extend, release, remind, withdraw
+from api.approvals.actions import (
+    answer_question,
+    ask_back,
+    claim,
+    delegate,
+    extend,
+    release,
+    remind,
+    withdraw,
+)
 from api.approvals.decisions import approve, reject, take_decision, take_decisions
 from api.approvals.desk import provide_approval
 from api.approvals.links import make_link, show_link, use_link
@@ -40,6 +49,8 @@ CHANGING = (
     delegate,
     remind,
     extend,
+    ask_back,
+    answer_question,
     withdraw,
 )
 

@@ -1,7 +1,8 @@
 """ETags: of what an answer shows, and the conditions of requests (RFC 9110, 13.1).
 
-Approvals, definitions, webhooks and dead letters have a version, which our bookkeeping leaves
-alone, and it is their ETag. What else a route of ours answers to a GET has the digest of its body.
+Approvals, definitions, webhooks, stand-ins and dead letters have a version, which our bookkeeping
+leaves alone, and it is their ETag. What else a route of ours answers to a GET has the digest of its
+body.
 """
 
 import re

@@ -19,6 +19,9 @@ _OF_APPROVALS: tuple[type[EventData], ...] = (
     events.HitlApprovalRequested,
     events.HitlApprovalReminded,
     events.HitlApprovalEscalated,
+    events.HitlApprovalAdvanced,
+    events.HitlApprovalQuestioned,
+    events.HitlApprovalAnswered,
     events.HitlApprovalCompleted,
 )
 

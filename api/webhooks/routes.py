@@ -97,8 +97,9 @@ async def add_webhook(
     """Every later event of these types is sent to the receiver, by a POST signed with the secret.
 
     The URL is https and on the public internet, unless the operator has allowed its host. There are
-    the event types `hitl.approval.requested`, `hitl.approval.reminded`, `hitl.approval.escalated`
-    and `hitl.approval.completed`. No other answer shows the secret.
+    the event types `hitl.approval.requested`, `hitl.approval.reminded`, `hitl.approval.escalated`,
+    `hitl.approval.advanced`, `hitl.approval.questioned`, `hitl.approval.answered` and
+    `hitl.approval.completed`. No other answer shows the secret.
     """
     with _refusals():
         added = await subscriptions.subscribe(

@@ -14,6 +14,7 @@ from blocks.approvals.decisions import (
     check_actor,
     check_open,
     has_voted,
+    of_stage,
 )
 from blocks.approvals.people import how_many, is_same
 from blocks.contracts.approvals import Approvers, HistoryEntry
@@ -46,7 +47,7 @@ def claimed(
 ) -> ApprovalRecord:
     """The others see that this person has it in hand; they may still decide."""
     check_open(approval, now)
-    _check_room(approval)
+    check_entries(approval)
     check_actor(approval, actor, roles)
     if approval.claimed_by and not is_same(approval, actor, [approval.claimed_by]):
         raise ClaimedByAnother(approval)
@@ -56,7 +57,7 @@ def claimed(
 def released(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
     """No one has claimed it any more."""
     check_open(approval, now)
-    _check_room(approval)
+    check_entries(approval)
     if approval.claimed_by and not is_same(approval, actor, [approval.claimed_by]):
         raise ClaimedByAnother(approval)
     return changed(approval, HistoryEntry(what="released", at=now, actor=actor), claimed_by=None)
@@ -77,7 +78,7 @@ def delegated(
     for the quorum.
     """
     check_open(approval, now)
-    _check_room(approval)
+    check_entries(approval)
     check_actor(approval, actor, roles)
     to = _heir(approval, actor, to)
     before = approval.policy.approvers
@@ -125,7 +126,14 @@ def _can_reach_quorum(approval: ApprovalRecord) -> bool:
     if policy.approvers.roles or policy.approvers.is_everybody:
         return True
     barred = [*approval.handed_on, *([] if policy.allow_self else [approval.requested_by or ""])]
-    people = [user for user in policy.approvers.users if not is_same(approval, user, barred)]
+    votes = of_stage(approval)
+    here = [one.on_behalf_of or one.actor for one in votes]
+    people = [
+        user
+        for user in policy.approvers.users
+        if is_same(approval, user, here)
+        or not (is_same(approval, user, barred) or has_voted(approval, user))
+    ]
     return how_many(approval, people) >= policy.quorum
 
 
@@ -134,7 +142,7 @@ def linked(approval: ApprovalRecord, actor: str, recipient: str, now: datetime) 
     check_open(approval, now)
     _check_user(approval, "recipient", recipient)
     check_actor(approval, recipient, frozenset())
-    _check_room(approval)
+    check_entries(approval)
     if sum(entry.what == "linked" for entry in approval.history) >= LINKS_MAX:
         raise ApprovalFull(
             approval, f"approval {approval.id} has {LINKS_MAX} links, and may have no more"
@@ -154,7 +162,7 @@ def _check_user(approval: ApprovalRecord, field: str, stated: str) -> None:
 def reminded(approval: ApprovalRecord, actor: str, now: datetime) -> ApprovalRecord:
     """Its approvers are reminded."""
     check_open(approval, now)
-    _check_room(approval)
+    check_entries(approval)
     return changed(approval, HistoryEntry(what="reminded", at=now, actor=actor))
 
 
@@ -168,7 +176,7 @@ def extended(
     """
     check_open(approval, now)
     check_actor(approval, actor, roles)
-    _check_room(approval)
+    check_entries(approval)
     if expires_at <= max(now, approval.expires_at or now):
         raise InvalidVote(approval, "expiresAt", "must be later than it is now, and in the future")
     entry = HistoryEntry(what="extended", at=now, actor=actor, note=f"to {expires_at.isoformat()}")
@@ -187,7 +195,8 @@ def cancelled(
     )
 
 
-def _check_room(approval: ApprovalRecord) -> None:
+def check_entries(approval: ApprovalRecord) -> None:
+    """Raises `ApprovalFull` if its history has no room for what does not decide it."""
     if len(approval.history) >= ENTRIES_MAX:
         raise ApprovalFull(
             approval,

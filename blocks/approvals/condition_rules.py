@@ -57,11 +57,18 @@ def rule_problems(rule: ApprovalRule) -> Iterator[Problem]:
         yield "minRiskScore", "is a number from 0 to 1, as risk scores are; write 0.8 for 80 %"
     if not (math.isfinite(rule.min_amount) and rule.min_amount >= 0):
         yield "minAmount", "is a finite number of at least 0"
-    for number, condition in enumerate(rule.conditions or []):
+    yield from conditions_problems(rule.conditions or [])
+
+
+def conditions_problems(conditions: Sequence[Condition]) -> Iterator[Problem]:
+    """Field and problem of the first condition that cannot be valid, or of what contradicts
+    itself.
+    """
+    for number, condition in enumerate(conditions):
         if problem := condition_problem(condition):
             yield f"conditions.{number}.{problem[0]}", problem[1]
             return
-    if contradiction := _contradiction(rule.conditions or []):
+    if contradiction := _contradiction(conditions):
         yield "conditions", contradiction
 
 

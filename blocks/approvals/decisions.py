@@ -9,24 +9,32 @@ from datetime import datetime
 import msgspec
 
 from blocks.approvals.forms import check_form
-from blocks.approvals.people import how_many, include, is_same, knowing
+from blocks.approvals.people import include, is_same, knowing, parties
+from blocks.approvals.terms import in_stage
 from blocks.contracts.approvals import Decision, HistoryEntry, Outcome, What
 from blocks.contracts.events import JsonObject
 from blocks.contracts.identities import CLAIMED, is_claim, spelled
-from blocks.contracts.records import ApprovalRecord
+from blocks.contracts.records import ApprovalRecord, StandInRecord
 
 
-class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's decision, and through which channel it came."""
+class ApproverAct(msgspec.Struct, frozen=True, kw_only=True):
+    """Who does something that only an approver may, and through which channel it came."""
 
     actor: str
-    outcome: Outcome
     channel: str
     roles: frozenset[str] = frozenset()
     other_names: frozenset[str] = frozenset()
     """Of the same person, as the credential proves them."""
     is_proven: bool = True
     """False: the actor is a name that nothing proves, and counts like a claimed one."""
+    stands_in: tuple[StandInRecord, ...] = ()
+    """Who has named the actor as their stand-in."""
+
+
+class Vote(ApproverAct, frozen=True, kw_only=True):
+    """One person's decision."""
+
+    outcome: Outcome
     reason: str | None = None
     form: JsonObject | None = None
     link: str | None = None
@@ -83,15 +91,17 @@ class InvalidVote(Refused):
 
 
 def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalRecord:
-    """The approval with this vote on its record: decided, or pending while the quorum needs more.
-    Raises `Refused`.
+    """The approval with this vote on its record: decided, in its next stage, or pending while the
+    quorum needs more. Raises `Refused`.
     """
     if vote.link and vote.link in approval.used_links:
         raise LinkUsed(approval, "this link has been used")
     check_open(approval, now)
     vote = msgspec.structs.replace(vote, actor=spelled(vote.actor))
-    approval = knowing(approval, vote.actor, vote.other_names)
-    _check_person(approval, vote)
+    approval, absent = admitted(approval, vote, now)
+    for person in filter(None, (vote.actor, absent)):
+        if vote.outcome == "approved" and has_voted(approval, person):
+            raise AlreadyVoted(approval, f"{person} has approved {approval.id} already")
     _check_content(approval, vote)
     decision = Decision(
         actor=vote.actor,
@@ -101,24 +111,35 @@ def decided(approval: ApprovalRecord, vote: Vote, now: datetime) -> ApprovalReco
         form=vote.form,
         reason=vote.reason,
         is_proven=vote.is_proven,
+        on_behalf_of=absent,
+        stage=approval.stage,
     )
-    decisions = [*approval.decisions, decision]
     used_links = [*approval.used_links, vote.link] if vote.link else approval.used_links
-    if not _counts(approval, decisions):
-        return changed(
-            approval, _entry("voted", decision), decisions=decisions, used_links=used_links
-        )
+    approval = msgspec.structs.replace(
+        approval, decisions=[*approval.decisions, decision], used_links=used_links
+    )
+    ends_stage = _ends_stage(approval)
+    if not ends_stage or (vote.outcome == "approved" and approval.later_stages):
+        voted = changed(approval, _entry("voted", decision))
+        return advanced(voted, vote.actor, now) if ends_stage else voted
     return changed(
         approval,
         _entry("decided", decision),
-        decisions=decisions,
-        used_links=used_links,
         status=vote.outcome,
         decided_by=vote.actor,
         decided_at=now,
         decided_through=vote.channel,
         comment=vote.reason,
     )
+
+
+def advanced(approval: ApprovalRecord, by: str, now: datetime) -> ApprovalRecord:
+    """The approval, under the terms of its next stage."""
+    following = approval.later_stages[0]
+    entry = HistoryEntry(
+        what="advanced", at=now, actor=by, stage=following.name, note=f"after {approval.stage}"
+    )
+    return changed(approval, entry, **in_stage(following, now), claimed_by=None)
 
 
 def check_open(approval: ApprovalRecord, now: datetime) -> None:
@@ -134,14 +155,48 @@ def is_overdue(approval: ApprovalRecord, now: datetime) -> bool:
     return approval.expires_at is not None and now >= approval.expires_at
 
 
+def admitted(
+    approval: ApprovalRecord, act: ApproverAct, now: datetime
+) -> tuple[ApprovalRecord, str | None]:
+    """The approval, which knows every name of the actor, and for whom they act: None, in their own
+    right.
+
+    Raises as `check_actor` does. A person who may act in their own right acts for no one else, and
+    one who stands in does so where the absent person may, as long as nothing bars either of them.
+    """
+    approval = knowing(approval, act.actor, act.other_names)
+    if not act.is_proven:
+        _check_claim(approval, act.actor)
+    elif not include(approval, approval.policy.approvers, act.actor, act.roles):
+        for absence in act.stands_in:
+            known = knowing(approval, absence.person, absence.other_names)
+            roles = frozenset(absence.roles)
+            if _may_stand_in(absence, act, now) and may_decide(known, absence.person, roles):
+                _check_not_barred(known, act.actor)
+                return known, absence.person
+    check_actor(approval, act.actor, act.roles)
+    return approval, None
+
+
+def _may_stand_in(absence: StandInRecord, act: ApproverAct, now: datetime) -> bool:
+    names = {spelled(name) for name in (act.actor, *act.other_names)}
+    return spelled(absence.stand_in) in names and absence.covers(now) and not is_claim(act.actor)
+
+
 def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> None:
-    """Raises `NotAnApprover` or `SelfApproval` unless this person may decide it."""
+    """Raises `NotAnApprover` or `SelfApproval` unless this person may decide it in their own
+    right.
+    """
     if not actor.strip():
         raise InvalidVote(approval, "decidedBy", "must not be empty")
     if is_claim(actor):
         _check_claim(approval, actor)
     if not include(approval, approval.policy.approvers, actor, roles):
         raise NotAnApprover(approval, f"{actor} is not an approver of {approval.id}")
+    _check_not_barred(approval, actor)
+
+
+def _check_not_barred(approval: ApprovalRecord, actor: str) -> None:
     if is_same(approval, actor, approval.handed_on):
         raise NotAnApprover(approval, f"{actor} has delegated the decision of {approval.id}")
     if not approval.policy.allow_self and is_same(
@@ -151,9 +206,18 @@ def check_actor(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> 
 
 
 def may_decide(approval: ApprovalRecord, actor: str, roles: frozenset[str]) -> bool:
-    """Whether this person may decide it, as long as it is pending."""
+    """Whether this person may decide it in their own right, as long as it is pending."""
     try:
         check_actor(approval, actor, roles)
+    except (InvalidVote, NotAnApprover, SelfApproval):
+        return False
+    return True
+
+
+def may_act(approval: ApprovalRecord, act: ApproverAct, now: datetime) -> bool:
+    """Whether this person may decide it, for themselves or for another."""
+    try:
+        admitted(approval, act, now)
     except (InvalidVote, NotAnApprover, SelfApproval):
         return False
     return True
@@ -165,14 +229,25 @@ def is_for_anyone(approval: ApprovalRecord) -> bool:
     return not (asks_for_some or approval.handed_on)
 
 
-def has_voted(approval: ApprovalRecord, actor: str) -> bool:
-    return is_same(approval, actor, [decision.actor for decision in approval.decisions])
+def has_voted(approval: ApprovalRecord, person: str) -> bool:
+    """Whether a vote of theirs counts against another one: of this stage and, unless its policy
+    allows that, of an earlier one. Who stands in has voted, and so has the absent person.
+    """
+    counted = of_stage(approval) if approval.policy.allow_repeat else approval.decisions
+    names = [name for one in counted for name in (one.actor, one.on_behalf_of) if name]
+    return is_same(approval, person, names)
+
+
+def of_stage(approval: ApprovalRecord) -> list[Decision]:
+    """The votes of the stage that it is in."""
+    return [one for one in approval.decisions if one.stage == approval.stage]
 
 
 def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) -> ApprovalRecord:
     """The approval with these changes, one more entry in its history, and all that follows from it
     still to be done.
     """
+    entry = msgspec.structs.replace(entry, stage=entry.stage or approval.stage)
     return msgspec.structs.replace(
         approval,
         history=[*approval.history, entry],
@@ -180,14 +255,6 @@ def changed(approval: ApprovalRecord, entry: HistoryEntry, **changes: object) ->
         settled_at=None,
         **changes,
     )
-
-
-def _check_person(approval: ApprovalRecord, vote: Vote) -> None:
-    if not vote.is_proven:
-        _check_claim(approval, vote.actor)
-    check_actor(approval, vote.actor, vote.roles)
-    if has_voted(approval, vote.actor) and vote.outcome == "approved":
-        raise AlreadyVoted(approval, f"{vote.actor} has approved {approval.id} already")
 
 
 def _check_claim(approval: ApprovalRecord, actor: str) -> None:
@@ -216,11 +283,11 @@ def _check_content(approval: ApprovalRecord, vote: Vote) -> None:
             raise InvalidVote(approval, problem.field, problem.message)
 
 
-def _counts(approval: ApprovalRecord, decisions: list[Decision]) -> bool:
-    """The first rejection decides; else as many different people as the quorum demands."""
-    if decisions[-1].outcome == "rejected":
+def _ends_stage(approval: ApprovalRecord) -> bool:
+    """The first rejection does; else as many different people as the quorum demands."""
+    if approval.decisions[-1].outcome == "rejected":
         return True
-    return how_many(approval, (one.actor for one in decisions)) >= approval.policy.quorum
+    return parties(approval, of_stage(approval)) >= approval.policy.quorum
 
 
 def _entry(what: What, decision: Decision) -> HistoryEntry:
@@ -231,4 +298,5 @@ def _entry(what: What, decision: Decision) -> HistoryEntry:
         channel=decision.channel,
         outcome=decision.outcome,
         note=decision.reason,
+        on_behalf_of=decision.on_behalf_of,
     )

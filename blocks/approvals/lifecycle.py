@@ -9,15 +9,18 @@ due (`blocks/deciding.py`).
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
+from typing import TypeVar
 
 import msgspec
 
 from blocks import signals
+from blocks.approvals import stand_ins
 from blocks.approvals.decisions import AlreadyDecided as AlreadyDecided
-from blocks.approvals.decisions import Vote, decided
+from blocks.approvals.decisions import ApproverAct, Vote, decided, may_act
 from blocks.approvals.events import unpublished
 from blocks.approvals.forms import off_loop
 from blocks.approvals.prefect_ui.answer import RESUMES
+from blocks.approvals.questions import Ask, questioned
 from blocks.approvals.room import check_room
 from blocks.approvals.timers import outcome_of_expiry, with_next_look
 from blocks.clock import utc_now
@@ -42,6 +45,7 @@ from blocks.updates import update
 
 log = logging.getLogger(__name__)
 
+A = TypeVar("A", bound=ApproverAct)
 Change = Callable[[ApprovalRecord], ApprovalRecord | Awaitable[ApprovalRecord]]
 
 
@@ -112,12 +116,35 @@ async def record_vote(
     be repeated.
     """
 
-    def make(approval: ApprovalRecord) -> ApprovalRecord | Awaitable[ApprovalRecord]:
+    async def make(approval: ApprovalRecord) -> ApprovalRecord:
+        ready = await _with_absences(store, approval, vote)
         if approval.form_schema is None:
-            return decided(approval, vote, utc_now())
-        return off_loop(decided, approval, vote, utc_now())
+            return decided(approval, ready, utc_now())
+        return await off_loop(decided, approval, ready, utc_now())
 
     return await change(store, tenant_id, approval_id, make, version=version)
+
+
+async def record_question(
+    store: RecordStore, tenant_id: str, approval_id: str, ask: Ask, *, version: int | None = None
+) -> Stored[ApprovalRecord]:
+    """The question is on the record. Raises as `record_vote` does."""
+
+    async def make(approval: ApprovalRecord) -> ApprovalRecord:
+        return questioned(approval, await _with_absences(store, approval, ask), utc_now())
+
+    return await change(store, tenant_id, approval_id, make, version=version)
+
+
+async def _with_absences(store: RecordStore, approval: ApprovalRecord, act: A) -> A:
+    """The act, with those for whom its actor stands in: looked up at every attempt, and only for
+    whom they would count.
+    """
+    if not act.is_proven or may_act(approval, act, utc_now()):
+        return act
+    names = (act.actor, *act.other_names)
+    found = await stand_ins.absences(store, approval.tenant_id, names, utc_now())
+    return msgspec.structs.replace(act, stands_in=found)
 
 
 async def change(

@@ -5,11 +5,11 @@ one name, and keeps the others in `other_names`: whichever of them comes later, 
 channel, is the same person, with one vote.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from blocks.contracts.approvals import Approvers
+from blocks.contracts.approvals import Approvers, Decision
 from blocks.contracts.identities import spelled
 from blocks.contracts.records import ApprovalRecord
 
@@ -43,6 +43,14 @@ def is_same(approval: ApprovalRecord, name: str, others: Iterable[str]) -> bool:
 def how_many(approval: ApprovalRecord, names: Iterable[str]) -> int:
     """How many different people go by these names."""
     return len({names_of(approval, name) for name in names})
+
+
+def parties(approval: ApprovalRecord, decisions: Sequence[Decision]) -> int:
+    """How many different parties have decided: a stand-in and the absent person are one."""
+    together = approval
+    for one in decisions:
+        together = knowing(together, one.actor, filter(None, [one.on_behalf_of]))
+    return how_many(together, [one.actor for one in decisions])
 
 
 def include(

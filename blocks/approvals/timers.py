@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from blocks.approvals.decisions import changed, is_overdue
+from blocks.approvals.decisions import advanced, changed, is_overdue
 from blocks.contracts.approvals import Approvers, Escalation, HistoryEntry
 from blocks.contracts.records import ApprovalRecord
 
@@ -70,12 +70,16 @@ def _escalated(approval: ApprovalRecord, escalation: Escalation, now: datetime) 
 
 
 def _at_its_end(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
-    """Expired; or, if it escalates and people are left to ask, open for as long again."""
+    """Expired; or, if it escalates and people are left to ask, open for as long again; or, if
+    silence approves this stage and another follows, in that.
+    """
     if approval.on_expiry == "escalate" and approval.escalations:
         assert approval.expires_at is not None
-        patience = approval.expires_at - approval.requested_at
+        patience = approval.expires_at - approval.asked_since
         asked_more = _escalated(approval, approval.escalations[0], now)
         return replace(asked_more, expires_at=now + patience)
+    if approval.on_expiry == "approve" and approval.later_stages:
+        return advanced(approval, CLOCK, now)
     entry = HistoryEntry(what="expired", at=now, actor=CLOCK, outcome=outcome_of_expiry(approval))
     return changed(approval, entry, status="expired", decided_by=CLOCK, decided_at=now)
 

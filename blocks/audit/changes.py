@@ -15,6 +15,7 @@ from blocks.contracts.records import (
     DispatchPolicy,
     ExecutionRecord,
     Record,
+    StandInRecord,
     WebhookSubscription,
     WorkflowDefinition,
 )
@@ -35,6 +36,7 @@ _EVERYWHERE = ("id", "tenantId", "kind", "createdAt", "updatedAt")
 LEFT_OUT: Mapping[type[Record], tuple[str, ...]] = {
     ExecutionRecord: ("attempt",),
     ApprovalRecord: ("history", "usedLinks", "told", "waits", "settledAt", "nextAt"),
+    StandInRecord: (),
     WorkflowDefinition: (),
     DispatchPolicy: (),
     WebhookSubscription: ("secret", "earlierSecrets"),

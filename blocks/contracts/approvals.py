@@ -32,7 +32,10 @@ What = Literal[
     "reminded",
     "escalated",
     "extended",
+    "questioned",
+    "answered",
     "voted",
+    "advanced",
     "decided",
     "expired",
     "cancelled",
@@ -68,6 +71,8 @@ class ApprovalPolicy(Part, frozen=True, kw_only=True):
     """This many different people must approve; the first rejection decides."""
     allow_self: bool = False
     """Whether the requester may decide it."""
+    allow_repeat: bool = False
+    """Whether who has approved an earlier stage may approve this one."""
     reason_required: ReasonRequired = "on-reject"
 
 
@@ -90,6 +95,9 @@ class Decision(Part, frozen=True, kw_only=True):
     reason: str | None = None
     is_proven: bool = msgspec.field(default=True, name="proven")
     """False: the name was stated by a client that nothing authenticates."""
+    on_behalf_of: str | None = None
+    """Whose vote it is, if the actor is their stand-in."""
+    stage: str | None = None
 
 
 class HistoryEntry(Part, frozen=True, kw_only=True):
@@ -101,6 +109,23 @@ class HistoryEntry(Part, frozen=True, kw_only=True):
     channel: str | None = None
     outcome: str | None = None
     note: str | None = None
+    on_behalf_of: str | None = None
+    """For whom the actor stood in."""
+    stage: str | None = None
+    """In which stage it happened; of `advanced`, the one that began."""
+
+
+class Question(Part, frozen=True, kw_only=True):
+    """What an approver asks back, and the answer once there is one."""
+
+    text: str
+    actor: str
+    at: datetime
+    on_behalf_of: str | None = None
+    stage: str | None = None
+    answer: str | None = None
+    answered_by: str | None = None
+    answered_at: datetime | None = None
 
 
 # --- when a person is asked -----------------------------------------------------------------------
@@ -136,7 +161,27 @@ class EscalationStep(Part, frozen=True, kw_only=True):
     approvers: Approvers
 
 
-class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who decides, until when, and what happens meanwhile; times count from when they are asked."""
+
+    policy: ApprovalPolicy = ApprovalPolicy()
+    due_after_seconds: _Positive | None = None
+    expires_after_seconds: _Positive | None = None
+    """None: it waits for ever."""
+    on_expiry: OnExpiry = "fail"
+    remind_after_seconds: list[_Positive] = []
+    escalations: list[EscalationStep] = []
+
+
+class Stage(Terms, frozen=True, kw_only=True, omit_defaults=True):
+    """One of several rounds of approvers, asked one after the other."""
+
+    name: str
+    conditions: list[Condition] = []
+    """Asked if all hold, or may hold, when the approval is requested."""
+
+
+class ApprovalRule(Terms, frozen=True, kw_only=True):
     """A person must approve when the rule is enabled and all its conditions hold, or may hold."""
 
     enabled: bool = False
@@ -146,15 +191,11 @@ class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """None: the risk score and the amount reach the two limits above (inclusive)."""
     on_unknown: OnUnknown = "ask"
     """If a condition cannot be judged: an amount that no event states, a value of another type."""
-    policy: ApprovalPolicy = ApprovalPolicy()
     form_schema: JsonObject | None = None
-    due_after_seconds: _Positive | None = None
-    expires_after_seconds: _Positive | None = None
-    """None: it waits for ever."""
-    on_expiry: OnExpiry = "fail"
     on_reject: OnReject = "fail"
-    remind_after_seconds: list[_Positive] = []
-    escalations: list[EscalationStep] = []
+    stages: list[Stage] = []
+    """Each with terms of its own, in the place of the rule's; none: the rule's are the only ones.
+    """
 
     @property
     def every_condition(self) -> list[Condition]:

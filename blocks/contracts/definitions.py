@@ -14,6 +14,7 @@ from blocks.contracts.approvals import (
     EscalationStep,
     Part,
     ReasonRequired,
+    Stage,
 )
 from blocks.contracts.reading.limits import Amount, Score, Seconds
 
@@ -45,6 +46,15 @@ class WantedEscalation(EscalationStep, frozen=True, kw_only=True, forbid_unknown
     approvers: WantedApprovers
 
 
+class WantedStage(Stage, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=60, pattern=r"^\S(.*\S)?$")]
+    due_after_seconds: Seconds | None = None
+    expires_after_seconds: Seconds | None = None
+    remind_after_seconds: list[Seconds] = msgspec.field(default_factory=list)
+    policy: WantedPolicy = WantedPolicy()
+    escalations: list[WantedEscalation] = msgspec.field(default_factory=list)  # type: ignore[assignment] # only read
+
+
 class WantedRule(ApprovalRule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     enabled: bool | None = None  # type: ignore[assignment] # only read
     """None: as the workflow has it; false of an analysis, the platform's switch of prompts."""
@@ -55,6 +65,7 @@ class WantedRule(ApprovalRule, frozen=True, kw_only=True, forbid_unknown_fields=
     remind_after_seconds: list[Seconds] = msgspec.field(default_factory=list)
     policy: WantedPolicy = WantedPolicy()
     escalations: list[WantedEscalation] = msgspec.field(default_factory=list)  # type: ignore[assignment] # only read
+    stages: list[WantedStage] = msgspec.field(default_factory=list)  # type: ignore[assignment] # only read
 
 
 class WantedDefinition(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -76,6 +76,11 @@ def approval_event_id(approval_id: str, what: str) -> str:
     return _computed("approval-event", approval_id, what)
 
 
+def stand_in_id(tenant_id: str, person: str) -> str:
+    """Key of who stands in for this person; at most one at a time does."""
+    return _computed("stand-in", tenant_id, person)
+
+
 def job_trigger_event_id(job: str, scheduled_tick: str) -> str:
     return _computed("job-trigger", job, scheduled_tick)
 

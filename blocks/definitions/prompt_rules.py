@@ -40,6 +40,8 @@ def _rule_problems(rule: WantedRule) -> Iterator[Problem]:
             yield field, _NOT_OF_PROMPTS
     if rule.form_schema is not None:
         yield "formSchema", "does not apply: the form of a prompt is its options"
+    if rule.stages:
+        yield "stages", "does not apply: a prompt is one question to one group of people"
     if rule.on_reject != "fail":
         yield "onReject", "does not apply: the option that is chosen moves the claim"
     if rule.on_expiry not in ("fail", "escalate"):

@@ -21,6 +21,7 @@ from deployments.cli.commands.jobs import jobs
 from deployments.cli.commands.keys import keys
 from deployments.cli.commands.operations import ops
 from deployments.cli.commands.platform_events import events
+from deployments.cli.commands.stand_ins import stand_ins
 from deployments.cli.commands.webhooks import webhooks
 from deployments.cli.commands.workflows import workflows
 from deployments.cli.system.bootstrap import bootstrap
@@ -41,6 +42,7 @@ COMMANDS = (
     executions,
     claims,
     approvals,
+    stand_ins,
     definitions,
     jobs,
     workflows,

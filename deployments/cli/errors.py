@@ -1,5 +1,6 @@
 """Errors for a person at a terminal: one line and an exit code."""
 
+from blocks.approvals.stand_ins import InvalidStandIn
 from blocks.contracts.jobs import InvalidTrigger
 from blocks.contracts.rejections import Rejected
 from blocks.dead_letters.letters import AnothersTenant
@@ -15,6 +16,7 @@ _BAD_INPUT = (
     AnothersTenant,
     BadSetting,
     InvalidDefinition,
+    InvalidStandIn,
     InvalidTrigger,
     Rejected,
     RequestReused,

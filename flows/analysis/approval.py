@@ -7,6 +7,7 @@ from blocks.approvals.terms import terms_of
 from blocks.clock import utc_now
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.approvals import ApprovalRule, HistoryEntry
+from blocks.contracts.events import JsonObject
 from blocks.contracts.opportunity_facts import Amount, Unknown
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from flows.shared.approval_gate import own_approval_id
@@ -21,8 +22,11 @@ def approval_of(
     amount: Amount,
     owner_id: str | None,
     reasons: Sequence[str],
+    facts: JsonObject,
 ) -> ApprovalRecord:
-    """The approval to request. `reasons`: why the rule could not be judged, if so."""
+    """The approval to request. `reasons`: why the rule could not be judged, if so. `facts`: what
+    its stages depend on.
+    """
     now = utc_now()
     risk = (record.results or {}).get("risk", {})
     return ApprovalRecord(
@@ -46,7 +50,7 @@ def approval_of(
         context=_context(record, reasons),
         form_schema=rule.form_schema,
         on_reject=rule.on_reject,
-        **terms_of(rule, now),
+        **terms_of(rule, now, facts),
         history=[HistoryEntry(what="requested", at=now, actor=WORKFLOW)],
     )
 

@@ -160,6 +160,7 @@ class Analysis:
             amount=self.amount,
             owner_id=self.owner_id,
             reasons=self.judgement.reasons,
+            facts=self.facts,
         )
 
     def waits_for(self, step: AnalysisStep) -> bool:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 from msgspec.structs import replace
 
+from blocks.contracts.approvals import Question
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import (
     ApiKeyRecord,
@@ -16,6 +17,7 @@ from blocks.contracts.records import (
     ExecutionRecord,
     ProcessRecord,
     ReconcilerRecord,
+    StandInRecord,
     StepRecord,
     TenantRecord,
     Trigger,
@@ -105,6 +107,26 @@ def an_approval(**changes: Any) -> ApprovalRecord:
         gate="approval",
     )
     return replace(approval, **changes)
+
+
+def an_approval_asked_back(**changes: Any) -> ApprovalRecord:
+    """One with a question that waits for its answer."""
+    question = Question(text="Why so much?", actor="ann", at=now())
+    return an_approval(execution_id=None, questions=[question], **changes)
+
+
+def a_stand_in(**changes: Any) -> StandInRecord:
+    """Bob decides for ann, this week."""
+    stand_in = StandInRecord(
+        id=new_id(),
+        tenant_id=A_TENANT,
+        created_at=now(),
+        person="ann",
+        stand_in="bob",
+        starts_at=now() - timedelta(hours=1),
+        ends_at=now() + timedelta(days=7),
+    )
+    return replace(stand_in, **changes)
 
 
 def an_audit_entry(**changes: Any) -> AuditEntry:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from blocks.approvals.decisions import is_for_anyone
+from blocks.approvals.standing import stage_of
 from blocks.contracts.records import ApprovalRecord
 from blocks.observability.plain_text import cut, plain, plain_lines
 
@@ -57,6 +58,11 @@ def _facts(approval: ApprovalRecord) -> Iterator[tuple[str, str]]:
     for name, at in (("Due", approval.due_at), ("Expires", approval.expires_at)):
         if at:
             yield name, _moment(at)
+    if where := stage_of(approval):
+        yield "Stage", _escaped(where, _TEXT_MAX)
+    for one in approval.questions:
+        yield f"Question of {_escaped(one.actor, _TEXT_MAX)}", _escaped(one.text, _TEXT_MAX)
+        yield "Answer", _escaped(one.answer or "none yet", _TEXT_MAX)
     yield "Tenant", f"`{approval.tenant_id}`"
 
 

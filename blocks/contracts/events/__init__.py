@@ -25,8 +25,11 @@ from blocks.contracts.events.analysis import (
     StepRequested,
 )
 from blocks.contracts.events.approvals import (
+    HitlApprovalAdvanced,
+    HitlApprovalAnswered,
     HitlApprovalCompleted,
     HitlApprovalEscalated,
+    HitlApprovalQuestioned,
     HitlApprovalReminded,
     HitlApprovalRequested,
 )
@@ -81,8 +84,11 @@ __all__ = [
     "EventData",
     "ForecastCompleted",
     "ForecastRequested",
+    "HitlApprovalAdvanced",
+    "HitlApprovalAnswered",
     "HitlApprovalCompleted",
     "HitlApprovalEscalated",
+    "HitlApprovalQuestioned",
     "HitlApprovalReminded",
     "HitlApprovalRequested",
     "Id",

@@ -31,6 +31,7 @@ class HitlApprovalReminded(EventData, frozen=True, kw_only=True):
     approver_roles: list[str] = []
     due_at: Moment | None = None
     expires_at: Moment | None = None
+    stage: str | None = None
 
 
 class HitlApprovalEscalated(EventData, frozen=True, kw_only=True):
@@ -44,6 +45,54 @@ class HitlApprovalEscalated(EventData, frozen=True, kw_only=True):
     approvers: list[str] = []
     approver_roles: list[str] = []
     expires_at: Moment | None = None
+    stage: str | None = None
+
+
+class HitlApprovalAdvanced(EventData, frozen=True, kw_only=True):
+    """One stage has approved, and the next one is asked: those named may decide from now on."""
+
+    event_type: ClassVar[str] = "hitl.approval.advanced"
+    tenant_id: Uuid
+    opportunity_id: SubjectId
+    approval_id: Uuid
+    stage: str
+    advanced_at: Moment
+    advanced_by: str
+    """Who decided the stage before; `clock` if its time was over, and silence approves it."""
+    approvers: list[str] = []
+    approver_roles: list[str] = []
+
+
+class HitlApprovalQuestioned(EventData, frozen=True, kw_only=True):
+    """An approver asks those who requested the approval a question; it stays pending meanwhile."""
+
+    event_type: ClassVar[str] = "hitl.approval.questioned"
+    tenant_id: Uuid
+    opportunity_id: SubjectId
+    approval_id: Uuid
+    question: str
+    asked_by: str
+    asked_at: Moment
+    on_behalf_of: str | None = None
+    requested_by: str | None = None
+    """Who is to answer."""
+    owner_id: str | None = None
+    stage: str | None = None
+
+
+class HitlApprovalAnswered(EventData, frozen=True, kw_only=True):
+    """The question has its answer; `asked_by` is who waits for it."""
+
+    event_type: ClassVar[str] = "hitl.approval.answered"
+    tenant_id: Uuid
+    opportunity_id: SubjectId
+    approval_id: Uuid
+    question: str
+    asked_by: str
+    answer: str
+    answered_by: str
+    answered_at: Moment
+    stage: str | None = None
 
 
 class HitlApprovalRequested(EventData, frozen=True, kw_only=True):

@@ -19,8 +19,11 @@ from blocks.contracts.events.analysis import (
     StepCompleted,
 )
 from blocks.contracts.events.approvals import (
+    HitlApprovalAdvanced,
+    HitlApprovalAnswered,
     HitlApprovalCompleted,
     HitlApprovalEscalated,
+    HitlApprovalQuestioned,
     HitlApprovalReminded,
     HitlApprovalRequested,
 )
@@ -48,6 +51,9 @@ _PUBLISHED: tuple[type[EventData], ...] = (
     HitlApprovalRequested,
     HitlApprovalReminded,
     HitlApprovalEscalated,
+    HitlApprovalAdvanced,
+    HitlApprovalQuestioned,
+    HitlApprovalAnswered,
     HitlApprovalCompleted,
     JobTrigger,
     JobUnreported,

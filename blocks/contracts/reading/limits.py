@@ -22,6 +22,9 @@ COMMENT_MAX = 4000
 Comment = Annotated[str, msgspec.Meta(max_length=COMMENT_MAX)]
 """The reason that the decider of an approval gives."""
 
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=COMMENT_MAX, pattern=r"\S")]
+"""A question of an approver, or the answer to it."""
+
 Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 
 RequestKey = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[ -~]+$")]

@@ -7,7 +7,7 @@ platform keeps about itself), `workflow_executions`, `workflow_steps`, `hitl_app
 (see `claims`); partition key `/tenantId` in all.
 """
 
-from blocks.contracts.records.approvals import ApprovalRecord
+from blocks.contracts.records.approvals import ApprovalRecord, StandInRecord
 from blocks.contracts.records.base import CONTAINERS, Record
 from blocks.contracts.records.digests import DigestRecord
 from blocks.contracts.records.executions import (
@@ -54,6 +54,7 @@ __all__ = [
     "Record",
     "RefusedAnswer",
     "RosterRecord",
+    "StandInRecord",
     "StepRecord",
     "TenantRecord",
     "TenantShare",

@@ -1,4 +1,4 @@
-"""Approvals."""
+"""Approvals, and who stands in for whom."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -14,6 +14,8 @@ from blocks.contracts.approvals import (
     OnExpiry,
     OnReject,
     Outcome,
+    Question,
+    Stage,
 )
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records.base import Origin, Record
@@ -72,6 +74,14 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     """When to remind; those that were sent are gone from here, and in the history."""
     escalations: list[Escalation] = []
     """Those still to come."""
+    stages: list[Stage] = []
+    """All that it goes through; none: one, without a name."""
+    stage: str | None = None
+    """The one whose terms stand above."""
+    stage_began_at: datetime | None = None
+    """None: when it was requested."""
+    questions: list[Question] = []
+    """Only the last may be without an answer."""
     decisions: list[Decision] = []
     history: list[HistoryEntry] = []
     claimed_by: str | None = None
@@ -110,3 +120,36 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     def about(self) -> str:
         """What it is about, on the wire also where only an opportunity was foreseen."""
         return self.subject or self.opportunity_id or ""
+
+    @property
+    def asked_since(self) -> datetime:
+        """When those who decide now were asked."""
+        return self.stage_began_at or self.requested_at
+
+    @property
+    def later_stages(self) -> list[Stage]:
+        names = [stage.name for stage in self.stages]
+        return self.stages[names.index(self.stage) + 1 :] if self.stage in names else []
+
+    @property
+    def open_question(self) -> Question | None:
+        last = self.questions[-1] if self.questions else None
+        return last if last and last.answer is None else None
+
+
+class StandInRecord(Record, frozen=True, kw_only=True, tag="stand-in"):
+    """Who decides in the place of a person who is absent; each person has at most one."""
+
+    container: ClassVar[str] = "hitl_approvals"
+
+    person: str
+    """Who named the stand-in, as their credential proved it, with what it proved besides."""
+    other_names: list[str] = []
+    roles: list[str] = []
+    stand_in: str
+    starts_at: datetime
+    ends_at: datetime
+    version: int = 1
+
+    def covers(self, moment: datetime) -> bool:
+        return self.starts_at <= moment < self.ends_at

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+from blocks.contracts.approvals import Question
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.digests import DigestItem
@@ -39,12 +40,30 @@ async def _waiting(
     async for stored in every(store, tenant_id, ApprovalRecord, {"status": "pending"}):
         approval = stored.record
         named = set(approval.policy.approvers.users) - set(approval.handed_on)
-        voted = {decision.actor for decision in approval.decisions}
+        voted = {decision.on_behalf_of or decision.actor for decision in approval.decisions}
         found = {await addresses.of_user(user) for user in sorted(named - voted)}
         if not named:
             found = {addresses.of_admin(tenant_id)}
         for address in sorted(found):
             yield address, _waiting_item(approval)
+        if (question := approval.open_question) is not None:
+            asked = _who_asked(approval)
+            address = await addresses.of_user(asked) if asked else addresses.of_admin(tenant_id)
+            yield address, _question_item(approval, question)
+
+
+def _who_asked(approval: ApprovalRecord) -> str | None:
+    """A workflow asks for the owner of the subject."""
+    by_workflow = approval.requested_by in (None, approval.workflow)
+    return approval.owner_id if by_workflow else approval.requested_by
+
+
+def _question_item(approval: ApprovalRecord, question: Question) -> DigestItem:
+    return DigestItem(
+        kind="approval",
+        title=shortened(f"question about {approval.about}", _LENGTH),
+        detail=shortened(f"{question.actor} asks: {question.text}", _LENGTH),
+    )
 
 
 def _waiting_item(approval: ApprovalRecord) -> DigestItem:

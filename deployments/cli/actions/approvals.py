@@ -1,17 +1,21 @@
-"""Deciding from a terminal."""
+"""Deciding, asking back and answering from a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import click
 import msgspec
 
+from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
+from blocks.approvals.questions import Ask, answered
+from blocks.clock import utc_now
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.identities import NoIdentity, user_id
 from blocks.contracts.records import ApprovalRecord
 from blocks.json_text import read_json_object
-from blocks.ports import NotFound
+from blocks.ports import EventBus, FlowRuns, NotFound, RecordStore
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from deployments.cli.acts import audited
@@ -28,11 +32,7 @@ async def decide(
     form: str | None,
 ) -> ApprovalRecord:
     """The decision is on the record. Raises `Refused`, or `NotFound` with a readable message."""
-    settings = use_prefect(load_settings())
-
-    # after the environment is set
     from blocks import deciding
-    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 
     actor = _user(actor)
     vote = Vote(
@@ -43,15 +43,61 @@ async def decide(
         reason=reason,
         form=_form(form),
     )
+    command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
+    async with _at_work(tenant_id, approval_id, command, actor) as (store, bus, flow_runs):
+        return await deciding.decide(store, bus, flow_runs, tenant_id, approval_id, vote)
+
+
+async def ask_back(
+    tenant_id: str, approval_id: str, actor: str, roles: Sequence[str], text: str
+) -> ApprovalRecord:
+    """The question is on the record. Raises as `decide` does."""
+    from blocks import deciding
+
+    actor = _user(actor)
+    ask = Ask(actor=actor, roles=frozenset(roles), channel="cli", text=text)
+    async with _at_work(tenant_id, approval_id, "approvals ask", actor) as (store, bus, flow_runs):
+        return await deciding.ask_back(store, bus, flow_runs, tenant_id, approval_id, ask)
+
+
+async def answer(tenant_id: str, approval_id: str, actor: str, text: str) -> ApprovalRecord:
+    """The open question has this answer. Raises as `decide` does."""
+    from blocks import deciding
+
+    async with _at_work(tenant_id, approval_id, "approvals answer", actor) as (
+        store,
+        bus,
+        flow_runs,
+    ):
+        stored = await lifecycle.change(
+            store,
+            tenant_id,
+            approval_id,
+            lambda one: answered(one, actor, text, "cli", utc_now()),
+        )
+        return await deciding.follow_up(store, bus, flow_runs, stored)
+
+
+@asynccontextmanager
+async def _at_work(
+    tenant_id: str, approval_id: str, command: str, actor: str
+) -> AsyncIterator[tuple[RecordStore, EventBus, FlowRuns]]:
+    """What is changed through this store is on the audit log. Raises `NotFound` with a readable
+    message.
+    """
+    settings = use_prefect(load_settings())
+
+    # after the environment is set
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+
     async with (
         open_store(settings) as store,
         open_bus(settings, "cli") as bus,
         PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
     ):
-        command = "approvals approve" if vote.outcome == "approved" else "approvals reject"
         try:
             async with audited(store, tenant_id, command, actor, approval_id) as recorded:
-                return await deciding.decide(recorded, bus, flow_runs, tenant_id, approval_id, vote)
+                yield recorded, bus, flow_runs
         except NotFound:
             raise NotFound(f"tenant {tenant_id} has no approval {approval_id}") from None
 

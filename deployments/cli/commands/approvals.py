@@ -1,8 +1,9 @@
-"""`orchestrator approvals list | show | approve | reject`"""
+"""`orchestrator approvals list | show | approve | reject | ask | answer`"""
 
 import click
 
 from blocks.observability.plain_text import plain
+from deployments.cli.actor import as_option as answering_option
 from deployments.cli.arguments import Limited
 from deployments.cli.commands.executions import tenant_option
 from deployments.cli.parameters import any_id
@@ -119,6 +120,50 @@ def reject(
     _decide(tenant, id, actor, roles, "rejected", reason, form)
 
 
+text_option = click.option("--text", type=Limited("Words"), required=True, help="In words.")
+
+
+@approvals.command("ask")
+@click.argument("id", type=any_id)
+@tenant_option
+@as_option
+@role_option
+@text_option
+def ask(id: str, tenant: str, actor: str, roles: tuple[str, ...], text: str) -> None:
+    """Send it back with a question; it stays pending, and its time goes on.
+
+    \b
+    Examples:
+      orchestrator approvals ask 4e1c0d7a-… --as ann --text "Why 20 %?"
+    """
+    import asyncio
+
+    from deployments.cli.actions.approvals import ask_back
+
+    approval = asyncio.run(ask_back(tenant, id, actor, roles, text))
+    click.echo(plain(f"{approval.id} is {approval.status}: {approval.requested_by} is asked"))
+
+
+@approvals.command("answer")
+@click.argument("id", type=any_id)
+@tenant_option
+@answering_option
+@text_option
+def answer(id: str, tenant: str, actor: str, text: str) -> None:
+    """Answer the question of an approver.
+
+    \b
+    Examples:
+      orchestrator approvals answer 4e1c0d7a-… --as req --text "They buy for three years."
+    """
+    import asyncio
+
+    from deployments.cli.actions.approvals import answer
+
+    approval = asyncio.run(answer(tenant, id, actor, text))
+    click.echo(plain(f"{approval.id} is {approval.status}: the question is answered"))
+
+
 def _decide(
     tenant: str,
     id: str,
@@ -130,8 +175,10 @@ def _decide(
 ) -> None:
     import asyncio
 
+    from blocks.approvals.decisions import of_stage
     from deployments.cli.actions.approvals import decide
 
     approval = asyncio.run(decide(tenant, id, actor, roles, outcome, reason, form))
-    needed = f"{len(approval.decisions)} of {approval.policy.quorum} needed"
-    click.echo(plain(f"{approval.id} is {approval.status} ({needed})"))
+    needed = f"{len(of_stage(approval))} of {approval.policy.quorum} needed"
+    stage = f", stage {approval.stage}" if approval.stage else ""
+    click.echo(plain(f"{approval.id} is {approval.status} ({needed}{stage})"))

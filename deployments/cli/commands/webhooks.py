@@ -9,6 +9,9 @@ EVENT_TYPES = [
     "hitl.approval.requested",
     "hitl.approval.reminded",
     "hitl.approval.escalated",
+    "hitl.approval.advanced",
+    "hitl.approval.questioned",
+    "hitl.approval.answered",
     "hitl.approval.completed",
 ]
 

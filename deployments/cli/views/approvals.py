@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from blocks.approvals.standing import stage_of
+from blocks.contracts.approvals import HistoryEntry
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import NotFound, Query
 from blocks.services import open_store
@@ -76,6 +78,7 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
         or "everybody",
         "quorum": str(approval.policy.quorum),
         "expires": f"{approval.expires_at:%Y-%m-%d %H:%M:%S}Z" if approval.expires_at else None,
+        "stage": stage_of(approval),
         "claimed by": approval.claimed_by,
     }
     out.print(facts_of(facts))
@@ -83,14 +86,20 @@ def print_approval(approval: ApprovalRecord, *, as_json: bool) -> None:
     history = table_of("AT", "WHAT", "WHO", "CHANNEL", "NOTE", wraps=("NOTE",))
     for entry in approval.history:
         what = f"{entry.what}: {entry.outcome}" if entry.outcome else entry.what
+        what = f"{what} ({entry.stage})" if entry.stage else what
         history.add_row(
             f"{entry.at:%Y-%m-%d %H:%M:%S}Z",
             what,
-            entry.actor or "",
+            _who(entry),
             entry.channel or "",
             entry.note or "",
         )
     out.print(history)
+
+
+def _who(entry: HistoryEntry) -> str:
+    who = entry.actor or ""
+    return f"{who} for {entry.on_behalf_of}" if entry.on_behalf_of else who
 
 
 def _amount(approval: ApprovalRecord) -> str:

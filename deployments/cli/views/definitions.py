@@ -1,12 +1,13 @@
 """Workflow definitions for a person at a terminal: read from files, shown in force."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 import msgspec
 import yaml
 
-from blocks.contracts.approvals import ApprovalRule
+from blocks.contracts.approvals import ApprovalPolicy, ApprovalRule, Condition, Stage
 from blocks.contracts.definitions import WantedDefinition
 from blocks.contracts.reading.numbers import shown
 from blocks.contracts.reading.repeated_keys import RepeatedKey
@@ -82,14 +83,25 @@ def print_definition(definition: WorkflowDefinition, *, as_json: bool) -> None:
 def _rule(rule: ApprovalRule) -> str:
     if not rule.enabled:
         return "no one is asked"
-    conditions = (
-        " and ".join(f"{one.path} {one.op} {one.value}" for one in rule.every_condition) or "always"
-    )
-    approvers = rule.policy.approvers
+    asked = [_stage(stage) for stage in rule.stages] or [_asked(rule.policy)]
+    return f"if {_all(rule.every_condition) or 'always'}: {', then '.join(asked)}"
+
+
+def _stage(stage: Stage) -> str:
+    only = f" if {_all(stage.conditions)}" if stage.conditions else ""
+    return f"{_asked(stage.policy)} ({stage.name}{only})"
+
+
+def _all(conditions: Sequence[Condition]) -> str:
+    return " and ".join(f"{one.path} {one.op} {one.value}" for one in conditions)
+
+
+def _asked(policy: ApprovalPolicy) -> str:
+    approvers = policy.approvers
     who = (
         ", ".join([*approvers.users, *(f"role {role}" for role in approvers.roles)]) or "everybody"
     )
-    return f"if {conditions}: {rule.policy.quorum} of {who}"
+    return f"{policy.quorum} of {who}"
 
 
 _MERGE = "tag:yaml.org,2002:merge"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +19,7 @@ from blocks.contracts.records import (
     ApprovalRecord,
     ExecutionRecord,
     Record,
+    StandInRecord,
     WebhookSubscription,
 )
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
@@ -30,6 +32,7 @@ from tests.support.api.journeys import a_journey
 from tests.support.factories import (
     A_TENANT,
     a_dead_letter,
+    a_stand_in,
     a_webhook,
     an_api_key,
     an_approval,
@@ -92,6 +95,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "workflowId": ExecutionRecord,
     "approvalId": ApprovalRecord,
     "webhookId": WebhookSubscription,
+    "standInId": StandInRecord,
     "letterId": DeadLetterRecord,
     "prefix": ApiKeyRecord,
     "claimId": ClaimRecord,
@@ -180,8 +184,14 @@ BODIES: Mapping[str, Any] = {
     "POST /hitl/approvals/{approvalId}/delegate": {"to": "bob"},
     "POST /hitl/approvals/{approvalId}/remind": None,
     "POST /hitl/approvals/{approvalId}/extend": {"expiresAt": "2099-01-01T00:00:00Z"},
+    "POST /hitl/approvals/{approvalId}/ask": {"text": "Why so much?"},
+    "POST /hitl/approvals/{approvalId}/answer": {"text": "A discount."},
     "POST /hitl/approvals/{approvalId}/cancel": {},
     "POST /hitl/approvals/{approvalId}/links": {"recipient": "ann"},
+    "POST /hitl/stand-ins": {
+        "standIn": "bob",
+        "endsAt": (datetime.now(UTC) + timedelta(days=7)).isoformat(),
+    },
 }
 
 
@@ -203,6 +213,7 @@ FACTORIES: Mapping[type[Record], Callable[[str], Record]] = {
     ExecutionRecord: lambda tenant_id: an_execution(tenant_id=tenant_id),
     ApprovalRecord: lambda tenant_id: an_approval(tenant_id=tenant_id, execution_id=None),
     WebhookSubscription: lambda tenant_id: a_webhook(tenant_id=tenant_id),
+    StandInRecord: lambda tenant_id: a_stand_in(tenant_id=tenant_id),
     ApiKeyRecord: lambda tenant_id: an_api_key(tenant=tenant_id),
 }
 

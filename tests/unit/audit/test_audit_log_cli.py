@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
+from blocks.contracts import ids
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.audit import AuditEntry
@@ -30,7 +32,15 @@ from deployments.cli.acts import ACTION_OF, NOT_AUDITED
 from deployments.cli.app import cli
 from tests.support.api.every_route import a_record
 from tests.support.audit_log import entries, intents
-from tests.support.factories import A_TENANT, a_webhook, an_approval, an_execution, now
+from tests.support.factories import (
+    A_TENANT,
+    a_stand_in,
+    a_webhook,
+    an_approval,
+    an_approval_asked_back,
+    an_execution,
+    now,
+)
 from tests.support.older_service import left_behind, older_workflow
 from tests.support.payouts.packets import a_fee
 from tests.support.payouts.payments import a_claim
@@ -172,6 +182,13 @@ def an_edited_event() -> dict[str, Any]:
     }
 
 
+def with_a_stand_in(terminal: Terminal) -> list[str]:
+    terminal.holds(a_stand_in(id=ids.stand_in_id(A_TENANT, "ann")))
+    return ["ann"]
+
+
+OF_A_PERSON = ("approvals approve", "approvals reject", "approvals ask", "stand-ins name")
+
 GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     "executions start": lambda terminal: ["opportunity-1"],
     "executions cancel": lambda terminal: [terminal.holds(an_execution()).id],
@@ -186,6 +203,17 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
         *(terminal.holds(an_approval(execution_id=None)).id, "--as", "ann"),
         *("--reason", "too risky"),
     ],
+    "approvals ask": lambda terminal: [
+        *(terminal.holds(an_approval(execution_id=None)).id, "--as", "ann"),
+        *("--text", "Why so much?"),
+    ],
+    "approvals answer": lambda terminal: [
+        *(terminal.holds(an_approval_asked_back()).id, "--text", "A discount.")
+    ],
+    "stand-ins name": lambda terminal: [
+        *("bob", "--as", "ann", "--until", f"{now() + timedelta(days=7):%Y-%m-%d}")
+    ],
+    "stand-ins end": with_a_stand_in,
     "definitions set": lambda terminal: [a_file(terminal, {"enabled": False})],
     "definitions reset": with_a_definition,
     "claims settle-fee": a_mismatched_fee,
@@ -225,7 +253,7 @@ def test_a_change_leaves_one_entry(terminal: Terminal, command: str) -> None:
 
     assert (0, None) == (run.exit_code, run.exception), run.output
     # A terminal decides for no one: whoever decides is named.
-    actor = "ann" if command in ("approvals approve", "approvals reject") else ME
+    actor = "ann" if command in OF_A_PERSON else ME
     [entry] = [one for one in terminal.log() if one.actor == actor]
     assert before + 1 == len(terminal.log())
     assert (ACTION_OF[command], "done", "terminal", "cli") == (

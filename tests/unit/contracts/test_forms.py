@@ -106,6 +106,9 @@ def test_what_the_library_reads_with_an_object_as_source_is_listed_in_the_docs()
         "hitl.approval.requested",
         "hitl.approval.reminded",
         "hitl.approval.escalated",
+        "hitl.approval.advanced",
+        "hitl.approval.questioned",
+        "hitl.approval.answered",
         "hitl.approval.completed",
     } == readable
 

@@ -21,7 +21,13 @@ from blocks.topology import batch_jobs_queue
 from tests.support.api.api_client import Api, an_api
 from tests.support.api.approval_links import SECRET
 from tests.support.api.every_route import Route, a_record, every_route
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution, new_id
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    an_approval_asked_back,
+    an_execution,
+    new_id,
+)
 
 ROUTES = [route for route in every_route() if not route.is_public]
 OURS = [route for route in ROUTES if not route.is_compatible]
@@ -46,9 +52,12 @@ CREATIONS = (
     "POST /keys",
     "POST /webhooks",
     "POST /hitl/approvals",
+    "POST /hitl/stand-ins",
 )
 A_LINK = "POST /hitl/approvals/{approvalId}/links"
 """Its address is a credential, which no header should hold."""
+AN_ANSWER = "POST /hitl/approvals/{approvalId}/answer"
+"""About an approval with an open question."""
 OF_MANY = ("POST /dead-letters/replay", "POST /hitl/approvals/decisions")
 """They name no record in their path."""
 CHANGES = [
@@ -273,7 +282,7 @@ async def test_every_deletion_is_204(api: Api) -> None:
     deletions = [route for route in OURS if route.method == "DELETE"]
     assert deletions
     for route in deletions:
-        answer = await _ask(api, route)
+        answer = await _ask(api, route, **{"X-User-ID": "ann"})
 
         assert (204, b"") == (answer.status_code, answer.content), route.name
 
@@ -284,7 +293,7 @@ async def test_every_creation_says_where_it_is(api: Api) -> None:
         record = {"status": "failed"} if name.endswith("/rerun") else {}
         route = routes[name]
         tenant_id = SYSTEM_TENANT if "/jobs/" in name else A_TENANT
-        made = await _ask(api, route, tenant_id=tenant_id, **record)
+        made = await _ask(api, route, tenant_id=tenant_id, **{"X-User-ID": "ann"}, **record)
         assert made.status_code in (201, 202), (name, made.text)
 
         found = await api.get(made.headers["location"], tenant_id)
@@ -462,6 +471,9 @@ async def _ask(
 
 
 async def _path(api: Api, route: Route) -> str:
+    if route.name == AN_ANSWER:
+        await api.holds(asked := an_approval_asked_back())
+        return route.with_id(asked.id)
     record = await a_record(api.store, route.record, A_TENANT) if route.record else None
     return route.with_id(record.id if record else new_id())
 

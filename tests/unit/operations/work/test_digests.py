@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision
+from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, Question
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.operations import EventRecord
@@ -215,6 +215,20 @@ async def test_an_approval_for_no_one_by_name_is_for_the_tenants_administrator(
 
     assert [ADMIN] == [mail["To"] for mail in mails.mails]
     assert 1 == figures["withoutAddress"]
+
+
+async def test_an_open_question_is_for_who_asked_for_the_approval(
+    store: RecordStore, settings: Settings, mails: MailServer
+) -> None:
+    question = Question(text="Why 20 %?", actor=ANN, at=now())
+    await wait_for(store, ANN, requested_by=BO, questions=[question], subject="quote-4711")
+
+    await digest(store, settings)
+
+    by_address = {mail["To"]: text_of(mail) for mail in mails.mails}
+    assert {ANN, BO} == by_address.keys()
+    assert "question about quote-4711" in by_address[BO]
+    assert f"{ANN} asks: Why 20 %?" in by_address[BO]
 
 
 async def test_who_has_decided_already_is_not_reminded(

@@ -1,0 +1,1 @@
+"""Approvals in stages, with questions and stand-ins."""
