@@ -15,7 +15,7 @@ from litestar.response import Redirect
 
 from api.approvals import form_fields, page_rendering
 from api.approvals.desk import in_hand
-from api.approvals.documents import DecisionBody
+from api.approvals.documents import NamedDecision
 from api.approvals.errors import ApprovalNotFound
 from api.approvals.form_fields import Field
 from api.approvals.links import LinkSecret, TokenPath, opened, vote_of
@@ -37,11 +37,12 @@ from blocks.security.signed_links import LinkClaims
 
 _FIELDS_MAX = 500
 
-_REASONS = {
+REASONS: Mapping[str, str] = {
     "never": "Optional; it stands on the record.",
     "on-reject": "Needed to reject; it stands on the record.",
     "always": "Needed; it stands on the record.",
 }
+"""What a page says at the reason's field, by what the policy requires."""
 
 
 def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -91,7 +92,7 @@ async def decide_on_page(
     submitted = await _submitted(request)
     approval = await _approval(store, claims)
     try:
-        vote = vote_of(claims, _body(approval, submitted), channel="page")
+        vote = vote_of(claims, decision_in(approval, submitted), channel="page")
         await in_hand(store, bus, flow_runs, claims.tenant_id, claims.approval_id).decide(vote)
     except (InvalidRequest, InvalidVote) as error:
         [problem] = body_of(error).details or []
@@ -117,8 +118,11 @@ async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
         ) from None
 
 
-def _body(approval: ApprovalRecord, submitted: Mapping[str, str]) -> DecisionBody:
-    """The decision, as any other channel would bring it; the form goes with an approval only."""
+def decision_in(approval: ApprovalRecord, submitted: Mapping[str, str]) -> NamedDecision:
+    """The decision, as any other channel would bring it; the form goes with an approval only.
+
+    Raises `InvalidRequest`.
+    """
     outcome = submitted.get("outcome", "")
     if outcome not in OUTCOMES:
         raise InvalidRequest(
@@ -131,7 +135,7 @@ def _body(approval: ApprovalRecord, submitted: Mapping[str, str]) -> DecisionBod
     if outcome == "approved" and approval.form_schema is not None:
         body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), submitted)
     try:
-        return msgspec.convert(body, DecisionBody)
+        return msgspec.convert(body, NamedDecision)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         raise InvalidRequest(
@@ -162,13 +166,13 @@ def _page(
         closed=None if problem else _closed(claims, approval),
         fields=fields,
         reason=submitted.get("reason", ""),
-        reason_hint=_REASONS[approval.policy.reason_required],
+        reason_hint=REASONS[approval.policy.reason_required],
         reason_error=problem.message if problem and problem.field == "reason" else "",
-        problem=_in_words(problem, fields) if problem else None,
+        problem=in_words(problem, fields) if problem else None,
     )
 
 
-def _in_words(problem: Problem, fields: Sequence[Field]) -> str:
+def in_words(problem: Problem, fields: Sequence[Field]) -> str:
     """The problem, with the name that the page gives to its field."""
     label = next((field.label for field in fields if field.error), problem.field)
     return f"{label}: {problem.message}" if label else problem.message

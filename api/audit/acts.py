@@ -66,6 +66,9 @@ ACTION_OF: Mapping[str, str] = {
     "POST /hitl/stand-ins": "stand-in.name",
     "DELETE /hitl/stand-ins/{standInId}": "stand-in.end",
     "POST /inbox": "approval.decide",
+    "POST /approvals/{approvalId}": "approval.decide",
+    "POST /approvals/{approvalId}/ask": "approval.ask",
+    "POST /approvals/{approvalId}/answer": "approval.answer",
     "POST /hitl/links/{token}": "approval.decide",
     "POST /hitl/links/{token}/page": "approval.decide",
 }

@@ -11,6 +11,12 @@ from litestar.middleware.csrf import CSRFMiddleware
 from api.access.actor import provide_actor
 from api.access.sessions import PAGE, SessionKeys, is_https
 from api.access.tenancy import provide_tenant_id
+from api.pages.approvals.routes import (
+    answer_about_approval,
+    ask_about_approval,
+    decide_approval,
+    show_approval,
+)
 from api.pages.assets import show_asset
 from api.pages.errors import answer_with_page
 from api.pages.inbox.routes import decide_in_inbox, show_inbox
@@ -22,6 +28,10 @@ PAGES: tuple[Any, ...] = (
     show_overview,
     show_inbox,
     decide_in_inbox,
+    show_approval,
+    decide_approval,
+    ask_about_approval,
+    answer_about_approval,
 )
 """Each needs a role, as `api.access.permissions` has it."""
 
