@@ -58,7 +58,7 @@ async def show_approval(
     approval = await _found(store, tenant_id, approval_id)
     if request.headers.get("hx-request"):
         seen = await sight_of(store, tenant_id, actor, approval, utc_now())
-        return page("approvals/state.html", seen=seen, approval=approval, standing=standing)
+        return page("approvals/part.html", seen=seen, approval=approval)
     return await _shown(store, tenant_id, actor, approval)
 
 
@@ -228,5 +228,4 @@ async def _shown(
         reason_hint=REASONS[approval.policy.reason_required],
         reason_error=problem.message if problem and problem.field == "reason" else "",
         notice=f"Not taken yet. {in_words(problem, fields)}" if problem else notice,
-        standing=standing,
     )
