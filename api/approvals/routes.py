@@ -24,7 +24,6 @@ from api.approvals.actions import (
 from api.approvals.decisions import approve, reject, take_decision, take_decisions
 from api.approvals.desk import provide_approval
 from api.approvals.links import make_link, show_link, use_link
-from api.approvals.page import decide_on_page, show_page
 from api.approvals.requests import create_approval, list_approvals, read_approval, read_history
 from api.http.deprecation import COMPATIBLE, Deprecation, deprecated
 from api.idempotency import idempotent
@@ -54,16 +53,17 @@ CHANGING = (
     withdraw,
 )
 
-THROUGH_LINKS = (show_link, use_link, show_page, decide_on_page)
+THROUGH_LINKS = (show_link, use_link)
 """The link is the credential: it names the tenant and the user."""
 
 
-def approval_routes(store: RecordStore) -> list[Router]:
-    """The same routes, once per prefix."""
+def approval_routes(store: RecordStore, link_pages: Handlers) -> list[Router]:
+    """The same routes, once per prefix; `link_pages` are what a link shows in a browser."""
+    through_links = (*THROUGH_LINKS, *link_pages)
     main, *older = PREFIXES
     return [
         _for_users(main, store, READING + MAKING_LINKS, CHANGING),
-        _through_links(main, THROUGH_LINKS),
+        _through_links(main, through_links),
         *(
             router
             for prefix in older
@@ -75,7 +75,7 @@ def approval_routes(store: RecordStore) -> list[Router]:
                     deprecated(*CHANGING),
                     _instead_of(prefix),
                 ),
-                _through_links(prefix, deprecated(*THROUGH_LINKS), _instead_of(prefix)),
+                _through_links(prefix, deprecated(*through_links), _instead_of(prefix)),
             )
         ),
     ]

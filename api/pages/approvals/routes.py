@@ -16,12 +16,12 @@ from api.approvals.decisions import vote_of
 from api.approvals.desk import in_hand
 from api.approvals.documents import NamedDecision
 from api.approvals.errors import ApprovalChanged, ApprovalNotFound
-from api.approvals.page import REASONS, decision_in, in_words
 from api.approvals.requests import ApprovalPath
 from api.http.errors import InvalidRequest, Problem, answer_of, body_of
 from api.http.records import Bus, Engine, Store, find
 from api.pages.approvals.evidence import evidence_of
 from api.pages.approvals.sight import sight_of
+from api.pages.approvals.submitted import REASONS, decision_in, in_words
 from api.pages.forms import Form, form_in
 from api.pages.rendering import page
 from blocks.approvals.decisions import AlreadyDecided, Expired, InvalidVote, Refused, Vote

@@ -5,22 +5,25 @@ could borrow. GET changes nothing, however often a mail scanner does it; the for
 without JavaScript.
 """
 
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.response import Redirect
 
-from api.approvals import form_fields, page_rendering
+from api.approvals import form_fields
 from api.approvals.desk import in_hand
-from api.approvals.documents import NamedDecision
 from api.approvals.errors import ApprovalNotFound
-from api.approvals.form_fields import Field
 from api.approvals.links import LinkSecret, TokenPath, opened, vote_of
 from api.http.errors import InvalidRequest, Problem, answer_error, answer_of, body_of
 from api.http.records import Bus, Engine, Store, find
+from api.pages.approvals.evidence import evidence_of
+from api.pages.approvals.submitted import REASONS, decision_in, in_words
+from api.pages.assets import ASSETS
+from api.pages.rendering import moment, page
 from blocks.approvals.decisions import (
     Expired,
     InvalidVote,
@@ -31,18 +34,23 @@ from blocks.approvals.decisions import (
 )
 from blocks.approvals.standing import stage_of, standing
 from blocks.clock import utc_now
-from blocks.contracts.approvals import OUTCOMES
 from blocks.contracts.records import ApprovalRecord
 from blocks.security.signed_links import LinkClaims
 
 _FIELDS_MAX = 500
 
-REASONS: Mapping[str, str] = {
-    "never": "Optional; it stands on the record.",
-    "on-reject": "Needed to reject; it stands on the record.",
-    "always": "Needed; it stands on the record.",
+_STYLE = ASSETS["style.css"].content.decode()
+
+_HEADERS: Mapping[str, str] = {
+    # Only this very style; forms go back to where they came from; no script, picture or frame at
+    # all. The token in the address stays in no cache, no `Referer` and no frame.
+    "Content-Security-Policy": "default-src 'none'; "
+    f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
 }
-"""What a page says at the reason's field, by what the policy requires."""
 
 
 def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -51,8 +59,8 @@ def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Respo
     if answer.status >= 500:
         answer_error(request, error)  # for its log
     answer_body = body_of(error)
-    return page_rendering.page(
-        "refusal.html",
+    return _page_of(
+        "approvals/link_refusal.html",
         answer.status,
         message=answer.message,
         code=answer.code,
@@ -68,7 +76,7 @@ def answer_with_page(request: Request[Any, Any, Any], error: Exception) -> Respo
     include_in_schema=False,
     exception_handlers={Exception: answer_with_page},
 )
-async def show_page(store: Store, link_secret: LinkSecret, token: TokenPath) -> Response[str]:
+async def show_page(store: Store, link_secret: LinkSecret, token: TokenPath) -> Response[Any]:
     """The request and the form; or the approval's status, if it can no longer be decided."""
     claims = opened(link_secret, token)
     return _page(claims, await _approval(store, claims), {})
@@ -100,6 +108,10 @@ async def decide_on_page(
     return Redirect("page", status_code=303)  # so that a reload does not decide again
 
 
+LINK_PAGES = (show_page, decide_on_page)
+"""Served wherever links are."""
+
+
 async def _approval(store: Store, claims: LinkClaims) -> ApprovalRecord:
     return await find(store, claims.tenant_id, ApprovalRecord, claims.approval_id, ApprovalNotFound)
 
@@ -118,31 +130,6 @@ async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
         ) from None
 
 
-def decision_in(approval: ApprovalRecord, submitted: Mapping[str, str]) -> NamedDecision:
-    """The decision, as any other channel would bring it; the form goes with an approval only.
-
-    Raises `InvalidRequest`.
-    """
-    outcome = submitted.get("outcome", "")
-    if outcome not in OUTCOMES:
-        raise InvalidRequest(
-            Problem(field="outcome", message="choose to approve or to reject", source="body")
-        )
-    body: dict[str, object] = {
-        "outcome": outcome,
-        "reason": submitted.get("reason", "").strip() or None,
-    }
-    if outcome == "approved" and approval.form_schema is not None:
-        body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), submitted)
-    try:
-        return msgspec.convert(body, NamedDecision)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
-        raise InvalidRequest(
-            Problem(field=where.rstrip("`") or None, message=what, source="body")
-        ) from None
-
-
 # --- what is shown --------------------------------------------------------------------------------
 
 
@@ -151,18 +138,19 @@ def _page(
     approval: ApprovalRecord,
     submitted: Mapping[str, str],
     problem: Problem | None = None,
-) -> Response[str]:
+) -> Response[Any]:
     fields = form_fields.fields_of(approval.form_schema)
     if submitted:
         fields = form_fields.filled(fields, submitted, problem)
-    return page_rendering.page(
-        "approval.html",
+    return _page_of(
+        "approvals/link.html",
         400 if problem else 200,
         approval=approval,
         recipient=claims.recipient,
         link_expires_at=claims.expires_at,
         outcomes=[outcome for outcome in approval.options if outcome in claims.outcomes],
         facts=_facts(approval),
+        evidence=evidence_of(approval),
         closed=None if problem else _closed(claims, approval),
         fields=fields,
         reason=submitted.get("reason", ""),
@@ -170,12 +158,6 @@ def _page(
         reason_error=problem.message if problem and problem.field == "reason" else "",
         problem=in_words(problem, fields) if problem else None,
     )
-
-
-def in_words(problem: Problem, fields: Sequence[Field]) -> str:
-    """The problem, with the name that the page gives to its field."""
-    label = next((field.label for field in fields if field.error), problem.field)
-    return f"{label}: {problem.message}" if label else problem.message
 
 
 def _closed(claims: LinkClaims, approval: ApprovalRecord) -> str | None:
@@ -200,24 +182,16 @@ def _facts(approval: ApprovalRecord) -> dict[str, str]:
         sum(one.outcome == "approved" for one in of_stage(approval)),
     )
     facts = {
-        "Amount": _amount(approval),
-        "Risk score": page_rendering.scalar(approval.risk_score) if approval.risk_score else None,
         "Owner": approval.owner_id,
         "Asked by": approval.requested_by,
-        "Asked": page_rendering.moment(approval.requested_at),
-        "Wanted by": page_rendering.moment(approval.due_at) if approval.due_at else None,
-        "Expires": page_rendering.moment(approval.expires_at) if approval.expires_at else None,
+        "Asked": moment(approval.requested_at),
+        "Wanted by": moment(approval.due_at) if approval.due_at else None,
+        "Expires": moment(approval.expires_at) if approval.expires_at else None,
         "Approvals": f"{yes} of the {quorum} that are needed" if quorum > 1 else None,
         "Stage": stage_of(approval),
         "In hand of": approval.claimed_by,
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def _amount(approval: ApprovalRecord) -> str | None:
-    if not approval.amount_known:
-        return "unknown"
-    return page_rendering.scalar(approval.amount) if approval.amount else None
 
 
 def _advice(status: int) -> str:
@@ -232,3 +206,10 @@ def _advice(status: int) -> str:
             "another."
         )
     return "There is nothing more to do here. If that is wrong, ask whoever sent the link."
+
+
+def _page_of(template: str, status: int, **facts: Any) -> Response[Any]:
+    """With the style in it: whoever has a link may reach nothing else of ours."""
+    shown = page(template, status, style=_STYLE, **facts)
+    shown.headers = dict(_HEADERS)
+    return shown
