@@ -22,6 +22,15 @@ from api.pages.errors import answer_with_page
 from api.pages.inbox.routes import decide_in_inbox, show_inbox
 from api.pages.login.routes import log_in, log_out, show_login
 from api.pages.overview import show_overview
+from api.pages.settings.audit import show_audit
+from api.pages.settings.routes import (
+    add_webhook_on_page,
+    create_key_on_page,
+    remove_webhook_on_page,
+    revoke_key_on_page,
+    show_settings,
+    try_webhook_on_page,
+)
 from blocks.settings import Settings
 
 PAGES: tuple[Any, ...] = (
@@ -32,6 +41,13 @@ PAGES: tuple[Any, ...] = (
     decide_approval,
     ask_about_approval,
     answer_about_approval,
+    show_settings,
+    create_key_on_page,
+    revoke_key_on_page,
+    add_webhook_on_page,
+    try_webhook_on_page,
+    remove_webhook_on_page,
+    show_audit,
 )
 """Each needs a role, as `api.access.permissions` has it."""
 

@@ -79,12 +79,10 @@ def evidence_of(approval: ApprovalRecord) -> Evidence:
     risk = _risk(approval, others)
     forecast = _forecast(others)
     recommendations = _recommendations(others)
-    reasons = others.get("reasons")
-    if _are_texts(reasons):
-        del others["reasons"]
-    return Evidence(
-        risk, forecast, recommendations, reasons if _are_texts(reasons) else (), None, others
-    )
+    reasons = others.pop("reasons", [])
+    if not (isinstance(reasons, list) and all(isinstance(one, str) for one in reasons)):
+        others["reasons"], reasons = reasons, []
+    return Evidence(risk, forecast, recommendations, reasons, None, others)
 
 
 def tone_of(score: float | None) -> Tone:
@@ -116,7 +114,7 @@ def _forecast(others: JsonObject) -> Forecast | None:
     del others["forecast"]
     value = stated.get("revenueForecast")
     figure, points = _number(value), _points(value)
-    shown = ("forecastId", "confidence")
+    shown: tuple[str, ...] = ("forecastId", "confidence")
     if figure is not None or points or value is None:
         shown = (*shown, "revenueForecast")
     return Forecast(figure, points, _number(stated.get("confidence")), _without(stated, *shown))
@@ -188,10 +186,6 @@ def _number(value: object) -> float | None:
 def _is_share(value: object) -> bool:
     number = _number(value)
     return number is not None and 0 <= number <= 1
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _text(value: object) -> str:
