@@ -7,8 +7,11 @@ import pytest
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApiKeyRecord, WebhookSubscription
+from blocks.ports import NO_CONDITION
+from blocks.queries import every
 from blocks.webhooks import subscriptions
 from tests.support.api.api_client import Api, an_api
+from tests.support.api.credentials import as_user
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -59,8 +62,9 @@ async def test_a_key_is_shown_once_works_and_is_revoked(api: Api, ada: Visitor) 
     [key] = [
         str(attributes["value"]) for _, attributes in shown.tags if attributes.get("id") == "secret"
     ]
-    headers = {"Authorization": f"Bearer {key}"}
-    assert 200 == (await api.client.get("/api/v1/executions", headers=headers)).status_code
+    headers = as_user(key)
+    answer = await api.client.get("/api/v1/executions", headers=headers)
+    assert 200 == answer.status_code, answer.text
     shown = await ada.open("/settings")
     assert "nightly" in shown.text
     assert key not in shown.html
@@ -69,13 +73,13 @@ async def test_a_key_is_shown_once_works_and_is_revoked(api: Api, ada: Visitor) 
     shown = await ada.send(revoke)
 
     assert "is revoked" in shown.text
-    [stored] = [one async for one in _keys(api)]
+    [stored] = await _keys(api)
     assert stored.revoked_at is not None
 
 
-async def _keys(api: Api) -> AsyncIterator[ApiKeyRecord]:
-    for stored in (await api.store.query(SYSTEM_TENANT, ApiKeyRecord, {}, limit=10)).items:
-        yield stored.record
+async def _keys(api: Api) -> list[ApiKeyRecord]:
+    found = every(api.store, SYSTEM_TENANT, ApiKeyRecord, NO_CONDITION)
+    return [stored.record async for stored in found]
 
 
 async def test_no_key_has_a_role_that_its_maker_lacks(api: Api, ada: Visitor) -> None:
@@ -84,7 +88,7 @@ async def test_no_key_has_a_role_that_its_maker_lacks(api: Api, ada: Visitor) ->
     shown = await ada.send("/settings/keys", name="mine", roles=["approver"])
 
     assert 403 == shown.status
-    assert [] == [one async for one in _keys(api)]
+    assert [] == await _keys(api)
 
 
 async def test_a_key_without_a_role_is_refused(ada: Visitor) -> None:
@@ -104,7 +108,7 @@ async def test_another_tenants_key_is_not_there(api: Api, ada: Visitor) -> None:
     answer = await ada.client.post(f"/settings/keys/{foreign.prefix}/revoke", data=fields)
 
     assert 404 == answer.status_code
-    assert all(one.revoked_at is None async for one in _keys(api) if one.id == foreign.id)
+    assert [None, None] == [one.revoked_at for one in await _keys(api)]
 
 
 # --- webhooks -------------------------------------------------------------------------------------
