@@ -66,6 +66,7 @@ ACTION_OF: Mapping[str, str] = {
     "POST /hitl/stand-ins": "stand-in.name",
     "DELETE /hitl/stand-ins/{standInId}": "stand-in.end",
     "POST /inbox": "approval.decide",
+    "POST /settings/definitions/{workflow}": "definition.set",
     "POST /settings/keys": "key.create",
     "POST /settings/keys/{prefix}/revoke": "key.revoke",
     "POST /settings/webhooks": "webhook.add",

@@ -23,6 +23,11 @@ from api.pages.inbox.routes import decide_in_inbox, show_inbox
 from api.pages.login.routes import log_in, log_out, show_login
 from api.pages.overview import show_overview
 from api.pages.settings.audit import show_audit
+from api.pages.settings.definitions import (
+    set_definition_on_page,
+    show_definition,
+    show_definitions,
+)
 from api.pages.settings.routes import (
     add_webhook_on_page,
     create_key_on_page,
@@ -48,6 +53,9 @@ PAGES: tuple[Any, ...] = (
     try_webhook_on_page,
     remove_webhook_on_page,
     show_audit,
+    show_definitions,
+    show_definition,
+    set_definition_on_page,
 )
 """Each needs a role, as `api.access.permissions` has it."""
 

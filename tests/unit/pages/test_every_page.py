@@ -11,7 +11,7 @@ from tests.support.factories import an_approval
 from tests.support.pages.visitor import Visitor, signed_in
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-PATHS = ["/", "/inbox", "/settings", "/audit"]
+PATHS = ["/", "/inbox", "/settings", "/settings/definitions", "/audit"]
 """Of each page without a record in its path."""
 
 WEIGHT_MAX = 100_000
