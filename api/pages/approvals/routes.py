@@ -36,7 +36,7 @@ _TRIES = 3
 """Someone else may change the approval between a look at its stage and the vote."""
 
 
-class Said(Form, frozen=True, kw_only=True):
+class Remark(Form, frozen=True, kw_only=True):
     """A question, or its answer."""
 
     text: str = ""
@@ -106,7 +106,7 @@ async def ask_about_approval(
     approval_id: ApprovalPath,
 ) -> Response[Any]:
     """The question is on the record; it can still be decided without the answer."""
-    said = await form_in(request, Said)
+    remark = await form_in(request, Remark)
     approval = await _found(store, tenant_id, approval_id)
     ask = Ask(
         actor=actor.named,
@@ -114,7 +114,7 @@ async def ask_about_approval(
         roles=actor.roles,
         other_names=actor.other_names,
         is_proven=actor.proves_decider,
-        text=said.text,
+        text=remark.text,
     )
     try:
         await in_hand(store, bus, flow_runs, tenant_id, approval.id).ask(ask)
@@ -135,12 +135,12 @@ async def answer_about_approval(
     approval_id: ApprovalPath,
 ) -> Response[Any]:
     """The open question has its answer."""
-    said = await form_in(request, Said)
+    remark = await form_in(request, Remark)
     approval = await _found(store, tenant_id, approval_id)
     who = actor.named
     try:
         await in_hand(store, bus, flow_runs, tenant_id, approval.id).change(
-            actor, lambda one: answered(one, who, said.text, "page", utc_now())
+            actor, lambda one: answered(one, who, remark.text, "page", utc_now())
         )
     except Refused as refusal:
         return await _refused(store, tenant_id, actor, refusal)
