@@ -26,6 +26,7 @@ from flows.shared import runtime
 from flows.shared.runtime import Runtime
 from flows.shared.tick import Tick
 from listeners.job_reports import record_job_report
+from tests.ports.races.due_ticks import due_ticks
 from tests.support.event_context import context_of
 from tests.support.factories import new_id
 from tests.support.flow_runs import RememberedFlowRuns
@@ -51,23 +52,6 @@ async def context(
         monkeypatch.setattr(runtime, "get", opened)
         monkeypatch.setattr(batch_job, "TURN_SECONDS", 0.01)
         yield context
-
-
-def ticks(count: int) -> list[Tick]:
-    """All due now."""
-    now = utc_now()
-    return [
-        Tick(
-            flow_run_id=new_id(),
-            at=now - timedelta(milliseconds=number),
-            begun_at=now,
-            newer=None,
-            is_scheduled=True,
-            schedule=None,
-            days=None,
-        )
-        for number in range(count)
-    ]
 
 
 async def sent(job: Job, tick: Tick) -> ExecutionRecord | None:
@@ -110,7 +94,9 @@ async def test_of_ticks_that_come_at_once_one_is_sent_and_the_others_are_skipped
 ) -> None:
     await has_reported_once(context, SKIPS)
     for _ in range(ROUNDS):
-        runs = await asyncio.gather(*(sent(SKIPS, tick) for tick in ticks(RUNS)))
+        runs = await asyncio.gather(
+            *(sent(SKIPS, tick) for tick in due_ticks(RUNS, apart=timedelta(milliseconds=1)))
+        )
 
         [one] = [run for run in runs if run]
         assert [one.id] == await at_work(context, SKIPS)
@@ -121,7 +107,13 @@ async def test_of_a_job_that_queues_one_is_at_work_at_a_time_and_all_are_sent(
     context: Runtime,
 ) -> None:
     await has_reported_once(context, QUEUES)
-    most, runs = 0, [asyncio.create_task(sent(QUEUES, tick)) for tick in ticks(RUNS)]
+    most, runs = (
+        0,
+        [
+            asyncio.create_task(sent(QUEUES, tick))
+            for tick in due_ticks(RUNS, apart=timedelta(milliseconds=1))
+        ],
+    )
     async with asyncio.timeout(120):
         while not all(run.done() for run in runs) or await at_work(context, QUEUES):
             now = await at_work(context, QUEUES)

@@ -9,7 +9,6 @@ import pytest
 
 from blocks.actions.retrying import reopen_execution
 from blocks.actions.starting import open_execution
-from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations import Operation, Step
@@ -26,6 +25,7 @@ from flows.shared.operations.operation_run import Failed, Given, OperationRun, O
 from flows.shared.run_end import RunEnds
 from flows.shared.runtime import Runtime
 from flows.shared.tick import Tick
+from tests.ports.races.due_ticks import due_ticks
 from tests.support.factories import new_id
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.stores import Uneven
@@ -120,23 +120,6 @@ async def test_one_that_is_tried_again_waits_for_those_that_have_begun_meanwhile
     assert 1 == room.most
 
 
-def ticks(count: int) -> list[Tick]:
-    """All due now."""
-    now = utc_now()
-    return [
-        Tick(
-            flow_run_id=new_id(),
-            at=now - timedelta(seconds=number),
-            begun_at=now,
-            newer=None,
-            is_scheduled=True,
-            schedule=None,
-            days=None,
-        )
-        for number in range(count)
-    ]
-
-
 async def outcome(context: Runtime, operation: Operation, tick: Tick) -> str:
     """The execution of the tick, or why it has none."""
     try:
@@ -151,7 +134,10 @@ async def test_of_ticks_that_come_at_once_one_opens_an_execution_and_the_others_
     room = Room()
     for _ in range(ROUNDS):
         outcomes = await asyncio.gather(
-            *(outcome(context, LOG_ROTATION, tick) for tick in ticks(RUNS))
+            *(
+                outcome(context, LOG_ROTATION, tick)
+                for tick in due_ticks(RUNS, apart=timedelta(seconds=1))
+            )
         )
 
         skipped = [one for one in outcomes if one.startswith(f"{SKIPPED}: ")]
@@ -163,7 +149,10 @@ async def test_of_ticks_that_come_at_once_one_opens_an_execution_and_the_others_
 
 async def test_of_an_operation_that_queues_no_tick_is_skipped(context: Runtime) -> None:
     outcomes = await asyncio.gather(
-        *(outcome(context, USER_ONBOARDING, tick) for tick in ticks(RUNS))
+        *(
+            outcome(context, USER_ONBOARDING, tick)
+            for tick in due_ticks(RUNS, apart=timedelta(seconds=1))
+        )
     )
 
     where = {"workflow": USER_ONBOARDING.id}
