@@ -67,8 +67,9 @@ async def test_a_started_analysis_that_failed_is_retried_by_fifty_at_once_and_co
     assert {
         (ids.terminal_event_id(id), "workflow.opportunity.analysis.failed"),
         (ids.terminal_event_id(id, 1), "workflow.opportunity.analysis.completed"),
-    } == {(event["id"], event["type"]) for event in ledger.of(*TERMINAL)}
-    assert 4 == len({event["data"]["stepId"] for event in ledger.of("workflow.step.completed")})
+    } == {(event["id"], event["type"]) for event in await ledger.published(*TERMINAL, count=2)}
+    steps = await ledger.published("workflow.step.completed", count=4)
+    assert 4 == len({event["data"]["stepId"] for event in steps})
 
 
 async def post(parts: Orchestra, path: str, body: object = None) -> httpx.Response:

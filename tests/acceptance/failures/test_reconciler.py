@@ -151,7 +151,7 @@ async def test_a_run_that_keeps_losing_its_worker_is_given_up_with_what_it_holds
         return ["Crashed"] == [one.state_name for one in await flow_runs.read_runs([run.id])]
 
     await eventually(marked)
-    assert 1 == len(ledger.of(*TERMINAL))
+    assert 1 == len(await ledger.published(*TERMINAL))
 
 
 async def test_a_run_that_lost_its_worker_goes_before_those_that_have_not_begun(

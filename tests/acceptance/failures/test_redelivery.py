@@ -76,7 +76,7 @@ async def test_an_event_that_comes_again_after_the_end_has_no_effect_without_its
     runs = await flow_runs.list_runs(states=ALL_STATES)
     assert [] == [run.id for run in runs if record.record.id in run.execution_ids]
     assert [2, 2, 2, 2] == [len(services.asked[request]) for request in REQUESTED]
-    assert 2 == len(ledger.of(*TERMINAL))
+    assert 2 == len(await ledger.published(*TERMINAL, count=2))
     assert 0 == await parts.bus.depth(intake_queue(parts.settings).dead_letters)
 
 

@@ -82,11 +82,14 @@ async def recorded(parts: Orchestra, execution: ExecutionRecord) -> dict[str, st
     return {one.step: one.status for one in found}
 
 
-def announced(ledger: Ledger, execution: ExecutionRecord) -> list[tuple[str, str | None]]:
-    """The events of its end: type and failed step."""
-    ended = ledger.of("workflow.operation.completed", "workflow.operation.failed")
-    return [
-        (one["type"], one["data"].get("failedStep"))
-        for one in ended
-        if one["data"]["executionId"] == execution.id
-    ]
+async def announced(ledger: Ledger, execution: ExecutionRecord) -> list[tuple[str, str | None]]:
+    """The events of its end, once there is one: type and failed step."""
+
+    async def seen() -> list[tuple[str, str | None]]:
+        return [
+            (one["type"], one["data"].get("failedStep"))
+            for one in ledger.of("workflow.operation.completed", "workflow.operation.failed")
+            if one["data"]["executionId"] == execution.id
+        ]
+
+    return await eventually(seen)

@@ -3,8 +3,8 @@ sender.
 """
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -102,14 +102,11 @@ class Ledger:
     def _ours(self) -> list[Envelope]:
         return [event for event in self.seen if event["source"] == "workflow-orchestrator"]
 
-    def counts(self) -> Counter[str]:
-        """How many different events there were of each type."""
-        return Counter(
-            {
-                event_type: len(self.of(event_type))
-                for event_type in {event["type"] for event in self.seen}
-            }
-        )
+    async def holds(self, counts: Mapping[str, int]) -> None:
+        """Waits for so many different events of each type; fails if there are more."""
+        for event_type, count in counts.items():
+            found = await self.published(event_type, count=count)
+            assert count == len(found), f"{len(found)} of {event_type}"
 
 
 @asynccontextmanager

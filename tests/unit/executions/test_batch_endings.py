@@ -37,7 +37,7 @@ from flows.shared.claims import claim
 from flows.shared.runtime import Runtime
 from tests.support.factories import A_TENANT, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
-from tests.support.system.ledger import ledger_of
+from tests.support.system.ledger import TERMINAL, ledger_of
 from tests.support.waiting import eventually
 
 STEPS = [step.name for step in ANALYSIS_STEPS]
@@ -245,13 +245,8 @@ async def every_execution_ends(fates: Sequence[Fates]) -> None:
         assert [] == batch.open_analyses
         assert 0 == batch.answers_in_hand
         assert most_in_hand <= len(fates) * len(STEPS)
-        await eventually(lambda: has_all_ends(ledger.counts, len(fates)), within_seconds=10)
+        assert len(fates) == len(await ledger.published(*TERMINAL, count=len(fates)))
         assert {} == ledger.second_ids()
-
-
-async def has_all_ends(counts: Callable[[], Mapping[str, int]], size: int) -> bool:
-    ends = ("completed", "failed")
-    return size == sum(counts().get(f"workflow.opportunity.analysis.{end}", 0) for end in ends)
 
 
 async def the_rest_arrives(

@@ -173,9 +173,8 @@ async def test_it_fails_after_its_attempts_with_the_reason_and_is_announced_once
                 )
                 assert {*steps[: steps.index(end.step) + 1]} == {*known}
                 assert [end.step] == [id for id, status in known.items() if status == "failed"]
-                assert [("workflow.operation.failed", end.step)] == ends.announced(
-                    ledger, execution
-                )
+                announced = await ends.announced(ledger, execution)
+                assert [("workflow.operation.failed", end.step)] == announced
                 assert 1 == (await ends.states(execution)).count("Failed")
             assert trouble.alerts == sum("[CRITICAL]" in one["subject"] for one in hub.messages)
             last = await requested(parts, operations[0])

@@ -87,7 +87,8 @@ async def test_another_does_the_interrupted_step_again_and_the_end_is_announced_
             for operation in AT_WORK:
                 execution = found[operation.id]
                 assert ("completed", 2) == (execution.status, execution.attempt), execution
-                assert [("workflow.operation.completed", None)] == ends.announced(ledger, execution)
+                announced = await ends.announced(ledger, execution)
+                assert [("workflow.operation.completed", None)] == announced
                 assert "Failed" not in await ends.states(execution)
             keys, subjects = zip(*held.mails, strict=True)
             assert len({*subjects}) == len({*keys}), Counter(subjects)

@@ -164,6 +164,8 @@ async def test_each_starts_its_operations_once_by_whichever_ways_it_comes(
     assert expected == causes
     logged = [stored async for stored in every(parts.store, SYSTEM_TENANT, EventRecord)]
     assert EVENTS == len(logged)
-    ends = ledger.of("workflow.operation.completed", "workflow.operation.failed")
+    ends = await ledger.published(
+        "workflow.operation.completed", "workflow.operation.failed", count=len(found)
+    )
     assert {one.id: 1 for one in found} == Counter(one["data"]["executionId"] for one in ends)
     assert ["completed"] == sorted({one.status for one in found})
