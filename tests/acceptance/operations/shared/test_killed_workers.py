@@ -77,7 +77,7 @@ async def test_another_does_the_interrupted_step_again_and_the_end_is_announced_
                             f"{step} begins" in parts.worker.log for step in AT_WORK.values()
                         )
 
-                    await eventually(all_at_work, within_seconds=60)
+                    await eventually(all_at_work, within_seconds=240)
                     os.killpg(worker.pid, signal.SIGKILL)
             held.release()
             advisories.write_text(json.dumps(ADVISORY))
