@@ -56,6 +56,7 @@ from api.live.hub import Hub
 from api.live.socket import follow_executions
 from api.live.stream import stream_executions
 from api.operations.routers import operation_routes
+from api.pages.approvals.link import LINK_PAGES
 from api.pages.errors import answer
 from api.pages.rendering import template_config
 from api.pages.routes import page_routes
@@ -157,7 +158,7 @@ def create_app(
             tenant_routes,
             operation_routes(store),
             dead_letter_routes(store),
-            *approval_routes(store),
+            *approval_routes(store, LINK_PAGES),
             packet_routes(store),
             packet_download,
             *page_routes(settings, session_keys),

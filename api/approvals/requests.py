@@ -203,7 +203,7 @@ async def _counts(store: RecordStore, tenant_id: str, where: dict[str, Any]) -> 
     }
 
 
-async def _as_approver(store: RecordStore, tenant_id: str, actor: Actor) -> ApproverAct:
+async def as_approver(store: RecordStore, tenant_id: str, actor: Actor) -> ApproverAct:
     """With whom they stand in for now."""
     names = (actor.named, *actor.other_names)
     return ApproverAct(
@@ -246,7 +246,7 @@ async def page_of_approvals(
     `mine`: only those that this user may decide; `overdue_at`: only those that are past their time
     then. Raises `InvalidRequest` for a continuation of another list, `ActorMissing`.
     """
-    wanted = _wanted(await _as_approver(store, tenant_id, mine) if mine else None, overdue_at)
+    wanted = _wanted(await as_approver(store, tenant_id, mine) if mine else None, overdue_at)
     also = {"overdue": overdue_at is not None, "mine": mine.id if mine else None}
     found: list[ApprovalRecord] = []
     for _ in range(_LOOKS):

@@ -29,7 +29,6 @@ from api.approvals.decisions import (
 )
 from api.approvals.desk import provide_approval
 from api.approvals.links import create_approval_link, decide_through_link, read_approval_link
-from api.approvals.page import decide_on_page, show_page
 from api.approvals.requests import (
     create_approval,
     list_approvals,
@@ -68,16 +67,17 @@ CHANGING = (
     withdraw_approval,
 )
 
-THROUGH_LINKS = (read_approval_link, decide_through_link, show_page, decide_on_page)
+THROUGH_LINKS = (read_approval_link, decide_through_link)
 """The link is the credential: it names the tenant and the user."""
 
 
-def approval_routes(store: RecordStore) -> list[Router]:
-    """The same routes, once per prefix."""
+def approval_routes(store: RecordStore, link_pages: Handlers) -> list[Router]:
+    """The same routes, once per prefix; `link_pages` are what a link shows in a browser."""
+    through_links = (*THROUGH_LINKS, *link_pages)
     main, *older = PREFIXES
     return [
         _for_users(main, store, READING + MAKING_LINKS, CHANGING),
-        _through_links(main, THROUGH_LINKS),
+        _through_links(main, through_links),
         *(
             router
             for prefix in older
@@ -89,7 +89,7 @@ def approval_routes(store: RecordStore) -> list[Router]:
                     deprecated(*CHANGING),
                     _instead_of(prefix),
                 ),
-                _through_links(prefix, deprecated(*THROUGH_LINKS), _instead_of(prefix)),
+                _through_links(prefix, deprecated(*through_links), _instead_of(prefix)),
             )
         ),
     ]

@@ -1,5 +1,6 @@
 """`/api/v1/audit`: who changed what, for the tenant's admin."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from litestar import get
@@ -7,12 +8,12 @@ from litestar import get
 from api.access.tenancy import TenantId
 from api.audit.documents import AUDIT_PAGE, AuditPage, document_of
 from api.documentation.openapi import documented
-from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
+from api.http.lists import LIMIT, Continuation, Limit, NewestOrOldest, Order, any_of, page_of
 from api.http.parameters import Bound, Texts, between, moment, text, texts
 from api.http.records import Store
 from blocks.contracts.reading.uuids import matching_id
 from blocks.contracts.records.audit import AuditEntry
-from blocks.ports import Contains
+from blocks.ports import Contains, RecordStore
 
 
 @get("/audit", summary="Read the audit log", tags=["Audit"], responses=documented(AUDIT_PAGE))
@@ -41,9 +42,24 @@ async def list_audit_entries(
     where: dict[str, Any] = {
         "action": any_of(action),
         "actor": any_of(by),
-        "targets": Contains(matching_id(target)) if target else None,
         "created_at": between(created_after, created_before),
     }
+    return await page_of_entries(store, tenant_id, where, target, order, limit, continuation)
+
+
+async def page_of_entries(
+    store: RecordStore,
+    tenant_id: str,
+    where: Mapping[str, Any],
+    target: str | None,
+    order: NewestOrOldest,
+    limit: int,
+    continuation: str | None,
+) -> AuditPage:
+    """Entries that match, and that named or changed this target. Raises `InvalidRequest` for
+    a continuation of another list.
+    """
+    where = {**where, "targets": Contains(matching_id(target)) if target else None}
     page = await page_of(
         store, tenant_id, AuditEntry, where, limit=limit, continuation=continuation, order=order
     )

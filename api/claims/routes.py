@@ -8,6 +8,7 @@ from litestar.params import JSONBody, PathParameter
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.claims import examples
+from api.claims.acts import cancel, retry
 from api.claims.documents import (
     Journey,
     JourneyLogPage,
@@ -27,18 +28,17 @@ from api.documentation.openapi import documented
 from api.executions.documents import Cancellation
 from api.executions.errors import ExecutionEnded
 from api.http.errors import Changed
-from api.http.etags import IfMatch, check_unchanged
+from api.http.etags import IfMatch
 from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
 from api.http.parameters import Bound, Texts, between, moment, text, texts, words
 from api.http.records import Bus, Engine, Store
 from api.idempotency import KEY_ERRORS
-from blocks.actions import cancelling, retrying
+from blocks.actions import retrying
 from blocks.claims import journeys
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseLogEntry
-from blocks.contracts.states import ExecutionStatus, InvalidTransition
-from blocks.ports import RecordStore, Stored, WrongVersion
+from blocks.contracts.states import ExecutionStatus
 
 SyncPath = Annotated[
     str, PathParameter(name="syncId", description="Of the sync, or a claim's default, `claim_7`")
@@ -163,14 +163,7 @@ async def retry_journey(
     again: its failed phases are requested once more, the others are kept.
     """
     known = await stored_journey(store, tenant_id, sync_id, user_id)
-    etag = await _required(store, known, if_match)
-    try:
-        retried = await retrying.retry_execution(
-            store, bus, tenant_id, known.record.id, actor.on_record, etag
-        )
-    except WrongVersion:
-        raise Changed from None
-    return summary_of(retried)
+    return summary_of(await retry(store, bus, known, actor.on_record, if_match))
 
 
 @post(
@@ -196,23 +189,4 @@ async def cancel_journey(
     it is retried.
     """
     known = await stored_journey(store, tenant_id, sync_id, user_id)
-    etag = await _required(store, known, if_match)
-    try:
-        cancelled = await cancelling.cancel_execution(
-            store, bus, flow_runs, tenant_id, known.record.id, data.reason, etag
-        )
-    except WrongVersion:
-        raise Changed from None
-    except InvalidTransition as error:
-        raise ExecutionEnded(f"The execution is {error.current}") from None
-    return summary_of(cancelled)
-
-
-async def _required(
-    store: RecordStore, known: Stored[ExecutionRecord], if_match: str | None
-) -> str | None:
-    """The store's ETag under which the record may be changed; None: any. Raises `Changed`."""
-    if if_match is None:
-        return None
-    check_unchanged(if_match, await shown_journey(store, known.record))
-    return known.etag
+    return summary_of(await cancel(store, bus, flow_runs, known, data.reason, if_match))

@@ -5,7 +5,6 @@ Those that name no tenant belong to the platform: they are under the system tena
 
 from typing import Annotated, get_args
 
-import msgspec
 from litestar import Response, Router, get, patch, post
 from litestar.di import Provide
 from litestar.params import JSONBody, PathParameter
@@ -14,6 +13,13 @@ from api.access.actor import Caller, provide_actor
 from api.access.identity import Actor
 from api.access.tenancy import TenantId, provide_tenant_id
 from api.dead_letters import examples
+from api.dead_letters.acts import (
+    discard_letter,
+    edit_letter,
+    found_letter,
+    replay_letter,
+    replay_letters,
+)
 from api.dead_letters.documents import (
     DeadLetter,
     DeadLetterDiscard,
@@ -27,20 +33,16 @@ from api.dead_letters.documents import (
 )
 from api.dead_letters.errors import DeadLetterChanged, DeadLetterNotFound, DeadLetterStranded
 from api.documentation.openapi import documented
-from api.http.errors import BODY_ERRORS, InvalidRequest, Problem, VersionMissing
-from api.http.etags import IfMatch, etag_of, wanted_version
+from api.http.errors import BODY_ERRORS, VersionMissing
+from api.http.etags import IfMatch, etag_of
 from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
 from api.http.parameters import Bound, Texts, between, moment, texts, words
 from api.http.records import Bus, Store
 from api.idempotency import KEY_ERRORS, idempotent
-from blocks.contracts.envelope import canonical_uuid
 from blocks.contracts.records.dead_letters import DeadLetterRecord, LetterStatus, Who
-from blocks.contracts.rejections import Rejected
 from blocks.dead_letters import letters
-from blocks.dead_letters.bulk_replays import schedule_many
-from blocks.dead_letters.filters import LetterFilter
-from blocks.dead_letters.letters import AnothersTenant, Letter, LetterCut, LetterSettled
-from blocks.ports import NotFound, RecordStore, Stale, Unroutable
+from blocks.dead_letters.letters import Letter, LetterCut, LetterSettled
+from blocks.ports import RecordStore
 
 LetterPath = Annotated[str, PathParameter(name="letterId")]
 
@@ -120,7 +122,7 @@ async def read_dead_letter(
     """The letter with its body, why it was refused, and its history. Its ETag changes with whatever
     happens to it.
     """
-    return await _shown(store, await _found(store, tenant_id, letter_id))
+    return await _shown(store, await found_letter(store, tenant_id, letter_id))
 
 
 @patch(
@@ -152,15 +154,8 @@ async def edit_dead_letter(
     """
     if if_match is None:
         raise VersionMissing
-    letter = await _found(store, tenant_id, letter_id, if_match)
-    try:
-        return await _shown(
-            store, await letters.edit(store, letter, msgspec.json.encode(data.event), _who(actor))
-        )
-    except Stale:
-        raise DeadLetterChanged from None
-    except (Rejected, AnothersTenant) as refused:
-        raise InvalidRequest(Problem(field="event", message=str(refused), source="body")) from None
+    letter = await found_letter(store, tenant_id, letter_id, if_match)
+    return await _shown(store, await edit_letter(store, letter, data, _who(actor)))
 
 
 @post(
@@ -190,13 +185,8 @@ async def replay_dead_letter(
 
     A discarded letter can be replayed, too. One that was too large must be edited first.
     """
-    letter = await _found(store, tenant_id, letter_id, if_match)
-    try:
-        return await _shown(store, await letters.replay(store, bus, letter, _who(actor)))
-    except Stale:
-        raise DeadLetterChanged from None
-    except Unroutable:
-        raise DeadLetterStranded from None
+    letter = await found_letter(store, tenant_id, letter_id, if_match)
+    return await _shown(store, await replay_letter(store, bus, letter, _who(actor)))
 
 
 @post(
@@ -217,11 +207,8 @@ async def discard_dead_letter(
     if_match: IfMatch = None,
 ) -> Response[DeadLetter]:
     """The letter is discarded; it is kept with the reason for a while, then deleted."""
-    letter = await _found(store, tenant_id, letter_id, if_match)
-    try:
-        return await _shown(store, await letters.discard(store, letter, data.reason, _who(actor)))
-    except Stale:
-        raise DeadLetterChanged from None
+    letter = await found_letter(store, tenant_id, letter_id, if_match)
+    return await _shown(store, await discard_letter(store, letter, data, _who(actor)))
 
 
 @post(
@@ -240,32 +227,7 @@ async def replay_dead_letters(
     Each becomes `replaying` now and `replayed` at its time: list them by status to see how far it
     is.
     """
-    wanted = LetterFilter(
-        code=data.code, event_type=data.type, queue=data.queue, refused_before=data.created_before
-    )
-    return scheduled_of(
-        await schedule_many(
-            store, bus, tenant_id, wanted, _who(actor), rate=data.rate, limit=data.limit
-        )
-    )
-
-
-async def _found(
-    store: RecordStore, tenant_id: str, id: str, if_match: str | None = None
-) -> Letter:
-    """Raises `DeadLetterNotFound`, and `DeadLetterChanged` if it is not what the request insists
-    on.
-    """
-    version, known_id = wanted_version(if_match), canonical_uuid(id)
-    if known_id is None:
-        raise DeadLetterNotFound
-    try:
-        letter = await letters.read(store, tenant_id, known_id)
-    except NotFound:
-        raise DeadLetterNotFound from None
-    if version not in (None, letter.record.version):
-        raise DeadLetterChanged
-    return letter
+    return scheduled_of(await replay_letters(store, bus, tenant_id, data, _who(actor)))
 
 
 async def _shown(store: RecordStore, letter: Letter) -> Response[DeadLetter]:

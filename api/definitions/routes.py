@@ -53,7 +53,7 @@ async def read_definition(
     """What holds for executions that start now: the tenant's own definition, or the platform's
     defaults.
     """
-    _check(workflow)
+    check_definable(workflow)
     return await _shown(store, await versions.read_definition(store, tenant_id, workflow, settings))
 
 
@@ -79,7 +79,7 @@ async def set_definition(
     What is left out is the platform's default. Events of a tenant that is not `enabled` are
     acknowledged, and start nothing, now or later.
     """
-    _check(workflow)
+    check_definable(workflow)
     try:
         new = await versions.set_definition(
             store,
@@ -115,14 +115,14 @@ async def change_definition(
     """The given fields, of those that `PUT` takes, are changed, and others stay (JSON merge patch,
     RFC 7396); null goes back to the platform's default.
     """
-    _check(workflow)
+    check_definable(workflow)
     try:
         new = await versions.change_definition(
             store,
             tenant_id,
             workflow,
             settings,
-            lambda definition: _wanted(patched(definition, data)),
+            lambda definition: wanted_in(patched(definition, data)),
             by=actor.on_record,
             version=wanted_version(if_match),
         )
@@ -146,7 +146,7 @@ async def reset_definition(
     if_match: IfMatch = None,
 ) -> None:
     """The platform's defaults hold for executions that start from now on."""
-    _check(workflow)
+    check_definable(workflow)
     try:
         await versions.reset_definition(
             store,
@@ -160,12 +160,14 @@ async def reset_definition(
         raise DefinitionChanged from None
 
 
-def _check(workflow: str) -> None:
+def check_definable(workflow: str) -> None:
+    """Raises `DefinitionNotFound`."""
     if workflow not in definable():
         raise DefinitionNotFound
 
 
-def _wanted(whole: JsonObject) -> WantedDefinition:
+def wanted_in(whole: JsonObject) -> WantedDefinition:
+    """The settings that this states. Raises `InvalidRequest`, with everything that is wrong."""
     if problems := body_problems(whole, WantedDefinition, strict=True):
         raise InvalidRequest(*problems)
     return msgspec.convert(whole, WantedDefinition)

@@ -9,20 +9,19 @@ from litestar.params import JSONBody, PathParameter
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.executions import examples
+from api.executions import changes, examples
 from api.executions.documents import Cancellation, Execution, NewExecution
 from api.executions.errors import ExecutionEnded, ExecutionNotFound
 from api.executions.shown import shown
 from api.http.errors import Changed, IdempotencyMismatch, InvalidRequest, Problem
-from api.http.etags import IfMatch, check_unchanged
-from api.http.records import AllSettings, Bus, Engine, Store, find, find_stored
+from api.http.etags import IfMatch
+from api.http.records import AllSettings, Bus, Engine, Store
 from api.idempotency import HEADER, KEY_ERRORS
-from blocks.actions import cancelling, retrying, starting
+from blocks.actions import retrying, starting
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.states import InvalidTransition
 from blocks.contracts.workflows import startable
-from blocks.ports import RecordStore, Stored, WrongVersion
-from blocks.settings import Prefect, Settings
+from blocks.ports import RecordStore
+from blocks.settings import Prefect
 
 ExecutionPath = Annotated[str, PathParameter(name="executionId")]
 
@@ -88,17 +87,9 @@ async def cancel_execution(
     if_match: IfMatch = None,
 ) -> Execution:
     """The execution is cancelled and its end announced; others that share its flow run go on."""
-    known = await find_stored(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    etag = await _required(store, settings, known, if_match)
-    try:
-        execution = await cancelling.cancel_execution(
-            store, bus, flow_runs, tenant_id, known.record.id, data.reason, etag
-        )
-    except WrongVersion:
-        raise Changed from None
-    except InvalidTransition as error:
-        raise ExecutionEnded(f"The execution is {error.current}") from None
-    return await shown(store, execution, settings.prefect)
+    return await changes.cancel(
+        store, bus, flow_runs, settings, tenant_id, execution_id, data.reason, if_match
+    )
 
 
 @post(
@@ -126,15 +117,9 @@ async def retry_execution(
     outcomes. Of several requests at the same time one is carried out, the others are answered with
     409.
     """
-    known = await find_stored(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    etag = await _required(store, settings, known, if_match)
-    try:
-        retried = await retrying.retry_execution(
-            store, bus, tenant_id, known.record.id, actor.on_record, etag
-        )
-    except WrongVersion:
-        raise Changed from None
-    return await shown(store, retried, settings.prefect)
+    return await changes.retry(
+        store, bus, settings, tenant_id, actor.on_record, execution_id, if_match
+    )
 
 
 @post(
@@ -157,22 +142,8 @@ async def rerun_execution(
 
     While the new one is open, repeating the request returns it.
     """
-    known = await find(store, tenant_id, ExecutionRecord, execution_id, ExecutionNotFound)
-    rerun = await starting.rerun_execution(store, bus, tenant_id, known.id, actor.on_record)
+    rerun = await changes.rerun(store, bus, tenant_id, actor.on_record, execution_id)
     return await _created(store, rerun, settings.prefect)
-
-
-async def _required(
-    store: RecordStore,
-    settings: Settings,
-    known: Stored[ExecutionRecord],
-    if_match: str | None,
-) -> str | None:
-    """The store's ETag under which the record may be changed; None: any. Raises `Changed`."""
-    if if_match is None:
-        return None
-    check_unchanged(if_match, await shown(store, known.record, settings.prefect))
-    return known.etag
 
 
 async def _created(

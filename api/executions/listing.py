@@ -11,12 +11,13 @@ from api.executions import examples
 from api.executions.documents import Execution, ExecutionPage, summary_of
 from api.executions.errors import ExecutionNotFound
 from api.executions.shown import shown
-from api.http.lists import LIMIT, Continuation, Limit, Order, any_of, page_of
+from api.http.lists import LIMIT, Continuation, Limit, NewestOrOldest, Order, any_of, page_of
 from api.http.parameters import Bound, Texts, between, moment, texts, words
 from api.http.records import AllSettings, Store, find
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import ExecutionStatus
+from blocks.ports import RecordStore, Where
 
 
 @get(
@@ -56,6 +57,21 @@ async def list_executions(
         "rerun_of": any_of(rerun_of, spellings),
         "created_at": between(created_after, created_before),
     }
+    return await page_of_executions(
+        store, tenant_id, where, limit=limit, continuation=continuation, order=order
+    )
+
+
+async def page_of_executions(
+    store: RecordStore,
+    tenant_id: str,
+    where: Where,
+    *,
+    limit: int,
+    continuation: str | None,
+    order: NewestOrOldest = "newest",
+) -> ExecutionPage:
+    """Raises `InvalidRequest` for a continuation of another list or of other conditions."""
     page = await page_of(
         store,
         tenant_id,

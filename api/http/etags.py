@@ -39,6 +39,11 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
+def etag_of_shown(shown: Document) -> str:
+    """Of a document without a version: that of its GET."""
+    return f'"{_digest(msgspec.json.encode(shown))}"'
+
+
 def wanted_version(if_match: str | None) -> int | None:
     """The version that the request requires; None: any. Raises `InvalidRequest`."""
     etag = _wanted(if_match)

@@ -17,7 +17,7 @@ _UNSEEN = ["^/health", "^/ready", "^/metrics"]
 """Probes would outnumber everything else."""
 
 
-_TOKEN = re.compile(r"(/(?:hitl|evidence)/links/)[^/]+")
+_TOKEN = re.compile(r"(/(?:(?:hitl|evidence)/links|login)/)[^/]+")
 
 _ADDRESSES = ("http.url", "http.target", "url.full", "url.path")
 """Where the instrumentation puts the path, in the older and in the newer words of OpenTelemetry."""

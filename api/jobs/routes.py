@@ -11,23 +11,13 @@ from litestar.params import JSONBody, PathParameter, SkipValidation
 from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented
-from api.http.errors import IdempotencyMismatch
 from api.http.lists import LIMIT, Continuation, Limit, part_of
 from api.http.records import Bus, Engine, Store
 from api.idempotency import HEADER, KEY_ERRORS
 from api.jobs import examples
 from api.jobs.documents import JobList, JobTrigger, JobTriggered, job_of, triggered_of
-from blocks.contracts.events import JsonObject
-from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.jobs import (
-    JOBS,
-    TENANT_ID,
-    TENANT_IDS,
-    InvalidTrigger,
-    Job,
-    checked_metadata,
-    job_named,
-)
+from api.jobs.triggering import trigger_for
+from blocks.contracts.jobs import JOBS
 from blocks.jobs import triggers
 from blocks.jobs.shown import show_in_prefect
 from blocks.settings import BatchJobs
@@ -80,18 +70,9 @@ async def trigger_job(
     for others, are for the platform, under the system tenant. An unknown job and metadata that the
     job does not take are answered with 400.
     """
-    wanted = job_named(job)
-    metadata = _limited_to(
-        tenant_id, wanted, checked_metadata(wanted, data.metadata if data else {})
-    )
-    # Computed from the key, so that a request whose answer was lost with its process is sent under
-    # the same id, too.
-    request_id = f"{tenant_id} {request.headers.get(HEADER) or uuid4()}"
-    try:
-        job_request = triggers.by_hand(wanted, "api", request_id, metadata)
-        execution = await triggers.trigger(store, bus, job_request)
-    except triggers.RequestReused:
-        raise IdempotencyMismatch from None
+    key = request.headers.get(HEADER) or str(uuid4())
+    metadata = data.metadata if data else {}
+    execution = await trigger_for(store, bus, tenant_id, job, metadata, key)
     # After the answer, which depends on Prefect in no way.
     shown = BackgroundTask(show_in_prefect, flow_runs, execution)
     return Response(
@@ -100,18 +81,3 @@ async def trigger_job(
         headers={"Location": f"/api/v1/executions/{execution.id}"},
         background=shown,
     )
-
-
-def _limited_to(tenant_id: str, job: Job, metadata: JsonObject) -> JsonObject:
-    """The permitted metadata: for the platform unchanged, for a tenant limited to itself."""
-    if tenant_id == SYSTEM_TENANT:
-        return metadata
-    if TENANT_IDS not in job.fields:
-        raise NotForTenants
-    for field, named in (
-        (TENANT_IDS, metadata.get("tenantIds", [])),
-        (TENANT_ID, [metadata.get("tenantId")]),
-    ):
-        if any(other not in (None, tenant_id) for other in named):
-            raise InvalidTrigger(field.name, "names another tenant", "your own tenant")
-    return metadata if "tenantId" in metadata else {**metadata, "tenantIds": [tenant_id]}

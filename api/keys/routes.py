@@ -11,7 +11,7 @@ from api.access.tenancy import TenantId
 from api.documentation.openapi import documented, documented_without_body
 from api.http.errors import BODY_ERRORS, Changed
 from api.http.etags import IfMatch, check_unchanged
-from api.http.lists import LIMIT, Continuation, Limit, Order, page_of
+from api.http.lists import LIMIT, Continuation, Limit, NewestOrOldest, Order, page_of
 from api.http.records import Store
 from api.keys import examples
 from api.keys.documents import CreatedKey, Key, KeyList, NewKey, created_of, key_of
@@ -40,18 +40,7 @@ async def list_keys(
     """The tenant's keys, those that have ended included; no answer shows a key itself a second
     time.
     """
-    page = await page_of(
-        store,
-        SYSTEM_TENANT,
-        ApiKeyRecord,
-        {"tenant": tenant_id},
-        limit=limit,
-        continuation=continuation,
-        order=order,
-    )
-    return KeyList(
-        items=[key_of(stored.record) for stored in page.items], continuation=page.continuation
-    )
+    return await keys_of(store, tenant_id, order, limit, continuation)
 
 
 @get(
@@ -62,7 +51,7 @@ async def list_keys(
 )
 async def read_key(store: Store, tenant_id: TenantId, prefix: PrefixPath) -> Key:
     """What is known of the key; not the key itself."""
-    return await _found(store, tenant_id, prefix)
+    return await found_key(store, tenant_id, prefix)
 
 
 @post(
@@ -87,16 +76,8 @@ async def create_key(
     this answer must not be stored: if it is lost, revoke the key that the list shows and make
     another.
     """
-    _check(request.user, data)
-    key, record = await api_keys.create_key(
-        store,
-        tenant_id,
-        data.name,
-        data.roles,
-        lives=timedelta(days=data.days),
-        acts_for_users=data.acts_for_users,
-    )
-    return Response(created_of(record, key), headers={"Location": f"/api/v1/keys/{record.prefix}"})
+    made = await make_key(store, tenant_id, request.user, data)
+    return Response(made, headers={"Location": f"/api/v1/keys/{made.prefix}"})
 
 
 @delete(
@@ -109,11 +90,50 @@ async def revoke_key(
     store: Store, tenant_id: TenantId, prefix: PrefixPath, if_match: IfMatch = None
 ) -> None:
     """Every process refuses the key within three seconds. Revoking it again changes nothing."""
-    check_unchanged(if_match, await _found(store, tenant_id, prefix))
+    check_unchanged(if_match, await found_key(store, tenant_id, prefix))
     await api_keys.revoke_key(store, tenant_id, prefix)
 
 
-async def _found(store: RecordStore, tenant_id: str, prefix: str) -> Key:
+async def keys_of(
+    store: RecordStore,
+    tenant_id: str,
+    order: NewestOrOldest,
+    limit: int,
+    continuation: str | None,
+) -> KeyList:
+    """A page of the tenant's keys. Raises `InvalidRequest` for a continuation of another list."""
+    page = await page_of(
+        store,
+        SYSTEM_TENANT,
+        ApiKeyRecord,
+        {"tenant": tenant_id},
+        limit=limit,
+        continuation=continuation,
+        order=order,
+    )
+    return KeyList(
+        items=[key_of(stored.record) for stored in page.items], continuation=page.continuation
+    )
+
+
+async def make_key(
+    store: RecordStore, tenant_id: str, maker: Identity, wanted: NewKey
+) -> CreatedKey:
+    """The key, which is valid at once. Raises `KeyExceedsItsMaker`, `TooManyKeys`."""
+    _check(maker, wanted)
+    key, record = await api_keys.create_key(
+        store,
+        tenant_id,
+        wanted.name,
+        wanted.roles,
+        lives=timedelta(days=wanted.days),
+        acts_for_users=wanted.acts_for_users,
+    )
+    return created_of(record, key)
+
+
+async def found_key(store: RecordStore, tenant_id: str, prefix: str) -> Key:
+    """Raises `KeyNotFound`, for another tenant's, too."""
     try:
         return key_of((await api_keys.known_key(store, tenant_id, prefix)).record)
     except NotFound:

@@ -4,6 +4,7 @@ import msgspec
 
 from api.access.identity import Identity
 from api.access.permissions import role_of
+from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.roles import allows
 
 
@@ -12,6 +13,8 @@ class Place(msgspec.Struct, frozen=True):
 
     label: str
     path: str
+    of_platform: bool = False
+    """Whether it shows nothing to a tenant."""
 
 
 PLACES = (
@@ -20,6 +23,8 @@ PLACES = (
     Place("Executions", "/executions"),
     Place("Claims", "/claims"),
     Place("Workflows", "/workflows"),
+    Place("Dead letters", "/dead-letters"),
+    Place("Events", "/events", of_platform=True),
     Place("Settings", "/settings"),
 )
 
@@ -33,4 +38,6 @@ def navigation(identity: Identity | None) -> list[Place]:
 
 def _may(identity: Identity, place: Place) -> bool:
     needed = role_of("GET", place.path)
+    if place.of_platform and identity.tenant_id != SYSTEM_TENANT:
+        return False
     return needed is not None and allows(identity.roles, needed)

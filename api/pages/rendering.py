@@ -15,9 +15,9 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
 from litestar.template import TemplateConfig
 
-from api.approvals.page_rendering import as_json, markdown, scalar, words
 from api.pages.assets import asset_path
 from api.pages.navigation import navigation
+from api.pages.texts import as_json, markdown, scalar, words
 from blocks.clock import utc_now
 
 HEADERS: Mapping[str, str] = {

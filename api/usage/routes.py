@@ -8,6 +8,8 @@ from api.http.records import AllSettings, Store
 from api.usage import examples
 from api.usage.documents import Usage, usage_of
 from blocks.clock import utc_now
+from blocks.ports import RecordStore
+from blocks.settings import Settings
 from blocks.tenants import usage as tenants_usage
 from blocks.tenants.dispatch_policy import read_policy
 
@@ -22,6 +24,10 @@ async def read_usage(store: Store, settings: AllSettings, tenant_id: TenantId) -
     """The tenant's work since the day and the month began (UTC) and at this moment,
     and its limits.
     """
+    return await usage_now(store, settings, tenant_id)
+
+
+async def usage_now(store: RecordStore, settings: Settings, tenant_id: str) -> Usage:
     now = utc_now()
     policy = await read_policy(store)
     measured = await tenants_usage.read_usage(store, tenant_id, now)

@@ -29,7 +29,7 @@ from api.webhooks.documents import (
 )
 from api.webhooks.errors import WebhookChanged, WebhookNotFound
 from blocks.contracts.records import WebhookSubscription
-from blocks.ports import NO_CONDITION, NotFound, Stale
+from blocks.ports import NO_CONDITION, NotFound, RecordStore, Stale
 from blocks.webhooks import subscriptions
 from blocks.webhooks.changes import TooManySecrets, change
 from blocks.webhooks.outgoing_http import DestinationRefused, HostRules
@@ -101,10 +101,7 @@ async def add_webhook(
     `hitl.approval.advanced`, `hitl.approval.questioned`, `hitl.approval.answered` and
     `hitl.approval.completed`. No other answer shows the secret.
     """
-    with _refusals():
-        added = await subscriptions.subscribe(
-            store, tenant_id, data.url, data.event_types, host_rules
-        )
+    added = await subscribed(store, tenant_id, data, host_rules)
     return Response(
         created_of(added), headers={**_etag(added), "Location": f"/api/v1/webhooks/{added.id}"}
     )
@@ -164,6 +161,16 @@ async def remove_webhook(
     if version not in (None, known.version):
         raise WebhookChanged
     await subscriptions.unsubscribe(store, known)
+
+
+async def subscribed(
+    store: RecordStore, tenant_id: str, wanted: NewWebhook, host_rules: HostRules
+) -> WebhookSubscription:
+    """The new webhook. Raises `InvalidRequest`, `TooManyWebhooks`."""
+    with _refusals():
+        return await subscriptions.subscribe(
+            store, tenant_id, wanted.url, wanted.event_types, host_rules
+        )
 
 
 @contextmanager

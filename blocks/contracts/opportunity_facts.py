@@ -42,6 +42,21 @@ Amount = int | float | Unknown
 Owner = str | Unknown
 
 
+def facts_of(stated: JsonObject, subject: str, results: JsonObject) -> JsonObject:
+    """What the conditions of a rule refer to: what the steps found, and what the input states."""
+    nested = stated.get("data")
+    return {
+        "results": results,
+        "subject": {
+            **stated,
+            "id": subject,
+            "amount": amount_of(stated),
+            "ownerId": owner_of(stated),
+            "data": {**(nested if isinstance(nested, dict) else {}), **stated},
+        },
+    }
+
+
 def amount_of(stated: JsonObject) -> Amount:
     """The deal's amount in the platform's unit, if every place that states one states the same."""
     amounts: list[int | float] = []

@@ -13,11 +13,11 @@ def patched(definition: WorkflowDefinition, patch: JsonObject) -> JsonObject:
     """The whole definition to set, unchecked: what is in force, with the patch applied. A null goes
     back to the platform's default.
     """
-    whole: JsonObject = _merged(_as_set(definition), patch)
+    whole: JsonObject = _merged(as_set(definition), patch)
     return whole
 
 
-def _as_set(definition: WorkflowDefinition) -> JsonObject:
+def as_set(definition: WorkflowDefinition) -> JsonObject:
     """What a tenant would set for this; nothing, where the platform's defaults are in force."""
     if definition.is_default:
         return {}

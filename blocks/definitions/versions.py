@@ -92,7 +92,7 @@ async def set_definition(
     `only_first`, if the tenant has one.
     """
     await off_loop(check_definition, wanted, workflow_named(workflow))
-    new = _definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
+    new = definition_of(wanted, platform_definition(tenant_id, workflow, settings), by)
     return await _replace(store, new, version, only_first)
 
 
@@ -173,9 +173,10 @@ class EnabledTenants:
 # --- write ----------------------------------------------------------------------------------------
 
 
-def _definition_of(
+def definition_of(
     wanted: WantedDefinition, defaults: WorkflowDefinition, by: str | None
 ) -> WorkflowDefinition:
+    """What would hold with these settings, which `check_definition` has let through."""
     says = {name: step.critical for name, step in wanted.steps.items() if step.critical is not None}
     return msgspec.structs.replace(
         defaults,

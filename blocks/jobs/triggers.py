@@ -94,11 +94,16 @@ async def accept(store: RecordStore, request: JobRequest) -> Stored[ExecutionRec
 
 async def accepted(store: RecordStore, request: JobRequest) -> bool:
     """Whether this request has an execution already."""
+    return await run_of(store, request) is not None
+
+
+async def run_of(store: RecordStore, request: JobRequest) -> ExecutionRecord | None:
+    """The execution of this request, if it was accepted."""
     try:
-        await store.read(ids.SYSTEM_TENANT, ExecutionRecord, _execution(request).id)
+        stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, _execution(request).id)
     except NotFound:
-        return False
-    return True
+        return None
+    return stored.record
 
 
 async def send(
@@ -172,19 +177,20 @@ async def last_runs(
     """
     found = {}
     for job in JOBS:
-        where = {"workflow": WORKFLOW, "subject": job.id}
-        page = await store.query(
-            ids.SYSTEM_TENANT,
-            Query(
-                ExecutionRecord,
-                where,
-                limit=1 if seen_by == ids.SYSTEM_TENANT else _RUNS_LOOKED_THROUGH,
-            ),
-        )
-        visible = (_as_seen_by(seen_by, stored.record) for stored in page.items)
-        if newest := next((run for run in visible if run), None):
-            found[job.id] = newest
+        if runs := await recent_runs(store, job, seen_by, limit=1):
+            found[job.id] = runs[0]
     return found
+
+
+async def recent_runs(
+    store: RecordStore, job: Job, seen_by: str, *, limit: int
+) -> list[ExecutionRecord]:
+    """The newest executions of the job, newest first, as `last_runs` shows them to this tenant."""
+    where = {"workflow": WORKFLOW, "subject": job.id}
+    read = limit if seen_by == ids.SYSTEM_TENANT else max(limit, _RUNS_LOOKED_THROUGH)
+    page = await store.query(ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=read))
+    visible = (_as_seen_by(seen_by, stored.record) for stored in page.items)
+    return [run for run in visible if run][:limit]
 
 
 def _as_seen_by(tenant_id: str, run: ExecutionRecord) -> ExecutionRecord | None:

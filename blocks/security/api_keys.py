@@ -68,6 +68,7 @@ async def create_key(
     *,
     lives: timedelta,
     acts_for_users: bool = False,
+    is_login_link: bool = False,
 ) -> tuple[str, ApiKeyRecord]:
     """A new key, and what is kept of it. Raises `TooManyKeys`."""
     now = utc_now()
@@ -83,6 +84,7 @@ async def create_key(
         name=name,
         roles=sorted(set(roles)),
         acts_for_users=acts_for_users,
+        is_login_link=is_login_link,
         digest=_digest(key),
         expires_at=now + lives,
     )
@@ -99,6 +101,21 @@ async def keys_of(store: RecordStore, tenant_id: str) -> list[ApiKeyRecord]:
 
 async def find_key(store: RecordStore, key: str) -> Stored[ApiKeyRecord]:
     """What is kept of this key, which is live now. Raises `NoSuchKey`, `KeyExpired`."""
+    stored = await _found(store, key)
+    if stored.record.is_login_link:
+        raise NoSuchKey(f"key {stored.record.prefix} is a login link")
+    return stored
+
+
+async def find_login_link(store: RecordStore, token: str) -> Stored[ApiKeyRecord]:
+    """Likewise of a login link's token."""
+    stored = await _found(store, token)
+    if not stored.record.is_login_link:
+        raise NoSuchKey(f"key {stored.record.prefix} is no login link")
+    return stored
+
+
+async def _found(store: RecordStore, key: str) -> Stored[ApiKeyRecord]:
     form = _KEY.fullmatch(key)
     if form is None:
         raise NoSuchKey("this does not look like a key")
@@ -133,13 +150,18 @@ async def revoke_key(store: RecordStore, tenant_id: str, prefix: str) -> ApiKeyR
         return (await store.replace(SYSTEM_TENANT, stored.etag, after)).record
 
     record = await update(revoked, f"key {prefix}")
-    await _roster(store, tenant_id).leave(record.id)
+    await leave(store, record)
     return record
 
 
 async def forget_key(store: RecordStore, record: ApiKeyRecord) -> None:
     """The key opens nothing any more, and nothing is kept of it."""
     await store.delete(SYSTEM_TENANT, ApiKeyRecord, record.id)
+    await leave(store, record)
+
+
+async def leave(store: RecordStore, record: ApiKeyRecord) -> None:
+    """The key counts no longer among the tenant's."""
     await _roster(store, record.tenant).leave(record.id)
 
 

@@ -36,6 +36,7 @@ ACTION_OF: Mapping[str, str] = {
     "webhooks remove": "webhook.remove",
     "keys create": "key.create",
     "keys revoke": "key.revoke",
+    "login-link": "key.create",
     "dead-letters edit": "dead-letter.edit",
     "dead-letters replay": "dead-letter.replay",
     "dead-letters discard": "dead-letter.discard",
@@ -44,8 +45,8 @@ ACTION_OF: Mapping[str, str] = {
 
 NOT_AUDITED: Mapping[str, str] = {
     "up": (
-        "starts processes; its development key, for the demo tenant of one machine, is made "
-        "again at every start"
+        "starts processes; its development key and its login link are for the demo tenant of one "
+        "machine, and the link's use is on the log"
     ),
     "demo": (
         "publishes an event and looks at what comes of it, with a key that may only look and "

@@ -31,6 +31,7 @@ from deployments.cli.system.demo import demo
 from deployments.cli.system.doctor import doctor
 from deployments.cli.system.emit import emit
 from deployments.cli.system.information import schemas, settings, version
+from deployments.cli.system.login_link import login_link
 from deployments.cli.system.migrate import migrate
 from deployments.cli.system.openapi import openapi
 from deployments.cli.system.processes import api, listener, simulators, worker
@@ -53,6 +54,7 @@ COMMANDS = (
     dispatch,
     webhooks,
     keys,
+    login_link,
     dead_letters,
     audit,
     bootstrap,

@@ -6,11 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+from blocks.security.login_links import LIVES
 from blocks.settings import Settings
 from blocks.settings.auth import GATEWAY, announce, modes_of
+from blocks.settings.links import api_url as pages_url
 from deployments.bootstrap.provision import provision
 from deployments.local.data_dir import data_dir_of_one_stack
 from deployments.local.development_key import DEMO_TENANT, development_key
+from deployments.local.login_link import demo_login_link
 from deployments.local.metrics_ports import metrics_ports
 from deployments.local.ports_in_use import check_ports
 from deployments.local.readiness import api_url, parts_becoming_ready
@@ -90,7 +93,8 @@ class _Stack:
         await self._until_ready()
         self._supervisor.forgiving = True
         key = await development_key(self._settings)
-        self._say_where_everything_is(key)
+        link = await demo_login_link(self._settings) if key else None
+        self._say_where_everything_is(key, link)
 
     async def _until_ready(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -140,17 +144,26 @@ class _Stack:
     def _say_ready(self, name: str, detail: str) -> None:
         say(name, "ready", detail, seconds=time.monotonic() - self._began)
 
-    def _say_where_everything_is(self, key: Path | None) -> None:
+    def _say_where_everything_is(self, key: Path | None, link: str | None) -> None:
         say_plainly(
             f"""
   API         {api_url(self._settings)}{_how_to_call(self._settings, key)}
   API docs    {api_url(self._settings)}/docs
+  Pages       {pages_url(self._settings.server)}{_how_to_sign_in(link)}
   Prefect UI  {prefect_server.ui_url(self._settings)}{self._metrics.lines()}
   Logs        {self._folder / "logs"}
   Try it      make demo, or make demo ARGS=claims (in another terminal)
 
 {EVERYTHING_RUNS} Ctrl-C stops everything."""
         )
+
+
+def _how_to_sign_in(link: str | None) -> str:
+    if link is None:
+        return ""
+    return f"""
+              {link}
+              signs in once, within {LIVES.seconds // 60} min; another: orchestrator login-link"""
 
 
 def _how_to_call(settings: Settings, key: Path | None) -> str:

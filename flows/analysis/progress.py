@@ -14,7 +14,7 @@ from blocks.approvals.conditions import Judgement
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, AnalysisStep
 from blocks.contracts.approvals import ApprovalRule
 from blocks.contracts.events import JsonObject
-from blocks.contracts.opportunity_facts import Amount, Unknown, amount_of, owner_of
+from blocks.contracts.opportunity_facts import Amount, Unknown, amount_of, facts_of, owner_of
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, StepRecord, WorkflowDefinition
 from blocks.ports import Stored
 from flows.analysis.approval import approval_of
@@ -121,17 +121,7 @@ class Analysis:
     def facts(self) -> JsonObject:
         """What the conditions of a rule refer to."""
         record = self.stored.record
-        nested = record.input.get("data")
-        return {
-            "results": self.results or record.results or {},
-            "subject": {
-                **record.input,
-                "id": record.subject,
-                "amount": self.amount,
-                "ownerId": owner_of(record.input),
-                "data": {**(nested if isinstance(nested, dict) else {}), **record.input},
-            },
-        }
+        return facts_of(record.input, record.subject, self.results or record.results or {})
 
     @property
     def amount(self) -> Amount:

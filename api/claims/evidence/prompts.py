@@ -43,7 +43,7 @@ from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.claims.prompts import CHOSEN, GATE, TAKEN, Option, Prompt, prompt_of
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.records.claims import ClaimRecord, ClaimStatus
-from blocks.ports import RecordStore
+from blocks.ports import EventBus, FlowRuns, RecordStore
 from blocks.queries import every
 
 _ASKABLE: tuple[ClaimStatus, ...] = (*prompts.ASKABLE, "review")
@@ -139,28 +139,7 @@ async def answer_prompt(
     """The answer is a decision about the approval. One that does not count is answered 200 with
     `success` false, and `action_taken` `expired` or `error`.
     """
-    found = await _found(store, tenant_id, prompt_id)
-    if found is None:
-        return _refused(prompt_id, "error", "Prompt not found")
-    approval, prompt = found
-    if (status := status_of(approval)) != "pending":
-        taken = "expired" if status == "expired" else "error"
-        return _refused(approval.id, taken, f"Prompt is not pending: it is {status}")
-    option = prompt.option(data.selected_option)
-    if option is None:
-        return _refused(approval.id, "error", "Invalid option selected")
-    try:
-        vote = _vote(actor, option, data)
-        decided = await in_hand(store, bus, flow_runs, tenant_id, approval.id).decide(vote)
-    except (Refused, ApprovalNotFound) as refusal:
-        taken = "expired" if isinstance(refusal, Expired) else "error"
-        return _refused(approval.id, taken, str(refusal))
-    return PromptResult(
-        success=True,
-        prompt_id=approval.id,
-        action_taken=TAKEN[option.action],
-        message=f"Answer recorded. {standing(decided)}",
-    )
+    return await answer(store, bus, flow_runs, tenant_id, actor, prompt_id, data, "api")
 
 
 @delete(
@@ -206,6 +185,41 @@ def prompt_routes(store: RecordStore) -> Router:
             idempotent(store, create_prompt, answer_prompt),
         ],
         opt=COMPATIBLE,
+    )
+
+
+async def answer(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: FlowRuns,
+    tenant_id: str,
+    actor: Actor,
+    prompt_id: str,
+    data: PromptAnswer,
+    channel: str,
+) -> PromptResult:
+    """As `answer_prompt`, whichever way the answer came."""
+    found = await _found(store, tenant_id, prompt_id)
+    if found is None:
+        return _refused(prompt_id, "error", "Prompt not found")
+    approval, prompt = found
+    if (status := status_of(approval)) != "pending":
+        taken = "expired" if status == "expired" else "error"
+        return _refused(approval.id, taken, f"Prompt is not pending: it is {status}")
+    option = prompt.option(data.selected_option)
+    if option is None:
+        return _refused(approval.id, "error", "Invalid option selected")
+    try:
+        vote = _vote(actor, option, data, channel)
+        decided = await in_hand(store, bus, flow_runs, tenant_id, approval.id).decide(vote)
+    except (Refused, ApprovalNotFound) as refusal:
+        taken = "expired" if isinstance(refusal, Expired) else "error"
+        return _refused(approval.id, taken, str(refusal))
+    return PromptResult(
+        success=True,
+        prompt_id=approval.id,
+        action_taken=TAKEN[option.action],
+        message=f"Answer recorded. {standing(decided)}",
     )
 
 
@@ -255,14 +269,14 @@ async def _found(
     return (approval, prompt) if prompt else None
 
 
-def _vote(actor: Actor, option: Option, data: PromptAnswer) -> Vote:
+def _vote(actor: Actor, option: Option, data: PromptAnswer, channel: str) -> Vote:
     return Vote(
         actor=actor.deciding(data.decided_by),
         roles=actor.roles,
         other_names=actor.other_names,
         is_proven=actor.proves_decider,
         outcome=option.outcome,
-        channel="api",
+        channel=channel,
         reason=data.reasoning,
         form={CHOSEN: option.id},
     )

@@ -58,6 +58,14 @@ function decide(row, outcome) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  const form = document.querySelector("form[data-decide]");
+  const button = form && form.querySelector({ a: "button.good", r: "button.bad" }[event.key] || "nothing");
+  if (button) {
+    // As in a list: the person confirms with Enter.
+    button.focus();
+    event.preventDefault();
+    return;
+  }
   const all = rows();
   if (!all.length) return;
   const at = all.findIndex((row) => row.classList.contains("at"));

@@ -36,7 +36,7 @@ class LoginForm(Form, frozen=True, kw_only=True):
 @get("/login", opt=PUBLIC)
 async def show_login(request: Request[Any, Any, Any]) -> Response[Any]:
     """The form; it leads back to the page that asked for it."""
-    return _form(request.query_params.get("next"))
+    return login_form(request.query_params.get("next"))
 
 
 @post("/login", opt=PUBLIC)
@@ -48,7 +48,7 @@ async def log_in(
     try:
         identity = await identified(request, form.credential, identify, failures)
     except (CredentialInvalid, TooManyFailures) as error:
-        return _form(form.next, answer_of(error).status, answer_of(error).message)
+        return login_form(form.next, answer_of(error).status, answer_of(error).message)
     begin_session(request, form.credential, identity.tenant_id)
     return Redirect(own_path(form.next), status_code=303)
 
@@ -77,5 +77,6 @@ async def identified(
         raise failures.counted(address, error) from None
 
 
-def _form(back_to: str | None, status: int = 200, problem: str = "") -> Response[Any]:
+def login_form(back_to: str | None, status: int = 200, problem: str = "") -> Response[Any]:
+    """The form, with the reason why the last attempt failed."""
     return page("login.html", status, next=own_path(back_to), problem=problem)

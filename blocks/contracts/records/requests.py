@@ -54,6 +54,8 @@ class ApiKeyRecord(Record, frozen=True, kw_only=True, tag="api-key"):
     roles: list[str]
     acts_for_users: bool = False
     """Whether its holder may name the user for whom a request is made."""
+    is_login_link: bool = False
+    """Whether it opens nothing but one login (`blocks.security.login_links`)."""
     digest: str
     """SHA-256 of the whole key."""
     expires_at: datetime

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import date
 from uuid import uuid4
 
 import click
@@ -12,9 +11,9 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.jobs import JOBS, InvalidTrigger, Job, checked_metadata, chunks, job_named
+from blocks.contracts.jobs import InvalidTrigger
 from blocks.jobs import triggers
-from blocks.jobs.triggers import JobRequest
+from blocks.jobs.backfills import Backfill, Piece, plan
 from blocks.ports import Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
@@ -29,44 +28,27 @@ TRIGGERS_MAX = 10_000
 RATE_UNITS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
 
-class Backfill(msgspec.Struct, frozen=True, kw_only=True):
+class PacedBackfill(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be sent, `pause_seconds` apart."""
 
-    job: Job
-    chunks: list[tuple[date, date]]
+    backfill: Backfill
     pause_seconds: float
-    request_id: str
-
-    def request(self, chunk: tuple[date, date]) -> JobRequest:
-        """The same chunk of the same backfill is the same request."""
-        first, last = (day.isoformat() for day in chunk)
-        metadata = {"from": first, "to": last}
-        return triggers.by_hand(
-            self.job, "cli", f"backfill {self.request_id} {first} {last}", metadata
-        )
 
 
 def plan_backfill(
     job_id: str, *, first: str, last: str, chunk: str, rate: str, request_id: str | None
-) -> Backfill:
+) -> PacedBackfill:
     """Raises `InvalidTrigger` for whatever is not accepted."""
-    job = job_named(job_id)
-    if not job.takes_range:
-        able = ", ".join(job.id for job in JOBS if job.takes_range)
-        raise InvalidTrigger("job", f"{job.id} takes no range of days", able)
-    days = checked_metadata(job, {"from": first, "to": last})
-    range_, size = (date.fromisoformat(days["from"]), date.fromisoformat(days["to"])), _days(chunk)
-    if (range_[1] - range_[0]).days // size >= TRIGGERS_MAX:
-        raise InvalidTrigger(
-            "chunk", f"is {chunk!r}", f"what makes at most {TRIGGERS_MAX} triggers of this range"
-        )
-    pieces = chunks(*range_, size)
-    return Backfill(
-        job=job,
-        chunks=list(pieces),
-        pause_seconds=_pause(rate),
+    backfill = plan(
+        job_id,
+        first=first,
+        last=last,
+        days=_days(chunk),
+        most=TRIGGERS_MAX,
         request_id=request_id or str(uuid4()),
+        triggered_by="cli",
     )
+    return PacedBackfill(backfill=backfill, pause_seconds=_pause(rate))
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -76,41 +58,43 @@ class Sent(msgspec.Struct, frozen=True):
     is_new: bool
 
 
-Send = Callable[[tuple[date, date]], Awaitable[Sent]]
+Send = Callable[[Piece], Awaitable[Sent]]
 
 
-async def run_backfill(plan: Backfill, *, dry_run: bool, actor: str) -> None:
+async def run_backfill(paced: PacedBackfill, *, dry_run: bool, actor: str) -> None:
     """The broker has confirmed every trigger; in a dry run none is sent. None is sent twice."""
-    await carry_out(plan, _to_the_bus(plan, actor), dry_run=dry_run)
+    await carry_out(paced, _to_the_bus(paced.backfill, actor), dry_run=dry_run)
 
 
 async def carry_out(
-    plan: Backfill, sending: AbstractAsyncContextManager[Send], *, dry_run: bool
+    paced: PacedBackfill, sending: AbstractAsyncContextManager[Send], *, dry_run: bool
 ) -> None:
-    """All triggers of the plan are sent, at its rate. Raises `ClickException` with the id under
-    which it goes on.
+    """All triggers are sent, at the given rate. Raises `ClickException` with the id under which it
+    goes on.
     """
-    count = len(plan.chunks)
-    what = (
-        f"{count} trigger{'s' if count > 1 else ''} of {plan.job.id}, {plan.chunks[0][0]} to "
-        f"{plan.chunks[-1][1]}"
-    )
+    backfill = paced.backfill
+    count = len(backfill.pieces)
+    first_day, last_day = backfill.pieces[0][0], backfill.pieces[-1][1]
+    how_many = f"{count} trigger{'s' if count > 1 else ''}"
+    what = f"{how_many} of {backfill.job.id}, {first_day} to {last_day}"
     if dry_run:
-        for number, (first, last) in enumerate(plan.chunks, start=1):
+        for number, (first, last) in enumerate(backfill.pieces, start=1):
             say_line(f"{number:>4}  {first} to {last}  {(last - first).days + 1} days")
-        say_line(f"{what}; {_duration(plan)}; nothing was sent")
+        say_line(f"{what}; {_duration(paced)}; nothing was sent")
         return
-    say_line(f"{what}; {_duration(plan)}")
-    say_line(f"if it stops, repeat it with --request-id {plan.request_id}")
+    say_line(f"{what}; {_duration(paced)}")
+    say_line(f"if it stops, repeat it with --request-id {backfill.request_id}")
     try:
         async with sending as send:
-            await _send_all(plan, send)
+            await _send_all(paced, send)
     except (Unavailable, NotDone) as error:
-        raise click.ClickException(f"{error}; go on with --request-id {plan.request_id}") from None
+        raise click.ClickException(
+            f"{error}; go on with --request-id {backfill.request_id}"
+        ) from None
 
 
-async def _send_all(plan: Backfill, send: Send) -> None:
-    out = console()
+async def _send_all(paced: PacedBackfill, send: Send) -> None:
+    backfill, out = paced.backfill, console()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -118,18 +102,18 @@ async def _send_all(plan: Backfill, send: Send) -> None:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=out, disable=not out.is_terminal) as progress:
-        bar = progress.add_task(plan.job.id, total=len(plan.chunks))
-        for number, chunk in enumerate(plan.chunks, start=1):
-            sent = await send(chunk)
-            line = f"{number:>4}  {chunk[0]} to {chunk[1]}  execution {sent.execution_id}"
+        bar = progress.add_task(backfill.job.id, total=len(backfill.pieces))
+        for number, piece in enumerate(backfill.pieces, start=1):
+            sent = await send(piece)
+            line = f"{number:>4}  {piece[0]} to {piece[1]}  execution {sent.execution_id}"
             progress.console.print(line if sent.is_new else f"{line}  sent before", highlight=False)
             progress.advance(bar)
-            if sent.is_new and number < len(plan.chunks):
-                await asyncio.sleep(plan.pause_seconds)
+            if sent.is_new and number < len(backfill.pieces):
+                await asyncio.sleep(paced.pause_seconds)
 
 
 @asynccontextmanager
-async def _to_the_bus(plan: Backfill, actor: str) -> AsyncIterator[Send]:
+async def _to_the_bus(backfill: Backfill, actor: str) -> AsyncIterator[Send]:
     settings = load_settings()
     async with (
         open_store(settings) as store,
@@ -137,11 +121,11 @@ async def _to_the_bus(plan: Backfill, actor: str) -> AsyncIterator[Send]:
         prefects_list(settings) as show,
     ):
 
-        async def send(chunk: tuple[date, date]) -> Sent:
-            request = plan.request(chunk)
+        async def send(piece: Piece) -> Sent:
+            request = backfill.request(piece)
             is_new = not await triggers.accepted(store, request)
             async with audited(
-                store, SYSTEM_TENANT, "jobs backfill", actor, plan.job.id
+                store, SYSTEM_TENANT, "jobs backfill", actor, backfill.job.id
             ) as recorded:
                 execution = await triggers.trigger(recorded, bus, request)
             await show(execution)
@@ -168,8 +152,8 @@ def _pause(rate: str) -> float:
     return RATE_UNITS[match[2]] / int(match[1])
 
 
-def _duration(plan: Backfill) -> str:
-    seconds = plan.pause_seconds * (len(plan.chunks) - 1)
+def _duration(paced: PacedBackfill) -> str:
+    seconds = paced.pause_seconds * (len(paced.backfill.pieces) - 1)
     if seconds < 1:
         return "at once"
     return f"over {seconds / 60:.0f} min" if seconds >= 120 else f"over {seconds:.0f} s"

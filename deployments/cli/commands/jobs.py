@@ -158,5 +158,7 @@ def backfill(
     from deployments.cli.actions.job_backfill import plan_backfill, run_backfill
     from deployments.cli.remote import jobs as remote
 
-    plan = plan_backfill(job, first=first, last=last, chunk=chunk, rate=rate, request_id=request_id)
-    answered(run_backfill, remote.run_backfill)(plan, dry_run=dry_run, actor=actor)
+    paced = plan_backfill(
+        job, first=first, last=last, chunk=chunk, rate=rate, request_id=request_id
+    )
+    answered(run_backfill, remote.run_backfill)(paced, dry_run=dry_run, actor=actor)

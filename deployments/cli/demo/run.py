@@ -15,7 +15,7 @@ from blocks.contracts.states import TERMINAL
 from blocks.messages import to_message
 from blocks.ports import Unroutable
 from blocks.services import open_bus
-from blocks.settings import Settings
+from blocks.settings import Settings, links
 from deployments.cli.demo.credential import curl_options, demo_headers
 from deployments.cli.demo.display import progress_display
 from deployments.cli.demo.failed import DemoFailed
@@ -125,6 +125,7 @@ async def _show(settings: Settings, execution: JsonObject, published_at: datetim
     say_plainly(f"                 {api_url(settings)}/api/v1/executions/{shown.id}")
     if shown.flow_run_url:
         say_plainly(f"Prefect UI  {shown.flow_run_url}")
+    say_plainly(f"Page        {links.api_url(settings.server)}/executions/{shown.id}")
 
 
 def _why_not_ended(execution: JsonObject | None, limit_seconds: float) -> str:

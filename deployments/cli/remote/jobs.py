@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import date
 
 from api.jobs.documents import BatchJob, JobList, JobTriggered
 from blocks.contracts.jobs import checked_metadata, job_named
-from deployments.cli.actions.job_backfill import Backfill, Send, Sent, carry_out
+from blocks.jobs.backfills import Backfill, Piece
+from deployments.cli.actions.job_backfill import PacedBackfill, Send, Sent, carry_out
 from deployments.cli.over_http import Access
 from deployments.cli.remote.client import Client, client, path_of
 
@@ -26,19 +26,20 @@ async def trigger_one(
     return triggered
 
 
-async def run_backfill(access: Access, plan: Backfill, *, dry_run: bool, actor: str) -> None:
-    await carry_out(plan, _through_the_api(access, plan, actor), dry_run=dry_run)
+async def run_backfill(access: Access, paced: PacedBackfill, *, dry_run: bool, actor: str) -> None:
+    sending = _through_the_api(access, paced.backfill, actor)
+    await carry_out(paced, sending, dry_run=dry_run)
 
 
 @asynccontextmanager
-async def _through_the_api(access: Access, plan: Backfill, actor: str) -> AsyncIterator[Send]:
+async def _through_the_api(access: Access, backfill: Backfill, actor: str) -> AsyncIterator[Send]:
     async with client(access, None, actor) as api:
 
-        async def send(chunk: tuple[date, date]) -> Sent:
-            first, last = (day.isoformat() for day in chunk)
-            key = f"backfill {plan.request_id} {first} {last}"
+        async def send(piece: Piece) -> Sent:
+            first, last = (day.isoformat() for day in piece)
+            key = f"backfill {backfill.request_id} {first} {last}"
             metadata = {"from": first, "to": last}
-            triggered, is_new = await _trigger(api, plan.job.id, metadata, key)
+            triggered, is_new = await _trigger(api, backfill.job.id, metadata, key)
             return Sent(triggered.execution_id, is_new)
 
         yield send

@@ -117,10 +117,8 @@ class Browser(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def a_browser(folder: Path) -> AsyncIterator[Browser]:
     """Lives as long as its context; its profile lies in the folder."""
-    program = shutil.which("chromium")
-    assert program, "no chromium: `make browser` installs it"
     as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    command = [program, *_FLAGS, *as_root, f"--user-data-dir={folder}", "about:blank"]
+    command = [chromium(), *_FLAGS, *as_root, f"--user-data-dir={folder}", "about:blank"]
     with (folder / "browser.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
     try:
@@ -132,6 +130,13 @@ async def a_browser(folder: Path) -> AsyncIterator[Browser]:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def chromium() -> str:
+    """Where the program lies; fails if it is not installed."""
+    program = shutil.which("chromium")
+    assert program, "no chromium: `make browser` installs it"
+    return program
 
 
 async def _port(folder: Path) -> int:

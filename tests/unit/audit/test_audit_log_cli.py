@@ -234,6 +234,7 @@ GOOD: Mapping[str, Callable[[Terminal], list[str]]] = {
     "webhooks remove": lambda terminal: [terminal.holds(a_webhook()).id],
     "keys create": lambda terminal: ["--name", "billing", "--role", "viewer"],
     "keys revoke": lambda terminal: [a_key(terminal)],
+    "login-link": lambda terminal: [],
     "dead-letters edit": lambda terminal: [
         terminal.holds_a_letter().id,
         "--file",

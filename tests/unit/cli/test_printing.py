@@ -201,6 +201,7 @@ def test_what_is_echoed_is_a_fixed_text_or_made_plain() -> None:
         "cli/views/dead_letters.py": "bytes into a pipe",
         "cli/system/information.py": "documents of our own",
         "cli/system/openapi.py": "a document of our own",
+        "cli/system/login_link.py": "an address of our own",
         "cli/commands/webhooks.py": "ids, secrets and numbers of our own",
     }
     assert [] == [

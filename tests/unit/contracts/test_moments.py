@@ -38,6 +38,7 @@ NEVER_DECODED = {
         "WireEnvelope",
         "Figures",
         "LetterFilter",
+        "Now",
         "Scheduled",
         "Between",
         "Tick",
@@ -52,6 +53,7 @@ NEVER_DECODED = {
         "UpcomingTick",
         "_Gathered",
         "_Sighting",
+        "_Span",
     ),
 }
 """Made by our own code, from moments that were read elsewhere."""

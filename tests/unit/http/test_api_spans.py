@@ -18,6 +18,8 @@ async def test_the_token_of_a_link_is_in_no_span(tmp_path: Path) -> None:
             for path in (token, f"{token}/page", f"{token}/nowhere"):
                 await api.client.get(f"/hitl/links/{path}")
                 await api.client.get(f"/api/v1/hitl/links/{path}")
+                await api.client.get(f"/login/{path}")
 
     assert 6 == len([span for span in collector.spans if "hitl/links/{token}" in repr(span)])
+    assert 3 == len([span for span in collector.spans if "/login/{token}" in repr(span)])
     assert token not in repr(collector.spans)

@@ -1,0 +1,1 @@
+"""`/claims`: journeys of claim recovery as people follow them."""

@@ -1,0 +1,1 @@
+"""`/dead-letters`: the tenant's refused messages, mended and replayed by hand."""

@@ -1,0 +1,1 @@
+"""`/events`: the log of events that were taken in."""

@@ -1,0 +1,1 @@
+"""`/executions`: what is done for a tenant, and one execution as it happens."""

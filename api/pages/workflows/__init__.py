@@ -1,0 +1,1 @@
+"""`/workflows`: what runs here, when, how it went, and starting it by hand."""
