@@ -34,6 +34,7 @@ from deployments.cli.system.information import schemas, settings, version
 from deployments.cli.system.migrate import migrate
 from deployments.cli.system.openapi import openapi
 from deployments.cli.system.processes import api, listener, simulators, worker
+from deployments.cli.system.republish import republish
 from deployments.cli.system.up import up
 
 COMMANDS = (
@@ -56,6 +57,7 @@ COMMANDS = (
     dead_letters,
     audit,
     bootstrap,
+    republish,
     migrate,
     api,
     listener,
