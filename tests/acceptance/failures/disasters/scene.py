@@ -69,6 +69,6 @@ async def orchestrator(parts: Orchestra, *arguments: str) -> str:
     return log.read_text()
 
 
-def told(figures: dict[str, float]) -> str:
+def in_words(figures: dict[str, float]) -> str:
     """The line of figures that docs/disasters.md quotes."""
     return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in figures.items())

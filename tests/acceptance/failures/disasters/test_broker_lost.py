@@ -17,10 +17,11 @@ from blocks.jobs import triggers
 from blocks.topology import intake_queue
 from tests.acceptance.failures.disasters.scene import (
     all_are,
+    all_suspended,
     approval_id_of,
     approve,
+    in_words,
     orchestrator,
-    told,
 )
 from tests.support.analyses import a_large_deal, an_opportunity, execution_id_of, seen
 from tests.support.servers.prefect_server import PrefectServer
@@ -80,6 +81,7 @@ async def test_what_rabbitmq_has_lost_is_published_again_and_all_ends_once(
     async with services_on(parts.bus, parts.name):
         await parts.bus.publish(*suspended, *ended)
         await all_are(parts, suspended, "awaiting_approval")
+        await all_suspended(parts, flow_runs)
         await all_are(parts, ended, "completed")
     await parts.bus.publish(*running)
     await all_are(parts, running, "running")
@@ -110,7 +112,7 @@ async def test_what_rabbitmq_has_lost_is_published_again_and_all_ends_once(
         "republish": republished - declared,
         "all ended": recovered - began,
     }
-    print(told(figures))  # noqa: T201
+    print(in_words(figures))  # noqa: T201
 
     await done_once(parts, ledger, [*suspended, *ended, *running, *untaken])
     times = Counter(event["id"] for event in ledger.seen)

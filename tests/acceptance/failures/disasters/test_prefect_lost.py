@@ -17,8 +17,8 @@ from tests.acceptance.failures.disasters.scene import (
     all_are,
     all_suspended,
     approve,
+    in_words,
     orchestrator,
-    told,
 )
 from tests.support.analyses import a_large_deal, an_opportunity
 from tests.support.servers.postgres import Postgres
@@ -96,6 +96,7 @@ async def test_two_hundred_open_executions_outlive_prefects_database_and_end_onc
     )
     await parts.bus.publish(*suspended)
     await all_are(parts, suspended, "awaiting_approval")
+    await all_suspended(parts, flow_runs)
     services.silent.update(REQUESTED)
     await parts.bus.publish(*running)
     await all_are(parts, running, "running")
@@ -128,7 +129,7 @@ async def test_two_hundred_open_executions_outlive_prefects_database_and_end_onc
         "suspended again": suspended_at - began,
         "all ended": time.monotonic() - began,
     }
-    print(told(figures))  # noqa: T201
+    print(in_words(figures))  # noqa: T201
     await done_once(parts, ledger, [*suspended, *running, *dispatched, *arriving])
     assert 200 == len(await ledger.published(*TERMINAL, count=200))
     assert SUSPENDED == len(ledger.of("hitl.approval.requested"))

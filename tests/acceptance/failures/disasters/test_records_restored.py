@@ -25,8 +25,8 @@ from tests.acceptance.failures.disasters.scene import (
     all_are,
     all_suspended,
     approve,
+    in_words,
     orchestrator,
-    told,
 )
 from tests.support.analyses import a_large_deal, an_opportunity, execution_id_of, find, seen
 from tests.support.factories import A_TENANT
@@ -75,6 +75,7 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     await parts.bus.publish(*ended, *suspended, *decided)
     await all_are(parts, ended, "completed")
     await all_are(parts, [*suspended, *decided], "awaiting_approval")
+    await all_suspended(parts, flow_runs)
     services.silent.update(REQUESTED)
     await parts.bus.publish(*running)
     await all_are(parts, running, "running")
@@ -114,7 +115,7 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     await approve(parts, flow_runs, [*suspended, *decided])
     await all_are(parts, [*suspended, *decided], "completed")
     figures = {"what the backup has": again - began, "all ended": time.monotonic() - began}
-    print(told(figures))  # noqa: T201
+    print(in_words(figures))  # noqa: T201
 
     retried = {ids.terminal_event_id(execution_id_of(event), 1) for event in running}
     of_suspended = {ids.terminal_event_id(execution_id_of(event)) for event in suspended}
