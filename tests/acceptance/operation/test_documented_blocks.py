@@ -28,7 +28,7 @@ NOT_RUN = {
     "is a process, or starts some": r"(up|api|listener|worker|demo)\b",
     "needs a database: run with the runbooks": r"ops backup (now|verify|restore)",
     "opens an editor": r"dead-letters edit ID +#",
-    "reads a file that the page shows": r"(definitions set|dead-letters (edit ID --file|show ID --body))",
+    "reads a file that the page shows": r"(definitions set|dead-letters edit ID --file)",
     "names a key of its example": r"keys revoke",
     "asks the name server of the customer": r"webhooks add",
     "is of the cut-over, which has a test of its own": r"migrate --apply",
