@@ -1,4 +1,6 @@
-"""All that RabbitMQ kept is gone, in the middle of executions: queues, bindings, messages."""
+"""All that RabbitMQ kept is gone, in the middle of executions: queues, bindings, messages; and once
+with it Prefect's database.
+"""
 
 import asyncio
 import time
@@ -15,6 +17,7 @@ from blocks.contracts.jobs import JOB_BY_ID
 from blocks.contracts.records import ExecutionRecord
 from blocks.jobs import triggers
 from blocks.topology import intake_queue
+from tests.acceptance.failures.disasters.droppable import DroppablePrefect
 from tests.acceptance.failures.disasters.scene import (
     all_are,
     all_suspended,
@@ -24,7 +27,6 @@ from tests.acceptance.failures.disasters.scene import (
     orchestrator,
 )
 from tests.support.analyses import a_large_deal, an_opportunity, execution_id_of, seen
-from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import services_on
 from tests.support.system.invariants import done_once
@@ -54,24 +56,27 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQNode]:
 
 @pytest.fixture
 async def parts(
-    tmp_path: Path, prefect_server: PrefectServer, broker: RabbitMQNode
+    tmp_path: Path, prefect: DroppablePrefect, broker: RabbitMQNode
 ) -> AsyncIterator[Orchestra]:
     on = {
         "HITL_APPROVALS_ENABLED": "true",
         **OPERATIONS_OFF,
         **on_rabbitmq(broker, tmp_path.name),
     }
-    async with whole_orchestra(tmp_path, prefect_server, **on) as parts:
+    async with whole_orchestra(tmp_path, prefect, **on) as parts:
         for process in (parts.api, parts.listener, parts.worker):
             process.start()
         yield parts
 
 
+@pytest.mark.parametrize("prefect_too", [False, True], ids=["alone", "with Prefect's database"])
 async def test_what_rabbitmq_has_lost_is_published_again_and_all_ends_once(
     parts: Orchestra,
     broker: RabbitMQNode,
+    prefect: DroppablePrefect,
     flow_runs: PrefectFlowRuns,
     ledger: Ledger,
+    prefect_too: bool,
 ) -> None:
     suspended = [a_large_deal() for _ in range(SUSPENDED)]
     running, ended, untaken = (
@@ -93,6 +98,9 @@ async def test_what_rabbitmq_has_lost_is_published_again_and_all_ends_once(
 
     began = time.monotonic()
     await asyncio.to_thread(lose_everything, broker)
+    if prefect_too:
+        await prefect.lose()
+        await asyncio.to_thread(prefect.start)
     parts.listener.start()
     async with services_on(parts.bus, parts.name):
         back = time.monotonic()
@@ -101,13 +109,14 @@ async def test_what_rabbitmq_has_lost_is_published_again_and_all_ends_once(
         print(await orchestrator(parts, "republish", "--since", since.isoformat()))  # noqa: T201
         republished = time.monotonic()
         await all_are(parts, running, "completed")
+        await all_suspended(parts, flow_runs)
         await approve(parts, flow_runs, suspended)
         await all_are(parts, suspended, "completed")
         recovered = time.monotonic()
         await parts.bus.publish(*untaken)  # whoever published them does so again
         await all_are(parts, untaken, "completed")
     figures = {
-        "broker": back - began,
+        "servers": back - began,
         "bootstrap": declared - back,
         "republish": republished - declared,
         "all ended": recovered - began,

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from tests.acceptance.failures.disasters.droppable import DroppablePrefect
 from tests.acceptance.failures.disasters.scene import (
     all_are,
     all_suspended,
@@ -21,8 +21,6 @@ from tests.acceptance.failures.disasters.scene import (
     orchestrator,
 )
 from tests.support.analyses import a_large_deal, an_opportunity
-from tests.support.servers.postgres import Postgres
-from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.invariants import done_once
@@ -36,40 +34,11 @@ SUSPENDED, RUNNING, DISPATCHED, ARRIVING = 40, 100, 40, 20
 and those of events that come while there is no Prefect.
 """
 
-DATABASE = "prefect_lost"
-
-
-class Lost(PrefectServer):
-    """A server whose database on PostgreSQL can be dropped."""
-
-    def __init__(self, folder: Path, postgres: Postgres) -> None:
-        super().__init__(folder, postgres.create_database(DATABASE))
-        self._postgres = postgres
-
-    async def lose(self) -> None:
-        """As after a disk was lost: no server, and then one on an empty database."""
-        url = self._postgres.url().replace("+asyncpg", "")
-        connection = await asyncpg.connect(url)
-        await connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-        await connection.execute(f"CREATE DATABASE {DATABASE}")
-        await connection.close()
-        self.kill()
-
 
 @pytest.fixture
-async def prefect(
-    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
-) -> AsyncIterator[Lost]:
-    server = Lost(tmp_path_factory.mktemp("prefect"), postgres)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture
-async def parts(tmp_path: Path, prefect: Lost, rabbitmq: RabbitMQNode) -> AsyncIterator[Orchestra]:
+async def parts(
+    tmp_path: Path, prefect: DroppablePrefect, rabbitmq: RabbitMQNode
+) -> AsyncIterator[Orchestra]:
     on = {"HITL_APPROVALS_ENABLED": "true", **on_rabbitmq(rabbitmq, tmp_path.name)}
     async with whole_orchestra(tmp_path, prefect, **on) as parts:
         for process in (parts.api, parts.listener, parts.worker, parts.another_worker):
@@ -77,15 +46,9 @@ async def parts(tmp_path: Path, prefect: Lost, rabbitmq: RabbitMQNode) -> AsyncI
         yield parts
 
 
-@pytest.fixture
-async def flow_runs(prefect: Lost) -> AsyncIterator[PrefectFlowRuns]:
-    async with PrefectFlowRuns(prefect.api_url) as flow_runs:
-        yield flow_runs
-
-
 async def test_two_hundred_open_executions_outlive_prefects_database_and_end_once(
     parts: Orchestra,
-    prefect: Lost,
+    prefect: DroppablePrefect,
     flow_runs: PrefectFlowRuns,
     ledger: Ledger,
     services: AnalysisServices,
@@ -135,14 +98,14 @@ async def test_two_hundred_open_executions_outlive_prefects_database_and_end_onc
     assert SUSPENDED == len(ledger.of("hitl.approval.requested"))
 
 
-async def pause_pool(prefect: Lost, pool: str) -> None:
+async def pause_pool(prefect: DroppablePrefect, pool: str) -> None:
     """Its runs stay scheduled."""
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
             await client.update_work_pool(pool, WorkPoolUpdate(is_paused=True))
 
 
-async def kept_in(prefect: Lost) -> dict[str, Any]:
+async def kept_in(prefect: DroppablePrefect) -> dict[str, Any]:
     """What `orchestrator bootstrap` has put into Prefect."""
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:

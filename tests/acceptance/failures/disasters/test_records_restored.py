@@ -21,6 +21,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids, rejections
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
+from tests.acceptance.failures.disasters.droppable import DroppablePrefect
 from tests.acceptance.failures.disasters.scene import (
     all_are,
     all_suspended,
@@ -30,7 +31,6 @@ from tests.acceptance.failures.disasters.scene import (
 )
 from tests.support.analyses import a_large_deal, an_opportunity, execution_id_of, find, seen
 from tests.support.factories import A_TENANT
-from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
@@ -44,14 +44,14 @@ STEP_TIMEOUT_SECONDS = 60
 
 @pytest.fixture
 async def parts(
-    tmp_path: Path, prefect_server: PrefectServer, rabbitmq: RabbitMQNode
+    tmp_path: Path, prefect: DroppablePrefect, rabbitmq: RabbitMQNode
 ) -> AsyncIterator[Orchestra]:
     on = {
         "HITL_APPROVALS_ENABLED": "true",
         "ANALYSIS_STEP_TIMEOUT_SECONDS": str(STEP_TIMEOUT_SECONDS),
         **on_rabbitmq(rabbitmq, tmp_path.name),
     }
-    async with orchestra(tmp_path, prefect_server, **on) as parts:
+    async with orchestra(tmp_path, prefect, **on) as parts:
         start(parts)
         yield parts
 
@@ -63,7 +63,7 @@ def start(parts: Orchestra) -> None:
 
 async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     parts: Orchestra,
-    prefect_server: PrefectServer,
+    prefect: DroppablePrefect,
     flow_runs: PrefectFlowRuns,
     ledger: Ledger,
     services: AnalysisServices,
@@ -79,14 +79,14 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     services.silent.update(REQUESTED)
     await parts.bus.publish(*running)
     await all_are(parts, running, "running")
-    await pool_paused(parts, prefect_server, True)
+    await pool_paused(parts, prefect, True)
     await parts.bus.publish(*pending)
     await all_are(parts, pending, "pending")
     taken_at = utc_now()
     copied(tmp_path / "records.db", tmp_path / "backup.db")
 
     # The hour that is lost.
-    await pool_paused(parts, prefect_server, False)
+    await pool_paused(parts, prefect, False)
     await services.speak()
     await approve(parts, flow_runs, decided)
     await parts.bus.publish(*later)
@@ -124,7 +124,7 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     }
 
 
-async def pool_paused(parts: Orchestra, prefect: PrefectServer, is_paused: bool) -> None:
+async def pool_paused(parts: Orchestra, prefect: DroppablePrefect, is_paused: bool) -> None:
     """Its runs stay scheduled while it is."""
     with temporary_settings({PREFECT_API_URL: prefect.api_url}):
         async with get_client() as client:
