@@ -182,22 +182,6 @@ def executions_until_full(container: str) -> float:
     return PARTITION_GB * 1_000_000 / kb_of_an_execution(container) / 1_000_000
 
 
-# --- Prefect's database ---------------------------------------------------------------------------
-
-RUNS_KEPT_DAYS, EVENTS_KEPT_DAYS = 90, 7
-"""Prefect's defaults, with the deletion of flow runs switched on as in compose.yaml."""
-
-ROWS_OF_A_RUN: Mapping[str, float] = {}
-KB_OF_A_RUN = {"runs": 0.0, "events": 0.0}
-
-
-def prefect_gb(flow_runs: float) -> float:
-    """What the database holds once the oldest go."""
-    runs = flow_runs * 86_400 * RUNS_KEPT_DAYS * KB_OF_A_RUN["runs"]
-    events = flow_runs * 86_400 * EVENTS_KEPT_DAYS * KB_OF_A_RUN["events"]
-    return (runs + events) / 1_000_000
-
-
 # --- the page's tables ----------------------------------------------------------------------------
 
 
@@ -240,7 +224,6 @@ def _traffic() -> str:
         "in the listeners' queue",
         "RabbitMQ, cores",
         "RU/s",
-        "Prefect's database",
     )
     return _table(
         heads,
@@ -253,7 +236,6 @@ def _traffic() -> str:
                 _number(size.rate * INTAKE_MESSAGES),
                 _number(size.cores["rabbitmq"] / BUSY),
                 _number(size.rate * ru_of_an_execution()),
-                f"{_number(prefect_gb(size.flow_runs))} GB",
             )
             for size in map(size_of, RATES)
         ),
