@@ -113,7 +113,7 @@ async def send(
     if stored.record.is_terminal or await sent_at(store, stored.record.id):
         return stored
     running = await _running(store, stored)
-    event = _trigger_event(running.record)
+    event = trigger_event(running.record)
     try:
         await bus.publish(to_message(event), required=True)
     except Unroutable as error:
@@ -237,7 +237,7 @@ async def _running(store: RecordStore, stored: Stored[ExecutionRecord]) -> Store
     return await update_known(store, stored, begun)
 
 
-def _trigger_event(execution: ExecutionRecord) -> Event[EventData]:
+def trigger_event(execution: ExecutionRecord) -> Event[EventData]:
     """Computed from the record alone: sent twice, it has the same id and body."""
     triggered_at = execution.started_at or execution.updated_at
     requested = execution.input

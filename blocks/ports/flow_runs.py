@@ -14,6 +14,7 @@ class FlowRunView(msgspec.Struct, frozen=True, kw_only=True):
     """Prefect's view of a flow run. `state` is its type in lower case, `run_count` its starts."""
 
     id: str
+    name: str = ""
     state: str
     state_name: str
     state_at: datetime

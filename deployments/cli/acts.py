@@ -64,6 +64,7 @@ NOT_AUDITED: Mapping[str, str] = {
     ),
     "ops log-rotation now": "works on files of this machine, and on no record",
     "bootstrap": "creates what is missing, and changes no tenant's record",
+    "republish": "publishes what the records state, under its first ids, and changes no record",
     "doctor": "with --fix does once what the reconciler does all the time, and decides nothing",
     "ops performance-optimization now": (
         "vacuums and purges what the settings allow, and changes nothing of a tenant's"

@@ -35,6 +35,7 @@ from deployments.cli.system.login_link import login_link
 from deployments.cli.system.migrate import migrate
 from deployments.cli.system.openapi import openapi
 from deployments.cli.system.processes import api, listener, simulators, worker
+from deployments.cli.system.republish import republish
 from deployments.cli.system.up import up
 
 COMMANDS = (
@@ -58,6 +59,7 @@ COMMANDS = (
     dead_letters,
     audit,
     bootstrap,
+    republish,
     migrate,
     api,
     listener,

@@ -65,6 +65,11 @@ SERVER_TUNING = (
         "SQLite has one writer: few, large commits",
     ),
     Tuning(
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED",
+        "events,flow_runs",
+        "by default only events are ever deleted; ended runs go after 90 days",
+    ),
+    Tuning(
         "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE",
         "200",
         "the default is one event per read",

@@ -11,14 +11,13 @@ from time import monotonic
 
 from blocks.actions.cancelling import withdraw_approvals
 from blocks.clock import utc_now
-from blocks.contracts import ids, rejections, traces
-from blocks.contracts.about import About
+from blocks.contracts import rejections
 from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
 from blocks.contracts.envelope import Event
-from blocks.contracts.events import EventData, OpportunityAnalysisStarted, StepCompleted
+from blocks.contracts.events import EventData
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL, InvalidTransition
-from blocks.executions import transitions
+from blocks.executions import analysis_events, transitions
 from blocks.executions.steps import counts, record_step, step_records
 from blocks.messages import to_message
 from blocks.observability import log_context
@@ -105,7 +104,7 @@ class AnalysisBatch:
         hand.
         """
         await self._publish(
-            _started(analysis.stored.record) for analysis in self._analyses.values()
+            analysis_events.started(analysis.stored.record) for analysis in self._analyses.values()
         )
         for record in await step_records(self._runtime.store, self._tenant_id, self.execution_ids):
             self.receive(record)
@@ -125,7 +124,9 @@ class AnalysisBatch:
         unasked = [
             analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested
         ]
-        await self._publish(_request(step, analysis.stored.record) for analysis in unasked)
+        await self._publish(
+            analysis_events.requested(step, analysis.stored.record) for analysis in unasked
+        )
         for analysis in unasked:
             analysis.requested.add(step.name)
         work.STEPS_ASKED.labels(step.name).inc(len(unasked))
@@ -157,7 +158,9 @@ class AnalysisBatch:
             return
         completed = [record for record in news if record.status == "completed"]
         await self._publish(
-            _step_completed(record, self._analyses[record.execution_id].stored.record)
+            analysis_events.step_completed(
+                record, self._analyses[record.execution_id].stored.record
+            )
             for record in completed
         )
         fault_points.reached("after-answer")
@@ -322,49 +325,3 @@ class AnalysisBatch:
 
     async def _publish(self, events: Iterable[Event[EventData]]) -> None:
         await self._runtime.bus.publish(*(to_message(event) for event in events))
-
-
-def _started(execution: ExecutionRecord) -> Event[EventData]:
-    started_at = execution.started_at or execution.updated_at
-    return Event(
-        id=ids.started_event_id(execution.id, execution.retries),
-        tenant_id=execution.tenant_id,
-        timestamp=started_at,
-        traceparent=str(traces.of_execution(execution)),
-        about=About.execution(execution),
-        data=OpportunityAnalysisStarted(
-            workflow_id=execution.id, opportunity_id=execution.subject_on_wire, timestamp=started_at
-        ),
-    )
-
-
-def _request(step: AnalysisStep, execution: ExecutionRecord) -> Event[EventData]:
-    return Event(
-        id=ids.step_requested_event_id(execution.id, step.name, execution.retries),
-        tenant_id=execution.tenant_id,
-        timestamp=execution.started_at or execution.updated_at,
-        traceparent=str(traces.of_part(execution, step.name)),
-        about=About.execution(execution),
-        data=step.request(
-            workflow_id=execution.id,
-            opportunity_id=execution.subject_on_wire,
-            step_id=ids.step_id(execution.id, step.name),
-            tenant_id=execution.tenant_id,
-        ),
-    )
-
-
-def _step_completed(record: StepRecord, execution: ExecutionRecord) -> Event[EventData]:
-    return Event(
-        id=ids.step_completed_event_id(record.execution_id, record.step, record.retry),
-        tenant_id=record.tenant_id,
-        timestamp=record.completed_at,
-        traceparent=str(traces.of_part(execution, record.step)),
-        about=About.execution(execution),
-        data=StepCompleted(
-            workflow_id=record.execution_id,
-            step_id=record.step_id,
-            step_type=record.step,
-            result=record.result or {},
-        ),
-    )

@@ -20,6 +20,7 @@ def test_every_benchmark_runs_on_embedded_parts_and_writes_its_figures(tmp_path:
         "intake",
         "journeys",
         "latency",
+        "load",
         "memory",
         "phases",
         "scaling",

@@ -26,7 +26,7 @@ JOB_LIMIT = timedelta(hours=2)
 
 class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
     """Triggers that a crash left unsent are sent. Flow runs send their own, as long as Prefect
-    knows them.
+    has them under way.
     """
 
     kind = "unsent_trigger"
@@ -40,11 +40,9 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
             and not await triggers.sent_at(self._parts.store, stored.record.id)
         ]
         in_a_run = {stored.record.flow_run_id for stored in unsent if stored.record.flow_run_id}
-        known = (
-            {run.id for run in await self._parts.flow_runs.read_runs(sorted(in_a_run))}
-            if in_a_run
-            else set()
-        )
+        runs = await self._parts.flow_runs.read_runs(sorted(in_a_run)) if in_a_run else []
+        # A run completes when its trigger is out: the record is from before that, from a backup.
+        known = {run.id for run in runs if run.state != "completed"}
         return [
             stored
             for stored in unsent

@@ -254,6 +254,7 @@ class PrefectFlowRuns:
         stated = Stated.of(run.parameters)
         return FlowRunView(
             id=str(run.id),
+            name=run.name,
             state=run.state.type.value.lower(),
             state_name=run.state.name or "",
             state_at=_plain(run.state.timestamp),

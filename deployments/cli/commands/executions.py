@@ -1,4 +1,4 @@
-"""`orchestrator executions list | show | start | cancel | retry | rerun`"""
+"""`orchestrator executions list | missing | show | start | cancel | retry | rerun`"""
 
 from datetime import datetime
 
@@ -88,6 +88,35 @@ def list_executions(
         until=until,
     )
     print_executions(found, as_json=as_json)
+
+
+@executions.command("missing")
+@click.option(
+    "--since",
+    type=moment,
+    required=True,
+    metavar="TIME",
+    help="When the backup was taken from which the records are.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line, for other programs."
+)
+def missing_executions(since: datetime, as_json: bool) -> None:
+    """List executions that Prefect has carried out since then and that have no record.
+
+    After records were restored from a backup: what their publishers have to publish again. The name
+    of a flow run has the subjects. None is left when all of them are back.
+
+    \b
+    Examples:
+      orchestrator executions missing --since 2026-03-02T09:15:00Z
+      orchestrator executions missing --since 2026-03-02T09:15:00Z --json | jq -r .tenantId | sort -u
+    """
+    import asyncio
+
+    from deployments.cli.views.executions import print_missing, query_missing
+
+    print_missing(asyncio.run(query_missing(since)), as_json=as_json)
 
 
 @executions.command("show")

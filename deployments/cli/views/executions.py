@@ -16,10 +16,11 @@ from api.executions.documents import (
 from api.executions.shown import shown
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
+from blocks.executions.missing import MissingExecution, missing_executions
 from blocks.ports import Between, NotFound, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
-from deployments.prefect.server import prefect_of
+from deployments.prefect.server import prefect_of, use_prefect
 from deployments.printing import (
     Cell,
     PlainTable,
@@ -63,6 +64,18 @@ async def query_executions(
     return [summary_of(stored.record) for stored in page.items]
 
 
+async def query_missing(since: datetime) -> list[MissingExecution]:
+    """What Prefect has carried since then and the store lacks."""
+    settings = use_prefect(load_settings())
+    from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+
+    async with (
+        open_store(settings) as store,
+        PrefectFlowRuns(settings.prefect.api_url) as flow_runs,
+    ):
+        return await missing_executions(store, flow_runs, since)
+
+
 async def read_execution(tenant_id: str, id: str) -> Execution:
     """With its steps, in the workflow's order. Raises `NotFound` with a readable message."""
     settings = load_settings()
@@ -95,6 +108,20 @@ def print_executions(found: Sequence[ExecutionSummary], *, as_json: bool) -> Non
             _took(execution),
             execution.error or "",
         )
+    console().print(table)
+
+
+def print_missing(missing: Sequence[MissingExecution], *, as_json: bool) -> None:
+    if as_json:
+        for one in missing:
+            say_json(one)
+        return
+    if not missing:
+        say_line("none is missing")
+        return
+    table = table_of("TENANT", "EXECUTION", "FLOW RUN", "NAME", wraps=("NAME",))
+    for one in missing:
+        table.add_row(one.tenant_id, one.execution_id, one.flow_run_id, one.flow_run_name)
     console().print(table)
 
 

@@ -30,7 +30,7 @@ class PrefectServer:
     ) -> None:
         self.folder = folder
         self._with_ui = with_ui
-        self._database_url = database_url or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
+        self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
         self.port = _free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         self._process: subprocess.Popen[bytes] | None = None
@@ -98,7 +98,7 @@ class PrefectServer:
         tuned = {tuning.name: tuning.value for tuning in SERVER_TUNING}
         ours = {
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": self.api_url.removesuffix("/api"),
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self._database_url,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database_url,
         }
         return self.client_environment() | tuned | ours
 

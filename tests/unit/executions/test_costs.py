@@ -7,12 +7,13 @@ part, which is to call the flow, is played by the test.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from blocks import signals
@@ -21,6 +22,7 @@ from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
 from blocks.contracts.analysis import ANALYSIS_STEPS
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record
+from blocks.executions.steps import step_records
 from blocks.ports import EventBus, Message, Query, RecordStore
 from blocks.processes.ending import ended
 from blocks.services import open_bus, open_store
@@ -37,6 +39,7 @@ from listeners.dispatch.dispatcher import Dispatcher
 from listeners.execution_reads import ExecutionReads
 from listeners.router import Router
 from listeners.triggers.intake import Intake
+from tests.benchmarks import capacity
 from tests.support.factories import A_TENANT
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.system.analysis_services import opportunity_event, services_on
@@ -186,6 +189,25 @@ async def test_an_execution_costs_no_more_than_it_did(scene: Scene) -> None:
     assert {"completed"} == {execution.status for execution in await scene.executions()}
     allowed = Counter({what: MANY * cost for what, cost in OF_EACH.items()}) + OF_A_RUN
     assert {} == scene.costs - allowed, f"{scene.costs} instead of {allowed}"
+
+
+async def test_records_are_as_large_as_sizing_assumes(scene: Scene) -> None:
+    async with services_on(scene.plain_bus, "costs"), scene.listening():
+        await scene.opened(2, amount=1000)
+        async with scene.working():
+            await carried_out(scene)
+
+    executions = await scene.executions()
+    steps = await step_records(scene.plain_store, A_TENANT, [one.id for one in executions])
+    without_results = [msgspec.structs.replace(one, results=None) for one in executions]
+    of_steps = [msgspec.structs.replace(one, result=None) for one in steps]
+    assert kilobytes(without_results) == pytest.approx(capacity.EXECUTION_KB, rel=0.25)
+    assert kilobytes(of_steps) == pytest.approx(capacity.STEP_KB, rel=0.25)
+
+
+def kilobytes(records: Sequence[Record]) -> float:
+    """Of the largest of them, as it is stored."""
+    return max(len(msgspec.json.encode(record)) for record in records) / 1000
 
 
 async def test_an_approval_costs_no_more_than_it_did(scene: Scene) -> None:

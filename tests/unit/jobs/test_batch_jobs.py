@@ -236,6 +236,18 @@ async def test_what_a_crash_left_unsent_is_sent_by_the_reconciler(
     assert 1 == await bus.depth(QUEUE.name)
 
 
+async def test_a_record_older_than_its_completed_run_is_sent_again(
+    store: RecordStore, bus: EventBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a restore from a backup that was taken while it waited for its turn."""
+    monkeypatch.setattr("api.reconciler.kinds.jobs.SEND_GRACE", timedelta(0))
+    await triggers.accept(store, a_request(flow_run_id="it has sent its own"))
+    prefect = RememberedFlowRuns()
+    prefect.runs = [a_flow_run(id="it has sent its own", state="completed")]
+
+    assert 1 == await UnsentTriggers(Parts.of(SETTINGS, store, bus, prefect)).look()
+
+
 # --- flow runs that ended without having sent their trigger ---------------------------------------
 
 

@@ -75,6 +75,7 @@ ROOMS = {
             "audit",
             "migration",
             "operations",
+            "republishing",
         ),
     ),
     "flows": (

@@ -1,7 +1,8 @@
 """Every command that a page shows is one: its name, its options and its arguments are known.
 
-`curl` lines are sent (`tests/acceptance/api/test_documented_requests.py`), those of runbooks are
-run (`tests/acceptance/operation/test_runbooks.py`); here are all of our own.
+`curl` lines are sent (`tests/acceptance/api/test_documented_requests.py`); blocks are run, those of
+runbooks by `tests/acceptance/operation/test_runbooks.py` and those of other pages, where they can,
+by `tests/acceptance/test_documented_blocks.py`. Here are all of our own.
 """
 
 import re

@@ -1,0 +1,1 @@
+"""The loss of what a part keeps: the procedures of docs/disasters.md, carried out."""
