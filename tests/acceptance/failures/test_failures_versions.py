@@ -22,7 +22,8 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def older_source(tmp_path: Path) -> Path:
-    return unpack_older_source(tmp_path)
+    source = unpack_older_source(tmp_path)
+    return source or pytest.skip("this checkout has no history to take an older version from")
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ _READY_SECONDS = 60.0
 
 
 class PrefectServers(PrefectServer):
-    """`api_url` is the proxy's. Lives from `start` to `close`; `kill` and `start` again is a crash
-    and a restart of the first server, `stop` an orderly end of it.
+    """`api_url` is the proxy's. Lives from `start`, which also starts again what is gone, to
+    `close`. Break its `members`.
     """
 
     def __init__(self, folder: Path, database_url: str, redis: RedisServer, count: int = 2) -> None:
-        self.members = [
+        self._members = [
             PrefectServer(
                 _made(folder / f"server-{number + 1}"), database_url, settings=_settings(redis)
             )
@@ -56,11 +56,8 @@ class PrefectServers(PrefectServer):
             time.sleep(0.1)
 
     @property
-    def pid(self) -> int:
-        return self.members[0].pid
-
-    def kill(self) -> None:
-        self.members[0].kill()
+    def members(self) -> list[PrefectServer]:
+        return self._members
 
     def close(self) -> None:
         """Nothing is left of them."""

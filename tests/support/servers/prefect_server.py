@@ -68,6 +68,11 @@ class PrefectServer:
             time.sleep(0.1)
 
     @property
+    def members(self) -> "list[PrefectServer]":
+        """The servers behind this address."""
+        return [self]
+
+    @property
     def pid(self) -> int:
         assert self._process, "it was never started"
         return self._process.pid
