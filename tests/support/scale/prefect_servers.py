@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from deployments.bootstrap.prefect_yaml import PREFECT_YAML
+from deployments.prefect.embedded import HOSTS
 from tests.support.operations.redis_server import RedisServer
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
@@ -18,6 +19,7 @@ from tests.support.servers.prefect_server import PrefectServer
 _DOCKER = PREFECT_YAML.parent / "deployments" / "docker"
 _SHARED = ("PREFECT_REDIS_", "PREFECT_SERVER_EVENTS_", "PREFECT_SERVER_DOCKET_")
 _ALSO_SHARED = (
+    HOSTS,  # by which HAProxy asks whether they answer
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
     "PREFECT_SERVER_DATABASE_MIGRATE_ON_START",
 )
