@@ -101,7 +101,7 @@ async def _broken(servers: PrefectServers, name: str, do: Act, undo: Act) -> dic
             await stopping
             scheduled_seconds = await scheduled
         await asyncio.to_thread(undo, servers)
-        lost = await _lost(client, noticed.accepted)
+    lost = await _lost(servers.api_url, noticed.accepted)
     failed = [at - began for at in noticed.failed if at >= began]
     return {
         "failure": name,
@@ -213,7 +213,7 @@ async def _until_answered(ask: Any) -> Any:
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-async def _lost(client: httpx.AsyncClient, accepted: list[str]) -> set[str]:
+async def _lost(api_url: str, accepted: list[str]) -> set[str]:
     """Those that were accepted and are not in the database, after time enough."""
     missing = set(accepted)
 
@@ -221,10 +221,11 @@ async def _lost(client: httpx.AsyncClient, accepted: list[str]) -> set[str]:
         since = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
         for chunk in [list(missing)[at : at + 50] for at in range(0, len(missing), 50)]:
             wanted = {"filter": {"id": {"id": chunk}, "occurred": {"since": since}}, "limit": 50}
-            answer = await client.post("/events/filter", json=wanted)
+            answer = (await client.post("/events/filter", json=wanted)).raise_for_status()
             missing.difference_update(event["id"] for event in answer.json()["events"])
         return not missing
 
-    with suppress(AssertionError):
-        await eventually(none_is_missing, within_seconds=_STORED_SECONDS, every_seconds=1)
+    async with httpx.AsyncClient(base_url=api_url, timeout=60) as client:
+        with suppress(AssertionError):
+            await eventually(none_is_missing, within_seconds=_STORED_SECONDS, every_seconds=1)
     return missing

@@ -64,6 +64,7 @@ class ComposedSystem:
             "PREFECT_ENCRYPTION_KEY": ENCRYPTION_KEY,
             "API_PORT": _range_of_ports(),
             "DATABASE_URL": f"postgresql://shop:{SECRET}@shop/shop",
+            "STARTUP_WAIT_SECONDS": "300",  # a busy machine
             **IMAGES,
             **variables,
         }

@@ -30,7 +30,8 @@ set -eu
 data=/var/lib/postgresql/data
 if [ ! -s "$data/PG_VERSION" ]; then
     (umask 077 && printf %s "$POSTGRES_PASSWORD" > /tmp/password)
-    initdb -D "$data" -U "$POSTGRES_USER" --pwfile=/tmp/password --auth=scram-sha-256
+    initdb -D "$data" -U "$POSTGRES_USER" --pwfile=/tmp/password --auth=scram-sha-256 \\
+        --encoding=UTF8 --locale=C.UTF-8
     echo 'host all all all scram-sha-256' >> "$data/pg_hba.conf"
     echo "CREATE DATABASE \\"$POSTGRES_DB\\";" | postgres --single -D "$data" postgres
 fi
