@@ -22,6 +22,7 @@ from tests.benchmarks.measurements import (
     memory,
     phases,
     scaling,
+    servers,
 )
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import FOLDER, Report, figures_table
@@ -38,6 +39,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "api": api.measure,
     "phases": phases.measure,
     "journeys": journeys.measure,
+    "servers": servers.measure,
 }
 
 _EXAMPLES = """
@@ -47,8 +49,8 @@ examples:
   python -m tests.benchmarks latency fairness       two of them
   python -m tests.benchmarks --quick                all of them on embedded parts: do they run?
 
-They need RabbitMQ, PostgreSQL and, for intake, the Cosmos DB emulator; `make bench` installs them
-if it can.
+They need RabbitMQ, PostgreSQL, for intake the Cosmos DB emulator, for servers Redis and HAProxy;
+`make bench` installs them if it can.
 """
 
 

@@ -23,6 +23,7 @@ _OUT = Path("build/chaos")
 _EXAMPLES = """
 examples:
   make chaos                                     the profile for every change, under five minutes
+  make chaos ARGS="--profile two-of-everything"  two APIs and Prefect servers, a rolling restart
   make soak                                      10,000 events, about half an hour
   python -m tests.chaos --seed 7                 the profile ci with another seed
   python -m tests.chaos --events 1000 --kills 40 more of both
@@ -74,6 +75,9 @@ _NUMBERS = {
     "cuts": int,
     "listeners": int,
     "workers": int,
+    "apis": int,
+    "servers": int,
+    "rolling_restarts": int,
     "tenants": int,
     "settle_seconds": float,
 }

@@ -99,10 +99,28 @@ async def _restart_broker(
 async def _kill_server(system: ChaosSystem, fault: Fault, tenant_ids: list[str]) -> Struck:
     async with system.server_busy:
         struck = Struck(kind=fault.kind, target=fault.target, began=time.time())
-        system.server.kill()
+        server = system.servers[fault.target]
+        server.kill()
         await asyncio.sleep(fault.seconds)
-        await asyncio.to_thread(system.server.start)
+        await asyncio.to_thread(server.start)
         struck.up = struck.recovered = time.time()
+    return struck
+
+
+async def _restart_everything(system: ChaosSystem, fault: Fault, tenant_ids: list[str]) -> Struck:
+    """As scripts/rolling-update does it: each works again before the next one is stopped."""
+    struck = Struck(kind=fault.kind, target=fault.target, began=time.time())
+    for server in system.servers.values():
+        async with system.server_busy:
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+    for role in ("listener", "api", "worker"):
+        for part in system.of(role):
+            async with part.busy:
+                await asyncio.to_thread(part.stop)
+                part.process.source = None
+                await system.start(part)
+    struck.up = struck.recovered = time.time()
     return struck
 
 
@@ -113,6 +131,7 @@ _FAULTS: Mapping[FaultKind, Callable[[ChaosSystem, Fault, list[str]], Awaitable[
     "broker stopped": _stop_broker,
     "connections cut": _cut_connections,
     "server killed": _kill_server,
+    "rolling restart": _restart_everything,
 }
 
 
@@ -120,11 +139,7 @@ async def _consuming_again(system: ChaosSystem, since: float) -> None:
     """Every listener that is not itself being broken has reported it after that moment."""
 
     async def all_say_so() -> bool:
-        listeners = [
-            part
-            for part in system.parts.values()
-            if part.role == "listener" and not part.busy.locked()
-        ]
+        listeners = [part for part in system.of("listener") if not part.busy.locked()]
         lives = [await system.life_of(part) for part in listeners]
         return all(life and life.ready and life.beat_at.timestamp() > since for life in lives)
 

@@ -19,7 +19,13 @@ from tests.chaos.toxins import TOXINS
 from tests.support.system.analysis_services import opportunity_event
 
 FaultKind = Literal[
-    "kill", "freeze", "broker killed", "broker stopped", "connections cut", "server killed"
+    "kill",
+    "freeze",
+    "broker killed",
+    "broker stopped",
+    "connections cut",
+    "server killed",
+    "rolling restart",
 ]
 InterventionKind = Literal["cancelled", "approved", "rejected"]
 
@@ -53,8 +59,8 @@ class Intervention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """`target` is a process of ours, `broker` or `server`; what is broken comes back after
-    `seconds`.
+    """`target` is a process of ours, `broker`, a server of Prefect's, or `everything`; what is
+    broken comes back after `seconds`.
     """
 
     at: float
@@ -200,15 +206,18 @@ def _faults(profile: Profile, random: Random) -> Iterator[Fault]:
 def _kinds(profile: Profile, random: Random) -> list[tuple[FaultKind, str]]:
     listeners = [f"listener-{number + 1}" for number in range(profile.listeners)]
     workers = [f"worker-{number + 1}" for number in range(profile.workers)]
+    apis = [f"api-{number + 1}" for number in range(profile.apis)]
+    servers = [f"server-{number + 1}" for number in range(profile.servers)]
     kinds: list[tuple[FaultKind, str]] = []
     for number in range(profile.kills):
-        role = (workers, listeners, workers, listeners, ["api"])[number % 5]
+        role = (workers, listeners, workers, listeners, apis)[number % 5]
         kinds.append(("kill", random.choice(role)))
     for number in range(profile.broker_restarts):
         kinds.append((("broker killed", "broker stopped")[number % 2], "broker"))
-    kinds += [("server killed", "server")] * profile.server_restarts
+    kinds += [("server killed", random.choice(servers)) for _ in range(profile.server_restarts)]
     kinds += [("freeze", random.choice(workers + listeners)) for _ in range(profile.freezes)]
     kinds += [("connections cut", "broker")] * profile.cuts
+    kinds += [("rolling restart", "everything")] * profile.rolling_restarts
     return kinds
 
 

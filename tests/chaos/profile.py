@@ -19,6 +19,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """The broker closes every connection."""
     listeners: int = 2
     workers: int = 2
+    apis: int = 1
+    servers: int = 1
+    """Of Prefect; several share a PostgreSQL and a Redis, and stand behind HAProxy."""
+    rolling_restarts: int = 0
+    """Every process of ours and every server is stopped in order and started again, one after the
+    other. If there is one, the processes are of an older version before it.
+    """
     tenants: int = 6
     settle_seconds: float = 180.0
     """How long it may take, after the last fault, until everything has ended."""
@@ -29,7 +36,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def faults(self) -> int:
-        return self.kills + self.broker_restarts + self.server_restarts + self.freezes + self.cuts
+        breaks = self.kills + self.broker_restarts + self.server_restarts
+        return breaks + self.freezes + self.cuts + self.rolling_restarts
 
 
 PROFILES = {
@@ -45,6 +53,18 @@ PROFILES = {
     ),
     "ci": Profile(
         events=300, per_second=2.5, kills=8, broker_restarts=2, server_restarts=1, freezes=1, cuts=1
+    ),
+    "two-of-everything": Profile(
+        events=300,
+        per_second=2,
+        kills=8,
+        broker_restarts=1,
+        server_restarts=3,
+        freezes=1,
+        cuts=1,
+        apis=2,
+        servers=2,
+        rolling_restarts=1,
     ),
     "soak": Profile(
         events=10_000,

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,10 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
 from blocks.ports import NotFound, Query
 from tests.chaos.profile import Profile
+from tests.support.operations.redis_server import RedisServer
+from tests.support.scale.older_source import unpack_older_source
+from tests.support.scale.prefect_servers import PrefectServers
+from tests.support.servers.ports import free_port
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
@@ -53,9 +58,18 @@ class Part:
         self.process.start()
         return time.time()
 
+    def url(self, path: str) -> str:
+        """Of an API."""
+        return f"http://127.0.0.1:{self.process.environment['PORT']}{path}"
+
     def kill(self) -> None:
         self.is_meant_to_run = False
         self.process.kill()
+
+    def stop(self) -> None:
+        """It has ended in order."""
+        self.is_meant_to_run = False
+        self.process.stop()
 
     def freeze(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)
@@ -74,6 +88,9 @@ class ChaosSystem:
     ) -> None:
         self.broker = broker
         self.server = server
+        self.servers = {
+            f"server-{number + 1}": member for number, member in enumerate(server.members)
+        }
         self.bus = parts.bus
         self.store = parts.store
         self.settings = parts.settings
@@ -85,13 +102,20 @@ class ChaosSystem:
         folder = Path(parts.settings.data_dir)
         names = [("listener", number + 1) for number in range(profile.listeners)]
         names += [("worker", number + 1) for number in range(profile.workers)]
-        made = [Part(f"{role}-{number}", role, parts.environment, folder) for role, number in names]
-        self.parts = {
-            part.name: part for part in (*made, Part("api", "api", parts.environment, folder))
-        }
+        names += [("api", number + 1) for number in range(profile.apis)]
+        made = [
+            Part(f"{role}-{number}", role, _with_ports(parts.environment, role), folder)
+            for role, number in names
+        ]
+        self.parts = {part.name: part for part in made}
+        self._apis = cycle(self.of("api"))
+
+    def of(self, role: str) -> list[Part]:
+        return [part for part in self.parts.values() if part.role == role]
 
     def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.settings.server.port}{path}"
+        """Of the next API: who is not answered there asks again elsewhere."""
+        return next(self._apis).url(path)
 
     async def start_all(self) -> None:
         """Every process runs and does its work."""
@@ -169,16 +193,22 @@ class ChaosSystem:
 
     async def _is_ready(self, part: Part) -> bool:
         if part.role == "api":
-            return await self._answers()
+            return await _answers(part)
         life = await self.life_of(part)
         return life is not None and life.ready
 
-    async def _answers(self) -> bool:
-        try:
-            async with httpx.AsyncClient() as client:
-                return (await client.get(self.url("/health"), timeout=2)).is_success
-        except httpx.HTTPError:
-            return False
+
+async def _answers(api: Part) -> bool:
+    try:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(api.url("/health"), timeout=2)).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _with_ports(environment: Mapping[str, str], role: str) -> Mapping[str, str]:
+    """Each API has a port of its own; where processes show how they are, any that is free."""
+    return {**environment, "PORT": str(free_port())} if role == "api" else environment
 
 
 @asynccontextmanager
@@ -198,7 +228,7 @@ async def chaos_system(
             stack.callback(postgres.close)
             await asyncio.to_thread(postgres.start)
             url = postgres.create_database("prefect")
-        server = PrefectServer(_made(folder / "prefect"), url)
+        server = _server(_made(folder / "prefect"), url, profile.servers, stack)
         stack.callback(server.close)
         await asyncio.to_thread(server.start)
         parts = await stack.enter_async_context(
@@ -214,8 +244,23 @@ async def chaos_system(
             )
         )
         system = ChaosSystem(parts, broker, server, profile)
+        if profile.rolling_restarts:
+            older = unpack_older_source(folder)
+            for part in system.parts.values():
+                part.process.source = older
         stack.callback(_end, system)
         yield system
+
+
+def _server(folder: Path, url: str | None, count: int, stack: AsyncExitStack) -> PrefectServer:
+    if count == 1:
+        return PrefectServer(folder, url)
+    if url is None:
+        raise ValueError("several Prefect servers need PostgreSQL")
+    redis = RedisServer()
+    stack.callback(redis.kill)
+    redis.start()
+    return PrefectServers(folder, url, redis, count)
 
 
 def _end(system: ChaosSystem) -> None:

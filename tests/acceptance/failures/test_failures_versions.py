@@ -3,9 +3,6 @@ once.
 """
 
 import asyncio
-import io
-import subprocess
-import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 
 from blocks.ports import Message
 from tests.support.analyses import an_opportunity, ended
+from tests.support.scale.older_source import unpack_older_source
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices
@@ -21,31 +19,11 @@ from tests.support.system.ledger import Ledger
 from tests.support.system.orchestra import Orchestra, on_rabbitmq, orchestra
 from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[3]
-COMMITS_BACK = 40
-"""Until there are releases: far enough for changes on both sides of every record and event."""
-
 
 @pytest.fixture
 def older_source(tmp_path: Path) -> Path:
-    """The packages as the newest release has them, or without one as they were some commits ago."""
-    version = git("describe", "--tags", "--abbrev=0") or git(
-        "rev-parse", "--verify", f"HEAD~{COMMITS_BACK}"
-    )
-    if not version:
-        pytest.skip("this checkout has no history to take an older version from")
-    packed = subprocess.run(
-        ["git", "archive", version.strip()], cwd=ROOT, check=True, capture_output=True
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(tmp_path / "older", filter="data")
-    return tmp_path / "older"
-
-
-def git(*arguments: str) -> str:
-    """What git says; nothing if it refuses."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else ""
+    source = unpack_older_source(tmp_path)
+    return source or pytest.skip("this checkout has no history to take an older version from")
 
 
 @pytest.fixture

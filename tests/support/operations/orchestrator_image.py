@@ -2,7 +2,8 @@
 
 Its last stage is that of deployments/docker/Dockerfile, word for word. The base below it is made by
 debootstrap, and holds this virtual environment where the first stage would install one from a
-package index. Needs debootstrap, and Python 3.11 as Debian 12 has it.
+package index; what the lock has for Debian's older Python 3.11 alone is installed beside it. Needs
+debootstrap, and Python 3.11.
 """
 
 import re
@@ -32,14 +33,19 @@ _ITS_VENV = "COPY --from=dependencies /opt/venv /opt/venv\n"
 _PACKAGES = "python3,ca-certificates,postgresql-client"
 
 
-def build_image(engine: DockerEngine, cache: Path) -> None:
-    """The engine has `IMAGE`. `cache` keeps Debian's part of it for the next time."""
+def build_image(engine: DockerEngine, cache: Path, tag: str = IMAGE, source: Path = _ROOT) -> None:
+    """The engine has the image of this source. `cache` keeps Debian's part of it for the next
+    time.
+    """
     if sys.version_info[:2] != (3, 11):
         pytest.skip("the image is made of this virtual environment, for Debian's Python 3.11")
-    debian = _debian(cache)
-    engine.docker("import", "-", _BASE, feed=lambda stdin: _write_base(stdin, debian))
-    options = ("--network=none", f"--build-arg=BASE={_BASE}", f"--tag={IMAGE}")
-    engine.docker("build", "--quiet", *options, "-", feed=_write_context)
+    if not engine.docker("images", "--quiet", _BASE):
+        debian, packages = _debian(cache), _packages_of_its_python(cache)
+        engine.docker("import", "-", _BASE, feed=lambda stdin: _write_base(stdin, debian, packages))
+    options = ("--network=none", f"--build-arg=BASE={_BASE}", f"--tag={tag}")
+    engine.docker(
+        "build", "--quiet", *options, "-", feed=lambda stdin: _write_context(stdin, source)
+    )
 
 
 def _debian(cache: Path) -> Path:
@@ -56,7 +62,22 @@ def _debian(cache: Path) -> Path:
     return root
 
 
-def _write_base(stdin: IO[bytes], debian: Path) -> None:
+def _packages_of_its_python(cache: Path) -> Path:
+    """What the lock names for a Python before 3.11.3, which this one need not be."""
+    folder = cache / "older-python"
+    if not folder.exists():
+        lock = (_ROOT / "requirements.lock").read_text()
+        [found] = re.findall(
+            r"^(async-timeout==\S+).*?((?: \\\n +--hash=\S+)+)", lock, re.MULTILINE
+        )
+        wanted = cache / "older-python.txt"
+        wanted.write_text("".join(found))
+        options = ("--quiet", "--no-deps", "--require-hashes", "--target", folder)
+        subprocess.run([sys.executable, "-m", "pip", "install", *options, "-r", wanted], check=True)
+    return folder
+
+
+def _write_base(stdin: IO[bytes], debian: Path, packages: Path) -> None:
     with tarfile.open(fileobj=stdin, mode="w|") as tar:
         tar.add(debian, ".", filter=lambda entry: None if "/apt/" in entry.name else entry)
         _add(tar, "opt/venv/pyvenv.cfg", "home = /usr/bin\n")
@@ -67,18 +88,21 @@ def _write_base(stdin: IO[bytes], debian: Path) -> None:
         prefect = Path(sys.executable).with_name("prefect").read_text()
         ours = re.sub("^#!.*", "#!/opt/venv/bin/python", prefect)
         _add(tar, "opt/venv/bin/prefect", ours, 0o755)
+        installed = "opt/venv/lib/python3.11/site-packages"
+        for package in packages.iterdir():
+            tar.add(package, f"{installed}/{package.name}")
         tar.add(
             sysconfig.get_path("purelib"),
-            "opt/venv/lib/python3.11/site-packages",
+            installed,
             filter=lambda entry: None if "workflow_orchestrator" in entry.name else entry,
         )
 
 
-def _write_context(stdin: IO[bytes]) -> None:
+def _write_context(stdin: IO[bytes], source: Path) -> None:
     with tarfile.open(fileobj=stdin, mode="w|") as tar:
         _add(tar, "Dockerfile", _last_stage())
         for name in _copied():
-            tar.add(_ROOT / name, name, filter=_without_bytecode)
+            tar.add(source / name, name, filter=_without_bytecode)
 
 
 def _without_bytecode(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,10 +26,16 @@ class PrefectServer:
     """
 
     def __init__(
-        self, folder: Path, database_url: str | None = None, *, with_ui: bool = False
+        self,
+        folder: Path,
+        database_url: str | None = None,
+        *,
+        with_ui: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self._with_ui = with_ui
+        self._settings = settings or {}
         self.database_url = database_url or f"sqlite+aiosqlite:///{folder / 'prefect.db'}"
         self.port = _free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
@@ -62,9 +68,33 @@ class PrefectServer:
             time.sleep(0.1)
 
     @property
+    def members(self) -> "list[PrefectServer]":
+        """The servers behind this address."""
+        return [self]
+
+    @property
     def pid(self) -> int:
         assert self._process, "it was never started"
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def command(self, *arguments: str) -> None:
+        """`prefect server` with these arguments has succeeded, with the settings of this server."""
+        subprocess.run(
+            [sys.executable, "-m", "prefect", "server", *arguments],
+            env=self._environment(),
+            check=True,
+            capture_output=True,
+        )
+
+    def stop(self) -> None:
+        """The server has ended in order."""
+        assert self._process, "it was never started"
+        self._process.terminate()
+        self._process.wait(timeout=60)
 
     def kill(self) -> None:
         """The server is gone without a chance to finish anything."""
@@ -100,7 +130,7 @@ class PrefectServer:
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": self.api_url.removesuffix("/api"),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.database_url,
         }
-        return self.client_environment() | tuned | ours
+        return self.client_environment() | tuned | ours | dict(self._settings)
 
     def _is_healthy(self) -> bool:
         try:

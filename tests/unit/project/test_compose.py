@@ -3,12 +3,14 @@ Docker needed.
 """
 
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import prefect.settings
 import yaml
+from prefect.settings import Settings
 
 from blocks.settings import DEFAULTS
 from deployments.prefect.embedded import HOSTS
@@ -18,11 +20,12 @@ DEPLOYMENTS = Path(__file__).parents[3] / "deployments" / "docker"
 COMPOSE_TEXT = (DEPLOYMENTS / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PREFECT: dict[str, str] = SERVICES["prefect-server"]["environment"]
 PROCESSES = ("workflow-orchestrator", "listener", "worker")
 
 
 def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
-    environment = SERVICES["prefect"]["environment"]
+    environment = PREFECT
     assert {tuning.name: tuning.value for tuning in SERVER_TUNING} == {
         tuning.name: environment.get(tuning.name) for tuning in SERVER_TUNING
     }
@@ -30,12 +33,41 @@ def test_the_prefect_server_is_tuned_like_the_embedded_one() -> None:
 
 def test_prefect_knows_every_server_setting() -> None:
     """A name that Prefect does not know would change nothing, silently."""
-    unknown = [
-        name for name in SERVICES["prefect"]["environment"] if not hasattr(prefect.settings, name)
-    ]
-    # The first two are ours; the others Prefect reads from the environment where it uses them, they
-    # are no settings.
-    assert ["LOG_FORMAT", HOSTS, "PREFECT_SERVER_ENCRYPTION_KEY", "DO_NOT_TRACK"] == unknown
+    unknown = [name for name in PREFECT if not hasattr(prefect.settings, name)]
+    # The first two are ours; the next two Prefect reads from the environment where it uses them,
+    # they are no settings; the last is one of prefect-redis.
+    assert [
+        "LOG_FORMAT",
+        HOSTS,
+        "PREFECT_SERVER_ENCRYPTION_KEY",
+        "DO_NOT_TRACK",
+        "PREFECT_REDIS_MESSAGING_URL",
+    ] == unknown
+    assert "url" in import_module("prefect_redis.client").RedisMessagingSettings.model_fields
+
+
+def test_prefect_servers_share_no_memory_of_one_process() -> None:
+    """What a second server would not know of: every setting whose default is in memory is set."""
+    defaults = Settings.model_construct().server
+    in_memory = {
+        "PREFECT_SERVER_EVENTS_MESSAGING_BROKER": defaults.events.messaging_broker,
+        "PREFECT_SERVER_EVENTS_MESSAGING_CACHE": defaults.events.messaging_cache,
+        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": defaults.events.causal_ordering,
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": defaults.concurrency.lease_storage,
+        "PREFECT_SERVER_DOCKET_URL": defaults.docket.url,
+    }
+    for name, default in in_memory.items():
+        assert "memory" in default
+        assert "redis" in PREFECT[name]
+        if "URL" not in name:
+            import_module(PREFECT[name])
+
+
+def test_the_proxy_passes_requests_to_all_prefect_servers_on_their_port() -> None:
+    proxy = (DEPLOYMENTS / "haproxy.cfg").read_text()
+    [servers] = re.findall(r"server-template server (\d+) prefect-server:4200 ", proxy)
+    assert int(servers) >= SERVICES["prefect-server"]["scale"] == 2
+    assert f"hdr Host {PREFECT[HOSTS]}" in proxy
 
 
 def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it() -> None:
@@ -44,14 +76,14 @@ def test_the_prefect_server_answers_to_the_name_by_which_every_process_calls_it(
         urlsplit(url).hostname for url in re.findall(r"PREFECT_API_URL: (http\S+)", COMPOSE_TEXT)
     }
 
-    assert called == {SERVICES["prefect"]["environment"][HOSTS]} == {"prefect"}
+    assert called == {PREFECT[HOSTS]} == {"prefect"}
 
 
 def test_the_prefect_server_links_to_its_pages_as_every_process_does() -> None:
     """Its automations put the address into notifications, and the server knows no other."""
     name = "PREFECT_UI_URL"
 
-    assert COMPOSE["x-settings"][name] == SERVICES["prefect"]["environment"][name]
+    assert COMPOSE["x-settings"][name] == PREFECT[name]
 
 
 def test_every_setting_can_be_set_from_outside_except_those_that_compose_decides() -> None:
@@ -90,7 +122,7 @@ def test_only_the_api_and_the_operators_pages_are_published_all_on_the_loopback_
 
 
 def test_databases_and_broker_have_no_way_out() -> None:
-    for name in ("postgres", "rabbitmq"):
+    for name in ("postgres", "rabbitmq", "redis"):
         assert all(
             (COMPOSE["networks"][network] or {}).get("internal")
             for network in SERVICES[name]["networks"]

@@ -246,7 +246,11 @@ def test_prometheus_asks_at_the_ports_where_the_processes_answer() -> None:
     settings = load_settings({})
     scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
 
+    proxy = (PROMETHEUS.parent / "haproxy.cfg").read_text()
+    [of_proxy] = re.findall(r"frontend metrics.*\n +bind :(\d+)", proxy)
+
     assert {
+        "prefect": int(of_proxy),
         "workflow-orchestrator": settings.metrics.api_port,
         "listener": settings.metrics.listener_port,
         "worker": settings.metrics.worker_port,
