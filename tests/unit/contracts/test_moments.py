@@ -48,6 +48,7 @@ NEVER_DECODED = {
         "Message",
         "PhaseStep",
         "PromptFact",
+        "Family",
         "Report",
         "Rotated",
         "UpcomingTick",
