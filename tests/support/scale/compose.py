@@ -16,6 +16,7 @@ import yaml
 from blocks.settings import Settings, load_settings
 from deployments.bootstrap.prefect_yaml import PREFECT_YAML
 from tests.support.operations.docker_engine import DockerEngine
+from tests.support.operations.orchestrator_image import IMAGE
 from tests.support.scale.images import IMAGES
 from tests.support.servers.ports import free_port
 from tests.support.waiting import eventually
@@ -42,6 +43,8 @@ _BESIDES = {
             "ports": [f"127.0.0.1:{_BROKER_PORT}:5672"],
             "networks": ["bus", "outside"],
         },
+        # An older image does not have what it runs.
+        "prefect-database": {"image": IMAGE},
         "shop": _SHOP,
     }
 }
@@ -148,6 +151,7 @@ class ComposedSystem:
             "PATH": os.environ["PATH"],
             "HOME": str(self._env_file.parent),
             "DOCKER_HOST": f"unix://{self.engine.socket}",
+            "COMPOSE_HTTP_TIMEOUT": "600",  # a busy machine
             **variables,
         }
         done = subprocess.run(

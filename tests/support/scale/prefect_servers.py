@@ -22,6 +22,7 @@ _ALSO_SHARED = (
     HOSTS,  # by which HAProxy asks whether they answer
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
     "PREFECT_SERVER_DATABASE_MIGRATE_ON_START",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START",
 )
 _READY_SECONDS = 60.0
 
@@ -46,7 +47,7 @@ class PrefectServers(PrefectServer):
     def start(self) -> None:
         """Every server answers, and the proxy passes requests to each."""
         if self._proxy is None:
-            _migrate(self.members[0])
+            self.members[0].prepare()
             self._proxy = self._start_proxy()
         for member in self.members:
             if not member.is_running:
@@ -96,11 +97,6 @@ def _proxy_configuration(port: int, servers: list[int]) -> str:
     text = "\n".join([*lines, ""]).replace(template, "\n".join(named))
     text = text.replace("bind :4200", f"bind 127.0.0.1:{port}")
     return text.replace("bind :8405", f"bind 127.0.0.1:{free_port()}")
-
-
-def _migrate(server: PrefectServer) -> None:
-    """The database has Prefect's tables, as the service `prefect-database` makes them."""
-    server.command("database", "upgrade", "--yes")
 
 
 def _made(folder: Path) -> Path:

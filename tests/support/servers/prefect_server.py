@@ -81,10 +81,10 @@ class PrefectServer:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def command(self, *arguments: str) -> None:
-        """`prefect server` with these arguments has succeeded, with the settings of this server."""
+    def prepare(self) -> None:
+        """Its database is ready for several servers, as `prefect-database` of compose makes it."""
         subprocess.run(
-            [sys.executable, "-m", "prefect", "server", *arguments],
+            [sys.executable, "-m", "deployments.prefect.prepare"],
             env=self._environment(),
             check=True,
             capture_output=True,

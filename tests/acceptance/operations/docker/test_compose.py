@@ -41,7 +41,7 @@ SIMULATED = "http://simulators:8030"
 def system(
     engine: DockerEngine, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ComposedSystem]:
-    """The older version of the whole system runs, with simulated services."""
+    """The older version of our part of the system runs, with simulated services."""
     cache: Path = request.config.cache.mkdir("docker")
     folder = tmp_path_factory.mktemp("compose")
     source = unpack_older_source(folder)
