@@ -190,8 +190,8 @@ def tables() -> list[str]:
     return [
         _processes(),
         _traffic(),
-        _table(("container", "request", "times", "KB", "RU"), _request_rows()),
-        _table(("limit", "executions/s"), ((name, _number(at)) for name, at in limits())),
+        table(("container", "request", "times", "KB", "RU"), _request_rows()),
+        table(("limit", "executions/s"), ((name, number(at)) for name, at in limits())),
         _tenants(),
     ]
 
@@ -199,16 +199,16 @@ def tables() -> list[str]:
 def _processes() -> str:
     heads = ("executions/s", "workers", "listeners", "APIs", "Prefect servers", "cores, all parts")
     sizes = [size_of(rate) for rate in RATES]
-    return _table(
+    return table(
         heads,
         (
             (
-                _number(size.rate),
+                number(size.rate),
                 str(size.processes("worker")),
                 str(size.processes("listener")),
                 str(size.processes("api")),
                 str(size.prefect_servers),
-                _number(sum(size.cores.values()) / BUSY),
+                number(sum(size.cores.values()) / BUSY),
             )
             for size in sizes
         ),
@@ -225,17 +225,17 @@ def _traffic() -> str:
         "RabbitMQ, cores",
         "RU/s",
     )
-    return _table(
+    return table(
         heads,
         (
             (
-                _number(size.rate),
-                _number(size.flow_runs),
-                _number(size.batch),
-                _number(size.rate * MESSAGES),
-                _number(size.rate * INTAKE_MESSAGES),
-                _number(size.cores["rabbitmq"] / BUSY),
-                _number(size.rate * ru_of_an_execution()),
+                number(size.rate),
+                number(size.flow_runs),
+                number(size.batch),
+                number(size.rate * MESSAGES),
+                number(size.rate * INTAKE_MESSAGES),
+                number(size.cores["rabbitmq"] / BUSY),
+                number(size.rate * ru_of_an_execution()),
             )
             for size in map(size_of, RATES)
         ),
@@ -244,33 +244,35 @@ def _traffic() -> str:
 
 def _request_rows() -> Iterable[Sequence[str]]:
     for one in requests():
-        yield one.container, one.what, _number(one.count), _number(one.kb), _number(one.ru)
-    yield "", "an execution", "", "", _number(ru_of_an_execution())
+        yield one.container, one.what, number(one.count), number(one.kb), number(one.ru)
+    yield "", "an execution", "", "", number(ru_of_an_execution())
 
 
 def _tenants() -> str:
     heads = ("container", "KB of an execution", "full after", "at 1/s", "at 10/s")
-    return _table(
+    return table(
         heads,
         (
             (
                 container,
-                _number(kb_of_an_execution(container)),
-                f"{_number(executions_until_full(container))} million",
-                f"{_number(executions_until_full(container) * 1e6 / 86_400)} days",
-                f"{_number(executions_until_full(container) * 1e5 / 86_400)} days",
+                number(kb_of_an_execution(container)),
+                f"{number(executions_until_full(container))} million",
+                f"{number(executions_until_full(container) * 1e6 / 86_400)} days",
+                f"{number(executions_until_full(container) * 1e5 / 86_400)} days",
             )
             for container in ("workflow_executions", "workflow_steps")
         ),
     )
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Two digits of it: the model knows no more."""
     if value >= 100:
         return f"{float(f'{value:.2g}'):,.0f}"
     return f"{value:.2g}"

@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import capacity
+from tests.benchmarks.simulated_load import simulated, waits
 from tests.unit.executions.test_costs import OF_EACH
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
 
 
-@pytest.mark.parametrize("table", capacity.tables(), ids=lambda table: table.split("|")[1].strip())
+@pytest.mark.parametrize(
+    "table", [*capacity.tables(), waits()], ids=lambda table: table.split("|")[1].strip()
+)
 def test_the_page_has_every_table_as_the_model_computes_it(table: str) -> None:
     assert table in PAGE
 
@@ -51,3 +54,35 @@ def test_more_executions_need_larger_batches_and_then_more_prefect_servers() -> 
 def test_a_million_executions_cost_by_the_price_and_the_size_of_results() -> None:
     assert capacity.cost_of_a_million(0.5) == 2 * capacity.cost_of_a_million(0.25)
     assert capacity.cost_of_a_million(0.25, result_kb=4) > capacity.cost_of_a_million(0.25)
+
+
+@pytest.mark.parametrize(("rate", "tenants", "servers"), [(10, 4, 1), (100, 20, 1), (500, 20, 2)])
+def test_once_prefect_is_busy_batches_grow_and_waits_are_rounds_of_the_tenants(
+    rate: float, tenants: int, servers: int
+) -> None:
+    runs_per_second = servers * 1000 / capacity.PREFECT_RUN_MS
+    found = simulated(rate, tenants=tenants, servers=servers, seconds=60)
+
+    assert found.flow_runs == pytest.approx(runs_per_second, rel=0.05)
+    assert found.batch == pytest.approx(rate / runs_per_second, rel=0.1)
+    assert 0.5 < found.p50 * runs_per_second / tenants < 2
+    assert found.p95 * runs_per_second / tenants < 2.5
+
+
+def test_while_prefect_is_not_busy_each_execution_has_a_run_and_waits_grow_with_utilisation() -> (
+    None
+):
+    found = [simulated(rate, tenants=20, seconds=300) for rate in (0.5, 1, 2, 3)]
+
+    assert all(one.batch < 1.05 for one in found)
+    assert [one.busy for one in found] == pytest.approx(
+        [one.rate * capacity.PREFECT_RUN_MS / 1000 for one in found], rel=0.15
+    )
+    assert sorted(one.p95 for one in found) == [one.p95 for one in found]
+
+
+def test_where_batches_are_full_waits_grow_without_end() -> None:
+    shorter, longer = (simulated(1_000, tenants=20, seconds=seconds) for seconds in (30, 60))
+
+    assert capacity.BATCH_MAX == pytest.approx(longer.batch, rel=0.05)
+    assert longer.p95 > 1.5 * shorter.p95

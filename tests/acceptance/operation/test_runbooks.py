@@ -149,7 +149,7 @@ def run(line: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
         env={**os.environ, **environment, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=60,
         check=False,
     )
 
