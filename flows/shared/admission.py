@@ -26,7 +26,7 @@ FEW = 5
 MARK_SECONDS = 1.0
 """A mark that is not back after this long is not waited for: it is lost, or no listener runs."""
 
-SHARE_LEFT = 1.0
+SHARE_LEFT = 2.0
 """While other tenants have few executions, so much time passes after a slice, in times of what it
 took: work of the slice that still goes on fills it.
 """
