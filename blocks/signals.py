@@ -16,9 +16,20 @@ FLOW_RUN_DISPATCHED = "flow-run-dispatched"
 """Between dispatchers: a flow run carries these executions. Body: `Dispatched` as JSON."""
 
 FLOW_RUN_STARTED = "flow-run-started"
-"""Worker to dispatchers: a flow run has claimed its executions and its requests are out. Body: the
-flow run's id.
+"""Worker to dispatchers: a flow run has claimed its executions, and its requests are out, of many
+executions those of half. Body: the flow run's id.
 """
+
+INTAKE_PASSED = "intake-passed"
+"""Listener to workers: it has taken a mark, and what lay in front of it, from the intake queue.
+Body: the mark's id.
+"""
+
+MARK = "workflow.intake.mark"
+"""Routing key of a mark: a message that a worker puts into the intake queue to see it come out."""
+
+MARK_BODY = b'{"id":"mark","type":"workflow.intake.mark","data":{}}'
+"""To a listener of an earlier version an event that it does not handle, which it accepts."""
 
 EXECUTION_CANCELLED = "execution-cancelled"
 """From the canceller to workers: do not wait for it any longer. Body: the execution's id."""

@@ -100,16 +100,15 @@ async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) ->
                 group.create_task(
                     run_step.with_options(name=step.name, task_run_name=step.name)(step.name, batch)
                 )
+            group.create_task(batch.ask())
             group.create_task(batch.conclude())
-            await batch.has_asked.wait()
+            await batch.is_under_way.wait()
             await notify_started(context, str(prefect.runtime.flow_run.id))
 
 
 @task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], cache_policy=NO_CACHE, persist_result=False)
 async def run_step(step_name: str, batch: AnalysisBatch) -> None:
-    """Request this step for each execution that lacks it, and take answers until all have one."""
+    """Take this step's answers until each execution has one, or needs none."""
     step = STEP_BY_NAME[step_name]
-    await batch.take_early_answers(step)
-    await batch.request(step)
     while batch.is_waiting_for(step):
         await batch.wait_for_answers(step)

@@ -39,11 +39,6 @@ START_SECONDS = Histogram(
     "Seconds from the dispatch of a flow run until its requests are out",
     buckets=SECONDS_OF_WORK,
 )
-PACE = Gauge(
-    "workflow_orchestrator_dispatch_backlog_pace",
-    "Executions per second at which backlogs are worked off while they yield to others; 0 while "
-    "they need not",
-)
 
 
 def event_became(event_type: str, outcome: str) -> None:

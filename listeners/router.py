@@ -13,6 +13,7 @@ from blocks.contracts.envelope import Event, UnknownEventType, decode_event
 from blocks.contracts.rejections import Rejected
 from blocks.observability import log_context
 from blocks.ports import Accept, Delivery, Reject, Retry, Verdict
+from blocks.signals import INTAKE_PASSED, MARK
 from listeners import metrics
 from listeners.answers.steps import ANSWERS, UnknownExecution, record_answer
 from listeners.approval_requests import record_approval_request
@@ -43,6 +44,9 @@ class Router:
     async def _judge(self, delivery: Delivery) -> Verdict:
         message = delivery.message
         try:
+            if message.routing_key == MARK:
+                await self.context.bus.broadcast(INTAKE_PASSED, message.id.encode())
+                return Accept()
             if is_of_operations(self.context, message):
                 metrics.platform_event_became(await take_in(self.context, message))
                 return Accept()

@@ -220,7 +220,6 @@ class Analysis(_Section, frozen=True, kw_only=True):
 class Dispatch(_Section, frozen=True, kw_only=True):
     batch_max: AtLeastOne
     runs_in_flight_max: AtLeastOne
-    late_start_seconds: Seconds
     sweep_seconds: Seconds
 
 

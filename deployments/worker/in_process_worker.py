@@ -59,7 +59,7 @@ from deployments.worker.standstill import Standstill
 log = logging.getLogger("deployments.worker.in_process_worker")
 
 POLL_SECONDS = 3.0
-_POLL_GAP_SECONDS = 0.3
+_POLL_GAP_SECONDS = 0.1
 """Between two polls on signals: each costs Prefect's server as much as moving a run on by one
 state.
 """
@@ -309,6 +309,9 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
             )
         except ObjectNotFound:
             return []  # the pool is not there yet
+        known = {str(found.flow_run.id) for found in due}
+        signaled |= self._signaled & known  # these signals came during the poll
+        self._signaled -= known
         others_since = utc_now() - timedelta(seconds=_LEFT_TO_OTHERS_SECONDS)
         return [
             found

@@ -28,6 +28,7 @@ from blocks.queries import every
 from flows.analysis.progress import Analysis
 from flows.analysis.run_lines import RunLines
 from flows.analysis.step_wait import StepWait
+from flows.shared.admission import sliced
 from flows.shared.approval_gate import continue_alone
 from flows.shared.claims import newest
 from flows.shared.inbox import Inbox
@@ -54,8 +55,11 @@ class AnalysisBatch:
         self._unasked = {step.name for step in ANALYSIS_STEPS}
         self._taken_up = utc_now()
         self._lines = RunLines(len(analyses))
-        self.has_asked = asyncio.Event()
-        """Set once all requests of all executions are out."""
+        self._asked = 0
+        self.is_under_way = asyncio.Event()
+        """Set once all requests are out, of many executions those of half: the tenant's next run
+        may come, and is there when this one has nothing left to begin.
+        """
 
     @property
     def execution_ids(self) -> list[str]:
@@ -100,14 +104,20 @@ class AnalysisBatch:
         ]
 
     async def start(self) -> None:
-        """The started events are out, and answers that came before anyone waited for them are in
-        hand.
-        """
-        await self._publish(
-            analysis_events.started(analysis.stored.record) for analysis in self._analyses.values()
-        )
+        """The started events are out, and answers that came before anyone waited for them count."""
+        for part in sliced(self.open_analyses):
+            await self._publish(
+                analysis_events.started(analysis.stored.record) for analysis in part
+            )
         for record in await step_records(self._runtime.store, self._tenant_id, self.execution_ids):
             self.receive(record)
+        for step in ANALYSIS_STEPS:
+            await self.take_early_answers(step)
+
+    async def ask(self) -> None:
+        """The steps that executions lack are requested, of many executions slice by slice."""
+        await self._runtime.admission.begin(self._tenant_id, self.open_analyses, self._begin)
+        self.is_under_way.set()
 
     # --- one step, of all executions --------------------------------------------------------------
 
@@ -119,10 +129,19 @@ class AnalysisBatch:
         """The executions that still need this step's answer."""
         return self._waits[step.name].lacking
 
-    async def request(self, step: AnalysisStep) -> None:
-        """This step is requested for every execution that needs it, always under the same id."""
+    async def _begin(self, analyses: Sequence[Analysis]) -> None:
+        await asyncio.gather(*(self.request(step, analyses) for step in ANALYSIS_STEPS))
+        self._asked += len(analyses)
+        if 2 * self._asked >= len(self._analyses):
+            self.is_under_way.set()
+
+    async def request(self, step: AnalysisStep, analyses: Sequence[Analysis]) -> None:
+        """This step is requested for each of these that needs it, always under the same id."""
+        wait = self._waits[step.name]
         unasked = [
-            analysis for analysis in self.waiting_for(step) if step.name not in analysis.requested
+            analysis
+            for analysis in analyses
+            if wait.lacks(analysis.id) and step.name not in analysis.requested
         ]
         await self._publish(
             analysis_events.requested(step, analysis.stored.record) for analysis in unasked
@@ -133,8 +152,6 @@ class AnalysisBatch:
         self._lines.asked(step.name, len(unasked))
         self._unasked.discard(step.name)
         fault_points.reached(f"after-request-{len(ANALYSIS_STEPS) - len(self._unasked)}")
-        if not self._unasked:
-            self.has_asked.set()
 
     async def wait_for_answers(self, step: AnalysisStep) -> None:
         """Received answers count; a step past its deadline has its answer or has failed."""

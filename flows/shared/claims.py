@@ -14,6 +14,7 @@ from blocks.ports import NotFound, RecordStore, Stale, Stored
 from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.updates import update
+from flows.shared.admission import sliced
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -97,20 +98,22 @@ async def claim_all(
 ) -> list[Stored[ExecutionRecord]]:
     """Those of these executions that are this flow run's to do, in their order; see `claim`."""
     known = await _read_together(context.store, tenant_id, execution_ids)
-    claimed = await asyncio.gather(
-        *(
-            claim(
-                context.store,
-                tenant_id,
-                id,
-                flow_run_id,
-                definition_version,
-                workflow=workflow,
-                known=known.get(id),
+    claimed: list[Stored[ExecutionRecord] | None] = []
+    for part in sliced(execution_ids):  # what other runs of this process do goes on in between
+        claimed += await asyncio.gather(
+            *(
+                claim(
+                    context.store,
+                    tenant_id,
+                    id,
+                    flow_run_id,
+                    definition_version,
+                    workflow=workflow,
+                    known=known.get(id),
+                )
+                for id in part
             )
-            for id in execution_ids
         )
-    )
     fault_points.reached("after-claim")
     ours = [stored for stored in claimed if stored]
     log.info("claimed %s", _listed([stored.record for stored in ours]) or "no execution")

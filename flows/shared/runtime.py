@@ -22,6 +22,7 @@ from blocks.processes.heartbeat import Heartbeat, beats
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from flows.shared import run_log
+from flows.shared.admission import Admission
 
 
 class Receiver(Protocol):
@@ -57,6 +58,7 @@ class Runtime:
         self.bus = bus
         self.store = store
         self.flow_runs = flow_runs
+        self.admission = Admission(bus, settings.rabbitmq.queue)
         self._receivers: dict[str, Receiver] = {}
 
     @contextmanager
@@ -147,6 +149,9 @@ async def _open(stack: AsyncExitStack) -> Runtime:
     )
     await stack.enter_async_context(
         runtime.bus.listen(signals.JOURNEY_WOKEN, runtime.journey_woken)
+    )
+    await stack.enter_async_context(
+        runtime.bus.listen(signals.INTAKE_PASSED, runtime.admission.mark_passed)
     )
     return runtime
 

@@ -1,11 +1,9 @@
 """Dispatches pending executions as flow runs: singly when idle, batched under load, and fairly.
 
 Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions
-wait and then go out together. A tenant that was served a moment ago also waits while answers pile
-up in the intake queue: more of its work would not be done sooner, it would only stand in the way of
-others' events. Each dispatcher broadcasts what it has dispatched, so that what several listeners
-have in hand is in one run. Which run may really do an execution is settled by the run's claim, so
-dispatching one twice does no harm.
+wait and then go out together. Each dispatcher broadcasts what it has dispatched, so that what
+several listeners have in hand is in one run. Which run may really do an execution is settled by the
+run's claim, so dispatching one twice does no harm.
 """
 
 import asyncio
@@ -31,7 +29,6 @@ from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import default_policy, read_policy
 from listeners import metrics
 from listeners.dispatch.fair_queue import FairQueue, Lane
-from listeners.dispatch.pace import Pace
 from listeners.dispatch.running_limits import RunningLimits
 from listeners.dispatch.unstarted_runs import UnstartedRun, UnstartedRuns
 
@@ -48,12 +45,6 @@ claimed.
 
 _SAME_RUN_TRIES = 10
 """How often a flow run is requested before its executions go back into the queue."""
-
-_PACED_LOOK_SECONDS = 0.05
-"""How often the pace is looked at while a backlog waits for it."""
-
-_FEW = 5
-"""More waiting executions of a tenant are a backlog."""
 
 
 class _Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +83,6 @@ class Dispatcher:
         self._queue = FairQueue(default_policy())
         self._unstarted = UnstartedRuns()
         self._limits = RunningLimits(store)
-        self._pace = Pace(settings.late_start_seconds)
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
         self._reasons: dict[str, str] = {}
@@ -101,7 +91,6 @@ class Dispatcher:
         self._policy_changed = asyncio.Event()
         metrics.WAITING.set_function(self._waiting)
         metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
-        metrics.PACE.set_function(lambda: self._pace.rate if self._pace.yields else 0.0)
 
     def submit(
         self, lane: Lane, execution_id: str, priority: int = 0, *, subject: str = ""
@@ -170,14 +159,11 @@ class Dispatcher:
         most = self._queue.policy.batch_max or self._settings.batch_max
         if not workflows.workflow_named(lane.workflow).batched:
             most = 1
-        if self._queue.waiting(lane.tenant_id) > _FEW:
-            most = self._pace.room(most)
         return min(most, self._limits.room(self._queue.policy, lane.tenant_id))
 
     async def _dispatch(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
         name = run_name(workflow, batch.subjects)
-        was_behind = len(execution_ids) + self._queue.waiting(tenant_id) > _FEW
         # Before the call: a sweep during the call to Prefect must not find them once more.
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
         try:
@@ -191,8 +177,6 @@ class Dispatcher:
         fault_points.reached("after-dispatch")
         self._unstarted.add(UnstartedRun(id=run_id, lane=batch.lane, executions=len(execution_ids)))
         self._limits.take(tenant_id, len(execution_ids))
-        if was_behind:
-            self._pace.backlog_dispatched(tenant_id, len(execution_ids))
         dispatched = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids)
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
         await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(dispatched))
@@ -220,9 +204,8 @@ class Dispatcher:
         """Returns when something was submitted or started, and now and then while
         something waits.
         """
-        look = _PACED_LOOK_SECONDS if self._pace.yields else _LOOK_SECONDS
         with suppress(TimeoutError):
-            async with asyncio.timeout(look if len(self._queue) else None):
+            async with asyncio.timeout(_LOOK_SECONDS if len(self._queue) else None):
                 await self._changed.wait()
         self._changed.clear()
 
@@ -230,10 +213,7 @@ class Dispatcher:
         run = self._unstarted.pop(body.decode())
         if run is None:
             return
-        seconds = monotonic() - run.since
-        metrics.START_SECONDS.observe(seconds)
-        if self._queue.waiting(run.lane.tenant_id) <= _FEW:
-            self._pace.started(run.lane.tenant_id, seconds)
+        metrics.START_SECONDS.observe(monotonic() - run.since)
         self._changed.set()
 
     async def _dispatched_elsewhere(self, body: bytes) -> None:

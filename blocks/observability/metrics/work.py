@@ -60,6 +60,16 @@ RUN_SIZE = Histogram(
 STEPS_ASKED = Counter(
     "workflow_orchestrator_steps_asked_total", "Requests of steps that went out", ["step"]
 )
+SLICE_SECONDS = Histogram(
+    "workflow_orchestrator_slice_seconds",
+    "Seconds from the first request of a slice of a large run until what lay in the intake queue "
+    "had been taken",
+    buckets=SECONDS_OF_WORK,
+)
+MARKS_LATE = Counter(
+    "workflow_orchestrator_marks_late_total",
+    "Marks that did not come back from the intake queue in time: a listener is missing or behind",
+)
 STEPS_ENDED = Counter(
     "workflow_orchestrator_steps_ended_total",
     "Steps by outcome: completed, skipped, or the code of what failed",

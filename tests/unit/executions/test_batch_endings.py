@@ -134,6 +134,7 @@ async def carried_out(batch: AnalysisBatch) -> None:
     async with asyncio.TaskGroup() as group:
         for name in STEPS:
             group.create_task(run_step.fn(name, batch))
+        group.create_task(batch.ask())
         group.create_task(batch.conclude())
 
 

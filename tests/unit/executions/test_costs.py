@@ -31,6 +31,7 @@ from blocks.topology import intake_queue, topology
 from flows.analysis import batch as analysis_batch
 from flows.analysis.batch import AnalysisBatch
 from flows.opportunity_analysis import claim_analyses, run_step
+from flows.shared.admission import SLICE
 from flows.shared.approval_gate import asked_at_gate, pass_gate
 from flows.shared.claims import notify_started
 from flows.shared.runtime import Runtime
@@ -60,6 +61,9 @@ OF_A_RUN = Counter(signals=3, reads=10, writes=1, flow_runs=1)
 dispatcher's look at its own start.
 """
 
+OF_A_SLICE = Counter(messages=1, signals=1)
+"""The mark that follows it through the intake queue."""
+
 OF_AN_APPROVAL = Counter(messages=2, reads=7, writes=9)
 """In addition, of an execution that a person approves."""
 
@@ -72,6 +76,10 @@ class CountedBus(ForwardingEventBus):
     async def publish(self, *messages: Message, required: bool = False) -> None:
         self._costs["messages"] += len(messages)
         await super().publish(*messages, required=required)
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        self._costs["messages"] += len(messages)
+        await super().deliver(queue, *messages)
 
     async def broadcast(self, topic: str, body: bytes) -> None:
         self._costs["signals"] += 1
@@ -116,7 +124,10 @@ class Scene:
         """What is pending has been dispatched."""
         dispatching = asyncio.create_task(self.dispatcher.run())
         try:
-            async with self.bus.listen(signals.STEP_SETTLED, self.runtime.step_settled):
+            async with (
+                self.bus.listen(signals.STEP_SETTLED, self.runtime.step_settled),
+                self.bus.listen(signals.INTAKE_PASSED, self.runtime.admission.mark_passed),
+            ):
                 await eventually(self._has_dispatched, within_seconds=10)
                 self.costs["flow_runs"] = len(self.flow_runs.started)
                 yield
@@ -170,8 +181,9 @@ async def carried_out(scene: Scene) -> AnalysisBatch:
         async with asyncio.TaskGroup() as group:
             for step in ANALYSIS_STEPS:
                 group.create_task(run_step.fn(step.name, batch))
+            group.create_task(batch.ask())
             group.create_task(batch.conclude())
-            await batch.has_asked.wait()
+            await batch.is_under_way.wait()
             await notify_started(scene.runtime, "run-1")
     return batch
 
@@ -187,8 +199,12 @@ async def test_an_execution_costs_no_more_than_it_did(scene: Scene) -> None:
             await carried_out(scene)
 
     assert {"completed"} == {execution.status for execution in await scene.executions()}
-    allowed = Counter({what: MANY * cost for what, cost in OF_EACH.items()}) + OF_A_RUN
+    allowed = times(MANY, OF_EACH) + OF_A_RUN + times(MANY // SLICE, OF_A_SLICE)
     assert {} == scene.costs - allowed, f"{scene.costs} instead of {allowed}"
+
+
+def times(number: int, costs: Counter[str]) -> Counter[str]:
+    return Counter({what: number * cost for what, cost in costs.items()})
 
 
 async def test_records_are_as_large_as_sizing_assumes(scene: Scene) -> None:

@@ -122,7 +122,7 @@ async def test_it_may_repeat_a_request_under_the_same_id_only(
         scene.context, A_TENANT, [Analysis(await scene.now(execution.id), RULES)]
     )
     for batch in (successor, zombie):
-        await batch.request(STEP_BY_NAME["forecast"])
+        await batch.request(STEP_BY_NAME["forecast"], batch.open_analyses)
 
     assert 2 == len(published)
     assert 1 == len({message.id for message in published})

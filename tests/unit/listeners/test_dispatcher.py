@@ -34,7 +34,7 @@ from tests.support.waiting import T, eventually
 
 A_THIRD_TENANT = "44444444-4444-4444-8444-444444444444"
 
-SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, late_start_seconds=0.25, sweep_seconds=0.1)
+SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, sweep_seconds=0.1)
 
 
 @pytest.fixture
@@ -358,24 +358,6 @@ async def test_a_changed_policy_is_in_force_at_once(
         await change_policy(store, bus, lambda policy: replace(policy, default=TenantShare()))
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
-
-
-async def test_beside_prompt_tenants_a_backlog_goes_out_two_seconds_at_a_time(
-    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
-) -> None:
-    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
-    async with at_work(dispatcher):
-        for number in range(
-            1, 4
-        ):  # that the third is dispatched shows that the starts of two were received
-            dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
-            await started(flow_runs, number)
-            await bus.broadcast(signals.FLOW_RUN_STARTED, f"run-{number}".encode())
-        for number in range(100):
-            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"a-{number}")
-
-        tenant, first_batch = (await started(flow_runs, 4))[3]
-        assert (A_TENANT, 40) == (tenant, len(first_batch))
 
 
 # --- names ----------------------------------------------------------------------------------------

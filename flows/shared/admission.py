@@ -1,0 +1,108 @@
+"""How the executions of large runs are begun: slice by slice, so that those of other tenants need
+not wait behind them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import TypeVar
+from uuid import uuid4
+
+from blocks.clock import utc_now
+from blocks.observability.metrics import work
+from blocks.ports import EventBus, Message, Unavailable, Unroutable
+from blocks.signals import MARK, MARK_BODY
+
+T = TypeVar("T")
+
+SLICE = 10
+"""Executions that are begun together, and so the most that a lone one finds in front of it. Twice
+as many delay it twice as long; half as many cost a mark for every five.
+"""
+
+FEW = 5
+"""A run of so many begins them at once."""
+
+MARK_SECONDS = 1.0
+"""A mark that is not back after this long is not waited for: it is lost, or no listener runs."""
+
+SHARE_LEFT = 2.0
+"""While other tenants have few executions, so much time passes after a slice, in times of what it
+took: work of the slice that still goes on fills it.
+"""
+
+_TRAFFIC_SECONDS = 5.0
+"""Two runs of few executions within this time are traffic, until this long after the last."""
+
+
+class Admission:
+    """Of one process: its runs begin their executions in turns.
+
+    A slice is followed by a mark in the intake queue, and the next slice by the mark's return
+    through a listener: what lay in front of it has been taken. So the queue never holds more of
+    large runs than what a slice brings, and while it does the listeners have work. Nothing is
+    assumed of how fast the machine or the services are: answers that take an hour hold no slice up.
+    """
+
+    def __init__(self, bus: EventBus, intake: str) -> None:
+        self._bus = bus
+        self._intake = intake
+        self._turn = asyncio.Lock()  # first come, first served: runs that wait take turns
+        self._marks: dict[str, asyncio.Event] = {}
+        self._last_few: dict[str, float] = {}
+        self._traffic_until: dict[str, float] = {}
+
+    async def begin(
+        self, tenant_id: str, items: Sequence[T], begin: Callable[[Sequence[T]], Awaitable[None]]
+    ) -> None:
+        """`begin` was called with all items: at once if they are few, otherwise slice by slice."""
+        if len(items) <= FEW:
+            self._note_few(tenant_id)
+            await begin(items)
+            return
+        for part in sliced(items):
+            async with self._turn:
+                since = monotonic()
+                await begin(part)
+                await self._passed()
+                took = monotonic() - since
+                work.SLICE_SECONDS.observe(took)
+                if self._others_have_few(tenant_id):
+                    await asyncio.sleep(SHARE_LEFT * took)
+
+    async def mark_passed(self, body: bytes) -> None:
+        """A listener has taken this mark from the intake queue."""
+        if mark := self._marks.get(body.decode()):
+            mark.set()
+
+    async def _passed(self) -> None:
+        """What lay in the intake queue has been taken, or `MARK_SECONDS` are over."""
+        id = str(uuid4())
+        passed = self._marks[id] = asyncio.Event()
+        message = Message(id=id, routing_key=MARK, body=MARK_BODY, timestamp=utc_now())
+        try:
+            async with asyncio.timeout(MARK_SECONDS):
+                await self._bus.deliver(self._intake, message)
+                await passed.wait()
+        except (TimeoutError, Unavailable, Unroutable):
+            work.MARKS_LATE.inc()
+        finally:
+            del self._marks[id]
+
+    def _note_few(self, tenant_id: str) -> None:
+        now = monotonic()
+        if now - self._last_few.get(tenant_id, float("-inf")) < _TRAFFIC_SECONDS:
+            self._traffic_until[tenant_id] = now + _TRAFFIC_SECONDS
+        self._last_few = {
+            tenant: at for tenant, at in self._last_few.items() if now - at < _TRAFFIC_SECONDS
+        } | {tenant_id: now}
+
+    def _others_have_few(self, tenant_id: str) -> bool:
+        now = monotonic()
+        self._traffic_until = {t: until for t, until in self._traffic_until.items() if until > now}
+        return any(tenant != tenant_id for tenant in self._traffic_until)
+
+
+def sliced(items: Sequence[T]) -> list[Sequence[T]]:
+    """The items in their order, `SLICE` at a time."""
+    return [items[start : start + SLICE] for start in range(0, len(items), SLICE)]

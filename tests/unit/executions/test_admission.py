@@ -1,0 +1,234 @@
+"""How large runs begin their executions: in turns, with all there is while they are alone, and
+never more than a slice in front of a lone one.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blocks import signals
+from blocks.adapters.forwarding import ForwardingEventBus
+from blocks.adapters.sqlite.event_bus import SqliteEventBus
+from blocks.clock import utc_now
+from blocks.contracts.envelope import UnknownEventType, decode_event
+from blocks.ports import EventBus, Message, Queue
+from flows.shared import admission
+from flows.shared.admission import FEW, SLICE, Admission
+from listeners.router import Router
+from tests.support.factories import A_TENANT, ANOTHER_TENANT
+from tests.support.waiting import eventually
+
+INTAKE = Queue(name="intake", bindings=())
+MANY = 3 * SLICE
+
+
+class HeldMarks(ForwardingEventBus):
+    """An intake queue whose marks come back when the test says so."""
+
+    def __init__(self, bus: EventBus) -> None:
+        super().__init__(bus)
+        self.waiting: list[bytes] = []
+        self.seen = 0
+
+    async def deliver(self, queue: str, *messages: Message) -> None:
+        self.waiting += [message.id.encode() for message in messages]
+        self.seen += len(messages)
+
+
+class Begun:
+    """What was begun, slice by slice."""
+
+    def __init__(self) -> None:
+        self.slices: list[Sequence[str]] = []
+
+    async def __call__(self, items: Sequence[str]) -> None:
+        self.slices.append(items)
+
+    def __len__(self) -> int:
+        return len(self.slices)
+
+
+@pytest.fixture
+def marks(bus: EventBus) -> HeldMarks:
+    return HeldMarks(bus)
+
+
+def named(tenant: str, count: int) -> list[str]:
+    return [f"{tenant} {number}" for number in range(count)]
+
+
+async def has_begun(begun: Begun, slices: int) -> None:
+    async def so_many() -> bool:
+        return len(begun) >= slices
+
+    await eventually(so_many)
+
+
+async def is_marked(marks: HeldMarks, count: int) -> None:
+    async def so_many() -> bool:
+        return marks.seen >= count
+
+    await eventually(so_many)
+
+
+# --- bounded --------------------------------------------------------------------------------------
+
+
+async def test_a_slice_waits_until_what_the_one_before_it_brought_has_been_taken(
+    marks: HeldMarks,
+) -> None:
+    admitting, begun = Admission(marks, INTAKE.name), Begun()
+    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
+    for number in range(1, 4):
+        await is_marked(marks, number)
+        assert number == len(begun)
+        await admitting.mark_passed(marks.waiting.pop())
+    await working
+    assert named("a", MANY) == [item for part in begun.slices for item in part]
+
+
+async def test_few_executions_wait_for_no_slice(marks: HeldMarks) -> None:
+    admitting, many, few = Admission(marks, INTAKE.name), Begun(), Begun()
+    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), many))
+    await is_marked(marks, 1)
+
+    await admitting.begin(ANOTHER_TENANT, named("b", FEW), few)
+
+    assert (1, 1) == (len(many), len(few))
+    assert 1 == marks.seen  # they need no mark either
+    working.cancel()
+
+
+# --- no capacity is left unused -------------------------------------------------------------------
+
+
+async def test_alone_the_next_slice_begins_as_soon_as_the_mark_is_back(
+    marks: HeldMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "SHARE_LEFT", 3600.0)
+    admitting, begun = Admission(marks, INTAKE.name), Begun()
+    await admitting.begin(A_TENANT, ["a lone one of its own"], Begun())
+    await admitting.begin(A_TENANT, ["and another"], Begun())
+    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
+    await is_marked(marks, 1)
+    await admitting.mark_passed(marks.waiting.pop())
+    await has_begun(begun, 2)
+    working.cancel()
+
+
+async def test_one_lone_execution_of_another_tenant_is_no_traffic(
+    marks: HeldMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "SHARE_LEFT", 3600.0)
+    admitting, begun = Admission(marks, INTAKE.name), Begun()
+    await admitting.begin(ANOTHER_TENANT, ["one"], Begun())
+    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
+    await is_marked(marks, 1)
+    await admitting.mark_passed(marks.waiting.pop())
+    await has_begun(begun, 2)
+    working.cancel()
+
+
+async def test_beside_traffic_of_others_a_slice_leaves_them_the_time_that_it_took(
+    marks: HeldMarks,
+) -> None:
+    admitting, begun = Admission(marks, INTAKE.name), Begun()
+    for _ in range(2):
+        await admitting.begin(ANOTHER_TENANT, ["b"], Begun())
+    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
+    await is_marked(marks, 1)
+    await asyncio.sleep(0.2)  # so long, at least, the slice takes
+    since = monotonic()
+    await admitting.mark_passed(marks.waiting.pop())
+    await has_begun(begun, 2)
+    assert monotonic() - since >= 0.2 * admission.SHARE_LEFT
+    working.cancel()
+
+
+@pytest.mark.parametrize("loss", ["the mark is lost", "there is no intake queue"])
+async def test_a_mark_that_never_comes_back_holds_nothing_up(
+    bus: EventBus, marks: HeldMarks, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    monkeypatch.setattr(admission, "MARK_SECONDS", 0.02)
+    admitting = Admission(marks if loss == "the mark is lost" else bus, INTAKE.name)
+    begun = Begun()
+    await asyncio.wait_for(admitting.begin(A_TENANT, named("a", MANY), begun), timeout=10)
+    assert 3 == len(begun)
+
+
+async def test_a_slice_that_fails_leaves_the_turn_to_others(marks: HeldMarks) -> None:
+    admitting, begun = Admission(marks, INTAKE.name), Begun()
+
+    async def fails(_: Sequence[str]) -> None:
+        raise ValueError("no broker")
+
+    with pytest.raises(ValueError, match="no broker"):
+        await admitting.begin(A_TENANT, named("a", MANY), fails)
+    working = asyncio.create_task(admitting.begin(ANOTHER_TENANT, named("b", MANY), begun))
+    await has_begun(begun, 1)
+    working.cancel()
+
+
+# --- no one starves -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(FEW + 1, 8 * SLICE), min_size=2, max_size=5))
+async def test_of_runs_that_wait_none_gets_a_second_slice_before_the_others_have_one(
+    sizes: list[int],
+) -> None:
+    turns: list[int] = []
+    admitting = _returning_at_once()
+
+    async def run(number: int, size: int) -> None:
+        async def begin(items: Sequence[int]) -> None:
+            turns.append(number)
+            await asyncio.sleep(0)
+
+        await admitting.begin(f"tenant {number}", range(size), begin)
+
+    await asyncio.gather(*(run(number, size) for number, size in enumerate(sizes)))
+
+    needed = {number: -(-size // SLICE) for number, size in enumerate(sizes)}
+    assert needed == Counter(turns)
+    had = Counter[int]()
+    for turn in turns:
+        had[turn] += 1
+        waiting = [number for number in needed if had[number] < needed[number]]
+        assert all(had[turn] - had[number] <= 1 for number in waiting)
+
+
+def _returning_at_once() -> Admission:
+    class Returning(HeldMarks):
+        async def deliver(self, queue: str, *messages: Message) -> None:
+            for message in messages:
+                await admitting.mark_passed(message.id.encode())
+
+    admitting = Admission(Returning(SqliteEventBus(Path("never-opened"))), INTAKE.name)
+    return admitting
+
+
+# --- through a listener ---------------------------------------------------------------------------
+
+
+async def test_a_mark_comes_back_through_a_listener(router: Router, bus: EventBus) -> None:
+    await bus.declare(INTAKE)
+    admitting, begun = Admission(bus, INTAKE.name), Begun()
+    async with (
+        bus.listen(signals.INTAKE_PASSED, admitting.mark_passed),
+        bus.consume(INTAKE, router.handle),
+    ):
+        since = monotonic()
+        await admitting.begin(A_TENANT, named("a", MANY), begun)
+    assert monotonic() - since < 3 * admission.MARK_SECONDS  # none was late
+    assert 0 == await bus.depth(INTAKE.dead_letters)
+
+
+def test_a_listener_of_an_earlier_version_takes_a_mark_for_an_event_of_others() -> None:
+    with pytest.raises(UnknownEventType):
+        decode_event(signals.MARK_BODY, received_at=utc_now())
