@@ -1,0 +1,1 @@
+"""Pictures of every page, of a tenant in the middle of its work: `make screenshots`."""
