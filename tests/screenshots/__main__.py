@@ -35,6 +35,7 @@ from tests.support.pages.browser import SCHEMES, Screen, a_chromium, a_person, s
 
 FOLDER = Path("build/screenshots")
 SCREENS: tuple[Screen, ...] = ("desktop", "phone")
+LOOKS = tuple(product(SCREENS, SCHEMES))
 EMPTY_TENANT = "33333333-3333-4333-8333-333333333333"
 SECRET = "x" * 32
 """Of links, as `served_api` has it."""
@@ -46,7 +47,7 @@ async def main(only: str, for_docs: bool) -> None:
         async with served_api(Path(folder)) as api, a_chromium() as browser:
             company = Company()
             shown = await _fill(api.store, Path(folder), company)
-            for screen, scheme in product(SCREENS, SCHEMES):
+            for screen, scheme in LOOKS:
                 for tenant, paths in shown.items():
                     async with a_person(browser, api.url, screen=screen, scheme=scheme) as page:
                         if tenant:

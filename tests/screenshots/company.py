@@ -82,8 +82,8 @@ class Company:
         self.failed, self.staged = new_id(), new_id()
         self.letters = list(_letters(self._at))
         self.records: list[Record] = [
-            *self._analyses(),
-            *self._approvals(),
+            *map(_triggered, self._analyses()),
+            *map(_triggered, self._approvals()),
             *self._jobs(),
             *self._events(),
             *self._settings(),
@@ -455,6 +455,14 @@ def _rule() -> ApprovalRule:
             ),
         ],
     )
+
+
+def _triggered(record: Record) -> Record:
+    """An execution's event came when it was accepted."""
+    if not isinstance(record, ExecutionRecord):
+        return record
+    triggers = [replace(one, received_at=record.created_at) for one in record.triggers]
+    return replace(record, triggers=triggers)
 
 
 def _steps(execution: ExecutionRecord, begin: datetime) -> Iterator[StepRecord]:

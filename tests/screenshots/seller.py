@@ -32,7 +32,7 @@ def journeys() -> Iterator[Record]:
         ("sync-2026-11-14", "seller-72", 7, "completed", 15),
     ):
         began = at - timedelta(days=days)
-        journey = _journey(sync, user, status, began)
+        journey = replace(_journey(sync, user, status, began), results={"phase": phase})
         yield journey
         for number in range(1, phase + 1):
             is_last = number == phase
@@ -41,7 +41,7 @@ def journeys() -> Iterator[Record]:
 
 
 def _full(began: datetime) -> Iterator[Record]:
-    journey = _journey(SYNC, A_USER, "waiting", began)
+    journey = replace(_journey(SYNC, A_USER, "waiting", began), results={"phase": 7})
     paid, sent, asked, lost = (
         _claim(journey, "CLM-4417", "paid", 130_000, "lost_inventory"),
         _claim(journey, "CLM-4418", "submitted", 48_250, "damaged_in_warehouse"),
@@ -54,6 +54,8 @@ def _full(began: datetime) -> Iterator[Record]:
     prompt = a_prompt_about(asked)
     prompt = replace(
         prompt,
+        amount=0.0,
+        risk_score=0.0,
         created_at=began + timedelta(minutes=4),
         requested_at=began + timedelta(minutes=4),
         expires_at=now() + timedelta(hours=22),

@@ -20,6 +20,7 @@ function showTimes(root) {
 
 document.addEventListener("DOMContentLoaded", () => {
   showTimes(document);
+  document.querySelector(".places [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   setInterval(() => showTimes(document), 30000);
 });
 document.addEventListener("htmx:afterSwap", () => showTimes(document));
