@@ -153,6 +153,10 @@ soak: setup test-tools postgres ## The same for 10,000 events and half an hour
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || scripts/debian-packages postgresql
 
+.PHONY: screenshots
+screenshots: setup browser ## Take pictures of every page (ARGS="--only inbox"; --docs replaces those of docs/)
+	@$(BIN)/python -m tests.screenshots $(ARGS)
+
 .PHONY: browser
 browser:
 	@command -v chromium >/dev/null || scripts/debian-packages chromium

@@ -20,6 +20,7 @@ from tests.benchmarks.measurements import (
     latency,
     load,
     memory,
+    pages,
     phases,
     scaling,
     servers,
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "phases": phases.measure,
     "journeys": journeys.measure,
     "servers": servers.measure,
+    "pages": pages.measure,
 }
 
 _EXAMPLES = """

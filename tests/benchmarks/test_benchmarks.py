@@ -22,6 +22,7 @@ def test_every_benchmark_runs_and_writes_its_figures(tmp_path: Path) -> None:
         "latency",
         "load",
         "memory",
+        "pages",
         "phases",
         "scaling",
         "servers",
