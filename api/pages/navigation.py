@@ -15,17 +15,24 @@ class Place(msgspec.Struct, frozen=True):
     path: str
     of_platform: bool = False
     """Whether it shows nothing to a tenant."""
+    others: tuple[str, ...] = ()
+    """Further paths that belong to it."""
+
+    def holds(self, path: str) -> bool:
+        """Whether a page of this path is one of the place."""
+        below = () if self.path == "/" else (self.path, *self.others)
+        return path == self.path or any(path == one or path.startswith(f"{one}/") for one in below)
 
 
 PLACES = (
     Place("Overview", "/"),
-    Place("Inbox", "/inbox"),
+    Place("Inbox", "/inbox", others=("/approvals",)),
     Place("Executions", "/executions"),
     Place("Claims", "/claims"),
-    Place("Workflows", "/workflows"),
+    Place("Workflows", "/workflows", others=("/jobs",)),
     Place("Dead letters", "/dead-letters"),
     Place("Events", "/events", of_platform=True),
-    Place("Settings", "/settings"),
+    Place("Settings", "/settings", others=("/audit",)),
 )
 
 

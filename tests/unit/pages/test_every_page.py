@@ -89,3 +89,18 @@ async def test_the_first_view_weighs_little(visitor: Visitor, path: str) -> None
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_page_is_in_no_cache(visitor: Visitor, path: str) -> None:
     assert (await visitor.open(path)).response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"), [("/", "/"), ("/executions", "/executions"), ("/audit", "/settings")]
+)
+async def test_the_navigation_names_the_place_of_a_page(
+    visitor: Visitor, path: str, place: str
+) -> None:
+    shown = await visitor.open(path)
+
+    assert [place] == [
+        attributes["href"]
+        for tag, attributes in shown.tags
+        if tag == "a" and attributes.get("aria-current") == "page"
+    ]
