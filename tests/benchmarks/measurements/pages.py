@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from statistics import median
 
-from api.pages.assets import ASSETS
 from blocks.contracts.roles import ROLES
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import Figure, Report
@@ -25,8 +24,6 @@ EXECUTIONS = 10_000
 ROUNDS = 9
 MS_MAX = 200.0
 KB_MAX = 100.0
-
-_FILES = sum(len(asset.content) for asset in ASSETS.values())
 
 
 async def measure(stage: Stage, options: Options) -> Report:
@@ -66,11 +63,19 @@ async def _pages(api: Api, folder: Path, count: int, rounds: int) -> list[dict[s
 
 
 async def _sample(visitor: Visitor, name: str, path: str, rounds: int) -> dict[str, object]:
-    size = len((await visitor.client.get(path, headers={"Accept": "text/html"})).content)
+    size = await _first_view(visitor, path)
     took = []
     for _ in range(rounds):
         began = time.process_time()
         answer = await visitor.client.get(path, headers={"Accept": "text/html"})
         took.append((time.process_time() - began) * 1000)
         assert answer.status_code == (404 if name == "error" else 200), f"{path}: {answer.text}"
-    return {"page": name, "ms": round(median(took), 1), "kB": round((size + _FILES) / 1000, 1)}
+    return {"page": name, "ms": round(median(took), 1), "kB": round(size / 1000, 1)}
+
+
+async def _first_view(visitor: Visitor, path: str) -> int:
+    """Bytes of the page and of the files that it loads, uncompressed."""
+    shown = await visitor.open(path)
+    named = {attributes.get("src") or attributes.get("href") or "" for _, attributes in shown.tags}
+    files = [await visitor.client.get(one) for one in named if one.startswith("/assets/")]
+    return sum(len(answer.content) for answer in [shown.response, *files])
