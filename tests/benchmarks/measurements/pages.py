@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from blocks.contracts.roles import ROLES
 from tests.benchmarks.options import Options
@@ -47,7 +48,7 @@ async def measure(stage: Stage, options: Options) -> Report:
     )
 
 
-async def _pages(api: Api, folder: Path, count: int, rounds: int) -> list[dict[str, object]]:
+async def _pages(api: Api, folder: Path, count: int, rounds: int) -> list[dict[str, Any]]:
     paths = await fill(api.store, folder)
     for number in range(count):
         status = "failed" if number % 25 == 0 else "completed"
@@ -62,7 +63,7 @@ async def _pages(api: Api, folder: Path, count: int, rounds: int) -> list[dict[s
     return samples
 
 
-async def _sample(visitor: Visitor, name: str, path: str, rounds: int) -> dict[str, object]:
+async def _sample(visitor: Visitor, name: str, path: str, rounds: int) -> dict[str, Any]:
     size = await _first_view(visitor, path)
     took = []
     for _ in range(rounds):
