@@ -1,6 +1,7 @@
 """Deciding over HTTP: in the older form, in the newer one, and many at once."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from litestar import Response, post
@@ -41,7 +42,10 @@ from blocks.approvals.decisions import (
 from blocks.approvals.room import NoRoom
 from blocks.contracts.approvals import Outcome
 from blocks.contracts.identities import spelled
-from blocks.ports import EventBus, FlowRuns, RecordStore
+from blocks.contracts.records import ApprovalRecord
+from blocks.ports import EventBus, FlowRuns, RecordStore, Unavailable
+
+log = logging.getLogger(__name__)
 
 REFUSALS = (NotAnApprover, SelfApproval, AlreadyDecided, AlreadyVoted, NoRoom, Expired)
 DECISION_ERRORS = (ApprovalNotFound, ApprovalChanged, *REFUSALS, *KEY_ERRORS)
@@ -88,8 +92,13 @@ async def decide_approvals(
     actor: Caller,
     data: JSONBody[ManyDecisions],
 ) -> ManyResults:
-    """Each is decided on its own; the answer lists their statuses and results in the same order."""
-    return await decide_many(store, bus, flow_runs, tenant_id, actor, data)
+    """Each is decided on its own; the answer lists their statuses and results in the same order.
+
+    One with status 503 may not be decided, nor is any after it: send these again, under another
+    `Idempotency-Key`.
+    """
+    made = await decide_many(store, bus, flow_runs, tenant_id, actor, data.decisions)
+    return ManyResults(results=[_result(*pair) for pair in zip(data.decisions, made, strict=True)])
 
 
 async def decide_many(
@@ -98,35 +107,39 @@ async def decide_many(
     flow_runs: FlowRuns,
     tenant_id: str,
     actor: Actor,
-    data: ManyDecisions,
+    decisions: Sequence[OneOfMany],
     channel: str = "api",
-) -> ManyResults:
-    """Raises `NotThisUser` before any is taken: one that is in a wrong name refuses them all."""
-    for one in data.decisions:
+) -> list[ApprovalRecord | Exception]:
+    """What became of each, in the same order. Once the store does not answer, the rest is left, and
+    what was decided before is not lost.
+
+    Raises `NotThisUser` before any is taken: one that is in a wrong name refuses them all; and
+    `Unavailable` if none was taken for that.
+    """
+    for one in decisions:
         actor.deciding(one.decided_by)
-    return ManyResults(
-        results=[
-            await _one_of_many(store, bus, flow_runs, tenant_id, actor, one, channel)
-            for one in data.decisions
-        ]
-    )
+    results: list[ApprovalRecord | Exception] = []
+    for one in decisions:
+        if results and isinstance(results[-1], Unavailable):
+            results.append(results[-1])
+            continue
+        try:
+            vote = vote_of(one, actor, channel)
+            results.append(await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(vote))
+        except Unavailable as error:
+            if not results:
+                raise
+            log.warning("of many decisions, approval %s may be undecided: %s", one.id, error)
+            results.append(error)
+        except (Refused, ApprovalNotFound, ApprovalChanged) as error:
+            results.append(error)
+    return results
 
 
-async def _one_of_many(
-    store: RecordStore,
-    bus: EventBus,
-    flow_runs: FlowRuns,
-    tenant_id: str,
-    actor: Actor,
-    one: OneOfMany,
-    channel: str,
-) -> OneResult:
-    try:
-        vote = vote_of(one, actor, channel)
-        approval = await in_hand(store, bus, flow_runs, tenant_id, one.id).decide(vote)
-    except (Refused, ApprovalNotFound) as error:
-        return OneResult(id=one.id, status=answer_of(error).status, error=body_of(error))
-    return OneResult(id=one.id, status=200, approval=approval_of(approval))
+def _result(one: OneOfMany, made: ApprovalRecord | Exception) -> OneResult:
+    if isinstance(made, Exception):
+        return OneResult(id=one.id, status=answer_of(made).status, error=body_of(made))
+    return OneResult(id=one.id, status=200, approval=approval_of(made))
 
 
 @contextmanager
@@ -164,4 +177,5 @@ def vote_of(data: NamedDecision, actor: Actor, channel: str = "api") -> Vote:
         channel=channel,
         reason=data.reason,
         form=data.form,
+        stage=data.stage,
     )

@@ -150,6 +150,8 @@ class DecisionBody(Document, frozen=True, kw_only=True):
     outcome: Annotated[str, msgspec.Meta(pattern="^(approve|reject|approved|rejected)$")]
     reason: Comment | None = None
     form: JsonObject | None = None
+    stage: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    """The stage that was read: a decision about another one is refused. None: whichever is asked"""
 
     @property
     def chosen(self) -> Outcome:

@@ -197,6 +197,7 @@ def vote_of(claims: LinkClaims, data: DecisionBody, channel: str) -> Vote:
         channel=channel,
         reason=data.reason,
         form=data.form,
+        stage=data.stage,
         link=claims.nonce,
     )
 

@@ -39,6 +39,8 @@ class Vote(ApproverAct, frozen=True, kw_only=True):
     form: JsonObject | None = None
     link: str | None = None
     """The nonce of the link through which it came."""
+    stage: str | None = None
+    """The one that the person has read; empty: one without a name, None: whichever is asked."""
 
 
 class Refused(Exception):

@@ -115,11 +115,11 @@ async def record_vote(
     `NotFound`, `Unavailable` if the store did not answer: then the vote may count or not, and can
     be repeated. A vote that comes too late for its stage is none in the next one.
     """
-    stages: list[str | None] = []
+    stages = [] if vote.stage is None else [vote.stage]
 
     async def make(approval: ApprovalRecord) -> ApprovalRecord:
-        stages.append(approval.stage)
-        if approval.status == "pending" and approval.stage != stages[0]:
+        stages.append(approval.stage or "")
+        if approval.status == "pending" and stages[-1] != stages[0]:
             raise StageDecided(approval, stages[0])
         ready = await _with_absences(store, approval, vote)
         if approval.form_schema is None:

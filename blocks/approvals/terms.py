@@ -33,7 +33,12 @@ def stages_for(rule: ApprovalRule, facts: Mapping[str, Any]) -> list[Stage]:
 
 def in_stage(stage: Stage, now: datetime) -> dict[str, Any]:
     """The fields of a record whose stage begins now."""
-    return {"stage": stage.name, "stage_began_at": now, **asked_from(stage, now)}
+    return {
+        "stage": stage.name,
+        "stage_began_at": now,
+        "asked_again_at": None,
+        **asked_from(stage, now),
+    }
 
 
 def asked_from(terms: Terms, now: datetime) -> dict[str, Any]:

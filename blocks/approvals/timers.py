@@ -77,7 +77,7 @@ def _at_its_end(approval: ApprovalRecord, now: datetime) -> ApprovalRecord:
         assert approval.expires_at is not None
         patience = approval.expires_at - approval.asked_since
         asked_more = _escalated(approval, approval.escalations[0], now)
-        return replace(asked_more, expires_at=now + patience)
+        return replace(asked_more, expires_at=now + patience, asked_again_at=now)
     if approval.on_expiry == "approve" and approval.later_stages:
         return advanced(approval, CLOCK, now)
     entry = HistoryEntry(what="expired", at=now, actor=CLOCK, outcome=outcome_of_expiry(approval))

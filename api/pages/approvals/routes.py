@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -15,7 +14,7 @@ from api.approvals import form_fields
 from api.approvals.decisions import vote_of
 from api.approvals.desk import in_hand
 from api.approvals.documents import NamedDecision
-from api.approvals.errors import ApprovalChanged, ApprovalNotFound
+from api.approvals.errors import ApprovalNotFound
 from api.approvals.requests import ApprovalPath
 from api.http.errors import InvalidRequest, Problem, answer_of, body_of
 from api.http.records import Bus, Engine, Store, find
@@ -23,8 +22,16 @@ from api.pages.approvals.evidence import evidence_of
 from api.pages.approvals.sight import sight_of
 from api.pages.approvals.submitted import REASONS, decision_in, in_words
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
-from blocks.approvals.decisions import AlreadyDecided, Expired, InvalidVote, Refused, Vote
+from blocks.approvals.decisions import (
+    AlreadyDecided,
+    Expired,
+    InvalidVote,
+    Refused,
+    StageDecided,
+    Vote,
+)
 from blocks.approvals.questions import Ask, answered
 from blocks.approvals.standing import standing
 from blocks.clock import utc_now
@@ -32,18 +39,11 @@ from blocks.contracts.claims.prompts import CHOSEN, prompt_of
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import RecordStore
 
-_TRIES = 3
-"""Someone else may change the approval between a look at its stage and the vote."""
-
 
 class Remark(Form, frozen=True, kw_only=True):
     """A question, or its answer."""
 
     text: str = ""
-
-
-class _MovedOn(Exception):
-    """It is in another stage than the one that the person has read."""
 
 
 @get("/approvals/{approvalId:str}")
@@ -74,25 +74,17 @@ async def decide_approval(
 ) -> Response[Any]:
     """The decision is recorded; or the page again, with what is wrong or who was faster."""
     submitted = await _submitted(request)
-    for _ in range(_TRIES):
-        approval = await _found(store, tenant_id, approval_id)
-        try:
-            _check_stage(approval, submitted)
-            desk = in_hand(store, bus, flow_runs, tenant_id, approval.id, approval.version)
-            decided = await desk.decide(_vote(approval, submitted, actor))
-        except ApprovalChanged:
-            continue
-        except _MovedOn:
-            moved = "It has moved to another stage since you opened it: read it again."
-            return await _shown(store, tenant_id, actor, approval, status=409, notice=moved)
-        except (InvalidRequest, InvalidVote) as error:
-            [problem, *_] = body_of(error).details or [Problem(message=answer_of(error).message)]
-            return await _shown(store, tenant_id, actor, approval, submitted, problem)
-        except Refused as refusal:
-            return await _refused(store, tenant_id, actor, refusal)
-        flash(request, f"Your decision is on the record. {standing(decided)}", "done")
-        return _back(approval)
-    raise ApprovalChanged
+    approval = await _found(store, tenant_id, approval_id)
+    try:
+        vote = _vote(approval, submitted, actor)
+        decided = await in_hand(store, bus, flow_runs, tenant_id, approval.id).decide(vote)
+    except (InvalidRequest, InvalidVote) as error:
+        [problem, *_] = body_of(error).details or [Problem(message=answer_of(error).message)]
+        return await _shown(store, tenant_id, actor, approval, submitted, problem)
+    except Refused as refusal:
+        return await _refused(store, tenant_id, actor, refusal)
+    flash(request, f"Your decision is on the record. {standing(decided)}", "done")
+    return _back(approval)
 
 
 @post("/approvals/{approvalId:str}/ask")
@@ -163,11 +155,6 @@ async def _submitted(request: Request[Any, Any, Any]) -> Mapping[str, str]:
     return {name: str(value) for name, value in (await request.form()).multi_items()}
 
 
-def _check_stage(approval: ApprovalRecord, submitted: Mapping[str, str]) -> None:
-    if approval.status == "pending" and submitted.get("stage", "") != (approval.stage or ""):
-        raise _MovedOn
-
-
 def _vote(approval: ApprovalRecord, submitted: Mapping[str, str], actor: Actor) -> Vote:
     prompt = prompt_of(approval)
     if prompt is None or "outcome" in submitted:
@@ -194,6 +181,8 @@ async def _refused(
     answer = answer_of(refusal)
     if isinstance(refusal, InvalidVote):
         notice = f"Not taken: {refusal.reason}."
+    elif isinstance(refusal, StageDecided):
+        notice = "It has moved to another stage since you opened it: read it again."
     elif isinstance(refusal, AlreadyDecided | Expired):
         notice = f"Not taken, it is already decided. {standing(refusal.approval)}"
     else:

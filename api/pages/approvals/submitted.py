@@ -8,6 +8,7 @@ from api.approvals import form_fields
 from api.approvals.documents import NamedDecision
 from api.approvals.form_fields import Field
 from api.http.errors import InvalidRequest, Problem
+from blocks.approvals.decisions import StageDecided
 from blocks.contracts.approvals import OUTCOMES
 from blocks.contracts.records import ApprovalRecord
 
@@ -22,8 +23,11 @@ REASONS: Mapping[str, str] = {
 def decision_in(approval: ApprovalRecord, submitted: Mapping[str, str]) -> NamedDecision:
     """The decision, as any other channel would bring it; the form goes with an approval only.
 
-    Raises `InvalidRequest`.
+    Raises `StageDecided` for a stage that is no longer asked, `InvalidRequest`.
     """
+    stage = submitted.get("stage", "")
+    if approval.status == "pending" and stage != (approval.stage or ""):
+        raise StageDecided(approval, stage)
     outcome = submitted.get("outcome", "")
     if outcome not in OUTCOMES:
         raise InvalidRequest(
@@ -32,6 +36,7 @@ def decision_in(approval: ApprovalRecord, submitted: Mapping[str, str]) -> Named
     body: dict[str, object] = {
         "outcome": outcome,
         "reason": submitted.get("reason", "").strip() or None,
+        "stage": stage,
     }
     if outcome == "approved" and approval.form_schema is not None:
         body["form"] = form_fields.form_of(form_fields.fields_of(approval.form_schema), submitted)

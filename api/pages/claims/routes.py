@@ -6,7 +6,6 @@ from urllib.parse import quote, urlencode
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import PathParameter, QueryParameter
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -22,6 +21,7 @@ from api.http.records import Bus, Engine, Store
 from api.pages.addresses import own_path
 from api.pages.claims.shown import money, open_prompts, progress_of, totals_of
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
 from blocks.contracts.claims.phases import TOTAL_STEPS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import PathParameter, QueryParameter
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -25,6 +24,7 @@ from api.http.lists import Continuation, page_of
 from api.http.parameters import one_of
 from api.http.records import Bus, Store
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, Who

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -16,6 +15,7 @@ from api.executions.errors import ExecutionEnded
 from api.http.errors import Changed, body_of
 from api.http.records import AllSettings, Bus, Engine, Store
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from blocks.actions.retrying import NotRetryable
 from blocks.actions.starting import NotRerunnable
 

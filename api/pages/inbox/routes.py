@@ -1,33 +1,46 @@
 """`/inbox`: what waits for the person who looks, and deciding several of it at once."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
 from api.access.tenancy import TenantId
-from api.approvals.bulk_documents import ManyResults
 from api.approvals.decisions import decide_many
-from api.approvals.documents import Comment, ManyDecisions, OneOfMany
+from api.approvals.documents import Comment, OneOfMany
 from api.approvals.requests import page_of_approvals
+from api.http.errors import answer_of
 from api.http.lists import Continuation
 from api.http.parameters import one_of
 from api.http.records import Bus, Engine, Store
 from api.pages.addresses import own_path
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
+from blocks.approvals.decisions import (
+    AlreadyDecided,
+    Expired,
+    InvalidVote,
+    Refused,
+    StageDecided,
+)
+from blocks.approvals.standing import standing
 from blocks.clock import utc_now
 from blocks.contracts.claims.prompts import GATE
 from blocks.contracts.records import ApprovalRecord
 from blocks.contracts.roles import allows
-from blocks.ports import RecordStore
+from blocks.ports import RecordStore, Unavailable
 
 PAGE_SIZE = 25
+
+_NAME_MAX = 60
+"""Of what a message is about."""
 
 Kind = Literal["all", "approvals", "prompts"]
 Whose = Literal["mine", "all"]
@@ -57,10 +70,14 @@ class Chosen(msgspec.Struct, frozen=True):
     continuation: str | None
 
 
+Ticked = Annotated[str, msgspec.Meta(max_length=300)]
+
+
 class SeveralDecisions(Form, frozen=True, kw_only=True):
     """One decision about all that were ticked."""
 
-    ids: Annotated[list[str], msgspec.Meta(max_length=100)] = msgspec.field(default_factory=list)
+    ids: Annotated[list[Ticked], msgspec.Meta(max_length=100)] = msgspec.field(default_factory=list)
+    """Each with the stage that was shown, after a space: a decision about another is refused."""
     outcome: Literal["approved", "rejected"]
     reason: Comment | None = None
     back: str = "/inbox"
@@ -111,23 +128,53 @@ async def decide_in_inbox(
     if not form.ids:
         flash(request, "Tick what you want to decide.", "problem")
         return back
-    decisions = ManyDecisions(
-        decisions=[OneOfMany(id=one, outcome=form.outcome, reason=form.reason) for one in form.ids]
-    )
+    ticked = [one.partition(" ") for one in form.ids]
+    decisions = [
+        OneOfMany(id=id, outcome=form.outcome, reason=form.reason, stage=stage)
+        for id, _, stage in ticked
+    ]
     results = await decide_many(store, bus, flow_runs, tenant_id, actor, decisions, "page")
     _announce(request, form.outcome, results)
     return back
 
 
-def _announce(request: Request[Any, Any, Any], outcome: str, results: ManyResults) -> None:
-    taken = sum(one.error is None for one in results.results)
-    if taken:
-        flash(request, f"{taken} {outcome}.", "done")
-    for refusal in sorted({one.error.message for one in results.results if one.error}):
-        count = sum(
-            one.error is not None and one.error.message == refusal for one in results.results
-        )
-        flash(request, f"{count} not taken: {refusal}.", "problem")
+def _announce(
+    request: Request[Any, Any, Any], outcome: str, results: Sequence[ApprovalRecord | Exception]
+) -> None:
+    """How many were decided; and how each other one stands now, or why it was not taken."""
+    voted = [one for one in results if isinstance(one, ApprovalRecord)]
+    if decided := sum(one.status == outcome for one in voted):
+        flash(request, f"{decided} {outcome}.", "done")
+    pending = [one for one in voted if one.status == "pending"]
+    for said, count in Counter(f"{_name(one)}: {standing(one)}" for one in pending).items():
+        flash(request, f"On the record. {_times(count)}{said}", "done")
+    refused = [_why_not(one) for one in results if isinstance(one, Exception)]
+    for said, count in Counter(refused).items():
+        flash(request, f"{_times(count)}{said}", "problem")
+
+
+def _why_not(error: Exception) -> str:
+    match error:
+        case StageDecided(approval=one):
+            return f"{_name(one)}: not taken, another stage is asked now. {standing(one)}"
+        case AlreadyDecided(approval=one) | Expired(approval=one):
+            return f"{_name(one)}: not taken, it is already decided. {standing(one)}"
+        case InvalidVote(approval=one):
+            return f"{_name(one)}: not taken, {error.field} {error.reason}."
+        case Refused(approval=one):
+            return f"{_name(one)}: not taken. {answer_of(error).message}."
+        case Unavailable():
+            return "not known to be decided: the store does not answer. Try again."
+        case _:
+            return f"not taken: {answer_of(error).message}."
+
+
+def _name(approval: ApprovalRecord) -> str:
+    return approval.about[:_NAME_MAX]
+
+
+def _times(count: int) -> str:
+    return f"{count} times: " if count > 1 else ""
 
 
 async def _items(

@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -14,6 +13,7 @@ from api.definitions.routes import WorkflowPath, check_definable, wanted_in
 from api.http.errors import InvalidRequest, Problem, body_of
 from api.http.records import AllSettings, Store
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
 from blocks.approvals.conditions import Judgement, judge_all
 from blocks.approvals.forms import off_loop

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.tenancy import TenantId
@@ -14,6 +13,7 @@ from api.http.records import AllSettings, Store, find
 from api.keys.documents import NewKey
 from api.keys.routes import PrefixPath, found_key, keys_of, make_key
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
 from api.webhooks.documents import NewWebhook, webhook_of
 from api.webhooks.errors import WebhookNotFound

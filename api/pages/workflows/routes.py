@@ -7,7 +7,6 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.params import PathParameter
-from litestar.plugins.flash import flash
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -16,6 +15,7 @@ from api.http.errors import Answer, IdempotencyMismatch, InvalidRequest, Problem
 from api.http.records import AllSettings, Bus, Engine, Store
 from api.jobs.triggering import trigger_for
 from api.pages.forms import Form, form_in
+from api.pages.messages import flash
 from api.pages.rendering import page
 from api.pages.workflows.families import (
     WorkflowUnknown,

@@ -80,6 +80,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     """The one whose terms stand above."""
     stage_began_at: datetime | None = None
     """None: when it was requested."""
+    asked_again_at: datetime | None = None
+    """When its expiry last had more people asked, in this stage; None: not yet."""
     questions: list[Question] = []
     """Only the last may be without an answer."""
     decisions: list[Decision] = []
@@ -123,8 +125,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
 
     @property
     def asked_since(self) -> datetime:
-        """When those who decide now were asked."""
-        return self.stage_began_at or self.requested_at
+        """From when its present expiry counts."""
+        return self.asked_again_at or self.stage_began_at or self.requested_at
 
     @property
     def later_stages(self) -> list[Stage]:

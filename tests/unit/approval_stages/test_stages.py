@@ -204,6 +204,25 @@ def test_an_escalation_asks_more_people_in_its_stage_alone() -> None:
     assert "manager" == asked_more.history[-1].stage
 
 
+def test_each_escalation_at_an_expiry_gives_as_long_again_and_no_longer() -> None:
+    vp = [EscalationStep(after_seconds=1e9, approvers=Approvers(users=(f"vp-{n}",))) for n in "ab"]
+    terms: dict[str, Any] = {"expires_after_seconds": 86_400.0, "on_expiry": "escalate"}
+    approval = in_stages(
+        stage("manager", "ann", escalations=vp, **terms),
+        stage("finance", "bob", escalations=vp, **terms),
+    )
+
+    began = approval.asked_since
+
+    for days in (1, 2):
+        approval = apply_timers(approval, began + days * DAY)
+        assert began + (days + 1) * DAY == approval.expires_at
+    approval = voted(approval, "vp-b", at=began + 2 * DAY)
+
+    assert began + 3 * DAY == approval.expires_at
+    assert began + 4 * DAY == apply_timers(approval, began + 3 * DAY).expires_at
+
+
 # --- what is seen ---------------------------------------------------------------------------------
 
 
