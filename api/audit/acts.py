@@ -66,6 +66,8 @@ ACTION_OF: Mapping[str, str] = {
     "POST /hitl/stand-ins": "stand-in.name",
     "DELETE /hitl/stand-ins/{standInId}": "stand-in.end",
     "POST /inbox": "approval.decide",
+    "POST /stand-ins": "stand-in.name",
+    "POST /stand-ins/{standInId}/end": "stand-in.end",
     "POST /workflows/{workflowId}/start": "execution.start",
     "POST /jobs/{job}/backfill": "job.trigger",
     "POST /dead-letters/{letterId}/edit": "dead-letter.edit",

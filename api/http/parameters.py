@@ -170,10 +170,10 @@ def refuse_strange_parameters(
 
 
 def _is_lenient(handler: BaseRouteHandler) -> bool:
-    """Routes of other systems, and public ones, which people open from a mail: mail programs extend
-    the address. `exclude_from_auth` is Litestar's name for these.
+    """Routes of other systems; and pages and public ones, which people open from a mail: mail
+    programs extend the address. `exclude_from_auth` is Litestar's name for these.
     """
-    return is_to_the_letter(handler) or "exclude_from_auth" in handler.opt
+    return is_to_the_letter(handler) or not {"exclude_from_auth", "page"}.isdisjoint(handler.opt)
 
 
 def _problem(known: Mapping[str, bool] | None, name: str, values: list[str]) -> str | None:

@@ -55,6 +55,11 @@ from api.pages.settings.routes import (
     show_settings,
     try_webhook_on_page,
 )
+from api.pages.stand_ins.routes import (
+    end_stand_in_on_page,
+    name_stand_in_on_page,
+    show_stand_ins,
+)
 from api.pages.workflows.backfills import show_backfill, start_backfill
 from api.pages.workflows.routes import (
     show_workflow,
@@ -95,6 +100,9 @@ PAGES: tuple[Any, ...] = (
     decide_approval,
     ask_about_approval,
     answer_about_approval,
+    show_stand_ins,
+    name_stand_in_on_page,
+    end_stand_in_on_page,
     show_settings,
     create_key_on_page,
     revoke_key_on_page,

@@ -6,7 +6,7 @@ from litestar import Response, delete, get, post
 from litestar.params import JSONBody, PathParameter
 
 from api.access.actor import Caller
-from api.access.errors import NotThisUser
+from api.access.errors import ActorMissing, NotThisUser
 from api.access.identity import Actor
 from api.access.tenancy import TenantId
 from api.documentation.openapi import documented, documented_without_body
@@ -24,6 +24,7 @@ from blocks.clock import utc_now
 from blocks.contracts.identities import spelled
 from blocks.contracts.records import StandInRecord
 from blocks.contracts.roles import allows
+from blocks.ports import RecordStore
 
 StandInPath = Annotated[str, PathParameter(name="standInId")]
 
@@ -125,16 +126,26 @@ async def remove_stand_in(
     if_match: IfMatch = None,
 ) -> None:
     """No one decides for this person any more. Only the person ends it, or an admin."""
-    version = wanted_version(if_match)
+    await end_by(store, tenant_id, actor, stand_in_id, wanted_version(if_match))
+
+
+async def end_by(
+    store: RecordStore, tenant_id: str, actor: Actor, stand_in_id: str, version: int | None
+) -> None:
+    """The actor, or an admin, has ended it. Raises `StandInNotFound`, `NotThisUser`,
+    `ActorMissing`, `StandInChanged`.
+    """
     found = await find(store, tenant_id, StandInRecord, stand_in_id, StandInNotFound)
-    _check_may_end(actor, found)
+    if not may_end(actor, found):
+        raise NotThisUser if actor.id else ActorMissing
     if version not in (None, found.version):
         raise StandInChanged
     await stand_ins.end_stand_in(store, tenant_id, found.id)
 
 
-def _check_may_end(actor: Actor, stand_in: StandInRecord) -> None:
-    if not allows(actor.roles, "admin"):
-        names = {actor.named, *actor.other_names}
-        if names.isdisjoint({stand_in.person, *stand_in.other_names}):
-            raise NotThisUser
+def may_end(actor: Actor, stand_in: StandInRecord) -> bool:
+    """Whether it is the actor's own, or the actor an admin."""
+    names = {actor.id, *actor.other_names} - {""}
+    return allows(actor.roles, "admin") or not names.isdisjoint(
+        {stand_in.person, *stand_in.other_names}
+    )

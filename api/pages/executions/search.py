@@ -1,12 +1,13 @@
 """What a person looks for among executions: fields of a form, of which empty ones are none."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, get_args
 
 import msgspec
 
 from api.http.errors import InvalidRequest, Problem
+from api.pages.days import day_of
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations import operation_named
 from blocks.contracts.reading.uuids import spellings
@@ -63,7 +64,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.status not in STATUSES:
             raise _invalid("status", f"must be one of: {', '.join(filter(None, STATUSES))}")
-        since, until = _day("from", self.since), _day("to", self.until)
+        since, until = day_of("from", self.since), day_of("to", self.until)
         if until:
             until += timedelta(days=1)
         return {
@@ -86,15 +87,6 @@ def workflows_of(tenant_id: str) -> list[tuple[str, str]]:
 def title_of(workflow: str) -> str:
     """Of one that this version does not know, its name."""
     return WORKFLOWS[workflow].title if workflow in WORKFLOWS else workflow
-
-
-def _day(field: str, stated: str) -> datetime | None:
-    if not stated:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(stated), time(), UTC)
-    except ValueError:
-        raise _invalid(field, "must be a date, e.g. 2026-03-02") from None
 
 
 def _invalid(field: str, message: str) -> InvalidRequest:

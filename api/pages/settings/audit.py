@@ -1,6 +1,6 @@
 """`/audit`: who changed what, for the tenant's admin."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -10,9 +10,9 @@ from litestar.params import QueryParameter
 from api.access.tenancy import TenantId
 from api.audit.acts import ACTION_OF
 from api.audit.routes import page_of_entries
-from api.http.errors import InvalidRequest, Problem
 from api.http.lists import Continuation
 from api.http.records import Store
+from api.pages.days import day_of
 from api.pages.rendering import page
 from blocks.contracts.records.audit import FAILED_LOGIN
 from blocks.ports import Between
@@ -51,7 +51,7 @@ async def show_audit(
 ) -> Response[Any]:
     """What was changed, newest first, and what was refused."""
     chosen = Chosen(action, by.strip(), target.strip(), since, until)
-    first, last = _day("since", since), _day("until", until)
+    first, last = day_of("since", since), day_of("until", until)
     where = {
         "action": chosen.action or None,
         "actor": chosen.by or None,
@@ -70,15 +70,3 @@ async def show_audit(
         continuation=continuation,
         following=entries.continuation,
     )
-
-
-def _day(field: str, stated: str) -> datetime | None:
-    if not stated:
-        return None
-    try:
-        day = date.fromisoformat(stated)
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
-    except ValueError:
-        raise InvalidRequest(
-            Problem(field=field, message="must be a day, as 2026-03-02", source="query")
-        ) from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from blocks.claims.packets.packets import archive_key
 from blocks.contracts.events import JsonObject
-from blocks.settings import Settings
+from blocks.settings import Settings, links
 from deployments.cli.demo.claims_api import ClaimsApi
 from deployments.cli.demo.claims_lines import claims_table
 from deployments.cli.demo.credential import curl_options
@@ -30,6 +30,7 @@ async def print_end(settings: Settings, tenant_id: str, api: ClaimsApi) -> None:
     if prefect_server.is_embedded(settings):
         tag = f"sync:{api.sync_id}"
         say_line(f"Prefect UI    {prefect_server.ui_url(settings)}/runs, tag {tag}")
+    say_line(f"Page          {links.api_url(settings.server)}/claims/{api.sync_id}")
 
 
 def _place(settings: Settings, packet: JsonObject) -> str:

@@ -18,6 +18,7 @@ PATHS = [
     "/claims",
     "/workflows",
     "/dead-letters",
+    "/stand-ins",
     "/settings",
     "/settings/definitions",
     "/audit",

@@ -1,0 +1,1 @@
+"""Who decides in the place of an absent person: named, listed, ended."""
