@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from api.access.actor import Caller
@@ -15,6 +16,7 @@ from api.http.records import AllSettings, Store
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
 from api.pages.rendering import page
+from api.pages.settings.rows import CHOICES, Rows, rows_in, rows_of, with_rows
 from blocks.approvals.conditions import Judgement, judge_all
 from blocks.approvals.forms import off_loop
 from blocks.contracts.approvals import ApprovalRule
@@ -39,11 +41,15 @@ Act = Literal["check", "save", "reset"]
 
 
 class DefinitionForm(Form, frozen=True, kw_only=True):
-    """The whole definition as JSON, and what to do with it."""
+    """The whole definition as JSON, changed by rows if there are any, and what to do with it."""
 
     text: Annotated[str, msgspec.Meta(max_length=_BYTES_MAX)] = "{}"
     version: int
     act: Act = "check"
+    has_rows: bool = False
+    add: Literal["condition", "approver"] | None = None
+    remove: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    """A row, as `condition-0`."""
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -79,7 +85,11 @@ async def show_definitions(
 
 @get("/settings/definitions/{workflow:str}")
 async def show_definition(
-    store: Store, settings: AllSettings, tenant_id: TenantId, workflow: WorkflowPath
+    store: Store,
+    settings: AllSettings,
+    tenant_id: TenantId,
+    workflow: WorkflowPath,
+    raw: Annotated[bool, QueryParameter(description="As JSON rather than in rows")] = False,
 ) -> Response[Any]:
     """What holds now, to be edited, and what its rule comes to for the last executions."""
     check_definable(workflow)
@@ -87,7 +97,8 @@ async def show_definition(
     whole = as_set(msgspec.structs.replace(found, is_default=False))
     text = msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
     checked = Checked([], found.approval, await _tried(store, tenant_id, workflow, found.approval))
-    return _shown(found, text, checked)
+    has_rows = workflow_named(workflow).has_deadlines and not raw
+    return _shown(found, text, checked, rows_of(whole) if has_rows else None)
 
 
 @post("/settings/definitions/{workflow:str}")
@@ -104,6 +115,7 @@ async def set_definition_on_page(
     """
     check_definable(workflow)
     form = await form_in(request, DefinitionForm)
+    rows = rows_in(await request.form()).changed(form.add, form.remove) if form.has_rows else None
     by, back = actor.on_record, Redirect(f"/settings/definitions/{workflow}", status_code=303)
     try:
         if form.act == "reset":
@@ -112,8 +124,9 @@ async def set_definition_on_page(
             )
             flash(request, "The platform's defaults hold for what starts from now on.", "done")
             return back
-        wanted = wanted_in(_json(form.text))
-        if form.act == "save":
+        whole = _json(form.text)
+        wanted = wanted_in(with_rows(whole, rows) if rows else whole)
+        if form.act == "save" and not (form.add or form.remove):
             await versions.set_definition(
                 store, tenant_id, workflow, settings, wanted, by=by, version=form.version
             )
@@ -128,13 +141,28 @@ async def set_definition_on_page(
         return page("settings/checked.html", checked=checked)
     found = await versions.read_definition(store, tenant_id, workflow, settings)
     shown = msgspec.structs.replace(found, version=form.version)
-    return _shown(shown, form.text, checked, 400 if checked.problems else 200)
+    is_row = bool(form.add or form.remove)
+    status = 400 if checked.problems and not is_row else 200
+    return _shown(shown, form.text, checked, rows, status)
 
 
 def _shown(
-    found: WorkflowDefinition, text: str, checked: Checked, status: int = 200
+    found: WorkflowDefinition,
+    text: str,
+    checked: Checked,
+    rows: Rows | None,
+    status: int = 200,
 ) -> Response[Any]:
-    return page("settings/definition.html", status, definition=found, text=text, checked=checked)
+    return page(
+        "settings/definition.html",
+        status,
+        definition=found,
+        text=text,
+        checked=checked,
+        rows=rows,
+        choices=CHOICES,
+        can_have_rows=workflow_named(found.id).has_deadlines,
+    )
 
 
 def _json(text: str) -> JsonObject:
