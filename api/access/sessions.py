@@ -40,6 +40,8 @@ class Login(msgspec.Struct, frozen=True):
     tenant_id: str
     since: float
     """Seconds since 1970."""
+    is_own: bool = False
+    """Whether the credential was made for this session alone, and ends with it."""
 
 
 class SessionKeys(msgspec.Struct, frozen=True):
@@ -104,13 +106,19 @@ class PageSessions(ASGIMiddleware):
     def _login(self, scope: Scope) -> Login | None:
         """That of the session; None: there is none, or its time is over."""
         session: Any = scope.get("session") or {}
-        try:
-            login = msgspec.convert(session.get(_LOGIN), Login)
-        except msgspec.ValidationError:
+        login = _login_in(session)
+        if login is None:
             return None
         if utc_now().timestamp() - login.since < self._lives:
             return login
         session.clear()
+        return None
+
+
+def _login_in(session: dict[str, Any]) -> Login | None:
+    try:
+        return msgspec.convert(session.get(_LOGIN), Login)
+    except msgspec.ValidationError:
         return None
 
 
@@ -130,14 +138,22 @@ def _headers_of(login: Login | None) -> Headers:
     return Headers({"Authorization": f"Bearer {login.credential}", HEADER: login.tenant_id})
 
 
-def begin_session(connection: Connection, credential: str, tenant_id: str) -> None:
-    """From the answer on, the browser's requests of pages show this credential."""
-    login = Login(credential, tenant_id, utc_now().timestamp())
+def begin_session(
+    connection: Connection, credential: str, tenant_id: str, *, is_own: bool = False
+) -> None:
+    """From the answer on, the browser's requests of pages show this credential; `is_own`: which was
+    made for this session alone.
+    """
+    login = Login(credential, tenant_id, utc_now().timestamp(), is_own)
     connection.set_session({_LOGIN: msgspec.to_builtins(login)})
 
 
-def end_session(connection: Connection) -> None:
+def end_session(connection: Connection) -> Login | None:
+    """From the answer on, the browser has none; returns whom it stood for."""
+    session: Any = connection.scope.get("session") or {}
+    login = _login_in(session)
     connection.clear_session()
+    return login
 
 
 def is_page(scope: Scope) -> bool:

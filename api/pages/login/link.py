@@ -17,12 +17,10 @@ from api.access.sessions import begin_session
 from api.http.errors import answer_of
 from api.http.records import AllSettings, Store
 from api.pages.addresses import HOME
-from api.pages.login.routes import FailureCount, login_form
+from api.pages.login.routes import FailureCount, act_of_key, login_form
 from api.pages.rendering import page
 from blocks.audit.recording import audited
-from blocks.contracts.identities import KEY
 from blocks.contracts.records import ApiKeyRecord
-from blocks.contracts.records.audit import Act
 from blocks.ports import RecordStore
 from blocks.security import api_keys, login_links
 
@@ -53,13 +51,14 @@ async def log_in_by_link(
     lives = timedelta(hours=settings.pages.session_hours)
     try:
         link = await _found(request, store, token, failures)
-        async with audited(store, link.tenant, _act(request, link)) as recorded:
+        act = act_of_key(request, "key.create", link)
+        async with audited(store, link.tenant, act) as recorded:
             key, _ = await login_links.use_link(recorded, token, lives=lives)
     except (CredentialInvalid, TooManyFailures) as error:
         return _refused(error)
     except (api_keys.NoSuchKey, api_keys.KeyExpired):  # since it was found
         return _refused(CredentialInvalid())
-    begin_session(request, key, link.tenant)
+    begin_session(request, key, link.tenant, is_own=True)
     return Redirect(HOME, status_code=303)
 
 
@@ -88,15 +87,3 @@ def _refused(error: CredentialInvalid | TooManyFailures) -> Response[Any]:
     is_link = isinstance(error, CredentialInvalid)
     reason = "This link has been used, or its time is over" if is_link else answer.message
     return login_form(HOME, answer.status, reason)
-
-
-def _act(request: Request[Any, Any, Any], link: ApiKeyRecord) -> Act:
-    return Act(
-        action="key.create",
-        actor=KEY + link.name,
-        credential="link",
-        roles=list(link.roles),
-        channel="page",
-        request_id=request.scope["state"].get("request_id"),
-        target=link.id,
-    )

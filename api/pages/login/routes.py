@@ -1,5 +1,6 @@
 """`/login`, `/logout`: a session begins with a credential that the API accepts, and ends."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -13,11 +14,18 @@ from api.access.authentication import PUBLIC, Identify, address_of
 from api.access.errors import CredentialInvalid, TooManyFailures
 from api.access.identity import Identity
 from api.access.limits.failures import Failures
-from api.access.sessions import begin_session, end_session
+from api.access.sessions import Login, begin_session, end_session
 from api.http.errors import answer_of
+from api.http.records import Store
 from api.pages.addresses import HOME, own_path
 from api.pages.forms import Form, form_in
 from api.pages.rendering import page
+from blocks.audit.recording import audited
+from blocks.contracts.identities import KEY
+from blocks.contracts.records import ApiKeyRecord
+from blocks.contracts.records.audit import Act
+from blocks.ports import RecordStore, Unavailable
+from blocks.security import api_keys
 
 Identifying = SkipValidation[NamedDependency[Identify]]
 FailureCount = SkipValidation[NamedDependency[Failures]]
@@ -54,10 +62,32 @@ async def log_in(
 
 
 @post("/logout", opt=PUBLIC)
-async def log_out(request: Request[Any, Any, Any]) -> Response[Any]:
-    """The browser has no session any more."""
-    end_session(request)
+async def log_out(request: Request[Any, Any, Any], store: Store) -> Response[Any]:
+    """The browser has no session any more; nor has a copy of its cookie, if a link began it."""
+    login = end_session(request)
+    if login and login.is_own:
+        with suppress(api_keys.NoSuchKey, api_keys.KeyExpired, Unavailable):
+            await _end_key(request, store, login)
     return Redirect("/login", status_code=303)
+
+
+async def _end_key(request: Request[Any, Any, Any], store: RecordStore, login: Login) -> None:
+    key = (await api_keys.find_key(store, login.credential)).record
+    async with audited(store, key.tenant, act_of_key(request, "key.revoke", key)) as recorded:
+        await api_keys.revoke_key(recorded, key.tenant, key.prefix)
+
+
+def act_of_key(request: Request[Any, Any, Any], action: str, key: ApiKeyRecord) -> Act:
+    """What the holder of a login link does to its key."""
+    return Act(
+        action=action,
+        actor=KEY + key.name,
+        credential="link",
+        roles=list(key.roles),
+        channel="page",
+        request_id=request.scope["state"].get("request_id"),
+        target=key.id,
+    )
 
 
 async def identified(

@@ -100,7 +100,8 @@ def _read(fields: FormMultiDict, kind: type[R], prefix: str) -> Iterator[R]:
     names = kind.__struct_fields__
     columns = [fields.getall(prefix + name, [])[:ROWS_MAX] for name in names]
     for values in zip_longest(*columns, fillvalue=""):
-        yield kind(*(str(one).strip() for one in values))
+        typed = {name: str(one).strip() for name, one in zip(names, values, strict=True)}
+        yield kind(**{name: one for name, one in typed.items() if one})
 
 
 def _without(rows: Sequence[R], place: str) -> list[R]:
@@ -136,7 +137,7 @@ def _conditions(rule: JsonObject) -> list[JsonObject]:
 
 def _approvers(was: str, terms: JsonObject) -> ApproverRow:
     policy = _object(terms, "policy")
-    approvers, seconds = _object(policy, "approvers"), terms.get("expiresAfterSeconds")
+    approvers = _object(policy, "approvers")
     above = [one["value"] for one in terms.get("conditions") or [] if _is_amount(one)]
     return ApproverRow(
         was=was,
@@ -145,9 +146,15 @@ def _approvers(was: str, terms: JsonObject) -> ApproverRow:
         users=", ".join(approvers.get("users", ())),
         roles=", ".join(approvers.get("roles", ())),
         quorum=str(policy.get("quorum", 1)),
-        hours="" if seconds is None else f"{seconds / 3600:.10g}",
+        hours=_hours(terms),
         silence=terms.get("onExpiry", "fail"),
     )
+
+
+def _hours(terms: JsonObject) -> str:
+    """Until it expires; empty: it does not."""
+    seconds = terms.get("expiresAfterSeconds")
+    return "" if seconds is None else f"{seconds / 3600:.4g}"
 
 
 def _is_amount(condition: JsonObject) -> bool:
@@ -189,13 +196,12 @@ def _terms(row: ApproverRow, base: JsonObject) -> JsonObject:
     policy = {
         **_object(base, "policy"),
         "approvers": {"users": _listed(row.users), "roles": _listed(row.roles)},
-        "quorum": _number(row.quorum or "1"),
+        "quorum": _number(row.quorum),
     }
     terms: JsonObject = {**base, "name": row.name, "policy": policy, "onExpiry": row.silence}
-    hours = _number(row.hours) if row.hours else None
-    terms["expiresAfterSeconds"] = hours * 3600 if isinstance(hours, int | float) else hours
-    if terms["expiresAfterSeconds"] is None:
-        del terms["expiresAfterSeconds"]
+    if row.hours != _hours(base):
+        hours = _number(row.hours) if row.hours else None
+        terms["expiresAfterSeconds"] = hours * 3600 if isinstance(hours, int | float) else hours
     others = [one for one in base.get("conditions") or [] if not _is_amount(one)]
     above = [{"path": _AMOUNT, "op": "gte", "value": _number(row.above)}] if row.above else []
     terms["conditions"] = [*above, *others]

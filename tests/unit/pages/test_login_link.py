@@ -55,6 +55,21 @@ async def test_opening_it_uses_nothing_up(api: Api, visitor: Visitor, token: str
     assert (await visitor.send(f"/login/{token}")).path == "/"
 
 
+async def test_signing_out_ends_its_session_for_a_copied_cookie_too(
+    api: Api, visitor: Visitor, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.access.key_holders.BELIEVED_SECONDS", 0.0)
+    await visitor.open(f"/login/{token}")
+    await visitor.send(f"/login/{token}")
+    copied = dict(visitor.client.cookies)
+
+    await visitor.send("/logout")
+
+    visitor.client.cookies.update(copied)
+    assert (await visitor.open("/inbox")).path == "/login?next=/inbox"
+    assert all(key.revoked_at for key in await keys(api))
+
+
 async def test_it_works_once(api: Api, visitor: Visitor, token: str) -> None:
     await visitor.open(f"/login/{token}")
     await visitor.send(f"/login/{token}")

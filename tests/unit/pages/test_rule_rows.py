@@ -107,8 +107,8 @@ async def ada(api: Api) -> AsyncIterator[Visitor]:
 
 
 async def test_a_person_adds_rows_and_saves_them(api: Api, ada: Visitor) -> None:
-    await ada.open(PATH)
-    shown = await sent(ada, enabled="true", add="approver")
+    shown = await ada.open(PATH)
+    shown = await sent(ada, **typed(shown) | {"enabled": "true"}, add="approver")
     shown = await sent(ada, **typed(shown), add="condition")
     rows = typed(shown)
     assert [3, 2] == [len(rows[name]) for name in ("condition-path", "approver-name")]
