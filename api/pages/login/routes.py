@@ -24,7 +24,7 @@ from blocks.audit.recording import audited
 from blocks.contracts.identities import KEY
 from blocks.contracts.records import ApiKeyRecord
 from blocks.contracts.records.audit import Act
-from blocks.ports import RecordStore, Unavailable
+from blocks.ports import NotFound, RecordStore, Unavailable
 from blocks.security import api_keys
 
 Identifying = SkipValidation[NamedDependency[Identify]]
@@ -66,7 +66,7 @@ async def log_out(request: Request[Any, Any, Any], store: Store) -> Response[Any
     """The browser has no session any more; nor has a copy of its cookie, if a link began it."""
     login = end_session(request)
     if login and login.is_own:
-        with suppress(api_keys.NoSuchKey, api_keys.KeyExpired, Unavailable):
+        with suppress(api_keys.NoSuchKey, api_keys.KeyExpired, NotFound, Unavailable):
             await _end_key(request, store, login)
     return Redirect("/login", status_code=303)
 

@@ -1,4 +1,4 @@
-"""The rules of a tenant: edited as a whole, and checked against what was found last."""
+"""The rules of a tenant: edited as JSON, and checked against what was found last."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +13,7 @@ from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
 from tests.support.pages.visitor import Visitor, signed_in
 
 PATH = f"/settings/definitions/{WORKFLOW}"
+RAW = f"{PATH}?raw=true"
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def a_rule(**rule: Any) -> str:
 
 
 async def test_a_rule_is_saved_and_taken_back(api: Api, ada: Visitor) -> None:
-    await ada.open(PATH)
+    await ada.open(RAW)
 
     shown = await ada.send(PATH, text=a_rule(minAmount=7), act="save")
 
@@ -65,7 +66,7 @@ async def test_a_check_judges_what_was_found_last_and_changes_nothing(
         )
         await api.holds(done)
     condition = {"path": "results.risk.riskScore", "op": "gte", "value": 0.5}
-    before = await ada.open(PATH)
+    before = await ada.open(RAW)
     text = a_rule(conditions=[condition])
 
     shown = await ada.send(PATH, text=text, act="check")
@@ -74,7 +75,7 @@ async def test_a_check_judges_what_was_found_last_and_changes_nothing(
     assert "risky asked" in shown.text
     assert "calm not asked" in shown.text
     assert "foreign" not in shown.text
-    assert (await ada.open(PATH)).text == before.text
+    assert (await ada.open(RAW)).text == before.text
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ async def test_a_check_judges_what_was_found_last_and_changes_nothing(
 async def test_what_is_wrong_is_named_and_the_text_stays(
     api: Api, ada: Visitor, text: str, problem: str, act: str
 ) -> None:
-    await ada.open(PATH)
+    await ada.open(RAW)
 
     shown = await ada.send(PATH, text=text, act=act)
 
@@ -100,7 +101,7 @@ async def test_what_is_wrong_is_named_and_the_text_stays(
 
 
 async def test_who_comes_second_does_not_overwrite(ada: Visitor) -> None:
-    first = await ada.open(PATH)
+    first = await ada.open(RAW)
     await ada.send(PATH, text=a_rule(minAmount=7), act="save")
 
     fields = first.form(PATH) | {"text": a_rule(minAmount=8), "act": "save"}
@@ -110,7 +111,7 @@ async def test_who_comes_second_does_not_overwrite(ada: Visitor) -> None:
 
 
 async def test_a_part_is_answered_to_the_script(ada: Visitor) -> None:
-    fields = (await ada.open(PATH)).form(PATH) | {"text": "{"}
+    fields = (await ada.open(RAW)).form(PATH) | {"text": "{"}
 
     part = await ada.client.post(PATH, data=fields, headers={"HX-Request": "true"})
 

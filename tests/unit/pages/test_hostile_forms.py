@@ -180,7 +180,7 @@ HTML = {"Accept": "text/html"}
 def _mishandled(good: Mapping[str, str]) -> Iterator[dict[str, str | list[str]]]:
     """The form with one field left out, twice or strange; and with none, and too many."""
     yield {}
-    yield dict(good)
+    yield {**good}
     yield {**good, **{f"more{number}": "x" for number in range(600)}}
     for name in good:
         yield {other: value for other, value in good.items() if other != name}
