@@ -32,12 +32,18 @@ CHOICES: Mapping[str, Any] = {
         ("in", "is one of"),
         ("exists", "is stated"),
     ],
-    "on_expiry": [(one, one) for one in get_args(OnExpiry)],
+    "on_expiry": [
+        ("fail", "what waits for it fails"),
+        ("reject", "it is rejected"),
+        ("approve", "it is approved"),
+        ("escalate", "more people are asked"),
+    ],
 }
 _TERMS = tuple(field.encode_name for field in msgspec.structs.fields(Terms))
 _AMOUNT = "subject.amount"
 
 assert {op for op, _ in CHOICES["operators"]} == {*get_args(Operator)}
+assert {one for one, _ in CHOICES["on_expiry"]} == {*get_args(OnExpiry)}
 
 
 class ConditionRow(msgspec.Struct, frozen=True):
@@ -227,6 +233,8 @@ def _typed(value: Any, op: str) -> str:
         return ", ".join(_typed(one, "eq") for one in value)
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
     is_plain = isinstance(value, str) and value == value.strip() and _json(value) is _NONE
     return value if is_plain else msgspec.json.encode(value).decode()
 
@@ -244,6 +252,7 @@ def _value(row: ConditionRow) -> Any:
 
 
 _NONE = object()
+_EXACT = 2**53
 
 
 def _json(text: str) -> Any:

@@ -22,21 +22,15 @@ OWN = [page for page in SENT if not page.is_public]
 TOKEN = "_csrf_token"
 STRANGE = (
     "",
-    "0",
     "-1",
     "1e400",
-    "NaN",
-    "null",
-    "[]",
-    '{"a": {"b": [1e400]}}',
     "9999-12-31",
-    "\x00\r\n",
-    "\u202e\u200bmoc.live\ufeff",
+    '{"a": {"b": [1e400]}}',
+    "1" * 5_000,
+    "\x00\r\n\u202e\u200bmoc.live\ufeff",
     "<script>alert(1)</script>\"'{{ 7 * 7 }}",
     "x" * 10_000,
-    "1" * 5_000,
     "🦄" * 300,
-    "//evil.example",
 )
 
 
@@ -63,6 +57,7 @@ async def test_no_field_breaks_a_page(api: Api, visitor: Visitor, page: Route) -
     token = await _token(visitor)
 
     broken = {}
+    # one at a time: a field that is wrong hides those behind it
     for fields in _mishandled(FORMS[page.name]):
         answer = await _send(visitor, path, fields | {TOKEN: token})
         if answer.status_code >= 500 or "<script>alert(1)" in answer.text:
