@@ -1,10 +1,12 @@
-"""One browser for all tests of pages; an API per module."""
+"""One browser and one API for all tests of pages; each test has a tenant of its own."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import Browser
 
+from tests.support.api.approval_links import SECRET
 from tests.support.api.served_api import ServedApi, served_api
 from tests.support.pages.browser import a_chromium
 
@@ -15,7 +17,14 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedApi]:
-    async with served_api(tmp_path_factory.mktemp("api")) as api:
+    folder = tmp_path_factory.mktemp("api")
+    async with served_api(folder, APPROVAL_LINK_SECRET=SECRET) as api:
         yield api
+
+
+@pytest.fixture
+def tenant() -> str:
+    """Of one test alone."""
+    return str(uuid4())

@@ -3,10 +3,9 @@ scripts.
 """
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import Query
@@ -14,26 +13,9 @@ from blocks.security.api_keys import create_key
 from tests.support.api.credentials import a_token
 from tests.support.api.served_api import ServedApi
 from tests.support.factories import an_approval, now
-from tests.support.pages.browser import (
-    SCHEMES,
-    Scheme,
-    Screen,
-    a_person,
-    faults_of,
-    is_at,
-    is_too_wide,
-    layout_shift,
-    picture,
-    sign_in,
-)
+from tests.support.pages.browser import a_person, is_at, layout_shift, sign_in
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def tenant() -> str:
-    """Of one test alone."""
-    return str(uuid4())
 
 
 async def some_wait(api: ServedApi, tenant: str) -> None:
@@ -146,30 +128,3 @@ async def test_two_people_who_decide_at_once_are_both_answered(
 
         await expect(bob.get_by_role("alert")).to_contain_text("1 not taken")
     assert [("approved", "ann", None)] == await outcomes(api, tenant)
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("screen", ["desktop", "phone"])
-async def test_axe_finds_no_serious_fault(
-    api: ServedApi, browser: Browser, tenant: str, screen: Screen, scheme: Scheme
-) -> None:
-    await some_wait(api, tenant)
-    async with a_person(browser, api.url, screen=screen, scheme=scheme) as page:
-        await page.goto("/login")
-        await looks_right(page, f"login-{screen}-{scheme}")
-        await sign_in(page, a_token("approver", tenant_id=tenant), to="/inbox")
-        for path, name in (
-            ("/inbox", "inbox"),
-            ("/inbox?kind=prompts", "inbox-empty"),
-            ("/no-such-page", "error"),
-            ("/", "overview"),
-        ):
-            await page.goto(path)
-            await looks_right(page, f"{name}-{screen}-{scheme}")
-
-
-async def looks_right(page: Page, name: str) -> None:
-    await picture(page, name)
-    assert [] == await faults_of(page)
-    assert not await is_too_wide(page)
-    assert 0.1 > await layout_shift(page)

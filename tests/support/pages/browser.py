@@ -9,14 +9,16 @@ from typing import Literal
 
 import msgspec
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, StorageState, async_playwright, expect
 
 from tests.support.servers.browser import chromium
 
+Session = StorageState
 Scheme = Literal["light", "dark"]
 Screen = Literal["desktop", "phone"]
 
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+SCREENS: tuple[Screen, ...] = ("desktop", "phone")
 _SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
 PICTURES = Path("build/pages")
@@ -35,10 +37,11 @@ _SHIFT = """() => new Promise(resolve => {
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What keeps someone from using a page; axe's rule, and the elements."""
+    """What keeps someone from using a page; axe's rule, the elements, and why."""
 
     rule: str
     elements: list[str]
+    why: str
 
 
 @asynccontextmanager
@@ -63,8 +66,9 @@ async def a_person(
     screen: Screen = "desktop",
     scheme: Scheme = "light",
     scripts: bool = True,
+    session: Session | None = None,
 ) -> AsyncIterator[Page]:
-    """A tab in which no one is signed in; paths are below the URL.
+    """A tab, in which no one is signed in unless a session is named; paths are below the URL.
 
     At the end no script has failed, and nothing was refused by the content security policy.
     """
@@ -78,6 +82,7 @@ async def a_person(
         has_touch=screen == "phone",
         timezone_id="Europe/Berlin",
         locale="en-GB",
+        storage_state=session,
     )
     page = await context.new_page()
     page.set_default_timeout(30_000)
@@ -102,6 +107,13 @@ async def sign_in(page: Page, credential: str, to: str = "/") -> None:
     await is_at(page, to)
 
 
+async def session_of(browser: Browser, url: str, credential: str) -> Session:
+    """Cookies of someone who has signed in with it, for other tabs."""
+    async with a_person(browser, url) as page:
+        await sign_in(page, credential)
+        return await page.context.storage_state()
+
+
 async def is_at(page: Page, path: str) -> None:
     """The page of this path is open, and complete."""
     await page.wait_for_url(re.compile(f"^[^?]*{re.escape(path)}$"))
@@ -111,7 +123,11 @@ async def faults_of(page: Page) -> list[Fault]:
     """What axe finds on the open page that is serious or critical (WCAG 2.2 A and AA included)."""
     found = await Axe().run(page)
     return [
-        Fault(one["id"], [str(node["html"]) for node in one["nodes"]])
+        Fault(
+            one["id"],
+            [str(node["html"]) for node in one["nodes"]],
+            str(one["nodes"][0]["failureSummary"]),
+        )
         for one in found.response["violations"]
         if one["impact"] in ("serious", "critical")
     ]
