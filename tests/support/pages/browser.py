@@ -96,7 +96,7 @@ async def a_person(
         yield page
     finally:
         await context.close()
-    assert [] == problems
+    assert not problems, problems
 
 
 async def sign_in(page: Page, credential: str, to: str = "/") -> None:
@@ -139,6 +139,14 @@ async def layout_shift(page: Page) -> float:
     https://web.dev/articles/cls
     """
     return float(await page.evaluate(_SHIFT))
+
+
+@asynccontextmanager
+async def same_page(page: Page) -> AsyncIterator[None]:
+    """What happens in the context happens on the open page: it is not loaded again."""
+    await page.evaluate("window.isSame = true")
+    yield
+    assert await page.evaluate("window.isSame === true"), "the page was loaded again"
 
 
 async def is_too_wide(page: Page) -> bool:
