@@ -81,8 +81,11 @@ async def test_no_page_has_a_serious_fault(
 
 
 async def _faults(page: Page, path: str, name: str) -> list[object]:
-    await page.goto(path)
+    response = await page.goto(path)
+    assert response
     faults: list[object] = []
+    if response.ok == name.startswith("error-"):
+        faults.append(f"status {response.status}")
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
         await picture(page, f"{name}-{scheme}")

@@ -21,7 +21,7 @@ def a_journey(**changes: Any) -> ExecutionRecord:
     """One at rest."""
     sync_id = new_id()
     journey = an_execution(
-        id=ids.journey_id(A_TENANT, A_USER, sync_id),
+        id=ids.journey_id(changes.get("tenant_id", A_TENANT), A_USER, sync_id),
         workflow=WORKFLOW,
         subject=A_USER,
         status="waiting",

@@ -24,7 +24,7 @@ _SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 PICTURES = Path("build/pages")
 """Where screenshots lie, for a person to look at."""
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 _SHIFT = """() => new Promise(resolve => {
     let sum = 0;
@@ -85,7 +85,7 @@ async def a_person(
         storage_state=session,
     )
     page = await context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on(

@@ -57,7 +57,9 @@ FORM = {
 
 
 class Furnished(msgspec.Struct, frozen=True):
-    """Paths by the name of the page; who opens them has all roles, or has not signed in."""
+    """Paths by the name of the page, which begins with `error-` if there is nothing to see; who
+    opens them has all roles, or has not signed in.
+    """
 
     of_tenant: dict[str, str]
     of_platform: dict[str, str]
@@ -108,8 +110,8 @@ async def furnish(store: RecordStore, tenant: str) -> Furnished:
             "definition": "/settings/definitions/opportunity-analysis",
             "audit": "/audit",
             "audit-none": "/audit?by=no-one",
-            "not-found": "/no-such-page",
-            "no-such-execution": f"/executions/{new_id()}",
+            "error-page": "/no-such-page",
+            "error-execution": f"/executions/{new_id()}",
         },
         of_platform={
             "platform-overview": "/",
@@ -124,10 +126,10 @@ async def furnish(store: RecordStore, tenant: str) -> Furnished:
         of_anyone={
             "login": "/login",
             "login-link": f"/login/{link}",
-            "login-link-used": "/login/no-such-link",
+            "error-login-link": "/login/no-such-link",
             "link": open_link,
-            "link-expired": late_link,
-            "link-unknown": "/api/v1/hitl/links/no-such-link/page",
+            "error-link-expired": late_link,
+            "error-link": "/api/v1/hitl/links/no-such-link/page",
         },
     )
 
