@@ -180,7 +180,8 @@ def _mishandled(good: Mapping[str, str]) -> Iterator[dict[str, str | list[str]]]
     for name in good:
         yield {other: value for other, value in good.items() if other != name}
         yield {**good, name: [good[name]] * 200}
-        yield from ({**good, name: one} for one in STRANGE)
+        for one in STRANGE:
+            yield {**good, name: one}
 
 
 async def _send(
