@@ -1,6 +1,6 @@
 """How large an installation must be: computed from what was measured and what Azure documents.
 
-`python -m tests.benchmarks.capacity` prints the tables of docs/scaling.md; `test_capacity.py` holds
+`python -m tests.benchmarks.sizing.capacity` prints the tables of docs/scaling.md; `test_capacity.py` holds
 page and module together. Figures here are those of docs/performance.md, of two cores.
 """
 
@@ -280,7 +280,7 @@ def number(value: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.capacity", description=__doc__
+        prog="python -m tests.benchmarks.sizing.capacity", description=__doc__
     )
     parser.add_argument("--rate", type=float, help="instead: what so many executions/s need")
     parser.add_argument(
