@@ -1,7 +1,8 @@
 """How large an installation must be: computed from what was measured and what Azure documents.
 
-`python -m tests.benchmarks.sizing.capacity` prints the tables of docs/scaling.md; `test_capacity.py` holds
-page and module together. Figures here are those of docs/performance.md, of two cores.
+`python -m tests.benchmarks.sizing.capacity` prints the tables of docs/scaling.md;
+`test_capacity.py` holds page and module together. Figures here are those of docs/performance.md, of
+two cores.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
 What is simulated is the rule, not the code: a tenant's executions wait while it has a flow run that
 has not begun, and then go out together (`listeners/dispatch/dispatcher.py`); Prefect begins one run
-after the other, in `PREFECT_RUN_MS` of a core each. `python -m tests.benchmarks.sizing.simulated_load`
-prints the table of docs/scaling.md.
+after the other, in `PREFECT_RUN_MS` of a core each.
+
+`python -m tests.benchmarks.sizing.simulated_load` prints the table of docs/scaling.md.
 """
 
 import heapq
