@@ -18,7 +18,7 @@ RATES = (10, 100, 1_000)
 BUSY = 2 / 3
 """The share of a core that may be used: what waits for it grows with 1 / (1 - utilisation)."""
 
-PROCESSOR_MS = {"worker": 3.4, "listener": 1.8, "api": 1.0, "rabbitmq": 2.5, "postgresql": 0.2}
+PROCESSOR_MS = {"worker": 3.4, "listener": 1.8, "api": 1.0, "rabbitmq": 2.5, "postgres": 0.2}
 """Of one execution. RabbitMQ: one node; the worst of the measured 1.2 to 2.7."""
 
 PREFECT_RUN_MS = 280.0
