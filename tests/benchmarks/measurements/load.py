@@ -1,5 +1,5 @@
 """A steady load: what each rate uses and how long executions take, beside what the model of
-`tests/benchmarks/capacity.py` says; and what Prefect's database keeps of them.
+`tests/benchmarks/sizing/capacity.py` says; and what Prefect's database keeps of them.
 """
 
 import asyncio
@@ -9,11 +9,11 @@ from typing import Any
 
 import asyncpg
 
-from tests.benchmarks import capacity
 from tests.benchmarks.measurements.latency import Stopwatch, stopwatch
 from tests.benchmarks.options import Options
 from tests.benchmarks.percentiles import percentile
 from tests.benchmarks.report import Figure, Report
+from tests.benchmarks.sizing import capacity
 from tests.benchmarks.stage import Stage
 from tests.benchmarks.system import System, some_tenants, used
 

@@ -40,7 +40,7 @@ from listeners.dispatch.dispatcher import Dispatcher
 from listeners.execution_reads import ExecutionReads
 from listeners.router import Router
 from listeners.triggers.intake import Intake
-from tests.benchmarks import capacity
+from tests.benchmarks.sizing import capacity
 from tests.support.factories import A_TENANT
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.system.analysis_services import opportunity_event, services_on

@@ -2,8 +2,9 @@
 
 What is simulated is the rule, not the code: a tenant's executions wait while it has a flow run that
 has not begun, and then go out together (`listeners/dispatch/dispatcher.py`); Prefect begins one run
-after the other, in `PREFECT_RUN_MS` of a core each. `python -m tests.benchmarks.simulated_load`
-prints the table of docs/scaling.md.
+after the other, in `PREFECT_RUN_MS` of a core each.
+
+`python -m tests.benchmarks.sizing.simulated_load` prints the table of docs/scaling.md.
 """
 
 import heapq
@@ -13,8 +14,8 @@ from random import Random
 
 import msgspec
 
-from tests.benchmarks.capacity import BATCH_MAX, PREFECT_RUN_MS, number, table
 from tests.benchmarks.percentiles import percentile
+from tests.benchmarks.sizing.capacity import BATCH_MAX, PREFECT_RUN_MS, number, table
 
 UNSTARTED_MAX = 8
 """The default of `DISPATCH_RUNS_MAX`."""

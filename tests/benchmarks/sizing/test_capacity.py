@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import capacity
-from tests.benchmarks.simulated_load import simulated, waits
+from tests.benchmarks.sizing import capacity
+from tests.benchmarks.sizing.simulated_load import simulated, waits
 from tests.unit.executions.test_costs import OF_EACH
 
-PAGE = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "scaling.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """How large an installation must be: computed from what was measured and what Azure documents.
 
-`python -m tests.benchmarks.capacity` prints the tables of docs/scaling.md; `test_capacity.py` holds
-page and module together. Figures here are those of docs/performance.md, of two cores.
+`python -m tests.benchmarks.sizing.capacity` prints the tables of docs/scaling.md;
+`test_capacity.py` holds page and module together. Figures here are those of docs/performance.md, of
+two cores.
 """
 
 import argparse
@@ -17,7 +18,7 @@ RATES = (10, 100, 1_000)
 BUSY = 2 / 3
 """The share of a core that may be used: what waits for it grows with 1 / (1 - utilisation)."""
 
-PROCESSOR_MS = {"worker": 3.4, "listener": 1.8, "api": 1.0, "rabbitmq": 2.5, "postgresql": 0.2}
+PROCESSOR_MS = {"worker": 3.4, "listener": 1.8, "api": 1.0, "rabbitmq": 2.5, "postgres": 0.2}
 """Of one execution. RabbitMQ: one node; the worst of the measured 1.2 to 2.7."""
 
 PREFECT_RUN_MS = 280.0
@@ -280,7 +281,7 @@ def number(value: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks.capacity", description=__doc__
+        prog="python -m tests.benchmarks.sizing.capacity", description=__doc__
     )
     parser.add_argument("--rate", type=float, help="instead: what so many executions/s need")
     parser.add_argument(
