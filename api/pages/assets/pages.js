@@ -34,6 +34,18 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden || typing || chosen) event.preventDefault();
 });
 
+// A form is sent once, however often its button is pressed; again after a while, or when the person comes back to it.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "true";
+  setTimeout(() => delete form.dataset.sent, 5000);
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
 // Keys in a list: j and k move, x ticks, Enter opens, a and r decide what is ticked, or else the row.
 const rows = () => [...document.querySelectorAll("[data-keys] [data-row]")];
 
