@@ -36,6 +36,7 @@ NEVER_DECODED = {
         "JobRequest",
         "Event",
         "WireEnvelope",
+        "Family",
         "Figures",
         "LetterFilter",
         "Now",
