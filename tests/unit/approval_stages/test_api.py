@@ -41,6 +41,25 @@ def problem(response: httpx.Response) -> tuple[int, str, str]:
     return response.status_code, error["code"], (error.get("details") or [{}])[0].get("field", "")
 
 
+# --- the stage that was read ----------------------------------------------------------------------
+
+
+async def test_a_decision_about_an_earlier_stage_is_refused(api: Api) -> None:
+    approval = in_stages(stage("one", "ann"), stage("two", "ann", repeat=True), execution_id=None)
+    await api.holds(approval)
+    path = f"{APPROVALS}/{approval.id}/decisions"
+    body = {"outcome": "approved", "stage": "one"}
+
+    assert 200 == (await send(api, "POST", path, body)).status_code
+    many = {"decisions": [{**body, "id": approval.id}]}
+    [late] = (await send(api, "POST", f"{APPROVALS}/decisions", many)).json()["results"]
+
+    again = await send(api, "POST", path, body)
+    assert (409, "HITL_APPROVAL_NOT_PENDING", "") == problem(again)
+    assert (409, "pending") == (late["status"], late["error"]["decision"]["status"])
+    assert 200 == (await send(api, "POST", path, body | {"stage": "two"})).status_code
+
+
 # --- questions ------------------------------------------------------------------------------------
 
 
