@@ -36,7 +36,6 @@ NEVER_DECODED = {
         "JobRequest",
         "Event",
         "WireEnvelope",
-        "Family",
         "Figures",
         "LetterFilter",
         "Now",
