@@ -74,7 +74,7 @@ async def through_a_link(api: Api, approval: ApprovalRecord) -> str:
 async def through_its_page(api: Api, approval: ApprovalRecord) -> str:
     path = f"/hitl/links/{a_token(approval)}/page"
     stage = re.search('name="stage" value="([^"]*)"', (await api.client.get(path)).text)
-    form = {"outcome": "approved", "stage": stage[1] if stage else ""}
+    form = {"outcome": "approved", "stage": stage[1] if stage else approval.stage or ""}
     page = await api.client.post(path, data=form)
     if page.status_code == 303:
         return "accepted"
