@@ -146,11 +146,11 @@ def _announce(
     if decided := sum(one.status == outcome for one in voted):
         flash(request, f"{decided} {outcome}.", "done")
     pending = [one for one in voted if one.status == "pending"]
-    for said, count in Counter(f"{_name(one)}: {standing(one)}" for one in pending).items():
-        flash(request, f"On the record. {_times(count)}{said}", "done")
+    for text, count in Counter(f"{_name(one)}: {standing(one)}" for one in pending).items():
+        flash(request, f"On the record. {_times(count)}{text}", "done")
     refused = [_why_not(one) for one in results if isinstance(one, Exception)]
-    for said, count in Counter(refused).items():
-        flash(request, f"{_times(count)}{said}", "problem")
+    for text, count in Counter(refused).items():
+        flash(request, f"{_times(count)}{text}", "problem")
 
 
 def _why_not(error: Exception) -> str:

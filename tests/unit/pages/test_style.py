@@ -48,8 +48,6 @@ def test_what_templates_name_has_a_style() -> None:
     assert set() == used() - styled() - _UNSTYLED
 
 
-@pytest.mark.parametrize("bracket", ["{}", "()", "[]"])
-def test_every_block_is_closed(bracket: str) -> None:
-    opened, closed = bracket
-
+@pytest.mark.parametrize(("opened", "closed"), [("{", "}"), ("(", ")"), ("[", "]")])
+def test_every_block_is_closed(opened: str, closed: str) -> None:
     assert STYLE.count(opened) == STYLE.count(closed)
