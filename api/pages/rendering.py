@@ -60,6 +60,7 @@ def _environment() -> Environment:
     environment.filters.update(
         rfc3339=rfc3339,
         moment=moment,
+        since=since,
         duration=duration,
         markdown=markdown,
         scalar=scalar,
@@ -78,6 +79,21 @@ def moment(at: datetime) -> str:
     """`2 Mar 2026, 12:00 UTC`, which a script shows in the viewer's zone."""
     at = at.astimezone(UTC)
     return f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def since(at: datetime) -> str:
+    """`2 hours ago`, `in 3 days`, `yesterday`: the words that `pages.js` goes on with, so that
+    nothing moves when it begins.
+    """
+    seconds = (at - utc_now()).total_seconds()
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if abs(seconds) >= size:
+            count, is_past = int(abs(seconds) / size), seconds < 0
+            if unit == "day" and count == 1:
+                return "yesterday" if is_past else "tomorrow"
+            text = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{text} ago" if is_past else f"in {text}"
+    return "just now" if seconds < 0 else "in a moment"
 
 
 def duration(seconds: float) -> str:

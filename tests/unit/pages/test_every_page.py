@@ -1,13 +1,15 @@
 """What holds for every page, whatever it shows."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
+from api.pages.rendering import since
 from api.pages.routes import PAGES
 from blocks.contracts.roles import ROLES
 from tests.support.api.api_client import Api, an_api
-from tests.support.factories import an_approval
+from tests.support.factories import an_approval, now
 from tests.support.pages.visitor import Visitor, signed_in
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -106,3 +108,23 @@ async def test_the_navigation_names_the_place_of_a_page(
         if tag == "a" and attributes.get("aria-current") == "page"
     ]
     assert place == current[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "just now"),
+        (30, "in a moment"),
+        (-60, "1 minute ago"),
+        (-7_199, "1 hour ago"),
+        (7_260, "in 2 hours"),
+        (-90_000, "yesterday"),
+        (90_000, "tomorrow"),
+        (-3 * 86_400, "3 days ago"),
+    ],
+)
+def test_a_moment_is_said_as_the_script_says_it(seconds: float, words: str) -> None:
+    """`Intl.RelativeTimeFormat("en", {numeric: "auto"})` in pages.js; other words would move what
+    stands below them.
+    """
+    assert words == since(now() + timedelta(seconds=seconds))
