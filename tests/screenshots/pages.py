@@ -53,6 +53,7 @@ async def fill(store: RecordStore, folder: Path) -> dict[str, dict[str, str]]:
         A_TENANT: {
             "overview": "/",
             "inbox": "/inbox",
+            "stand-ins": "/stand-ins",
             "approval": f"/approvals/{company.staged}",
             "executions": "/executions",
             "execution": f"/executions/{company.completed}",
@@ -67,6 +68,7 @@ async def fill(store: RecordStore, folder: Path) -> dict[str, dict[str, str]]:
             "settings": "/settings",
             "rules": "/settings/definitions",
             "rule": f"/settings/definitions/{ANALYSIS}",
+            "rule-json": f"/settings/definitions/{ANALYSIS}?raw=true",
             "audit": "/audit",
             "error": "/executions/11111111-1111-4111-8111-000000000000",
         },

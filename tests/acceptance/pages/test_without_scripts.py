@@ -1,5 +1,6 @@
 """A browser without JavaScript: everything that decides works there, too."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -155,7 +156,7 @@ async def test_a_backfill_is_started_and_looked_at_again(api: ServedApi, browser
 async def test_a_rule_is_checked_saved_and_taken_back(
     api: ServedApi, page: Page, tenant: str, furnished: Furnished
 ) -> None:
-    await page.goto(furnished.of_tenant["definition"])
+    await page.goto(furnished.of_tenant["definition-json"])
     text = page.get_by_label("Definition")
     await text.fill("{")
     await presses(page, "Check")
@@ -169,6 +170,25 @@ async def test_a_rule_is_checked_saved_and_taken_back(
     await page.locator("summary", has_text="Back to the defaults").click()
     await presses(page, "Back to the defaults")
     await reads(page, "The platform's defaults hold.")
+
+
+async def test_a_rule_is_written_in_rows(
+    api: ServedApi, page: Page, tenant: str, furnished: Furnished
+) -> None:
+    await page.goto(furnished.of_tenant["definition"])
+    await presses(page, "Add a condition")
+    condition = page.get_by_role("group", name=re.compile("^Condition ")).last
+    await condition.get_by_label("Field").fill("subject.amount")
+    await condition.get_by_label("Value").fill("much")
+    await presses(page, "Save")
+    await reads(page, "Not right yet")
+    await condition.get_by_label("Value").fill("250000")
+    await presses(page, "Save")
+    await reads(page, "Saved")
+
+    stored = (await api.store.read(tenant, WorkflowDefinition, WORKFLOW)).record
+    [*_, last] = stored.approval.every_condition
+    assert ("subject.amount", "gte", 250_000) == (last.path, last.op, last.value)
 
 
 async def test_a_key_is_made_and_revoked(

@@ -95,6 +95,7 @@ async def furnish(store: RecordStore, tenant: str) -> Furnished:
         of_tenant={
             "overview": "/",
             "inbox": "/inbox",
+            "stand-ins": "/stand-ins",
             **{name: f"/approvals/{one.id}" for name, one in approvals.items()},
             "executions": "/executions",
             "executions-none": "/executions?q=no-such-thing",
@@ -108,6 +109,7 @@ async def furnish(store: RecordStore, tenant: str) -> Furnished:
             "settings": "/settings",
             "definitions": "/settings/definitions",
             "definition": "/settings/definitions/opportunity-analysis",
+            "definition-json": "/settings/definitions/opportunity-analysis?raw=true",
             "audit": "/audit",
             "audit-none": "/audit?by=no-one",
             "error-page": "/no-such-page",
