@@ -126,5 +126,7 @@ async def test_two_people_who_decide_at_once_are_both_answered(
         await expect(ann.get_by_text("1 approved.")).to_be_visible()
         await bob.get_by_role("button", name="Reject ticked").click()
 
-        await expect(bob.get_by_role("alert")).to_contain_text("1 not taken")
+        await expect(bob.get_by_role("alert")).to_contain_text(
+            "not taken, it is already decided. ann approved it on "
+        )
     assert [("approved", "ann", None)] == await outcomes(api, tenant)
