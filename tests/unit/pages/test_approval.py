@@ -1,6 +1,5 @@
 """One approval for a person who is signed in: all that they need, and each way to decide it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from blocks.contracts.approvals import ApprovalPolicy, Approvers, Stage
 from blocks.contracts.claims.phases import WORKFLOW as CLAIMS
 from blocks.contracts.claims.prompts import GATE, OPTIONS, Prompt
 from blocks.contracts.records import ApprovalRecord
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_stand_in, an_approval, now
 from tests.support.pages.visitor import Visitor, signed_in
 
@@ -26,18 +25,6 @@ FOUND = {
     "recommendations": {"recommendations": [{"title": "Call the CFO"}, "Wait"], "count": 2},
     "market": "flat",
 }
-
-
-@pytest.fixture
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
-@pytest.fixture
-async def ann(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "approver", user="ann") as visitor:
-        yield visitor
 
 
 async def asked(api: Api, **changes: Any) -> ApprovalRecord:

@@ -1,14 +1,10 @@
 """`/claims`: a journey as people see it, and answering its questions without a script."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 from msgspec.structs import replace
 
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.claims.phase_entries import an_entry
 from tests.support.claims.records import A_USER, a_claim, a_journey, a_prompt_about
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
@@ -16,18 +12,6 @@ from tests.support.pages.visitor import Visitor, signed_in
 from tests.support.payouts.packets import a_fee, a_packet
 
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
-        yield api
-
-
-@pytest.fixture
-async def ann(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "approver", user="ann") as visitor:
-        yield visitor
 
 
 async def asked(api: Api) -> tuple[ExecutionRecord, ClaimRecord, ApprovalRecord]:

@@ -1,24 +1,17 @@
 """`/events`: the log of events, for the platform alone."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.operations import EventRecord
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.factories import new_id, now
 from tests.support.pages.visitor import Visitor, signed_in
 
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
-        yield api
 
 
 @pytest.fixture

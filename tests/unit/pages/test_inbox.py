@@ -1,11 +1,8 @@
 """The inbox: what waits for a person, in which order, and deciding it without a script."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
@@ -18,18 +15,6 @@ from tests.support.pages.visitor import Shown, Visitor, signed_in
 from tests.unit.approval_stages.terms import in_stages, stage
 
 ALONE: dict[str, Any] = {"execution_id": None}
-
-
-@pytest.fixture
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
-@pytest.fixture
-async def ann(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "approver", user="ann") as visitor:
-        yield visitor
 
 
 async def test_what_is_overdue_comes_first(api: Api, ann: Visitor) -> None:

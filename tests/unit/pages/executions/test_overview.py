@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from blocks.contracts.ids import SYSTEM_TENANT
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -19,12 +18,6 @@ from tests.support.factories import (
 from tests.support.pages.visitor import Visitor, signed_in
 
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with an_api(tmp_path) as api:
-        yield api
 
 
 @pytest.fixture

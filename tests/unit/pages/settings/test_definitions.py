@@ -1,6 +1,5 @@
 """The rules of a tenant: edited as JSON, and checked against what was found last."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -8,24 +7,12 @@ import pytest
 
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import WorkflowDefinition
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_execution
 from tests.support.pages.visitor import Visitor, signed_in
 
 PATH = f"/settings/definitions/{WORKFLOW}"
 RAW = f"{PATH}?raw=true"
-
-
-@pytest.fixture
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
-@pytest.fixture
-async def ada(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "admin", user="ada") as visitor:
-        yield visitor
 
 
 def a_rule(**rule: Any) -> str:

@@ -1,6 +1,5 @@
 """A rule is edited in rows, without a script; what has no field in them stays as it was."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -10,9 +9,9 @@ from api.definitions.routes import wanted_in
 from api.pages.settings.rows import ApproverRow, ConditionRow, Rows, rows_of, with_rows
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import WorkflowDefinition
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.factories import A_TENANT
-from tests.support.pages.visitor import Shown, Visitor, signed_in
+from tests.support.pages.visitor import Shown, Visitor
 
 PATH = f"/settings/definitions/{WORKFLOW}"
 RISKY = {"path": "results.risk.riskScore", "op": "gte", "value": 0.5}
@@ -92,18 +91,6 @@ def test_an_empty_row_is_none() -> None:
     more = Rows(True, [*rows.conditions, ConditionRow()], [*rows.approvers, ApproverRow()])
 
     assert with_rows(whole, rows) == with_rows(whole, more)
-
-
-@pytest.fixture
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
-@pytest.fixture
-async def ada(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "admin", user="ada") as visitor:
-        yield visitor
 
 
 async def test_a_person_adds_rows_and_saves_them(api: Api, ada: Visitor) -> None:

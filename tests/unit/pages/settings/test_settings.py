@@ -1,6 +1,5 @@
 """Settings of an admin: keys and webhooks whose secrets show once, and the audit log."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from blocks.contracts.records import ApiKeyRecord, WebhookSubscription
 from blocks.ports import NO_CONDITION
 from blocks.queries import every
 from blocks.webhooks import subscriptions
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.api.credentials import as_user
 from tests.support.factories import (
     A_TENANT,
@@ -21,18 +20,6 @@ from tests.support.factories import (
     now,
 )
 from tests.support.pages.visitor import Visitor, signed_in
-
-
-@pytest.fixture
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
-@pytest.fixture
-async def ada(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "admin", user="ada") as visitor:
-        yield visitor
 
 
 @pytest.mark.parametrize("path", ["/settings", "/audit"])

@@ -1,6 +1,5 @@
 """Naming who decides during an absence, and ending it, without a script."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -9,25 +8,13 @@ from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalPolicy, Approvers
 from blocks.contracts.records import StandInRecord
 from blocks.ports import NotFound
-from tests.support.api.api_client import Api, an_api
+from tests.support.api.api_client import Api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_stand_in, an_approval, now
 from tests.support.pages.visitor import Visitor, signed_in
 
 TODAY = f"{now():%Y-%m-%d}"
 NEXT_WEEK = f"{now() + timedelta(days=7):%Y-%m-%d}"
 ANNS = ids.stand_in_id(A_TENANT, "ann")
-
-
-@pytest.fixture
-async def api(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
-    async with an_api(tmp_path_factory.mktemp("api")) as api:
-        yield api
-
-
-@pytest.fixture
-async def ann(api: Api) -> AsyncIterator[Visitor]:
-    async with signed_in(api.app, "approver", user="ann") as visitor:
-        yield visitor
 
 
 async def test_what_waits_for_a_person_waits_for_their_stand_in(api: Api, ann: Visitor) -> None:
