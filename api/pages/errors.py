@@ -9,7 +9,7 @@ from litestar.response import Redirect
 from api.access.errors import CredentialInvalid, CredentialMissing
 from api.http.errors import Answer, add_answers, answer_error, answer_of, body_of, headers_of
 from api.pages.addresses import login_path
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.approvals.decisions import Refused
 from blocks.approvals.standing import standing
 
@@ -83,7 +83,7 @@ def _is_person(request: Request[Any, Any, Any]) -> bool:
 
 
 def _to_login(request: Request[Any, Any, Any]) -> Response[Any]:
-    if request.headers.get("hx-request"):
+    if is_part(request):
         return Response(None, status_code=204, headers={"HX-Refresh": "true"})
     here = request.scope["path"] if request.method == "GET" else "/"
     query = request.scope["query_string"].decode("latin-1") if request.method == "GET" else ""

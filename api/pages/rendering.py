@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
-from litestar import MediaType
+from litestar import MediaType, Request
 from litestar.plugins.flash import get_flashes
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.response import Template
@@ -40,6 +40,11 @@ def page(template: str, /, status: int = 200, **facts: Any) -> Template:
         media_type=MediaType.HTML,
         headers=dict(HEADERS),
     )
+
+
+def is_part(request: Request[Any, Any, Any]) -> bool:
+    """Whether a page that is open asks for the part that updates itself, and not for the page."""
+    return bool(request.headers.get("hx-request"))
 
 
 def template_config() -> TemplateConfig[JinjaTemplateEngine]:

@@ -23,7 +23,7 @@ from api.pages.approvals.sight import sight_of
 from api.pages.approvals.submitted import REASONS, decision_in, in_words
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.approvals.decisions import (
     AlreadyDecided,
     Expired,
@@ -56,7 +56,7 @@ async def show_approval(
 ) -> Response[Any]:
     """What is asked, what was found, who says what; and the form, for who may decide."""
     approval = await _found(store, tenant_id, approval_id)
-    if request.headers.get("hx-request"):
+    if is_part(request):
         seen = await sight_of(store, tenant_id, actor, approval, utc_now())
         return page("approvals/part.html", seen=seen, approval=approval)
     return await _shown(store, tenant_id, actor, approval)

@@ -22,7 +22,7 @@ from api.pages.addresses import own_path
 from api.pages.claims.shown import money, open_prompts, progress_of, totals_of
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.contracts.claims.phases import TOTAL_STEPS, WORKFLOW
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.roles import allows
@@ -76,9 +76,8 @@ async def show_journeys(
         limit=PAGE_SIZE,
         continuation=continuation or None,
     )
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "claims/list.html" if is_part else "claims/journeys.html",
+        "claims/list.html" if is_part(request) else "claims/journeys.html",
         items=[summary_of(stored.record) for stored in found.items],
         total_steps=TOTAL_STEPS,
         wanted=status,
@@ -102,9 +101,8 @@ async def show_journey(
         store, await found_journey(store, tenant_id, sync_id, user_id or None)
     )
     prompts = await open_prompts(store, tenant_id, journey)
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "claims/facts.html" if is_part else "claims/journey.html",
+        "claims/facts.html" if is_part(request) else "claims/journey.html",
         journey=journey,
         steps=progress_of(journey, prompts),
         prompts=prompts,

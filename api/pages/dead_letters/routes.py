@@ -25,7 +25,7 @@ from api.http.parameters import one_of
 from api.http.records import Bus, Store
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.dead_letters import DeadLetterBody, DeadLetterRecord, Who
 from blocks.contracts.roles import allows
@@ -90,9 +90,8 @@ async def show_dead_letters(
         limit=PAGE_SIZE,
         continuation=continuation or None,
     )
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "dead_letters/list.html" if is_part else "dead_letters/letters.html",
+        "dead_letters/list.html" if is_part(request) else "dead_letters/letters.html",
         items=[stored.record for stored in found.items],
         following=found.continuation,
         continuation=continuation,

@@ -9,7 +9,7 @@ from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.http.lists import Continuation, page_of
 from api.http.records import Store
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations import OPERATIONS
 from blocks.contracts.records.operations import EventRecord
@@ -39,9 +39,8 @@ async def show_events(
         limit=PAGE_SIZE,
         continuation=continuation or None,
     )
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "events/list.html" if is_part else "events/events.html",
+        "events/list.html" if is_part(request) else "events/events.html",
         events=[stored.record for stored in found.items],
         starts=_STARTS,
         type=wanted,

@@ -22,7 +22,7 @@ from api.pages.executions.findings import Findings, findings_of, results_of_step
 from api.pages.executions.history import history_of
 from api.pages.executions.search import TABS, Search, title_of, workflows_of
 from api.pages.executions.timeline import accepted_at, timeline_of
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.clock import utc_now
 from blocks.contracts import analysis
 from blocks.contracts.envelope import canonical_uuid
@@ -73,7 +73,7 @@ async def show_executions(
         store, tenant_id, search.where(), limit=PAGE_SIZE, continuation=continuation
     )
     return page(
-        "executions/list.html" if _is_part(request) else "executions/executions.html",
+        "executions/list.html" if is_part(request) else "executions/executions.html",
         search=search,
         items=found_page.items,
         continuation=continuation,
@@ -100,7 +100,7 @@ async def show_execution(
     approvals = await _approvals_of(store, tenant_id, execution.id)
     now = utc_now()
     return page(
-        "executions/standing.html" if _is_part(request) else "executions/execution.html",
+        "executions/standing.html" if is_part(request) else "executions/execution.html",
         execution=execution,
         record=record,
         title=title_of(execution.workflow),
@@ -193,7 +193,3 @@ def _may(request: Request[Any, Any, Any], execution: Execution) -> May:
         see_engine=operates,
         see_letters=allows(roles, "admin"),
     )
-
-
-def _is_part(request: Request[Any, Any, Any]) -> bool:
-    return bool(request.headers.get("hx-request"))

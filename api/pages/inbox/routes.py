@@ -22,7 +22,7 @@ from api.http.records import Bus, Engine, Store
 from api.pages.addresses import own_path
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.approvals.decisions import (
     AlreadyDecided,
     Expired,
@@ -101,9 +101,8 @@ async def show_inbox(
     if chosen.whose == "mine" and not actor.id:
         chosen = msgspec.structs.replace(chosen, whose="all")
     items, following = await _items(store, tenant_id, actor, chosen, utc_now())
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "inbox/list.html" if is_part else "inbox/inbox.html",
+        "inbox/list.html" if is_part(request) else "inbox/inbox.html",
         items=items,
         chosen=chosen,
         following=following,

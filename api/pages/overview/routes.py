@@ -13,7 +13,7 @@ from api.http.records import AllSettings, Store
 from api.pages.executions.routes import seconds_of
 from api.pages.executions.search import title_of
 from api.pages.overview.figures import now_of, pace_of, per_hour, tenants_of_platform
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from blocks.clock import utc_now
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord
@@ -34,14 +34,13 @@ async def show_overview(
 ) -> Response[Any]:
     """What has been done lately and what waits; `continuation` is of the list of tenants."""
     now = utc_now()
-    is_part = bool(request.headers.get("hx-request"))
     newest = await _newest(store, tenant_id)
     if newest is None and (tenant_id != SYSTEM_TENANT or first):
-        return _first_run(settings, tenant_id, is_part=is_part)
-    if first and is_part:
+        return _first_run(request, settings, tenant_id)
+    if first and is_part(request):
         return page("overview/arrival.html", arrived=newest)
     figures = await now_of(store, settings, tenant_id, now)
-    if is_part:
+    if is_part(request):
         return page("overview/now.html", now_is=figures, title_of=title_of, seconds_of=seconds_of)
     is_platform = tenant_id == SYSTEM_TENANT and allows(request.user.roles, "operator")
     lines, following = (
@@ -68,8 +67,10 @@ async def _newest(store: RecordStore, tenant_id: str) -> ExecutionRecord | None:
     return found[0].record if found else None
 
 
-def _first_run(settings: Settings, tenant_id: str, *, is_part: bool) -> Response[Any]:
-    if is_part:
+def _first_run(
+    request: Request[Any, Any, Any], settings: Settings, tenant_id: str
+) -> Response[Any]:
+    if is_part(request):
         return page("overview/arrival.html", arrived=None)
     return page(
         "overview/first.html",

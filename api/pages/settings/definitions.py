@@ -15,7 +15,7 @@ from api.http.errors import InvalidRequest, Problem, body_of
 from api.http.records import AllSettings, Store
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from api.pages.settings.rows import CHOICES, Rows, rows_in, rows_of, with_rows
 from blocks.approvals.conditions import Judgement, judge_all
 from blocks.approvals.forms import off_loop
@@ -137,7 +137,7 @@ async def set_definition_on_page(
         raise DefinitionChanged from None
     except (InvalidRequest, InvalidDefinition) as error:
         checked = Checked(list(body_of(error).details or []))
-    if request.headers.get("hx-request"):
+    if is_part(request):
         return page("settings/checked.html", checked=checked)
     found = await versions.read_definition(store, tenant_id, workflow, settings)
     shown = msgspec.structs.replace(found, version=form.version)

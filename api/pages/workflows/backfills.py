@@ -20,7 +20,7 @@ from api.access.errors import NotForTenants
 from api.access.tenancy import TenantId
 from api.http.records import Bus, Store
 from api.pages.forms import Form, form_in
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from api.pages.workflows.routes import JobPath, Key
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord
@@ -92,9 +92,8 @@ async def show_backfill(
     form = BackfillForm(begin=begin, to=to, days=days, key=key)
     backfill = _plan(tenant_id, job, form)
     pieces = await asyncio.gather(*(_piece(store, backfill, one) for one in backfill.pieces))
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "workflows/progress.html" if is_part else "workflows/backfill.html",
+        "workflows/progress.html" if is_part(request) else "workflows/backfill.html",
         job=backfill.job,
         form=form,
         pieces=pieces,

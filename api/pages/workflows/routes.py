@@ -16,7 +16,7 @@ from api.http.records import AllSettings, Bus, Engine, Store
 from api.jobs.triggering import trigger_for
 from api.pages.forms import Form, form_in
 from api.pages.messages import flash
-from api.pages.rendering import page
+from api.pages.rendering import is_part, page
 from api.pages.workflows.families import (
     WorkflowUnknown,
     began_at,
@@ -84,9 +84,8 @@ async def show_workflows(
     request: Request[Any, Any, Any], store: Store, settings: AllSettings, tenant_id: TenantId
 ) -> Response[Any]:
     """All families, with the last outcomes of each."""
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "workflows/list.html" if is_part else "workflows/workflows.html",
+        "workflows/list.html" if is_part(request) else "workflows/workflows.html",
         groups=await groups_for(store, settings, tenant_id),
         began_at=began_at,
     )
@@ -101,9 +100,8 @@ async def show_workflow(
     workflow_id: WorkflowPath,
 ) -> Response[Any]:
     """One family: when it runs, how its last runs went, and forms to start it."""
-    is_part = bool(request.headers.get("hx-request"))
     return page(
-        "workflows/runs.html" if is_part else "workflows/workflow.html",
+        "workflows/runs.html" if is_part(request) else "workflows/workflow.html",
         family=await family_of(store, settings, tenant_id, workflow_id),
         began_at=began_at,
         may_operate=allows(request.user.roles, "operator"),
